@@ -1,0 +1,1 @@
+"""Judges completions: pass@k in a sandbox, line and infilling accuracy, typing replay."""

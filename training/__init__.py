@@ -1,0 +1,1 @@
+"""From source code to a trained model: corpus, tokenizer, shards, pretraining, publishing."""
