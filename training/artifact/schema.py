@@ -132,7 +132,7 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
     if origin in {tuple, list} and isinstance(value, (list, tuple)):
         items = [_convert(args[0], v, where=f"{where}[{i}]") for i, v in enumerate(value)]
         return tuple(items) if origin is tuple else items
-    if origin is dict and isinstance(value, Mapping):
+    if origin in {dict, Mapping} and isinstance(value, Mapping):
         return {str(k): _convert(args[1], v, where=f"{where}.{k}") for k, v in value.items()}
     return _scalar(hint, value, where=where)
 

@@ -1,0 +1,227 @@
+"""The artifact as a directory: written whole, read with every doubt.
+
+An artifact is what ``server`` and ``evaluation`` load and what transformers loads as it is. Weights
+are safetensors only, never pickle, and no code is ever loaded from it. Training state (optimiser,
+data position) is a checkpoint's business, not an artifact's.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from training.artifact.errors import ArtifactError, ConfigError
+from training.artifact.files import (
+    directory_written_aside,
+    file_sha256,
+    write_json_atomically,
+    write_text_atomically,
+)
+from training.artifact.fim import FimLayout
+from training.artifact.gpt2 import GPT2, GPT2Config, parameter_shapes, transformers_config
+from training.artifact.manifest import FORMAT_VERSION, Manifest
+from training.artifact.schema import from_mapping, to_mapping
+from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
+from training.artifact.tokenizer import CodeTokenizer
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
+MANIFEST_FILE = "parrotlet.json"
+CARD_FILE = "README.md"
+
+_COPY_AGAIN = "copy or download the whole artifact directory again"
+_MAX_JSON_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A loaded artifact; weights are in the dtype they were asked for."""
+
+    path: Path
+    config: GPT2Config
+    manifest: Manifest
+    tokenizer: CodeTokenizer
+    weights: Mapping[str, Tensor]
+
+    @property
+    def context_tokens(self) -> int:
+        """The longest sequence the model was trained on."""
+        return self.manifest.context_tokens
+
+    @property
+    def end_of_text_id(self) -> int:
+        """The id that begins each prompt and closes each completion."""
+        return self.tokenizer.end_of_text_id
+
+    @cached_property
+    def fim(self) -> FimLayout | None:
+        """The infilling layout, or None if the model knows left to right only."""
+        return None if self.manifest.fim is None else FimLayout.of(self.tokenizer)
+
+    def model(self) -> GPT2:
+        """Returns the network with these weights (shared, not copied), in evaluation mode."""
+        with torch.device("meta"):
+            network = GPT2(self.config)
+        network.load_state_dict(dict(self.weights), assign=True)
+        return network.eval()
+
+
+def load_artifact(path: Path, *, dtype: torch.dtype = torch.float32) -> Artifact:
+    """Reads an artifact directory.
+
+    Raises:
+        ArtifactError: Something is missing, damaged, or of a format this version does not read.
+    """
+    if not path.is_dir():
+        raise ArtifactError(f"there is no model directory {path}; name one, or train one")
+    manifest = _read_manifest(path / MANIFEST_FILE)
+    _check_hashes(path, manifest)
+    config = _read_config(path / CONFIG_FILE)
+    tokenizer = CodeTokenizer.load(path / TOKENIZER_FILE)
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ArtifactError(
+            f"{path / TOKENIZER_FILE} has {tokenizer.vocab_size} tokens but the model only"
+            f" {config.vocab_size}; they are not of one training, {_COPY_AGAIN}"
+        )
+    weights = _read_weights(path / WEIGHTS_FILE, config, dtype)
+    return Artifact(
+        path=path, config=config, manifest=manifest, tokenizer=tokenizer, weights=weights
+    )
+
+
+def save_artifact(
+    path: Path,
+    *,
+    config: GPT2Config,
+    weights: Mapping[str, Tensor],
+    tokenizer: CodeTokenizer,
+    manifest: Manifest,
+    card: str,
+    dtype: torch.dtype = torch.bfloat16,
+) -> None:
+    """Writes an artifact directory whole or not at all, replacing what stood at ``path``.
+
+    Args:
+        path: The directory.
+        config: The network's shape.
+        weights: The network's state dict.
+        tokenizer: Its tokenizer.
+        manifest: Its record; the files' hashes are filled in here.
+        card: The model card (Markdown with a YAML head).
+        dtype: The type the weights are stored in.
+    """
+    end_of_text_id = tokenizer.end_of_text_id
+    tensors = {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
+    dtype_name = str(dtype).removeprefix("torch.")
+    with directory_written_aside(path) as aside:
+        save_file(tensors, aside / WEIGHTS_FILE, metadata={"format": "pt"})
+        tokenizer.save(aside / TOKENIZER_FILE)
+        write_json_atomically(
+            aside / CONFIG_FILE,
+            transformers_config(config, end_of_text_id=end_of_text_id, dtype=dtype_name),
+        )
+        write_json_atomically(aside / "tokenizer_config.json", _tokenizer_config(config))
+        write_json_atomically(
+            aside / "generation_config.json",
+            {"bos_token_id": end_of_text_id, "eos_token_id": end_of_text_id, "do_sample": False},
+        )
+        write_text_atomically(aside / CARD_FILE, card)
+        hashed = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE)
+        sealed = dataclasses.replace(
+            manifest, sha256={name: file_sha256(aside / name) for name in hashed}
+        )
+        write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
+
+
+def _tokenizer_config(config: GPT2Config) -> dict[str, object]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": config.n_positions,
+        "bos_token": END_OF_TEXT,
+        "eos_token": END_OF_TEXT,
+        "additional_special_tokens": [t for t in SPECIAL_TOKENS if t != END_OF_TEXT],
+        "clean_up_tokenization_spaces": False,
+    }
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ArtifactError(f"{path} is larger than any real one; {_COPY_AGAIN}")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing; {_COPY_AGAIN}") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); {_COPY_AGAIN}") from error
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path} holds no JSON object; {_COPY_AGAIN}")
+    return value
+
+
+def _read_manifest(path: Path) -> Manifest:
+    values = _read_json(path)
+    version = values.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{path} has format version {version!r}, this program reads {FORMAT_VERSION};"
+            " use the program version that made it, or train again"
+        )
+    try:
+        return from_mapping(Manifest, values, where=str(path))
+    except ConfigError as error:
+        raise ArtifactError(f"{error}; {_COPY_AGAIN}") from error
+
+
+def _check_hashes(path: Path, manifest: Manifest) -> None:
+    for name in (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE):
+        file = path / name
+        if not file.is_file():
+            raise ArtifactError(f"{file} is missing; {_COPY_AGAIN}")
+        wanted = manifest.sha256.get(name)
+        if wanted is None:
+            raise ArtifactError(f"{path / MANIFEST_FILE} has no hash of {name}; {_COPY_AGAIN}")
+        found = file_sha256(file)
+        if found != wanted:
+            raise ArtifactError(
+                f"{file} is damaged: its SHA-256 begins {found[:12]}, wanted {wanted[:12]};"
+                f" {_COPY_AGAIN}"
+            )
+
+
+def _read_config(path: Path) -> GPT2Config:
+    values = _read_json(path)
+    if values.get("model_type") != "gpt2":
+        raise ArtifactError(f"{path} is of type {values.get('model_type')!r}, wanted 'gpt2'")
+    names = [f.name for f in dataclasses.fields(GPT2Config)]
+    try:
+        known = {name: values[name] for name in names if name in values}
+        return from_mapping(GPT2Config, known, where=str(path))
+    except ConfigError as error:
+        raise ArtifactError(f"{error}; {_COPY_AGAIN}") from error
+
+
+def _read_weights(path: Path, config: GPT2Config, dtype: torch.dtype) -> dict[str, Tensor]:
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); {_COPY_AGAIN}") from error
+    wanted = parameter_shapes(config)
+    missing = sorted(wanted.keys() - found.keys())
+    if missing:
+        raise ArtifactError(f"{path} lacks {missing[0]}; {_COPY_AGAIN}")
+    for name, shape in wanted.items():
+        if tuple(found[name].shape) != tuple(shape):
+            raise ArtifactError(
+                f"{path}: {name} has shape {tuple(found[name].shape)}, {CONFIG_FILE} wants"
+                f" {tuple(shape)}; {_COPY_AGAIN}"
+            )
+    return {name: found[name].to(dtype) for name in wanted}

@@ -1,0 +1,84 @@
+"""Writing files so that a crash leaves the old one or the new one, never a half one."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Replaces ``path`` by ``text`` (UTF-8): written aside, flushed to disk, renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def write_json_atomically(path: Path, value: Any) -> None:
+    """Replaces ``path`` by ``value`` as indented JSON."""
+    write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def directory_written_aside(target: Path) -> Iterator[Path]:
+    """Yields a new directory that takes the place of ``target`` if the block ends well.
+
+    Files already in ``target`` are not carried over; on an error ``target`` is left as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
+    aside.chmod(0o755)
+    try:
+        yield aside
+        for file in sorted(p for p in aside.rglob("*") if p.is_file()):
+            sync_file(file)
+        sync_directory(aside)
+        _exchange(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(aside: Path, target: Path) -> None:
+    if not target.exists():
+        aside.rename(target)
+    else:
+        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old-"))
+        target.rename(old / "old")
+        aside.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    sync_directory(target.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Flushes a file's content to disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Flushes a directory's entries to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_sha256(path: Path) -> str:
+    """Returns the hex SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

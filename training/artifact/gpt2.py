@@ -1,0 +1,223 @@
+"""GPT-2, the network: small enough to read, equal to transformers' ``GPT2LMHeadModel``.
+
+Parameter names and layouts are transformers' own (its linear layers keep weights as ``[in, out]``),
+so a state dict goes to and from an artifact unchanged. Training runs it on whole blocks, the server
+step by step through a key-value cache; a test holds its logits against transformers' model. It
+deliberately has no dropout (one pass over the data needs none), no loss and no generation.
+
+Tensor legend: B batch, T tokens, P tokens already in the cache, C embedding width, H heads,
+D width of one head, V vocabulary.
+
+Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+INIT_STD = 0.02  # Radford et al. 2019
+
+
+@dataclass(frozen=True, kw_only=True)
+class GPT2Config:
+    """The shape of the network, in the field's names."""
+
+    vocab_size: int
+    n_positions: int = 1024
+    n_embd: int = 384
+    n_layer: int = 6
+    n_head: int = 6
+    layer_norm_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if min(self.vocab_size, self.n_positions, self.n_embd, self.n_layer, self.n_head) < 1:
+            raise ValueError("every size of the model must be at least 1")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head})")
+
+
+class KeyValueCache(Protocol):
+    """What attention needs of a cache; the server's engine owns the real one."""
+
+    length: int  # P, before the current call
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Appends ``[B, H, T, D]`` behind ``length`` and returns all ``[B, H, P + T, D]``."""
+        ...
+
+
+class Linear(nn.Module):
+    """An affine layer with its weight as ``[in, out]``, as GPT-2 stores it."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_in, n_out))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[..., in]`` to ``[..., out]``."""
+        flat = torch.addmm(self.bias, x.reshape(-1, x.shape[-1]), self.weight)
+        return flat.view(*x.shape[:-1], -1)
+
+
+class Attention(nn.Module):
+    """Causal self-attention, with or without a cache."""
+
+    def __init__(self, config: GPT2Config, layer: int) -> None:
+        super().__init__()
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd)
+        self.c_proj = Linear(config.n_embd, config.n_embd)
+        self.n_head = config.n_head
+        self.layer = layer
+
+    def forward(self, x: Tensor, cache: KeyValueCache | None) -> Tensor:
+        """Maps ``[B, T, C]`` to ``[B, T, C]``, looking back over the cache's ``P`` tokens too."""
+        b, t, c = x.shape
+        qkv = self.c_attn(x).view(b, t, 3, self.n_head, c // self.n_head)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
+        if cache is not None:
+            past = cache.length
+            k, v = cache.extend(self.layer, k, v)  # [B, H, P + T, D]
+            mask = causal_mask(t, past, x.device) if past and t > 1 else None
+        else:
+            mask = None
+        causal = t > 1 and mask is None
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        merged: Tensor = self.c_proj(y.transpose(1, 2).reshape(b, t, c))
+        return merged
+
+
+class MultiLayerPerceptron(nn.Module):
+    """The position-wise feed-forward part."""
+
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.c_fc = Linear(config.n_embd, 4 * config.n_embd)
+        self.c_proj = Linear(4 * config.n_embd, config.n_embd)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``[B, T, C]`` to ``[B, T, C]``, each position by itself."""
+        y: Tensor = self.c_proj(functional.gelu(self.c_fc(x), approximate="tanh"))
+        return y
+
+
+class Block(nn.Module):
+    """One layer: attention, then feed-forward, each on a normalised copy and added back."""
+
+    def __init__(self, config: GPT2Config, layer: int) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.attn = Attention(config, layer)
+        self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.mlp = MultiLayerPerceptron(config)
+
+    def forward(self, x: Tensor, cache: KeyValueCache | None) -> Tensor:
+        """Maps the residual stream ``[B, T, C]`` to its next state."""
+        x = x + self.attn(self.ln_1(x), cache)
+        y: Tensor = x + self.mlp(self.ln_2(x))
+        return y
+
+
+class Transformer(nn.Module):
+    """Embeddings and layers: ids to hidden states."""
+
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.wpe = nn.Embedding(config.n_positions, config.n_embd)
+        self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
+        self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+
+    def forward(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """Maps ids ``[B, T]`` to hidden states ``[B, T, C]``."""
+        start = 0 if cache is None else cache.length
+        positions = torch.arange(start, start + ids.shape[1], device=ids.device)
+        x = self.wte(ids) + self.wpe(positions)  # [B, T, C]
+        for block in self.h:
+            x = block(x, cache)
+        y: Tensor = self.ln_f(x)
+        return y
+
+
+class GPT2(nn.Module):
+    """The language model; its output layer is the input embedding."""
+
+    def __init__(self, config: GPT2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.transformer = Transformer(config)
+
+    def forward(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """Returns the logits ``[B, T, V]`` of ``ids`` ``[B, T]``."""
+        return self.logits(self.hidden(ids, cache))
+
+    def hidden(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """Returns the last hidden states ``[B, T, C]``, for callers that need few logits."""
+        states: Tensor = self.transformer(ids, cache)
+        return states
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Returns ``[..., V]`` for hidden states ``[..., C]``."""
+        return functional.linear(hidden, self.transformer.wte.weight)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draws fresh weights; residual projections are scaled down by depth (Radford et al.)."""
+        residual_std = INIT_STD / math.sqrt(2 * self.config.n_layer)
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if name.endswith("c_proj.weight"):
+                    parameter.normal_(0.0, residual_std, generator=generator)
+                elif parameter.ndim > 1:
+                    parameter.normal_(0.0, INIT_STD, generator=generator)
+                elif name.endswith("bias"):
+                    parameter.zero_()
+                else:
+                    parameter.fill_(1.0)  # gains of the layer norms
+
+    def n_parameters(self) -> int:
+        """Number of parameters, the shared embedding counted once."""
+        return sum(p.numel() for p in self.parameters())
+
+
+def causal_mask(n_new: int, n_past: int, device: torch.device) -> Tensor:
+    """Returns which of ``[P + T]`` keys each of ``[T]`` new queries may see, as booleans."""
+    ones = torch.ones(n_new, n_past + n_new, dtype=torch.bool, device=device)
+    return ones.tril(n_past)
+
+
+def transformers_config(
+    config: GPT2Config, *, end_of_text_id: int, dtype: str
+) -> dict[str, object]:
+    """Returns the ``config.json`` with which transformers loads the same network."""
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "activation_function": "gelu_new",
+        "vocab_size": config.vocab_size,
+        "n_positions": config.n_positions,
+        "n_ctx": config.n_positions,
+        "n_embd": config.n_embd,
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "initializer_range": INIT_STD,
+        "attn_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "resid_pdrop": 0.0,
+        "bos_token_id": end_of_text_id,
+        "eos_token_id": end_of_text_id,
+        "tie_word_embeddings": True,
+        "dtype": dtype,
+    }
+
+
+def parameter_shapes(config: GPT2Config) -> dict[str, Sequence[int]]:
+    """Returns the shape of every parameter by name, without allocating any."""
+    with torch.device("meta"):
+        model = GPT2(config)
+    return {name: tuple(p.shape) for name, p in model.named_parameters()}

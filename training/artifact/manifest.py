@@ -1,0 +1,58 @@
+"""``parrotlet.json``: what an artifact says of itself beyond what transformers needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.artifact.special_tokens import (
+    END_OF_TEXT,
+    FIM_MIDDLE,
+    FIM_PAD,
+    FIM_PREFIX,
+    FIM_SUFFIX,
+    QUALITY_TOKENS,
+)
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FimTokens:
+    """The sentinels' spellings, and the orders the model has seen."""
+
+    prefix: str = FIM_PREFIX
+    suffix: str = FIM_SUFFIX
+    middle: str = FIM_MIDDLE
+    pad: str = FIM_PAD
+    end: str = END_OF_TEXT
+    orders: tuple[str, ...] = ("psm", "spm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """Where the weights come from; enough to train them again."""
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    commit: str = "unknown"
+    seed: int = 0
+    data_hash: str = ""
+    tokens_seen: int = 0
+    steps: int = 0
+    train_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The content of ``parrotlet.json``.
+
+    ``fim`` is None for a model without infilling. ``evaluation`` maps a figure's name to its value;
+    ``sha256`` maps the name of each other file to its hash.
+    """
+
+    format_version: int = FORMAT_VERSION
+    context_tokens: int
+    fim: FimTokens | None = field(default_factory=FimTokens)
+    quality_tokens: tuple[str, ...] = QUALITY_TOKENS
+    training: TrainingRecord = field(default_factory=TrainingRecord)
+    evaluation: Mapping[str, float] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,129 @@
+"""The tokenizer as the rest of the project sees it: text to ids and back, and a token's bytes.
+
+A thin wrapper around ``tokenizers``, which reads the artifact's ``tokenizer.json``. It adds what
+the library does not offer: ordinary text can never turn into a special token (a source file that
+spells ``<|endoftext|>`` stays text), and the exact bytes of every token, which healing at the
+cursor needs. Training a vocabulary is ``training.train_tokenizer``'s work.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from training.artifact.errors import ArtifactError
+from training.artifact.special_tokens import END_OF_TEXT
+
+
+class CodeTokenizer:
+    """A byte-level BPE tokenizer whose ``encode`` never yields special tokens."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._tokenizer.encode_special_tokens = True  # that is: as ordinary text
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    @classmethod
+    def load(cls, path: Path) -> "CodeTokenizer":
+        """Reads a ``tokenizer.json``.
+
+        Raises:
+            ArtifactError: The file is missing or is not a tokenizer.
+        """
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing; copy the whole artifact directory again")
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # tokenizers raises bare Exception for any malformed file
+            reason = str(error).splitlines()[0][:120]
+            raise ArtifactError(
+                f"{path} is not a tokenizer ({reason}); copy the whole artifact directory again"
+            ) from error
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special tokens included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @cached_property
+    def end_of_text_id(self) -> int:
+        """The id that begins each piece of training text and ends each document."""
+        return self.special_id(END_OF_TEXT)
+
+    def special_id(self, token: str) -> int:
+        """Returns the id of a special token.
+
+        Raises:
+            ArtifactError: This vocabulary has no such token.
+        """
+        token_id = self._tokenizer.token_to_id(token)
+        if token_id is None:
+            raise ArtifactError(f"the tokenizer has no token {token}; train it with this project")
+        return int(token_id)
+
+    def has_special(self, token: str) -> bool:
+        """Says whether the vocabulary has this token."""
+        return self._tokenizer.token_to_id(token) is not None
+
+    def encode(self, text: str) -> list[int]:
+        """Returns the ids of ``text``, all of it taken as ordinary text."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Returns ids, and for each the characters ``[start, end)`` of ``text`` it stands for."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return list(encoding.ids), list(encoding.offsets)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encodes many texts, on several threads."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [list(e.ids) for e in encodings]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Returns the text of ``ids``; special tokens vanish, broken UTF-8 becomes U+FFFD."""
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        """Returns the exact bytes of ``ids``; special tokens vanish."""
+        table = self.byte_table
+        return b"".join(table[i] for i in ids)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """Returns the bytes one token stands for: empty for special tokens."""
+        return self.byte_table[token_id]
+
+    @cached_property
+    def byte_table(self) -> list[bytes]:
+        """The bytes of every token, by id."""
+        to_byte = {character: byte for byte, character in byte_alphabet().items()}
+        special = self._tokenizer.get_added_tokens_decoder()
+        table = []
+        for token_id in range(self.vocab_size):
+            token = self._tokenizer.id_to_token(token_id)
+            if token is None or token_id in special:
+                table.append(b"")
+            else:
+                table.append(bytes(to_byte[character] for character in token))
+        return table
+
+    def save(self, path: Path) -> None:
+        """Writes ``tokenizer.json``."""
+        self._tokenizer.encode_special_tokens = False  # as other programs expect it in the file
+        try:
+            self._tokenizer.save(str(path))
+        finally:
+            self._tokenizer.encode_special_tokens = True
+
+
+def byte_alphabet() -> dict[int, str]:
+    """Returns the printable character that stands for each byte in a byte-level vocabulary.
+
+    Source: Radford et al. 2019, GPT-2: printable Latin-1 bytes stand for themselves, the others
+    are moved up behind U+0100 in order.
+    """
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    moved = (byte for byte in range(256) if byte not in printable)
+    alphabet = {byte: chr(0x100 + i) for i, byte in enumerate(moved)}
+    return alphabet | {byte: chr(byte) for byte in printable}
