@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.artifact.attention import causal_attention
+
 INIT_STD = 0.02  # Radford et al. 2019
 
 
@@ -80,14 +82,13 @@ class Attention(nn.Module):
         b, t, c = x.shape
         qkv = self.c_attn(x).view(b, t, 3, self.n_head, c // self.n_head)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
-        if cache is not None:
+        if cache is None:
+            y = causal_attention(q, k, v)
+        else:
             past = cache.length
             k, v = cache.extend(self.layer, k, v)  # [B, H, P + T, D]
-            mask = causal_mask(t, past, x.device) if past and t > 1 else None
-        else:
-            mask = None
-        causal = t > 1 and mask is None
-        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+            mask = causal_mask(t, past, x.device) if t > 1 else None
+            y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         merged: Tensor = self.c_proj(y.transpose(1, 2).reshape(b, t, c))
         return merged
 

@@ -1,0 +1,143 @@
+"""The configuration of a training run, from tokenizer to weights: one TOML file, one tree.
+
+``train_tokenizer``, ``prepare`` and ``pretrain`` take the same file and each reads its own tables;
+every default stands here and nowhere else. The corpus has a configuration of its own
+(``training.corpus.config``), since many runs may share one corpus.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from training.artifact.gpt2 import GPT2Config
+from training.artifact.special_tokens import N_SPECIAL_TOKENS
+
+VOCAB_MULTIPLE = 64  # whole tiles for the output layer's matrix product
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathsConfig:
+    """Where each stage reads and writes."""
+
+    corpus: Path = Path("runs/corpus/default")
+    tokenizer: Path = Path("runs/default/tokenizer")
+    shards: Path = Path("runs/default/shards")
+    run: Path = Path("runs/default/run")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerConfig:
+    """How the vocabulary is learned."""
+
+    vocab_size: int = 16_384
+    sample_bytes: int = 160_000_000  # more text changes few merges and costs minutes
+    min_frequency: int = 2
+    max_token_chars: int = 32  # longer tokens are ASCII rulers and licence lines
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.vocab_size % VOCAB_MULTIPLE or self.vocab_size < 256 + N_SPECIAL_TOKENS:
+            raise ValueError(
+                f"vocab_size is {self.vocab_size}, wanted a multiple of {VOCAB_MULTIPLE} of at"
+                f" least {256 + N_SPECIAL_TOKENS}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FimConfig:
+    """How often, and where, a piece of text is split for infilling."""
+
+    rate: float = 0.5
+    spm_share: float = 0.5  # of the split pieces; the rest is laid out PSM
+    line_share: float = 0.5  # of the split pieces whose middle ends at a line's end
+    more_lines: float = 0.5  # chance that such a middle takes one more line, and again
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "spm_share", "line_share", "more_lines"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"fim.{name} is {getattr(self, name)}, wanted 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardsConfig:
+    """How documents become blocks of tokens."""
+
+    block_tokens: int = 1024
+    blocks_per_shard: int = 16_384
+    processes: int = 2
+    seed: int = 0
+    fim: FimConfig = field(default_factory=FimConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The network's shape; its vocabulary is the tokenizer's, its positions the block's."""
+
+    n_embd: int = 384
+    n_layer: int = 6
+    n_head: int = 6
+
+    def gpt2(self, *, vocab_size: int, n_positions: int) -> GPT2Config:
+        """Completes the shape with what the data decides."""
+        return GPT2Config(
+            vocab_size=vocab_size,
+            n_positions=n_positions,
+            n_embd=self.n_embd,
+            n_layer=self.n_layer,
+            n_head=self.n_head,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """Learning rates and their course.
+
+    ``learning_rate`` is AdamW's, for embeddings, biases and gains (and for the matrices too when
+    ``matrices`` is "adamw"); ``matrix_learning_rate`` is Muon's.
+    """
+
+    matrices: Literal["muon", "adamw"] = "muon"
+    learning_rate: float = 3e-3
+    matrix_learning_rate: float = 2e-2
+    weight_decay: float = 0.02
+    beta1: float = 0.9
+    beta2: float = 0.95
+    momentum: float = 0.95
+    clip_norm: float = 1.0
+    warmup_steps: int = 50
+    decay_share: float = 0.6  # of all steps, at the end, going linearly to zero
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig:
+    """The loop: how much, how often, how exact."""
+
+    steps: int = 1500
+    batch_blocks: int = 8  # over all processes, in one optimiser step
+    micro_batch_blocks: int = 8  # of one process, in one forward pass
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    validate_every_steps: int = 250
+    validation_blocks: int = 32
+    save_every_steps: int = 100
+    keep_checkpoints: int = 2
+    first_block: int = 0  # where in the data order to begin, when going on from an artifact
+    start_from: Path | None = None  # an artifact whose weights to go on from
+    seed: int = 0
+    tracker: Literal["tensorboard", "none"] = "tensorboard"
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch_blocks, self.micro_batch_blocks) < 1:
+            raise ValueError("steps, batch_blocks and micro_batch_blocks must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """The whole file."""
+
+    name: str = "default"
+    paths: PathsConfig = field(default_factory=PathsConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    shards: ShardsConfig = field(default_factory=ShardsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)

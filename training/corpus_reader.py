@@ -1,0 +1,74 @@
+"""Reads the corpus that ``training.corpus`` wrote: the stages behind it start here.
+
+A corpus is a folder with ``train`` and ``heldout`` parts, each a row of Parquet files. Nothing is
+filtered or reordered here.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from training.artifact.errors import CorpusError
+
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowGroup:
+    """One row group of one Parquet file: the unit that stages hand to their processes."""
+
+    path: Path
+    index: int
+    n_documents: int
+    n_bytes: int
+
+
+def row_groups(corpus: Path, split: str) -> list[RowGroup]:
+    """Lists a split's row groups in file order.
+
+    Raises:
+        CorpusError: The corpus is missing, unfinished or damaged.
+    """
+    if not (corpus / REPORT_FILE).is_file():
+        raise CorpusError(
+            f"{corpus} holds no finished corpus ({REPORT_FILE} is missing);"
+            " make it with: python -m training.corpus CONFIG.toml"
+        )
+    groups = []
+    for path in sorted((corpus / split).glob("*.parquet")):
+        try:
+            meta = pq.ParquetFile(path).metadata
+        except (OSError, pa.ArrowException) as error:
+            raise CorpusError(f"{path} is damaged ({error}); make the corpus again") from error
+        for index in range(meta.num_row_groups):
+            group = meta.row_group(index)
+            groups.append(
+                RowGroup(
+                    path=path,
+                    index=index,
+                    n_documents=group.num_rows,
+                    n_bytes=group.total_byte_size,
+                )
+            )
+    if not groups:
+        raise CorpusError(f"{corpus / split} holds no documents; make the corpus again")
+    return groups
+
+
+def read_rows(group: RowGroup, columns: list[str]) -> Iterator[dict[str, str]]:
+    """Yields a row group's documents as dictionaries of the named columns."""
+    table = pq.ParquetFile(group.path).read_row_group(group.index, columns=columns)
+    yield from table.to_pylist()
+
+
+def corpus_hash(corpus: Path) -> str:
+    """Returns the hash over the corpus' documents that its report states."""
+    try:
+        report = json.loads((corpus / REPORT_FILE).read_text(encoding="utf-8"))
+        return str(report["corpus_sha256"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CorpusError(f"{corpus / REPORT_FILE} is damaged; make the corpus again") from error

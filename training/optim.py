@@ -1,0 +1,127 @@
+"""Which parameter is updated how, and how fast: groups, optimisers, schedule.
+
+Matrices of the layers go to Muon (or AdamW), embeddings to AdamW with decay, biases and gains to
+AdamW without. When the network is in bfloat16 the optimisers work on fp32 master copies. The
+learning rate is a pure function of the step, so that resuming needs no scheduler state.
+
+Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (through
+``torch.optim.Muon``); Loshchilov and Hutter 2019, AdamW, arXiv:1711.05101; the schedule is
+warm-up-stable-decay, Hu et al. 2024, arXiv:2404.06395.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.artifact.errors import CorpusError
+from training.config import OptimConfig
+
+
+def schedule_factor(step: int, steps: int, config: OptimConfig) -> float:
+    """Returns the share of the peak learning rate at ``step`` (from 0) of ``steps``."""
+    warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    decay_steps = max(1, round(steps * config.decay_share))
+    left = min(1.0, (steps - step) / decay_steps)
+    return min(warm, left)
+
+
+def group_of(name: str, parameter: Tensor) -> str:
+    """Returns which of ``matrices``, ``embeddings`` and ``vectors`` a parameter belongs to."""
+    if parameter.ndim < 2:  # noqa: PLR2004 - a matrix has two
+        return "vectors"
+    return "embeddings" if name.endswith(("wte.weight", "wpe.weight")) else "matrices"
+
+
+class MasterOptimizer:
+    """Muon and AdamW over fp32 masters of a network's parameters.
+
+    After ``backward``: :meth:`take_gradients`, then :meth:`clip`, then :meth:`step`.
+    """
+
+    def __init__(self, model: nn.Module, config: OptimConfig) -> None:
+        self._parameters = dict(model.named_parameters())
+        self._config = config
+        self._masters = {
+            name: p if p.dtype == torch.float32 else p.detach().float().requires_grad_()
+            for name, p in self._parameters.items()
+        }
+        groups: dict[str, list[Tensor]] = {"matrices": [], "embeddings": [], "vectors": []}
+        for name, master in self._masters.items():
+            groups[group_of(name, master)].append(master)
+        adamw_groups = [
+            {"params": groups["embeddings"], "weight_decay": config.weight_decay},
+            {"params": groups["vectors"], "weight_decay": 0.0},
+        ]
+        self._optimizers: list[tuple[torch.optim.Optimizer, float]] = []
+        if config.matrices == "muon":
+            muon = torch.optim.Muon(
+                groups["matrices"],
+                lr=config.matrix_learning_rate,
+                weight_decay=config.weight_decay,
+                momentum=config.momentum,
+            )
+            self._optimizers.append((muon, config.matrix_learning_rate))
+        else:
+            adamw_groups.append({"params": groups["matrices"], "weight_decay": config.weight_decay})
+        adamw = torch.optim.AdamW(
+            adamw_groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
+        )
+        self._optimizers.append((adamw, config.learning_rate))
+
+    def take_gradients(self) -> None:
+        """Moves the network's gradients to the masters."""
+        for name, parameter in self._parameters.items():
+            master = self._masters[name]
+            if master is not parameter:
+                master.grad = None if parameter.grad is None else parameter.grad.float()
+                parameter.grad = None
+
+    def clip(self) -> float:
+        """Scales the gradients to the configured norm; returns the norm before."""
+        norm = nn.utils.clip_grad_norm_(self._masters.values(), self._config.clip_norm)
+        return float(norm)
+
+    def step(self, factor: float) -> None:
+        """Updates the masters at ``factor`` of the peak rates, then the network from them."""
+        for optimizer, peak in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for name, parameter in self._parameters.items():
+                if self._masters[name] is not parameter:
+                    parameter.copy_(self._masters[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns masters and moments as flat tensors, fit for safetensors."""
+        tensors = {f"master/{name}": m.detach() for name, m in self._masters.items()}
+        for optimizer, _ in self._optimizers:
+            for name, master in self._masters.items():
+                for key, value in optimizer.state.get(master, {}).items():
+                    tensors[f"{key}/{name}"] = torch.as_tensor(value)
+        return tensors
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Takes back what :meth:`state` returned, network included.
+
+        Raises:
+            CorpusError: The tensors are not of this network and optimiser.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for key, value in tensors.items():
+            kind, _, name = key.partition("/")
+            found.setdefault(name, {})[kind] = value
+        if found.keys() != self._masters.keys():
+            raise CorpusError("the checkpoint is of another model; choose another paths.run")
+        with torch.no_grad():
+            for name, master in self._masters.items():
+                master.copy_(found[name].pop("master"))
+                self._parameters[name].copy_(master)
+        for optimizer, _ in self._optimizers:
+            for group in optimizer.param_groups:
+                for master in group["params"]:
+                    name = next(n for n, m in self._masters.items() if m is master)
+                    optimizer.state[master] = {k: v.clone() for k, v in found[name].items()}

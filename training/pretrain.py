@@ -1,0 +1,328 @@
+"""Pretraining: ``accelerate launch training/pretrain.py CONFIG.toml [key=value ...]``.
+
+The loop from shards to weights, on one process or many. It owns the order of things in a step and
+the run's folder; losses, optimisers, data order, checkpoints and validation are in rooms of their
+own. Run the same command again to go on after an interruption; the loss curve continues where the
+last checkpoint stood.
+"""
+
+import functools
+import math
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from training.artifact.directory import load_artifact, save_artifact
+from training.artifact.errors import ConfigError, InvalidResultError, run_main
+from training.artifact.files import write_json_atomically
+from training.artifact.gpt2 import GPT2
+from training.artifact.manifest import Manifest, TrainingRecord
+from training.artifact.schema import load_toml, to_mapping
+from training.artifact.tokenizer import CodeTokenizer
+from training.card import model_card
+from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
+from training.config import PretrainConfig, RunConfig
+from training.loss import next_token_loss
+from training.optim import MasterOptimizer, schedule_factor
+from training.progress import Progress
+from training.revision import current_commit
+from training.shards import BlockReader
+from training.train_tokenizer import TOKENIZER_FILE
+from training.validate import ALL_BLOCKS, bytes_per_token, evenly_spaced, validate
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains what the config says, or goes on with it."""
+    if not argv:
+        raise ConfigError(
+            "usage: accelerate launch training/pretrain.py CONFIG.toml [key=value ...]"
+        )
+    config = load_toml(RunConfig, Path(argv[0]), argv[1:])
+    run = Run(config)
+    try:
+        return run.train()
+    finally:
+        run.progress.close()
+
+
+class LossModule(nn.Module):
+    """The network with its loss as one forward pass, which data parallelism can wrap."""
+
+    def __init__(self, model: GPT2) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, blocks: Tensor) -> Tensor:
+        """Returns the mean next-token loss of ``[B, T]`` ids."""
+        hidden = self.model.hidden(blocks[:, :-1])  # [B, T - 1, C]
+        weight = self.model.transformer.wte.weight
+        return next_token_loss(hidden.flatten(0, 1), weight, blocks[:, 1:].flatten())
+
+
+class Run:
+    """One training run: everything that lives from its first step to its last."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.settings = config.pretrain
+        self.folder = config.paths.run
+        self.reader = BlockReader(config.paths.shards, "train")
+        self.heldout = BlockReader(config.paths.shards, "heldout")
+        self.tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
+        self.token_bytes = bytes_per_token(self.tokenizer)
+        tracker = None if self.settings.tracker == "none" else self.settings.tracker
+        self.accelerator = Accelerator(log_with=tracker, project_dir=str(self.folder))
+        if tracker:
+            self.accelerator.init_trackers("logs")
+        self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
+        self.model = self._network()
+        self.optimizer = MasterOptimizer(self.model, config.optim)
+        self.step = 0
+        self.seconds = 0.0
+        self._resume()
+        self.parallel = self.accelerator.prepare(LossModule(self.model))
+        self.progress = Progress(
+            self.folder,
+            steps=self.settings.steps,
+            first_step=self.step,
+            accelerator=self.accelerator,
+        )
+        self.stop_asked = False
+
+    def train(self) -> int:
+        """Runs the remaining steps; returns the exit code."""
+        if self.accelerator.is_main_process:
+            write_json_atomically(self.folder / "config.json", to_mapping(self.config))
+        previous = signal.signal(signal.SIGTERM, self._ask_stop)
+        previous_int = signal.signal(signal.SIGINT, self._ask_stop)
+        try:
+            while self.step < self.settings.steps and not self._stopping():
+                self._one_step()
+                if self.step % self.settings.validate_every_steps == 0:
+                    self._validate(self.settings.validation_blocks)
+                if self.step % self.settings.save_every_steps == 0:
+                    self._save({})
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            signal.signal(signal.SIGINT, previous_int)
+        if self.step < self.settings.steps:
+            self._save({})
+            raise KeyboardInterrupt
+        self._finish()
+        return 0
+
+    def _one_step(self) -> None:
+        started = time.monotonic()
+        self.parallel.train()
+        loss = self._accumulate()
+        if not math.isfinite(loss):
+            raise InvalidResultError(
+                f"the loss became {loss} at step {self.step + 1}; the checkpoints before it are"
+                " kept, lower optim.learning_rate and go on"
+            )
+        self.optimizer.take_gradients()
+        norm = self.optimizer.clip()
+        factor = schedule_factor(self.step, self.settings.steps, self.config.optim)
+        self.optimizer.step(factor)
+        self.step += 1
+        elapsed = time.monotonic() - started
+        self.seconds += elapsed
+        figures = {
+            "loss": loss,
+            "gradient_norm": norm,
+            "rate_factor": factor,
+            "tokens": self.tokens_seen,
+            "tokens_per_s": self.settings.batch_blocks * self.reader.block_tokens / elapsed,
+        }
+        self.progress.step(self.step, figures)
+
+    def _accumulate(self) -> float:
+        """Runs the micro-batches of one step; returns the mean loss over all processes."""
+        total = torch.zeros((), device=self.accelerator.device)
+        for number, blocks in enumerate(self._micro_batches()):
+            last = number == self.n_micro - 1
+            context = self.accelerator.no_sync
+            if last:
+                loss = self.parallel(blocks) / self.n_micro
+                self.accelerator.backward(loss)
+            else:
+                with context(self.parallel):
+                    loss = self.parallel(blocks) / self.n_micro
+                    self.accelerator.backward(loss)
+            total += loss.detach()
+        return float(self.accelerator.reduce(total, reduction="mean"))
+
+    def _micro_batches(self) -> list[Tensor]:
+        """Returns this process' share of the step's blocks.
+
+        The data order is global: process r of n takes every n-th run of it, so that the blocks of
+        a step are the same whatever n is.
+        """
+        position = self.settings.first_block + self.step * self.settings.batch_blocks
+        share = self.settings.batch_blocks // self.accelerator.num_processes
+        mine = position + share * self.accelerator.process_index
+        blocks = torch.from_numpy(self.reader.batch(mine, share, seed=self.settings.seed))
+        return list(blocks.to(self.accelerator.device).chunk(self.n_micro))
+
+    def _validate(self, n_blocks: int) -> dict[str, float]:
+        self.parallel.eval()
+        indices = evenly_spaced(len(self.heldout), n_blocks)
+        found = validate(self.model, self.heldout, self.token_bytes, indices)
+        figures = {
+            "validation_loss": found.loss,
+            "validation_perplexity": found.perplexity,
+            "validation_bits_per_byte": found.bits_per_byte,
+        }
+        self.progress.validation(self.step, figures)
+        return figures
+
+    @property
+    def tokens_seen(self) -> int:
+        """Training tokens so far, those of the artifact it started from included."""
+        own = self.step * self.settings.batch_blocks * self.reader.block_tokens
+        return own + self._start.training.tokens_seen
+
+    @functools.cached_property
+    def _start(self) -> Manifest:
+        start = self.settings.start_from
+        if start is None:
+            return Manifest(context_tokens=self.reader.block_tokens)
+        return load_artifact(start).manifest
+
+    def _network(self) -> GPT2:
+        shape = self.config.model.gpt2(
+            vocab_size=self.tokenizer.vocab_size, n_positions=self.reader.block_tokens
+        )
+        model = GPT2(shape)
+        if self.settings.start_from is None:
+            model.initialise(torch.Generator().manual_seed(self.settings.seed))
+        else:
+            artifact = load_artifact(self.settings.start_from)
+            if artifact.config != shape:
+                raise ConfigError(
+                    f"{self.settings.start_from} is {artifact.config}, the config says {shape};"
+                    " make them agree"
+                )
+            model.load_state_dict(dict(artifact.weights))
+        dtype = training_dtype(self.settings.dtype, self.accelerator.device)
+        return model.to(self.accelerator.device, dtype)
+
+    def _resume(self) -> None:
+        state = load_newest_state(self.folder / "checkpoints")
+        if state is None:
+            return
+        for key, wanted in self._identity().items():
+            if state.record.get(key) != wanted:
+                raise ConfigError(
+                    f"{self.folder} was trained with another {key}; choose another paths.run"
+                )
+        self.optimizer.load_state(state.tensors)
+        self.step = int(state.record["step"])
+        self.seconds = float(state.record["train_seconds"])
+
+    def _identity(self) -> dict[str, object]:
+        meta = self.reader.meta
+        return {
+            "tokenizer_sha256": meta["tokenizer_sha256"],
+            "corpus_sha256": meta["corpus_sha256"],
+            "batch_blocks": self.settings.batch_blocks,
+            "seed": self.settings.seed,
+        }
+
+    def _manifest(self, evaluation: dict[str, float]) -> Manifest:
+        before = self._start.training
+        return Manifest(
+            context_tokens=self.reader.block_tokens,
+            training=TrainingRecord(
+                config=to_mapping(self.config),
+                commit=current_commit(),
+                seed=self.settings.seed,
+                data_hash=str(self.reader.meta["corpus_sha256"]),
+                tokens_seen=self.tokens_seen,
+                steps=self.step + before.steps,
+                train_seconds=round(self.seconds + before.train_seconds, 1),
+            ),
+            evaluation=evaluation,
+        )
+
+    def _save(self, evaluation: dict[str, float]) -> None:
+        if self.accelerator.is_main_process:
+            manifest = self._manifest(evaluation)
+            record = {**self._identity(), "step": self.step, "train_seconds": self.seconds}
+            save_checkpoint(
+                self.folder / "checkpoints",
+                model=self.model,
+                tokenizer=self.tokenizer,
+                manifest=manifest,
+                card=model_card(self.config, manifest, self.model.n_parameters()),
+                state=TrainingState(tensors=self.optimizer.state(), record=record),
+                keep=self.settings.keep_checkpoints,
+            )
+        self.accelerator.wait_for_everyone()
+
+    def _finish(self) -> None:
+        """Validates thoroughly and writes the finished artifact to ``RUN/model``."""
+        figures = self._validate(ALL_BLOCKS)
+        self._save(figures)
+        if self.accelerator.is_main_process:
+            manifest = self._manifest(figures)
+            save_artifact(
+                self.folder / "model",
+                config=self.model.config,
+                weights=self.model.state_dict(),
+                tokenizer=self.tokenizer,
+                manifest=manifest,
+                card=model_card(self.config, manifest, self.model.n_parameters()),
+            )
+            sys.stdout.write(
+                f"{self.folder / 'model'}: step {self.step}, validation loss"
+                f" {figures['validation_loss']:.4f},"
+                f" {figures['validation_bits_per_byte']:.4f} bits a byte\n"
+            )
+
+    def _ask_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self.stop_asked = True
+
+    def _stopping(self) -> bool:
+        """Says whether any process was asked to stop, so that all stop at the same step."""
+        flag = torch.tensor(float(self.stop_asked), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
+
+
+def micro_batches(settings: PretrainConfig, n_processes: int) -> int:
+    """Returns how many forward passes of one process make a step.
+
+    Raises:
+        ConfigError: The batch cannot be split evenly.
+    """
+    share, rest = divmod(settings.batch_blocks, n_processes)
+    size = min(settings.micro_batch_blocks, share)
+    if rest or size == 0 or share % size:
+        raise ConfigError(
+            f"pretrain.batch_blocks ({settings.batch_blocks}) does not split into"
+            f" {n_processes} processes x whole micro-batches of {settings.micro_batch_blocks};"
+            " choose a multiple"
+        )
+    return share // size
+
+
+def training_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """Returns the dtype to train in: bfloat16 where the hardware multiplies it, else float32."""
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - no public question
+    return torch.bfloat16 if fast else torch.float32
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,63 @@
+"""What one sees of a run: a progress bar, JSON lines always, and a tracker.
+
+The JSON lines (``metrics.jsonl`` in the run's folder) are the record that everything else is drawn
+from; a resumed run appends to them.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+
+class Progress:
+    """Reports a training run from its main process; does nothing in the others."""
+
+    def __init__(self, run: Path, *, steps: int, first_step: int, accelerator: Any) -> None:
+        self._accelerator = accelerator
+        self._active = bool(accelerator.is_main_process)
+        self._bar = tqdm(
+            total=steps,
+            initial=first_step,
+            desc="pretraining",
+            unit="step",
+            file=sys.stderr,
+            disable=not self._active,
+            mininterval=1.0 if sys.stderr.isatty() else 30.0,
+        )
+        if self._active:
+            run.mkdir(parents=True, exist_ok=True)
+            self._file = (run / "metrics.jsonl").open("a", encoding="utf-8")
+
+    def step(self, step: int, figures: dict[str, float]) -> None:
+        """Reports one optimiser step."""
+        self._bar.update()
+        self._bar.set_postfix(
+            loss=f"{figures['loss']:.3f}",
+            tokens_per_s=f"{figures['tokens_per_s']:.0f}",
+            refresh=False,
+        )
+        self._write("step", step, figures)
+
+    def validation(self, step: int, figures: dict[str, float]) -> None:
+        """Reports a validation."""
+        if self._active:
+            text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            self._bar.write(f"step {step}: {text}", file=sys.stderr)
+        self._write("validation", step, figures)
+
+    def close(self) -> None:
+        """Ends the bar, the file and the trackers."""
+        self._bar.close()
+        if self._active:
+            self._file.close()
+        self._accelerator.end_training()
+
+    def _write(self, event: str, step: int, figures: dict[str, float]) -> None:
+        if self._active:
+            self._file.write(json.dumps({"event": event, "step": step, **figures}) + "\n")
+            self._file.flush()
+        prefix = "train" if event == "step" else event
+        self._accelerator.log({f"{prefix}/{k}": v for k, v in figures.items()}, step=step)

@@ -1,0 +1,192 @@
+"""The shard format: blocks of tokens on disk, and which document each token came from.
+
+A shard folder holds, for each of the splits ``train`` and ``heldout``:
+
+    SPLIT-00000.tokens.npy    unsigned integers [blocks, block_tokens], memory-mapped
+    SPLIT-00000.pieces.npy    a record a piece: first token, document, whether split for infilling
+    SPLIT.documents.parquet   package, version, path, licence, sha256; row number = document
+    shards.json               sizes, hashes, what it was made from; written last
+
+``ShardWriter`` writes it, ``BlockReader`` reads fixed-length blocks in a seeded order that is a
+pure function of the position, so that any number of processes and any interruption see the same
+order.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.artifact.errors import CorpusError
+from training.packing import Piece
+
+META_FILE = "shards.json"
+PIECE_DTYPE = np.dtype([("first_token", "<i8"), ("document", "<i4"), ("is_fim", "?")])
+UInt = npt.NDArray[np.unsignedinteger[Any]]
+
+
+class ShardWriter:
+    """Collects pieces into full blocks, and full blocks into shards of one split."""
+
+    def __init__(
+        self, folder: Path, split: str, *, block_tokens: int, blocks_per_shard: int, vocab_size: int
+    ) -> None:
+        self._folder = folder
+        self._split = split
+        self._block_tokens = block_tokens
+        self._shard_tokens = block_tokens * blocks_per_shard
+        self._dtype = np.uint16 if vocab_size <= 1 << 16 else np.uint32
+        self._tokens: list[npt.NDArray[Any]] = []
+        self._pieces: list[npt.NDArray[Any]] = []
+        self._n_buffered = 0
+        self.shard_blocks: list[int] = []
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks written so far."""
+        return sum(self.shard_blocks)
+
+    def add(self, tokens: npt.NDArray[Any], pieces: npt.NDArray[Any]) -> None:
+        """Appends whole blocks.
+
+        Args:
+            tokens: ``[n * block_tokens]`` ids.
+            pieces: ``PIECE_DTYPE`` records, ``first_token`` counted from the start of ``tokens``.
+        """
+        assert tokens.size % self._block_tokens == 0
+        pieces = pieces.copy()
+        pieces["first_token"] += self._n_buffered
+        self._tokens.append(tokens.astype(self._dtype))
+        self._pieces.append(pieces)
+        self._n_buffered += tokens.size
+        if self._n_buffered >= self._shard_tokens:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is buffered as one shard."""
+        if not self._n_buffered:
+            return
+        stem = f"{self._split}-{len(self.shard_blocks):05d}"
+        tokens = np.concatenate(self._tokens).reshape(-1, self._block_tokens)
+        np.save(self._folder / f"{stem}.tokens.npy", tokens)
+        np.save(self._folder / f"{stem}.pieces.npy", np.concatenate(self._pieces))
+        self.shard_blocks.append(len(tokens))
+        self._tokens, self._pieces, self._n_buffered = [], [], 0
+
+
+def pieces_to_blocks(
+    pieces: Sequence[tuple[int, Piece]], block_tokens: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Lays ``(document, piece)`` pairs end to end and cuts off what fills no whole block."""
+    lengths = np.array([len(piece.ids) for _, piece in pieces], dtype=np.int64)
+    records = np.zeros(len(pieces), dtype=PIECE_DTYPE)
+    records["first_token"] = np.cumsum(lengths) - lengths
+    records["document"] = [document for document, _ in pieces]
+    records["is_fim"] = [piece.is_fim for _, piece in pieces]
+    tokens = np.fromiter((i for _, p in pieces for i in p.ids), dtype=np.uint32)
+    n_whole = tokens.size // block_tokens * block_tokens
+    return tokens[:n_whole], records[records["first_token"] < n_whole]
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """One split's memory-mapped arrays."""
+
+    tokens: list[UInt]
+    pieces: list[npt.NDArray[Any]]
+
+
+class BlockReader:
+    """Random access to a split's blocks, and to their seeded endless order.
+
+    Raises:
+        CorpusError: The folder is missing, unfinished or damaged.
+    """
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self.meta = read_meta(folder)
+        self.block_tokens = int(self.meta["block_tokens"])
+        self._files = _map_split(folder, split, self.meta)
+        self._ends = np.cumsum([len(t) for t in self._files.tokens])
+        self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def block(self, index: int) -> npt.NDArray[np.int64]:
+        """Returns the ids ``[block_tokens]`` of one block."""
+        shard, row = self._locate(index)
+        return np.asarray(self._files.tokens[shard][row], dtype=np.int64)
+
+    def documents_of(self, index: int) -> npt.NDArray[np.int32]:
+        """Returns for each token ``[block_tokens]`` of a block the document it came from."""
+        shard, row = self._locate(index)
+        pieces = self._files.pieces[shard]
+        positions = np.arange(row * self.block_tokens, (row + 1) * self.block_tokens)
+        which = np.searchsorted(pieces["first_token"], positions, side="right") - 1
+        return np.asarray(pieces["document"][which], dtype=np.int32)
+
+    def batch(self, position: int, n_blocks: int, *, seed: int) -> npt.NDArray[np.int64]:
+        """Returns blocks ``[n_blocks, block_tokens]`` at a position of the seeded endless order.
+
+        The order is one shuffled pass over all blocks after the other; it depends on nothing but
+        ``seed``.
+        """
+        indices = [self.shuffled(position + i, seed=seed) for i in range(n_blocks)]
+        return np.stack([self.block(i) for i in indices])
+
+    def shuffled(self, position: int, *, seed: int) -> int:
+        """Returns the block at a position of the seeded endless order."""
+        epoch, place = divmod(position, len(self))
+        if self._order is None or self._order[0] != (seed, epoch):
+            rng = np.random.default_rng((seed, epoch))
+            self._order = ((seed, epoch), rng.permutation(len(self)))
+        return int(self._order[1][place])
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"block {index} of {len(self)}")
+        shard = int(np.searchsorted(self._ends, index, side="right"))
+        return shard, index - (int(self._ends[shard - 1]) if shard else 0)
+
+
+def read_meta(folder: Path) -> Mapping[str, Any]:
+    """Reads ``shards.json``.
+
+    Raises:
+        CorpusError: It is missing or damaged.
+    """
+    try:
+        meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CorpusError(
+            f"{folder} holds no finished shards ({META_FILE} is missing);"
+            " make them with: python -m training.prepare CONFIG.toml"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{folder / META_FILE} is damaged; prepare the shards again") from error
+    if not isinstance(meta, dict) or "block_tokens" not in meta:
+        raise CorpusError(f"{folder / META_FILE} is damaged; prepare the shards again")
+    return meta
+
+
+def _map_split(folder: Path, split: str, meta: Mapping[str, Any]) -> SplitFiles:
+    tokens, pieces = [], []
+    for number, n_blocks in enumerate(meta["shard_blocks"][split]):
+        stem = folder / f"{split}-{number:05d}"
+        try:
+            mapped = np.load(f"{stem}.tokens.npy", mmap_mode="r", allow_pickle=False)
+            records = np.load(f"{stem}.pieces.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{stem}.*.npy is damaged or missing; prepare again") from error
+        if mapped.shape != (n_blocks, meta["block_tokens"]) or records.dtype != PIECE_DTYPE:
+            raise CorpusError(f"{stem}.*.npy does not fit {META_FILE}; prepare the shards again")
+        tokens.append(mapped)
+        pieces.append(records)
+    if not tokens:
+        raise CorpusError(f"{folder} has no {split} blocks; prepare from a larger corpus")
+    return SplitFiles(tokens, pieces)

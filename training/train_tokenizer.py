@@ -1,0 +1,114 @@
+"""Learns the vocabulary: ``python -m training.train_tokenizer CONFIG.toml [key=value ...]``.
+
+A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
+the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``; the
+report's figures are measured on the held-out packages, which the vocabulary has not seen.
+
+Source: Radford et al. 2019 (byte-level BPE and the splitting pattern of GPT-2).
+"""
+
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tqdm import tqdm
+
+from training.artifact.errors import ConfigError, run_main
+from training.artifact.files import directory_written_aside, write_json_atomically
+from training.artifact.schema import load_toml
+from training.artifact.special_tokens import SPECIAL_TOKENS
+from training.artifact.tokenizer import CodeTokenizer
+from training.config import RunConfig, TokenizerConfig
+from training.corpus_reader import corpus_hash, read_rows, row_groups
+
+TOKENIZER_FILE = "tokenizer.json"
+REPORT_FILE = "tokenizer-report.json"
+REPORT_BYTES = 4_000_000  # of held-out text, enough for three digits
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains, measures and writes the tokenizer."""
+    if not argv:
+        raise ConfigError("usage: python -m training.train_tokenizer CONFIG.toml [key=value ...]")
+    config = load_toml(RunConfig, Path(argv[0]), argv[1:])
+    started = time.monotonic()
+    texts = sample_texts(config.paths.corpus, "train", config.tokenizer.sample_bytes, config)
+    tokenizer = train_tokenizer(texts, config.tokenizer)
+    report: dict[str, object] = dict(
+        measure_tokenizer(
+            tokenizer, sample_texts(config.paths.corpus, "heldout", REPORT_BYTES, config)
+        )
+    )
+    report |= {
+        "vocab_size": tokenizer.vocab_size,
+        "corpus_sha256": corpus_hash(config.paths.corpus),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    with directory_written_aside(config.paths.tokenizer) as aside:
+        tokenizer.save(aside / TOKENIZER_FILE)
+        write_json_atomically(aside / REPORT_FILE, report)
+    sys.stdout.write(
+        f"{config.paths.tokenizer / TOKENIZER_FILE}: {tokenizer.vocab_size} tokens,"
+        f" {report['heldout_bytes_per_token']:.3f} bytes a token on the held-out packages\n"
+    )
+    return 0
+
+
+def train_tokenizer(texts: Iterator[str], config: TokenizerConfig) -> CodeTokenizer:
+    """Learns ``config.vocab_size`` tokens, the special ones first."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_frequency,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=config.max_token_chars,
+        show_progress=sys.stderr.isatty(),
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    trained = CodeTokenizer(tokenizer)
+    if trained.vocab_size != config.vocab_size:
+        raise ConfigError(
+            f"the corpus gave only {trained.vocab_size} tokens, wanted {config.vocab_size};"
+            " use more text or a smaller tokenizer.vocab_size"
+        )
+    return trained
+
+
+def sample_texts(corpus: Path, split: str, max_bytes: int, config: RunConfig) -> Iterator[str]:
+    """Yields a seeded sample of whole documents, ``max_bytes`` of text at the most or little over.
+
+    Every package gives its share: a document is taken with the same chance wherever it stands.
+    """
+    groups = row_groups(corpus, split)
+    share = min(1.0, max_bytes / max(1, sum(g.n_bytes for g in groups)))
+    chance = random.Random(config.tokenizer.seed)
+    with tqdm(total=len(groups), desc=f"reading {split}", file=sys.stderr, disable=None) as bar:
+        for group in groups:
+            for row in read_rows(group, ["text"]):
+                if chance.random() < share:
+                    yield row["text"]
+            bar.update()
+
+
+def measure_tokenizer(tokenizer: CodeTokenizer, texts: Iterator[str]) -> dict[str, float]:
+    """Returns how densely a tokenizer packs ``texts``."""
+    n_bytes = n_chars = n_tokens = 0
+    for text in texts:
+        n_bytes += len(text.encode())
+        n_chars += len(text)
+        n_tokens += len(tokenizer.encode(text))
+    return {
+        "heldout_bytes": n_bytes,
+        "heldout_bytes_per_token": n_bytes / max(1, n_tokens),
+        "heldout_characters_per_token": n_chars / max(1, n_tokens),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
