@@ -1,0 +1,92 @@
+"""An artifact is written whole, read back equal, and refused when it is not whole."""
+
+import json
+
+import pytest
+import torch
+
+from training.artifact.directory import load_artifact, save_artifact
+from training.artifact.errors import ArtifactError
+from training.artifact.gpt2 import GPT2, GPT2Config
+from training.artifact.manifest import Manifest, TrainingRecord
+
+
+@pytest.fixture
+def saved(tmp_path, byte_tokenizer):
+    config = GPT2Config(vocab_size=320, n_positions=32, n_embd=16, n_layer=1, n_head=2)
+    model = GPT2(config)
+    model.initialise(torch.Generator().manual_seed(0))
+    path = tmp_path / "model"
+    save_artifact(
+        path,
+        config=config,
+        weights=model.state_dict(),
+        tokenizer=byte_tokenizer,
+        manifest=Manifest(
+            context_tokens=32,
+            training=TrainingRecord(tokens_seen=5, seed=3),
+            evaluation={"loss": 1.5},
+        ),
+        card="# card\n",
+        dtype=torch.float32,
+    )
+    return path, model
+
+
+def test_what_is_saved_is_loaded(saved):
+    path, model = saved
+    artifact = load_artifact(path)
+    ids = torch.arange(20)[None]
+    assert torch.equal(artifact.model()(ids), model(ids))
+    assert artifact.manifest.training.tokens_seen == 5
+    assert artifact.manifest.evaluation == {"loss": 1.5}
+    assert artifact.fim is not None
+    assert not [p for p in path.parent.iterdir() if p != path], "something was left aside"
+
+
+def test_transformers_loads_it_as_it_is(saved):
+    """If it fails, the model cannot be used outside of this project."""
+    transformers = pytest.importorskip("transformers")
+    path, model = saved
+    theirs = transformers.GPT2LMHeadModel.from_pretrained(path)
+    ids = torch.arange(20)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(ids).logits, model(ids), atol=1e-5, rtol=1e-4)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+    text = "def f(x):\n    return 'ü😀'\n"
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert tokenizer.eos_token_id == load_artifact(path).end_of_text_id
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "model.safetensors", "parrotlet.json"]
+)
+@pytest.mark.parametrize("damage", ["remove", "truncate", "flip"])
+def test_damage_is_named_in_one_sentence(saved, name, damage):
+    """If it fails, a broken download completes nonsense, or shows a traceback."""
+    path, _ = saved
+    file = path / name
+    data = file.read_bytes()
+    if damage == "remove":
+        file.unlink()
+    elif damage == "truncate":
+        file.write_bytes(data[: len(data) // 2])
+    else:
+        middle = len(data) // 2
+        file.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
+    with pytest.raises(ArtifactError, match=name.replace(".", r"\.")) as caught:
+        load_artifact(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_format_version_is_refused(saved):
+    path, _ = saved
+    manifest = json.loads((path / "parrotlet.json").read_text())
+    (path / "parrotlet.json").write_text(json.dumps({**manifest, "format_version": 99}))
+    with pytest.raises(ArtifactError, match="format version 99, this program reads 1"):
+        load_artifact(path)
+
+
+def test_missing_directory_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match="there is no model directory"):
+        load_artifact(tmp_path / "nowhere")

@@ -1,0 +1,81 @@
+"""Parameter groups, schedule, masters."""
+
+import pytest
+import torch
+
+from training.artifact.errors import CorpusError
+from training.artifact.gpt2 import GPT2, GPT2Config
+from training.config import OptimConfig
+from training.optim import MasterOptimizer, group_of, schedule_factor
+
+TINY = GPT2Config(vocab_size=64, n_positions=16, n_embd=16, n_layer=2, n_head=2)
+
+
+def tiny_model(dtype=torch.float32):
+    model = GPT2(TINY)
+    model.initialise(torch.Generator().manual_seed(0))
+    return model.to(dtype)
+
+
+def one_step(model, optimizer, seed=0):
+    ids = torch.randint(0, 64, (2, 16), generator=torch.Generator().manual_seed(seed))
+    model(ids).float().logsumexp(-1).mean().backward()
+    optimizer.take_gradients()
+    optimizer.clip()
+    optimizer.step(1.0)
+
+
+def test_schedule_warms_up_holds_and_ends_at_zero():
+    config = OptimConfig(warmup_steps=10, decay_share=0.5)
+    factors = [schedule_factor(step, 100, config) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9:51] == [1.0] * 42
+    assert factors[75] == pytest.approx(0.5)
+    assert factors[100] == 0.0
+    assert factors[50:] == sorted(factors[50:], reverse=True)
+
+
+def test_biases_and_gains_never_decay():
+    names = {name: group_of(name, p) for name, p in tiny_model().named_parameters()}
+    assert {n for n, g in names.items() if g == "embeddings"} == {
+        "transformer.wte.weight",
+        "transformer.wpe.weight",
+    }
+    assert all(g == "vectors" for n, g in names.items() if n.endswith("bias") or ".ln_" in n)
+    assert all(g == "matrices" for n, g in names.items() if n.endswith(("attn.weight", "fc.weight")))
+
+
+@pytest.mark.parametrize("matrices", ["muon", "adamw"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_saved_state_continues_like_the_original(matrices, dtype):
+    """If it fails, a resumed run is another run."""
+    config = OptimConfig(matrices=matrices)
+    model = tiny_model(dtype)
+    optimizer = MasterOptimizer(model, config)
+    one_step(model, optimizer)
+    state = {k: v.clone() for k, v in optimizer.state().items()}
+    one_step(model, optimizer, seed=1)
+
+    other = GPT2(TINY).to(dtype)
+    resumed = MasterOptimizer(other, config)
+    resumed.load_state(state)
+    one_step(other, resumed, seed=1)
+    for (name, a), (_, b) in zip(model.named_parameters(), other.named_parameters(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_masters_keep_what_bfloat16_would_lose():
+    model = tiny_model(torch.bfloat16)
+    optimizer = MasterOptimizer(model, OptimConfig(learning_rate=1e-6, matrix_learning_rate=1e-6))
+    before = optimizer.state()["master/transformer.wte.weight"].clone()
+    one_step(model, optimizer)
+    after = optimizer.state()["master/transformer.wte.weight"]
+    assert not torch.equal(before, after)
+    assert model.transformer.wte.weight.dtype == torch.bfloat16
+
+
+def test_state_of_another_model_is_refused():
+    optimizer = MasterOptimizer(tiny_model(), OptimConfig())
+    state = {"master/other.weight": torch.zeros(2)}
+    with pytest.raises(CorpusError, match="another model"):
+        optimizer.load_state(state)
