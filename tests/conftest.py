@@ -6,6 +6,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
+import tiny_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from training.artifact.special_tokens import SPECIAL_TOKENS
@@ -23,3 +24,15 @@ def byte_tokenizer():
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     return CodeTokenizer(tokenizer)
+
+
+@pytest.fixture(scope="session")
+def known_module():
+    """The text that the tiny artifact knows by heart."""
+    return tiny_model.KNOWN_MODULE
+
+
+@pytest.fixture(scope="session")
+def tiny_artifact(tmp_path_factory):
+    """The directory of a model that has learned ``known_module``, saved by the real code."""
+    return tiny_model.build_tiny_artifact(tmp_path_factory.mktemp("artifact") / "tiny")

@@ -1,0 +1,267 @@
+"""Text in, completions out: the server's public face, used by the LSP room and by evaluation.
+
+It joins the parts that each know one thing: context (what the model sees), prompt (its ids), the
+engine (what it writes), scope and postprocess (what of that is shown). It knows nothing of editors
+and protocols. Calls from several threads wait for one another: there is one cache.
+"""
+
+import codecs
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.context import Budget, Window, window_at
+from server.engine.choice import Sampling
+from server.engine.decoder import Decoder, Decoding, Ending, Task, Written
+from server.engine.machine import matrix_dtype, use_threads
+from server.engine.network import Network
+from server.postprocess import Suggestion, Surroundings, refine
+from server.prompt import Prompt, PromptBuilder
+from server.scope import Extent, Scope, cut, scope_at
+from server.settings import Settings
+from training.artifact.directory import Artifact, load_artifact
+from training.artifact.errors import ArtifactError
+
+BUNDLED_MODEL = Path(__file__).parent / "model"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MIN_PROMPT_TOKENS = 16  # a model with less room than this could not see a line
+_SUFFIX_SHARE = 4  # of the room for a prompt in ``generate``: one part in so many
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionRequest:
+    """A document and the cursor's offset in characters."""
+
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionResult:
+    """A suggestion and how it came about.
+
+    Attributes:
+        text: What to insert at the cursor, its lines ended by line feeds; empty if nothing is shown.
+        covered: How many characters behind the cursor it replaces.
+        reason: Why nothing is shown; None if something is.
+        rules: The names of the rules that trimmed it.
+        extent: Whether a line or a block was asked for.
+        log_probs: Of each token written, in nats, healing and closing tokens included.
+    """
+
+    text: str = ""
+    covered: int = 0
+    reason: str | None = None
+    rules: tuple[str, ...] = ()
+    extent: Extent = Extent.LINE
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    computed_tokens: int = 0
+    new_tokens: int = 0
+    first_token_ms: float | None = None
+    total_ms: float = 0.0
+    log_probs: tuple[float, ...] = ()
+
+
+class Completer:
+    """Completes text with one artifact."""
+
+    def __init__(self, artifact: Artifact, settings: Settings) -> None:
+        self.artifact = artifact
+        self.settings = settings
+        use_threads(settings.engine.threads)
+        dtype = matrix_dtype(settings.engine.dtype)
+        self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
+        self._decoder = Decoder(
+            Network(artifact.config, artifact.weights, dtype),
+            artifact.tokenizer.byte_table,
+            end_of_text_id=artifact.end_of_text_id,
+            chunk_tokens=settings.engine.chunk_tokens,
+        )
+        self._prompts = PromptBuilder(artifact, heal_tokens=settings.engine.heal_tokens)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, path: Path | None = None, settings: Settings | None = None) -> "Completer":
+        """Loads the artifact at ``path``, or the settings' one, or the bundled one.
+
+        Raises:
+            ArtifactError: It is missing or damaged.
+        """
+        settings = settings or Settings()
+        dtype = matrix_dtype(settings.engine.dtype)
+        return cls(load_artifact(path or settings.model or BUNDLED_MODEL, dtype=dtype), settings)
+
+    def complete(
+        self, request: CompletionRequest, should_stop: Callable[[], bool] | None = None
+    ) -> CompletionResult:
+        """Returns what to show at the cursor.
+
+        Args:
+            request: The document and the cursor.
+            should_stop: Asked before each step of the model; True ends the work at once.
+        """
+        with self._lock:
+            started = time.perf_counter()
+            window = self._window(request)
+            suggesting = self.settings.suggestion
+            scope = scope_at(
+                window.prefix, window.suffix, max_block_lines=suggesting.max_block_lines
+            )
+            is_block = scope.extent is Extent.BLOCK
+            max_new = suggesting.max_block_tokens if is_block else suggesting.max_line_tokens
+            max_new = min(max_new, self._context_tokens // 4)
+            prompt = self._prompts.build(window, max_tokens=self._room(max_new))
+            outcome = self._decoder.run(
+                Task(
+                    prompt=prompt.ids,
+                    owed=prompt.owed,
+                    max_new_tokens=max_new,
+                    is_finished=lambda written: cut(_decoded(written), scope)[1],
+                    should_stop=should_stop,
+                )
+            )
+            return _result(outcome, window, scope, started)
+
+    def generate(
+        self,
+        prefix: str,
+        suffix: str = "",
+        *,
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        stop: Sequence[str] = (),
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
+        """Returns ``n`` raw continuations of ``prefix``, none cut or refused by any rule.
+
+        Args:
+            prefix: What stands before; its beginning is dropped if it does not fit.
+            suffix: What stands behind; blank means left to right.
+            n: How many.
+            max_new_tokens: Of each.
+            temperature: 0 is greedy (and all alike).
+            top_p: The nucleus.
+            seed: Equal seeds give equal samples, whatever ``n``.
+            stop: A continuation ends before the first of these strings.
+            should_stop: As in :meth:`complete`; what was written so far is returned.
+        """
+        sampling = Sampling(temperature=temperature, top_p=top_p, seed=seed)
+        with self._lock:
+            prompt = self._generation_prompt(prefix, suffix, max_new_tokens)
+            stops = [s.encode() for s in stop]
+            texts: list[str] = []
+            while len(texts) < n:
+                task = Task(
+                    prompt=prompt.ids,
+                    owed=prompt.owed,
+                    max_new_tokens=max_new_tokens,
+                    n_sequences=min(n - len(texts), self.settings.engine.batch_size),
+                    first_sequence=len(texts),
+                    sampling=sampling,
+                    is_finished=lambda text: any(s in text for s in stops),
+                    should_stop=should_stop,
+                )
+                written = self._decoder.run(task).written
+                texts += [_before_stop(_decoded(w.text), stop) for w in written]
+            return texts
+
+    def _window(self, request: CompletionRequest) -> Window:
+        text, offset = request.text, request.offset
+        if not 0 <= offset <= len(text):
+            raise ValueError(f"offset is {offset}, the document has {len(text)} characters")
+        if "\r" in text:
+            before = _plain_line_ends(text[:offset])
+            text, offset = before + _plain_line_ends(text[offset:]), len(before)
+        suggesting = self.settings.suggestion
+        longest = max(suggesting.max_block_tokens, suggesting.max_line_tokens)
+        room = self._room(min(longest, self._context_tokens // 4))
+        budget = Budget.within(self.settings.context, room - self._prompts.overhead_tokens)
+        return _printable(window_at(text, offset, budget, self._count))
+
+    def _count(self, line: str) -> int:
+        return self._prompts.count(_SURROGATE.sub("\ufffd", line))
+
+    def _room(self, max_new_tokens: int) -> int:
+        """Returns the most tokens of a prompt that leaves room for ``max_new_tokens``."""
+        healing = self.settings.engine.heal_tokens
+        room = self._context_tokens - max_new_tokens - healing
+        if room < _MIN_PROMPT_TOKENS:
+            raise ArtifactError(
+                f"the model sees {self._context_tokens} tokens, too few for {max_new_tokens} new"
+                " ones; ask for fewer or use a model with a longer context"
+            )
+        return room
+
+    def _generation_prompt(self, prefix: str, suffix: str, max_new_tokens: int) -> Prompt:
+        room = self._room(max_new_tokens)
+        usable = room - self._prompts.overhead_tokens
+        suffix_tokens = usable // _SUFFIX_SHARE if suffix.strip() else 0
+        budget = Budget(
+            prefix_tokens=usable - suffix_tokens, suffix_tokens=suffix_tokens, step_lines=1
+        )
+        window = window_at(prefix + suffix, len(prefix), budget, self._count)
+        return self._prompts.build(_printable(window), max_tokens=room)
+
+
+def _result(outcome: Decoding, window: Window, scope: Scope, started: float) -> CompletionResult:
+    written = outcome.written[0]
+    shown = _shown(written, window, scope)
+    first_token_ms = None if outcome.first_token_s is None else 1000 * outcome.first_token_s
+    return CompletionResult(
+        text=shown.text,
+        covered=shown.covered,
+        reason=None if shown.text else _reason(written, shown),
+        rules=shown.rules,
+        extent=scope.extent,
+        prompt_tokens=outcome.prompt_tokens,
+        reused_tokens=outcome.reused_tokens,
+        computed_tokens=outcome.computed_tokens,
+        new_tokens=outcome.new_tokens,
+        first_token_ms=first_token_ms,
+        total_ms=1000 * (time.perf_counter() - started),
+        log_probs=tuple(written.log_probs),
+    )
+
+
+def _shown(written: Written, window: Window, scope: Scope) -> Suggestion:
+    if written.ending is Ending.CANCELLED or not written.text:
+        return Suggestion(text="")
+    is_whole = written.ending is not Ending.MAX_TOKENS
+    around = Surroundings.of(window.prefix, window.suffix, scope)
+    return refine(Suggestion(text=_decoded(written.text), is_whole=is_whole), around)
+
+
+def _reason(written: Written, shown: Suggestion) -> str:
+    if shown.rules:
+        return shown.rules[-1]
+    return str(written.ending)
+
+
+def _decoded(text: bytes) -> str:
+    """Decodes what may end in the middle of a character, which is then left out."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    return decoder.decode(text, final=False)
+
+
+def _before_stop(text: str, stops: Sequence[str]) -> str:
+    return text[: min((at for s in stops if (at := text.find(s)) >= 0), default=len(text))]
+
+
+def _plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _printable(window: Window) -> Window:
+    """Replaces halves of surrogate pairs, which no encoder takes, one character for one."""
+    return Window(
+        prefix=_SURROGATE.sub("\ufffd", window.prefix),
+        suffix=_SURROGATE.sub("\ufffd", window.suffix),
+    )

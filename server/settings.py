@@ -1,0 +1,85 @@
+"""Every default of the server, once: a frozen tree that clients override by the same names.
+
+Read from ``initializationOptions`` (and by the command line) through
+:func:`training.artifact.schema.from_mapping`, so that an unknown key is an error that names near
+ones. The editors' clients state the same defaults for their settings pages; a test compares them.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextSettings:
+    """How much of the document the model sees.
+
+    ``prefix_tokens`` stand before the cursor and ``suffix_tokens`` behind it, at the most; both
+    shrink together if the model's context is smaller. The first line seen moves down in steps of
+    ``step_lines``, so that what the model has computed stays valid while typing.
+    """
+
+    prefix_tokens: int = 512
+    suffix_tokens: int = 160
+    step_lines: int = 16
+
+    def __post_init__(self) -> None:
+        _at_least("prefix_tokens", self.prefix_tokens, 1)
+        _at_least("suffix_tokens", self.suffix_tokens, 0)
+        _at_least("step_lines", self.step_lines, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestionSettings:
+    """How long a suggestion may be: of a line, and of a block."""
+
+    max_line_tokens: int = 40
+    max_block_tokens: int = 128
+    max_block_lines: int = 12
+
+    def __post_init__(self) -> None:
+        _at_least("max_line_tokens", self.max_line_tokens, 1)
+        _at_least("max_block_tokens", self.max_block_tokens, 1)
+        _at_least("max_block_lines", self.max_block_lines, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """How the model is run.
+
+    ``threads`` 0 means half the machine's cores, four at the most. ``dtype`` is that of the
+    matrices; "auto" takes bfloat16 where the processor multiplies it, float32 elsewhere. A prompt
+    is read ``chunk_tokens`` at a time, and a cancelled request stops between two.
+    """
+
+    threads: int = 0
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    chunk_tokens: int = 128
+    batch_size: int = 16
+    heal_tokens: int = 6
+
+    def __post_init__(self) -> None:
+        _at_least("threads", self.threads, 0)
+        _at_least("chunk_tokens", self.chunk_tokens, 1)
+        _at_least("batch_size", self.batch_size, 1)
+        _at_least("heal_tokens", self.heal_tokens, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The root of the tree.
+
+    ``model`` None means the bundled one. ``event_log`` names a file that gets one JSON object per
+    request, without any of the user's text; None writes none.
+    """
+
+    model: Path | None = None
+    event_log: Path | None = None
+    context: ContextSettings = field(default_factory=ContextSettings)
+    suggestion: SuggestionSettings = field(default_factory=SuggestionSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} is {value}, wanted at least {least}")
