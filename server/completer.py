@@ -45,7 +45,7 @@ class CompletionResult:
     """A suggestion and how it came about.
 
     Attributes:
-        text: What to insert at the cursor, its lines ended by line feeds; empty if nothing is shown.
+        text: What to insert at the cursor, lines ended by line feeds; empty if nothing is shown.
         covered: How many characters behind the cursor it replaces.
         reason: Why nothing is shown; None if something is.
         rules: The names of the rules that trimmed it.
@@ -95,6 +95,10 @@ class Completer:
         settings = settings or Settings()
         dtype = matrix_dtype(settings.engine.dtype)
         return cls(load_artifact(path or settings.model or BUNDLED_MODEL, dtype=dtype), settings)
+
+    def warm_up(self) -> None:
+        """Runs the model once, so that the first request does not pay for its set-up."""
+        self.complete(CompletionRequest(text="def", offset=3))
 
     def complete(
         self, request: CompletionRequest, should_stop: Callable[[], bool] | None = None

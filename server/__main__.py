@@ -1,0 +1,77 @@
+"""``parrotlet-server``, also ``python -m server``: one editor on stdin and stdout.
+
+Arguments only; the work is ``lsp``'s. Logs go to stderr.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from server import VERSION
+from training.artifact.errors import run_main
+
+_LEVELS = ("error", "warning", "info", "debug")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves until the client leaves; returns the exit code."""
+    return run_main(_serve, argv)
+
+
+def _serve(argv: Sequence[str]) -> int:
+    arguments = _parser().parse_args(argv)
+    _set_up_logs(arguments.log_level)
+    from server.lsp import create_server  # noqa: PLC0415 - --help and mistakes need no pygls
+
+    server = create_server({"model": arguments.model, "event_log": arguments.event_log})
+    with _claimed_stdout() as protocol_out:
+        try:
+            server.start_io(stdout=protocol_out)
+        finally:
+            server.service.close()
+    return server.protocol.exit_code
+
+
+@contextmanager
+def _claimed_stdout() -> Iterator[BinaryIO]:
+    """Yields stdout for the protocol alone; what anything else prints goes to stderr."""
+    sys.stdout.flush()
+    claimed = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(claimed, "wb") as stream:
+        yield stream
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="parrotlet-server",
+        description="Complete Python code in an editor, over the Language Server Protocol.",
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    parser.add_argument("--stdio", action="store_true", help="talk on stdin and stdout (always so)")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a model directory")
+    parser.add_argument(
+        "--event-log", type=Path, metavar="FILE", help="append one JSON object per request"
+    )
+    parser.add_argument("--log-level", choices=_LEVELS, default="warning")
+    return parser
+
+
+def _set_up_logs(level: str) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if level != "debug":  # pygls logs whole messages, with the user's text, at INFO and ERROR
+        for name in ("pygls", "lsprotocol"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""``parrotlet``: the server's abilities from a shell.
+
+``parrotlet complete FILE:LINE:COL`` prints what an editor would show there; ``parrotlet demo``
+completes three snippets and tells how to connect an editor. Arguments and printing only.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from server import VERSION
+from server.document import Document
+from training.artifact.errors import ConfigError, run_main
+
+_MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a subcommand; returns the exit code."""
+    return run_main(_run, argv)
+
+
+def _run(argv: Sequence[str]) -> int:
+    arguments = _parser().parse_args(argv)
+    if arguments.command == "demo":
+        from server.demo import show_demo  # noqa: PLC0415 - imports torch: seconds
+
+        return show_demo(arguments.model)
+    return _complete(arguments.place, arguments.model)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="parrotlet", description="Complete Python code with a model of your own."
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    complete = commands.add_parser("complete", help="print the completion at a place in a file")
+    complete.add_argument("place", metavar="FILE:LINE:COL", help="line and column count from 1")
+    demo = commands.add_parser("demo", help="complete three snippets, shown as ghost text")
+    for command in (complete, demo):
+        command.add_argument("--model", type=Path, metavar="DIR", help="a model directory")
+    return parser
+
+
+def _complete(place: str, model: Path | None) -> int:
+    path, line, column = parse_place(place)
+    text = read_source(path)
+    document = Document(text, None)
+    try:
+        offset = document.offset_at(line - 1, column - 1, "utf-32")
+    except IndexError as error:
+        raise ConfigError(
+            f"{place} is past the end of the text: {error}; name a place in the file"
+        ) from error
+    from server.completer import Completer, CompletionRequest  # noqa: PLC0415 - imports torch
+
+    result = Completer.load(model).complete(CompletionRequest(text=text, offset=offset))
+    if not result.text:
+        sys.stderr.write(f"no suggestion: {result.reason}\n")
+        return 0
+    sys.stdout.write(f"{result.text}\n")
+    return 0
+
+
+def parse_place(place: str) -> tuple[Path, int, int]:
+    """Splits ``FILE:LINE:COL``; the file's name may have colons of its own.
+
+    Raises:
+        ConfigError: It is not of that form.
+    """
+    file, *numbers = place.rsplit(":", 2)
+    are_counts = len(numbers) == 2 and all(n.isdecimal() and int(n) > 0 for n in numbers)  # noqa: PLR2004
+    if not file or not are_counts:
+        raise ConfigError(
+            f"'{place}' is not of the form FILE:LINE:COL with line and column from 1,"
+            " as in app.py:12:5"
+        )
+    return Path(file), int(numbers[0]), int(numbers[1])
+
+
+def read_source(path: Path) -> str:
+    """Returns a source file's text with its line ends as they are.
+
+    Raises:
+        ConfigError: It cannot be read, is too large, or is not UTF-8.
+    """
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ConfigError(
+                f"{path} has more than {_MAX_FILE_BYTES >> 20} MB; name a source file"
+            )
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; name a source file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path} is not UTF-8 text (byte {error.start}); name a source file"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The demo: three snippets completed by the real completer, printed as an editor would show them.
+
+What stands in the file is printed as it is, the suggestion as ghost text (grey and slanted, or
+between brackets where there is no colour). It measures nothing but the milliseconds it prints.
+Called by ``parrotlet demo``.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from server.completer import BUNDLED_MODEL, Completer, CompletionRequest, CompletionResult
+
+CURSOR = "▏"
+
+_GHOST, _TITLE, _PLAIN = "\x1b[3;90m", "\x1b[1m", "\x1b[0m"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snippet:
+    """Code with one CURSOR in it."""
+
+    title: str
+    code: str
+
+    @property
+    def request(self) -> CompletionRequest:
+        """The code without its cursor, and where that stood."""
+        before, _, after = self.code.partition(CURSOR)
+        return CompletionRequest(text=before + after, offset=len(before))
+
+
+SNIPPETS = (
+    Snippet(
+        title="In the middle of a line, with code below the cursor",
+        code=f"""\
+import json
+from pathlib import Path
+
+
+def load_config(path: Path) -> dict:
+    with path.open(encoding={CURSOR}) as file:
+        config = json.load(file)
+    return config
+""",
+    ),
+    Snippet(
+        title="A function's body, from its signature and docstring",
+        code=f'''\
+class Stack:
+    """A last-in, first-out collection."""
+
+    def __init__(self):
+        self._items = []
+
+    def push(self, item):
+        """Add an item to the top of the stack."""
+        self._items.append(item)
+
+    def is_empty(self):
+        """Return True if there are no items."""
+        {CURSOR}
+''',
+    ),
+    Snippet(
+        title="The next line",
+        code=f"""\
+import argparse
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--input", type=str, required=True)
+    parser.add_argument("--verbose", action="store_true")
+{CURSOR}
+""",
+    ),
+)
+
+CONNECT = (
+    "VS Code: install the extension from editor-client/vscode; it starts 'parrotlet-server' itself.",
+    "Neovim:  add editor-client/nvim to 'runtimepath' and call require('parrotlet').setup().",
+)
+
+
+def show_demo(model: Path | None, out: TextIO = sys.stdout) -> int:
+    """Prints all snippets with their completions; returns the exit code."""
+    completer = Completer.load(model)
+    completer.warm_up()
+    has_colour = out.isatty() and "NO_COLOR" not in os.environ
+    out.write(f"Completed by {model or BUNDLED_MODEL}\n")
+    for snippet in SNIPPETS:
+        result = completer.complete(snippet.request)
+        out.write(rendered(snippet, result, has_colour=has_colour))
+    out.write("\n" + "\n".join(CONNECT) + "\n")
+    return 0
+
+
+def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) -> str:
+    """Returns title, code with ghost text, and time, ready to print."""
+    request = snippet.request
+    before, after = request.text[: request.offset], request.text[request.offset :]
+    ghost = result.text or f"(nothing: {result.reason})"
+    if has_colour:
+        lines = (f"{_GHOST}{line}{_PLAIN}" if line else "" for line in ghost.split("\n"))
+        title, ghost = f"{_TITLE}{snippet.title}{_PLAIN}", "\n".join(lines)
+    else:
+        title, ghost = snippet.title, f"⟦{ghost}⟧"
+    took = f"{result.total_ms:.0f} ms, {result.new_tokens} tokens"
+    return f"\n{title} ({took})\n\n{before}{ghost}{after[result.covered :]}"
