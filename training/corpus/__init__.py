@@ -1,0 +1,1 @@
+"""Builds the corpus: sources to documents, filters, duplicates, split, Parquet."""
