@@ -80,7 +80,7 @@ def main():
 )
 
 CONNECT = (
-    "VS Code: install the extension from editor-client/vscode; it starts 'parrotlet-server' itself.",
+    "VS Code: install the extension in editor-client/vscode; it starts parrotlet-server itself.",
     "Neovim:  add editor-client/nvim to 'runtimepath' and call require('parrotlet').setup().",
 )
 

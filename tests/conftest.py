@@ -36,3 +36,57 @@ def known_module():
 def tiny_artifact(tmp_path_factory):
     """The directory of a model that has learned ``known_module``, saved by the real code."""
     return tiny_model.build_tiny_artifact(tmp_path_factory.mktemp("artifact") / "tiny")
+
+
+TINY_CORPUS = """
+out = '{folder}/corpus'
+heldout = ['cpython-stdlib-json']
+licences = ['PSF-2.0']
+decontaminate = []
+[sources]
+stdlib = ['json', 'asyncio', 'collections', 'concurrent']
+"""
+TINY_RUN = """
+name = 'tiny'
+[paths]
+corpus = '{folder}/corpus'
+tokenizer = '{folder}/tokenizer'
+shards = '{folder}/shards'
+run = '{folder}/run'
+[tokenizer]
+vocab_size = 512
+[shards]
+block_tokens = 64
+processes = 2
+[model]
+n_embd = 32
+n_layer = 2
+n_head = 2
+[optim]
+warmup_steps = 2
+[pretrain]
+steps = 12
+batch_blocks = 8
+micro_batch_blocks = 8
+validate_every_steps = 6
+validation_blocks = 8
+save_every_steps = 4
+tracker = 'none'
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tmp_path_factory):
+    """A run's config whose corpus, tokenizer and shards were made by the real stages."""
+    from training.corpus.__main__ import main as make_corpus
+    from training.prepare import main as prepare
+    from training.train_tokenizer import main as train_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny")
+    corpus, run = folder / "corpus.toml", folder / "run.toml"
+    corpus.write_text(TINY_CORPUS.format(folder=folder))
+    run.write_text(TINY_RUN.format(folder=folder))
+    assert make_corpus([str(corpus)]) == 0
+    assert train_tokenizer([str(run)]) == 0
+    assert prepare([str(run)]) == 0
+    return run

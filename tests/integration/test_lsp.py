@@ -1,0 +1,247 @@
+"""A real server process over its pipes, with the tiny model: what an editor relies on."""
+
+import json
+import time
+
+import pytest
+from lsp_client import Client
+
+pytestmark = pytest.mark.integration
+
+URI = "file:///w/shapes.py"
+SNAIL = "file:///w/snail.py"
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "events.jsonl"
+
+
+@pytest.fixture
+def client(tiny_artifact, log):
+    with Client("--model", tiny_artifact, "--event-log", log) as client:
+        yield client
+
+
+def events(log):
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def place(text, behind):
+    """Line and column right behind the first occurrence of ``behind`` (ASCII text)."""
+    before = text[: text.index(behind) + len(behind)]
+    return before.count("\n"), len(before) - before.rfind("\n") - 1
+
+
+def test_ghost_text_appears_and_grows_while_typing(client, log, known_module):
+    """The one thing an editor wants: the right text, at the right place, quickly recomputed."""
+    capabilities = client.initialize()["capabilities"]
+    assert capabilities["inlineCompletionProvider"] is not None
+    assert capabilities["textDocumentSync"]["change"] == 2
+    start = known_module.index("return math.pi * self.radius**2")
+    text = known_module[:start] + known_module[known_module.index("\n", start) :]
+    client.open(URI, text)
+    line, column = place(text, 'area of the circle."""\n        ')
+    for version, typed in enumerate("return m", start=2):
+        client.insert(URI, version, line, column, typed)
+        column += 1
+        items = client.items(URI, line, column)
+    assert [item["insertText"] for item in items] == ["ath.pi * self.radius**2"]
+    at = {"line": line, "character": column}
+    assert items[0]["range"] == {"start": at, "end": at}
+    assert client.leave() == 0
+    typed = events(log)
+    assert len(typed) == 8
+    assert max(event["computed_tokens"] for event in typed[1:]) <= 16
+    assert all(event["prompt_tokens"] > 100 for event in typed)
+
+
+def test_the_event_log_holds_no_text(client, log, known_module):
+    """The log goes into bug reports; code must not."""
+    client.initialize()
+    client.open(URI, known_module)
+    client.items(URI, 20, 0)
+    client.leave()
+    content = log.read_text() + client.stderr.decode()
+    assert "circle" not in content
+    assert "radius" not in content
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_positions_in_every_encoding(client, known_module, encoding):
+    """An astral character before the cursor must not shift what is inserted or replaced."""
+    assert client.initialize(encodings=[encoding])["capabilities"]["positionEncoding"] == encoding
+    head = '"𝕏é"; total = math.p'
+    client.open(URI, known_module + head + "()\n")
+    wide = {"utf-8": 4 + 2, "utf-16": 2 + 1, "utf-32": 1 + 1}[encoding]
+    line, column = known_module.count("\n"), len(head) - 2 + wide
+    items = client.items(URI, line, column)
+    assert [item["range"]["start"] for item in items] == [{"line": line, "character": column}]
+    assert items[0]["insertText"].startswith("i")
+
+
+def test_cancelling_stops_the_model(client, log, known_module):
+    """A cancelled request must neither be answered late nor keep the processor busy."""
+    client.initialize()
+    client.wait_for_state("ready")
+    client.open(URI, known_module)
+    asked = client.ask(URI, *place(known_module, "float) -> "))
+    client.notify("$/cancelRequest", {"id": asked})
+    reply = client.reply(asked)
+    assert reply["error"]["code"] == -32800 or "result" in reply  # the model may have been faster
+    assert client.items(SNAIL, 0, 0) == []
+    client.leave()
+    if "error" in reply:
+        last = events(log)[-1]
+        assert last["stage"] == "cancelled"
+
+
+def test_a_newer_request_takes_the_place_of_an_older_one(client, log, known_module):
+    """Neovim never cancels; without this, typing fast would queue up requests for seconds."""
+    client.initialize()
+    client.wait_for_state("ready")
+    client.open(URI, known_module)
+    line, column = place(known_module, "float) -> ")
+    asked = [client.ask(URI, line, column) for _ in range(6)]
+    replies = [client.reply(msg_id) for msg_id in asked]
+    assert all(reply["result"]["items"] == [] for reply in replies[:-2])
+    client.leave()
+    stages = [event["stage"] for event in events(log)]
+    assert stages.count("cancelled") >= 4
+    assert stages[-1] != "cancelled"
+
+
+def test_no_stale_answer_after_a_change(client, known_module):
+    """An answer for text that is no longer there would be inserted at the wrong place."""
+    client.initialize()
+    client.open(URI, known_module)
+    line, column = place(known_module, "return math")
+    asked = client.ask(URI, line, column)  # waits for the model to load
+    client.insert(URI, 2, 0, 0, "# a line above\n")
+    assert client.reply(asked)["result"]["items"] == []
+    assert client.items(URI, line + 1, column) is not None
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [
+        ("textDocument/inlineCompletion", {"bad": 1}, -32602),
+        ("textDocument/inlineCompletion", [], -32602),
+        ("textDocument/inlineCompletion", {"textDocument": {"uri": 5}, "position": 1}, -32602),
+        ("no/such", {"a": 1}, -32601),
+    ],
+)
+def test_malformed_requests_are_answered(client, method, params, code):
+    """An editor waits for each answer; pygls gives none to malformed parameters."""
+    client.initialize()
+    error = client.request(method, params)["error"]
+    assert error["code"] == code
+    assert "Traceback" not in json.dumps(error)
+    assert client.leave() == 0
+    assert b"Traceback" not in client.stderr
+
+
+def test_what_is_no_message_is_refused(client):
+    """Broken input must not end the session."""
+    client.initialize()
+    for body, code in ((b"{nonsense", -32700), (b"\xff\xfe", -32700), (b"[1, 2]", -32600)):
+        client.write_raw(body)
+        client.wait(lambda m, code=code: m.get("error", {}).get("code") == code)
+    client.notify("textDocument/didChange", {"textDocument": None})
+    assert client.items(URI, 0, 0) == []
+    assert client.leave() == 0
+    assert b"Traceback" not in client.stderr
+
+
+def test_unknown_documents_and_places_past_the_end_get_an_empty_list(client, known_module):
+    """Editors ask such things in the middle of edits; an error would pop up in the user's face."""
+    client.initialize()
+    client.open(URI, known_module)
+    for _ in range(2):
+        assert client.items("file:///never/opened.py", 5, 3) == []
+        assert client.items(URI, 10_000, 0) == []
+        assert client.items(URI, 0, 10_000) == []
+    client.leave()
+    assert client.stderr.count(b"past the end") == 1
+    assert client.stderr.count(b"not open") == 1
+
+
+def test_an_auto_closed_bracket_is_replaced_and_a_comment_survives(client, known_module):
+    """With ')' behind the cursor the accepted text must not end in '))'."""
+    client.initialize()
+    start = known_module.index("def area(self) -> float:")
+    text = known_module[:start] + "def area()  # keep" + known_module[start + 24 :]
+    client.open(URI, text)
+    line, column = place(text, "def area(")
+    (item,) = client.items(URI, line, column)
+    row = text.split("\n")[line]
+    end = item["range"]["end"]
+    assert (item["range"]["start"]["character"], end["line"]) == (column, line)
+    accepted = row[:column] + item["insertText"] + row[end["character"] :]
+    assert accepted in {
+        "    def area(self) -> float:  # keep",
+        "    def area(self)  # keep",
+    }
+
+
+def test_plain_completion_for_editors_without_inline_completion(client, known_module):
+    """Helix or Emacs get one item that inserts the same text."""
+    capabilities = client.initialize(has_inline=False)["capabilities"]
+    assert capabilities["completionProvider"]
+    client.open(URI, known_module[: known_module.index("i * self.radius**2")])
+    line, column = place(known_module, "return math.p")
+    where = {"textDocument": {"uri": URI}, "position": {"line": line, "character": column}}
+    (item,) = client.request("textDocument/completion", where)["result"]["items"]
+    assert item["detail"] == "Parrotlet"
+    assert item["textEdit"]["newText"] == "i * self.radius**2"
+
+
+def test_states_are_told_in_order(client, known_module):
+    """A status bar that stays on 'starting' makes users wait for nothing."""
+    client.initialize()
+    client.wait_for_state("ready")
+    client.open(URI, known_module)
+    client.items(URI, 20, 0)
+    client.wait_for_state("idle")
+    states = [m["params"]["state"] for m in client.seen if m.get("method") == "parrotlet/status"]
+    assert states[:4] == ["starting", "ready", "busy", "idle"]
+
+
+def test_a_damaged_model_is_told_and_the_server_lives(tmp_path):
+    """Without a model the editor must still work, and the user must learn why nothing appears."""
+    with Client("--model", tmp_path / "nowhere") as client:
+        client.initialize()
+        assert "nowhere" in client.wait_for_state("error")["reason"]
+        client.open(URI, "x = 1\n")
+        assert client.items(URI, 0, 5) == []
+        shown = [m for m in client.seen if m.get("method") == "window/showMessage"]
+        assert len(shown) == 1
+        assert client.leave() == 0
+        assert b"Traceback" not in client.stderr
+
+
+def test_an_unknown_setting_is_named_once_and_the_defaults_hold(client, known_module):
+    """A typo in the settings must be told, not silently ignored and not fatal."""
+    client.initialize(options={"context": {"prefix_token": 100}})
+    shown = client.wait(lambda m: m.get("method") == "window/showMessage")["params"]["message"]
+    assert "prefix_token" in shown
+    assert "prefix_tokens" in shown
+    client.wait_for_state("ready")
+    client.open(URI, known_module[: known_module.index("i * self.radius**2")])
+    assert client.items(URI, *place(known_module, "return math.p")) != []
+
+
+def test_leaving_without_goodbye_ends_the_process(client):
+    """An editor that crashed must not leave a server behind."""
+    client.initialize()
+    started = time.monotonic()
+    client.process.stdin.close()
+    assert client.process.wait(30) == 1
+    assert time.monotonic() - started < 20
+
+
+def test_exit_without_shutdown_is_an_error(client):
+    """The protocol's exit code tells an editor whether its last edits were seen."""
+    client.initialize()
+    client.notify("exit", None)
+    assert client.process.wait(30) == 1

@@ -1,0 +1,149 @@
+"""A bare client for tests: real JSON-RPC over the pipes of a real server process."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+
+REPLY_TIMEOUT_S = 60.0
+
+
+class Client:
+    """Speaks to one server; every message from it is kept in ``seen``."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "server", *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.seen = []
+        self.stderr = b""
+        self._arrived = queue.Queue()
+        self._next_id = 0
+        self._threads = [
+            threading.Thread(target=self._read, daemon=True),
+            threading.Thread(target=self._drain, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        for thread in self._threads:
+            thread.join(10)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+    def initialize(self, *, encodings=None, options=None, has_inline=True):
+        text = {"inlineCompletion": {"dynamicRegistration": False}} if has_inline else {}
+        capabilities = {"textDocument": text}
+        if encodings:
+            capabilities["general"] = {"positionEncodings": encodings}
+        params = {"processId": None, "rootUri": None, "capabilities": capabilities}
+        if options is not None:
+            params["initializationOptions"] = options
+        result = self.request("initialize", params)["result"]
+        self.notify("initialized", {})
+        return result
+
+    def open(self, uri, text):
+        item = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+        self.notify("textDocument/didOpen", {"textDocument": item})
+
+    def insert(self, uri, version, line, column, text):
+        at = {"line": line, "character": column}
+        change = {"range": {"start": at, "end": at}, "text": text}
+        document = {"uri": uri, "version": version}
+        self.notify(
+            "textDocument/didChange", {"textDocument": document, "contentChanges": [change]}
+        )
+
+    def ask(self, uri, line, column):
+        """Sends an inlineCompletion request and returns its id."""
+        return self.send(
+            "textDocument/inlineCompletion",
+            {
+                "textDocument": {"uri": uri},
+                "position": {"line": line, "character": column},
+                "context": {"triggerKind": 2},
+            },
+        )
+
+    def items(self, uri, line, column):
+        return self.reply(self.ask(uri, line, column))["result"]["items"]
+
+    def request(self, method, params):
+        return self.reply(self.send(method, params))
+
+    def send(self, method, params):
+        self._next_id += 1
+        self.write({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params})
+        return self._next_id
+
+    def notify(self, method, params):
+        self.write({"jsonrpc": "2.0", "method": method, "params": params})
+
+    def write(self, message):
+        self.write_raw(json.dumps(message, ensure_ascii=False).encode())
+
+    def write_raw(self, body):
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.process.stdin.flush()
+
+    def reply(self, msg_id):
+        return self.wait(lambda m: m.get("id") == msg_id and "method" not in m)
+
+    def wait_for_state(self, *states):
+        def is_it(message):
+            return (
+                message.get("method") == "parrotlet/status" and message["params"]["state"] in states
+            )
+
+        return self.wait(is_it)["params"]
+
+    def wait(self, is_wanted):
+        """Returns the first message, past or to come, for which ``is_wanted`` holds."""
+        deadline = time.monotonic() + REPLY_TIMEOUT_S
+        looked_at = 0
+        while True:
+            for message in self.seen[looked_at:]:
+                looked_at += 1
+                if is_wanted(message):
+                    return message
+            try:
+                self.seen.append(self._arrived.get(timeout=deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no such message came; stderr: {self.stderr!r}") from None
+
+    def leave(self):
+        """Says goodbye as the protocol wants; returns the exit code."""
+        self.request("shutdown", None)
+        self.notify("exit", None)
+        return self.process.wait(30)
+
+    def _read(self):
+        stream = self.process.stdout
+        while True:
+            length = 0
+            while (line := stream.readline().strip()) != b"":
+                name, _, value = line.partition(b":")
+                assert name in {b"Content-Length", b"Content-Type"}, line
+                length = int(value) if name == b"Content-Length" else length
+            if not length:
+                return
+            self._arrived.put(json.loads(stream.read(length)))
+
+    def _drain(self):
+        for line in self.process.stderr:
+            self.stderr += line
