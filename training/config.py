@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from training.artifact.gpt2 import GPT2Config
+from training.artifact.shape import GPT2Config
 from training.artifact.special_tokens import N_SPECIAL_TOKENS
 
 VOCAB_MULTIPLE = 64  # whole tiles for the output layer's matrix product

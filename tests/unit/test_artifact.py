@@ -7,8 +7,9 @@ import torch
 
 from training.artifact.directory import load_artifact, save_artifact
 from training.artifact.errors import ArtifactError
-from training.artifact.gpt2 import GPT2, GPT2Config
+from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest, TrainingRecord
+from training.artifact.shape import GPT2Config
 
 
 @pytest.fixture

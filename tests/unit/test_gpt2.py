@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional
 
 from training.artifact.attention import blocked_attention
-from training.artifact.gpt2 import GPT2, GPT2Config, transformers_config
+from training.artifact.gpt2 import GPT2
+from training.artifact.shape import GPT2Config, transformers_config
 from training.loss import next_token_loss, token_losses
 
 CONFIG = GPT2Config(vocab_size=160, n_positions=700, n_embd=32, n_layer=2, n_head=4)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from training.artifact.errors import CorpusError
-from training.artifact.gpt2 import GPT2, GPT2Config
+from training.artifact.gpt2 import GPT2
+from training.artifact.shape import GPT2Config
 from training.config import OptimConfig
 from training.optim import MasterOptimizer, group_of, schedule_factor
 

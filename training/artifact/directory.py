@@ -26,9 +26,10 @@ from training.artifact.files import (
     write_text_atomically,
 )
 from training.artifact.fim import FimLayout
-from training.artifact.gpt2 import GPT2, GPT2Config, parameter_shapes, transformers_config
+from training.artifact.gpt2 import GPT2, parameter_shapes
 from training.artifact.manifest import FORMAT_VERSION, Manifest
 from training.artifact.schema import from_mapping, to_mapping
+from training.artifact.shape import GPT2Config, transformers_config
 from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 

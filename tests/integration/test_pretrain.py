@@ -1,0 +1,210 @@
+"""The training stages on real files: corpus to weights, interruption, several processes."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.artifact.directory import load_artifact
+from training.artifact.errors import ConfigError, CorpusError
+from training.artifact.schema import load_toml
+from training.checkpoint import checkpoints
+from training.config import RunConfig
+from training.prepare import main as prepare
+from training.shards import BlockReader
+from training.validate import main as validate
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+
+def launch(config, *overrides, processes=1):
+    """Starts the documented command."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]
+    command += ["--num_processes", str(processes), "--main_process_port", str(port)]
+    command += [str(ROOT / "training" / "pretrain.py"), str(config), *overrides]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finish(process, code=0):
+    out, err = process.communicate(timeout=110)
+    assert process.returncode == code, err[-2000:]
+    return out, err
+
+
+def curve(run):
+    """Returns the loss of each step; a step run twice counts once, as it was run last."""
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    return {e["step"]: e["loss"] for e in events if e["event"] == "step"}
+
+
+@pytest.fixture(scope="module")
+def config_file(tiny_config, tmp_path_factory):
+    """The tiny run with exact arithmetic: float32, one thread."""
+    path = tmp_path_factory.mktemp("config") / "tiny.toml"
+    path.write_text(f"extends = '{tiny_config}'\n[pretrain]\ndtype = 'float32'\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(config_file, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    finish(launch(config_file, f"paths.run={run}"))
+    return run
+
+
+def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsys):
+    losses = curve(uninterrupted)
+    assert len(losses) == 12
+    assert losses[12] < losses[1] - 0.5
+    artifact = load_artifact(uninterrupted / "model")
+    assert artifact.manifest.training.tokens_seen == 12 * 8 * 64
+    assert "PSF-2.0" in (uninterrupted / "model" / "README.md").read_text()
+    shards = load_toml(RunConfig, tiny_config).paths.shards
+    assert validate([str(uninterrupted / "model"), "--shards", str(shards)]) == 0
+    assert "bits a byte" in capsys.readouterr().out
+
+
+def test_two_processes_follow_the_curve_of_one(uninterrupted, config_file, tmp_path):
+    """If it fails, what is tuned on one machine does not hold on several.
+
+    The sums of gradients are taken in another order, so the losses agree to rounding only, which
+    twelve steps of training do not carry past the fourth digit.
+    """
+    run = tmp_path / "two"
+    finish(launch(config_file, f"paths.run={run}", processes=2))
+    one, two = curve(uninterrupted), curve(run)
+    assert two.keys() == one.keys()
+    assert list(two.values()) == pytest.approx(list(one.values()), rel=2e-4)
+
+
+def test_accumulated_batches_follow_the_curve_of_whole_ones(uninterrupted, config_file, tmp_path):
+    run = tmp_path / "micro"
+    finish(launch(config_file, f"paths.run={run}", "pretrain.micro_batch_blocks=2"))
+    assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_ends_like_the_uninterrupted(
+    uninterrupted, config_file, tmp_path, signal_number
+):
+    """If it fails, hours of training are lost to a reboot, or silently become another run."""
+    run = tmp_path / "run"
+    process = launch(config_file, f"paths.run={run}")
+    metrics = run / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if metrics.exists() and len(metrics.read_text().splitlines()) >= 6:
+            break
+        time.sleep(0.01)
+    children = f"/proc/{process.pid}/task/{process.pid}/children"
+    trainer = int(Path(children).read_text().split()[0])
+    os.kill(trainer, signal_number)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    finish(launch(config_file, f"paths.run={run}"))
+    assert curve(run) == curve(uninterrupted)
+    wanted = load_artifact(uninterrupted / "model").weights
+    for name, weight in load_artifact(run / "model").weights.items():
+        assert torch.equal(weight, wanted[name]), name
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_file, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run)
+    newest = checkpoints(run / "checkpoints")[-1]
+    (newest / "training_state.safetensors").write_bytes(b"damaged")
+    _, err = finish(launch(config_file, f"paths.run={run}"))
+    assert "is damaged" in err
+    assert curve(run) == curve(uninterrupted)
+
+
+def test_going_on_from_an_artifact_alone(uninterrupted, config_file, tmp_path):
+    """If it fails, a bundled model cannot be trained further."""
+    run = tmp_path / "run"
+    start = uninterrupted / "model"
+    finish(
+        launch(
+            config_file,
+            f"paths.run={run}",
+            f"pretrain.start_from={start}",
+            "pretrain.first_block=96",
+            "pretrain.steps=4",
+        )
+    )
+    assert curve(run)[1] < curve(uninterrupted)[4]
+    assert load_artifact(run / "model").manifest.training.tokens_seen == (12 + 4) * 8 * 64
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "message"),
+    [
+        ("pretrain.stepz=1", 2, "unknown key 'stepz'"),
+        ("pretrain.batch_blocks=3", 0, ""),
+        ("paths.shards=/nowhere", 3, "holds no finished shards"),
+        ("optim.learning_rate=1e30", 4, "the loss became"),
+    ],
+)
+def test_bad_input_gets_one_sentence(config_file, tmp_path, override, code, message):
+    process = launch(config_file, f"paths.run={tmp_path / 'run'}", override, "pretrain.steps=4")
+    _, err = process.communicate(timeout=60)
+    if code == 0:
+        assert process.returncode == 0
+        return
+    assert process.returncode != 0
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_every_token_leads_back_to_its_document(tiny_config):
+    """If it fails, nobody can say what a model was trained on."""
+    import pyarrow.parquet as pq
+
+    config = load_toml(RunConfig, tiny_config)
+    reader = BlockReader(config.paths.shards, "heldout")
+    documents = pq.read_table(config.paths.shards / "heldout.documents.parquet").to_pylist()
+    corpus = {}
+    for path in (config.paths.corpus / "heldout").glob("*.parquet"):
+        corpus |= {row["sha256"]: row["text"] for row in pq.read_table(path).to_pylist()}
+    from training.artifact.tokenizer import CodeTokenizer
+
+    tokenizer = CodeTokenizer.load(config.paths.shards / "tokenizer.json")
+    for index in range(0, len(reader), max(1, len(reader) // 20)):
+        ids, owners = reader.block(index), reader.documents_of(index)
+        for owner in set(owners.tolist()):
+            text = tokenizer.decode_bytes(ids[owners == owner].tolist())
+            whole = corpus[documents[owner]["sha256"]].encode()
+            pieces = [p for p in text.split(b"\n") if p.strip()]
+            assert all(piece in whole for piece in pieces)
+
+
+def test_prepared_shards_do_not_depend_on_the_number_of_processes(tiny_config, tmp_path):
+    prepare([str(tiny_config), f"paths.shards={tmp_path / 's'}", "shards.processes=1"])
+    first = BlockReader(load_toml(RunConfig, tiny_config).paths.shards, "train")
+    second = BlockReader(tmp_path / "s", "train")
+    assert len(first) == len(second)
+    assert all((first.block(i) == second.block(i)).all() for i in range(len(first)))
+
+
+def test_unfinished_inputs_are_named(tiny_config, tmp_path):
+    with pytest.raises(CorpusError, match="holds no finished corpus"):
+        prepare([str(tiny_config), f"paths.corpus={tmp_path}", f"paths.shards={tmp_path / 's'}"])
+    with pytest.raises(ConfigError, match="usage"):
+        prepare([])

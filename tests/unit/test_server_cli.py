@@ -1,0 +1,77 @@
+"""The shell commands: what they print and how they fail."""
+
+import re
+
+import pytest
+
+from server.cli import main
+from server.completer import Completer
+from server.demo import SNIPPETS, rendered
+
+
+@pytest.fixture
+def source(tmp_path, known_module):
+    path = tmp_path / "shapes.py"
+    path.write_text(known_module[: known_module.index("i * self.radius**2")], encoding="utf-8")
+    return path
+
+
+def test_complete_prints_what_an_editor_would_show(source, tiny_artifact, capsys):
+    """Line and column count from 1, as editors and compilers print them."""
+    lines = source.read_text().split("\n")
+    place = f"{source}:{len(lines)}:{len(lines[-1]) + 1}"
+    assert main(["complete", place, "--model", str(tiny_artifact)]) == 0
+    assert capsys.readouterr().out == "i * self.radius**2\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "said"),
+    [
+        ("{source}:9999:1", 2, "past the end of the text: line 9999 of"),
+        ("{source}:1:999", 2, "past the end of the text: column 999 of"),
+        ("{source}:0:1", 2, "not of the form FILE:LINE:COL"),
+        ("{source}", 2, "not of the form FILE:LINE:COL"),
+        ("{source}:1:x", 2, "not of the form FILE:LINE:COL"),
+        ("{source}.none:1:1", 2, "No such file"),
+        ("{binary}:1:1", 2, "not UTF-8"),
+        ("{folder}:1:1", 2, "Is a directory"),
+    ],
+)
+def test_mistakes_get_one_sentence(source, tmp_path, tiny_artifact, capsys, place, code, said):
+    """A traceback tells a user nothing."""
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"ab\xff\xfe")
+    place = place.format(source=source, binary=binary, folder=tmp_path)
+    assert main(["complete", place, "--model", str(tiny_artifact)]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_missing_model_is_a_missing_prerequisite(source, tmp_path, capsys):
+    """Scripts tell a wrong call from a machine that is not set up by the exit code."""
+    assert main(["complete", f"{source}:1:1", "--model", str(tmp_path / "none")]) == 3
+    assert "none" in capsys.readouterr().err
+
+
+def test_demo_completes_and_tells_how_to_connect(tiny_artifact, capsys):
+    """The first thing a new user sees."""
+    assert main(["demo", "--model", str(tiny_artifact)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out  # not a terminal
+    assert len(re.findall(r"\(\d+ ms, \d+ tokens\)", out)) == 3
+    last = out.rstrip("\n").split("\n")[-2:]
+    assert last[0].startswith("VS Code")
+    assert last[1].startswith("Neovim")
+
+
+def test_ghost_text_stands_out_in_colour(tiny_artifact):
+    """Colour tells the suggestion from the code around it."""
+    completer = Completer.load(tiny_artifact)
+    result = completer.complete(SNIPPETS[2].request)
+    text = rendered(SNIPPETS[2], result, has_colour=True)
+    assert "\x1b[3;90m" in text
+    plain = re.sub("\x1b\\[[0-9;]*m", "", text)
+    assert (result.text or result.reason) in plain
+    assert SNIPPETS[2].request.text.split("\n")[0] in plain

@@ -1,0 +1,131 @@
+"""Text in, completions out, with the model that knows one module by heart."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from server.completer import Completer, CompletionRequest
+from server.settings import ContextSettings, EngineSettings, Settings
+from training.artifact.errors import ArtifactError, ConfigError
+from training.artifact.schema import from_mapping, to_mapping
+
+MAX_COMPUTED_TOKENS = 16
+
+
+@pytest.fixture(scope="module")
+def completer(tiny_artifact):
+    settings = Settings(
+        context=ContextSettings(prefix_tokens=160, suffix_tokens=60),
+        engine=EngineSettings(dtype="float32", threads=1),
+    )
+    return Completer.load(tiny_artifact, settings)
+
+
+def at(text, behind, *, without=""):
+    """A request right behind ``behind``, where ``without`` has not been written yet."""
+    offset = text.index(behind) + len(behind)
+    assert text[offset:].startswith(without)
+    return CompletionRequest(text=text[:offset] + text[offset + len(without) :], offset=offset)
+
+
+@pytest.mark.parametrize(
+    ("behind", "without"),
+    [
+        ("return math.", "pi * self.radius**2"),
+        ("def peri", "meter(self) -> float:"),
+        ('length of its boundary."""\n        ', "return 2 * math.pi * self.radius"),
+        ("total = 0.0\n    ", "for circle in circles:"),
+    ],
+)
+def test_known_text_is_completed_wherever_the_cursor_stands(
+    completer, known_module, behind, without
+):
+    """Mid-name, after indentation, after a sign: training's layout and the server's must agree."""
+    result = completer.complete(at(known_module, behind, without=without))
+    assert without.startswith(result.text)
+    assert len(result.text) > len(without) / 2
+    assert len(result.log_probs) == result.new_tokens
+
+
+def test_a_body_is_completed_to_its_end(completer, known_module):
+    """A function's body is asked for as a whole and must end where it ends."""
+    behind = '"""Return the sum of all areas."""\n'
+    prefix = known_module[: known_module.index(behind) + len(behind)]
+    result = completer.complete(CompletionRequest(text=prefix, offset=len(prefix)))
+    assert prefix + result.text + "\n" == known_module
+
+
+def test_typing_a_real_file_recomputes_few_tokens(completer):
+    """Each key must cost a handful of tokens, or ghost text lags behind the fingers."""
+    text = Path(argparse.__file__).read_text(encoding="utf-8")
+    first, n_keys = text.index("class HelpFormatter"), 700
+    rest = text[first + n_keys :]
+    computed, lines = [], []
+    for n in range(n_keys):
+        typed = text[: first + n]
+        request = CompletionRequest(text=typed + "\n" + rest, offset=len(typed))
+        asked = iter([False] * 3)  # typing is faster than a whole suggestion
+        result = completer.complete(request, lambda asked=asked: next(asked, True))
+        computed.append(result.computed_tokens)
+        lines.append(typed.count("\n"))
+    extends_line = [c for c, a, b in zip(computed[1:], lines, lines[1:], strict=False) if a == b]
+    assert max(extends_line) <= MAX_COMPUTED_TOKENS
+    assert sum(extends_line) / len(extends_line) < 4
+
+
+def test_every_place_of_hostile_text_has_an_answer(completer):
+    """Whatever stands in a file, the editor gets an answer and the accepted text is text."""
+    text = 'x = "\ud835\r\n\t𝕏\x00\x0c\r)\n\n\n<|endoftext|>(\n' + "é" * 3000 + "\n"
+    for offset in [*range(44), len(text) - 1500, len(text)]:
+        result = completer.complete(CompletionRequest(text=text, offset=offset))
+        result.text.encode()
+        assert offset + result.covered <= len(text)
+        assert (result.reason is None) == bool(result.text)
+    with pytest.raises(ValueError, match="offset"):
+        completer.complete(CompletionRequest(text="", offset=1))
+
+
+def test_generation_is_greedy_at_zero_and_seeded_above(completer, known_module):
+    """pass@k needs the same samples for the same seed, however many are drawn."""
+    prefix = known_module[: known_module.index("radius: float")]
+
+    def draw(n, temperature, seed=1):
+        return completer.generate(
+            prefix, n=n, max_new_tokens=12, temperature=temperature, top_p=0.95, seed=seed
+        )
+
+    assert draw(3, 0.0) == draw(1, 0.0) * 3
+    assert draw(20, 1.5) == [*draw(20, 1.5)]
+    assert draw(2, 1.5) == draw(20, 1.5)[:2]
+    assert draw(20, 1.5) != draw(20, 1.5, seed=2)
+    assert draw(1, 0.0)[0].startswith("radius: float")
+
+
+def test_generation_ends_before_a_stop_string(completer, known_module):
+    """A program that runs on into the next function is judged wrong."""
+    prefix = known_module[: known_module.index("total = 0.0")]
+    (text,) = completer.generate(
+        prefix, n=1, max_new_tokens=60, temperature=0.0, top_p=1.0, seed=0, stop=["\n    for", "@"]
+    )
+    assert text == "total = 0.0"
+
+
+def test_a_long_prompt_loses_its_beginning_only(completer, known_module):
+    """A problem longer than the context must still be completed at its end."""
+    prefix = "# filler\n" * 500 + known_module[: known_module.index("pi * self.radius**2")]
+    (text,) = completer.generate(
+        prefix, n=1, max_new_tokens=8, temperature=0.0, top_p=1.0, seed=0, stop=["\n"]
+    )
+    assert text.startswith("pi")
+    with pytest.raises(ArtifactError, match="too few"):
+        completer.generate("x", n=1, max_new_tokens=500, temperature=0.0, top_p=1.0, seed=0)
+
+
+def test_settings_are_read_strictly_and_survive_a_round_trip():
+    """A typo in a setting must not be taken for the default."""
+    assert from_mapping(Settings, to_mapping(Settings()), where="x") == Settings()
+    with pytest.raises(ConfigError, match="max_line_tokens"):
+        from_mapping(Settings, {"suggestion": {"max_line_token": 3}}, where="x")
+    with pytest.raises(ConfigError, match="wanted at least 1"):
+        from_mapping(Settings, {"engine": {"chunk_tokens": 0}}, where="x")

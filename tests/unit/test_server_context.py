@@ -1,0 +1,142 @@
+"""What the model sees, as text and as ids."""
+
+import argparse
+import random
+from pathlib import Path
+
+import pytest
+
+from server.context import Budget, Window, window_at
+from server.prompt import PromptBuilder
+from server.settings import ContextSettings
+from training.artifact.directory import load_artifact
+
+REAL_FILES = (Path(argparse.__file__), Path(random.__file__))
+BUDGET = Budget(prefix_tokens=200, suffix_tokens=60, step_lines=16)
+
+
+@pytest.fixture(scope="module")
+def artifact(tiny_artifact):
+    return load_artifact(tiny_artifact)
+
+
+@pytest.fixture
+def prompts(artifact):
+    return PromptBuilder(artifact, heal_tokens=6)
+
+
+def words(text):
+    return len(text.split()) + 1
+
+
+def test_a_window_is_whole_lines_within_the_budget():
+    """Half a line at the top is something the model was never shown."""
+    text = REAL_FILES[0].read_text(encoding="utf-8")
+    for offset in range(0, len(text), 997):
+        window = window_at(text, offset, BUDGET, words)
+        start = offset - len(window.prefix)
+        assert text[start:offset] == window.prefix
+        assert start == 0 or text[start - 1] == "\n"
+        assert text[offset:].startswith(window.suffix)
+        assert window.suffix.endswith("\n") or offset + len(window.suffix) == len(text)
+        lines = window.prefix.split("\n")
+        assert sum(map(words, lines[:-1])) <= BUDGET.prefix_tokens
+        assert sum(map(words, window.suffix.split("\n")[1:-1])) <= BUDGET.suffix_tokens
+        assert start == 0 or sum(map(words, lines)) > BUDGET.prefix_tokens / 4
+
+
+def test_the_window_stays_put_while_typing_a_line_and_moves_in_steps():
+    """Each move of the window's start recomputes the whole prompt: a stutter for the user."""
+    text = REAL_FILES[0].read_text(encoding="utf-8")
+    starts = {}
+    for offset in range(text.index("class "), text.index("class ") + 12_000):
+        start = offset - len(window_at(text[:offset], offset, BUDGET, words).prefix)
+        starts.setdefault(text.count("\n", 0, offset), set()).add(start)
+    assert all(len(of_a_line) == 1 for of_a_line in starts.values())
+    moves = len({start for of_a_line in starts.values() for start in of_a_line})
+    assert moves < len(starts) / 6
+
+
+@pytest.mark.parametrize("text", ["", "\n", "x", "a" * 100_000, "\n" * 5000, "é𝕏\x00\x0c\n" * 900])
+def test_any_text_has_a_window_at_any_place(text):
+    """Hostile files must cost neither an error nor seconds."""
+    for offset in {0, len(text) // 3, len(text) - 1, len(text)}:
+        if offset < 0:
+            continue
+        window = window_at(text, offset, BUDGET, words)
+        assert text[:offset].endswith(window.prefix)
+        assert text[offset:].startswith(window.suffix)
+        assert len(window.prefix) + len(window.suffix) < 100_000 / 4
+
+
+def test_budgets_shrink_together():
+    """A model with a short context must get both sides, not one only."""
+    budget = Budget.within(ContextSettings(prefix_tokens=300, suffix_tokens=100), 200)
+    assert (budget.prefix_tokens, budget.suffix_tokens) == (150, 50)
+    assert Budget.within(ContextSettings(prefix_tokens=30), 9999).prefix_tokens == 30
+
+
+def test_encoding_by_lines_equals_encoding_whole(artifact, prompts):
+    """Training encodes whole texts; ids that differ at serving time make a good model dumb."""
+    hostile = [
+        "a\n\n\n  b",
+        "x \n y",
+        "é\n\u00a0\n",
+        "'s\n't",
+        "\x1c\n\x85x\n",
+        "1\n2\r\n3",
+        "\t\n \t x",
+    ]
+    texts = [path.read_text(encoding="utf-8") for path in REAL_FILES] + hostile
+    for text in texts:
+        assert prompts.encode(text) == artifact.tokenizer.encode(text)
+
+
+def test_the_prompt_is_training_s_own_layout(artifact, prompts):
+    """The costliest silent bug: a layout that differs by one token from training's."""
+    tokenizer, fim = artifact.tokenizer, artifact.fim
+    window = Window(prefix="x = foo(", suffix=")\ny = 1\n")
+    prompt = prompts.build(window, max_tokens=200)
+    whole = prompt.ids + tokenizer.encode(prompt.owed.decode())
+    spm = fim.spm_prompt(tokenizer.encode(window.prefix), tokenizer.encode(window.suffix))
+    assert whole == spm
+    assert prompt.is_infilling
+    prompt = prompts.build(Window(prefix="x = foo(", suffix=" \n"), max_tokens=200)
+    whole = prompt.ids + tokenizer.encode(prompt.owed.decode())
+    assert whole == fim.left_to_right_prompt(tokenizer.encode("x = foo("))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "owed"),
+    [
+        ("", ""),
+        ("return self.rad", "rad"),
+        ("x = ", " "),
+        ("def f():\n    ", "\n    "),
+        ("def f():\n\n\n        ", "\n\n\n        "),
+        ("foo(bar", "bar"),
+        ("foo(", "("),
+        ("x = 12", " 12"),
+        ("a.b", "b"),
+    ],
+)
+def test_what_the_next_key_could_change_is_healed(prompts, prefix, owed):
+    """A token that training would have joined with the next characters misleads the model."""
+    assert prompts.build(Window(prefix=prefix, suffix=""), max_tokens=100).owed.decode() == owed
+
+
+def test_healing_removes_a_few_tokens_only(artifact):
+    """A long word without end must not make the model write all of it again."""
+    prompts = PromptBuilder(artifact, heal_tokens=3)
+    prompt = prompts.build(Window(prefix="x" * 500, suffix=""), max_tokens=900)
+    assert (
+        artifact.tokenizer.encode("x" * 500)[-3:]
+        == artifact.tokenizer.encode("x" * 500)[len(prompt.ids) - 1 :]
+    )
+
+
+def test_no_prompt_is_longer_than_asked(prompts):
+    """Text of rare characters has many tokens; the model's context must not overflow."""
+    window = Window(prefix="𝕏é\u4e2d" * 300, suffix="\u4e2d" * 300)
+    for max_tokens in (20, 64, 300):
+        assert len(prompts.build(window, max_tokens=max_tokens).ids) <= max_tokens

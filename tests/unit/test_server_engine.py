@@ -1,0 +1,188 @@
+"""The engine against its naive equivalents: no cache, no healing tricks, one sequence at a time."""
+
+import random
+
+import pytest
+import torch
+
+from server.engine.choice import Sampling, choose
+from server.engine.decoder import Decoder, Ending, Task, common_length
+from server.engine.healing import VocabularyIndex
+from server.engine.network import Network
+from training.artifact.directory import load_artifact
+
+
+@pytest.fixture(scope="module")
+def artifact(tiny_artifact):
+    return load_artifact(tiny_artifact)
+
+
+def new_decoder(artifact, chunk_tokens=32):
+    return Decoder(
+        Network(artifact.config, artifact.weights, torch.float32),
+        artifact.tokenizer.byte_table,
+        chunk_tokens=chunk_tokens,
+    )
+
+
+def naive_greedy(artifact, prompt, owed, n_tokens):
+    """Forward over everything at each step; the whole vocabulary tried against the owed bytes."""
+    model, table = artifact.model(), artifact.tokenizer.byte_table
+    ids, log_probs = list(prompt), []
+    for _ in range(n_tokens):
+        with torch.inference_mode():
+            logits = model(torch.tensor([ids]))[0, -1]
+        scores = logits.clone()
+        if owed:
+            for i, token in enumerate(table):
+                if not token or not (token.startswith(owed) or owed.startswith(token)):
+                    scores[i] = float("-inf")
+        best = int(scores.argmax())
+        log_probs.append(float(logits.log_softmax(-1)[best]))
+        ids.append(best)
+        if not table[best]:
+            break
+        owed = owed[len(table[best]) :]
+    return ids[len(prompt) :], log_probs
+
+
+def test_cached_decoding_equals_naive_decoding(artifact, known_module):
+    """A cache that is off by one token gives plausible, wrong suggestions."""
+    decoder = new_decoder(artifact)
+    ids = [artifact.end_of_text_id, *artifact.tokenizer.encode(known_module)]
+    chance = random.Random(3)
+    for _ in range(25):
+        length = chance.randint(1, len(ids))
+        prompt = ids[:length]
+        for _ in range(chance.randint(0, 2)):  # a change somewhere, as editing makes it
+            prompt[chance.randrange(length)] = chance.randrange(16, artifact.config.vocab_size)
+        outcome = decoder.run(Task(prompt=prompt, max_new_tokens=6))
+        wanted, log_probs = naive_greedy(artifact, prompt, b"", 6)
+        assert outcome.written[0].ids == wanted
+        assert outcome.written[0].log_probs == pytest.approx(log_probs, abs=1e-3)
+        assert outcome.reused_tokens + outcome.computed_tokens == len(prompt)
+
+
+def test_healing_equals_brute_force(artifact, known_module):
+    """Healed output must begin with the removed text and be the model's best way to do so."""
+    decoder = new_decoder(artifact)
+    tokenizer, chance = artifact.tokenizer, random.Random(4)
+    for _ in range(25):
+        cut = chance.randint(1, len(known_module) - 1)
+        ids = [artifact.end_of_text_id, *tokenizer.encode(known_module[:cut])]
+        n_removed = min(chance.randint(1, 4), len(ids) - 1)
+        owed = tokenizer.decode_bytes(ids[-n_removed:])
+        outcome = decoder.run(Task(prompt=ids[:-n_removed], owed=owed, max_new_tokens=40))
+        written = outcome.written[0]
+        wanted, _ = naive_greedy(artifact, ids[:-n_removed], owed, len(written.ids))
+        assert written.ids == wanted
+        assert tokenizer.decode_bytes(written.ids) == owed + written.text
+
+
+def test_the_index_finds_exactly_the_tokens_that_fit(artifact):
+    """A missing token makes the model write something it does not mean."""
+    table = artifact.tokenizer.byte_table
+    index = VocabularyIndex(table)
+    chance = random.Random(5)
+    owed_texts = [b"\n        ret", " é𝕏".encode(), b"\xf0\x9d", b" ", b"self.ra"]
+    owed_texts += [bytes(chance.choices(range(256), k=chance.randint(1, 4))) for _ in range(60)]
+    for owed in owed_texts:
+        fits = [i for i, t in enumerate(table) if t and (t.startswith(owed) or owed.startswith(t))]
+        assert index.allowed(owed) == fits
+        assert fits
+
+
+def test_several_sequences_equal_each_alone(artifact, known_module):
+    """pass@k must not depend on how many samples are drawn at once."""
+    decoder = new_decoder(artifact)
+    prompt = [artifact.end_of_text_id, *artifact.tokenizer.encode(known_module[:150])]
+    sampling = Sampling(temperature=1.5, top_p=0.98, seed=7)
+
+    def draw(first, n):
+        task = Task(
+            prompt=prompt,
+            owed=b"\n",
+            max_new_tokens=20,
+            n_sequences=n,
+            first_sequence=first,
+            sampling=sampling,
+            is_finished=lambda text: b"(" in text,
+        )
+        return [written.ids for written in decoder.run(task).written]
+
+    together = draw(0, 6)
+    assert together == [draw(i, 1)[0] for i in range(6)]
+    assert together == draw(0, 4) + draw(4, 2)
+    assert len(set(map(tuple, together))) > 1
+
+
+def test_unchanged_text_computes_one_token(artifact, known_module):
+    """Asking again where nothing changed must be nearly free, also after other requests' output."""
+    decoder = new_decoder(artifact)
+    prompt = [artifact.end_of_text_id, *artifact.tokenizer.encode(known_module[:300])]
+    first = decoder.run(Task(prompt=prompt, max_new_tokens=5))
+    again = decoder.run(Task(prompt=prompt, max_new_tokens=5))
+    assert (first.computed_tokens, again.computed_tokens) == (len(prompt), 1)
+    accepted = decoder.run(Task(prompt=prompt + first.written[0].ids[:4], max_new_tokens=1))
+    assert accepted.computed_tokens == 1
+
+
+@pytest.mark.parametrize("n_asked_before_stop", [0, 1, 3])
+def test_the_stop_flag_ends_it_at_once_and_nothing_breaks(
+    artifact, known_module, n_asked_before_stop
+):
+    """Cancelling is the rule while typing: it must be quick and leave a sound cache."""
+    decoder = new_decoder(artifact, chunk_tokens=16)
+    prompt = [artifact.end_of_text_id, *artifact.tokenizer.encode(known_module[:200])]
+    asked = []
+
+    def should_stop():
+        asked.append(1)
+        return len(asked) > n_asked_before_stop
+
+    outcome = decoder.run(Task(prompt=prompt, max_new_tokens=50, should_stop=should_stop))
+    assert outcome.written[0].ending is Ending.CANCELLED
+    assert len(asked) == n_asked_before_stop + 1
+    after = decoder.run(Task(prompt=prompt, max_new_tokens=5)).written[0].ids
+    assert after == naive_greedy(artifact, prompt, b"", 5)[0]
+
+
+def test_a_full_context_ends_the_text(artifact):
+    """A long prompt must give a short answer, not an error."""
+    decoder = new_decoder(artifact)
+    room = artifact.config.n_positions
+    for left in (1, 2, 5):
+        prompt = [artifact.end_of_text_id] + [300] * (room - left - 1)
+        written = decoder.run(Task(prompt=prompt, max_new_tokens=50)).written[0]
+        assert 1 <= len(written.ids) <= left
+        assert written.ending is not None
+
+
+def test_bfloat16_agrees_with_float32(artifact, known_module):
+    """The faster type must not change what the user gets."""
+    prompt = [artifact.end_of_text_id, *artifact.tokenizer.encode(known_module[:400])]
+    hidden = []
+    for dtype in (torch.float32, torch.bfloat16):
+        network = Network(artifact.config, artifact.weights, dtype)
+        cache = network.new_cache()
+        hidden.append(network.logits(network.extend(torch.tensor([prompt]), cache)))
+    assert torch.allclose(hidden[0].softmax(-1), hidden[1].softmax(-1), atol=0.05)
+
+
+def test_nucleus_sampling_follows_the_probabilities():
+    """A biased sampler makes pass@k wrong without a sign."""
+    scores = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
+    source = random.Random(0)
+    n = 4000
+    drawn = [choose(scores, Sampling(temperature=1.0, top_p=0.8), source) for _ in range(n)]
+    assert set(drawn) == {0, 1}
+    assert drawn.count(0) / n == pytest.approx(0.5 / 0.8, abs=0.03)
+    assert {choose(scores, Sampling(top_p=1.0), source) for _ in range(20)} == {0}
+    with pytest.raises(ValueError, match="top_p"):
+        Sampling(top_p=0.0)
+
+
+def test_common_length():
+    assert common_length([], [1]) == 0
+    assert common_length([1, 2, 3], [1, 2]) == 2
+    assert common_length([1, 2, 3], [1, 4, 3]) == 1

@@ -1,0 +1,138 @@
+"""What is shown of what the model wrote."""
+
+import pytest
+
+from server.postprocess import RULES, Suggestion, Surroundings, refine
+from server.scope import Extent, cut, scope_at
+
+DEF = "class A:\n    def f(\n        self,\n    ) -> int:\n"
+
+
+def shown(prefix, text, suffix="", *, is_whole=True, max_block_lines=12):
+    scope = scope_at(prefix, suffix, max_block_lines=max_block_lines)
+    around = Surroundings.of(prefix, suffix, scope)
+    return refine(Suggestion(text=text, is_whole=is_whole), around)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "extent"),
+    [
+        ("x = 1\ny = ", "", Extent.LINE),
+        ("def f(x):", "", Extent.BLOCK),
+        ("def f(x):\n    ", "", Extent.BLOCK),
+        ("def f(x):\n\n    ", "\n\n\ndef g(): ...", Extent.BLOCK),
+        ("def f(x):", "  # keep", Extent.LINE),
+        ("def f(x):  # why\n", "", Extent.BLOCK),
+        ('def f(x):\n    """Do."""\n    ', "", Extent.BLOCK),
+        ('def f(x):\n    """Do.\n\n    More.\n    """\n    ', "", Extent.BLOCK),
+        ('x = 1\ny = """\nabc\n"""\n', "", Extent.LINE),
+        ("x = {'a':", "", Extent.LINE),
+        ("for x in y:\n    ", "", Extent.BLOCK),
+        ("for x in y:\n    a = x\n    ", "", Extent.LINE),
+        (DEF + "        ", "", Extent.BLOCK),
+        ("x = foo(\n    a,\n)[1:", "", Extent.LINE),
+        ("else:\n\t", "", Extent.BLOCK),
+        ("", "", Extent.LINE),
+    ],
+)
+def test_the_syntax_around_the_cursor_decides_how_much(prefix, suffix, extent):
+    """A whole block in the middle of a line, or one line of a body, is not what one wants."""
+    assert scope_at(prefix, suffix, max_block_lines=5).extent is extent
+
+
+@pytest.mark.parametrize(
+    ("prefix", "written", "kept"),
+    [
+        ("x = ", "1\ny = 2\n", "1"),
+        ("x = 1", "\n    y = 2\nz", "\n    y = 2"),
+        ("def f(x):", "\n    a\n    b\n\ndef g():", "\n    a\n    b"),
+        ("def f(x):\n    ", "a\n\n    if b:\n        c\nd", "a\n\n    if b:\n        c"),
+        ("    def f(x):\n        ", "a\n    def g", "a"),
+        ("if x:\n\t", "a\n\tb\nc", "a\n\tb"),
+        ("def f():\n    '''Do.'''\n    ", "a\n    b\nc", "a\n    b"),
+        ("def f():\n", "    a\n    b\nc", "    a\n    b"),
+    ],
+)
+def test_a_suggestion_ends_at_its_line_or_block(prefix, written, kept):
+    """Text from the next function must neither be shown nor waited for."""
+    scope = scope_at(prefix, "", max_block_lines=9)
+    assert cut(written, scope) == (kept, True)
+    seen_end = [cut(written[:n], scope) for n in range(len(written) + 1)]
+    assert all(text == kept for text, is_ended in seen_end if is_ended)
+    assert not cut(kept, scope)[1]
+
+
+def test_a_block_has_at_most_so_many_lines():
+    """A screen full of ghost text is unreadable."""
+    text = "".join(f"\n    a{i} = {i}" for i in range(20))
+    assert shown("def f():", text, max_block_lines=4).text.count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "suffix", "result", "covered"),
+    [
+        ("def add(", "a, b)", ")", "a, b", 0),
+        ("def add(", "a, b):", ")", "a, b):", 1),
+        ("foo(bar(", "a))", "))", "a", 0),
+        ("foo(bar(", "a), b)  # x", "))", "a), b)  # x", 2),
+        ("foo(", "bar(a)", ")", "bar(a)", 0),
+        ('open("', 'a.txt", "r', '")', 'a.txt", "r', 1),
+        ('open("', 'a.txt")', '")', "a.txt", 0),
+        ("x = ", "1", "  # keep", "1", 0),
+        ("x = ", "foo + 1", " + 1", "foo", 0),
+        ("x = a if b ", "done", "else 0", "done", 0),
+        ("x = [", "i for i in y]", "", "i for i in y]", 0),
+        ("d[", "'k'] = 1", "]", "'k'] = 1", 1),
+    ],
+)
+def test_what_stands_behind_the_cursor_is_never_doubled(prefix, text, suffix, result, covered):
+    """'foo(a))' after Tab is the classic of bad ghost text; so is a lost comment."""
+    suggestion = shown(prefix, text, suffix)
+    assert (suggestion.text, suggestion.covered) == (result, covered)
+    assert suffix.startswith(suffix[:covered])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "suffix", "result", "rule"),
+    [
+        ("x = ", "   \n", "", "", "trailing_space"),
+        ("x = 10000\n", "x = 10000", "", "", "repeats_above"),
+        ("    return value", "\n    return value", "", "", "repeats_above"),
+        (
+            "def f():\n    ",
+            "a = 1\n    return total",
+            "\n    return total\n",
+            "a = 1",
+            "repeats_below",
+        ),
+        ("a = ", "compute(1)", "\na = compute(1)\n", "", "repeats_below"),
+        ("x = ", "ab, " * 9, "", "", "loop"),
+        ("def f():", "\n    print(value)" * 5, "", "\n    print(value)", "loop"),
+        ("x = ", "a\x00b", "", "a", "broken_character"),
+        ("x = ", "a\ufffd", "", "a", "broken_character"),
+        ("def f():", "\n    a = 1\n    b = ", "", "\n    a = 1", "unfinished_line"),
+    ],
+)
+def test_each_rule_trims_and_names_itself(prefix, text, suffix, result, rule):
+    """Noise teaches users to ignore ghost text; a rule without a name cannot be explained."""
+    suggestion = shown(prefix, text, suffix, is_whole=rule != "unfinished_line")
+    assert suggestion.text == result
+    assert rule in suggestion.rules
+    assert set(suggestion.rules) <= {each.__name__ for each in RULES}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "suffix"),
+    [
+        ("x = ", "1", "\ny = 1\n"),
+        ("def f():\n    ", "pass", "\n\ndef g():\n    pass\n"),
+        ("# ", "-" * 60, ""),
+        ("m = [", "0, 0, 0, 1]", ""),
+        ("x = 1\n", "y = 2", ""),
+        ("def f():", "\n    a = 1\n    return a", "\n\n\nprint(f())\n"),
+    ],
+)
+def test_good_suggestions_pass_unchanged(prefix, text, suffix):
+    """A rule that bites too often costs the user good suggestions without a sign."""
+    suggestion = shown(prefix, text, suffix)
+    assert (suggestion.text, suggestion.covered, suggestion.rules) == (text, 0, ())

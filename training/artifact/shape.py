@@ -1,0 +1,52 @@
+"""The shape of the network, and how transformers spells it.
+
+Apart from the network itself, so that reading a config does not load torch.
+"""
+
+from dataclasses import dataclass
+
+INIT_STD = 0.02  # Radford et al. 2019, GPT-2
+
+
+@dataclass(frozen=True, kw_only=True)
+class GPT2Config:
+    """The shape of the network, in the field's names."""
+
+    vocab_size: int
+    n_positions: int = 1024
+    n_embd: int = 384
+    n_layer: int = 6
+    n_head: int = 6
+    layer_norm_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if min(self.vocab_size, self.n_positions, self.n_embd, self.n_layer, self.n_head) < 1:
+            raise ValueError("every size of the model must be at least 1")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head})")
+
+
+def transformers_config(
+    config: GPT2Config, *, end_of_text_id: int, dtype: str
+) -> dict[str, object]:
+    """Returns the ``config.json`` with which transformers loads the same network."""
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "activation_function": "gelu_new",
+        "vocab_size": config.vocab_size,
+        "n_positions": config.n_positions,
+        "n_ctx": config.n_positions,
+        "n_embd": config.n_embd,
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "initializer_range": INIT_STD,
+        "attn_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "resid_pdrop": 0.0,
+        "bos_token_id": end_of_text_id,
+        "eos_token_id": end_of_text_id,
+        "tie_word_embeddings": True,
+        "dtype": dtype,
+    }
