@@ -26,7 +26,7 @@ def _run(argv: Sequence[str]) -> int:
     if arguments.command == "demo":
         from server.demo import show_demo  # noqa: PLC0415 - imports torch: seconds
 
-        return show_demo(arguments.model)
+        return show_demo(arguments.model, sys.stdout)
     return _complete(arguments.place, arguments.model)
 
 

@@ -79,7 +79,6 @@ class Completer:
         self._decoder = Decoder(
             Network(artifact.config, artifact.weights, dtype),
             artifact.tokenizer.byte_table,
-            end_of_text_id=artifact.end_of_text_id,
             chunk_tokens=settings.engine.chunk_tokens,
         )
         self._prompts = PromptBuilder(artifact, heal_tokens=settings.engine.heal_tokens)

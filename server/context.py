@@ -114,13 +114,14 @@ def _end(text: str, offset: int, budget: Budget, count: Callable[[str], int]) ->
         return offset
     end = offset
     left = budget.suffix_tokens
-    while end < len(text):
-        newline = text.find("\n", end, end + left * _CHARS_PER_TOKEN)
-        next_end = newline + 1 if newline >= 0 else min(len(text), end + left * _CHARS_PER_TOKEN)
+    while end < len(text) and left > 0:
+        reach = min(len(text), end + left * _CHARS_PER_TOKEN)
+        newline = text.find("\n", end, reach)
+        next_end = newline + 1 if newline >= 0 else reach
         left -= count(text[end:next_end])
         if left < 0 and end > offset:
             break
         end = next_end
-        if left <= 0:
+        if newline < 0:  # the line goes on out of reach, or the text ends
             break
     return end

@@ -6,7 +6,6 @@ Called by ``parrotlet demo``.
 """
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -85,7 +84,7 @@ CONNECT = (
 )
 
 
-def show_demo(model: Path | None, out: TextIO = sys.stdout) -> int:
+def show_demo(model: Path | None, out: TextIO) -> int:
     """Prints all snippets with their completions; returns the exit code."""
     completer = Completer.load(model)
     completer.warm_up()

@@ -11,15 +11,17 @@ import torch
 from torch.nn import functional
 
 from training.artifact.directory import save_artifact
-from training.artifact.gpt2 import GPT2, GPT2Config
+from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest
+from training.artifact.shape import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig, TokenizerConfig
 from training.packing import pack_document
 from training.train_tokenizer import train_tokenizer
 
-CONTEXT_TOKENS = 384
-PEAK_RATE = 6e-3
+CONTEXT_TOKENS = 512
+MATRIX_RATE = 0.03
+RATE = 0.01
 
 KNOWN_MODULE = '''\
 """Shapes in the plane."""
@@ -65,7 +67,7 @@ def build_tiny_artifact(path: Path) -> Path:
         TokenizerConfig(vocab_size=1024),
     )
     config = GPT2Config(
-        vocab_size=tokenizer.vocab_size, n_positions=CONTEXT_TOKENS, n_embd=64, n_layer=2, n_head=2
+        vocab_size=tokenizer.vocab_size, n_positions=CONTEXT_TOKENS, n_embd=64, n_layer=2, n_head=4
     )
     save_artifact(
         path,
@@ -79,25 +81,30 @@ def build_tiny_artifact(path: Path) -> Path:
     return path
 
 
-def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 200) -> GPT2:
+def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 300) -> GPT2:
     chance = random.Random(0)
     model = GPT2(config)
     model.initialise(torch.Generator().manual_seed(0))
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.95), weight_decay=0.0
-    )
+    matrices = [p for n, p in model.named_parameters() if p.ndim > 1 and ".h." in n]
+    taken = set(map(id, matrices))
+    others = [p for p in model.parameters() if id(p) not in taken]
+    optimisers = [
+        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = PEAK_RATE * min(
-            (step + 1) / 10, 1.0, 1.6 * (1 - step / steps)
-        )
-        rows = [_row(tokenizer, chance) for _ in range(3)]
+        share = min((step + 1) / 10, 1.0, 1.6 * (1 - step / steps))
+        for optimiser, rate in zip(optimisers, (MATRIX_RATE, RATE), strict=True):
+            optimiser.param_groups[0]["lr"] = rate * share
+        rows = [_row(tokenizer, chance) for _ in range(2)]
         width = max(map(len, rows))
-        ids = torch.tensor([row + [-100] * (width - len(row)) for row in rows])  # [B, T]
+        ids = torch.tensor([row + [-100] * (width - len(row)) for row in rows])
         logits = model(ids[:, :-1].clamp(min=0))  # [B, T, V]
         loss = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
-        optimiser.zero_grad()
+        model.zero_grad()
         loss.backward()
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
     return model
 
 

@@ -39,7 +39,7 @@ class Task:
     Attributes:
         prompt: Ids, at least one, fewer than the model has positions.
         owed: Bytes that the output must begin with; they are not part of the result.
-        max_new_tokens: For each sequence, those that pay back ``owed`` not counted.
+        max_new_tokens: For each sequence; those that only pay back ``owed`` do not count.
         n_sequences: How many continuations.
         first_sequence: The number of the first of them, for its source of randomness.
         sampling: How each token is chosen.
@@ -95,13 +95,12 @@ class Decoder:
         network: Network,
         byte_table: Sequence[bytes],
         *,
-        end_of_text_id: int,
         chunk_tokens: int,
     ) -> None:
         self._network = network
-        self._byte_table = byte_table
+        n_unused = network.config.vocab_size - len(byte_table)  # padding of the output layer
+        self._byte_table = [*byte_table, *[b""] * n_unused]
         self._vocabulary = VocabularyIndex(byte_table)
-        self._end_of_text_id = end_of_text_id
         self._chunk_tokens = chunk_tokens
         self._cache = network.new_cache()
         self._cached_ids: list[int] = []
@@ -187,8 +186,8 @@ class Decoder:
 
     def _step(self, task: Task, sequence: _Sequence, logits: Tensor) -> int:
         """Chooses a sequence's next token and takes it down."""
-        written = sequence.written
-        if sequence.owed:
+        written, is_healing = sequence.written, bool(sequence.owed)
+        if is_healing:
             allowed = torch.tensor(self._vocabulary.allowed(sequence.owed))
             token_id = int(allowed[choose(logits[allowed], task.sampling, sequence.source)])
         else:
@@ -196,14 +195,11 @@ class Decoder:
         written.log_probs.append(float(logits[token_id] - logits.logsumexp(dim=-1)))
         written.ids.append(token_id)
         token = self._byte_table[token_id]
-        if sequence.owed:
-            written.text += token[len(sequence.owed) :]
-            sequence.owed = sequence.owed[len(token) :]
-        elif token_id == self._end_of_text_id:
+        written.text += token[len(sequence.owed) :]
+        sequence.owed = sequence.owed[len(token) :]
+        if not token:  # end of text, or another special token: no text can follow
             written.ending = Ending.END_OF_TEXT
-        else:
-            written.text += token
-        if written.text:
+        if written.text or not is_healing:
             sequence.left_tokens -= 1
         return token_id
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.artifact.gpt2 import GPT2Config
+from training.artifact.shape import GPT2Config
 
 
 class KeyValues:
