@@ -122,6 +122,7 @@ class PretrainConfig:
     keep_checkpoints: int = 2
     first_block: int = 0  # where in the data order to begin, when going on from an artifact
     start_from: Path | None = None  # an artifact whose weights to go on from
+    loss_below: float | None = None  # what the last validation must reach for exit code 0
     seed: int = 0
     tracker: Literal["tensorboard", "none"] = "tensorboard"
 

@@ -268,7 +268,11 @@ class Run:
         self.accelerator.wait_for_everyone()
 
     def _finish(self) -> None:
-        """Validates thoroughly and writes the finished artifact to ``RUN/model``."""
+        """Validates thoroughly and writes the finished artifact to ``RUN/model``.
+
+        Raises:
+            InvalidResultError: The loss is not below ``pretrain.loss_below``.
+        """
         figures = self._validate(ALL_BLOCKS)
         self._save(figures)
         if self.accelerator.is_main_process:
@@ -285,6 +289,12 @@ class Run:
                 f"{self.folder / 'model'}: step {self.step}, validation loss"
                 f" {figures['validation_loss']:.4f},"
                 f" {figures['validation_bits_per_byte']:.4f} bits a byte\n"
+            )
+        wanted = self.settings.loss_below
+        if wanted is not None and not figures["validation_loss"] < wanted:
+            raise InvalidResultError(
+                f"the validation loss is {figures['validation_loss']:.4f}, wanted below {wanted};"
+                " the model was written, but something in the training is wrong"
             )
 
     def _ask_stop(self, _signal: int, _frame: FrameType | None) -> None:
