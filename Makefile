@@ -1,0 +1,47 @@
+# The commands of the README. Everything is installed into .venv, pinned by constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: help demo test check e2e corpus bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.base ## Complete three snippets with the bundled model
+	@$(BIN)/parrotlet demo
+
+test: $(VENV)/.dev ## Unit and integration tests
+	$(BIN)/python -m pytest -m "not e2e and not gpu and not network"
+
+check: $(VENV)/.dev ## Linters and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+e2e: $(VENV)/.dev ## A real editor with the real server and the bundled model
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+corpus: $(VENV)/.dev ## Build the default corpus from its lock (fetches archives)
+	$(BIN)/python -m training.corpus training/configs/corpus.toml
+
+bench: $(VENV)/.dev ## Print every benchmark
+	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean: ## Remove what make has made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Parrotlet needs Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.base
