@@ -33,11 +33,7 @@ def row_groups(corpus: Path, split: str) -> list[RowGroup]:
     Raises:
         CorpusError: The corpus is missing, unfinished or damaged.
     """
-    if not (corpus / REPORT_FILE).is_file():
-        raise CorpusError(
-            f"{corpus} holds no finished corpus ({REPORT_FILE} is missing);"
-            " make it with: python -m training.corpus CONFIG.toml"
-        )
+    _check_finished(corpus)
     groups = []
     for path in sorted((corpus / split).glob("*.parquet")):
         try:
@@ -66,9 +62,22 @@ def read_rows(group: RowGroup, columns: list[str]) -> Iterator[dict[str, str]]:
 
 
 def corpus_hash(corpus: Path) -> str:
-    """Returns the hash over the corpus' documents that its report states."""
+    """Returns the hash over the corpus' documents that its report states.
+
+    Raises:
+        CorpusError: The corpus is missing, unfinished or damaged.
+    """
+    _check_finished(corpus)
     try:
         report = json.loads((corpus / REPORT_FILE).read_text(encoding="utf-8"))
         return str(report["corpus_sha256"])
     except (OSError, ValueError, KeyError) as error:
         raise CorpusError(f"{corpus / REPORT_FILE} is damaged; make the corpus again") from error
+
+
+def _check_finished(corpus: Path) -> None:
+    if not (corpus / REPORT_FILE).is_file():
+        raise CorpusError(
+            f"{corpus} holds no finished corpus ({REPORT_FILE} is missing);"
+            " make it with: python -m training.corpus CONFIG.toml"
+        )

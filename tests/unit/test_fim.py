@@ -11,7 +11,8 @@ from training.packing import fim_piece, middle_span, pack_document
 from training.shards import pieces_to_blocks
 
 SOURCE = "".join(
-    f"def function_{i}(a, b):\n    '''Übung {i} 😀'''\n    return a * {i} + b\n\n" for i in range(60)
+    f"def function_{i}(a, b):\n    '''Übung {i} 😀'''\n    return a * {i} + b\n\n"
+    for i in range(60)
 )
 
 

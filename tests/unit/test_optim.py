@@ -43,7 +43,9 @@ def test_biases_and_gains_never_decay():
         "transformer.wpe.weight",
     }
     assert all(g == "vectors" for n, g in names.items() if n.endswith("bias") or ".ln_" in n)
-    assert all(g == "matrices" for n, g in names.items() if n.endswith(("attn.weight", "fc.weight")))
+    assert all(
+        g == "matrices" for n, g in names.items() if n.endswith(("attn.weight", "fc.weight"))
+    )
 
 
 @pytest.mark.parametrize("matrices", ["muon", "adamw"])

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One Python file as training sees it: decoded, with ``\\n`` line ends."""
+    """One Python file as training sees it: decoded, lines ended by line feeds."""
 
     package: str
     version: str

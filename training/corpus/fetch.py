@@ -74,7 +74,12 @@ class Fetcher:
 
     def _download(self, pin: Pin) -> Path:
         if self._finder is None:
-            self._finder = PackageFinder(**package_sources(), ignore_compatibility=True)
+            indexes = package_indexes()
+            self._finder = (
+                PackageFinder(index_urls=indexes, ignore_compatibility=True)
+                if indexes
+                else PackageFinder(ignore_compatibility=True)
+            )
         try:
             for package in self._finder.find_all_packages(pin.name, allow_yanked=True):
                 digest = (package.link.hashes or {}).get("sha256", "")
@@ -108,35 +113,27 @@ class Fetcher:
         return aside.replace(self._cache / found)
 
 
-def package_sources() -> dict[str, list[str]]:
-    """Returns where pip would look, as arguments of unearth's ``PackageFinder``."""
-    options: dict[str, str] = {}
+def package_indexes() -> list[str]:
+    """Returns the package indexes that pip is configured with; none means unearth's default."""
+    configured = os.environ.get("PIP_INDEX_URL", "")
     for path in _pip_configs():
         parser = configparser.RawConfigParser()
         try:
             parser.read(path, encoding="utf-8")
         except (configparser.Error, OSError, UnicodeDecodeError):
-            continue  # pip would complain; a broken file names no index
-        if parser.has_section("global"):
-            options |= {k.replace("_", "-"): v for k, v in parser.items("global")}
-    for key in ("index-url", "extra-index-url", "find-links"):
-        value = os.environ.get("PIP_" + key.upper().replace("-", "_"))
-        if value is not None:
-            options[key] = value
-    found: dict[str, list[str]] = {}
-    if "index-url" in options:
-        found["index_urls"] = options["index-url"].split()
-    return found
+            continue  # pip itself would complain; a broken file names no index
+        configured = configured or parser.get("global", "index-url", fallback="")
+    return configured.split()
 
 
 def _pip_configs() -> list[Path]:
     home = Path.home()
     named = os.environ.get("PIP_CONFIG_FILE")
     return [
-        Path("/etc/pip.conf"),
-        home / ".pip" / "pip.conf",
-        home / ".config" / "pip" / "pip.conf",
         *([Path(named)] if named else []),
+        home / ".config" / "pip" / "pip.conf",
+        home / ".pip" / "pip.conf",
+        Path("/etc/pip.conf"),
     ]
 
 

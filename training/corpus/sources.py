@@ -53,8 +53,10 @@ def list_sources(config: CorpusConfig) -> list[Source]:
         sources.append(Source(name=name, path=archive))
     if config.sources.lock is not None:
         fetcher = Fetcher(config.cache)
-        for pin in read_lock(config.sources.lock):
-            sources.append(Source(name=canonicalize_name(pin.name), path=fetcher.fetch(pin)))
+        sources += [
+            Source(name=canonicalize_name(pin.name), path=fetcher.fetch(pin))
+            for pin in read_lock(config.sources.lock)
+        ]
     sources += [_stdlib(part) for part in config.sources.stdlib]
     if not sources:
         raise CorpusError("the config names no sources; add sources.folders, lock or stdlib")
