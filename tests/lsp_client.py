@@ -1,5 +1,6 @@
 """A bare client for tests: real JSON-RPC over the pipes of a real server process."""
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -40,10 +41,8 @@ class Client:
         for thread in self._threads:
             thread.join(10)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
 
     def initialize(self, *, encodings=None, options=None, has_inline=True):
         text = {"inlineCompletion": {"dynamicRegistration": False}} if has_inline else {}
