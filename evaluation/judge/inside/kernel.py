@@ -1,0 +1,77 @@
+"""The few system calls that isolation needs, by ctypes; each failure is an ``OSError``."""
+
+import ctypes
+import os
+import struct
+
+NEW_NS, NEW_IPC, NEW_USER, NEW_PID = 0x20000, 0x08000000, 0x10000000, 0x20000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+_SECCOMP_MODE_FILTER = 2
+_CAPABILITY_VERSION_3 = 0x20080522
+_SIGKILL = 9
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Moves this process (or, for pids, its next child) to new namespaces."""
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def enter_namespace(descriptor: int, kind: int) -> None:
+    """Moves this process (or, for pids, its next child) to an open namespace."""
+    _checked(_libc.setns(descriptor, kind), "setns")
+
+
+def mount_tmpfs(target: str, flags: int, options: str) -> None:
+    """Mounts a new tmpfs."""
+    arguments = (b"tmpfs", target.encode(), b"tmpfs", flags, options.encode())
+    _checked(_libc.mount(*arguments), f"mount {target}")
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when its parent dies."""
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
+
+
+def hide_from_peers() -> None:
+    """Makes this process's memory unreadable to others of its user."""
+    _checked(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
+
+
+def last_capability() -> int:
+    """Returns the highest capability that the kernel knows."""
+    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:  # noqa: PTH123 - lean
+        return int(file.read())
+
+
+def drop_privileges(last_cap: int, filter_program: bytes) -> None:
+    """Drops every capability for good and installs a seccomp filter.
+
+    Args:
+        last_cap: The highest capability there is.
+        filter_program: Classic BPF instructions, 8 bytes each.
+    """
+    for capability in range(last_cap + 1):
+        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where it is gone already
+    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header = struct.pack("II", _CAPABILITY_VERSION_3, 0)
+    _checked(_libc.capset(header, b"\0" * 24), "capset")
+    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    buffer = ctypes.create_string_buffer(filter_program, len(filter_program))
+    program = _FilterProgram(len(filter_program) // 8, ctypes.addressof(buffer))
+    result = _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
+    _checked(result, "seccomp")
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))

@@ -1,0 +1,147 @@
+"""The system call filter of a program under test, as classic BPF.
+
+What a Python program needs is allowed; what reaches across namespaces, opens new ones, loads code
+into the kernel or talks over any socket family but unix is refused with EPERM. A foreign
+architecture kills the program. x86-64 and aarch64.
+
+Source: seccomp(2) and the kernel's ``linux/filter.h``.
+"""
+
+import errno
+import os
+import struct
+
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_OFFSET_NUMBER, _OFFSET_ARCH, _OFFSET_ARG0, _OFFSET_ARG1 = 0, 4, 16, 24
+_X32_BIT = 0x40000000
+_AF_UNIX = 1
+_TIOCSTI = 0x5412
+_CLONE_NEW_ANY = 0x7E020080
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+# Numbers of (x86-64, aarch64); None where the architecture has no such call.
+_REFUSED: dict[str, tuple[int, int | None]] = {
+    "acct": (163, 89),
+    "add_key": (248, 217),
+    "adjtimex": (159, 171),
+    "bpf": (321, 280),
+    "chroot": (161, 51),
+    "clock_settime": (227, 112),
+    "delete_module": (176, 106),
+    "fanotify_init": (300, 262),
+    "finit_module": (313, 273),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fsopen": (430, 430),
+    "init_module": (175, 105),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "io_uring_setup": (425, 425),
+    "ioperm": (173, None),
+    "iopl": (172, None),
+    "kcmp": (312, 272),
+    "kexec_file_load": (320, 294),
+    "kexec_load": (246, 104),
+    "keyctl": (250, 219),
+    "lookup_dcookie": (212, 18),
+    "memfd_secret": (447, 447),
+    "modify_ldt": (154, None),
+    "mount": (165, 40),
+    "mount_setattr": (442, 442),
+    "move_mount": (429, 429),
+    "mq_open": (240, 180),
+    "msgget": (68, 186),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "open_tree": (428, 428),
+    "perf_event_open": (298, 241),
+    "personality": (135, 92),
+    "pidfd_getfd": (438, 438),
+    "pidfd_open": (434, 434),
+    "pidfd_send_signal": (424, 424),
+    "pivot_root": (155, 41),
+    "process_madvise": (440, 440),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "ptrace": (101, 117),
+    "quotactl": (179, 60),
+    "reboot": (169, 142),
+    "request_key": (249, 218),
+    "semget": (64, 190),
+    "setdomainname": (171, 162),
+    "sethostname": (170, 161),
+    "setns": (308, 268),
+    "settimeofday": (164, 170),
+    "shmat": (30, 196),
+    "shmget": (29, 194),
+    "swapoff": (168, 225),
+    "swapon": (167, 224),
+    "syslog": (103, 116),
+    "umount2": (166, 39),
+    "unshare": (272, 97),
+    "userfaultfd": (323, 282),
+    "vhangup": (153, 58),
+}
+_CLONE, _CLONE3, _IOCTL = (56, 220), (435, 435), (16, 29)
+_SOCKET, _SOCKETPAIR = (41, 198), (53, 199)
+
+
+def build_filter(machine: str | None = None) -> bytes:
+    """Returns the filter for an architecture (this one by default).
+
+    Raises:
+        OSError: There is no table for the architecture.
+    """
+    machine = machine or os.uname().machine
+    if machine not in _AUDIT_ARCH:
+        raise OSError(errno.ENOSYS, f"no system call filter for {machine}")
+    column = 0 if machine == "x86_64" else 1
+    program = _Assembler()
+    program.load(_OFFSET_ARCH)
+    program.unless_equal(_AUDIT_ARCH[machine], _KILL)
+    program.load(_OFFSET_NUMBER)
+    if machine == "x86_64":
+        program.emit(_AT_LEAST, _X32_BIT, 0, 1)
+        program.emit(_RETURN, _KILL)
+    program.if_equal(_CLONE3[column], _ERRNO | errno.ENOSYS)  # libc then uses clone, seen below
+    for numbers in _REFUSED.values():
+        number = numbers[column]
+        if number is not None:
+            program.if_equal(number, _ERRNO | errno.EPERM)
+    for numbers in (_SOCKET, _SOCKETPAIR):
+        program.on_call(numbers[column], _OFFSET_ARG0, (_EQUAL, _AF_UNIX, 1, 0))
+    program.on_call(_CLONE[column], _OFFSET_ARG0, (_ANY_BIT, _CLONE_NEW_ANY, 0, 1))
+    program.on_call(_IOCTL[column], _OFFSET_ARG1, (_EQUAL, _TIOCSTI, 0, 1))
+    program.emit(_RETURN, _ALLOW)
+    return program.code
+
+
+class _Assembler:
+    """Appends instructions; a jump skips the given number of instructions."""
+
+    def __init__(self) -> None:
+        self.code = b""
+
+    def emit(self, code: int, value: int, if_true: int = 0, if_false: int = 0) -> None:
+        self.code += struct.pack("HBBI", code, if_true, if_false, value & 0xFFFFFFFF)
+
+    def load(self, offset: int) -> None:
+        self.emit(_LOAD, offset)
+
+    def if_equal(self, value: int, action: int) -> None:
+        self.emit(_EQUAL, value, 0, 1)
+        self.emit(_RETURN, action)
+
+    def unless_equal(self, value: int, action: int) -> None:
+        self.emit(_EQUAL, value, 1, 0)
+        self.emit(_RETURN, action)
+
+    def on_call(self, number: int, argument: int, test: tuple[int, int, int, int]) -> None:
+        """Refuses a call whose argument fails ``test``, whose jumps skip the refusal or not."""
+        self.emit(_EQUAL, number, 0, 4)
+        self.load(argument)
+        self.emit(*test)
+        self.emit(_RETURN, _ERRNO | errno.EPERM)
+        self.load(_OFFSET_NUMBER)

@@ -1,0 +1,190 @@
+"""Plain values as JSON and back: all that crosses between a program under test and its examiner.
+
+Every value is tagged by its exact type, so that ``1``, ``1.0`` and ``True``, or a list and a tuple,
+stay apart. Subclasses become their plain base, so no method of the program's (``__eq__``, say)
+reaches the examiner. Decoding bounds everything that a hostile program could blow up: digits,
+exponents, depth.
+"""
+
+import collections
+import decimal
+import fractions
+from typing import Any
+
+MAX_DEPTH = 200
+MAX_ITEMS = 100_000  # of an iterator
+MAX_HEX_DIGITS = 100_000
+MAX_EXPONENT = 5_000
+_MAX_EXACT_INT = 2**53  # beyond it other JSON readers round
+
+
+class UnencodableError(Exception):
+    """The value is not made of plain data."""
+
+
+class Opaque:
+    """Stands for an iterator: iterable, and equal to nothing, as an iterator is."""
+
+    def __init__(self, name: str, items: list[Any]) -> None:
+        self._name = name
+        self._items = items
+
+    def __iter__(self) -> Any:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        if self._name in _LAZY:
+            raise TypeError(f"object of type '{self._name}' has no len()")
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
+
+
+class Foreign:
+    """Stands for an object that cannot cross: true, and equal to nothing."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"<{self._name} object>"
+
+
+_LAZY = frozenset({"map", "filter", "zip", "generator"})
+_ITERABLES = _LAZY | {
+    "deque",
+    "dict_items",
+    "dict_keys",
+    "dict_values",
+    "enumerate",
+    "list_iterator",
+    "range",
+    "range_iterator",
+    "reversed",
+    "set_iterator",
+    "tuple_iterator",
+}
+_BASES: dict[type, Any] = {
+    bool: bool,
+    int: lambda v: int.__add__(v, 0),
+    float: lambda v: float.__add__(v, 0.0),
+    str: str.__str__,
+    tuple: lambda v: tuple(tuple.__iter__(v)),
+    list: lambda v: list(list.__iter__(v)),
+    dict: lambda v: dict(dict.items(v)),
+    set: lambda v: set(set.__iter__(v)),
+    frozenset: lambda v: frozenset(frozenset.__iter__(v)),
+    bytes: lambda v: bytes.__add__(v, b""),
+}
+
+
+def encode(value: Any, depth: int = 0) -> Any:
+    """Returns a value as JSON data.
+
+    Raises:
+        UnencodableError: It holds something that is no plain data, or nests too deep.
+    """
+    if depth > MAX_DEPTH:
+        raise UnencodableError("a value nested too deep")
+    kind = type(value)
+    if value is None or kind is bool or kind is str:
+        return value
+    if kind is int:
+        return value if -_MAX_EXACT_INT < value < _MAX_EXACT_INT else {"i": hex(value)}
+    if kind is list:
+        return [encode(item, depth + 1) for item in value]
+    if kind in _ENCODERS:
+        return _ENCODERS[kind](value, depth + 1)
+    for base, plain in _BASES.items():
+        if isinstance(value, base):
+            return encode(plain(value), depth)
+    if kind.__name__ in _ITERABLES:
+        items = [encode(x, depth + 1) for x, _ in zip(value, range(MAX_ITEMS), strict=False)]
+        return {"o": kind.__name__, "v": items}
+    raise UnencodableError(kind.__name__)
+
+
+def _items(value: Any, depth: int) -> list[Any]:
+    return [encode(item, depth) for item in value]
+
+
+_ENCODERS: dict[type, Any] = {
+    float: lambda v, _: {"f": v.hex()},
+    complex: lambda v, _: {"c": [v.real.hex(), v.imag.hex()]},
+    bytes: lambda v, _: {"b": v.hex()},
+    tuple: lambda v, d: {"t": _items(v, d)},
+    set: lambda v, d: {"s": _items(v, d)},
+    frozenset: lambda v, d: {"z": _items(v, d)},
+    dict: lambda v, d: {"d": [[encode(k, d), encode(x, d)] for k, x in v.items()]},
+    fractions.Fraction: lambda v, _: {"q": [hex(v.numerator), hex(v.denominator)]},
+    decimal.Decimal: lambda v, _: {"D": str(v)},
+}
+
+
+def decode(data: Any, depth: int = 0) -> Any:
+    """Returns the value of JSON data from :func:`encode`, trusting nothing.
+
+    Raises:
+        ValueError: It is not of that form, or out of bounds.
+    """
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deep")
+    if data is None or isinstance(data, (bool, str, int, float)):
+        return data
+    if isinstance(data, list):
+        return [decode(item, depth + 1) for item in data]
+    if set(data) == {"o", "v"}:
+        return _iterable(str(data["o"]), [decode(item, depth + 1) for item in data["v"]])
+    if len(data) != 1:
+        raise ValueError("not one tag")
+    ((tag, content),) = data.items()
+    if tag not in _DECODERS:
+        raise ValueError(f"tag {tag!r}")
+    try:
+        return _DECODERS[tag](content, depth + 1)
+    except (TypeError, AttributeError, OverflowError, ArithmeticError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_HEX_DIGITS:
+        raise ValueError("too many digits")
+    return int(text, 16)
+
+
+def _decimal(text: str) -> decimal.Decimal:
+    value = decimal.Decimal(text)
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and abs(exponent) > MAX_EXPONENT:
+        raise ValueError("exponent")
+    return value
+
+
+def _iterable(name: str, items: list[Any]) -> Any:
+    if name == "deque":
+        return collections.deque(items)
+    if name == "dict_keys":
+        return dict.fromkeys(items).keys()
+    if name == "range" and items and items == list(range(items[0], items[0] + len(items))):
+        return range(items[0], items[-1] + 1)
+    return Opaque(name, items)
+
+
+_DECODERS: dict[str, Any] = {
+    "i": lambda c, _: _integer(c),
+    "f": lambda c, _: float.fromhex(c),
+    "c": lambda c, _: complex(float.fromhex(c[0]), float.fromhex(c[1])),
+    "b": lambda c, _: bytes.fromhex(c),
+    "t": lambda c, d: tuple(decode(item, d) for item in c),
+    "s": lambda c, d: {decode(item, d) for item in c},
+    "z": lambda c, d: frozenset(decode(item, d) for item in c),
+    "d": lambda c, d: {decode(k, d): decode(v, d) for k, v in c},
+    "q": lambda c, _: fractions.Fraction(_integer(c[0]), _integer(c[1])),
+    "D": lambda c, _: _decimal(c),
+}
