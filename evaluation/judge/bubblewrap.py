@@ -32,7 +32,6 @@ def find_bubblewrap() -> str:
     if path is None:
         raise SandboxUnavailableError(
             "the judge needs bubblewrap, which is not installed; run: apt-get install bubblewrap"
-            " (or accept the risk with --unsafe-no-sandbox)"
         )
     return path
 

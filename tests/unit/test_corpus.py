@@ -107,11 +107,11 @@ def test_a_copied_problem_is_found_whatever_its_layout():
         "def has_close_elements(numbers, threshold):\n"
         "    '''Check if in given list of numbers, are any two numbers closer'''\n"
     )
-    filter_ = ContaminationFilter([problem])
+    filter_ = ContaminationFilter([problem], 7)
     copied = "x = 1\n" + problem.replace("'''", '"""').replace(", ", " ,\n   ")
     assert filter_.is_contaminated(document(copied))
     assert not filter_.is_contaminated(document(GOOD))
-    assert not ContaminationFilter([]).is_contaminated(document(copied))
+    assert not ContaminationFilter([], 7).is_contaminated(document(copied))
 
 
 def test_lock_lines(tmp_path):

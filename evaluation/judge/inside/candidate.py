@@ -14,6 +14,7 @@ from evaluation.judge.inside import kernel
 from evaluation.judge.inside.values import UnencodableError, decode, encode
 from evaluation.judge.inside.wire import WireError, receive, send
 
+CONFINED = {"confined": 1}  # the first message
 CHANNEL = 3  # the descriptor it answers on, the only one beside null
 MAX_MESSAGE_CHARS = 300
 MAX_OPEN_FILES = 64
@@ -24,6 +25,7 @@ _MAX_DESCRIPTOR = 256
 def run(channel: int, limits: dict[str, Any], last_cap: int, filter_program: bytes) -> NoReturn:
     """Confines this process for good, receives the program and serves it. Never returns."""
     _confine(channel, limits, last_cap, filter_program)
+    send(CHANNEL, CONFINED)  # from here on, whatever goes wrong is the program's doing
     _serve()
 
 

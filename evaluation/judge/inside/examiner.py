@@ -9,6 +9,7 @@ import os
 import socket
 from typing import Any, NoReturn
 
+from evaluation.judge.inside.candidate import CONFINED
 from evaluation.judge.inside.values import Foreign, decode, encode
 from evaluation.judge.inside.wire import WireError, receive, send
 
@@ -67,6 +68,8 @@ def serve(control: socket.socket) -> NoReturn:
 
 def _judge(job: Any, channel: int, tests: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
     candidate = _Candidate(channel)
+    if not _is_confined(channel):
+        return {"outcome": "sandbox_failure", "calls": 0}
     try:
         loaded = _load_message(channel)
         if loaded is not None:
@@ -86,6 +89,14 @@ def _judge(job: Any, channel: int, tests: dict[str, tuple[Any, Any]]) -> dict[st
     if not candidate.n_calls:
         return {"outcome": "failed", "detail": "the test never called the candidate", "calls": 0}
     return {"outcome": "passed", "calls": candidate.n_calls}
+
+
+def _is_confined(channel: int) -> bool:
+    """Reads whether the child confined itself; it has not seen the program before it says so."""
+    try:
+        return bool(receive(channel) == CONFINED)
+    except (WireError, OSError):
+        return False
 
 
 def _load_message(channel: int) -> dict[str, Any] | None:

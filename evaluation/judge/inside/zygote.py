@@ -23,7 +23,6 @@ from evaluation.judge.inside.warm import warm_up
 from evaluation.judge.inside.wire import WireError, receive, send
 
 _NOBODY = 65534
-_SETUP_FAILED = 77
 _CPU_CLOCK = (
     2  # of a process' clock id: CLOCK_PROCESS_CPUTIME_ID by pid, see clock_getcpuclockid(3)
 )
@@ -180,7 +179,7 @@ class Zygote:
                 os.close(self._own_pids)
                 candidate.run(theirs.fileno(), self._limits, self._last_cap, self._filter)
             finally:
-                os._exit(_SETUP_FAILED)
+                os._exit(1)
         kernel.enter_namespace(self._own_pids, kernel.NEW_PID)
         theirs.close()
         return Child(pid, ours)
@@ -209,8 +208,6 @@ def _why_gone(status: int | None) -> str:
         if number == signal.SIGXCPU:
             return "timeout_cpu"
         return "crashed" if number != signal.SIGKILL else "protocol_violation"
-    if os.WEXITSTATUS(status) == _SETUP_FAILED:
-        return "sandbox_failure"
     return "exited_early"
 
 
