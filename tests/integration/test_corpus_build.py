@@ -137,12 +137,17 @@ def test_damaged_archives_are_named_and_leave_the_old_corpus(world):
     assert not list(folder.glob(".out*")), "something was left aside"
 
 
-def test_a_bomb_is_refused(world):
+def test_a_bomb_is_one_counted_drop(world, capsys):
+    """If it fails, one hostile archive fills the memory, or stops the run over all others."""
     folder, config = world
-    files = {f"beta/{i}.py": "a" * 900_000 for i in range(60)}
+    files = {f"beta/{i}.py": source(i) + "#" + "a" * 900 * 900 for i in range(60)}
     make_wheel(folder / "beta-1.0-py3-none-any.whl", files)
-    with pytest.raises(CorpusError, match="unpacks to more"):
-        main([str(config)])
+    assert main([str(config)]) == 0
+    assert "unpacks to more" in capsys.readouterr().err
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["drops"]["archive beyond limits"] == 1
+    assert {r["package"] for r in rows(folder / "out", "train")} == {"alpha", "gamma"}
+    assert rows(folder / "out", "heldout") == []
 
 
 @pytest.mark.parametrize(

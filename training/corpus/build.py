@@ -1,171 +1,139 @@
 """Sources to Parquet: the run of ``python -m training.corpus``.
 
 Every source is read and filtered by one of a few processes; this process alone decides what is kept
-(licence policy, contamination, duplicates, split) and writes. Held-out packages come first, so that
-a training document equal to a held-out one is the one dropped. The output depends on the sources
-and the config alone.
+and writes (:mod:`training.corpus.writing`). Held-out packages come first, so that a training
+document equal to a held-out one is the one dropped. The documents written depend on the sources and
+the config alone.
 """
 
-import functools
-import hashlib
+import json
 import multiprocessing
+import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
-from training.artifact.errors import CorpusError
+from training.artifact.errors import ConfigError, CorpusError
 from training.artifact.files import directory_written_aside, write_json_atomically
-from training.artifact.schema import to_mapping
 from training.corpus.config import CorpusConfig
-from training.corpus.document import SCHEMA, Document, Package, to_table
-from training.corpus.duplicates import ContaminationFilter, DuplicateFilter
-from training.corpus.licences import disallowed
-from training.corpus.problems import problem_texts
-from training.corpus.sources import list_sources, read_source
+from training.corpus.document import Package
+from training.corpus.fingerprint import inputs_sha256
+from training.corpus.reading import read_source
+from training.corpus.sources import Source, list_sources
+from training.corpus.writing import HELDOUT, TRAIN, CorpusWriter
 
 REPORT_FILE = "report.json"
-SPLITS = ("heldout", "train")
-ROW_GROUP_DOCUMENTS = 1000
 
 
 def build(config: CorpusConfig) -> dict[str, Any]:
     """Builds the corpus at ``config.out``, whole or not at all, and returns its report.
 
     Raises:
+        ConfigError: ``config.out`` is a folder of something else, which would be replaced.
         CorpusError: A source cannot be had, or nothing is left of them.
     """
     started = time.monotonic()
+    _check_replaceable(config.out)
+    inputs = inputs_sha256(config)
     heldout = {str(canonicalize_name(name)) for name in config.heldout}
     sources = list_sources(config)
+    _warn(
+        f"'heldout' names {name}, which none of the sources is"
+        for name in sorted(heldout - {source.name for source in sources})
+    )
     sources.sort(key=lambda source: source.name not in heldout)  # stable: by name within each
-    read = functools.partial(read_source, config=config)
-    context = multiprocessing.get_context("spawn")
     with (
-        context.Pool(config.processes) as pool,
         directory_written_aside(config.out) as aside,
         tqdm(total=len(sources), desc="corpus", unit="package", file=sys.stderr) as bar,
     ):
         writer = CorpusWriter(aside, config)
-        for source, package in zip(sources, pool.imap(read, sources), strict=True):
-            writer.add(package, "heldout" if source.name in heldout else "train")
+        for source, package in _read_ahead(sources, config):
+            _check_split(source, package, heldout)
+            _warn(package.warnings)
+            bar.set_postfix_str(f"{package.name}: {len(package.documents)} files", refresh=False)
+            writer.add(package, HELDOUT if source.name in heldout else TRAIN)
             bar.update()
-        report = writer.finish()
+        report = {**writer.finish(), "inputs_sha256": inputs}
         report["seconds"] = round(time.monotonic() - started, 1)
         write_json_atomically(aside / REPORT_FILE, report)
     return report
 
 
-class CorpusWriter:
-    """Applies what concerns the corpus as a whole, and writes what is left."""
+def finished_report(config: CorpusConfig) -> dict[str, Any] | None:
+    """Returns the report at ``config.out`` if it is of these very inputs, else None."""
+    try:
+        report = json.loads((config.out / REPORT_FILE).read_text(encoding="utf-8"))
+        if not isinstance(report, dict) or report["inputs_sha256"] != inputs_sha256(config):
+            return None
+        for split, totals in report["splits"].items():
+            if len(list((config.out / split).glob("part-*.parquet"))) != totals["files"]:
+                return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # of an older version, or damaged: to be built again
+    return report
 
-    def __init__(self, folder: Path, config: CorpusConfig) -> None:
-        self._config = config
-        self._allowed = frozenset(config.licences)
-        self._duplicates = DuplicateFilter()
-        self._contamination = ContaminationFilter(problem_texts(config.decontaminate))
-        self._parts = {split: SplitWriter(folder / split, config.rows_per_file) for split in SPLITS}
-        self._packages: list[dict[str, Any]] = []
-        self._drops: Counter[str] = Counter()
 
-    def add(self, package: Package, split: str) -> None:
-        """Takes one package's documents into a split."""
-        not_allowed = disallowed(package.licence, self._allowed)
-        kept = []
-        for document in package.documents:
-            reason = "licence" if not_allowed else self._reason(document)
-            if reason is None:
-                kept.append(document)
-            else:
-                package.drops[reason] += 1
-        self._parts[split].write(kept)
-        self._drops.update(package.drops)
-        self._packages.append(
-            {
-                "package": package.name,
-                "version": package.version,
-                "split": split,
-                "licence": package.licence,
-                "licence_source": package.licence_source,
-                "licence_not_allowed": not_allowed,
-                "files": package.n_files,
-                "bytes": package.n_bytes,
-                "kept_files": len(kept),
-                "kept_bytes": sum(len(d.text.encode()) for d in kept),
-                "drops": dict(sorted(package.drops.items())),
-            }
+def _read_ahead(
+    sources: Sequence[Source], config: CorpusConfig
+) -> Iterator[tuple[Source, Package]]:
+    """Yields each source with what was read of it, in order, a few being read ahead.
+
+    Only a few: packages wait in memory until they are written.
+    """
+    context = multiprocessing.get_context("spawn")
+    waiting: deque[tuple[Source, Future[Package]]] = deque()
+    with ProcessPoolExecutor(config.processes, context, _leave_interrupts_to_parent) as pool:
+        try:
+            for source in sources:
+                waiting.append((source, pool.submit(read_source, source, config)))
+                if len(waiting) > config.processes:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _next(waiting: deque[tuple[Source, Future[Package]]]) -> tuple[Source, Package]:
+    source, future = waiting.popleft()
+    try:
+        return source, future.result()
+    except BrokenProcessPool as error:
+        raise CorpusError(
+            f"a process that read packages was killed, at {source.name} or the next ones"
+            " (out of memory?); set processes=1 or remove the package"
+        ) from error
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _check_split(source: Source, package: Package, heldout: set[str]) -> None:
+    """Refuses an archive that hides a held-out package under another file name."""
+    named = str(canonicalize_name(package.name))
+    if named in heldout and source.name not in heldout:
+        raise CorpusError(
+            f"{source.path} calls itself {named}, which is held out, but was taken for"
+            f" {source.name}; rename it to {named} or remove it from the sources"
         )
 
-    def _reason(self, document: Document) -> str | None:
-        if self._contamination.is_contaminated(document):
-            return "benchmark problem"
-        if not self._duplicates.is_new(document):
-            return "exact duplicate"
-        return None
 
-    def finish(self) -> dict[str, Any]:
-        """Closes the files and returns the report.
-
-        Raises:
-            CorpusError: Nothing is left to train on.
-        """
-        splits = {name: part.close() for name, part in self._parts.items()}
-        if not splits["train"]["documents"]:
-            raise CorpusError("no document is left to train on; loosen the filters or add sources")
-        hashes = "".join(part.corpus_hash() for part in self._parts.values())
-        return {
-            "corpus_sha256": hashlib.sha256(hashes.encode()).hexdigest(),
-            "splits": splits,
-            "drops": dict(sorted(self._drops.items())),
-            "packages": sorted(self._packages, key=lambda p: -p["kept_bytes"]),
-            "config": to_mapping(self._config),
-        }
+def _check_replaceable(out: Path) -> None:
+    """Refuses to put a corpus in the place of a folder that holds anything else."""
+    is_corpus = (out / REPORT_FILE).is_file()
+    if out.exists() and not is_corpus and not (out.is_dir() and not any(out.iterdir())):
+        raise ConfigError(f"out is {out}, which exists and is no corpus; name a new folder")
 
 
-class SplitWriter:
-    """Writes one split as Parquet files of a bounded number of rows."""
-
-    def __init__(self, folder: Path, rows_per_file: int) -> None:
-        folder.mkdir(parents=True)
-        self._folder = folder
-        self._rows_per_file = rows_per_file
-        self._file: pq.ParquetWriter | None = None
-        self._n_files = self._n_rows = self._rows_in_file = self._n_bytes = 0
-        self._sha256: list[str] = []
-
-    def write(self, documents: Sequence[Document]) -> None:
-        """Appends documents, as row groups of :data:`ROW_GROUP_DOCUMENTS`."""
-        for start in range(0, len(documents), ROW_GROUP_DOCUMENTS):
-            group = documents[start : start + ROW_GROUP_DOCUMENTS]
-            if self._file is None or self._rows_in_file >= self._rows_per_file:
-                self._next_file()
-            assert self._file is not None
-            self._file.write_table(to_table(group))
-            self._rows_in_file += len(group)
-            self._n_rows += len(group)
-            self._n_bytes += sum(len(d.text.encode()) for d in group)
-            self._sha256 += [d.sha256 for d in group]
-
-    def close(self) -> dict[str, int]:
-        """Ends the last file; returns the split's totals."""
-        if self._file is not None:
-            self._file.close()
-        return {"documents": self._n_rows, "bytes": self._n_bytes, "files": self._n_files}
-
-    def corpus_hash(self) -> str:
-        """Returns a hash over the split's documents, whatever their order."""
-        return hashlib.sha256("".join(sorted(self._sha256)).encode()).hexdigest()
-
-    def _next_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        path = self._folder / f"part-{self._n_files:05d}.parquet"
-        self._file = pq.ParquetWriter(path, SCHEMA, compression="zstd")
-        self._n_files += 1
-        self._rows_in_file = 0
+def _warn(sentences: Iterator[str] | Sequence[str]) -> None:
+    for sentence in sentences:
+        tqdm.write(f"warning: {sentence}", file=sys.stderr)

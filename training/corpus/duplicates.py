@@ -34,20 +34,27 @@ class DuplicateFilter:
 class ContaminationFilter:
     """Finds documents that contain a benchmark problem's text or solution.
 
-    Source: Brown et al. 2020, arXiv:2005.14165 (word n-grams), with the n of Lee et al.'s code
-    corpora; words only, so that white space and punctuation do not hide a copy.
+    Words only, so that white space and punctuation do not hide a copy. An n-gram tells a problem
+    only if enough of its words differ: a row of digits or ``for i in range(n)`` is everybody's.
+    It does not see a copy whose variables were renamed.
+
+    Source: Brown et al. 2020, arXiv:2005.14165 (word n-grams); the n is ours, for short problems.
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._ngrams: set[tuple[str, ...]] = set()
-        for text in texts:
-            self._ngrams.update(_ngrams(text))
+    def __init__(self, texts: Iterable[str], min_words: int) -> None:
+        self._ngrams = {
+            ngram for text in texts for ngram in _ngrams(text) if _n_words(ngram) >= min_words
+        }
 
     def is_contaminated(self, document: Document) -> bool:
-        """Says whether the document shares a word n-gram with a problem."""
+        """Says whether the document shares a telling word n-gram with a problem."""
         return bool(self._ngrams) and any(g in self._ngrams for g in _ngrams(document.text))
 
 
 def _ngrams(text: str) -> Iterable[tuple[str, ...]]:
     words = _WORD.findall(text.lower())
     return zip(*(words[i:] for i in range(NGRAM_WORDS)), strict=False)
+
+
+def _n_words(ngram: tuple[str, ...]) -> int:
+    return len({word for word in ngram if word[0].isalpha()})

@@ -1,29 +1,35 @@
-"""Where documents come from: folders, archives, the lock, the standard library.
+"""Lists where documents come from: folders, archives, the lock, installed packages, the stdlib.
 
-A source is listed first and read later, by whichever process takes it; reading gives a
-:class:`Package` with its filtered documents and the counts of what was dropped.
+Sources are only named here, so that they can be ordered before any is read; the lock's archives are
+fetched. They are read by :mod:`training.corpus.reading`.
 """
 
-import os
 import platform
+import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata as installed_metadata
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from tqdm import tqdm
 
 from training.artifact.errors import CorpusError
-from training.corpus.archives import LICENCE_FILE, METADATA, read_members
+from training.corpus.archives import LICENCE_FILE
 from training.corpus.config import CorpusConfig
-from training.corpus.document import Document, Package
 from training.corpus.fetch import Fetcher, read_lock
-from training.corpus.filters import decode, path_reason, text_reason
-from training.corpus.licences import UNKNOWN, Metadata, read_metadata
+from training.corpus.licences import Metadata, read_metadata
+from training.corpus.projects import folder_metadata
 
 STDLIB_NAME = "cpython-stdlib"
 STDLIB_LICENCE = "PSF-2.0"
-SKIPPED_FOLDERS = {"site-packages", "dist-packages", "__pycache__", "node_modules", ".git", ".venv"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,38 +43,81 @@ class Source:
     path: Path
     metadata: Metadata | None = None
     part: str = ""  # of a folder: the file or folder in it to take; empty for all of it
+    files: tuple[str, ...] = ()  # of a folder: these alone; empty for all of it
 
 
 def list_sources(config: CorpusConfig) -> list[Source]:
-    """Lists every source of the config, fetching the lock's archives first.
+    """Lists every source of the config by name, fetching the lock's archives first.
 
     Raises:
         CorpusError: Something named in the config is not there.
     """
     sources = [_folder(f, config.sources.folder_licence) for f in config.sources.folders]
-    for archive in config.sources.archives:
-        if not archive.is_file():
-            raise CorpusError(f"the archive {archive} does not exist; correct sources.archives")
-        name = canonicalize_name(archive.name.partition("-")[0])
-        sources.append(Source(name=name, path=archive))
-    if config.sources.lock is not None:
-        fetcher = Fetcher(config.cache)
-        sources += [
-            Source(name=canonicalize_name(pin.name), path=fetcher.fetch(pin))
-            for pin in read_lock(config.sources.lock)
-        ]
+    sources += [_archive(path) for path in config.sources.archives]
+    sources += [_installed(name) for name in config.sources.installed]
     sources += [_stdlib(part) for part in config.sources.stdlib]
+    sources += _locked(config)
     if not sources:
         raise CorpusError("the config names no sources; add sources.folders, lock or stdlib")
-    return sorted(sources, key=lambda source: source.name)
+    return sorted(sources, key=lambda source: (source.name, source.part))
+
+
+def archive_name(path: Path) -> str:
+    """Returns the normalised name of the package that an archive's file name tells.
+
+    Raises:
+        CorpusError: The file name is neither a wheel's nor an sdist's.
+    """
+    for parse in (parse_wheel_filename, parse_sdist_filename):
+        try:
+            return str(parse(path.name)[0])
+        except (InvalidWheelFilename, InvalidSdistFilename):
+            continue
+    raise CorpusError(
+        f"the archive {path} is not named like NAME-VERSION.tar.gz or a wheel;"
+        " rename it or unpack it into sources.folders"
+    )
+
+
+def _archive(path: Path) -> Source:
+    if not path.is_file():
+        raise CorpusError(f"the archive {path} does not exist; correct sources.archives")
+    return Source(name=archive_name(path), path=path)
+
+
+def _locked(config: CorpusConfig) -> Iterator[Source]:
+    if config.sources.lock is None:
+        return
+    fetcher = Fetcher(config.cache)
+    pins = read_lock(config.sources.lock)
+    for pin in tqdm(pins, desc="fetch", unit="archive", file=sys.stderr, disable=None):
+        yield Source(name=canonicalize_name(pin.name), path=fetcher.fetch(pin))
 
 
 def _folder(folder: Path, licence: str | None) -> Source:
     if not folder.is_dir():
         raise CorpusError(f"the source folder {folder} does not exist; correct sources.folders")
-    name = canonicalize_name(folder.resolve().name)
-    metadata = Metadata(name=name, version="", licence=licence or UNKNOWN, source="config")
-    return Source(name=name, path=folder, metadata=metadata)
+    metadata = folder_metadata(folder, licence)
+    return Source(name=canonicalize_name(metadata.name), path=folder, metadata=metadata)
+
+
+def _installed(name: str) -> Source:
+    try:
+        distribution = installed_metadata.distribution(name)
+    except (installed_metadata.PackageNotFoundError, ValueError) as error:
+        raise CorpusError(
+            f"sources.installed names {name!r}, which is not installed; install or remove it"
+        ) from error
+    files = [file.as_posix() for file in distribution.files or ()]
+    inside = [f for f in files if not f.startswith("/") and ".." not in f.split("/")]
+    licence_text = next((distribution.read_text(Path(f).name) for f in inside
+                         if LICENCE_FILE.search(f) and ".dist-info/" in f), None)  # fmt: skip
+    return Source(
+        name=canonicalize_name(name),
+        path=Path(str(distribution.locate_file(""))),
+        metadata=read_metadata(distribution.read_text("METADATA") or "", licence_text or ""),
+        files=tuple(sorted(f for f in inside if f.endswith(".py"))),
+    )
 
 
 def _stdlib(part: str) -> Source:
@@ -82,87 +131,3 @@ def _stdlib(part: str) -> Source:
     )
     folder = Path(sysconfig.get_path("stdlib"))
     return Source(name=name, path=folder, metadata=metadata, part="" if whole else part)
-
-
-def read_source(source: Source, config: CorpusConfig) -> Package:
-    """Reads one source and filters its files.
-
-    Raises:
-        CorpusError: The archive is damaged or a bomb.
-    """
-    if source.path.is_dir():
-        members: Iterable[tuple[str, bytes | None]] = _folder_members(source)
-    else:
-        members = read_members(source.path, config.archive_limits, config.filters.max_bytes)
-    package = Package(name=source.name, version="", licence=UNKNOWN, licence_source="none")
-    texts: list[tuple[str, str]] = []
-    metadata_text = licence_text = ""
-    for path, data in members:
-        if path.endswith(".py"):
-            text = _filtered(path, data, config, package)
-            if text is not None:
-                texts.append((path, text))
-        elif data is not None and METADATA.search(path):
-            if not metadata_text or path.count("/") <= 1:  # the package's own, not a vendored one's
-                metadata_text = data.decode("utf-8", "replace")
-        elif data is not None and LICENCE_FILE.search(path) and not licence_text:
-            licence_text = data.decode("utf-8", "replace")
-    found = source.metadata or read_metadata(metadata_text, licence_text)
-    package.name = found.name or source.name
-    package.version = found.version
-    package.licence = config.licence_overrides.get(source.name, found.licence)
-    package.licence_source = found.source
-    package.documents = [_document(package, path, text) for path, text in sorted(texts)]
-    return package
-
-
-def _document(package: Package, path: str, text: str) -> Document:
-    return Document(
-        package=package.name,
-        version=package.version,
-        path=path,
-        licence=package.licence,
-        text=text,
-    )
-
-
-def _filtered(path: str, data: bytes | None, config: CorpusConfig, package: Package) -> str | None:
-    package.n_files += 1
-    package.n_bytes += len(data or b"")
-    reason = path_reason(path)
-    text = ""
-    if reason is None:
-        if data is None:
-            reason = "too large or unreadable"
-        else:
-            text, reason = decode(data, config.filters)
-    if reason is None:
-        reason = text_reason(text, config.filters)
-    if reason is not None:
-        package.drops[reason] += 1
-        return None
-    return text
-
-
-def _folder_members(source: Source) -> Iterator[tuple[str, bytes | None]]:
-    """Yields a folder's Python files; links are not followed, unreadable files come as None."""
-    root = source.path / source.part
-    if not root.exists():
-        raise CorpusError(f"{root} does not exist; correct the sources in the config")
-    files = [root] if root.is_file() else _walk(root)
-    for file in files:
-        relative = file.relative_to(source.path).as_posix()
-        path = relative.encode("utf-8", "replace").decode()  # names may hold any bytes
-        try:
-            yield path, file.read_bytes()
-        except OSError:
-            yield path, None
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, subfolders, names in os.walk(root, followlinks=False):
-        subfolders[:] = sorted(s for s in subfolders if s not in SKIPPED_FOLDERS)
-        for name in sorted(names):
-            file = Path(folder) / name
-            if name.endswith(".py") and file.is_file() and not file.is_symlink():
-                yield file
