@@ -7,7 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from evaluation.journal import Journal, read_journal
-from evaluation.judge.host import judge_all
+from evaluation.judge.host import Command, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from evaluation.problems import Problem
 from training.artifact.errors import ConfigError
@@ -25,7 +25,13 @@ def job_of(problem: Problem, completion: str) -> Job:
 
 
 def grade_samples(
-    samples: Path, results: Path, problems: dict[str, Problem], *, limits: Limits, workers: int
+    samples: Path,
+    results: Path,
+    problems: dict[str, Problem],
+    *,
+    limits: Limits,
+    workers: int,
+    command: Command,
 ) -> None:
     """Appends a result for every sample that has none; a sandbox failure is left for next time.
 
@@ -46,7 +52,7 @@ def grade_samples(
             if verdict.outcome is not Outcome.SANDBOX_FAILURE:
                 journal.append(_record(todo[index], verdict))
 
-        judge_all(jobs, limits=limits, workers=workers, report=report)
+        judge_all(jobs, limits=limits, workers=workers, report=report, command=command)
 
 
 def _record(sample: dict[str, Any], verdict: Verdict) -> dict[str, Any]:

@@ -4,13 +4,12 @@ An empty root; the system's libraries and the interpreter read-only; of this pro
 modules that run inside; no network, no host processes, a clean environment.
 """
 
-import json
 import os
 import shutil
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
+from evaluation.judge.surroundings import environment
 from evaluation.judge.verdict import Limits
 from training.artifact.errors import SandboxUnavailableError
 
@@ -32,6 +31,7 @@ def find_bubblewrap() -> str:
     if path is None:
         raise SandboxUnavailableError(
             "the judge needs bubblewrap, which is not installed; run: apt-get install bubblewrap"
+            " (or accept that programs can do anything you can, with --unsafe-no-sandbox)"
         )
     return path
 
@@ -76,16 +76,5 @@ def _file_system() -> list[str]:
 
 
 def _environment(limits: Limits) -> list[str]:
-    values = {
-        "HOME": "/tmp",  # noqa: S108
-        "TMPDIR": "/tmp",  # noqa: S108
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": _ROOT,
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "JUDGE_LIMITS": json.dumps(asdict(limits)),
-    }
+    values = environment(limits, package_root=_ROOT, is_isolated=True)
     return [word for name, value in values.items() for word in ("--setenv", name, value)]

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from evaluation.judge import bubblewrap
@@ -28,6 +29,9 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_LOG_CHARS = 300
 
 
+Command = Callable[[int, Limits], list[str]]  # of a slot's zygote: its isolation
+
+
 class SlotFailure(Exception):  # noqa: N818 - never leaves this module
     """The sandbox of a slot is gone or silent."""
 
@@ -35,13 +39,13 @@ class SlotFailure(Exception):  # noqa: N818 - never leaves this module
 class Slot:
     """One sandbox and its conversation."""
 
-    def __init__(self, number: int, limits: Limits) -> None:
+    def __init__(self, number: int, limits: Limits, command: Command) -> None:
         self._limits = limits
         ours, theirs = socket.socketpair()
         self._socket = ours
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the slot
         self._process = subprocess.Popen(  # noqa: S603 - our own words only
-            bubblewrap.command(number, limits),
+            command(number, limits),
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=self._log,
@@ -110,13 +114,13 @@ class Slot:
         return data
 
 
-def open_slot(number: int, limits: Limits) -> Slot:
+def open_slot(number: int, limits: Limits, command: Command) -> Slot:
     """Starts a sandbox.
 
     Raises:
         SandboxUnavailableError: This machine does not let it start; the reason is named.
     """
-    slot = Slot(number, limits)
+    slot = Slot(number, limits, command)
     try:
         slot.wait_until_ready()
     except SlotFailure as error:
@@ -134,6 +138,7 @@ def judge_all(
     limits: Limits,
     workers: int,
     report: Callable[[int, Verdict], None],
+    command: Command = bubblewrap.command,
 ) -> None:
     """Judges every job and reports each verdict once, with the job's number, in any order.
 
@@ -142,6 +147,7 @@ def judge_all(
         limits: For each.
         workers: How many sandboxes.
         report: Called from one thread at a time.
+        command: Starts a sandbox; the default is the one to trust.
 
     Raises:
         SandboxUnavailableError: No sandbox can be started.
@@ -158,7 +164,7 @@ def judge_all(
                 report(index, verdict)
 
         try:
-            _work(todo, number, limits, tell)
+            _work(todo, partial(open_slot, number, limits, command), tell)
         except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
             errors.append(error)
 
@@ -173,11 +179,10 @@ def judge_all(
 
 def _work(
     todo: "queue.SimpleQueue[tuple[int, Job]]",
-    number: int,
-    limits: Limits,
+    open_one: Callable[[], Slot],
     tell: Callable[[int, Verdict], None],
 ) -> None:
-    slot = open_slot(number, limits)
+    slot = open_one()
     in_flight: deque[tuple[int, Job]] = deque()
     try:
         while True:
@@ -190,9 +195,9 @@ def _work(
             except SlotFailure:
                 slot.close()
                 for index, job in in_flight:
-                    tell(index, judge_alone(job, number, limits))
+                    tell(index, judge_alone(job, open_one))
                 in_flight.clear()
-                slot = open_slot(number, limits)
+                slot = open_one()
     finally:
         slot.close()
 
@@ -211,9 +216,9 @@ def _fill(
         slot.submit(item[1])
 
 
-def judge_alone(job: Job, number: int, limits: Limits) -> Verdict:
+def judge_alone(job: Job, open_one: Callable[[], Slot]) -> Verdict:
     """Judges one job in a fresh sandbox; a failure of the sandbox is its outcome."""
-    slot = open_slot(number, limits)
+    slot = open_one()
     try:
         slot.submit(job)
         return slot.verdict()

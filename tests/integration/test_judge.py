@@ -143,6 +143,22 @@ def test_the_canonical_solutions_all_pass(tmp_path, capsys):
     assert "pass@1" in capsys.readouterr().out
 
 
+def test_without_a_sandbox_it_refuses_unless_told(tmp_path, capsys, monkeypatch):
+    """If it fails, somebody runs a stranger's program believing it is confined."""
+    from training.artifact.errors import SandboxUnavailableError
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    arguments = ["--canonical", "--out", str(tmp_path / "out")]
+    with pytest.raises(SandboxUnavailableError, match="apt-get install bubblewrap"):
+        passk(arguments)
+    assert not (tmp_path / "out").exists()
+    assert passk([*arguments, "--unsafe-no-sandbox"]) == 0
+    assert "anything that you can" in capsys.readouterr().err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["isolation"] == "none (unsafe)"
+    assert summary["outcomes"] == {"passed": 164}
+
+
 def processes_of(marker):
     found = []
     for entry in Path("/proc").iterdir():

@@ -37,11 +37,12 @@ def test_complete_prints_what_an_editor_would_show(source, tiny_artifact, capsys
         ("{folder}:1:1", 2, "Is a directory"),
     ],
 )
-def test_mistakes_get_one_sentence(source, tmp_path, tiny_artifact, capsys, place, code, said):
+def test_mistakes_get_one_sentence(source, tiny_artifact, capsys, place, code, said):
     """A traceback tells a user nothing."""
-    binary = tmp_path / "binary"
+    folder = source.parent
+    binary = folder / "binary"
     binary.write_bytes(b"ab\xff\xfe")
-    place = place.format(source=source, binary=binary, folder=tmp_path)
+    place = place.format(source=source, binary=binary, folder=folder)
     assert main(["complete", place, "--model", str(tiny_artifact)]) == code
     captured = capsys.readouterr()
     assert captured.out == ""

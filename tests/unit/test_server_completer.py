@@ -76,7 +76,7 @@ def test_typing_a_real_file_recomputes_few_tokens(completer):
 
 def test_every_place_of_hostile_text_has_an_answer(completer):
     """Whatever stands in a file, the editor gets an answer and the accepted text is text."""
-    text = 'x = "\ud835\r\n\t𝕏\x00\x0c\r)\n\n\n<|endoftext|>(\n' + "é" * 3000 + "\n"
+    text = 'x = "\ud835\r\n\t😋\x00\x0c\r)\n\n\n<|endoftext|>(\n' + "é" * 3000 + "\n"
     for offset in [*range(44), len(text) - 1500, len(text)]:
         result = completer.complete(CompletionRequest(text=text, offset=offset))
         result.text.encode()

@@ -57,7 +57,7 @@ def test_the_window_stays_put_while_typing_a_line_and_moves_in_steps():
     assert moves < len(starts) / 6
 
 
-@pytest.mark.parametrize("text", ["", "\n", "x", "a" * 100_000, "\n" * 5000, "é𝕏\x00\x0c\n" * 900])
+@pytest.mark.parametrize("text", ["", "\n", "x", "a" * 100_000, "\n" * 5000, "é😋\x00\x0c\n" * 900])
 def test_any_text_has_a_window_at_any_place(text):
     """Hostile files must cost neither an error nor seconds."""
     for offset in {0, len(text) // 3, len(text) - 1, len(text)}:
@@ -137,6 +137,6 @@ def test_healing_removes_a_few_tokens_only(artifact):
 
 def test_no_prompt_is_longer_than_asked(prompts):
     """Text of rare characters has many tokens; the model's context must not overflow."""
-    window = Window(prefix="𝕏é\u4e2d" * 300, suffix="\u4e2d" * 300)
+    window = Window(prefix="😋é\u4e2d" * 300, suffix="\u4e2d" * 300)
     for max_tokens in (20, 64, 300):
         assert len(prompts.build(window, max_tokens=max_tokens).ids) <= max_tokens

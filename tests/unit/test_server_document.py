@@ -7,7 +7,7 @@ import pytest
 from server.document import Document, Edit, units_in
 
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
-HOSTILE = ["a", "é", "𝕏", "\n", "\r\n", "\r", "\x0c", "\u2028", "\x85", "\t", "\ud800", "中"]
+HOSTILE = ["a", "é", "😋", "\n", "\r\n", "\r", "\x0c", "\u2028", "\x85", "\t", "\ud800", "中"]
 
 
 def random_text(chance, n):
@@ -68,7 +68,7 @@ def test_places_past_the_end_are_refused_or_moved():
 
 def test_a_column_inside_a_character_means_its_beginning():
     """Editors that count differently must not split a character."""
-    document = Document("𝕏a", 1)
+    document = Document("😋a", 1)
     assert document.offset_at(0, 1, "utf-16") == 0
     assert document.offset_at(0, 3, "utf-8") == 0
-    assert units_in("𝕏a", "utf-16") == 3
+    assert units_in("😋a", "utf-16") == 3

@@ -31,10 +31,11 @@ def run(channel: int, limits: dict[str, Any], last_cap: int, filter_program: byt
 
 def _confine(channel: int, limits: dict[str, Any], last_cap: int, filter_program: bytes) -> None:
     os.setsid()  # else kill(0) reaches the process group across pid namespaces
-    kernel.unshare(kernel.NEW_NS | kernel.NEW_IPC)
-    options = f"size={limits['disk_bytes']},nr_inodes=2048,mode=700"
-    kernel.mount_tmpfs("/tmp", kernel.MS_NOSUID | kernel.MS_NODEV, options)  # noqa: S108 - its own
-    os.chdir("/tmp")  # noqa: S108
+    if limits["is_isolated"]:
+        kernel.unshare(kernel.NEW_NS | kernel.NEW_IPC)
+        options = f"size={limits['disk_bytes']},nr_inodes=2048,mode=700"
+        kernel.mount_tmpfs("/tmp", kernel.MS_NOSUID | kernel.MS_NODEV, options)  # noqa: S108
+    os.chdir("/tmp")  # noqa: S108 - its own, if isolated
     os.dup2(channel, CHANNEL)
     null = os.open("/dev/null", os.O_RDWR)
     for standard in (0, 1, 2):
@@ -51,7 +52,8 @@ def _confine(channel: int, limits: dict[str, Any], last_cap: int, filter_program
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
         resource.setrlimit(what, (most, most))
-    kernel.drop_privileges(last_cap, filter_program)
+    if limits["is_isolated"]:
+        kernel.drop_privileges(last_cap, filter_program)
     for number in (signal.SIGPIPE, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 

@@ -6,6 +6,7 @@ of its own, so that when it dies everything below it does. The next child is for
 current one runs, and stands in namespaces of its own: killing it kills all that it started.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -59,9 +60,10 @@ class Zygote:
         self._last_cap = kernel.last_capability()
         self._filter = build_filter()
         self._dying: set[int] = set()
-        flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        kernel.mount_tmpfs("/proc", flags, "size=0,nr_inodes=1,mode=000")
-        kernel.hide_from_peers()
+        if limits["is_isolated"]:
+            flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+            kernel.mount_tmpfs("/proc", flags, "size=0,nr_inodes=1,mode=000")
+            kernel.hide_from_peers()
         self._examiner = self._start_examiner()
         gc.collect()
         gc.freeze()  # children share these pages
@@ -126,6 +128,8 @@ class Zygote:
 
     def _concluded(self, child: Child, run: Run) -> dict[str, Any]:
         os.kill(child.pid, signal.SIGKILL)
+        if not self._limits["is_isolated"]:
+            _kill_group(child.pid)  # what its namespace would have done
         status = None
         if run.verdict is None or run.verdict["outcome"] == "gone":
             _, status = os.waitpid(child.pid, 0)  # all of its pid namespace is dead now
@@ -168,7 +172,8 @@ class Zygote:
 
     def _fork_child(self) -> Child:
         ours, theirs = socket.socketpair()
-        kernel.unshare(kernel.NEW_PID)
+        if self._limits["is_isolated"]:
+            kernel.unshare(kernel.NEW_PID)
         pid = os.fork()
         if pid == 0:
             try:
@@ -180,7 +185,8 @@ class Zygote:
                 candidate.run(theirs.fileno(), self._limits, self._last_cap, self._filter)
             finally:
                 os._exit(1)
-        kernel.enter_namespace(self._own_pids, kernel.NEW_PID)
+        if self._limits["is_isolated"]:
+            kernel.enter_namespace(self._own_pids, kernel.NEW_PID)
         theirs.close()
         return Child(pid, ours)
 
@@ -191,6 +197,11 @@ class Zygote:
             if pid == 0:
                 return
             self._dying.discard(pid)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError):  # it never came to have a group, or all of it is gone
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _clock(clock: int, otherwise: float) -> float:
@@ -211,14 +222,8 @@ def _why_gone(status: int | None) -> str:
     return "exited_early"
 
 
-def main() -> None:
-    """Enters namespaces of its own and serves from the first process of the new pid namespace."""
-    limits = json.loads(os.environ.pop("JUDGE_LIMITS"))
+def _enter_namespaces() -> None:
     uid, gid = os.getuid(), os.getgid()
-    host = os.dup(0)
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
     kernel.unshare(kernel.NEW_USER | kernel.NEW_NS | kernel.NEW_PID | kernel.NEW_IPC)
     for path, text in (
         ("/proc/self/setgroups", "deny"),
@@ -227,6 +232,17 @@ def main() -> None:
     ):
         with open(path, "w", encoding="ascii") as file:  # noqa: PTH123 - lean
             file.write(text)
+
+
+def main() -> None:
+    """Enters namespaces of its own and serves from the first process of the new pid namespace."""
+    limits = json.loads(os.environ.pop("JUDGE_LIMITS"))
+    host = os.dup(0)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    if limits["is_isolated"]:
+        _enter_namespaces()
     warm_up()
     pid = os.fork()
     if pid == 0:
