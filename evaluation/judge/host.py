@@ -41,11 +41,12 @@ class Slot:
 
     def __init__(self, number: int, limits: Limits, command: Command) -> None:
         self._limits = limits
+        words = command(number, limits)
         ours, theirs = socket.socketpair()
         self._socket = ours
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the slot
         self._process = subprocess.Popen(  # noqa: S603 - our own words only
-            command(number, limits),
+            words,
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=self._log,
