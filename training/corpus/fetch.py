@@ -128,6 +128,7 @@ class Fetcher:
                 os.fsync(file.fileno())
             found = digest.hexdigest()
             if found in pin.sha256:
+                aside.chmod(0o644)
                 return aside.replace(self._cache / found)
         finally:
             aside.unlink(missing_ok=True)

@@ -1,0 +1,178 @@
+"""The corpus command as a person meets it: again, by mistake, interrupted."""
+
+import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from training.artifact.errors import ConfigError, CorpusError, run_main
+from training.corpus.__main__ import main
+
+pytestmark = pytest.mark.integration
+
+TEXT = "def times_{0}(value):\n    '''Multiplies.'''\n    return value * {0}\n\n" * 4
+
+
+@pytest.fixture
+def folder(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    for i in range(3):
+        (project / f"m{i}.py").write_text(TEXT.format(i))
+    (tmp_path / "corpus.toml").write_text(
+        f"out = '{tmp_path}/out'\nlicences = ['MIT', 'PSF-2.0']\ndecontaminate = []\n"
+        f"processes = 1\n[sources]\nfolders = ['{project}']\nfolder_licence = 'MIT'\n"
+    )
+    return tmp_path
+
+
+def run(folder, *arguments):
+    return main([str(folder / "corpus.toml"), *arguments])
+
+
+def report(folder):
+    return json.loads((folder / "out" / "report.json").read_text())
+
+
+def test_a_finished_corpus_is_not_built_again(folder, capsys):
+    run(folder)
+    before = (folder / "out" / "report.json").stat()
+    capsys.readouterr()
+    assert run(folder) == 0
+    assert "there already" in capsys.readouterr().out
+    assert (folder / "out" / "report.json").stat().st_mtime_ns == before.st_mtime_ns
+    run(folder, "--force")
+    assert (folder / "out" / "report.json").stat().st_ino != before.st_ino
+
+
+def test_a_changed_source_or_config_is_noticed(folder):
+    """If it fails, yesterday's corpus is taken for today's."""
+    run(folder)
+    first = report(folder)["corpus_sha256"]
+    (folder / "project" / "m3.py").write_text(TEXT.format(3))
+    run(folder)
+    second = report(folder)
+    assert second["splits"]["train"]["documents"] == 4
+    run(folder, "heldout=['x']")
+    assert report(folder)["config"]["heldout"] == ["x"]
+    assert first != second["corpus_sha256"]
+
+
+def test_an_incomplete_corpus_is_built_again(folder):
+    run(folder)
+    (folder / "out" / "train" / "part-00000.parquet").unlink()
+    run(folder)
+    assert (folder / "out" / "train" / "part-00000.parquet").is_file()
+
+
+def test_a_folder_of_something_else_is_never_replaced(folder):
+    """If it fails, a slip in 'out' deletes somebody's work."""
+    with pytest.raises(ConfigError, match="is no corpus"):
+        run(folder, f"out={folder}/project")
+    assert len(list((folder / "project").iterdir())) == 3
+
+
+def test_an_archive_cannot_hide_a_heldout_package(folder):
+    """If it fails, validation measures text that was trained on."""
+    with zipfile.ZipFile(folder / "innocent-1-py3-none-any.whl", "w") as archive:
+        archive.writestr("wagtail/a.py", TEXT.format(7))
+        archive.writestr("innocent-1.dist-info/METADATA", "Name: Wagtail\nVersion: 1\n")
+    wheel = f"sources.archives=['{folder}/innocent-1-py3-none-any.whl']"
+    with pytest.raises(CorpusError, match="calls itself wagtail, which is held out"):
+        run(folder, wheel, "heldout=['wagtail']")
+    assert not (folder / "out").exists()
+
+
+def test_a_heldout_name_that_is_nowhere_is_said(folder, capsys):
+    run(folder, "heldout=['wagtial']")
+    assert "'heldout' names wagtial" in capsys.readouterr().err
+
+
+def test_the_report_agrees_with_the_data(folder):
+    pq = pytest.importorskip("pyarrow.parquet")
+    run(folder)
+    table = pq.read_table(folder / "out" / "train")
+    totals = report(folder)
+    assert totals["splits"]["train"]["documents"] == table.num_rows == 3
+    n_bytes = sum(len(text.encode()) for text in table["text"].to_pylist())
+    assert totals["splits"]["train"]["bytes"] == n_bytes
+    assert totals["licences"] == {"MIT": {"documents": 3, "bytes": n_bytes}}
+
+
+def test_a_reader_that_is_killed_does_not_hang_the_run(folder):
+    """If it fails, a machine short of memory waits for ever."""
+
+    def kill_first_reader():
+        while not multiprocessing.active_children():
+            time.sleep(0.01)
+        multiprocessing.active_children()[0].kill()
+
+    killer = threading.Thread(target=kill_first_reader)
+    killer.start()
+    with pytest.raises(CorpusError, match="was killed"):
+        run(folder)
+    killer.join()
+    assert not (folder / "out").exists()
+
+
+def start(folder):
+    """Starts the command on the whole standard library, and waits until it is at it."""
+    command = [sys.executable, "-m", "training.corpus", str(folder / "corpus.toml")]
+    process = subprocess.Popen([*command, "sources.stdlib=['.']"], stderr=subprocess.PIPE)
+    while not list(folder.glob(".out.new-*/train")) and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.5)  # the reader is up
+    assert process.poll() is None, process.stderr.read()
+    return process
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the readers under /proc")
+def test_a_killed_run_leaves_nothing_taken_for_whole(folder):
+    process = start(folder)
+    children = _children(process.pid)
+    process.kill()
+    process.communicate()
+    assert not (folder / "out").exists()
+    deadline = time.monotonic() + 20
+    while any(_is_running(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert children
+    assert not [pid for pid in children if _is_running(pid)], "readers outlive the run"
+    assert run(folder) == 0
+
+
+def test_an_interrupt_is_one_line(folder):
+    process = start(folder)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in error
+    assert b"interrupted" in error
+    assert not (folder / "out").exists()
+    assert not list(folder.glob(".out*")), "something was left aside"
+
+
+def _children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_mistakes_on_the_command_line_are_one_line(folder, capsys):
+    assert run_main(main, [str(folder / "none.toml")]) == 2
+    assert run_main(main, [str(folder / "corpus.toml"), "processes=0"]) == 2
+    assert run_main(main, [str(folder / "corpus.toml"), "novalue"]) == 2
+    assert capsys.readouterr().err.count("error: ") == 3
+    assert not (folder / "out").exists()
