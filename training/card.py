@@ -8,14 +8,7 @@ import pyarrow.parquet as pq
 from training.artifact.manifest import Manifest
 from training.config import RunConfig
 
-
-def model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
-    """Returns the card as Markdown with the Hub's YAML head."""
-    licences = _licences(config.paths.shards / "train.documents.parquet")
-    record = manifest.training
-    figures = "\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items()))
-    rows = "\n".join(f"| {licence} | {n} |" for licence, n in licences)
-    return f"""---
+_CARD = """---
 library_name: transformers
 pipeline_tag: text-generation
 language: [code]
@@ -23,11 +16,11 @@ license: apache-2.0
 tags: [code, python, gpt2, fill-in-the-middle]
 ---
 
-# Parrotlet `{config.name}`
+# Parrotlet `{name}`
 
-A GPT-2 of {n_parameters / 1e6:.1f}M parameters for Python completion, trained from scratch by
-Parrotlet. {config.model.n_layer} layers, width {config.model.n_embd}, context
-{manifest.context_tokens} tokens, fill-in-the-middle in the orders PSM and SPM.
+A GPT-2 of {millions:.1f}M parameters for Python completion, trained from scratch by
+Parrotlet. {layers} layers, width {width}, context
+{context} tokens, fill-in-the-middle in the orders PSM and SPM.
 
 ## Data
 
@@ -35,16 +28,16 @@ Permissively licensed Python source, split by whole package; documents by licenc
 
 | licence | documents |
 |---|---|
-{rows}
+{licences}
 
 Held out, never trained on: the packages whose documents stand in `heldout.documents.parquet` of the
 shard folder; the figures below are measured on them.
 
 ## Training
 
-{record.tokens_seen:,} tokens seen in {record.steps} steps, {record.train_seconds / 60:.0f} minutes
-of training time, seed {record.seed}, commit `{record.commit}`,
-corpus SHA-256 `{record.data_hash[:16]}`. The resolved configuration stands in `parrotlet.json`.
+{tokens:,} tokens seen in {steps} steps, {minutes:.0f} minutes
+of training time, seed {seed}, commit `{commit}`,
+corpus SHA-256 `{corpus}`. The resolved configuration stands in `parrotlet.json`.
 
 ## Figures
 
@@ -57,6 +50,27 @@ corpus SHA-256 `{record.data_hash[:16]}`. The resolved configuration stands in `
 A small model: it completes idioms and repeats what stands in the file. Its suggestions may be
 wrong, insecure, or close to training code; read what you accept.
 """
+
+
+def model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
+    """Returns the card as Markdown with the Hub's YAML head."""
+    documents = config.paths.shards / "train.documents.parquet"
+    record = manifest.training
+    return _CARD.format(
+        name=config.name,
+        millions=n_parameters / 1e6,
+        layers=config.model.n_layer,
+        width=config.model.n_embd,
+        context=manifest.context_tokens,
+        licences="\n".join(f"| {licence} | {n} |" for licence, n in _licences(documents)),
+        tokens=record.tokens_seen,
+        steps=record.steps,
+        minutes=record.train_seconds / 60,
+        seed=record.seed,
+        commit=record.commit,
+        corpus=record.data_hash[:16],
+        figures="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),
+    )
 
 
 def _licences(documents: Path) -> list[tuple[str, int]]:
