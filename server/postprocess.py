@@ -96,16 +96,17 @@ def broken_character(suggestion: Suggestion, _: Surroundings) -> Suggestion:
 
 
 def loop(suggestion: Suggestion, _: Surroundings) -> Suggestion:
-    """Ends it where it goes in circles: in a line, or line by line."""
+    """Ends it before the line that goes in circles, or after a line is said too often."""
     for circle in _LOOP.finditer(suggestion.text):
         if re.search(r"\w", circle.group(1)):  # rulers and indentation repeat by nature
-            return replace(suggestion, text=suggestion.text[: circle.start()].rstrip())
+            return replace(suggestion, text=suggestion.text[: circle.start()].rpartition("\n")[0])
     counts: dict[str, int] = {}
     lines = suggestion.text.split("\n")
-    for line in lines:
+    for index, line in enumerate(lines):
         key = line.strip()
         counts[key] = counts.get(key, 0) + 1
-        if len(key) >= _MIN_REPEATED_CHARS and counts[key] == _SAME_LINES:
+        is_twice = index > 0 and key == lines[index - 1].strip()
+        if len(key) >= _MIN_REPEATED_CHARS and (is_twice or counts[key] == _SAME_LINES):
             return replace(suggestion, text="\n".join(lines[: lines.index(line) + 1]))
     return suggestion
 
