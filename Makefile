@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
+# A linter that is no Python package runs where it is installed, and is named where it is not.
+if_installed = command -v $(1) >/dev/null || { echo "not checked: $(1) is not installed"; exit 0; }; $(1)
+
 .PHONY: help demo test check e2e corpus bench clean
 
 help: ## Show this list
@@ -20,6 +23,8 @@ check: $(VENV)/.dev ## Linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(call if_installed,luacheck) --quiet --config editor-client/nvim/.luacheckrc editor-client/nvim
+	@$(call if_installed,shellcheck) .ci/run $(shell find editor-client -name '*.sh')
 
 e2e: $(VENV)/.dev ## A real editor with the real server and the bundled model
 	$(BIN)/python -m pytest -m e2e tests/e2e

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evaluation.config import Generation, PassConfig
 from evaluation.generate import generate_samples
@@ -21,8 +21,11 @@ from evaluation.judge.selftest import run_selftest
 from evaluation.problems import ProblemSet, load_problems
 from evaluation.report import show, summarise
 from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import write_json_atomically
+from training.artifact.files import file_sha256, write_json_atomically
 from training.artifact.schema import to_mapping
+
+if TYPE_CHECKING:
+    from server.completer import Completer
 
 CANONICAL = "canonical"
 
@@ -37,9 +40,9 @@ def main(argv: Sequence[str]) -> int:
         run_selftest(config.limits)
     else:
         sys.stderr.write("warning: no sandbox; the programs can do anything that you can\n")
-    model = CANONICAL if options.canonical else str(options.model)
+    completer, who = (None, {"model": CANONICAL}) if options.canonical else _load(options.model)
     identity = {
-        "model": model,
+        **who,
         "problems_sha256": problem_set.sha256,
         "generation": to_mapping(config.generation),
         "limits": to_mapping(config.limits),
@@ -47,10 +50,10 @@ def main(argv: Sequence[str]) -> int:
     }
     _claim(options.out, identity)
     samples = options.out / "samples.jsonl"
-    if options.canonical:
+    if completer is None:
         _write_canonical(problem_set, samples)
     else:
-        _generate(options.model, problem_set, config, samples)
+        generate_samples(completer, problem_set.problems, config.generation, samples)
     problems = {p.task_id: p for p in problem_set.problems}
     results = options.out / "results.jsonl"
     grade_samples(
@@ -67,11 +70,13 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _generate(model: Path, problem_set: ProblemSet, config: PassConfig, samples: Path) -> None:
-    from server.completer import Completer  # noqa: PLC0415 - judging needs no torch
+def _load(model: Path) -> tuple["Completer", dict[str, str]]:
+    """Returns the completer and what its run is known by: the weights, not only their folder."""
+    from server.completer import Completer  # noqa: PLC0415 - judging alone needs no torch
+    from training.artifact.directory import WEIGHTS_FILE  # noqa: PLC0415 - nor here
 
     completer = Completer.load(model)
-    generate_samples(completer, problem_set.problems, config.generation, samples)
+    return completer, {"model": str(model), "weights_sha256": file_sha256(model / WEIGHTS_FILE)}
 
 
 def _write_canonical(problem_set: ProblemSet, samples: Path) -> None:

@@ -6,6 +6,7 @@ Called by ``parrotlet demo``.
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -78,11 +79,6 @@ def main():
     ),
 )
 
-CONNECT = (
-    "VS Code: install the extension in editor-client/vscode; it starts parrotlet-server itself.",
-    "Neovim:  add editor-client/nvim to 'runtimepath' and call require('parrotlet').setup().",
-)
-
 
 def show_demo(model: Path | None, out: TextIO) -> int:
     """Prints all snippets with their completions; returns the exit code."""
@@ -93,7 +89,7 @@ def show_demo(model: Path | None, out: TextIO) -> int:
     for snippet in SNIPPETS:
         result = completer.complete(snippet.request)
         out.write(rendered(snippet, result, has_colour=has_colour))
-    out.write("\n" + "\n".join(CONNECT) + "\n")
+    out.write("\n" + "\n".join(how_to_connect()) + "\n")
     return 0
 
 
@@ -109,3 +105,13 @@ def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) ->
         title, ghost = snippet.title, f"⟦{ghost}⟧"
     took = f"{result.total_ms:.0f} ms, {result.new_tokens} tokens"
     return f"\n{title} ({took})\n\n{before}{ghost}{after[result.covered :]}"
+
+
+def how_to_connect() -> tuple[str, str]:
+    """Returns a line for VS Code and one for Neovim, with the paths of this installation."""
+    server = Path(sys.executable).with_name("parrotlet-server")
+    plugin = Path(__file__).parents[1] / "editor-client" / "nvim"
+    return (
+        f"VS Code: let a language-client extension start {server} for Python files.",
+        f"Neovim:  vim.opt.runtimepath:append('{plugin}'); require('parrotlet').setup()",
+    )

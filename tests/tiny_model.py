@@ -16,6 +16,7 @@ from training.artifact.manifest import Manifest
 from training.artifact.shape import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig, TokenizerConfig
+from training.initial import initialise
 from training.packing import pack_document
 from training.train_tokenizer import train_tokenizer
 
@@ -84,7 +85,7 @@ def build_tiny_artifact(path: Path) -> Path:
 def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 300) -> GPT2:
     chance = random.Random(0)
     model = GPT2(config)
-    model.initialise(torch.Generator().manual_seed(0))
+    initialise(model, torch.Generator().manual_seed(0))
     matrices = [p for n, p in model.named_parameters() if p.ndim > 1 and ".h." in n]
     taken = set(map(id, matrices))
     others = [p for p in model.parameters() if id(p) not in taken]

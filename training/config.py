@@ -98,23 +98,24 @@ class OptimConfig:
 
     matrices: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 3e-3
-    matrix_learning_rate: float = 2e-2
+    matrix_learning_rate: float = 5e-3
+    position_rate: float = 3e-4  # of the position vectors: fast, they turn to noise
     weight_decay: float = 0.02
     beta1: float = 0.9
     beta2: float = 0.95
     momentum: float = 0.95
     clip_norm: float = 1.0
-    warmup_steps: int = 50
-    decay_share: float = 0.6  # of all steps, at the end, going linearly to zero
+    warmup_steps: int = 20
+    decay_share: float = 0.7  # of all steps, at the end, going linearly to zero
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
     """The loop: how much, how often, how exact."""
 
-    steps: int = 1500
-    batch_blocks: int = 8  # over all processes, in one optimiser step
-    micro_batch_blocks: int = 8  # of one process, in one forward pass
+    steps: int = 2600
+    batch_blocks: int = 4  # over all processes, in one optimiser step
+    micro_batch_blocks: int = 4  # of one process, in one forward pass
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     validate_every_steps: int = 250
     validation_blocks: int = 32

@@ -1,7 +1,7 @@
 """Which parameter is updated how, and how fast: groups, optimisers, schedule.
 
-Matrices of the layers go to Muon (or AdamW), embeddings to AdamW with decay, biases and gains to
-AdamW without. When the network is in bfloat16 the optimisers work on fp32 master copies. The
+Matrices of the layers go to Muon (or AdamW), token vectors to AdamW with decay, position vectors
+to AdamW at a rate of their own, biases and gains to AdamW without decay. When the network is in bfloat16 the optimisers work on fp32 master copies. The
 learning rate is a pure function of the step, so that resuming needs no scheduler state.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (through
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from training.artifact.errors import CorpusError
 from training.config import OptimConfig
 
+GROUPS = ("matrices", "embeddings", "positions", "vectors")
+
 
 def schedule_factor(step: int, steps: int, config: OptimConfig) -> float:
     """Returns the share of the peak learning rate at ``step`` (from 0) of ``steps``."""
@@ -28,10 +30,12 @@ def schedule_factor(step: int, steps: int, config: OptimConfig) -> float:
 
 
 def group_of(name: str, parameter: Tensor) -> str:
-    """Returns which of ``matrices``, ``embeddings`` and ``vectors`` a parameter belongs to."""
+    """Returns which of ``GROUPS`` a parameter belongs to."""
     if parameter.ndim < 2:  # noqa: PLR2004 - a matrix has two
         return "vectors"
-    return "embeddings" if name.endswith(("wte.weight", "wpe.weight")) else "matrices"
+    if name.endswith("wpe.weight"):
+        return "positions"
+    return "embeddings" if name.endswith("wte.weight") else "matrices"
 
 
 class MasterOptimizer:
@@ -47,28 +51,29 @@ class MasterOptimizer:
             name: p if p.dtype == torch.float32 else p.detach().float().requires_grad_()
             for name, p in self._parameters.items()
         }
-        groups: dict[str, list[Tensor]] = {"matrices": [], "embeddings": [], "vectors": []}
+        groups: dict[str, list[Tensor]] = {name: [] for name in GROUPS}
         for name, master in self._masters.items():
             groups[group_of(name, master)].append(master)
+        rate, decay = config.learning_rate, config.weight_decay
         adamw_groups = [
-            {"params": groups["embeddings"], "weight_decay": config.weight_decay},
-            {"params": groups["vectors"], "weight_decay": 0.0},
+            {"params": groups["embeddings"], "weight_decay": decay, "peak": rate},
+            {"params": groups["positions"], "weight_decay": 0.0, "peak": config.position_rate},
+            {"params": groups["vectors"], "weight_decay": 0.0, "peak": rate},
         ]
-        self._optimizers: list[tuple[torch.optim.Optimizer, float]] = []
+        self._optimizers: list[torch.optim.Optimizer] = []
         if config.matrices == "muon":
+            muon_group = {"params": groups["matrices"], "peak": config.matrix_learning_rate}
             muon = torch.optim.Muon(
-                groups["matrices"],
-                lr=config.matrix_learning_rate,
-                weight_decay=config.weight_decay,
+                [muon_group],
+                weight_decay=decay,
                 momentum=config.momentum,
+                adjust_lr_fn="match_rms_adamw",  # the same for [in, out] and [out, in]
             )
-            self._optimizers.append((muon, config.matrix_learning_rate))
+            self._optimizers.append(muon)
         else:
-            adamw_groups.append({"params": groups["matrices"], "weight_decay": config.weight_decay})
-        adamw = torch.optim.AdamW(
-            adamw_groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
-        )
-        self._optimizers.append((adamw, config.learning_rate))
+            adamw_groups.append({"params": groups["matrices"], "weight_decay": decay, "peak": rate})
+        betas = (config.beta1, config.beta2)
+        self._optimizers.append(torch.optim.AdamW(adamw_groups, betas=betas, fused=True))
 
     def take_gradients(self) -> None:
         """Moves the network's gradients to the masters."""
@@ -85,9 +90,9 @@ class MasterOptimizer:
 
     def step(self, factor: float) -> None:
         """Updates the masters at ``factor`` of the peak rates, then the network from them."""
-        for optimizer, peak in self._optimizers:
+        for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = peak * factor
+                group["lr"] = group["peak"] * factor
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
@@ -98,7 +103,7 @@ class MasterOptimizer:
     def state(self) -> dict[str, Tensor]:
         """Returns masters and moments as flat tensors, fit for safetensors."""
         tensors = {f"master/{name}": m.detach() for name, m in self._masters.items()}
-        for optimizer, _ in self._optimizers:
+        for optimizer in self._optimizers:
             for name, master in self._masters.items():
                 for key, value in optimizer.state.get(master, {}).items():
                     tensors[f"{key}/{name}"] = torch.as_tensor(value)
@@ -120,7 +125,7 @@ class MasterOptimizer:
             for name, master in self._masters.items():
                 master.copy_(found[name].pop("master"))
                 self._parameters[name].copy_(master)
-        for optimizer, _ in self._optimizers:
+        for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 for master in group["params"]:
                     name = next(n for n, m in self._masters.items() if m is master)

@@ -29,6 +29,7 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.card import model_card
 from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
 from training.config import PretrainConfig, RunConfig
+from training.initial import initialise
 from training.loss import next_token_loss
 from training.optim import MasterOptimizer, schedule_factor
 from training.progress import Progress
@@ -202,7 +203,7 @@ class Run:
         )
         model = GPT2(shape)
         if self.settings.start_from is None:
-            model.initialise(torch.Generator().manual_seed(self.settings.seed))
+            initialise(model, torch.Generator().manual_seed(self.settings.seed))
         else:
             artifact = load_artifact(self.settings.start_from)
             if artifact.config != shape:

@@ -17,6 +17,7 @@ from server.engine.machine import use_threads
 from server.engine.network import Network
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config
+from training.initial import initialise
 
 PROMPT_TOKENS, CHANGED_TOKENS, NEW_TOKENS, N_KEYS = 512, 2, 12, 60
 
@@ -25,7 +26,7 @@ def main() -> None:
     threads = use_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     config = GPT2Config(vocab_size=16_384)
     model = GPT2(config)
-    model.initialise(torch.Generator().manual_seed(0))
+    initialise(model, torch.Generator().manual_seed(0))
     table = [b"x"] * config.vocab_size  # no special tokens: nothing ends early
     for dtype in (torch.float32, torch.bfloat16):
         network = Network(config, model.state_dict(), dtype)

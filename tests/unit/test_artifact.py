@@ -10,13 +10,14 @@ from training.artifact.errors import ArtifactError
 from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.shape import GPT2Config
+from training.initial import initialise
 
 
 @pytest.fixture
 def saved(tmp_path, byte_tokenizer):
     config = GPT2Config(vocab_size=320, n_positions=32, n_embd=16, n_layer=1, n_head=2)
     model = GPT2(config)
-    model.initialise(torch.Generator().manual_seed(0))
+    initialise(model, torch.Generator().manual_seed(0))
     path = tmp_path / "model"
     save_artifact(
         path,

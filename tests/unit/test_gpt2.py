@@ -7,6 +7,7 @@ from torch.nn import functional
 from training.artifact.attention import blocked_attention
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config, transformers_config
+from training.initial import initialise
 from training.loss import next_token_loss, token_losses
 
 CONFIG = GPT2Config(vocab_size=160, n_positions=700, n_embd=32, n_layer=2, n_head=4)
@@ -15,7 +16,7 @@ CONFIG = GPT2Config(vocab_size=160, n_positions=700, n_embd=32, n_layer=2, n_hea
 @pytest.fixture
 def model():
     network = GPT2(CONFIG)
-    network.initialise(torch.Generator().manual_seed(0))
+    initialise(network, torch.Generator().manual_seed(0))
     return network
 
 

@@ -11,7 +11,6 @@ D width of one head, V vocabulary.
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
 """
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.artifact.attention import causal_attention
-from training.artifact.shape import INIT_STD, GPT2Config
+from training.artifact.shape import GPT2Config
 
 
 class KeyValueCache(Protocol):
@@ -145,20 +144,6 @@ class GPT2(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """Returns ``[..., V]`` for hidden states ``[..., C]``."""
         return functional.linear(hidden, self.transformer.wte.weight)
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draws fresh weights; residual projections are scaled down by depth (Radford et al.)."""
-        residual_std = INIT_STD / math.sqrt(2 * self.config.n_layer)
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                if name.endswith("c_proj.weight"):
-                    parameter.normal_(0.0, residual_std, generator=generator)
-                elif parameter.ndim > 1:
-                    parameter.normal_(0.0, INIT_STD, generator=generator)
-                elif name.endswith("bias"):
-                    parameter.zero_()
-                else:
-                    parameter.fill_(1.0)  # gains of the layer norms
 
     def n_parameters(self) -> int:
         """Number of parameters, the shared embedding counted once."""

@@ -27,7 +27,7 @@ end
 local function register(options)
   vim.lsp.config(NAME, {
     -- Looked for when a file is opened, so that a server installed meanwhile is found. One server
-    -- serves all projects: it holds one model in memory and knows no workspace, so there is no root.
+    -- serves all projects: it holds one model in memory and knows no workspace; there is no root.
     root_dir = function(_, start)
       local command, complaint = server.find(options.cmd)
       if command then

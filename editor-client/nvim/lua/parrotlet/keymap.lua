@@ -1,8 +1,8 @@
 --- One key that accepts what is shown and otherwise does what it did before.
 ---
---- The mapping is the buffer's own. What the key did before is looked up when it is pressed, so that
---- mappings made later count too, and run as it was defined: it is copied to a <Plug> name, with its
---- callback, its script and its flags. Called by `parrotlet` as the client comes and goes.
+--- The mapping is the buffer's own. What the key did before is looked up when it is pressed, so
+--- that mappings made later count too, and run as it was defined: it is copied to a <Plug> name,
+--- with its callback, its script and its flags. Called by `parrotlet` as the client comes and goes.
 local M = {}
 
 local FORMER = '<Plug>(parrotlet-former)'

@@ -1,7 +1,7 @@
 --- Finds the server's executable.
 ---
---- Never in the project that is being edited: whoever wrote that project would then choose what runs
---- as soon as one of its files is opened. Called by `parrotlet` and by `parrotlet.health`.
+--- Never in the project that is being edited: whoever wrote that project would then choose what
+--- runs as soon as one of its files is opened. Called by `parrotlet` and by `parrotlet.health`.
 local M = {}
 
 local NAME = 'parrotlet-server'

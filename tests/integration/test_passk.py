@@ -1,0 +1,83 @@
+"""pass@k end to end: a real model writes, the real sandbox judges, nothing is lost."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from evaluation.journal import read_journal
+from evaluation.passk import main as passk
+from training.artifact.errors import ConfigError
+
+pytestmark = pytest.mark.integration
+
+CASES = {
+    "easy": "    assert candidate([]) == 0.0\n",
+    "false": "    assert candidate([]) == 1.0\n",
+}
+
+
+@pytest.fixture(scope="module")
+def problems(known_module, tmp_path_factory):
+    """A file with one problem the model has learned, and the same with a test nobody passes."""
+    at = known_module.index("    total = 0.0")
+    path = tmp_path_factory.mktemp("problems") / "problems.jsonl"
+    records = [
+        {
+            "task_id": f"known/{name}",
+            "prompt": known_module[:at],
+            "entry_point": "total_area",
+            "canonical_solution": known_module[at:],
+            "test": f"def check(candidate):\n{body}",
+        }
+        for name, body in CASES.items()
+    ]
+    path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+    return path
+
+
+def arguments(model, problems, out, n):
+    return [
+        *("--model", str(model), "--problems", str(problems), "--out", str(out)),
+        *("--n", str(n), "--k", "1", "2"),
+    ]
+
+
+def test_a_model_is_scored_by_what_its_programs_do(tiny_artifact, problems, tmp_path):
+    """Else the figure says nothing about the completions that users get."""
+    assert passk(arguments(tiny_artifact, problems, tmp_path, 4)) == 0
+    results = list(read_journal(tmp_path / "results.jsonl"))
+    outcomes = {(r["task_id"], r["outcome"]) for r in results}
+    assert outcomes == {("known/easy", "passed"), ("known/false", "failed")}
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [entry["value"] for entry in summary["pass_at_k"].values()] == [0.5, 0.5]
+
+
+def test_a_killed_run_goes_on_without_losing_or_repeating(tiny_artifact, problems, tmp_path):
+    """Else hours of generation are thrown away, or counted twice."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert passk(arguments(tiny_artifact, problems, whole, 40)) == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluation.passk", *arguments(tiny_artifact, problems, killed, 40)],
+        stderr=subprocess.DEVNULL,
+    )
+    samples = killed / "samples.jsonl"
+    deadline = time.monotonic() + 60
+    while not (samples.exists() and samples.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=30)
+    assert passk(arguments(tiny_artifact, problems, killed, 40)) == 0
+    assert list(read_journal(samples)) == list(read_journal(whole / "samples.jsonl"))
+    keys = [(r["task_id"], r["sample"]) for r in read_journal(killed / "results.jsonl")]
+    assert len(keys) == len(set(keys)) == 2 * 40
+
+
+def test_another_model_does_not_go_on_in_its_folder(tiny_artifact, problems, tmp_path):
+    """Else two models' samples are averaged into one score."""
+    assert passk(arguments(tiny_artifact, problems, tmp_path, 2)) == 0
+    with pytest.raises(ConfigError, match="choose another --out"):
+        passk([*arguments(tiny_artifact, problems, tmp_path, 2), "--seed", "1"])

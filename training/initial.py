@@ -1,0 +1,78 @@
+"""Where training begins: fresh weights for a network.
+
+Matrices are drawn as GPT-2's were. Two things that every trained GPT-2 has and that are slow to
+come by are given instead of drawn: position vectors in which "so many tokens before" looks alike
+everywhere, and, in the first layer, heads that look a fixed number of tokens back. They are values
+like any others and are trained on; the network and its files know nothing of it.
+
+Tensor legend: T positions, C embedding width, D width of one head, W waves.
+
+Source: Radford et al. 2019 (scales); Vaswani et al. 2017, arXiv:1706.03762 (sinusoids); Elhage et
+al. 2021, "A Mathematical Framework for Transformer Circuits" (heads for the token before).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from training.artifact.gpt2 import GPT2
+from training.artifact.shape import INIT_STD, GPT2Config
+
+POSITION_STD = 0.04  # of a position vector's elements; over the tokens', so that it is heard
+FASTEST_RADIANS = 2.0  # a position; neighbours then differ by more than equal tokens are alike
+LOOK_BACK_GAIN = 1.5  # makes such a head's weight on its token nearly all
+FREE_HEADS = 2  # of the first layer, drawn at random like all others
+
+
+def initialise(model: GPT2, generator: torch.Generator) -> None:
+    """Draws fresh weights; residual projections are scaled down by depth."""
+    config = model.config
+    residual_std = INIT_STD / math.sqrt(2 * config.n_layer)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("wpe.weight"):
+                parameter.copy_(sinusoids(config))
+            elif parameter.ndim > 1:
+                std = residual_std if name.endswith("c_proj.weight") else INIT_STD
+                parameter.normal_(0.0, std, generator=generator)
+            else:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)  # or a layer norm's gain
+        first = dict(model.named_parameters())["transformer.h.0.attn.c_attn.weight"]
+        for head in range(config.n_head - FREE_HEADS):
+            look_back(first, config, head=head, n_tokens=head + 1)
+
+
+def frequencies(config: GPT2Config) -> Tensor:
+    """Returns ``[W]`` radians a position, from FASTEST_RADIANS to about one over the context."""
+    n_waves = (config.n_embd + 1) // 2
+    return torch.logspace(math.log10(FASTEST_RADIANS), -math.log10(config.n_positions), n_waves)
+
+
+def sinusoids(config: GPT2Config) -> Tensor:
+    """Returns the position vectors ``[T, C]``: all sines, then all cosines."""
+    angles = torch.arange(config.n_positions)[:, None] * frequencies(config)  # [T, W]
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)[:, : config.n_embd]
+    return POSITION_STD * math.sqrt(2.0) * waves
+
+
+def look_back(weight: Tensor, config: GPT2Config, *, head: int, n_tokens: int) -> None:
+    """Sets a head's queries and keys in ``weight`` ``[C, 3C]`` to attend ``n_tokens`` back.
+
+    Keys are the fastest waves of their position, queries the same of ``n_tokens`` before (a
+    rotation of each wave); their product is greatest where the two positions are one.
+    """
+    head_width = config.n_embd // config.n_head
+    n_waves = min(head_width, config.n_embd) // 2
+    turns = frequencies(config)[:n_waves] * n_tokens
+    n_sines = (config.n_embd + 1) // 2
+    sines, cosines = torch.arange(n_waves), torch.arange(n_waves) + n_sines  # rows of weight
+    query = weight[:, head * head_width :][:, :head_width]
+    key = weight[:, config.n_embd + head * head_width :][:, :head_width]
+    query.zero_()
+    key.zero_()
+    first, second = torch.arange(n_waves), torch.arange(n_waves) + n_waves
+    key[sines, first] = key[cosines, second] = LOOK_BACK_GAIN
+    query[sines, first] = query[cosines, second] = LOOK_BACK_GAIN * turns.cos()
+    query[cosines, first] = -LOOK_BACK_GAIN * turns.sin()
+    query[sines, second] = LOOK_BACK_GAIN * turns.sin()
