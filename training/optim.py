@@ -1,8 +1,9 @@
 """Which parameter is updated how, and how fast: groups, optimisers, schedule.
 
-Matrices of the layers go to Muon (or AdamW), token vectors to AdamW with decay, position vectors
-to AdamW at a rate of their own, biases and gains to AdamW without decay. When the network is in bfloat16 the optimisers work on fp32 master copies. The
-learning rate is a pure function of the step, so that resuming needs no scheduler state.
+Matrices of the layers go to Muon (or AdamW), token vectors to AdamW with decay, position vectors to
+AdamW at a rate of their own, biases and gains to AdamW without decay. When the network is in
+bfloat16 the optimisers work on fp32 master copies. The learning rate is a pure function of the
+step, so that resuming needs no scheduler state.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (through
 ``torch.optim.Muon``); Loshchilov and Hutter 2019, AdamW, arXiv:1711.05101; the schedule is

@@ -20,7 +20,6 @@ from typing import Any
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import directory_written_aside, file_sha256, write_json_atomically
@@ -29,6 +28,7 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig, RunConfig, ShardsConfig
 from training.corpus_reader import RowGroup, corpus_hash, read_rows, row_groups
 from training.packing import Piece, pack_document
+from training.progress import progress_bar
 from training.shards import META_FILE, ShardWriter, pieces_to_blocks
 from training.train_tokenizer import TOKENIZER_FILE
 
@@ -103,7 +103,7 @@ def prepare_split(
     context = multiprocessing.get_context("spawn")
     with (
         context.Pool(shards.processes) as pool,
-        tqdm(total=len(groups), desc=f"preparing {split}", file=sys.stderr, disable=None) as bar,
+        progress_bar(len(groups), f"preparing {split}", "group") as bar,
     ):
         for group in pool.imap(encode, groups):
             group.pieces["document"] += len(documents)

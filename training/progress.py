@@ -1,4 +1,4 @@
-"""What one sees of a run: a progress bar, JSON lines always, and a tracker.
+"""What one sees of long work: a progress bar; of a training run JSON lines and a tracker too.
 
 The JSON lines (``metrics.jsonl`` in the run's folder) are the record that everything else is drawn
 from; a resumed run appends to them.
@@ -11,6 +11,21 @@ from typing import Any
 
 from tqdm import tqdm
 
+TERMINAL_INTERVAL_S, LOG_INTERVAL_S = 0.5, 30.0
+
+
+def progress_bar(total: int, desc: str, unit: str, *, initial: int = 0, shown: bool = True) -> tqdm:
+    """Returns a bar on standard error: live on a terminal, a line now and then in a log."""
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=desc,
+        unit=unit,
+        file=sys.stderr,
+        disable=not shown,
+        mininterval=TERMINAL_INTERVAL_S if sys.stderr.isatty() else LOG_INTERVAL_S,
+    )
+
 
 class Progress:
     """Reports a training run from its main process; does nothing in the others."""
@@ -18,14 +33,8 @@ class Progress:
     def __init__(self, run: Path, *, steps: int, first_step: int, accelerator: Any) -> None:
         self._accelerator = accelerator
         self._active = bool(accelerator.is_main_process)
-        self._bar = tqdm(
-            total=steps,
-            initial=first_step,
-            desc="pretraining",
-            unit="step",
-            file=sys.stderr,
-            disable=not self._active,
-            mininterval=1.0 if sys.stderr.isatty() else 30.0,
+        self._bar = progress_bar(
+            steps, "pretraining", "step", initial=first_step, shown=self._active
         )
         if self._active:
             run.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from tqdm import tqdm
 
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import directory_written_aside, write_json_atomically
@@ -23,6 +22,7 @@ from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import corpus_hash, read_rows, row_groups
+from training.progress import progress_bar
 
 TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"
@@ -88,7 +88,7 @@ def sample_texts(corpus: Path, split: str, max_bytes: int, config: RunConfig) ->
     groups = row_groups(corpus, split)
     share = min(1.0, max_bytes / max(1, sum(g.n_bytes for g in groups)))
     chance = random.Random(config.tokenizer.seed)
-    with tqdm(total=len(groups), desc=f"reading {split}", file=sys.stderr, disable=None) as bar:
+    with progress_bar(len(groups), f"reading {split}", "group") as bar:
         for group in groups:
             for row in read_rows(group, ["text"]):
                 if chance.random() < share:

@@ -31,6 +31,7 @@ from training.corpus.fingerprint import inputs_sha256
 from training.corpus.reading import read_source
 from training.corpus.sources import Source, list_sources
 from training.corpus.writing import HELDOUT, TRAIN, CorpusWriter
+from training.progress import progress_bar
 
 REPORT_FILE = "report.json"
 
@@ -54,7 +55,7 @@ def build(config: CorpusConfig) -> dict[str, Any]:
     sources.sort(key=lambda source: source.name not in heldout)  # stable: by name within each
     with (
         directory_written_aside(config.out) as aside,
-        tqdm(total=len(sources), desc="corpus", unit="package", file=sys.stderr) as bar,
+        progress_bar(len(sources), "corpus", "package") as bar,
     ):
         writer = CorpusWriter(aside, config)
         for source, package in _read_ahead(sources, config):

@@ -5,7 +5,6 @@ fetched. They are read by :mod:`training.corpus.reading`.
 """
 
 import platform
-import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from tqdm import tqdm
 
 from training.artifact.errors import CorpusError
 from training.corpus.archives import LICENCE_FILE
@@ -27,6 +25,7 @@ from training.corpus.config import CorpusConfig
 from training.corpus.fetch import Fetcher, read_lock
 from training.corpus.licences import Metadata, read_metadata
 from training.corpus.projects import folder_metadata
+from training.progress import progress_bar
 
 STDLIB_NAME = "cpython-stdlib"
 STDLIB_LICENCE = "PSF-2.0"
@@ -90,8 +89,10 @@ def _locked(config: CorpusConfig) -> Iterator[Source]:
         return
     fetcher = Fetcher(config.cache)
     pins = read_lock(config.sources.lock)
-    for pin in tqdm(pins, desc="fetch", unit="archive", file=sys.stderr, disable=None):
-        yield Source(name=canonicalize_name(pin.name), path=fetcher.fetch(pin))
+    with progress_bar(len(pins), "fetch", "archive") as bar:
+        for pin in pins:
+            yield Source(name=canonicalize_name(pin.name), path=fetcher.fetch(pin))
+            bar.update()
 
 
 def _folder(folder: Path, licence: str | None) -> Source:
