@@ -34,6 +34,7 @@ class TokenizerConfig:
     min_frequency: int = 2
     max_token_chars: int = 32  # longer tokens are ASCII rulers and licence lines
     seed: int = 0
+    compare_with: Path | None = None  # a vocabulary to measure beside it: GPT-2's, say
 
     def __post_init__(self) -> None:
         if self.vocab_size % VOCAB_MULTIPLE or self.vocab_size < 256 + N_SPECIAL_TOKENS:

@@ -2,7 +2,8 @@
 
 A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
 the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``; the
-report's figures are measured on the held-out packages, which the vocabulary has not seen.
+report's figures (``training.tokenizer_report``) are measured on the held-out packages, which the
+vocabulary has not seen.
 
 Source: Radford et al. 2019 (byte-level BPE and the splitting pattern of GPT-2).
 """
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -23,6 +25,7 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import corpus_hash, read_rows, row_groups
 from training.progress import progress_bar
+from training.tokenizer_report import load_compared, measure
 
 TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"
@@ -34,15 +37,12 @@ def main(argv: Sequence[str]) -> int:
     if not argv:
         raise ConfigError("usage: python -m training.train_tokenizer CONFIG.toml [key=value ...]")
     config = load_toml(RunConfig, Path(argv[0]), argv[1:])
+    if config.tokenizer.compare_with is not None:
+        load_compared(config.tokenizer.compare_with)  # refused before minutes of work, not behind
     started = time.monotonic()
     texts = sample_texts(config.paths.corpus, "train", config.tokenizer.sample_bytes, config)
     tokenizer = train_tokenizer(texts, config.tokenizer)
-    report: dict[str, object] = dict(
-        measure_tokenizer(
-            tokenizer, sample_texts(config.paths.corpus, "heldout", REPORT_BYTES, config)
-        )
-    )
-    report |= {
+    report = report_on(tokenizer, config) | {
         "vocab_size": tokenizer.vocab_size,
         "corpus_sha256": corpus_hash(config.paths.corpus),
         "seconds": round(time.monotonic() - started, 1),
@@ -96,18 +96,25 @@ def sample_texts(corpus: Path, split: str, max_bytes: int, config: RunConfig) ->
             bar.update()
 
 
-def measure_tokenizer(tokenizer: CodeTokenizer, texts: Iterator[str]) -> dict[str, float]:
-    """Returns how densely a tokenizer packs ``texts``."""
-    n_bytes = n_chars = n_tokens = 0
-    for text in texts:
-        n_bytes += len(text.encode())
-        n_chars += len(text)
-        n_tokens += len(tokenizer.encode(text))
-    return {
-        "heldout_bytes": n_bytes,
-        "heldout_bytes_per_token": n_bytes / max(1, n_tokens),
-        "heldout_characters_per_token": n_chars / max(1, n_tokens),
+def report_on(tokenizer: CodeTokenizer, config: RunConfig) -> dict[str, Any]:
+    """Measures the vocabulary, and the one to compare with, on the same held-out sample."""
+    compared = config.tokenizer.compare_with
+    fit = measure(tokenizer, heldout_texts(config))
+    report: dict[str, Any] = {
+        "heldout_bytes": fit["bytes"],
+        "heldout_bytes_per_token": fit["bytes_per_token"],
+        "heldout_characters_per_token": fit["characters_per_token"],
+        "fit": fit,
     }
+    if compared is not None:
+        other = measure(load_compared(compared), heldout_texts(config))
+        report["compared"] = {"with": str(compared), "fit": other}
+    return report
+
+
+def heldout_texts(config: RunConfig) -> Iterator[str]:
+    """Yields the sample of the held-out packages that reports are measured on."""
+    return sample_texts(config.paths.corpus, "heldout", REPORT_BYTES, config)
 
 
 if __name__ == "__main__":

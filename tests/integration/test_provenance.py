@@ -1,0 +1,209 @@
+"""What a checkpoint has seen, against a walk over every block."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from training.artifact.errors import ArtifactError, ConfigError, CorpusError, run_main
+from training.artifact.schema import load_toml
+from training.config import RunConfig
+from training.provenance import Walk, block_readings, main, seen_documents
+from training.shards import BlockReader
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+STEPS, BATCH, BLOCK = 4, 8, 64
+
+
+def train(config, run, *overrides):
+    """Runs the documented command to its end."""
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"]
+    command += [str(ROOT / "training" / "pretrain.py"), str(config), f"paths.run={run}"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run(
+        [*command, f"pretrain.steps={STEPS}", "pretrain.save_every_steps=2", *overrides],
+        check=False,
+        cwd=ROOT,
+        env=env,
+        text=True,
+        capture_output=True,
+        timeout=110,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def shards(tiny_config):
+    return load_toml(RunConfig, tiny_config).paths.shards
+
+
+@pytest.fixture(scope="module")
+def first_block(shards):
+    """So near the end of the first pass that the second step begins the next."""
+    return len(BlockReader(shards, "train")) - BATCH - 3
+
+
+@pytest.fixture(scope="module")
+def run(tiny_config, first_block, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "seen"
+    train(tiny_config, run, f"pretrain.first_block={first_block}", "pretrain.seed=5")
+    return run
+
+
+@pytest.fixture
+def copied(run, shards, tmp_path):
+    """A model and shards that a test may spoil."""
+    shutil.copytree(run / "model", tmp_path / "model")
+    shutil.copytree(shards, tmp_path / "shards")
+    return tmp_path
+
+
+def ask(capsys, *arguments):
+    assert main([str(a) for a in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def oracle(shards, positions, seed):
+    """Walks block by block and counts readings and tokens of each document, by its hash and path.
+
+    The order is written out again here; that it is training's own is seen from the tokens.
+    """
+    reader = BlockReader(shards, "train")
+    documents = pq.read_table(shards / "train.documents.parquet").to_pylist()
+    times, tokens = Counter(), Counter()
+    for position in positions:
+        epoch, place = divmod(position, len(reader))
+        index = int(np.random.default_rng((seed, epoch)).permutation(len(reader))[place])
+        assert (reader.batch(position, 1, seed=seed)[0] == reader.block(index)).all()
+        owners = Counter(reader.documents_of(index).tolist())
+        times.update(dict.fromkeys(owners, 1))
+        tokens.update(owners)
+    return {
+        (documents[i]["package"], documents[i]["path"], documents[i]["sha256"]): (
+            times[i],
+            tokens[i],
+        )
+        for i in tokens
+    }
+
+
+@pytest.mark.parametrize(("folder", "steps"), [("checkpoints/step-00000002", 2), ("model", STEPS)])
+def test_the_list_is_what_a_walk_over_every_block_finds(
+    run, shards, first_block, tmp_path, capsys, folder, steps
+):
+    """If it fails, nobody can say what a model was trained on."""
+    out = tmp_path / "seen.jsonl"
+    said = ask(capsys, run / folder, "--out", out)
+    lines = read_lines(out)
+    wanted = oracle(shards, range(first_block, first_block + steps * BATCH), seed=5)
+    found = {(d["package"], d["path"], d["sha256"]): (d["times"], d["tokens"]) for d in lines}
+    assert found == wanted
+    assert len(lines) == len(found)
+    manifest = json.loads((run / folder / "parrotlet.json").read_text())
+    assert sum(d["tokens"] for d in lines) == manifest["training"]["tokens_seen"]
+    assert sum(d["tokens"] for d in lines) == steps * BATCH * BLOCK
+    assert {d["licence"] for d in lines} == {"PSF-2.0"}
+    assert [d["tokens"] for d in lines] == sorted((d["tokens"] for d in lines), reverse=True)
+    assert f"up to step {steps}:" in said
+    assert f"documents seen: {len(lines)} of " in said
+
+
+@pytest.mark.parametrize("n_passes", [0, 1, 3])
+def test_whole_passes_see_every_token_as_often(shards, n_passes):
+    reader = BlockReader(shards, "train")
+    walk = Walk(
+        step=1,
+        first_block=0,
+        n_blocks=n_passes * len(reader),
+        seed=1,
+        start_from=None,
+        earlier_tokens=0,
+    )
+    seen = seen_documents(shards, reader, block_readings(reader, walk))
+    assert (seen.tokens == n_passes * seen.tokens_a_pass).all()
+    assert seen.tokens_a_pass.sum() == len(reader) * BLOCK
+    assert ((seen.times > 0) == (seen.tokens > 0)).all()
+
+
+def test_one_package_alone(run, tmp_path, capsys):
+    ask(capsys, run / "model", "--out", tmp_path / "all")
+    documents = read_lines(tmp_path / "all")
+    package = documents[0]["package"]
+    ask(capsys, run / "model", "--package", package.upper(), "--out", tmp_path / "one")
+    assert read_lines(tmp_path / "one") == [d for d in documents if d["package"] == package]
+    with pytest.raises(ConfigError, match="no training document of 'cpython-stdlib-json'"):
+        main([str(run / "model"), "--package", "cpython-stdlib-json"])
+
+
+def test_a_model_that_went_on_from_another_names_what_is_missing(
+    run, tiny_config, tmp_path, capsys
+):
+    """If it fails, a fine-tuned model passes for one that has seen little."""
+    went_on = tmp_path / "run"
+    train(tiny_config, went_on, f"pretrain.start_from={run / 'model'}")
+    earlier = STEPS * BATCH * BLOCK
+    for folder, steps in (("checkpoints/step-00000002", 2), ("model", STEPS)):
+        out = tmp_path / "seen.jsonl"
+        said = ask(capsys, went_on / folder, "--out", out)
+        assert f"it went on from {run / 'model'}: the documents of the {earlier} tokens" in said
+        assert sum(d["tokens"] for d in read_lines(out)) == steps * BATCH * BLOCK
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("corpus_sha256", "0" * 64, "made with another corpus than"),
+        ("block_tokens", 32, "does not fit"),
+        ("shards_config", {"seed": 9}, "made with another shards."),
+    ],
+)
+def test_other_shards_are_refused(copied, key, value, message):
+    """If it fails, the list names documents that the model has never seen."""
+    meta = copied / "shards" / "shards.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {key: value}))
+    with pytest.raises((ConfigError, CorpusError), match=message):
+        main([str(copied / "model"), "--shards", str(copied / "shards")])
+
+
+def test_another_tokenizer_is_refused(copied, capsys):
+    file = copied / "shards" / "tokenizer.json"
+    file.write_text(file.read_text() + " ")
+    arguments = [str(copied / "model"), "--shards", str(copied / "shards")]
+    assert run_main(main, arguments) == 2
+    said = capsys.readouterr().err
+    assert "made with another tokenizer than" in said
+    assert "--shards" in said
+    assert said.count("\n") == 1
+
+
+def test_damage_is_named(copied, run):
+    with pytest.raises(ArtifactError, match="is no checkpoint"):
+        main([str(run)])
+    manifest = copied / "model" / "parrotlet.json"
+    whole = json.loads(manifest.read_text())
+    for training, message in (
+        ({}, "does not say how it was trained"),
+        (whole["training"] | {"tokens_seen": 1}, "says 1 tokens seen"),
+    ):
+        manifest.write_text(json.dumps(whole | {"training": training}))
+        with pytest.raises(ArtifactError, match=message):
+            main([str(copied / "model")])
+    manifest.write_text("[]")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        main([str(copied / "model")])
+    (copied / "shards" / "train.documents.parquet").write_bytes(b"")
+    with pytest.raises(CorpusError, match="is damaged or missing"):
+        main([str(run / "model"), "--shards", str(copied / "shards")])

@@ -1,0 +1,305 @@
+"""Which documents a checkpoint has seen: ``python -m training.provenance CHECKPOINT [options]``.
+
+Takes a checkpoint or a finished model, reads from its record which way it has gone through the data
+order, and looks up in the shards which document each token on that way came from. Training records
+nothing for it: the order is a pure function of seed and position, and the shards know the rest. It
+never opens the weights, and says nothing of what a model has remembered.
+"""
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from training.artifact.directory import MANIFEST_FILE, TOKENIZER_FILE
+from training.artifact.errors import ArtifactError, ConfigError, CorpusError, run_main
+from training.artifact.files import file_sha256, write_text_atomically
+from training.artifact.manifest import Manifest
+from training.artifact.schema import from_mapping
+from training.checkpoint import STATE_RECORD
+from training.shards import BlockReader
+
+SPLIT = "train"
+SHOWN_DOCUMENTS = 10  # of the most seen, in the summary
+FREE_SHARDS_KEYS = {"processes", "blocks_per_shard"}  # they change no block, nor the order
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """The way a training has gone: ``n_blocks`` positions of a data order from ``first_block``.
+
+    ``start_from`` is the artifact it began with, None if it began with fresh weights;
+    ``earlier_tokens`` are what that artifact had seen.
+    """
+
+    step: int
+    first_block: int
+    n_blocks: int
+    seed: int
+    start_from: str | None
+    earlier_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was seen of each document ``[documents]``, in the order of the shards' table.
+
+    ``times`` counts the readings of a block that holds some of the document, ``tokens`` its tokens
+    in them; ``tokens_a_pass`` are its tokens in the whole of the shards.
+    """
+
+    documents: list[dict[str, str]]
+    times: Counts
+    tokens: Counts
+    tokens_a_pass: Counts
+
+    def of_package(self, package: str) -> "Seen":
+        """Keeps one package's documents.
+
+        Raises:
+            ConfigError: The shards hold none of it.
+        """
+        wanted = package.lower()
+        names = {d["package"].lower(): d["package"] for d in self.documents}
+        if wanted not in names:
+            near = difflib.get_close_matches(wanted, names, n=2, cutoff=0.5) or sorted(names)
+            raise ConfigError(
+                f"the shards hold no training document of '{package}', so nothing of it was seen"
+                f" in them; there are {', '.join(names[n] for n in near)}"
+            )
+        rows = [i for i, d in enumerate(self.documents) if d["package"].lower() == wanted]
+        return Seen(
+            documents=[self.documents[i] for i in rows],
+            times=self.times[rows],
+            tokens=self.tokens[rows],
+            tokens_a_pass=self.tokens_a_pass[rows],
+        )
+
+    def most_seen_first(self) -> list[dict[str, Any]]:
+        """Lists the documents that were seen at all, those with the most tokens first."""
+        rows = np.argsort(-self.tokens, kind="stable")
+        return [
+            {
+                **self.documents[i],
+                "times": int(self.times[i]),
+                "tokens": int(self.tokens[i]),
+                "tokens_a_pass": int(self.tokens_a_pass[i]),
+            }
+            for i in rows
+            if self.times[i]
+        ]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints a summary of what a checkpoint has seen, and writes the list if asked."""
+    parser = argparse.ArgumentParser(prog="python -m training.provenance", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="RUN/checkpoints/step-N or RUN/model")
+    parser.add_argument("--shards", type=Path, help="the training's shards, if they were moved")
+    parser.add_argument("--out", type=Path, help="write one JSON line for each document seen")
+    parser.add_argument("--package", help="only the documents of this package")
+    options = parser.parse_args(argv)
+    manifest = read_manifest(options.checkpoint)
+    shards = options.shards or shards_of(options.checkpoint, manifest)
+    reader = BlockReader(shards, SPLIT)
+    check_shards(options.checkpoint, manifest, shards, reader)
+    walk = read_walk(options.checkpoint, manifest)
+    seen = seen_documents(shards, reader, block_readings(reader, walk))
+    if options.package is not None:
+        seen = seen.of_package(options.package)
+    listed = seen.most_seen_first()
+    if options.out is not None:
+        lines = (json.dumps(document, ensure_ascii=False) + "\n" for document in listed)
+        write_text_atomically(options.out, "".join(lines))
+    sys.stdout.write(summary(walk, reader, seen, listed))
+    return 0
+
+
+def read_manifest(checkpoint: Path) -> Manifest:
+    """Reads a checkpoint's record without its weights.
+
+    Raises:
+        ArtifactError: It is missing or damaged.
+    """
+    path = checkpoint / MANIFEST_FILE
+    try:
+        return from_mapping(Manifest, json.loads(path.read_bytes()), where=str(path))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(
+            f"{checkpoint} is no checkpoint ({MANIFEST_FILE} is missing);"
+            " name a folder RUN/checkpoints/step-N or RUN/model"
+        ) from error
+    except (OSError, ValueError, AttributeError, TypeError, ConfigError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); copy the folder again") from error
+
+
+def shards_of(checkpoint: Path, manifest: Manifest) -> Path:
+    """Returns the shard folder that the record names."""
+    return Path(str(_recorded(checkpoint, manifest, "paths")["shards"]))
+
+
+def read_walk(checkpoint: Path, manifest: Manifest) -> Walk:
+    """Reads how far, and along which order, a checkpoint has gone.
+
+    A checkpoint's own state has its step. A finished model has the sum of steps over all artifacts
+    it came from; if it went on from one, its own are those its config asked for.
+
+    Raises:
+        ArtifactError: The record does not say.
+    """
+    pretrain = _recorded(checkpoint, manifest, "pretrain")
+    record, state = manifest.training, checkpoint / STATE_RECORD
+    try:
+        start = pretrain["start_from"]
+        step = int(record.steps if start is None else pretrain["steps"])
+        if state.exists():
+            step = int(json.loads(state.read_bytes())["step"])
+        n_blocks = step * int(pretrain["batch_blocks"])
+        walk = Walk(
+            step=step,
+            first_block=int(pretrain["first_block"]),
+            n_blocks=n_blocks,
+            seed=int(pretrain["seed"]),
+            start_from=start,
+            earlier_tokens=record.tokens_seen - n_blocks * manifest.context_tokens,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{checkpoint} does not say how it was trained ({error}); copy the folder again"
+        ) from error
+    if walk.earlier_tokens < 0 or (start is None and walk.earlier_tokens):
+        raise ArtifactError(
+            f"{checkpoint} says {record.tokens_seen} tokens seen, but its steps are"
+            f" {n_blocks * manifest.context_tokens}; copy the folder again"
+        )
+    return walk
+
+
+def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: BlockReader) -> None:
+    """Refuses shards that are not those the checkpoint was trained on.
+
+    Raises:
+        ConfigError: Another corpus, tokenizer or preparation.
+    """
+    config, meta = _recorded(checkpoint, manifest, "shards"), reader.meta
+    prepared = meta.get("shards_config", {})
+    differs = {
+        "corpus": manifest.training.data_hash != meta.get("corpus_sha256"),
+        "tokenizer": manifest.sha256.get(TOKENIZER_FILE) != file_sha256(shards / TOKENIZER_FILE),
+        "block size": manifest.context_tokens != reader.block_tokens,
+        **{
+            f"shards.{key}": config.get(key) != prepared.get(key)
+            for key in sorted((config.keys() | prepared.keys()) - FREE_SHARDS_KEYS)
+        },
+    }
+    for what, is_other in differs.items():
+        if is_other:
+            raise ConfigError(
+                f"{shards} was made with another {what} than {checkpoint} was trained with;"
+                " name that training's shards with --shards, or prepare them again with its config"
+            )
+
+
+def block_readings(reader: BlockReader, walk: Walk) -> Counts:
+    """Returns ``[blocks]``: how often the walk has read each block."""
+    positions = range(walk.first_block, walk.first_block + walk.n_blocks)
+    read = (reader.shuffled(position, seed=walk.seed) for position in positions)
+    indices = np.fromiter(read, dtype=np.int64, count=walk.n_blocks)
+    return np.bincount(indices, minlength=len(reader)).astype(np.int64)
+
+
+def seen_documents(shards: Path, reader: BlockReader, readings: Counts) -> Seen:
+    """Turns readings of blocks ``[blocks]`` into what was seen of each document.
+
+    A piece never crosses the edge of a block, so all its tokens were read as often as its block.
+
+    Raises:
+        CorpusError: The table of documents is missing or does not fit the shards.
+    """
+    documents = _read_documents(shards)
+    n, n_tokens = len(documents), reader.block_tokens
+    times, tokens, tokens_a_pass = (np.zeros(n, dtype=np.int64) for _ in range(3))
+    first_row = 0
+    for number, n_rows in enumerate(reader.meta["shard_blocks"][SPLIT]):
+        pieces = np.load(shards / f"{SPLIT}-{number:05d}.pieces.npy", allow_pickle=False)
+        owners = pieces["document"].astype(np.int64)
+        if owners.max() >= n:
+            raise CorpusError(f"{shards} lacks documents of its blocks; prepare the shards again")
+        lengths = np.diff(pieces["first_token"], append=n_rows * n_tokens)
+        rows = pieces["first_token"] // n_tokens
+        of_shard = readings[first_row : first_row + n_rows]
+        tokens_a_pass += _sums(owners, lengths, n)
+        tokens += _sums(owners, lengths * of_shard[rows], n)
+        pair_owners, pair_rows = np.divmod(np.unique(owners * n_rows + rows), n_rows)
+        times += _sums(pair_owners, of_shard[pair_rows], n)
+        first_row += n_rows
+    return Seen(documents=documents, times=times, tokens=tokens, tokens_a_pass=tokens_a_pass)
+
+
+def summary(
+    walk: Walk, reader: BlockReader, seen: Seen, listed: Sequence[Mapping[str, Any]]
+) -> str:
+    """Says in a few lines what was seen, by licence, and most."""
+    end, n_tokens = walk.first_block + walk.n_blocks, int(seen.tokens.sum())
+    passes = f"{walk.n_blocks / len(reader):.3f} passes over {len(reader)} blocks"
+    lines = [
+        f"up to step {walk.step}: {passes}, positions {walk.first_block} to {end}",
+        f"documents seen: {len(listed)} of {len(seen.documents)}, {n_tokens} tokens",
+    ]
+    if walk.start_from is not None:
+        lines.append(
+            f"it went on from {walk.start_from}: the documents of the {walk.earlier_tokens} tokens"
+            " seen before are not in this list; ask that artifact itself"
+        )
+    licences: dict[str, list[int]] = {}
+    for document in listed:
+        licences.setdefault(document["licence"], []).append(document["tokens"])
+    lines += ["by licence:"] * bool(listed)
+    for licence, tokens in sorted(licences.items(), key=lambda item: -sum(item[1])):
+        lines.append(f"  {sum(tokens):>11} tokens  {len(tokens):>6} documents  {licence}")
+    lines += ["most seen:"] * bool(listed)
+    for document in listed[:SHOWN_DOCUMENTS]:
+        name = f"{document['package']} {document['version']} {document['path']}"
+        lines.append(
+            f"  {document['tokens']:>11} tokens  {document['times']:>6} times"
+            f"  {document['tokens'] / document['tokens_a_pass']:.3f} passes  {name}"
+            f" ({document['licence']})"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _recorded(checkpoint: Path, manifest: Manifest, table: str) -> Mapping[str, Any]:
+    value = manifest.training.config.get(table)
+    if not isinstance(value, Mapping):
+        raise ArtifactError(
+            f"{checkpoint} does not say how it was trained (no '{table}' in its record);"
+            " name a model that training.pretrain wrote"
+        )
+    return value
+
+
+def _read_documents(shards: Path) -> list[dict[str, str]]:
+    path = shards / f"{SPLIT}.documents.parquet"
+    try:
+        rows: list[dict[str, str]] = pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise CorpusError(f"{path} is damaged or missing; prepare the shards again") from error
+    return rows
+
+
+def _sums(owners: Counts, values: Counts, n: int) -> Counts:
+    """Sums ``values`` by owner ``[n]``; exact, since float64 holds any count of tokens."""
+    return np.bincount(owners, weights=values, minlength=n).astype(np.int64)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
