@@ -107,7 +107,7 @@ class OptimConfig:
     momentum: float = 0.95
     clip_norm: float = 1.0
     warmup_steps: int = 20
-    decay_share: float = 0.7  # of all steps, at the end, going linearly to zero
+    decay_share: float = 0.88  # of all steps, at the end, going linearly to zero
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,15 @@ class FilterConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecretsConfig:
+    """What is replaced by placeholders."""
+
+    replace_secrets: bool = True
+    replace_addresses: bool = True  # e-mail, and public IPv4 and IPv6 addresses
+    min_entropy_bits: float = 3.4  # a character, of a value assigned to a password's name
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArchiveLimits:
     """How much one archive may claim before it is taken for a bomb."""
 
@@ -54,6 +63,7 @@ class CorpusConfig:
     cache: Path = Path("runs/cache")
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     filters: FilterConfig = field(default_factory=FilterConfig)
+    secrets: SecretsConfig = field(default_factory=SecretsConfig)
     archive_limits: ArchiveLimits = field(default_factory=ArchiveLimits)
     licences: tuple[str, ...] = ()  # SPDX identifiers a package's expression may consist of
     licence_overrides: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,62 @@
+"""Near duplicates: found at the threshold, the better one kept, no chains."""
+
+import random
+
+import numpy as np
+import pytest
+
+from training.corpus.near_duplicates import WORD, find_near_duplicates, jaccard, sketch
+
+THRESHOLD = 0.85
+
+
+def pair(similarity, n_words=400, seed=0):
+    """Two texts whose word sets have exactly ``similarity`` in common."""
+    n_both = round(n_words * similarity)
+    n_own = (n_words - n_both) // 2
+    names = [f"name_{seed}_{i}" for i in range(n_both + 2 * n_own)]
+    one, other = names[: n_both + n_own], names[:n_both] + names[n_both + n_own :]
+    random.Random(seed).shuffle(other)
+    return " ".join(one), " ".join(other)
+
+
+def find(texts, order=None):
+    words, signatures = sketch(texts)
+    order = range(len(texts)) if order is None else order
+    found = find_near_duplicates(
+        signatures, lambda wanted: {i: words[i] for i in wanted}, order=order, threshold=THRESHOLD
+    )
+    return {(d.index, d.kept) for d in found}
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(("similarity", "is_dropped"), [(0.80, False), (0.86, True), (0.95, True)])
+def test_planted_pairs_are_told_apart(similarity, is_dropped, seed):
+    """If it fails, copies are learned by heart, or originals are lost."""
+    assert find(pair(similarity, seed=seed)) == ({(1, 0)} if is_dropped else set())
+
+
+def test_the_better_one_is_kept():
+    assert find(pair(0.95), order=[1, 0]) == {(0, 1)}
+
+
+def test_a_chain_drops_only_what_is_near_to_something_kept():
+    """If it fails, a series of small changes loses its far end too."""
+    names = [f"name_{i}" for i in range(440)]
+    texts = [" ".join(names[start : start + 400]) for start in (0, 20, 40)]
+    assert find(texts) == {(1, 0)}
+
+
+def test_short_texts_are_not_alike_by_chance():
+    assert find(["import os, sys", "import os, sys "]) == set()
+
+
+def test_similarity_is_that_of_the_words():
+    """The oracle: sets of strings instead of hashes."""
+    chance = random.Random(3)
+    for _ in range(50):
+        texts = [" ".join(chance.choices("abcdefghijklmnop", k=9)) for _ in range(2)]
+        sets = [set(WORD.findall(text)) for text in texts]
+        words, _ = sketch(texts)
+        assert jaccard(*words) == len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+    assert jaccard(np.array([], np.uint32), np.array([], np.uint32)) == 0.0

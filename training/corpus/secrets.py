@@ -1,0 +1,275 @@
+"""Replaces secrets and personal data by placeholders: keys, tokens, passwords, addresses.
+
+What a token looks like is the detector's knowledge (detect-secrets, of Yelp); here it is looked
+for in whole texts instead of single lines, and only where a literal that every such token has
+occurs, so that a gigabyte takes a minute. A placeholder has letters, digits, dots, ``@`` and ``:``
+only, so that a string literal or comment stays one. No secret is ever returned, printed or counted
+by value. Called by :mod:`training.corpus.reading`.
+"""
+
+import io
+import ipaddress
+import math
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from detect_secrets.plugins.aws import AWSKeyDetector
+from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
+from detect_secrets.plugins.base import RegexBasedDetector
+from detect_secrets.plugins.discord import DiscordBotTokenDetector
+from detect_secrets.plugins.github_token import GitHubTokenDetector
+from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
+from detect_secrets.plugins.jwt import JwtTokenDetector
+from detect_secrets.plugins.mailchimp import MailchimpDetector
+from detect_secrets.plugins.npm import NpmDetector
+from detect_secrets.plugins.openai import OpenAIDetector
+from detect_secrets.plugins.pypi_token import PypiTokenDetector
+from detect_secrets.plugins.sendgrid import SendGridDetector
+from detect_secrets.plugins.slack import SlackDetector
+from detect_secrets.plugins.square_oauth import SquareOAuthDetector
+from detect_secrets.plugins.stripe import StripeDetector
+from detect_secrets.plugins.twilio import TwilioKeyDetector
+
+from training.corpus.config import SecretsConfig
+
+EMAIL_PLACEHOLDER, IPV4_PLACEHOLDER, IPV6_PLACEHOLDER = (
+    "user@example.com",
+    "192.0.2.1",  # RFC 5737
+    "2001:db8::1",  # RFC 3849
+)
+EMAIL, IPV4, IPV6, PASSWORD, PRIVATE_KEY = "e-mail", "IPv4", "IPv6", "password", "private key"
+_REMOVED = "REMOVED_"
+
+_Kind = tuple[str, type[RegexBasedDetector], tuple[str, ...]]
+# Name, detector, and literals of which each of its tokens has one.
+_DETECTORS: tuple[_Kind, ...] = (
+    ("AWS key", AWSKeyDetector, ("AKIA", "ASIA", "ABIA", "ACCA", "A3T", "aws", "AWS")),
+    ("Azure storage key", AzureStorageKeyDetector, ("AccountKey=",)),
+    ("Discord token", DiscordBotTokenDetector, ("discord", "Discord", "DISCORD")),
+    ("GitHub token", GitHubTokenDetector, ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
+    ("GitLab token", GitLabTokenDetector, ("gl", "GR1348941")),
+    ("JSON web token", JwtTokenDetector, ("eyJ",)),
+    ("Mailchimp key", MailchimpDetector, ("-us",)),
+    ("npm token", NpmDetector, ("_authToken",)),
+    ("OpenAI key", OpenAIDetector, ("T3BlbkFJ",)),
+    ("PyPI token", PypiTokenDetector, ("pypi-AgE",)),
+    ("SendGrid key", SendGridDetector, ("SG.",)),
+    ("Slack token", SlackDetector, ("xox", "hooks.slack.com")),
+    ("Square secret", SquareOAuthDetector, ("sq0csp",)),
+    ("Stripe key", StripeDetector, ("k_live_",)),
+    ("Twilio key", TwilioKeyDetector, ("AC", "SK")),
+)
+# Tokens that the detector does not know yet: name, pattern, literals.
+_MORE = (
+    ("GitHub token", re.compile(r"github_pat_[A-Za-z0-9_]{22,}"), ("github_pat_",)),
+    ("Google key", re.compile(r"AIza[0-9A-Za-z_-]{35}"), ("AIza",)),
+    ("Hugging Face token", re.compile(r"\bhf_[A-Za-z]{34}\b"), ("hf_",)),
+    ("npm token", re.compile(r"npm_[A-Za-z0-9]{36}"), ("npm_",)),
+    ("OpenAI key", re.compile(r"sk-(?:proj-)?[A-Za-z0-9_-]{40,}"), ("sk-",)),
+    ("Telegram token", re.compile(r"\b\d{8,10}:AA[0-9A-Za-z_-]{33}\b"), (":AA",)),
+)
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)(.+?)"
+    r"(?=-----END (?:[A-Z0-9]+ )*PRIVATE KEY|\Z)",
+    re.DOTALL,
+)
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=]{24,}")
+_BASIC_AUTH = re.compile(r"://[^/\s:@'\"{}<>%$]+:([^/\s:@'\"{}<>%$]{3,})@")
+_NO_PASSWORD = {"password", "passwd", "pass", "pwd", "secret", "***", "removed_password"}
+_PASSWORD_NAMES = ("passw", "secret", "api_key", "apikey", "token", "credential", "private_key")
+_ASSIGNED = re.compile(
+    r"""\w*["'\]]*\s*(?::\s*\w+\s*)?[=:]\s*[brf]?(["'])([^"'\s\\{}<>%$]{8,})\1"""
+)
+_EMAIL_HOST = re.compile(r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b")
+_EMAIL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}\Z")
+_NO_PERSON = re.compile(
+    r"@(?:[\w.-]*\.)?(?:example\.(?:com|org|net)|(?:example|test|invalid|local|localhost))$|^git@",
+    re.IGNORECASE,
+)
+_IPV4_HINT = re.compile(r"\.\d{1,3}\.\d")
+_IPV6_HINT = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]")
+_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}::?){2,7}(?:[0-9A-Fa-f]{1,4})?(?![\w:])")
+_VERSION_BEFORE = re.compile(r"(?:version|release|[=<>~]=|\bv)\W{0,4}$", re.IGNORECASE)
+_LOOK_BEFORE_CHARS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Characters ``[start, end)`` to be replaced by ``placeholder``."""
+
+    kind: str
+    start: int
+    end: int
+    placeholder: str
+
+    @property
+    def is_secret(self) -> bool:
+        """Not an address: a password before an ``@`` is no e-mail address' name."""
+        return self.placeholder.startswith(_REMOVED)
+
+
+def redact(text: str, config: SecretsConfig) -> tuple[str, Counter[str]]:
+    """Returns the text with placeholders, and how many of each kind stand in it."""
+    findings = sorted(_findings(text, config), key=lambda f: (f.start, not f.is_secret, -f.end))
+    if not findings:
+        return text, Counter()
+    parts, end, counts = [], 0, Counter[str]()
+    for finding in findings:
+        if finding.start < end:
+            continue  # within one already replaced
+        parts += [text[end : finding.start], finding.placeholder]
+        counts[finding.kind] += 1
+        end = finding.end
+    return "".join([*parts, text[end:]]), counts
+
+
+def _findings(text: str, config: SecretsConfig) -> Iterator[Finding]:
+    if config.replace_secrets:
+        yield from _tokens(text)
+        yield from _private_keys(text)
+        yield from _passwords(text, config.min_entropy_bits)
+    if config.replace_addresses:
+        yield from _emails(text)
+        yield from _addresses(text)
+
+
+def _tokens(text: str) -> Iterator[Finding]:
+    for kind, pattern, literals in _patterns():
+        if any(literal in text for literal in literals):
+            for match in pattern.finditer(text):
+                yield _secret(kind, *match.span())
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str], tuple[str, ...]]]:
+    known = [
+        (kind, pattern, literals)
+        for kind, detector, literals in _DETECTORS
+        for pattern in detector.denylist  # type: ignore[attr-defined]
+    ]
+    return [*known, *_MORE]
+
+
+def _secret(kind: str, start: int, end: int) -> Finding:
+    name = "".join(c if c.isalnum() else "_" for c in kind.upper())
+    return Finding(kind=kind, start=start, end=end, placeholder=_REMOVED + name)
+
+
+def _private_keys(text: str) -> Iterator[Finding]:
+    """Finds the key's lines between its markers; quotes and line ends around them stay."""
+    if "PRIVATE KEY" not in text:
+        return
+    for block in _PRIVATE_KEY.finditer(text):
+        for body in _KEY_BODY.finditer(text, *block.span(2)):
+            yield _secret(PRIVATE_KEY, *body.span())
+
+
+def _passwords(text: str, min_entropy_bits: float) -> Iterator[Finding]:
+    if "://" in text:
+        for match in _BASIC_AUTH.finditer(text):
+            if match.group(1).lower() not in _NO_PASSWORD:
+                yield _secret(PASSWORD, *match.span(1))
+    lowered = text.lower()
+    if len(lowered) != len(text):  # some letters change their length; offsets would not hold
+        return
+    for name in _PASSWORD_NAMES:
+        at = lowered.find(name)
+        while at >= 0:
+            value = _ASSIGNED.match(text, at + len(name))
+            if value and _looks_random(value.group(2), min_entropy_bits):
+                yield _secret(PASSWORD, *value.span(2))
+            at = lowered.find(name, at + len(name))
+
+
+def _looks_random(value: str, min_entropy_bits: float) -> bool:
+    """Says whether a value is none that a person would read: mixed, and hard to guess."""
+    has_both = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    counts = Counter(value).values()
+    bits = -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
+    return has_both and bits >= min_entropy_bits and "://" not in value
+
+
+def _emails(text: str) -> Iterator[Finding]:
+    found = []
+    for host in _EMAIL_HOST.finditer(text):
+        name = _EMAIL_NAME.search(text, max(0, host.start() - 64), host.start())
+        if name is None or name.group().startswith(_REMOVED):
+            continue
+        if _NO_PERSON.search(name.group() + host.group()):
+            continue
+        found.append(
+            Finding(kind=EMAIL, start=name.start(), end=host.end(), placeholder=EMAIL_PLACEHOLDER)
+        )
+    yield from _in_literals(text, found)
+
+
+def _addresses(text: str) -> Iterator[Finding]:
+    found = []
+    for start, end in _lines_with(_IPV4_HINT, text):
+        for match in _IPV4.finditer(text, start, end):
+            before = text[max(0, match.start() - _LOOK_BEFORE_CHARS) : match.start()]
+            if _is_public(match.group()) and not _VERSION_BEFORE.search(before):
+                found.append((IPV4, match.span(), IPV4_PLACEHOLDER))
+    for start, end in _lines_with(_IPV6_HINT, text):
+        found += [
+            (IPV6, match.span(), IPV6_PLACEHOLDER)
+            for match in _IPV6.finditer(text, start, end)
+            if _is_public(match.group())
+        ]
+    yield from _in_literals(
+        text,
+        [
+            Finding(kind=kind, start=start, end=end, placeholder=placeholder)
+            for kind, (start, end), placeholder in found
+        ],
+    )
+
+
+def _lines_with(hint: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Yields the lines in which a quick pattern occurs, for the slow one to search."""
+    end = 0
+    while match := hint.search(text, end):
+        start = text.rfind("\n", end, match.start()) + 1 or end
+        newline = text.find("\n", match.end())
+        end = len(text) if newline < 0 else newline
+        yield start, end
+
+
+def _is_public(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return found.is_global and not found.is_multicast
+
+
+def _in_literals(text: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yields those in strings and comments: ``a@b.T`` is a product, ``1:2:3`` a slice."""
+    findings = list(findings)
+    if not findings:
+        return
+    spans = _literal_spans(text)
+    for finding in findings:
+        if spans is None or any(s <= finding.start and finding.end <= e for s, e in spans):
+            yield finding
+
+
+def _literal_spans(text: str) -> list[tuple[int, int]] | None:
+    """Returns where strings and comments stand, or None for text that is no Python."""
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    kinds = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", -1)}
+    try:
+        return [
+            (starts[t.start[0] - 1] + t.start[1], starts[t.end[0] - 1] + t.end[1])
+            for t in tokenize.generate_tokens(io.StringIO(text).readline)
+            if t.type in kinds
+        ]
+    except (tokenize.TokenError, SyntaxError, IndexError, ValueError, RecursionError):
+        return None
