@@ -134,7 +134,7 @@ def test_damaged_archives_are_named_and_leave_the_old_corpus(world):
     with pytest.raises(CorpusError, match=r"alpha-1\.0\.tar\.gz"):
         main([str(config)])
     assert (folder / "out" / "report.json").is_file()
-    assert not list(folder.glob(".out*")), "something was left aside"
+    assert not list(folder.glob(".out.new-*")), "something was left aside"
 
 
 def test_a_bomb_is_one_counted_drop(world, capsys):

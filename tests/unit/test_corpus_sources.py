@@ -7,15 +7,30 @@ import pytest
 
 from training.artifact.errors import CorpusError
 from training.corpus.config import CorpusConfig, SourcesConfig
+from training.corpus.parts import Part
 from training.corpus.projects import folder_metadata
-from training.corpus.reading import read_source
+from training.corpus.reading import Reader
 from training.corpus.sources import archive_name, list_sources
 
 TEXT = "def double(value):\n    return value + value\n\n" * 8
 
 
 def config(**sources):
-    return CorpusConfig(out=Path("out"), licences=("MIT",), sources=SourcesConfig(**sources))
+    allowed = ("MIT", "Apache-2.0", "BSD-2-Clause")
+    return CorpusConfig(out=Path("out"), licences=allowed, sources=SourcesConfig(**sources))
+
+
+@pytest.fixture
+def read(tmp_path_factory):
+    """Reads one source; returns the paths that were kept, and the report."""
+
+    def read_it(source, settings):
+        part = Part(folder=tmp_path_factory.mktemp("work"), number=0)
+        report = Reader.of(settings).read(source, part)
+        paths = [p.as_py() for table in part.row_groups(["path"]) for p in table["path"]]
+        return paths, report
+
+    return read_it
 
 
 @pytest.mark.parametrize(
@@ -60,12 +75,12 @@ def test_a_broken_pyproject_tells_nothing(tmp_path, text):
     assert folder_metadata(tmp_path, None).name == tmp_path.name
 
 
-def test_an_installed_package_is_read_where_it_lies():
+def test_an_installed_package_is_read_where_it_lies(read):
     (source,) = list_sources(config(installed=("packaging",)))
-    package = read_source(source, config())
-    assert "packaging/version.py" in {d.path for d in package.documents}
-    assert all(d.path.startswith("packaging/") for d in package.documents)
-    assert "Apache-2.0" in package.licence
+    paths, report = read(source, config())
+    assert "packaging/version.py" in paths
+    assert all(path.startswith("packaging/") for path in paths)
+    assert "Apache-2.0" in report["licence"]
 
 
 def test_a_package_that_is_not_installed_is_named():
@@ -73,7 +88,7 @@ def test_a_package_that_is_not_installed_is_named():
         list_sources(config(installed=("no-such-package",)))
 
 
-def test_large_and_unreadable_files_are_counted(tmp_path):
+def test_large_and_unreadable_files_are_counted(tmp_path, read):
     """If it fails, one file without permission, or of 10 GB, ends the run."""
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -83,22 +98,24 @@ def test_large_and_unreadable_files_are_counted(tmp_path):
     os.mkfifo(folder / "pipe.py")
     (folder / "loop").symlink_to(folder)
     (folder / "gone.py").symlink_to(folder / "nowhere")
-    settings = config(folders=(folder,))
+    settings = config(folders=(folder,), folder_licence="MIT")
     (source,) = list_sources(settings)
-    package = read_source(source, settings)
-    assert [d.path for d in package.documents] == ["good.py"]
-    assert package.drops == {"too large": 1}
+    paths, report = read(source, settings)
+    assert paths == ["good.py"]
+    assert report["drops"] == {"too large": 1}
+    assert report["examples"] == {"too large": ["huge.py"]}
 
 
-def test_a_file_that_vanishes_is_counted(tmp_path):
+def test_a_file_that_vanishes_is_counted(tmp_path, read):
     from training.corpus.sources import Source
 
     (tmp_path / "a.py").write_text(TEXT)
     source = Source(name="x", path=tmp_path, files=("a.py", "gone.py"))
-    assert read_source(source, config()).drops == {"unreadable": 1}
+    _, report = read(source, config())
+    assert report["drops"] == {"licence": 1, "unreadable": 1}
 
 
-def test_the_licence_file_of_the_package_itself_is_read(tmp_path):
+def test_the_licence_file_of_the_package_itself_is_read(tmp_path, read):
     """If it fails, a bundled dependency's licence is taken for the package's own."""
     import zipfile
 
@@ -109,5 +126,52 @@ def test_the_licence_file_of_the_package_itself_is_read(tmp_path):
         archive.writestr("p-1.dist-info/LICENSE", "Permission is hereby granted, free of charge")
         archive.writestr("a/code.py", TEXT)
     (source,) = list_sources(config(archives=(path,)))
-    package = read_source(source, config())
-    assert (package.licence, package.licence_source) == ("MIT", "licence file")
+    _, report = read(source, config())
+    assert (report["licence"], report["licence_source"]) == ("MIT", "licence file")
+
+
+def test_a_repository_gives_what_is_tracked_at_a_commit(tmp_path, read):
+    """If it fails, a build's left-overs and yesterday's drafts are trained on."""
+    from dulwich import porcelain
+
+    folder = tmp_path / "mine"
+    (folder / "src").mkdir(parents=True)
+    repo = porcelain.init(folder)
+    (folder / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
+    (folder / "src" / "a.py").write_text(TEXT)
+    porcelain.add(repo, [folder / "src" / "a.py", folder / "LICENSE"])
+    first = porcelain.commit(repo, message=b"one", author=b"a <a@b>", committer=b"a <a@b>")
+    (folder / "src" / "a.py").write_text(TEXT + "x = 1\n")
+    (folder / "src" / "b.py").write_text(TEXT + "y = 1\n")
+    porcelain.add(repo, [folder / "src" / "a.py", folder / "src" / "b.py"])
+    porcelain.commit(repo, message=b"two", author=b"a <a@b>", committer=b"a <a@b>")
+    (folder / "src" / "c.py").write_text(TEXT + "z = 1\n")
+    repo.close()
+    (now,) = list_sources(config(git=(str(folder),)))
+    paths, report = read(now, config())
+    assert paths == ["src/a.py", "src/b.py"]
+    assert (report["package"], report["licence"]) == ("mine", "MIT")
+    (then,) = list_sources(config(git=(f"{folder}@{first.decode()}",)))
+    assert read(then, config())[0] == ["src/a.py"]
+    assert then.metadata.version == first.decode()
+
+
+@pytest.mark.parametrize("name", ["{tmp}", "{tmp}/none", "{repo}@nowhere"])
+def test_a_repository_or_commit_that_is_not_there_is_named(tmp_path, name):
+    from dulwich import porcelain
+
+    (tmp_path / "repo").mkdir()
+    porcelain.init(tmp_path / "repo").close()
+    with pytest.raises(CorpusError, match=r"sources\.git"):
+        list_sources(config(git=(name.format(tmp=tmp_path, repo=tmp_path / "repo"),)))
+
+
+def test_what_git_ignores_is_left_out_of_a_folder(tmp_path, read):
+    for name in ("a.py", "build/b.py", "src/c.py", "src/keep.py", "src/gen/d.py"):
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / name).write_text(TEXT)
+    (tmp_path / "p" / ".gitignore").write_text("build/\nc.py\n")
+    (tmp_path / "p" / "src" / ".gitignore").write_text("gen\n")
+    settings = config(folders=(tmp_path / "p",), folder_licence="MIT")
+    (source,) = list_sources(settings)
+    assert read(source, settings)[0] == ["a.py", "src/keep.py"]

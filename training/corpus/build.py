@@ -1,19 +1,19 @@
 """Sources to Parquet: the run of ``python -m training.corpus``.
 
-Every source is read and filtered by one of a few processes; this process alone decides what is kept
-and writes (:mod:`training.corpus.writing`). Held-out packages come first, so that a training
-document equal to a held-out one is the one dropped. The documents written depend on the sources and
-the config alone.
+Every source is read and screened by one of a few processes into a part of its own; then this
+process selects among all documents (:mod:`training.corpus.selection`) and writes what is kept
+(:mod:`training.corpus.writing`). What is written depends on the sources and the config alone.
 """
 
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,20 +24,30 @@ from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
 from training.artifact.errors import ConfigError, CorpusError
-from training.artifact.files import directory_written_aside, write_json_atomically
+from training.artifact.files import (
+    directory_written_aside,
+    write_json_atomically,
+    write_text_atomically,
+)
+from training.artifact.schema import to_mapping
 from training.corpus.config import CorpusConfig
-from training.corpus.document import Package
 from training.corpus.fingerprint import inputs_sha256
-from training.corpus.reading import read_source
-from training.corpus.sources import Source, list_sources
-from training.corpus.writing import HELDOUT, TRAIN, CorpusWriter
+from training.corpus.parts import Part
+from training.corpus.reading import Reader
+from training.corpus.selection import select
+from training.corpus.sources import Source, SourceKind, list_sources
+from training.corpus.writing import cluster_report, source_report, write_corpus
 from training.progress import progress_bar
 
 REPORT_FILE = "report.json"
+_INPUTS_FILE = "inputs"
 
 
 def build(config: CorpusConfig) -> dict[str, Any]:
     """Builds the corpus at ``config.out``, whole or not at all, and returns its report.
+
+    What was read stays in a work folder beside it until the corpus is whole, so that a run that was
+    stopped, however it was, goes on with the sources that are left.
 
     Raises:
         ConfigError: ``config.out`` is a folder of something else, which would be replaced.
@@ -46,28 +56,47 @@ def build(config: CorpusConfig) -> dict[str, Any]:
     started = time.monotonic()
     _check_replaceable(config.out)
     inputs = inputs_sha256(config)
-    heldout = {str(canonicalize_name(name)) for name in config.heldout}
+    work = _work_folder(config.out, inputs)
     sources = list_sources(config)
-    _warn(
-        f"'heldout' names {name}, which none of the sources is"
-        for name in sorted(heldout - {source.name for source in sources})
-    )
-    sources.sort(key=lambda source: source.name not in heldout)  # stable: by name within each
-    with (
-        directory_written_aside(config.out) as aside,
-        progress_bar(len(sources), "corpus", "package") as bar,
-    ):
-        writer = CorpusWriter(aside, config)
-        for source, package in _read_ahead(sources, config):
-            _check_split(source, package, heldout)
-            _warn(package.warnings)
-            bar.set_postfix_str(f"{package.name}: {len(package.documents)} files", refresh=False)
-            writer.add(package, HELDOUT if source.name in heldout else TRAIN)
-            bar.update()
-        report = {**writer.finish(), "inputs_sha256": inputs}
-        report["seconds"] = round(time.monotonic() - started, 1)
+    parts = [Part(folder=work, number=number) for number in range(len(sources))]
+    reports = _read_all(sources, parts, config)
+    _check_heldout(config, sources, reports)
+    selection = select(parts, config)
+    with directory_written_aside(config.out) as aside:
+        totals = write_corpus(aside, parts, selection, rows_per_file=config.rows_per_file)
+        packages = [source_report(r, number, selection) for number, r in enumerate(reports)]
+        report = {
+            **totals,
+            "drops": _sum(packages, "drops"),
+            "redactions": _sum(packages, "redactions"),
+            "unparsable": sum(package["unparsable"] for package in packages),
+            "duplicates": cluster_report(selection),
+            "packages": sorted(packages, key=lambda p: (-p["kept_bytes"], p["package"])),
+            "config": to_mapping(config),
+            "inputs_sha256": inputs,
+            "seconds": round(time.monotonic() - started, 1),
+        }
         write_json_atomically(aside / REPORT_FILE, report)
+    shutil.rmtree(work, ignore_errors=True)
     return report
+
+
+def _work_folder(out: Path, inputs: str) -> Path:
+    """Returns the folder for parts of these very inputs, emptied if it held others."""
+    work = out.parent / f".{out.name}.work"
+    mark = work / _INPUTS_FILE
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != inputs:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        write_text_atomically(mark, inputs)
+    return work
+
+
+def _sum(packages: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for package in packages:
+        total.update(package[key])
+    return dict(sorted(total.items()))
 
 
 def finished_report(config: CorpusConfig) -> dict[str, Any] | None:
@@ -84,36 +113,49 @@ def finished_report(config: CorpusConfig) -> dict[str, Any] | None:
     return report
 
 
-def _read_ahead(
-    sources: Sequence[Source], config: CorpusConfig
-) -> Iterator[tuple[Source, Package]]:
-    """Yields each source with what was read of it, in order, a few being read ahead.
-
-    Only a few: packages wait in memory until they are written.
-    """
+def _read_all(
+    sources: Sequence[Source], parts: Sequence[Part], config: CorpusConfig
+) -> list[dict[str, Any]]:
+    """Makes all parts that are not whole yet; returns every part's report."""
+    reports = [part.read_report() for part in parts]
+    missing = [number for number, report in enumerate(reports) if report is None]
     context = multiprocessing.get_context("spawn")
-    waiting: deque[tuple[Source, Future[Package]]] = deque()
-    with ProcessPoolExecutor(config.processes, context, _start_worker) as pool:
+    with (
+        progress_bar(len(sources), "corpus", "source", initial=len(sources) - len(missing)) as bar,
+        ProcessPoolExecutor(config.processes, context, _start_worker) as pool,
+    ):
+        futures = [
+            (number, pool.submit(_read, sources[number], parts[number], config))
+            for number in missing
+        ]
         try:
-            for source in sources:
-                waiting.append((source, pool.submit(read_source, source, config)))
-                if len(waiting) > config.processes:
-                    yield _next(waiting)
-            while waiting:
-                yield _next(waiting)
+            for number, future in futures:
+                reports[number] = report = _result(future, sources[number])
+                _warn(report["warnings"])
+                bar.set_postfix_str(f"{report['package']}: {report['files']} files", refresh=False)
+                bar.update()
         finally:
             pool.shutdown(cancel_futures=True)
+    return [report for report in reports if report is not None]
 
 
-def _next(waiting: deque[tuple[Source, Future[Package]]]) -> tuple[Source, Package]:
-    source, future = waiting.popleft()
+def _result(future: Future[dict[str, Any]], source: Source) -> dict[str, Any]:
     try:
-        return source, future.result()
+        return future.result()
     except BrokenProcessPool as error:
         raise CorpusError(
-            f"a process that read packages was killed, at {source.name} or the next ones"
-            " (out of memory?); set processes=1 or remove the package"
+            f"a process that read sources was killed, at {source.name} or the next ones"
+            " (out of memory?); run the same command again to go on, or set processes=1"
         ) from error
+
+
+_worker_reader: list[Reader] = []  # of this worker process
+
+
+def _read(source: Source, part: Part, config: CorpusConfig) -> dict[str, Any]:
+    if not _worker_reader:
+        _worker_reader.append(Reader.of(config))
+    return _worker_reader[0].read(source, part)
 
 
 def _start_worker() -> None:
@@ -129,13 +171,22 @@ def _end_with_parent() -> None:
     os._exit(1)  # nobody is left to read what this process is at
 
 
-def _check_split(source: Source, package: Package, heldout: set[str]) -> None:
+def _check_heldout(
+    config: CorpusConfig, sources: Sequence[Source], reports: Sequence[dict[str, Any]]
+) -> None:
     """Refuses an archive that hides a held-out package under another file name."""
-    named = str(canonicalize_name(package.name))
-    if named in heldout and source.name not in heldout:
-        raise CorpusError(
-            f"{source.path} calls itself {named}, which is held out, but was taken for"
-            f" {source.name}; rename it to {named} or remove it from the sources"
+    heldout = {str(canonicalize_name(name)) for name in config.heldout}
+    for source, report in zip(sources, reports, strict=True):
+        named = str(canonicalize_name(report["package"]))
+        if named in heldout and source.name not in heldout:
+            raise CorpusError(
+                f"{source.path} calls itself {named}, which is held out, but was taken for"
+                f" {source.name}; rename it to {named} or remove it from the sources"
+            )
+    if not any(source.kind in {SourceKind.RECORDS, SourceKind.HUB} for source in sources):
+        _warn(
+            f"'heldout' names {name}, which none of the sources is"
+            for name in sorted(heldout - {source.name for source in sources})
         )
 
 

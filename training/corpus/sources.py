@@ -1,13 +1,15 @@
-"""Lists where documents come from: folders, archives, the lock, installed packages, the stdlib.
+"""Lists where documents come from: folders, repositories, archives, the lock, records, datasets.
 
 Sources are only named here, so that they can be ordered before any is read; the lock's archives are
 fetched. They are read by :mod:`training.corpus.reading`.
 """
 
+import glob
 import platform
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from importlib import metadata as installed_metadata
 from pathlib import Path
 
@@ -23,25 +25,37 @@ from training.artifact.errors import CorpusError
 from training.corpus.archives import LICENCE_FILE
 from training.corpus.config import CorpusConfig
 from training.corpus.fetch import Fetcher, read_lock
+from training.corpus.git import resolve_commit
 from training.corpus.licences import Metadata, read_metadata
 from training.corpus.projects import folder_metadata
+from training.corpus.records import SUFFIXES
 from training.progress import progress_bar
 
 STDLIB_NAME = "cpython-stdlib"
 STDLIB_LICENCE = "PSF-2.0"
 
 
+class SourceKind(StrEnum):
+    """How a source is read."""
+
+    PACKAGE = "package"  # a folder or an archive
+    GIT = "git"
+    RECORDS = "records"
+    HUB = "hub"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One package to read; ``metadata`` is None if the archive itself tells it.
+    """One package to read, or many in one file; ``metadata`` is None if the source itself tells it.
 
     ``name`` is normalised, so that packages sort and compare alike however they are spelled.
     """
 
     name: str
     path: Path
+    kind: SourceKind = SourceKind.PACKAGE
     metadata: Metadata | None = None
-    part: str = ""  # of a folder: the file or folder in it to take; empty for all of it
+    part: str = ""  # of a folder: what in it to take, empty for all; of a repository: the commit
     files: tuple[str, ...] = ()  # of a folder: these alone; empty for all of it
 
 
@@ -55,6 +69,11 @@ def list_sources(config: CorpusConfig) -> list[Source]:
     sources += [_archive(path) for path in config.sources.archives]
     sources += [_installed(name) for name in config.sources.installed]
     sources += [_stdlib(part) for part in config.sources.stdlib]
+    sources += [_repository(name, config.sources.folder_licence) for name in config.sources.git]
+    sources += [s for pattern in config.sources.records for s in _records(pattern)]
+    sources += [
+        Source(name=name, path=Path(name), kind=SourceKind.HUB) for name in config.sources.hub
+    ]
     sources += _locked(config)
     if not sources:
         raise CorpusError("the config names no sources; add sources.folders, lock or stdlib")
@@ -100,6 +119,37 @@ def _folder(folder: Path, licence: str | None) -> Source:
         raise CorpusError(f"the source folder {folder} does not exist; correct sources.folders")
     metadata = folder_metadata(folder, licence)
     return Source(name=canonicalize_name(metadata.name), path=folder, metadata=metadata)
+
+
+def _repository(name: str, licence: str | None) -> Source:
+    path, _, revision = name.partition("@")
+    folder = Path(path)
+    commit = resolve_commit(folder, revision or "HEAD")
+    metadata = replace(folder_metadata(folder, licence), version=commit)
+    return Source(
+        name=canonicalize_name(metadata.name.removesuffix(".git")),
+        path=folder,
+        kind=SourceKind.GIT,
+        metadata=metadata,
+        part=commit,
+    )
+
+
+def matching(pattern: str) -> list[Path]:
+    """Returns the files that a pattern names, sorted; ``**`` stands for any folders."""
+    return sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
+
+
+def _records(pattern: str) -> list[Source]:
+    paths = matching(pattern)
+    if not paths:
+        raise CorpusError(f"sources.records: nothing is called {pattern}; correct the pattern")
+    for path in paths:
+        if not path.name.endswith(SUFFIXES):
+            raise CorpusError(
+                f"sources.records: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern"
+            )
+    return [Source(name=path.name, path=path, kind=SourceKind.RECORDS) for path in paths]
 
 
 def _installed(name: str) -> Source:

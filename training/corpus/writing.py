@@ -1,109 +1,134 @@
-"""Decides what is kept of the corpus as a whole, and writes it to Parquet.
+"""Writes what was selected: Parquet, report, attribution.
 
-Packages must come in a fixed order, held-out ones first: of two equal documents the first is kept,
-so that held-out text is never trained on. Nothing is read or filtered by content here. Called by
-:mod:`training.corpus.build`.
+Parts are read again in the order of their sources, a row group at a time. Nothing is decided here.
+Called by :mod:`training.corpus.build`.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact.errors import CorpusError
-from training.artifact.schema import to_mapping
-from training.corpus.config import CorpusConfig
-from training.corpus.document import SCHEMA, Document, Package, to_table
-from training.corpus.duplicates import ContaminationFilter, DuplicateFilter
-from training.corpus.licences import disallowed
-from training.corpus.problems import problem_texts
+from training.artifact.files import write_text_atomically
+from training.corpus.document import SCHEMA
+from training.corpus.parts import Part
+from training.corpus.screening import EXAMPLES
+from training.corpus.selection import Selection, clusters
 
 TRAIN, HELDOUT = "train", "heldout"
 SPLITS = (HELDOUT, TRAIN)
-ROW_GROUP_DOCUMENTS = 1000
+NOTICE_FILE = "NOTICE"
+CLUSTERS_SHOWN = 20
 
 
-class CorpusWriter:
-    """Applies what concerns the corpus as a whole, and writes what is left."""
+def write_corpus(
+    folder: Path, parts: Sequence[Part], selection: Selection, *, rows_per_file: int
+) -> dict[str, Any]:
+    """Writes both splits and the attribution; returns the report's totals.
 
-    def __init__(self, folder: Path, config: CorpusConfig) -> None:
-        self._config = config
-        self._allowed = frozenset(config.licences)
-        self._duplicates = DuplicateFilter()
-        self._contamination = ContaminationFilter(
-            problem_texts(config.decontaminate), config.decontaminate_min_words
-        )
-        self._parts = {split: SplitWriter(folder / split, config.rows_per_file) for split in SPLITS}
-        self._packages: list[dict[str, Any]] = []
-        self._drops: Counter[str] = Counter()
+    Raises:
+        CorpusError: Nothing is left to train on.
+    """
+    splits, hashes = {}, []
+    for split in SPLITS:
+        writer = SplitWriter(folder / split, rows_per_file)
+        for number, part in enumerate(parts):
+            writer.write(part, selection.kept_rows(number, heldout=split == HELDOUT))
+        splits[split] = writer.close()
+        hashes.append(writer.corpus_hash())
+    if not splits[TRAIN]["documents"]:
+        raise CorpusError("no document is left to train on; loosen the filters or add sources")
+    write_text_atomically(folder / NOTICE_FILE, notice(selection))
+    return {
+        "corpus_sha256": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "splits": splits,
+        "licences": totals(selection, "licence"),
+    }
 
-    def add(self, package: Package, split: str) -> None:
-        """Takes one package's documents into a split."""
-        not_allowed = disallowed(package.licence, self._allowed)
-        kept = []
-        for document in package.documents:
-            reason = "licence" if not_allowed else self._reason(document)
-            if reason is None:
-                kept.append(document)
-            else:
-                package.drops[reason] += 1
-        self._parts[split].write(kept)
-        self._drops.update(package.drops)
-        self._packages.append(
-            {
-                "package": package.name,
-                "version": package.version,
-                "split": split,
-                "licence": package.licence,
-                "licence_source": package.licence_source,
-                "licence_not_allowed": not_allowed,
-                "files": package.n_files,
-                "bytes": package.n_bytes,
-                "kept_files": len(kept),
-                "kept_bytes": sum(len(d.text.encode()) for d in kept),
-                "drops": dict(sorted(package.drops.items())),
-                "warnings": package.warnings,
-            }
-        )
 
-    def _reason(self, document: Document) -> str | None:
-        if self._contamination.is_contaminated(document):
-            return "benchmark problem"
-        if not self._duplicates.is_new(document):
-            return "exact duplicate"
-        return None
+def totals(selection: Selection, column: str) -> dict[str, dict[str, int]]:
+    """Returns kept documents and bytes by the values of a column, both splits together."""
+    found = selection.candidates
+    counts: dict[str, dict[str, int]] = {}
+    for index, key in enumerate(getattr(found, column)):
+        if index not in selection.dropped:
+            total = counts.setdefault(key, {"documents": 0, "bytes": 0})
+            total["documents"] += 1
+            total["bytes"] += found.n_bytes[index]
+    return dict(sorted(counts.items()))
 
-    def finish(self) -> dict[str, Any]:
-        """Closes the files and returns the report.
 
-        Raises:
-            CorpusError: Nothing is left to train on.
-        """
-        splits = {name: part.close() for name, part in self._parts.items()}
-        if not splits[TRAIN]["documents"]:
-            raise CorpusError("no document is left to train on; loosen the filters or add sources")
-        hashes = "".join(part.corpus_hash() for part in self._parts.values())
-        return {
-            "corpus_sha256": hashlib.sha256(hashes.encode()).hexdigest(),
-            "splits": splits,
-            "licences": self._licences(),
-            "drops": dict(sorted(self._drops.items())),
-            "packages": sorted(self._packages, key=lambda p: (-p["kept_bytes"], p["package"])),
-            "config": to_mapping(self._config),
+def notice(selection: Selection) -> str:
+    """Returns the attribution that goes with a model trained on the corpus: who wrote it."""
+    found = selection.candidates
+    packages = sorted(
+        {
+            (found.package[i], found.version[i], found.licence[i])
+            for i in range(len(found))
+            if i not in selection.dropped and not selection.is_heldout[i]
         }
+    )
+    lines = [f"{name} {version}".strip() + f": {licence}" for name, version, licence in packages]
+    head = "Trained on source code of these packages, each under its own licence:\n\n"
+    return head + "\n".join(lines) + "\n"
 
-    def _licences(self) -> dict[str, dict[str, int]]:
-        """Returns how much is kept under each licence."""
-        totals: dict[str, dict[str, int]] = {}
-        for package in sorted(self._packages, key=lambda p: str(p["licence"])):
-            if package["kept_files"]:
-                total = totals.setdefault(package["licence"], {"documents": 0, "bytes": 0})
-                total["documents"] += package["kept_files"]
-                total["bytes"] += package["kept_bytes"]
-        return totals
+
+def source_report(report: Mapping[str, Any], number: int, selection: Selection) -> dict[str, Any]:
+    """Adds to a part's report what the selection made of it."""
+    found = selection.candidates
+    mine = selection.by_part.get(number, ())
+    kept = [i for i in mine if i not in selection.dropped]
+    drops = Counter(report["drops"])
+    examples = {reason: list(paths) for reason, paths in report["examples"].items()}
+    for index in mine:
+        dropped = selection.dropped.get(index)
+        if dropped is not None:
+            drops[dropped.reason] += 1
+            shown = examples.setdefault(dropped.reason, [])
+            if len(shown) < EXAMPLES:
+                shown.append(found.path[index])
+    return {
+        **report,
+        "drops": dict(sorted(drops.items())),
+        "examples": examples,
+        "split": HELDOUT if any(selection.is_heldout[i] for i in mine) else TRAIN,
+        "kept_files": len(kept),
+        "kept_bytes": sum(found.n_bytes[i] for i in kept),
+    }
+
+
+def cluster_report(selection: Selection) -> dict[str, Any]:
+    """Returns how many documents stand for several, and the largest such clusters."""
+    found, all_clusters = selection.candidates, clusters(selection)
+    shown = [
+        {
+            "kept": _name(selection, kept),
+            "dropped": len(members),
+            "examples": [
+                {"document": _name(selection, i), "similarity": selection.dropped[i].similarity}
+                for i in members[:EXAMPLES]
+            ],
+        }
+        for kept, members in list(all_clusters.items())[:CLUSTERS_SHOWN]
+    ]
+    n_bytes = sum(found.n_bytes[i] for members in all_clusters.values() for i in members)
+    n_documents = sum(map(len, all_clusters.values()))
+    return {
+        "clusters": len(all_clusters),
+        "documents": n_documents,
+        "bytes": n_bytes,
+        "largest": shown,
+    }
+
+
+def _name(selection: Selection, index: int) -> str:
+    found = selection.candidates
+    return f"{found.package[index]}: {found.path[index]}"
 
 
 class SplitWriter:
@@ -117,18 +142,24 @@ class SplitWriter:
         self._n_files = self._n_rows = self._rows_in_file = self._n_bytes = 0
         self._sha256: list[str] = []
 
-    def write(self, documents: Sequence[Document]) -> None:
-        """Appends documents, as row groups of :data:`ROW_GROUP_DOCUMENTS`."""
-        for start in range(0, len(documents), ROW_GROUP_DOCUMENTS):
-            group = documents[start : start + ROW_GROUP_DOCUMENTS]
-            if self._file is None or self._rows_in_file >= self._rows_per_file:
-                self._next_file()
-            assert self._file is not None
-            self._file.write_table(to_table(group))
-            self._rows_in_file += len(group)
-            self._n_rows += len(group)
-            self._n_bytes += sum(len(d.text.encode()) for d in group)
-            self._sha256 += [d.sha256 for d in group]
+    def write(self, part: Part, rows: set[int]) -> None:
+        """Appends the named rows of a part."""
+        first = 0
+        for table in part.row_groups([*SCHEMA.names, "n_bytes"]) if rows else ():
+            keep = [i for i in range(table.num_rows) if first + i in rows]
+            first += table.num_rows
+            if keep:
+                self._write_group(table.take(pa.array(keep)))
+
+    def _write_group(self, table: pa.Table) -> None:
+        if self._file is None or self._rows_in_file >= self._rows_per_file:
+            self._next_file()
+        assert self._file is not None
+        self._file.write_table(table.select(SCHEMA.names))
+        self._rows_in_file += table.num_rows
+        self._n_rows += table.num_rows
+        self._n_bytes += sum(table["n_bytes"].to_pylist())
+        self._sha256 += table["sha256"].to_pylist()
 
     def close(self) -> dict[str, int]:
         """Ends the last file; returns the split's totals."""

