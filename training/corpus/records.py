@@ -17,7 +17,6 @@ from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import zstandard
 
 from training.artifact.errors import CorpusError
 from training.corpus.config import RecordFields
@@ -52,7 +51,7 @@ def read_records(path: Path, fields: RecordFields) -> Iterator[Record]:
         rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
         for number, row in enumerate(rows, start=1):
             yield _record(row, fields, number)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise CorpusError(
             f"{path} is damaged ({error}); fetch it again or remove it from sources.records"
         ) from error
@@ -95,7 +94,8 @@ def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
     if path.suffix == ".gz":
         return gzip.open(path, "rb")
     if path.suffix == ".zst":
-        return io.BufferedReader(zstandard.open(path, "rb"))
+        stream = pa.input_stream(str(path), compression="zstd")  # tells a frame that was cut off
+        return io.BufferedReader(stream)
     return path.open("rb")
 
 

@@ -1,0 +1,99 @@
+"""Records of source files: every form gives the same documents, damage is counted."""
+
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from training.artifact.errors import CorpusError
+from training.corpus.config import RecordFields
+from training.corpus.records import DAMAGED_RECORD, read_hub, read_records
+
+FIELDS = RecordFields()
+ROWS = [
+    {"repo_name": "a/b", "path": "x.py", "license": "mit", "content": "x = 1\n", "stars": 7},
+    {
+        "repo_name": "c/d",
+        "path": "ü.py",
+        "license": ["mit", "apache-2.0"],
+        "content": "ü = '\\0'\n",
+    },
+    {"text": "y = 2\n"},
+]
+
+
+def lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def write(path):
+    data = lines(ROWS)
+    if path.suffix == ".gz":
+        data = gzip.compress(data)
+    if path.suffix == ".zst":
+        data = pa.compress(data, codec="zstd", asbytes=True)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["a.json", "a.jsonl", "a.json.gz", "a.jsonl.gz", "a.json.zst", "a.jsonl.zst"]
+)
+def test_every_packing_gives_the_same_records(tmp_path, name):
+    first, second, third = read_records(write(tmp_path / name), FIELDS)
+    assert (first.package, first.path, first.licence) == ("a/b", "x.py", "MIT")
+    assert (first.data, first.facts) == (b"x = 1\n", {"stars": 7.0})
+    assert (second.licence, second.data.decode()) == ("Apache-2.0 AND MIT", "ü = '\\0'\n")
+    assert (third.package, third.path, third.licence) == ("", "record_3.py", "UNKNOWN")
+
+
+def test_parquet_gives_the_same_records(tmp_path):
+    rows = [{"repo_name": r.get("repo_name"), "content": r.get("content")} for r in ROWS[:2]]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    found = list(read_records(tmp_path / "a.parquet", FIELDS))
+    assert [r.data.decode() for r in found] == [r["content"] for r in rows]
+
+
+def test_a_dataset_is_read_as_a_stream(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_bytes(lines(ROWS[:1] * 3))
+    found = list(read_hub(str(tmp_path / "data"), FIELDS))
+    assert [r.path for r in found] == ["x.py"] * 3
+
+
+def test_a_dataset_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CorpusError, match=r"sources\.hub"):
+        list(read_hub(str(tmp_path / "nowhere"), FIELDS))
+
+
+def test_damaged_records_are_counted_and_the_rest_is_read(tmp_path, monkeypatch):
+    """If it fails, one bad line among millions ends the run, or fills the memory."""
+    monkeypatch.setattr("training.corpus.records.MAX_LINE_BYTES", 1000)
+    long = lines([{"content": "z" * 5000}])
+    deep = b"[" * 900 + b"\n"
+    data = b'{"cut\n\n[1]\n' + long + deep + b'{"content": 5}\n\xff\xfe\n' + lines(ROWS[:1])
+    (tmp_path / "a.jsonl").write_bytes(data)
+    found = list(read_records(tmp_path / "a.jsonl", FIELDS))
+    assert [r.problem for r in found] == [DAMAGED_RECORD] * 6 + [None]
+
+
+@pytest.mark.parametrize("name", ["a.json.gz", "a.json.zst", "a.parquet"])
+def test_a_damaged_file_is_named(tmp_path, name):
+    good = write(tmp_path / name).read_bytes() if name != "a.parquet" else b"PAR1" + b"x" * 50
+    (tmp_path / name).write_bytes(good[: len(good) // 2])
+    with pytest.raises(CorpusError, match=name):
+        list(read_records(tmp_path / name, FIELDS))
+
+
+def test_a_bomb_goes_by_as_a_stream(tmp_path, monkeypatch):
+    """If it fails, a small file fills the memory."""
+    monkeypatch.setattr("training.corpus.records.MAX_LINE_BYTES", 1 << 20)
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb") as file:
+        for _ in range(64):
+            file.write(b"0" * (1 << 20))
+    (tmp_path / "a.json.gz").write_bytes(packed.getvalue())
+    assert [r.problem for r in read_records(tmp_path / "a.json.gz", FIELDS)] == [DAMAGED_RECORD]

@@ -1,0 +1,194 @@
+"""``python -m training.corpus.bigquery``: Python files of GitHub's public dataset, into a bucket.
+
+Asks BigQuery first how much the query would scan, and refuses to run it over the cap. The jobs'
+names follow from what is asked, so the same command goes on with what is there. It guesses no
+price.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
+from training.corpus.bigquery import query
+from training.corpus.bigquery.query import Extraction
+
+Submit = Callable[[str], Any]  # from a job's id to the job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """BigQuery: the client, and what else of its library is needed, so that tests need none."""
+
+    client: Any
+    dataset: Callable[[dict[str, Any]], Any]
+    query_config: Callable[[dict[str, Any]], Any]
+    extract_config: Callable[[dict[str, Any]], Any]
+    conflict: type[Exception]  # a job with this id is there already
+    not_found: type[Exception]
+    failures: tuple[type[Exception], ...]
+
+
+def connect(project: str) -> Service:
+    """Returns the real service, with the credentials of the environment.
+
+    Raises:
+        PrerequisiteError: The extra is not installed, or there are no credentials.
+    """
+    try:
+        from google.api_core import exceptions  # noqa: PLC0415 - an extra that few install
+        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+        from google.cloud import bigquery  # noqa: PLC0415
+    except ImportError as error:
+        raise PrerequisiteError(
+            'BigQuery needs google-cloud-bigquery; install it with: pip install ".[bigquery]"'
+        ) from error
+    try:
+        client = bigquery.Client(project=project)
+    except GoogleAuthError as error:
+        raise PrerequisiteError(f"BigQuery has no credentials to use: {error}") from error
+    return Service(
+        client=client,
+        dataset=bigquery.Dataset.from_api_repr,
+        query_config=bigquery.QueryJobConfig.from_api_repr,
+        extract_config=bigquery.ExtractJobConfig.from_api_repr,
+        conflict=exceptions.Conflict,
+        not_found=exceptions.NotFound,
+        failures=(exceptions.GoogleAPIError, GoogleAuthError, OSError),  # OSError: the network
+    )
+
+
+def main(argv: Sequence[str], connect: Callable[[str], Service] = connect) -> int:
+    """Runs the extraction, or as much of it as is not done yet."""
+    arguments = _parser().parse_args(argv)
+    extraction = Extraction(licences=tuple(arguments.licences), share=arguments.share)
+    uri = query.destination_uri(arguments.bucket)
+    service = connect(arguments.project)
+    try:
+        _refuse_over_cap(service, extraction, arguments.max_billed_bytes)
+        if not arguments.dry_run:
+            _extract(service, extraction, uri, arguments)
+    except service.failures as error:
+        message = " ".join(str(error).split())
+        raise CorpusError(f"BigQuery did not do it: {message}; run it again to go on") from error
+    return 0
+
+
+def _refuse_over_cap(service: Service, extraction: Extraction, max_billed_bytes: int) -> None:
+    config = service.query_config(query.dry_run_configuration(extraction))
+    job = service.client.query(query.sql(), job_config=config, location=query.LOCATION)
+    scanned = int(job.total_bytes_processed)
+    sys.stdout.write(f"the query would scan {scanned} bytes\n")
+    if scanned > max_billed_bytes:
+        raise ConfigError(
+            f"the query would scan {scanned} bytes, over the cap of {max_billed_bytes}; raise"
+            " --max-billed-bytes if you want to pay for it"
+        )
+
+
+def _extract(
+    service: Service, extraction: Extraction, uri: str, arguments: argparse.Namespace
+) -> None:
+    table = query.table_of(arguments.project, extraction)
+    table_id = ".".join(table.values())
+    extract_name = f"parrotlet-extract-{query.name_of(extraction, uri)}"
+    if _is_done(service, extract_name):  # before the table is looked for: it may have expired
+        sys.stdout.write(f"{uri} was written by an earlier run\n")
+        return
+
+    def ask(job_id: str) -> Any:
+        config = query.query_configuration(
+            extraction, table=table, max_billed_bytes=arguments.max_billed_bytes
+        )
+        return service.client.query(
+            query.sql(),
+            job_config=service.query_config(config),
+            job_id=job_id,
+            location=query.LOCATION,
+        )
+
+    def write(job_id: str) -> Any:
+        config = service.extract_config(query.extract_configuration())
+        return service.client.extract_table(
+            table_id, uri, job_id=job_id, location=query.LOCATION, job_config=config
+        )
+
+    service.client.create_dataset(
+        service.dataset(query.dataset_resource(arguments.project)), exists_ok=True
+    )
+    query_name = f"parrotlet-query-{query.name_of(extraction)}"
+    _finish(service, ask, query_name, is_usable=lambda: _table(service, table_id) is not None)
+    rows = _let_expire(service, table_id)
+    _finish(service, write, extract_name, is_usable=lambda: True)
+    sys.stdout.write(f"{uri}: {rows} rows written\n")
+
+
+def _finish(service: Service, submit: Submit, name: str, *, is_usable: Callable[[], bool]) -> None:
+    """Starts the job, or goes on with the one that is there, and waits for its end.
+
+    A job's id is spent for ever, so after one that failed, or whose result is gone, comes the next.
+    """
+    for job_id in _job_ids(name):
+        try:
+            job = submit(job_id)
+            sys.stdout.write(f"job {job_id} started\n")
+        except service.conflict:
+            job = service.client.get_job(job_id, location=query.LOCATION)
+            if job.state == "DONE" and (job.error_result or not is_usable()):
+                continue
+            sys.stdout.write(f"job {job_id} is there already, going on with it\n")
+        job.result()
+        return
+
+
+def _is_done(service: Service, name: str) -> bool:
+    for job_id in _job_ids(name):
+        try:
+            job = service.client.get_job(job_id, location=query.LOCATION)
+        except service.not_found:
+            return False
+        if job.state != "DONE" or not job.error_result:
+            return bool(job.state == "DONE")
+    raise AssertionError("job ids do not end")
+
+
+def _job_ids(name: str) -> Iterator[str]:
+    return (f"{name}-{attempt}" for attempt in count(1))
+
+
+def _table(service: Service, table_id: str) -> Any:
+    try:
+        return service.client.get_table(table_id)
+    except service.not_found:
+        return None
+
+
+def _let_expire(service: Service, table_id: str) -> int:
+    """Gives the table its end, which an older dataset may not give, and returns its rows."""
+    table = service.client.get_table(table_id)
+    if table.expires is None:
+        table.expires = datetime.now(UTC) + timedelta(days=query.TABLE_LIFETIME_DAYS)
+        table = service.client.update_table(table, ["expires"])
+    return int(table.num_rows)
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = Extraction()
+    parser = argparse.ArgumentParser(prog="python -m training.corpus.bigquery", description=__doc__)
+    parser.add_argument("--project", required=True, help="the Google Cloud project that pays")
+    parser.add_argument("--bucket", required=True, metavar="gs://BUCKET/PREFIX")
+    parser.add_argument("--max-billed-bytes", required=True, type=int, metavar="N")
+    parser.add_argument("--dry-run", action="store_true", help="only say how much it would scan")
+    parser.add_argument(
+        "--share", type=float, default=defaults.share, help="of the contents; scans no less"
+    )
+    parser.add_argument("--licences", nargs="+", default=defaults.licences, metavar="KEY")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

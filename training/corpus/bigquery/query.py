@@ -1,0 +1,156 @@
+"""What is asked of BigQuery: the SQL, its parameters, and names that follow from them alone.
+
+Configurations are those of the REST interface, plain values, so that this module needs no library
+and a test can read them. It talks to nobody. Called by ``__main__``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from training.artifact.errors import ConfigError
+
+LOCATION = "US"  # where the public dataset is; a query runs where its tables are
+DATASET = "parrotlet"
+TABLE_LIFETIME_DAYS = 7
+WHOLE = 1_000_000  # the share is counted in millionths
+
+# The keys of the dataset's table of licences. It does not say "or later" of the GNU licences, so
+# each is taken for that version only.
+SPDX = {
+    "agpl-3.0": "AGPL-3.0-only",
+    "apache-2.0": "Apache-2.0",
+    "artistic-2.0": "Artistic-2.0",
+    "bsd-2-clause": "BSD-2-Clause",
+    "bsd-3-clause": "BSD-3-Clause",
+    "cc0-1.0": "CC0-1.0",
+    "epl-1.0": "EPL-1.0",
+    "gpl-2.0": "GPL-2.0-only",
+    "gpl-3.0": "GPL-3.0-only",
+    "isc": "ISC",
+    "lgpl-2.1": "LGPL-2.1-only",
+    "lgpl-3.0": "LGPL-3.0-only",
+    "mit": "MIT",
+    "mpl-2.0": "MPL-2.0",
+    "unlicense": "Unlicense",
+}
+_BUCKET_PREFIX = re.compile(r"gs://[a-z0-9][a-z0-9._-]+/[^*\s]*[^*\s/]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """Which files to take; the order of ``licences`` does not matter."""
+
+    licences: tuple[str, ...] = ("apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc", "mit")
+    min_bytes: int = 1 << 10
+    max_bytes: int = 1_000_000
+    share: float = 1.0  # of the contents; a larger share holds all of a smaller one
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.licences) - set(SPDX))
+        if unknown or not self.licences:
+            raise ConfigError(
+                f"licences are {', '.join(unknown) or 'none'}; wanted some of {', '.join(SPDX)}"
+            )
+        if not 1 / WHOLE <= self.share <= 1:
+            raise ConfigError(f"share is {self.share}; wanted at least {1 / WHOLE:f}, at most 1")
+
+
+def sql() -> str:
+    """Returns the query."""
+    return resources.files(__package__).joinpath("extract.sql").read_text(encoding="utf-8")
+
+
+def parameters(extraction: Extraction) -> dict[str, int | list[str]]:
+    """Returns the query's parameters by name."""
+    licences = sorted(set(extraction.licences))
+    return {
+        "licences": licences,
+        "spdx": [SPDX[key] for key in licences],
+        "min_bytes": extraction.min_bytes,
+        "max_bytes": extraction.max_bytes,
+        "share_millionths": round(extraction.share * WHOLE),
+    }
+
+
+def name_of(extraction: Extraction, *more: str) -> str:
+    """Returns the name that the same SQL and parameters, and ``more``, always get."""
+    asked = json.dumps([sql(), parameters(extraction), *more], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+
+def destination_uri(bucket_prefix: str) -> str:
+    """Returns the pattern of the files to write; BigQuery puts a number for the star.
+
+    Raises:
+        ConfigError: It is not ``gs://BUCKET/PREFIX``.
+    """
+    if not _BUCKET_PREFIX.fullmatch(bucket_prefix):
+        raise ConfigError(
+            f"bucket is {bucket_prefix}; wanted gs://BUCKET/PREFIX, without a star or a slash at"
+            " the end"
+        )
+    return f"{bucket_prefix}-*.json.gz"
+
+
+def table_of(project: str, extraction: Extraction) -> dict[str, str]:
+    """Returns the reference of the table in which the rows wait for their export."""
+    table = f"python_files_{name_of(extraction)}"
+    return {"projectId": project, "datasetId": DATASET, "tableId": table}
+
+
+def dataset_resource(project: str) -> dict[str, Any]:
+    """Returns the dataset of these tables, which forgets them by itself."""
+    return {
+        "datasetReference": {"projectId": project, "datasetId": DATASET},
+        "location": LOCATION,
+        "defaultTableExpirationMs": str(TABLE_LIFETIME_DAYS * 24 * 3600 * 1000),
+    }
+
+
+def dry_run_configuration(extraction: Extraction) -> dict[str, Any]:
+    """Returns the job that only says how many bytes the query would scan."""
+    query = {"useLegacySql": False, "useQueryCache": False, **_parameters_resource(extraction)}
+    return {"query": query, "dryRun": True}
+
+
+def query_configuration(
+    extraction: Extraction, *, table: Mapping[str, str], max_billed_bytes: int
+) -> dict[str, Any]:
+    """Returns the query's job; BigQuery itself keeps it under the cap."""
+    query = {
+        "useLegacySql": False,
+        "maximumBytesBilled": str(max_billed_bytes),
+        "destinationTable": dict(table),
+        "createDisposition": "CREATE_IF_NEEDED",
+        "writeDisposition": "WRITE_TRUNCATE",
+        **_parameters_resource(extraction),
+    }
+    return {"query": query}
+
+
+def extract_configuration() -> dict[str, Any]:
+    """Returns the job that writes a table as gzipped JSON lines."""
+    return {"extract": {"destinationFormat": "NEWLINE_DELIMITED_JSON", "compression": "GZIP"}}
+
+
+def _parameters_resource(extraction: Extraction) -> dict[str, Any]:
+    return {
+        "parameterMode": "NAMED",
+        "queryParameters": [
+            {"name": name, **_typed(value)} for name, value in parameters(extraction).items()
+        ],
+    }
+
+
+def _typed(value: int | list[str]) -> dict[str, Any]:
+    if isinstance(value, int):
+        return {"parameterType": {"type": "INT64"}, "parameterValue": {"value": str(value)}}
+    return {
+        "parameterType": {"type": "ARRAY", "arrayType": {"type": "STRING"}},
+        "parameterValue": {"arrayValues": [{"value": v} for v in value]},
+    }
