@@ -10,16 +10,19 @@ context-level). Middles that end at a line's end are added to their uniform ones
 what an editor asks for.
 """
 
-import bisect
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from training.artifact.fim import SPM_OVERHEAD_TOKENS, FimLayout
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig
 
 MIN_FIM_TOKENS = 48  # a piece with less text is not worth splitting
+_SAFE_PLACE = re.compile(r"(?<=[!-~])\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,44 @@ class Piece:
 
     ids: list[int]
     is_fim: bool
+
+
+class EncodedText:
+    """A text with its tokens, of which any stretch can be had without encoding it again.
+
+    The pattern of GPT-2 never joins a visible character and the line end behind it, so what lies
+    between two such places has the same tokens in any stretch; only its two ends are encoded.
+    """
+
+    def __init__(self, text: str, tokenizer: CodeTokenizer) -> None:
+        self.text = text
+        self.ids, self.starts = tokenizer.encode_with_starts(text)
+        self._tokenizer = tokenizer
+
+    def start(self, token: int) -> int:
+        """Returns the index of the character in which a token begins; the end for the one past."""
+        return int(self.starts[token]) if token < len(self.ids) else len(self.text)
+
+    def encode(self, start: int, end: int) -> list[int]:
+        """Returns the ids of the characters ``[start, end)``, as if they were all of the text."""
+        first = _SAFE_PLACE.search(self.text, start, end)
+        last = first.start() if first else -1
+        at = self.text.rfind("\n", start, end)
+        while at > last and not _SAFE_PLACE.match(self.text, at):
+            at = self.text.rfind("\n", start, at)
+        last = max(last, at)
+        if first is None or last <= first.start():
+            return self._tokenizer.encode(self.text[start:end])
+        i, j = np.searchsorted(self.starts, [first.start(), last])
+        head = self._tokenizer.encode(self.text[start : first.start()])
+        return [*head, *self.ids[i:j], *self._tokenizer.encode(self.text[last:end])]
+
+    def line_after(self, token: int) -> int:
+        """Returns the first token at or after ``token`` that begins behind a line's end."""
+        newline = self.text.find("\n", max(0, int(self.starts[token]) - 1))
+        if newline < 0:
+            return len(self.ids)
+        return max(token, int(np.searchsorted(self.starts, newline + 1)))
 
 
 def pack_document(
@@ -50,57 +91,43 @@ def pack_document(
         chance: The document's own source of randomness.
     """
     layout = FimLayout.of(tokenizer)
-    ids, offsets = tokenizer.encode_with_offsets(text)
-    starts = [start for start, _ in offsets]
+    encoded = EncodedText(text, tokenizer)
+    n_tokens = len(encoded.ids)
     first = 0  # index of the first token not yet packed
-    while first < len(ids):
+    while first < n_tokens:
         wants_fim = chance.random() < fim.rate
-        if wants_fim and min(room_tokens, len(ids) - first) >= MIN_FIM_TOKENS:
-            last = min(len(ids), first + room_tokens - SPM_OVERHEAD_TOKENS)
-            end_char = starts[last] if last < len(ids) else len(text)
-            piece_text = text[starts[first] : end_char]
-            piece = fim_piece(
-                piece_text,
-                room_tokens,
-                tokenizer=tokenizer,
-                layout=layout,
-                fim=fim,
-                chance=chance,
-            )
+        if wants_fim and min(room_tokens, n_tokens - first) >= MIN_FIM_TOKENS:
+            last = min(n_tokens, first + room_tokens - SPM_OVERHEAD_TOKENS)
+            span = (encoded.start(first), encoded.start(last))
+            piece = fim_piece(encoded, span, room_tokens, layout=layout, fim=fim, chance=chance)
         else:
-            last = min(len(ids), first + room_tokens - 1)
-            piece = Piece(ids=layout.left_to_right_prompt(ids[first:last]), is_fim=False)
+            last = min(n_tokens, first + room_tokens - 1)
+            ids = layout.left_to_right_prompt(encoded.ids[first:last])
+            piece = Piece(ids=ids, is_fim=False)
         yield piece
         room_tokens = (room_tokens - len(piece.ids)) or block_tokens
-        first = last if last == len(ids) else next_line_token(text, starts, last)
-
-
-def next_line_token(text: str, starts: list[int], token: int) -> int:
-    """Returns the first token at or after ``token`` that begins behind a line's end."""
-    newline = text.find("\n", max(0, starts[token] - 1))
-    if newline < 0:
-        return len(starts)
-    return max(token, bisect.bisect_left(starts, newline + 1))
+        first = last if last == n_tokens else encoded.line_after(last)
 
 
 def fim_piece(
-    text: str,
+    encoded: EncodedText,
+    span: tuple[int, int],
     room_tokens: int,
     *,
-    tokenizer: CodeTokenizer,
     layout: FimLayout,
     fim: FimConfig,
     chance: random.Random,
 ) -> Piece:
-    """Splits ``text`` at characters and lays the parts out, closed by end-of-text if it fits.
+    """Splits a span at characters and lays the parts out, closed by end-of-text if it fits.
 
-    Splitting may cost a few tokens more than ``text`` had; then the suffix loses its far end, as it
+    Splitting may cost a few tokens more than the span had; then the suffix loses its far end, as it
     does at serving time, and if there is none the prefix loses its beginning.
     """
-    start, end = middle_span(text, fim, chance)
-    prefix = tokenizer.encode(text[:start])
-    middle = tokenizer.encode(text[start:end])
-    suffix = tokenizer.encode(text[end:])
+    begin, finish = span
+    start, end = middle_span(encoded.text[begin:finish], fim, chance)
+    prefix = encoded.encode(begin, begin + start)
+    middle = encoded.encode(begin + start, begin + end)
+    suffix = encoded.encode(begin + end, finish)
     closing = [layout.end_of_text_id]
     excess = SPM_OVERHEAD_TOKENS + len(prefix) + len(middle) + len(suffix) + 1 - room_tokens
     if excess > 0:

@@ -87,7 +87,7 @@ def pieces_to_blocks(
     records["first_token"] = np.cumsum(lengths) - lengths
     records["document"] = [document for document, _ in pieces]
     records["is_fim"] = [piece.is_fim for _, piece in pieces]
-    tokens = np.fromiter((i for _, p in pieces for i in p.ids), dtype=np.uint32)
+    tokens = np.concatenate([np.array(piece.ids, np.uint32) for _, piece in pieces])
     n_whole = tokens.size // block_tokens * block_tokens
     return tokens[:n_whole], records[records["first_token"] < n_whole]
 

@@ -1,14 +1,17 @@
 """Prompt layouts and infilling pieces."""
 
 import random
+import textwrap
+from pathlib import Path
 
 import pytest
 
 from training.artifact.fim import FimLayout
 from training.artifact.special_tokens import SPECIAL_TOKENS
-from training.config import FimConfig
-from training.packing import fim_piece, middle_span, pack_document
+from training.config import FimConfig, TokenizerConfig
+from training.packing import EncodedText, fim_piece, middle_span, pack_document
 from training.shards import pieces_to_blocks
+from training.train_tokenizer import train_tokenizer
 
 SOURCE = "".join(
     f"def function_{i}(a, b):\n    '''Übung {i} 😀'''\n    return a * {i} + b\n\n"
@@ -32,9 +35,9 @@ def test_split_pieces_join_to_the_text_they_came_from(seed, byte_tokenizer):
     """If it fails, the model learns from text that no file ever contained."""
     layout = FimLayout.of(byte_tokenizer)
     piece = fim_piece(
-        SOURCE[:900],
+        EncodedText(SOURCE, byte_tokenizer),
+        (0, 900),
         4096,
-        tokenizer=byte_tokenizer,
         layout=layout,
         fim=FimConfig(),
         chance=random.Random(seed),
@@ -50,9 +53,9 @@ def test_a_piece_too_long_loses_only_the_far_end_of_its_suffix(seed, byte_tokeni
     fim = FimConfig(line_share=1.0, more_lines=0.0)
     room = len(byte_tokenizer.encode(text)) - 5
     piece = fim_piece(
-        text,
+        EncodedText(text, byte_tokenizer),
+        (0, len(text)),
         room,
-        tokenizer=byte_tokenizer,
         layout=layout,
         fim=fim,
         chance=random.Random(seed),
@@ -116,3 +119,39 @@ def test_text_that_spells_a_special_token_stays_text(byte_tokenizer):
         ids = byte_tokenizer.encode(f"x = '{token}'")
         assert not special_ids.intersection(ids)
         assert byte_tokenizer.decode(ids) == f"x = '{token}'"
+
+
+ODD_TEXTS = [
+    Path(textwrap.__file__).read_text(encoding="utf-8"),
+    SOURCE,
+    "x = 1  \n\n\n    y = 2\t\n\r\n  \n# ü\n😀\n\u2028z\n" * 20,
+    "\n" * 50,
+    "no line end",
+]
+
+
+@pytest.mark.parametrize("number", range(len(ODD_TEXTS)))
+def test_a_stretch_has_the_tokens_of_encoding_it_alone(number, trained_tokenizer):
+    """The oracle is the tokenizer itself; if it fails, training sees prompts no editor sends."""
+    text = ODD_TEXTS[number]
+    encoded = EncodedText(text, trained_tokenizer)
+    assert encoded.ids == trained_tokenizer.encode(text)
+    chance = random.Random(number)
+    for _ in range(300):
+        start, end = sorted(chance.randint(0, len(text)) for _ in range(2))
+        assert encoded.encode(start, end) == trained_tokenizer.encode(text[start:end])
+
+
+@pytest.mark.parametrize("number", range(len(ODD_TEXTS)))
+def test_tokens_start_where_their_bytes_say(number, trained_tokenizer):
+    text = ODD_TEXTS[number]
+    ids, starts = trained_tokenizer.encode_with_starts(text)
+    for token in range(0, len(ids), 7):
+        n_bytes = len(trained_tokenizer.decode_bytes(ids[:token]))
+        assert starts[token] == len(text.encode()[:n_bytes].decode(errors="ignore"))
+
+
+@pytest.fixture(scope="module")
+def trained_tokenizer():
+    texts = [Path(random.__file__).read_text(encoding="utf-8"), SOURCE]
+    return train_tokenizer(iter(texts), TokenizerConfig(vocab_size=1024))

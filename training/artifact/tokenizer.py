@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from training.artifact.errors import ArtifactError
@@ -71,10 +73,16 @@ class CodeTokenizer:
         """Returns the ids of ``text``, all of it taken as ordinary text."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Returns ids, and for each the characters ``[start, end)`` of ``text`` it stands for."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return list(encoding.ids), list(encoding.offsets)
+    def encode_with_starts(self, text: str) -> tuple[list[int], npt.NDArray[np.int64]]:
+        """Returns ids, and for each the index of the character of ``text`` in which it begins."""
+        (ids,) = self.encode_batch([text])
+        lengths = self._byte_lengths[ids]
+        starts = np.cumsum(lengths) - lengths  # in bytes
+        if not text.isascii():
+            data = np.frombuffer(text.encode(), np.uint8)
+            first_of_character = (data & 0xC0) != 0x80  # noqa: PLR2004 - UTF-8's continuation mark
+            starts = (np.cumsum(first_of_character) - 1)[starts]
+        return ids, starts
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Encodes many texts, on several threads."""
@@ -93,6 +101,10 @@ class CodeTokenizer:
     def token_bytes(self, token_id: int) -> bytes:
         """Returns the bytes one token stands for: empty for special tokens."""
         return self.byte_table[token_id]
+
+    @cached_property
+    def _byte_lengths(self) -> npt.NDArray[np.int64]:
+        return np.array([len(token) for token in self.byte_table], np.int64)
 
     @cached_property
     def byte_table(self) -> list[bytes]:

@@ -3,8 +3,9 @@
 -- same order), @min_bytes, @max_bytes (both included), @share_millionths (1000000 for all).
 WITH
   allowed AS (
-    SELECT key, @spdx[OFFSET(position)] AS spdx
-    FROM UNNEST(@licences) AS key WITH OFFSET AS position
+    SELECT key, spdx
+    FROM UNNEST(@licences) AS key WITH OFFSET AS key_offset
+    JOIN UNNEST(@spdx) AS spdx WITH OFFSET AS spdx_offset ON key_offset = spdx_offset
   ),
   -- Two licences do not say which file is under which: such a repository is left out.
   repositories AS (
