@@ -223,7 +223,7 @@ class Cloud:
         self.jobs[job_id] = job
         return job
 
-    def query(self, text, *, job_config, location, job_id=None):
+    def query(self, text, *, job_config, location, job_id=None, job_retry=None):
         assert (text, location) == (query.sql(), "US")
         if job_config.get("dryRun"):
             return SimpleNamespace(total_bytes_processed=self.scanned)

@@ -109,6 +109,7 @@ def _extract(
             job_config=service.query_config(config),
             job_id=job_id,
             location=query.LOCATION,
+            job_retry=None,  # the library cannot run it again under the same id; _finish does
         )
 
     def write(job_id: str) -> Any:
