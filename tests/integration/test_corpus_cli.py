@@ -104,6 +104,22 @@ def test_the_report_agrees_with_the_data(folder):
     n_bytes = sum(len(text.encode()) for text in table["text"].to_pylist())
     assert totals["splits"]["train"]["bytes"] == n_bytes
     assert totals["licences"] == {"MIT": {"documents": 3, "bytes": n_bytes}}
+    assert totals["funnel"][0]["documents"] == sum(p["files"] for p in totals["packages"])
+    assert totals["funnel"][-1]["documents"] == table.num_rows
+    assert sum(totals["sizes"].values()) == table.num_rows
+    assert (folder / "out" / "NOTICE").read_text().endswith("project: MIT\n")
+    card = (folder / "out" / "README.md").read_text()
+    assert "| project |  | MIT | train | 3 | 0.0 |" in card
+
+
+def test_the_page_shows_names_and_runs_nothing_of_theirs(folder):
+    """If it fails, a file name in some package runs code in the reader's browser."""
+    (folder / "project" / "<img src=x onerror=alert(1)>.py").write_text("x")
+    run(folder)
+    page = (folder / "out" / "report.html").read_text()
+    assert "&lt;img src=x" in page
+    assert "<img" not in page
+    assert "http" not in page, "the page needs nothing from elsewhere"
 
 
 def test_a_reader_that_is_killed_does_not_hang_the_run(folder):

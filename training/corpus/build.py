@@ -32,14 +32,21 @@ from training.artifact.files import (
 from training.artifact.schema import to_mapping
 from training.corpus.config import CorpusConfig
 from training.corpus.fingerprint import inputs_sha256
+from training.corpus.page import dataset_card, html_page
 from training.corpus.parts import Part
 from training.corpus.reading import Reader
 from training.corpus.selection import select
 from training.corpus.sources import Source, SourceKind, list_sources
-from training.corpus.writing import cluster_report, source_report, write_corpus
+from training.corpus.writing import (
+    cluster_report,
+    funnel,
+    sizes,
+    source_report,
+    write_corpus,
+)
 from training.progress import progress_bar
 
-REPORT_FILE = "report.json"
+REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
 _INPUTS_FILE = "inputs"
 
 
@@ -70,6 +77,8 @@ def build(config: CorpusConfig) -> dict[str, Any]:
             "drops": _sum(packages, "drops"),
             "redactions": _sum(packages, "redactions"),
             "unparsable": sum(package["unparsable"] for package in packages),
+            "funnel": funnel(selection, sum(package["files"] for package in packages)),
+            "sizes": sizes(selection),
             "duplicates": cluster_report(selection),
             "packages": sorted(packages, key=lambda p: (-p["kept_bytes"], p["package"])),
             "config": to_mapping(config),
@@ -77,6 +86,8 @@ def build(config: CorpusConfig) -> dict[str, Any]:
             "seconds": round(time.monotonic() - started, 1),
         }
         write_json_atomically(aside / REPORT_FILE, report)
+        write_text_atomically(aside / PAGE_FILE, html_page(report))
+        write_text_atomically(aside / CARD_FILE, dataset_card(report))
     shutil.rmtree(work, ignore_errors=True)
     return report
 
@@ -134,8 +145,11 @@ def _read_all(
                 _warn(report["warnings"])
                 bar.set_postfix_str(f"{report['package']}: {report['files']} files", refresh=False)
                 bar.update()
-        finally:
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.terminate()  # a part that is not whole is made again
             pool.shutdown(cancel_futures=True)
+            raise
     return [report for report in reports if report is not None]
 
 

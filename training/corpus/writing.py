@@ -18,7 +18,15 @@ from training.artifact.files import write_text_atomically
 from training.corpus.document import SCHEMA
 from training.corpus.parts import Part
 from training.corpus.screening import EXAMPLES
-from training.corpus.selection import Selection, clusters
+from training.corpus.selection import (
+    DOWN_WEIGHTED,
+    EXACT,
+    NEAR,
+    NEAR_HELDOUT,
+    OVER_CAP,
+    Selection,
+    clusters,
+)
 
 TRAIN, HELDOUT = "train", "heldout"
 SPLITS = (HELDOUT, TRAIN)
@@ -49,6 +57,31 @@ def write_corpus(
         "splits": splits,
         "licences": totals(selection, "licence"),
     }
+
+
+def funnel(selection: Selection, n_files: int) -> list[dict[str, Any]]:
+    """Returns how many documents are left after each stage."""
+    stages = [{"stage": "files", "documents": n_files}]
+    left = len(selection.candidates)
+    stages.append({"stage": "passed by themselves", "documents": left})
+    reasons = Counter(dropped.reason for dropped in selection.dropped.values())
+    for stage, names in (
+        ("no exact duplicates", {EXACT}),
+        ("no near duplicates", {NEAR, NEAR_HELDOUT}),
+        ("balanced", {DOWN_WEIGHTED, OVER_CAP}),
+    ):
+        left -= sum(reasons[name] for name in names)
+        stages.append({"stage": stage, "documents": left})
+    return stages
+
+
+def sizes(selection: Selection) -> dict[str, int]:
+    """Returns how many kept documents have up to 1, 2, 4, ... KiB."""
+    counts: Counter[int] = Counter()
+    for index, n_bytes in enumerate(selection.candidates.n_bytes):
+        if index not in selection.dropped:
+            counts[max(1024, 1 << (n_bytes - 1).bit_length())] += 1
+    return {str(upto): n for upto, n in sorted(counts.items())}
 
 
 def totals(selection: Selection, column: str) -> dict[str, dict[str, int]]:
