@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from server.context import Window
 from training.artifact.directory import Artifact
-from training.artifact.fim import SPM_OVERHEAD_TOKENS
 
 # The pattern of GPT-2 never joins a visible character and the line end behind it.
 _SEGMENT_END = re.compile(r"(?<=[!-~])(?=\n)")
@@ -37,14 +36,14 @@ class PromptBuilder:
     def __init__(self, artifact: Artifact, *, heal_tokens: int) -> None:
         self._tokenizer = artifact.tokenizer
         self._fim = artifact.fim
-        self._end_of_text_id = artifact.end_of_text_id
+        self._start = artifact.start_ids
         self._heal_tokens = heal_tokens
         self._remembered: OrderedDict[str, list[int]] = OrderedDict()
 
     @property
     def overhead_tokens(self) -> int:
         """What a layout adds to prefix and suffix, at the most."""
-        return SPM_OVERHEAD_TOKENS
+        return len(self._start) if self._fim is None else self._fim.overhead_tokens
 
     def count(self, text: str) -> int:
         """Returns how many tokens ``text`` has by itself."""
@@ -60,7 +59,7 @@ class PromptBuilder:
         n_open = self._open_tokens(window.prefix, prefix)
         owed = b"".join(map(self._tokenizer.token_bytes, prefix[len(prefix) - n_open :]))
         ids = head + prefix[: len(prefix) - n_open]
-        return Prompt(ids=ids, owed=owed, is_infilling=len(head) > 1)
+        return Prompt(ids=ids, owed=owed, is_infilling=len(head) > len(self._start))
 
     def encode(self, text: str) -> list[int]:
         """Returns the ids of ``text``, as encoding it whole would."""
@@ -69,8 +68,8 @@ class PromptBuilder:
     def _head(self, suffix: str, max_tokens: int) -> list[int]:
         """What stands before the prefix; the suffix loses its far end to leave half the room."""
         if self._fim is None or not suffix.strip():
-            return [self._end_of_text_id]
-        n_suffix = max(0, max_tokens // 2 - SPM_OVERHEAD_TOKENS)
+            return list(self._start)
+        n_suffix = max(0, max_tokens // 2 - self.overhead_tokens)
         return self._fim.spm_head(self.encode(suffix)[:n_suffix])
 
     def _open_tokens(self, prefix: str, ids: list[int]) -> int:

@@ -30,6 +30,7 @@ FORBIDDEN_IMPORTS = [
 DOORS = {
     "pygls": ("server.lsp", "server.__main__"),
     "lsprotocol": ("server.lsp", "server.__main__"),
+    "google": ("training.corpus.bigquery",),
     "accelerate": ("training.pretrain", "evaluation"),
     "subprocess": ("evaluation.judge",),
     "ctypes": ("evaluation.judge",),

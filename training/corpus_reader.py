@@ -56,9 +56,19 @@ def row_groups(corpus: Path, split: str) -> list[RowGroup]:
 
 
 def read_rows(group: RowGroup, columns: list[str]) -> Iterator[dict[str, str]]:
-    """Yields a row group's documents as dictionaries of the named columns."""
-    table = pq.ParquetFile(group.path).read_row_group(group.index, columns=columns)
-    yield from table.to_pylist()
+    """Yields a row group's documents as dictionaries of the named columns.
+
+    Raises:
+        CorpusError: A column is missing.
+    """
+    file = pq.ParquetFile(group.path)
+    missing = [column for column in columns if column not in file.schema_arrow.names]
+    if missing:
+        raise CorpusError(
+            f"{group.path} has no column {', '.join(missing)}: it was made by another version;"
+            " make the corpus again"
+        )
+    yield from file.read_row_group(group.index, columns=columns).to_pylist()
 
 
 def corpus_hash(corpus: Path) -> str:

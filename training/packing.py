@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.artifact.fim import SPM_OVERHEAD_TOKENS, FimLayout
+from training.artifact.fim import FimLayout
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig
 
@@ -79,6 +79,7 @@ def pack_document(
     tokenizer: CodeTokenizer,
     fim: FimConfig,
     chance: random.Random,
+    quality: str | None = None,
 ) -> Iterator[Piece]:
     """Yields a document's pieces, none longer than the room left in its block.
 
@@ -89,20 +90,21 @@ def pack_document(
         tokenizer: Encodes it.
         fim: The rates of splitting.
         chance: The document's own source of randomness.
+        quality: The token that says how good its source is, at the head of every piece.
     """
-    layout = FimLayout.of(tokenizer)
+    layout = FimLayout.of(tokenizer, quality)
     encoded = EncodedText(text, tokenizer)
     n_tokens = len(encoded.ids)
     first = 0  # index of the first token not yet packed
     while first < n_tokens:
         wants_fim = chance.random() < fim.rate
         if wants_fim and min(room_tokens, n_tokens - first) >= MIN_FIM_TOKENS:
-            last = min(n_tokens, first + room_tokens - SPM_OVERHEAD_TOKENS)
+            last = min(n_tokens, first + room_tokens - layout.overhead_tokens)
             span = (encoded.start(first), encoded.start(last))
             piece = fim_piece(encoded, span, room_tokens, layout=layout, fim=fim, chance=chance)
         else:
-            last = min(n_tokens, first + room_tokens - 1)
-            ids = layout.left_to_right_prompt(encoded.ids[first:last])
+            last = min(n_tokens, first + max(0, room_tokens - len(layout.start)))
+            ids = layout.left_to_right_prompt(encoded.ids[first:last])[:room_tokens]
             piece = Piece(ids=ids, is_fim=False)
         yield piece
         room_tokens = (room_tokens - len(piece.ids)) or block_tokens
@@ -129,7 +131,7 @@ def fim_piece(
     middle = encoded.encode(begin + start, begin + end)
     suffix = encoded.encode(begin + end, finish)
     closing = [layout.end_of_text_id]
-    excess = SPM_OVERHEAD_TOKENS + len(prefix) + len(middle) + len(suffix) + 1 - room_tokens
+    excess = layout.overhead_tokens + len(prefix) + len(middle) + len(suffix) + 1 - room_tokens
     if excess > 0:
         cut = min(excess, len(suffix))
         suffix = suffix[: len(suffix) - cut]

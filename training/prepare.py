@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import directory_written_aside, file_sha256, write_json_atomically
 from training.artifact.schema import load_toml, to_mapping
+from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig, RunConfig, ShardsConfig
 from training.corpus_reader import RowGroup, corpus_hash, read_rows, row_groups
@@ -32,7 +33,8 @@ from training.progress import progress_bar
 from training.shards import META_FILE, ShardWriter, pieces_to_blocks
 from training.train_tokenizer import TOKENIZER_FILE
 
-DOCUMENT_COLUMNS = ["package", "version", "path", "licence", "sha256"]
+DOCUMENT_COLUMNS = ["package", "version", "path", "licence", "quality", "sha256"]
+QUALITY_OF_LEVEL = dict(zip(("low", "mid", "high"), QUALITY_TOKENS, strict=True))
 SPLITS = ("train", "heldout")
 
 
@@ -44,6 +46,15 @@ class EncodedGroup:
     pieces: npt.NDArray[Any]
     documents: list[dict[str, str]]
     n_tokens: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreparedSplit:
+    """What one split became; ``has_quality`` says whether any document has a quality token."""
+
+    shard_blocks: list[int]
+    n_tokens: int
+    has_quality: bool
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,12 +73,14 @@ def main(argv: Sequence[str]) -> int:
         "shards_config": to_mapping(config.shards),
         "shard_blocks": {},
         "tokens": {},
+        "has_quality": False,
     }
     with directory_written_aside(config.paths.shards) as aside:
         for split in SPLITS:
-            blocks, n_tokens = prepare_split(config, split, tokenizer.vocab_size, aside)
-            meta["shard_blocks"][split] = blocks
-            meta["tokens"][split] = n_tokens
+            found = prepare_split(config, split, tokenizer.vocab_size, aside)
+            meta["shard_blocks"][split] = found.shard_blocks
+            meta["tokens"][split] = found.n_tokens
+            meta["has_quality"] |= found.has_quality
         tokenizer.save(aside / TOKENIZER_FILE)
         write_json_atomically(aside / META_FILE, meta)
     counts = ", ".join(
@@ -78,10 +91,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def prepare_split(
-    config: RunConfig, split: str, vocab_size: int, folder: Path
-) -> tuple[list[int], int]:
-    """Writes one split's shards and document table; returns blocks a shard, and tokens."""
+def prepare_split(config: RunConfig, split: str, vocab_size: int, folder: Path) -> PreparedSplit:
+    """Writes one split's shards and document table."""
     shards = config.shards
     writer = ShardWriter(
         folder,
@@ -116,7 +127,11 @@ def prepare_split(
         documents, schema=pa.schema([(c, pa.string()) for c in DOCUMENT_COLUMNS])
     )
     pq.write_table(table, folder / f"{split}.documents.parquet")
-    return writer.shard_blocks, n_tokens
+    return PreparedSplit(
+        shard_blocks=writer.shard_blocks,
+        n_tokens=n_tokens,
+        has_quality=any(document["quality"] for document in documents),
+    )
 
 
 def encode_group(
@@ -138,6 +153,7 @@ def encode_group(
             tokenizer=tokenizer,
             fim=fim,
             chance=chance,
+            quality=QUALITY_OF_LEVEL.get(row["quality"]),
         ):
             pieces.append((number, piece))
             n_tokens += len(piece.ids)

@@ -25,6 +25,7 @@ from training.artifact.files import write_json_atomically
 from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.schema import load_toml, to_mapping
+from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.card import model_card
 from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
@@ -241,6 +242,7 @@ class Run:
         before = self._start.training
         return Manifest(
             context_tokens=self.reader.block_tokens,
+            quality_tokens=QUALITY_TOKENS if self.reader.meta.get("has_quality") else (),
             training=TrainingRecord(
                 config=to_mapping(self.config),
                 commit=current_commit(),

@@ -155,3 +155,24 @@ def test_tokens_start_where_their_bytes_say(number, trained_tokenizer):
 def trained_tokenizer():
     texts = [Path(random.__file__).read_text(encoding="utf-8"), SOURCE]
     return train_tokenizer(iter(texts), TokenizerConfig(vocab_size=1024))
+
+
+@pytest.mark.parametrize("quality", [None, "<|quality:high|>"])
+def test_quality_stands_at_the_head_of_every_piece(quality, byte_tokenizer):
+    """If it fails, asking for the best quality asks for something that training never saw."""
+    pieces = list(
+        pack_document(
+            SOURCE,
+            100,
+            block_tokens=256,
+            tokenizer=byte_tokenizer,
+            fim=FimConfig(),
+            chance=random.Random(0),
+            quality=quality,
+        )
+    )
+    start = FimLayout.of(byte_tokenizer, quality).start
+    assert len(start) == (1 if quality is None else 2)
+    assert all(piece.ids[: len(start)] == start for piece in pieces)
+    assert sum(len(piece.ids) for piece in pieces[:1]) <= 100
+    assert all(len(piece.ids) <= 256 for piece in pieces)

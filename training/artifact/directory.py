@@ -25,7 +25,7 @@ from training.artifact.files import (
     write_json_atomically,
     write_text_atomically,
 )
-from training.artifact.fim import FimLayout
+from training.artifact.fim import FimLayout, start_ids
 from training.artifact.gpt2 import GPT2, parameter_shapes
 from training.artifact.manifest import FORMAT_VERSION, Manifest
 from training.artifact.schema import from_mapping, to_mapping
@@ -66,7 +66,20 @@ class Artifact:
     @cached_property
     def fim(self) -> FimLayout | None:
         """The infilling layout, or None if the model knows left to right only."""
-        return None if self.manifest.fim is None else FimLayout.of(self.tokenizer)
+        if self.manifest.fim is None:
+            return None
+        return FimLayout.of(self.tokenizer, self._best_quality)
+
+    @property
+    def start_ids(self) -> list[int]:
+        """What every prompt begins with; asks for the best quality that the model knows."""
+        best = self._best_quality
+        quality_id = None if best is None else self.tokenizer.special_id(best)
+        return start_ids(self.end_of_text_id, quality_id)
+
+    @property
+    def _best_quality(self) -> str | None:
+        return self.manifest.quality_tokens[-1] if self.manifest.quality_tokens else None
 
     def model(self) -> GPT2:
         """Returns the network with these weights (shared, not copied), in evaluation mode."""

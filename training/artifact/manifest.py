@@ -10,7 +10,6 @@ from training.artifact.special_tokens import (
     FIM_PAD,
     FIM_PREFIX,
     FIM_SUFFIX,
-    QUALITY_TOKENS,
 )
 
 FORMAT_VERSION = 1
@@ -45,14 +44,15 @@ class TrainingRecord:
 class Manifest:
     """The content of ``parrotlet.json``.
 
-    ``fim`` is None for a model without infilling. ``evaluation`` maps a figure's name to its value;
-    ``sha256`` maps the name of each other file to its hash.
+    ``fim`` is None for a model without infilling; ``quality_tokens`` are those it was trained with,
+    from low to high, none if nothing was known of its documents. ``evaluation`` maps a figure's
+    name to its value; ``sha256`` maps the name of each other file to its hash.
     """
 
     format_version: int = FORMAT_VERSION
     context_tokens: int
     fim: FimTokens | None = field(default_factory=FimTokens)
-    quality_tokens: tuple[str, ...] = QUALITY_TOKENS
+    quality_tokens: tuple[str, ...] = ()
     training: TrainingRecord = field(default_factory=TrainingRecord)
     evaluation: Mapping[str, float] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)

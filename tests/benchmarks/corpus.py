@@ -1,0 +1,113 @@
+"""What the corpus' stages cost: ``python tests/benchmarks/corpus.py [CORPUS.toml]``.
+
+Without an argument, megabytes a second of each stage on one core, over the standard library. With a
+config, the whole of ``python -m training.corpus`` in a process of its own: megabytes read a second,
+and the peak of memory of its largest process and of all together.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from training.artifact.schema import load_toml
+from training.corpus.config import CorpusConfig, SourcesConfig
+from training.corpus.contamination import ContaminationFilter
+from training.corpus.duplicates import content_key
+from training.corpus.filters import decode, text_reason
+from training.corpus.near_duplicates import sketch
+from training.corpus.problems import read_problems
+from training.corpus.reading import walk
+from training.corpus.secrets import redact
+from training.corpus.syntax import parse
+
+CONFIG = CorpusConfig(out=Path("unused"), licences=("PSF-2.0",), sources=SourcesConfig())
+SAMPLE_INTERVAL_S = 0.1
+
+
+def main(argv: list[str]) -> None:
+    if argv:
+        whole_run(Path(argv[0]))
+    else:
+        stages()
+
+
+def stages() -> None:
+    data = [path.read_bytes() for path in walk(Path(sysconfig.get_path("stdlib")))]
+    texts = [text for text, reason in (decode(d, CONFIG.filters) for d in data) if reason is None]
+    problems = read_problems(CONFIG.decontaminate)
+    contamination = ContaminationFilter(problems, min_words=7, min_nodes=24)
+    trees = [parse(text) for text in texts]
+    n_bytes = sum(len(text.encode()) for text in texts)
+    print(f"{len(texts)} documents, {n_bytes / 1e6:.1f} MB; MB a second on one core:")
+    for name, stage in (
+        ("decode", lambda: [decode(d, CONFIG.filters) for d in data]),
+        ("filters", lambda: [text_reason(text, CONFIG.filters) for text in texts]),
+        ("secrets", lambda: [redact(text, CONFIG.secrets) for text in texts]),
+        ("grammar", lambda: [parse(text) for text in texts]),
+        ("problems", lambda: list(map(contamination.reason, texts, trees))),
+        ("content key", lambda: [content_key(text) for text in texts]),
+        ("sketch", lambda: sketch(texts)),
+    ):
+        started = time.process_time()
+        stage()
+        print(f"  {name:<12} {n_bytes / 1e6 / (time.process_time() - started):8.1f}")
+
+
+def whole_run(config: Path) -> None:
+    settings = load_toml(CorpusConfig, config)
+    with tempfile.TemporaryDirectory(dir=settings.out.parent) as folder:
+        out = Path(folder) / "corpus"
+        command = [sys.executable, "-m", "training.corpus", str(config), f"out={out}"]
+        started = time.monotonic()
+        process = subprocess.Popen(command)
+        memory = Memory(process.pid)
+        memory.start()
+        assert process.wait() == 0
+        seconds = time.monotonic() - started
+        report = json.loads((out / "report.json").read_text())
+    n_bytes = sum(package["bytes"] for package in report["packages"])
+    print(
+        f"{n_bytes / 1e6:.0f} MB read in {seconds:.0f} s, {n_bytes / 1e6 / seconds:.1f} MB/s; peak"
+        f" memory {memory.largest / 1e6:.0f} MB in one process, {memory.all / 1e6:.0f} MB in all"
+    )
+
+
+class Memory(threading.Thread):
+    """Watches the resident memory of a process and its children until it ends."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self.largest = self.all = 0
+
+    def run(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while True:
+            try:
+                sizes = [resident(pid) * page for pid in family(self._pid)]
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            self.largest, self.all = max(self.largest, *sizes), max(self.all, sum(sizes))
+            time.sleep(SAMPLE_INTERVAL_S)
+
+
+def family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(int(child) for child in children)]
+
+
+def resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
