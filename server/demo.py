@@ -36,14 +36,15 @@ SNIPPETS = (
     Snippet(
         title="In the middle of a line, with code below the cursor",
         code=f"""\
-import json
-from pathlib import Path
+import logging
+import os
+
+logger = logging.get{CURSOR}
 
 
-def load_config(path: Path) -> dict:
-    with path.open(encoding={CURSOR}) as file:
-        config = json.load(file)
-    return config
+def remove(path):
+    logger.info("removing %s", path)
+    os.remove(path)
 """,
     ),
     Snippet(
@@ -55,12 +56,14 @@ class Stack:
     def __init__(self):
         self._items = []
 
-    def push(self, item):
-        """Add an item to the top of the stack."""
-        self._items.append(item)
+    def pop(self):
+        """Remove and return the item at the top."""
+        if not self._items:
+            raise IndexError("the stack is empty")
+        return self._items.pop()
 
-    def is_empty(self):
-        """Return True if there are no items."""
+    def __len__(self):
+        """Return the number of items."""
         {CURSOR}
 ''',
     ),

@@ -107,7 +107,8 @@ def loop(suggestion: Suggestion, _: Surroundings) -> Suggestion:
         counts[key] = counts.get(key, 0) + 1
         is_twice = index > 0 and key == lines[index - 1].strip()
         if len(key) >= _MIN_REPEATED_CHARS and (is_twice or counts[key] == _SAME_LINES):
-            return replace(suggestion, text="\n".join(lines[: lines.index(line) + 1]))
+            first = next(i for i, other in enumerate(lines) if other.strip() == key)
+            return replace(suggestion, text="\n".join(lines[: first + 1]))
     return suggestion
 
 

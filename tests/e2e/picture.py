@@ -16,34 +16,22 @@ from conftest import Editor
 COLUMNS, ROWS = 78, 18
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 8.4, 18, 14
 
-TEXT = '''\
-import json
-from pathlib import Path
+TEXT = """\
+import unittest
 
 
-class Cache:
-    """A dictionary kept in a file."""
+class TestStack(unittest.TestCase):
+    def setUp(self):
+        self.stack = Stack()
 
-    def __init__(self, path):
-        self.path = path
-        self._items = {}
+    def test_push(self):
+        self.stack.push(1)
+        self.assertEqual(self.stack.size(), 1)
 
-    def load(self):
-'''
-KEYS = "        with open(self.path"
-
-CELLS = """
-local rows, columns = ...
-vim.cmd.redraw()
-local screen = {}
-for row = 0, rows - 1 do
-  screen[row + 1] = {}
-  for column = 0, columns - 1 do
-    screen[row + 1][column + 1] = vim.api.nvim__inspect_cell(1, row, column)
-  end
-end
-return screen
+    def test_pop(self):
+        self.stack.push(1)
 """
+KEYS = "self.assertEq"
 
 
 def main(argv):
@@ -60,7 +48,13 @@ def main(argv):
             editor.nvim.input("Go")
             editor.type(KEYS)
             editor.until(lambda: editor.ghosts, "ghost text")
-            screen = editor.lua(CELLS, ROWS, COLUMNS)
+            screen = [
+                [
+                    editor.nvim.request("nvim__inspect_cell", 1, row, column)
+                    for column in range(COLUMNS)
+                ]
+                for row in range(ROWS)
+            ]
             normal = editor.lua("return vim.api.nvim_get_hl(0, { name = 'Normal' })")
         finally:
             editor.close()

@@ -109,6 +109,7 @@ def test_what_stands_behind_the_cursor_is_never_doubled(prefix, text, suffix, re
         ("x = ", "ab, " * 9, "", "", "loop"),
         ("def f():", "\n    a = 1\n    b.c" + ".c" * 9, "", "\n    a = 1", "loop"),
         ("def f():", "\n    go(on, on)" * 2 + "\n    pass", "", "\n    go(on, on)", "loop"),
+        ("def f():\n    ", "go(on, on)\n    go(on, on)", "", "go(on, on)", "loop"),
         ("def f():", "\n    print(value)" * 5, "", "\n    print(value)", "loop"),
         ("x = ", "a\x00b", "", "a", "broken_character"),
         ("x = ", "a\ufffd", "", "a", "broken_character"),
