@@ -82,7 +82,7 @@ def build_tiny_artifact(path: Path) -> Path:
     return path
 
 
-def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 300) -> GPT2:
+def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 400) -> GPT2:
     chance = random.Random(0)
     model = GPT2(config)
     initialise(model, torch.Generator().manual_seed(0))

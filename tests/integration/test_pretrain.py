@@ -72,7 +72,7 @@ def uninterrupted(config_file, tmp_path_factory):
 def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsys):
     losses = curve(uninterrupted)
     assert len(losses) == 12
-    assert losses[12] < losses[1] - 0.5
+    assert losses[12] < losses[1] - 0.25
     artifact = load_artifact(uninterrupted / "model")
     assert artifact.manifest.training.tokens_seen == 12 * 8 * 64
     assert "PSF-2.0" in (uninterrupted / "model" / "README.md").read_text()

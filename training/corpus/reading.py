@@ -70,6 +70,33 @@ class Reader:
         return report
 
     def _read_package(self, source: Source, writer: PartWriter, tally: Tally) -> dict[str, Any]:
+        members, metadata, warnings = self._collect(source, tally)
+        licence = self.config.licence_overrides.get(source.name, metadata.licence)
+        about = {
+            "package": metadata.name or source.name,
+            "version": metadata.version,
+            "licence": licence,
+        }
+        facts = {"has_tests": any(is_test(member.path) for member in members)}
+        level = self.quality.level(source.name, facts)
+        for member in sorted(members, key=lambda member: member.path):
+            text = self.screen.check(
+                member.path, member.data, licence=licence, problem=member.problem, tally=tally
+            )
+            if text is not None:
+                weight = weight_of(member.path, text, self.config.balance)
+                writer.add(
+                    Document(**about, path=member.path, quality=level, weight=weight, text=text)
+                )
+        return {
+            **about,
+            "licence_source": metadata.source,
+            "licence_not_allowed": self.screen.not_allowed(licence),
+            "warnings": warnings,
+        }
+
+    def _collect(self, source: Source, tally: Tally) -> tuple[list[Member], Metadata, list[str]]:
+        """Returns a package's Python files, what it says of itself, and warnings."""
         found, warnings = _MetadataSearch(), []
         members: list[Member] = []
         try:
@@ -82,36 +109,7 @@ class Reader:
             warnings.append(str(error))
             tally.drop(BEYOND_LIMITS, source.path.name)
             members.clear()
-        metadata = source.metadata or found.metadata()
-        name = metadata.name or source.name
-        licence = self.config.licence_overrides.get(source.name, metadata.licence)
-        has_tests = any(is_test(member.path) for member in members)
-        level = self.quality.level(source.name, {"has_tests": has_tests})
-        members.sort(key=lambda member: member.path)
-        for member in members:
-            text = self.screen.check(
-                member.path, member.data, licence=licence, problem=member.problem, tally=tally
-            )
-            if text is not None:
-                writer.add(
-                    Document(
-                        package=name,
-                        version=metadata.version,
-                        path=member.path,
-                        licence=licence,
-                        quality=level,
-                        weight=weight_of(member.path, text, self.config.balance),
-                        text=text,
-                    )
-                )
-        return {
-            "package": name,
-            "version": metadata.version,
-            "licence": licence,
-            "licence_source": metadata.source,
-            "licence_not_allowed": self.screen.not_allowed(licence),
-            "warnings": warnings,
-        }
+        return members, source.metadata or found.metadata(), warnings
 
     def _read_records(self, source: Source, writer: PartWriter, tally: Tally) -> dict[str, Any]:
         """Each record has a package and a licence of its own; they go by as a stream."""
