@@ -5,6 +5,7 @@ process selects among all documents (:mod:`training.corpus.selection`) and write
 (:mod:`training.corpus.writing`). What is written depends on the sources and the config alone.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -48,6 +49,7 @@ from training.progress import progress_bar
 
 REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
 _INPUTS_FILE = "inputs"
+_RARE_COLLECTIONS = (100_000, 20, 50)  # syntax trees are many objects and no cycles
 
 
 def build(config: CorpusConfig) -> dict[str, Any]:
@@ -176,6 +178,8 @@ def _start_worker() -> None:
     """Leaves interrupts to the parent, and ends with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.freeze()
+    gc.set_threshold(*_RARE_COLLECTIONS)
 
 
 def _end_with_parent() -> None:
