@@ -6,6 +6,7 @@ spells ``<|endoftext|>`` stays text), and the exact bytes of every token, which 
 cursor needs. Training a vocabulary is ``training.train_tokenizer``'s work.
 """
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from tokenizers import Tokenizer
 
 from training.artifact.errors import ArtifactError
 from training.artifact.special_tokens import END_OF_TEXT
+from training.artifact.word_cache import WordCache
 
 
 class CodeTokenizer:
@@ -75,7 +77,7 @@ class CodeTokenizer:
 
     def encode_with_starts(self, text: str) -> tuple[list[int], npt.NDArray[np.int64]]:
         """Returns ids, and for each the index of the character of ``text`` in which it begins."""
-        (ids,) = self.encode_batch([text])
+        ids = self._word_cache.encode(text) if self._word_cache else self.encode(text)
         lengths = self._byte_lengths[ids]
         starts = np.cumsum(lengths) - lengths  # in bytes
         if not text.isascii():
@@ -101,6 +103,16 @@ class CodeTokenizer:
     def token_bytes(self, token_id: int) -> bytes:
         """Returns the bytes one token stands for: empty for special tokens."""
         return self.byte_table[token_id]
+
+    @cached_property
+    def _word_cache(self) -> WordCache | None:
+        """The quick way for whole documents, or None for a vocabulary of another pipeline."""
+        pipeline = json.loads(self._tokenizer.to_str())
+        before = pipeline["pre_tokenizer"] or {}
+        is_gpt2s = before.get("type") == "ByteLevel" and before.get("use_regex")
+        if not is_gpt2s or before.get("add_prefix_space") or pipeline["normalizer"] is not None:
+            return None
+        return WordCache(self.encode_batch)
 
     @cached_property
     def _byte_lengths(self) -> npt.NDArray[np.int64]:
