@@ -17,7 +17,7 @@ from training.artifact.shape import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig, TokenizerConfig
 from training.initial import initialise
-from training.packing import pack_document
+from training.packing import EncodedText, pack_document
 from training.train_tokenizer import train_tokenizer
 
 CONTEXT_TOKENS = 512
@@ -111,10 +111,9 @@ def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 400) -> GP
 
 def _row(tokenizer: CodeTokenizer, chance: random.Random) -> list[int]:
     pieces = pack_document(
-        KNOWN_MODULE,
+        EncodedText(KNOWN_MODULE, tokenizer),
         CONTEXT_TOKENS,
         block_tokens=CONTEXT_TOKENS,
-        tokenizer=tokenizer,
         fim=FimConfig(rate=0.7, spm_share=0.8),
         chance=chance,
     )

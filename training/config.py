@@ -65,6 +65,7 @@ class ShardsConfig:
 
     block_tokens: int = 1024
     blocks_per_shard: int = 16_384
+    min_characters_per_token: float = 1.5  # documents with less are data more than code
     processes: int = 2
     seed: int = 0
     fim: FimConfig = field(default_factory=FimConfig)

@@ -10,6 +10,7 @@ context-level). Middles that end at a line's end are added to their uniform ones
 what an editor asks for.
 """
 
+import math
 import random
 import re
 from collections.abc import Iterator
@@ -43,7 +44,12 @@ class EncodedText:
     def __init__(self, text: str, tokenizer: CodeTokenizer) -> None:
         self.text = text
         self.ids, self.starts = tokenizer.encode_with_starts(text)
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
+
+    @property
+    def characters_per_token(self) -> float:
+        """How well the vocabulary fits; infinite for an empty text."""
+        return len(self.text) / len(self.ids) if self.ids else math.inf
 
     def start(self, token: int) -> int:
         """Returns the index of the character in which a token begins; the end for the one past."""
@@ -58,10 +64,10 @@ class EncodedText:
             at = self.text.rfind("\n", start, at)
         last = max(last, at)
         if first is None or last <= first.start():
-            return self._tokenizer.encode(self.text[start:end])
+            return self.tokenizer.encode(self.text[start:end])
         i, j = np.searchsorted(self.starts, [first.start(), last])
-        head = self._tokenizer.encode(self.text[start : first.start()])
-        return [*head, *self.ids[i:j], *self._tokenizer.encode(self.text[last:end])]
+        head = self.tokenizer.encode(self.text[start : first.start()])
+        return [*head, *self.ids[i:j], *self.tokenizer.encode(self.text[last:end])]
 
     def line_after(self, token: int) -> int:
         """Returns the first token at or after ``token`` that begins behind a line's end."""
@@ -72,11 +78,10 @@ class EncodedText:
 
 
 def pack_document(
-    text: str,
+    encoded: EncodedText,
     room_tokens: int,
     *,
     block_tokens: int,
-    tokenizer: CodeTokenizer,
     fim: FimConfig,
     chance: random.Random,
     quality: str | None = None,
@@ -84,16 +89,14 @@ def pack_document(
     """Yields a document's pieces, none longer than the room left in its block.
 
     Args:
-        text: The document.
+        encoded: The document.
         room_tokens: What is left of the current block, at least 1.
         block_tokens: The size of a block.
-        tokenizer: Encodes it.
         fim: The rates of splitting.
         chance: The document's own source of randomness.
         quality: The token that says how good its source is, at the head of every piece.
     """
-    layout = FimLayout.of(tokenizer, quality)
-    encoded = EncodedText(text, tokenizer)
+    layout = FimLayout.of(encoded.tokenizer, quality)
     n_tokens = len(encoded.ids)
     first = 0  # index of the first token not yet packed
     while first < n_tokens:

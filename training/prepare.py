@@ -3,58 +3,53 @@
 Encodes the corpus, splits pieces for infilling at the config's rate, packs them into fixed-length
 blocks and writes the shard folder (see ``training.shards``). Training documents get infilling;
 held-out ones stay left to right, so that validation measures plain language modelling. Row groups
-are encoded in parallel and written in order: the output depends on corpus, tokenizer and config
-alone, not on the number of processes.
+are encoded in parallel into files beside the shard folder, from which an interrupted run goes on,
+and written in order: the output depends on corpus, tokenizer and config alone, not on the number of
+processes or interruptions.
 """
 
 import dataclasses
 import functools
-import multiprocessing
-import random
+import hashlib
+import json
+import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.artifact.errors import ConfigError, run_main
+from training import encoding, packing
+from training.artifact import fim, tokenizer, word_cache
+from training.artifact.errors import ConfigError, CorpusError, run_main
 from training.artifact.files import directory_written_aside, file_sha256, write_json_atomically
 from training.artifact.schema import load_toml, to_mapping
-from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
-from training.config import FimConfig, RunConfig, ShardsConfig
-from training.corpus_reader import RowGroup, corpus_hash, read_rows, row_groups
-from training.packing import Piece, pack_document
+from training.config import RunConfig, ShardsConfig
+from training.corpus_reader import corpus_hash, row_groups
+from training.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.progress import progress_bar
-from training.shards import META_FILE, ShardWriter, pieces_to_blocks
+from training.shards import META_FILE, ShardWriter
 from training.train_tokenizer import TOKENIZER_FILE
+from training.workers import work_folder, worker_pool
 
-DOCUMENT_COLUMNS = ["package", "version", "path", "licence", "quality", "sha256"]
-QUALITY_OF_LEVEL = dict(zip(("low", "mid", "high"), QUALITY_TOKENS, strict=True))
 SPLITS = ("train", "heldout")
+MAX_EXAMPLES = 20
+_DECIDING = (encoding, packing, fim, tokenizer, word_cache)  # what a group's file depends on
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EncodedGroup:
-    """What one row group became; documents are numbered within the group."""
-
-    tokens: npt.NDArray[Any]
-    pieces: npt.NDArray[Any]
-    documents: list[dict[str, str]]
-    n_tokens: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(kw_only=True)
 class PreparedSplit:
     """What one split became; ``has_quality`` says whether any document has a quality token."""
 
     shard_blocks: list[int]
-    n_tokens: int
-    has_quality: bool
+    n_documents: int = 0
+    n_tokens: int = 0
+    has_quality: bool = False
+    dropped: list[str] = dataclasses.field(default_factory=list)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,37 +58,66 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError("usage: python -m training.prepare CONFIG.toml [key=value ...]")
     config = load_toml(RunConfig, Path(argv[0]), argv[1:])
     tokenizer_file = config.paths.tokenizer / TOKENIZER_FILE
-    tokenizer = CodeTokenizer.load(tokenizer_file)
+    vocabulary = CodeTokenizer.load(tokenizer_file)
     started = time.monotonic()
-    meta: dict[str, Any] = {
+    made_of = {
         "block_tokens": config.shards.block_tokens,
-        "vocab_size": tokenizer.vocab_size,
+        "vocab_size": vocabulary.vocab_size,
         "tokenizer_sha256": file_sha256(tokenizer_file),
         "corpus_sha256": corpus_hash(config.paths.corpus),
         "shards_config": to_mapping(config.shards),
-        "shard_blocks": {},
-        "tokens": {},
-        "has_quality": False,
     }
+    work = work_folder(config.paths.shards, _inputs_sha256(made_of))
     with directory_written_aside(config.paths.shards) as aside:
-        for split in SPLITS:
-            found = prepare_split(config, split, tokenizer.vocab_size, aside)
-            meta["shard_blocks"][split] = found.shard_blocks
-            meta["tokens"][split] = found.n_tokens
-            meta["has_quality"] |= found.has_quality
-        tokenizer.save(aside / TOKENIZER_FILE)
-        write_json_atomically(aside / META_FILE, meta)
+        found = {
+            split: prepare_split(config, split, vocabulary.vocab_size, aside, work)
+            for split in SPLITS
+        }
+        vocabulary.save(aside / TOKENIZER_FILE)
+        write_json_atomically(aside / META_FILE, made_of | _totals(found))
+    shutil.rmtree(work, ignore_errors=True)
     counts = ", ".join(
-        f"{split} {sum(b)} blocks of {meta['block_tokens']}"
-        for split, b in meta["shard_blocks"].items()
+        f"{split} {sum(f.shard_blocks)} blocks of {config.shards.block_tokens}"
+        for split, f in found.items()
     )
-    sys.stdout.write(f"{config.paths.shards}: {counts}, {time.monotonic() - started:.0f} s\n")
+    n_dropped = sum(len(f.dropped) for f in found.values())
+    sys.stdout.write(
+        f"{config.paths.shards}: {counts}, {n_dropped} documents dropped for few characters a"
+        f" token, {time.monotonic() - started:.0f} s\n"
+    )
     return 0
 
 
-def prepare_split(config: RunConfig, split: str, vocab_size: int, folder: Path) -> PreparedSplit:
+def _inputs_sha256(made_of: dict[str, Any]) -> str:
+    """Returns a hash over all that the files of row groups depend on, this code included."""
+    shards = {k: v for k, v in made_of["shards_config"].items() if k != "processes"}
+    code = [file_sha256(Path(str(module.__file__))) for module in _DECIDING]
+    parts = [{**made_of, "shards_config": shards}, code]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _totals(found: dict[str, PreparedSplit]) -> dict[str, Any]:
+    return {
+        "shard_blocks": {split: f.shard_blocks for split, f in found.items()},
+        "documents": {split: f.n_documents for split, f in found.items()},
+        "tokens": {split: f.n_tokens for split, f in found.items()},
+        "has_quality": any(f.has_quality for f in found.values()),
+        "drops": {
+            "few characters per token": {
+                split: {"documents": len(f.dropped), "examples": f.dropped[:MAX_EXAMPLES]}
+                for split, f in found.items()
+            }
+        },
+    }
+
+
+def prepare_split(
+    config: RunConfig, split: str, vocab_size: int, folder: Path, work: Path
+) -> PreparedSplit:
     """Writes one split's shards and document table."""
     shards = config.shards
+    if split != "train":
+        shards = dataclasses.replace(shards, fim=dataclasses.replace(shards.fim, rate=0.0))
     writer = ShardWriter(
         folder,
         split,
@@ -101,70 +125,40 @@ def prepare_split(config: RunConfig, split: str, vocab_size: int, folder: Path) 
         blocks_per_shard=shards.blocks_per_shard,
         vocab_size=vocab_size,
     )
-    groups = row_groups(config.paths.corpus, split)
-    fim = shards.fim if split == "train" else dataclasses.replace(shards.fim, rate=0.0)
-    encode = functools.partial(
-        encode_group,
-        tokenizer_file=config.paths.tokenizer / TOKENIZER_FILE,
-        shards=shards,
-        fim=fim,
-    )
-    documents: list[dict[str, str]] = []
-    n_tokens = 0
-    context = multiprocessing.get_context("spawn")
-    with (
-        context.Pool(shards.processes) as pool,
-        progress_bar(len(groups), f"preparing {split}", "group") as bar,
-    ):
-        for group in pool.imap(encode, groups):
-            group.pieces["document"] += len(documents)
-            documents += group.documents
-            n_tokens += group.n_tokens
+    found = PreparedSplit(shard_blocks=writer.shard_blocks)
+    schema = pa.schema([(column, pa.string()) for column in DOCUMENT_COLUMNS])
+    with pq.ParquetWriter(folder / f"{split}.documents.parquet", schema) as table:
+        for group in encoded_groups(config, split, shards, work):
+            group.pieces["document"] += found.n_documents
             writer.add(group.tokens, group.pieces)
-            bar.update()
+            table.write_table(pa.Table.from_pylist(group.documents, schema=schema))
+            found.n_documents += len(group.documents)
+            found.n_tokens += group.n_tokens
+            found.dropped += group.dropped
+            found.has_quality |= any(document["quality"] for document in group.documents)
     writer.flush()
-    table = pa.Table.from_pylist(
-        documents, schema=pa.schema([(c, pa.string()) for c in DOCUMENT_COLUMNS])
+    return found
+
+
+def encoded_groups(
+    config: RunConfig, split: str, shards: ShardsConfig, work: Path
+) -> Iterator[EncodedGroup]:
+    """Yields a split's row groups in order, each as soon as it and those before it are encoded."""
+    groups = row_groups(config.paths.corpus, split)
+    files = [work / f"{split}-{number:05d}.npz" for number in range(len(groups))]
+    encode = functools.partial(
+        encode_to_file, tokenizer_file=config.paths.tokenizer / TOKENIZER_FILE, shards=shards
     )
-    pq.write_table(table, folder / f"{split}.documents.parquet")
-    return PreparedSplit(
-        shard_blocks=writer.shard_blocks,
-        n_tokens=n_tokens,
-        has_quality=any(document["quality"] for document in documents),
-    )
-
-
-def encode_group(
-    group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig, fim: FimConfig
-) -> EncodedGroup:
-    """Encodes and packs one row group's documents, in an order drawn from the seed."""
-    tokenizer = _tokenizer(tokenizer_file)
-    rows = list(read_rows(group, [*DOCUMENT_COLUMNS, "text"]))
-    random.Random(f"{shards.seed}:{group.path.name}:{group.index}").shuffle(rows)
-    pieces: list[tuple[int, Piece]] = []
-    n_tokens = 0
-    for number, row in enumerate(rows):
-        room = shards.block_tokens - n_tokens % shards.block_tokens
-        chance = random.Random(f"{shards.seed}:{row['sha256']}")
-        for piece in pack_document(
-            row["text"],
-            room,
-            block_tokens=shards.block_tokens,
-            tokenizer=tokenizer,
-            fim=fim,
-            chance=chance,
-            quality=QUALITY_OF_LEVEL.get(row["quality"]),
-        ):
-            pieces.append((number, piece))
-            n_tokens += len(piece.ids)
-    tokens, records = pieces_to_blocks(pieces, shards.block_tokens)
-    documents = [{column: row[column] for column in DOCUMENT_COLUMNS} for row in rows]
-    return EncodedGroup(tokens=tokens, pieces=records, documents=documents, n_tokens=n_tokens)
-
-
-@functools.cache
-def _tokenizer(path: Path) -> CodeTokenizer:
-    return CodeTokenizer.load(path)
+    with (
+        progress_bar(len(groups), f"preparing {split}", "group") as bar,
+        worker_pool(shards.processes) as pool,
+    ):
+        for _, file in zip(pool.map(encode, groups, files), files, strict=True):
+            group = EncodedGroup.load(file)
+            if group is None:
+                raise CorpusError(f"{file} cannot be read; run the same command again")
+            yield group
+            bar.update()
 
 
 if __name__ == "__main__":

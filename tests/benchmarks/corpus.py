@@ -1,8 +1,10 @@
-"""What the corpus' stages cost: ``python tests/benchmarks/corpus.py [CORPUS.toml]``.
+"""What the way to shards costs: ``python tests/benchmarks/corpus.py [CORPUS.toml [RUN.toml]]``.
 
 Without an argument, megabytes a second of each stage on one core, over the standard library. With a
-config, the whole of ``python -m training.corpus`` in a process of its own: megabytes read a second,
-and the peak of memory of its largest process and of all together.
+corpus' config, the whole of ``python -m training.corpus`` in a process of its own, and with a run's
+config ``training.train_tokenizer`` and ``training.prepare`` behind it: seconds, megabytes read a
+second, and the peak of memory of the largest process and of all together. Archives that are not in
+the cache yet are fetched, which counts.
 """
 
 import gc
@@ -33,7 +35,7 @@ SAMPLE_INTERVAL_S = 0.1
 
 def main(argv: list[str]) -> None:
     if argv:
-        whole_run(Path(argv[0]))
+        whole_run(Path(argv[0]), Path(argv[1]) if len(argv) > 1 else None)
     else:
         stages()
 
@@ -61,22 +63,35 @@ def stages() -> None:
         print(f"  {name:<12} {n_bytes / 1e6 / (time.process_time() - started):8.1f}")
 
 
-def whole_run(config: Path) -> None:
-    settings = load_toml(CorpusConfig, config)
+def whole_run(corpus: Path, run: Path | None) -> None:
+    settings = load_toml(CorpusConfig, corpus)
     with tempfile.TemporaryDirectory(dir=settings.out.parent) as folder:
         out = Path(folder) / "corpus"
-        command = [sys.executable, "-m", "training.corpus", str(config), f"out={out}"]
-        started = time.monotonic()
-        process = subprocess.Popen(command)
-        memory = Memory(process.pid)
-        memory.start()
-        assert process.wait() == 0
-        seconds = time.monotonic() - started
+        lines = [measured("training.corpus", corpus, f"out={out}")]
+        if run is not None:
+            names = ("corpus", "tokenizer", "shards")
+            paths = [f"paths.{name}={folder}/{name}" for name in names]
+            lines.append(measured("training.train_tokenizer", run, *paths))
+            lines.append(measured("training.prepare", run, *paths))
         report = json.loads((out / "report.json").read_text())
     n_bytes = sum(package["bytes"] for package in report["packages"])
-    print(
-        f"{n_bytes / 1e6:.0f} MB read in {seconds:.0f} s, {n_bytes / 1e6 / seconds:.1f} MB/s; peak"
-        f" memory {memory.largest / 1e6:.0f} MB in one process, {memory.all / 1e6:.0f} MB in all"
+    seconds = sum(line[0] for line in lines)
+    print(f"{n_bytes / 1e6:.0f} MB read in {seconds:.0f} s, {n_bytes / 1e6 / seconds:.1f} MB/s:")
+    for _, line in lines:
+        print(line)
+
+
+def measured(module: str, config: Path, *settings: str) -> tuple[float, str]:
+    """Runs one command; returns its seconds and a line about it."""
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", module, str(config), *settings])
+    memory = Memory(process.pid)
+    memory.start()
+    assert process.wait() == 0
+    seconds = time.monotonic() - started
+    return seconds, (
+        f"  {module:<26} {seconds:5.0f} s, peak memory {memory.largest / 1e6:.0f} MB in one"
+        f" process, {memory.all / 1e6:.0f} MB in all"
     )
 
 

@@ -91,10 +91,9 @@ def test_blocks_are_filled_exactly_and_hold_whole_sentinels(rate, byte_tokenizer
     room, pieces = 512, []
     for number in range(6):
         for piece in pack_document(
-            SOURCE,
+            EncodedText(SOURCE, byte_tokenizer),
             room,
             block_tokens=512,
-            tokenizer=byte_tokenizer,
             fim=FimConfig(rate=rate),
             chance=random.Random(number),
         ):
@@ -162,10 +161,9 @@ def test_quality_stands_at_the_head_of_every_piece(quality, byte_tokenizer):
     """If it fails, asking for the best quality asks for something that training never saw."""
     pieces = list(
         pack_document(
-            SOURCE,
+            EncodedText(SOURCE, byte_tokenizer),
             100,
             block_tokens=256,
-            tokenizer=byte_tokenizer,
             fim=FimConfig(),
             chance=random.Random(0),
             quality=quality,

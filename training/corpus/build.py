@@ -5,18 +5,13 @@ process selects among all documents (:mod:`training.corpus.selection`) and write
 (:mod:`training.corpus.writing`). What is written depends on the sources and the config alone.
 """
 
-import gc
 import json
-import multiprocessing
-import os
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -46,10 +41,9 @@ from training.corpus.writing import (
     write_corpus,
 )
 from training.progress import progress_bar
+from training.workers import work_folder, worker_pool
 
 REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
-_INPUTS_FILE = "inputs"
-_RARE_COLLECTIONS = (100_000, 20, 50)  # syntax trees are many objects and no cycles
 
 
 def build(config: CorpusConfig) -> dict[str, Any]:
@@ -65,7 +59,7 @@ def build(config: CorpusConfig) -> dict[str, Any]:
     started = time.monotonic()
     _check_replaceable(config.out)
     inputs = inputs_sha256(config)
-    work = _work_folder(config.out, inputs)
+    work = work_folder(config.out, inputs)
     sources = list_sources(config)
     parts = [Part(folder=work, number=number) for number in range(len(sources))]
     reports = _read_all(sources, parts, config)
@@ -92,17 +86,6 @@ def build(config: CorpusConfig) -> dict[str, Any]:
         write_text_atomically(aside / CARD_FILE, dataset_card(report))
     shutil.rmtree(work, ignore_errors=True)
     return report
-
-
-def _work_folder(out: Path, inputs: str) -> Path:
-    """Returns the folder for parts of these very inputs, emptied if it held others."""
-    work = out.parent / f".{out.name}.work"
-    mark = work / _INPUTS_FILE
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != inputs:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        write_text_atomically(mark, inputs)
-    return work
 
 
 def _sum(packages: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
@@ -132,26 +115,19 @@ def _read_all(
     """Makes all parts that are not whole yet; returns every part's report."""
     reports = [part.read_report() for part in parts]
     missing = [number for number, report in enumerate(reports) if report is None]
-    context = multiprocessing.get_context("spawn")
     with (
         progress_bar(len(sources), "corpus", "source", initial=len(sources) - len(missing)) as bar,
-        ProcessPoolExecutor(config.processes, context, _start_worker) as pool,
+        worker_pool(config.processes) as pool,
     ):
         futures = [
             (number, pool.submit(_read, sources[number], parts[number], config))
             for number in missing
         ]
-        try:
-            for number, future in futures:
-                reports[number] = report = _result(future, sources[number])
-                _warn(report["warnings"])
-                bar.set_postfix_str(f"{report['package']}: {report['files']} files", refresh=False)
-                bar.update()
-        except BaseException:
-            for worker in multiprocessing.active_children():
-                worker.terminate()  # a part that is not whole is made again
-            pool.shutdown(cancel_futures=True)
-            raise
+        for number, future in futures:
+            reports[number] = report = _result(future, sources[number])
+            _warn(report["warnings"])
+            bar.set_postfix_str(f"{report['package']}: {report['files']} files", refresh=False)
+            bar.update()
     return [report for report in reports if report is not None]
 
 
@@ -172,21 +148,6 @@ def _read(source: Source, part: Part, config: CorpusConfig) -> dict[str, Any]:
     if not _worker_reader:
         _worker_reader.append(Reader.of(config))
     return _worker_reader[0].read(source, part)
-
-
-def _start_worker() -> None:
-    """Leaves interrupts to the parent, and ends with it however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.freeze()
-    gc.set_threshold(*_RARE_COLLECTIONS)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "runs in a worker"
-    parent.join()
-    os._exit(1)  # nobody is left to read what this process is at
 
 
 def _check_heldout(

@@ -1,0 +1,114 @@
+"""One row group of documents to packed tokens, and the file that holds them until shards are made.
+
+A pure function of the row group, the tokenizer and the config. The files make ``training.prepare``,
+which calls this in several processes, go on where it was stopped.
+
+Source: Tunstall, von Werra and Wolf 2022, CodeParrot (the least characters a token).
+"""
+
+import functools
+import json
+import os
+import random
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.artifact.special_tokens import QUALITY_TOKENS
+from training.artifact.tokenizer import CodeTokenizer
+from training.config import ShardsConfig
+from training.corpus_reader import RowGroup, read_rows
+from training.packing import EncodedText, Piece, pack_document
+from training.shards import pieces_to_blocks
+
+DOCUMENT_COLUMNS = ["package", "version", "path", "licence", "quality", "sha256"]
+QUALITY_OF_LEVEL = dict(zip(("low", "mid", "high"), QUALITY_TOKENS, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedGroup:
+    """What one row group became; documents are numbered within the group.
+
+    ``dropped`` are the documents with too few characters a token, as ``PACKAGE: PATH``.
+    """
+
+    tokens: npt.NDArray[Any]
+    pieces: npt.NDArray[Any]
+    documents: list[dict[str, str]]
+    n_tokens: int
+    dropped: list[str]
+
+    def save(self, path: Path) -> None:
+        """Writes one file, whole or not at all."""
+        about = {"documents": self.documents, "n_tokens": self.n_tokens, "dropped": self.dropped}
+        aside = path.with_suffix(f".{os.getpid()}")
+        with aside.open("wb") as file:
+            np.savez(
+                file,
+                tokens=self.tokens,
+                pieces=self.pieces,
+                about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+            )
+        aside.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "EncodedGroup | None":
+        """Reads what :meth:`save` wrote; None for a missing or damaged file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                about = json.loads(file["about"].tobytes())
+                return cls(tokens=file["tokens"], pieces=file["pieces"], **about)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+
+
+def encode_to_file(
+    group: RowGroup, path: Path, *, tokenizer_file: Path, shards: ShardsConfig
+) -> None:
+    """Encodes a row group into its file, unless that is there already."""
+    if EncodedGroup.load(path) is None:
+        encode_group(group, tokenizer_file=tokenizer_file, shards=shards).save(path)
+
+
+def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig) -> EncodedGroup:
+    """Encodes and packs one row group's documents, in an order drawn from the seed."""
+    tokenizer = _tokenizer(tokenizer_file)
+    rows = list(read_rows(group, [*DOCUMENT_COLUMNS, "text"]))
+    random.Random(f"{shards.seed}:{group.path.name}:{group.index}").shuffle(rows)
+    pieces: list[tuple[int, Piece]] = []
+    documents: list[dict[str, str]] = []
+    dropped: list[str] = []
+    n_tokens = 0
+    for row in rows:
+        encoded = EncodedText(row["text"], tokenizer)
+        if encoded.characters_per_token < shards.min_characters_per_token:
+            dropped.append(f"{row['package']}: {row['path']}")
+            continue
+        for piece in pack_document(
+            encoded,
+            shards.block_tokens - n_tokens % shards.block_tokens,
+            block_tokens=shards.block_tokens,
+            fim=shards.fim,
+            chance=random.Random(f"{shards.seed}:{row['sha256']}"),
+            quality=QUALITY_OF_LEVEL.get(row["quality"]),
+        ):
+            pieces.append((len(documents), piece))
+            n_tokens += len(piece.ids)
+        documents.append({column: row[column] for column in DOCUMENT_COLUMNS})
+    tokens, records = pieces_to_blocks(pieces, shards.block_tokens)
+    return EncodedGroup(
+        tokens=tokens.astype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32),
+        pieces=records,
+        documents=documents,
+        n_tokens=n_tokens,
+        dropped=dropped,
+    )
+
+
+@functools.cache
+def _tokenizer(path: Path) -> CodeTokenizer:
+    return CodeTokenizer.load(path)

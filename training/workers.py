@@ -1,0 +1,78 @@
+"""What long work over many processes has in common: the processes, and the folder it goes on from.
+
+Called by :mod:`training.corpus.build` and :mod:`training.prepare`.
+"""
+
+import gc
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+from training.artifact.errors import CorpusError
+from training.artifact.files import write_text_atomically
+
+_INPUTS_FILE = "inputs"
+_RARE_COLLECTIONS = (100_000, 20, 50)  # syntax trees and token lists are many objects, no cycles
+
+
+@contextmanager
+def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Yields a pool of processes that end with this one, however it ends.
+
+    On an error they are stopped at once: what they were at is made again by the next run.
+
+    Raises:
+        CorpusError: One of them was killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _start_worker) as pool:
+        try:
+            yield pool
+        except BaseException as error:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise CorpusError(
+                    "a worker process was killed (out of memory?); run the same command again to"
+                    " go on, or set the config's processes to 1"
+                ) from error
+            raise
+
+
+def work_folder(out: Path, inputs: str) -> Path:
+    """Returns the folder beside ``out`` for what is made on the way to it.
+
+    Args:
+        out: What is to be made.
+        inputs: A hash over all that it depends on; what was made of others is removed.
+    """
+    work = out.parent / f".{out.name}.work"
+    mark = work / _INPUTS_FILE
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != inputs:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        write_text_atomically(mark, inputs)
+    return work
+
+
+def _start_worker() -> None:
+    """Leaves interrupts to the parent, and ends with it however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.freeze()
+    gc.set_threshold(*_RARE_COLLECTIONS)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in a worker"
+    parent.join()
+    os._exit(1)  # nobody is left to read what this process is at
