@@ -59,7 +59,7 @@ class EncodedGroup:
     def load(cls, path: Path) -> "EncodedGroup | None":
         """Reads what :meth:`save` wrote; None for a missing or damaged file."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 about = json.loads(file["about"].tobytes())
                 return cls(tokens=file["tokens"], pieces=file["pieces"], **about)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
