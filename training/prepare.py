@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         "vocab_size": vocabulary.vocab_size,
         "tokenizer_sha256": file_sha256(tokenizer_file),
         "corpus_sha256": corpus_hash(config.paths.corpus),
-        "shards_config": to_mapping(config.shards),
+        "shards_config": _deciding(config.shards),
     }
     work = work_folder(config.paths.shards, _inputs_sha256(made_of))
     with directory_written_aside(config.paths.shards) as aside:
@@ -90,10 +90,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _inputs_sha256(made_of: dict[str, Any]) -> str:
     """Returns a hash over all that the files of row groups depend on, this code included."""
-    shards = {k: v for k, v in made_of["shards_config"].items() if k != "processes"}
     code = [file_sha256(Path(str(module.__file__))) for module in _DECIDING]
-    parts = [{**made_of, "shards_config": shards}, code]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([made_of, code], sort_keys=True).encode()).hexdigest()
+
+
+def _deciding(shards: ShardsConfig) -> dict[str, Any]:
+    return {key: value for key, value in to_mapping(shards).items() if key != "processes"}
 
 
 def _totals(found: dict[str, PreparedSplit]) -> dict[str, Any]:
