@@ -30,6 +30,8 @@ Permissively licensed Python source, split by whole package; documents by licenc
 |---|---|
 {licences}
 
+`NOTICE` names every package with its version and licence.
+
 Held out, never trained on: the packages whose documents stand in `heldout.documents.parquet` of the
 shard folder; the figures below are measured on them.
 

@@ -51,6 +51,7 @@ def save_checkpoint(
     tokenizer: CodeTokenizer,
     manifest: Manifest,
     card: str,
+    notice: str,
     state: TrainingState,
     keep: int,
 ) -> Path:
@@ -64,6 +65,7 @@ def save_checkpoint(
             tokenizer=tokenizer,
             manifest=manifest,
             card=card,
+            notice=notice,
         )
         for file in (aside / "artifact").iterdir():
             file.rename(aside / file.name)

@@ -27,6 +27,7 @@ from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.schema import load_toml, to_mapping
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
+from training.attribution import model_attribution
 from training.card import model_card
 from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
 from training.config import PretrainConfig, RunConfig
@@ -198,6 +199,10 @@ class Run:
             return Manifest(context_tokens=self.reader.block_tokens)
         return load_artifact(start).manifest
 
+    @functools.cached_property
+    def _notice(self) -> str:
+        return model_attribution(self.config.paths.shards, self.settings.start_from)
+
     def _network(self) -> GPT2:
         shape = self.config.model.gpt2(
             vocab_size=self.tokenizer.vocab_size, n_positions=self.reader.block_tokens
@@ -265,6 +270,7 @@ class Run:
                 tokenizer=self.tokenizer,
                 manifest=manifest,
                 card=model_card(self.config, manifest, self.model.n_parameters()),
+                notice=self._notice,
                 state=TrainingState(tensors=self.optimizer.state(), record=record),
                 keep=self.settings.keep_checkpoints,
             )
@@ -287,6 +293,7 @@ class Run:
                 tokenizer=self.tokenizer,
                 manifest=manifest,
                 card=model_card(self.config, manifest, self.model.n_parameters()),
+                notice=self._notice,
             )
             sys.stdout.write(
                 f"{self.folder / 'model'}: step {self.step}, validation loss"

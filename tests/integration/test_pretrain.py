@@ -76,6 +76,7 @@ def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsy
     artifact = load_artifact(uninterrupted / "model")
     assert artifact.manifest.training.tokens_seen == 12 * 8 * 64
     assert "PSF-2.0" in (uninterrupted / "model" / "README.md").read_text()
+    assert "cpython-stdlib-asyncio" in (uninterrupted / "model" / "NOTICE").read_text()
     shards = load_toml(RunConfig, tiny_config).paths.shards
     assert validate([str(uninterrupted / "model"), "--shards", str(shards)]) == 0
     assert "bits a byte" in capsys.readouterr().out

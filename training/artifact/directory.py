@@ -27,7 +27,7 @@ from training.artifact.files import (
 )
 from training.artifact.fim import FimLayout, start_ids
 from training.artifact.gpt2 import GPT2, parameter_shapes
-from training.artifact.manifest import FORMAT_VERSION, Manifest
+from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
 from training.artifact.schema import from_mapping, to_mapping
 from training.artifact.shape import GPT2Config, transformers_config
 from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
@@ -120,6 +120,7 @@ def save_artifact(
     tokenizer: CodeTokenizer,
     manifest: Manifest,
     card: str,
+    notice: str = "",
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
     """Writes an artifact directory whole or not at all, replacing what stood at ``path``.
@@ -131,6 +132,7 @@ def save_artifact(
         tokenizer: Its tokenizer.
         manifest: Its record; the files' hashes are filled in here.
         card: The model card (Markdown with a YAML head).
+        notice: Whose code it was trained on; nothing is written for an empty one.
         dtype: The type the weights are stored in.
     """
     end_of_text_id = tokenizer.end_of_text_id
@@ -149,6 +151,8 @@ def save_artifact(
             {"bos_token_id": end_of_text_id, "eos_token_id": end_of_text_id, "do_sample": False},
         )
         write_text_atomically(aside / CARD_FILE, card)
+        if notice:
+            write_text_atomically(aside / NOTICE_FILE, notice)
         hashed = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE)
         sealed = dataclasses.replace(
             manifest, sha256={name: file_sha256(aside / name) for name in hashed}

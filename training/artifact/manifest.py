@@ -13,6 +13,7 @@ from training.artifact.special_tokens import (
 )
 
 FORMAT_VERSION = 1
+NOTICE_FILE = "NOTICE"  # whose code the model was trained on; models of other makers have none
 
 
 @dataclass(frozen=True, kw_only=True)

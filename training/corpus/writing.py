@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from training.artifact.errors import CorpusError
 from training.artifact.files import write_text_atomically
+from training.artifact.manifest import NOTICE_FILE
+from training.attribution import attribution
 from training.corpus.document import SCHEMA
 from training.corpus.parts import Part
 from training.corpus.screening import EXAMPLES
@@ -30,7 +32,6 @@ from training.corpus.selection import (
 
 TRAIN, HELDOUT = "train", "heldout"
 SPLITS = (HELDOUT, TRAIN)
-NOTICE_FILE = "NOTICE"
 CLUSTERS_SHOWN = 20
 
 
@@ -99,16 +100,12 @@ def totals(selection: Selection, column: str) -> dict[str, dict[str, int]]:
 def notice(selection: Selection) -> str:
     """Returns the attribution that goes with a model trained on the corpus: who wrote it."""
     found = selection.candidates
-    packages = sorted(
-        {
-            (found.package[i], found.version[i], found.licence[i])
-            for i in range(len(found))
-            if i not in selection.dropped and not selection.is_heldout[i]
-        }
-    )
-    lines = [f"{name} {version}".strip() + f": {licence}" for name, version, licence in packages]
-    head = "Trained on source code of these packages, each under its own licence:\n\n"
-    return head + "\n".join(lines) + "\n"
+    packages = {
+        (found.package[i], found.version[i], found.licence[i])
+        for i in range(len(found))
+        if i not in selection.dropped and not selection.is_heldout[i]
+    }
+    return attribution(packages)
 
 
 def source_report(report: Mapping[str, Any], number: int, selection: Selection) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""Who wrote what a model was trained on: the NOTICE of a corpus, and of a model made of it.
+
+One line a package: name, version, SPDX licence. Called by :mod:`training.corpus.writing` and
+:mod:`training.pretrain`.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from training.artifact.manifest import NOTICE_FILE
+
+_HEAD = "Trained on source code of these packages, each under its own licence:\n\n"
+
+
+def attribution(packages: Iterable[tuple[str, str, str]], *, earlier: str = "") -> str:
+    """Returns the text of a NOTICE.
+
+    Args:
+        packages: Name, version and licence of each document's package, in any order.
+        earlier: The NOTICE of the model that training went on from; its packages stay named.
+    """
+    lines = {f"{name} {version}".strip() + f": {licence}" for name, version, licence in packages}
+    lines.update(earlier.removeprefix(_HEAD).splitlines())
+    return _HEAD + "".join(f"{line}\n" for line in sorted(lines - {""}))
+
+
+def model_attribution(shards: Path, start_from: Path | None) -> str:
+    """Returns the NOTICE of a model trained on a shard folder.
+
+    Args:
+        shards: The folder; its table of training documents is read.
+        start_from: The artifact that training went on from, if any.
+    """
+    columns = ["package", "version", "licence"]
+    table = pq.read_table(shards / "train.documents.parquet", columns=columns)
+    packages = set(zip(*(table[column].to_pylist() for column in columns), strict=True))
+    file = None if start_from is None else start_from / NOTICE_FILE
+    earlier = file.read_text(encoding="utf-8") if file is not None and file.is_file() else ""
+    return attribution(packages, earlier=earlier)
