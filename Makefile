@@ -31,6 +31,7 @@ e2e: $(VENV)/.dev ## A real editor with the real server and the bundled model
 
 corpus: $(VENV)/.dev ## Build the default corpus from its lock (fetches archives)
 	$(BIN)/python -m training.corpus training/configs/corpus.toml
+	$(BIN)/python -m training.corpus.verify runs/corpus/default
 
 bench: $(VENV)/.dev ## Print every benchmark
 	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -77,12 +78,27 @@ def corpus_hash(corpus: Path) -> str:
     Raises:
         CorpusError: The corpus is missing, unfinished or damaged.
     """
+    return str(read_report(corpus)["corpus_sha256"])
+
+
+def read_report(corpus: Path) -> dict[str, Any]:
+    """Returns the corpus' report.
+
+    Raises:
+        CorpusError: The corpus is missing, unfinished or damaged.
+    """
     _check_finished(corpus)
     try:
         report = json.loads((corpus / REPORT_FILE).read_text(encoding="utf-8"))
-        return str(report["corpus_sha256"])
-    except (OSError, ValueError, KeyError) as error:
-        raise CorpusError(f"{corpus / REPORT_FILE} is damaged; make the corpus again") from error
+    except (OSError, ValueError) as error:
+        raise _damaged_report(corpus) from error
+    if not isinstance(report, dict) or "corpus_sha256" not in report:
+        raise _damaged_report(corpus)
+    return report
+
+
+def _damaged_report(corpus: Path) -> CorpusError:
+    return CorpusError(f"{corpus / REPORT_FILE} is damaged; make the corpus again")
 
 
 def _check_finished(corpus: Path) -> None:

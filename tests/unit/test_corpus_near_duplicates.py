@@ -4,20 +4,11 @@ import random
 
 import numpy as np
 import pytest
+from planted import similar_pair
 
 from training.corpus.near_duplicates import WORD, find_near_duplicates, jaccard, sketch
 
 THRESHOLD = 0.85
-
-
-def pair(similarity, n_words=400, seed=0):
-    """Two texts whose word sets have exactly ``similarity`` in common."""
-    n_both = round(n_words * similarity)
-    n_own = (n_words - n_both) // 2
-    names = [f"name_{seed}_{i}" for i in range(n_both + 2 * n_own)]
-    one, other = names[: n_both + n_own], names[:n_both] + names[n_both + n_own :]
-    random.Random(seed).shuffle(other)
-    return " ".join(one), " ".join(other)
 
 
 def find(texts, order=None):
@@ -33,11 +24,11 @@ def find(texts, order=None):
 @pytest.mark.parametrize(("similarity", "is_dropped"), [(0.80, False), (0.86, True), (0.95, True)])
 def test_planted_pairs_are_told_apart(similarity, is_dropped, seed):
     """If it fails, copies are learned by heart, or originals are lost."""
-    assert find(pair(similarity, seed=seed)) == ({(1, 0)} if is_dropped else set())
+    assert find(similar_pair(similarity, seed=seed)) == ({(1, 0)} if is_dropped else set())
 
 
 def test_the_better_one_is_kept():
-    assert find(pair(0.95), order=[1, 0]) == {(0, 1)}
+    assert find(similar_pair(0.95), order=[1, 0]) == {(0, 1)}
 
 
 def test_a_chain_drops_only_what_is_near_to_something_kept():

@@ -1,54 +1,22 @@
 """Secrets and personal data: all planted ones go, what only looks alike stays, code stays code."""
 
 import ast
-import random
-import string
 
 import pytest
+from planted import SECRETS, UPPER, draw
 
 from training.corpus.config import SecretsConfig
 from training.corpus.secrets import redact
 
 CONFIG = SecretsConfig()
-UPPER, LETTERS = string.ascii_uppercase + string.digits, string.ascii_letters + string.digits
-LOWER = string.ascii_lowercase + string.digits
-
-
-def draw(seed, alphabet, n):
-    return "".join(random.Random(seed).choices(alphabet, k=n))
-
-
-def planted():
-    """Yields kind, secret and a line of code with it; none is real, none stands here whole."""
-    for i in range(4):
-        yield "AWS key", "AKIA" + draw(i, UPPER, 16), "key_id = '{}'"
-        yield "GitHub token", "ghp_" + draw(i, LETTERS, 36), "headers = {{'auth': '{}'}}"
-        yield "GitLab token", "glpat-" + draw(i, LETTERS, 20), "gitlab('{}')"
-        yield "Slack token", f"xoxb-{'1' * 12}-{'2' * 12}-" + draw(i, LETTERS, 24), "S = '{}'"
-        yield "Stripe key", "sk_live_" + draw(i, LETTERS, 24), "pay(key='{}')"
-        yield "Google key", "AIza" + draw(i, LETTERS, 35), "# the key is {}"
-        yield "npm token", "npm_" + draw(i, LETTERS, 36), "N = '''\n{}\n'''"
-        yield "password", "x7" + draw(i, LETTERS, 14), "db_password = '{}'"
-    for i in range(2):
-        yield "PyPI token", "pypi-AgEIcHlwaS5vcmc" + draw(i, LETTERS, 80), "T = '{}'"
-        yield "SendGrid key", f"SG.{draw(i, LETTERS, 22)}.{draw(i, LETTERS, 43)}", "mail('{}')"
-        yield "Hugging Face token", "hf_" + draw(i, string.ascii_letters, 34), "login('{}')"
-        yield "private key", draw(i, LETTERS, 64), KEY_BLOCK
-        yield "password", "s3" + draw(i, LETTERS, 8), "u = 'postgres://bob:{}@db.internal/x'"
-        yield "Mailchimp key", draw(i, "0123456789abcdef", 32) + "-us12", "M = '{}'"
-        yield "Telegram token", f"{10**9 + i}:AA" + draw(i, LETTERS, 33), "bot('{}')"
-
-
-KEY_BLOCK = "K = '''-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----'''"
-PLANTED = list(planted())
 
 
 def test_enough_is_planted():
-    assert len(PLANTED) >= 40
-    assert len({kind for kind, _, _ in PLANTED}) >= 12
+    assert len(SECRETS) >= 40
+    assert len({kind for kind, _, _ in SECRETS}) >= 12
 
 
-@pytest.mark.parametrize(("kind", "secret", "line"), PLANTED)
+@pytest.mark.parametrize(("kind", "secret", "line"), SECRETS)
 def test_a_secret_goes_and_the_code_stays_code(kind, secret, line):
     """If it fails, the model can be made to say somebody's key."""
     text = "import os\n" + line.format(secret) + "\nprint(os)\n"
@@ -110,6 +78,6 @@ def test_each_half_can_be_switched_off():
 
 def test_redacting_again_changes_nothing():
     """If it fails, a corpus made of a corpus differs."""
-    text = "".join(line.format(secret) + "\n" for _, secret, line in PLANTED)
+    text = "".join(line.format(secret) + "\n" for _, secret, line in SECRETS)
     once, _ = redact(text, CONFIG)
     assert redact(once, CONFIG) == (once, {})
