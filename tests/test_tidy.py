@@ -31,6 +31,7 @@ DOORS = {
     "pygls": ("server.lsp", "server.__main__"),
     "lsprotocol": ("server.lsp", "server.__main__"),
     "google": ("training.corpus.bigquery",),
+    "datatrove": ("training.cluster",),
     "accelerate": ("training.pretrain", "evaluation"),
     "subprocess": ("evaluation.judge",),
     "ctypes": ("evaluation.judge",),

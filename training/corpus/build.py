@@ -31,7 +31,7 @@ from training.corpus.fingerprint import inputs_sha256
 from training.corpus.page import dataset_card, html_page
 from training.corpus.parts import Part
 from training.corpus.reading import Reader
-from training.corpus.selection import select
+from training.corpus.selection import Selection, select
 from training.corpus.sources import Source, SourceKind, list_sources
 from training.corpus.writing import (
     cluster_report,
@@ -57,14 +57,38 @@ def build(config: CorpusConfig) -> dict[str, Any]:
         CorpusError: A source cannot be had, or nothing is left of them.
     """
     started = time.monotonic()
-    _check_replaceable(config.out)
+    check_replaceable(config.out)
     inputs = inputs_sha256(config)
     work = work_folder(config.out, inputs)
     sources = list_sources(config)
     parts = [Part(folder=work, number=number) for number in range(len(sources))]
     reports = _read_all(sources, parts, config)
-    _check_heldout(config, sources, reports)
+    check_heldout(config, sources, reports)
     selection = select(parts, config)
+    report = write_result(config, parts, reports, selection, inputs=inputs, started=started)
+    shutil.rmtree(work, ignore_errors=True)
+    return report
+
+
+def write_result(
+    config: CorpusConfig,
+    parts: Sequence[Part],
+    reports: Sequence[dict[str, Any]],
+    selection: Selection,
+    *,
+    inputs: str,
+    started: float,
+) -> dict[str, Any]:
+    """Writes the corpus at ``config.out``, whole or not at all; returns its report.
+
+    Args:
+        config: The corpus' config.
+        parts: What was read.
+        reports: The parts' reports.
+        selection: What of the parts is kept.
+        inputs: The hash of all that the corpus depends on.
+        started: When the work began, on the monotonic clock.
+    """
     with directory_written_aside(config.out) as aside:
         totals = write_corpus(aside, parts, selection, rows_per_file=config.rows_per_file)
         packages = [source_report(r, number, selection) for number, r in enumerate(reports)]
@@ -84,7 +108,6 @@ def build(config: CorpusConfig) -> dict[str, Any]:
         write_json_atomically(aside / REPORT_FILE, report)
         write_text_atomically(aside / PAGE_FILE, html_page(report))
         write_text_atomically(aside / CARD_FILE, dataset_card(report))
-    shutil.rmtree(work, ignore_errors=True)
     return report
 
 
@@ -150,7 +173,7 @@ def _read(source: Source, part: Part, config: CorpusConfig) -> dict[str, Any]:
     return _worker_reader[0].read(source, part)
 
 
-def _check_heldout(
+def check_heldout(
     config: CorpusConfig, sources: Sequence[Source], reports: Sequence[dict[str, Any]]
 ) -> None:
     """Refuses an archive that hides a held-out package under another file name."""
@@ -169,7 +192,7 @@ def _check_heldout(
         )
 
 
-def _check_replaceable(out: Path) -> None:
+def check_replaceable(out: Path) -> None:
     """Refuses to put a corpus in the place of a folder that holds anything else."""
     is_corpus = (out / REPORT_FILE).is_file()
     if out.exists() and not is_corpus and not (out.is_dir() and not any(out.iterdir())):

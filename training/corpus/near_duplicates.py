@@ -13,7 +13,7 @@ threshold are CodeParrot's (Tunstall, von Werra and Wolf 2022).
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +39,15 @@ class NearDuplicate:
     similarity: float
 
 
+def word_hashes(words: Iterable[str]) -> Words:
+    """Returns the sorted 32-bit hashes of different words."""
+    return np.unique(np.array([zlib.crc32(w.encode()) for w in words], np.uint32))
+
+
 def sketch(texts: Sequence[str]) -> tuple[list[Words], Signature]:
     """Returns each text's word set, hashed and sorted, and the signatures ``[N, N_HASHES]``."""
     sets = [sorted(set(WORD.findall(text))) for text in texts]
-    words = [np.unique(np.array([zlib.crc32(w.encode()) for w in s], np.uint32)) for s in sets]
+    words = [word_hashes(s) for s in sets]
     hashes = RMinHash.from_token_sets(sets, N_HASHES, _SEED)
     signatures = np.array([h.digest() for h in hashes], np.uint32).reshape(-1, N_HASHES)
     return words, signatures

@@ -23,6 +23,7 @@ from training.corpus.parts import Part
 
 EXACT, NEAR, NEAR_HELDOUT = "exact duplicate", "near duplicate", "near duplicate of held-out"
 DOWN_WEIGHTED, OVER_CAP = "down-weighted", "over the package's cap"
+Place = tuple[int, int]  # number of the part, row in it
 _COLUMNS = [
     *("package", "version", "path", "licence", "sha256"),
     *("n_bytes", "weight", "content_key", "signature"),
@@ -46,17 +47,20 @@ class Candidates:
     signature: list[npt.NDArray[np.uint32]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> "Candidates":
+    def of(cls, parts: Sequence[Part], *, with_signatures: bool = True) -> "Candidates":
         """Reads the key columns of all parts."""
         found = cls()
+        columns = _COLUMNS if with_signatures else _COLUMNS[:-1]
         for number, part in enumerate(parts):
             row = 0
-            for table in part.row_groups(_COLUMNS):
+            for table in part.row_groups(columns):
                 found.part += [number] * table.num_rows
                 found.row += range(row, row + table.num_rows)
                 for name in _COLUMNS[:-1]:
                     getattr(found, name).extend(table[name].to_pylist())
-                found.signature += [np.frombuffer(s.as_py(), np.uint32) for s in table["signature"]]
+                if with_signatures:
+                    hashes = table["signature"]
+                    found.signature += [np.frombuffer(s.as_py(), np.uint32) for s in hashes]
                 row += table.num_rows
         return found
 
@@ -98,9 +102,20 @@ class Selection:
         }
 
 
-def select(parts: Sequence[Part], config: CorpusConfig) -> Selection:
-    """Applies everything that concerns more than one document."""
-    found = Candidates.of(parts)
+def select(
+    parts: Sequence[Part],
+    config: CorpusConfig,
+    near: Sequence[Sequence[tuple[int, int]]] | None = None,
+) -> Selection:
+    """Applies everything that concerns more than one document.
+
+    Args:
+        parts: What was read.
+        config: The corpus' config.
+        near: Clusters of near duplicates that were found elsewhere, each a list of places;
+            None finds them here.
+    """
+    found = Candidates.of(parts, with_signatures=near is None)
     heldout_names = {str(canonicalize_name(name)) for name in config.heldout}
     is_heldout = [str(canonicalize_name(p)) in heldout_names for p in found.package]
     order = preference(found, is_heldout, config.licences)
@@ -108,12 +123,38 @@ def select(parts: Sequence[Part], config: CorpusConfig) -> Selection:
         index: Dropped(reason=EXACT, kept=kept)
         for index, kept in find_exact_duplicates(found.content_key, order).items()
     }
-    if config.near_duplicate_similarity is not None:
-        left = [index for index in order if index not in dropped]
+    left = [index for index in order if index not in dropped]
+    if near is not None:
+        dropped |= _of_clusters(found, is_heldout, left, near)
+    elif config.near_duplicate_similarity is not None:
         dropped |= _near(found, is_heldout, parts, left, config.near_duplicate_similarity)
     left = [i for i in order if i not in dropped and not is_heldout[i]]
     dropped |= balance(found, left, config.balance)
     return Selection(candidates=found, is_heldout=is_heldout, dropped=dropped)
+
+
+def _of_clusters(
+    found: Candidates,
+    is_heldout: Sequence[bool],
+    order: Sequence[int],
+    clusters_of: Sequence[Sequence[Place]],
+) -> dict[int, Dropped]:
+    """Keeps the first of each cluster in ``order``; how similar the others are is not known."""
+    cluster = {place: n for n, places in enumerate(clusters_of) for place in places}
+    kept: dict[int, int] = {}
+    dropped = {}
+    for index in order:
+        number = cluster.get((found.part[index], found.row[index]))
+        if number is None:
+            continue
+        first = kept.setdefault(number, index)
+        if first != index:
+            dropped[index] = Dropped(reason=_near_reason(is_heldout, first, index), kept=first)
+    return dropped
+
+
+def _near_reason(is_heldout: Sequence[bool], kept: int, dropped: int) -> str:
+    return NEAR_HELDOUT if is_heldout[kept] and not is_heldout[dropped] else NEAR
 
 
 def preference(found: Candidates, is_heldout: Sequence[bool], licences: Sequence[str]) -> list[int]:
@@ -163,9 +204,7 @@ def _near(
     near = find_near_duplicates(signatures, words_of, order=range(len(order)), threshold=threshold)
     return {
         order[d.index]: Dropped(
-            reason=NEAR_HELDOUT
-            if is_heldout[order[d.kept]] and not is_heldout[order[d.index]]
-            else NEAR,
+            reason=_near_reason(is_heldout, order[d.kept], order[d.index]),
             kept=order[d.kept],
             similarity=round(d.similarity, 4),
         )

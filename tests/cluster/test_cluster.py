@@ -1,0 +1,164 @@
+"""The corpus by datatrove's executors against the default runner's, over the same planted sources.
+
+Run in the environment of constraints-cluster.txt: ``make cluster``.
+"""
+
+import json
+from collections import Counter
+
+import planted
+import pyarrow.parquet as pq
+import pytest
+
+from training.artifact.errors import ConfigError, CorpusError
+from training.artifact.schema import load_toml
+from training.cluster.__main__ import main
+from training.cluster.config import ClusterConfig
+from training.corpus.__main__ import main as build
+from training.corpus.config import CorpusConfig
+from training.corpus.sources import list_sources
+from training.corpus.verify import main as verify
+
+pytestmark = pytest.mark.cluster
+
+SIMILARITIES = (0.5, 0.8, 0.86, 0.95)
+SEEDS = range(12)
+
+
+def text(words):
+    return "\n".join(f"import {word}" for word in words.split()) + "\n"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Five projects: pairs of all similarities across two of them, copies, a held-out one."""
+    folder = tmp_path_factory.mktemp("cluster")
+    for name in ("one", "two", "three", "held"):
+        (folder / name).mkdir()
+    for similarity in SIMILARITIES:
+        for seed in SEEDS:
+            pair = planted.similar_pair(similarity, seed=int(similarity * 100_000) + seed)
+            for project, words in zip(("one", "two"), pair, strict=True):
+                (folder / project / f"near_{similarity}_{seed}.py").write_text(text(words))
+    for number in range(5):
+        copy = text(" ".join(f"copied_{number}_{i}" for i in range(60)))
+        for project in ("two", "three"):
+            (folder / project / f"copy_{number}.py").write_text(copy)
+        own = text(" ".join(f"own_{number}_{i}" for i in range(60)))
+        (folder / "three" / f"own_{number}.py").write_text(own)
+        (folder / "three" / f"leak_{number}.py").write_text(own.replace("own", "held"))
+        (folder / "held" / f"held_{number}.py").write_text(
+            own.replace("own", "held") + "import x\n"
+        )
+    (folder / "three" / "secret.py").write_text(
+        text(" ".join(f"s{i}" for i in range(60))) + f"KEY = '{planted.SECRETS[0][1]}'\n"
+    )
+    (folder / "corpus.toml").write_text(
+        f"out = '{folder}/out'\nlicences = ['MIT']\nheldout = ['held']\ndecontaminate = []\n"
+        f"[sources]\nfolder_licence = 'MIT'\n"
+        f"folders = {[str(folder / name) for name in ('one', 'two', 'three', 'held')]}\n"
+    )
+    (folder / "cluster.toml").write_text(
+        f"corpus = '{folder}/corpus.toml'\nwork = '{folder}/work'\ntasks = 3\nworkers = 2\n"
+    )
+    assert build([str(folder / "corpus.toml"), f"out={folder}/default"]) == 0
+    return folder
+
+
+def kept(corpus):
+    return {
+        (split, row["package"], row["path"])
+        for split in ("train", "heldout")
+        for path in sorted((corpus / split).glob("*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    }
+
+
+def compare(default, cluster):
+    """Returns for each similarity how many pairs lost one, by either runner."""
+    assert {p for p in default if "near" not in p[2]} == {p for p in cluster if "near" not in p[2]}
+    dropped = []
+    for documents in (default, cluster):
+        near = Counter(path.split("_")[1] for _, package, path in documents if "near" in path)
+        dropped.append({s: 2 * len(SEEDS) - near[str(s)] for s in SIMILARITIES})
+    return dropped
+
+
+def check(folder):
+    default, cluster = compare(kept(folder / "default"), kept(folder / "out"))
+    assert default == {0.5: 0, 0.8: 0, 0.86: len(SEEDS), 0.95: len(SEEDS)}
+    assert cluster[0.5] == 0
+    assert cluster[0.95] == len(SEEDS)
+    assert 0 < cluster[0.86] <= len(SEEDS), "found two times in three"
+    assert verify([str(folder / "out")]) == 0
+    reports = [
+        json.loads((folder / name / "report.json").read_text()) for name in ("out", "default")
+    ]
+    assert reports[0]["redactions"] == reports[1]["redactions"] == {"AWS key": 1}
+    for reason in ("exact duplicate", "near duplicate of held-out"):
+        assert reports[0]["drops"][reason] == reports[1]["drops"][reason] == 5
+
+
+def test_local_processes_keep_what_the_default_runner_keeps(world, capsys):
+    """If it fails, a corpus made on a cluster is another one than the tested stages make."""
+    assert main([str(world / "cluster.toml")]) == 0
+    assert "train: " in capsys.readouterr().out
+    check(world)
+
+
+def test_two_ray_workers_keep_the_same(world):
+    import ray
+
+    local = kept(world / "out")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        arguments = ["executor=ray", f"work='{world}/ray'"]
+        assert main([str(world / "cluster.toml"), *arguments]) == 0
+    finally:
+        ray.shutdown()
+    check(world)
+    assert kept(world / "out") == local
+
+
+def test_a_run_goes_on_with_the_tasks_that_are_left(world, monkeypatch):
+    """If it fails, a cluster's night is lost with one node."""
+    from training.corpus.reading import Reader
+
+    arguments = [str(world / "cluster.toml"), f"work='{world}/again'", "workers=1"]
+    read, calls = Reader.read, []
+
+    def fail_once(self, source, part):
+        calls.append(source.name)
+        if len(calls) == 3:
+            raise OSError("the node went away")
+        return read(self, source, part)
+
+    monkeypatch.setattr(Reader, "read", fail_once)
+    with pytest.raises((OSError, CorpusError)):
+        main(arguments)
+    assert main(arguments) == 0
+    assert calls.count(calls[0]) == 1, "a finished task ran again"
+    check(world)
+
+
+def test_slurm_gets_jobs_that_wait_for_each_other(world):
+    from training.cluster.stages import executor_of, stages
+
+    overrides = ["executor=slurm", "slurm.partition=cpu", "slurm.select_mem_gb=128"]
+    config = load_toml(ClusterConfig, world / "cluster.toml", overrides)
+    corpus = load_toml(CorpusConfig, world / "corpus.toml", [])
+    before = None
+    for stage in stages(config, corpus, list_sources(corpus)):
+        executor = executor_of(stage, config, logs=world / "slurm" / stage.name, depends=before)
+        script = executor.get_launch_file_contents(executor.get_sbatch_args(), "launch", 0)
+        assert f"--job-name=parrotlet-{stage.name}" in script
+        assert f"--mem-per-cpu={128 if stage.sees_everything else 4}G" in script
+        assert "#SBATCH --partition=cpu" in script
+        assert executor.depends is before
+        before = executor
+    assert executor.tasks == 1
+
+
+def test_a_cluster_without_a_partition_is_refused(world):
+    with pytest.raises(ConfigError, match="name the partition"):
+        main([str(world / "cluster.toml"), "executor=slurm"])
