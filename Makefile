@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # A linter that is no Python package runs where it is installed, and is named where it is not.
 if_installed = command -v $(1) >/dev/null || { echo "not checked: $(1) is not installed"; exit 0; }; $(1)
 
-.PHONY: help demo test check e2e corpus bench clean
+.PHONY: help demo test check e2e corpus cluster bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,7 +17,7 @@ demo: $(VENV)/.base ## Complete three snippets with the bundled model
 	@$(BIN)/parrotlet demo
 
 test: $(VENV)/.dev ## Unit and integration tests
-	$(BIN)/python -m pytest -m "not e2e and not gpu and not network"
+	$(BIN)/python -m pytest -m "not e2e and not gpu and not network and not cluster"
 
 check: $(VENV)/.dev ## Linters and types
 	$(BIN)/ruff check .
@@ -33,16 +33,24 @@ corpus: $(VENV)/.dev ## Build the default corpus from its lock (fetches archives
 	$(BIN)/python -m training.corpus training/configs/corpus.toml
 	$(BIN)/python -m training.corpus.verify runs/corpus/default
 
+cluster: .venv-cluster/.ready ## Test the corpus on many machines, in its own environment
+	.venv-cluster/bin/python -m pytest -m cluster tests/cluster
+
 bench: $(VENV)/.dev ## Print every benchmark
 	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove what make has made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-cluster build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Parrotlet needs Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 3; }
 	$(PYTHON) -m venv $(VENV)
+
+.venv-cluster/.ready: pyproject.toml constraints-cluster.txt
+	$(PYTHON) -m venv .venv-cluster
+	.venv-cluster/bin/python -m pip install --quiet --constraint constraints-cluster.txt --editable '.[cluster]'
+	@touch $@
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .
