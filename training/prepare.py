@@ -1,7 +1,8 @@
 """Documents to shards: ``python -m training.prepare CONFIG.toml [key=value ...]``.
 
 Encodes the corpus, splits pieces for infilling at the config's rate, packs them into fixed-length
-blocks and writes the shard folder (see ``training.shards``). Training documents get infilling;
+blocks and writes the shard folder (see ``training.shards``), with the corpus' page once more, now
+with its tokens. Training documents get infilling;
 held-out ones stay left to right, so that validation measures plain language modelling. Row groups
 are encoded in parallel into files beside the shard folder, from which an interrupted run goes on,
 and written in order: the output depends on corpus, tokenizer and config alone, not on the number of
@@ -15,21 +16,29 @@ import json
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training import encoding, packing
 from training.artifact import fim, tokenizer, word_cache
 from training.artifact.errors import ConfigError, CorpusError, run_main
-from training.artifact.files import directory_written_aside, file_sha256, write_json_atomically
+from training.artifact.files import (
+    directory_written_aside,
+    file_sha256,
+    write_json_atomically,
+    write_text_atomically,
+)
 from training.artifact.schema import load_toml, to_mapping
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, ShardsConfig
-from training.corpus_reader import corpus_hash, row_groups
+from training.corpus.page import html_page
+from training.corpus_reader import corpus_hash, read_report, row_groups
 from training.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.progress import progress_bar
 from training.shards import META_FILE, ShardWriter
@@ -37,18 +46,26 @@ from training.train_tokenizer import TOKENIZER_FILE
 from training.workers import work_folder, worker_pool
 
 SPLITS = ("train", "heldout")
+PAGE_FILE = "report.html"
 MAX_EXAMPLES = 20
 _DECIDING = (encoding, packing, fim, tokenizer, word_cache)  # what a group's file depends on
 
 
 @dataclasses.dataclass(kw_only=True)
 class PreparedSplit:
-    """What one split became; ``has_quality`` says whether any document has a quality token."""
+    """What one split became.
+
+    ``has_quality`` says whether any document has a quality token; the counters have the tokens in
+    its blocks, ``n_tokens`` those before what fills no whole block is cut off.
+    """
 
     shard_blocks: list[int]
+    sha256: str = ""
     n_documents: int = 0
     n_tokens: int = 0
     has_quality: bool = False
+    package_tokens: Counter[str] = dataclasses.field(default_factory=Counter)
+    licence_tokens: Counter[str] = dataclasses.field(default_factory=Counter)
     dropped: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -74,6 +91,7 @@ def main(argv: Sequence[str]) -> int:
             for split in SPLITS
         }
         vocabulary.save(aside / TOKENIZER_FILE)
+        write_text_atomically(aside / PAGE_FILE, _page(config.paths.corpus, found))
         write_json_atomically(aside / META_FILE, made_of | _totals(found))
     shutil.rmtree(work, ignore_errors=True)
     counts = ", ".join(
@@ -100,6 +118,7 @@ def _deciding(shards: ShardsConfig) -> dict[str, Any]:
 
 def _totals(found: dict[str, PreparedSplit]) -> dict[str, Any]:
     return {
+        "sha256": {split: f.sha256 for split, f in found.items()},
         "shard_blocks": {split: f.shard_blocks for split, f in found.items()},
         "documents": {split: f.n_documents for split, f in found.items()},
         "tokens": {split: f.n_tokens for split, f in found.items()},
@@ -111,6 +130,27 @@ def _totals(found: dict[str, PreparedSplit]) -> dict[str, Any]:
             }
         },
     }
+
+
+def _page(corpus: Path, found: dict[str, PreparedSplit]) -> str:
+    packages, licences = Counter[str](), Counter[str]()
+    for split in found.values():
+        packages += split.package_tokens
+        licences += split.licence_tokens
+    tokens = {
+        "split": {split: f.package_tokens.total() for split, f in found.items()},
+        "licence": licences,
+        "package": packages,
+    }
+    return html_page(read_report(corpus), tokens)
+
+
+def _count_tokens(found: PreparedSplit, group: EncodedGroup) -> None:
+    lengths = np.diff(group.pieces["first_token"], append=group.tokens.size)
+    for owner, n_tokens in zip(group.pieces["document"].tolist(), lengths.tolist(), strict=True):
+        document = group.documents[owner]
+        found.package_tokens[document["package"]] += n_tokens
+        found.licence_tokens[document["licence"]] += n_tokens
 
 
 def prepare_split(
@@ -131,6 +171,7 @@ def prepare_split(
     schema = pa.schema([(column, pa.string()) for column in DOCUMENT_COLUMNS])
     with pq.ParquetWriter(folder / f"{split}.documents.parquet", schema) as table:
         for group in encoded_groups(config, split, shards, work):
+            _count_tokens(found, group)
             group.pieces["document"] += found.n_documents
             writer.add(group.tokens, group.pieces)
             table.write_table(pa.Table.from_pylist(group.documents, schema=schema))
@@ -139,6 +180,7 @@ def prepare_split(
             found.dropped += group.dropped
             found.has_quality |= any(document["quality"] for document in group.documents)
     writer.flush()
+    found.sha256 = writer.sha256
     return found
 
 

@@ -36,7 +36,7 @@ from training.loss import next_token_loss
 from training.optim import MasterOptimizer, schedule_factor
 from training.progress import Progress
 from training.revision import current_commit
-from training.shards import BlockReader
+from training.shards import BlockReader, shards_hash
 from training.train_tokenizer import TOKENIZER_FILE
 from training.validate import ALL_BLOCKS, bytes_per_token, evenly_spaced, validate
 
@@ -226,7 +226,7 @@ class Run:
         if state is None:
             return
         for key, wanted in self._identity().items():
-            if state.record.get(key) != wanted:
+            if key in state.record and state.record[key] not in {wanted, ""}:
                 raise ConfigError(
                     f"{self.folder} was trained with another {key}; choose another paths.run"
                 )
@@ -239,6 +239,7 @@ class Run:
         return {
             "tokenizer_sha256": meta["tokenizer_sha256"],
             "corpus_sha256": meta["corpus_sha256"],
+            "shards_sha256": shards_hash(meta),
             "batch_blocks": self.settings.batch_blocks,
             "seed": self.settings.seed,
         }
@@ -253,6 +254,7 @@ class Run:
                 commit=current_commit(),
                 seed=self.settings.seed,
                 data_hash=str(self.reader.meta["corpus_sha256"]),
+                shards_hash=shards_hash(self.reader.meta),
                 tokens_seen=self.tokens_seen,
                 steps=self.step + before.steps,
                 train_seconds=round(self.seconds + before.train_seconds, 1),

@@ -26,7 +26,7 @@ from training.artifact.files import file_sha256, write_text_atomically
 from training.artifact.manifest import Manifest
 from training.artifact.schema import from_mapping
 from training.checkpoint import STATE_RECORD
-from training.shards import BlockReader
+from training.shards import BlockReader, pieces_file, shards_hash
 
 SPLIT = "train"
 SHOWN_DOCUMENTS = 10  # of the most seen, in the summary
@@ -191,6 +191,7 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
         ConfigError: Another corpus, tokenizer or preparation.
     """
     config, meta = _recorded(checkpoint, manifest, "shards"), reader.meta
+    hashes = {manifest.training.shards_hash, shards_hash(meta)} - {""}  # not all say theirs
     prepared = meta.get("shards_config", {})
     differs = {
         "corpus": manifest.training.data_hash != meta.get("corpus_sha256"),
@@ -200,6 +201,7 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
             f"shards.{key}": config.get(key) != prepared.get(key)
             for key in sorted((config.keys() | prepared.keys()) - FREE_SHARDS_KEYS)
         },
+        "content": len(hashes) > 1,
     }
     for what, is_other in differs.items():
         if is_other:
@@ -230,7 +232,7 @@ def seen_documents(shards: Path, reader: BlockReader, readings: Counts) -> Seen:
     times, tokens, tokens_a_pass = (np.zeros(n, dtype=np.int64) for _ in range(3))
     first_row = 0
     for number, n_rows in enumerate(reader.meta["shard_blocks"][SPLIT]):
-        pieces = np.load(shards / f"{SPLIT}-{number:05d}.pieces.npy", allow_pickle=False)
+        pieces = np.load(pieces_file(shards, SPLIT, number), allow_pickle=False)
         owners = pieces["document"].astype(np.int64)
         if owners.max() >= n:
             raise CorpusError(f"{shards} lacks documents of its blocks; prepare the shards again")

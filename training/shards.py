@@ -5,13 +5,15 @@ A shard folder holds, for each of the splits ``train`` and ``heldout``:
     SPLIT-00000.tokens.npy    unsigned integers [blocks, block_tokens], memory-mapped
     SPLIT-00000.pieces.npy    a record a piece: first token, document, whether split for infilling
     SPLIT.documents.parquet   package, version, path, licence, sha256; row number = document
-    shards.json               sizes, hashes, what it was made from; written last
+    shards.json               sizes, SHA-256 of each split, what it was made from; written last
+    report.html               the corpus' page, with its tokens by package and licence
 
 ``ShardWriter`` writes it, ``BlockReader`` reads fixed-length blocks in a seeded order that is a
 pure function of the position, so that any number of processes and any interruption see the same
 order.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,16 @@ PIECE_DTYPE = np.dtype([("first_token", "<i8"), ("document", "<i4"), ("is_fim", 
 UInt = npt.NDArray[np.unsignedinteger[Any]]
 
 
+def tokens_file(folder: Path, split: str, number: int) -> Path:
+    """Returns where a shard's tokens are."""
+    return folder / f"{split}-{number:05d}.tokens.npy"
+
+
+def pieces_file(folder: Path, split: str, number: int) -> Path:
+    """Returns where the records of a shard's pieces are."""
+    return folder / f"{split}-{number:05d}.pieces.npy"
+
+
 class ShardWriter:
     """Collects pieces into full blocks, and full blocks into shards of one split."""
 
@@ -43,12 +55,19 @@ class ShardWriter:
         self._tokens: list[npt.NDArray[Any]] = []
         self._pieces: list[npt.NDArray[Any]] = []
         self._n_buffered = 0
+        self._tokens_sha256, self._owners_sha256 = hashlib.sha256(), hashlib.sha256()
         self.shard_blocks: list[int] = []
 
     @property
     def n_blocks(self) -> int:
         """Blocks written so far."""
         return sum(self.shard_blocks)
+
+    @property
+    def sha256(self) -> str:
+        """The hash over tokens and pieces added so far, however they are cut into shards."""
+        both = self._tokens_sha256.digest() + self._owners_sha256.digest()
+        return hashlib.sha256(both).hexdigest()
 
     def add(self, tokens: npt.NDArray[Any], pieces: npt.NDArray[Any]) -> None:
         """Appends whole blocks.
@@ -58,9 +77,12 @@ class ShardWriter:
             pieces: ``PIECE_DTYPE`` records, ``first_token`` counted from the start of ``tokens``.
         """
         assert tokens.size % self._block_tokens == 0
-        pieces = pieces.copy()
+        tokens, pieces = tokens.astype(self._dtype), pieces.copy()
+        lengths = np.diff(pieces["first_token"], append=tokens.size)
+        self._tokens_sha256.update(tokens.tobytes())
+        self._owners_sha256.update(lengths.tobytes() + pieces["document"].tobytes())
         pieces["first_token"] += self._n_buffered
-        self._tokens.append(tokens.astype(self._dtype))
+        self._tokens.append(tokens)
         self._pieces.append(pieces)
         self._n_buffered += tokens.size
         if self._n_buffered >= self._shard_tokens:
@@ -70,10 +92,10 @@ class ShardWriter:
         """Writes what is buffered as one shard."""
         if not self._n_buffered:
             return
-        stem = f"{self._split}-{len(self.shard_blocks):05d}"
+        number = len(self.shard_blocks)
         tokens = np.concatenate(self._tokens).reshape(-1, self._block_tokens)
-        np.save(self._folder / f"{stem}.tokens.npy", tokens)
-        np.save(self._folder / f"{stem}.pieces.npy", np.concatenate(self._pieces))
+        np.save(tokens_file(self._folder, self._split, number), tokens)
+        np.save(pieces_file(self._folder, self._split, number), np.concatenate(self._pieces))
         self.shard_blocks.append(len(tokens))
         self._tokens, self._pieces, self._n_buffered = [], [], 0
 
@@ -177,16 +199,28 @@ def read_meta(folder: Path) -> Mapping[str, Any]:
 def _map_split(folder: Path, split: str, meta: Mapping[str, Any]) -> SplitFiles:
     tokens, pieces = [], []
     for number, n_blocks in enumerate(meta["shard_blocks"][split]):
-        stem = folder / f"{split}-{number:05d}"
+        path = tokens_file(folder, split, number)
         try:
-            mapped = np.load(f"{stem}.tokens.npy", mmap_mode="r", allow_pickle=False)
-            records = np.load(f"{stem}.pieces.npy", mmap_mode="r", allow_pickle=False)
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            records = np.load(pieces_file(folder, split, number), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise CorpusError(f"{stem}.*.npy is damaged or missing; prepare again") from error
+            raise CorpusError(
+                f"{path} or its pieces are damaged or missing; prepare the shards again"
+            ) from error
         if mapped.shape != (n_blocks, meta["block_tokens"]) or records.dtype != PIECE_DTYPE:
-            raise CorpusError(f"{stem}.*.npy does not fit {META_FILE}; prepare the shards again")
+            raise CorpusError(
+                f"{path} or its pieces do not fit {META_FILE}; prepare the shards again"
+            )
         tokens.append(mapped)
         pieces.append(records)
     if not tokens:
         raise CorpusError(f"{folder} has no {split} blocks; prepare from a larger corpus")
     return SplitFiles(tokens, pieces)
+
+
+def shards_hash(meta: Mapping[str, Any]) -> str:
+    """Returns the hash over the training split's tokens and their documents.
+
+    It is "" for shards of a version that did not hash them.
+    """
+    return str(meta.get("sha256", {}).get("train", ""))

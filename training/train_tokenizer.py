@@ -1,9 +1,9 @@
 """Learns the vocabulary: ``python -m training.train_tokenizer CONFIG.toml [key=value ...]``.
 
 A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
-the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``; the
-report's figures (``training.tokenizer_report``) are measured on the held-out packages, which the
-vocabulary has not seen.
+the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``, with a
+page of it (``.html``); the report's figures (``training.tokenizer_report``) are measured on the
+held-out packages, which the vocabulary has not seen.
 
 Source: Radford et al. 2019 (byte-level BPE and the splitting pattern of GPT-2).
 """
@@ -18,17 +18,23 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import directory_written_aside, write_json_atomically
+from training.artifact.files import (
+    directory_written_aside,
+    write_json_atomically,
+    write_text_atomically,
+)
 from training.artifact.schema import load_toml
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import corpus_hash, read_rows, row_groups
 from training.progress import progress_bar
+from training.tokenizer_page import html_page
 from training.tokenizer_report import load_compared, measure
 
 TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"
+PAGE_FILE = "tokenizer-report.html"
 REPORT_BYTES = 4_000_000  # of held-out text, enough for three digits
 
 
@@ -50,6 +56,7 @@ def main(argv: Sequence[str]) -> int:
     with directory_written_aside(config.paths.tokenizer) as aside:
         tokenizer.save(aside / TOKENIZER_FILE)
         write_json_atomically(aside / REPORT_FILE, report)
+        write_text_atomically(aside / PAGE_FILE, html_page(report))
     sys.stdout.write(
         f"{config.paths.tokenizer / TOKENIZER_FILE}: {tokenizer.vocab_size} tokens,"
         f" {report['heldout_bytes_per_token']:.3f} bytes a token on the held-out packages\n"

@@ -19,7 +19,7 @@ from training.artifact.schema import load_toml
 from training.checkpoint import checkpoints
 from training.config import RunConfig
 from training.prepare import main as prepare
-from training.shards import BlockReader
+from training.shards import BlockReader, shards_hash
 from training.validate import main as validate
 
 pytestmark = pytest.mark.integration
@@ -202,6 +202,39 @@ def test_prepared_shards_do_not_depend_on_the_number_of_processes(tiny_config, t
     second = BlockReader(tmp_path / "s", "train")
     assert len(first) == len(second)
     assert all((first.block(i) == second.block(i)).all() for i in range(len(first)))
+
+
+def test_shards_cut_otherwise_are_the_same_data(tiny_config, tmp_path):
+    """If it fails, a run is refused its own data, or takes other data for its own."""
+    first = BlockReader(load_toml(RunConfig, tiny_config).paths.shards, "train").meta
+    for name, override, is_same in (
+        ("cut", "shards.blocks_per_shard=7", True),
+        ("other", "shards.seed=9", False),
+    ):
+        prepare([str(tiny_config), f"paths.shards={tmp_path / name}", override])
+        meta = BlockReader(tmp_path / name, "train").meta
+        assert (
+            len(meta["shard_blocks"]["train"]) > len(first["shard_blocks"]["train"]) or not is_same
+        )
+        assert (shards_hash(meta) == shards_hash(first)) is is_same
+
+
+def test_a_run_goes_on_with_its_own_shards_only(uninterrupted, config_file, tmp_path):
+    run, shards = tmp_path / "run", tmp_path / "shards"
+    shutil.copytree(uninterrupted, run)
+    prepare([str(config_file), f"paths.shards={shards}", "shards.seed=9"])
+    arguments = [config_file, f"paths.run={run}", f"paths.shards={shards}", "pretrain.steps=14"]
+    _, err = launch(*arguments).communicate(timeout=60)
+    assert "was trained with another shards_sha256; choose another paths.run" in err
+
+
+def test_the_page_beside_the_shards_has_their_tokens(tiny_config):
+    shards = load_toml(RunConfig, tiny_config).paths.shards
+    page = (shards / "report.html").read_text()
+    in_blocks = {split: len(BlockReader(shards, split)) * 64 for split in ("train", "heldout")}
+    assert "Tokens by licence" in page
+    for split, n_tokens in in_blocks.items():
+        assert f">{n_tokens:,}</text>" in page, split
 
 
 def test_unfinished_inputs_are_named(tiny_config, tmp_path):

@@ -166,7 +166,8 @@ def test_a_model_that_went_on_from_another_names_what_is_missing(
     ("key", "value", "message"),
     [
         ("corpus_sha256", "0" * 64, "made with another corpus than"),
-        ("block_tokens", 32, "does not fit"),
+        ("block_tokens", 32, "do not fit"),
+        ("sha256", {"train": "0" * 64}, "made with another content than"),
         ("shards_config", {"seed": 9}, "made with another shards."),
     ],
 )

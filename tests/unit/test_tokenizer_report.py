@@ -136,6 +136,10 @@ def test_the_report_stands_beside_the_vocabulary(tiny_config, by_hand, tmp_path,
     assert main([*arguments, f"tokenizer.compare_with={other}"]) == 0
     assert "512 tokens" in capsys.readouterr().out
     report = json.loads((folder / "tokenizer-report.json").read_text())
+    page = (folder / "tokenizer-report.html").read_text()
+    assert f"{report['fit']['bytes_per_token']:.3f} bytes a token" in page
+    assert str(other) in page
+    assert "builtins missing" in page
     fit, compared = report["fit"], report["compared"]["fit"]
     assert report["heldout_bytes_per_token"] == fit["bytes_per_token"] > 1
     assert fit["bytes"] == compared["bytes"] == report["heldout_bytes"]

@@ -30,12 +30,17 @@ class FimTokens:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """Where the weights come from; enough to train them again."""
+    """Where the weights come from; enough to train them again.
+
+    ``data_hash`` is the corpus', ``shards_hash`` that of the blocks made of it ("" if they do not
+    tell).
+    """
 
     config: Mapping[str, Any] = field(default_factory=dict)
     commit: str = "unknown"
     seed: int = 0
     data_hash: str = ""
+    shards_hash: str = ""
     tokens_seen: int = 0
     steps: int = 0
     train_seconds: float = 0.0

@@ -69,7 +69,8 @@ def main(argv: Sequence[str]) -> int:
             f"{folder} is not what its report says: {'; '.join(differences)}; make the corpus again"
         )
     totals = ", ".join(f"{split} {r.documents} documents" for split, r in found.items())
-    sys.stdout.write(f"{folder} agrees with its report: {totals}\n")
+    sha256 = report["corpus_sha256"]
+    sys.stdout.write(f"{folder} agrees with its report: {totals}, SHA-256 {sha256}\n")
     return 0
 
 
