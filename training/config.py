@@ -78,6 +78,7 @@ class ModelConfig:
     n_embd: int = 384
     n_layer: int = 6
     n_head: int = 6
+    activation_function: Literal["gelu", "gelu_new"] = "gelu"  # exact, or OpenAI's approximation
 
     def gpt2(self, *, vocab_size: int, n_positions: int) -> GPT2Config:
         """Completes the shape with what the data decides."""
@@ -87,6 +88,7 @@ class ModelConfig:
             n_embd=self.n_embd,
             n_layer=self.n_layer,
             n_head=self.n_head,
+            activation_function=self.activation_function,
         )
 
 
@@ -119,6 +121,7 @@ class PretrainConfig:
     batch_blocks: int = 4  # over all processes, in one optimiser step
     micro_batch_blocks: int = 4  # of one process, in one forward pass
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    within_documents: bool = True  # attention and positions end at a document's edge
     validate_every_steps: int = 250
     validation_blocks: int = 32
     save_every_steps: int = 100

@@ -6,6 +6,8 @@ own. Run the same command again to go on after an interruption; the loss curve c
 last checkpoint stood.
 """
 
+import contextlib
+import dataclasses
 import functools
 import math
 import signal
@@ -17,8 +19,9 @@ from types import FrameType
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
+from training.allocator import begin_with_tcmalloc
 from training.artifact.directory import load_artifact, save_artifact
 from training.artifact.errors import ConfigError, InvalidResultError, run_main
 from training.artifact.files import write_json_atomically
@@ -32,7 +35,7 @@ from training.card import model_card
 from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
 from training.config import PretrainConfig, RunConfig
 from training.initial import initialise
-from training.loss import next_token_loss
+from training.objective import KINDS, LossModule, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
 from training.progress import Progress
 from training.revision import current_commit
@@ -53,20 +56,6 @@ def main(argv: Sequence[str]) -> int:
         return run.train()
     finally:
         run.progress.close()
-
-
-class LossModule(nn.Module):
-    """The network with its loss as one forward pass, which data parallelism can wrap."""
-
-    def __init__(self, model: GPT2) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, blocks: Tensor) -> Tensor:
-        """Returns the mean next-token loss of ``[B, T]`` ids."""
-        hidden = self.model.hidden(blocks[:, :-1])  # [B, T - 1, C]
-        weight = self.model.transformer.wte.weight
-        return next_token_loss(hidden.flatten(0, 1), weight, blocks[:, 1:].flatten())
 
 
 class Run:
@@ -90,7 +79,8 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self._resume()
-        self.parallel = self.accelerator.prepare(LossModule(self.model))
+        module = LossModule(self.model, within_documents=self.settings.within_documents)
+        self.parallel = self.accelerator.prepare(module)
         self.progress = Progress(
             self.folder,
             steps=self.settings.steps,
@@ -124,7 +114,7 @@ class Run:
     def _one_step(self) -> None:
         started = time.monotonic()
         self.parallel.train()
-        loss = self._accumulate()
+        loss, kinds = self._accumulate()
         if not math.isfinite(loss):
             raise InvalidResultError(
                 f"the loss became {loss} at step {self.step + 1}; the checkpoints before it are"
@@ -139,6 +129,7 @@ class Run:
         self.seconds += elapsed
         figures = {
             "loss": loss,
+            **kinds,
             "gradient_norm": norm,
             "rate_factor": factor,
             "tokens": self.tokens_seen,
@@ -146,23 +137,30 @@ class Run:
         }
         self.progress.step(self.step, figures)
 
-    def _accumulate(self) -> float:
-        """Runs the micro-batches of one step; returns the mean loss over all processes."""
-        total = torch.zeros((), device=self.accelerator.device)
+    def _accumulate(self) -> tuple[float, dict[str, float]]:
+        """Runs the micro-batches of one step.
+
+        Returns:
+            The mean loss over all processes, and ``loss_KIND`` of each kind of piece in the step.
+        """
+        sums = torch.zeros(len(KINDS), 2, device=self.accelerator.device)
         for number, blocks in enumerate(self._micro_batches()):
             last = number == self.n_micro - 1
-            context = self.accelerator.no_sync
-            if last:
-                loss = self.parallel(blocks) / self.n_micro
-                self.accelerator.backward(loss)
-            else:
-                with context(self.parallel):
-                    loss = self.parallel(blocks) / self.n_micro
-                    self.accelerator.backward(loss)
-            total += loss.detach()
-        return float(self.accelerator.reduce(total, reduction="mean"))
+            sync = contextlib.nullcontext() if last else self.accelerator.no_sync(self.parallel)
+            with sync:
+                loss, kinds = self.parallel(*blocks)
+                self.accelerator.backward(loss / self.n_micro)
+            sums += kinds
+        sums = self.accelerator.reduce(sums, reduction="sum").double()
+        total, number_of = sums.sum(0).tolist()
+        means = {
+            f"loss_{kind}": float(of_kind[0] / of_kind[1])
+            for kind, of_kind in zip(KINDS, sums, strict=True)
+            if of_kind[1] > 0
+        }
+        return total / number_of, means
 
-    def _micro_batches(self) -> list[Tensor]:
+    def _micro_batches(self) -> list[tuple[Tensor, ...]]:
         """Returns this process' share of the step's blocks.
 
         The data order is global: process r of n takes every n-th run of it, so that the blocks of
@@ -171,13 +169,20 @@ class Run:
         position = self.settings.first_block + self.step * self.settings.batch_blocks
         share = self.settings.batch_blocks // self.accelerator.num_processes
         mine = position + share * self.accelerator.process_index
-        blocks = torch.from_numpy(self.reader.batch(mine, share, seed=self.settings.seed))
-        return list(blocks.to(self.accelerator.device).chunk(self.n_micro))
+        blocks = self.reader.batch(mine, share, seed=self.settings.seed)
+        tensors = to_tensors(blocks, self.accelerator.device)
+        return list(zip(*(tensor.chunk(self.n_micro) for tensor in tensors), strict=True))
 
     def _validate(self, n_blocks: int) -> dict[str, float]:
         self.parallel.eval()
         indices = evenly_spaced(len(self.heldout), n_blocks)
-        found = validate(self.model, self.heldout, self.token_bytes, indices)
+        found = validate(
+            self.model,
+            self.heldout,
+            self.token_bytes,
+            indices,
+            within_documents=self.settings.within_documents,
+        )
         figures = {
             "validation_loss": found.loss,
             "validation_perplexity": found.perplexity,
@@ -212,7 +217,10 @@ class Run:
             initialise(model, torch.Generator().manual_seed(self.settings.seed))
         else:
             artifact = load_artifact(self.settings.start_from)
-            if artifact.config != shape:
+            start = dataclasses.replace(
+                artifact.config, activation_function=shape.activation_function
+            )  # the two forms of GELU differ less than bfloat16 rounds
+            if start != shape:
                 raise ConfigError(
                     f"{self.settings.start_from} is {artifact.config}, the config says {shape};"
                     " make them agree"
@@ -347,4 +355,5 @@ def training_dtype(wanted: str, device: torch.device) -> torch.dtype:
 
 
 if __name__ == "__main__":
+    begin_with_tcmalloc()
     sys.exit(run_main(main))

@@ -115,6 +115,19 @@ def pieces_to_blocks(
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """Blocks with their layout, ``[blocks, block_tokens]`` each.
+
+    ``firsts`` says for each token where in its block the piece begins that it is of, ``is_fim``
+    whether that piece is split for infilling.
+    """
+
+    ids: npt.NDArray[np.int64]
+    firsts: npt.NDArray[np.int64]
+    is_fim: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class SplitFiles:
     """One split's memory-mapped arrays."""
 
@@ -146,20 +159,28 @@ class BlockReader:
 
     def documents_of(self, index: int) -> npt.NDArray[np.int32]:
         """Returns for each token ``[block_tokens]`` of a block the document it came from."""
-        shard, row = self._locate(index)
-        pieces = self._files.pieces[shard]
-        positions = np.arange(row * self.block_tokens, (row + 1) * self.block_tokens)
-        which = np.searchsorted(pieces["first_token"], positions, side="right") - 1
-        return np.asarray(pieces["document"][which], dtype=np.int32)
+        records, firsts = self._pieces(index)
+        lengths = np.diff(firsts, append=self.block_tokens)
+        return np.repeat(records["document"], lengths).astype(np.int32)
 
-    def batch(self, position: int, n_blocks: int, *, seed: int) -> npt.NDArray[np.int64]:
-        """Returns blocks ``[n_blocks, block_tokens]`` at a position of the seeded endless order.
+    def blocks(self, indices: Sequence[int]) -> Blocks:
+        """Returns blocks with their layout."""
+        firsts, is_fim = [], []
+        for index in indices:
+            records, begins = self._pieces(index)
+            lengths = np.diff(begins, append=self.block_tokens)
+            firsts.append(np.repeat(begins, lengths))
+            is_fim.append(np.repeat(records["is_fim"], lengths))
+        ids = np.stack([self.block(index) for index in indices])
+        return Blocks(ids, np.stack(firsts), np.stack(is_fim))
+
+    def batch(self, position: int, n_blocks: int, *, seed: int) -> Blocks:
+        """Returns ``n_blocks`` blocks at a position of the seeded endless order.
 
         The order is one shuffled pass over all blocks after the other; it depends on nothing but
         ``seed``.
         """
-        indices = [self.shuffled(position + i, seed=seed) for i in range(n_blocks)]
-        return np.stack([self.block(i) for i in indices])
+        return self.blocks([self.shuffled(position + i, seed=seed) for i in range(n_blocks)])
 
     def shuffled(self, position: int, *, seed: int) -> int:
         """Returns the block at a position of the seeded endless order."""
@@ -168,6 +189,15 @@ class BlockReader:
             rng = np.random.default_rng((seed, epoch))
             self._order = ((seed, epoch), rng.permutation(len(self)))
         return int(self._order[1][place])
+
+    def _pieces(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Returns the records of a block's pieces, and where in the block they begin."""
+        shard, row = self._locate(index)
+        pieces, start = self._files.pieces[shard], row * self.block_tokens
+        edges = [start + 1, start + self.block_tokens]
+        first, end = np.searchsorted(pieces["first_token"], edges, side="left")
+        records = pieces[first - 1 : end]
+        return records, np.maximum(records["first_token"] - start, 0)
 
     def _locate(self, index: int) -> tuple[int, int]:
         if not 0 <= index < len(self):

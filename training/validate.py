@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from training.artifact.directory import TOKENIZER_FILE, load_artifact
+from training.artifact.documents import Documents
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import file_sha256
 from training.artifact.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
 from training.loss import token_losses
+from training.objective import to_tensors
 from training.shards import BlockReader
 
 ALL_BLOCKS = 256  # of a full validation, spread evenly over the held-out packages
@@ -65,15 +67,22 @@ def evenly_spaced(n_all: int, n_wanted: int) -> list[int]:
 
 
 def validate(
-    model: GPT2, reader: BlockReader, token_bytes: Tensor, indices: Sequence[int]
+    model: GPT2,
+    reader: BlockReader,
+    token_bytes: Tensor,
+    indices: Sequence[int],
+    *,
+    within_documents: bool,
 ) -> Validation:
-    """Measures ``model`` on the given held-out blocks."""
+    """Measures ``model`` on the given held-out blocks, a document as training saw it."""
     nats, n_tokens, n_bytes = 0.0, 0, 0
     weight = model.transformer.wte.weight
     with torch.no_grad():
         for index in indices:
-            block = torch.from_numpy(reader.block(index)).to(weight.device)
-            hidden = model.hidden(block[None, :-1])[0]
+            ids, firsts, _ = to_tensors(reader.blocks([index]), weight.device)
+            documents = Documents(firsts[:, :-1]) if within_documents else None
+            hidden = model.hidden(ids[:, :-1], documents=documents)[0]
+            block = ids[0]
             nats += float(token_losses(hidden, weight, block[1:]).double().sum())
             n_tokens += len(block) - 1
             n_bytes += int(token_bytes[block[1:].cpu()].sum())
@@ -86,6 +95,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("model", type=Path, help="an artifact directory")
     parser.add_argument("--shards", type=Path, required=True, help="a folder made by prepare")
     parser.add_argument("--blocks", type=int, default=ALL_BLOCKS, help="how many held-out blocks")
+    parser.add_argument(
+        "--across-documents",
+        action="store_true",
+        help="let attention and positions cross from one document of a block into the next",
+    )
     options = parser.parse_args(argv)
     artifact = load_artifact(options.model)
     reader = BlockReader(options.shards, "heldout")
@@ -95,7 +109,13 @@ def main(argv: Sequence[str]) -> int:
             " prepare shards with the model's tokenizer (paths.tokenizer)"
         )
     indices = evenly_spaced(len(reader), options.blocks)
-    found = validate(artifact.model(), reader, bytes_per_token(artifact.tokenizer), indices)
+    found = validate(
+        artifact.model(),
+        reader,
+        bytes_per_token(artifact.tokenizer),
+        indices,
+        within_documents=not options.across_documents,
+    )
     sys.stdout.write(
         f"held-out packages, {found.tokens} tokens ({found.bytes} bytes):"
         f" loss {found.loss:.4f} nats a token, perplexity {found.perplexity:.3f},"

@@ -118,7 +118,7 @@ class Network:
         for index, layer in enumerate(self._layers):
             x = x + layer.merge(self._attention(index, layer, x, cache, mask))
             hidden = layer.widen(layer.norm_2(x))
-            x = x + layer.narrow(functional.gelu(hidden, approximate="tanh"))
+            x = x + layer.narrow(functional.gelu(hidden, approximate=self.config.gelu_form))
         cache.length += n_new
         return self._final_norm(x[:, -1])
 

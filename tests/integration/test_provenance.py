@@ -87,7 +87,7 @@ def oracle(shards, positions, seed):
     for position in positions:
         epoch, place = divmod(position, len(reader))
         index = int(np.random.default_rng((seed, epoch)).permutation(len(reader))[place])
-        assert (reader.batch(position, 1, seed=seed)[0] == reader.block(index)).all()
+        assert (reader.batch(position, 1, seed=seed).ids[0] == reader.block(index)).all()
         owners = Counter(reader.documents_of(index).tolist())
         times.update(dict.fromkeys(owners, 1))
         tokens.update(owners)

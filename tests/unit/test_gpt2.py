@@ -1,10 +1,13 @@
 """The network against transformers' own, and its parts against their plain versions."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn import functional
 
-from training.artifact.attention import blocked_attention
+from training.artifact.attention import causal_attention, fused_attention
+from training.artifact.documents import Documents
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config, transformers_config
 from training.initial import initialise
@@ -20,11 +23,15 @@ def model():
     return network
 
 
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new"])
 @pytest.mark.parametrize("n_tokens", [1, 7, 300, 700])
-def test_logits_equal_transformers(model, n_tokens):
+def test_logits_equal_transformers(n_tokens, activation):
     """If it fails, the artifact means something else to transformers than to us."""
     transformers = pytest.importorskip("transformers")
-    values = transformers_config(CONFIG, end_of_text_id=0, dtype="float32")
+    config = dataclasses.replace(CONFIG, activation_function=activation)
+    model = GPT2(config)
+    initialise(model, torch.Generator().manual_seed(0))
+    values = transformers_config(config, end_of_text_id=0, dtype="float32")
     values = {k: v for k, v in values.items() if k not in {"architectures", "model_type", "dtype"}}
     theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**values)).eval()
     weights = {**model.state_dict(), "lm_head.weight": model.transformer.wte.weight}
@@ -34,29 +41,58 @@ def test_logits_equal_transformers(model, n_tokens):
         torch.testing.assert_close(model(ids), theirs(ids).logits, atol=2e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("n_tokens", [5, 64, 65, 200])
-def test_blocked_attention_equals_the_fused_kernel(n_tokens):
-    q, k, v = (torch.randn(2, 3, n_tokens, 8, dtype=torch.float64) for _ in range(3))
-    for tensor in (q, k, v):
-        tensor.requires_grad_()
-    plain = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-    wanted = torch.autograd.grad(plain.square().sum(), (q, k, v))
-    blocked = blocked_attention(q, k, v, 64)
-    found = torch.autograd.grad(blocked.square().sum(), (q, k, v))
-    torch.testing.assert_close(blocked, plain)
+FIRSTS = {  # of each document of a row, by row
+    "one document": None,
+    "rows alike": [[0, 3, 290], [0, 3, 290], [0, 3, 290]],
+    "rows apart": [[0, 100, 101, 256], [0], [0, 100]],
+}
+
+
+@pytest.mark.parametrize("n_tokens", [5, 256, 257, 600])
+@pytest.mark.parametrize("edges", FIRSTS.values(), ids=FIRSTS)
+def test_attention_by_spans_equals_the_fused_kernel(n_tokens, edges):
+    """If it fails, the model sees the future, another document, or learns from wrong gradients."""
+    qkv = torch.randn(3, n_tokens, 3, 2, 8, dtype=torch.float64, requires_grad=True)
+    documents = edges and Documents(firsts_of(edges, n_tokens))
+    plain = fused_attention(qkv, documents)
+    wanted = torch.autograd.grad(plain.square().sum(), qkv)
+    ours = causal_attention(qkv, documents)
+    found = torch.autograd.grad(ours.square().sum(), qkv)
+    torch.testing.assert_close(ours, plain)
     torch.testing.assert_close(found, wanted)
 
 
-def test_chunked_loss_equals_cross_entropy():
+def test_a_document_in_a_block_has_the_logits_it_has_alone(model):
+    """If it fails, attention or positions cross from one document into the next."""
+    ids = torch.randint(0, 160, (1, 300))
+    documents = Documents(firsts_of([[0, 40, 41]], 300))
+    with torch.no_grad():
+        together = model.logits(model.hidden(ids, documents=documents))
+        for start, end in ((0, 40), (40, 41), (41, 300)):
+            alone = model(ids[:, start:end])
+            torch.testing.assert_close(together[:, start:end], alone, atol=2e-5, rtol=1e-4)
+
+
+def firsts_of(edges, n_tokens):
+    firsts = torch.zeros(len(edges), n_tokens, dtype=torch.long)
+    for row, starts in enumerate(edges):
+        for start in starts:
+            firsts[row, start:] = min(start, n_tokens)
+    return firsts
+
+
+def test_chunked_loss_equals_cross_entropy(monkeypatch):
     """If it fails, training minimises something else than it prints."""
+    monkeypatch.setattr("training.loss.CHUNK_LOGITS", 50 * 999)
     hidden = torch.randn(2500, 16, dtype=torch.float32, requires_grad=True)
     weight = torch.randn(50, 16, dtype=torch.float32, requires_grad=True)
     targets = torch.randint(0, 50, (2500,))
     plain = functional.cross_entropy(hidden @ weight.t(), targets)
     wanted = torch.autograd.grad(plain, (hidden, weight))
-    chunked = next_token_loss(hidden, weight, targets)
+    chunked, losses = next_token_loss(hidden, weight, targets)
     found = torch.autograd.grad(chunked, (hidden, weight))
     torch.testing.assert_close(chunked, plain)
+    torch.testing.assert_close(losses.mean(), plain)
     torch.testing.assert_close(found, wanted)
     torch.testing.assert_close(token_losses(hidden, weight, targets).mean(), plain)
 

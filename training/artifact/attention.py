@@ -1,42 +1,115 @@
-"""Causal attention over whole sequences, in the form that is fastest where it runs.
+"""Causal attention within documents, in the form that is fastest where it runs.
 
-On a CPU the fused kernel spends as long above the diagonal as below it; cutting the queries into
-blocks that look at their own past only saves about a third of the time, forward and backward
-(``tests/benchmarks/attention.py`` prints both). Elsewhere torch's fused kernel is used. Both
-give the same values; a test holds them together.
+On a CPU torch's fused kernel spends as long above the diagonal as below it, and its backward pass
+is slow. Here the queries are cut into blocks that look at their own past only, the probabilities
+are kept for the backward pass, and that is written out (``tests/benchmarks/attention.py`` prints
+both). Elsewhere torch's kernel is used. All give the same values; tests hold them together.
 
-Tensor legend: B batch, H heads, T tokens, D width of one head, Q queries of one block.
+Tensor legend: B batch, H heads, T tokens, D width of one head; in a span N sequences (rows times
+heads) of L tokens; Q queries of one block that ends at E.
 """
+
+import itertools
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-CPU_BLOCK_TOKENS = 256
+from training.artifact.documents import Documents, Span
+
+BLOCK_QUERIES = 256
 
 
-def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Returns the attention output ``[B, H, T, D]`` of queries, keys, values ``[B, H, T, D]``."""
-    if q.device.type == "cpu" and q.shape[-2] > CPU_BLOCK_TOKENS:
-        return blocked_attention(q, k, v, CPU_BLOCK_TOKENS)
-    return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+def causal_attention(qkv: Tensor, documents: Documents | None) -> Tensor:
+    """Returns the attention output ``[B, T, H, D]``.
+
+    Args:
+        qkv: Queries, keys and values as the joint layer makes them, ``[B, T, 3, H, D]``.
+        documents: Which tokens belong together; without it every row is one document.
+    """
+    if qkv.device.type == "cpu":
+        if documents is None:
+            documents = Documents.one_a_row(qkv.shape[0], qkv.shape[1], qkv.device)
+        y: Tensor = _SpanAttention.apply(qkv, documents.spans)  # type: ignore[no-untyped-call]
+        return y
+    return fused_attention(qkv, documents)
 
 
-def blocked_attention(q: Tensor, k: Tensor, v: Tensor, block_tokens: int) -> Tensor:
-    """:func:`causal_attention`, a block of queries at a time against the keys up to its end."""
-    n_tokens = q.shape[-2]
-    q = q * q.shape[-1] ** -0.5
-    future = _future_mask(block_tokens, q)
-    parts = []
-    for start in range(0, n_tokens, block_tokens):
-        end = min(start + block_tokens, n_tokens)
-        size = end - start
-        scores = q[..., start:end, :] @ k[..., :end, :].transpose(-1, -2)  # [B, H, Q, end]
-        scores[..., start:] += future[:size, :size]
-        parts.append(torch.softmax(scores, dim=-1) @ v[..., :end, :])
-    return torch.cat(parts, dim=-2)
+def fused_attention(qkv: Tensor, documents: Documents | None) -> Tensor:
+    """:func:`causal_attention` by torch's own kernel."""
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
+    if documents is None:
+        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    else:
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=documents.mask)
+    return y.transpose(1, 2)
 
 
-def _future_mask(size: int, like: Tensor) -> Tensor:
-    full = torch.full((size, size), float("-inf"), dtype=like.dtype, device=like.device)
-    return full.triu(1)
+class _SpanAttention(torch.autograd.Function):
+    """Attention one span after the other; each is independent of the rest."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, spans: list[Span]) -> Tensor:
+        y = torch.empty_like(qkv[:, :, 0], memory_format=torch.contiguous_format)
+        q, k, v = qkv.unbind(2)
+        kept: list[Tensor] = []
+        for span in spans:
+            parts = (span.of(q) * q.shape[-1] ** -0.5, span.of(k), span.of(v))
+            out, probabilities = _forward(*parts)
+            span.put(y, out)
+            kept += [*parts, *probabilities]
+        ctx.save_for_backward(*kept)
+        ctx.spans = spans
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (dy,) = grads
+        b, t, h, d = dy.shape
+        dqkv = dy.new_empty(b, t, 3, h, d)
+        kept = list(ctx.saved_tensors)
+        for span in ctx.spans:
+            n_blocks = len(_edges(span.end - span.start)) - 1
+            q, k, v, *probabilities = kept[: 3 + n_blocks]
+            kept = kept[3 + n_blocks :]
+            dq, dk, dv = _backward(span.of(dy), q, k, v, probabilities)
+            for part, gradient in enumerate((dq.mul_(d**-0.5), dk, dv)):
+                span.put(dqkv[:, :, part], gradient)
+        return dqkv, None
+
+
+def _forward(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Returns outputs ``[N, L, D]`` and each block's probabilities ``[N, Q, E]``; q is scaled."""
+    y = torch.empty_like(v)
+    edges = _edges(q.shape[1])
+    size = edges[1]
+    future = torch.full((size, size), -torch.inf, dtype=q.dtype).triu(1)
+    kept = []
+    for start, end in itertools.pairwise(edges):
+        scores = q[:, start:end] @ k[:, :end].transpose(1, 2)
+        scores[:, :, start:] += future[: end - start, : end - start]
+        kept.append(torch.softmax(scores, dim=-1))
+        y[:, start:end] = kept[-1] @ v[:, :end]
+    return y, kept
+
+
+def _backward(
+    dy: Tensor, q: Tensor, k: Tensor, v: Tensor, kept: list[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the gradients of the scaled queries, the keys and the values, ``[N, L, D]`` each."""
+    dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+    edges = _edges(q.shape[1])
+    for start, end, p in zip(edges, edges[1:], kept, strict=False):
+        rows = slice(start, end)
+        dv[:, :end] += p.transpose(1, 2) @ dy[:, rows]
+        dp = dy[:, rows] @ v[:, :end].transpose(1, 2)
+        ds = torch.ops.aten._softmax_backward_data(dp, p, -1, p.dtype)  # noqa: SLF001 - fused
+        dq[:, rows] = ds @ k[:, :end]
+        dk[:, :end] += ds.transpose(1, 2) @ q[:, rows]
+    return dq, dk, dv
+
+
+def _edges(n_tokens: int) -> list[int]:
+    """Returns where the blocks of queries begin, and the end."""
+    return [*range(0, n_tokens, BLOCK_QUERIES), n_tokens]

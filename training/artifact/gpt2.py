@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.artifact.attention import causal_attention
+from training.artifact.documents import Documents
 from training.artifact.shape import GPT2Config
 
 
@@ -56,19 +57,21 @@ class Attention(nn.Module):
         self.n_head = config.n_head
         self.layer = layer
 
-    def forward(self, x: Tensor, cache: KeyValueCache | None) -> Tensor:
+    def forward(
+        self, x: Tensor, cache: KeyValueCache | None, documents: Documents | None
+    ) -> Tensor:
         """Maps ``[B, T, C]`` to ``[B, T, C]``, looking back over the cache's ``P`` tokens too."""
         b, t, c = x.shape
         qkv = self.c_attn(x).view(b, t, 3, self.n_head, c // self.n_head)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
         if cache is None:
-            y = causal_attention(q, k, v)
+            y = causal_attention(qkv, documents)  # [B, T, H, D]
         else:
             past = cache.length
+            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
             k, v = cache.extend(self.layer, k, v)  # [B, H, P + T, D]
             mask = causal_mask(t, past, x.device) if t > 1 else None
-            y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        merged: Tensor = self.c_proj(y.transpose(1, 2).reshape(b, t, c))
+            y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+        merged: Tensor = self.c_proj(y.reshape(b, t, c))
         return merged
 
 
@@ -79,10 +82,11 @@ class MultiLayerPerceptron(nn.Module):
         super().__init__()
         self.c_fc = Linear(config.n_embd, 4 * config.n_embd)
         self.c_proj = Linear(4 * config.n_embd, config.n_embd)
+        self.gelu_form = config.gelu_form
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[B, T, C]`` to ``[B, T, C]``, each position by itself."""
-        y: Tensor = self.c_proj(functional.gelu(self.c_fc(x), approximate="tanh"))
+        y: Tensor = self.c_proj(functional.gelu(self.c_fc(x), approximate=self.gelu_form))
         return y
 
 
@@ -96,9 +100,11 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.mlp = MultiLayerPerceptron(config)
 
-    def forward(self, x: Tensor, cache: KeyValueCache | None) -> Tensor:
+    def forward(
+        self, x: Tensor, cache: KeyValueCache | None, documents: Documents | None
+    ) -> Tensor:
         """Maps the residual stream ``[B, T, C]`` to its next state."""
-        x = x + self.attn(self.ln_1(x), cache)
+        x = x + self.attn(self.ln_1(x), cache, documents)
         y: Tensor = x + self.mlp(self.ln_2(x))
         return y
 
@@ -113,13 +119,26 @@ class Transformer(nn.Module):
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
 
-    def forward(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
-        """Maps ids ``[B, T]`` to hidden states ``[B, T, C]``."""
+    def forward(
+        self,
+        ids: Tensor,
+        cache: KeyValueCache | None = None,
+        documents: Documents | None = None,
+    ) -> Tensor:
+        """Maps ids ``[B, T]`` to hidden states ``[B, T, C]``.
+
+        Args:
+            ids: Tokens.
+            cache: Keys and values of what stands before; extended.
+            documents: Which tokens belong together; without it (and always with a cache) all.
+        """
         start = 0 if cache is None else cache.length
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
+        if documents is not None:
+            positions = documents.positions
         x = self.wte(ids) + self.wpe(positions)  # [B, T, C]
         for block in self.h:
-            x = block(x, cache)
+            x = block(x, cache, documents)
         y: Tensor = self.ln_f(x)
         return y
 
@@ -136,9 +155,14 @@ class GPT2(nn.Module):
         """Returns the logits ``[B, T, V]`` of ``ids`` ``[B, T]``."""
         return self.logits(self.hidden(ids, cache))
 
-    def hidden(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+    def hidden(
+        self,
+        ids: Tensor,
+        cache: KeyValueCache | None = None,
+        documents: Documents | None = None,
+    ) -> Tensor:
         """Returns the last hidden states ``[B, T, C]``, for callers that need few logits."""
-        states: Tensor = self.transformer(ids, cache)
+        states: Tensor = self.transformer(ids, cache, documents)
         return states
 
     def logits(self, hidden: Tensor) -> Tensor:

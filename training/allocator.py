@@ -1,0 +1,53 @@
+"""The memory allocator: tcmalloc makes training on a CPU faster, where the machine has it.
+
+glibc gives large blocks back to the system and takes them again at every step; tcmalloc keeps them.
+It must be in a process from its start, so a training that finds it on the machine, but not in
+itself, begins again with it. It is never required.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
+PATTERNS = ("libtcmalloc_minimal.so*", "*/libtcmalloc_minimal.so*", "libtcmalloc.so*")
+TRIED = "PARROTLET_TCMALLOC_TRIED"  # set for the new beginning, so that there is only one
+
+
+def find_tcmalloc() -> str | None:
+    """Returns the path of the shared library, or None where there is none."""
+    for folder in LIBRARY_FOLDERS:
+        for pattern in PATTERNS:
+            for path in sorted(Path(folder).glob(pattern)):
+                return str(path)
+    return None
+
+
+def loaded_tcmalloc() -> bool:
+    """Says whether this process has it."""
+    try:
+        return "libtcmalloc" in Path("/proc/self/maps").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+def begin_with_tcmalloc() -> None:
+    """Replaces this process by itself with tcmalloc preloaded, if that brings something.
+
+    It says on stderr when there is none. Nothing happens where it is loaded already, and on systems
+    other than Linux.
+    """
+    if sys.platform != "linux" or loaded_tcmalloc() or os.environ.get(TRIED):
+        return
+    library = find_tcmalloc()
+    if library is None:
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            sys.stderr.write(
+                "tcmalloc is not on this machine; on a CPU it makes training about a third faster"
+                " (Debian's libtcmalloc-minimal4)\n"
+            )
+        return
+    before = os.environ.get("LD_PRELOAD")
+    os.environ["LD_PRELOAD"] = f"{library}:{before}" if before else library
+    os.environ[TRIED] = "1"
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very command again

@@ -1,0 +1,77 @@
+"""Which tokens of a block belong together: one document's attention and positions end at its edge.
+
+A block holds pieces of several documents end to end. ``Documents`` says, for a batch of blocks,
+where each begins; from that come the positions, the spans that attention works on, and the mask for
+kernels that want one.
+
+Tensor legend: B rows of the batch, T tokens, H heads, D width of one head.
+"""
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Span:
+    """Tokens ``[start, end)`` that are one document in each of ``rows`` (None: in all)."""
+
+    rows: Tensor | None
+    start: int
+    end: int
+
+    def of(self, x: Tensor) -> Tensor:
+        """Returns the span's part of ``x`` ``[B, T, H, D]`` as ``[rows * H, end - start, D]``."""
+        part = x[:, self.start : self.end]
+        part = part if self.rows is None else part[self.rows]
+        return part.transpose(1, 2).reshape(-1, self.end - self.start, x.shape[-1])
+
+    def put(self, x: Tensor, part: Tensor) -> None:
+        """Writes what :meth:`of` would return into ``x``."""
+        rows = slice(None) if self.rows is None else self.rows
+        heads_inside = part.view(-1, x.shape[2], *part.shape[1:])
+        x[rows, self.start : self.end] = heads_inside.transpose(1, 2)
+
+
+class Documents:
+    """The documents in a batch of blocks.
+
+    Args:
+        firsts: ``[B, T]``, for each token the index in its row of its document's first token.
+    """
+
+    def __init__(self, firsts: Tensor) -> None:
+        self.firsts = firsts
+
+    @classmethod
+    def one_a_row(cls, n_rows: int, n_tokens: int, device: torch.device) -> "Documents":
+        """Returns rows that are one document each."""
+        return cls(torch.zeros(n_rows, n_tokens, dtype=torch.long, device=device))
+
+    @property
+    def positions(self) -> Tensor:
+        """``[B, T]``: each token's place in its document."""
+        return torch.arange(self.firsts.shape[1], device=self.firsts.device) - self.firsts
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """The documents, rows that are cut alike taken together."""
+        n_rows, n_tokens = self.firsts.shape
+        rows_of: dict[tuple[int, int], list[int]] = {}
+        for row, firsts in enumerate(self.firsts):
+            edges = [*torch.unique_consecutive(firsts).tolist(), n_tokens]
+            for start, end in itertools.pairwise(edges):
+                rows_of.setdefault((start, end), []).append(row)
+        return [
+            Span(None if len(rows) == n_rows else torch.tensor(rows), start, end)
+            for (start, end), rows in rows_of.items()
+        ]
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """``[B, 1, T, T]``: whether a query (third) may look at a key (last)."""
+        same = self.firsts[:, :, None] == self.firsts[:, None, :]
+        return same.tril()[:, None]

@@ -1,0 +1,53 @@
+"""What training minimises: the next token's loss, within documents, told apart by kind of piece.
+
+Tensor legend: B blocks, T tokens of a block.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.artifact.documents import Documents
+from training.artifact.gpt2 import GPT2
+from training.loss import next_token_loss
+from training.shards import Blocks
+
+KINDS = ("left_to_right", "fim")
+
+
+class LossModule(nn.Module):
+    """The network with its loss as one forward pass, which data parallelism can wrap.
+
+    Args:
+        model: The network.
+        within_documents: Whether attention and positions end at a document's edge.
+    """
+
+    def __init__(self, model: GPT2, *, within_documents: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.within_documents = within_documents
+
+    def forward(self, ids: Tensor, firsts: Tensor, is_fim: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the mean loss in nats, and for each of ``KINDS`` the sum and the number.
+
+        Args:
+            ids: ``[B, T]``.
+            firsts: ``[B, T]``, where each token's document begins in its block.
+            is_fim: ``[B, T]``, whether the token is of a piece split for infilling.
+        """
+        documents = Documents(firsts[:, :-1]) if self.within_documents else None
+        hidden = self.model.hidden(ids[:, :-1], documents=documents)  # [B, T - 1, C]
+        weight = self.model.transformer.wte.weight
+        loss, losses = next_token_loss(hidden.flatten(0, 1), weight, ids[:, 1:].flatten())
+        fim = is_fim[:, 1:].flatten().float()
+        ones = torch.ones_like(fim)
+        sums = [torch.stack([(losses * kind).sum(), kind.sum()]) for kind in (ones - fim, fim)]
+        return loss, torch.stack(sums)  # [2, 2]
+
+
+def to_tensors(blocks: Blocks, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns ids, firsts and kinds on ``device``, as :class:`LossModule` takes them."""
+    arrays = (blocks.ids, blocks.firsts, blocks.is_fim)
+    ids, firsts, is_fim = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays)
+    return ids, firsts, is_fim
