@@ -2,13 +2,15 @@
 
 A run's ``checkpoints`` folder holds ``step-00000100`` and so on. Each is an artifact directory that
 server and evaluation can load, with ``training_state.safetensors`` and ``training_state.json``
-beside it. Nothing is pickled. Which steps to save is the loop's decision.
+beside it. Nothing is pickled. Which steps to save is the loop's decision; which to keep is decided
+here: the newest few, the best on the held-out packages, and every n-th step.
 """
 
+import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.artifact.directory import save_artifact
 from training.artifact.files import (
     directory_written_aside,
     file_sha256,
     sync_directory,
     write_json_atomically,
 )
-from training.artifact.gpt2 import GPT2
-from training.artifact.manifest import Manifest
-from training.artifact.tokenizer import CodeTokenizer
 
 STATE_TENSORS = "training_state.safetensors"
 STATE_RECORD = "training_state.json"
@@ -36,8 +34,8 @@ STATE_RECORD = "training_state.json"
 class TrainingState:
     """What a run needs to go on.
 
-    ``record`` has ``step`` (finished optimiser steps), ``train_seconds`` and the hashes of data and
-    tokenizer that the run was made with.
+    ``record`` has ``step`` (finished optimiser steps), ``train_seconds``, the losses of validations
+    and the hashes of data and tokenizer that the run was made with.
     """
 
     tensors: Mapping[str, Tensor]
@@ -47,33 +45,37 @@ class TrainingState:
 def save_checkpoint(
     folder: Path,
     *,
-    model: GPT2,
-    tokenizer: CodeTokenizer,
-    manifest: Manifest,
-    card: str,
-    notice: str,
     state: TrainingState,
     keep: int,
+    keep_every_steps: int,
+    write_artifact: Callable[[Path], None],
 ) -> Path:
-    """Writes ``folder/step-N`` whole or not at all, then removes all but the newest ``keep``."""
+    """Writes ``folder/step-N`` whole or not at all, then removes those not to be kept.
+
+    Args:
+        folder: The run's checkpoints.
+        state: What the run needs to go on.
+        keep: How many of the newest stay.
+        keep_every_steps: Multiples of this many steps stay for good; 0 for none.
+        write_artifact: Writes the artifact to the folder it is given.
+
+    Raises:
+        OSError: Nothing was written, for a full disk say.
+    """
     target = folder / f"step-{int(state.record['step']):08d}"
     with directory_written_aside(target) as aside:
-        save_artifact(
-            aside / "artifact",
-            config=model.config,
-            weights=model.state_dict(),
-            tokenizer=tokenizer,
-            manifest=manifest,
-            card=card,
-            notice=notice,
-        )
+        try:
+            write_artifact(aside / "artifact")
+            save_file(dict(state.tensors), aside / STATE_TENSORS)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
         for file in (aside / "artifact").iterdir():
             file.rename(aside / file.name)
         (aside / "artifact").rmdir()
-        save_file(dict(state.tensors), aside / STATE_TENSORS)
         record = {**state.record, "tensors_sha256": file_sha256(aside / STATE_TENSORS)}
-        write_json_atomically(aside / STATE_RECORD, record)
-    for old in checkpoints(folder)[:-keep]:
+        write_json_atomically(aside / STATE_RECORD, {**record, "sha256": _record_hash(record)})
+    kept = kept_checkpoints(folder, keep=keep, keep_every_steps=keep_every_steps)
+    for old in set(checkpoints(folder)) - kept:
         shutil.rmtree(old)
     sync_directory(folder)
     return target
@@ -84,6 +86,19 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("step-*") if p.is_dir())
 
 
+def kept_checkpoints(folder: Path, *, keep: int, keep_every_steps: int) -> set[Path]:
+    """Returns the newest ``keep``, the one with the lowest validation loss, and every n-th."""
+    paths = checkpoints(folder)
+    kept = set(paths[-keep:])
+    losses = {path: _validation_loss(path) for path in paths}
+    validated = [(loss, path) for path, loss in losses.items() if loss is not None]
+    if validated:
+        kept.add(min(validated)[1])
+    if keep_every_steps:
+        kept |= {p for p in paths if int(p.name.removeprefix("step-")) % keep_every_steps == 0}
+    return kept
+
+
 def load_newest_state(folder: Path) -> TrainingState | None:
     """Reads the newest checkpoint that is whole, or None if there is none.
 
@@ -92,13 +107,28 @@ def load_newest_state(folder: Path) -> TrainingState | None:
     for path in reversed(checkpoints(folder)):
         try:
             return _load_state(path)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             sys.stderr.write(f"{path} is damaged ({error}); trying the checkpoint before it\n")
     return None
 
 
 def _load_state(path: Path) -> TrainingState:
     record = json.loads((path / STATE_RECORD).read_text(encoding="utf-8"))
+    if "sha256" in record and record.pop("sha256") != _record_hash(record):
+        raise ValueError(f"the hash of {STATE_RECORD} does not fit")
     if file_sha256(path / STATE_TENSORS) != record["tensors_sha256"]:
-        raise ValueError("its hash does not fit")
+        raise ValueError(f"the hash of {STATE_TENSORS} does not fit")
     return TrainingState(tensors=load_file(path / STATE_TENSORS), record=record)
+
+
+def _record_hash(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _validation_loss(path: Path) -> float | None:
+    try:
+        record = json.loads((path / STATE_RECORD).read_text(encoding="utf-8"))
+        loss = record.get("validation_loss")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return loss if isinstance(loss, float) else None

@@ -110,7 +110,8 @@ class OptimConfig:
     momentum: float = 0.95
     clip_norm: float = 1.0
     warmup_steps: int = 20
-    decay_share: float = 0.88  # of all steps, at the end, going linearly to zero
+    schedule: Literal["stable", "cosine"] = "stable"  # what follows the warm-up
+    decay_share: float = 0.88  # "stable": of all steps, at the end, going linearly to zero
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +120,14 @@ class PretrainConfig:
 
     steps: int = 2600
     batch_blocks: int = 4  # over all processes, in one optimiser step
-    micro_batch_blocks: int = 4  # of one process, in one forward pass
+    micro_batch_blocks: int = 8  # of one process, in one forward pass
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     within_documents: bool = True  # attention and positions end at a document's edge
     validate_every_steps: int = 250
     validation_blocks: int = 32
     save_every_steps: int = 100
-    keep_checkpoints: int = 2
+    keep_checkpoints: int = 2  # the newest; the best on the held-out packages is kept too
+    keep_every_steps: int = 0  # multiples of this are kept for good; 0 for none
     first_block: int = 0  # where in the data order to begin, when going on from an artifact
     start_from: Path | None = None  # an artifact whose weights to go on from
     loss_below: float | None = None  # what the last validation must reach for exit code 0
@@ -135,6 +137,8 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_blocks, self.micro_batch_blocks) < 1:
             raise ValueError("steps, batch_blocks and micro_batch_blocks must be at least 1")
+        if self.keep_checkpoints < 1 or self.keep_every_steps < 0:
+            raise ValueError("keep_checkpoints must be at least 1, keep_every_steps at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)

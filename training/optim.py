@@ -6,10 +6,12 @@ bfloat16 the optimisers work on fp32 master copies. The learning rate is a pure 
 step, so that resuming needs no scheduler state.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (through
-``torch.optim.Muon``); Loshchilov and Hutter 2019, AdamW, arXiv:1711.05101; the schedule is
-warm-up-stable-decay, Hu et al. 2024, arXiv:2404.06395.
+``torch.optim.Muon``); Loshchilov and Hutter 2019, AdamW, arXiv:1711.05101; the schedules are
+warm-up-stable-decay, Hu et al. 2024, arXiv:2404.06395, and the cosine to zero of Loshchilov and
+Hutter 2017, arXiv:1608.03983.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +27,9 @@ GROUPS = ("matrices", "embeddings", "positions", "vectors")
 def schedule_factor(step: int, steps: int, config: OptimConfig) -> float:
     """Returns the share of the peak learning rate at ``step`` (from 0) of ``steps``."""
     warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    if config.schedule == "cosine":
+        done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+        return warm if done < 0 else 0.5 + 0.5 * math.cos(math.pi * min(1.0, done))
     decay_steps = max(1, round(steps * config.decay_share))
     left = min(1.0, (steps - step) / decay_steps)
     return min(warm, left)

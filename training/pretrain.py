@@ -8,7 +8,6 @@ last checkpoint stood.
 
 import contextlib
 import dataclasses
-import functools
 import math
 import signal
 import sys
@@ -22,24 +21,23 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from training.allocator import begin_with_tcmalloc
-from training.artifact.directory import load_artifact, save_artifact
-from training.artifact.errors import ConfigError, InvalidResultError, run_main
-from training.artifact.files import write_json_atomically
+from training.artifact.directory import load_artifact
+from training.artifact.errors import (
+    ConfigError,
+    InvalidResultError,
+    PrerequisiteError,
+    run_main,
+)
 from training.artifact.gpt2 import GPT2
-from training.artifact.manifest import Manifest, TrainingRecord
-from training.artifact.schema import load_toml, to_mapping
-from training.artifact.special_tokens import QUALITY_TOKENS
+from training.artifact.schema import load_toml
 from training.artifact.tokenizer import CodeTokenizer
-from training.attribution import model_attribution
-from training.card import model_card
-from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
 from training.config import PretrainConfig, RunConfig
 from training.initial import initialise
 from training.objective import KINDS, LossModule, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
 from training.progress import Progress
-from training.revision import current_commit
-from training.shards import BlockReader, shards_hash
+from training.run_folder import Reached, RunFolder
+from training.shards import BlockReader
 from training.train_tokenizer import TOKENIZER_FILE
 from training.validate import ALL_BLOCKS, bytes_per_token, evenly_spaced, validate
 
@@ -64,27 +62,26 @@ class Run:
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self.settings = config.pretrain
-        self.folder = config.paths.run
         self.reader = BlockReader(config.paths.shards, "train")
         self.heldout = BlockReader(config.paths.shards, "heldout")
         self.tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
+        self.folder = RunFolder(config, self.reader, self.tokenizer)
         self.token_bytes = bytes_per_token(self.tokenizer)
         tracker = None if self.settings.tracker == "none" else self.settings.tracker
-        self.accelerator = Accelerator(log_with=tracker, project_dir=str(self.folder))
+        self.accelerator = Accelerator(log_with=tracker, project_dir=str(config.paths.run))
         if tracker:
             self.accelerator.init_trackers("logs")
         self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
         self.model = self._network()
         self.optimizer = MasterOptimizer(self.model, config.optim)
-        self.step = 0
-        self.seconds = 0.0
+        self.reached = Reached()
         self._resume()
         module = LossModule(self.model, within_documents=self.settings.within_documents)
         self.parallel = self.accelerator.prepare(module)
         self.progress = Progress(
-            self.folder,
+            config.paths.run,
             steps=self.settings.steps,
-            first_step=self.step,
+            first_step=self.reached.step,
             accelerator=self.accelerator,
         )
         self.stop_asked = False
@@ -92,21 +89,20 @@ class Run:
     def train(self) -> int:
         """Runs the remaining steps; returns the exit code."""
         if self.accelerator.is_main_process:
-            write_json_atomically(self.folder / "config.json", to_mapping(self.config))
+            self.folder.write_config()
         previous = signal.signal(signal.SIGTERM, self._ask_stop)
         previous_int = signal.signal(signal.SIGINT, self._ask_stop)
         try:
-            while self.step < self.settings.steps and not self._stopping():
+            while self.reached.step < self.settings.steps and not self._stopping():
                 self._one_step()
-                if self.step % self.settings.validate_every_steps == 0:
-                    self._validate(self.settings.validation_blocks)
-                if self.step % self.settings.save_every_steps == 0:
-                    self._save({})
+                is_best = self._validate_if_due()
+                if is_best or self.reached.step % self.settings.save_every_steps == 0:
+                    self._save()
         finally:
             signal.signal(signal.SIGTERM, previous)
             signal.signal(signal.SIGINT, previous_int)
-        if self.step < self.settings.steps:
-            self._save({})
+        if self.reached.step < self.settings.steps:
+            self._save()
             raise KeyboardInterrupt
         self._finish()
         return 0
@@ -117,25 +113,26 @@ class Run:
         loss, kinds = self._accumulate()
         if not math.isfinite(loss):
             raise InvalidResultError(
-                f"the loss became {loss} at step {self.step + 1}; the checkpoints before it are"
-                " kept, lower optim.learning_rate and go on"
+                f"the loss became {loss} at step {self.reached.step + 1}; the checkpoints before it"
+                " are kept, lower optim.learning_rate and go on"
             )
         self.optimizer.take_gradients()
         norm = self.optimizer.clip()
-        factor = schedule_factor(self.step, self.settings.steps, self.config.optim)
+        step = self.reached.step
+        factor = schedule_factor(step, self.settings.steps, self.config.optim)
         self.optimizer.step(factor)
-        self.step += 1
         elapsed = time.monotonic() - started
-        self.seconds += elapsed
+        seconds = self.reached.seconds + elapsed
+        self.reached = Reached(step + 1, seconds, best_loss=self.reached.best_loss)
         figures = {
             "loss": loss,
             **kinds,
             "gradient_norm": norm,
             "rate_factor": factor,
-            "tokens": self.tokens_seen,
+            "tokens": self.folder.tokens_seen(step + 1),
             "tokens_per_s": self.settings.batch_blocks * self.reader.block_tokens / elapsed,
         }
-        self.progress.step(self.step, figures)
+        self.progress.step(step + 1, figures)
 
     def _accumulate(self) -> tuple[float, dict[str, float]]:
         """Runs the micro-batches of one step.
@@ -166,12 +163,24 @@ class Run:
         The data order is global: process r of n takes every n-th run of it, so that the blocks of
         a step are the same whatever n is.
         """
-        position = self.settings.first_block + self.step * self.settings.batch_blocks
+        position = self.settings.first_block + self.reached.step * self.settings.batch_blocks
         share = self.settings.batch_blocks // self.accelerator.num_processes
         mine = position + share * self.accelerator.process_index
         blocks = self.reader.batch(mine, share, seed=self.settings.seed)
         tensors = to_tensors(blocks, self.accelerator.device)
         return list(zip(*(tensor.chunk(self.n_micro) for tensor in tensors), strict=True))
+
+    def _validate_if_due(self) -> bool:
+        """Validates at the steps that ask for it; says whether the model is the best so far."""
+        if self.reached.step % self.settings.validate_every_steps:
+            return False
+        figures = self._validate(self.settings.validation_blocks)
+        loss, best = figures["validation_loss"], self.reached.best_loss
+        is_best = best is None or loss < best
+        self.reached = dataclasses.replace(
+            self.reached, evaluation=figures, best_loss=loss if is_best else best
+        )
+        return is_best
 
     def _validate(self, n_blocks: int) -> dict[str, float]:
         self.parallel.eval()
@@ -188,25 +197,8 @@ class Run:
             "validation_perplexity": found.perplexity,
             "validation_bits_per_byte": found.bits_per_byte,
         }
-        self.progress.validation(self.step, figures)
+        self.progress.validation(self.reached.step, figures)
         return figures
-
-    @property
-    def tokens_seen(self) -> int:
-        """Training tokens so far, those of the artifact it started from included."""
-        own = self.step * self.settings.batch_blocks * self.reader.block_tokens
-        return own + self._start.training.tokens_seen
-
-    @functools.cached_property
-    def _start(self) -> Manifest:
-        start = self.settings.start_from
-        if start is None:
-            return Manifest(context_tokens=self.reader.block_tokens)
-        return load_artifact(start).manifest
-
-    @functools.cached_property
-    def _notice(self) -> str:
-        return model_attribution(self.config.paths.shards, self.settings.start_from)
 
     def _network(self) -> GPT2:
         shape = self.config.model.gpt2(
@@ -230,61 +222,28 @@ class Run:
         return model.to(self.accelerator.device, dtype)
 
     def _resume(self) -> None:
-        state = load_newest_state(self.folder / "checkpoints")
+        state = self.folder.newest_state()
         if state is None:
             return
-        for key, wanted in self._identity().items():
-            if key in state.record and state.record[key] not in {wanted, ""}:
-                raise ConfigError(
-                    f"{self.folder} was trained with another {key}; choose another paths.run"
-                )
         self.optimizer.load_state(state.tensors)
-        self.step = int(state.record["step"])
-        self.seconds = float(state.record["train_seconds"])
-
-    def _identity(self) -> dict[str, object]:
-        meta = self.reader.meta
-        return {
-            "tokenizer_sha256": meta["tokenizer_sha256"],
-            "corpus_sha256": meta["corpus_sha256"],
-            "shards_sha256": shards_hash(meta),
-            "batch_blocks": self.settings.batch_blocks,
-            "seed": self.settings.seed,
-        }
-
-    def _manifest(self, evaluation: dict[str, float]) -> Manifest:
-        before = self._start.training
-        return Manifest(
-            context_tokens=self.reader.block_tokens,
-            quality_tokens=QUALITY_TOKENS if self.reader.meta.get("has_quality") else (),
-            training=TrainingRecord(
-                config=to_mapping(self.config),
-                commit=current_commit(),
-                seed=self.settings.seed,
-                data_hash=str(self.reader.meta["corpus_sha256"]),
-                shards_hash=shards_hash(self.reader.meta),
-                tokens_seen=self.tokens_seen,
-                steps=self.step + before.steps,
-                train_seconds=round(self.seconds + before.train_seconds, 1),
-            ),
-            evaluation=evaluation,
+        record = state.record
+        self.reached = Reached(
+            step=int(record["step"]),
+            seconds=float(record["train_seconds"]),
+            best_loss=record.get("best_loss"),
         )
 
-    def _save(self, evaluation: dict[str, float]) -> None:
+    def _save(self) -> None:
+        """Writes a checkpoint from the main process; the others wait, and stop if it failed."""
+        failure: PrerequisiteError | None = None
         if self.accelerator.is_main_process:
-            manifest = self._manifest(evaluation)
-            record = {**self._identity(), "step": self.step, "train_seconds": self.seconds}
-            save_checkpoint(
-                self.folder / "checkpoints",
-                model=self.model,
-                tokenizer=self.tokenizer,
-                manifest=manifest,
-                card=model_card(self.config, manifest, self.model.n_parameters()),
-                notice=self._notice,
-                state=TrainingState(tensors=self.optimizer.state(), record=record),
-                keep=self.settings.keep_checkpoints,
-            )
-        self.accelerator.wait_for_everyone()
+            try:
+                state = self.optimizer.state()
+                self.folder.save_checkpoint(self.model, state, {}, self.reached)
+            except PrerequisiteError as error:
+                failure = error
+        if self._on_any_process(happened=failure is not None):
+            raise failure or PrerequisiteError("the main process could not write its checkpoint")
 
     def _finish(self) -> None:
         """Validates thoroughly and writes the finished artifact to ``RUN/model``.
@@ -293,20 +252,12 @@ class Run:
             InvalidResultError: The loss is not below ``pretrain.loss_below``.
         """
         figures = self._validate(ALL_BLOCKS)
-        self._save(figures)
+        self.reached = dataclasses.replace(self.reached, evaluation=figures)
+        self._save()
         if self.accelerator.is_main_process:
-            manifest = self._manifest(figures)
-            save_artifact(
-                self.folder / "model",
-                config=self.model.config,
-                weights=self.model.state_dict(),
-                tokenizer=self.tokenizer,
-                manifest=manifest,
-                card=model_card(self.config, manifest, self.model.n_parameters()),
-                notice=self._notice,
-            )
+            path = self.folder.save_model(self.model, self.reached)
             sys.stdout.write(
-                f"{self.folder / 'model'}: step {self.step}, validation loss"
+                f"{path}: step {self.reached.step}, validation loss"
                 f" {figures['validation_loss']:.4f},"
                 f" {figures['validation_bits_per_byte']:.4f} bits a byte\n"
             )
@@ -322,7 +273,10 @@ class Run:
 
     def _stopping(self) -> bool:
         """Says whether any process was asked to stop, so that all stop at the same step."""
-        flag = torch.tensor(float(self.stop_asked), device=self.accelerator.device)
+        return self._on_any_process(happened=self.stop_asked)
+
+    def _on_any_process(self, *, happened: bool) -> bool:
+        flag = torch.tensor(float(happened), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
 
 

@@ -37,6 +37,16 @@ def test_schedule_warms_up_holds_and_ends_at_zero():
     assert factors[50:] == sorted(factors[50:], reverse=True)
 
 
+def test_cosine_warms_up_and_ends_at_zero():
+    config = OptimConfig(warmup_steps=10, schedule="cosine")
+    factors = [schedule_factor(step, 110, config) for step in range(111)]
+    assert factors[4] == pytest.approx(0.5)
+    assert factors[10] == 1.0
+    assert factors[60] == pytest.approx(0.5)
+    assert factors[110] == pytest.approx(0.0)
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
 def test_biases_and_gains_never_decay():
     names = {name: group_of(name, p) for name, p in tiny_model().named_parameters()}
     assert [n for n, g in names.items() if g == "embeddings"] == ["transformer.wte.weight"]

@@ -1,0 +1,159 @@
+"""The folder of a training run: what is written there, and what a run finds on coming back.
+
+config.json      the resolved configuration
+metrics.jsonl    a line a step (``training.progress``)
+checkpoints/     to go on from (``training.checkpoint``)
+model/           the finished artifact
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from training.artifact.directory import load_artifact, save_artifact
+from training.artifact.errors import ConfigError, PrerequisiteError
+from training.artifact.files import write_json_atomically
+from training.artifact.gpt2 import GPT2
+from training.artifact.manifest import Manifest, TrainingRecord
+from training.artifact.schema import to_mapping
+from training.artifact.special_tokens import QUALITY_TOKENS
+from training.artifact.tokenizer import CodeTokenizer
+from training.attribution import model_attribution
+from training.card import model_card
+from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
+from training.config import RunConfig
+from training.revision import current_commit
+from training.shards import BlockReader, shards_hash
+
+
+@dataclasses.dataclass(frozen=True)
+class Reached:
+    """How far a run is: finished steps, seconds of training, and the figures of validations."""
+
+    step: int = 0
+    seconds: float = 0.0
+    evaluation: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    best_loss: float | None = None  # of all validations so far
+
+
+class RunFolder:
+    """Writes and finds again everything of one run but its metrics."""
+
+    def __init__(self, config: RunConfig, reader: BlockReader, tokenizer: CodeTokenizer) -> None:
+        self.config = config
+        self.path = config.paths.run
+        self._reader = reader
+        self._tokenizer = tokenizer
+
+    def tokens_seen(self, step: int) -> int:
+        """Training tokens after ``step``, those of the artifact it started from included."""
+        own = step * self.config.pretrain.batch_blocks * self._reader.block_tokens
+        return own + self._start.training.tokens_seen
+
+    def write_config(self) -> None:
+        """Writes ``config.json``."""
+        write_json_atomically(self.path / "config.json", to_mapping(self.config))
+
+    def newest_state(self) -> TrainingState | None:
+        """Returns the newest whole checkpoint, or None if there is none.
+
+        Raises:
+            ConfigError: It was made with other data, tokenizer, batch or seed.
+        """
+        state = load_newest_state(self.path / "checkpoints")
+        for key, wanted in self._identity().items():
+            if state and key in state.record and state.record[key] not in {wanted, ""}:
+                raise ConfigError(
+                    f"{self.path} was trained with another {key}; choose another paths.run"
+                )
+        return state
+
+    def save_checkpoint(
+        self, model: GPT2, tensors: Mapping[str, Tensor], record: Mapping[str, object], at: Reached
+    ) -> None:
+        """Writes a checkpoint and removes those that need not be kept.
+
+        Raises:
+            PrerequisiteError: It cannot be written; those before it are as they were.
+        """
+        settings = self.config.pretrain
+        whole = {
+            **self._identity(),
+            **record,
+            "step": at.step,
+            "train_seconds": at.seconds,
+            "validation_loss": at.evaluation.get("validation_loss"),
+            "best_loss": at.best_loss,
+        }
+        try:
+            save_checkpoint(
+                self.path / "checkpoints",
+                state=TrainingState(tensors=tensors, record=whole),
+                keep=settings.keep_checkpoints,
+                keep_every_steps=settings.keep_every_steps,
+                write_artifact=lambda path: self._save_artifact(path, model, at),
+            )
+        except OSError as error:
+            raise PrerequisiteError(
+                f"the checkpoint of step {at.step} cannot be written to {self.path} ({error});"
+                " those before it are whole: make room and run the same command again"
+            ) from error
+
+    def save_model(self, model: GPT2, at: Reached) -> Path:
+        """Writes the finished artifact; returns its folder."""
+        self._save_artifact(self.path / "model", model, at)
+        return self.path / "model"
+
+    def _save_artifact(self, path: Path, model: GPT2, at: Reached) -> None:
+        manifest = self._manifest(at)
+        save_artifact(
+            path,
+            config=model.config,
+            weights=model.state_dict(),
+            tokenizer=self._tokenizer,
+            manifest=manifest,
+            card=model_card(self.config, manifest, model.n_parameters()),
+            notice=self._notice,
+        )
+
+    def _identity(self) -> dict[str, object]:
+        meta = self._reader.meta
+        return {
+            "tokenizer_sha256": meta["tokenizer_sha256"],
+            "corpus_sha256": meta["corpus_sha256"],
+            "shards_sha256": shards_hash(meta),
+            "batch_blocks": self.config.pretrain.batch_blocks,
+            "seed": self.config.pretrain.seed,
+        }
+
+    def _manifest(self, at: Reached) -> Manifest:
+        before, meta = self._start.training, self._reader.meta
+        return Manifest(
+            context_tokens=self._reader.block_tokens,
+            quality_tokens=QUALITY_TOKENS if meta.get("has_quality") else (),
+            training=TrainingRecord(
+                config=to_mapping(self.config),
+                commit=current_commit(),
+                seed=self.config.pretrain.seed,
+                data_hash=str(meta["corpus_sha256"]),
+                shards_hash=shards_hash(meta),
+                tokens_seen=self.tokens_seen(at.step),
+                steps=at.step + before.steps,
+                train_seconds=round(at.seconds + before.train_seconds, 1),
+            ),
+            evaluation=at.evaluation,
+        )
+
+    @functools.cached_property
+    def _start(self) -> Manifest:
+        start = self.config.pretrain.start_from
+        if start is None:
+            return Manifest(context_tokens=self._reader.block_tokens)
+        return load_artifact(start).manifest
+
+    @functools.cached_property
+    def _notice(self) -> str:
+        return model_attribution(self.config.paths.shards, self.config.pretrain.start_from)
