@@ -78,7 +78,10 @@ def test_a_second_validation_sees_as_much_as_the_first(tiny_config):
     shape = config.model.gpt2(vocab_size=tokenizer.vocab_size, n_positions=reader.block_tokens)
     model, indices = GPT2(shape).eval(), range(min(5, len(reader)))
     initialise(model, torch.Generator().manual_seed(0))
-    first, second = (validate(model, reader, bytes_per_token(tokenizer), indices) for _ in range(2))
+    sizes = bytes_per_token(tokenizer)
+    first, second = (
+        validate(model, reader, sizes, indices, within_documents=True) for _ in range(2)
+    )
     assert first == second
     assert first.tokens == len(indices) * (reader.block_tokens - 1)
 
