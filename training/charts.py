@@ -3,6 +3,7 @@
 Whatever is handed in is escaped here, so that names and paths of sources stay text.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -13,9 +14,12 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.1rem; margin-top: 2.2rem }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .15rem .6rem }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 tr:nth-child(even) { background: #f4f5f7 } .bar { fill: #3b7a57 } .label { font-size: 12px }
+.line { fill: none; stroke-width: 1.5 } .axis { fill: none; stroke: #999 }
 details { margin: .3rem 0 } code { font-size: 13px; white-space: pre-wrap } small { color: #666 }
 """
 _WIDTH, _ROW, _LABEL = 720, 22, 230
+_HEIGHT = 220  # of a line chart
+_COLOURS = ("#3b7a57", "#b5522b", "#2b5fb5", "#7a3b73")
 Row = tuple[str, float, str]  # label, length of the bar, what is written beside it
 
 
@@ -46,6 +50,37 @@ def bars(rows: Sequence[Row]) -> str:
         )
     height = len(rows) * _ROW
     return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
+
+
+def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, along: str) -> str:
+    """Returns a line chart as SVG: each series is named ``(x, y)`` points, none empty."""
+    xs = [x for points in series.values() for x, _ in points]
+    ys = [y for points in series.values() for _, y in points if math.isfinite(y)]
+    left, bottom, top = 60, _HEIGHT - 24, 20
+    low, high = (min(ys), max(ys)) if ys else (0.0, 1.0)
+    x_scale = (_WIDTH - left - 10) / ((max(xs) - min(xs)) or 1)
+    y_scale = (bottom - top) / ((high - low) or 1)
+    text, end = '<text class="label"', f"{escape(along)} {max(xs):g}"
+    parts = [
+        f'{text} x="0" y="{bottom}">{low:.4g}</text>',
+        f'{text} x="0" y="{top + 4}">{high:.4g}</text>',
+        f'{text} x="{left}" y="{_HEIGHT - 6}">{min(xs):g}</text>',
+        f'{text} x="{_WIDTH}" y="{_HEIGHT - 6}" text-anchor="end">{end}</text>',
+        f'<path class="axis" d="M{left} {top}V{bottom}H{_WIDTH - 10}"/>',
+    ]
+    for number, (name, points) in enumerate(series.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        path = " ".join(
+            f"{left + (x - min(xs)) * x_scale:.1f},{bottom - (y - low) * y_scale:.1f}"
+            for x, y in points
+            if math.isfinite(y)
+        )
+        parts.append(
+            f'<polyline class="line" stroke="{colour}" points="{path}"/>'
+            f'<text class="label" x="{left + 12 + 170 * number}" y="12" fill="{colour}">'
+            f"{escape(name)}</text>"
+        )
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(parts)}</svg>'
 
 
 def count_rows(counts: Mapping[str, int], *, most: int | None = None) -> list[Row]:

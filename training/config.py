@@ -119,9 +119,11 @@ class PretrainConfig:
     """The loop: how much, how often, how exact."""
 
     steps: int = 2600
-    batch_blocks: int = 4  # over all processes, in one optimiser step
+    stop_after_steps: int | None = None  # stop here as if asked to; the schedule is of all steps
+    batch_blocks: int = 8  # over all processes, in one optimiser step
     micro_batch_blocks: int = 8  # of one process, in one forward pass
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    gradient_checkpointing: bool = False  # less memory, a third more arithmetic
     within_documents: bool = True  # attention and positions end at a document's edge
     validate_every_steps: int = 250
     validation_blocks: int = 32
@@ -132,7 +134,7 @@ class PretrainConfig:
     start_from: Path | None = None  # an artifact whose weights to go on from
     loss_below: float | None = None  # what the last validation must reach for exit code 0
     seed: int = 0
-    tracker: Literal["tensorboard", "none"] = "tensorboard"
+    tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_blocks, self.micro_batch_blocks) < 1:

@@ -8,6 +8,7 @@ last checkpoint stood.
 
 import contextlib
 import dataclasses
+import importlib.util
 import math
 import signal
 import sys
@@ -37,7 +38,10 @@ from training.objective import KINDS, LossModule, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
 from training.progress import Progress
 from training.run_folder import Reached, RunFolder
+from training.run_page import write_run_page
+from training.samples import samples
 from training.shards import BlockReader
+from training.throughput import flops_per_token, matmul_peak
 from training.train_tokenizer import TOKENIZER_FILE
 from training.validate import ALL_BLOCKS, bytes_per_token, evenly_spaced, validate
 
@@ -67,7 +71,7 @@ class Run:
         self.tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
         self.folder = RunFolder(config, self.reader, self.tokenizer)
         self.token_bytes = bytes_per_token(self.tokenizer)
-        tracker = None if self.settings.tracker == "none" else self.settings.tracker
+        tracker = wanted_tracker(self.settings)
         self.accelerator = Accelerator(log_with=tracker, project_dir=str(config.paths.run))
         if tracker:
             self.accelerator.init_trackers("logs")
@@ -84,6 +88,7 @@ class Run:
             first_step=self.reached.step,
             accelerator=self.accelerator,
         )
+        self.flops_per_s = self._flops_per_s()
         self.stop_asked = False
 
     def train(self) -> int:
@@ -103,7 +108,9 @@ class Run:
             signal.signal(signal.SIGINT, previous_int)
         if self.reached.step < self.settings.steps:
             self._save()
-            raise KeyboardInterrupt
+            if self.reached.step != self.settings.stop_after_steps:
+                raise KeyboardInterrupt
+            return 0
         self._finish()
         return 0
 
@@ -124,13 +131,15 @@ class Run:
         elapsed = time.monotonic() - started
         seconds = self.reached.seconds + elapsed
         self.reached = Reached(step + 1, seconds, best_loss=self.reached.best_loss)
+        tokens_per_s = self.settings.batch_blocks * self.reader.block_tokens / elapsed
         figures = {
             "loss": loss,
             **kinds,
             "gradient_norm": norm,
             "rate_factor": factor,
             "tokens": self.folder.tokens_seen(step + 1),
-            "tokens_per_s": self.settings.batch_blocks * self.reader.block_tokens / elapsed,
+            "tokens_per_s": tokens_per_s,
+            "mfu": tokens_per_s * flops_per_token(self.model.config) / self.flops_per_s,
         }
         self.progress.step(step + 1, figures)
 
@@ -198,6 +207,10 @@ class Run:
             "validation_bits_per_byte": found.bits_per_byte,
         }
         self.progress.validation(self.reached.step, figures)
+        if self.accelerator.is_main_process:
+            has_quality = bool(self.reader.meta.get("has_quality"))
+            written = samples(self.model, self.tokenizer, has_quality=has_quality)
+            self.progress.samples(self.reached.step, list(written))
         return figures
 
     def _network(self) -> GPT2:
@@ -218,8 +231,16 @@ class Run:
                     " make them agree"
                 )
             model.load_state_dict(dict(artifact.weights))
+        model.transformer.gradient_checkpointing = self.settings.gradient_checkpointing
         dtype = training_dtype(self.settings.dtype, self.accelerator.device)
         return model.to(self.accelerator.device, dtype)
+
+    def _flops_per_s(self) -> float:
+        """Measures all processes at once: together they share what the machine has."""
+        self.accelerator.wait_for_everyone()
+        weight = self.model.transformer.wte.weight
+        peak = torch.tensor(matmul_peak(weight.dtype, weight.device), device=weight.device)
+        return float(self.accelerator.reduce(peak, reduction="sum"))
 
     def _resume(self) -> None:
         state = self.folder.newest_state()
@@ -256,6 +277,7 @@ class Run:
         self._save()
         if self.accelerator.is_main_process:
             path = self.folder.save_model(self.model, self.reached)
+            write_run_page(self.config.paths.run)
             sys.stdout.write(
                 f"{path}: step {self.reached.step}, validation loss"
                 f" {figures['validation_loss']:.4f},"
@@ -273,7 +295,8 @@ class Run:
 
     def _stopping(self) -> bool:
         """Says whether any process was asked to stop, so that all stop at the same step."""
-        return self._on_any_process(happened=self.stop_asked)
+        reached_end = self.reached.step == self.settings.stop_after_steps
+        return self._on_any_process(happened=self.stop_asked or reached_end)
 
     def _on_any_process(self, *, happened: bool) -> bool:
         flag = torch.tensor(float(happened), device=self.accelerator.device)
@@ -295,6 +318,22 @@ def micro_batches(settings: PretrainConfig, n_processes: int) -> int:
             " choose a multiple"
         )
     return share // size
+
+
+def wanted_tracker(settings: PretrainConfig) -> str | None:
+    """Returns the tracker's name as Accelerate knows it.
+
+    Raises:
+        ConfigError: Its package is not installed.
+    """
+    if settings.tracker == "none":
+        return None
+    if importlib.util.find_spec(settings.tracker) is None:
+        raise ConfigError(
+            f"pretrain.tracker is {settings.tracker!r}, which is not installed;"
+            f" pip install {settings.tracker}, or take pretrain.tracker=none"
+        )
+    return settings.tracker
 
 
 def training_dtype(wanted: str, device: torch.device) -> torch.dtype:

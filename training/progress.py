@@ -6,6 +6,7 @@ from; a resumed run appends to them.
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Progress:
         self._bar.set_postfix(
             loss=f"{figures['loss']:.3f}",
             tokens_per_s=f"{figures['tokens_per_s']:.0f}",
+            mfu=f"{figures['mfu']:.0%}",
             refresh=False,
         )
         self._write("step", step, figures)
@@ -57,6 +59,17 @@ class Progress:
             self._bar.write(f"step {step}: {text}", file=sys.stderr)
         self._write("validation", step, figures)
 
+    def samples(self, step: int, samples: Sequence[tuple[str, str]]) -> None:
+        """Reports what the model writes; the first of them on the terminal too."""
+        if not self._active:
+            return
+        prompt, text = samples[-1]
+        self._bar.write(f"step {step}: {prompt!r} {text!r}", file=sys.stderr)
+        self._append({"event": "samples", "step": step, "samples": list(samples)})
+        texts = {f"samples/{n}": f"{p} -> {t}" for n, (p, t) in enumerate(samples)}
+        if self._accelerator.trackers:
+            self._accelerator.log(texts, step=step)
+
     def close(self) -> None:
         """Ends the bar, the file and the trackers."""
         self._bar.close()
@@ -66,7 +79,10 @@ class Progress:
 
     def _write(self, event: str, step: int, figures: dict[str, float]) -> None:
         if self._active:
-            self._file.write(json.dumps({"event": event, "step": step, **figures}) + "\n")
-            self._file.flush()
+            self._append({"event": event, "step": step, **figures})
         prefix = "train" if event == "step" else event
         self._accelerator.log({f"{prefix}/{k}": v for k, v in figures.items()}, step=step)
+
+    def _append(self, event: dict[str, Any]) -> None:
+        self._file.write(json.dumps(event) + "\n")
+        self._file.flush()

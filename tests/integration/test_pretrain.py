@@ -27,8 +27,8 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 
 
-def launch(config, *overrides, processes=1):
-    """Starts the documented command."""
+def launch(config, *overrides, processes=1, largest_file=None):
+    """Starts the documented command; no file may grow beyond ``largest_file`` bytes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -36,6 +36,8 @@ def launch(config, *overrides, processes=1):
     command += ["--num_processes", str(processes), "--main_process_port", str(port)]
     command += [str(ROOT / "training" / "pretrain.py"), str(config), *overrides]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    if largest_file is not None:
+        command = ["prlimit", f"--fsize={largest_file}", *command]
     return subprocess.Popen(
         command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -124,6 +126,54 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(
     wanted = load_artifact(uninterrupted / "model").weights
     for name, weight in load_artifact(run / "model").weights.items():
         assert torch.equal(weight, wanted[name]), name
+
+
+def test_a_run_goes_on_with_another_number_of_processes(uninterrupted, config_file, tmp_path):
+    """If it fails, a change of machines repeats or skips data: the curve would jump."""
+    run = tmp_path / "run"
+    arguments = [config_file, f"paths.run={run}"]
+    for steps, processes in ((4, 2), (8, 4), (99, 1)):
+        stop = f"pretrain.stop_after_steps={steps}"
+        finish(launch(*arguments, stop, processes=processes))
+    one, changed = curve(uninterrupted), curve(run)
+    assert changed.keys() == one.keys()
+    assert list(changed.values()) == pytest.approx(list(one.values()), rel=2e-4)
+
+
+def test_a_full_disk_costs_no_finished_checkpoint(uninterrupted, config_file, tmp_path):
+    """If it fails, a night's training is lost to a few missing megabytes."""
+    run = tmp_path / "run"
+    process = launch(config_file, f"paths.run={run}", "pretrain.stop_after_steps=4")
+    finish(process)
+    largest = max(f.stat().st_size for f in run.rglob("*.safetensors"))
+    full = launch(config_file, f"paths.run={run}", largest_file=largest - 1)
+    _, err = full.communicate(timeout=110)
+    assert full.returncode != 0
+    assert "make room and run the same command again" in err
+    assert [p.name for p in checkpoints(run / "checkpoints")] == ["step-00000004"]
+    assert not list((run / "checkpoints").glob(".*"))
+    finish(launch(config_file, f"paths.run={run}"))
+    assert curve(run) == curve(uninterrupted)
+
+
+def test_a_run_shows_what_it_does(uninterrupted):
+    lines = (uninterrupted / "metrics.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    step = next(e for e in events if e["event"] == "step")
+    assert {"loss_fim", "loss_left_to_right", "gradient_norm", "mfu", "tokens_per_s"} <= step.keys()
+    assert min(step["loss_fim"], step["loss_left_to_right"]) < step["loss"]
+    assert max(step["loss_fim"], step["loss_left_to_right"]) > step["loss"]
+    assert [len(e["samples"]) for e in events if e["event"] == "samples"] == [3, 3, 3]
+    report = (uninterrupted / "report.html").read_text()
+    assert "Training loss" in report
+    assert "polyline" in report
+    assert "with open(path[...]" in report
+
+
+def test_recomputed_activations_give_the_same_curve(uninterrupted, config_file, tmp_path):
+    run = tmp_path / "run"
+    finish(launch(config_file, f"paths.run={run}", "pretrain.gradient_checkpointing=true"))
+    assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=1e-5)
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_file, tmp_path):

@@ -17,6 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from training.artifact.attention import causal_attention
 from training.artifact.documents import Documents
@@ -118,6 +119,7 @@ class Transformer(nn.Module):
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.gradient_checkpointing = False  # keep a layer's input only, and compute it twice
 
     def forward(
         self,
@@ -138,7 +140,10 @@ class Transformer(nn.Module):
             positions = documents.positions
         x = self.wte(ids) + self.wpe(positions)  # [B, T, C]
         for block in self.h:
-            x = block(x, cache, documents)
+            if self.gradient_checkpointing and self.training and cache is None:
+                x = checkpoint(block, x, None, documents, use_reentrant=False)
+            else:
+                x = block(x, cache, documents)
         y: Tensor = self.ln_f(x)
         return y
 

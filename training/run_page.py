@@ -1,0 +1,105 @@
+"""A run as a page to look at: ``python -m training.run_page RUN`` writes ``RUN/report.html``.
+
+Drawn from ``metrics.jsonl`` alone, whether the run is finished or not; pretraining writes it at its
+end.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training.artifact.errors import ConfigError, CorpusError, run_main
+from training.artifact.files import write_text_atomically
+from training.charts import folded, lines, page, table
+
+METRICS_FILE = "metrics.jsonl"
+MOST_POINTS = 400  # of a line; more are averaged
+CHARTS = {  # heading: (event, its figures)
+    "Training loss, nats a token": ("step", ("loss", "loss_left_to_right", "loss_fim")),
+    "Validation loss, nats a token": ("validation", ("validation_loss",)),
+    "Validation, bits a byte": ("validation", ("validation_bits_per_byte",)),
+    "Learning rate, share of its peak": ("step", ("rate_factor",)),
+    "Gradient norm": ("step", ("gradient_norm",)),
+    "Tokens a second": ("step", ("tokens_per_s",)),
+    "Share of the machine's matrix products (MFU)": ("step", ("mfu",)),
+}
+Event = dict[str, Any]
+
+
+def write_run_page(run: Path) -> Path:
+    """Writes the page; returns its path.
+
+    Raises:
+        CorpusError: The run has no metrics.
+    """
+    events = read_metrics(run / METRICS_FILE)
+    sections = {}
+    for heading, (event, names) in CHARTS.items():
+        series = {name: _points(events, event, name) for name in names}
+        drawn = {name: points for name, points in series.items() if points}
+        if drawn:
+            sections[heading] = lines(drawn, along="step")
+    validations = [e for e in events if e["event"] == "validation"]
+    if validations:
+        columns = [key for key in validations[-1] if key.startswith("validation_")]
+        rows = [[str(e["step"]), *(f"{e[key]:.4f}" for key in columns)] for e in validations]
+        sections["Validations"] = table(["step", *columns], rows)
+    written = [e for e in events if e["event"] == "samples"]
+    sections["Samples"] = "".join(
+        folded(f"step {e['step']}", [f"{prompt} -> {text}" for prompt, text in e["samples"]])
+        for e in reversed(written)
+    )
+    last = max((e["step"] for e in events), default=0)
+    text = page(
+        f"Training run {run.name}",
+        f"{last} steps, {len(validations)} validations.",
+        footnote=f"Drawn from {METRICS_FILE}; steps that were run twice count as run last.",
+        sections=sections,
+    )
+    path = run / "report.html"
+    write_text_atomically(path, text)
+    return path
+
+
+def read_metrics(path: Path) -> list[Event]:
+    """Returns the events of a run in order, the last of each kind and step.
+
+    A line that a kill left half written is passed over.
+
+    Raises:
+        CorpusError: There is no such file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read ({error}); give the folder of a run") from error
+    found: dict[tuple[str, int], Event] = {}
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+            found[str(event["event"]), int(event["step"])] = event
+        except (ValueError, KeyError, TypeError):
+            continue
+    return sorted(found.values(), key=lambda event: int(event["step"]))
+
+
+def _points(events: Sequence[Event], kind: str, name: str) -> list[tuple[float, float]]:
+    """Returns ``(step, value)``, neighbours averaged so that a line can be told from its noise."""
+    points = [(e["step"], e[name]) for e in events if e["event"] == kind and name in e]
+    size = -(-len(points) // MOST_POINTS)
+    groups = [points[i : i + size] for i in range(0, len(points), max(1, size))]
+    return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the page of the run that is named."""
+    if len(argv) != 1:
+        raise ConfigError("usage: python -m training.run_page RUN")
+    sys.stdout.write(f"{write_run_page(Path(argv[0]))}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
