@@ -27,13 +27,14 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 
 
-def launch(config, *overrides, processes=1, largest_file=None):
+def launch(config, *overrides, processes=1, largest_file=None, launcher=None):
     """Starts the documented command; no file may grow beyond ``largest_file`` bytes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu"]
-    command += ["--num_processes", str(processes), "--main_process_port", str(port)]
+    command = [sys.executable, "-m", "accelerate.commands.launch"]
+    command += launcher or ["--cpu", "--num_processes", str(processes)]
+    command += ["--main_process_port", str(port)]
     command += [str(ROOT / "training" / "pretrain.py"), str(config), *overrides]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     if largest_file is not None:
@@ -138,6 +139,14 @@ def test_a_run_goes_on_with_another_number_of_processes(uninterrupted, config_fi
     one, changed = curve(uninterrupted), curve(run)
     assert changed.keys() == one.keys()
     assert list(changed.values()) == pytest.approx(list(one.values()), rel=2e-4)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cpu-processes"])
+def test_the_shipped_launcher_configs_work(uninterrupted, config_file, tmp_path, name):
+    """Those for GPUs cannot run here; these prove that Accelerate takes the files as they are."""
+    run, launcher = tmp_path / "run", ROOT / f"training/configs/accelerate/{name}.yaml"
+    finish(launch(config_file, f"paths.run={run}", launcher=["--config_file", str(launcher)]))
+    assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
 
 
 def test_a_full_disk_costs_no_finished_checkpoint(uninterrupted, config_file, tmp_path):
