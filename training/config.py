@@ -122,7 +122,7 @@ class PretrainConfig:
     stop_after_steps: int | None = None  # stop here as if asked to; the schedule is of all steps
     batch_blocks: int = 8  # over all processes, in one optimiser step
     micro_batch_blocks: int = 8  # of one process, in one forward pass
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     gradient_checkpointing: bool = False  # less memory, a third more arithmetic
     within_documents: bool = True  # attention and positions end at a document's edge
     validate_every_steps: int = 250

@@ -35,15 +35,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             gradient.scatter_(-1, target, torch.expm1(-losses[rows, None]).to(gradient.dtype))
             grad_hidden[rows] = gradient @ weight
             grad_weight += gradient.t() @ hidden[rows]
-        scale = 1.0 / len(hidden)
-        ctx.save_for_backward(grad_hidden.mul_(scale), grad_weight.mul_(scale).to(weight.dtype))
+        ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.mark_non_differentiable(losses)
         return losses.mean(), losses
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden * grads[0], grad_weight * grads[0], None
+        factor = grads[0] / len(grad_hidden)  # in one go: float16 would lose the mean alone
+        return grad_hidden * factor, (grad_weight * factor).to(grad_hidden.dtype), None
 
 
 def _losses(logits: Tensor, probabilities: Tensor, target: Tensor) -> Tensor:

@@ -81,18 +81,25 @@ class MasterOptimizer:
         betas = (config.beta1, config.beta2)
         self._optimizers.append(torch.optim.AdamW(adamw_groups, betas=betas, fused=True))
 
-    def take_gradients(self) -> None:
-        """Moves the network's gradients to the masters."""
+    def take_gradients(self, loss_scale: float = 1.0) -> None:
+        """Moves the network's gradients, of a loss that was scaled, to the masters."""
         for name, parameter in self._parameters.items():
             master = self._masters[name]
             if master is not parameter:
                 master.grad = None if parameter.grad is None else parameter.grad.float()
                 parameter.grad = None
+            if loss_scale != 1.0 and master.grad is not None:
+                master.grad /= loss_scale
 
     def clip(self) -> float:
         """Scales the gradients to the configured norm; returns the norm before."""
         norm = nn.utils.clip_grad_norm_(self._masters.values(), self._config.clip_norm)
         return float(norm)
+
+    def leave_out(self) -> None:
+        """Forgets the gradients."""
+        for optimizer in self._optimizers:
+            optimizer.zero_grad(set_to_none=True)
 
     def step(self, factor: float) -> None:
         """Updates the masters at ``factor`` of the peak rates, then the network from them."""

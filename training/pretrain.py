@@ -34,6 +34,7 @@ from training.artifact.schema import load_toml
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import PretrainConfig, RunConfig
 from training.initial import initialise
+from training.loss_scale import LossScale
 from training.objective import KINDS, LossModule, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
 from training.progress import Progress
@@ -78,6 +79,7 @@ class Run:
         self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
         self.model = self._network()
         self.optimizer = MasterOptimizer(self.model, config.optim)
+        self.loss_scale = LossScale(next(self.model.parameters()).dtype)
         self.reached = Reached()
         self._resume()
         module = LossModule(self.model, within_documents=self.settings.within_documents)
@@ -118,16 +120,20 @@ class Run:
         started = time.monotonic()
         self.parallel.train()
         loss, kinds = self._accumulate()
-        if not math.isfinite(loss):
-            raise InvalidResultError(
-                f"the loss became {loss} at step {self.reached.step + 1}; the checkpoints before it"
-                " are kept, lower optim.learning_rate and go on"
-            )
-        self.optimizer.take_gradients()
-        norm = self.optimizer.clip()
         step = self.reached.step
+        self.optimizer.take_gradients(self.loss_scale.value)
+        norm = self.optimizer.clip()
+        is_good = self.loss_scale.accepts(norm)
+        if not (math.isfinite(loss) and (is_good or self.loss_scale.can_go_lower)):
+            raise InvalidResultError(
+                f"the loss became {loss}, its gradient's norm {norm} at step {step + 1}; the"
+                " checkpoints before it are kept, lower optim.learning_rate and go on"
+            )
         factor = schedule_factor(step, self.settings.steps, self.config.optim)
-        self.optimizer.step(factor)
+        if is_good:
+            self.optimizer.step(factor)
+        else:
+            self.optimizer.leave_out()
         elapsed = time.monotonic() - started
         seconds = self.reached.seconds + elapsed
         self.reached = Reached(step + 1, seconds, best_loss=self.reached.best_loss)
@@ -155,7 +161,7 @@ class Run:
             sync = contextlib.nullcontext() if last else self.accelerator.no_sync(self.parallel)
             with sync:
                 loss, kinds = self.parallel(*blocks)
-                self.accelerator.backward(loss / self.n_micro)
+                self.accelerator.backward(loss * (self.loss_scale.value / self.n_micro))
             sums += kinds
         sums = self.accelerator.reduce(sums, reduction="sum").double()
         total, number_of = sums.sum(0).tolist()
@@ -248,6 +254,7 @@ class Run:
             return
         self.optimizer.load_state(state.tensors)
         record = state.record
+        self.loss_scale.load(dict(record))
         self.reached = Reached(
             step=int(record["step"]),
             seconds=float(record["train_seconds"]),
@@ -260,7 +267,8 @@ class Run:
         if self.accelerator.is_main_process:
             try:
                 state = self.optimizer.state()
-                self.folder.save_checkpoint(self.model, state, {}, self.reached)
+                record = self.loss_scale.record()
+                self.folder.save_checkpoint(self.model, state, record, self.reached)
             except PrerequisiteError as error:
                 failure = error
         if self._on_any_process(happened=failure is not None):
@@ -337,13 +345,15 @@ def wanted_tracker(settings: PretrainConfig) -> str | None:
 
 
 def training_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """Returns the dtype to train in: bfloat16 where the hardware multiplies it, else float32."""
+    """Returns the dtype to train in: bfloat16 where the hardware multiplies it.
+
+    Otherwise it is float16 on a GPU and float32 on a CPU.
+    """
     if wanted != "auto":
-        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+        return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(wanted, torch.float32)
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
-    else:
-        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - no public question
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - no public question
     return torch.bfloat16 if fast else torch.float32
 
 

@@ -185,6 +185,14 @@ def test_recomputed_activations_give_the_same_curve(uninterrupted, config_file, 
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_follows_the_curve_of_full(uninterrupted, config_file, tmp_path, dtype):
+    """Weights are rounded to 8 or 11 bits in every step, so the losses agree to two digits."""
+    run = tmp_path / "run"
+    finish(launch(config_file, f"paths.run={run}", f"pretrain.dtype={dtype}"))
+    assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=1e-2)
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_file, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(uninterrupted, run)
