@@ -125,6 +125,7 @@ class PretrainConfig:
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     gradient_checkpointing: bool = False  # less memory, a third more arithmetic
     within_documents: bool = True  # attention and positions end at a document's edge
+    rare_token_slices: int = 8  # a block takes one into its gradient; 1 for all (training/loss.py)
     validate_every_steps: int = 250
     validation_blocks: int = 32
     save_every_steps: int = 100
@@ -137,8 +138,9 @@ class PretrainConfig:
     tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch_blocks, self.micro_batch_blocks) < 1:
-            raise ValueError("steps, batch_blocks and micro_batch_blocks must be at least 1")
+        for name in ("steps", "batch_blocks", "micro_batch_blocks", "rare_token_slices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, wanted at least 1")
         if self.keep_checkpoints < 1 or self.keep_every_steps < 0:
             raise ValueError("keep_checkpoints must be at least 1, keep_every_steps at least 0")
 

@@ -21,12 +21,14 @@ class LossModule(nn.Module):
     Args:
         model: The network.
         within_documents: Whether attention and positions end at a document's edge.
+        n_slices: Of the rare tokens in the loss' gradient (``training.loss``).
     """
 
-    def __init__(self, model: GPT2, *, within_documents: bool) -> None:
+    def __init__(self, model: GPT2, *, within_documents: bool, n_slices: int) -> None:
         super().__init__()
         self.model = model
         self.within_documents = within_documents
+        self.n_slices = n_slices
 
     def forward(self, ids: Tensor, firsts: Tensor, is_fim: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the mean loss in nats, and for each of ``KINDS`` the sum and the number.
@@ -36,11 +38,12 @@ class LossModule(nn.Module):
             firsts: ``[B, T]``, where each token's document begins in its block.
             is_fim: ``[B, T]``, whether the token is of a piece split for infilling.
         """
-        documents = Documents(firsts[:, :-1]) if self.within_documents else None
-        hidden = self.model.hidden(ids[:, :-1], documents=documents)  # [B, T - 1, C]
+        documents = Documents(firsts) if self.within_documents else None
+        # The last token predicts nothing here, but rows of T are faster than rows of T - 1.
+        hidden = self.model.hidden(ids, documents=documents)[:, :-1]  # [B, T - 1, C]
         weight = self.model.transformer.wte.weight
-        loss, losses = next_token_loss(hidden.flatten(0, 1), weight, ids[:, 1:].flatten())
-        fim = is_fim[:, 1:].flatten().float()
+        loss, losses = next_token_loss(hidden, weight, ids[:, 1:], n_slices=self.n_slices)
+        fim = is_fim[:, 1:].float()
         ones = torch.ones_like(fim)
         sums = [torch.stack([(losses * kind).sum(), kind.sum()]) for kind in (ones - fim, fim)]
         return loss, torch.stack(sums)  # [2, 2]

@@ -82,7 +82,11 @@ class Run:
         self.loss_scale = LossScale(next(self.model.parameters()).dtype)
         self.reached = Reached()
         self._resume()
-        module = LossModule(self.model, within_documents=self.settings.within_documents)
+        module = LossModule(
+            self.model,
+            within_documents=self.settings.within_documents,
+            n_slices=self.settings.rare_token_slices,
+        )
         self.parallel = self.accelerator.prepare(module)
         self.progress = Progress(
             config.paths.run,

@@ -23,7 +23,7 @@ def test_shipped_configs_load():
         ("[pretrain]\nstep = 3", "unknown key 'step'; did you mean 'steps'"),
         ("[pretrain]\nsteps = 'many'", "wanted int"),
         ("[pretrain]\nsteps = true", "wanted int"),
-        ("[pretrain]\nsteps = 0", "must be at least 1"),
+        ("[pretrain]\nsteps = 0", "wanted at least 1"),
         ("[optim]\nmatrices = 'sgd'", "wanted one of 'muon', 'adamw'"),
         ("pretrain = 3", "wanted a table"),
         ("[shards.fim]\nrate = 2.0", "wanted 0 to 1"),
