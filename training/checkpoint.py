@@ -1,9 +1,11 @@
 """Checkpoints: an artifact plus optimiser state and data position, written whole, found again.
 
 A run's ``checkpoints`` folder holds ``step-00000100`` and so on. Each is an artifact directory that
-server and evaluation can load, with ``training_state.safetensors`` and ``training_state.json``
-beside it. Nothing is pickled. Which steps to save is the loop's decision; which to keep is decided
-here: the newest few, the best on the held-out packages, and every n-th step.
+server and evaluation can load, with ``training_state.json`` and the optimiser's tensors
+(``training.state_shards``) beside it. Nothing is pickled. Every process that holds a part of the
+tensors writes it aside (``write_state``), then the main one makes the checkpoint of the parts.
+Which steps to save is the loop's decision; which to keep is decided here: the newest few, the best
+on the held-out packages, and every n-th step.
 """
 
 import hashlib
@@ -16,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.artifact.files import (
@@ -25,9 +26,10 @@ from training.artifact.files import (
     sync_directory,
     write_json_atomically,
 )
+from training.state_shards import StateReader, write_shard
 
-STATE_TENSORS = "training_state.safetensors"
 STATE_RECORD = "training_state.json"
+_ASIDE = ".unfinished-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +40,25 @@ class TrainingState:
     and the hashes of data and tokenizer that the run was made with.
     """
 
-    tensors: Mapping[str, Tensor]
+    tensors: StateReader
     record: Mapping[str, Any]
+
+
+def write_state(
+    folder: Path, step: int, tensors: Mapping[str, Tensor], *, index: int = 0, n_shards: int = 1
+) -> None:
+    """Writes one process' part of the tensors aside, for :func:`save_checkpoint` to take.
+
+    Raises:
+        OSError: It could not be written, for a full disk say.
+    """
+    write_shard(_aside(folder, step), tensors, index, n_shards)
 
 
 def save_checkpoint(
     folder: Path,
     *,
-    state: TrainingState,
+    record: Mapping[str, Any],
     keep: int,
     keep_every_steps: int,
     write_artifact: Callable[[Path], None],
@@ -54,7 +67,7 @@ def save_checkpoint(
 
     Args:
         folder: The run's checkpoints.
-        state: What the run needs to go on.
+        record: What the run needs beside its tensors, which were written before.
         keep: How many of the newest stay.
         keep_every_steps: Multiples of this many steps stay for good; 0 for none.
         write_artifact: Writes the artifact to the folder it is given.
@@ -62,23 +75,31 @@ def save_checkpoint(
     Raises:
         OSError: Nothing was written, for a full disk say.
     """
-    target = folder / f"step-{int(state.record['step']):08d}"
+    step = int(record["step"])
+    target = folder / f"step-{step:08d}"
     with directory_written_aside(target) as aside:
         try:
             write_artifact(aside / "artifact")
-            save_file(dict(state.tensors), aside / STATE_TENSORS)
         except SafetensorError as error:
             raise OSError(str(error)) from error
-        for file in (aside / "artifact").iterdir():
+        hashes = {f.name: file_sha256(f) for f in sorted(_aside(folder, step).iterdir())}
+        for file in (*(aside / "artifact").iterdir(), *_aside(folder, step).iterdir()):
             file.rename(aside / file.name)
         (aside / "artifact").rmdir()
-        record = {**state.record, "tensors_sha256": file_sha256(aside / STATE_TENSORS)}
-        write_json_atomically(aside / STATE_RECORD, {**record, "sha256": _record_hash(record)})
+        whole = {**record, "tensors_sha256": hashes}
+        write_json_atomically(aside / STATE_RECORD, {**whole, "sha256": _record_hash(whole)})
+    discard_unfinished(folder)
     kept = kept_checkpoints(folder, keep=keep, keep_every_steps=keep_every_steps)
     for old in set(checkpoints(folder)) - kept:
         shutil.rmtree(old)
     sync_directory(folder)
     return target
+
+
+def discard_unfinished(folder: Path) -> None:
+    """Removes what was written aside and never became a checkpoint."""
+    for path in folder.glob(f"{_ASIDE}*"):
+        shutil.rmtree(path)
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -112,13 +133,19 @@ def load_newest_state(folder: Path) -> TrainingState | None:
     return None
 
 
+def _aside(folder: Path, step: int) -> Path:
+    return folder / f"{_ASIDE}{step:08d}"
+
+
 def _load_state(path: Path) -> TrainingState:
     record = json.loads((path / STATE_RECORD).read_text(encoding="utf-8"))
     if "sha256" in record and record.pop("sha256") != _record_hash(record):
         raise ValueError(f"the hash of {STATE_RECORD} does not fit")
-    if file_sha256(path / STATE_TENSORS) != record["tensors_sha256"]:
-        raise ValueError(f"the hash of {STATE_TENSORS} does not fit")
-    return TrainingState(tensors=load_file(path / STATE_TENSORS), record=record)
+    for name, wanted in record["tensors_sha256"].items():
+        if file_sha256(path / name) != wanted:
+            raise ValueError(f"the hash of {name} does not fit")
+    paths = [path / name for name in record["tensors_sha256"]]
+    return TrainingState(tensors=StateReader(paths), record=record)
 
 
 def _record_hash(record: Mapping[str, Any]) -> str:

@@ -123,6 +123,7 @@ class PretrainConfig:
     batch_blocks: int = 8  # over all processes, in one optimiser step
     micro_batch_blocks: int = 8  # of one process, in one forward pass
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    shard_model: bool = False  # a process holds a part of the weights only: FSDP instead of DDP
     gradient_checkpointing: bool = False  # less memory, a third more arithmetic
     within_documents: bool = True  # attention and positions end at a document's edge
     rare_token_slices: int = 8  # a block takes one into its gradient; 1 for all (training/loss.py)

@@ -12,14 +12,16 @@ Hutter 2017, arXiv:1608.03983.
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from training.artifact.errors import CorpusError
 from training.config import OptimConfig
+from training.parallel import local_part, local_rows, sharded_like
 
 GROUPS = ("matrices", "embeddings", "positions", "vectors")
 
@@ -42,6 +44,18 @@ def group_of(name: str, parameter: Tensor) -> str:
     if name.endswith("wpe.weight"):
         return "positions"
     return "embeddings" if name.endswith("wte.weight") else "matrices"
+
+
+class StateTensors(Protocol):
+    """Named tensors of which rows can be read (``training.state_shards``)."""
+
+    def keys(self) -> Iterable[str]:
+        """Returns their names."""
+        ...
+
+    def read(self, key: str, rows: slice = ...) -> Tensor:
+        """Returns some rows of one, or all of a scalar."""
+        ...
 
 
 class MasterOptimizer:
@@ -94,7 +108,7 @@ class MasterOptimizer:
     def clip(self) -> float:
         """Scales the gradients to the configured norm; returns the norm before."""
         norm = nn.utils.clip_grad_norm_(self._masters.values(), self._config.clip_norm)
-        return float(norm)
+        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
     def leave_out(self) -> None:
         """Forgets the gradients."""
@@ -114,32 +128,41 @@ class MasterOptimizer:
                     parameter.copy_(self._masters[name])
 
     def state(self) -> dict[str, Tensor]:
-        """Returns masters and moments as flat tensors, fit for safetensors."""
-        tensors = {f"master/{name}": m.detach() for name, m in self._masters.items()}
+        """Returns masters and moments, this process' rows of them, fit for safetensors."""
+        tensors = {f"master/{name}": local_part(m.detach()) for name, m in self._masters.items()}
         for optimizer in self._optimizers:
             for name, master in self._masters.items():
                 for key, value in optimizer.state.get(master, {}).items():
-                    tensors[f"{key}/{name}"] = torch.as_tensor(value)
+                    tensors[f"{key}/{name}"] = local_part(torch.as_tensor(value))
         return tensors
 
-    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: StateTensors) -> None:
         """Takes back what :meth:`state` returned, network included.
 
         Raises:
             CorpusError: The tensors are not of this network and optimiser.
         """
-        found: dict[str, dict[str, Any]] = {}
-        for key, value in tensors.items():
+        kinds: dict[str, list[str]] = {}
+        for key in sorted(tensors.keys()):
             kind, _, name = key.partition("/")
-            found.setdefault(name, {})[kind] = value
-        if found.keys() != self._masters.keys():
+            kinds.setdefault(name, []).append(kind)
+        if kinds.keys() != self._masters.keys():
             raise CorpusError("the checkpoint is of another model; choose another paths.run")
-        with torch.no_grad():
-            for name, master in self._masters.items():
-                master.copy_(found[name].pop("master"))
+        for name, master in self._masters.items():
+            rows = local_rows(master)
+            with torch.no_grad():
+                local_part(master).copy_(tensors.read(f"master/{name}", rows))
                 self._parameters[name].copy_(master)
+            state = {}
+            for kind in kinds[name]:
+                part = tensors.read(f"{kind}/{name}", rows).to(local_part(master).device)
+                state[kind] = sharded_like(part, master) if part.ndim else part
+            del state["master"]
+            self._optimizer_of(master).state[master] = state
+
+    def _optimizer_of(self, master: Tensor) -> torch.optim.Optimizer:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                for master in group["params"]:
-                    name = next(n for n, m in self._masters.items() if m is master)
-                    optimizer.state[master] = {k: v.clone() for k, v in found[name].items()}
+                if any(parameter is master for parameter in group["params"]):
+                    return optimizer
+        raise AssertionError("every master is in one group")

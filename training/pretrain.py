@@ -13,7 +13,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -22,22 +22,22 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from training.allocator import begin_with_tcmalloc
-from training.artifact.directory import load_artifact
 from training.artifact.errors import (
     ConfigError,
     InvalidResultError,
     PrerequisiteError,
     run_main,
 )
-from training.artifact.gpt2 import GPT2
 from training.artifact.schema import load_toml
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import PretrainConfig, RunConfig
-from training.initial import initialise
 from training.loss_scale import LossScale
+from training.network import build_network
 from training.objective import KINDS, LossModule, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
+from training.parallel import ParallelLoss
 from training.progress import Progress
+from training.revision import current_commit
 from training.run_folder import Reached, RunFolder
 from training.run_page import write_run_page
 from training.samples import samples
@@ -73,21 +73,26 @@ class Run:
         self.folder = RunFolder(config, self.reader, self.tokenizer)
         self.token_bytes = bytes_per_token(self.tokenizer)
         tracker = wanted_tracker(self.settings)
-        self.accelerator = Accelerator(log_with=tracker, project_dir=str(config.paths.run))
+        self.accelerator = Accelerator(
+            cpu=not torch.accelerator.is_available(),  # else CPU processes do not find each other
+            log_with=tracker,
+            project_dir=str(config.paths.run),
+        )
         if tracker:
             self.accelerator.init_trackers("logs")
         self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
-        self.model = self._network()
-        self.optimizer = MasterOptimizer(self.model, config.optim)
-        self.loss_scale = LossScale(next(self.model.parameters()).dtype)
-        self.reached = Reached()
-        self._resume()
+        self.model = build_network(self.folder.shape, self.settings, self.accelerator.device)
         module = LossModule(
             self.model,
             within_documents=self.settings.within_documents,
             n_slices=self.settings.rare_token_slices,
         )
-        self.parallel = self.accelerator.prepare(module)
+        is_sharded = self.settings.shard_model or self.accelerator.distributed_type == "FSDP"
+        self.parallel = ParallelLoss(module, self.accelerator, is_sharded=is_sharded)
+        self.optimizer = MasterOptimizer(self.model, config.optim)
+        self.loss_scale = LossScale(next(self.model.parameters()).dtype)
+        self.reached = Reached()
+        self._resume()
         self.progress = Progress(
             config.paths.run,
             steps=self.settings.steps,
@@ -95,6 +100,7 @@ class Run:
             accelerator=self.accelerator,
         )
         self.flops_per_s = self._flops_per_s()
+        self.progress.start(self.reached.step, self._facts(is_sharded=is_sharded))
         self.stop_asked = False
 
     def train(self) -> int:
@@ -122,7 +128,6 @@ class Run:
 
     def _one_step(self) -> None:
         started = time.monotonic()
-        self.parallel.train()
         loss, kinds = self._accumulate()
         step = self.reached.step
         self.optimizer.take_gradients(self.loss_scale.value)
@@ -161,9 +166,7 @@ class Run:
         """
         sums = torch.zeros(len(KINDS), 2, device=self.accelerator.device)
         for number, blocks in enumerate(self._micro_batches()):
-            last = number == self.n_micro - 1
-            sync = contextlib.nullcontext() if last else self.accelerator.no_sync(self.parallel)
-            with sync:
+            with self.parallel.accumulating(is_last=number == self.n_micro - 1):
                 loss, kinds = self.parallel(*blocks)
                 self.accelerator.backward(loss * (self.loss_scale.value / self.n_micro))
             sums += kinds
@@ -202,54 +205,42 @@ class Run:
         return is_best
 
     def _validate(self, n_blocks: int) -> dict[str, float]:
-        self.parallel.eval()
         indices = evenly_spaced(len(self.heldout), n_blocks)
-        found = validate(
-            self.model,
-            self.heldout,
-            self.token_bytes,
-            indices,
-            within_documents=self.settings.within_documents,
-        )
+        has_quality = bool(self.reader.meta.get("has_quality"))
+        with self.parallel.evaluating():
+            found = validate(
+                self.model,
+                self.heldout,
+                self.token_bytes,
+                indices,
+                within_documents=self.settings.within_documents,
+            )
+            written = list(samples(self.model, self.tokenizer, has_quality=has_quality))
         figures = {
             "validation_loss": found.loss,
             "validation_perplexity": found.perplexity,
             "validation_bits_per_byte": found.bits_per_byte,
         }
         self.progress.validation(self.reached.step, figures)
-        if self.accelerator.is_main_process:
-            has_quality = bool(self.reader.meta.get("has_quality"))
-            written = samples(self.model, self.tokenizer, has_quality=has_quality)
-            self.progress.samples(self.reached.step, list(written))
+        self.progress.samples(self.reached.step, written)
         return figures
 
-    def _network(self) -> GPT2:
-        shape = self.config.model.gpt2(
-            vocab_size=self.tokenizer.vocab_size, n_positions=self.reader.block_tokens
-        )
-        model = GPT2(shape)
-        if self.settings.start_from is None:
-            initialise(model, torch.Generator().manual_seed(self.settings.seed))
-        else:
-            artifact = load_artifact(self.settings.start_from)
-            start = dataclasses.replace(
-                artifact.config, activation_function=shape.activation_function
-            )  # the two forms of GELU differ less than bfloat16 rounds
-            if start != shape:
-                raise ConfigError(
-                    f"{self.settings.start_from} is {artifact.config}, the config says {shape};"
-                    " make them agree"
-                )
-            model.load_state_dict(dict(artifact.weights))
-        model.transformer.gradient_checkpointing = self.settings.gradient_checkpointing
-        dtype = training_dtype(self.settings.dtype, self.accelerator.device)
-        return model.to(self.accelerator.device, dtype)
+    def _facts(self, *, is_sharded: bool) -> dict[str, object]:
+        """What a reader of the metrics wants to know of this start."""
+        return {
+            "processes": self.accelerator.num_processes,
+            "is_sharded": is_sharded,
+            "device": self.accelerator.device.type,
+            "dtype": str(next(self.model.parameters()).dtype).removeprefix("torch."),
+            "matmul_flops_per_s": self.flops_per_s,
+            "commit": current_commit(),
+        }
 
     def _flops_per_s(self) -> float:
         """Measures all processes at once: together they share what the machine has."""
         self.accelerator.wait_for_everyone()
-        weight = self.model.transformer.wte.weight
-        peak = torch.tensor(matmul_peak(weight.dtype, weight.device), device=weight.device)
+        dtype, device = next(self.model.parameters()).dtype, self.accelerator.device
+        peak = torch.tensor(matmul_peak(dtype, device), device=device)
         return float(self.accelerator.reduce(peak, reduction="sum"))
 
     def _resume(self) -> None:
@@ -266,17 +257,16 @@ class Run:
         )
 
     def _save(self) -> None:
-        """Writes a checkpoint from the main process; the others wait, and stop if it failed."""
-        failure: PrerequisiteError | None = None
-        if self.accelerator.is_main_process:
-            try:
+        """Writes a checkpoint: each process what only it holds, the main one all the rest."""
+        index, n_shards = self.accelerator.process_index, self.parallel.n_shards
+        with self._stopping_together():
+            if index < n_shards:
                 state = self.optimizer.state()
-                record = self.loss_scale.record()
-                self.folder.save_checkpoint(self.model, state, record, self.reached)
-            except PrerequisiteError as error:
-                failure = error
-        if self._on_any_process(happened=failure is not None):
-            raise failure or PrerequisiteError("the main process could not write its checkpoint")
+                self.folder.write_state(state, self.reached.step, index=index, n_shards=n_shards)
+        weights = self.parallel.whole_weights()
+        with self._stopping_together():
+            if self.accelerator.is_main_process:
+                self.folder.save_checkpoint(weights, self.loss_scale.record(), self.reached)
 
     def _finish(self) -> None:
         """Validates thoroughly and writes the finished artifact to ``RUN/model``.
@@ -287,8 +277,9 @@ class Run:
         figures = self._validate(ALL_BLOCKS)
         self.reached = dataclasses.replace(self.reached, evaluation=figures)
         self._save()
+        weights = self.parallel.whole_weights()
         if self.accelerator.is_main_process:
-            path = self.folder.save_model(self.model, self.reached)
+            path = self.folder.save_model(weights, self.reached)
             write_run_page(self.config.paths.run)
             sys.stdout.write(
                 f"{path}: step {self.reached.step}, validation loss"
@@ -309,6 +300,17 @@ class Run:
         """Says whether any process was asked to stop, so that all stop at the same step."""
         reached_end = self.reached.step == self.settings.stop_after_steps
         return self._on_any_process(happened=self.stop_asked or reached_end)
+
+    @contextlib.contextmanager
+    def _stopping_together(self) -> Iterator[None]:
+        """What fails in one process for want of a prerequisite ends all of them."""
+        failure: PrerequisiteError | None = None
+        try:
+            yield
+        except PrerequisiteError as error:
+            failure = error
+        if self._on_any_process(happened=failure is not None):
+            raise failure or PrerequisiteError("another process could not write its checkpoint")
 
     def _on_any_process(self, *, happened: bool) -> bool:
         flag = torch.tensor(float(happened), device=self.accelerator.device)
@@ -346,19 +348,6 @@ def wanted_tracker(settings: PretrainConfig) -> str | None:
             f" pip install {settings.tracker}, or take pretrain.tracker=none"
         )
     return settings.tracker
-
-
-def training_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """Returns the dtype to train in: bfloat16 where the hardware multiplies it.
-
-    Otherwise it is float16 on a GPU and float32 on a CPU.
-    """
-    if wanted != "auto":
-        return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(wanted, torch.float32)
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - no public question
-    return torch.bfloat16 if fast else torch.float32
 
 
 if __name__ == "__main__":

@@ -41,6 +41,13 @@ class Progress:
             run.mkdir(parents=True, exist_ok=True)
             self._file = (run / "metrics.jsonl").open("a", encoding="utf-8")
 
+    def start(self, step: int, facts: dict[str, object]) -> None:
+        """Reports that a run begins, or goes on, after ``step`` steps."""
+        if self._active:
+            text = ", ".join(f"{name} {value}" for name, value in facts.items())
+            self._bar.write(f"from step {step}: {text}", file=sys.stderr)
+            self._append({"event": "start", "step": step, **facts})
+
     def step(self, step: int, figures: dict[str, float]) -> None:
         """Reports one optimiser step."""
         self._bar.update()

@@ -6,9 +6,10 @@ checkpoints/     to go on from (``training.checkpoint``)
 model/           the finished artifact
 """
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -16,14 +17,20 @@ from torch import Tensor
 from training.artifact.directory import load_artifact, save_artifact
 from training.artifact.errors import ConfigError, PrerequisiteError
 from training.artifact.files import write_json_atomically
-from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.schema import to_mapping
+from training.artifact.shape import GPT2Config
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.attribution import model_attribution
 from training.card import model_card
-from training.checkpoint import TrainingState, load_newest_state, save_checkpoint
+from training.checkpoint import (
+    TrainingState,
+    discard_unfinished,
+    load_newest_state,
+    save_checkpoint,
+    write_state,
+)
 from training.config import RunConfig
 from training.revision import current_commit
 from training.shards import BlockReader, shards_hash
@@ -63,7 +70,7 @@ class RunFolder:
         Raises:
             ConfigError: It was made with other data, tokenizer, batch or seed.
         """
-        state = load_newest_state(self.path / "checkpoints")
+        state = load_newest_state(self._checkpoints)
         for key, wanted in self._identity().items():
             if state and key in state.record and state.record[key] not in {wanted, ""}:
                 raise ConfigError(
@@ -71,10 +78,28 @@ class RunFolder:
                 )
         return state
 
-    def save_checkpoint(
-        self, model: GPT2, tensors: Mapping[str, Tensor], record: Mapping[str, object], at: Reached
+    @functools.cached_property
+    def shape(self) -> GPT2Config:
+        """The network's shape: the config's, with the vocabulary and the blocks of the data."""
+        return self.config.model.gpt2(
+            vocab_size=self._tokenizer.vocab_size, n_positions=self._reader.block_tokens
+        )
+
+    def write_state(
+        self, tensors: Mapping[str, Tensor], step: int, *, index: int, n_shards: int
     ) -> None:
-        """Writes a checkpoint and removes those that need not be kept.
+        """Writes what one process holds of the optimiser's tensors, before the checkpoint is made.
+
+        Raises:
+            PrerequisiteError: It cannot be written; the checkpoints are as they were.
+        """
+        with self._saying_what_to_do(step):
+            write_state(self._checkpoints, step, tensors, index=index, n_shards=n_shards)
+
+    def save_checkpoint(
+        self, weights: Mapping[str, Tensor], record: Mapping[str, object], at: Reached
+    ) -> None:
+        """Makes a checkpoint of what was written and removes those that need not be kept.
 
         Raises:
             PrerequisiteError: It cannot be written; those before it are as they were.
@@ -88,36 +113,47 @@ class RunFolder:
             "validation_loss": at.evaluation.get("validation_loss"),
             "best_loss": at.best_loss,
         }
-        try:
+        with self._saying_what_to_do(at.step):
             save_checkpoint(
-                self.path / "checkpoints",
-                state=TrainingState(tensors=tensors, record=whole),
+                self._checkpoints,
+                record=whole,
                 keep=settings.keep_checkpoints,
                 keep_every_steps=settings.keep_every_steps,
-                write_artifact=lambda path: self._save_artifact(path, model, at),
+                write_artifact=lambda path: self._save_artifact(path, weights, at),
             )
+
+    def save_model(self, weights: Mapping[str, Tensor], at: Reached) -> Path:
+        """Writes the finished artifact; returns its folder."""
+        self._save_artifact(self.path / "model", weights, at)
+        return self.path / "model"
+
+    @contextlib.contextmanager
+    def _saying_what_to_do(self, step: int) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
+            discard_unfinished(self._checkpoints)
             raise PrerequisiteError(
-                f"the checkpoint of step {at.step} cannot be written to {self.path} ({error});"
+                f"the checkpoint of step {step} cannot be written to {self.path} ({error});"
                 " those before it are whole: make room and run the same command again"
             ) from error
 
-    def save_model(self, model: GPT2, at: Reached) -> Path:
-        """Writes the finished artifact; returns its folder."""
-        self._save_artifact(self.path / "model", model, at)
-        return self.path / "model"
-
-    def _save_artifact(self, path: Path, model: GPT2, at: Reached) -> None:
+    def _save_artifact(self, path: Path, weights: Mapping[str, Tensor], at: Reached) -> None:
         manifest = self._manifest(at)
+        n_parameters = sum(weight.numel() for weight in weights.values())
         save_artifact(
             path,
-            config=model.config,
-            weights=model.state_dict(),
+            config=self.shape,
+            weights=weights,
             tokenizer=self._tokenizer,
             manifest=manifest,
-            card=model_card(self.config, manifest, model.n_parameters()),
+            card=model_card(self.config, manifest, n_parameters),
             notice=self._notice,
         )
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.path / "checkpoints"
 
     def _identity(self) -> dict[str, object]:
         meta = self._reader.meta

@@ -4,14 +4,12 @@ import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from training_run import ROOT, curve, finish, launch, processes_of
 
 from training.artifact.directory import load_artifact
 from training.artifact.errors import ConfigError, CorpusError
@@ -23,53 +21,6 @@ from training.shards import BlockReader, shards_hash
 from training.validate import main as validate
 
 pytestmark = pytest.mark.integration
-
-ROOT = Path(__file__).parents[2]
-
-
-def launch(config, *overrides, processes=1, largest_file=None, launcher=None):
-    """Starts the documented command; no file may grow beyond ``largest_file`` bytes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "accelerate.commands.launch"]
-    command += launcher or ["--cpu", "--num_processes", str(processes)]
-    command += ["--main_process_port", str(port)]
-    command += [str(ROOT / "training" / "pretrain.py"), str(config), *overrides]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    if largest_file is not None:
-        command = ["prlimit", f"--fsize={largest_file}", *command]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
-def finish(process, code=0):
-    out, err = process.communicate(timeout=110)
-    assert process.returncode == code, err[-2000:]
-    return out, err
-
-
-def curve(run):
-    """Returns the loss of each step; a step run twice counts once, as it was run last."""
-    lines = (run / "metrics.jsonl").read_text().splitlines()
-    events = [json.loads(line) for line in lines]
-    return {e["step"]: e["loss"] for e in events if e["event"] == "step"}
-
-
-@pytest.fixture(scope="module")
-def config_file(tiny_config, tmp_path_factory):
-    """The tiny run with exact arithmetic: float32, one thread."""
-    path = tmp_path_factory.mktemp("config") / "tiny.toml"
-    path.write_text(f"extends = '{tiny_config}'\n[pretrain]\ndtype = 'float32'\n")
-    return path
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(config_file, tmp_path_factory):
-    run = tmp_path_factory.mktemp("runs") / "whole"
-    finish(launch(config_file, f"paths.run={run}"))
-    return run
 
 
 def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsys):
@@ -85,17 +36,19 @@ def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsy
     assert "bits a byte" in capsys.readouterr().out
 
 
-def test_two_processes_follow_the_curve_of_one(uninterrupted, config_file, tmp_path):
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_follow_the_curve_of_one(uninterrupted, config_file, tmp_path, processes):
     """If it fails, what is tuned on one machine does not hold on several.
 
     The sums of gradients are taken in another order, so the losses agree to rounding only, which
     twelve steps of training do not carry past the fourth digit.
     """
-    run = tmp_path / "two"
-    finish(launch(config_file, f"paths.run={run}", processes=2))
-    one, two = curve(uninterrupted), curve(run)
-    assert two.keys() == one.keys()
-    assert list(two.values()) == pytest.approx(list(one.values()), rel=2e-4)
+    run = tmp_path / "run"
+    finish(launch(config_file, f"paths.run={run}", processes=processes))
+    assert processes_of(run) == [processes]
+    one, many = curve(uninterrupted), curve(run)
+    assert many.keys() == one.keys()
+    assert list(many.values()) == pytest.approx(list(one.values()), rel=2e-4)
 
 
 def test_accumulated_batches_follow_the_curve_of_whole_ones(uninterrupted, config_file, tmp_path):
@@ -136,16 +89,18 @@ def test_a_run_goes_on_with_another_number_of_processes(uninterrupted, config_fi
     for steps, processes in ((4, 2), (8, 4), (99, 1)):
         stop = f"pretrain.stop_after_steps={steps}"
         finish(launch(*arguments, stop, processes=processes))
+    assert processes_of(run) == [2, 4, 1]
     one, changed = curve(uninterrupted), curve(run)
     assert changed.keys() == one.keys()
     assert list(changed.values()) == pytest.approx(list(one.values()), rel=2e-4)
 
 
-@pytest.mark.parametrize("name", ["cpu", "cpu-processes"])
-def test_the_shipped_launcher_configs_work(uninterrupted, config_file, tmp_path, name):
+@pytest.mark.parametrize(("name", "processes"), [("cpu", 1), ("cpu-processes", 2)])
+def test_the_shipped_launcher_configs_work(uninterrupted, config_file, tmp_path, name, processes):
     """Those for GPUs cannot run here; these prove that Accelerate takes the files as they are."""
     run, launcher = tmp_path / "run", ROOT / f"training/configs/accelerate/{name}.yaml"
     finish(launch(config_file, f"paths.run={run}", launcher=["--config_file", str(launcher)]))
+    assert processes_of(run) == [processes]
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
 
 

@@ -7,20 +7,22 @@ import torch
 
 from training.checkpoint import (
     STATE_RECORD,
-    TrainingState,
     checkpoints,
+    discard_unfinished,
     load_newest_state,
     save_checkpoint,
+    write_state,
 )
 
 
 def save(folder, step, loss=None, keep=2, every=0, write_artifact=lambda path: path.mkdir()):
-    state = TrainingState(
-        tensors={"master/x": torch.full((2,), float(step))},
-        record={"step": step, "validation_loss": loss},
-    )
+    write_state(folder, step, {"master/x": torch.full((2,), float(step))})
     save_checkpoint(
-        folder, state=state, keep=keep, keep_every_steps=every, write_artifact=write_artifact
+        folder,
+        record={"step": step, "validation_loss": loss},
+        keep=keep,
+        keep_every_steps=every,
+        write_artifact=write_artifact,
     )
 
 
@@ -69,7 +71,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_message(tmp_path, capsys, da
     damage(checkpoints(tmp_path)[-1])
     state = load_newest_state(tmp_path)
     assert state.record["step"] == 1
-    assert state.tensors["master/x"].tolist() == [1.0, 1.0]
+    assert state.tensors.read("master/x").tolist() == [1.0, 1.0]
     assert "step-00000002 is damaged" in capsys.readouterr().err
 
 
@@ -80,4 +82,26 @@ def test_a_failed_save_leaves_what_there_was(tmp_path):
     save(tmp_path, 1)
     with pytest.raises(OSError, match="no space"):
         save(tmp_path, 2, keep=1, write_artifact=fail)
+    discard_unfinished(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+
+
+@pytest.mark.parametrize("n_wrote", [1, 2, 3])
+@pytest.mark.parametrize("n_read", [1, 2, 4])
+def test_any_number_of_processes_reads_what_another_wrote(tmp_path, n_wrote, n_read):
+    """If it fails, a run cannot move to more machines, or comes back with others' rows."""
+    whole = torch.arange(14.0).reshape(7, 2)
+    for index in range(n_wrote):
+        part = whole.chunk(n_wrote)[index]
+        tensors = {"master/x": part, "step/x": torch.tensor(5.0)}
+        write_state(tmp_path, 5, tensors, index=index, n_shards=n_wrote)
+    save_checkpoint(
+        tmp_path, record={"step": 5}, keep=1, keep_every_steps=0, write_artifact=lambda p: p.mkdir()
+    )
+    read = load_newest_state(tmp_path).tensors.read
+    size = -(-7 // n_read)
+    rows = [slice(size * i, min(size * (i + 1), 7)) for i in range(n_read)]
+    assert torch.equal(torch.cat([read("master/x", r) for r in rows]), whole)
+    assert read("step/x", rows[-1]).item() == 5.0
+    assert read("master/x", slice(7, 7)).shape == (0, 2)
+    assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,81 @@
+"""Runs whose processes hold a part of the weights each, beside one that holds all."""
+
+import shutil
+
+import pytest
+import torch
+from training_run import curve, finish, launch
+
+from training.artifact.directory import load_artifact
+from training.checkpoint import checkpoints
+
+pytestmark = pytest.mark.integration
+
+SHARDED = "pretrain.shard_model=true"
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_sharded_processes_follow_the_curve_of_one(
+    uninterrupted,
+    config_file,
+    tmp_path,
+    processes,
+):
+    """If it fails, the largest models are trained wrong where nobody can afford to look twice.
+
+    Gradients are summed in another order, and Muon works on gathered rows: rounding only.
+    """
+    run = tmp_path / "run"
+    settings = [SHARDED, "pretrain.gradient_checkpointing=true", "pretrain.micro_batch_blocks=1"]
+    finish(launch(config_file, f"paths.run={run}", *settings, processes=processes))
+    one, many = curve(uninterrupted), curve(run)
+    assert many.keys() == one.keys()
+    assert list(many.values()) == pytest.approx(list(one.values()), rel=2e-4)
+    wanted = load_artifact(uninterrupted / "model").weights
+    for name, weight in load_artifact(run / "model").weights.items():
+        torch.testing.assert_close(weight, wanted[name], rtol=0.02, atol=2e-3)
+
+
+def test_a_sharded_run_goes_on_however_many_processes_there_are(
+    uninterrupted,
+    config_file,
+    tmp_path,
+):
+    """If it fails, a run on rented machines can never change their number."""
+    run = tmp_path / "run"
+    arguments = [config_file, f"paths.run={run}"]
+    for steps, processes, settings in (
+        (3, 2, [SHARDED]),
+        (6, 4, [SHARDED]),
+        (9, 1, []),
+        (99, 2, [SHARDED]),
+    ):
+        stop = f"pretrain.stop_after_steps={steps}"
+        finish(launch(*arguments, stop, *settings, processes=processes))
+        newest = checkpoints(run / "checkpoints")[-1]
+        n_files = len(list(newest.glob("training_state*.safetensors")))
+        assert n_files == (processes if settings else 1)
+    assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
+
+
+def test_a_sharded_run_that_is_stopped_ends_like_the_undisturbed(config_file, tmp_path):
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    finish(launch(config_file, f"paths.run={whole}", SHARDED, processes=2))
+    stop = "pretrain.stop_after_steps=5"
+    finish(launch(config_file, f"paths.run={halves}", SHARDED, stop, processes=2))
+    finish(launch(config_file, f"paths.run={halves}", SHARDED, processes=2))
+    assert curve(halves) == curve(whole)
+    wanted = load_artifact(whole / "model").weights
+    for name, weight in load_artifact(halves / "model").weights.items():
+        assert torch.equal(weight, wanted[name]), name
+
+
+def test_a_lost_shard_gives_way_to_the_checkpoint_before(config_file, tmp_path):
+    run = tmp_path / "run"
+    finish(launch(config_file, f"paths.run={run}", SHARDED, processes=2))
+    newest = checkpoints(run / "checkpoints")[-1]
+    (newest / "training_state-00001-of-00002.safetensors").unlink()
+    shutil.rmtree(run / "model")
+    _, err = finish(launch(config_file, f"paths.run={run}", SHARDED, processes=2))
+    assert "is damaged" in err
+    assert load_artifact(run / "model").manifest.training.steps == 12

@@ -1,0 +1,52 @@
+"""The network that a run trains: its first weights, its dtype, its device."""
+
+import dataclasses
+from typing import Literal
+
+import torch
+
+from training.artifact.directory import load_artifact
+from training.artifact.errors import ConfigError
+from training.artifact.gpt2 import GPT2
+from training.artifact.shape import GPT2Config
+from training.config import PretrainConfig
+from training.initial import initialise
+
+
+def build_network(shape: GPT2Config, settings: PretrainConfig, device: torch.device) -> GPT2:
+    """Returns the network, fresh or with the weights of ``pretrain.start_from``.
+
+    Raises:
+        ConfigError: That artifact is of another shape.
+    """
+    model = GPT2(shape)
+    if settings.start_from is None:
+        initialise(model, torch.Generator().manual_seed(settings.seed))
+    else:
+        artifact = load_artifact(settings.start_from)
+        start = dataclasses.replace(
+            artifact.config, activation_function=shape.activation_function
+        )  # the two forms of GELU differ less than bfloat16 rounds
+        if start != shape:
+            raise ConfigError(
+                f"{settings.start_from} is {artifact.config}, the config says {shape};"
+                " make them agree"
+            )
+        model.load_state_dict(dict(artifact.weights))
+    model.transformer.gradient_checkpointing = settings.gradient_checkpointing
+    return model.to(device, training_dtype(settings.dtype, device))
+
+
+def training_dtype(
+    wanted: Literal["auto", "float32", "bfloat16", "float16"], device: torch.device
+) -> torch.dtype:
+    """Returns the dtype to train in: bfloat16 where the hardware multiplies it.
+
+    Otherwise it is float16 on a GPU and float32 on a CPU.
+    """
+    if wanted != "auto":
+        return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(wanted, torch.float32)
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - no public question
+    return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,75 @@
+"""The tensors of a training state on disk: one file, or one for each process that holds a part.
+
+Every file has the same keys; each holds some rows of a tensor, in the order of the files, and all
+of a scalar. Readers ask for rows of the whole tensor, so that a state may be read by another number
+of processes than wrote it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def shard_name(index: int, n_shards: int) -> str:
+    """Returns the file's name of one shard."""
+    if n_shards == 1:
+        return "training_state.safetensors"
+    return f"training_state-{index:05d}-of-{n_shards:05d}.safetensors"
+
+
+def write_shard(folder: Path, tensors: Mapping[str, Tensor], index: int, n_shards: int) -> None:
+    """Writes this process' rows into ``folder``.
+
+    Raises:
+        OSError: They could not be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {key: tensor.contiguous() for key, tensor in tensors.items()}
+    try:
+        save_file(whole, folder / shard_name(index, n_shards))
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+
+
+class StateReader:
+    """The tensors of a state, whichever files have their rows.
+
+    Args:
+        paths: All files, in order.
+
+    Raises:
+        SafetensorError: One is damaged.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._files: list[Any] = [safe_open(path, framework="pt") for path in paths]
+
+    def keys(self) -> set[str]:
+        """Returns the names of the tensors."""
+        return set(self._files[0].keys())
+
+    def read(self, key: str, rows: slice = slice(None)) -> Tensor:
+        """Returns rows ``[start, stop)`` of a tensor, or a whole scalar.
+
+        Raises:
+            KeyError: There is no such tensor.
+        """
+        if key not in self.keys():
+            raise KeyError(key)
+        parts = [file.get_slice(key) for file in self._files]
+        if not parts[0].get_shape():
+            scalar: Tensor = self._files[0].get_tensor(key)
+            return scalar
+        found, first = [], 0
+        for part in parts:
+            n_rows = part.get_shape()[0]
+            start, stop, _ = rows.indices(first + n_rows)
+            if stop > max(start, first):
+                found.append(part[max(start - first, 0) : stop - first])
+            first += n_rows
+        return torch.cat(found or [parts[0][0:0]])
