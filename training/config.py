@@ -151,6 +151,8 @@ class RunConfig:
     """The whole file."""
 
     name: str = "default"
+    size: str | None = None  # 17M: chooses the network (training/dial.py)
+    budget: str | None = None  # 60min or 150M tokens: chooses steps, batch and rates
     paths: PathsConfig = field(default_factory=PathsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     shards: ShardsConfig = field(default_factory=ShardsConfig)

@@ -31,6 +31,7 @@ from training.artifact.errors import (
 from training.artifact.schema import load_toml
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import PretrainConfig, RunConfig
+from training.dial import as_begun, measured_speed, turned
 from training.loss_scale import LossScale
 from training.network import build_network
 from training.objective import KINDS, LossModule, to_tensors
@@ -42,6 +43,7 @@ from training.run_folder import Reached, RunFolder
 from training.run_page import write_run_page
 from training.samples import samples
 from training.shards import BlockReader
+from training.sizing import Data
 from training.throughput import flops_per_token, matmul_peak
 from training.train_tokenizer import TOKENIZER_FILE
 from training.validate import ALL_BLOCKS, bytes_per_token, evenly_spaced, validate
@@ -54,7 +56,14 @@ def main(argv: Sequence[str]) -> int:
             "usage: accelerate launch training/pretrain.py CONFIG.toml [key=value ...]"
         )
     config = load_toml(RunConfig, Path(argv[0]), argv[1:])
-    run = Run(config)
+    accelerator = Accelerator(
+        cpu=not torch.accelerator.is_available(),  # else CPU processes do not find each other
+        log_with=wanted_tracker(config.pretrain),
+        project_dir=str(config.paths.run),
+    )
+    if config.size is not None or config.budget is not None:
+        config = dialled(config, argv[1:], accelerator)
+    run = Run(config, accelerator)
     try:
         return run.train()
     finally:
@@ -64,21 +73,16 @@ def main(argv: Sequence[str]) -> int:
 class Run:
     """One training run: everything that lives from its first step to its last."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, accelerator: Accelerator) -> None:
         self.config = config
+        self.accelerator = accelerator
         self.settings = config.pretrain
         self.reader = BlockReader(config.paths.shards, "train")
         self.heldout = BlockReader(config.paths.shards, "heldout")
         self.tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
         self.folder = RunFolder(config, self.reader, self.tokenizer)
         self.token_bytes = bytes_per_token(self.tokenizer)
-        tracker = wanted_tracker(self.settings)
-        self.accelerator = Accelerator(
-            cpu=not torch.accelerator.is_available(),  # else CPU processes do not find each other
-            log_with=tracker,
-            project_dir=str(config.paths.run),
-        )
-        if tracker:
+        if wanted_tracker(self.settings):
             self.accelerator.init_trackers("logs")
         self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
         self.model = build_network(self.folder.shape, self.settings, self.accelerator.device)
@@ -315,6 +319,25 @@ class Run:
     def _on_any_process(self, *, happened: bool) -> bool:
         flag = torch.tensor(float(happened), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
+
+
+def dialled(config: RunConfig, overrides: Sequence[str], accelerator: Accelerator) -> RunConfig:
+    """Returns the config with what ``size`` and ``budget`` choose, or chose when the run began."""
+    begun = as_begun(config, overrides)
+    if begun is not None:
+        return begun
+    meta = BlockReader(config.paths.shards, "train").meta
+    data = Data(vocab_size=int(meta["vocab_size"]), block_tokens=int(meta["block_tokens"]))
+    config, reasons = turned(
+        config,
+        overrides,
+        data,
+        n_processes=accelerator.num_processes,
+        measure=lambda chosen: measured_speed(chosen, data, accelerator),
+    )
+    if accelerator.is_main_process:
+        sys.stderr.write("".join(f"{reason}\n" for reason in reasons))
+    return config
 
 
 def micro_batches(settings: PretrainConfig, n_processes: int) -> int:

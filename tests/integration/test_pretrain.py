@@ -148,6 +148,21 @@ def test_half_precision_follows_the_curve_of_full(uninterrupted, config_file, tm
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=1e-2)
 
 
+def test_one_dial_in_place_of_many_settings(config_file, tmp_path):
+    """If it fails, a first run of one's own needs an expert."""
+    run = tmp_path / "run"
+    dial = ["size=100K", "budget=100K", f"paths.run={run}"]
+    stop = "pretrain.stop_after_steps=3"
+    _, err = finish(launch(config_file, *dial, stop, processes=2))
+    assert "size=100K: 1 layers of width 64" in err
+    assert "tokens a second, measured here" in err
+    chosen = json.loads((run / "config.json").read_text())["pretrain"]
+    assert chosen["steps"] * chosen["batch_blocks"] * 64 == pytest.approx(100_000, rel=0.01)
+    _, err = finish(launch(config_file, *dial, processes=2))
+    assert "measured here" not in err
+    assert max(curve(run)) == chosen["steps"]
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_file, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(uninterrupted, run)

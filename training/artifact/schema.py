@@ -69,9 +69,18 @@ def load_toml(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
         ConfigError: The file cannot be read, or :func:`from_mapping` refuses it.
     """
     values = _read_toml(path)
+    apply_overrides(values, overrides)
+    return from_mapping(cls, values, where=str(path))
+
+
+def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Sets each ``key.sub=value`` in nested plain data.
+
+    Raises:
+        ConfigError: One is not of that form.
+    """
     for override in overrides:
         _override(values, override)
-    return from_mapping(cls, values, where=str(path))
 
 
 def _read_toml(path: Path, depth: int = 0) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""One dial in place of a dozen settings: what it chooses, says, keeps and refuses."""
+
+import json
+
+import pytest
+
+from training.artifact.errors import ConfigError
+from training.artifact.schema import load_toml, to_mapping
+from training.config import ModelConfig, OptimConfig, RunConfig
+from training.dial import Speed, as_begun, turned
+from training.sizing import (
+    Data,
+    batch_blocks_for,
+    learning_rates_for,
+    n_parameters,
+    parameters_in,
+    seconds_in,
+    shape_for,
+)
+
+DATA = Data(vocab_size=16_384, block_tokens=1024)
+SPEED = Speed(tokens_per_s=2500.0, update_s=0.3)
+
+
+@pytest.fixture
+def config_with(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(f"paths.run = '{tmp_path / 'run'}'\n")
+    return lambda *overrides: load_toml(RunConfig, path, overrides)
+
+
+def turn(config, *overrides, n_processes=1, speed=SPEED):
+    return turned(config, overrides, DATA, n_processes=n_processes, measure=lambda _: speed)
+
+
+@pytest.mark.parametrize(
+    ("size", "vocab_size", "n_layer", "n_embd"),
+    [("17M", 16_384, 6, 384), ("110M", 32_768, 12, 768)],
+)
+def test_known_sizes_give_the_known_networks(size, vocab_size, n_layer, n_embd):
+    """The bundled model, and GPT-2's own smallest."""
+    shape = shape_for(parameters_in(size), Data(vocab_size=vocab_size, block_tokens=1024))
+    assert (shape.n_layer, shape.n_embd, shape.n_head) == (n_layer, n_embd, n_embd // 64)
+
+
+@pytest.mark.parametrize("millions", [5, 10, 17, 30, 70, 160, 410, 1500])
+def test_a_network_has_the_size_asked_for(millions):
+    shape = shape_for(millions * 1e6, DATA)
+    assert n_parameters(shape, DATA) == pytest.approx(millions * 1e6, rel=0.2)
+    assert 0.5 <= shape.n_embd / (64 * shape.n_layer) <= 2
+
+
+def test_the_default_width_has_the_default_rates():
+    known, rates = OptimConfig(), learning_rates_for(ModelConfig().n_embd)
+    assert rates["learning_rate"] == known.learning_rate
+    assert rates["matrix_learning_rate"] == known.matrix_learning_rate
+
+
+def test_more_tokens_want_larger_batches():
+    blocks = [batch_blocks_for(tokens, DATA, 1) for tokens in (1e6, 1e7, 4e7, 1.5e8, 1e9)]
+    assert blocks == sorted(set(blocks))
+    assert batch_blocks_for(1e6, DATA, 6) == 6
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"), [("90s", 90), ("60min", 3600), ("1.5h", 5400), ("2d", 172_800)]
+)
+def test_times_are_read(budget, seconds):
+    assert seconds_in(budget) == seconds
+
+
+def test_an_hour_is_an_hour(config_with):
+    """If it fails, the run is not done when its owner comes back."""
+    config, _ = turn(config_with("size=17M", "budget=60min"))
+    batch = config.pretrain.batch_blocks * DATA.block_tokens
+    assert 0.75 * 3600 < config.pretrain.steps * SPEED.step_s(batch) <= 3600
+    assert config.model == ModelConfig()
+    assert config.pretrain.save_every_steps * SPEED.step_s(batch) <= 330
+
+
+def test_tokens_are_tokens_and_the_reasons_say_so(config_with):
+    config, reasons = turn(config_with("size=17M", "budget=150M"), n_processes=4)
+    tokens = config.pretrain.steps * config.pretrain.batch_blocks * DATA.block_tokens
+    assert tokens == pytest.approx(150e6, rel=0.001)
+    assert config.pretrain.batch_blocks % 4 == 0
+    text = "\n".join(reasons)
+    for wanted in ("6 layers of width 384", "tokens a second, measured", "150.0M tokens", "rates"):
+        assert wanted in text
+
+
+def test_what_is_set_by_name_stays(config_with):
+    """If it fails, the dial knows better than its owner."""
+    overrides = ("size=17M", "budget=10M", "optim.learning_rate=1e-4", "model.n_layer=7")
+    config, _ = turn(config_with(*overrides), *overrides)
+    assert config.optim.learning_rate == 1e-4
+    assert config.model.n_layer == 7
+    assert config.model.n_embd == 384
+
+
+def test_a_size_alone_leaves_the_training_as_it_is(config_with):
+    config, _ = turn(config_with("size=5M"))
+    assert config.pretrain == RunConfig().pretrain
+    assert config.model != RunConfig().model
+
+
+def test_a_run_that_goes_on_keeps_what_was_chosen(config_with):
+    """If it fails, a slower day makes another network of a half-trained one."""
+    config, _ = turn(config_with("size=17M", "budget=60min"))
+    config.paths.run.mkdir()
+    (config.paths.run / "config.json").write_text(json.dumps(to_mapping(config)))
+    assert as_begun(config_with("size=17M", "budget=60min"), ()) == config
+    overrides = ["size=17M", "budget=60min", "pretrain.stop_after_steps=9"]
+    stopped = as_begun(config_with(*overrides), overrides)
+    assert stopped.pretrain.stop_after_steps == 9
+    assert stopped.pretrain.steps == config.pretrain.steps
+    with pytest.raises(ConfigError, match="began with size=17M budget=60min"):
+        as_begun(config_with("size=17M", "budget=2h"), ())
+
+
+def test_a_new_folder_begins_anew(config_with):
+    assert as_begun(config_with("size=17M"), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["size=17X"], "wanted a number of parameters such as 17M"),
+        (["size=200K"], "the smallest network for 16,384 tokens has"),
+        (["budget=soon"], "wanted a time such as 60min or 8h, or tokens such as 150M"),
+        (["budget=5s"], "too few to learn anything"),
+    ],
+)
+def test_what_cannot_be_had_is_said_in_one_sentence(config_with, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        turn(config_with(*overrides))

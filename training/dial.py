@@ -1,0 +1,247 @@
+"""The one dial: ``size=17M budget=60min`` in place of a dozen settings.
+
+From a number of parameters and a budget of time or tokens it chooses depth, width, batch, learning
+rates and steps (``training.sizing``), and says why. Time becomes tokens by the speed that this very
+machine reaches with that network. A run that goes on keeps what was chosen when it began, and what
+is set by name beside the dial stays as it was set.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from training.artifact.errors import ConfigError
+from training.artifact.schema import apply_overrides, from_mapping, to_mapping
+from training.config import RunConfig
+from training.network import build_network
+from training.objective import LossModule
+from training.optim import MasterOptimizer
+from training.parallel import ParallelLoss
+from training.sizing import (
+    KNOWN_BATCH_TOKENS,
+    KNOWN_TOKENS,
+    KNOWN_WIDTH,
+    Data,
+    batch_blocks_for,
+    learning_rates_for,
+    n_parameters,
+    parameters_in,
+    seconds_in,
+    shape_for,
+    tokens_in,
+)
+from training.validate import ALL_BLOCKS
+
+TOKENS_OF_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
+VALIDATIONS = 20
+VALIDATION_SHARE = 0.25  # of the time, at most
+SAVE_EVERY_S = 300.0
+FEWEST_STEPS = 20
+MEASURE_S = 5.0
+CHOSEN = {
+    "model": ("n_embd", "n_layer", "n_head"),
+    "optim": ("matrix_learning_rate", "learning_rate", "warmup_steps"),
+    "pretrain": (
+        "steps",
+        "batch_blocks",
+        "micro_batch_blocks",
+        "validate_every_steps",
+        "save_every_steps",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """What all processes reach together: of the passes through the network, and of an update."""
+
+    tokens_per_s: float
+    update_s: float
+
+    def step_s(self, tokens: float) -> float:
+        """Returns the seconds of a step on so many tokens."""
+        return tokens / self.tokens_per_s + self.update_s
+
+
+def turned(
+    config: RunConfig,
+    overrides: Sequence[str],
+    data: Data,
+    *,
+    n_processes: int,
+    measure: Callable[[RunConfig], Speed],
+) -> tuple[RunConfig, list[str]]:
+    """Returns the config with everything chosen, and the reasons, a line each.
+
+    Args:
+        config: With ``size``, ``budget`` or both; without, it is returned as it is.
+        overrides: What was set by name on the command line; it stays so.
+        data: Of the shards.
+        n_processes: How many train together.
+        measure: Finds the speed of the network that a config describes.
+
+    Raises:
+        ConfigError: Size or budget cannot be understood or reached.
+    """
+    reasons = []
+    if config.size is not None:
+        model = to_mapping(shape_for(parameters_in(config.size), data))
+        shape = {key: model[key] for key in CHOSEN["model"]}
+        config = _with(config, {"model": shape}, overrides)
+        reasons.append(_why_shape(config, data))
+    if config.budget is not None:
+        speed = measure(config)
+        tokens = _tokens(config, data, n_processes, speed)
+        config = _with(config, _training(config, tokens, data, n_processes, speed), overrides)
+        reasons += _why_training(config, data, speed)
+    return config, reasons
+
+
+def as_begun(config: RunConfig, overrides: Sequence[str]) -> RunConfig | None:
+    """Returns what the dial chose when the run in this folder began, or None if there is none.
+
+    Raises:
+        ConfigError: It began with another size or budget.
+    """
+    path = config.paths.run / "config.json"
+    if not path.exists():
+        return None
+    try:
+        begun = from_mapping(RunConfig, json.loads(path.read_bytes()), where=str(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); choose another paths.run") from error
+    if (begun.size, begun.budget) != (config.size, config.budget):
+        raise ConfigError(
+            f"the run in {config.paths.run} began with size={begun.size} budget={begun.budget};"
+            " go on with these, or choose another paths.run"
+        )
+    values = to_mapping(begun)
+    chosen = {table: {key: values[table][key] for key in keys} for table, keys in CHOSEN.items()}
+    return _with(config, chosen, overrides)
+
+
+def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
+    """Trains the network on noise for a few seconds, all processes at once."""
+    device, settings = accelerator.device, config.pretrain
+    shape = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
+    module = LossModule(
+        build_network(shape, settings, device),
+        within_documents=settings.within_documents,
+        n_slices=settings.rare_token_slices,
+    )
+    loss = ParallelLoss(module, accelerator, is_sharded=settings.shard_model)
+    optimizer = MasterOptimizer(module.model, config.optim)
+    size = (settings.micro_batch_blocks, data.block_tokens)
+    ids = torch.randint(data.vocab_size, size, device=device)
+    noise = (ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool))
+    pass_s: list[float] = []
+    update_s: list[float] = []
+    began = time.perf_counter()
+    while not bool(accelerator.reduce(torch.tensor(_enough(pass_s, began), device=device))):
+        started = time.perf_counter()
+        accelerator.backward(loss(*noise)[0])
+        done = time.perf_counter()
+        optimizer.take_gradients()
+        optimizer.clip()
+        optimizer.step(0.0)
+        pass_s.append(done - started)
+        update_s.append(time.perf_counter() - done)
+    accelerator.free_memory()
+    slowest = torch.tensor([min(pass_s), min(update_s)], device=device)
+    seconds = accelerator.gather(slowest[None]).amax(0)
+    tokens = accelerator.num_processes * ids.numel()
+    return Speed(tokens_per_s=tokens / float(seconds[0]), update_s=float(seconds[1]))
+
+
+def _enough(pass_s: Sequence[float], began: float) -> float:
+    fewest = 3  # the first is slow
+    return float(len(pass_s) >= fewest and time.perf_counter() - began > MEASURE_S)
+
+
+def _with(config: RunConfig, chosen: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
+    values = to_mapping(config)
+    for table, settings in chosen.items():
+        values[table] |= settings
+    apply_overrides(values, overrides)
+    return from_mapping(RunConfig, values, where="the dial")
+
+
+def _tokens(config: RunConfig, data: Data, n_processes: int, speed: Speed) -> float:
+    """Returns how many tokens the budget allows."""
+    assert config.budget is not None
+    seconds = seconds_in(config.budget)
+    if seconds is None:
+        return tokens_in(config.budget)
+    blocks = VALIDATIONS * config.pretrain.validation_blocks + ALL_BLOCKS
+    validation_s = blocks * data.block_tokens / speed.tokens_per_s  # a third, on one process
+    seconds -= min(validation_s, VALIDATION_SHARE * seconds)
+    batch = batch_blocks_for(seconds * speed.tokens_per_s, data, n_processes) * data.block_tokens
+    return seconds / speed.step_s(batch) * batch
+
+
+def _training(
+    config: RunConfig, tokens: float, data: Data, n_processes: int, speed: Speed
+) -> dict[str, Any]:
+    batch = batch_blocks_for(tokens, data, n_processes)
+    steps = round(tokens / (batch * data.block_tokens))
+    if steps < FEWEST_STEPS:
+        raise ConfigError(
+            f"budget={config.budget} is {steps} steps here, too few to learn anything; take a"
+            " larger budget, or a smaller size"
+        )
+    step_s = speed.step_s(batch * data.block_tokens)
+    return {
+        "optim": {
+            **learning_rates_for(config.model.n_embd),
+            "warmup_steps": min(max(10, steps // 100), 1000),
+        },
+        "pretrain": {
+            "steps": steps,
+            "batch_blocks": batch,
+            "micro_batch_blocks": math.gcd(
+                batch // n_processes, config.pretrain.micro_batch_blocks
+            ),
+            "validate_every_steps": max(1, steps // VALIDATIONS),
+            "save_every_steps": max(1, min(steps, round(SAVE_EVERY_S / step_s))),
+        },
+    }
+
+
+def _why_shape(config: RunConfig, data: Data) -> str:
+    model = config.model
+    return (
+        f"size={config.size}: {model.n_layer} layers of width {model.n_embd},"
+        f" {n_parameters(model, data) / 1e6:.1f}M parameters,"
+        f" {data.vocab_size * model.n_embd / 1e6:.1f}M of them for {data.vocab_size:,} tokens"
+    )
+
+
+def _why_training(config: RunConfig, data: Data, speed: Speed) -> list[str]:
+    settings, optim = config.pretrain, config.optim
+    batch = settings.batch_blocks * data.block_tokens
+    step_s, tokens = speed.step_s(batch), settings.steps * batch
+    of_parameter = tokens / n_parameters(config.model, data)
+    is_short = of_parameter < TOKENS_OF_PARAMETER
+    speed_line = f"{batch / step_s:,.0f} tokens a second, measured here with this network"
+    budget_line = (
+        f"budget={config.budget}: {tokens / 1e6:,.1f}M tokens, {settings.steps} steps of"
+        f" {step_s:.2f} s, together {settings.steps * step_s / 60:,.0f} minutes"
+    )
+    batch_line = (
+        f"{settings.batch_blocks} blocks a step, {batch:,} tokens: {KNOWN_BATCH_TOKENS:,} fit a"
+        f" training on {KNOWN_TOKENS / 1e6:,.0f}M, and they grow with its root"
+    )
+    rates_line = (
+        f"learning rates {optim.matrix_learning_rate} (matrices) and {optim.learning_rate}:"
+        f" the defaults fit a width of {KNOWN_WIDTH}, and they fall with its root"
+    )
+    advice_line = (
+        f"{of_parameter:.1f} tokens a parameter, where {TOKENS_OF_PARAMETER} make the best of a"
+        f" budget: {'a smaller' if is_short else 'a larger'} size may end lower"
+    )
+    return [speed_line, budget_line, batch_line, rates_line, advice_line]
