@@ -32,6 +32,8 @@ DOORS = {
     "lsprotocol": ("server.lsp", "server.__main__"),
     "google": ("training.corpus.bigquery",),
     "datatrove": ("training.cluster",),
+    "huggingface_hub": ("training.publish.hub",),
+    "httpx2": ("training.publish.hub",),
     "accelerate": ("training.pretrain", "evaluation"),
     "subprocess": ("evaluation.judge",),
     "ctypes": ("evaluation.judge",),

@@ -5,6 +5,7 @@ every default stands here and nowhere else. The corpus has a configuration of it
 (``training.corpus.config``), since many runs may share one corpus.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -147,6 +148,48 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublishConfig:
+    """Where on the Hugging Face Hub a run appears while it trains: nowhere without ``repo``."""
+
+    repo: str | None = None  # OWNER/NAME
+    private: bool = True
+    branch: str | None = None  # None: the run's name, the day it began, and a random end
+    max_waiting: int = 8  # checkpoints kept for a Hub that is away, each the size of the model
+    wait_s: float = 600.0  # at the end, for what still waits
+
+    def __post_init__(self) -> None:
+        if self.repo is not None:
+            check_repo_name(self.repo)
+        branch = self.branch
+        if branch is not None and (branch == "main" or not _NAME.fullmatch(branch)):
+            raise ValueError(
+                f"publish.branch is {branch!r}, wanted letters, digits, '-', '_', '.' and not"
+                " 'main', into which it is merged"
+            )
+        if self.max_waiting < 1 or self.wait_s < 0:
+            raise ValueError("publish.max_waiting must be at least 1, wait_s at least 0")
+
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-)|\.(?!\.))*(?<![-.])")
+_MAX_REPO_CHARS = 96
+
+
+def check_repo_name(repo: str) -> None:
+    """Refuses what the Hub would refuse as a repository's name.
+
+    Raises:
+        ValueError: It is not of the form OWNER/NAME.
+    """
+    names = repo.split("/")
+    is_good = len(names) == 2 and all(map(_NAME.fullmatch, names))  # noqa: PLR2004 - owner, name
+    if len(repo) > _MAX_REPO_CHARS or not is_good or repo.endswith(".git"):
+        raise ValueError(
+            f"{repo!r} is no name of a repository; wanted OWNER/NAME of letters, digits, '-', '_'"
+            f" and '.', at most {_MAX_REPO_CHARS} characters"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """The whole file."""
 
@@ -159,3 +202,4 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)

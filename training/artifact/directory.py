@@ -38,6 +38,12 @@ WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
 MANIFEST_FILE = "parrotlet.json"
 CARD_FILE = "README.md"
+TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
+GENERATION_CONFIG_FILE = "generation_config.json"
+ARTIFACT_FILES = frozenset({
+    CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, GENERATION_CONFIG_FILE,
+    MANIFEST_FILE, CARD_FILE, NOTICE_FILE,
+})  # fmt: skip
 
 _COPY_AGAIN = "copy or download the whole artifact directory again"
 _MAX_JSON_BYTES = 64 << 20
@@ -140,14 +146,13 @@ def save_artifact(
     dtype_name = str(dtype).removeprefix("torch.")
     with directory_written_aside(path) as aside:
         save_file(tensors, aside / WEIGHTS_FILE, metadata={"format": "pt"})
-        tokenizer.save(aside / TOKENIZER_FILE)
+        save_tokenizer(aside, tokenizer, config)
         write_json_atomically(
             aside / CONFIG_FILE,
             transformers_config(config, end_of_text_id=end_of_text_id, dtype=dtype_name),
         )
-        write_json_atomically(aside / "tokenizer_config.json", _tokenizer_config(config))
         write_json_atomically(
-            aside / "generation_config.json",
+            aside / GENERATION_CONFIG_FILE,
             {"bos_token_id": end_of_text_id, "eos_token_id": end_of_text_id, "do_sample": False},
         )
         write_text_atomically(aside / CARD_FILE, card)
@@ -158,6 +163,12 @@ def save_artifact(
             manifest, sha256={name: file_sha256(aside / name) for name in hashed}
         )
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
+
+
+def save_tokenizer(path: Path, tokenizer: CodeTokenizer, config: GPT2Config) -> None:
+    """Writes into the folder ``path`` what transformers loads a tokenizer from."""
+    tokenizer.save(path / TOKENIZER_FILE)
+    write_json_atomically(path / TOKENIZER_CONFIG_FILE, _tokenizer_config(config))
 
 
 def _tokenizer_config(config: GPT2Config) -> dict[str, object]:

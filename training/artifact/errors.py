@@ -5,6 +5,8 @@
     ├── PrerequisiteError             3  something needed is missing or damaged
     │   ├── ArtifactError                a model directory
     │   ├── CorpusError                  a source, an archive, a corpus or shard folder
+    │   ├── HubError                     the Hugging Face Hub refuses
+    │   │   └── HubUnavailableError      it cannot be reached now: worth another try
     │   └── SandboxUnavailableError      the judge's isolation
     └── InvalidResultError            4  it ran, but the result does not count
 
@@ -42,6 +44,14 @@ class ArtifactError(PrerequisiteError):
 
 class CorpusError(PrerequisiteError):
     """A source, archive, corpus or shard folder that cannot be read."""
+
+
+class HubError(PrerequisiteError):
+    """The Hugging Face Hub refuses, and will again until something is done about it."""
+
+
+class HubUnavailableError(HubError):
+    """The network or the Hub fails in a way that passes: worth another try."""
 
 
 class SandboxUnavailableError(PrerequisiteError):

@@ -1,0 +1,181 @@
+"""What waits to be published: ``RUN/outbox``, a folder of entries that survive a kill.
+
+An entry is a folder ``NUMBER-KIND-STEP`` with the files of one commit, written aside and renamed.
+Files of checkpoints are hard links, so that the rotation of checkpoints takes nothing from what
+waits, and what waits takes no room while its checkpoint is there. One process adds (the training);
+whoever holds :meth:`Outbox.sending` removes.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from training.artifact.directory import ARTIFACT_FILES
+from training.artifact.errors import ConfigError, PrerequisiteError
+from training.artifact.files import directory_written_aside, write_json_atomically
+from training.artifact.schema import from_mapping, to_mapping
+
+Kind = Literal["tokenizer", "checkpoint", "model"]
+_TARGET_FILE, _LOCK_FILE = "target.json", ".lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where on the Hub the entries go."""
+
+    repo: str
+    private: bool
+    branch: str
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """The files of one commit; a lower number is sent earlier."""
+
+    number: int
+    kind: Kind
+    step: int
+    path: Path
+
+    @property
+    def title(self) -> str:
+        """What the commit is called."""
+        return {
+            "tokenizer": "Tokenizer",
+            "checkpoint": f"Step {self.step}",
+            "model": f"Step {self.step}, finished",
+        }[self.kind]
+
+
+class Outbox:
+    """The queue in a run's folder."""
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / "outbox"
+
+    def target(self) -> Target | None:
+        """Returns where the entries go, or None before the run has begun to publish.
+
+        Raises:
+            PrerequisiteError: The record is damaged.
+        """
+        file = self.path / _TARGET_FILE
+        try:
+            return from_mapping(Target, json.loads(file.read_text("utf-8")), where=str(file))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, ConfigError) as error:
+            raise PrerequisiteError(
+                f"{file} cannot be read ({error}); remove it and start the run again"
+            ) from error
+
+    def set_target(self, target: Target) -> None:
+        """Records where the entries go."""
+        write_json_atomically(self.path / _TARGET_FILE, to_mapping(target))
+
+    def entries(self) -> list[Entry]:
+        """Lists what waits, in the order it is to be sent."""
+        if not self.path.is_dir():
+            return []
+        return sorted(entry for path in self.path.iterdir() if (entry := _entry(path)))
+
+    def add(self, kind: Kind, step: int, write: Callable[[Path], None]) -> None:
+        """Adds an entry behind all others; ``write`` fills the folder it is given.
+
+        Raises:
+            OSError: It could not be written; the queue is as it was.
+        """
+        number = 1 + max((entry.number for entry in self.entries()), default=0)
+        with directory_written_aside(self.path / f"{number:06d}-{kind}-{step:08d}") as aside:
+            write(aside)
+
+    def drop_beyond(self, most: int) -> list[Entry]:
+        """Removes the oldest checkpoints beyond ``most``; returns them.
+
+        The first entry of all stays, since it may just be on its way.
+        """
+        waiting = [entry for entry in self.entries() if entry.kind == "checkpoint"]
+        droppable = [entry for entry in self.entries()[1:] if entry.kind == "checkpoint"]
+        dropped = droppable[: max(0, len(waiting) - most)]
+        for entry in dropped:
+            self.remove(entry)
+        return dropped
+
+    def remove(self, entry: Entry) -> None:
+        """Removes an entry: as a whole, whenever this process is killed."""
+        gone = self.path / f".{entry.path.name}.gone"
+        entry.path.rename(gone)
+        shutil.rmtree(gone)
+
+    def tidy(self) -> None:
+        """Removes what a kill has left half written or half removed; only for who adds."""
+        for path in self.path.glob(".*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+
+    @contextmanager
+    def sending(self) -> Iterator[bool]:
+        """Says whether this process is the one that sends now; it is until the block ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / _LOCK_FILE).open("a", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+
+def link_artifact(artifact: Path, folder: Path) -> None:
+    """Puts the files of an artifact into a folder: as hard links, or as copies where links fail.
+
+    Of a checkpoint that is all but the training state.
+
+    Raises:
+        PrerequisiteError: A file is a link to a place outside of the artifact's folder.
+    """
+    for name, file in artifact_files(artifact).items():
+        try:
+            os.link(file, folder / name)
+        except OSError:
+            shutil.copyfile(file, folder / name)
+
+
+def artifact_files(folder: Path) -> dict[str, Path]:
+    """Returns the files of an artifact by name; what else stands in the folder is left out.
+
+    Raises:
+        PrerequisiteError: A file is a link to a place outside of the folder.
+    """
+    files = {name: folder / name for name in sorted(ARTIFACT_FILES) if (folder / name).is_file()}
+    return {name: within(folder, file) for name, file in files.items()}
+
+
+def within(folder: Path, file: Path) -> Path:
+    """Returns the real path of a file in a folder.
+
+    Raises:
+        PrerequisiteError: It is a link to a place outside.
+    """
+    real = file.resolve()
+    if not real.is_relative_to(folder.resolve()):
+        raise PrerequisiteError(
+            f"{file} leads out of {folder} and is not published; put the file itself there"
+        )
+    return real
+
+
+def _entry(path: Path) -> Entry | None:
+    parts = path.name.split("-")
+    match parts:
+        case [number, kind, step] if number.isdigit() and step.isdigit() and path.is_dir():
+            for known in get_args(Kind):
+                if kind == known:
+                    return Entry(int(number), known, int(step), path)
+    return None

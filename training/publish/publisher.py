@@ -1,0 +1,161 @@
+"""Publishing as the training loop sees it: it queues, and a thread of its own sends.
+
+Nothing here may stop or slow the training: what fails is said in one line on standard error, and
+what is not sent waits in ``RUN/outbox`` for the next checkpoint, the next start, or
+``python -m training.publish run RUN``.
+"""
+
+import functools
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Concatenate, ParamSpec
+
+from tqdm import tqdm
+
+from training.artifact.directory import save_tokenizer
+from training.artifact.errors import HubError, HubUnavailableError
+from training.artifact.shape import GPT2Config
+from training.artifact.tokenizer import CodeTokenizer
+from training.config import RunConfig
+from training.publish.hub import Hub
+from training.publish.outbox import Outbox, Target, link_artifact
+from training.publish.sending import send_all
+
+P = ParamSpec("P")
+_MAX_NAME_CHARS = 40
+
+
+def _harmless(
+    method: Callable[Concatenate["Publisher", P], None],
+) -> Callable[Concatenate["Publisher", P], None]:
+    """Lets a method do nothing without a repository, and never raise."""
+
+    @functools.wraps(method)
+    def guarded(self: "Publisher", *args: P.args, **kwargs: P.kwargs) -> None:
+        if not self.is_on:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a night's training is worth more
+            _say(f"{error}; training goes on")
+
+    return guarded
+
+
+class Publisher:
+    """Queues what a run has made; used in the main process, does nothing in the others."""
+
+    def __init__(self, config: RunConfig, *, is_main_process: bool) -> None:
+        self._name, self._settings = config.name, config.publish
+        self._run = config.paths.run
+        self.is_on = is_main_process and config.publish.repo is not None
+        self._outbox = Outbox(config.paths.run)
+        self._queued_step = 0
+        self._change = threading.Condition()
+        self._asked = self._done = 0  # passes over the queue
+        self._is_refused = self._is_away = self._has_dropped = False
+
+    @_harmless
+    def start(self, tokenizer: CodeTokenizer, shape: GPT2Config) -> None:
+        """Queues the tokenizer, before any weights, and begins to send.
+
+        A run that goes on keeps its branch, and sends first what was left.
+        """
+        before, repo = self._outbox.target(), self._settings.repo
+        assert repo is not None
+        self._outbox.tidy()
+        branch = self._settings.branch or (before.branch if before else branch_name(self._name))
+        target = Target(repo=repo, private=self._settings.private, branch=branch)
+        if target != before:
+            self._outbox.add(
+                "tokenizer", 0, lambda folder: save_tokenizer(folder, tokenizer, shape)
+            )
+            self._outbox.set_target(target)
+        _say(f"to {repo}, branch {branch}")
+        threading.Thread(target=self._work, args=(target,), daemon=True, name="publisher").start()
+        self._wake()
+
+    @_harmless
+    def checkpoint(self, path: Path, step: int) -> None:
+        """Queues a checkpoint's artifact, once a step: the last one comes as the model again."""
+        if step == self._queued_step:
+            return
+        self._outbox.add("checkpoint", step, lambda folder: link_artifact(path, folder))
+        self._queued_step = step
+        dropped = self._outbox.drop_beyond(self._settings.max_waiting)
+        if dropped and not self._has_dropped:
+            self._has_dropped = True
+            _say(
+                f"{dropped[0].title} and perhaps later ones are left out, for more than"
+                f" {self._settings.max_waiting} checkpoints wait (publish.max_waiting)"
+            )
+        self._wake()
+
+    @_harmless
+    def finish(self, path: Path, step: int) -> None:
+        """Queues the finished model and its merge, and waits for the queue to empty."""
+        self._outbox.add("model", step, lambda folder: link_artifact(path, folder))
+        self._wake()
+        with self._change:
+            self._change.wait_for(
+                lambda: self._is_refused or self._done == self._asked, self._settings.wait_s
+            )
+
+    @_harmless
+    def close(self) -> None:
+        """Says what is left, and how it is sent."""
+        n_waiting = len(self._outbox.entries())
+        if n_waiting:
+            _say(
+                f"{n_waiting} {'commit waits' if n_waiting == 1 else 'commits wait'} in"
+                f" {self._outbox.path}; send with: python -m training.publish run {self._run}"
+            )
+
+    def _wake(self) -> None:
+        with self._change:
+            self._asked += 1
+            self._change.notify_all()
+
+    def _work(self, target: Target) -> None:
+        """Goes over the queue whenever something came, until the Hub refuses for good."""
+        while not self._is_refused:
+            with self._change:
+                self._change.wait_for(lambda: self._done < self._asked)
+                asked = self._asked
+            self._send(target)
+            with self._change:
+                self._done = asked
+                self._change.notify_all()
+
+    def _send(self, target: Target) -> None:
+        try:
+            with self._outbox.sending() as is_sender:
+                if is_sender:
+                    hub = Hub(target.repo, shows_progress=False)
+                    send_all(self._outbox, hub, target)
+                    self._is_away = False
+        except HubUnavailableError as error:
+            if not self._is_away:
+                self._is_away = True
+                _say(f"{error}; it is tried again at the next checkpoint")
+        except HubError as error:
+            self._is_refused = True
+            _say(f"{error}; training goes on, the rest waits")
+        except Exception as error:  # noqa: BLE001 - a thread that dies would say so in ten lines
+            self._is_refused = True
+            _say(f"{type(error).__name__}: {error}; training goes on, the rest waits")
+
+
+def branch_name(run: str) -> str:
+    """Returns a branch for a new run: no two runs get the same."""
+    words = re.findall(r"[A-Za-z0-9_]+", run[:_MAX_NAME_CHARS])
+    return "-".join([*words, f"{datetime.now(UTC):%Y%m%d}", secrets.token_hex(3)])
+
+
+def _say(sentence: str) -> None:
+    tqdm.write(f"publishing: {sentence}", file=sys.stderr)
