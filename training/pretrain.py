@@ -38,6 +38,7 @@ from training.objective import KINDS, LossModule, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
 from training.parallel import ParallelLoss
 from training.progress import Progress
+from training.publish.publisher import Publisher
 from training.revision import current_commit
 from training.run_folder import Reached, RunFolder
 from training.run_page import write_run_page
@@ -68,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
         return run.train()
     finally:
         run.progress.close()
+        run.publisher.close()
 
 
 class Run:
@@ -103,6 +105,7 @@ class Run:
             first_step=self.reached.step,
             accelerator=self.accelerator,
         )
+        self.publisher = Publisher(config, is_main_process=self.accelerator.is_main_process)
         self.flops_per_s = self._flops_per_s()
         self.progress.start(self.reached.step, self._facts(is_sharded=is_sharded))
         self.stop_asked = False
@@ -111,6 +114,7 @@ class Run:
         """Runs the remaining steps; returns the exit code."""
         if self.accelerator.is_main_process:
             self.folder.write_config()
+        self.publisher.start(self.tokenizer, self.folder.shape)
         previous = signal.signal(signal.SIGTERM, self._ask_stop)
         previous_int = signal.signal(signal.SIGINT, self._ask_stop)
         try:
@@ -270,7 +274,9 @@ class Run:
         weights = self.parallel.whole_weights()
         with self._stopping_together():
             if self.accelerator.is_main_process:
-                self.folder.save_checkpoint(weights, self.loss_scale.record(), self.reached)
+                record = self.loss_scale.record()
+                path = self.folder.save_checkpoint(weights, record, self.reached)
+                self.publisher.checkpoint(path, self.reached.step)
 
     def _finish(self) -> None:
         """Validates thoroughly and writes the finished artifact to ``RUN/model``.
@@ -290,6 +296,7 @@ class Run:
                 f" {figures['validation_loss']:.4f},"
                 f" {figures['validation_bits_per_byte']:.4f} bits a byte\n"
             )
+            self.publisher.finish(path, self.reached.step)
         wanted = self.settings.loss_below
         if wanted is not None and not figures["validation_loss"] < wanted:
             raise InvalidResultError(

@@ -3,6 +3,7 @@
 config.json      the resolved configuration
 metrics.jsonl    a line a step (``training.progress``)
 checkpoints/     to go on from (``training.checkpoint``)
+outbox/          what waits to be published (``training.publish``)
 model/           the finished artifact
 """
 
@@ -98,7 +99,7 @@ class RunFolder:
 
     def save_checkpoint(
         self, weights: Mapping[str, Tensor], record: Mapping[str, object], at: Reached
-    ) -> None:
+    ) -> Path:
         """Makes a checkpoint of what was written and removes those that need not be kept.
 
         Raises:
@@ -114,7 +115,7 @@ class RunFolder:
             "best_loss": at.best_loss,
         }
         with self._saying_what_to_do(at.step):
-            save_checkpoint(
+            return save_checkpoint(
                 self._checkpoints,
                 record=whole,
                 keep=settings.keep_checkpoints,

@@ -8,7 +8,6 @@ whoever holds :meth:`Outbox.sending` removes.
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from training.artifact.directory import ARTIFACT_FILES
 from training.artifact.errors import ConfigError, PrerequisiteError
 from training.artifact.files import directory_written_aside, write_json_atomically
 from training.artifact.schema import from_mapping, to_mapping
@@ -34,9 +32,9 @@ class Target:
     branch: str
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Entry:
-    """The files of one commit; a lower number is sent earlier."""
+    """The files of one commit; a lower number is older."""
 
     number: int
     kind: Kind
@@ -80,10 +78,11 @@ class Outbox:
         write_json_atomically(self.path / _TARGET_FILE, to_mapping(target))
 
     def entries(self) -> list[Entry]:
-        """Lists what waits, in the order it is to be sent."""
+        """Lists what waits, in the order it is to be sent: a tokenizer, then the others by age."""
         if not self.path.is_dir():
             return []
-        return sorted(entry for path in self.path.iterdir() if (entry := _entry(path)))
+        found = (entry for path in self.path.iterdir() if (entry := _entry(path)))
+        return sorted(found, key=lambda entry: (entry.kind != "tokenizer", entry.number))
 
     def add(self, kind: Kind, step: int, write: Callable[[Path], None]) -> None:
         """Adds an entry behind all others; ``write`` fills the folder it is given.
@@ -130,45 +129,6 @@ class Outbox:
                 yield False
             else:
                 yield True
-
-
-def link_artifact(artifact: Path, folder: Path) -> None:
-    """Puts the files of an artifact into a folder: as hard links, or as copies where links fail.
-
-    Of a checkpoint that is all but the training state.
-
-    Raises:
-        PrerequisiteError: A file is a link to a place outside of the artifact's folder.
-    """
-    for name, file in artifact_files(artifact).items():
-        try:
-            os.link(file, folder / name)
-        except OSError:
-            shutil.copyfile(file, folder / name)
-
-
-def artifact_files(folder: Path) -> dict[str, Path]:
-    """Returns the files of an artifact by name; what else stands in the folder is left out.
-
-    Raises:
-        PrerequisiteError: A file is a link to a place outside of the folder.
-    """
-    files = {name: folder / name for name in sorted(ARTIFACT_FILES) if (folder / name).is_file()}
-    return {name: within(folder, file) for name, file in files.items()}
-
-
-def within(folder: Path, file: Path) -> Path:
-    """Returns the real path of a file in a folder.
-
-    Raises:
-        PrerequisiteError: It is a link to a place outside.
-    """
-    real = file.resolve()
-    if not real.is_relative_to(folder.resolve()):
-        raise PrerequisiteError(
-            f"{file} leads out of {folder} and is not published; put the file itself there"
-        )
-    return real
 
 
 def _entry(path: Path) -> Entry | None:

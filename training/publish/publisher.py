@@ -22,8 +22,9 @@ from training.artifact.errors import HubError, HubUnavailableError
 from training.artifact.shape import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig
+from training.publish.files import link_artifact
 from training.publish.hub import Hub
-from training.publish.outbox import Outbox, Target, link_artifact
+from training.publish.outbox import Outbox, Target
 from training.publish.sending import send_all
 
 P = ParamSpec("P")
@@ -36,7 +37,7 @@ def _harmless(
     """Lets a method do nothing without a repository, and never raise."""
 
     @functools.wraps(method)
-    def guarded(self: "Publisher", *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(self: "Publisher", /, *args: P.args, **kwargs: P.kwargs) -> None:
         if not self.is_on:
             return
         try:
@@ -58,7 +59,7 @@ class Publisher:
         self._queued_step = 0
         self._change = threading.Condition()
         self._asked = self._done = 0  # passes over the queue
-        self._is_refused = self._is_away = self._has_dropped = False
+        self._is_sending = self._is_away = self._has_dropped = False
 
     @_harmless
     def start(self, tokenizer: CodeTokenizer, shape: GPT2Config) -> None:
@@ -71,12 +72,11 @@ class Publisher:
         self._outbox.tidy()
         branch = self._settings.branch or (before.branch if before else branch_name(self._name))
         target = Target(repo=repo, private=self._settings.private, branch=branch)
-        if target != before:
-            self._outbox.add(
-                "tokenizer", 0, lambda folder: save_tokenizer(folder, tokenizer, shape)
-            )
-            self._outbox.set_target(target)
+        if before is None or (before.repo, before.branch) != (repo, branch):
+            self._outbox.add("tokenizer", 0, lambda path: save_tokenizer(path, tokenizer, shape))
+        self._outbox.set_target(target)
         _say(f"to {repo}, branch {branch}")
+        self._is_sending = True
         threading.Thread(target=self._work, args=(target,), daemon=True, name="publisher").start()
         self._wake()
 
@@ -103,7 +103,7 @@ class Publisher:
         self._wake()
         with self._change:
             self._change.wait_for(
-                lambda: self._is_refused or self._done == self._asked, self._settings.wait_s
+                lambda: not self._is_sending or self._done == self._asked, self._settings.wait_s
             )
 
     @_harmless
@@ -123,7 +123,7 @@ class Publisher:
 
     def _work(self, target: Target) -> None:
         """Goes over the queue whenever something came, until the Hub refuses for good."""
-        while not self._is_refused:
+        while self._is_sending:
             with self._change:
                 self._change.wait_for(lambda: self._done < self._asked)
                 asked = self._asked
@@ -144,10 +144,10 @@ class Publisher:
                 self._is_away = True
                 _say(f"{error}; it is tried again at the next checkpoint")
         except HubError as error:
-            self._is_refused = True
+            self._is_sending = False
             _say(f"{error}; training goes on, the rest waits")
         except Exception as error:  # noqa: BLE001 - a thread that dies would say so in ten lines
-            self._is_refused = True
+            self._is_sending = False
             _say(f"{type(error).__name__}: {error}; training goes on, the rest waits")
 
 

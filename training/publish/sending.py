@@ -7,6 +7,7 @@ Called by the training's ``publisher`` and by ``python -m training.publish run``
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from training.artifact.directory import ARTIFACT_FILES, WEIGHTS_FILE
@@ -43,7 +44,7 @@ def send_all(
     while entries := outbox.entries():
         entry = entries[0]
         try:
-            persistently(lambda e=entry: send(hub, target, e), pause=pause)  # type: ignore[misc]
+            persistently(partial(send, hub, target, entry), pause=pause)
         except HubError:
             if entry.path.is_dir():
                 raise
@@ -60,9 +61,12 @@ def send(hub: Hub, target: Target, entry: Entry) -> None:
         if WEIGHTS_FILE not in hub.tree():  # another run's model keeps its tokenizer on main
             hub.commit(files, message=entry.title, revision=MAIN)
         hub.make_branch(target.branch)
-    is_ours = ARTIFACT_FILES.__contains__
-    replaces = (lambda _name: False) if entry.kind == "tokenizer" else is_ours
-    hub.commit(files, message=entry.title, revision=target.branch, replaces=replaces)
+    hub.commit(
+        files,
+        message=entry.title,
+        revision=target.branch,
+        replaces=ARTIFACT_FILES.__contains__,
+    )
     if entry.kind == "model":
         hub.merge(target.branch)
 

@@ -1,0 +1,103 @@
+"""``python -m training.publish``: what is on this disk, to the Hugging Face Hub.
+
+Everything is private unless ``--public`` says otherwise. A command that was stopped, or that the
+network has stopped, goes on when it is run again: what is there already is not sent twice.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.artifact.directory import (
+    TOKENIZER_CONFIG_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    load_artifact,
+)
+from training.artifact.errors import ConfigError, PrerequisiteError, run_main
+from training.config import check_repo_name
+from training.publish.corpora import publish_split, splits
+from training.publish.files import artifact_files
+from training.publish.hub import Hub
+from training.publish.outbox import Outbox
+from training.publish.sending import persistently, send_all
+
+
+def main(argv: Sequence[str]) -> int:
+    """Publishes one thing and says where it stands."""
+    arguments = _parser().parse_args(argv)
+    if arguments.command == "run":
+        publish_run(arguments.run)
+        return 0
+    try:
+        check_repo_name(arguments.repo)
+    except ValueError as error:
+        raise ConfigError(f"--repo: {error}") from error
+    if arguments.command == "model":
+        publish_model(arguments.artifact, arguments.repo, private=not arguments.public)
+    else:
+        publish_corpus(arguments.corpus, arguments.repo, private=not arguments.public)
+    return 0
+
+
+def publish_model(path: Path, repo: str, *, private: bool) -> None:
+    """Puts an artifact, or a run's finished one, on main: its tokenizer first."""
+    folder = path / "model" if (path / "model").is_dir() else path
+    load_artifact(folder)  # refuses what is damaged
+    files = artifact_files(folder)
+    hub = Hub(repo, shows_progress=True)
+    where = persistently(lambda: hub.make(private=private))
+    tokenizer = {n: f for n, f in files.items() if n in {TOKENIZER_FILE, TOKENIZER_CONFIG_FILE}}
+    if WEIGHTS_FILE not in persistently(hub.tree):
+        persistently(lambda: hub.commit(tokenizer, message="Tokenizer"))
+    persistently(lambda: hub.commit(files, message="Model"))
+    _tell(where)
+
+
+def publish_run(run: Path) -> None:
+    """Sends what a run has left in its outbox."""
+    outbox = Outbox(run)
+    target = outbox.target()
+    if target is None:
+        raise PrerequisiteError(
+            f"{run} has no outbox: it was trained without publish.repo; publish its model with:"
+            f" python -m training.publish model {run} --repo OWNER/NAME"
+        )
+    with outbox.sending() as is_sender:
+        if not is_sender:
+            raise PrerequisiteError(f"{run} is being sent by another process; let it go on")
+        hub = Hub(target.repo, shows_progress=True)
+        send_all(outbox, hub, target, sent=lambda entry: _tell(entry.title))
+    _tell(f"nothing waits any more for {target.repo}, branch {target.branch}")
+
+
+def publish_corpus(corpus: Path, repo: str, *, private: bool) -> None:
+    """Makes the train and the validation dataset of a corpus."""
+    for split in splits(corpus, repo):
+        where = publish_split(split, private=private)
+        _tell(f"{where}: {len(split.files)} files, split {split.name}")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.publish", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    model = commands.add_parser("model", help="an artifact, or a run's finished model")
+    model.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    run = commands.add_parser("run", help="what waits in a run's outbox")
+    run.add_argument("run", type=Path, metavar="RUN")
+    corpus = commands.add_parser("corpus", help="a corpus as OWNER/NAME-train and OWNER/NAME-valid")
+    corpus.add_argument("corpus", type=Path, metavar="CORPUS")
+    for command in (model, corpus):
+        command.add_argument("--repo", required=True, metavar="OWNER/NAME")
+        command.add_argument("--public", action="store_true", help="let everybody read it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
