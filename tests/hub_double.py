@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hub_store import DATE, LARGE_FILES, File, Repository
 
 TOKEN = "hf_right"
+HUNG_UP, LOST = 0, -1  # instead of a status: the request is not read, or its answer gets lost
 _RESOLVE = re.compile(r"/(?:(datasets)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 _BATCH = re.compile(r"/(?:datasets/)?([^/]+/[^/]+)\.git/info/lfs/objects/batch")
 _API = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/([^/]+)(?:/(.*))?)?")
@@ -28,8 +29,8 @@ class HubDouble:
         repositories: By kind ("model", "dataset") and name.
         created: The bodies of all requests to make a repository.
         uploads: How many large files were received.
-        refuses: Asked before each request (method, path): a status to answer instead, 0 to hang up
-            without an answer, or None.
+        refuses: Asked before each request (method, path): a status to answer instead, or None;
+            HUNG_UP and LOST break the connection.
     """
 
     def __init__(self):
@@ -100,9 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
         with self.double.lock:
             self.double.requests.append(f"{self.command} {url.path}")
             status = self.double.refuses(self.command, url.path)
-            if status == 0:
+            self.is_answered = status != LOST
+            if status == HUNG_UP:
                 self.close_connection = True
-            elif status is not None:
+            elif status is not None and status > 0:
                 self._send({"error": "planted"}, status)
             else:
                 self._route(url.path)
@@ -124,6 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _send(self, value=None, status=200, *, body=None, headers=()):
+        if not self.is_answered:
+            self.close_connection = True
+            return
         body = json.dumps(value).encode() if body is None else body
         self.send_response(status)
         fields = {"Content-Type": "application/json", "Content-Length": len(body)}

@@ -10,7 +10,7 @@ import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -107,10 +107,11 @@ class Outbox:
         return dropped
 
     def remove(self, entry: Entry) -> None:
-        """Removes an entry: as a whole, whenever this process is killed."""
+        """Removes an entry that may be gone already: as a whole, whenever this is killed."""
         gone = self.path / f".{entry.path.name}.gone"
-        entry.path.rename(gone)
-        shutil.rmtree(gone)
+        with suppress(FileNotFoundError):
+            entry.path.rename(gone)
+            shutil.rmtree(gone)
 
     def tidy(self) -> None:
         """Removes what a kill has left half written or half removed; only for who adds."""

@@ -10,6 +10,7 @@ import re
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,11 +52,18 @@ def _harmless(
 class Publisher:
     """Queues what a run has made; used in the main process, does nothing in the others."""
 
-    def __init__(self, config: RunConfig, *, is_main_process: bool) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        is_main_process: bool,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._name, self._settings = config.name, config.publish
         self._run = config.paths.run
         self.is_on = is_main_process and config.publish.repo is not None
         self._outbox = Outbox(config.paths.run)
+        self._pause = pause
         self._queued_step = 0
         self._change = threading.Condition()
         self._asked = self._done = 0  # passes over the queue
@@ -108,7 +116,10 @@ class Publisher:
 
     @_harmless
     def close(self) -> None:
-        """Says what is left, and how it is sent."""
+        """Ends the sending; says what is left, and how it is sent."""
+        with self._change:
+            self._is_sending = False
+            self._change.notify_all()
         n_waiting = len(self._outbox.entries())
         if n_waiting:
             _say(
@@ -125,7 +136,7 @@ class Publisher:
         """Goes over the queue whenever something came, until the Hub refuses for good."""
         while self._is_sending:
             with self._change:
-                self._change.wait_for(lambda: self._done < self._asked)
+                self._change.wait_for(lambda: self._done < self._asked or not self._is_sending)
                 asked = self._asked
             self._send(target)
             with self._change:
@@ -137,7 +148,7 @@ class Publisher:
             with self._outbox.sending() as is_sender:
                 if is_sender:
                     hub = Hub(target.repo, shows_progress=False)
-                    send_all(self._outbox, hub, target)
+                    send_all(self._outbox, hub, target, pause=self._pause)
                     self._is_away = False
         except HubUnavailableError as error:
             if not self._is_away:

@@ -45,7 +45,7 @@ def send_all(
         entry = entries[0]
         try:
             persistently(partial(send, hub, target, entry), pause=pause)
-        except HubError:
+        except (HubError, OSError):
             if entry.path.is_dir():
                 raise
             continue  # dropped on the way, for too many waited
