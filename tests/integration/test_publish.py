@@ -107,7 +107,7 @@ def test_a_run_appears_on_the_hub_while_it_trains(hub, unpublished, config_file,
     assert repository.find("main").tree.keys() == ARTIFACT_FILES
     assert_loads_as(run / "model")
     assert not Outbox(run).entries()
-    assert "wait" not in err
+    assert "send with" not in err
     assert curve(run) == curve(unpublished)
 
 

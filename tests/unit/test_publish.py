@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import threading
 
 import pytest
 
 from training.artifact.errors import ConfigError, HubError, HubUnavailableError, PrerequisiteError
 from training.artifact.schema import from_mapping
+from training.artifact.shape import GPT2Config
 from training.config import PublishConfig, RunConfig, check_repo_name
 from training.publish import publisher as publisher_module
 from training.publish.files import artifact_files, link_artifact
@@ -240,11 +242,11 @@ class TestPublisher:
     """What the training loop calls."""
 
     @pytest.fixture
-    def start(self, tmp_path, monkeypatch, tiny_artifact, hub):
+    def start(self, tmp_path, monkeypatch, byte_tokenizer, hub):
         """Starts publishers of one run, as interruptions do; the Hub is a fake."""
-        from training.artifact.directory import load_artifact
-
-        artifact = load_artifact(tiny_artifact)
+        shape = GPT2Config(
+            vocab_size=byte_tokenizer.vocab_size, n_positions=64, n_embd=8, n_layer=1, n_head=1
+        )
         monkeypatch.setattr(publisher_module, "Hub", lambda *_a, **_k: hub)
         started = []
 
@@ -254,13 +256,16 @@ class TestPublisher:
             config = from_mapping(RunConfig, mapping, where="here")
             object.__setattr__(config.paths, "run", tmp_path / "run")
             publisher = Publisher(config, is_main_process=True, pause=lambda _seconds: None)
-            publisher.start(artifact.tokenizer, artifact.config)
+            publisher.start(byte_tokenizer, shape)
             started.append(publisher)
             return publisher
 
         yield start
         for publisher in started:
             publisher.close()
+        for thread in threading.enumerate():
+            if thread.name == "publisher":
+                thread.join(10)
 
     def test_without_a_repository_nothing_happens(self, start, tmp_path, hub):
         publisher = start(repo=None)
@@ -291,7 +296,7 @@ class TestPublisher:
         publisher.finish(checkpoint(tmp_path / "2", text="2"), 2)
         publisher.close()
         assert [title for _, title in hub.commits] == ["Tokenizer", "Step 1", "Step 2, finished"]
-        assert "wait" not in capsys.readouterr().err
+        assert "send with" not in capsys.readouterr().err
 
     def test_a_refusal_is_said_once(self, start, tmp_path, hub, capsys):
         """If it fails, a log is full of one sentence, or a wrong token goes unnoticed."""

@@ -20,10 +20,10 @@ from huggingface_hub import (
     CommitOperationCopy,
     CommitOperationDelete,
     HfApi,
-    is_offline_mode,
+    get_session,
     set_client_factory,
 )
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -58,7 +58,10 @@ class Hub:
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells every retry
         if not shows_progress:
             disable_progress_bars()
-        set_client_factory(lambda: _PatientClient(follow_redirects=True, timeout=_TIMEOUT))
+        hooks = get_session().event_hooks  # the library's: that of HF_HUB_OFFLINE, above all
+        set_client_factory(
+            lambda: _PatientClient(follow_redirects=True, timeout=_TIMEOUT, event_hooks=hooks)
+        )
         self._api = HfApi()
 
     def make(self, *, private: bool) -> str:
@@ -159,8 +162,6 @@ class Hub:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        if is_offline_mode():
-            raise HubError("HF_HUB_OFFLINE keeps the Hub's client from the network; unset it")
         try:
             yield
         except Exception as error:
@@ -169,6 +170,8 @@ class Hub:
 
 def failure(error: Exception, repo: str) -> HubError:
     """Returns what an error of the client means to whoever publishes."""
+    if isinstance(error, OfflineModeIsEnabled):
+        return HubError("HF_HUB_OFFLINE keeps the Hub's client from the network; unset it")
     answer = _answer(error)
     if answer is None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -109,6 +109,8 @@ class Publisher:
         """Queues the finished model and its merge, and waits for the queue to empty."""
         self._outbox.add("model", step, lambda folder: link_artifact(path, folder))
         self._wake()
+        if self._is_sending:
+            _say(f"sending the rest, for {self._settings.wait_s:.0f} s at most")
         with self._change:
             self._change.wait_for(
                 lambda: not self._is_sending or self._done == self._asked, self._settings.wait_s
