@@ -49,6 +49,11 @@ def unpublished(config_file, tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope="module")
+def model(unpublished):
+    return unpublished / "model"
+
+
 def run_program(command):
     return subprocess.run(
         command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=100
@@ -111,10 +116,10 @@ def test_a_run_appears_on_the_hub_while_it_trains(hub, unpublished, config_file,
     assert curve(run) == curve(unpublished)
 
 
-def test_publishing_a_model_twice_sends_it_once(hub, tiny_artifact):
+def test_publishing_a_model_twice_sends_it_once(hub, model):
     """If it fails, a command that is run again makes empty commits, or sends weights again."""
     for _ in range(2):
-        assert publish("model", tiny_artifact, "--repo", REPO).endswith(f"{REPO} (private)\n")
+        assert publish("model", model, "--repo", REPO).endswith(f"{REPO} (private)\n")
     assert hub.model(REPO).titles() == ["initial commit", "Tokenizer", "Model"]
     assert hub.uploads == 1
 
@@ -140,14 +145,14 @@ def test_every_commit_arrives_once_though_every_other_request_fails(hub, config_
     """If it fails, a busy Hub leaves holes in the history, or doubles."""
     run = tmp_path / "run"
     with hub.failing(every_other(503)):
-        finish(launch(config_file, f"paths.run={run}", *PUBLISH))
+        finish(launch(config_file, f"paths.run={run}", *PUBLISH, processes=2))
     repository = hub.model(REPO)
     assert repository.titles("first") == ["initial commit", "Tokenizer", *TITLES]
     merged = f"Merge first ({repository.find('first').oid[:8]}) (#1)"
     assert repository.titles() == ["initial commit", "Tokenizer", merged]
 
 
-def test_a_lost_answer_makes_no_second_commit(hub, tiny_artifact):
+def test_a_lost_answer_makes_no_second_commit(hub, model):
     """If it fails, a connection that breaks at the wrong moment doubles a commit."""
     broken = []
 
@@ -158,7 +163,7 @@ def test_a_lost_answer_makes_no_second_commit(hub, tiny_artifact):
         return None
 
     with hub.failing(refuses):
-        publish("model", tiny_artifact, "--repo", REPO)
+        publish("model", model, "--repo", REPO)
     assert len(broken) == 2
     assert hub.model(REPO).titles() == ["initial commit", "Tokenizer", "Model"]
 
@@ -177,9 +182,9 @@ def test_a_wrong_token_is_said_once_and_training_goes_on(
     assert "hf auth login" in publish("run", run, code=3)
 
 
-def test_a_second_run_leaves_the_model_on_main_whole(hub, config_file, tiny_artifact, tmp_path):
+def test_a_second_run_leaves_the_model_on_main_whole(hub, config_file, model, tmp_path):
     """If it fails, a new run breaks the published model until it is merged, hours later."""
-    publish("model", tiny_artifact, "--repo", REPO)
+    publish("model", model, "--repo", REPO)
     before = hub.model(REPO).find("main")
     run = tmp_path / "run"
     finish(launch(config_file, f"paths.run={run}", *PUBLISH, "pretrain.stop_after_steps=4"))
@@ -194,11 +199,11 @@ def test_a_second_run_leaves_the_model_on_main_whole(hub, config_file, tiny_arti
     assert hub.model(REPO).find("main").tree == hub.model(REPO).find("first").tree
 
 
-def test_nothing_private_goes_to_a_public_repository(hub, tiny_artifact):
+def test_nothing_private_goes_to_a_public_repository(hub, model):
     """If it fails, a private model is one mistyped name away from the public."""
-    assert "(public)" in publish("model", tiny_artifact, "--repo", REPO, "--public")
+    assert "(public)" in publish("model", model, "--repo", REPO, "--public")
     assert hub.created[-1]["visibility"] == "public"
-    assert "is there already and public" in publish("model", tiny_artifact, "--repo", REPO, code=3)
+    assert "is there already and public" in publish("model", model, "--repo", REPO, code=3)
 
 
 def test_a_corpus_streams_from_the_hub(hub, tiny_config, tmp_path):

@@ -1,0 +1,103 @@
+"""``python -m training.publish`` up to the first request, and how a corpus becomes datasets."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from training.artifact.errors import ConfigError, CorpusError, ParrotletError, PrerequisiteError
+from training.corpus.document import Document, to_table
+from training.publish import corpora
+from training.publish.__main__ import main
+from training.publish.corpora import Contents, batches, card_text, splits
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["model", "{}", "--repo", "name"], ConfigError, "wanted OWNER/NAME"),
+        (["corpus", "{}", "--repo", "a/b/c"], ConfigError, "wanted OWNER/NAME"),
+        (["model", "{}/none", "--repo", "a/b"], PrerequisiteError, "there is no model directory"),
+        (["model", "{}", "--repo", "a/b"], PrerequisiteError, "parrotlet.json is missing"),
+        (["corpus", "{}", "--repo", "a/b"], CorpusError, "holds no finished corpus"),
+        (["run", "{}"], PrerequisiteError, "publish its model with"),
+        (["run", "{}/damaged"], PrerequisiteError, "target.json cannot be read"),
+    ],
+)
+def test_bad_input_gets_one_sentence_before_anything_is_made(tmp_path, arguments, error, message):
+    """If it fails, a mistake leaves an empty repository on the Hub, or a traceback."""
+    (tmp_path / "damaged/outbox").mkdir(parents=True)
+    (tmp_path / "damaged/outbox/target.json").write_text("{")
+    with pytest.raises(error, match=message) as raised:
+        main([argument.format(tmp_path) for argument in arguments])
+    assert isinstance(raised.value, ParrotletError)
+    assert "\n" not in str(raised.value)
+
+
+def test_commits_of_a_corpus_are_bounded(tmp_path, monkeypatch):
+    """If it fails, one commit has more than the Hub takes, or an interruption costs all of it."""
+    monkeypatch.setattr(corpora, "_FILES_PER_COMMIT", 3)
+    monkeypatch.setattr(corpora, "_BYTES_PER_COMMIT", 100)
+    files = {}
+    for number, size in enumerate([10, 10, 10, 10, 95, 10, 500, 1]):
+        files[str(number)] = tmp_path / str(number)
+        files[str(number)].write_bytes(bytes(size))
+    assert [list(batch) for batch in batches(files)] == [
+        ["0", "1", "2"],
+        ["3"],
+        ["4"],
+        ["5"],
+        ["6"],
+        ["7"],
+    ]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Writes a corpus of packages, one a file."""
+
+    def write(train, heldout):
+        for split, packages in (("train", train), ("heldout", heldout)):
+            (tmp_path / split).mkdir()
+            for number, (package, licence) in enumerate(packages):
+                text = f"import {package}\n"
+                document = Document(
+                    package=package, version="1", path="a.py", licence=licence, text=text
+                )
+                pq.write_table(to_table([document]), tmp_path / split / f"part-{number}.parquet")
+        (tmp_path / "report.json").write_text(json.dumps({"corpus_sha256": "0" * 64}))
+        return tmp_path
+
+    return write
+
+
+def test_each_card_and_notice_is_of_its_own_split(corpus):
+    """If it fails, a dataset claims licences that it does not have, or hides some."""
+    folder = corpus([("a", "MIT"), ("b", "BSD-3-Clause")], [("c", "Apache-2.0")])
+    train, valid = splits(folder, "me/code")
+    assert (train.repo, valid.repo) == ("me/code-train", "me/code-valid")
+    assert list(valid.names) == ["validation/part-0.parquet"]
+    train_card, valid_card = (card_text(s, Contents.of(s.files)) for s in (train, valid))
+    assert "| MIT | 1 |\n| BSD-3-Clause | 1 |" in train_card
+    assert "Apache-2.0" not in train_card
+    assert "| Apache-2.0 | 1 |" in valid_card
+    assert "MIT" not in valid_card
+    assert "nowhere in training" in valid_card
+
+
+def test_without_a_heldout_split_the_last_file_is_the_validation(corpus):
+    """If it fails, the same documents are published to train and to validate on."""
+    folder = corpus([("a", "MIT"), ("b", "MIT"), ("c", "MIT")], [])
+    train, valid = splits(folder, "me/code")
+    assert [file.name for file in train.files] == ["part-0.parquet", "part-1.parquet"]
+    assert [file.name for file in valid.files] == ["part-2.parquet"]
+    assert "packages may stand in both" in card_text(valid, Contents.of(valid.files))
+
+
+def test_links_in_a_corpus_are_not_followed_out_of_it(corpus, tmp_path_factory):
+    folder = corpus([("a", "MIT")], [("b", "MIT")])
+    outside = tmp_path_factory.mktemp("outside") / "x.parquet"
+    outside.write_bytes(b"")
+    (folder / "train/part-1.parquet").symlink_to(outside)
+    with pytest.raises(PrerequisiteError, match="leads out of"):
+        splits(folder, "me/code")
