@@ -34,6 +34,12 @@ def finish(process, code=0):
     return out, err
 
 
+def trainer(process):
+    """Returns the id of the process that trains, which the launcher has started."""
+    children = f"/proc/{process.pid}/task/{process.pid}/children"
+    return int(Path(children).read_text().split()[0])
+
+
 def curve(run):
     """Returns the loss of each step; a step run twice counts once, as it was run last."""
     lines = (run / "metrics.jsonl").read_text().splitlines()

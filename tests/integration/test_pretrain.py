@@ -5,11 +5,10 @@ import os
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import torch
-from training_run import ROOT, curve, finish, launch, processes_of
+from training_run import ROOT, curve, finish, launch, processes_of, trainer
 
 from training.artifact.directory import load_artifact
 from training.artifact.errors import ConfigError, CorpusError
@@ -70,9 +69,7 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(
         if metrics.exists() and len(metrics.read_text().splitlines()) >= 6:
             break
         time.sleep(0.01)
-    children = f"/proc/{process.pid}/task/{process.pid}/children"
-    trainer = int(Path(children).read_text().split()[0])
-    os.kill(trainer, signal_number)
+    os.kill(trainer(process), signal_number)
     process.communicate(timeout=60)
     assert process.returncode != 0
     finish(launch(config_file, f"paths.run={run}"))

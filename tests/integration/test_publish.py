@@ -1,14 +1,16 @@
 """Publishing with the Hub's real client, against a double of the Hub on the loopback."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 import torch
 from hub_double import HUNG_UP, LOST, HubDouble, every_other
-from training_run import ROOT, curve, finish, launch
+from training_run import ROOT, curve, finish, launch, trainer
 
 from training.artifact.directory import ARTIFACT_FILES, load_artifact
 from training.artifact.schema import load_toml
@@ -166,6 +168,27 @@ def test_a_lost_answer_makes_no_second_commit(hub, model):
         publish("model", model, "--repo", REPO)
     assert len(broken) == 2
     assert hub.model(REPO).titles() == ["initial commit", "Tokenizer", "Model"]
+
+
+def test_a_kill_in_the_middle_of_a_commit_loses_and_doubles_nothing(hub, config_file, tmp_path):
+    """If it fails, a machine that goes down leaves a hole in the history, or two of a commit."""
+    run = tmp_path / "run"
+    process, killed = launch(config_file, f"paths.run={run}", *PUBLISH), []
+
+    def refuses(_method, path):
+        if killed or not path.endswith("/commit/first"):
+            return None
+        killed.append(trainer(process))
+        os.kill(killed[0], signal.SIGKILL)
+        return LOST
+
+    with hub.failing(refuses):
+        process.communicate(timeout=100)
+    assert process.returncode != 0
+    assert next(entry.step for entry in Outbox(run).entries()) == 4
+    finish(launch(config_file, f"paths.run={run}", *PUBLISH))
+    assert hub.model(REPO).titles("first") == ["initial commit", "Tokenizer", *TITLES]
+    assert not Outbox(run).entries()
 
 
 def test_a_wrong_token_is_said_once_and_training_goes_on(

@@ -135,7 +135,8 @@ class Hub:
                 [c.commit_id for c in self._api.list_repo_commits(**self._which, revision=name)]
                 for name in (MAIN, branch)
             )
-        base = self.tree(next(commit for commit in on_branch if commit in set(on_main)))
+        shared = next((commit for commit in on_branch if commit in set(on_main)), None)
+        base = {} if shared is None else self.tree(shared)  # None: somebody rewrote main
         gone = [name for name in ours if name in base and name not in theirs]
         if not changed and not gone:
             return

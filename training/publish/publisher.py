@@ -140,7 +140,8 @@ class Publisher:
             with self._change:
                 self._change.wait_for(lambda: self._done < self._asked or not self._is_sending)
                 asked = self._asked
-            self._send(target)
+            if self._is_sending:
+                self._send(target)
             with self._change:
                 self._done = asked
                 self._change.notify_all()
