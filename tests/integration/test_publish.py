@@ -37,23 +37,8 @@ def hub(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def config_file(tiny_config, tmp_path_factory):
-    path = tmp_path_factory.mktemp("config") / "tiny.toml"
-    path.write_text(f"extends = '{tiny_config}'\n[pretrain]\ndtype = 'float32'\n")
-    return path
-
-
-@pytest.fixture(scope="module")
-def unpublished(config_file, tmp_path_factory):
-    """The same run without the Hub."""
-    run = tmp_path_factory.mktemp("runs") / "unpublished"
-    finish(launch(config_file, f"paths.run={run}"))
-    return run
-
-
-@pytest.fixture(scope="module")
-def model(unpublished):
-    return unpublished / "model"
+def model(uninterrupted):
+    return uninterrupted / "model"
 
 
 def run_program(command):
@@ -98,7 +83,7 @@ def assert_loads_as(artifact_folder):
         torch.testing.assert_close(torch.tensor(logits), ours, rtol=1e-4, atol=1e-4)
 
 
-def test_a_run_appears_on_the_hub_while_it_trains(hub, unpublished, config_file, tmp_path):
+def test_a_run_appears_on_the_hub_while_it_trains(hub, uninterrupted, config_file, tmp_path):
     """If it fails, a team sees nothing of a run, or strangers see it, or main stays empty."""
     run = tmp_path / "run"
     _, err = finish(launch(config_file, f"paths.run={run}", *PUBLISH))
@@ -115,7 +100,7 @@ def test_a_run_appears_on_the_hub_while_it_trains(hub, unpublished, config_file,
     assert_loads_as(run / "model")
     assert not Outbox(run).entries()
     assert "send with" not in err
-    assert curve(run) == curve(unpublished)
+    assert curve(run) == curve(uninterrupted)
 
 
 def test_publishing_a_model_twice_sends_it_once(hub, model):
@@ -126,12 +111,12 @@ def test_publishing_a_model_twice_sends_it_once(hub, model):
     assert hub.uploads == 1
 
 
-def test_a_hub_that_is_down_costs_nothing(hub, unpublished, config_file, tmp_path):
+def test_a_hub_that_is_down_costs_nothing(hub, uninterrupted, config_file, tmp_path):
     """If it fails, a night without network stops the training, or its checkpoints are lost."""
     run = tmp_path / "run"
     with hub.failing(lambda _method, _path: HUNG_UP):
         _, err = finish(launch(config_file, f"paths.run={run}", *PUBLISH, "publish.wait_s=1"))
-    assert curve(run) == curve(unpublished)
+    assert curve(run) == curve(uninterrupted)
     assert not hub.repositories
     assert [entry.title for entry in Outbox(run).entries()] == ["Tokenizer", *TITLES]
     assert f"python -m training.publish run {run}" in err
@@ -192,13 +177,13 @@ def test_a_kill_in_the_middle_of_a_commit_loses_and_doubles_nothing(hub, config_
 
 
 def test_a_wrong_token_is_said_once_and_training_goes_on(
-    hub, unpublished, config_file, tmp_path, monkeypatch
+    hub, uninterrupted, config_file, tmp_path, monkeypatch
 ):
     """If it fails, an expired token kills a run, or nobody hears of it."""
     run = tmp_path / "run"
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     _, err = finish(launch(config_file, f"paths.run={run}", *PUBLISH))
-    assert curve(run) == curve(unpublished)
+    assert curve(run) == curve(uninterrupted)
     assert err.count("hf auth login") == 1
     assert "Traceback" not in err
     assert "6 commits wait" in err
