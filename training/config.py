@@ -121,7 +121,7 @@ class PretrainConfig:
 
     steps: int = 2600
     stop_after_steps: int | None = None  # stop here as if asked to; the schedule is of all steps
-    batch_blocks: int = 8  # over all processes, in one optimiser step
+    batch_blocks: int = 16  # over all processes, in one optimiser step
     micro_batch_blocks: int = 8  # of one process, in one forward pass
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     shard_model: bool = False  # a process holds a part of the weights only: FSDP instead of DDP
