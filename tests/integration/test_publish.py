@@ -17,7 +17,7 @@ from training.artifact.schema import load_toml
 from training.config import RunConfig
 from training.publish.outbox import Outbox
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs in a test
 
 REPO = "tester/tiny"
 PUBLISH = (f"publish.repo={REPO}", "publish.branch=first", "publish.wait_s=60")
