@@ -62,19 +62,43 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(
 ):
     """If it fails, hours of training are lost to a reboot, or silently become another run."""
     run = tmp_path / "run"
-    process = launch(config_file, f"paths.run={run}")
+    interrupt(launch(config_file, f"paths.run={run}"), run, signal_number)
+    finish(launch(config_file, f"paths.run={run}"))
+    assert_same(run, uninterrupted)
+
+
+@pytest.mark.parametrize("setting", ["pretrain.micro_batch_blocks=2", "pretrain.shard_model=true"])
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_of_several_processes_does_too(
+    config_file, tmp_path, signal_number, setting
+):
+    """One of two processes is stopped or lost, while they accumulate or share the weights."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    finish(launch(config_file, f"paths.run={whole}", setting, processes=2))
+    stopped = launch(config_file, f"paths.run={run}", setting, processes=2)
+    interrupt(stopped, run, signal_number)
+    finish(launch(config_file, f"paths.run={run}", setting, processes=2))
+    assert processes_of(run) == [2, 2]
+    assert_same(run, whole)
+
+
+def interrupt(process, run, signal_number):
+    """Sends the signal to a training process in the middle of the run."""
     metrics = run / "metrics.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if metrics.exists() and len(metrics.read_text().splitlines()) >= 6:
+        if metrics.exists() and len(metrics.read_text().splitlines()) >= 7:
             break
         time.sleep(0.01)
     os.kill(trainer(process), signal_number)
     process.communicate(timeout=60)
     assert process.returncode != 0
-    finish(launch(config_file, f"paths.run={run}"))
-    assert curve(run) == curve(uninterrupted)
-    wanted = load_artifact(uninterrupted / "model").weights
+
+
+def assert_same(run, other):
+    """Compares losses and weights bit for bit."""
+    assert curve(run) == curve(other)
+    wanted = load_artifact(other / "model").weights
     for name, weight in load_artifact(run / "model").weights.items():
         assert torch.equal(weight, wanted[name]), name
 

@@ -58,18 +58,6 @@ def test_a_sharded_run_goes_on_however_many_processes_there_are(
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
 
 
-def test_a_sharded_run_that_is_stopped_ends_like_the_undisturbed(config_file, tmp_path):
-    whole, halves = tmp_path / "whole", tmp_path / "halves"
-    finish(launch(config_file, f"paths.run={whole}", SHARDED, processes=2))
-    stop = "pretrain.stop_after_steps=5"
-    finish(launch(config_file, f"paths.run={halves}", SHARDED, stop, processes=2))
-    finish(launch(config_file, f"paths.run={halves}", SHARDED, processes=2))
-    assert curve(halves) == curve(whole)
-    wanted = load_artifact(whole / "model").weights
-    for name, weight in load_artifact(halves / "model").weights.items():
-        assert torch.equal(weight, wanted[name]), name
-
-
 def test_a_lost_shard_gives_way_to_the_checkpoint_before(config_file, tmp_path):
     run = tmp_path / "run"
     finish(launch(config_file, f"paths.run={run}", SHARDED, processes=2))
