@@ -6,7 +6,7 @@ what is computed for a block does not depend on the batch it comes in.
 
 The loss is always exact. Its gradient may be estimated: pushing down the rare tokens, of which each
 has next to no probability, costs as much as all the rest of the output layer. With ``n_slices`` > 1
-a chunk does that for the frequent quarter of the vocabulary and for one slice of the rest, weighed
+a chunk does that for the frequent eighth of the vocabulary and for one slice of the rest, weighed
 ``n_slices`` times; which slice is a function of the chunk's own tokens. Each position's own target
 is always exact, and over all slices the mean of the estimate is the gradient.
 
@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 CHUNK_LOGITS = 1 << 25  # elements: 64 MiB in bfloat16
-FREQUENT = 4  # one token in so many, the first ids: a BPE learns frequent tokens first
+FREQUENT = 8  # one token in so many, the first ids: a BPE learns frequent tokens first
+IGNORED = -100  # a target that is none, as torch's cross-entropy has it
 Columns = tuple[slice, int]  # part of the vocabulary, and how often it counts
 
 
@@ -35,7 +36,7 @@ def next_token_loss(
     Args:
         hidden: ``[B, T, C]``.
         weight: The output layer, ``[V, C]``; ids in order of frequency, about, if n_slices > 1.
-        targets: ``[B, T]`` ids.
+        targets: ``[B, T]`` ids; ``IGNORED`` ones have no loss and count nowhere.
         n_slices: Into how many the rare tokens are cut; 1 for the exact gradient.
     """
     mean, losses = _ChunkedCrossEntropy.apply(hidden, weight, targets, n_slices)  # type: ignore[no-untyped-call]
@@ -86,15 +87,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 losses[at], grad_hidden[at] = _one_chunk(
                     hidden[at], weight, targets[at], grad_weight, columns
                 )
-        ctx.save_for_backward(grad_hidden, grad_weight)
+        n_counted = (targets != IGNORED).sum()
+        ctx.save_for_backward(grad_hidden, grad_weight, n_counted)
         ctx.mark_non_differentiable(losses)
-        return losses.mean(), losses
+        return losses.sum() / n_counted, losses
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        grad_hidden, grad_weight = ctx.saved_tensors
-        # All factors in one go: float16 would lose the mean alone.
-        factor = grads[0] / (grad_hidden.shape[0] * grad_hidden.shape[1])
+        grad_hidden, grad_weight, n_counted = ctx.saved_tensors
+        factor = grads[0] / n_counted  # in one go: float16 would lose the mean alone
         grad_weight = (grad_weight * factor).to(grad_hidden.dtype)
         return grad_hidden * factor, grad_weight, None, None
 
@@ -103,11 +104,13 @@ def _one_chunk(
     hidden: Tensor, weight: Tensor, targets: Tensor, grad_weight: Tensor, columns: list[Columns]
 ) -> tuple[Tensor, Tensor]:
     """Adds to ``grad_weight`` in place; returns the losses ``[N]`` and their sum's gradient."""
-    target = targets[:, None]
+    counts = (targets != IGNORED)[:, None]
+    targets = targets.clamp_min(0)
     probabilities = torch.softmax(hidden @ weight.t(), dim=-1)  # [N, V]
-    smallest = torch.finfo(probabilities.dtype).tiny
-    losses = -probabilities.gather(-1, target).float().clamp_min(smallest).log()  # [N, 1]
-    probabilities.scatter_(-1, target, 0.0)
+    chosen = probabilities.gather(-1, targets[:, None]).float()
+    losses = -chosen.clamp_min(torch.finfo(probabilities.dtype).tiny).log() * counts  # [N, 1]
+    probabilities.scatter_(-1, targets[:, None], 0.0)
+    probabilities[~counts[:, 0]] = 0.0
     pull = torch.expm1(-losses)  # p - 1 of the target, also where p is nearly 1
     grad_hidden = pull * weight[targets]
     grad_weight.index_add_(0, targets, pull * hidden)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from training.artifact.documents import Documents
 from training.artifact.gpt2 import GPT2
-from training.loss import next_token_loss
+from training.loss import IGNORED, next_token_loss
 from training.shards import Blocks
 
 KINDS = ("left_to_right", "fim")
@@ -38,14 +38,18 @@ class LossModule(nn.Module):
             firsts: ``[B, T]``, where each token's document begins in its block.
             is_fim: ``[B, T]``, whether the token is of a piece split for infilling.
         """
+        # Rows of one document come first, so that attention takes them together.
+        order = firsts[:, -1].argsort(stable=True)
+        ids, firsts, is_fim = ids[order], firsts[order], is_fim[order]
         documents = Documents(firsts) if self.within_documents else None
-        # The last token predicts nothing here, but rows of T are faster than rows of T - 1.
-        hidden = self.model.hidden(ids, documents=documents)[:, :-1]  # [B, T - 1, C]
+        hidden = self.model.hidden(ids, documents=documents)  # [B, T, C]
         weight = self.model.transformer.wte.weight
-        loss, losses = next_token_loss(hidden, weight, ids[:, 1:], n_slices=self.n_slices)
-        fim = is_fim[:, 1:].float()
-        ones = torch.ones_like(fim)
-        sums = [torch.stack([(losses * kind).sum(), kind.sum()]) for kind in (ones - fim, fim)]
+        targets = ids.roll(-1, dims=1)
+        targets[:, -1] = IGNORED  # kept: whole rows are faster than rows of T - 1
+        loss, losses = next_token_loss(hidden, weight, targets, n_slices=self.n_slices)
+        counted, fim = targets != IGNORED, is_fim.roll(-1, dims=1)
+        kinds = (counted & ~fim, counted & fim)
+        sums = [torch.stack([(losses * kind).sum(), kind.sum()]) for kind in kinds]
         return loss, torch.stack(sums)  # [2, 2]
 
 

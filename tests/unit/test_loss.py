@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from training import loss
-from training.loss import columns_of, next_token_loss, token_losses
+from training.loss import IGNORED, columns_of, next_token_loss, token_losses
 
 VOCABULARY = 50
 
@@ -15,7 +15,9 @@ def problem():
     chance = torch.Generator().manual_seed(0)
     hidden = torch.randn(3, 40, 16, generator=chance, requires_grad=True)
     weight = torch.randn(VOCABULARY, 16, generator=chance, requires_grad=True)
-    return hidden, weight, torch.randint(0, VOCABULARY, (3, 40), generator=chance)
+    targets = torch.randint(0, VOCABULARY, (3, 40), generator=chance)
+    targets[:, -1] = IGNORED
+    return hidden, weight, targets
 
 
 def plain_gradients(hidden, weight, targets):
@@ -29,10 +31,11 @@ def test_chunked_loss_equals_cross_entropy(monkeypatch, problem):
     plain, wanted = plain_gradients(*problem)
     chunked, losses = next_token_loss(*problem)
     torch.testing.assert_close(chunked, plain)
-    torch.testing.assert_close(losses.mean(), plain)
+    torch.testing.assert_close(losses[:, :-1].mean(), plain)
+    assert not losses[:, -1].any()
     torch.testing.assert_close(torch.autograd.grad(chunked, problem[:2]), wanted)
     hidden, weight, targets = problem
-    flat = token_losses(hidden.flatten(0, 1), weight, targets.flatten())
+    flat = token_losses(hidden[:, :-1].flatten(0, 1), weight, targets[:, :-1].flatten())
     torch.testing.assert_close(flat.mean(), plain)
 
 
@@ -45,7 +48,7 @@ def test_slices_average_to_the_gradient(monkeypatch, problem, n_slices):
         columns = columns_of(torch.tensor(number), VOCABULARY, n_slices)
         monkeypatch.setattr(loss, "columns_of", lambda *_, columns=columns: columns)
         estimated, losses = next_token_loss(*problem, n_slices=n_slices)
-        torch.testing.assert_close(losses.mean(), plain)
+        torch.testing.assert_close(losses[:, :-1].mean(), plain)
         found.append(torch.autograd.grad(estimated, problem[:2]))
     means = tuple(torch.stack(parts).mean(0) for parts in zip(*found, strict=True))
     torch.testing.assert_close(means, wanted)

@@ -17,23 +17,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Span:
-    """Tokens ``[start, end)`` that are one document in each of ``rows`` (None: in all)."""
+    """Tokens ``[start, end)`` that are one document in each of ``rows``."""
 
-    rows: Tensor | None
+    rows: slice
     start: int
     end: int
 
     def of(self, x: Tensor) -> Tensor:
         """Returns the span's part of ``x`` ``[B, T, H, D]`` as ``[rows * H, end - start, D]``."""
-        part = x[:, self.start : self.end]
-        part = part if self.rows is None else part[self.rows]
+        part = x[self.rows, self.start : self.end]
         return part.transpose(1, 2).reshape(-1, self.end - self.start, x.shape[-1])
 
     def put(self, x: Tensor, part: Tensor) -> None:
         """Writes what :meth:`of` would return into ``x``."""
-        rows = slice(None) if self.rows is None else self.rows
         heads_inside = part.view(-1, x.shape[2], *part.shape[1:])
-        x[rows, self.start : self.end] = heads_inside.transpose(1, 2)
+        x[self.rows, self.start : self.end] = heads_inside.transpose(1, 2)
 
 
 class Documents:
@@ -58,17 +56,16 @@ class Documents:
 
     @cached_property
     def spans(self) -> list[Span]:
-        """The documents, rows that are cut alike taken together."""
-        n_rows, n_tokens = self.firsts.shape
-        rows_of: dict[tuple[int, int], list[int]] = {}
+        """The documents, neighbouring rows that are cut alike taken together."""
+        n_tokens = self.firsts.shape[1]
+        rows_of: dict[tuple[int, int], list[slice]] = {}
         for row, firsts in enumerate(self.firsts):
             edges = [*torch.unique_consecutive(firsts).tolist(), n_tokens]
             for start, end in itertools.pairwise(edges):
-                rows_of.setdefault((start, end), []).append(row)
-        return [
-            Span(None if len(rows) == n_rows else torch.tensor(rows), start, end)
-            for (start, end), rows in rows_of.items()
-        ]
+                known = rows_of.setdefault((start, end), [])
+                first = known.pop().start if known and known[-1].stop == row else row
+                known.append(slice(first, row + 1))
+        return [Span(rows, start, end) for (start, end), known in rows_of.items() for rows in known]
 
     @cached_property
     def mask(self) -> Tensor:
