@@ -104,14 +104,15 @@ def _one_chunk(
     hidden: Tensor, weight: Tensor, targets: Tensor, grad_weight: Tensor, columns: list[Columns]
 ) -> tuple[Tensor, Tensor]:
     """Adds to ``grad_weight`` in place; returns the losses ``[N]`` and their sum's gradient."""
-    counts = (targets != IGNORED)[:, None]
-    targets = targets.clamp_min(0)
+    counts = targets != IGNORED
     probabilities = torch.softmax(hidden @ weight.t(), dim=-1)  # [N, V]
-    chosen = probabilities.gather(-1, targets[:, None]).float()
-    losses = -chosen.clamp_min(torch.finfo(probabilities.dtype).tiny).log() * counts  # [N, 1]
-    probabilities.scatter_(-1, targets[:, None], 0.0)
-    probabilities[~counts[:, 0]] = 0.0
-    pull = torch.expm1(-losses)  # p - 1 of the target, also where p is nearly 1
+    each, targets = torch.arange(len(targets), device=targets.device), targets.clamp_min(0)
+    chosen = probabilities[each, targets].float()
+    losses = -chosen.clamp_min(torch.finfo(probabilities.dtype).tiny).log() * counts
+    # By index: scatter_ and a mask of rows would walk through all of the vocabulary.
+    probabilities[each, targets] = 0.0
+    probabilities[(~counts).nonzero()[:, 0]] = 0.0
+    pull = torch.expm1(-losses)[:, None]  # p - 1 of the target, also where p is nearly 1
     grad_hidden = pull * weight[targets]
     grad_weight.index_add_(0, targets, pull * hidden)
     for part, times in columns:
@@ -120,7 +121,7 @@ def _one_chunk(
             push *= times
         grad_hidden += push @ weight[part]
         grad_weight[part] += push.t() @ hidden
-    return losses[:, 0], grad_hidden
+    return losses, grad_hidden
 
 
 def _chunks(n_positions: int, vocab_size: int) -> Iterator[slice]:
