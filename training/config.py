@@ -119,7 +119,7 @@ class OptimConfig:
 class PretrainConfig:
     """The loop: how much, how often, how exact."""
 
-    steps: int = 2600
+    steps: int = 9200
     stop_after_steps: int | None = None  # stop here as if asked to; the schedule is of all steps
     batch_blocks: int = 16  # over all processes, in one optimiser step
     micro_batch_blocks: int = 8  # of one process, in one forward pass

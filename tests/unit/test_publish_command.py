@@ -10,6 +10,7 @@ from training.corpus.document import Document, to_table
 from training.publish import corpora
 from training.publish.__main__ import main
 from training.publish.corpora import Contents, batches, card_text, splits
+from training.publish.files import link_artifact
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,18 @@ def test_links_in_a_corpus_are_not_followed_out_of_it(corpus, tmp_path_factory):
     (folder / "train/part-1.parquet").symlink_to(outside)
     with pytest.raises(PrerequisiteError, match="leads out of"):
         splits(folder, "me/code")
+
+
+def test_what_is_published_does_not_say_where_it_lay(tmp_path):
+    """If it fails, a person's folders, and often their name, are on the Hub for good."""
+    artifact, aside = tmp_path / "jane.doe/model", tmp_path / "aside"
+    artifact.mkdir(parents=True)
+    aside.mkdir()
+    manifest = {"training": {"config": {"paths": {"run": str(artifact), "shards": "runs/s"}}}}
+    (artifact / "parrotlet.json").write_text(json.dumps(manifest))
+    (artifact / "config.json").write_text("{}")
+    link_artifact(artifact, aside)
+    text = (aside / "parrotlet.json").read_text()
+    assert "jane.doe" not in text
+    assert json.loads(text)["training"]["config"]["paths"] == {"run": "model", "shards": "runs/s"}
+    assert (aside / "config.json").samefile(artifact / "config.json")

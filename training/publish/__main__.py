@@ -6,6 +6,7 @@ network has stopped, goes on when it is run again: what is there already is not 
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from training.artifact.directory import (
 from training.artifact.errors import ConfigError, PrerequisiteError, run_main
 from training.config import check_repo_name
 from training.publish.corpora import publish_split, splits
-from training.publish.files import artifact_files
+from training.publish.files import artifact_files, link_artifact
 from training.publish.hub import Hub
 from training.publish.outbox import Outbox
 from training.publish.sending import persistently, send_all
@@ -45,13 +46,15 @@ def publish_model(path: Path, repo: str, *, private: bool) -> None:
     """Puts an artifact, or a run's finished one, on main: its tokenizer first."""
     folder = path / "model" if (path / "model").is_dir() else path
     load_artifact(folder)  # refuses what is damaged
-    files = artifact_files(folder)
     hub = Hub(repo, shows_progress=True)
     where = persistently(lambda: hub.make(private=private))
-    tokenizer = {n: f for n, f in files.items() if n in {TOKENIZER_FILE, TOKENIZER_CONFIG_FILE}}
-    if WEIGHTS_FILE not in persistently(hub.tree):
-        persistently(lambda: hub.commit(tokenizer, message="Tokenizer"))
-    persistently(lambda: hub.commit(files, message="Model"))
+    with tempfile.TemporaryDirectory() as aside:
+        link_artifact(folder, Path(aside))
+        files = artifact_files(Path(aside))
+        tokenizer = {n: f for n, f in files.items() if n in {TOKENIZER_FILE, TOKENIZER_CONFIG_FILE}}
+        if WEIGHTS_FILE not in persistently(hub.tree):
+            persistently(lambda: hub.commit(tokenizer, message="Tokenizer"))
+        persistently(lambda: hub.commit(files, message="Model"))
     _tell(where)
 
 

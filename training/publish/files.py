@@ -1,11 +1,15 @@
-"""The files that may be published: an artifact's own, inside its folder."""
+"""The files that may be published: an artifact's own, inside its folder, without local paths."""
 
+import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from training.artifact.directory import ARTIFACT_FILES
+from training.artifact.directory import ARTIFACT_FILES, MANIFEST_FILE
 from training.artifact.errors import PrerequisiteError
+from training.artifact.files import write_json_atomically
 
 
 def artifact_files(folder: Path) -> dict[str, Path]:
@@ -21,14 +25,30 @@ def artifact_files(folder: Path) -> dict[str, Path]:
 def link_artifact(artifact: Path, folder: Path) -> None:
     """Puts an artifact's files into a folder: as hard links, or as copies where links fail.
 
+    The manifest is written anew, its paths cut to their last names: what lies where on this machine
+    is nobody's business.
+
     Raises:
         PrerequisiteError: A file is a link to a place outside of the artifact's folder.
     """
     for name, file in artifact_files(artifact).items():
+        if name == MANIFEST_FILE:
+            write_json_atomically(folder / name, without_folders(json.loads(file.read_bytes())))
+            continue
         try:
             os.link(file, folder / name)
         except OSError:
             shutil.copyfile(file, folder / name)
+
+
+def without_folders(value: Any) -> Any:
+    """Returns plain data with every absolute path cut to its last name."""
+    if isinstance(value, Mapping):
+        return {key: without_folders(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [without_folders(part) for part in value]
+    is_path = isinstance(value, str) and Path(value).is_absolute()
+    return Path(value).name if is_path else value
 
 
 def within(folder: Path, file: Path) -> Path:
