@@ -114,7 +114,7 @@ class Run:
         """Runs the remaining steps; returns the exit code."""
         if self.accelerator.is_main_process:
             self.folder.write_config()
-        self.publisher.start(self.tokenizer, self.folder.shape)
+        self.publisher.start(self.tokenizer, self.folder.shape, self.reached.step)
         previous = signal.signal(signal.SIGTERM, self._ask_stop)
         previous_int = signal.signal(signal.SIGINT, self._ask_stop)
         try:

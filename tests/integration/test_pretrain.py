@@ -67,8 +67,15 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(
     assert_same(run, uninterrupted)
 
 
-@pytest.mark.parametrize("setting", ["pretrain.micro_batch_blocks=2", "pretrain.shard_model=true"])
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("signal_number", "setting"),
+    [
+        (signal.SIGKILL, "pretrain.micro_batch_blocks=2"),
+        (signal.SIGTERM, "pretrain.shard_model=true"),
+        (signal.SIGKILL, "pretrain.shard_model=true"),
+    ],
+)
+@pytest.mark.timeout(300)
 def test_an_interrupted_run_of_several_processes_does_too(
     config_file, tmp_path, signal_number, setting
 ):

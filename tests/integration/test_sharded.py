@@ -9,7 +9,7 @@ from training_run import curve, finish, launch
 from training.artifact.directory import load_artifact
 from training.checkpoint import checkpoints
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs each
 
 SHARDED = "pretrain.shard_model=true"
 

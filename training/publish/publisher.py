@@ -70,11 +70,13 @@ class Publisher:
         self._is_sending = self._is_away = self._has_dropped = False
 
     @_harmless
-    def start(self, tokenizer: CodeTokenizer, shape: GPT2Config) -> None:
+    def start(self, tokenizer: CodeTokenizer, shape: GPT2Config, step: int = 0) -> None:
         """Queues the tokenizer, before any weights, and begins to send.
 
-        A run that goes on keeps its branch, and sends first what was left.
+        A run that goes on keeps its branch, sends first what was left, and does not queue again the
+        checkpoint of the ``step`` that it goes on from.
         """
+        self._queued_step = step
         before, repo = self._outbox.target(), self._settings.repo
         assert repo is not None
         self._outbox.tidy()
