@@ -19,7 +19,6 @@ from training.artifact.errors import ConfigError
 from training.artifact.schema import apply_overrides, from_mapping, to_mapping
 from training.config import RunConfig
 from training.network import build_network
-from training.objective import LossModule
 from training.optim import MasterOptimizer
 from training.parallel import ParallelLoss
 from training.sizing import (
@@ -129,13 +128,9 @@ def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
     """Trains the network on noise for a few seconds, all processes at once."""
     device, settings = accelerator.device, config.pretrain
     shape = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
-    module = LossModule(
-        build_network(shape, settings, device),
-        within_documents=settings.within_documents,
-        n_slices=settings.rare_token_slices,
-    )
-    loss = ParallelLoss(module, accelerator, is_sharded=settings.shard_model)
-    optimizer = MasterOptimizer(module.model, config.optim)
+    model = build_network(shape, settings, device)
+    loss = ParallelLoss(model, accelerator, settings)
+    optimizer = MasterOptimizer(model, config.optim)
     size = (settings.micro_batch_blocks, data.block_tokens)
     ids = torch.randint(data.vocab_size, size, device=device)
     noise = (ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool))

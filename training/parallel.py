@@ -21,6 +21,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
+from training.artifact.gpt2 import GPT2
+from training.config import PretrainConfig
 from training.objective import LossModule
 
 
@@ -28,17 +30,22 @@ class ParallelLoss:
     """The loss of a network that several processes train together; called like ``LossModule``.
 
     Args:
-        module: The network with its loss; sharding changes its parameters in place.
+        model: The network; sharding changes its parameters in place.
         accelerator: Accelerate's, of this process.
-        is_sharded: Whether processes hold a part of the weights each.
+        settings: Of the run; a launcher file that says FSDP asks for sharding too.
     """
 
-    def __init__(self, module: LossModule, accelerator: Any, *, is_sharded: bool) -> None:
+    def __init__(self, model: GPT2, accelerator: Any, settings: PretrainConfig) -> None:
+        module = LossModule(
+            model,
+            within_documents=settings.within_documents,
+            n_slices=settings.rare_token_slices,
+        )
         self._module = module
         self._accelerator = accelerator
         self._sharded: FSDPModule | None = None
         self._called: Any = module
-        if is_sharded:
+        if settings.shard_model or accelerator.distributed_type == "FSDP":
             self._sharded = _shard(module, accelerator.device, accelerator.num_processes)
         else:
             self._called = accelerator.prepare(module)
@@ -49,19 +56,23 @@ class ParallelLoss:
         return loss, kinds
 
     @property
+    def is_sharded(self) -> bool:
+        """Whether processes hold a part of the weights each."""
+        return self._sharded is not None
+
+    @property
     def n_shards(self) -> int:
         """How many processes hold a part of the weights of their own."""
-        return self._accelerator.num_processes if self._sharded is not None else 1
+        return self._accelerator.num_processes if self.is_sharded else 1
 
     def accumulating(self, *, is_last: bool) -> AbstractContextManager[Any]:
         """Where gradients of one micro-batch are made; processes exchange those of the last."""
         if self._sharded is not None:
             self._sharded.set_requires_gradient_sync(is_last)
-            return contextlib.nullcontext()
-        if is_last:
-            return contextlib.nullcontext()
-        no_sync: AbstractContextManager[Any] = self._accelerator.no_sync(self._called)
-        return no_sync
+        elif not is_last:
+            no_sync: AbstractContextManager[Any] = self._accelerator.no_sync(self._called)
+            return no_sync
+        return contextlib.nullcontext()
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:

@@ -34,7 +34,7 @@ from training.config import PretrainConfig, RunConfig
 from training.dial import as_begun, measured_speed, turned
 from training.loss_scale import LossScale
 from training.network import build_network
-from training.objective import KINDS, LossModule, to_tensors
+from training.objective import KINDS, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
 from training.parallel import ParallelLoss
 from training.progress import Progress
@@ -88,13 +88,7 @@ class Run:
             self.accelerator.init_trackers("logs")
         self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
         self.model = build_network(self.folder.shape, self.settings, self.accelerator.device)
-        module = LossModule(
-            self.model,
-            within_documents=self.settings.within_documents,
-            n_slices=self.settings.rare_token_slices,
-        )
-        is_sharded = self.settings.shard_model or self.accelerator.distributed_type == "FSDP"
-        self.parallel = ParallelLoss(module, self.accelerator, is_sharded=is_sharded)
+        self.parallel = ParallelLoss(self.model, self.accelerator, self.settings)
         self.optimizer = MasterOptimizer(self.model, config.optim)
         self.loss_scale = LossScale(next(self.model.parameters()).dtype)
         self.reached = Reached()
@@ -107,7 +101,7 @@ class Run:
         )
         self.publisher = Publisher(config, is_main_process=self.accelerator.is_main_process)
         self.flops_per_s = self._flops_per_s()
-        self.progress.start(self.reached.step, self._facts(is_sharded=is_sharded))
+        self.progress.start(self.reached.step, self._facts())
         self.stop_asked = False
 
     def train(self) -> int:
@@ -233,11 +227,11 @@ class Run:
         self.progress.samples(self.reached.step, written)
         return figures
 
-    def _facts(self, *, is_sharded: bool) -> dict[str, object]:
+    def _facts(self) -> dict[str, object]:
         """What a reader of the metrics wants to know of this start."""
         return {
             "processes": self.accelerator.num_processes,
-            "is_sharded": is_sharded,
+            "is_sharded": self.parallel.is_sharded,
             "device": self.accelerator.device.type,
             "dtype": str(next(self.model.parameters()).dtype).removeprefix("torch."),
             "matmul_flops_per_s": self.flops_per_s,
@@ -264,8 +258,12 @@ class Run:
             best_loss=record.get("best_loss"),
         )
 
-    def _save(self) -> None:
-        """Writes a checkpoint: each process what only it holds, the main one all the rest."""
+    def _save(self) -> dict[str, Tensor]:
+        """Writes a checkpoint: each process what only it holds, the main one all the rest.
+
+        Returns:
+            The weights, in the main process.
+        """
         index, n_shards = self.accelerator.process_index, self.parallel.n_shards
         with self._stopping_together():
             if index < n_shards:
@@ -277,6 +275,7 @@ class Run:
                 record = self.loss_scale.record()
                 path = self.folder.save_checkpoint(weights, record, self.reached)
                 self.publisher.checkpoint(path, self.reached.step)
+        return weights
 
     def _finish(self) -> None:
         """Validates thoroughly and writes the finished artifact to ``RUN/model``.
@@ -286,8 +285,7 @@ class Run:
         """
         figures = self._validate(ALL_BLOCKS)
         self.reached = dataclasses.replace(self.reached, evaluation=figures)
-        self._save()
-        weights = self.parallel.whole_weights()
+        weights = self._save()
         if self.accelerator.is_main_process:
             path = self.folder.save_model(weights, self.reached)
             write_run_page(self.config.paths.run)

@@ -48,10 +48,11 @@ class StateReader:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files: list[Any] = [safe_open(path, framework="pt") for path in paths]
+        self._keys = set(self._files[0].keys())
 
     def keys(self) -> set[str]:
         """Returns the names of the tensors."""
-        return set(self._files[0].keys())
+        return self._keys
 
     def read(self, key: str, rows: slice = slice(None)) -> Tensor:
         """Returns rows ``[start, stop)`` of a tensor, or a whole scalar.
@@ -59,7 +60,7 @@ class StateReader:
         Raises:
             KeyError: There is no such tensor.
         """
-        if key not in self.keys():
+        if key not in self._keys:
             raise KeyError(key)
         parts = [file.get_slice(key) for file in self._files]
         if not parts[0].get_shape():
