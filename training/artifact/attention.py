@@ -98,21 +98,15 @@ def _backward(
     dy: Tensor, q: Tensor, k: Tensor, v: Tensor, kept: list[Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the gradients of the scaled queries, the keys and the values, ``[N, L, D]`` each."""
-    dq, dk, dv = torch.empty_like(q), torch.empty(0), torch.empty(0)
+    dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
     edges = _edges(q.shape[1])
-    blocks = list(zip(edges, edges[1:], kept, strict=False))
-    for start, end, p in reversed(blocks):  # the last looks at all keys: nothing to add to yet
+    for start, end, p in zip(edges, edges[1:], kept, strict=False):
         rows = slice(start, end)
-        dv_block = p.transpose(1, 2) @ dy[:, rows]
+        dv[:, :end] += p.transpose(1, 2) @ dy[:, rows]
         dp = dy[:, rows] @ v[:, :end].transpose(1, 2)
         ds = torch.ops.aten._softmax_backward_data(dp, p, -1, p.dtype)  # noqa: SLF001 - fused
         dq[:, rows] = ds @ k[:, :end]
-        dk_block = ds.transpose(1, 2) @ q[:, rows]
-        if end == q.shape[1]:
-            dk, dv = dk_block, dv_block
-        else:
-            dk[:, :end] += dk_block
-            dv[:, :end] += dv_block
+        dk[:, :end] += ds.transpose(1, 2) @ q[:, rows]
     return dq, dk, dv
 
 

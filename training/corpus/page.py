@@ -39,6 +39,25 @@ def html_page(
     )
 
 
+def dataset_card_head(files: Mapping[str, str]) -> str:
+    """Returns the Hub's front matter of a card, by which it finds the files of each split.
+
+    Args:
+        files: The pattern of the files by the split's name.
+    """
+    splits = "\n".join(f"  - {{split: {name}, path: {path}}}" for name, path in files.items())
+    return f"""---
+language: [code]
+license: other
+task_categories: [text-generation]
+tags: [code, python]
+configs:
+- config_name: default
+  data_files:
+{splits}
+---"""
+
+
 def dataset_card(report: Mapping[str, Any]) -> str:
     """Returns the README of the corpus as a dataset, with the Hub's front matter."""
     licences = sorted(report["licences"])
@@ -50,17 +69,8 @@ def dataset_card(report: Mapping[str, Any]) -> str:
     )
     drops = "\n".join(f"| {_cell(reason)} | {n} |" for reason, n in report["drops"].items())
     replaced = ", ".join(f"{kind} {n}" for kind, n in report["redactions"].items()) or "nothing"
-    return f"""---
-language: [code]
-license: other
-task_categories: [text-generation]
-tags: [code, python]
-configs:
-- config_name: default
-  data_files:
-  - {{split: train, path: train/*.parquet}}
-  - {{split: validation, path: heldout/*.parquet}}
----
+    head = dataset_card_head({"train": "train/*.parquet", "validation": "heldout/*.parquet"})
+    return f"""{head}
 # Python source code
 
 {_summary(report)}

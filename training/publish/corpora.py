@@ -19,6 +19,7 @@ from training.artifact.directory import CARD_FILE
 from training.artifact.errors import CorpusError
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import attribution
+from training.corpus.page import dataset_card_head
 from training.corpus.writing import HELDOUT, TRAIN
 from training.corpus_reader import corpus_hash
 from training.publish.files import within
@@ -27,16 +28,7 @@ from training.publish.sending import persistently
 
 VALIDATION = "validation"  # as datasets calls it
 _FILES_PER_COMMIT, _BYTES_PER_COMMIT = 32, 2 << 30
-_CARD = """---
-language: [code]
-license: other
-task_categories: [text-generation]
-tags: [code, python]
-configs:
-- config_name: default
-  data_files:
-  - {{split: {split}, path: {split}/*.parquet}}
----
+_CARD = """{head}
 # Python source code: {split}
 
 {documents:,} documents of {packages:,} packages, {megabytes:,.1f} MB of Parquet. Each document
@@ -173,6 +165,7 @@ def batches(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
 def card_text(split: Split, contents: Contents) -> str:
     """Returns a repository's card: what this split holds, not the corpus."""
     return _CARD.format(
+        head=dataset_card_head({split.name: f"{split.name}/*.parquet"}),
         split=split.name,
         repo=split.repo,
         documents=contents.licences.total(),
