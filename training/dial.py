@@ -136,16 +136,16 @@ def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
     noise = (ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool))
     pass_s: list[float] = []
     update_s: list[float] = []
-    began = time.perf_counter()
+    began = _now()
     while not bool(accelerator.reduce(torch.tensor(_enough(pass_s, began), device=device))):
-        started = time.perf_counter()
+        started = _now()
         accelerator.backward(loss(*noise)[0])
-        done = time.perf_counter()
+        done = _now()
         optimizer.take_gradients()
         optimizer.clip()
         optimizer.step(0.0)
         pass_s.append(done - started)
-        update_s.append(time.perf_counter() - done)
+        update_s.append(_now() - done)
     accelerator.free_memory()
     slowest = torch.tensor([min(pass_s), min(update_s)], device=device)
     seconds = accelerator.gather(slowest[None]).amax(0)
@@ -155,7 +155,14 @@ def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
 
 def _enough(pass_s: Sequence[float], began: float) -> float:
     fewest = 3  # the first is slow
-    return float(len(pass_s) >= fewest and time.perf_counter() - began > MEASURE_S)
+    return float(len(pass_s) >= fewest and _now() - began > MEASURE_S)
+
+
+def _now() -> float:
+    """Returns the time, in seconds, when the device is done with all it was given."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+    return time.perf_counter()
 
 
 def _with(config: RunConfig, chosen: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
