@@ -12,8 +12,6 @@ Hutter 2017, arXiv:1608.03983.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +20,7 @@ from torch.distributed.tensor import DTensor
 from training.artifact.errors import CorpusError
 from training.config import OptimConfig
 from training.parallel import local_part, local_rows, sharded_like
+from training.state_shards import StateReader
 
 GROUPS = ("matrices", "embeddings", "positions", "vectors")
 
@@ -44,18 +43,6 @@ def group_of(name: str, parameter: Tensor) -> str:
     if name.endswith("wpe.weight"):
         return "positions"
     return "embeddings" if name.endswith("wte.weight") else "matrices"
-
-
-class StateTensors(Protocol):
-    """Named tensors of which rows can be read (``training.state_shards``)."""
-
-    def keys(self) -> Iterable[str]:
-        """Returns their names."""
-        ...
-
-    def read(self, key: str, rows: slice = ...) -> Tensor:
-        """Returns some rows of one, or all of a scalar."""
-        ...
 
 
 class MasterOptimizer:
@@ -136,7 +123,7 @@ class MasterOptimizer:
                     tensors[f"{key}/{name}"] = local_part(torch.as_tensor(value))
         return tensors
 
-    def load_state(self, tensors: StateTensors) -> None:
+    def load_state(self, tensors: StateReader) -> None:
         """Takes back what :meth:`state` returned, network included.
 
         Raises:

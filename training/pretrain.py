@@ -84,7 +84,7 @@ class Run:
         self.tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
         self.folder = RunFolder(config, self.reader, self.tokenizer)
         self.token_bytes = bytes_per_token(self.tokenizer)
-        if wanted_tracker(self.settings):
+        if self.accelerator.log_with:
             self.accelerator.init_trackers("logs")
         self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
         self.model = build_network(self.folder.shape, self.settings, self.accelerator.device)

@@ -76,7 +76,7 @@ def killed_run(config, run, n_kills, chance):
     hits = 0
     for _ in range(n_kills):
         process = start(config, run)
-        wait_for_first_line(process, run)
+        wait_for_a_step(process, run)
         time.sleep(chance.uniform(0.0, 0.6))
         hits += process.poll() is None
         process.send_signal(signal.SIGKILL)
@@ -85,11 +85,16 @@ def killed_run(config, run, n_kills, chance):
     return hits
 
 
-def wait_for_first_line(process, run):
-    metrics = run / "metrics.jsonl"
-    size = metrics.stat().st_size if metrics.exists() else 0
-    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size > size):
+def wait_for_a_step(process, run):
+    """Waits for a line of a step; every start writes one of its own before."""
+    before = n_steps(run)
+    while process.poll() is None and n_steps(run) == before:
         time.sleep(0.01)
+
+
+def n_steps(run):
+    metrics = run / "metrics.jsonl"
+    return metrics.read_text().count('"event": "step"') if metrics.exists() else 0
 
 
 def main():
