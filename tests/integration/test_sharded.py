@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from training_run import curve, finish, launch
+from training_run import curve, finish, launch, processes_of
 
 from training.artifact.directory import load_artifact
 from training.checkpoint import checkpoints
@@ -28,6 +28,7 @@ def test_sharded_processes_follow_the_curve_of_one(
     run = tmp_path / "run"
     settings = [SHARDED, "pretrain.gradient_checkpointing=true", "pretrain.micro_batch_blocks=1"]
     finish(launch(config_file, f"paths.run={run}", *settings, processes=processes))
+    assert processes_of(run) == [processes]
     one, many = curve(uninterrupted), curve(run)
     assert many.keys() == one.keys()
     assert list(many.values()) == pytest.approx(list(one.values()), rel=2e-4)
