@@ -10,15 +10,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def launch(config, *overrides, processes=1, largest_file=None, launcher=None):
-    """Starts the documented command; no file may grow beyond ``largest_file`` bytes."""
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def launch(config, *overrides, processes=1, largest_file=None, launcher=None):
+    """Starts the documented command; no file may grow beyond ``largest_file`` bytes."""
     command = [sys.executable, "-m", "accelerate.commands.launch"]
     many = ["--multi_gpu", "--num_processes", str(processes)]  # without GPUs: of the CPU
     command += launcher or (["--cpu", "--num_processes", "1"] if processes == 1 else many)
-    command += ["--main_process_port", str(port)]
+    command += ["--main_process_port", str(free_port())]
     command += [str(ROOT / "training" / "pretrain.py"), str(config), *overrides]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     if largest_file is not None:

@@ -146,7 +146,7 @@ def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
         optimizer.step(0.0)
         pass_s.append(done - started)
         update_s.append(_now() - done)
-    accelerator.free_memory()
+    loss.close()
     slowest = torch.tensor([min(pass_s), min(update_s)], device=device)
     seconds = accelerator.gather(slowest[None]).amax(0)
     tokens = accelerator.num_processes * ids.numel()

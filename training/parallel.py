@@ -11,9 +11,11 @@ arXiv:2304.11277, in the form of ``torch.distributed.fsdp.fully_shard``.
 """
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -87,6 +89,15 @@ class ParallelLoss:
                 self._sharded.reshard()
             self._module.train()
 
+    def close(self) -> None:
+        """Lets go of the network, which has to be gone before processes part from each other.
+
+        Otherwise the exchange of gradients would hold their connection last, and end it while it
+        holds Python's lock, for which the threads of that very connection may be waiting.
+        """
+        self._called = self._sharded = None
+        self._accelerator.free_memory()
+
     def whole_weights(self) -> dict[str, Tensor]:
         """Returns the network's weights, in the main process; the others help, and get nothing."""
         weights = {}
@@ -95,6 +106,17 @@ class ParallelLoss:
             if self._accelerator.is_main_process:
                 weights[name] = whole
         return weights
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process, and takes nothing apart.
+
+    A sharded network's connection outlives it, and a thread of the connection that still holds a
+    tensor while the interpreter is taken apart aborts the process (PyTorch issue 190489).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _shard(module: LossModule, device: torch.device, n_processes: int) -> FSDPModule:

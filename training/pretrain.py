@@ -36,7 +36,7 @@ from training.loss_scale import LossScale
 from training.network import build_network
 from training.objective import KINDS, to_tensors
 from training.optim import MasterOptimizer, schedule_factor
-from training.parallel import ParallelLoss
+from training.parallel import ParallelLoss, leave
 from training.progress import Progress
 from training.publish.publisher import Publisher
 from training.revision import current_commit
@@ -62,14 +62,17 @@ def main(argv: Sequence[str]) -> int:
         log_with=wanted_tracker(config.pretrain),
         project_dir=str(config.paths.run),
     )
-    if config.size is not None or config.budget is not None:
-        config = dialled(config, argv[1:], accelerator)
-    run = Run(config, accelerator)
     try:
-        return run.train()
+        if config.size is not None or config.budget is not None:
+            config = dialled(config, argv[1:], accelerator)
+        run = Run(config, accelerator)
+        try:
+            return run.train()
+        finally:
+            run.close()
+            del run
     finally:
-        run.progress.close()
-        run.publisher.close()
+        accelerator.end_training()
 
 
 class Run:
@@ -127,6 +130,12 @@ class Run:
             return 0
         self._finish()
         return 0
+
+    def close(self) -> None:
+        """Ends what is open, also after a failure."""
+        self.progress.close()
+        self.publisher.close()
+        self.parallel.close()
 
     def _one_step(self) -> None:
         started = time.monotonic()
@@ -380,4 +389,4 @@ def wanted_tracker(settings: PretrainConfig) -> str | None:
 
 if __name__ == "__main__":
     begin_with_tcmalloc()
-    sys.exit(run_main(main))
+    leave(run_main(main))

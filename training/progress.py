@@ -78,11 +78,10 @@ class Progress:
             self._accelerator.log(texts, step=step)
 
     def close(self) -> None:
-        """Ends the bar, the file and the trackers."""
+        """Ends the bar and the file."""
         self._bar.close()
         if self._active:
             self._file.close()
-        self._accelerator.end_training()
 
     def _write(self, event: str, step: int, figures: dict[str, float]) -> None:
         if self._active:
