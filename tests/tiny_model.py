@@ -16,8 +16,8 @@ from training.artifact.manifest import Manifest
 from training.artifact.shape import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig, TokenizerConfig
-from training.initial import initialise
-from training.packing import EncodedText, pack_document
+from training.shards.packing import EncodedText, pack_document
+from training.step.initial import initialise
 from training.train_tokenizer import train_tokenizer
 
 CONTEXT_TOKENS = 512

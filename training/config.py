@@ -127,7 +127,9 @@ class PretrainConfig:
     shard_model: bool = False  # a process holds a part of the weights only: FSDP instead of DDP
     gradient_checkpointing: bool = False  # less memory, a third more arithmetic
     within_documents: bool = True  # attention and positions end at a document's edge
-    rare_token_slices: int = 8  # a block takes one into its gradient; 1 for all (training/loss.py)
+    rare_token_slices: int = (
+        8  # a block takes one into its gradient; 1 for all (training/step/loss.py)
+    )
     validate_every_steps: int = 250
     validation_blocks: int = 32
     save_every_steps: int = 100
@@ -194,7 +196,7 @@ class RunConfig:
     """The whole file."""
 
     name: str = "default"
-    size: str | None = None  # 17M: chooses the network (training/dial.py)
+    size: str | None = None  # 17M: chooses the network (training/dial/choice.py)
     budget: str | None = None  # 60min or 150M tokens: chooses steps, batch and rates
     paths: PathsConfig = field(default_factory=PathsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)

@@ -1,12 +1,11 @@
 """Documents to shards: ``python -m training.prepare CONFIG.toml [key=value ...]``.
 
 Encodes the corpus, splits pieces for infilling at the config's rate, packs them into fixed-length
-blocks and writes the shard folder (see ``training.shards``), with the corpus' page once more, now
-with its tokens. Training documents get infilling;
-held-out ones stay left to right, so that validation measures plain language modelling. Row groups
-are encoded in parallel into files beside the shard folder, from which an interrupted run goes on,
-and written in order: the output depends on corpus, tokenizer and config alone, not on the number of
-processes or interruptions.
+blocks and writes the shard folder (see ``training.shards.blocks``), with the corpus' page once
+more, now with its tokens. Training documents get infilling; held-out ones stay left to right, so
+that validation measures plain language modelling. Row groups are encoded in parallel into files
+beside the shard folder, from which an interrupted run goes on, and written in order: the output
+depends on corpus, tokenizer and config alone, not on the number of processes or interruptions.
 """
 
 import dataclasses
@@ -25,7 +24,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training import encoding, packing
 from training.artifact import fim, tokenizer, word_cache
 from training.artifact.errors import ConfigError, CorpusError, run_main
 from training.artifact.files import (
@@ -39,9 +37,10 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, ShardsConfig
 from training.corpus.page import html_page
 from training.corpus_reader import corpus_hash, read_report, row_groups
-from training.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.progress import progress_bar
-from training.shards import META_FILE, ShardWriter
+from training.shards import encoding, packing
+from training.shards.blocks import META_FILE, ShardWriter
+from training.shards.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.train_tokenizer import TOKENIZER_FILE
 from training.workers import work_folder, worker_pool
 

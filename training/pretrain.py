@@ -21,7 +21,6 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from training.allocator import begin_with_tcmalloc
 from training.artifact.errors import (
     ConfigError,
     InvalidResultError,
@@ -31,23 +30,25 @@ from training.artifact.errors import (
 from training.artifact.schema import load_toml
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import PretrainConfig, RunConfig
-from training.dial import as_begun, measured_speed, turned
-from training.loss_scale import LossScale
-from training.network import build_network
-from training.objective import KINDS, to_tensors
-from training.optim import MasterOptimizer, schedule_factor
-from training.parallel import ParallelLoss, leave
+from training.dial.choice import as_begun, turned
+from training.dial.sizing import Data
+from training.dial.speed import measured_speed
 from training.progress import Progress
 from training.publish.publisher import Publisher
-from training.revision import current_commit
-from training.run_folder import Reached, RunFolder
-from training.run_page import write_run_page
-from training.samples import samples
-from training.shards import BlockReader
-from training.sizing import Data
-from training.throughput import flops_per_token, matmul_peak
+from training.run.allocator import begin_with_tcmalloc
+from training.run.evaluation import Evaluation
+from training.run.folder import Reached, RunFolder
+from training.run.page import write_run_page
+from training.run.revision import current_commit
+from training.shards.blocks import BlockReader
+from training.step.loss_scale import LossScale
+from training.step.network import build_network
+from training.step.objective import KINDS, to_tensors
+from training.step.optim import MasterOptimizer, schedule_factor
+from training.step.parallel import ParallelLoss, leave
+from training.step.throughput import flops_per_token, matmul_peak
 from training.train_tokenizer import TOKENIZER_FILE
-from training.validate import ALL_BLOCKS, bytes_per_token, evenly_spaced, validate
+from training.validate import ALL_BLOCKS
 
 
 def main(argv: Sequence[str]) -> int:
@@ -83,10 +84,13 @@ class Run:
         self.accelerator = accelerator
         self.settings = config.pretrain
         self.reader = BlockReader(config.paths.shards, "train")
-        self.heldout = BlockReader(config.paths.shards, "heldout")
         self.tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
         self.folder = RunFolder(config, self.reader, self.tokenizer)
-        self.token_bytes = bytes_per_token(self.tokenizer)
+        self.evaluation = Evaluation(
+            BlockReader(config.paths.shards, "heldout"),
+            self.tokenizer,
+            within_documents=self.settings.within_documents,
+        )
         if self.accelerator.log_with:
             self.accelerator.init_trackers("logs")
         self.n_micro = micro_batches(self.settings, self.accelerator.num_processes)
@@ -216,22 +220,9 @@ class Run:
         return is_best
 
     def _validate(self, n_blocks: int) -> dict[str, float]:
-        indices = evenly_spaced(len(self.heldout), n_blocks)
-        has_quality = bool(self.reader.meta.get("has_quality"))
         with self.parallel.evaluating():
-            found = validate(
-                self.model,
-                self.heldout,
-                self.token_bytes,
-                indices,
-                within_documents=self.settings.within_documents,
-            )
-            written = list(samples(self.model, self.tokenizer, has_quality=has_quality))
-        figures = {
-            "validation_loss": found.loss,
-            "validation_perplexity": found.perplexity,
-            "validation_bits_per_byte": found.bits_per_byte,
-        }
+            figures = self.evaluation.losses(self.model, n_blocks)
+            written = self.evaluation.samples(self.model)
         self.progress.validation(self.reached.step, figures)
         self.progress.samples(self.reached.step, written)
         return figures

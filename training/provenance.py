@@ -25,8 +25,8 @@ from training.artifact.errors import ArtifactError, ConfigError, CorpusError, ru
 from training.artifact.files import file_sha256, write_text_atomically
 from training.artifact.manifest import Manifest
 from training.artifact.schema import from_mapping
-from training.checkpoint import STATE_RECORD
-from training.shards import BlockReader, pieces_file, shards_hash
+from training.run.checkpoint import STATE_RECORD
+from training.shards.blocks import BlockReader, pieces_file, shards_hash
 
 SPLIT = "train"
 SHOWN_DOCUMENTS = 10  # of the most seen, in the summary

@@ -2,7 +2,7 @@
 
 A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
 the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``, with a
-page of it (``.html``); the report's figures (``training.tokenizer_report``) are measured on the
+page of it (``.html``); the report's figures (``training.vocabulary.report``) are measured on the
 held-out packages, which the vocabulary has not seen.
 
 Source: Radford et al. 2019 (byte-level BPE and the splitting pattern of GPT-2).
@@ -29,8 +29,8 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import corpus_hash, read_rows, row_groups
 from training.progress import progress_bar
-from training.tokenizer_page import html_page
-from training.tokenizer_report import load_compared, measure
+from training.vocabulary.page import html_page
+from training.vocabulary.report import load_compared, measure
 
 TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"

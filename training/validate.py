@@ -21,9 +21,9 @@ from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import file_sha256
 from training.artifact.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
-from training.loss import token_losses
-from training.objective import to_tensors
-from training.shards import BlockReader
+from training.shards.blocks import BlockReader
+from training.step.loss import token_losses
+from training.step.objective import to_tensors
 
 ALL_BLOCKS = 256  # of a full validation, spread evenly over the held-out packages
 

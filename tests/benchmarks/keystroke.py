@@ -17,7 +17,7 @@ from server.engine.machine import use_threads
 from server.engine.network import Network
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config
-from training.initial import initialise
+from training.step.initial import initialise
 
 PROMPT_TOKENS, CHANGED_TOKENS, NEW_TOKENS, N_KEYS = 512, 2, 12, 60
 

@@ -22,8 +22,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.allocator import find_tcmalloc
-from training.shards import BlockReader
+from training.run.allocator import find_tcmalloc
+from training.shards.blocks import BlockReader
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENIZER = ROOT / "server/model"

@@ -26,12 +26,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
-from training.allocator import begin_with_tcmalloc
 from training.artifact.directory import load_artifact
 from training.artifact.documents import Documents
 from training.artifact.tokenizer import CodeTokenizer
-from training.loss import token_losses
-from training.shards import BlockReader
+from training.run.allocator import begin_with_tcmalloc
+from training.shards.blocks import BlockReader
+from training.step.loss import token_losses
 from training.validate import bytes_per_token, evenly_spaced
 
 ROOT = Path(__file__).resolve().parents[2]

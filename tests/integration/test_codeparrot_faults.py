@@ -24,8 +24,8 @@ from training.artifact.gpt2 import GPT2
 from training.artifact.schema import load_toml, to_mapping
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, TokenizerConfig
-from training.initial import initialise
-from training.shards import BlockReader
+from training.shards.blocks import BlockReader
+from training.step.initial import initialise
 from training.train_tokenizer import train_tokenizer
 from training.validate import bytes_per_token, validate
 

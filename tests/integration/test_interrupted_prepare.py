@@ -11,8 +11,8 @@ import pytest
 
 from training.artifact.errors import CorpusError
 from training.artifact.files import file_sha256
-from training.encoding import EncodedGroup
 from training.prepare import main as prepare
+from training.shards.encoding import EncodedGroup
 from training.train_tokenizer import main as train_tokenizer
 from training.workers import work_folder, worker_pool
 

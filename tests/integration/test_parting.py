@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config
 from training.config import PretrainConfig
-from training.parallel import ParallelLoss
+from training.step.parallel import ParallelLoss
 
 
 def threads_of_the_connection():

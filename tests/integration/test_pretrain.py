@@ -13,10 +13,10 @@ from training_run import ROOT, curve, finish, launch, processes_of, trainer
 from training.artifact.directory import load_artifact
 from training.artifact.errors import ConfigError, CorpusError
 from training.artifact.schema import load_toml
-from training.checkpoint import checkpoints
 from training.config import RunConfig
 from training.prepare import main as prepare
-from training.shards import BlockReader, shards_hash
+from training.run.checkpoint import checkpoints
+from training.shards.blocks import BlockReader, shards_hash
 from training.validate import main as validate
 
 pytestmark = pytest.mark.integration

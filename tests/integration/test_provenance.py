@@ -16,7 +16,7 @@ from training.artifact.errors import ArtifactError, ConfigError, CorpusError, ru
 from training.artifact.schema import load_toml
 from training.config import RunConfig
 from training.provenance import Walk, block_readings, main, seen_documents
-from training.shards import BlockReader
+from training.shards.blocks import BlockReader
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ import torch
 from training_run import curve, finish, launch, processes_of
 
 from training.artifact.directory import load_artifact
-from training.checkpoint import checkpoints
+from training.run.checkpoint import checkpoints
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs each
 

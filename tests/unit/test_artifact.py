@@ -10,7 +10,7 @@ from training.artifact.errors import ArtifactError
 from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.shape import GPT2Config
-from training.initial import initialise
+from training.step.initial import initialise
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from training.checkpoint import (
+from training.run.checkpoint import (
     STATE_RECORD,
     checkpoints,
     discard_unfinished,

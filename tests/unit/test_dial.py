@@ -7,8 +7,8 @@ import pytest
 from training.artifact.errors import ConfigError
 from training.artifact.schema import load_toml, to_mapping
 from training.config import ModelConfig, OptimConfig, RunConfig
-from training.dial import Speed, as_begun, turned
-from training.sizing import (
+from training.dial.choice import as_begun, turned
+from training.dial.sizing import (
     Data,
     batch_blocks_for,
     learning_rates_for,
@@ -17,9 +17,11 @@ from training.sizing import (
     seconds_in,
     shape_for,
 )
+from training.dial.speed import Speed
+from training.validate import ALL_BLOCKS
 
 DATA = Data(vocab_size=16_384, block_tokens=1024)
-SPEED = Speed(tokens_per_s=2500.0, update_s=0.3)
+SPEED = Speed(tokens_per_s=2500.0, update_s=0.3, block_s=0.12, samples_s=1.5)
 
 
 @pytest.fixture
@@ -69,13 +71,46 @@ def test_times_are_read(budget, seconds):
     assert seconds_in(budget) == seconds
 
 
-def test_an_hour_is_an_hour(config_with):
+def seconds_of(config):
+    """What the whole run takes: its steps, and the validations on the way and at the end."""
+    settings = config.pretrain
+    on_the_way = (settings.steps - 1) // settings.validate_every_steps
+    return (
+        settings.steps * SPEED.step_s(settings.batch_blocks * DATA.block_tokens)
+        + on_the_way * SPEED.validation_s(settings.validation_blocks)
+        + SPEED.validation_s(ALL_BLOCKS)
+    )
+
+
+@pytest.mark.parametrize("minutes", [3, 10, 60, 600])
+def test_a_budget_of_time_is_kept(config_with, minutes):
     """If it fails, the run is not done when its owner comes back."""
-    config, _ = turn(config_with("size=17M", "budget=60min"))
+    config, _ = turn(config_with("size=17M", f"budget={minutes}min"))
+    assert 0.9 * minutes * 60 < seconds_of(config) <= minutes * 60
     batch = config.pretrain.batch_blocks * DATA.block_tokens
-    assert 0.75 * 3600 < config.pretrain.steps * SPEED.step_s(batch) <= 3600
-    assert config.model == ModelConfig()
     assert config.pretrain.save_every_steps * SPEED.step_s(batch) <= 330
+
+
+def test_an_hour_trains_the_default_network_and_validates_often(config_with):
+    config, reasons = turn(config_with("size=17M", "budget=60min"))
+    assert config.model == ModelConfig()
+    assert config.pretrain.steps // config.pretrain.validate_every_steps in (20, 21)
+    assert any("for 21 validations" in reason for reason in reasons)
+
+
+def test_small_batches_are_measured_again(config_with):
+    """A pass over few blocks is slower by the token than the one that was measured first."""
+    measured = []
+
+    def measure(config):
+        measured.append(config.pretrain.micro_batch_blocks)
+        return SPEED
+
+    config, _ = turned(
+        config_with("size=17M", "budget=10min"), (), DATA, n_processes=1, measure=measure
+    )
+    assert measured == [8, config.pretrain.micro_batch_blocks]
+    assert measured[1] < 8
 
 
 def test_tokens_are_tokens_and_the_reasons_say_so(config_with):
@@ -127,7 +162,8 @@ def test_a_new_folder_begins_anew(config_with):
         (["size=17X"], "wanted a number of parameters such as 17M"),
         (["size=200K"], "the smallest network for 16,384 tokens has"),
         (["budget=soon"], "wanted a time such as 60min or 8h, or tokens such as 150M"),
-        (["budget=5s"], "too few to learn anything"),
+        (["budget=5s"], "is 0 steps here, too few to learn anything"),
+        (["budget=45s"], "too few to learn anything"),
     ],
 )
 def test_what_cannot_be_had_is_said_in_one_sentence(config_with, overrides, message):

@@ -9,8 +9,8 @@ import pytest
 from training.artifact.fim import FimLayout
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.config import FimConfig, TokenizerConfig
-from training.packing import EncodedText, fim_piece, middle_span, pack_document
-from training.shards import pieces_to_blocks
+from training.shards.blocks import pieces_to_blocks
+from training.shards.packing import EncodedText, fim_piece, middle_span, pack_document
 from training.train_tokenizer import train_tokenizer
 
 SOURCE = "".join(

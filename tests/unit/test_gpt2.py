@@ -9,7 +9,7 @@ from training.artifact.attention import causal_attention, fused_attention
 from training.artifact.documents import Documents
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config, transformers_config
-from training.initial import initialise
+from training.step.initial import initialise
 
 CONFIG = GPT2Config(vocab_size=160, n_positions=700, n_embd=32, n_layer=2, n_head=4)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training import loss
-from training.loss import IGNORED, columns_of, next_token_loss, token_losses
+from training.step import loss
+from training.step.loss import IGNORED, columns_of, next_token_loss, token_losses
 
 VOCABULARY = 50
 
@@ -27,7 +27,7 @@ def plain_gradients(hidden, weight, targets):
 
 def test_chunked_loss_equals_cross_entropy(monkeypatch, problem):
     """If it fails, training minimises something else than it prints."""
-    monkeypatch.setattr("training.loss.CHUNK_LOGITS", VOCABULARY * 7)
+    monkeypatch.setattr("training.step.loss.CHUNK_LOGITS", VOCABULARY * 7)
     plain, wanted = plain_gradients(*problem)
     chunked, losses = next_token_loss(*problem)
     torch.testing.assert_close(chunked, plain)

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from training.loss_scale import FIRST_SCALE, GOOD_STEPS, LossScale
+from training.step.loss_scale import FIRST_SCALE, GOOD_STEPS, LossScale
 
 
 def test_a_bad_step_is_left_out_and_halves_the_scale():

@@ -7,8 +7,8 @@ from training.artifact.errors import CorpusError
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config
 from training.config import OptimConfig
-from training.initial import initialise
-from training.optim import MasterOptimizer, group_of, schedule_factor
+from training.step.initial import initialise
+from training.step.optim import MasterOptimizer, group_of, schedule_factor
 
 TINY = GPT2Config(vocab_size=64, n_positions=16, n_embd=16, n_layer=2, n_head=2)
 

@@ -6,8 +6,8 @@ import pytest
 
 from training.artifact.errors import CorpusError
 from training.artifact.shape import GPT2Config
-from training.run_page import read_metrics, write_run_page
-from training.throughput import flops_per_token
+from training.run.page import read_metrics, write_run_page
+from training.step.throughput import flops_per_token
 
 
 def step(number, loss):

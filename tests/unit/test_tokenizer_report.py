@@ -9,8 +9,8 @@ from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
 from training.config import TokenizerConfig
-from training.tokenizer_report import load_compared, measure
 from training.train_tokenizer import main, train_tokenizer
+from training.vocabulary.report import load_compared, measure
 
 BYTES = byte_alphabet()
 SPACE = BYTES[0x20]

@@ -22,8 +22,8 @@ from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import ShardsConfig
 from training.corpus_reader import RowGroup, read_rows
-from training.packing import EncodedText, Piece, pack_document
-from training.shards import pieces_to_blocks
+from training.shards.blocks import pieces_to_blocks
+from training.shards.packing import EncodedText, Piece, pack_document
 
 DOCUMENT_COLUMNS = ["package", "version", "path", "licence", "quality", "sha256"]
 QUALITY_OF_LEVEL = dict(zip(("low", "mid", "high"), QUALITY_TOKENS, strict=True))

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.artifact.errors import CorpusError
-from training.packing import Piece
+from training.shards.packing import Piece
 
 META_FILE = "shards.json"
 PIECE_DTYPE = np.dtype([("first_token", "<i8"), ("document", "<i4"), ("is_fim", "?")])

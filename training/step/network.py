@@ -10,7 +10,7 @@ from training.artifact.errors import ConfigError
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config
 from training.config import PretrainConfig
-from training.initial import initialise
+from training.step.initial import initialise
 
 
 def build_network(shape: GPT2Config, settings: PretrainConfig, device: torch.device) -> GPT2:

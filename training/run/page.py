@@ -1,4 +1,4 @@
-"""A run as a page to look at: ``python -m training.run_page RUN`` writes ``RUN/report.html``.
+"""A run as a page to look at: ``python -m training.run.page RUN`` writes ``RUN/report.html``.
 
 Drawn from ``metrics.jsonl`` alone, whether the run is finished or not; pretraining writes it at its
 end.
@@ -96,7 +96,7 @@ def _points(events: Sequence[Event], kind: str, name: str) -> list[tuple[float, 
 def main(argv: Sequence[str]) -> int:
     """Writes the page of the run that is named."""
     if len(argv) != 1:
-        raise ConfigError("usage: python -m training.run_page RUN")
+        raise ConfigError("usage: python -m training.run.page RUN")
     sys.stdout.write(f"{write_run_page(Path(argv[0]))}\n")
     return 0
 

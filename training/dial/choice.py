@@ -1,27 +1,20 @@
 """The one dial: ``size=17M budget=60min`` in place of a dozen settings.
 
 From a number of parameters and a budget of time or tokens it chooses depth, width, batch, learning
-rates and steps (``training.sizing``), and says why. Time becomes tokens by the speed that this very
-machine reaches with that network. A run that goes on keeps what was chosen when it began, and what
-is set by name beside the dial stays as it was set.
+rates and steps (``training.dial.sizing``), and says why. Time becomes tokens by the speed that this
+very machine reaches with that network. A run that goes on keeps what was chosen when it began, and
+what is set by name beside the dial stays as it was set.
 """
 
 import json
 import math
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import torch
 
 from training.artifact.errors import ConfigError
 from training.artifact.schema import apply_overrides, from_mapping, to_mapping
 from training.config import RunConfig
-from training.network import build_network
-from training.optim import MasterOptimizer
-from training.parallel import ParallelLoss
-from training.sizing import (
+from training.dial.sizing import (
     KNOWN_BATCH_TOKENS,
     KNOWN_TOKENS,
     KNOWN_WIDTH,
@@ -34,14 +27,14 @@ from training.sizing import (
     shape_for,
     tokens_in,
 )
+from training.dial.speed import Speed
 from training.validate import ALL_BLOCKS
 
 TOKENS_OF_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
-VALIDATIONS = 20
-VALIDATION_SHARE = 0.25  # of the time, at most
+VALIDATIONS = 20  # on the way, at most
+VALIDATION_SHARE = 0.1  # of the time, at most, for those on the way
 SAVE_EVERY_S = 300.0
 FEWEST_STEPS = 20
-MEASURE_S = 5.0
 CHOSEN = {
     "model": ("n_embd", "n_layer", "n_head"),
     "optim": ("matrix_learning_rate", "learning_rate", "warmup_steps"),
@@ -53,18 +46,6 @@ CHOSEN = {
         "save_every_steps",
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """What all processes reach together: of the passes through the network, and of an update."""
-
-    tokens_per_s: float
-    update_s: float
-
-    def step_s(self, tokens: float) -> float:
-        """Returns the seconds of a step on so many tokens."""
-        return tokens / self.tokens_per_s + self.update_s
 
 
 def turned(
@@ -95,8 +76,11 @@ def turned(
         reasons.append(_why_shape(config, data))
     if config.budget is not None:
         speed = measure(config)
-        tokens = _tokens(config, data, n_processes, speed)
-        config = _with(config, _training(config, tokens, data, n_processes, speed), overrides)
+        chosen = _with(config, _training(config, data, n_processes, speed), overrides)
+        if chosen.pretrain.micro_batch_blocks != config.pretrain.micro_batch_blocks:
+            speed = measure(chosen)  # smaller passes are slower
+            chosen = _with(config, _training(config, data, n_processes, speed), overrides)
+        config = chosen
         reasons += _why_training(config, data, speed)
     return config, reasons
 
@@ -124,47 +108,6 @@ def as_begun(config: RunConfig, overrides: Sequence[str]) -> RunConfig | None:
     return _with(config, chosen, overrides)
 
 
-def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
-    """Trains the network on noise for a few seconds, all processes at once."""
-    device, settings = accelerator.device, config.pretrain
-    shape = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
-    model = build_network(shape, settings, device)
-    loss = ParallelLoss(model, accelerator, settings)
-    optimizer = MasterOptimizer(model, config.optim)
-    size = (settings.micro_batch_blocks, data.block_tokens)
-    ids = torch.randint(data.vocab_size, size, device=device)
-    noise = (ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool))
-    pass_s: list[float] = []
-    update_s: list[float] = []
-    began = _now()
-    while not bool(accelerator.reduce(torch.tensor(_enough(pass_s, began), device=device))):
-        started = _now()
-        accelerator.backward(loss(*noise)[0])
-        done = _now()
-        optimizer.take_gradients()
-        optimizer.clip()
-        optimizer.step(0.0)
-        pass_s.append(done - started)
-        update_s.append(_now() - done)
-    loss.close()
-    slowest = torch.tensor([min(pass_s), min(update_s)], device=device)
-    seconds = accelerator.gather(slowest[None]).amax(0)
-    tokens = accelerator.num_processes * ids.numel()
-    return Speed(tokens_per_s=tokens / float(seconds[0]), update_s=float(seconds[1]))
-
-
-def _enough(pass_s: Sequence[float], began: float) -> float:
-    fewest = 3  # the first is slow
-    return float(len(pass_s) >= fewest and _now() - began > MEASURE_S)
-
-
-def _now() -> float:
-    """Returns the time, in seconds, when the device is done with all it was given."""
-    if torch.accelerator.is_available():
-        torch.accelerator.synchronize()
-    return time.perf_counter()
-
-
 def _with(config: RunConfig, chosen: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
     values = to_mapping(config)
     for table, settings in chosen.items():
@@ -173,30 +116,37 @@ def _with(config: RunConfig, chosen: dict[str, Any], overrides: Sequence[str]) -
     return from_mapping(RunConfig, values, where="the dial")
 
 
-def _tokens(config: RunConfig, data: Data, n_processes: int, speed: Speed) -> float:
-    """Returns how many tokens the budget allows."""
+def _batch_and_steps(
+    config: RunConfig, data: Data, n_processes: int, speed: Speed
+) -> tuple[int, int]:
+    """Returns the blocks of a step, and how many steps the budget allows beside validations."""
     assert config.budget is not None
     seconds = seconds_in(config.budget)
     if seconds is None:
-        return tokens_in(config.budget)
-    blocks = VALIDATIONS * config.pretrain.validation_blocks + ALL_BLOCKS
-    validation_s = blocks * data.block_tokens / speed.tokens_per_s  # a third, on one process
-    seconds -= min(validation_s, VALIDATION_SHARE * seconds)
-    batch = batch_blocks_for(seconds * speed.tokens_per_s, data, n_processes) * data.block_tokens
-    return seconds / speed.step_s(batch) * batch
+        tokens = tokens_in(config.budget)
+        batch = batch_blocks_for(tokens, data, n_processes)
+        return batch, round(tokens / (batch * data.block_tokens))
+    on_the_way = speed.validation_s(config.pretrain.validation_blocks)
+    validations_s = _validations(seconds, on_the_way) * on_the_way + speed.validation_s(ALL_BLOCKS)
+    seconds = max(0.0, seconds - validations_s)
+    batch = batch_blocks_for(seconds * speed.tokens_per_s, data, n_processes)
+    return batch, int(seconds / speed.step_s(batch * data.block_tokens))
 
 
-def _training(
-    config: RunConfig, tokens: float, data: Data, n_processes: int, speed: Speed
-) -> dict[str, Any]:
-    batch = batch_blocks_for(tokens, data, n_processes)
-    steps = round(tokens / (batch * data.block_tokens))
+def _validations(seconds: float, of_one: float) -> int:
+    return max(1, min(VALIDATIONS, int(VALIDATION_SHARE * seconds / of_one)))
+
+
+def _training(config: RunConfig, data: Data, n_processes: int, speed: Speed) -> dict[str, Any]:
+    batch, steps = _batch_and_steps(config, data, n_processes, speed)
     if steps < FEWEST_STEPS:
         raise ConfigError(
             f"budget={config.budget} is {steps} steps here, too few to learn anything; take a"
             " larger budget, or a smaller size"
         )
     step_s = speed.step_s(batch * data.block_tokens)
+    of_one = speed.validation_s(config.pretrain.validation_blocks)
+    validations = _validations(steps * step_s, of_one)
     return {
         "optim": {
             **learning_rates_for(config.model.n_embd),
@@ -208,7 +158,7 @@ def _training(
             "micro_batch_blocks": math.gcd(
                 batch // n_processes, config.pretrain.micro_batch_blocks
             ),
-            "validate_every_steps": max(1, steps // VALIDATIONS),
+            "validate_every_steps": math.ceil(steps / (validations + 1)),
             "save_every_steps": max(1, min(steps, round(SAVE_EVERY_S / step_s))),
         },
     }
@@ -227,12 +177,16 @@ def _why_training(config: RunConfig, data: Data, speed: Speed) -> list[str]:
     settings, optim = config.pretrain, config.optim
     batch = settings.batch_blocks * data.block_tokens
     step_s, tokens = speed.step_s(batch), settings.steps * batch
+    on_the_way = (settings.steps - 1) // settings.validate_every_steps
+    validation_s = on_the_way * speed.validation_s(settings.validation_blocks)
+    validation_s += speed.validation_s(ALL_BLOCKS)
     of_parameter = tokens / n_parameters(config.model, data)
     is_short = of_parameter < TOKENS_OF_PARAMETER
     speed_line = f"{batch / step_s:,.0f} tokens a second, measured here with this network"
     budget_line = (
         f"budget={config.budget}: {tokens / 1e6:,.1f}M tokens, {settings.steps} steps of"
-        f" {step_s:.2f} s, together {settings.steps * step_s / 60:,.0f} minutes"
+        f" {step_s:.2f} s, together {settings.steps * step_s / 60:,.1f} minutes, and"
+        f" {validation_s / 60:,.1f} for {on_the_way + 1} validations"
     )
     batch_line = (
         f"{settings.batch_blocks} blocks a step, {batch:,} tokens: {KNOWN_BATCH_TOKENS:,} fit a"

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from training.artifact.documents import Documents
 from training.artifact.gpt2 import GPT2
-from training.loss import IGNORED, next_token_loss
-from training.shards import Blocks
+from training.shards.blocks import Blocks
+from training.step.loss import IGNORED, next_token_loss
 
 KINDS = ("left_to_right", "fim")
 
@@ -21,7 +21,7 @@ class LossModule(nn.Module):
     Args:
         model: The network.
         within_documents: Whether attention and positions end at a document's edge.
-        n_slices: Of the rare tokens in the loss' gradient (``training.loss``).
+        n_slices: Of the rare tokens in the loss' gradient (``training.step.loss``).
     """
 
     def __init__(self, model: GPT2, *, within_documents: bool, n_slices: int) -> None:

@@ -25,7 +25,7 @@ from torch.distributed.tensor import DTensor
 
 from training.artifact.gpt2 import GPT2
 from training.config import PretrainConfig
-from training.objective import LossModule
+from training.step.objective import LossModule
 
 
 class ParallelLoss:

@@ -2,7 +2,7 @@
 
 config.json      the resolved configuration
 metrics.jsonl    a line a step (``training.progress``)
-checkpoints/     to go on from (``training.checkpoint``)
+checkpoints/     to go on from (``training.run.checkpoint``)
 outbox/          what waits to be published (``training.publish``)
 model/           the finished artifact
 """
@@ -24,17 +24,17 @@ from training.artifact.shape import GPT2Config
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.attribution import model_attribution
-from training.card import model_card
-from training.checkpoint import (
+from training.config import RunConfig
+from training.run.card import model_card
+from training.run.checkpoint import (
     TrainingState,
     discard_unfinished,
     load_newest_state,
     save_checkpoint,
     write_state,
 )
-from training.config import RunConfig
-from training.revision import current_commit
-from training.shards import BlockReader, shards_hash
+from training.run.revision import current_commit
+from training.shards.blocks import BlockReader, shards_hash
 
 
 @dataclasses.dataclass(frozen=True)

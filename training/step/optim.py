@@ -19,8 +19,8 @@ from torch.distributed.tensor import DTensor
 
 from training.artifact.errors import CorpusError
 from training.config import OptimConfig
-from training.parallel import local_part, local_rows, sharded_like
-from training.state_shards import StateReader
+from training.step.parallel import local_part, local_rows, sharded_like
+from training.step.state_shards import StateReader
 
 GROUPS = ("matrices", "embeddings", "positions", "vectors")
 

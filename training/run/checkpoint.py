@@ -2,8 +2,8 @@
 
 A run's ``checkpoints`` folder holds ``step-00000100`` and so on. Each is an artifact directory that
 server and evaluation can load, with ``training_state.json`` and the optimiser's tensors
-(``training.state_shards``) beside it. Nothing is pickled. Every process that holds a part of the
-tensors writes it aside (``write_state``), then the main one makes the checkpoint of the parts.
+(``training.step.state_shards``) beside it. Nothing is pickled. Every process that holds a part of
+the tensors writes it aside (``write_state``), then the main one makes the checkpoint of the parts.
 Which steps to save is the loop's decision; which to keep is decided here: the newest few, the best
 on the held-out packages, and every n-th step.
 """
@@ -26,7 +26,7 @@ from training.artifact.files import (
     sync_directory,
     write_json_atomically,
 )
-from training.state_shards import StateReader, write_shard
+from training.step.state_shards import StateReader, write_shard
 
 STATE_RECORD = "training_state.json"
 _ASIDE = ".unfinished-"

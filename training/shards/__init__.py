@@ -1,0 +1,1 @@
+"""Documents as blocks of tokens: made once, read in any order."""

@@ -1,0 +1,1 @@
+"""One training step: network, loss, gradients over many processes, update."""

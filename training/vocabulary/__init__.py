@@ -1,0 +1,1 @@
+"""How well a vocabulary fits the text it was learned on."""
