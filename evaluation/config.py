@@ -23,7 +23,10 @@ STOP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """How samples are drawn."""
+    """How samples are drawn.
+
+    ``stop`` ends the completion of a prompt; what fills a gap ends where the model ends it.
+    """
 
     n: int = 5
     temperature: float = 0.2
@@ -31,6 +34,12 @@ class Generation:
     max_new_tokens: int = 256
     seed: int = 0
     stop: tuple[str, ...] = STOP
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.max_new_tokens < 1:
+            raise ValueError("--n and --max-new-tokens must be at least 1")
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError("--temperature must be 0 or more, --top-p above 0 and at most 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +53,7 @@ class PassConfig:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        if self.generation.n < 1 or not self.k or min(self.k) < 1:
-            raise ValueError("n and every k must be at least 1")
-        if max(self.k) > self.generation.n:
-            raise ValueError(
-                f"pass@{max(self.k)} needs at least {max(self.k)} samples a problem,"
-                f" --n is {self.generation.n}"
-            )
+        if not self.k or min(self.k) < 1:
+            raise ValueError("every k must be at least 1")
+        if self.workers < 1:
+            raise ValueError("--workers must be at least 1")

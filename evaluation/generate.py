@@ -1,48 +1,86 @@
-"""Samples from the completer that users get, problem by problem, resumable."""
+"""Samples, problem by problem, resumable; over several processes if Accelerate started them.
 
-import hashlib
+Each process takes every so-manieth problem and writes a file of its own. What any of them wrote
+counts when the run goes on, however many processes there are then.
+"""
+
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from evaluation.config import Generation
-from evaluation.journal import Journal, read_journal
-from evaluation.problems import Problem
-from server.completer import Completer
+from evaluation.journal import Journal, line_of, read_journal
+from evaluation.problems.problem import Problem
+from evaluation.writers.writer import Writer
+from training.artifact.files import write_text_atomically
 
-
-def problem_seed(seed: int, task_id: str) -> int:
-    """Returns a problem's own seed, the same whatever was generated before it."""
-    digest = hashlib.sha256(f"{seed}:{task_id}".encode()).digest()
-    return int.from_bytes(digest[:6], "big")
+SAMPLES_FILE = "samples.jsonl"
 
 
 def generate_samples(
-    completer: Completer, problems: Iterable[Problem], generation: Generation, path: Path
+    writer: Writer,
+    problems: Sequence[Problem],
+    generation: Generation,
+    out: Path,
+    *,
+    process: int = 0,
+    n_processes: int = 1,
 ) -> None:
-    """Appends ``{task_id, sample, completion}`` records for every sample not yet in ``path``."""
-    done: dict[str, set[int]] = {}
-    for record in read_journal(path):
-        done.setdefault(record["task_id"], set()).add(record["sample"])
-    problems = list(problems)
-    with Journal(path) as journal, tqdm(problems, desc="generating", file=sys.stderr) as bar:
+    """Appends ``{task_id, sample, completion}`` records for every sample that is not there yet.
+
+    Args:
+        writer: Who writes.
+        problems: All problems of the run.
+        generation: How.
+        out: The run's folder.
+        process: Which of the processes this is.
+        n_processes: How many share the problems.
+    """
+    done = _numbers_done(out)
+    mine = [
+        p for p in problems[process::n_processes] if len(done.get(p.task_id, ())) < generation.n
+    ]
+    path = out / _part(process)
+    bar = tqdm(mine, desc="generating", file=sys.stderr, disable=process != 0)
+    with Journal(path) as journal, bar:
         for problem in bar:
             have = done.get(problem.task_id, set())
-            if len(have) >= generation.n:
-                continue
-            completions = completer.generate(
-                problem.prompt,
-                n=generation.n,
-                max_new_tokens=generation.max_new_tokens,
-                temperature=generation.temperature,
-                top_p=generation.top_p,
-                seed=problem_seed(generation.seed, problem.task_id),
-                stop=generation.stop,
-            )
-            for number, completion in enumerate(completions):
+            first = next(n for n in range(generation.n) if n not in have)
+            texts = writer.write(problem, generation, first=first)
+            for number, completion in enumerate(texts, first):
                 if number not in have:
                     journal.append(
                         {"task_id": problem.task_id, "sample": number, "completion": completion}
                     )
+
+
+def gather_samples(problems: Sequence[Problem], out: Path) -> Path:
+    """Brings what all processes wrote into one file, in the problems' order.
+
+    Returns:
+        The file.
+    """
+    order = {problem.task_id: place for place, problem in enumerate(problems)}
+    records = [r for path in _parts(out) for r in read_journal(path) if r["task_id"] in order]
+    records.sort(key=lambda r: (order[r["task_id"]], r["sample"]))
+    samples = out / SAMPLES_FILE
+    write_text_atomically(samples, "".join(map(line_of, records)))
+    return samples
+
+
+def _numbers_done(out: Path) -> dict[str, set[int]]:
+    done: dict[str, set[int]] = {}
+    for path in _parts(out):
+        for record in read_journal(path):
+            done.setdefault(record["task_id"], set()).add(record["sample"])
+    return done
+
+
+def _part(process: int) -> str:
+    return f"written-{process}.jsonl"
+
+
+def _parts(out: Path) -> list[Path]:
+    return sorted(out.glob("written-*.jsonl"))

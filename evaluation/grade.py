@@ -1,68 +1,174 @@
-"""Samples to results: each is judged once, in any order, resumable."""
+"""Samples to results: each is judged once, in any order, resumable; written out in their order.
+
+Before a problem's samples count, its own canonical solution must pass its test here, under the same
+limits. If it does not, the problem is invalid: its samples are neither passed nor failed.
+"""
 
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.journal import Journal, read_journal
+from evaluation.journal import Journal, line_of, read_journal
 from evaluation.judge.host import Command, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
-from evaluation.problems import Problem
+from evaluation.problems.problem import Problem
 from training.artifact.errors import ConfigError
+from training.artifact.files import write_text_atomically
+
+RESULTS_FILE = "results.jsonl"
+VERDICTS_FILE = "verdicts.jsonl"  # in the order they came, kept to go on from
+VALIDITY_FILE = "validity.jsonl"  # of the problems
 
 
-def job_of(problem: Problem, completion: str) -> Job:
-    """Returns what the judge needs to know of a sample."""
+@dataclass(frozen=True, kw_only=True)
+class Court:
+    """How programs are judged: limits, number of sandboxes, and what starts one."""
+
+    limits: Limits
+    workers: int
+    command: Command
+    level: str
+
+
+def job_of(problem: Problem, program: str) -> Job:
+    """Returns what the judge needs to know of a program for a problem."""
     return Job(
         task_id=problem.task_id,
-        program=problem.prompt + completion + "\n",
+        program=program,
         entry_point=problem.entry_point,
-        prelude=problem.prompt + "\n    pass\n",
+        prelude=problem.prelude(),
         test=problem.test,
+        is_in_process=problem.is_in_process,
     )
+
+
+def check_problems(problems: Sequence[Problem], out: Path, court: Court) -> dict[str, str]:
+    """Judges the problems' canonical solutions, as far as they have any.
+
+    Returns:
+        For each problem whose solution does not pass, how it ended.
+    """
+    path = out / VALIDITY_FILE
+    done = {record["task_id"] for record in read_journal(path)}
+    todo = [p for p in problems if p.canonical_solution is not None and p.task_id not in done]
+    jobs = [job_of(p, p.program(p.canonical_solution or "")) for p in todo]
+    _judge(jobs, path, court, "checking problems", lambda index: {"task_id": todo[index].task_id})
+    return invalid_problems(out)
+
+
+def invalid_problems(out: Path) -> dict[str, str]:
+    """Returns what :func:`check_problems` found in a run's folder."""
+    return {
+        record["task_id"]: f"{record['outcome']}: {record['detail']}"
+        for record in read_journal(out / VALIDITY_FILE)
+        if not record["passed"]
+    }
 
 
 def grade_samples(
     samples: Path,
-    results: Path,
+    out: Path,
     problems: dict[str, Problem],
+    court: Court,
     *,
-    limits: Limits,
-    workers: int,
-    command: Command,
+    invalid: dict[str, str],
 ) -> None:
-    """Appends a result for every sample that has none; a sandbox failure is left for next time.
+    """Judges every sample that has no verdict yet, and writes ``results.jsonl``.
+
+    A line stands there for each sample, in their order. A sample that the sandbox failed on has
+    that as its outcome, is not scored, and is judged when the same command is run again.
 
     Raises:
         ConfigError: A sample is of no known problem.
         SandboxUnavailableError: The sandbox cannot be started.
     """
-    done = {(r["task_id"], r["sample"]) for r in read_journal(results)}
-    todo = [s for s in read_journal(samples) if (s["task_id"], s["sample"]) not in done]
-    for sample in todo:
+    path = out / VERDICTS_FILE
+    done = {(r["task_id"], r["sample"]) for r in read_journal(path)}
+    todo = []
+    for sample in read_journal(samples):
         if sample["task_id"] not in problems:
             raise ConfigError(f"{samples}: no problem is called {sample['task_id']!r}")
-    jobs = [job_of(problems[s["task_id"]], s["completion"]) for s in todo]
-    with Journal(results) as journal, tqdm(total=len(jobs), desc="judging", file=sys.stderr) as bar:
+        if sample["task_id"] not in invalid and _key(sample) not in done:
+            todo.append(sample)
+    jobs = [job_of(problems[s["task_id"]], _program(problems, s)) for s in todo]
+    _judge(jobs, path, court, "judging", lambda index: _named(todo[index]))
+    write_results(samples, out, problems, court.level, invalid=invalid)
+
+
+def write_results(
+    samples: Path,
+    out: Path,
+    problems: dict[str, Problem],
+    level: str,
+    *,
+    invalid: dict[str, str],
+    is_partial: bool = False,
+) -> None:
+    """Writes a line for each sample, in their order, from the verdicts that there are.
+
+    A sample without one is a failure of the sandbox; in a partial run it is left out.
+    """
+    verdicts = {_key(r): r for r in read_journal(out / VERDICTS_FILE)}
+    unjudged = {"outcome": Outcome.SANDBOX_FAILURE, "passed": False}
+    lines = []
+    for sample in read_journal(samples):
+        if is_partial and _key(sample) not in verdicts and sample["task_id"] not in invalid:
+            continue
+        found = verdicts.get(_key(sample), unjudged)
+        if sample["task_id"] in invalid:
+            found = {"outcome": Outcome.INVALID_PROBLEM, "passed": False}
+        mode = "in-process" if problems[sample["task_id"]].is_in_process else "split"
+        lines.append(line_of({**_named(sample), **found, "mode": mode, "isolation": level}))
+    write_text_atomically(out / RESULTS_FILE, "".join(lines))
+
+
+def _key(record: dict[str, Any]) -> tuple[str, int]:
+    return record["task_id"], record["sample"]
+
+
+def _named(record: dict[str, Any]) -> dict[str, Any]:
+    return {"task_id": record["task_id"], "sample": record["sample"]}
+
+
+def _program(problems: dict[str, Problem], sample: dict[str, Any]) -> str:
+    if "solution" in sample:
+        return f"{sample['solution']}\n"
+    return problems[sample["task_id"]].program(sample["completion"])
+
+
+def _judge(
+    jobs: Sequence[Job],
+    path: Path,
+    court: Court,
+    what: str,
+    name: Callable[[int], dict[str, Any]],
+) -> None:
+    """Appends a record for each verdict, named by the job's number; a sandbox failure has none."""
+    if not jobs:
+        return
+    with Journal(path) as journal, tqdm(total=len(jobs), desc=what, file=sys.stderr) as bar:
 
         def report(index: int, verdict: Verdict) -> None:
             bar.update()
             if verdict.outcome is not Outcome.SANDBOX_FAILURE:
-                journal.append(_record(todo[index], verdict))
+                journal.append({**name(index), **_record(verdict)})
 
-        judge_all(jobs, limits=limits, workers=workers, report=report, command=command)
+        judge_all(
+            jobs, limits=court.limits, workers=court.workers, report=report, command=court.command
+        )
 
 
-def _record(sample: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+def _record(verdict: Verdict) -> dict[str, Any]:
     return {
-        "task_id": sample["task_id"],
-        "sample": sample["sample"],
         "outcome": verdict.outcome,
         "passed": verdict.outcome is Outcome.PASSED,
         "detail": verdict.detail,
         "calls": verdict.calls,
         "cpu_s": verdict.cpu_s,
         "wall_s": verdict.wall_s,
+        "output": verdict.output,
     }

@@ -27,13 +27,22 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
         self._file.close()
 
     def append(self, record: dict[str, Any]) -> None:
         """Writes one record."""
-        self._file.write(json.dumps(record, ensure_ascii=True) + "\n")
+        self._file.write(line_of(record))
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def line_of(record: dict[str, Any]) -> str:
+    """Returns a record as its line."""
+    return json.dumps(record, ensure_ascii=True) + "\n"
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:

@@ -1,80 +1,156 @@
-"""Results to figures: ``summary.json`` and what the terminal shows."""
+"""A run of pass@k as a page to look at: ``python -m evaluation.report RUN`` draws it again.
 
-import platform
+Nothing of a program is taken for markup: all that is shown is escaped.
+"""
+
+import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from evaluation.config import PassConfig
 from evaluation.estimate import CONFIDENCE, estimate
+from evaluation.generate import SAMPLES_FILE
+from evaluation.grade import RESULTS_FILE
 from evaluation.journal import read_journal
-from training.artifact.errors import InvalidResultError
-from training.artifact.files import write_json_atomically
-from training.artifact.schema import to_mapping
+from evaluation.summary import SUMMARY_FILE, counts_of
+from training.artifact.errors import ConfigError, run_main
+from training.artifact.files import write_text_atomically
+from training.charts import bars, cells, count_rows, folded, lines, page, table
 
-MAX_UNJUDGED_SHARE = 0.01
+REPORT_FILE = "report.html"
+MAX_SHOWN_SAMPLES = 300
+MAX_SLOW_PROBLEMS = 20
+_COLOURS = {
+    "passed": "#3b7a57",
+    "failed": "#b5522b",
+    "error": "#d08a3e",
+    "syntax_error": "#7a3b73",
+    "invalid_problem": "#cccccc",
+    "sandbox_failure": "#cccccc",
+}
+_OTHER_COLOUR = "#2b5fb5"  # limits and signals
 
 
-def summarise(
-    out: Path, config: PassConfig, *, n_samples: int, about: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Writes ``summary.json`` from ``results.jsonl`` and returns it.
-
-    Args:
-        out: The run's folder.
-        config: What the run was.
-        n_samples: How many samples there should be results for.
-        about: What else to record (model, problem set, isolation).
-
-    Raises:
-        InvalidResultError: The sandbox failed on more than one sample in a hundred.
-    """
-    results = list(read_journal(out / "results.jsonl"))
-    counts: dict[str, list[int]] = {}
-    for result in results:
-        count = counts.setdefault(result["task_id"], [0, 0])
-        count[0] += 1
-        count[1] += bool(result["passed"])
-    pairs = [(n, passed) for n, passed in counts.values()]
-    n_missing = n_samples - len(results)
-    if n_missing > MAX_UNJUDGED_SHARE * n_samples:
-        raise InvalidResultError(
-            f"the sandbox failed on {n_missing} of {n_samples} samples;"
-            " run the same command again to judge them"
-        )
-    summary = {
-        **about,
-        "config": to_mapping(config),
-        "problems": len(pairs),
-        "samples": len(results),
-        "samples_not_judged": n_missing,
-        "outcomes": dict(Counter(r["outcome"] for r in results).most_common()),
-        "confidence": CONFIDENCE,
-        "pass_at_k": {str(k): to_mapping(estimate(pairs, k)) for k in _ks(config.k, pairs)},
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
+def write_report(out: Path, summary: Mapping[str, Any]) -> Path:
+    """Writes ``report.html`` beside a run's results and returns its path."""
+    results = list(read_journal(out / RESULTS_FILE))
+    path = out / REPORT_FILE
+    sections = {
+        "pass@k": _figures(summary),
+        "pass@k along k": _curve(results),
+        "Outcomes": bars(count_rows(summary["outcomes"])),
+        "Problems": _heat_map(results),
+        "CPU time a problem": _times(results),
+        "Samples that did not pass": _failures(out, results),
+        "The run": folded("all of summary.json", json.dumps(summary, indent=2).splitlines()),
     }
-    write_json_atomically(out / "summary.json", summary)
-    return summary
+    write_text_atomically(
+        path,
+        page(
+            f"{summary['problem_set']}: {summary.get('model', 'unknown model')}",
+            _lead(summary),
+            footnote=f"Isolation: {summary['isolation']}. Python {summary['python']},"
+            f" {summary['machine']}, kernel {summary['kernel']}.",
+            sections=sections,
+        ),
+    )
+    return path
 
 
-def _ks(ks: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """A sample or two may be missing for a sandbox failure; then the largest k may be, too."""
-    fewest = min((n for n, _ in pairs), default=0)
-    return [k for k in ks if k <= fewest] or list(ks)
+def _lead(summary: Mapping[str, Any]) -> str:
+    text = f"{summary['samples']} samples of {summary['problems']} problems."
+    if summary["is_partial"]:
+        text += f" A part of the run only: {summary['samples_wanted']} samples are wanted."
+    if not summary["is_valid"]:
+        text += " Not valid: the sandbox failed on too many samples."
+    if summary["invalid_problems"]:
+        names = ", ".join(summary["invalid_problems"])
+        text += f" Not scored, since their own solution does not pass: {names}."
+    overlap = summary["decontamination"]
+    if overlap:
+        text += f" {len(overlap['problems_in_corpus'])} problems are in the training corpus."
+    return text
 
 
-def show(summary: Mapping[str, Any]) -> None:
-    """Prints the figures."""
-    lines = [f"{summary['problems']} problems, {summary['samples']} samples"]
-    for k, found in summary["pass_at_k"].items():
-        lines.append(
-            f"pass@{k:<4} {100 * found['value']:6.2f} %"
-            f"   ({100 * found['low']:.2f} to {100 * found['high']:.2f}, bootstrap"
-            f" {100 * CONFIDENCE:.0f} %)"
-        )
-    outcomes = ", ".join(f"{name} {n}" for name, n in summary["outcomes"].items())
-    sys.stdout.write("\n".join([*lines, outcomes]) + "\n")
+def _figures(summary: Mapping[str, Any]) -> str:
+    rows = [
+        [f"pass@{k}", *(f"{100 * found[end]:.2f} %" for end in ("value", "low", "high"))]
+        for k, found in summary["pass_at_k"].items()
+    ]
+    if summary["decontamination"]:
+        rows += [
+            [
+                f"pass@{k} without what the corpus holds",
+                *(f"{100 * found[end]:.2f} %" for end in ("value", "low", "high")),
+            ]
+            for k, found in summary["decontamination"]["pass_at_k_without"].items()
+        ]
+    return table(["", "estimate", f"{100 * CONFIDENCE:.0f} % from", "to"], rows)
+
+
+def _curve(results: Sequence[Mapping[str, Any]]) -> str:
+    counts = list(counts_of(results).values())
+    most = min((n for n, _ in counts), default=0)
+    if not most:
+        return "<p>None.</p>"
+    found = {k: estimate(counts, k) for k in range(1, most + 1)}
+    return lines(
+        {"pass@k": [(k, f.value) for k, f in found.items()]},
+        along="k",
+        bands={"pass@k": [(k, f.low, f.high) for k, f in found.items()]},
+    )
+
+
+def _heat_map(results: Sequence[Mapping[str, Any]]) -> str:
+    rows: dict[str, list[tuple[str, str]]] = {}
+    for result in results:
+        outcome = result["outcome"]
+        what = f"sample {result['sample']}: {outcome} {result.get('detail', '')}"
+        square = (_COLOURS.get(outcome, _OTHER_COLOUR), what)
+        rows.setdefault(result["task_id"], []).append(square)
+    return cells(rows)
+
+
+def _times(results: Sequence[Mapping[str, Any]]) -> str:
+    seconds: dict[str, list[float]] = {}
+    for result in results:
+        if "cpu_s" in result:
+            seconds.setdefault(result["task_id"], []).append(result["cpu_s"])
+    means = Counter({task_id: fmean(times) for task_id, times in seconds.items()})
+    return bars([(name, s, f"{s:.3f} s") for name, s in means.most_common(MAX_SLOW_PROBLEMS)])
+
+
+def _failures(out: Path, results: Sequence[Mapping[str, Any]]) -> str:
+    failed = {(r["task_id"], r["sample"]): r for r in results if not r["passed"]}
+    parts: list[str] = []
+    for sample in read_journal(out / SAMPLES_FILE):
+        result = failed.get((sample["task_id"], sample["sample"]))
+        if result is None or len(parts) >= MAX_SHOWN_SAMPLES:
+            continue
+        title = f"{sample['task_id']} #{sample['sample']}: {result['outcome']}"
+        shown = sample.get("completion", sample.get("solution", "")).splitlines()
+        told = [result.get("detail", ""), *result.get("output", "").splitlines()]
+        parts.append(folded(title, [*shown, "", *(f"# {line}" for line in told if line)]))
+    if len(failed) > len(parts):
+        parts.append(f"<p>{len(failed) - len(parts)} more stand in {RESULTS_FILE}.</p>")
+    return "".join(parts) or "<p>None.</p>"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Draws a run's page."""
+    if len(argv) != 1:
+        raise ConfigError("usage: python -m evaluation.report RUN")
+    out = Path(argv[0])
+    try:
+        summary = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{out} holds no finished run ({error})") from error
+    sys.stdout.write(f"{write_report(out, summary)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

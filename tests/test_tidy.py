@@ -25,7 +25,7 @@ FORBIDDEN_IMPORTS = [
     ("training", "evaluation", set()),
     ("training.artifact", "training", {"training.artifact"}),
     ("evaluation", "server", {"server.completer", "server.settings"}),
-    ("evaluation", "training", {"training.artifact"}),
+    ("evaluation", "training", {"training.artifact", "training.charts"}),
     *(
         (f"training.{behind}", f"training.{before}", set())
         for behind, before in itertools.combinations(TRAINING_ROOMS, 2)

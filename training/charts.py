@@ -14,11 +14,13 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.1rem; margin-top: 2.2rem }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .15rem .6rem }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 tr:nth-child(even) { background: #f4f5f7 } .bar { fill: #3b7a57 } .label { font-size: 12px }
-.line { fill: none; stroke-width: 1.5 } .axis { fill: none; stroke: #999 }
+.line { fill: none; stroke-width: 1.5 } .band { opacity: .18 } .axis { fill: none; stroke: #999 }
 details { margin: .3rem 0 } code { font-size: 13px; white-space: pre-wrap } small { color: #666 }
 """
 _WIDTH, _ROW, _LABEL = 720, 22, 230
-_HEIGHT = 220  # of a line chart
+_HEIGHT, _LEFT, _TOP = 220, 60, 20  # of a line chart
+_BOTTOM = _HEIGHT - 24
+_CELL = 16  # of a grid
 _COLOURS = ("#3b7a57", "#b5522b", "#2b5fb5", "#7a3b73")
 Row = tuple[str, float, str]  # label, length of the bar, what is written beside it
 
@@ -52,35 +54,82 @@ def bars(rows: Sequence[Row]) -> str:
     return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
 
 
-def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, along: str) -> str:
-    """Returns a line chart as SVG: each series is named ``(x, y)`` points, none empty."""
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    along: str,
+    bands: Mapping[str, Sequence[tuple[float, float, float]]] | None = None,
+) -> str:
+    """Returns a line chart as SVG.
+
+    Args:
+        series: Each is named ``(x, y)`` points, none empty.
+        along: What x is.
+        bands: ``(x, low, high)`` around the series of the same name.
+    """
+    bands = bands or {}
     xs = [x for points in series.values() for x, _ in points]
-    ys = [y for points in series.values() for _, y in points if math.isfinite(y)]
-    left, bottom, top = 60, _HEIGHT - 24, 20
-    low, high = (min(ys), max(ys)) if ys else (0.0, 1.0)
-    x_scale = (_WIDTH - left - 10) / ((max(xs) - min(xs)) or 1)
-    y_scale = (bottom - top) / ((high - low) or 1)
-    text, end = '<text class="label"', f"{escape(along)} {max(xs):g}"
-    parts = [
-        f'{text} x="0" y="{bottom}">{low:.4g}</text>',
-        f'{text} x="0" y="{top + 4}">{high:.4g}</text>',
-        f'{text} x="{left}" y="{_HEIGHT - 6}">{min(xs):g}</text>',
-        f'{text} x="{_WIDTH}" y="{_HEIGHT - 6}" text-anchor="end">{end}</text>',
-        f'<path class="axis" d="M{left} {top}V{bottom}H{_WIDTH - 10}"/>',
-    ]
+    ys = [y for points in series.values() for _, y in points]
+    ys += [y for points in bands.values() for _, *ends in points for y in ends]
+    frame = _Frame(xs, [y for y in ys if math.isfinite(y)])
+    parts = frame.axes(along)
     for number, (name, points) in enumerate(series.items()):
         colour = _COLOURS[number % len(_COLOURS)]
-        path = " ".join(
-            f"{left + (x - min(xs)) * x_scale:.1f},{bottom - (y - low) * y_scale:.1f}"
-            for x, y in points
-            if math.isfinite(y)
-        )
+        band = bands.get(name, ())
+        outline = [(x, low) for x, low, _ in band] + [(x, high) for x, _, high in reversed(band)]
         parts.append(
-            f'<polyline class="line" stroke="{colour}" points="{path}"/>'
-            f'<text class="label" x="{left + 12 + 170 * number}" y="12" fill="{colour}">'
+            f'<polygon class="band" fill="{colour}" points="{frame.path(outline)}"/>'
+            f'<polyline class="line" stroke="{colour}" points="{frame.path(points)}"/>'
+            f'<text class="label" x="{_LEFT + 12 + 170 * number}" y="12" fill="{colour}">'
             f"{escape(name)}</text>"
         )
     return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(parts)}</svg>'
+
+
+class _Frame:
+    """Where a value stands in a chart."""
+
+    def __init__(self, xs: Sequence[float], ys: Sequence[float]) -> None:
+        self._x, self._last_x = min(xs), max(xs)
+        self._low, self._high = (min(ys), max(ys)) if ys else (0.0, 1.0)
+        self._x_scale = (_WIDTH - _LEFT - 10) / ((self._last_x - self._x) or 1)
+        self._y_scale = (_BOTTOM - _TOP) / ((self._high - self._low) or 1)
+
+    def path(self, points: Sequence[tuple[float, float]]) -> str:
+        """Returns SVG's list of the points that are finite."""
+        return " ".join(
+            f"{_LEFT + (x - self._x) * self._x_scale:.1f},"
+            f"{_BOTTOM - (y - self._low) * self._y_scale:.1f}"
+            for x, y in points
+            if math.isfinite(y)
+        )
+
+    def axes(self, along: str) -> list[str]:
+        """Returns the axes with their ends."""
+        text, end = '<text class="label"', f"{escape(along)} {self._last_x:g}"
+        return [
+            f'{text} x="0" y="{_BOTTOM}">{self._low:.4g}</text>',
+            f'{text} x="0" y="{_TOP + 4}">{self._high:.4g}</text>',
+            f'{text} x="{_LEFT}" y="{_HEIGHT - 6}">{self._x:g}</text>',
+            f'{text} x="{_WIDTH}" y="{_HEIGHT - 6}" text-anchor="end">{end}</text>',
+            f'<path class="axis" d="M{_LEFT} {_TOP}V{_BOTTOM}H{_WIDTH - 10}"/>',
+        ]
+
+
+def cells(rows: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """Returns a grid as SVG: a row of squares for each name, ``(colour, what it is)`` each."""
+    parts = []
+    for number, (name, row) in enumerate(rows.items()):
+        y = number * _CELL
+        parts.append(f'<text class="label" x="0" y="{y + _CELL - 4}">{escape(name)}</text>')
+        parts += [
+            f'<rect x="{_LABEL + place * _CELL}" y="{y + 1}" width="{_CELL - 2}"'
+            f' height="{_CELL - 2}" fill="{escape(colour)}"><title>{escape(what)}</title></rect>'
+            for place, (colour, what) in enumerate(row)
+        ]
+    width = _LABEL + _CELL * max((len(row) for row in rows.values()), default=0)
+    size = f'width="{width}" height="{len(rows) * _CELL}"'
+    return f'<svg {size} role="img">{"".join(parts)}</svg>'
 
 
 def count_rows(counts: Mapping[str, int], *, most: int | None = None) -> list[Row]:

@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from evaluation.judge import packages
 from evaluation.judge.surroundings import environment
 from evaluation.judge.verdict import Limits
 from training.artifact.errors import SandboxUnavailableError
@@ -19,6 +20,7 @@ _DEVICES = ("null", "zero", "urandom", "random", "full")
 _PACKAGE = Path(__file__).parents[1]  # evaluation/
 _INSIDE = ("__init__.py", "judge/__init__.py", "judge/inside")
 _ROOT = "/judge"
+_PACKAGES = f"{_ROOT}/packages"
 
 
 def find_bubblewrap() -> str:
@@ -40,7 +42,7 @@ def command(slot: int, limits: Limits) -> list[str]:
     """Returns the command line of one slot's zygote; its stdin must be the host's socket."""
     is_root = os.getuid() == 0
     words = [find_bubblewrap(), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    words += ["--die-with-parent", "--new-session", "--clearenv"]
+    words += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", "judge"]
     words += [] if is_root else ["--unshare-user"]
     words += [*_file_system(), *_environment(limits), "--chdir", "/"]
     if is_root:
@@ -69,6 +71,9 @@ def _file_system() -> list[str]:
         words += ["--perms", "0755", "--dir", folder]
     for name in _INSIDE:
         words += ["--ro-bind", str(_PACKAGE / name), f"{_ROOT}/evaluation/{name}"]
+    words += ["--perms", "0755", "--dir", _PACKAGES]
+    for package in packages.folders():
+        words += ["--ro-bind", str(package), f"{_PACKAGES}/{package.name}"]
     words += ["--proc", "/proc", "--dir", "/tmp", "--dir", "/dev"]  # noqa: S108 - inside
     for name in _DEVICES:
         words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
@@ -76,5 +81,5 @@ def _file_system() -> list[str]:
 
 
 def _environment(limits: Limits) -> list[str]:
-    values = environment(limits, package_root=_ROOT, is_isolated=True)
+    values = environment(limits, python_path=f"{_ROOT}:{_PACKAGES}", is_isolated=True)
     return [word for name, value in values.items() for word in ("--setenv", name, value)]

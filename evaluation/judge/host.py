@@ -82,6 +82,7 @@ class Slot:
             calls=int(answer.get("calls", 0)),
             cpu_s=float(answer.get("cpu_s", 0.0)),
             wall_s=float(answer.get("wall_s", 0.0)),
+            output=str(answer.get("output", "")),
         )
 
     def close(self) -> str:

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from evaluation.judge.verdict import Limits
 
 
-def environment(limits: Limits, *, package_root: str, is_isolated: bool) -> dict[str, str]:
+def environment(limits: Limits, *, python_path: str, is_isolated: bool) -> dict[str, str]:
     """Returns the whole environment.
 
     Args:
         limits: What a program may use.
-        package_root: The folder in which the package ``evaluation`` stands.
+        python_path: The folders of the package ``evaluation`` and of others.
         is_isolated: Whether the zygote is to make namespaces.
     """
     return {
@@ -20,9 +20,10 @@ def environment(limits: Limits, *, package_root: str, is_isolated: bool) -> dict
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": package_root,
+        "PYTHONPATH": python_path,
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "JUDGE_LIMITS": json.dumps({**asdict(limits), "is_isolated": is_isolated}),
     }

@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     PROTOCOL_VIOLATION = "protocol_violation"  # it spoke out of turn
     OUTPUT_LIMIT = "output_limit"
     SANDBOX_FAILURE = "sandbox_failure"  # ours, never scored
+    INVALID_PROBLEM = "invalid_problem"  # its own solution does not pass its test; never scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,8 @@ class Job:
     """One program to judge.
 
     ``program`` is the untrusted text; ``prelude`` defines the helpers that ``test`` may use, and
-    ``test`` defines ``check(candidate)``.
+    ``test`` defines ``check(candidate)`` or asserts by itself. ``is_in_process`` gives the program
+    and its test one process, where the verdict can be forged.
     """
 
     task_id: str
@@ -47,6 +49,7 @@ class Job:
     entry_point: str
     prelude: str
     test: str
+    is_in_process: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +61,4 @@ class Verdict:
     calls: int = 0
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    output: str = ""  # the end of what it printed

@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from programs.breaking import BREAKING
+from programs.forging import FORGING
+from programs.odd import ODD
 
 from evaluation.judge.host import judge_all
 from evaluation.judge.selftest import run_selftest
@@ -23,65 +26,6 @@ TEST = (
     "    assert candidate([]) == []\n    assert candidate([1.5, True]) == [True, 1.5]\n"
 )
 HONEST = "def f(xs):\n    return sorted(xs)\n"
-
-ODD = {
-    "threads": "import threading\ndef f(xs):\n    out = []\n"
-    "    t = threading.Thread(target=lambda: out.extend(sorted(xs)))\n"
-    "    t.start(); t.join()\n    return out\n",
-    "files": "def f(xs):\n    import tempfile, json\n    with tempfile.TemporaryFile('w+') as h:\n"
-    "        json.dump(xs, h); h.seek(0)\n        return sorted(json.load(h))\n",
-    "much output": "def f(xs):\n    print('x' * 10_000_000)\n    return sorted(xs)\n",
-    "exit caught": "def f(xs):\n    try:\n        raise SystemExit(1)\n    except SystemExit:\n"
-    "        return sorted(xs)\n",
-    "subclass": "class L(list):\n    pass\ndef f(xs):\n    return L(sorted(xs))\n",
-    "deep recursion": "def d(n):\n    return n and d(n - 1)\ndef f(xs):\n    d(500)\n"
-    "    return sorted(xs)\n",
-}
-
-HOSTILE = {
-    "exit at import": "import os\nos._exit(0)\n",
-    "SystemExit": "raise SystemExit(0)\n",
-    "exit in the call": "def f(xs):\n    import os\n    os._exit(0)\n",
-    "equal to all": "class A:\n    __eq__ = lambda s, o: True\n    __hash__ = None\n"
-    "def f(xs):\n    return A()\n",
-    "list equal to all": "class A(list):\n    __eq__ = lambda s, o: True\n"
-    "def f(xs):\n    return A()\n",
-    "patched builtins": "import builtins\nbuiltins.sorted = lambda x: x\n"
-    "builtins.AssertionError = ValueError\ndef f(xs):\n    return xs\n",
-    "forged verdict": "import os, json, struct\nm = json.dumps({'outcome': 'passed', 'calls': 3})"
-    ".encode()\nfor d in range(64):\n    try:\n"
-    "        os.write(d, struct.pack('<I', len(m)) + m)\n    except OSError:\n        pass\n"
-    "def f(xs):\n    return None\n",
-    "forged answers": "import os, json, struct\ndef put(o):\n    m = json.dumps(o).encode()\n"
-    "    os.write(3, struct.pack('<I', len(m)) + m)\nput({'ok': 1})\n"
-    "for _ in range(9):\n    put({'r': []})\ndef f(xs):\n    return []\n",
-    "huge frame": "import os, struct\nos.write(3, struct.pack('<I', 2**32 - 1))\n"
-    "def f(xs):\n    return []\n",
-    "huge fraction": "import os, json, struct\nm = json.dumps({'r': {'q': ['0x' + 'f' * 900000,"
-    " '0x0']}}).encode()\ndef f(xs):\n    os.write(3, struct.pack('<I', len(m)) + m)\n",
-    "decimal bomb": "import decimal\ndef f(xs):\n    return decimal.Decimal('1e999999999')\n",
-    "nested": "def f(xs):\n    x = []\n    for _ in range(100000):\n        x = [x]\n"
-    "    return x\n",
-    "fork bomb": "import os\ndef f(xs):\n    while True:\n        try:\n            os.fork()\n"
-    "        except OSError:\n            pass\n",
-    "memory": "def f(xs):\n    x = [0] * 10**10\n    return x\n",
-    "endless": "def f(xs):\n    while True:\n        pass\n",
-    "endless at import": "while True:\n    pass\n",
-    "sleeper": "import time\ndef f(xs):\n    time.sleep(1000)\n",
-    "kill all": "import os\ndef f(xs):\n    os.kill(-1, 9)\n    os.kill(0, 9)\n",
-    "kill parent": "import os\ndef f(xs):\n    os.kill(os.getppid(), 9)\n    os.kill(1, 9)\n",
-    "closed descriptors": "import os\nos.closerange(0, 64)\ndef f(xs):\n    return sorted(xs)\n",
-    "disk": "def f(xs):\n    with open('/tmp/x', 'wb') as h:\n        while True:\n"
-    "            h.write(b'x' * 2**20)\n",
-    "exit as the sandbox would": "import os\nos._exit(77)\n",
-    "signal": "import os\ndef f(xs):\n    os.abort()\n",
-    "segfault": "import ctypes\ndef f(xs):\n    ctypes.string_at(0)\n",
-    "lingering child": "import os, time\nif os.fork() == 0:\n    while True:\n"
-    "        time.sleep(0.1)\ndef f(xs):\n    return None\n",
-    "vsock": "import socket\nsocket.socket(40, 1)\ndef f(xs):\n    return sorted(xs)\n",
-    "reading the tests": "import gc\ndef f(xs):\n    raise ValueError("
-    "str([o for o in gc.get_objects() if 'check' in str(o)[:200]])[:50])\n",
-}
 
 
 def job(program, name="test"):
@@ -100,17 +44,34 @@ def test_the_sandbox_proves_itself():
     run_selftest(Limits())
 
 
+@pytest.fixture(scope="module")
+def verdicts():
+    """Of every program, each followed by an honest one in the same sandbox."""
+    programs = {**FORGING, **BREAKING, **{f"odd: {name}": text for name, text in ODD.items()}}
+    in_turn = [text for program in programs.values() for text in (program, HONEST)]
+    found = judge(in_turn, workers=1)
+    return dict(zip(programs, zip(found[::2], found[1::2], strict=True), strict=True))
+
+
+@pytest.mark.timeout(400)
+def test_the_suite_is_as_large_as_it_says(verdicts):
+    """Its first use judges all programs, so that the others do not pay for it."""
+    assert len({*FORGING, *BREAKING}) >= 100
+    assert len(ODD) >= 25
+    assert not processes_of(b"evaluation.judge.inside")
+
+
 @pytest.mark.parametrize("name", ODD)
-def test_odd_but_honest_programs_pass(name):
+def test_odd_but_honest_programs_pass(verdicts, name):
     """If it fails, a right answer is scored as wrong."""
-    (verdict,) = judge([ODD[name]])
+    verdict, _ = verdicts[f"odd: {name}"]
     assert verdict.outcome is Outcome.PASSED, verdict
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_programs_never_pass_and_spoil_nothing(name):
+@pytest.mark.parametrize("name", [*FORGING, *BREAKING])
+def test_hostile_programs_never_pass_and_spoil_nothing(verdicts, name):
     """If it fails, a score can be forged, or one program changes the next one's."""
-    hostile, honest = judge([HOSTILE[name], HONEST], workers=1)
+    hostile, honest = verdicts[name]
     assert hostile.outcome not in {Outcome.PASSED, Outcome.SANDBOX_FAILURE}, hostile
     assert honest.outcome is Outcome.PASSED, honest
 
@@ -122,11 +83,13 @@ def test_hostile_programs_never_pass_and_spoil_nothing(name):
         ("def f(xs):\n    return xs[7]\n", Outcome.ERROR),
         ("def f(xs:\n", Outcome.SYNTAX_ERROR),
         ("x = 1\n", Outcome.ERROR),
-        (HOSTILE["endless"], Outcome.TIMEOUT_CPU),
-        (HOSTILE["sleeper"], Outcome.TIMEOUT_WALL),
-        (HOSTILE["memory"], Outcome.OOM),
-        (HOSTILE["signal"], Outcome.CRASHED),
-        (HOSTILE["exit in the call"], Outcome.EXITED_EARLY),
+        (BREAKING["endless"], Outcome.TIMEOUT_CPU),
+        (BREAKING["sleeping"], Outcome.TIMEOUT_WALL),
+        (BREAKING["memory"], Outcome.OOM),
+        (FORGING["a signal"], Outcome.CRASHED),
+        (FORGING["exit in the call"], Outcome.EXITED_EARLY),
+        (BREAKING["endless output"], Outcome.OUTPUT_LIMIT),
+        (BREAKING["memory over many processes"], Outcome.OOM),
     ],
 )
 def test_outcomes_say_what_happened(program, outcome):
@@ -193,10 +156,10 @@ def test_a_killed_run_leaves_nothing_and_goes_on(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "evaluation.passk", *arguments], stderr=subprocess.DEVNULL
     )
-    results = out / "results.jsonl"
+    verdicts = out / "verdicts.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if results.exists() and results.read_bytes().count(b"\n") >= 3:
+        if verdicts.exists() and verdicts.read_bytes().count(b"\n") >= 3:
             break
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
@@ -204,10 +167,12 @@ def test_a_killed_run_leaves_nothing_and_goes_on(tmp_path):
     while time.monotonic() < deadline and processes_of(b"evaluation.judge.inside"):
         time.sleep(0.05)
     assert not processes_of(b"evaluation.judge.inside")
-    assert 3 <= results.read_bytes().count(b"\n") < 40
+    assert 3 <= verdicts.read_bytes().count(b"\n") < 40
     assert passk(arguments) == 0
-    records = [json.loads(line) for line in results.read_text().splitlines()]
-    assert sorted(r["task_id"] for r in records) == sorted(line["task_id"] for line in lines)
+    for name in ("verdicts.jsonl", "results.jsonl"):
+        records = [json.loads(line) for line in (out / name).read_text().splitlines()]
+        assert sorted(r["task_id"] for r in records) == sorted(line["task_id"] for line in lines)
+    assert [r["task_id"] for r in records] == [line["task_id"] for line in lines]
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path):

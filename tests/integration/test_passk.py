@@ -14,15 +14,15 @@ from training.artifact.errors import ConfigError
 
 pytestmark = pytest.mark.integration
 
-CASES = {
-    "easy": "    assert candidate([]) == 0.0\n",
-    "false": "    assert candidate([]) == 1.0\n",
+CASES = {  # what the test wants of an empty list, and what the canonical solution gives it
+    "easy": (0.0, None),
+    "other": (1.0, "    return 1.0\n"),
 }
 
 
 @pytest.fixture(scope="module")
 def problems(known_module, tmp_path_factory):
-    """A file with one problem the model has learned, and the same with a test nobody passes."""
+    """A file with one problem the model has learned, and the same with another test."""
     at = known_module.index("    total = 0.0")
     path = tmp_path_factory.mktemp("problems") / "problems.jsonl"
     records = [
@@ -30,10 +30,10 @@ def problems(known_module, tmp_path_factory):
             "task_id": f"known/{name}",
             "prompt": known_module[:at],
             "entry_point": "total_area",
-            "canonical_solution": known_module[at:],
-            "test": f"def check(candidate):\n{body}",
+            "canonical_solution": solution or known_module[at:],
+            "test": f"def check(candidate):\n    assert candidate([]) == {wanted}\n",
         }
-        for name, body in CASES.items()
+        for name, (wanted, solution) in CASES.items()
     ]
     path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
     return path
@@ -51,7 +51,7 @@ def test_a_model_is_scored_by_what_its_programs_do(tiny_artifact, problems, tmp_
     assert passk(arguments(tiny_artifact, problems, tmp_path, 4)) == 0
     results = list(read_journal(tmp_path / "results.jsonl"))
     outcomes = {(r["task_id"], r["outcome"]) for r in results}
-    assert outcomes == {("known/easy", "passed"), ("known/false", "failed")}
+    assert outcomes == {("known/easy", "passed"), ("known/other", "failed")}
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [entry["value"] for entry in summary["pass_at_k"].values()] == [0.5, 0.5]
 
@@ -64,14 +64,16 @@ def test_a_killed_run_goes_on_without_losing_or_repeating(tiny_artifact, problem
         [sys.executable, "-m", "evaluation.passk", *arguments(tiny_artifact, problems, killed, 40)],
         stderr=subprocess.DEVNULL,
     )
-    samples = killed / "samples.jsonl"
+    written = killed / "written-0.jsonl"
     deadline = time.monotonic() + 60
-    while not (samples.exists() and samples.stat().st_size) and time.monotonic() < deadline:
+    while not (written.exists() and written.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=30)
     assert passk(arguments(tiny_artifact, problems, killed, 40)) == 0
-    assert list(read_journal(samples)) == list(read_journal(whole / "samples.jsonl"))
+    assert list(read_journal(killed / "samples.jsonl")) == list(
+        read_journal(whole / "samples.jsonl")
+    )
     keys = [(r["task_id"], r["sample"]) for r in read_journal(killed / "results.jsonl")]
     assert len(keys) == len(set(keys)) == 2 * 40
 

@@ -1,10 +1,12 @@
 """pass@k against brute force, its interval, and what it refuses."""
 
+import random
 from itertools import combinations
+from statistics import fmean
 
 import pytest
 
-from evaluation.estimate import estimate, pass_at_k
+from evaluation.estimate import difference, estimate, pass_at_k
 from training.artifact.errors import ConfigError
 
 
@@ -35,6 +37,55 @@ def test_interval_holds_the_value_and_narrows_with_more_problems():
     assert many.high - many.low < (few.high - few.low) / 2
 
 
-def test_the_interval_is_the_same_for_the_same_seed():
-    counts = [(5, i % 6) for i in range(30)]
-    assert estimate(counts, 1, seed=3) == estimate(counts, 1, seed=3)
+@pytest.mark.parametrize("passed", [0, 5])
+def test_no_score_is_certain(passed):
+    """A bootstrap would say that 0 of 20 is 0 % exactly."""
+    found = estimate([(5, passed)] * 20, 1)
+    assert found.low < found.value or found.value == 0.0
+    assert found.high > found.value or found.value == 1.0
+    assert 0.05 < found.high - found.low < 0.2
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "n", "k"),
+    [(0.3, 3.0, 5, 1), (0.3, 3.0, 10, 5), (0.1, 5.0, 5, 1), (2.0, 2.0, 5, 1), (5.0, 0.5, 10, 10)],
+)
+def test_the_interval_holds_the_truth_as_often_as_it_says(alpha, beta, n, k):
+    """Problems of random difficulty, samples of random luck: 95 % of the intervals are right.
+
+    If it fails, differences between models are believed that are none.
+    """
+    chance = random.Random(0)
+    difficulties = [chance.betavariate(alpha, beta) for _ in range(100_000)]
+    truth = fmean(1 - (1 - p) ** k for p in difficulties)
+    rounds, inside = 400, 0
+    for _ in range(rounds):
+        counts = [
+            (n, sum(chance.random() < p for _ in range(n)))
+            for p in (chance.betavariate(alpha, beta) for _ in range(164))
+        ]
+        found = estimate(counts, k)
+        inside += found.low <= truth <= found.high
+    assert inside / rounds >= 0.92
+
+
+def test_alike_runs_seldom_differ():
+    """A p-value below 0.05 in one of twenty comparisons of a model with itself."""
+    chance = random.Random(1)
+    found = 0
+    for _ in range(60):
+        ps = [chance.betavariate(0.5, 2.0) for _ in range(60)]
+        first, second = (
+            [(5, sum(chance.random() < p for _ in range(5))) for p in ps] for _ in range(2)
+        )
+        found += difference(first, second, 1, resamples=400).p_value < 0.05
+    assert found <= 9
+
+
+def test_a_better_run_is_told_from_a_worse_one():
+    first, second = [(5, 3)] * 30, [(5, 2)] * 30
+    found = difference(first, second, 1)
+    assert found.value == pytest.approx(0.2)
+    assert found.p_value < 0.001
+    with pytest.raises(ConfigError, match="the problems that both have"):
+        difference(first, second[:3], 1)

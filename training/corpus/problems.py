@@ -24,7 +24,13 @@ class BenchmarkProblem:
 
 
 def read_problems(names: Sequence[str]) -> Iterator[BenchmarkProblem]:
-    """Yields every problem of JSON-lines files, plain or gzip.
+    """Yields every problem of files that :func:`read_named_problems` takes."""
+    for _, problem in read_named_problems(names):
+        yield problem
+
+
+def read_named_problems(names: Sequence[str]) -> Iterator[tuple[str, BenchmarkProblem]]:
+    """Yields every problem of JSON-lines files, plain or gzip, with its ``task_id``.
 
     Takes HumanEval's format (also HumanEval+ and the infilling sets, whose solution stands between
     prompt and ``suffix``) and MBPP's (a whole program in ``code``).
@@ -40,8 +46,9 @@ def read_problems(names: Sequence[str]) -> Iterator[BenchmarkProblem]:
         try:
             data = path.read_bytes()
             text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-            for line in filter(str.strip, text.splitlines()):
-                yield _problem(json.loads(line))
+            for line in filter(str.strip, text.split("\n")):
+                record = json.loads(line)
+                yield str(record.get("task_id", "")), _problem(record)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(
                 f"cannot read the problems {path} ({error!r}); correct 'decontaminate'"

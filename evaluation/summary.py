@@ -1,0 +1,179 @@
+"""Results to figures: ``summary.json`` and what the terminal shows."""
+
+import json
+import platform
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.estimate import CONFIDENCE, estimate
+from evaluation.journal import read_journal
+from evaluation.judge import packages
+from evaluation.judge.verdict import Outcome
+from training.artifact.errors import ConfigError, InvalidResultError
+from training.artifact.files import write_json_atomically
+from training.artifact.schema import to_mapping
+
+MAX_UNJUDGED_SHARE = 0.01
+SUMMARY_FILE = "summary.json"
+_NOT_SCORED = {Outcome.SANDBOX_FAILURE, Outcome.INVALID_PROBLEM}
+
+
+def counts_of(results: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Returns for each problem how many samples were scored, and how many of them passed."""
+    counts: dict[str, tuple[int, int]] = {}
+    for result in results:
+        if result["outcome"] not in _NOT_SCORED:
+            n, passed = counts.get(result["task_id"], (0, 0))
+            counts[result["task_id"]] = (n + 1, passed + bool(result["passed"]))
+    return counts
+
+
+def summarise(
+    out: Path,
+    *,
+    ks: Sequence[int],
+    n_wanted: int,
+    about: Mapping[str, Any],
+    overlap: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Writes ``summary.json`` from ``results.jsonl`` and returns it.
+
+    Args:
+        out: The run's folder.
+        ks: The k of each pass@k.
+        n_wanted: How many samples the whole run has; with fewer judged it is a partial one, and
+            says so.
+        about: What else to record (model, problem set, isolation).
+        overlap: Which problems the training corpus holds; then pass@k without them is told too.
+
+    Raises:
+        ConfigError: No problem has as many samples as a k.
+    """
+    results = list(read_journal(out / "results.jsonl"))
+    counts = counts_of(results)
+    unjudged = sum(r["outcome"] == Outcome.SANDBOX_FAILURE for r in results)
+    invalid = {r["task_id"] for r in results if r["outcome"] == Outcome.INVALID_PROBLEM}
+    is_partial = len(results) - unjudged < n_wanted
+    summary = {
+        **about,
+        "is_partial": is_partial,
+        "is_valid": unjudged <= MAX_UNJUDGED_SHARE * max(1, len(results)),
+        "samples": len(results),
+        "samples_wanted": n_wanted,
+        "samples_not_judged": unjudged,
+        "problems": len(counts),
+        "invalid_problems": sorted(invalid),
+        "in_process_problems": len({r["task_id"] for r in results if r["mode"] == "in-process"}),
+        "outcomes": dict(Counter(r["outcome"] for r in results).most_common()),
+        "confidence": CONFIDENCE,
+        "interval": "Wilson, effective number of problems",
+        "pass_at_k": {str(k): _estimate(counts, k, may_lack=is_partial) for k in ks},
+        "decontamination": _decontaminated(counts, ks, overlap),
+        "python": platform.python_version(),
+        "packages": packages.versions(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+    }
+    write_json_atomically(out / SUMMARY_FILE, summary)
+    return summary
+
+
+def read_overlap(path: Path | None) -> dict[str, Any] | None:
+    """Reads what was found of the problems in the training corpus; None without a file.
+
+    Raises:
+        ConfigError: It is no such file.
+    """
+    if path is None:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found["problems"].keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path} is no file of python -m training.corpus.overlap ({error!r})"
+        ) from error
+    return found
+
+
+def _decontaminated(
+    counts: dict[str, tuple[int, int]], ks: Sequence[int], overlap: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Returns which problems the corpus holds, and pass@k on the others."""
+    if overlap is None:
+        return None
+    held = sorted(counts.keys() & overlap["problems"].keys())
+    others = {name: pair for name, pair in counts.items() if name not in held}
+    return {
+        "corpus_sha256": overlap.get("corpus_sha256"),
+        "problems_in_corpus": held,
+        "pass_at_k_without": {
+            str(k): _estimate(others, k, may_lack=True)
+            for k in ks
+            if any(n >= k for n, _ in others.values())
+        },
+    }
+
+
+def _estimate(counts: dict[str, tuple[int, int]], k: int, *, may_lack: bool) -> Any:
+    """A partial run is estimated from the problems that have enough samples already."""
+    enough = [pair for pair in counts.values() if pair[0] >= k]
+    if not enough or not (may_lack or len(enough) == len(counts)):
+        fewest = min((n for n, _ in counts.values()), default=0)
+        raise ConfigError(
+            f"pass@{k} needs at least {k} samples of each problem, one has {fewest}; take a"
+            " smaller --k, or more samples"
+        )
+    return to_mapping(estimate(enough, k))
+
+
+def check_validity(summary: Mapping[str, Any]) -> None:
+    """Refuses figures that do not count.
+
+    Raises:
+        InvalidResultError: The sandbox failed on more than one sample in a hundred.
+    """
+    if not summary["is_valid"]:
+        raise InvalidResultError(
+            f"the sandbox failed on {summary['samples_not_judged']} of {summary['samples']}"
+            " samples; run the same command again to judge them"
+        )
+
+
+def show(summary: Mapping[str, Any]) -> None:
+    """Prints the figures."""
+    lines = [f"{summary['problems']} problems, {summary['samples']} samples"]
+    if summary["is_partial"]:
+        wanted = summary["samples_wanted"]
+        lines[0] += f": a part only, {wanted} are wanted; run the same command to go on"
+    for k, found in summary["pass_at_k"].items():
+        lines.append(
+            f"pass@{k:<4} {100 * found['value']:6.2f} %"
+            f"   ({100 * found['low']:.2f} to {100 * found['high']:.2f}, Wilson"
+            f" {100 * CONFIDENCE:.0f} %, {found['problems']} problems)"
+        )
+    lines.append(", ".join(f"{name} {n}" for name, n in summary["outcomes"].items()))
+    if summary["invalid_problems"]:
+        lines.append(
+            "not scored, their own solution does not pass: "
+            + ", ".join(summary["invalid_problems"])
+        )
+    overlap = summary["decontamination"]
+    if overlap is None:
+        lines.append("not checked against a training corpus (--overlap)")
+    else:
+        without = ", ".join(
+            f"pass@{k} {100 * found['value']:.2f} %"
+            for k, found in overlap["pass_at_k_without"].items()
+        )
+        n_held = len(overlap["problems_in_corpus"])
+        lines.append(f"{n_held} problems are in the training corpus; without them {without}")
+    if summary["in_process_problems"]:
+        lines.append(
+            f"{summary['in_process_problems']} problems were judged in the program's own process,"
+            " where a hostile program can forge its verdict"
+        )
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,56 @@
+"""The completer that users get, as a writer of samples."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from evaluation.config import Generation
+from evaluation.problems.problem import Problem
+from evaluation.writers.writer import stops_of
+from server.completer import Completer
+from training.artifact.directory import WEIGHTS_FILE
+from training.artifact.files import file_sha256
+
+
+class LocalWriter:
+    """Writes with an artifact, all samples of a problem behind one reading of its prompt.
+
+    Args:
+        model: The artifact's directory.
+
+    Raises:
+        ArtifactError: It is missing or damaged.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self._completer = Completer.load(model)
+        weights = self._completer.artifact.weights.values()
+        self._identity = {
+            "model": str(model),
+            "weights_sha256": file_sha256(model / WEIGHTS_FILE),
+            "parameters": str(sum(w.numel() for w in weights)),
+        }
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """The artifact and its weights."""
+        return self._identity
+
+    def write(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
+        """Returns the samples from ``first`` on; all are drawn, since they share a batch."""
+        return self._completer.generate(
+            problem.prompt,
+            problem.suffix,
+            n=generation.n,
+            max_new_tokens=generation.max_new_tokens,
+            temperature=generation.temperature,
+            top_p=generation.top_p,
+            seed=problem_seed(generation.seed, problem.task_id),
+            stop=stops_of(problem, generation),
+        )[first:]
+
+
+def problem_seed(seed: int, task_id: str) -> int:
+    """Returns a problem's own seed, the same whatever was generated before it."""
+    digest = hashlib.sha256(f"{seed}:{task_id}".encode()).digest()
+    return int.from_bytes(digest[:6], "big")

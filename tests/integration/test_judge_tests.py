@@ -1,0 +1,146 @@
+"""Tests that look at more than a result: changed arguments, in-process suites, output, problems."""
+
+import pytest
+
+from evaluation.grade import job_of
+from evaluation.judge.host import judge_all
+from evaluation.judge.verdict import Job, Limits, Outcome
+from evaluation.problems.own import own_problems
+
+pytestmark = pytest.mark.integration
+
+LIMITS = Limits(cpu_s=1.0, wall_s=4.0)
+
+
+def judged(program, test, *, entry_point="f", is_in_process=False):
+    job = Job(
+        task_id="t",
+        program=program,
+        entry_point=entry_point,
+        prelude="",
+        test=test,
+        is_in_process=is_in_process,
+    )
+    found = []
+    judge_all([job], limits=LIMITS, workers=1, report=lambda _, verdict: found.append(verdict))
+    return found[0]
+
+
+MUTATIONS = {
+    "a list": ("xs.sort()", "[3, 1, 2]", "[1, 2, 3]"),
+    "a longer list": ("xs.append(4)", "[3]", "[3, 4]"),
+    "a list in a list": ("xs[0].append(1)", "[[], [2]]", "[[1], [2]]"),
+    "a list in a tuple": ("xs[1].clear()", "(1, [2])", "(1, [])"),
+    "a mapping": ("xs['a'] += 1; del xs['b']", "{'a': 1, 'b': 2}", "{'a': 2}"),
+    "a list in a mapping": ("xs['a'].append(1)", "{'a': []}", "{'a': [1]}"),
+    "a set": ("xs.add(2)", "{1}", "{1, 2}"),
+    "a deque": (
+        "xs.rotate(1)",
+        "__import__('collections').deque([1, 2])",
+        "__import__('collections').deque([2, 1])",
+    ),
+    "nothing": ("pass", "[1, [2]]", "[1, [2]]"),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_what_a_program_changes_is_changed_for_the_test(name):
+    """If it fails, a function that sorts in place is scored as wrong, or as right."""
+    change, before, after = MUTATIONS[name]
+    program = f"def f(xs):\n    {change}\n"
+    test = (
+        f"def check(candidate):\n    xs = {before}\n    inner = xs\n    candidate(xs)\n"
+        f"    assert inner is xs and xs == {after}, xs\n"
+    )
+    verdict = judged(program, test)
+    assert verdict.outcome is Outcome.PASSED, verdict
+    lazy = judged("def f(xs):\n    pass\n", test)
+    assert (lazy.outcome is Outcome.PASSED) == (name == "nothing"), lazy
+
+
+def test_a_nested_object_stays_the_same_object():
+    test = (
+        "def check(candidate):\n    row = [1]\n    candidate([row, [2]])\n"
+        "    assert row == [1, 9]\n"
+    )
+    assert judged("def f(m):\n    m[0].append(9)\n", test).outcome is Outcome.PASSED
+
+
+def test_arguments_by_name_are_changed_too():
+    test = "def check(candidate):\n    d = {}\n    candidate(d=d)\n    assert d == {'x': 1}\n"
+    assert judged("def f(d):\n    d['x'] = 1\n", test).outcome is Outcome.PASSED
+
+
+def test_an_argument_made_foreign_is_an_error():
+    """Else a test that the argument is untouched passes though it is not."""
+    test = "def check(candidate):\n    xs = []\n    candidate(xs)\n    assert xs == []\n"
+    verdict = judged("def f(xs):\n    xs.append(object())\n", test)
+    assert verdict.outcome is Outcome.ERROR
+    assert "made to hold a object" in verdict.detail
+
+
+FORGED = (
+    'import os, struct\nm = b\'{"done": "0"}\'\nclass Stack:\n    items = []\ndef f(s):\n'
+    "    os.write(3, struct.pack('<I', len(m)) + m)\n    return 0\n"
+)
+LEAVING = "import os\nclass Stack:\n    items = []\ndef f(s):\n    os._exit(0)\n"
+INTERNALS = "assert Stack().items == []\nassert f(Stack()) == 0\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "outcome"),
+    [
+        ("class Stack:\n    items = []\ndef f(s):\n    return len(s.items)\n", Outcome.PASSED),
+        ("class Stack:\n    items = [1]\ndef f(s):\n    return 0\n", Outcome.FAILED),
+        ("def f(s):\n    return 0\n", Outcome.ERROR),
+        (LEAVING, Outcome.EXITED_EARLY),
+        (FORGED, Outcome.PROTOCOL_VIOLATION),
+        (
+            "class Stack:\n    items = []\ndef f(s):\n    while True:\n        pass\n",
+            Outcome.TIMEOUT_CPU,
+        ),
+    ],
+)
+def test_suites_that_poke_at_internals_run_with_the_program(program, outcome):
+    verdict = judged(program, INTERNALS, is_in_process=True)
+    assert verdict.outcome is outcome, verdict
+
+
+def test_the_end_of_what_is_printed_is_kept():
+    """If it fails, nobody sees why a program failed."""
+    program = (
+        "import sys\ndef f():\n    print('x' * 10**6)\n    print('the end', file=sys.stderr)\n"
+    )
+    verdict = judged(program, "def check(candidate):\n    assert candidate() == 1\n")
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.output.endswith("the end\n")
+    assert len(verdict.output) <= 2000
+
+
+def test_a_test_that_asserts_by_itself_counts():
+    """MBPP's tests are bare assertions, none is in a function."""
+    assert judged("def f(x):\n    return x\n", "assert f(1) == 1\n").outcome is Outcome.PASSED
+    assert judged("def f(x):\n    return x\n", "assert f(1) == 2\n").outcome is Outcome.FAILED
+    silent = judged("def f(x):\n    return x\n", "assert True\n")
+    assert silent.outcome is Outcome.FAILED
+    assert "never called" in silent.detail
+
+
+def test_our_own_problems_have_right_solutions():
+    problems = own_problems()
+    assert len(problems) >= 40
+    jobs = [job_of(p, p.program(p.canonical_solution)) for p in problems]
+    lazy = [job_of(p, p.program("    pass\n")) for p in problems]
+    found = {}
+    judge_all([*jobs, *lazy], limits=LIMITS, workers=2, report=found.__setitem__)
+    outcomes = [found[i].outcome for i in range(len(jobs) + len(lazy))]
+    assert set(outcomes[: len(jobs)]) == {Outcome.PASSED}
+    assert Outcome.PASSED not in outcomes[len(jobs) :]
+
+
+def test_a_session_of_verdicts_is_the_same_twice():
+    """The same samples give the same verdicts."""
+    programs = ["def f(x):\n    return x\n", "def f(x):\n    return hash('a')\n"]
+    tests = ["def check(c):\n    assert c(1) == 1\n", "def check(c):\n    assert c(1) % 2\n"]
+    first = [judged(p, t).outcome for p in programs for t in tests]
+    assert first == [judged(p, t).outcome for p in programs for t in tests]

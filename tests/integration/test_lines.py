@@ -1,0 +1,117 @@
+"""Lines, blocks and infilling of a real model, end to end; what a corpus holds of problems."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation.infill import main as infill
+from evaluation.journal import read_journal
+from evaluation.lines import main as lines
+from training.artifact.errors import ArtifactError, ConfigError
+from training.corpus.overlap import main as overlap
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def items(known_module, tmp_path):
+    """Places in a module that the model has learned by heart."""
+    path = tmp_path / "items.jsonl"
+    at = known_module.index("total = 0.0")
+    end = known_module.index("\n", at)
+    block = known_module.index("    total = 0.0")
+    records = [
+        ("mid", at + len("total = "), end),
+        ("start", at, end),
+        ("block", block, known_module.index("\n", block)),
+    ]
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "id": kind,
+                    "kind": kind,
+                    "prefix": known_module[:start],
+                    "suffix": known_module[stop:],
+                    "target": known_module[start:stop],
+                }
+            )
+            + "\n"
+            for kind, start, stop in records
+        )
+    )
+    return path
+
+
+def test_what_a_model_knows_by_heart_is_exact(tiny_artifact, items, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["--model", str(tiny_artifact), "--items", str(items), "--out", str(out)]
+    assert lines(arguments) == 0
+    told = capsys.readouterr().out
+    assert "exact match" in told
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["kinds"]["mid"]["exact_match"]["value"] == 1.0
+    assert summary["kinds"]["start"]["exact_match"]["value"] == 1.0
+    assert 0 <= summary["expected_calibration_error"] <= 1
+    assert "Confidence against exact match" in (out / "report.html").read_text()
+    answers = (out / "answers.jsonl").read_bytes()
+    assert lines(arguments) == 0  # goes on: nothing is left to ask
+    assert (out / "answers.jsonl").read_bytes() == answers
+    other = items.read_text().replace('"mid", "kind"', '"mid2", "kind"')
+    items.write_text(other)
+    with pytest.raises(ConfigError, match="another items_sha256"):
+        lines(arguments)
+
+
+def test_infilling_is_measured_without_any_rule(tiny_artifact, items, tmp_path):
+    out = tmp_path / "out"
+    assert infill(["--model", str(tiny_artifact), "--items", str(items), "--out", str(out)]) == 0
+    records = list(read_journal(out / "answers.jsonl"))
+    assert [r["kind"] for r in records] == ["mid", "start", "block"]
+    assert all(r["completion"] for r in records)
+    with pytest.raises(ArtifactError, match="correct --model"):
+        infill(["--model", str(tmp_path), "--items", str(items), "--out", str(out)])
+
+
+def test_problems_in_a_corpus_are_found_by_words_and_by_solution(tmp_path, capsys):
+    """If it fails, a score is of what the model has seen, and nobody knows."""
+    words = "Return the number of seven legged spiders that sleep in every second green shed."
+    solution = (
+        "    total = 0\n    for shed in sheds:\n        if shed % 2 == 0:\n"
+        "            total += spiders[shed] * 7\n    return total - len(sheds)\n"
+    )
+    problems = tmp_path / "problems.jsonl"
+    records = [
+        {
+            "task_id": "t/words",
+            "prompt": f'def a():\n    """{words}"""\n',
+            "canonical_solution": "",
+        },
+        {
+            "task_id": "t/solution",
+            "prompt": "def count(sheds, spiders):\n",
+            "canonical_solution": solution,
+        },
+        {"task_id": "t/none", "prompt": "def nothing():\n", "canonical_solution": "    pass\n"},
+    ]
+    problems.write_text("".join(json.dumps(r) + "\n" for r in records))
+    corpus = tmp_path / "corpus"
+    (corpus / "train").mkdir(parents=True)
+    renamed = "def n(a, b):\n" + solution.replace("sheds", "a").replace("spiders", "b")
+    rows = [
+        {"package": "p", "path": "words.py", "text": f"# {words}\n"},
+        {"package": "p", "path": "renamed.py", "text": renamed},
+        {"package": "p", "path": "other.py", "text": "x = 1\n"},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), corpus / "train" / "0.parquet")
+    least = {"decontaminate_min_words": 7, "decontaminate_min_nodes": 24}
+    (corpus / "report.json").write_text(json.dumps({"corpus_sha256": "abc", "config": least}))
+    out = tmp_path / "overlap.json"
+    assert overlap([str(corpus), str(problems), "--out", str(out)]) == 0
+    assert json.loads(out.read_text()) == {
+        "corpus_sha256": "abc",
+        "problems": {"t/words": ["p/words.py"], "t/solution": ["p/renamed.py"]},
+    }
+    assert "2 of 3 problems" in capsys.readouterr().out

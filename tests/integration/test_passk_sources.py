@@ -1,0 +1,264 @@
+"""Samples from elsewhere: files, other models, servers, several processes; partial and paired."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from training_run import free_port
+
+from evaluation.compare import main as compare
+from evaluation.journal import read_journal
+from evaluation.passk import main as passk
+from evaluation.versus import main as versus
+from training.artifact.errors import ConfigError, PrerequisiteError
+
+pytestmark = pytest.mark.integration
+
+ONE = {
+    "task_id": "t/1",
+    "prompt": "def one():\n",
+    "entry_point": "one",
+    "canonical_solution": "    return 1\n",
+    "test": "def check(candidate):\n    assert candidate() == 1\n",
+}
+TWO = {
+    **ONE,
+    "task_id": "t/2",
+    "prompt": "def two(x):\n",
+    "entry_point": "two",
+    "canonical_solution": "    return 2\n",
+    "test": "def check(candidate):\n    assert candidate(0) == 2\n",
+}
+BROKEN = {**ONE, "task_id": "t/3", "canonical_solution": "    return 3\n"}
+
+
+@pytest.fixture
+def problems(tmp_path):
+    path = tmp_path / "problems.jsonl"
+    path.write_text("".join(json.dumps(p) + "\n" for p in (ONE, TWO, BROKEN)))
+    return path
+
+
+def judged(problems, out, *arguments):
+    assert passk(["--problems", str(problems), "--out", str(out), *map(str, arguments)]) == 0
+    return [(r["task_id"], r["outcome"]) for r in read_journal(out / "results.jsonl")]
+
+
+def test_samples_made_elsewhere_are_judged_in_their_order(problems, tmp_path, capsys):
+    samples = tmp_path / "samples.jsonl"
+    records = [
+        {"task_id": "t/2", "completion": "    return 2\n"},
+        {"task_id": "t/1", "completion": "    return 7\n"},
+        {"task_id": "t/3", "completion": "    return 1\n"},
+        {"task_id": "t/1", "solution": "def one():\n    return 1\n"},
+        {"task_id": "t/2", "completion": "    return (\n"},
+    ]
+    samples.write_text("".join(json.dumps(r) + "\n" for r in records))
+    found = judged(problems, tmp_path / "out", "--samples", samples)
+    assert found == [
+        ("t/2", "passed"),
+        ("t/1", "failed"),
+        ("t/3", "invalid_problem"),
+        ("t/1", "passed"),
+        ("t/2", "syntax_error"),
+    ]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["pass_at_k"]["1"]["value"] == 0.5
+    assert summary["invalid_problems"] == ["t/3"]
+    assert "their own solution does not pass: t/3" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "t/1 #0: failed" in page
+
+
+def test_a_score_that_cannot_be_had_is_refused(problems, tmp_path):
+    """If it fails, problems with few samples are dropped and the rest is called pass@k."""
+    samples = tmp_path / "samples.jsonl"
+    records = [{"task_id": t, "completion": ""} for t in ("t/1", "t/2", "t/2")]
+    samples.write_text("".join(json.dumps(r) + "\n" for r in records))
+    with pytest.raises(ConfigError, match="pass@2 needs at least 2 samples of each problem"):
+        judged(problems, tmp_path / "out", "--samples", samples, "--k", "2")
+
+
+def test_evalplus_folders_are_read(problems, tmp_path):
+    text = problems.read_text().replace('"t/', '"HumanEval/')
+    problems.write_text(text)
+    folder = tmp_path / "samples"
+    for number, names in ((1, ("10", "2")), (2, ("0",))):
+        for name in names:
+            file = folder / f"HumanEval_{number}" / f"{name}.py"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"def one():\n    return {1 if name == '2' else 5}\n")
+    found = judged(problems, tmp_path / "out", "--samples", folder)
+    assert found == [
+        ("HumanEval/1", "passed"),
+        ("HumanEval/1", "failed"),
+        ("HumanEval/2", "error"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no samples"),
+        ("{", "line 1: not JSON"),
+        ('{"task_id": "t/9", "completion": ""}', "no problem is called 't/9'"),
+        ('{"task_id": "t/1"}', "wanted a text 'completion' or 'solution'"),
+        ('{"completion": ""}', "with a 'task_id'"),
+    ],
+)
+def test_what_is_no_sample_is_named(problems, tmp_path, text, message):
+    samples = tmp_path / "samples.jsonl"
+    samples.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        judged(problems, tmp_path / "out", "--samples", samples)
+    with pytest.raises(PrerequisiteError, match="correct --samples"):
+        judged(problems, tmp_path / "out", "--samples", tmp_path / "nowhere")
+
+
+class _Server(BaseHTTPRequestHandler):
+    asked = []  # noqa: RUF012 - the double's memory
+    failures = 2
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        cls = type(self)
+        if cls.failures:
+            cls.failures -= 1
+            self.send_error(503)
+            return
+        cls.asked.append((self.path, body))
+        choices = [{"text": "    return 1\ndef more"} for _ in range(min(2, body["n"]))]
+        data = json.dumps({"choices": choices}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_with_completions_is_asked(problems, tmp_path, monkeypatch):
+    """It answers 503 twice and fewer choices than asked for; both are common."""
+    monkeypatch.setattr("evaluation.writers.completions_api.FIRST_WAIT_S", 0.01)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        arguments = ["--model", "m", "--url", url, "--n", "3", "--k", "1"]
+        found = judged(problems, tmp_path / "out", *arguments)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert found[:3] == [("t/1", "passed")] * 3
+    assert {path for path, _ in _Server.asked} == {"/v1/completions"}
+    assert [body["n"] for _, body in _Server.asked[:2]] == [3, 1]
+    first = _Server.asked[0][1]
+    assert (first["prompt"], first["max_tokens"], len(first["stop"])) == ("def one():\n", 256, 4)
+    samples = list(read_journal(tmp_path / "out" / "samples.jsonl"))
+    assert samples[0]["completion"] == "    return 1"
+
+
+def test_a_server_that_is_away_is_said_so(problems, tmp_path, monkeypatch):
+    monkeypatch.setattr("evaluation.writers.completions_api.FIRST_WAIT_S", 0.001)
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(PrerequisiteError, match="cannot be reached"):
+        judged(problems, tmp_path / "out", "--model", "m", "--url", url)
+    with pytest.raises(ConfigError, match="an address of http"):
+        judged(problems, tmp_path / "out2", "--model", "m", "--url", "ftp://x")
+
+
+def test_any_causal_language_model_writes(tiny_artifact, problems, tmp_path):
+    """The artifact as a stranger's model: greedy, it writes what the completer writes."""
+    foreign = tmp_path / "foreign"
+    shutil.copytree(tiny_artifact, foreign)
+    (foreign / "parrotlet.json").unlink()
+    common = ["--n", "1", "--k", "1", "--temperature", "0", "--max-new-tokens", "24"]
+    judged(problems, tmp_path / "a", "--model", tiny_artifact, *common)
+    judged(problems, tmp_path / "b", "--model", foreign, *common)
+    judged(problems, tmp_path / "c", "--model", foreign, "--n", "3", "--k", "1", "--seed", "1")
+    texts = [list(read_journal(tmp_path / x / "samples.jsonl")) for x in "abc"]
+    assert len(texts[0]) == len(texts[1]) == 3
+    assert len(texts[2]) == 9
+    with pytest.raises(PrerequisiteError, match="no model directory"):
+        judged(problems, tmp_path / "d", "--model", tmp_path / "nowhere")
+
+
+def test_several_processes_write_what_one_writes(tiny_artifact, problems, tmp_path):
+    """If it fails, a run on a cluster has other samples than one on a laptop."""
+    arguments = ["--model", str(tiny_artifact), "--problems", str(problems)]
+    arguments += ["--n", "2", "--k", "1", "--max-new-tokens", "16"]
+    assert passk([*arguments, "--out", str(tmp_path / "one")]) == 0
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    command += ["--num_processes", "2", "--main_process_port", str(free_port())]
+    subprocess.run(
+        [*command, "-m", "evaluation.passk", *arguments, "--out", str(tmp_path / "two")],
+        check=True,
+        capture_output=True,
+        timeout=110,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert len(list((tmp_path / "two").glob("written-*.jsonl"))) == 2
+    for name in ("samples.jsonl", "results.jsonl"):
+        one, two = (list(read_journal(tmp_path / run / name)) for run in ("one", "two"))
+        keys = ("task_id", "sample", "completion", "outcome")
+        assert [[r.get(k) for k in keys] for r in one] == [[r.get(k) for k in keys] for r in two]
+
+
+def test_a_part_of_a_run_has_figures_and_says_so(tiny_artifact, problems, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["--model", tiny_artifact, "--n", "2", "--k", "1", "--max-new-tokens", "8"]
+    judged(problems, out, *arguments)
+    verdicts = (out / "verdicts.jsonl").read_text().splitlines(keepends=True)
+    (out / "verdicts.jsonl").write_text("".join(verdicts[:1]))
+    capsys.readouterr()
+    assert len(judged(problems, out, *arguments, "--partial")) == 3  # with an invalid problem's
+    assert "a part only, 6 are wanted" in capsys.readouterr().out
+    assert len(judged(problems, out, *arguments)) == 6
+    assert "a part only" not in capsys.readouterr().out
+
+
+def test_two_runs_compare_problem_by_problem(problems, tmp_path, capsys):
+    for name, value in (("good", 1), ("bad", 0)):
+        samples = tmp_path / f"{name}.jsonl"
+        records = [
+            {"task_id": "t/1", "completion": f"    return {value}\n"},
+            {"task_id": "t/2", "completion": f"    return {2 * value}\n"},
+        ]
+        samples.write_text("".join(json.dumps(r) + "\n" for r in records))
+        judged(problems, tmp_path / name, "--samples", samples)
+    capsys.readouterr()
+    assert versus([str(tmp_path / "good"), str(tmp_path / "bad")]) == 0
+    assert "+100.00 points" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="holds no run"):
+        versus([str(tmp_path), str(tmp_path / "bad")])
+
+
+def test_a_corpus_that_holds_problems_is_told_beside_the_score(problems, tmp_path, capsys):
+    overlap = tmp_path / "overlap.json"
+    overlap.write_text(json.dumps({"corpus_sha256": "x", "problems": {"t/1": ["a/b.py"]}}))
+    judged(problems, tmp_path / "out", "--canonical", "--overlap", overlap)
+    assert "1 problems are in the training corpus" in capsys.readouterr().out
+    overlap.write_text("[]")
+    with pytest.raises(ConfigError, match=r"no file of python -m training\.corpus\.overlap"):
+        judged(problems, tmp_path / "out2", "--canonical", "--overlap", overlap)
+
+
+def test_models_are_shown_side_by_side(tiny_artifact, tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("def area(\n---\nimport ")
+    arguments = [str(tiny_artifact)] * 2 + ["--prompts", str(prompts), "--out", str(tmp_path)]
+    assert compare([*arguments, "--max-new-tokens", "12"]) == 0
+    told = capsys.readouterr().out
+    assert "parameters" in told
+    found = json.loads((tmp_path / "comparison.json").read_text())
+    assert len(found["models"]) == 2
+    assert len(found["completions"]) == 2
+    assert "Side by side" not in (tmp_path / "comparison.html").read_text()

@@ -1,0 +1,162 @@
+"""Items that are cut from files, how near a completion comes, what completions are made of."""
+
+import ast
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation.accuracy import (
+    Answer,
+    calibration,
+    confidence_of,
+    edit_similarity,
+    expected_calibration_error,
+    figures,
+)
+from evaluation.constructs import common_phrases, construct_shares, repetition
+from evaluation.items import Item, cut_items, items_hash, read_items
+from training.artifact.errors import ConfigError, PrerequisiteError
+
+KINDS = ("mid", "start", "block", "span")
+TEXT = '''"""A module."""
+
+import json
+
+
+def load(path):
+    """Reads a file."""
+    with open(path) as file:
+        return json.load(file)
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def distance(self, other):
+        if other is None:
+            raise ValueError("no point")
+        return abs(self.x - other.x) + abs(self.y - other.y)
+
+
+def describe(points):
+    parts = []
+    for point in points:
+        parts.append(f"{point.x}, {point.y}")
+    return "; ".join(parts)
+'''
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = tmp_path / "corpus" / "heldout"
+    folder.mkdir(parents=True)
+    rows = [
+        {"package": package, "path": f"{number}.py", "text": TEXT + f"\n\nNUMBER = {number}\n"}
+        for package in ("one", "two")
+        for number in range(30)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "0.parquet")
+    return tmp_path / "corpus"
+
+
+def test_items_are_cut_where_their_kind_says(corpus):
+    items = cut_items(corpus, KINDS, n=20, seed=0)
+    assert [sum(i.kind == kind for i in items) for kind in KINDS] == [20] * 4
+    for item in items:
+        whole = item.prefix + item.target + item.suffix
+        ast.parse(whole)
+        line = item.prefix.rpartition("\n")[2]
+        if item.kind == "mid":
+            assert line.strip()
+            assert item.suffix.startswith("\n")
+        elif item.kind == "start":
+            assert not line.strip()
+            assert not item.target.startswith((" ", "#"))
+        elif item.kind == "block":
+            assert item.prefix.rstrip().endswith(":")
+            assert item.target.startswith("    ")
+    assert {i.id.split("/")[1] for i in items} == {"one", "two"}
+
+
+def test_the_same_seed_cuts_the_same_items(corpus):
+    hashes = [items_hash(cut_items(corpus, KINDS, n=5, seed=seed)) for seed in (0, 0, 1)]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_items_are_read_from_a_file_and_a_bad_line_is_named(tmp_path):
+    path = tmp_path / "items.jsonl"
+    good = {"id": "a", "kind": "mid", "prefix": "x = ", "suffix": "\n", "target": "1"}
+    path.write_text(json.dumps(good))
+    assert read_items(path, KINDS) == [Item(**good)]
+    for bad, message in (
+        ("[]", "wanted a JSON object"),
+        ("{", "line 1: not JSON"),
+        (json.dumps({**good, "kind": "word"}), "'kind' is 'word'"),
+        (json.dumps({**good, "target": 3}), "wanted a text 'target'"),
+        ("", "holds no items"),
+    ):
+        path.write_text(bad)
+        with pytest.raises(ConfigError, match=message):
+            read_items(path, KINDS)
+    with pytest.raises(PrerequisiteError, match="correct --items"):
+        read_items(tmp_path / "nowhere", KINDS)
+    with pytest.raises(PrerequisiteError, match="holds no held-out packages"):
+        cut_items(tmp_path, KINDS, n=1, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "distance"),
+    [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "abc", 0), ("flaw", "lawn", 2)],
+)
+def test_edit_similarity_is_of_levenshtein(first, second, distance):
+    longest = max(len(first), len(second))
+    assert edit_similarity(first, second) == pytest.approx(1 - distance / longest)
+    assert edit_similarity(second, first) == edit_similarity(first, second)
+
+
+def answers(*texts, target="1", confidence=None):
+    item = Item(id="a", kind="mid", prefix="x = ", suffix="\n", target=target)
+    return [Answer(item=item, text=text, confidence=confidence) for text in texts]
+
+
+def test_figures_say_what_was_shown_right_and_valid():
+    found = figures(answers("1", "1  ", "2", "(", ""))
+    assert found["items"] == 5
+    values = {name: f["value"] for name, f in found.items() if isinstance(f, dict)}
+    assert values["shown"] == pytest.approx(0.8)
+    assert values["exact_match"] == pytest.approx(0.4)
+    assert values["exact_match_of_shown"] == pytest.approx(0.5)
+    assert values["syntax_valid"] == pytest.approx(0.6)
+
+
+def test_calibration_tells_confidence_from_luck():
+    sure = answers(*["1"] * 50, confidence=0.9) + answers(*["2"] * 50, confidence=0.1)
+    bins = calibration(sure)
+    assert len(bins) == 10
+    assert [b["value"] for b in bins] == [0.0] * 5 + [1.0] * 5
+    assert expected_calibration_error(bins) == pytest.approx(0.1)
+    assert expected_calibration_error([]) is None
+    assert confidence_of([-0.5, -0.5]) == pytest.approx(0.3679, abs=1e-4)
+    assert confidence_of([]) is None
+
+
+def test_constructs_are_those_of_the_completion():
+    pairs = [
+        ("def f(xs):\n    ", "return [x for x in xs]"),
+        ("for x in y:\n    ", "while x:\n        x -= 1"),
+        ("def f(", "((("),
+    ]
+    shares = construct_shares(pairs)
+    assert shares["comprehension"] == shares["while"] == shares["return"] == 0.5
+    assert shares["function"] == shares["for"] == 0.0
+
+
+def test_repetition_is_seen():
+    loop = "x = x + 1\n" * 6
+    assert repetition([loop]) > 0.5
+    assert repetition(["a b c d e f g h"]) == 0.0
+    assert common_phrases(["if x is not None :", "if x is not None :"], 3)[0][1] == 2
