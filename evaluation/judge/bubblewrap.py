@@ -44,7 +44,7 @@ def command(slot: int, limits: Limits) -> list[str]:
     words = [find_bubblewrap(), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     words += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", "judge"]
     words += [] if is_root else ["--unshare-user"]
-    words += [*_file_system(), *_environment(limits), "--chdir", "/"]
+    words += [*_file_system(), *_environment(slot, limits), "--chdir", "/"]
     if is_root:
         user = str(_FIRST_UID + slot)
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--", "/usr/bin/setpriv"]
@@ -53,7 +53,7 @@ def command(slot: int, limits: Limits) -> list[str]:
     else:
         words.append("--")
     interpreter = os.path.realpath(sys.executable)
-    return [*words, interpreter, "-B", "-s", "-m", "evaluation.judge.inside.zygote"]
+    return [*words, interpreter, "-B", "-s", "-S", "-m", "evaluation.judge.inside.zygote"]
 
 
 def _file_system() -> list[str]:
@@ -80,6 +80,6 @@ def _file_system() -> list[str]:
     return [*words, "--symlink", "/tmp", "/dev/shm", "--remount-ro", "/"]  # noqa: S108
 
 
-def _environment(limits: Limits) -> list[str]:
-    values = environment(limits, python_path=f"{_ROOT}:{_PACKAGES}", is_isolated=True)
+def _environment(slot: int, limits: Limits) -> list[str]:
+    values = environment(slot, limits, python_path=f"{_ROOT}:{_PACKAGES}", is_isolated=True)
     return [word for name, value in values.items() for word in ("--setenv", name, value)]

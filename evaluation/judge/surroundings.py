@@ -1,15 +1,19 @@
 """The environment variables of a zygote: nothing of the host's, everything fixed."""
 
 import json
+import os
 from dataclasses import asdict
 
 from evaluation.judge.verdict import Limits
 
 
-def environment(limits: Limits, *, python_path: str, is_isolated: bool) -> dict[str, str]:
+def environment(
+    slot: int, limits: Limits, *, python_path: str, is_isolated: bool
+) -> dict[str, str]:
     """Returns the whole environment.
 
     Args:
+        slot: Its number; each stays on one processor, where what it forks is still in the cache.
         limits: What a program may use.
         python_path: The folders of the package ``evaluation`` and of others.
         is_isolated: Whether the zygote is to make namespaces.
@@ -21,9 +25,17 @@ def environment(limits: Limits, *, python_path: str, is_isolated: bool) -> dict[
         "TZ": "UTC",
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": python_path,
+        "LD_BIND_NOW": "1",  # else every program's process looks symbols up anew
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        "JUDGE_LIMITS": json.dumps({**asdict(limits), "is_isolated": is_isolated}),
+        "JUDGE_LIMITS": json.dumps(
+            {**asdict(limits), "is_isolated": is_isolated, "cpu": _processor(slot)}
+        ),
     }
+
+
+def _processor(slot: int) -> int:
+    allowed = sorted(os.sched_getaffinity(0))  # Linux, as all isolation here
+    return allowed[slot % len(allowed)]

@@ -6,14 +6,12 @@ arrives. Tests that must run within the program's process come later, with a num
 which ran to its end sends back; a hostile program can forge that, and results say which were so.
 """
 
-import fcntl
 import os
 import resource
 import signal
 import sys
 import types
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from evaluation.judge.inside import kernel
 from evaluation.judge.inside.copyback import is_mutable
@@ -36,14 +34,12 @@ _FIRST_FREE = 4
 _MAX_DESCRIPTOR = 256
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What a program's process is given: two descriptors, its limits, and how to confine it."""
 
     channel: int
     output: int
     limits: dict[str, Any]
-    last_cap: int
     filter_program: bytes
 
 
@@ -65,28 +61,37 @@ def _confine(given: Surroundings) -> None:
     _take_descriptors(given.channel, given.output)
     for what, most in (
         (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_CPU, int(limits["cpu_s"]) + 2),  # the zygote's clock comes first
+    ):
+        resource.setrlimit(what, (most, most))
+    if limits["is_isolated"]:
+        kernel.drop_privileges(given.filter_program)
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def limit_children(limits: dict[str, Any]) -> None:
+    """Sets the limits that the zygote itself can bear too, once for all programs."""
+    for what, most in (
         (resource.RLIMIT_FSIZE, limits["disk_bytes"]),
         (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
-        (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
         resource.setrlimit(what, (most, most))
-    if limits["is_isolated"]:
-        kernel.drop_privileges(given.last_cap, given.filter_program)
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _take_descriptors(channel: int, output: int) -> None:
-    """Leaves null, the output twice, and the channel; whatever else is open is closed."""
+    """Leaves null, the output twice, and the channel; whatever else is open is closed.
+
+    Neither of the two stands below 3, so none is overwritten before it is copied.
+    """
     null = os.open("/dev/null", os.O_RDONLY)
-    high = [fcntl.fcntl(d, fcntl.F_DUPFD, _MAX_DESCRIPTOR) for d in (null, output, output, channel)]
-    for wanted, descriptor in enumerate(high):
+    for wanted, descriptor in enumerate((null, output, output, channel)):
         os.dup2(descriptor, wanted)
-    os.closerange(_FIRST_FREE, _MAX_DESCRIPTOR + len(high) + 1)
+    os.closerange(_FIRST_FREE, _MAX_DESCRIPTOR)
 
 
 def _serve() -> NoReturn:

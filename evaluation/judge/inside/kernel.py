@@ -54,15 +54,18 @@ def last_capability() -> int:
         return int(file.read())
 
 
-def drop_privileges(last_cap: int, filter_program: bytes) -> None:
+def bound_capabilities() -> None:
+    """Takes from all children the capabilities that a program could get by running another."""
+    for capability in range(last_capability() + 1):
+        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where it is gone already
+
+
+def drop_privileges(filter_program: bytes) -> None:
     """Drops every capability for good and installs a seccomp filter.
 
     Args:
-        last_cap: The highest capability there is.
         filter_program: Classic BPF instructions, 8 bytes each.
     """
-    for capability in range(last_cap + 1):
-        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where it is gone already
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = struct.pack("II", _CAPABILITY_VERSION_3, 0)
     _checked(_libc.capset(header, b"\0" * 24), "capset")

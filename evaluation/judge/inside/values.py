@@ -7,8 +7,7 @@ exponents, depth.
 """
 
 import collections
-import decimal
-import fractions
+import sys
 from typing import Any
 
 MAX_DEPTH = 200
@@ -102,6 +101,9 @@ def encode(value: Any, depth: int = 0) -> Any:
         return _items(value, depth + 1)
     if kind in _ENCODERS:
         return _ENCODERS[kind](value, depth + 1)
+    for (module, name), encoder in _RARE.items():
+        if module in sys.modules and kind is getattr(sys.modules[module], name, None):
+            return encoder(value)
     for base, plain in _BASES.items():
         if isinstance(value, base):
             return encode(plain(value), depth)
@@ -126,8 +128,10 @@ _ENCODERS: dict[type, Any] = {
     set: lambda v, d: {"s": _items(v, d)},
     frozenset: lambda v, d: {"z": _items(v, d)},
     dict: lambda v, d: {"d": [[encode(k, d), encode(x, d)] for k, x in v.items()]},
-    fractions.Fraction: lambda v, _: {"q": [hex(v.numerator), hex(v.denominator)]},
-    decimal.Decimal: lambda v, _: {"D": str(v)},
+}
+_RARE: dict[tuple[str, str], Any] = {  # imported by few programs, and by none before it is forked
+    ("fractions", "Fraction"): lambda v: {"q": [hex(v.numerator), hex(v.denominator)]},
+    ("decimal", "Decimal"): lambda v: {"D": str(v)},
 }
 
 
@@ -164,7 +168,15 @@ def _integer(text: str) -> int:
     return int(text, 16)
 
 
-def _decimal(text: str) -> decimal.Decimal:
+def _fraction(numerator: str, denominator: str) -> Any:
+    import fractions  # noqa: PLC0415 - see _RARE
+
+    return fractions.Fraction(_integer(numerator), _integer(denominator))
+
+
+def _decimal(text: str) -> Any:
+    import decimal  # noqa: PLC0415 - see _RARE
+
     value = decimal.Decimal(text)
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and abs(exponent) > MAX_EXPONENT:
@@ -190,6 +202,6 @@ _DECODERS: dict[str, Any] = {
     "s": lambda c, d: {decode(item, d) for item in c},
     "z": lambda c, d: frozenset(decode(item, d) for item in c),
     "d": lambda c, d: {decode(k, d): decode(v, d) for k, v in c},
-    "q": lambda c, _: fractions.Fraction(_integer(c[0]), _integer(c[1])),
+    "q": lambda c, _: _fraction(c[0], c[1]),
     "D": lambda c, _: _decimal(c),
 }

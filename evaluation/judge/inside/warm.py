@@ -1,5 +1,11 @@
-"""Modules that programs commonly import, loaded once before any of them is forked."""
+"""Modules that programs commonly import, loaded once before any of them is forked.
 
+The interpreter runs without ``site``, which may load anything that is installed: the few names that
+it gives to programs are given here.
+"""
+
+import _sitebuiltins
+import builtins
 import importlib
 import sys
 
@@ -7,24 +13,15 @@ MODULES = (
     "bisect",
     "collections",
     "copy",
-    "datetime",
-    "decimal",
-    "fractions",
     "functools",
-    "hashlib",
     "heapq",
     "itertools",
     "math",
     "operator",
-    "queue",
-    "random",
     "re",
-    "statistics",
     "string",
-    "textwrap",
-    "threading",
     "typing",
-)
+)  # others cost each program more, as memory that is copied, than the few that import them save
 RECURSION_LIMIT = 1000
 
 
@@ -33,3 +30,6 @@ def warm_up() -> None:
     for name in MODULES:
         importlib.import_module(name)
     sys.setrecursionlimit(RECURSION_LIMIT)
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    builtins.help = _sitebuiltins._Helper()  # noqa: SLF001 - as site does

@@ -13,10 +13,9 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
-import traceback
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from evaluation.judge.inside import candidate, examiner, kernel
 from evaluation.judge.inside.memory import MemoryWatch
@@ -32,23 +31,22 @@ _EXAMINER_GRACE_S = 1.0
 _MAX_DYING = 3
 
 
-@dataclass
-class Child:
+class Child(NamedTuple):
     """A forked process and our end of its channel."""
 
     pid: int
     channel: socket.socket
 
 
-@dataclass
-class Program(Child):
+class Program(NamedTuple):
     """A process for one program, with what it prints."""
 
+    pid: int
+    channel: socket.socket
     output: Output
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """How the run of a program ended, before it is told from the verdict why."""
 
     verdict: dict[str, Any] | None
@@ -64,15 +62,16 @@ class Zygote:
         self._host = host
         self._limits = limits
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        self._last_cap = kernel.last_capability()
         self._filter = build_filter()
         self._dying: set[int] = set()
         self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
         self._memory = MemoryWatch(self._proc)
         if limits["is_isolated"]:
+            kernel.bound_capabilities()
             flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
             kernel.mount_tmpfs("/proc", flags, "size=0,nr_inodes=1,mode=000")
             kernel.hide_from_peers()
+        candidate.limit_children(limits)
         self._examiner = self._start_examiner()
         gc.collect()
         gc.freeze()  # children share these pages
@@ -206,7 +205,6 @@ class Zygote:
                         channel=theirs.fileno(),
                         output=output.writer,
                         limits=self._limits,
-                        last_cap=self._last_cap,
                         filter_program=self._filter,
                     )
                 )
@@ -269,6 +267,7 @@ def main() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
+    os.sched_setaffinity(0, {limits["cpu"]})
     if limits["is_isolated"]:
         _enter_namespaces()
     warm_up()
@@ -278,7 +277,7 @@ def main() -> None:
             kernel.die_with_parent()
             Zygote(host, limits).serve()
         except BaseException:  # noqa: BLE001 - the host reads it from the log
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())  # no traceback module in every child's memory
         os._exit(1)
     os.close(host)
     os.waitpid(pid, 0)
