@@ -26,8 +26,7 @@ from evaluation.grade import (
     write_results,
 )
 from evaluation.journal import line_of, read_journal
-from evaluation.judge import bubblewrap, unconfined
-from evaluation.judge.selftest import run_selftest
+from evaluation.judge.levels import LEVELS, UNCONFINED, Isolation, proven
 from evaluation.judge.verdict import MIB, Limits
 from evaluation.problems.problem import ProblemSet
 from evaluation.problems.sources import load_problems
@@ -66,9 +65,7 @@ class Run:
 
     def run(self) -> int:
         """Samples, verdicts, figures; the main process judges."""
-        isolation = unconfined if self.options.unsafe_no_sandbox else bubblewrap
-        if self.processes.is_main and not self.options.partial:
-            self._prove(is_safe=isolation is bubblewrap)
+        isolation = self._isolation()
         writer = None if self.options.partial else _writer(self.options)
         samples = None if self.options.partial else self._given_samples()
         identity = {
@@ -76,13 +73,13 @@ class Run:
             "problems_sha256": self.problem_set.sha256,
             "generation": to_mapping(self.config.generation),
             "limits": to_mapping(self.config.limits),
-            "isolation": isolation.LEVEL,
+            "isolation": isolation.level,
         }
         court = Court(
             limits=self.config.limits,
             workers=self.config.workers,
             command=isolation.command,
-            level=isolation.LEVEL,
+            level=isolation.level,
         )
         if self.processes.is_main and not self.options.partial:
             claim(self.out, identity)
@@ -95,11 +92,15 @@ class Run:
             self._judge(court)
         return 0
 
-    def _prove(self, *, is_safe: bool) -> None:
-        if is_safe:
-            run_selftest(self.config.limits)
-        else:
-            sys.stderr.write("warning: no sandbox; the programs can do anything that you can\n")
+    def _isolation(self) -> Isolation:
+        """Returns the best isolation that proves itself; processes that do not judge need none."""
+        if self.options.unsafe_no_sandbox:
+            if self.processes.is_main:
+                sys.stderr.write("warning: no sandbox; the programs can do anything that you can\n")
+            return UNCONFINED
+        if self.options.partial or not self.processes.is_main:
+            return LEVELS[0]
+        return proven(self.config.limits, wanted=self.options.isolation)
 
     def _given_samples(self) -> str | None:
         """Returns the samples that nobody has to write, as lines."""
@@ -132,9 +133,13 @@ class Run:
         if self.options.partial:
             if self.options.model:
                 gather_samples(self.problem_set.problems, self.out)
-            invalid = invalid_problems(self.out)
             write_results(
-                samples, self.out, self.problems, court.level, invalid=invalid, is_partial=True
+                samples,
+                self.out,
+                self.problems,
+                self._about()["isolation"],
+                invalid=invalid_problems(self.out),
+                is_partial=True,
             )
         else:
             invalid = {} if self.options.canonical else self._invalid(samples, court)
@@ -254,6 +259,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--partial", action="store_true", help="only the figures of what is judged so far"
+    )
+    parser.add_argument(
+        "--isolation", choices=[level.level for level in LEVELS], help="this one or none"
     )
     parser.add_argument(
         "--unsafe-no-sandbox", action="store_true", help="judge without isolation; stamped on it"

@@ -9,14 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
-from programs.breaking import BREAKING
+from programs.breaking import BREAKING, ESCAPING, LINGERING, READING
 from programs.forging import FORGING
 from programs.odd import ODD
 
 from evaluation.judge.host import judge_all
-from evaluation.judge.selftest import run_selftest
+from evaluation.judge.levels import LEVELS, UNCONFINED
+from evaluation.judge.selftest import MUST_NOT_ESCAPE, run_selftest
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.passk import main as passk
+from training.artifact.errors import SandboxUnavailableError
 
 pytestmark = pytest.mark.integration
 
@@ -32,16 +34,36 @@ def job(program, name="test"):
     return Job(task_id=name, program=program, entry_point="f", prelude="", test=TEST)
 
 
-def judge(programs, limits=LIMITS, workers=2):
+def judge(programs, limits=LIMITS, workers=2, command=LEVELS[0].command):
     found = {}
     jobs = [job(program) for program in programs]
-    judge_all(jobs, limits=limits, workers=workers, report=found.__setitem__)
+    judge_all(jobs, limits=limits, workers=workers, report=found.__setitem__, command=command)
     assert len(found) == len(programs)
     return [found[i] for i in range(len(programs))]
 
 
-def test_the_sandbox_proves_itself():
-    run_selftest(Limits())
+@pytest.mark.parametrize("isolation", LEVELS, ids=lambda isolation: isolation.level)
+def test_each_level_proves_itself(isolation):
+    run_selftest(Limits(), isolation.command)
+
+
+def test_a_level_that_does_not_hold_is_not_taken(monkeypatch):
+    """If it fails, programs run unconfined under the name of a sandbox."""
+    harmless = {"reading a host file": MUST_NOT_ESCAPE["reading a host file"]}
+    monkeypatch.setattr("evaluation.judge.selftest.MUST_NOT_ESCAPE", harmless)
+    with pytest.raises(SandboxUnavailableError, match="reading a host file ended as passed"):
+        run_selftest(Limits(), UNCONFINED.command)
+
+
+@pytest.mark.timeout(300)
+def test_without_bubblewrap_nothing_gets_out_either():
+    programs = {**READING, **ESCAPING, **LINGERING}
+    in_turn = [text for program in programs.values() for text in (program, HONEST)]
+    (command,) = (level.command for level in LEVELS if level.level == "namespaces")
+    found = judge(in_turn, workers=1, command=command)
+    for name, hostile, honest in zip(programs, found[::2], found[1::2], strict=True):
+        assert hostile.outcome not in {Outcome.PASSED, Outcome.SANDBOX_FAILURE}, (name, hostile)
+        assert honest.outcome is Outcome.PASSED, (name, honest)
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +133,8 @@ def test_the_canonical_solutions_all_pass(tmp_path, capsys):
 
 def test_without_a_sandbox_it_refuses_unless_told(tmp_path, capsys, monkeypatch):
     """If it fails, somebody runs a stranger's program believing it is confined."""
-    from training.artifact.errors import SandboxUnavailableError
-
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("evaluation.judge.levels.LEVELS", LEVELS[:1])
     arguments = ["--canonical", "--out", str(tmp_path / "out")]
     with pytest.raises(SandboxUnavailableError, match="apt-get install bubblewrap"):
         passk(arguments)

@@ -5,7 +5,12 @@ import os
 import struct
 
 NEW_NS, NEW_IPC, NEW_USER, NEW_PID = 0x20000, 0x08000000, 0x10000000, 0x20000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
+NEW_UTS, NEW_NET = 0x04000000, 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 0x1, 0x2, 0x4, 0x8, 0x20
+MS_NOATIME, MS_NODIRATIME, MS_BIND, MS_REC = 0x400, 0x800, 0x1000, 0x4000
+MS_PRIVATE, MS_RELATIME = 0x40000, 0x200000
+_MNT_DETACH = 2
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -36,6 +41,26 @@ def mount_tmpfs(target: str, flags: int, options: str) -> None:
     """Mounts a new tmpfs."""
     arguments = (b"tmpfs", target.encode(), b"tmpfs", flags, options.encode())
     _checked(_libc.mount(*arguments), f"mount {target}")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int) -> None:
+    """Mounts, binds or remounts, as ``flags`` say."""
+    kind_bytes = None if kind is None else kind.encode()
+    arguments = (source.encode(), target.encode(), kind_bytes, flags, None)
+    _checked(_libc.mount(*arguments), f"mount {target}")
+
+
+def pivot_root_here() -> None:
+    """Makes the working directory the root, and lets go of the old one."""
+    number = _PIVOT_ROOT[os.uname().machine]
+    _checked(_libc.syscall(number, b".", b"."), "pivot_root")
+    _checked(_libc.umount2(b".", _MNT_DETACH), "umount")
+
+
+def set_hostname(name: str) -> None:
+    """Names the machine, as this namespace sees it."""
+    data = name.encode()
+    _checked(_libc.sethostname(data, len(data)), "sethostname")
 
 
 def die_with_parent() -> None:

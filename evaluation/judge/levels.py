@@ -1,0 +1,56 @@
+"""The levels of isolation, best first, and the one that this machine can prove.
+
+Never a silent fallback: which level it is stands in every result, and on standard error where it is
+not the first; without any, the judge refuses and names what is missing.
+"""
+
+import sys
+from dataclasses import dataclass
+
+from evaluation.judge import bubblewrap, namespaces, unconfined
+from evaluation.judge.host import Command
+from evaluation.judge.selftest import run_selftest
+from evaluation.judge.verdict import Limits
+from training.artifact.errors import SandboxUnavailableError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Isolation:
+    """A level's name, and what starts a sandbox of it."""
+
+    level: str
+    command: Command
+
+
+LEVELS = tuple(
+    Isolation(level=module.LEVEL, command=module.command) for module in (bubblewrap, namespaces)
+)
+UNCONFINED = Isolation(level=unconfined.LEVEL, command=unconfined.command)
+
+
+def proven(limits: Limits, *, wanted: str | None = None) -> Isolation:
+    """Returns the first level whose self-test passes here.
+
+    Args:
+        limits: For each program.
+        wanted: The only level to try; None for any.
+
+    Raises:
+        SandboxUnavailableError: There is none; what each lacks is named.
+    """
+    reasons = []
+    for level in LEVELS:
+        if wanted not in {None, level.level}:
+            continue
+        try:
+            run_selftest(limits, level.command)
+        except SandboxUnavailableError as error:
+            reasons.append(f"{level.level}: {error}")
+            continue
+        if reasons:
+            sys.stderr.write(f"note: isolation by {level.level} ({'; '.join(reasons)})\n")
+        return level
+    raise SandboxUnavailableError(
+        f"there is no sandbox here ({'; '.join(reasons)}); mend one of these, or accept that"
+        " programs can do anything you can, with --unsafe-no-sandbox"
+    )
