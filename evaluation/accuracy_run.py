@@ -2,16 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
+
+from tqdm import tqdm
 
 from evaluation.accuracy import Answer, calibration, expected_calibration_error, figures
 from evaluation.claim import claim
 from evaluation.estimate import CONFIDENCE
 from evaluation.items import Item, Kind, cut_items, items_hash, read_items
 from evaluation.journal import Journal, read_journal
-from server.completer import BUNDLED_MODEL
+from server.completer import BUNDLED_MODEL, Completer
 from training.artifact.directory import WEIGHTS_FILE
 from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.files import file_sha256, write_json_atomically, write_text_atomically
@@ -20,6 +22,34 @@ from training.charts import folded, lines, page, table
 ANSWERS_FILE = "answers.jsonl"
 MAX_SHOWN = 100
 _COLUMNS = ("shown", "exact_match", "exact_match_of_shown", "edit_similarity", "syntax_valid")
+
+
+def measure(
+    argv: Sequence[str],
+    *,
+    name: str,
+    about: str,
+    kinds: Sequence[Kind],
+    answer: Callable[[Completer, Item], Answer],
+) -> int:
+    """Runs a command over items: what is left of it, then its figures.
+
+    Args:
+        argv: The command line.
+        name: The command's; its runs stand in ``runs/NAME``.
+        about: Its help.
+        kinds: What it takes.
+        answer: Asks the completer at an item's place.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m evaluation.{name}", description=about)
+    add_arguments(parser, out=Path("runs") / name)
+    options = parser.parse_args(argv)
+    run = AccuracyRun.of(options, kinds)
+    completer = Completer.load(options.model)
+    for item in tqdm(run.left(), desc=name, file=sys.stderr):
+        run.append(answer(completer, item))
+    run.finish(name.capitalize())
+    return 0
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, out: Path) -> None:

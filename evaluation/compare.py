@@ -15,10 +15,11 @@ from tqdm import tqdm
 
 from evaluation.config import Generation
 from evaluation.constructs import common_phrases, construct_shares, repetition
+from evaluation.inputs import read_input
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem
 from evaluation.writers.choice import model_writer
-from training.artifact.errors import ConfigError, PrerequisiteError, run_main
+from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_json_atomically, write_text_atomically
 from training.charts import bars, folded, page, table
 
@@ -90,12 +91,7 @@ def _written(model: str, prompts: Sequence[str], generation: Generation) -> Writ
 def _prompts(path: Path | None) -> list[str]:
     if path is None:
         return [problem.prompt for problem in own_problems()]
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise PrerequisiteError(f"there is no file {path}; correct --prompts") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path} ({error})") from error
+    text = read_input(path, "--prompts")
     prompts = [prompt for prompt in text.split(SEPARATOR) if prompt.strip()]
     if not prompts:
         raise ConfigError(f"{path} holds no prompts; put a line of --- between each two")

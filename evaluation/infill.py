@@ -6,15 +6,11 @@ with intervals: of lines, of blocks, and of spans as infilling was trained with.
 or refused, unlike what ``evaluation.lines`` measures.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-from tqdm import tqdm
 
 from evaluation.accuracy import Answer
-from evaluation.accuracy_run import AccuracyRun, add_arguments
+from evaluation.accuracy_run import measure
 from evaluation.items import Item, Kind
 from server.completer import Completer
 from training.artifact.errors import run_main
@@ -25,16 +21,7 @@ MAX_NEW_TOKENS = 192
 
 def main(argv: Sequence[str]) -> int:
     """Measures a model and prints its figures."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.infill", description=__doc__)
-    add_arguments(parser, out=Path("runs/infill"))
-    options = parser.parse_args(argv)
-    run = AccuracyRun.of(options, KINDS)
-    completer = Completer.load(options.model)
-    bar = tqdm(run.left(), desc="filling", file=sys.stderr)
-    for item in bar:
-        run.append(answer(completer, item))
-    run.finish("Infilling")
-    return 0
+    return measure(argv, name="infill", about=str(__doc__), kinds=KINDS, answer=answer)
 
 
 def answer(completer: Completer, item: Item) -> Answer:

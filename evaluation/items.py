@@ -13,10 +13,11 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
+from evaluation.inputs import json_lines
 from training.artifact.errors import ConfigError, PrerequisiteError
 
 Kind = Literal["mid", "start", "block", "span"]
@@ -44,27 +45,13 @@ def read_items(path: Path, kinds: Sequence[Kind]) -> list[Item]:
         ConfigError: A line is no item of these kinds; it is named.
         PrerequisiteError: There is no such file.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise PrerequisiteError(f"there is no file {path}; correct --items") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path} ({error})") from error
-    items = [
-        _item(line, kinds, f"{path}, line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
+    items = [_item(values, kinds, where) for where, values in json_lines(path, "--items")]
     if not items:
         raise ConfigError(f"{path} holds no items")
     return items
 
 
-def _item(line: str, kinds: Sequence[Kind], where: str) -> Item:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: not JSON ({error})") from error
+def _item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: wanted a JSON object")
     for name in _FIELDS:

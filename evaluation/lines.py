@@ -5,15 +5,11 @@ exact match, edit similarity and syntax validity with intervals. It says too how
 confidence tells when it is right: the server stays silent where that is too low.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-from tqdm import tqdm
 
 from evaluation.accuracy import Answer, confidence_of
-from evaluation.accuracy_run import AccuracyRun, add_arguments
+from evaluation.accuracy_run import measure
 from evaluation.items import Item, Kind
 from server.completer import Completer, CompletionRequest
 from training.artifact.errors import run_main
@@ -23,16 +19,7 @@ KINDS: tuple[Kind, ...] = ("mid", "start", "block")
 
 def main(argv: Sequence[str]) -> int:
     """Measures a model and prints its figures."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.lines", description=__doc__)
-    add_arguments(parser, out=Path("runs/lines"))
-    options = parser.parse_args(argv)
-    run = AccuracyRun.of(options, KINDS)
-    completer = Completer.load(options.model)
-    bar = tqdm(run.left(), desc="completing", file=sys.stderr)
-    for item in bar:
-        run.append(answer(completer, item))
-    run.finish("Lines and blocks")
-    return 0
+    return measure(argv, name="lines", about=str(__doc__), kinds=KINDS, answer=answer)
 
 
 def answer(completer: Completer, item: Item) -> Answer:

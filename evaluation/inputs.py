@@ -1,0 +1,53 @@
+"""Files that a user names on the command line: read whole, or refused with what to correct."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from training.artifact.errors import ConfigError, PrerequisiteError
+
+MAX_FILE_BYTES = 1 << 30  # of an unpacked file
+
+
+def read_input(path: Path, option: str) -> str:
+    """Returns the text of a file, plain or ``.gz``.
+
+    Args:
+        path: The file.
+        option: What the user named it with, for messages.
+
+    Raises:
+        ConfigError: It is no readable text.
+        PrerequisiteError: There is no such file.
+    """
+    try:
+        if path.suffix != ".gz":
+            return path.read_text(encoding="utf-8")
+        with gzip.open(path) as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ConfigError(f"{path} unpacks to over {MAX_FILE_BYTES} bytes; split it")
+        return data.decode("utf-8")
+    except FileNotFoundError as error:
+        raise PrerequisiteError(f"there is no file {path}; correct {option}") from error
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path} ({error}); correct {option}") from error
+
+
+def json_lines(path: Path, option: str) -> Iterator[tuple[str, Any]]:
+    """Yields the values of a JSON-lines file, each behind its file and line for messages.
+
+    Raises:
+        ConfigError: As :func:`read_input`, or a line is no JSON.
+        PrerequisiteError: As there.
+    """
+    # not splitlines(): a value may hold any of Unicode's line separators
+    for number, line in enumerate(read_input(path, option).split("\n"), 1):
+        where = f"{path}, line {number}"
+        if line.strip():
+            try:
+                yield where, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ConfigError(f"{where}: not JSON ({error})") from error
