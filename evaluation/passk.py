@@ -197,13 +197,12 @@ def _canonical(problem_set: ProblemSet) -> str:
 def _config(options: argparse.Namespace, problem_set: ProblemSet) -> PassConfig:
     limits = Limits()
     cpu_s = options.cpu_s or problem_set.cpu_s or limits.cpu_s
-    has_one = options.canonical
     ks = options.k or ([1] if options.canonical or options.samples else list(PassConfig().k))
     try:
         config = PassConfig(
             problems=options.problems,
             generation=Generation(
-                n=1 if has_one else options.n,
+                n=1 if options.canonical else options.n,
                 temperature=options.temperature,
                 top_p=options.top_p,
                 max_new_tokens=options.max_new_tokens,

@@ -41,7 +41,7 @@ DOORS = {
     "datatrove": ("training.cluster",),
     "huggingface_hub": ("training.publish.hub",),
     "httpx2": ("training.publish.hub",),
-    "accelerate": ("training.pretrain", "evaluation"),
+    "accelerate": ("training.pretrain", "evaluation.processes"),
     "subprocess": ("evaluation.judge",),
     "ctypes": ("evaluation.judge",),
     "pickle": (),

@@ -71,7 +71,6 @@ def main(argv: Sequence[str]) -> int:
             return run.train()
         finally:
             run.close()
-            del run
     finally:
         accelerator.end_training()
 

@@ -51,13 +51,7 @@ def _enter_namespaces() -> None:
     flags = kernel.NEW_NS | kernel.NEW_PID | kernel.NEW_IPC | kernel.NEW_NET | kernel.NEW_UTS
     kernel.unshare(flags if uid == 0 else flags | kernel.NEW_USER)
     if uid != 0:
-        for name, text in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{uid} {uid} 1"),
-            ("gid_map", f"{gid} {gid} 1"),
-        ):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - lean
-                file.write(text)
+        kernel.map_user(uid, uid, gid, gid)
 
 
 def _make_root(plan: dict[str, Any]) -> None:

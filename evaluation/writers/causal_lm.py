@@ -7,8 +7,7 @@ import torch
 
 from evaluation.config import Generation
 from evaluation.problems.problem import Problem
-from evaluation.writers.local import problem_seed
-from evaluation.writers.writer import before_stop, stops_of
+from evaluation.writers.writer import before_stop, problem_seed, stops_of
 from training.artifact.errors import PrerequisiteError
 
 # Names of the tokens that open prefix, suffix and middle, family by family.

@@ -1,12 +1,11 @@
 """The completer that users get, as a writer of samples."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from evaluation.config import Generation
 from evaluation.problems.problem import Problem
-from evaluation.writers.writer import stops_of
+from evaluation.writers.writer import problem_seed, stops_of
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE
 from training.artifact.files import file_sha256
@@ -48,9 +47,3 @@ class LocalWriter:
             seed=problem_seed(generation.seed, problem.task_id),
             stop=stops_of(problem, generation),
         )[first:]
-
-
-def problem_seed(seed: int, task_id: str) -> int:
-    """Returns a problem's own seed, the same whatever was generated before it."""
-    digest = hashlib.sha256(f"{seed}:{task_id}".encode()).digest()
-    return int.from_bytes(digest[:6], "big")

@@ -1,5 +1,6 @@
 """What generation asks of whoever writes samples."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -32,3 +33,9 @@ def before_stop(text: str, stops: tuple[str, ...]) -> str:
 def stops_of(problem: Problem, generation: Generation) -> tuple[str, ...]:
     """Returns the stop strings for a problem: none where text follows."""
     return () if problem.suffix else generation.stop
+
+
+def problem_seed(seed: int, task_id: str) -> int:
+    """Returns a problem's own seed, the same whatever was generated before it."""
+    digest = hashlib.sha256(f"{seed}:{task_id}".encode()).digest()
+    return int.from_bytes(digest[:6], "big")

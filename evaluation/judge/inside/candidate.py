@@ -27,7 +27,7 @@ from evaluation.judge.inside.wire import (
 CONFINED = {"confined": 1}  # the first message
 CHECK = "check"  # what a test may define, to be called with the function
 MODULE = "candidate"  # the program's name for itself
-CHANNEL = 3  # the descriptor it answers on, the only one beside null
+CHANNEL = 3  # the descriptor it answers on, the only one beside null and its output
 MAX_MESSAGE_CHARS = 300
 MAX_OPEN_FILES = 64
 _FIRST_FREE = 4

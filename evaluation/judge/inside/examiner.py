@@ -38,11 +38,9 @@ class _Candidate:
         self.n_calls += 1
         try:
             send(self._channel, [encode(arguments), encode(named)])
-            answer = receive(self._channel)
-        except (WireError, OSError) as error:
+        except OSError as error:
             raise _GoneError from error
-        if not isinstance(answer, dict):
-            raise _GoneError
+        answer = _message(self._channel)
         try:
             if "a" in answer:
                 given, given_by_name = map(decode, answer["a"])
@@ -105,11 +103,9 @@ def _examined_in_process(job: Any, channel: int) -> dict[str, Any]:
     number = os.urandom(16).hex()
     try:
         send(channel, {"test": job["test"], "number": number})
-        answer = receive(channel)
-    except (WireError, OSError) as error:
+    except OSError as error:
         raise _GoneError from error
-    if not isinstance(answer, dict):
-        raise _GoneError
+    answer = _message(channel)
     if "done" in answer:
         outcome = "passed" if answer["done"] == number else "protocol_violation"
         return {"outcome": outcome, "calls": 0}
@@ -128,12 +124,7 @@ def _is_confined(channel: int) -> bool:
 
 def _load_message(channel: int) -> dict[str, Any] | None:
     """Reads how loading the program went; None if well."""
-    try:
-        message = receive(channel)
-    except (WireError, OSError) as error:
-        raise _GoneError from error
-    if not isinstance(message, dict):
-        raise _GoneError
+    message = _message(channel)
     if "ok" in message:
         return None
     if "s" in message:
@@ -141,6 +132,17 @@ def _load_message(channel: int) -> dict[str, Any] | None:
         return {"outcome": "syntax_error", "detail": f"{name}: {text}", "calls": 0}
     name, text = _exception(message.get("e"))
     return {"outcome": "error", "detail": f"{name}: {text}", "calls": 0}
+
+
+def _message(channel: int) -> dict[str, Any]:
+    """Reads what the program's process says; whatever has no such form ends the run."""
+    try:
+        message = receive(channel)
+    except (WireError, OSError) as error:
+        raise _GoneError from error
+    if not isinstance(message, dict):
+        raise _GoneError
+    return message
 
 
 def _compiled(job: Any, tests: dict[str, tuple[Any, Any]]) -> tuple[Any, Any]:

@@ -251,13 +251,7 @@ def _why_gone(status: int | None) -> str:
 def _enter_namespaces() -> None:
     uid, gid = os.getuid(), os.getgid()
     kernel.unshare(kernel.NEW_USER | kernel.NEW_NS | kernel.NEW_PID | kernel.NEW_IPC)
-    for path, text in (
-        ("/proc/self/setgroups", "deny"),
-        ("/proc/self/uid_map", f"{_NOBODY} {uid} 1"),
-        ("/proc/self/gid_map", f"{_NOBODY} {gid} 1"),
-    ):
-        with open(path, "w", encoding="ascii") as file:  # noqa: PTH123 - lean
-            file.write(text)
+    kernel.map_user(_NOBODY, uid, _NOBODY, gid)
 
 
 def main() -> None:
