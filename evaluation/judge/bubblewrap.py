@@ -1,4 +1,4 @@
-"""Isolation level 1: the command that starts a zygote inside bubblewrap."""
+"""Isolation level 1: the command that starts a supervisor inside bubblewrap."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from evaluation.judge.layout import (
     HOSTNAME,
     PYTHON_PATH,
     layout,
-    zygote_words,
+    supervisor_words,
 )
 from evaluation.judge.surroundings import environment
 from evaluation.judge.verdict import Limits
@@ -33,7 +33,7 @@ def find_bubblewrap() -> str:
 
 
 def command(slot: int, limits: Limits) -> list[str]:
-    """Returns the command line of one slot's zygote; its stdin must be the host's socket."""
+    """Returns the command line of one slot's supervisor; its stdin must be the host's socket."""
     is_root = os.getuid() == 0
     words = [find_bubblewrap(), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     words += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", HOSTNAME]
@@ -46,7 +46,7 @@ def command(slot: int, limits: Limits) -> list[str]:
         words += ["--bounding-set", "-all", "--inh-caps", "-all"]
     else:
         words.append("--")
-    return [*words, *zygote_words()]
+    return [*words, *supervisor_words()]
 
 
 def _file_system() -> list[str]:

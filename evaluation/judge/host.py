@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from evaluation.judge import bubblewrap
+from evaluation.judge.inside.wire import frame
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.artifact.errors import SandboxUnavailableError
 
@@ -29,7 +30,7 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_LOG_CHARS = 300
 
 
-Command = Callable[[int, Limits], list[str]]  # of a slot's zygote: its isolation
+Command = Callable[[int, Limits], list[str]]  # of a slot's supervisor: its isolation
 
 
 class SlotFailure(Exception):  # noqa: N818 - never leaves this module
@@ -54,16 +55,17 @@ class Slot:
         theirs.close()
 
     def wait_until_ready(self) -> None:
-        """Returns when the zygote stands."""
+        """Returns when the supervisor stands."""
         if self._receive(START_S) != {"ready": 1}:
             raise SlotFailure
 
     def submit(self, job: Job) -> None:
         """Sends a job; its verdict comes in turn."""
-        data = json.dumps(vars(job), ensure_ascii=True).encode()
+        tests = vars(job).copy()
+        program = {"program": tests.pop("program"), "entry_point": job.entry_point}
         try:
             self._socket.settimeout(START_S)
-            self._socket.sendall(struct.pack("<I", len(data)) + data)
+            self._socket.sendall(frame(program) + frame(tests))
         except OSError as error:
             raise SlotFailure from error
 

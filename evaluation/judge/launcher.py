@@ -1,4 +1,4 @@
-"""Makes a sandbox's namespaces and file system, then becomes its zygote.
+"""Makes a sandbox's namespaces and file system, then becomes its supervisor.
 
 Started by ``evaluation.judge.namespaces`` as a process of its own, with the plan as its argument.
 Standard library only. The order is that of bubblewrap: new namespaces, a root of its own that holds
@@ -25,13 +25,13 @@ _FLAGS = {  # of a mount, by statvfs' name for them
 
 
 def main() -> NoReturn:
-    """Never returns: a child becomes the zygote, this process waits for it."""
+    """Never returns: a child becomes the supervisor, this process waits for it."""
     plan = json.loads(sys.argv[1])
     kernel.die_with_parent()
     _enter_namespaces()
     pid = os.fork()
     if pid:
-        os.close(0)  # the host's socket is the zygote's alone
+        os.close(0)  # the host's socket is the supervisor's alone
         _, status = os.waitpid(pid, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     kernel.die_with_parent()
@@ -58,7 +58,8 @@ def _make_root(plan: dict[str, Any]) -> None:
     sources = [*plan["binds"], *((f"/dev/{n}", f"/dev/{n}") for n in plan["devices"])]
     opened = [(os.open(source, os.O_PATH), target) for source, target in sources]
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount_tmpfs(_BASE, kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=1m")
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.do([kernel.tmpfs_call(_BASE, flags, "mode=755,size=1m")])
     for folder in plan["folders"]:
         os.makedirs(_BASE + folder, exist_ok=True)  # noqa: PTH103 - lean
     for descriptor, target in opened:

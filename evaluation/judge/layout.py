@@ -52,7 +52,7 @@ def layout() -> Layout:
     )
 
 
-def zygote_words() -> list[str]:
-    """Returns the command that starts a zygote, inside."""
+def supervisor_words() -> list[str]:
+    """Returns the command that starts a supervisor, inside."""
     interpreter = os.path.realpath(sys.executable)
-    return [interpreter, "-B", "-s", "-S", "-m", "evaluation.judge.inside.zygote"]
+    return [interpreter, "-B", "-s", "-S", "-m", "evaluation.judge.inside"]

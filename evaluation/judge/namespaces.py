@@ -1,7 +1,7 @@
 """Isolation level 2: the namespaces that bubblewrap makes, made without it.
 
 For machines that allow user namespaces but have no bubblewrap. ``evaluation.judge.launcher`` does
-it in a process of its own, which becomes the zygote.
+it in a process of its own, which becomes the supervisor.
 """
 
 import json
@@ -16,7 +16,7 @@ from evaluation.judge.layout import (
     HOSTNAME,
     PYTHON_PATH,
     layout,
-    zygote_words,
+    supervisor_words,
 )
 from evaluation.judge.surroundings import environment
 from evaluation.judge.verdict import Limits
@@ -26,13 +26,13 @@ _PROJECT = Path(__file__).parents[2]
 
 
 def command(slot: int, limits: Limits) -> list[str]:
-    """Returns the command line of one slot's zygote; its stdin must be the host's socket."""
+    """Returns the command line of one slot's supervisor; its stdin must be the host's socket."""
     plan = {
         **asdict(layout()),
         "devices": DEVICES,
         "hostname": HOSTNAME,
         "user": FIRST_UID + slot if os.getuid() == 0 else None,
-        "words": zygote_words(),
+        "words": supervisor_words(),
         "environment": environment(slot, limits, python_path=PYTHON_PATH, is_isolated=True),
     }
     words = ["/usr/bin/env", "-i", f"PYTHONPATH={_PROJECT}", os.path.realpath(sys.executable)]

@@ -1,4 +1,4 @@
-"""The environment variables of a zygote: nothing of the host's, everything fixed."""
+"""The environment variables of a supervisor: nothing of the host's, everything fixed."""
 
 import json
 import os
@@ -16,7 +16,7 @@ def environment(
         slot: Its number; each stays on one processor, where what it forks is still in the cache.
         limits: What a program may use.
         python_path: The folders of the package ``evaluation`` and of others.
-        is_isolated: Whether the zygote is to make namespaces.
+        is_isolated: Whether the supervisor is to make namespaces.
     """
     return {
         "HOME": "/tmp",  # noqa: S108 - a program's own

@@ -15,7 +15,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def command(slot: int, limits: Limits) -> list[str]:
-    """Returns the command line of one slot's zygote; its stdin must be the host's socket."""
+    """Returns the command line of one slot's supervisor; its stdin must be the host's socket."""
     values = environment(slot, limits, python_path=str(_ROOT), is_isolated=False)
     words = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in values.items())]
-    return [*words, sys.executable, "-B", "-s", "-m", "evaluation.judge.inside.zygote"]
+    return [*words, sys.executable, "-B", "-s", "-m", "evaluation.judge.inside"]

@@ -6,22 +6,25 @@ arrives. Tests that must run within the program's process come later, with a num
 which ran to its end sends back; a hostile program can forge that, and results say which were so.
 """
 
+import gc
 import os
 import resource
-import signal
 import sys
 import types
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from evaluation.judge.inside import kernel
 from evaluation.judge.inside.copyback import is_mutable
+from evaluation.judge.inside.seccomp import build_last_filter
 from evaluation.judge.inside.values import UnencodableError, decode, encode
 from evaluation.judge.inside.wire import (
     MAX_FRAME_BYTES,
     TooLargeError,
     WireError,
+    frame,
     receive,
     send,
+    send_frame,
 )
 
 CONFINED = {"confined": 1}  # the first message
@@ -29,88 +32,41 @@ CHECK = "check"  # what a test may define, to be called with the function
 MODULE = "candidate"  # the program's name for itself
 CHANNEL = 3  # the descriptor it answers on, the only one beside null and its output
 MAX_MESSAGE_CHARS = 300
-MAX_OPEN_FILES = 64
-_FIRST_FREE = 4
-_MAX_DESCRIPTOR = 256
+FIRST_FREE = 4
+MAX_DESCRIPTOR = 256
+_CONFINED_FRAME = frame(CONFINED)
 
 
-class Surroundings(NamedTuple):
-    """What a program's process is given: two descriptors, its limits, and how to confine it."""
+def confinement(limits: dict[str, Any]) -> list[kernel.PreparedCall]:
+    """Returns what a child does to itself before it sees a program.
 
-    channel: int
-    output: int
-    limits: dict[str, Any]
-    filter_program: bytes
+    The zygote has made the namespaces, the disk and the descriptors, and set what it can bear too.
 
-
-def run(given: Surroundings) -> NoReturn:
-    """Confines this process for good, receives the program and serves it. Never returns."""
-    _confine(given)
-    send(CHANNEL, CONFINED)  # from here on, whatever goes wrong is the program's doing
-    _serve()
-
-
-def _confine(given: Surroundings) -> None:
-    limits = given.limits
-    os.setsid()  # else kill(0) reaches the process group across pid namespaces
-    if limits["is_isolated"]:
-        kernel.unshare(kernel.NEW_NS | kernel.NEW_IPC)
-        options = f"size={limits['disk_bytes']},nr_inodes=2048,mode=700"
-        kernel.mount_tmpfs("/tmp", kernel.MS_NOSUID | kernel.MS_NODEV, options)  # noqa: S108
-    os.chdir("/tmp")  # noqa: S108 - its own, if isolated
-    _take_descriptors(given.channel, given.output)
-    for what, most in (
-        (resource.RLIMIT_AS, limits["memory_bytes"]),
-        (resource.RLIMIT_NPROC, limits["processes"]),
-        (resource.RLIMIT_CPU, int(limits["cpu_s"]) + 2),  # the zygote's clock comes first
-    ):
-        resource.setrlimit(what, (most, most))
-    if limits["is_isolated"]:
-        kernel.drop_privileges(given.filter_program)
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def limit_children(limits: dict[str, Any]) -> None:
-    """Sets the limits that the zygote itself can bear too, once for all programs."""
-    for what, most in (
-        (resource.RLIMIT_FSIZE, limits["disk_bytes"]),
-        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MEMLOCK, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
-
-
-def _take_descriptors(channel: int, output: int) -> None:
-    """Leaves null, the output twice, and the channel; whatever else is open is closed.
-
-    Neither of the two stands below 3, so none is overwritten before it is copied.
+    Args:
+        limits: Of one program.
     """
-    null = os.open("/dev/null", os.O_RDONLY)
-    for wanted, descriptor in enumerate((null, output, output, channel)):
-        os.dup2(descriptor, wanted)
-    os.closerange(_FIRST_FREE, _MAX_DESCRIPTOR)
+    cpu_s = int(limits["cpu_s"]) + 2  # the supervisor's clock comes first
+    processes = limits["processes"]
+    calls: list[kernel.PreparedCall] = [
+        (os.setsid, ()),  # else kill(0) reaches the process group across pid namespaces
+        (os.closerange, (FIRST_FREE, MAX_DESCRIPTOR)),
+        (resource.setrlimit, (resource.RLIMIT_NPROC, (processes, processes))),
+        (resource.setrlimit, (resource.RLIMIT_CPU, (cpu_s, cpu_s))),
+    ]
+    if limits["is_isolated"]:
+        calls += [kernel.capabilities_call(), kernel.filter_call(build_last_filter())]
+    return calls
 
 
-def _serve() -> NoReturn:
-    job = receive(CHANNEL)
-    module = types.ModuleType(MODULE)
-    sys.modules[MODULE] = module  # so that its classes and functions can be found by name
-    namespace: dict[str, Any] = vars(module)
-    try:
-        code = compile(job["program"], "<candidate>", "exec")
-    except BaseException as error:  # noqa: BLE001 - a hostile program may raise anything
-        send(CHANNEL, {"s": _described(error)})
+def run(confinement: list[kernel.PreparedCall]) -> NoReturn:
+    """Confines this process for good, receives the program and serves it. Never returns."""
+    kernel.do(confinement)
+    send_frame(CHANNEL, _CONFINED_FRAME)  # from here on, whatever goes wrong is the program's doing
+    gc.enable()
+    answer, function, namespace = _loaded(receive(CHANNEL))
+    send(CHANNEL, answer)
+    if "ok" not in answer:
         os._exit(0)
-    try:
-        exec(code, namespace)  # noqa: S102 - the point of this process
-        function = namespace[job["entry_point"]]
-    except BaseException as error:  # noqa: BLE001
-        send(CHANNEL, {"e": _described(error)})
-        os._exit(0)
-    send(CHANNEL, {"ok": 1})
     while True:
         try:
             message = receive(CHANNEL)
@@ -120,6 +76,53 @@ def _serve() -> NoReturn:
             send(CHANNEL, _tested(message, function, namespace))
         else:
             _send_answer(_answer(function, *message))
+
+
+def rehearse() -> None:
+    """Does once what every child will do, so that they find caches filled and share the pages."""
+    reader, writer = os.pipe()
+    for _ in range(_REHEARSALS):
+        send(writer, {"program": _REHEARSAL, "entry_point": "f"})
+        _, function, _ = _loaded(receive(reader))
+        call = [encode(([1, 2], "a", (0.5, None))), encode({})]
+        send(writer, call)
+        send(writer, _answer(function, *receive(reader)))
+        receive(reader)
+        kernel.do([(gc.freeze, ()), (gc.freeze, ())])
+    os.close(reader)
+    os.close(writer)
+    del sys.modules[MODULE]
+
+
+_REHEARSALS = 20  # the interpreter specialises a function after a few calls
+_REHEARSAL = '''from typing import List, Tuple
+import math
+
+
+def f(xs: List[int], text: str, pair: Tuple[float, None]) -> Tuple[List[int], str]:
+    """A rehearsal."""
+    found = {}
+    for i, x in enumerate(xs):
+        if x % 2 == 0 and i < len(text) + 1:
+            found[x] = [y * math.floor(2.5) for y in range(x) if y]
+    return sorted(x + 1 for x in xs), "".join(text).upper()
+'''
+
+
+def _loaded(job: dict[str, Any]) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """Runs the program; returns what to answer, its function and its namespace."""
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module  # so that its classes and functions can be found by name
+    namespace: dict[str, Any] = vars(module)
+    try:
+        code = compile(job["program"], "<candidate>", "exec")
+    except BaseException as error:  # noqa: BLE001 - a hostile program may raise anything
+        return {"s": _described(error)}, None, namespace
+    try:
+        exec(code, namespace)  # noqa: S102 - the point of this process
+        return {"ok": 1}, namespace[job["entry_point"]], namespace
+    except BaseException as error:  # noqa: BLE001
+        return {"e": _described(error)}, None, namespace
 
 
 def _send_answer(answer: dict[str, Any]) -> None:

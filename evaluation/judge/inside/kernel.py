@@ -1,8 +1,14 @@
-"""The few system calls that isolation needs, by ctypes; each failure is an ``OSError``."""
+"""The few system calls that isolation needs, by ctypes; each failure is an ``OSError``.
+
+A process that has just been forked pays for every page it writes. What it must do is therefore
+prepared before, as a function and its arguments, and then done by :func:`do`.
+"""
 
 import ctypes
 import os
 import struct
+from collections.abc import Callable
+from typing import Any
 
 NEW_NS, NEW_IPC, NEW_USER, NEW_PID = 0x20000, 0x08000000, 0x10000000, 0x20000000
 NEW_UTS, NEW_NET = 0x04000000, 0x40000000
@@ -19,6 +25,11 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _SIGKILL = 9
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_capset, _mount, _prctl = _libc.capset, _libc.mount, _libc.prctl  # found once, not in each child
+_setns, _unshare = _libc.setns, _libc.unshare
+
+
+PreparedCall = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 def _checked(result: int, what: str) -> None:
@@ -27,9 +38,14 @@ def _checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
+def unshare_call(flags: int) -> PreparedCall:
+    """Returns the call that moves this process (or, for pids, its next child) to new namespaces."""
+    return _unshare, (flags,)
+
+
 def unshare(flags: int) -> None:
     """Moves this process (or, for pids, its next child) to new namespaces."""
-    _checked(_libc.unshare(flags), "unshare")
+    do([unshare_call(flags)])
 
 
 def map_user(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
@@ -43,22 +59,21 @@ def map_user(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
             file.write(text)
 
 
-def enter_namespace(descriptor: int, kind: int) -> None:
-    """Moves this process (or, for pids, its next child) to an open namespace."""
-    _checked(_libc.setns(descriptor, kind), "setns")
+def namespace_call(descriptor: int, kind: int) -> PreparedCall:
+    """Returns the call that enters an open namespace (for pids, the next child does)."""
+    return _setns, (descriptor, kind)
 
 
-def mount_tmpfs(target: str, flags: int, options: str) -> None:
-    """Mounts a new tmpfs."""
-    arguments = (b"tmpfs", target.encode(), b"tmpfs", flags, options.encode())
-    _checked(_libc.mount(*arguments), f"mount {target}")
+def tmpfs_call(target: str, flags: int, options: str) -> PreparedCall:
+    """Returns the call that mounts a new tmpfs."""
+    return _mount, (b"tmpfs", target.encode(), b"tmpfs", flags, options.encode())
 
 
 def mount(source: str, target: str, kind: str | None, flags: int) -> None:
     """Mounts, binds or remounts, as ``flags`` say."""
     kind_bytes = None if kind is None else kind.encode()
     arguments = (source.encode(), target.encode(), kind_bytes, flags, None)
-    _checked(_libc.mount(*arguments), f"mount {target}")
+    _checked(_mount(*arguments), f"mount {target}")
 
 
 def pivot_root_here() -> None:
@@ -76,12 +91,18 @@ def set_hostname(name: str) -> None:
 
 def die_with_parent() -> None:
     """Asks the kernel to kill this process when its parent dies."""
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
+    _checked(_prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
 
 
 def hide_from_peers() -> None:
     """Makes this process's memory unreadable to others of its user."""
-    _checked(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
+    _checked(_prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
+
+
+def refuse_new_privileges() -> None:
+    """Sees to it that nothing this process or a child runs can gain a privilege."""
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    _checked(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
 
 def last_capability() -> int:
@@ -93,24 +114,39 @@ def last_capability() -> int:
 def bound_capabilities() -> None:
     """Takes from all children the capabilities that a program could get by running another."""
     for capability in range(last_capability() + 1):
-        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where it is gone already
+        _prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where it is gone already
 
 
-def drop_privileges(filter_program: bytes) -> None:
-    """Drops every capability for good and installs a seccomp filter.
+def filter_call(program: bytes) -> PreparedCall:
+    """Returns the call that installs a seccomp filter.
 
     Args:
-        filter_program: Classic BPF instructions, 8 bytes each.
+        program: Classic BPF instructions, 8 bytes each.
     """
-    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    header = struct.pack("II", _CAPABILITY_VERSION_3, 0)
-    _checked(_libc.capset(header, b"\0" * 24), "capset")
-    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-    buffer = ctypes.create_string_buffer(filter_program, len(filter_program))
-    program = _FilterProgram(len(filter_program) // 8, ctypes.addressof(buffer))
-    result = _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
-    _checked(result, "seccomp")
+    buffer = ctypes.create_string_buffer(program, len(program))
+    filter_program = _FilterProgram(len(program) // 8, ctypes.addressof(buffer), buffer)
+    return _prctl, (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.pointer(filter_program), 0, 0)
+
+
+def capabilities_call() -> PreparedCall:
+    """Returns the call that drops every capability for good."""
+    return _capset, (struct.pack("II", _CAPABILITY_VERSION_3, 0), b"\0" * 24)
+
+
+def do(calls: list[PreparedCall]) -> None:
+    """Makes prepared calls, each of which returns nothing or zero.
+
+    Raises:
+        OSError: One of them failed.
+    """
+    for call, arguments in calls:
+        if call(*arguments):
+            _checked(-1, call.__name__)
 
 
 class _FilterProgram(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+    def __init__(self, length: int, address: int, buffer: object) -> None:
+        super().__init__(length, address)
+        self._buffer = buffer  # what the address is of

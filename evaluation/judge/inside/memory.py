@@ -27,7 +27,7 @@ class MemoryWatch:
         """Returns the memory of all programs but one, beyond what they share with the zygote.
 
         Args:
-            but: The one that waits for its program, by its number in the zygote's namespace.
+            but: The one that waits for its program, by its number in the supervisor's namespace.
         """
         names = os.listdir(self._proc)  # noqa: PTH208 - a descriptor, no path
         return _KIB * sum(self._own_kib(name, but) for name in names)

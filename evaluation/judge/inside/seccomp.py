@@ -4,12 +4,17 @@ What a Python program needs is allowed; what reaches across namespaces, opens ne
 into the kernel or talks over any socket family but unix is refused with EPERM. A foreign
 architecture kills the program. x86-64 and aarch64.
 
+There are two, since installing a long filter takes the kernel as long as loading a short program:
+the zygote installs the long one, which its children inherit, and each child a short one that
+refuses the three calls which the zygote needs (and which fail without a capability in any case).
+
 Source: seccomp(2) and the kernel's ``linux/filter.h``.
 """
 
 import errno
 import os
 import struct
+from collections.abc import Iterable
 
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -89,16 +94,16 @@ _CLONE, _CLONE3, _IOCTL = (56, 220), (435, 435), (16, 29)
 _SOCKET, _SOCKETPAIR = (41, 198), (53, 199)
 
 
+_OF_THE_ZYGOTE = ("mount", "setns", "unshare")
+
+
 def build_filter(machine: str | None = None) -> bytes:
-    """Returns the filter for an architecture (this one by default).
+    """Returns the zygote's filter for an architecture (this one by default).
 
     Raises:
         OSError: There is no table for the architecture.
     """
-    machine = machine or os.uname().machine
-    if machine not in _AUDIT_ARCH:
-        raise OSError(errno.ENOSYS, f"no system call filter for {machine}")
-    column = 0 if machine == "x86_64" else 1
+    machine, column = _architecture(machine)
     program = _Assembler()
     program.load(_OFFSET_ARCH)
     program.unless_equal(_AUDIT_ARCH[machine], _KILL)
@@ -107,16 +112,34 @@ def build_filter(machine: str | None = None) -> bytes:
         program.emit(_AT_LEAST, _X32_BIT, 0, 1)
         program.emit(_RETURN, _KILL)
     program.if_equal(_CLONE3[column], _ERRNO | errno.ENOSYS)  # libc then uses clone, seen below
-    for numbers in _REFUSED.values():
-        number = numbers[column]
-        if number is not None:
-            program.if_equal(number, _ERRNO | errno.EPERM)
+    program.refuse([name for name in _REFUSED if name not in _OF_THE_ZYGOTE], column)
     for numbers in (_SOCKET, _SOCKETPAIR):
         program.on_call(numbers[column], _OFFSET_ARG0, (_EQUAL, _AF_UNIX, 1, 0))
     program.on_call(_CLONE[column], _OFFSET_ARG0, (_ANY_BIT, _CLONE_NEW_ANY, 0, 1))
     program.on_call(_IOCTL[column], _OFFSET_ARG1, (_EQUAL, _TIOCSTI, 0, 1))
     program.emit(_RETURN, _ALLOW)
     return program.code
+
+
+def build_last_filter(machine: str | None = None) -> bytes:
+    """Returns what a child installs on top of the zygote's filter.
+
+    Raises:
+        OSError: There is no table for the architecture.
+    """
+    _, column = _architecture(machine)
+    program = _Assembler()
+    program.load(_OFFSET_NUMBER)
+    program.refuse(_OF_THE_ZYGOTE, column)
+    program.emit(_RETURN, _ALLOW)
+    return program.code
+
+
+def _architecture(machine: str | None) -> tuple[str, int]:
+    machine = machine or os.uname().machine
+    if machine not in _AUDIT_ARCH:
+        raise OSError(errno.ENOSYS, f"no system call filter for {machine}")
+    return machine, 0 if machine == "x86_64" else 1
 
 
 class _Assembler:
@@ -130,6 +153,12 @@ class _Assembler:
 
     def load(self, offset: int) -> None:
         self.emit(_LOAD, offset)
+
+    def refuse(self, names: Iterable[str], column: int) -> None:
+        for name in names:
+            number = _REFUSED[name][column]
+            if number is not None:
+                self.if_equal(number, _ERRNO | errno.EPERM)
 
     def if_equal(self, value: int, action: int) -> None:
         self.emit(_EQUAL, value, 0, 1)

@@ -2,11 +2,13 @@
 
 import json
 import os
-import struct
 from typing import Any
 
 MAX_FRAME_BYTES = 32 << 20
 _MAX_READ_BYTES = 1 << 20
+_LENGTH_BYTES = 4
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: each use makes little
+_decode = json.JSONDecoder().raw_decode
 
 
 class WireError(Exception):
@@ -17,18 +19,32 @@ class TooLargeError(Exception):
     """A message that no receiver would take."""
 
 
+def frame(message: object) -> bytes:
+    """Returns a message as it is sent.
+
+    Raises:
+        TooLargeError: It is over ``MAX_FRAME_BYTES``.
+    """
+    data = _encode(message).encode()
+    if len(data) > MAX_FRAME_BYTES:
+        raise TooLargeError
+    return len(data).to_bytes(_LENGTH_BYTES, "little") + data
+
+
 def send(descriptor: int, message: object) -> None:
     """Writes one message.
 
     Raises:
         TooLargeError: It is over ``MAX_FRAME_BYTES``; nothing was written.
     """
-    data = json.dumps(message, separators=(",", ":")).encode()
-    if len(data) > MAX_FRAME_BYTES:
-        raise TooLargeError
-    view = memoryview(struct.pack("<I", len(data)) + data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    send_frame(descriptor, frame(message))
+
+
+def send_frame(descriptor: int, data: bytes) -> None:
+    """Writes what :func:`frame` or :func:`receive_frame` returned."""
+    n_written = os.write(descriptor, data)
+    while n_written < len(data):
+        n_written += os.write(descriptor, memoryview(data)[n_written:])
 
 
 def receive(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> Any:
@@ -37,20 +53,41 @@ def receive(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> Any:
     Raises:
         WireError: The end of the stream, a message over ``max_bytes``, or no JSON.
     """
-    (n_bytes,) = struct.unpack("<I", _read(descriptor, 4))
-    if n_bytes > max_bytes:
-        raise WireError(f"a message of {n_bytes} bytes")
+    text = _read(descriptor, _read_length(descriptor, max_bytes))
     try:
-        return json.loads(_read(descriptor, n_bytes))
+        message, end = _decode(text.decode("ascii"))
     except (ValueError, RecursionError) as error:
         raise WireError(f"no JSON: {error}") from error
+    if end != len(text):
+        raise WireError("more than one message")
+    return message
+
+
+def receive_frame(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
+    """Reads one message without looking into it, to be passed on.
+
+    Raises:
+        WireError: The end of the stream, or a message over ``max_bytes``.
+    """
+    n_bytes = _read_length(descriptor, max_bytes)
+    return n_bytes.to_bytes(_LENGTH_BYTES, "little") + _read(descriptor, n_bytes)
+
+
+def _read_length(descriptor: int, max_bytes: int) -> int:
+    n_bytes = int.from_bytes(_read(descriptor, _LENGTH_BYTES), "little")
+    if n_bytes > max_bytes:
+        raise WireError(f"a message of {n_bytes} bytes")
+    return n_bytes
 
 
 def _read(descriptor: int, n_bytes: int) -> bytes:
-    data = bytearray()
-    while len(data) < n_bytes:
-        chunk = os.read(descriptor, min(n_bytes - len(data), _MAX_READ_BYTES))
-        if not chunk:
-            raise WireError("the peer is gone")
-        data += chunk
-    return bytes(data)
+    data = os.read(descriptor, min(n_bytes, _MAX_READ_BYTES)) if n_bytes else b""
+    if len(data) == n_bytes:
+        return data
+    parts = bytearray(data)
+    while data and len(parts) < n_bytes:
+        data = os.read(descriptor, min(n_bytes - len(parts), _MAX_READ_BYTES))
+        parts += data
+    if len(parts) < n_bytes:
+        raise WireError("the peer is gone")
+    return bytes(parts)
