@@ -13,7 +13,8 @@ from typing import Any
 from tqdm import tqdm
 
 from evaluation.journal import Journal, line_of, read_journal
-from evaluation.judge.host import Command, judge_all
+from evaluation.judge.host import judge_all
+from evaluation.judge.isolation import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from evaluation.problems.problem import Problem
 from training.artifact.errors import ConfigError
@@ -26,12 +27,11 @@ VALIDITY_FILE = "validity.jsonl"  # of the problems
 
 @dataclass(frozen=True, kw_only=True)
 class Court:
-    """How programs are judged: limits, number of sandboxes, and what starts one."""
+    """How programs are judged: limits, number of sandboxes, and their isolation."""
 
     limits: Limits
     workers: int
-    command: Command
-    level: str
+    isolation: Isolation
 
 
 def job_of(problem: Problem, program: str) -> Job:
@@ -96,7 +96,7 @@ def grade_samples(
             todo.append(sample)
     jobs = [job_of(problems[s["task_id"]], _program(problems, s)) for s in todo]
     _judge(jobs, path, court, "judging", lambda index: _named(todo[index]))
-    write_results(samples, out, problems, court.level, invalid=invalid)
+    write_results(samples, out, problems, court.isolation.level, invalid=invalid)
 
 
 def write_results(
@@ -158,7 +158,11 @@ def _judge(
                 journal.append({**name(index), **_record(verdict)})
 
         judge_all(
-            jobs, limits=court.limits, workers=court.workers, report=report, command=court.command
+            jobs,
+            limits=court.limits,
+            workers=court.workers,
+            report=report,
+            isolation=court.isolation,
         )
 
 

@@ -26,7 +26,9 @@ from evaluation.grade import (
     write_results,
 )
 from evaluation.journal import line_of, read_journal
-from evaluation.judge.levels import LEVELS, UNCONFINED, Isolation, proven
+from evaluation.judge.cgroups import bounded_by
+from evaluation.judge.isolation import Isolation
+from evaluation.judge.levels import LEVELS, UNCONFINED, proven
 from evaluation.judge.verdict import MIB, Limits
 from evaluation.problems.problem import ProblemSet
 from evaluation.problems.sources import load_problems
@@ -74,12 +76,12 @@ class Run:
             "generation": to_mapping(self.config.generation),
             "limits": to_mapping(self.config.limits),
             "isolation": isolation.level,
+            "memory_bounded": bounded_by(),
         }
         court = Court(
             limits=self.config.limits,
             workers=self.config.workers,
-            command=isolation.command,
-            level=isolation.level,
+            isolation=isolation,
         )
         if self.processes.is_main and not self.options.partial:
             claim(self.out, identity)

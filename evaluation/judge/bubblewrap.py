@@ -3,15 +3,15 @@
 import os
 import shutil
 
+from evaluation.judge.inside.plan import DEVICES, NAMESPACES
 from evaluation.judge.layout import (
-    DEVICES,
     FIRST_UID,
     HOSTNAME,
     PYTHON_PATH,
     layout,
     supervisor_words,
 )
-from evaluation.judge.surroundings import environment
+from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
 from training.artifact.errors import SandboxUnavailableError
 
@@ -32,8 +32,8 @@ def find_bubblewrap() -> str:
     return path
 
 
-def command(slot: int, limits: Limits) -> list[str]:
-    """Returns the command line of one slot's supervisor; its stdin must be the host's socket."""
+def command(slot: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG001 - a level's
+    """Returns the command line of one slot's processes, see :class:`Isolation`."""
     is_root = os.getuid() == 0
     words = [find_bubblewrap(), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     words += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", HOSTNAME]
@@ -65,5 +65,6 @@ def _file_system() -> list[str]:
 
 
 def _environment(slot: int, limits: Limits) -> list[str]:
-    values = environment(slot, limits, python_path=PYTHON_PATH, is_isolated=True)
+    told = plan_for(slot, limits, isolation=NAMESPACES)
+    values = environment(told, python_path=PYTHON_PATH)
     return [word for name, value in values.items() for word in ("--setenv", name, value)]

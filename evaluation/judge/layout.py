@@ -11,7 +11,6 @@ from pathlib import Path
 
 from evaluation.judge import packages
 
-DEVICES = ("null", "zero", "urandom", "random", "full")
 HOSTNAME = "judge"
 FIRST_UID = 700_000  # of slots when started as root: nobody's, so that process limits bind
 ROOT = "/judge"

@@ -5,26 +5,17 @@ not the first; without any, the judge refuses and names what is missing.
 """
 
 import sys
-from dataclasses import dataclass
 
-from evaluation.judge import bubblewrap, namespaces, unconfined
-from evaluation.judge.host import Command
+from evaluation.judge import bubblewrap, landlock, namespaces, unconfined
+from evaluation.judge.isolation import Isolation
 from evaluation.judge.selftest import run_selftest
 from evaluation.judge.verdict import Limits
 from training.artifact.errors import SandboxUnavailableError
 
-
-@dataclass(frozen=True, kw_only=True)
-class Isolation:
-    """A level's name, and what starts a sandbox of it."""
-
-    level: str
-    command: Command
-
-
-LEVELS = tuple(
-    Isolation(level=module.LEVEL, command=module.command) for module in (bubblewrap, namespaces)
-)
+BUBBLEWRAP = Isolation(level=bubblewrap.LEVEL, command=bubblewrap.command)
+NAMESPACES = Isolation(level=namespaces.LEVEL, command=namespaces.command)
+LANDLOCK = Isolation(level=landlock.LEVEL, command=landlock.command, needs_folder=True)
+LEVELS = (BUBBLEWRAP, NAMESPACES, LANDLOCK)
 UNCONFINED = Isolation(level=unconfined.LEVEL, command=unconfined.command)
 
 
@@ -43,7 +34,7 @@ def proven(limits: Limits, *, wanted: str | None = None) -> Isolation:
         if wanted not in {None, level.level}:
             continue
         try:
-            run_selftest(limits, level.command)
+            run_selftest(limits, level)
         except SandboxUnavailableError as error:
             reasons.append(f"{level.level}: {error}")
             continue

@@ -6,7 +6,8 @@ written so that it passes its test only if it got out.
 
 from dataclasses import replace
 
-from evaluation.judge.host import Command, judge_all
+from evaluation.judge.host import judge_all
+from evaluation.judge.isolation import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.artifact.errors import SandboxUnavailableError
 
@@ -34,7 +35,7 @@ MUST_NOT_ESCAPE = {
 }
 
 
-def run_selftest(limits: Limits, command: Command) -> None:
+def run_selftest(limits: Limits, isolation: Isolation) -> None:
     """Judges the self-test's programs.
 
     Raises:
@@ -52,7 +53,7 @@ def run_selftest(limits: Limits, command: Command) -> None:
     ]
     found: dict[int, Verdict] = {}
     short = replace(limits, cpu_s=CPU_S, wall_s=WALL_S)
-    judge_all(jobs, limits=short, workers=1, report=found.__setitem__, command=command)
+    judge_all(jobs, limits=short, workers=1, report=found.__setitem__, isolation=isolation)
     for index, name in enumerate(names):
         verdict = found[index]
         wanted = MUST_BE[name][1] if name in MUST_BE else Outcome.ERROR

@@ -1,22 +1,44 @@
-"""The environment variables of a supervisor: nothing of the host's, everything fixed."""
+"""The environment variables of a sandbox: nothing of the host's, everything fixed."""
 
-import json
 import os
 from dataclasses import asdict
 
+from evaluation.judge.inside.plan import VARIABLE, Plan
 from evaluation.judge.verdict import Limits
 
 
-def environment(
-    slot: int, limits: Limits, *, python_path: str, is_isolated: bool
-) -> dict[str, str]:
-    """Returns the whole environment.
+def plan_for(
+    slot: int,
+    limits: Limits,
+    *,
+    isolation: str,
+    folder: str = "",
+    readable: tuple[str, ...] = (),
+) -> Plan:
+    """Returns what a slot's processes are told.
 
     Args:
         slot: Its number; each stays on one processor, where what it forks is still in the cache.
         limits: What a program may use.
+        isolation: What confines it, one of the constants beside :class:`Plan`.
+        folder: For Landlock, where programs may write.
+        readable: For Landlock, what they may read.
+    """
+    return Plan(
+        **asdict(limits),
+        processor=_processor(slot),
+        isolation=isolation,
+        folder=folder,
+        readable=readable,
+    )
+
+
+def environment(told: Plan, *, python_path: str) -> dict[str, str]:
+    """Returns the whole environment.
+
+    Args:
+        told: The plan.
         python_path: The folders of the package ``evaluation`` and of others.
-        is_isolated: Whether the supervisor is to make namespaces.
     """
     return {
         "HOME": "/tmp",  # noqa: S108 - a program's own
@@ -30,9 +52,7 @@ def environment(
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        "JUDGE_LIMITS": json.dumps(
-            {**asdict(limits), "is_isolated": is_isolated, "cpu": _processor(slot)}
-        ),
+        VARIABLE: told.written(),
     }
 
 

@@ -7,15 +7,17 @@ whatever the user can.
 import sys
 from pathlib import Path
 
-from evaluation.judge.surroundings import environment
+from evaluation.judge.inside.plan import NOTHING
+from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
 
 LEVEL = "none (unsafe)"
 _ROOT = Path(__file__).parents[2]
 
 
-def command(slot: int, limits: Limits) -> list[str]:
-    """Returns the command line of one slot's supervisor; its stdin must be the host's socket."""
-    values = environment(slot, limits, python_path=str(_ROOT), is_isolated=False)
+def command(slot: int, limits: Limits, folder: str) -> list[str]:
+    """Returns the command line of one slot's processes, see :class:`Isolation`."""
+    told = plan_for(slot, limits, isolation=NOTHING, folder=folder)
+    values = environment(told, python_path=str(_ROOT))
     words = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in values.items())]
     return [*words, sys.executable, "-B", "-s", "-m", "evaluation.judge.inside"]

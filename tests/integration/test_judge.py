@@ -13,16 +13,25 @@ from programs.breaking import BREAKING, ESCAPING, LINGERING, READING
 from programs.forging import FORGING
 from programs.odd import ODD
 
+from evaluation.judge.cgroups import WATCHED, bounded_by, memory_group, usable_hierarchy
 from evaluation.judge.host import judge_all
-from evaluation.judge.levels import LEVELS, UNCONFINED
+from evaluation.judge.levels import (
+    BUBBLEWRAP,
+    LANDLOCK,
+    LEVELS,
+    NAMESPACES,
+    UNCONFINED,
+)
 from evaluation.judge.selftest import MUST_NOT_ESCAPE, run_selftest
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.passk import main as passk
+from evaluation.problems.own import own_problems
 from training.artifact.errors import SandboxUnavailableError
 
 pytestmark = pytest.mark.integration
 
 LIMITS = Limits(cpu_s=1.0, wall_s=4.0)
+SMALL = Limits(cpu_s=1.0, wall_s=4.0, memory_bytes=512 << 20)
 TEST = (
     "def check(candidate):\n    assert candidate([3, 1, 2]) == [1, 2, 3]\n"
     "    assert candidate([]) == []\n    assert candidate([1.5, True]) == [True, 1.5]\n"
@@ -34,17 +43,17 @@ def job(program, name="test"):
     return Job(task_id=name, program=program, entry_point="f", prelude="", test=TEST)
 
 
-def judge(programs, limits=LIMITS, workers=2, command=LEVELS[0].command):
+def judge(programs, limits=LIMITS, workers=2, isolation=BUBBLEWRAP):
     found = {}
     jobs = [job(program) for program in programs]
-    judge_all(jobs, limits=limits, workers=workers, report=found.__setitem__, command=command)
+    judge_all(jobs, limits=limits, workers=workers, report=found.__setitem__, isolation=isolation)
     assert len(found) == len(programs)
     return [found[i] for i in range(len(programs))]
 
 
 @pytest.mark.parametrize("isolation", LEVELS, ids=lambda isolation: isolation.level)
 def test_each_level_proves_itself(isolation):
-    run_selftest(Limits(), isolation.command)
+    run_selftest(Limits(), isolation)
 
 
 def test_a_level_that_does_not_hold_is_not_taken(monkeypatch):
@@ -52,18 +61,86 @@ def test_a_level_that_does_not_hold_is_not_taken(monkeypatch):
     harmless = {"reading a host file": MUST_NOT_ESCAPE["reading a host file"]}
     monkeypatch.setattr("evaluation.judge.selftest.MUST_NOT_ESCAPE", harmless)
     with pytest.raises(SandboxUnavailableError, match="reading a host file ended as passed"):
-        run_selftest(Limits(), UNCONFINED.command)
+        run_selftest(Limits(), UNCONFINED)
 
 
 @pytest.mark.timeout(300)
 def test_without_bubblewrap_nothing_gets_out_either():
-    programs = {**READING, **ESCAPING, **LINGERING}
+    hostile_fail_and_honest_pass({**READING, **ESCAPING, **LINGERING}, NAMESPACES)
+
+
+@pytest.mark.timeout(400)
+def test_without_namespaces_nothing_gets_out_either():
+    """The machine's name is all that it learns."""
+    learnt = {"the host's name", *(["another user"] if os.getuid() == 0 else [])}
+    programs = {name: p for name, p in {**FORGING, **BREAKING}.items() if name not in learnt}
+    hostile_fail_and_honest_pass(programs, LANDLOCK)
+
+
+def hostile_fail_and_honest_pass(programs, isolation):
     in_turn = [text for program in programs.values() for text in (program, HONEST)]
-    (command,) = (level.command for level in LEVELS if level.level == "namespaces")
-    found = judge(in_turn, workers=1, command=command)
-    for name, hostile, honest in zip(programs, found[::2], found[1::2], strict=True):
-        assert hostile.outcome not in {Outcome.PASSED, Outcome.SANDBOX_FAILURE}, (name, hostile)
-        assert honest.outcome is Outcome.PASSED, (name, honest)
+    found = judge(in_turn, workers=1, isolation=isolation)
+    wrong = [
+        (name, hostile, honest)
+        for name, hostile, honest in zip(programs, found[::2], found[1::2], strict=True)
+        if hostile.outcome in {Outcome.PASSED, Outcome.SANDBOX_FAILURE}
+        or honest.outcome is not Outcome.PASSED
+    ]
+    assert not wrong
+
+
+def test_without_namespaces_what_forks_is_refused_and_all_else_passes():
+    """If it fails, a right answer is scored as wrong, or without a word of why."""
+    forking = {"a fork", "a pool of processes", "a subprocess", "a shared memory"}
+    found = dict(zip(ODD, judge(list(ODD.values()), isolation=LANDLOCK), strict=True))
+    for name, verdict in found.items():
+        if name in forking:
+            assert verdict.outcome is Outcome.ERROR, (name, verdict)
+            assert "PermissionError" in verdict.detail, (name, verdict)
+        else:
+            assert verdict.outcome is Outcome.PASSED, (name, verdict)
+
+
+def test_without_namespaces_a_program_meets_nobody():
+    """If it fails, it can stop, slow down or overhear the user's other processes and files."""
+    me = os.getpid()
+    attempts = {
+        "a signal": f"os.kill({me}, 0)",
+        "a signal to all": "os.kill(-1, 0)",
+        "a limit": f"__import__('resource').prlimit({me}, 3, (1, 1))",
+        "a niceness": f"os.setpriority(os.PRIO_PROCESS, {me}, 19)",
+        "a processor": f"os.sched_setaffinity({me}, {{0}})",
+        "its descriptors' signals": "__import__('fcntl').fcntl(0, 8, 1)",
+        "a file's mode": "os.chmod('/usr', 0)",
+        "a file's time": "os.utime('/usr')",
+        "a file's end": "os.truncate('/usr/lib/os-release', 0)",
+        "a folder's names": "os.listdir('/')",
+        "its neighbour's folder": "os.listdir('..')",
+        "a process' command line": f"open('/proc/{me}/cmdline').read()",
+        "a socket": "__import__('socket').socket(1, 1)",
+        "a program": "os.execv('/bin/true', ['true'])",
+    }
+    programs = [
+        f"import os\ndef f(xs):\n    {a}\n    return sorted(xs)\n" for a in attempts.values()
+    ]
+    for name, verdict in zip(attempts, judge(programs, isolation=LANDLOCK), strict=True):
+        assert verdict.outcome is Outcome.ERROR, (name, verdict)
+        assert "PermissionError" in verdict.detail, (name, verdict)
+
+
+def test_without_namespaces_a_program_leaves_nothing_behind():
+    deep = "import os\ndef f(xs):\n    for _ in range(300):\n        os.mkdir('d')\n"
+    many = "def f(xs):\n    for i in range(10**6):\n        open(str(i), 'w').close()\n"
+    large = (
+        "def f(xs):\n    for i in range(100):\n        with open(str(i), 'wb') as h:\n"
+        "            h.write(bytes(32 << 20))\n"
+    )
+    deep += "        os.chdir('d')\n    return sorted(xs)\n"
+    before = set(Path("/tmp").iterdir())
+    found = judge([deep, many, large], isolation=LANDLOCK, workers=1)
+    outcomes = [verdict.outcome for verdict in found]
+    assert outcomes == [Outcome.PASSED, Outcome.OUTPUT_LIMIT, Outcome.OUTPUT_LIMIT]
+    assert {p for p in Path("/tmp").iterdir() if p.name.startswith("judge-")} <= before
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +195,90 @@ def test_hostile_programs_never_pass_and_spoil_nothing(verdicts, name):
     ],
 )
 def test_outcomes_say_what_happened(program, outcome):
-    (verdict,) = judge([program])
+    (verdict,) = judge([program], limits=SMALL)
     assert verdict.outcome is outcome, verdict
+
+
+@pytest.fixture
+def loaded_machine():
+    """More processes that only compute than there are processors."""
+    spin = "print(flush=True)\nwhile True:\n    pass\n"
+    words = ["timeout", "60", sys.executable, "-c", spin]
+    processes = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)
+        for _ in range(4 * len(os.sched_getaffinity(0)))
+    ]
+    for process in processes:
+        assert process.stdout.readline() == b"\n"
+    yield
+    for process in processes:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+        process.wait()
+
+
+@pytest.mark.usefixtures("loaded_machine")
+@pytest.mark.timeout(120)
+def test_a_loaded_machine_changes_no_verdict():
+    """If it fails, a score depends on what else the machine does."""
+    work = "    import time\n    while time.process_time() < {}:\n        pass\n"
+    computing = "def f(xs):\n" + work.format(0.8) + "    return sorted(xs)\n"
+    limits = Limits(cpu_s=1.0, wall_s=1.2)
+    programs = {
+        computing: Outcome.PASSED,
+        BREAKING["endless"]: Outcome.TIMEOUT_CPU,
+        BREAKING["sleeping"]: Outcome.TIMEOUT_WALL,
+        HONEST: Outcome.PASSED,
+    }
+    found = judge(list(programs), limits=limits)
+    assert [verdict.outcome for verdict in found] == list(programs.values())
+    assert found[0].wall_s > limits.wall_s  # it was loaded
+
+
+def test_what_children_compute_counts():
+    """If it fails, a program gets any amount of processor time by forking."""
+    program = (
+        "import os\ndef f(xs):\n    if os.fork() == 0:\n        while True:\n            pass\n"
+        "    os.wait()\n    return sorted(xs)\n"
+    )
+    (verdict,) = judge([program])
+    assert verdict.outcome is Outcome.TIMEOUT_CPU
+    assert verdict.wall_s < 3 * LIMITS.cpu_s
+
+
+def test_the_kernel_bounds_the_memory_of_all_processes_together():
+    """The looks alone come every twentieth of a second, and miss what grows faster."""
+    if bounded_by() == WATCHED:
+        pytest.skip("no control group may be written here")
+    group = memory_group(0, 64 << 20)
+    grow = "import os\nos.fork()\nos.fork()\nx = bytearray(100 << 20)\nprint(len(x))"
+    words = [*group.joining_words(), sys.executable, "-c", grow]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert done.stdout.count(b"\n") < 4
+    assert group.has_killed()
+    assert not group.has_killed()
+    group.close()
+    (verdict,) = judge([BREAKING["memory over many processes"]], limits=SMALL)
+    assert verdict.outcome is Outcome.OOM
+    root = usable_hierarchy().parent
+    assert not list(root.glob(f"parrotlet-{os.getpid()}-*"))
+
+
+def test_an_ordinary_user_can_judge(tmp_path):
+    """In a user namespace in which we are user 1000, with no capability after the exec."""
+    words = ["unshare", "--user", "--map-user=1000", "--map-group=1000", sys.executable, "-c"]
+    program = (
+        "import os, sys; from evaluation.passk import main; assert os.getuid() == 1000;"
+        " sys.exit(main(sys.argv[1:]))"
+    )
+    for level in ("bubblewrap", "namespaces", "landlock"):
+        out = tmp_path / level
+        arguments = ["--canonical", "--problems", "own", "--isolation", level, "--out", str(out)]
+        done = subprocess.run([*words, program, *arguments], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads((out / "summary.json").read_text())
+        assert summary["isolation"] == level
+        assert summary["outcomes"] == {"passed": len(own_problems())}
 
 
 def test_the_canonical_solutions_all_pass(tmp_path, capsys):

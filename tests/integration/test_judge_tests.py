@@ -4,6 +4,7 @@ import pytest
 
 from evaluation.grade import job_of
 from evaluation.judge.host import judge_all
+from evaluation.judge.levels import BUBBLEWRAP
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.problems.own import own_problems
 
@@ -22,7 +23,13 @@ def judged(program, test, *, entry_point="f", is_in_process=False):
         is_in_process=is_in_process,
     )
     found = []
-    judge_all([job], limits=LIMITS, workers=1, report=lambda _, verdict: found.append(verdict))
+    judge_all(
+        [job],
+        limits=LIMITS,
+        workers=1,
+        report=lambda _, verdict: found.append(verdict),
+        isolation=BUBBLEWRAP,
+    )
     return found[0]
 
 
@@ -132,7 +139,9 @@ def test_our_own_problems_have_right_solutions():
     jobs = [job_of(p, p.program(p.canonical_solution)) for p in problems]
     lazy = [job_of(p, p.program("    pass\n")) for p in problems]
     found = {}
-    judge_all([*jobs, *lazy], limits=LIMITS, workers=2, report=found.__setitem__)
+    judge_all(
+        [*jobs, *lazy], limits=LIMITS, workers=2, report=found.__setitem__, isolation=BUBBLEWRAP
+    )
     outcomes = [found[i].outcome for i in range(len(jobs) + len(lazy))]
     assert set(outcomes[: len(jobs)]) == {Outcome.PASSED}
     assert Outcome.PASSED not in outcomes[len(jobs) :]

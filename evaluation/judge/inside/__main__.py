@@ -1,17 +1,17 @@
 """Starts a sandbox's processes: ``python -m evaluation.judge.inside``.
 
-Started by ``evaluation.judge.host`` with the host's socket as stdin and the limits in
-``JUDGE_LIMITS``. It enters namespaces, whose first process forks the zygote, while it is small,
-and then becomes the supervisor.
+Started by ``evaluation.judge.slot`` with the host's socket as stdin and its plan in the
+environment. It enters namespaces, whose first process forks the zygote, while it is small, and then
+becomes the supervisor.
 """
 
-import json
 import os
 import resource
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from evaluation.judge.inside import kernel
+from evaluation.judge.inside.plan import NAMESPACES, NOTHING, Plan
 from evaluation.judge.inside.zygote import Zygote
 
 _NOBODY = 65534
@@ -20,19 +20,19 @@ _MAX_OPEN_FILES = 64
 
 def main() -> None:
     """Returns when the sandbox has ended."""
-    limits = json.loads(os.environ.pop("JUDGE_LIMITS"))
+    plan = Plan.read()
     host = os.dup(0)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    os.sched_setaffinity(0, {limits["cpu"]})
-    if limits["is_isolated"]:
+    os.sched_setaffinity(0, {plan.processor})
+    if plan.isolation == NAMESPACES:
         _enter_namespaces()
     pid = os.fork()
     if pid == 0:
         try:
             kernel.die_with_parent()
-            _supervise(host, limits)
+            _supervise(host, plan)
         except BaseException:  # noqa: BLE001 - the host reads it from the log
             sys.excepthook(*sys.exc_info())  # no traceback module in every child's memory
         os._exit(1)
@@ -40,15 +40,15 @@ def main() -> None:
     os.waitpid(pid, 0)
 
 
-def _supervise(host: int, limits: dict[str, Any]) -> NoReturn:
-    _limit_all(limits)
-    if limits["is_isolated"]:
+def _supervise(host: int, plan: Plan) -> NoReturn:
+    _limit_all(plan)
+    if plan.isolation != NOTHING:
         kernel.bound_capabilities()
-        kernel.hide_from_peers()
-    zygote = Zygote(limits)
+    zygote = Zygote(plan)
+    kernel.hide_from_peers()
     from evaluation.judge.inside.supervisor import Supervisor  # noqa: PLC0415 - not in the zygote
 
-    Supervisor(host, limits, zygote).serve()
+    Supervisor(host, plan, zygote).serve()
 
 
 def _enter_namespaces() -> None:
@@ -57,10 +57,10 @@ def _enter_namespaces() -> None:
     kernel.map_user(_NOBODY, uid, _NOBODY, gid)
 
 
-def _limit_all(limits: dict[str, Any]) -> None:
+def _limit_all(plan: Plan) -> None:
     """Sets the limits that all processes here can bear, once for all programs."""
     for what, most in (
-        (resource.RLIMIT_FSIZE, limits["disk_bytes"]),
+        (resource.RLIMIT_FSIZE, plan.disk_bytes),
         (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),

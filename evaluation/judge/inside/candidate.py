@@ -8,14 +8,12 @@ which ran to its end sends back; a hostile program can forge that, and results s
 
 import gc
 import os
-import resource
 import sys
 import types
 from typing import Any, NoReturn
 
 from evaluation.judge.inside import kernel
 from evaluation.judge.inside.copyback import is_mutable
-from evaluation.judge.inside.seccomp import build_last_filter
 from evaluation.judge.inside.values import UnencodableError, decode, encode
 from evaluation.judge.inside.wire import (
     MAX_FRAME_BYTES,
@@ -32,34 +30,15 @@ CHECK = "check"  # what a test may define, to be called with the function
 MODULE = "candidate"  # the program's name for itself
 CHANNEL = 3  # the descriptor it answers on, the only one beside null and its output
 MAX_MESSAGE_CHARS = 300
-FIRST_FREE = 4
-MAX_DESCRIPTOR = 256
 _CONFINED_FRAME = frame(CONFINED)
 
 
-def confinement(limits: dict[str, Any]) -> list[kernel.PreparedCall]:
-    """Returns what a child does to itself before it sees a program.
-
-    The zygote has made the namespaces, the disk and the descriptors, and set what it can bear too.
+def run(confinement: list[kernel.PreparedCall]) -> NoReturn:
+    """Confines this process for good, receives the program and serves it. Never returns.
 
     Args:
-        limits: Of one program.
+        confinement: What the ground (see ``grounds``) has a child do to itself.
     """
-    cpu_s = int(limits["cpu_s"]) + 2  # the supervisor's clock comes first
-    processes = limits["processes"]
-    calls: list[kernel.PreparedCall] = [
-        (os.setsid, ()),  # else kill(0) reaches the process group across pid namespaces
-        (os.closerange, (FIRST_FREE, MAX_DESCRIPTOR)),
-        (resource.setrlimit, (resource.RLIMIT_NPROC, (processes, processes))),
-        (resource.setrlimit, (resource.RLIMIT_CPU, (cpu_s, cpu_s))),
-    ]
-    if limits["is_isolated"]:
-        calls += [kernel.capabilities_call(), kernel.filter_call(build_last_filter())]
-    return calls
-
-
-def run(confinement: list[kernel.PreparedCall]) -> NoReturn:
-    """Confines this process for good, receives the program and serves it. Never returns."""
     kernel.do(confinement)
     send_frame(CHANNEL, _CONFINED_FRAME)  # from here on, whatever goes wrong is the program's doing
     gc.enable()

@@ -50,13 +50,15 @@ def unshare(flags: int) -> None:
 
 def map_user(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
     """Says who this process is in its new user namespace: ``uid`` and ``gid``, and nobody else."""
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{uid} {outer_uid} 1"),
-        ("gid_map", f"{gid} {outer_gid} 1"),
-    ):
-        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - lean
-            file.write(text)
+    write_own("setgroups", "deny")
+    write_own("uid_map", f"{uid} {outer_uid} 1")
+    write_own("gid_map", f"{gid} {outer_gid} 1")
+
+
+def write_own(name: str, text: str) -> None:
+    """Writes a file of this process in ``/proc``."""
+    with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - lean
+        file.write(text)
 
 
 def namespace_call(descriptor: int, kind: int) -> PreparedCall:

@@ -7,6 +7,7 @@ architecture kills the program. x86-64 and aarch64.
 There are two, since installing a long filter takes the kernel as long as loading a short program:
 the zygote installs the long one, which its children inherit, and each child a short one that
 refuses the three calls which the zygote needs (and which fail without a capability in any case).
+Where there are no namespaces, the child's is a strict one, which keeps it from all other processes.
 
 Source: seccomp(2) and the kernel's ``linux/filter.h``.
 """
@@ -90,7 +91,61 @@ _REFUSED: dict[str, tuple[int, int | None]] = {
     "userfaultfd": (323, 282),
     "vhangup": (153, 58),
 }
+# What reaches other processes, or what Landlock leaves open: for children without namespaces.
+_REFUSED_WHERE_OTHERS_ARE: dict[str, tuple[int, int | None]] = {
+    "chmod": (90, None),
+    "chown": (92, None),
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "fork": (57, None),
+    "fremovexattr": (199, 16),
+    "fsetxattr": (190, 7),
+    "futimesat": (261, None),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "ioprio_set": (251, 30),
+    "lchown": (94, None),
+    "lremovexattr": (198, 15),
+    "lsetxattr": (189, 6),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    "mq_unlink": (241, 181),
+    "msgctl": (71, 187),
+    "msgrcv": (70, 188),
+    "msgsnd": (69, 189),
+    "process_mrelease": (448, 448),
+    "removexattr": (197, 14),
+    "removexattrat": (466, 466),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "semctl": (66, 191),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
+    "setpgid": (109, 154),
+    "setpriority": (141, 140),
+    "setxattr": (188, 5),
+    "setxattrat": (463, 463),
+    "shmctl": (31, 195),
+    "socket": (41, 198),
+    "tkill": (200, 130),
+    "utime": (132, None),
+    "utimensat": (280, 88),
+    "utimes": (235, None),
+    "vfork": (58, None),
+}
 _CLONE, _CLONE3, _IOCTL = (56, 220), (435, 435), (16, 29)
+_FCNTL, _PRLIMIT, _KILL_CALL, _TGKILL = (72, 25), (302, 261), (62, 129), (234, 131)
+_CLONE_THREAD = 0x10000
+_F_SETOWN, _F_SETOWN_EX = 8, 15  # whom a descriptor sends signals to
 _SOCKET, _SOCKETPAIR = (41, 198), (53, 199)
 
 
@@ -135,6 +190,31 @@ def build_last_filter(machine: str | None = None) -> bytes:
     return program.code
 
 
+def build_strict_filter(own_pid: int, machine: str | None = None) -> bytes:
+    """Returns what a child without namespaces installs: it cannot fork, connect or signal others.
+
+    Args:
+        own_pid: Of the child.
+        machine: The architecture, this one by default.
+
+    Raises:
+        OSError: There is no table for the architecture.
+    """
+    _, column = _architecture(machine)
+    program = _Assembler()
+    program.load(_OFFSET_NUMBER)
+    program.refuse(_OF_THE_ZYGOTE, column)
+    program.refuse(_REFUSED_WHERE_OTHERS_ARE, column)
+    program.on_call(_CLONE[column], _OFFSET_ARG0, (_ANY_BIT, _CLONE_THREAD, 1, 0))
+    program.on_call(_PRLIMIT[column], _OFFSET_ARG0, (_EQUAL, 0, 1, 0))  # 0 is the caller
+    for numbers in (_KILL_CALL, _TGKILL):
+        program.on_call(numbers[column], _OFFSET_ARG0, (_EQUAL, own_pid, 1, 0))
+    for command in (_F_SETOWN, _F_SETOWN_EX):
+        program.on_call(_FCNTL[column], _OFFSET_ARG1, (_EQUAL, command, 0, 1))
+    program.emit(_RETURN, _ALLOW)
+    return program.code
+
+
 def _architecture(machine: str | None) -> tuple[str, int]:
     machine = machine or os.uname().machine
     if machine not in _AUDIT_ARCH:
@@ -156,7 +236,7 @@ class _Assembler:
 
     def refuse(self, names: Iterable[str], column: int) -> None:
         for name in names:
-            number = _REFUSED[name][column]
+            number = (_REFUSED.get(name) or _REFUSED_WHERE_OTHERS_ARE[name])[column]
             if number is not None:
                 self.if_equal(number, _ERRNO | errno.EPERM)
 

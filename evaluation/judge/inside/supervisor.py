@@ -10,19 +10,20 @@ import os
 import select
 import signal
 import socket
-import time
 from collections import deque
 from typing import Any, NamedTuple, NoReturn
 
-from evaluation.judge.inside import candidate, examiner, kernel
-from evaluation.judge.inside.memory import MemoryWatch
+from evaluation.judge.inside import examiner, kernel
+from evaluation.judge.inside.clocks import LOOK_EVERY_S, Clocks
+from evaluation.judge.inside.grounds import FIRST_FREE, MAX_DESCRIPTOR
 from evaluation.judge.inside.output import Output
+from evaluation.judge.inside.plan import LANDLOCK, NAMESPACES, Plan
+from evaluation.judge.inside.rooms import Rooms
+from evaluation.judge.inside.tree import Tree
 from evaluation.judge.inside.warm import warm_up
 from evaluation.judge.inside.wire import WireError, receive, receive_frame, send, send_frame
 from evaluation.judge.inside.zygote import Zygote
 
-_CPU_CLOCK = 2  # in a process' clock id: its CPU time, see clock_getcpuclockid(3)
-_LOOK_EVERY_S = 0.05  # at the clocks and the memory
 _EXAMINER_GRACE_S = 1.0
 _MAX_DYING = 3
 
@@ -40,6 +41,7 @@ class Program(NamedTuple):
     pid: int
     channel: socket.socket
     output: Output
+    number: int  # of its fork
 
 
 class Run(NamedTuple):
@@ -54,16 +56,19 @@ class Run(NamedTuple):
 class Supervisor:
     """Judges one program after the other, for one host."""
 
-    def __init__(self, host: int, limits: dict[str, Any], zygote: Zygote) -> None:
+    def __init__(self, host: int, plan: Plan, zygote: Zygote) -> None:
         self._host = host
-        self._limits = limits
+        self._plan = plan
         self._zygote = zygote
         self._dying: deque[int] = deque()
-        self._memory = MemoryWatch(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY))
-        if limits["is_isolated"]:
+        self._rooms = Rooms(plan)
+        proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+        self._tree = Tree(proc, is_nested=plan.isolation == NAMESPACES)
+        if plan.isolation == NAMESPACES:
             flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
             kernel.do([kernel.tmpfs_call("/proc", flags, "size=0,nr_inodes=1,mode=000")])
         self._examiner = _start_examiner()
+        self._n_forks = 0
         self._next = self._fork_next()
 
     def serve(self) -> NoReturn:
@@ -78,47 +83,42 @@ class Supervisor:
 
     def _judge(self, program: bytes, job: bytes) -> dict[str, Any]:
         child = self._next
-        clock = (~child.pid << 3) | _CPU_CLOCK
-        cpu_before = _clock(clock, 0.0)
-        started = time.monotonic()
+        clocks = Clocks(child.pid, self._plan)
         with contextlib.suppress(OSError):  # it died in setting up; the examiner will find it gone
             send_frame(child.channel.fileno(), program)
         socket.send_fds(self._examiner.channel, [b"job\0"], [child.channel.fileno()])
         child.channel.close()
         send_frame(self._examiner.channel.fileno(), job)
         self._next = self._fork_next()  # while this one runs
-        run = self._wait(child.output, clock, cpu_before, started)
-        return self._concluded(child, run)
+        return self._concluded(child, self._wait(child, clocks))
 
-    def _wait(self, output: Output, clock: int, cpu_before: float, started: float) -> Run:
+    def _wait(self, child: Program, clocks: Clocks) -> Run:
         """Waits for the verdict or the first limit to be reached, reading what is printed."""
         poll = select.poll()
         poll.register(self._examiner.channel, select.POLLIN)
-        poll.register(output.descriptor, select.POLLIN)
+        poll.register(child.output.descriptor, select.POLLIN)
         verdict, stopped = None, None
-        looked = started
         while verdict is None and stopped is None:
-            ready = {descriptor for descriptor, _ in poll.poll(_LOOK_EVERY_S * 1000)}
-            if output.descriptor in ready and not output.read():
-                poll.unregister(output.descriptor)
+            ready = {descriptor for descriptor, _ in poll.poll(LOOK_EVERY_S * 1000)}
+            if child.output.descriptor in ready and not child.output.read():
+                poll.unregister(child.output.descriptor)
             if self._examiner.channel.fileno() in ready:
                 verdict = self._examined()
-            elif output.is_too_much:
+            elif child.output.is_too_much:
                 stopped = "output_limit"
-            elif time.monotonic() - looked >= _LOOK_EVERY_S:
-                looked = time.monotonic()
-                stopped = self._limit_reached(_clock(clock, cpu_before) - cpu_before, started)
-        cpu_s = _clock(clock, cpu_before) - cpu_before
-        return Run(verdict, stopped, cpu_s, time.monotonic() - started)
+            elif clocks.is_time_to_look():
+                stopped = self._limit_reached(child, clocks)
+        return Run(verdict, stopped, clocks.cpu_s(), clocks.wall_s())
 
-    def _limit_reached(self, used_s: float, started: float) -> str | None:
-        if used_s >= self._limits["cpu_s"]:
-            return "timeout_cpu"
-        if time.monotonic() - started >= self._limits["wall_s"]:
-            return "timeout_wall"
-        if self._memory.tree_bytes(self._next.pid) > self._limits["memory_bytes"]:
+    def _limit_reached(self, child: Program, clocks: Clocks) -> str | None:
+        use = self._tree.look(
+            program=child.pid, waiting=self._next.pid, examiner=self._examiner.pid
+        )
+        if use.memory_bytes > self._plan.memory_bytes:
             return "oom"
-        return None
+        if self._rooms.is_too_full(child.number):
+            return "output_limit"
+        return clocks.limit_reached(use)
 
     def _examined(self) -> dict[str, Any]:
         try:
@@ -129,10 +129,11 @@ class Supervisor:
 
     def _concluded(self, child: Program, run: Run) -> dict[str, Any]:
         os.kill(child.pid, signal.SIGKILL)
-        if not self._limits["is_isolated"]:
+        if self._plan.isolation != NAMESPACES:
             _kill_group(child.pid)  # what its namespace would have done
         status = None
-        if run.verdict is None or run.verdict["outcome"] == "gone":
+        is_gone = run.verdict is None or run.verdict["outcome"] == "gone"
+        if is_gone or self._plan.isolation == LANDLOCK:  # what it still writes would be left behind
             status = self._zygote.wait(child.pid)
         else:
             self._dying.append(child.pid)
@@ -144,6 +145,7 @@ class Supervisor:
         if "MemoryError" in str(verdict.get("detail")):
             verdict["outcome"] = "oom"
         printed = child.output.close()
+        self._rooms.clear(child.number)
         spent = {"cpu_s": round(run.cpu_s, 4), "wall_s": round(run.wall_s, 4)}
         return {**verdict, **spent, "output": printed}
 
@@ -165,15 +167,16 @@ class Supervisor:
         pid = self._zygote.fork(output.writer, theirs.fileno(), reaped=reaped)
         theirs.close()
         output.close_writer()
-        return Program(pid, ours, output)
+        self._n_forks += 1
+        return Program(pid, ours, output, self._n_forks)
 
 
 def _start_examiner() -> Examiner:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        os.closerange(candidate.CHANNEL, theirs.fileno())
-        os.closerange(theirs.fileno() + 1, candidate.MAX_DESCRIPTOR)
+        os.closerange(FIRST_FREE - 1, theirs.fileno())
+        os.closerange(theirs.fileno() + 1, MAX_DESCRIPTOR)
         try:
             kernel.die_with_parent()
             warm_up()
@@ -189,19 +192,13 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _clock(clock: int, otherwise: float) -> float:
-    try:
-        return time.clock_gettime(clock)
-    except OSError:  # the process has ended
-        return otherwise
-
-
 def _why_gone(status: int | None) -> str:
+    """Returns the outcome; "killed" is for want of memory, or by its own doing: the host knows."""
     if status is None:
         return "protocol_violation"
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGXCPU:
             return "timeout_cpu"
-        return "crashed" if number != signal.SIGKILL else "protocol_violation"
+        return "crashed" if number != signal.SIGKILL else "killed"
     return "exited_early"

@@ -8,6 +8,7 @@ Each child stands in namespaces of its own: killing it kills all that it started
 Sockets are from ``_socket``: the module ``socket`` would be half a megabyte more in each child.
 """
 
+import contextlib
 import gc
 import os
 import resource
@@ -15,10 +16,11 @@ import signal
 import struct
 import sys
 from _socket import AF_UNIX, CMSG_SPACE, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket, socketpair
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from evaluation.judge.inside import candidate, kernel
-from evaluation.judge.inside.seccomp import build_filter
+from evaluation.judge.inside.grounds import FIRST_FREE, ground
+from evaluation.judge.inside.plan import Plan
 from evaluation.judge.inside.warm import warm_up
 
 _NUMBER = struct.Struct("<i")
@@ -32,10 +34,10 @@ class Zygote:
     """The supervisor's end: starts the process, and asks it.
 
     Args:
-        limits: Of one program; ``is_isolated`` among them.
+        plan: The sandbox's.
     """
 
-    def __init__(self, limits: dict[str, Any]) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._control, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         homes = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in ("pid", "mnt")]
         if os.fork() == 0:
@@ -43,7 +45,7 @@ class Zygote:
             try:
                 self._control.close()
                 kernel.die_with_parent()
-                _Nursery(theirs, limits, homes).serve()
+                _Nursery(theirs, plan, homes).serve()
             except BaseException:  # noqa: BLE001 - the host reads it from the log
                 os.dup2(log, 2)
                 sys.excepthook(*sys.exc_info())
@@ -51,6 +53,7 @@ class Zygote:
         for descriptor in homes:
             os.close(descriptor)
         theirs.close()
+        self._answered()  # it has what it needs of /proc
 
     def fork(self, output: int, channel: int, *, reaped: int) -> int:
         """Returns the process of a new child, confined or about to be.
@@ -81,18 +84,14 @@ class Zygote:
 class _Nursery:
     """The process. Between requests its descriptors 1 to 3 are free, for the next child's."""
 
-    def __init__(self, control: socket, limits: dict[str, Any], homes: list[int]) -> None:
+    def __init__(self, control: socket, plan: Plan, homes: list[int]) -> None:
         self._control = control
-        self._is_isolated = limits["is_isolated"]
-        self._before, self._after = _around_a_fork(limits, homes)
-        self._confinement = candidate.confinement(limits)
-        if self._is_isolated:
-            kernel.refuse_new_privileges()
-            kernel.do([kernel.filter_call(build_filter())])
-        else:
-            os.chdir("/tmp")  # noqa: S108
-        most = limits["memory_bytes"]
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        with contextlib.suppress(OSError):  # should the kernel lack memory, a program is to go
+            kernel.write_own("oom_score_adj", "1000")
+        kernel.hide_from_peers()
+        control.send(_NUMBER.pack(0))
+        self._ground = ground(plan, homes)
+        resource.setrlimit(resource.RLIMIT_AS, (plan.memory_bytes, plan.memory_bytes))
         for number in (signal.SIGPIPE, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
 
@@ -100,7 +99,7 @@ class _Nursery:
         """Forks whenever it is asked to; ends with the supervisor."""
         warm_up()
         candidate.rehearse()
-        os.closerange(1, candidate.FIRST_FREE)
+        os.closerange(1, FIRST_FREE)
         gc.collect()
         gc.freeze()  # children share these pages
         gc.disable()
@@ -118,31 +117,12 @@ class _Nursery:
     def _fork(self, descriptors: bytes) -> int:
         if descriptors != _EXPECTED:
             raise OSError("a child's descriptors are not where they belong")
-        kernel.do(self._before)
+        confinement = self._ground.lay()
         pid = os.fork()
         if pid == 0:
             try:
-                candidate.run(self._confinement)
+                candidate.run(confinement)
             finally:
                 os._exit(1)
-        kernel.do(self._after)
+        self._ground.leave()
         return pid
-
-
-def _around_a_fork(
-    limits: dict[str, Any], homes: list[int]
-) -> tuple[list[kernel.PreparedCall], list[kernel.PreparedCall]]:
-    """Returns what the zygote does before a fork, for the child, and after it, to be as before."""
-    close = (os.closerange, (1, candidate.FIRST_FREE))
-    if not limits["is_isolated"]:
-        return [], [close]
-    options = f"size={limits['disk_bytes']},nr_inodes=2048,mode=700"
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV
-    before = [
-        kernel.unshare_call(kernel.NEW_PID | kernel.NEW_NS),
-        kernel.tmpfs_call("/tmp", flags, options),  # noqa: S108 - the child's own
-        (os.chdir, ("/tmp",)),  # noqa: S108
-    ]
-    kinds = (kernel.NEW_PID, kernel.NEW_NS)
-    returns = [kernel.namespace_call(home, kind) for home, kind in zip(homes, kinds, strict=True)]
-    return before, [close, *returns]
