@@ -157,16 +157,17 @@ class Completer:
             should_stop: As in :meth:`complete`; what was written so far is returned.
         """
         sampling = Sampling(temperature=temperature, top_p=top_p, seed=seed)
+        n_different = n if temperature > 0 else min(n, 1)  # one greedy text, whatever the batch
         with self._lock:
             prompt = self._generation_prompt(prefix, suffix, max_new_tokens)
             stops = [s.encode() for s in stop]
             texts: list[str] = []
-            while len(texts) < n:
+            while len(texts) < n_different:
                 task = Task(
                     prompt=prompt.ids,
                     owed=prompt.owed,
                     max_new_tokens=max_new_tokens,
-                    n_sequences=min(n - len(texts), self.settings.engine.batch_size),
+                    n_sequences=min(n_different - len(texts), self.settings.engine.batch_size),
                     first_sequence=len(texts),
                     sampling=sampling,
                     is_finished=lambda text: any(s in text for s in stops),
@@ -174,7 +175,7 @@ class Completer:
                 )
                 written = self._decoder.run(task).written
                 texts += [_before_stop(_decoded(w.text), stop) for w in written]
-            return texts
+            return texts if n_different == n else texts * n
 
     def _window(self, request: CompletionRequest) -> Window:
         text, offset = request.text, request.offset

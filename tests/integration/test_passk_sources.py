@@ -13,9 +13,10 @@ from training_run import free_port
 
 from evaluation.compare import main as compare
 from evaluation.journal import read_journal
+from evaluation.judge.slot import Slot, SlotFailure
 from evaluation.passk import main as passk
 from evaluation.versus import main as versus
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.artifact.errors import ConfigError, PrerequisiteError, run_main
 
 pytestmark = pytest.mark.integration
 
@@ -118,6 +119,46 @@ def test_what_is_no_sample_is_named(problems, tmp_path, text, message):
         judged(problems, tmp_path / "out", "--samples", samples)
     with pytest.raises(PrerequisiteError, match="correct --samples"):
         judged(problems, tmp_path / "out", "--samples", tmp_path / "nowhere")
+
+
+def test_greedy_samples_are_the_same_however_many_are_asked_for(tiny_artifact, problems, tmp_path):
+    """If it fails, a greedy score depends on the size of a batch."""
+    for n in (1, 2, 5):
+        arguments = ["--n", n, "--k", "1", "--temperature", "0", "--max-new-tokens", "48"]
+        judged(problems, tmp_path / str(n), "--model", tiny_artifact, *arguments)
+    one, two, five = (
+        {(r["task_id"], r["completion"]) for r in read_journal(tmp_path / n / "samples.jsonl")}
+        for n in "125"
+    )
+    assert one == two == five
+    assert len(five) == 3
+
+
+def test_verdicts_that_the_sandbox_owes_make_a_run_invalid(problems, tmp_path, monkeypatch):
+    """If it fails, programs that were never judged count as wrong, or as right."""
+    samples = tmp_path / "samples.jsonl"
+    records = [{"task_id": "t/1", "completion": f"    return {i}\n"} for i in range(30)]
+    samples.write_text("".join(json.dumps(r) + "\n" for r in records))
+    out = tmp_path / "out"
+    arguments = ["--problems", str(problems), "--samples", str(samples), "--out", str(out)]
+    submit = Slot.submit
+
+    def lost(slot, job):
+        if "return 7" in job.program:
+            raise SlotFailure
+        submit(slot, job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Slot, "submit", lost)
+        assert run_main(passk, arguments) == 4
+    results = list(read_journal(out / "results.jsonl"))
+    assert [r["outcome"] for r in results].count("sandbox_failure") == 1
+    assert results[7]["outcome"] == "sandbox_failure"
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["samples_not_judged"] == 1
+    assert summary["pass_at_k"]["1"]["value"] == pytest.approx(1 / 29)
+    assert run_main(passk, arguments) == 0
+    assert json.loads((out / "summary.json").read_text())["samples_not_judged"] == 0
 
 
 class _Server(BaseHTTPRequestHandler):

@@ -31,6 +31,7 @@ MODULE = "candidate"  # the program's name for itself
 CHANNEL = 3  # the descriptor it answers on, the only one beside null and its output
 MAX_MESSAGE_CHARS = 300
 _CONFINED_FRAME = frame(CONFINED)
+_NO_NAMED = encode({})
 
 
 def run(confinement: list[kernel.PreparedCall]) -> NoReturn:
@@ -63,7 +64,7 @@ def rehearse() -> None:
     for _ in range(_REHEARSALS):
         send(writer, {"program": _REHEARSAL, "entry_point": "f"})
         _, function, _ = _loaded(receive(reader))
-        call = [encode(([1, 2], "a", (0.5, None))), encode({})]
+        call = [encode(([1, 2], "a", (0.5, None)))]
         send(writer, call)
         send(writer, _answer(function, *receive(reader)))
         receive(reader)
@@ -111,7 +112,7 @@ def _send_answer(answer: dict[str, Any]) -> None:
         send(CHANNEL, {"e": ["OverflowError", f"a result of over {MAX_FRAME_BYTES} bytes"]})
 
 
-def _answer(function: Any, arguments: Any, named: Any) -> dict[str, Any]:
+def _answer(function: Any, arguments: Any, named: Any = _NO_NAMED) -> dict[str, Any]:
     given, given_by_name = decode(arguments), decode(named)
     try:
         answer = {"r": encode(function(*given, **given_by_name))}
@@ -119,7 +120,7 @@ def _answer(function: Any, arguments: Any, named: Any) -> dict[str, Any]:
         answer = {"u": str(error)[:MAX_MESSAGE_CHARS]}
     except BaseException as error:  # noqa: BLE001
         answer = {"e": _described(error)}
-    if is_mutable(arguments) or is_mutable(named):
+    if is_mutable(arguments) or named is not _NO_NAMED:
         try:
             left = [encode(given), encode(given_by_name)]
             if left != [arguments, named]:

@@ -37,7 +37,7 @@ class _Candidate:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         self.n_calls += 1
         try:
-            send(self._channel, [encode(arguments), encode(named)])
+            send(self._channel, [encode(arguments), *([encode(named)] if named else [])])
         except OSError as error:
             raise _GoneError from error
         answer = _message(self._channel)
