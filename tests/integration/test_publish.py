@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from hub_double import HUNG_UP, LOST, HubDouble, every_other
+from hub_double import HUNG_UP, LOST, every_other
 from training_run import ROOT, curve, finish, launch, trainer
 
 from training.artifact.directory import ARTIFACT_FILES, load_artifact
@@ -23,17 +23,6 @@ REPO = "tester/tiny"
 PUBLISH = (f"publish.repo={REPO}", "publish.branch=first", "publish.wait_s=60")
 TOKENIZER = {"tokenizer.json", "tokenizer_config.json"}
 TITLES = ["Step 4", "Step 6", "Step 8", "Step 12", "Step 12, finished"]
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """The double; processes that a test starts take it for the Hub."""
-    double = HubDouble()
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    for name, value in double.environment(tmp_path / "home").items():
-        monkeypatch.setenv(name, value)
-    yield double
-    double.close()
 
 
 @pytest.fixture(scope="module")
