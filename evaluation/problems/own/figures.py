@@ -92,16 +92,17 @@ def check_absolute_difference(candidate):
     assert candidate(-1, 1) == 2
 
 
-def is_leap(year: int) -> bool:
-    """Return True in leap years: divisible by 4, and by 400 if divisible by 100."""
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+def is_shop_open(weekday: int, hour: int) -> bool:
+    """Return True from 9 until before 17 o'clock, on weekdays 1 to 5."""
+    return weekday in range(1, 6) and hour in range(9, 17)
 
 
-def check_is_leap(candidate):
-    assert candidate(2024) is True
-    assert candidate(2023) is False
-    assert candidate(1900) is False
-    assert candidate(2000) is True
+def check_is_shop_open(candidate):
+    assert candidate(1, 9) is True
+    assert candidate(5, 16) is True
+    assert candidate(5, 17) is False
+    assert candidate(6, 12) is False
+    assert candidate(3, 8) is False
 
 
 def smallest_divisor(n: int) -> int:

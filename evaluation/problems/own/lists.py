@@ -79,19 +79,15 @@ def check_index_of_largest(candidate):
     assert candidate([1, 2, 3]) == 2
 
 
-def unique_in_order(items: list[int]) -> list[int]:
-    """Return each item once, where it stands first."""
-    seen = []
-    for item in items:
-        if item not in seen:
-            seen.append(item)
-    return seen
+def are_met_before(items: list[int]) -> list[bool]:
+    """Return for each item whether an equal one stands before it."""
+    return [item in items[:place] for place, item in enumerate(items)]
 
 
-def check_unique_in_order(candidate):
-    assert candidate([3, 1, 3, 2, 1]) == [3, 1, 2]
+def check_are_met_before(candidate):
+    assert candidate([3, 1, 3, 2, 1]) == [False, False, True, False, True]
     assert candidate([]) == []
-    assert candidate([7, 7, 7]) == [7]
+    assert candidate([7, 7, 7]) == [False, True, True]
 
 
 def pairwise_sums(numbers: list[int]) -> list[int]:
@@ -105,16 +101,14 @@ def check_pairwise_sums(candidate):
     assert candidate([]) == []
 
 
-def split_in_halves(items: list[int]) -> tuple[list[int], list[int]]:
-    """Return the first and the second half of items; the second is longer if they are odd."""
-    middle = len(items) // 2
-    return items[:middle], items[middle:]
+def both_ends(items: list[int]) -> list[int]:
+    """Return a list of the first and the last of at least two items."""
+    return [items[0], items[-1]]
 
 
-def check_split_in_halves(candidate):
-    assert candidate([1, 2, 3, 4]) == ([1, 2], [3, 4])
-    assert candidate([1, 2, 3]) == ([1], [2, 3])
-    assert candidate([]) == ([], [])
+def check_both_ends(candidate):
+    assert candidate([1, 2, 3, 4]) == [1, 4]
+    assert candidate([5, 6]) == [5, 6]
 
 
 def flatten_once(lists: list[list[int]]) -> list[int]:
