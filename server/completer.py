@@ -16,7 +16,7 @@ from pathlib import Path
 from server.context import Budget, Window, window_at
 from server.engine.choice import Sampling
 from server.engine.decoder import Decoder, Decoding, Ending, Task, Written
-from server.engine.machine import matrix_dtype, use_threads
+from server.engine.machine import chosen_precision, use_threads
 from server.engine.network import Network
 from server.postprocess import Suggestion, Surroundings, refine
 from server.prompt import Prompt, PromptBuilder
@@ -74,12 +74,14 @@ class Completer:
         self.artifact = artifact
         self.settings = settings
         use_threads(settings.engine.threads)
-        dtype = matrix_dtype(settings.engine.dtype)
+        precision = chosen_precision(settings.engine.precision)
         self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
         self._decoder = Decoder(
-            Network(artifact.config, artifact.weights, dtype),
+            Network(artifact.config, artifact.weights, precision),
             artifact.tokenizer.byte_table,
             chunk_tokens=settings.engine.chunk_tokens,
+            cache_bytes=settings.engine.cache_mib << 20,
+            max_guesses=settings.engine.max_guesses,
         )
         self._prompts = PromptBuilder(artifact, heal_tokens=settings.engine.heal_tokens)
         self._lock = threading.Lock()
@@ -92,8 +94,7 @@ class Completer:
             ArtifactError: It is missing or damaged.
         """
         settings = settings or Settings()
-        dtype = matrix_dtype(settings.engine.dtype)
-        return cls(load_artifact(path or settings.model or BUNDLED_MODEL, dtype=dtype), settings)
+        return cls(load_artifact(path or settings.model or BUNDLED_MODEL), settings)
 
     def warm_up(self) -> None:
         """Runs the model once, so that the first request does not pay for its set-up."""

@@ -47,20 +47,26 @@ class SuggestionSettings:
 class EngineSettings:
     """How the model is run.
 
-    ``threads`` 0 means half the machine's cores, four at the most. ``dtype`` is that of the
-    matrices; "auto" takes bfloat16 where the processor multiplies it, float32 elsewhere. A prompt
-    is read ``chunk_tokens`` at a time, and a cancelled request stops between two.
+    ``threads`` 0 means half the machine's cores, four at the most. ``precision`` is that of the
+    matrices; "auto" takes what this machine multiplies fastest. A prompt is read ``chunk_tokens``
+    at a time, and a cancelled request stops between two. What is computed of documents is kept
+    within ``cache_mib`` for all of them. ``max_guesses`` tokens are guessed from text seen before
+    and verified in one step; 0 writes one token a step.
     """
 
     threads: int = 0
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "int8", "bfloat16", "float32"] = "auto"
     chunk_tokens: int = 128
+    cache_mib: int = 128
+    max_guesses: int = 6
     batch_size: int = 16
     heal_tokens: int = 6
 
     def __post_init__(self) -> None:
         _at_least("threads", self.threads, 0)
         _at_least("chunk_tokens", self.chunk_tokens, 1)
+        _at_least("cache_mib", self.cache_mib, 0)
+        _at_least("max_guesses", self.max_guesses, 0)
         _at_least("batch_size", self.batch_size, 1)
         _at_least("heal_tokens", self.heal_tokens, 0)
 

@@ -1,12 +1,13 @@
 """The decoder: reads a prompt, reusing what the cache already holds, and writes token after token.
 
-It owns the cache kept across requests: the longest common beginning of the new prompt and of the
-tokens in the cache is not computed again. A stop flag is looked at before every step and between
-the chunks of a prompt, so a cancelled request ends within one of them; what was computed stays
-usable. One thread at a time. It knows ids and bytes only; what is a good place to stop, the caller
-says by a predicate.
+It keeps caches across requests (:mod:`server.engine.caches`): what a new prompt shares with one of
+them is not computed again. A single sequence is written with drafts: guesses at the next tokens are
+read together with the last one, and as many are kept as the model would have written itself. A stop
+flag is looked at before every step and between the chunks of a prompt, so a cancelled request ends
+within one of them; what was computed stays usable. One thread at a time. It knows ids and bytes
+only; what is a good place to stop, the caller says by a predicate.
 
-Tensor legend: B sequences, V vocabulary.
+Tensor legend: B sequences, T new tokens, C embedding width, V vocabulary.
 """
 
 import random
@@ -18,9 +19,11 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
+from server.engine.caches import Kept, KeptCaches
 from server.engine.choice import GREEDY, Sampling, choose
+from server.engine.drafts import Drafts
 from server.engine.healing import VocabularyIndex
-from server.engine.network import KeyValues, Network
+from server.engine.network import Network
 
 
 class Ending(StrEnum):
@@ -45,6 +48,7 @@ class Task:
         sampling: How each token is chosen.
         is_finished: Told the bytes written so far, says whether that is enough.
         should_stop: The stop flag.
+        similar: Ids of other texts that what is written may repeat, the likeliest first.
     """
 
     prompt: Sequence[int]
@@ -55,6 +59,7 @@ class Task:
     sampling: Sampling = GREEDY
     is_finished: Callable[[bytes], bool] | None = None
     should_stop: Callable[[], bool] | None = None
+    similar: Sequence[Sequence[int]] = ()
 
 
 @dataclass(kw_only=True)
@@ -76,6 +81,8 @@ class Decoding:
     reused_tokens: int
     computed_tokens: int = 0
     new_tokens: int = 0
+    steps: int = 0  # of the model, after the prompt
+    guessed_tokens: int = 0
     first_token_s: float | None = None
 
 
@@ -88,7 +95,15 @@ class _Sequence:
 
 
 class Decoder:
-    """Runs tasks on one network, one after the other."""
+    """Runs tasks on one network, one after the other.
+
+    Args:
+        network: The model.
+        byte_table: The bytes of each id; none for special tokens.
+        chunk_tokens: How much of a prompt is read between two looks at the stop flag.
+        cache_bytes: For the caches of all documents.
+        max_guesses: Tokens guessed for a step; 0 for plain decoding.
+    """
 
     def __init__(
         self,
@@ -96,70 +111,94 @@ class Decoder:
         byte_table: Sequence[bytes],
         *,
         chunk_tokens: int,
+        cache_bytes: int = 0,
+        max_guesses: int = 0,
     ) -> None:
         self._network = network
         n_unused = network.config.vocab_size - len(byte_table)  # padding of the output layer
         self._byte_table = [*byte_table, *[b""] * n_unused]
         self._vocabulary = VocabularyIndex(byte_table)
         self._chunk_tokens = chunk_tokens
-        self._cache = network.new_cache()
-        self._cached_ids: list[int] = []
+        self._max_guesses = max_guesses
+        self._caches = KeptCaches(network.new_cache, cache_bytes)
 
     @torch.inference_mode()
     def run(self, task: Task) -> Decoding:
         """Reads the prompt and writes until every sequence has ended."""
-        room = self._cache.room - len(task.prompt)
+        room = self._network.config.n_positions - len(task.prompt)
         if not task.prompt or room < 1:
             raise ValueError(f"a prompt of {len(task.prompt)} tokens does not fit")
         started = time.perf_counter()
-        outcome = self._prepared(task)
-        hidden = self._read(task, outcome)
+        kept = self._caches.take(task.prompt)
+        outcome = Decoding(
+            written=[Written() for _ in range(task.n_sequences)],
+            prompt_tokens=len(task.prompt),
+            reused_tokens=len(kept.ids),
+        )
+        hidden = self._read(task, kept, outcome)
         if hidden is None:
             for written in outcome.written:
                 written.ending = Ending.CANCELLED
-            return outcome
-        self._write(task, outcome, hidden, room, started)
+        elif task.n_sequences == 1:
+            self._write_one(task, kept, outcome, hidden, started)
+        else:
+            self._write_several(task, kept, outcome, hidden, started)
         return outcome
 
-    def _prepared(self, task: Task) -> Decoding:
-        """Cuts the cache back to what the prompt shares with it."""
-        reused = common_length(self._cached_ids, task.prompt)
-        reused = min(reused, len(task.prompt) - 1)  # the last token's hidden state is needed
-        self._cache.truncate(reused)
-        del self._cached_ids[reused:]
-        return Decoding(
-            written=[Written() for _ in range(task.n_sequences)],
-            prompt_tokens=len(task.prompt),
-            reused_tokens=reused,
-        )
-
-    def _read(self, task: Task, outcome: Decoding) -> Tensor | None:
-        """Computes the rest of the prompt; None if stopped on the way."""
-        hidden = None
+    def _read(self, task: Task, kept: Kept, outcome: Decoding) -> Tensor | None:
+        """Computes the rest of the prompt; returns its end's ``[1, C]``, None if stopped."""
+        hidden = torch.empty(0)
         for start in range(outcome.reused_tokens, len(task.prompt), self._chunk_tokens):
             if task.should_stop is not None and task.should_stop():
                 return None
             chunk = list(task.prompt[start : start + self._chunk_tokens])
-            hidden = self._network.extend(torch.tensor([chunk]), self._cache)
-            self._cached_ids += chunk
+            hidden = self._network.extend(torch.tensor([chunk]), kept.values)
+            kept.ids += chunk
             outcome.computed_tokens += len(chunk)
-        return hidden
+        return hidden[:, -1]
 
-    def _write(
-        self, task: Task, outcome: Decoding, hidden: Tensor, room: int, started: float
+    def _write_one(
+        self, task: Task, kept: Kept, outcome: Decoding, hidden: Tensor, started: float
     ) -> None:
-        running = [
-            _Sequence(
-                written=written,
-                owed=task.owed,
-                left_tokens=task.max_new_tokens,
-                source=task.sampling.source(task.first_sequence + index),
-            )
-            for index, written in enumerate(outcome.written)
-        ]
-        cache = self._own_cache(task, room)
+        """Writes into the kept cache, verifying guesses on the way."""
+        (sequence,) = _sequences(task, outcome)
+        drafts = Drafts(task.prompt, task.similar)
+        room = kept.values.room - len(task.prompt)
+        guesses: list[int] = []
+        while True:
+            n_right = 0
+            for row in self._network.logits(hidden):  # [T, V], one behind each token that was fed
+                token_id = self._step(task, sequence, row)
+                outcome.new_tokens += 1
+                outcome.first_token_s = outcome.first_token_s or time.perf_counter() - started
+                drafts.add(token_id)
+                self._end_all(task, [sequence], is_full=room - outcome.new_tokens < 1)
+                is_right = n_right < len(guesses) and token_id == guesses[n_right]
+                if sequence.written.ending is not None or not is_right:
+                    break
+                n_right += 1
+            kept.ids += guesses[:n_right]
+            kept.values.truncate(len(kept.ids))
+            if sequence.written.ending is not None:
+                return
+            most = min(self._max_guesses, room - outcome.new_tokens - 1, sequence.left_tokens - 1)
+            guesses = drafts.guess(most) if most > 0 and not sequence.owed else []
+            fed = torch.tensor([[token_id, *guesses]])
+            hidden = self._network.extend(fed, kept.values)[0]  # [T, C]
+            kept.ids.append(token_id)
+            outcome.steps += 1
+            outcome.guessed_tokens += len(guesses)
+
+    def _write_several(
+        self, task: Task, kept: Kept, outcome: Decoding, hidden: Tensor, started: float
+    ) -> None:
+        """Writes into copies of the kept cache, one token a step for each sequence."""
+        running = _sequences(task, outcome)
+        room = kept.values.room - len(task.prompt)
+        new = min(room, task.max_new_tokens + len(task.owed))
+        cache = kept.values.repeated(task.n_sequences, room=len(task.prompt) + new)
         hidden = hidden.expand(len(running), -1)  # [B, C]
-        while running:
+        while True:
             logits = self._network.logits(hidden)  # [B, V]
             chosen = [self._step(task, s, row) for s, row in zip(running, logits, strict=True)]
             outcome.new_tokens += len(chosen)
@@ -168,21 +207,13 @@ class Decoder:
             self._end_all(task, running, is_full=room < 1)
             rows = [i for i, sequence in enumerate(running) if sequence.written.ending is None]
             if not rows:
-                break
+                return
             if len(rows) < len(running):
                 cache.keep(rows)
                 running = [running[i] for i in rows]
-            fed = [chosen[i] for i in rows]
-            hidden = self._network.extend(torch.tensor(fed).unsqueeze(1), cache)
-            if cache is self._cache:
-                self._cached_ids += fed
-
-    def _own_cache(self, task: Task, room: int) -> KeyValues:
-        """One sequence goes on in the kept cache; several get copies of it."""
-        if task.n_sequences == 1:
-            return self._cache
-        new = min(room, task.max_new_tokens + len(task.owed))
-        return self._cache.repeated(task.n_sequences, room=len(task.prompt) + new)
+            fed = torch.tensor([[chosen[i]] for i in rows])
+            hidden = self._network.extend(fed, cache)[:, -1]
+            outcome.steps += 1
 
     def _step(self, task: Task, sequence: _Sequence, logits: Tensor) -> int:
         """Chooses a sequence's next token and takes it down."""
@@ -217,9 +248,13 @@ class Decoder:
                 written.ending = Ending.MAX_TOKENS
 
 
-def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Returns how many leading items two sequences share."""
-    n = min(len(first), len(second))
-    if list(first[:n]) == list(second[:n]):
-        return n
-    return next(i for i in range(n) if first[i] != second[i])
+def _sequences(task: Task, outcome: Decoding) -> list[_Sequence]:
+    return [
+        _Sequence(
+            written=written,
+            owed=task.owed,
+            left_tokens=task.max_new_tokens,
+            source=task.sampling.source(task.first_sequence + index),
+        )
+        for index, written in enumerate(outcome.written)
+    ]

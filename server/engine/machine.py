@@ -1,12 +1,19 @@
-"""What the engine makes of this machine: how many threads, and which type for the matrices."""
+"""What the engine makes of this machine: how many threads, and which matrices are fastest."""
 
+import functools
 import os
+import time
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 
+Precision = Literal["int8", "bfloat16", "float32"]
+
 _MAX_THREADS = 4  # more only wait for one another at one token a step
-_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
+_TRIED = (384, 4096)  # a matrix as large as those of a layer, and the tokens it is multiplied with
+_TRIED_ROWS = (1, 64)
+_REPEATS = 5
 
 
 def use_threads(wanted: int) -> int:
@@ -21,9 +28,46 @@ def use_threads(wanted: int) -> int:
     return threads
 
 
-def matrix_dtype(wanted: Literal["auto", "float32", "bfloat16"]) -> torch.dtype:
-    """Returns the matrices' type; "auto" is bfloat16 where the processor multiplies it."""
-    if wanted == "auto":
-        able = torch.cpu.get_capabilities()
-        return torch.bfloat16 if any(able.get(name) for name in _BFLOAT16) else torch.float32
-    return torch.float32 if wanted == "float32" else torch.bfloat16
+def chosen_precision(wanted: Literal["auto"] | Precision) -> Precision:
+    """Returns the kind of matrices; "auto" is the one that multiplies fastest here."""
+    return fastest_precision() if wanted == "auto" else wanted
+
+
+@functools.cache
+def fastest_precision() -> Precision:
+    """Measures products of each kind, a few milliseconds in all.
+
+    Which is fastest depends on the processor's instructions and on how torch was built; some builds
+    multiply bfloat16 or integers in plain loops, a hundred times as slowly.
+    """
+    taken = {precision: _seconds(product) for precision, product in _products().items()}
+    return min(taken, key=lambda precision: taken[precision])
+
+
+def _products() -> dict[Precision, Callable[[int], object]]:
+    n_in, n_out = _TRIED
+    weight = torch.ones(n_out, n_in)
+    halves = weight.bfloat16()
+    integers = weight.to(torch.int8).t()
+    rows = {n: torch.ones(n, n_in) for n in _TRIED_ROWS}
+    return {
+        "int8": lambda n: torch._int_mm(rows[n].to(torch.int8), integers),  # noqa: SLF001
+        "bfloat16": lambda n: torch.nn.functional.linear(rows[n].bfloat16(), halves),
+        "float32": lambda n: torch.nn.functional.linear(rows[n], weight),
+    }
+
+
+def _seconds(product: Callable[[int], object]) -> float:
+    """Returns what a token and a piece of a prompt take together, at best."""
+    total = 0.0
+    try:
+        for n_rows in _TRIED_ROWS:
+            best = float("inf")
+            for _ in range(_REPEATS):
+                started = time.perf_counter()
+                product(n_rows)
+                best = min(best, time.perf_counter() - started)
+            total += best / n_rows
+    except (RuntimeError, NotImplementedError):  # this build has no such product
+        return float("inf")
+    return total

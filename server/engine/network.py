@@ -1,7 +1,7 @@
 """GPT-2 for one machine's CPU: a cached forward pass with as little around it as possible.
 
 The same network as :mod:`training.artifact.gpt2` (a test holds their logits together), without
-modules and with matrices laid out for products with few rows. The matrices may be bfloat16; the
+modules and with matrices laid out for products with few rows (:mod:`server.engine.matrices`). The
 residual stream, the norms, attention and the cache are float32, because one query against a cache
 of bfloat16 is ten times slower on CPUs than against float32. It knows no text and chooses nothing.
 
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from server.engine.machine import Precision
+from server.engine.matrices import Matrix, make_matrix
 from training.artifact.shape import GPT2Config
 
 
@@ -33,6 +35,11 @@ class KeyValues:
     def room(self) -> int:
         """How many tokens fit."""
         return self._store.shape[4]
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory it takes, full or not."""
+        return self._store.nbytes
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Appends ``[B, H, T, D]`` behind ``length``; returns all ``[B, H, P + T, D]``."""
@@ -59,15 +66,6 @@ class KeyValues:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Affine:
-    weight: Tensor  # [out, in]
-    bias: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return functional.linear(x.to(self.weight.dtype), self.weight, self.bias).float()
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Norm:
     gain: Tensor
     bias: Tensor
@@ -80,25 +78,25 @@ class _Norm:
 @dataclass(frozen=True, kw_only=True)
 class _Layer:
     norm_1: _Norm
-    attend: _Affine
-    merge: _Affine
+    attend: Matrix
+    merge: Matrix
     norm_2: _Norm
-    widen: _Affine
-    narrow: _Affine
+    widen: Matrix
+    narrow: Matrix
 
 
 class Network:
     """The forward pass over an artifact's weights."""
 
     def __init__(
-        self, config: GPT2Config, weights: Mapping[str, Tensor], dtype: torch.dtype
+        self, config: GPT2Config, weights: Mapping[str, Tensor], precision: Precision
     ) -> None:
         self.config = config
         self._weights = weights
-        self._dtype = dtype
+        self._precision = precision
         self._embedding = weights["transformer.wte.weight"].float()  # [V, C]
         self._positions = weights["transformer.wpe.weight"].float()  # [S, C]
-        self._output = self._embedding.to(dtype)  # [V, C]
+        self._output = make_matrix(self._embedding, None, precision)
         self._final_norm = self._norm("transformer.ln_f")
         self._layers = [self._layer(f"transformer.h.{i}") for i in range(config.n_layer)]
         room = torch.ones(config.n_positions, config.n_positions, dtype=torch.bool)
@@ -111,7 +109,7 @@ class Network:
 
     @torch.inference_mode()
     def extend(self, ids: Tensor, cache: KeyValues) -> Tensor:
-        """Appends ``ids`` ``[B, T]`` to the cache; returns the last hidden states ``[B, C]``."""
+        """Appends ``ids`` ``[B, T]`` to the cache; returns the hidden states ``[B, T, C]``."""
         past, n_new = cache.length, ids.shape[1]
         x = self._embedding[ids] + self._positions[past : past + n_new]  # [B, T, C]
         mask = self._causal[past : past + n_new, : past + n_new] if n_new > 1 else None
@@ -120,12 +118,12 @@ class Network:
             hidden = layer.widen(layer.norm_2(x))
             x = x + layer.narrow(functional.gelu(hidden, approximate=self.config.gelu_form))
         cache.length += n_new
-        return self._final_norm(x[:, -1])
+        return x
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
         """Returns float32 logits ``[B, V]`` for hidden states ``[B, C]``."""
-        return functional.linear(hidden.to(self._dtype), self._output).float()
+        return self._output(self._final_norm(hidden))
 
     def _attention(
         self, index: int, layer: _Layer, x: Tensor, cache: KeyValues, mask: Tensor | None
@@ -148,9 +146,9 @@ class Network:
             narrow=self._affine(f"{name}.mlp.c_proj"),
         )
 
-    def _affine(self, name: str) -> _Affine:
+    def _affine(self, name: str) -> Matrix:
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
-        return _Affine(weight=weight.t().to(self._dtype).contiguous(), bias=bias.to(self._dtype))
+        return make_matrix(weight.t(), bias, self._precision)
 
     def _norm(self, name: str) -> _Norm:
         gain, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]

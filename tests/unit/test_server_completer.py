@@ -17,7 +17,7 @@ MAX_COMPUTED_TOKENS = 16
 def completer(tiny_artifact):
     settings = Settings(
         context=ContextSettings(prefix_tokens=250, suffix_tokens=100),
-        engine=EngineSettings(dtype="float32", threads=1),
+        engine=EngineSettings(precision="float32", threads=1),
     )
     return Completer.load(tiny_artifact, settings)
 

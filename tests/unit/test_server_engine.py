@@ -5,9 +5,13 @@ import random
 import pytest
 import torch
 
+from server.engine.caches import KeptCaches, common_length
 from server.engine.choice import Sampling, choose
-from server.engine.decoder import Decoder, Ending, Task, common_length
+from server.engine.decoder import Decoder, Ending, Task
+from server.engine.drafts import Drafts
 from server.engine.healing import VocabularyIndex
+from server.engine.machine import chosen_precision, fastest_precision
+from server.engine.matrices import make_matrix
 from server.engine.network import Network
 from training.artifact.directory import load_artifact
 
@@ -17,11 +21,11 @@ def artifact(tiny_artifact):
     return load_artifact(tiny_artifact)
 
 
-def new_decoder(artifact, chunk_tokens=32):
+def new_decoder(artifact, precision="float32", **options):
     return Decoder(
-        Network(artifact.config, artifact.weights, torch.float32),
+        Network(artifact.config, artifact.weights, precision),
         artifact.tokenizer.byte_table,
-        chunk_tokens=chunk_tokens,
+        **{"chunk_tokens": 32, **options},
     )
 
 
@@ -158,15 +162,110 @@ def test_a_full_context_ends_the_text(artifact):
         assert written.ending is not None
 
 
-def test_bfloat16_agrees_with_float32(artifact, known_module):
-    """The faster type must not change what the user gets."""
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_the_faster_kinds_agree_with_float32(artifact, known_module, precision):
+    """They must not change what the user gets."""
     prompt = [artifact.end_of_text_id, *artifact.tokenizer.encode(known_module[:400])]
-    hidden = []
-    for dtype in (torch.float32, torch.bfloat16):
-        network = Network(artifact.config, artifact.weights, dtype)
-        cache = network.new_cache()
-        hidden.append(network.logits(network.extend(torch.tensor([prompt]), cache)))
-    assert torch.allclose(hidden[0].softmax(-1), hidden[1].softmax(-1), atol=0.05)
+    found = []
+    for kind in ("float32", precision):
+        network = Network(artifact.config, artifact.weights, kind)
+        hidden = network.extend(torch.tensor([prompt]), network.new_cache())
+        found.append(network.logits(hidden[:, -1]).softmax(-1))
+    assert torch.allclose(*found, atol=0.05)
+
+
+def test_integers_give_a_row_the_same_whatever_stands_beside_it():
+    """If it fails, what is kept in the cache depends on how the text was typed."""
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(96, 64, generator=generator), torch.randn(96, generator=generator)
+    rows = torch.randn(33, 64, generator=generator) * 10.0 ** torch.arange(33)[:, None].sub(16)
+    matrix = make_matrix(weight, bias, "int8")
+    together = matrix(rows)
+    assert torch.equal(together, torch.cat([matrix(row[None]) for row in rows]))
+    assert torch.equal(together, matrix(rows[None])[0])
+    exact = torch.nn.functional.linear(rows, weight)
+    error = (make_matrix(weight, None, "int8")(rows) - exact)[10:]  # below, all is nearly zero
+    assert float((error / exact[10:].abs().amax(dim=1, keepdim=True)).abs().max()) < 0.02
+    assert torch.equal(matrix(torch.zeros(2, 64)), bias.expand(2, -1))
+
+
+def test_this_machine_has_a_fastest_kind():
+    assert fastest_precision() in {"int8", "bfloat16", "float32"}
+    assert chosen_precision("bfloat16") == "bfloat16"
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_guessing_changes_nothing_but_the_number_of_steps(
+    artifact, known_module, precision, temperature
+):
+    """If it fails, a suggestion depends on what else stands in the file."""
+    plain = new_decoder(artifact, precision)
+    guessing = new_decoder(artifact, precision, max_guesses=6)
+    tokenizer, chance = artifact.tokenizer, random.Random(6)
+    other = tokenizer.encode(known_module)
+    n_steps = {False: 0, True: 0}
+    for _ in range(20):
+        cut = chance.randint(1, len(known_module) - 1)
+        ids = [artifact.end_of_text_id, *tokenizer.encode(known_module[:cut])]
+        n_removed = min(chance.randint(0, 3), len(ids) - 1)
+        task = Task(
+            prompt=ids[: len(ids) - n_removed],
+            owed=tokenizer.decode_bytes(ids[len(ids) - n_removed :]),
+            max_new_tokens=chance.randint(1, 40),
+            sampling=Sampling(temperature=temperature, seed=cut),
+            is_finished=lambda text: text.count(b"\n") > 2,
+            similar=[other],
+        )
+        first, second = plain.run(task), guessing.run(task)
+        assert second.written[0].ids == first.written[0].ids
+        assert second.written[0].text == first.written[0].text
+        assert second.written[0].ending == first.written[0].ending
+        assert second.written[0].log_probs == pytest.approx(first.written[0].log_probs, abs=2e-3)
+        n_steps[False] += first.steps
+        n_steps[True] += second.steps
+        assert guessing.run(task).computed_tokens == 1  # the cache is sound
+    assert n_steps[True] < (0.6 if temperature == 0 else 1.0) * n_steps[False]
+
+
+def test_guesses_are_what_followed_before():
+    drafts = Drafts([1, 2, 3, 4, 5, 6, 9, 1, 2, 3], [[70, 71, 72, 73, 74, 75]])
+    assert drafts.guess(8) == [4, 5, 6, 9]  # three tokens known: four guessed
+    assert drafts.guess(1) == [4]
+    drafts.add(70)
+    assert drafts.guess(8) == []
+    drafts.add(71)
+    assert drafts.guess(8) == [72, 73]  # from the other text
+    assert Drafts([5]).guess(4) == []
+    wide = 1 << 24 | 1 << 16 | 1 << 8 | 1  # its bytes stand at many places
+    assert Drafts([wide, wide, 2, wide, wide]).guess(4) == [2, wide]
+
+
+def test_each_document_keeps_its_cache(artifact, known_module):
+    """If it fails, changing between two files reads each of them anew."""
+    tokenizer = artifact.tokenizer
+    texts = [known_module[:300], known_module[300:600], known_module[600:900]]
+    prompts = [[artifact.end_of_text_id, *tokenizer.encode(text)] for text in texts]
+    several = new_decoder(artifact, cache_bytes=1 << 30)
+    one = new_decoder(artifact)
+    for decoder, n_computed in ((several, 1), (one, 1 + len(texts[0]) // 8)):
+        for prompt in prompts:
+            assert decoder.run(Task(prompt=prompt, max_new_tokens=2)).computed_tokens > 1
+        again = [decoder.run(Task(prompt=p, max_new_tokens=2)).computed_tokens for p in prompts]
+        assert min(again) >= 1
+        assert (max(again) == 1) == (n_computed == 1)
+
+
+def test_caches_stay_within_their_budget(artifact):
+    network = Network(artifact.config, artifact.weights, "float32")
+    caches = KeptCaches(network.new_cache, 2 * network.new_cache().n_bytes)
+    for start in (0, 100, 200, 300):
+        prompt = list(range(start, start + 20))
+        caches.take(prompt).ids += prompt
+    assert len(caches) == 2
+    assert len(caches.take(list(range(300, 320))).ids) == 19
+    assert len(caches.take(list(range(200, 220))).ids) == 19
+    assert caches.take(list(range(20))).ids == []
 
 
 def test_nucleus_sampling_follows_the_probabilities():
