@@ -70,12 +70,12 @@ def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list
     Raises:
         PrerequisiteError: There is no such corpus.
     """
-    documents = list(_heldout(corpus))
+    documents = list(heldout_documents(corpus))
     items = []
     for kind in kinds:
         chance = random.Random(f"{seed}:{kind}")
         wanted = n
-        for package, path, text in _in_turns(documents, chance):
+        for package, path, text in in_turns(documents, chance):
             found = _cut(text, kind, chance) if wanted else None
             if found is not None:
                 wanted -= 1
@@ -89,7 +89,12 @@ def items_hash(items: Sequence[Item]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _heldout(corpus: Path) -> Iterator[tuple[str, str, str]]:
+def heldout_documents(corpus: Path) -> Iterator[tuple[str, str, str]]:
+    """Yields package, path and text of a corpus' held-out documents.
+
+    Raises:
+        PrerequisiteError: There is no such corpus.
+    """
     files = sorted((corpus / "heldout").glob("*.parquet"))
     if not files:
         raise PrerequisiteError(
@@ -101,10 +106,10 @@ def _heldout(corpus: Path) -> Iterator[tuple[str, str, str]]:
             yield row["package"], row["path"], row["text"]
 
 
-def _in_turns(
+def in_turns(
     documents: Sequence[tuple[str, str, str]], chance: random.Random
 ) -> Iterator[tuple[str, str, str]]:
-    """Yields the documents in a random order, a package after the other."""
+    """Yields documents in a random order, a package after the other."""
     packages: dict[str, list[tuple[str, str, str]]] = {}
     for document in documents:
         packages.setdefault(document[0], []).append(document)

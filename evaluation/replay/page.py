@@ -1,0 +1,106 @@
+"""A replay as a page: its figures, and one file's typing to watch.
+
+All text is the user's own; it is put into the page as JSON and shown as text, never as markup.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evaluation.replay.session import Record
+from training.charts import bars, page, table
+
+_CONTEXT_LINES = 8
+_BINS_MS = (10, 20, 40, 80, 120, 200, 400)
+_ROWS = (
+    ("Latency, from the change to the answer", "latency_ms"),
+    ("Latency of what was shown", "latency_shown_ms"),
+    ("Keys with a suggestion in sight", "keys_with_ghost"),
+    ("Suggestions", "suggestions"),
+    ("Their first line was what was about to be written", "precision_of_suggestions"),
+    ("Characters saved", "characters_saved"),
+    ("Prompt tokens reused", "tokens_reused"),
+    ("Processor seconds a minute of typing", "cpu_s_per_minute"),
+    ("Stale answers", "stale_answers"),
+)
+_PLAYER = """
+<div id="stage"><pre id="text"></pre>
+<p><button id="play">play</button> <input id="at" type="range" min="0" value="0" style="width:60%">
+<span id="clock"></span></p></div>
+<script type="application/json" id="data">DATA</script>
+<script>
+const data = JSON.parse(document.getElementById("data").textContent);
+const at = document.getElementById("at"), pre = document.getElementById("text");
+at.max = data.events.length - 1;
+let timer = null;
+function span(text, style) {
+  const node = document.createElement("span");
+  node.textContent = text; node.style.cssText = style; return node;
+}
+function show() {
+  const e = data.events[at.value], around = "color:#888";
+  const ghost = "color:#999;font-style:italic;background:#eef";
+  pre.replaceChildren(span(data.before, around), span(e.now, ""),
+    span("\\u258f", "color:#c00"), span(e.ghost || "", ghost), span(data.after, around));
+  document.getElementById("clock").textContent = e.at.toFixed(1) + " s, " + e.event +
+    (e.ms === undefined ? "" : " after " + e.ms + " ms");
+}
+function step() {
+  if (+at.value >= +at.max) { timer = null; return; }
+  const wait = data.events[+at.value + 1].at - data.events[at.value].at;
+  const next = () => { at.value = +at.value + 1; show(); step(); };
+  timer = setTimeout(next, 1000 * Math.min(wait, 1.5));
+}
+document.getElementById("play").onclick = () => {
+  if (timer) { clearTimeout(timer); timer = null; } else step();
+};
+at.oninput = show; show();
+</script>
+"""
+
+
+def replay_page(summary: Mapping[str, Any], records: Sequence[Record]) -> str:
+    """Returns the whole document."""
+    sections = {
+        "Figures": table(["", ""], [[name, _shown(summary[key])] for name, key in _ROWS]),
+        "Latency": bars(_histogram(records)),
+        "One file, to watch": _player(records[0]),
+    }
+    lead = (
+        f"{summary['files']} files, {summary['characters']} characters written with"
+        f" {summary['keys']} keys and {summary['accepted']} suggestions taken."
+    )
+    footnote = f"Seed {summary['seed']}, pace {summary['pace']}, model {summary['model']}."
+    return page("Typing, replayed", lead, footnote=footnote, sections=sections)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"p50 {value['p50']} ms, p95 {value['p95']} ms"
+    if isinstance(value, float) and 0 <= value <= 1:
+        return f"{100 * value:.1f} %"
+    return "not known" if value is None else str(value)
+
+
+def _histogram(records: Sequence[Record]) -> list[tuple[str, float, str]]:
+    took = [
+        event["ms"]
+        for record in records
+        for event in record.events
+        if event["event"] == "answer" and not event["is_superseded"]
+    ]
+    edges = [0, *_BINS_MS, float("inf")]
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        n = sum(low <= ms < high for ms in took)
+        rows.append((f"{low} to {high} ms" if high < float("inf") else f"over {low} ms", n, str(n)))
+    return rows
+
+
+def _player(record: Record) -> str:
+    before = record.task.prefix.split("\n")[-_CONTEXT_LINES:]
+    after = record.task.suffix.split("\n")[:_CONTEXT_LINES]
+    data = {"before": "\n".join(before), "after": "\n".join(after), "events": record.events}
+    text = json.dumps(data).replace("<", "\\u003c")
+    return _PLAYER.replace("DATA", text)
