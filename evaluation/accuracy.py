@@ -7,7 +7,7 @@ distance as a share of the longer text. A completion is valid if the document st
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import sqrt
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
@@ -26,13 +26,15 @@ class Answer:
     Attributes:
         item: The item.
         text: The completion; empty if nothing was shown.
-        confidence: The probability that the model gives to it; None if the writer tells none.
+        confidence: Between 0 and 1, of its first line; None if the writer tells none.
+        log_prob: Of its first line, in nats; None likewise.
         reason: Why nothing was shown.
     """
 
     item: Item
     text: str
     confidence: float | None = None
+    log_prob: float | None = None
     reason: str | None = None
 
     @property
@@ -65,6 +67,7 @@ class Answer:
             "similarity": round(self.similarity, 4),
             "valid": self.is_valid,
             "confidence": self.confidence,
+            "log_prob": self.log_prob,
             "reason": self.reason,
         }
 
@@ -108,11 +111,6 @@ def expected_calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
         return None
     away = sum(b["problems"] * abs(b["confidence"] - b["value"]) for b in bins)
     return float(away / total)
-
-
-def confidence_of(log_probs: Sequence[float]) -> float | None:
-    """Returns the probability of a text whose tokens have these; None for no token."""
-    return exp(sum(log_probs)) if log_probs else None
 
 
 def edit_similarity(first: str, second: str) -> float:

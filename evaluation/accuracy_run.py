@@ -117,7 +117,7 @@ class AccuracyRun:
         self._journal.close()
         answers = self._answers()
         kinds = list(dict.fromkeys(a.item.kind for a in answers))
-        bins = calibration(answers)
+        bins = calibration([a for a in answers if a.item.kind != "block"])  # sure of a line
         summary = {
             **self._identity,
             "confidence": CONFIDENCE,
@@ -136,6 +136,7 @@ class AccuracyRun:
                 item=items[record["id"]],
                 text=record["completion"],
                 confidence=record["confidence"],
+                log_prob=record.get("log_prob"),
                 reason=record["reason"],
             )
             for record in read_journal(self._path)

@@ -1,14 +1,15 @@
 """Lines and blocks as users get them: ``python -m evaluation.lines --model DIR --corpus FOLDER``.
 
 Asks the completer for what stands at places in held-out files (or those of ``--items``), and prints
-exact match, edit similarity and syntax validity with intervals. It says too how well the model's
-confidence tells when it is right: the server stays silent where that is too low.
+exact match, edit similarity and syntax validity with intervals. Whatever the model writes counts;
+how well its confidence tells when a line is right is said too, since the server stays silent where
+that is too low.
 """
 
 import sys
 from collections.abc import Sequence
 
-from evaluation.accuracy import Answer, confidence_of
+from evaluation.accuracy import Answer
 from evaluation.accuracy_run import measure
 from evaluation.items import Item, Kind
 from server.completer import Completer, CompletionRequest
@@ -24,7 +25,8 @@ def main(argv: Sequence[str]) -> int:
 
 def answer(completer: Completer, item: Item) -> Answer:
     """Asks the completer at an item's place."""
-    request = CompletionRequest(text=item.prefix + item.suffix, offset=len(item.prefix))
+    text, offset = item.prefix + item.suffix, len(item.prefix)
+    request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
     result = completer.complete(request)
     text = result.text.removesuffix(item.suffix[: result.covered])  # what it would write again
     if item.kind != "block":
@@ -32,7 +34,8 @@ def answer(completer: Completer, item: Item) -> Answer:
     return Answer(
         item=item,
         text=text,
-        confidence=confidence_of(result.log_probs) if text else None,
+        confidence=result.confidence if text else None,
+        log_prob=result.log_prob if text else None,
         reason=result.reason,
     )
 

@@ -56,7 +56,8 @@ def _complete(place: str, model: Path | None) -> int:
         ) from error
     from server.completer import Completer, CompletionRequest  # noqa: PLC0415 - imports torch
 
-    result = Completer.load(model).complete(CompletionRequest(text=text, offset=offset))
+    request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
+    result = Completer.load(model).complete(request)
     if not result.text:
         sys.stderr.write(f"no suggestion: {result.reason}\n")
         return 0

@@ -13,6 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.confidence import (
+    UNSURE,
+    Calibration,
+    confidence,
+    first_line_log_prob,
+    threshold,
+)
 from server.context import Budget, Window, window_at
 from server.engine.choice import Sampling
 from server.engine.decoder import Decoder, Decoding, Ending, Task, Written
@@ -34,10 +41,14 @@ _SUFFIX_SHARE = 4  # of the room for a prompt in ``generate``: one part in so ma
 
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
-    """A document and the cursor's offset in characters."""
+    """A document and the cursor's offset in characters.
+
+    ``is_asked_for`` says that the user asked, so that something is better than silence.
+    """
 
     text: str
     offset: int
+    is_asked_for: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +61,8 @@ class CompletionResult:
         reason: Why nothing is shown; None if something is.
         rules: The names of the rules that trimmed it.
         extent: Whether a line or a block was asked for.
-        log_probs: Of each token written, in nats, healing and closing tokens included.
+        log_prob: Of the first line written and its end, in nats, given what was typed already.
+        confidence: How sure one may be of that line, between 0 and 1; 0 if nothing was written.
     """
 
     text: str = ""
@@ -64,7 +76,8 @@ class CompletionResult:
     new_tokens: int = 0
     first_token_ms: float | None = None
     total_ms: float = 0.0
-    log_probs: tuple[float, ...] = ()
+    log_prob: float = 0.0
+    confidence: float = 0.0
 
 
 class Completer:
@@ -84,6 +97,7 @@ class Completer:
             max_guesses=settings.engine.max_guesses,
         )
         self._prompts = PromptBuilder(artifact, heal_tokens=settings.engine.heal_tokens)
+        self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._lock = threading.Lock()
 
     @classmethod
@@ -129,7 +143,8 @@ class Completer:
                     should_stop=should_stop,
                 )
             )
-            return _result(outcome, window, scope, started)
+            least = 0.0 if request.is_asked_for else threshold(suggesting.eagerness)
+            return self._result(outcome, window, scope, started, least=least)
 
     def generate(
         self,
@@ -205,6 +220,35 @@ class Completer:
             )
         return room
 
+    def _result(
+        self, outcome: Decoding, window: Window, scope: Scope, started: float, *, least: float
+    ) -> CompletionResult:
+        written = outcome.written[0]
+        shown = _shown(written, window, scope)
+        reason = None if shown.text else _reason(written, shown)
+        log_prob, sure = 0.0, 0.0
+        if written.text:
+            log_prob = first_line_log_prob(written.text, written.ends, written.log_probs)
+            sure = confidence(log_prob, self._calibration)
+        if shown.text and sure < least:
+            shown, reason = Suggestion(text=""), UNSURE
+        first_token_ms = None if outcome.first_token_s is None else 1000 * outcome.first_token_s
+        return CompletionResult(
+            text=shown.text,
+            covered=shown.covered,
+            reason=reason,
+            rules=shown.rules,
+            extent=scope.extent,
+            prompt_tokens=outcome.prompt_tokens,
+            reused_tokens=outcome.reused_tokens,
+            computed_tokens=outcome.computed_tokens,
+            new_tokens=outcome.new_tokens,
+            first_token_ms=first_token_ms,
+            total_ms=1000 * (time.perf_counter() - started),
+            log_prob=log_prob,
+            confidence=sure,
+        )
+
     def _generation_prompt(self, prefix: str, suffix: str, max_new_tokens: int) -> Prompt:
         room = self._room(max_new_tokens)
         usable = room - self._prompts.overhead_tokens
@@ -214,26 +258,6 @@ class Completer:
         )
         window = window_at(prefix + suffix, len(prefix), budget, self._count)
         return self._prompts.build(_printable(window), max_tokens=room)
-
-
-def _result(outcome: Decoding, window: Window, scope: Scope, started: float) -> CompletionResult:
-    written = outcome.written[0]
-    shown = _shown(written, window, scope)
-    first_token_ms = None if outcome.first_token_s is None else 1000 * outcome.first_token_s
-    return CompletionResult(
-        text=shown.text,
-        covered=shown.covered,
-        reason=None if shown.text else _reason(written, shown),
-        rules=shown.rules,
-        extent=scope.extent,
-        prompt_tokens=outcome.prompt_tokens,
-        reused_tokens=outcome.reused_tokens,
-        computed_tokens=outcome.computed_tokens,
-        new_tokens=outcome.new_tokens,
-        first_token_ms=first_token_ms,
-        total_ms=1000 * (time.perf_counter() - started),
-        log_probs=tuple(written.log_probs),
-    )
 
 
 def _shown(written: Written, window: Window, scope: Scope) -> Suggestion:

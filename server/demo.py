@@ -29,7 +29,7 @@ class Snippet:
     def request(self) -> CompletionRequest:
         """The code without its cursor, and where that stood."""
         before, _, after = self.code.partition(CURSOR)
-        return CompletionRequest(text=before + after, offset=len(before))
+        return CompletionRequest(text=before + after, offset=len(before), is_asked_for=True)
 
 
 SNIPPETS = (

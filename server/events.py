@@ -28,7 +28,8 @@ class EventLog:
         """Records how a request ended.
 
         Args:
-            stage: "shown", or where it ended: "model", "rules", "cancelled", "failed".
+            stage: "shown", or where it ended: "model", "rules", "confidence", "cancelled" or
+                "failed".
             result: Its figures.
         """
         self._n_events += 1
@@ -44,6 +45,8 @@ class EventLog:
                 "reused_tokens": result.reused_tokens,
                 "computed_tokens": result.computed_tokens,
                 "new_tokens": result.new_tokens,
+                "log_prob": _rounded(result.log_prob),
+                "confidence": round(result.confidence, 4),
                 "first_token_ms": _rounded(result.first_token_ms),
                 "total_ms": _rounded(result.total_ms),
             }

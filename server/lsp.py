@@ -156,7 +156,9 @@ class Server(LanguageServer):
             else:
                 document.replace(change.text, version)
 
-    async def suggest(self, uri: str, position: types.Position) -> "Answer | None":
+    async def suggest(
+        self, uri: str, position: types.Position, *, is_asked_for: bool = False
+    ) -> "Answer | None":
         """Returns what to insert and where; None if there is nothing to show."""
         document = self.documents.get(uri)
         if document is None:
@@ -168,7 +170,7 @@ class Server(LanguageServer):
             self.warn_once(uri, f"a completion was asked past the end of the text ({error})")
             return None
         version = document.version
-        ticket = self.service.submit(uri, document.text, offset)
+        ticket = self.service.submit(uri, document.text, offset, is_asked_for=is_asked_for)
         try:
             result = await asyncio.wrap_future(ticket.future)
         except asyncio.CancelledError:
@@ -237,7 +239,10 @@ def create_server(overrides: Mapping[str, Any]) -> Server:
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def _inline(params: types.InlineCompletionParams) -> types.InlineCompletionList:
-        answer = await server.suggest(params.text_document.uri, params.position)
+        kind = params.context.trigger_kind
+        is_asked_for = kind is types.InlineCompletionTriggerKind.Invoked
+        uri = params.text_document.uri
+        answer = await server.suggest(uri, params.position, is_asked_for=is_asked_for)
         items = [] if answer is None else [_inline_item(answer)]
         return types.InlineCompletionList(items=items)
 

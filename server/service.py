@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from server.confidence import UNSURE
 from server.settings import Settings
 from training.artifact.errors import ParrotletError
 
@@ -64,7 +65,7 @@ class CompletionService:
         self._report(State.STARTING, None)
         self._thread.submit(self._load, settings)
 
-    def submit(self, uri: str, text: str, offset: int) -> Ticket:
+    def submit(self, uri: str, text: str, offset: int, *, is_asked_for: bool = False) -> Ticket:
         """Queues a request, in place of an older one for the same document.
 
         The future's result is None if the request was stopped before it began, or if there is no
@@ -72,7 +73,8 @@ class CompletionService:
         """
         self.supersede(uri)
         stop = threading.Event()
-        ticket = Ticket(future=self._thread.submit(self._complete, text, offset, stop), stop=stop)
+        where = (text, offset, is_asked_for)
+        ticket = Ticket(future=self._thread.submit(self._complete, where, stop), stop=stop)
         with self._running_lock:
             self._running[uri] = ticket
         ticket.future.add_done_callback(lambda _: self._forget(uri, ticket))
@@ -119,7 +121,9 @@ class CompletionService:
             _log.info("ready after %.1f s", time.perf_counter() - started)
             self._report(State.READY, None)
 
-    def _complete(self, text: str, offset: int, stop: threading.Event) -> "CompletionResult | None":
+    def _complete(
+        self, where: tuple[str, int, bool], stop: threading.Event
+    ) -> "CompletionResult | None":
         if self._completer is None or self._is_closing:
             return None
         from server.completer import CompletionRequest, CompletionResult  # noqa: PLC0415 - is loaded
@@ -129,9 +133,9 @@ class CompletionService:
             return None
         self._report(State.BUSY, None)
         try:
-            result = self._completer.complete(
-                CompletionRequest(text=text, offset=offset), stop.is_set
-            )
+            text, offset, is_asked_for = where
+            request = CompletionRequest(text=text, offset=offset, is_asked_for=is_asked_for)
+            result = self._completer.complete(request, stop.is_set)
         except Exception as error:  # noqa: BLE001 - and any single request
             reason = f"the last request failed ({type(error).__name__})"
             _log.exception("a request failed")
@@ -153,4 +157,6 @@ def _stage(result: "CompletionResult", *, is_stopped: bool) -> str:
         return "cancelled"
     if result.text:
         return "shown"
+    if result.reason == UNSURE:
+        return "confidence"
     return "rules" if result.rules else "model"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from server.confidence import Eagerness
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSettings:
@@ -31,8 +33,13 @@ class ContextSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestionSettings:
-    """How long a suggestion may be: of a line, and of a block."""
+    """What is suggested.
 
+    ``eagerness`` says how sure the model has to be of a suggestion's first line; "always" shows
+    whatever it writes. The rest says how long a suggestion may be: of a line, and of a block.
+    """
+
+    eagerness: Eagerness = "balanced"
     max_line_tokens: int = 40
     max_block_tokens: int = 128
     max_block_lines: int = 12

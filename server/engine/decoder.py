@@ -64,10 +64,18 @@ class Task:
 
 @dataclass(kw_only=True)
 class Written:
-    """One continuation; ``text`` begins behind what was owed."""
+    """One continuation.
+
+    Attributes:
+        ids: Its tokens.
+        text: Their bytes behind what was owed.
+        ends: For each token, how much of ``text`` there was with it.
+        log_probs: Of each token, in nats, given what was still owed.
+    """
 
     ids: list[int] = field(default_factory=list)
     text: bytes = b""
+    ends: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     ending: Ending | None = None
 
@@ -220,13 +228,16 @@ class Decoder:
         written, is_healing = sequence.written, bool(sequence.owed)
         if is_healing:
             allowed = torch.tensor(self._vocabulary.allowed(sequence.owed))
-            token_id = int(allowed[choose(logits[allowed], task.sampling, sequence.source)])
+            logits = logits[allowed]
+            at = choose(logits, task.sampling, sequence.source)
+            token_id = int(allowed[at])
         else:
-            token_id = choose(logits, task.sampling, sequence.source)
-        written.log_probs.append(float(logits[token_id] - logits.logsumexp(dim=-1)))
+            at = token_id = choose(logits, task.sampling, sequence.source)
+        written.log_probs.append(float(logits[at] - logits.logsumexp(dim=-1)))
         written.ids.append(token_id)
         token = self._byte_table[token_id]
         written.text += token[len(sequence.owed) :]
+        written.ends.append(len(written.text))
         sequence.owed = sequence.owed[len(token) :]
         if not token:  # end of text, or another special token: no text can follow
             written.ending = Ending.END_OF_TEXT

@@ -10,7 +10,6 @@ import pytest
 from evaluation.accuracy import (
     Answer,
     calibration,
-    confidence_of,
     edit_similarity,
     expected_calibration_error,
     figures,
@@ -140,8 +139,6 @@ def test_calibration_tells_confidence_from_luck():
     assert [b["value"] for b in bins] == [0.0] * 5 + [1.0] * 5
     assert expected_calibration_error(bins) == pytest.approx(0.1)
     assert expected_calibration_error([]) is None
-    assert confidence_of([-0.5, -0.5]) == pytest.approx(0.3679, abs=1e-4)
-    assert confidence_of([]) is None
 
 
 def test_constructs_are_those_of_the_completion():

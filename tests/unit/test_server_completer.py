@@ -1,6 +1,7 @@
 """Text in, completions out, with the model that knows one module by heart."""
 
 import argparse
+import math
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def test_known_text_is_completed_wherever_the_cursor_stands(
     result = completer.complete(at(known_module, behind, without=without))
     assert without.startswith(result.text)
     assert len(result.text) > len(without) / 2
-    assert len(result.log_probs) == result.new_tokens
+    assert -1 < result.log_prob < 0
+    assert result.confidence == pytest.approx(math.exp(result.log_prob))
 
 
 def test_a_body_is_completed_to_its_end(completer, known_module):

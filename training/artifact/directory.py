@@ -165,6 +165,17 @@ def save_artifact(
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
 
 
+def add_figures(path: Path, figures: Mapping[str, float]) -> None:
+    """Adds to what an artifact's manifest says of the model, in place of older figures of the name.
+
+    Raises:
+        ArtifactError: There is no such artifact.
+    """
+    manifest = _read_manifest(path / MANIFEST_FILE)
+    told = dataclasses.replace(manifest, evaluation={**manifest.evaluation, **figures})
+    write_json_atomically(path / MANIFEST_FILE, to_mapping(told))
+
+
 def save_tokenizer(path: Path, tokenizer: CodeTokenizer, config: GPT2Config) -> None:
     """Writes into the folder ``path`` what transformers loads a tokenizer from."""
     tokenizer.save(path / TOKENIZER_FILE)

@@ -1,0 +1,112 @@
+"""How sure the server is of a line, and what it does with that."""
+
+import json
+import random
+from math import exp, log
+
+import pytest
+
+from evaluation.calibrate import main as calibrate
+from server.completer import Completer, CompletionRequest
+from server.confidence import (
+    INTERCEPT,
+    SLOPE,
+    THRESHOLDS,
+    UNSURE,
+    Calibration,
+    confidence,
+    first_line_log_prob,
+    fitted,
+)
+from server.settings import EngineSettings, Settings, SuggestionSettings
+from training.artifact.directory import load_artifact
+from training.artifact.errors import ConfigError, PrerequisiteError
+
+
+def test_a_lines_tokens_count_to_its_end():
+    """If it fails, a sure line is held back for what the model would write behind it."""
+    text, ends = b"x = 1\n  y", [1, 3, 5, 8, 9]
+    log_probs = [-1.0, -2.0, -4.0, -8.0, -16.0]
+    assert first_line_log_prob(text, ends, log_probs) == -15.0  # the fourth ends the line
+    assert first_line_log_prob(b"x = 1", ends[:3], log_probs[:3]) == -7.0
+    assert first_line_log_prob(b"\n  y\nz", [1, 4, 6], log_probs[:3]) == -7.0
+    assert first_line_log_prob(b"a", [0, 0, 1], log_probs[:3]) == -7.0  # healing's tokens count
+
+
+def test_without_a_curve_it_is_the_probability():
+    assert confidence(log(0.3), None) == pytest.approx(0.3)
+    assert Calibration.of({}) is None
+    assert Calibration.of({SLOPE: 1.0, INTERCEPT: 0.0}).share(0.0) == 0.5
+    assert 0 < confidence(-1e9, Calibration(slope=1.0, intercept=0.0)) < 1e-9
+
+
+def test_the_curve_finds_what_made_the_data():
+    chance = random.Random(0)
+    truth = Calibration(slope=0.8, intercept=-0.5)
+    xs = [-chance.expovariate(0.4) for _ in range(8000)]
+    curve = fitted(xs, [chance.random() < truth.share(x) for x in xs])
+    for x in (0.0, -1.0, -3.0, -8.0):
+        assert curve.share(x) == pytest.approx(truth.share(x), abs=0.03)
+    with pytest.raises(ValueError, match="not are needed"):
+        fitted([-1.0, -2.0], [True, True])
+
+
+def test_below_the_threshold_nothing_is_shown_unless_asked_for(tiny_artifact):
+    """If it fails, the setting says one thing and the server does another."""
+    artifact = load_artifact(tiny_artifact)
+    texts = [
+        f"{start}{name}" for start in ("x = ", "import ", "self.", "def ") for name in "abcdef"
+    ]
+    found = {}
+    for eagerness in ("always", "quiet"):
+        settings = Settings(
+            suggestion=SuggestionSettings(eagerness=eagerness),
+            engine=EngineSettings(precision="float32", threads=1),
+        )
+        completer = Completer(artifact, settings)
+        for text in texts:
+            request = CompletionRequest(text=text, offset=len(text))
+            found[eagerness, text] = completer.complete(request)
+            asked = CompletionRequest(text=text, offset=len(text), is_asked_for=True)
+            assert completer.complete(asked).text == found["always", text].text
+    n_held_back = 0
+    for text in texts:
+        shown, quiet = found["always", text], found["quiet", text]
+        assert quiet.confidence == shown.confidence
+        if shown.text and shown.confidence < THRESHOLDS["quiet"]:
+            n_held_back += 1
+            assert shown.confidence == pytest.approx(exp(shown.log_prob))
+            assert (quiet.text, quiet.reason) == ("", UNSURE)
+        else:
+            assert quiet.text == shown.text
+    assert n_held_back > 0
+    assert THRESHOLDS["always"] < THRESHOLDS["eager"] < THRESHOLDS["balanced"]
+
+
+def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
+    model, run = tmp_path / "model", tmp_path / "run"
+    model.mkdir()
+    for file in tiny_artifact.iterdir():
+        (model / file.name).write_bytes(file.read_bytes())
+    run.mkdir()
+    with pytest.raises(PrerequisiteError, match=r"holds no run of python -m evaluation\.lines"):
+        calibrate(["--run", str(run)])
+    (run / "run.json").write_text(json.dumps({"model": str(model)}))
+    chance = random.Random(1)
+    records = []
+    for _ in range(400):
+        log_prob = -chance.expovariate(0.5)
+        is_right = chance.random() < 0.9 * exp(log_prob)
+        records.append({"kind": "mid", "log_prob": log_prob, "exact": is_right})
+    records.append({"kind": "block", "log_prob": -1.0, "exact": True})
+    (run / "answers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records[:40]))
+    with pytest.raises(ConfigError, match="has 40 lines, wanted 50"):
+        calibrate(["--run", str(run)])
+    (run / "answers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    assert calibrate(["--run", str(run), "--dry-run"]) == 0
+    assert Calibration.of(load_artifact(model).manifest.evaluation) is None
+    assert calibrate(["--run", str(run)]) == 0
+    assert "balanced" in capsys.readouterr().out
+    curve = Calibration.of(load_artifact(model).manifest.evaluation)
+    assert curve.share(-0.1) > 0.6
+    assert curve.share(-3.0) < 0.2
