@@ -29,6 +29,7 @@ from server.postprocess import Suggestion, Surroundings, refine
 from server.prompt import Prompt, PromptBuilder
 from server.scope import Extent, Scope, cut, scope_at
 from server.settings import Settings
+from server.typing_through import Shown, TypingThrough
 from training.artifact.directory import Artifact, load_artifact
 from training.artifact.errors import ArtifactError
 
@@ -44,11 +45,19 @@ class CompletionRequest:
     """A document and the cursor's offset in characters.
 
     ``is_asked_for`` says that the user asked, so that something is better than silence.
+    ``document`` names it, so that what is typed as suggested goes on with the suggestion ("" for
+    none).
     """
 
     text: str
     offset: int
     is_asked_for: bool = False
+    document: str = ""
+
+    @property
+    def around(self) -> tuple[str, str]:
+        """The text before the cursor and behind it."""
+        return self.text[: self.offset], self.text[self.offset :]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +70,7 @@ class CompletionResult:
         reason: Why nothing is shown; None if something is.
         rules: The names of the rules that trimmed it.
         extent: Whether a line or a block was asked for.
+        is_rest: Whether it is the rest of what was shown before, for which no model was asked.
         log_prob: Of the first line written and its end, in nats, given what was typed already.
         confidence: How sure one may be of that line, between 0 and 1; 0 if nothing was written.
     """
@@ -70,6 +80,7 @@ class CompletionResult:
     reason: str | None = None
     rules: tuple[str, ...] = ()
     extent: Extent = Extent.LINE
+    is_rest: bool = False
     prompt_tokens: int = 0
     reused_tokens: int = 0
     computed_tokens: int = 0
@@ -97,6 +108,7 @@ class Completer:
             max_guesses=settings.engine.max_guesses,
         )
         self._prompts = PromptBuilder(artifact, heal_tokens=settings.engine.heal_tokens)
+        self._typing = TypingThrough()
         self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._lock = threading.Lock()
 
@@ -125,26 +137,47 @@ class Completer:
         """
         with self._lock:
             started = time.perf_counter()
-            window = self._window(request)
-            suggesting = self.settings.suggestion
-            scope = scope_at(
-                window.prefix, window.suffix, max_block_lines=suggesting.max_block_lines
-            )
-            is_block = scope.extent is Extent.BLOCK
-            max_new = suggesting.max_block_tokens if is_block else suggesting.max_line_tokens
-            max_new = min(max_new, self._context_tokens // 4)
-            prompt = self._prompts.build(window, max_tokens=self._room(max_new))
-            outcome = self._decoder.run(
-                Task(
-                    prompt=prompt.ids,
-                    owed=prompt.owed,
-                    max_new_tokens=max_new,
-                    is_finished=lambda written: cut(_decoded(written), scope)[1],
-                    should_stop=should_stop,
+            rest = self._typing.rest(request.document, *request.around)
+            if rest is None:
+                result = self._written(request, should_stop, started)
+                rest = _shown_by(request, result)
+            else:
+                result = CompletionResult(
+                    text=rest.text,
+                    covered=rest.covered,
+                    is_rest=True,
+                    total_ms=1000 * (time.perf_counter() - started),
+                    confidence=rest.confidence,
                 )
+            if request.document and result.reason != Ending.CANCELLED:
+                self._typing.remember(request.document, rest)
+            return result
+
+    def _written(
+        self,
+        request: CompletionRequest,
+        should_stop: Callable[[], bool] | None,
+        started: float,
+    ) -> CompletionResult:
+        """Has the model write."""
+        window = self._window(request)
+        suggesting = self.settings.suggestion
+        scope = scope_at(window.prefix, window.suffix, max_block_lines=suggesting.max_block_lines)
+        is_block = scope.extent is Extent.BLOCK
+        max_new = suggesting.max_block_tokens if is_block else suggesting.max_line_tokens
+        max_new = min(max_new, self._context_tokens // 4)
+        prompt = self._prompts.build(window, max_tokens=self._room(max_new))
+        outcome = self._decoder.run(
+            Task(
+                prompt=prompt.ids,
+                owed=prompt.owed,
+                max_new_tokens=max_new,
+                is_finished=lambda written: cut(_decoded(written), scope)[1],
+                should_stop=should_stop,
             )
-            least = 0.0 if request.is_asked_for else threshold(suggesting.eagerness)
-            return self._result(outcome, window, scope, started, least=least)
+        )
+        least = 0.0 if request.is_asked_for else threshold(suggesting.eagerness)
+        return self._result(outcome, window, scope, started, least=least)
 
     def generate(
         self,
@@ -258,6 +291,20 @@ class Completer:
         )
         window = window_at(prefix + suffix, len(prefix), budget, self._count)
         return self._prompts.build(_printable(window), max_tokens=room)
+
+
+def _shown_by(request: CompletionRequest, result: CompletionResult) -> Shown | None:
+    """Returns what a result shows, to be typed through."""
+    if not result.text:
+        return None
+    before, behind = request.around
+    return Shown(
+        before=before,
+        behind=behind,
+        text=result.text,
+        covered=result.covered,
+        confidence=result.confidence,
+    )
 
 
 def _shown(written: Written, window: Window, scope: Scope) -> Suggestion:

@@ -28,8 +28,8 @@ class EventLog:
         """Records how a request ended.
 
         Args:
-            stage: "shown", or where it ended: "model", "rules", "confidence", "cancelled" or
-                "failed".
+            stage: "shown" or "typed through", or where it ended: "model", "rules", "confidence",
+                "cancelled" or "failed".
             result: Its figures.
         """
         self._n_events += 1

@@ -21,6 +21,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from server import VERSION
 from server.document import Document, Edit, Encoding
+from server.privacy import is_private
 from server.service import CompletionService, State
 from server.settings import Settings
 from training.artifact.errors import ConfigError
@@ -168,6 +169,9 @@ class Server(LanguageServer):
             offset = document.offset_at(position.line, position.character, self.encoding)
         except IndexError as error:
             self.warn_once(uri, f"a completion was asked past the end of the text ({error})")
+            return None
+        if is_private(uri, self.settings.private_globs):
+            self.warn_once(uri, "left a file of secrets alone")
             return None
         version = document.version
         ticket = self.service.submit(uri, document.text, offset, is_asked_for=is_asked_for)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from server.privacy import looks_secret
 from server.scope import Extent, Scope, cut
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
@@ -149,6 +150,11 @@ def stands_behind(suggestion: Suggestion, around: Surroundings) -> Suggestion:
     return suggestion
 
 
+def looks_like_a_secret(suggestion: Suggestion, _: Surroundings) -> Suggestion:
+    """Drops what looks like a key or a token: it is made up, or somebody's."""
+    return replace(suggestion, text="") if looks_secret(suggestion.text) else suggestion
+
+
 def covers_closers(suggestion: Suggestion, around: Surroundings) -> Suggestion:
     """Replaces auto-closed brackets and quotes behind the cursor that the text closes itself."""
     closed = _closed_from_outside(suggestion.text, around.head)
@@ -170,6 +176,7 @@ RULES: tuple[Rule, ...] = (
     repeats_above,
     repeats_below,
     trailing_space,
+    looks_like_a_secret,
     covers_closers,
 )
 

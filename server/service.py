@@ -73,7 +73,7 @@ class CompletionService:
         """
         self.supersede(uri)
         stop = threading.Event()
-        where = (text, offset, is_asked_for)
+        where = (uri, text, offset, is_asked_for)
         ticket = Ticket(future=self._thread.submit(self._complete, where, stop), stop=stop)
         with self._running_lock:
             self._running[uri] = ticket
@@ -122,7 +122,7 @@ class CompletionService:
             self._report(State.READY, None)
 
     def _complete(
-        self, where: tuple[str, int, bool], stop: threading.Event
+        self, where: tuple[str, str, int, bool], stop: threading.Event
     ) -> "CompletionResult | None":
         if self._completer is None or self._is_closing:
             return None
@@ -133,8 +133,10 @@ class CompletionService:
             return None
         self._report(State.BUSY, None)
         try:
-            text, offset, is_asked_for = where
-            request = CompletionRequest(text=text, offset=offset, is_asked_for=is_asked_for)
+            uri, text, offset, is_asked_for = where
+            request = CompletionRequest(
+                text=text, offset=offset, is_asked_for=is_asked_for, document=uri
+            )
             result = self._completer.complete(request, stop.is_set)
         except Exception as error:  # noqa: BLE001 - and any single request
             reason = f"the last request failed ({type(error).__name__})"
@@ -156,7 +158,7 @@ def _stage(result: "CompletionResult", *, is_stopped: bool) -> str:
     if is_stopped:
         return "cancelled"
     if result.text:
-        return "shown"
+        return "typed through" if result.is_rest else "shown"
     if result.reason == UNSURE:
         return "confidence"
     return "rules" if result.rules else "model"

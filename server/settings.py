@@ -83,11 +83,13 @@ class Settings:
     """The root of the tree.
 
     ``model`` None means the bundled one. ``event_log`` names a file that gets one JSON object per
-    request, without any of the user's text; None writes none.
+    request, without any of the user's text; None writes none. ``private_globs`` are names or paths
+    of files that are left alone, beside those of secrets (``server.privacy.PRIVATE_FILES``).
     """
 
     model: Path | None = None
     event_log: Path | None = None
+    private_globs: tuple[str, ...] = ()
     context: ContextSettings = field(default_factory=ContextSettings)
     suggestion: SuggestionSettings = field(default_factory=SuggestionSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)

@@ -52,8 +52,23 @@ def test_ghost_text_appears_and_grows_while_typing(client, log, known_module):
     assert client.leave() == 0
     typed = events(log)
     assert len(typed) == 8
-    assert max(event["computed_tokens"] for event in typed[1:]) <= 16
-    assert all(event["prompt_tokens"] > 100 for event in typed)
+    asked = [event for event in typed if event["stage"] != "typed through"]
+    assert len(asked) <= 2  # the model is not asked for what is typed as suggested
+    assert all(event["computed_tokens"] <= 16 for event in asked[1:])
+    assert all(event["prompt_tokens"] > 100 for event in asked)
+    assert typed[-1]["stage"] == "typed through"
+    assert typed[-1]["computed_tokens"] == 0
+
+
+def test_a_file_of_secrets_is_left_alone(client, known_module):
+    """If it fails, keys go through the model."""
+    client.initialize(options={"private_globs": ["shapes.py"]})
+    text = known_module[: known_module.index("return math.") + len("return math.")]
+    for uri in ("file:///w/.env", URI):
+        client.open(uri, text)
+        assert client.items(uri, *place(text, "return math.")) == []
+    client.open(SNAIL, text)
+    assert client.items(SNAIL, *place(text, "return math.")) != []
 
 
 def test_the_event_log_holds_no_text(client, log, known_module):
@@ -70,7 +85,9 @@ def test_the_event_log_holds_no_text(client, log, known_module):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 def test_positions_in_every_encoding(client, known_module, encoding):
     """An astral character before the cursor must not shift what is inserted or replaced."""
-    assert client.initialize(encodings=[encoding])["capabilities"]["positionEncoding"] == encoding
+    options = {"suggestion": {"eagerness": "always"}}
+    told = client.initialize(encodings=[encoding], options=options)
+    assert told["capabilities"]["positionEncoding"] == encoding
     head = '"😋é"; total = math.p'
     client.open(URI, known_module + head + "()\n")
     wide = {"utf-8": 4 + 2, "utf-16": 2 + 1, "utf-32": 1 + 1}[encoding]
