@@ -112,6 +112,9 @@ class Client:
             self._process.kill()
             await self._process.wait()
         self._reader.cancel()
+        await asyncio.wait([self._reader])
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _send(self, message: dict[str, Any]) -> None:
         data = json.dumps({"jsonrpc": "2.0", **message}).encode()

@@ -23,7 +23,8 @@ def summarise(
     events = [event for record in records for event in record.events]
     keys = [e for e in events if e["event"] == "key"]
     answers = [e for e in events if e["event"] == "answer"]
-    in_time = [e["ms"] for e in answers if not e["is_superseded"]]
+    in_time = [e["ms"] for e in answers if e["late_ms"] is None]
+    called_off = [e["late_ms"] for e in answers if e["late_ms"] is not None]
     shown = [e for e in events if e["event"] == "shown" and e["is_on_way"]]
     new = [e for e in shown if e["is_new"]]
     accepted = [e for e in events if e["event"] == "accept"]
@@ -38,6 +39,7 @@ def summarise(
         "requests": len(answers),
         "answered_in_time": len(in_time),
         "latency_ms": _percentiles(in_time),
+        "cancellation_ms": _percentiles(called_off),
         "latency_shown_ms": _percentiles(_shown_latencies(records)),
         "keys_with_ghost": _share(sum(e["ghost"] is not None for e in keys), len(keys)),
         "suggestions": len(new),

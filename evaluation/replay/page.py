@@ -16,6 +16,7 @@ _BINS_MS = (10, 20, 40, 80, 120, 200, 400)
 _ROWS = (
     ("Latency, from the change to the answer", "latency_ms"),
     ("Latency of what was shown", "latency_shown_ms"),
+    ("From a newer change to the end of an older request", "cancellation_ms"),
     ("Keys with a suggestion in sight", "keys_with_ghost"),
     ("Suggestions", "suggestions"),
     ("Their first line was what was about to be written", "precision_of_suggestions"),
@@ -88,7 +89,7 @@ def _histogram(records: Sequence[Record]) -> list[tuple[str, float, str]]:
         event["ms"]
         for record in records
         for event in record.events
-        if event["event"] == "answer" and not event["is_superseded"]
+        if event["event"] == "answer" and event["late_ms"] is None
     ]
     edges = [0, *_BINS_MS, float("inf")]
     rows = []

@@ -16,6 +16,7 @@ from evaluation.replay.typist import Act, Key, Typist, first_line, is_rest_of_li
 _AUTOMATIC = 2  # the protocol's trigger kind
 _JUMP_S = 0.8
 _LAST_ANSWER_S = 5.0
+CROSSING_MS = 20.0  # an answer this soon after a change was under way before the change came
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Ask:
     version: int
     sent_s: float
     answer: "asyncio.Future[Any]"
-    is_superseded: bool = False
+    superseded_s: float | None = None  # when a newer one took its place
 
 
 @dataclass(kw_only=True)
@@ -156,7 +157,7 @@ class Session:
         sent_s = time.monotonic()
         self._client.notify("textDocument/didChange", params)
         if self._ask is not None and not self._ask.answer.done():
-            self._ask.is_superseded = True
+            self._ask.superseded_s = sent_s
             self._client.notify("$/cancelRequest", {"id": self._ask.number})
         number, answer = self._client.send_request(
             "textDocument/inlineCompletion",
@@ -172,16 +173,18 @@ class Session:
         self._asks.append(ask)
 
     def _answered(self, ask: Ask) -> None:
-        took_ms = 1000 * (time.monotonic() - ask.sent_s)
+        now = time.monotonic()
+        took_ms = round(1000 * (now - ask.sent_s), 2)
         result = None if ask.answer.exception() else ask.answer.result()
         items = result.get("items", []) if isinstance(result, dict) else []
-        is_late = ask.is_superseded or ask.version != self._buffer.version
-        self._note("answer", ms=round(took_ms, 2), is_superseded=is_late, n_items=len(items))
-        if is_late:
-            if items:
+        late_ms = None if ask.version == self._buffer.version else 0.0
+        if ask.superseded_s is not None:
+            late_ms = round(1000 * (now - ask.superseded_s), 2)
+        self._note("answer", ms=took_ms, late_ms=late_ms, n_items=len(items))
+        if late_ms is not None:
+            if items and late_ms > CROSSING_MS:
                 self.record.faults.append("an answer for a text that had changed")
-            return
-        if items:
+        elif items:
             self._show(items[0])
 
     def _show(self, item: dict[str, Any]) -> None:

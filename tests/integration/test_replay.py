@@ -1,0 +1,75 @@
+"""Typing replayed through the real server, with the model that knows one module by heart."""
+
+import json
+
+import pytest
+
+from evaluation.replay.__main__ import main as replay
+from training.artifact.errors import ArtifactError, PrerequisiteError
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+
+
+@pytest.fixture
+def folder(tmp_path, known_module):
+    files = tmp_path / "files"
+    files.mkdir()
+    for number in range(2):
+        (files / f"{number}.py").write_text(known_module + f"\n\nLAST = {number}\n" * 3)
+    return files
+
+
+def run(folder, model, out, *more):
+    arguments = [
+        "--files",
+        folder,
+        "--model",
+        model,
+        "--n",
+        "2",
+        "--lines",
+        "9",
+        "--out",
+        out,
+        *more,
+    ]
+    assert replay([str(word) for word in arguments]) == 0
+    return json.loads((out / "summary.json").read_text())
+
+
+def test_a_known_text_is_typed_with_help_twice_the_same(folder, tiny_artifact, tmp_path, capsys):
+    """If it fails, the figures are of another server than users have, or of chance."""
+    first = run(folder, tiny_artifact, tmp_path / "a", "--pace", "0")
+    assert '"precision_of_suggestions"' in capsys.readouterr().out
+    assert first["faults"] == []
+    assert first["stale_answers"] == 0
+    assert first["precision_of_suggestions"] > 0.4
+    assert first["characters_saved"] > 0.2
+    assert first["tokens_reused"] > 0.7
+    assert first["latency_ms"]["p50"] > 0
+    second = run(folder, tiny_artifact, tmp_path / "b", "--pace", "0")
+    measured = {"latency_ms", "latency_shown_ms", "minutes", "cpu_s_per_minute"}
+    assert first["cancellation_ms"] is None  # nothing was called off
+    assert {k: v for k, v in first.items() if k not in measured} == {
+        k: v for k, v in second.items() if k not in measured
+    }
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "One file, to watch" in page
+    sessions = (tmp_path / "a" / "sessions.jsonl").read_text().splitlines()
+    events = [event for line in sessions for event in json.loads(line)["events"]]
+    assert {"key", "answer", "shown", "accept"} <= {event["event"] for event in events}
+
+
+def test_at_a_quick_pace_requests_are_superseded_and_nothing_is_stale(
+    folder, tiny_artifact, tmp_path
+):
+    found = run(folder, tiny_artifact, tmp_path / "a", "--pace", "40")
+    assert found["faults"] == []
+    assert found["requests"] >= found["answered_in_time"] > 0
+
+
+def test_what_is_missing_is_named(folder, tmp_path):
+    with pytest.raises(PrerequisiteError, match="there is no model directory"):
+        run(folder, tmp_path / "nowhere", tmp_path / "a")
+    with pytest.raises((PrerequisiteError, ArtifactError), match="correct --files"):
+        run(tmp_path / "nowhere", tmp_path, tmp_path / "b")

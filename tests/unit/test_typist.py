@@ -1,0 +1,158 @@
+"""The typist and the editor of the replay, without a server."""
+
+import random
+
+import pytest
+
+from evaluation.replay.buffer import Buffer
+from evaluation.replay.figures import summarise
+from evaluation.replay.page import replay_page
+from evaluation.replay.session import Record, Task
+from evaluation.replay.tasks import cut_tasks, files_in
+from evaluation.replay.typist import Act, Typist, first_line, is_rest_of_line
+from training.artifact.errors import ConfigError, PrerequisiteError
+
+TEXT = (
+    'def area(xs, scale={"a": [1]}):\n    total = 0.0\n    for x in xs:\n'
+    "        total += scale['a'][0] * (x + 1)\n\n    return total  # \U0001f60b é\n\n\n"
+    "print(area([1, 2]))"
+)
+
+
+def act(buffer, typist, key, start):
+    if key.act is Act.TYPE:
+        typed = buffer.text[start : buffer.cursor]
+        return buffer.press(key.text, may_close=typist.closes_itself(typed, key.text))
+    return {Act.NEWLINE: buffer.newline, Act.INDENT: buffer.indent, Act.DELETE: buffer.delete}[
+        key.act
+    ]()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_typist_writes_the_text_and_the_changes_make_it_too(seed):
+    """If it fails, the replay types something else than it measures."""
+    before, behind = "import os\n\n", "\n\nend = 1\n"
+    buffer = Buffer(text=before + behind, cursor=len(before))
+    typist = Typist(TEXT, str(seed))
+    mirror, acts = buffer.text, []
+    while (key := typist.next_key(buffer.text[len(before) : buffer.cursor])) is not None:
+        acts.append(key.act)
+        assert len(acts) < 10 * len(TEXT)
+        assert key.pause_s > 0
+        if key.act is Act.JUMP:
+            continue
+        copy = Buffer(text=mirror, cursor=0)
+        change = act(buffer, typist, key, len(before))
+        start, end = (copy.offset(change["range"][x]) for x in ("start", "end"))
+        mirror = mirror[:start] + change["text"] + mirror[end:]
+        assert mirror == buffer.text
+    assert buffer.text == before + TEXT + behind
+    assert buffer.cursor == len(before) + len(TEXT)
+
+
+def test_the_same_seed_types_the_same():
+    def keys(seed):
+        typist, typed, found = Typist(TEXT, seed), "", []
+        while (key := typist.next_key(typed)) is not None:
+            found.append(key)
+            if key.act is Act.DELETE:
+                typed = typed[:-1]
+            elif key.act is not Act.JUMP:
+                typed += {Act.NEWLINE: "\n", Act.INDENT: "    "}.get(key.act, key.text)
+        return found
+
+    assert keys("a") == keys("a") != keys("b")
+    everything = [key for seed in "abcdefgh" for key in keys(seed)]
+    assert {key.act for key in everything} == set(Act)
+    assert 0 < sum(key.is_read_before for key in everything) < len(everything) / 2
+
+
+def test_a_user_takes_what_was_about_to_be_written():
+    typist = Typist("total = sum(xs)\nreturn total\n", "x")
+    assert typist.takes("tot", "al = sum(xs)") == "al = sum(xs)"
+    assert typist.takes("tot", "al = sum(xs)\nreturn 1") == "al = sum(xs)"  # the first line
+    assert typist.takes("tot", "al = sum(x") == "al = sum(x"  # all of it is right
+    assert typist.takes("tot", "al = sum(ys)") is None
+    assert typist.takes("total = sum(xs)", "\nreturn total") == "\nreturn total"
+    assert typist.takes("total = sum(xs", ")") is None  # typed sooner than taken
+    assert typist.takes("tox", "al = sum(xs)") is None  # something is wrong there
+    assert first_line("\n\n  a\nb") == "\n\n  a"
+    assert is_rest_of_line("ab  \nc", "ab")
+    assert not is_rest_of_line("abc\n", "ab")
+
+
+def test_an_editor_closes_brackets_and_types_over_them():
+    buffer = Buffer(text="", cursor=0)
+    buffer.press("(", may_close=True)
+    assert (buffer.text, buffer.cursor) == ("()", 1)
+    change = buffer.press(")", may_close=True)
+    assert (buffer.text, buffer.cursor, change["text"]) == ("()", 2, ")")
+    buffer.press("[", may_close=False)
+    assert buffer.text == "()["
+    lines = Buffer(text="\U0001f60bx", cursor=1)
+    assert lines.position(1) == {"line": 0, "character": 2}
+    assert lines.offset({"line": 0, "character": 2}) == 1
+    block = Buffer(text="    if x:", cursor=9)
+    block.newline()
+    assert block.text == "    if x:\n        "
+    block.delete()
+    assert block.text == "    if x:\n    "
+
+
+def test_tasks_are_whole_lines_of_files_that_parse(tmp_path):
+    for number in range(4):
+        lines = [f"value_{i} = compute({number}, {i})\n" for i in range(60)]
+        (tmp_path / f"{number}.py").write_text("".join(lines))
+    (tmp_path / "broken.py").write_text("def (\n" * 60)
+    (tmp_path / "latin.py").write_bytes(b"x = '\xe9'\n" * 60)
+    tasks = cut_tasks(files_in(tmp_path), n=9, lines=8, seed=1)
+    assert [task.id for task in tasks] == ["0.py", "1.py", "2.py", "3.py"]
+    for task in tasks:
+        assert task.target.count("\n") == 7
+        assert task.prefix.endswith("\n")
+        assert task.suffix.startswith("\n")
+        whole = task.prefix + task.target + task.suffix
+        assert whole == (tmp_path / task.id).read_text()
+    assert cut_tasks(files_in(tmp_path), n=2, lines=8, seed=1) == tasks[:2]
+    with pytest.raises(ConfigError, match="400 lines of Python"):
+        cut_tasks(files_in(tmp_path), n=1, lines=400, seed=1)
+    with pytest.raises(PrerequisiteError, match="correct --files"):
+        list(files_in(tmp_path / "nowhere"))
+
+
+def test_figures_count_what_happened():
+    chance = random.Random(0)
+    task = Task(id="a", prefix="", target="x" * 100, suffix="</script><b>")
+    events = []
+    for i in range(40):
+        events.append({"at": i / 10, "event": "key", "now": "x", "ghost": "y" if i % 4 else None})
+        late = i % 10 == 0
+        events.append(
+            {
+                "at": i / 10,
+                "event": "answer",
+                "ms": 10 + chance.random(),
+                "late_ms": 3.0 if late else None,
+                "ghost": None,
+                "now": "x",
+            }
+        )
+        if not late:
+            shown = {"text": "y", "is_new": i % 2 == 0, "is_right": i % 3 == 0, "is_on_way": True}
+            events.append({"at": i / 10, "event": "shown", "ghost": "y", "now": "x", **shown})
+    events.append({"at": 6.0, "event": "accept", "text": "y" * 21, "ghost": None, "now": "xy"})
+    record = Record(task=task, events=events, faults=["an answer for a text that had changed"])
+    log = [{"prompt_tokens": 100, "reused_tokens": 90, "new_tokens": 5}] * 2
+    found = summarise([record], log, cpu_s=3.0)
+    assert (found["keys"], found["requests"], found["answered_in_time"]) == (40, 40, 36)
+    assert found["keys_with_ghost"] == 0.75
+    assert found["characters_saved"] == 0.2
+    assert found["tokens_reused"] == 0.9
+    assert found["cpu_s_per_minute"] == 30.0
+    assert found["stale_answers"] == 1
+    assert 10 < found["latency_ms"]["p50"] < 11
+    assert found["cancellation_ms"] == {"p50": 3.0, "p95": 3.0}
+    told = {"seed": 0, "pace": 0, "model": "m"}
+    page = replay_page({**told, **found}, [record])
+    assert "\\u003c/script>\\u003cb>" in page
+    assert "<b>" not in page
