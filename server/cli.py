@@ -1,7 +1,8 @@
 """``parrotlet``: the server's abilities from a shell.
 
 ``parrotlet complete FILE:LINE:COL`` prints what an editor would show there; ``parrotlet demo``
-completes three snippets and tells how to connect an editor. Arguments and printing only.
+completes three snippets and tells how to connect an editor; ``parrotlet stats`` adds up what was
+shown and taken. Arguments and printing only.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from server import VERSION
+from server import VERSION, acceptance
 from server.document import Document
 from training.artifact.errors import ConfigError, run_main
 
@@ -27,6 +28,10 @@ def _run(argv: Sequence[str]) -> int:
         from server.demo import show_demo  # noqa: PLC0415 - imports torch: seconds
 
         return show_demo(arguments.model, sys.stdout)
+    if arguments.command == "stats":
+        folder = arguments.folder or acceptance.default_folder()
+        sys.stdout.write(acceptance.told(acceptance.summary(folder)))
+        return 0
     return _complete(arguments.place, arguments.model)
 
 
@@ -39,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     complete = commands.add_parser("complete", help="print the completion at a place in a file")
     complete.add_argument("place", metavar="FILE:LINE:COL", help="line and column count from 1")
     demo = commands.add_parser("demo", help="complete three snippets, shown as ghost text")
+    stats = commands.add_parser("stats", help="what was shown and taken, on this machine only")
+    stats.add_argument("--folder", type=Path, metavar="DIR", help="where the counts are kept")
     for command in (complete, demo):
         command.add_argument("--model", type=Path, metavar="DIR", help="a model directory")
     return parser

@@ -22,6 +22,7 @@ class EventLog:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._n_events = 0
+        self.last: dict[str, object] | None = None  # the last event
         self._file: IO[str] | None = None
 
     def write(self, stage: str, result: CompletionResult) -> None:
@@ -33,24 +34,23 @@ class EventLog:
             result: Its figures.
         """
         self._n_events += 1
-        self._append(
-            {
-                "time": round(time.time(), 3),
-                "request": self._n_events,
-                "stage": stage,
-                "reason": result.reason,
-                "rules": list(result.rules),
-                "extent": str(result.extent),
-                "prompt_tokens": result.prompt_tokens,
-                "reused_tokens": result.reused_tokens,
-                "computed_tokens": result.computed_tokens,
-                "new_tokens": result.new_tokens,
-                "log_prob": _rounded(result.log_prob),
-                "confidence": round(result.confidence, 4),
-                "first_token_ms": _rounded(result.first_token_ms),
-                "total_ms": _rounded(result.total_ms),
-            }
-        )
+        self.last = {
+            "time": round(time.time(), 3),
+            "request": self._n_events,
+            "stage": stage,
+            "reason": result.reason,
+            "rules": list(result.rules),
+            "extent": str(result.extent),
+            "prompt_tokens": result.prompt_tokens,
+            "reused_tokens": result.reused_tokens,
+            "computed_tokens": result.computed_tokens,
+            "new_tokens": result.new_tokens,
+            "log_prob": _rounded(result.log_prob),
+            "confidence": round(result.confidence, 4),
+            "first_token_ms": _rounded(result.first_token_ms),
+            "total_ms": _rounded(result.total_ms),
+        }
+        self._append(self.last)
 
     def close(self) -> None:
         """Closes the file."""

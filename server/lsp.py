@@ -20,6 +20,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from server import VERSION
+from server.acceptance import Statistics, default_folder
 from server.document import Document, Edit, Encoding
 from server.privacy import is_private
 from server.service import CompletionService, State
@@ -28,8 +29,13 @@ from training.artifact.errors import ConfigError
 from training.artifact.schema import from_mapping, to_mapping
 
 STATUS_METHOD = "parrotlet/status"
+DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
+DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or line}
+DID_REJECT_METHOD = "parrotlet/didReject"  # {}
+EXPLAIN_COMMAND = "parrotlet.explain"  # how the last request ended, and why
 DETAIL = "Parrotlet"
 
+_MOST_TOLD = 1e6
 _PARSE_ERROR, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
 
 _log = logging.getLogger(__name__)
@@ -104,6 +110,7 @@ class Server(LanguageServer):
         self.documents: dict[str, Document] = {}
         self.settings = Settings()
         self.service = CompletionService(self._report_from_any_thread)
+        self.statistics = Statistics(None)
         self._overrides = overrides
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned: set[str] = set()
@@ -135,6 +142,7 @@ class Server(LanguageServer):
         self._loop = asyncio.get_running_loop()
         if self._complaint is not None:
             self._show(types.MessageType.Warning, self._complaint)
+        self.statistics = Statistics(default_folder() if self.settings.statistics else None)
         self.service.start(self.settings)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
@@ -250,7 +258,38 @@ def create_server(overrides: Mapping[str, Any]) -> Server:
         items = [] if answer is None else [_inline_item(answer)]
         return types.InlineCompletionList(items=items)
 
+    _add_what_editors_tell(server)
     return server
+
+
+def _add_what_editors_tell(server: Server) -> None:
+    """Registers what clients tell of suggestions, and the question why there is none."""
+
+    @server.feature(DID_SHOW_METHOD)
+    def _did_show(params: Any) -> None:
+        n_chars, ms = _number(params, "characters"), _number(params, "ms")
+        server.statistics.shown(n_chars=int(n_chars), ms=ms)
+
+    @server.feature(DID_ACCEPT_METHOD)
+    def _did_accept(params: Any) -> None:
+        how = getattr(params, "how", None)
+        if how in {"whole", "word", "line"}:
+            server.statistics.accepted(n_chars=int(_number(params, "characters")), how=how)
+
+    @server.feature(DID_REJECT_METHOD)
+    def _did_reject(_: Any) -> None:
+        server.statistics.rejected()
+
+    @server.command(EXPLAIN_COMMAND)
+    def _explain(*_: Any) -> dict[str, object] | None:
+        return server.service.explain()
+
+
+def _number(params: Any, name: str) -> float:
+    """Returns a number of what a client tells; 0 for whatever is none."""
+    value = getattr(params, name, 0)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return min(max(float(value), 0.0), _MOST_TOLD) if is_number else 0.0
 
 
 def _inline_item(answer: Answer) -> types.InlineCompletionItem:

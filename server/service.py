@@ -87,6 +87,10 @@ class CompletionService:
         if ticket is not None:
             ticket.stop.set()
 
+    def explain(self) -> dict[str, object] | None:
+        """Returns how the last request ended, and why; None before the first."""
+        return None if self._events is None else self._events.last
+
     def close(self) -> None:
         """Stops everything and ends the thread."""
         self._is_closing = True

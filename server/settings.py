@@ -85,11 +85,13 @@ class Settings:
     ``model`` None means the bundled one. ``event_log`` names a file that gets one JSON object per
     request, without any of the user's text; None writes none. ``private_globs`` are names or paths
     of files that are left alone, beside those of secrets (``server.privacy.PRIVATE_FILES``).
+    ``statistics`` counts what is shown and taken, on this machine only (``server.acceptance``).
     """
 
     model: Path | None = None
     event_log: Path | None = None
     private_globs: tuple[str, ...] = ()
+    statistics: bool = True
     context: ContextSettings = field(default_factory=ContextSettings)
     suggestion: SuggestionSettings = field(default_factory=SuggestionSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)

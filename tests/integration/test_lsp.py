@@ -6,6 +6,8 @@ import time
 import pytest
 from lsp_client import Client
 
+from server.cli import main as cli
+
 pytestmark = pytest.mark.integration
 
 URI = "file:///w/shapes.py"
@@ -18,7 +20,8 @@ def log(tmp_path):
 
 
 @pytest.fixture
-def client(tiny_artifact, log):
+def client(tiny_artifact, log, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with Client("--model", tiny_artifact, "--event-log", log) as client:
         yield client
 
@@ -58,6 +61,33 @@ def test_ghost_text_appears_and_grows_while_typing(client, log, known_module):
     assert all(event["prompt_tokens"] > 100 for event in asked)
     assert typed[-1]["stage"] == "typed through"
     assert typed[-1]["computed_tokens"] == 0
+
+
+def test_what_was_shown_and_taken_is_counted_and_the_last_request_explained(
+    client, known_module, tmp_path, capsys
+):
+    """Malformed tellings count for nothing and stop nothing."""
+    client.initialize()
+    assert client.request("workspace/executeCommand", {"command": "parrotlet.explain"})
+    text = known_module[: known_module.index("return math.") + len("return math.")]
+    client.open(URI, text)
+    client.items(URI, *place(text, "return math."))
+    asked = client.request("workspace/executeCommand", {"command": "parrotlet.explain"})
+    assert asked["result"]["stage"] == "shown"
+    assert 0 < asked["result"]["confidence"] <= 1
+    client.notify("parrotlet/didShow", {"characters": 20, "ms": 12.5})
+    client.notify("parrotlet/didShow", {"characters": "many", "ms": None})
+    client.notify("parrotlet/didShow", {"characters": 5, "ms": 7.5})
+    client.notify("parrotlet/didAccept", {"characters": 20, "how": "whole"})
+    client.notify("parrotlet/didAccept", {"characters": 5, "how": "half"})
+    client.notify("parrotlet/didAccept", [1, 2])
+    client.notify("parrotlet/didReject", {})
+    assert client.leave() == 0
+    assert cli(["stats", "--folder", str(tmp_path / "data" / "parrotlet")]) == 0
+    told = capsys.readouterr().out
+    assert "shown             3\naccepted          1 (33 %): whole 1, word 0, line 0" in told
+    assert "characters saved  19" in told
+    assert "7.5 ms at the median" in told
 
 
 def test_a_file_of_secrets_is_left_alone(client, known_module):

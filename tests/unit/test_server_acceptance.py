@@ -1,0 +1,56 @@
+"""Counts of what was shown and taken: added up, bounded, and never in the way."""
+
+import json
+
+from server.acceptance import FILE_NAME, Statistics, default_folder, summary, told
+
+
+def test_what_happens_is_added_up(tmp_path):
+    first, second = Statistics(tmp_path / "a"), Statistics(tmp_path / "a")  # two editors
+    for number in range(20):
+        (first if number % 2 else second).shown(n_chars=10, ms=float(number))
+    first.accepted(n_chars=12, how="whole")
+    second.accepted(n_chars=4, how="line")
+    first.rejected()
+    with (tmp_path / "a" / FILE_NAME).open("a") as file:
+        file.write('{"event": "accepted", "characters": "x", "how": "whole"}\n')
+        file.write('{"event": "accepted", "characters": 3, "how": "half"}\n')
+        file.write('{"event": "other"}\n[1]\n{"event": "shown"\n')
+    found = summary(tmp_path / "a")
+    assert (found["shown"], found["accepted"], found["rejected"]) == (20, 2, 1)
+    assert found["characters_saved"] == 14
+    assert found["latency_p50_ms"] == 9.5
+    assert "accepted          2 (10 %): whole 1, word 0, line 1" in told(found)
+
+
+def test_nothing_is_no_error(tmp_path):
+    found = summary(tmp_path)
+    assert found["shown"] == 0
+    assert "latency" not in told(found)
+    Statistics(None).shown(n_chars=1, ms=1.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_stops_nothing(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    statistics = Statistics(tmp_path / "file")
+    statistics.rejected()
+    statistics.rejected()
+    assert len(caplog.records) == 1
+    assert "cannot be written" in caplog.text
+
+
+def test_it_stays_small(tmp_path, monkeypatch):
+    monkeypatch.setattr("server.acceptance._MOST_BYTES", 2000)
+    statistics = Statistics(tmp_path)
+    for number in range(300):
+        statistics.accepted(n_chars=number, how="word")
+    path = tmp_path / FILE_NAME
+    assert path.stat().st_size < 2200
+    assert json.loads(path.read_text().splitlines()[-1])["characters"] == 299
+
+
+def test_it_stands_where_this_system_keeps_such_files(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert default_folder() == tmp_path / "parrotlet"
