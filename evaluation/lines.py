@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from evaluation.accuracy import Answer
 from evaluation.accuracy_run import measure
 from evaluation.items import Item, Kind
-from server.completer import Completer, CompletionRequest
+from server.completer import Completer
+from server.request import CompletionRequest
 from training.artifact.errors import run_main
 
 KINDS: tuple[Kind, ...] = ("mid", "start", "block")

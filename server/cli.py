@@ -12,6 +12,7 @@ from pathlib import Path
 
 from server import VERSION, acceptance
 from server.document import Document
+from server.request import CompletionRequest
 from training.artifact.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
@@ -61,7 +62,7 @@ def _complete(place: str, model: Path | None) -> int:
         raise ConfigError(
             f"{place} is past the end of the text: {error}; name a place in the file"
         ) from error
-    from server.completer import Completer, CompletionRequest  # noqa: PLC0415 - imports torch
+    from server.completer import Completer  # noqa: PLC0415 - imports torch
 
     request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
     result = Completer.load(model).complete(request)

@@ -9,8 +9,9 @@ import codecs
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from server.confidence import (
@@ -27,6 +28,7 @@ from server.engine.machine import chosen_precision, use_threads
 from server.engine.network import Network
 from server.postprocess import Suggestion, Surroundings, refine
 from server.prompt import Prompt, PromptBuilder
+from server.request import Alternative, CompletionRequest, CompletionResult
 from server.scope import Extent, Scope, cut, scope_at
 from server.settings import Settings
 from server.typing_through import Shown, TypingThrough
@@ -37,58 +39,9 @@ BUNDLED_MODEL = Path(__file__).parent / "model"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MIN_PROMPT_TOKENS = 16  # a model with less room than this could not see a line
+_TRIES = 3  # drawn for each alternative that is wanted, since many are alike
+_VARIED = Sampling(temperature=0.8, top_p=0.95, seed=0)
 _SUFFIX_SHARE = 4  # of the room for a prompt in ``generate``: one part in so many
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompletionRequest:
-    """A document and the cursor's offset in characters.
-
-    ``is_asked_for`` says that the user asked, so that something is better than silence.
-    ``document`` names it, so that what is typed as suggested goes on with the suggestion ("" for
-    none).
-    """
-
-    text: str
-    offset: int
-    is_asked_for: bool = False
-    document: str = ""
-
-    @property
-    def around(self) -> tuple[str, str]:
-        """The text before the cursor and behind it."""
-        return self.text[: self.offset], self.text[self.offset :]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompletionResult:
-    """A suggestion and how it came about.
-
-    Attributes:
-        text: What to insert at the cursor, lines ended by line feeds; empty if nothing is shown.
-        covered: How many characters behind the cursor it replaces.
-        reason: Why nothing is shown; None if something is.
-        rules: The names of the rules that trimmed it.
-        extent: Whether a line or a block was asked for.
-        is_rest: Whether it is the rest of what was shown before, for which no model was asked.
-        log_prob: Of the first line written and its end, in nats, given what was typed already.
-        confidence: How sure one may be of that line, between 0 and 1; 0 if nothing was written.
-    """
-
-    text: str = ""
-    covered: int = 0
-    reason: str | None = None
-    rules: tuple[str, ...] = ()
-    extent: Extent = Extent.LINE
-    is_rest: bool = False
-    prompt_tokens: int = 0
-    reused_tokens: int = 0
-    computed_tokens: int = 0
-    new_tokens: int = 0
-    first_token_ms: float | None = None
-    total_ms: float = 0.0
-    log_prob: float = 0.0
-    confidence: float = 0.0
 
 
 class Completer:
@@ -137,7 +90,9 @@ class Completer:
         """
         with self._lock:
             started = time.perf_counter()
-            rest = self._typing.rest(request.document, *request.around)
+            rest = None
+            if request.n_wanted == 1:
+                rest = self._typing.rest(request.document, *request.around)
             if rest is None:
                 result = self._written(request, should_stop, started)
                 rest = _shown_by(request, result)
@@ -167,17 +122,21 @@ class Completer:
         max_new = suggesting.max_block_tokens if is_block else suggesting.max_line_tokens
         max_new = min(max_new, self._context_tokens // 4)
         prompt = self._prompts.build(window, max_tokens=self._room(max_new))
-        outcome = self._decoder.run(
-            Task(
-                prompt=prompt.ids,
-                owed=prompt.owed,
-                max_new_tokens=max_new,
-                is_finished=lambda written: cut(_decoded(written), scope)[1],
-                should_stop=should_stop,
-            )
+        task = Task(
+            prompt=prompt.ids,
+            owed=prompt.owed,
+            max_new_tokens=max_new,
+            is_finished=lambda written: cut(_decoded(written), scope)[1],
+            should_stop=should_stop,
         )
+        outcome = self._decoder.run(task)
         least = 0.0 if request.is_asked_for else threshold(suggesting.eagerness)
-        return self._result(outcome, window, scope, started, least=least)
+        result = self._result(outcome, window, scope, started, least=least)
+        if request.n_wanted == 1 or not result.text:
+            return result
+        again = replace(task, n_sequences=_TRIES * request.n_wanted, sampling=_VARIED)
+        drawn = self._decoder.run(again).written
+        return _with_others(result, [_shown(w, window, scope) for w in drawn], request.n_wanted)
 
     def generate(
         self,
@@ -291,6 +250,17 @@ class Completer:
         )
         window = window_at(prefix + suffix, len(prefix), budget, self._count)
         return self._prompts.build(_printable(window), max_tokens=room)
+
+
+def _with_others(
+    result: CompletionResult, drawn: Sequence[Suggestion], n_wanted: int
+) -> CompletionResult:
+    """Adds what was drawn and differs, the most often drawn first."""
+    counts = Counter((s.text, s.covered) for s in drawn if s.text and s.text != result.text)
+    most = counts.most_common(n_wanted - 1)
+    return replace(
+        result, others=tuple(Alternative(text=text, covered=covered) for (text, covered), _ in most)
+    )
 
 
 def _shown_by(request: CompletionRequest, result: CompletionResult) -> Shown | None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from server.completer import BUNDLED_MODEL, Completer, CompletionRequest, CompletionResult
+from server.completer import BUNDLED_MODEL, Completer
+from server.request import CompletionRequest, CompletionResult
 
 CURSOR = "▏"
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from server.completer import CompletionResult
+from server.request import CompletionResult
 
 _log = logging.getLogger(__name__)
 

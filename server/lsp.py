@@ -23,6 +23,7 @@ from server import VERSION
 from server.acceptance import Statistics, default_folder
 from server.document import Document, Edit, Encoding
 from server.privacy import is_private
+from server.request import CompletionRequest
 from server.service import CompletionService, State
 from server.settings import Settings
 from training.artifact.errors import ConfigError
@@ -34,6 +35,7 @@ DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or li
 DID_REJECT_METHOD = "parrotlet/didReject"  # {}
 EXPLAIN_COMMAND = "parrotlet.explain"  # how the last request ended, and why
 DETAIL = "Parrotlet"
+N_ALTERNATIVES = 3  # for a user who asks
 
 _MOST_TOLD = 1e6
 _PARSE_ERROR, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
@@ -166,35 +168,76 @@ class Server(LanguageServer):
                 document.replace(change.text, version)
 
     async def suggest(
-        self, uri: str, position: types.Position, *, is_asked_for: bool = False
-    ) -> "Answer | None":
-        """Returns what to insert and where; None if there is nothing to show."""
+        self,
+        uri: str,
+        position: types.Position,
+        *,
+        is_asked_for: bool = False,
+        selected: types.SelectedCompletionInfo | None = None,
+    ) -> "list[Answer]":
+        """Returns what to insert and where, the best first; nothing if nothing is to be shown.
+
+        Args:
+            uri: The document's.
+            position: The cursor.
+            is_asked_for: The user asked, and wants alternatives too.
+            selected: The item of the editor's list that is selected; what is suggested goes on
+                behind it.
+        """
         document = self.documents.get(uri)
         if document is None:
             self.warn_once(uri, "a completion was asked in a document that is not open")
-            return None
+            return []
         try:
             offset = document.offset_at(position.line, position.character, self.encoding)
+            place = self._place(document, offset, selected)
         except IndexError as error:
             self.warn_once(uri, f"a completion was asked past the end of the text ({error})")
-            return None
+            return []
         if is_private(uri, self.settings.private_globs):
             self.warn_once(uri, "left a file of secrets alone")
-            return None
+            return []
         version = document.version
-        ticket = self.service.submit(uri, document.text, offset, is_asked_for=is_asked_for)
+        request = CompletionRequest(
+            text=document.text[: place.start] + place.chosen + document.text[place.end :],
+            offset=place.start + len(place.chosen),
+            is_asked_for=is_asked_for,
+            document=uri,
+            n_wanted=N_ALTERNATIVES if is_asked_for else 1,
+        )
+        ticket = self.service.submit(request)
         try:
             result = await asyncio.wrap_future(ticket.future)
         except asyncio.CancelledError:
             ticket.stop.set()
             raise
         if result is None or not result.text or document.version != version:
-            return None
-        end = document.position_of(offset + result.covered, self.encoding)
+            return []
+        suggestions = [(result.text, result.covered)]
+        suggestions += [(other.text, other.covered) for other in result.others]
+        return [self._answer(document, place, *suggestion) for suggestion in suggestions]
+
+    def _place(
+        self, document: Document, offset: int, selected: types.SelectedCompletionInfo | None
+    ) -> "_Place":
+        """Returns what is replaced before anything is suggested, and by what."""
+        if selected is None:
+            return _Place(start=offset, end=offset, chosen="")
+        start, end = (
+            document.offset_at(at.line, at.character, self.encoding)
+            for at in (selected.range.start, selected.range.end)
+        )
+        if not start <= offset <= end:  # it does not stand at the cursor
+            return _Place(start=offset, end=offset, chosen="")
+        return _Place(start=start, end=end, chosen=selected.text)
+
+    def _answer(self, document: Document, place: "_Place", text: str, covered: int) -> "Answer":
+        ends = (place.start, place.end + covered)
+        start, end = (document.position_of(at, self.encoding) for at in ends)
         return Answer(
-            text=result.text,
-            range=types.Range(start=position, end=types.Position(*end)),
-            covered=document.text[offset : offset + result.covered],
+            text=place.chosen + text,
+            range=types.Range(start=types.Position(*start), end=types.Position(*end)),
+            covered=document.text[ends[0] : ends[1]],
         )
 
     def warn_once(self, key: str, sentence: str) -> None:
@@ -226,6 +269,15 @@ class Server(LanguageServer):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A range of a document, in characters, and the text that stands for it."""
+
+    start: int
+    end: int
+    chosen: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
     """A suggestion in the protocol's terms; ``covered`` is the text that ``range`` replaces."""
 
@@ -253,10 +305,13 @@ def create_server(overrides: Mapping[str, Any]) -> Server:
     async def _inline(params: types.InlineCompletionParams) -> types.InlineCompletionList:
         kind = params.context.trigger_kind
         is_asked_for = kind is types.InlineCompletionTriggerKind.Invoked
-        uri = params.text_document.uri
-        answer = await server.suggest(uri, params.position, is_asked_for=is_asked_for)
-        items = [] if answer is None else [_inline_item(answer)]
-        return types.InlineCompletionList(items=items)
+        answers = await server.suggest(
+            params.text_document.uri,
+            params.position,
+            is_asked_for=is_asked_for,
+            selected=params.context.selected_completion_info,
+        )
+        return types.InlineCompletionList(items=[_inline_item(answer) for answer in answers])
 
     _add_what_editors_tell(server)
     return server
@@ -301,8 +356,8 @@ def _add_plain_completion(server: Server) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, options)
     async def _completion(params: types.CompletionParams) -> types.CompletionList:
-        answer = await server.suggest(params.text_document.uri, params.position)
-        items = [] if answer is None else [_completion_item(answer)]
+        answers = await server.suggest(params.text_document.uri, params.position)
+        items = [_completion_item(answer) for answer in answers]
         return types.CompletionList(is_incomplete=True, items=items)
 
 

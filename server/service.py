@@ -15,11 +15,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from server.confidence import UNSURE
+from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
 from training.artifact.errors import ParrotletError
 
 if TYPE_CHECKING:
-    from server.completer import Completer, CompletionResult
+    from server.completer import Completer
     from server.events import EventLog
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class State(StrEnum):
 class Ticket:
     """A request under way: set ``stop`` to end it, wait for ``future``."""
 
-    future: "Future[CompletionResult | None]"
+    future: Future[CompletionResult | None]
     stop: threading.Event
 
 
@@ -65,16 +66,16 @@ class CompletionService:
         self._report(State.STARTING, None)
         self._thread.submit(self._load, settings)
 
-    def submit(self, uri: str, text: str, offset: int, *, is_asked_for: bool = False) -> Ticket:
+    def submit(self, request: CompletionRequest) -> Ticket:
         """Queues a request, in place of an older one for the same document.
 
         The future's result is None if the request was stopped before it began, or if there is no
         model.
         """
+        uri = request.document
         self.supersede(uri)
         stop = threading.Event()
-        where = (uri, text, offset, is_asked_for)
-        ticket = Ticket(future=self._thread.submit(self._complete, where, stop), stop=stop)
+        ticket = Ticket(future=self._thread.submit(self._complete, request, stop), stop=stop)
         with self._running_lock:
             self._running[uri] = ticket
         ticket.future.add_done_callback(lambda _: self._forget(uri, ticket))
@@ -126,21 +127,15 @@ class CompletionService:
             self._report(State.READY, None)
 
     def _complete(
-        self, where: tuple[str, str, int, bool], stop: threading.Event
-    ) -> "CompletionResult | None":
+        self, request: CompletionRequest, stop: threading.Event
+    ) -> CompletionResult | None:
         if self._completer is None or self._is_closing:
             return None
-        from server.completer import CompletionRequest, CompletionResult  # noqa: PLC0415 - is loaded
-
         if stop.is_set():
             self._record("cancelled", CompletionResult(reason="superseded before it began"))
             return None
         self._report(State.BUSY, None)
         try:
-            uri, text, offset, is_asked_for = where
-            request = CompletionRequest(
-                text=text, offset=offset, is_asked_for=is_asked_for, document=uri
-            )
             result = self._completer.complete(request, stop.is_set)
         except Exception as error:  # noqa: BLE001 - and any single request
             reason = f"the last request failed ({type(error).__name__})"
@@ -152,12 +147,12 @@ class CompletionService:
         self._report(State.IDLE, None)
         return None if stop.is_set() else result
 
-    def _record(self, stage: str, result: "CompletionResult") -> None:
+    def _record(self, stage: str, result: CompletionResult) -> None:
         if self._events is not None:
             self._events.write(stage, result)
 
 
-def _stage(result: "CompletionResult", *, is_stopped: bool) -> str:
+def _stage(result: CompletionResult, *, is_stopped: bool) -> str:
     """Returns the stage at which a request ended."""
     if is_stopped:
         return "cancelled"

@@ -68,19 +68,19 @@ class Client:
             "textDocument/didChange", {"textDocument": document, "contentChanges": [change]}
         )
 
-    def ask(self, uri, line, column):
+    def ask(self, uri, line, column, **context):
         """Sends an inlineCompletion request and returns its id."""
         return self.send(
             "textDocument/inlineCompletion",
             {
                 "textDocument": {"uri": uri},
                 "position": {"line": line, "character": column},
-                "context": {"triggerKind": 2},
+                "context": {"triggerKind": 2, **context},
             },
         )
 
-    def items(self, uri, line, column):
-        return self.reply(self.ask(uri, line, column))["result"]["items"]
+    def items(self, uri, line, column, **context):
+        return self.reply(self.ask(uri, line, column, **context))["result"]["items"]
 
     def request(self, method, params):
         return self.reply(self.send(method, params))

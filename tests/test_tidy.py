@@ -24,7 +24,11 @@ FORBIDDEN_IMPORTS = [
     ("training", "server", set()),
     ("training", "evaluation", set()),
     ("training.artifact", "training", {"training.artifact"}),
-    ("evaluation", "server", {"server.completer", "server.confidence", "server.settings"}),
+    (
+        "evaluation",
+        "server",
+        {"server.completer", "server.confidence", "server.request", "server.settings"},
+    ),
     ("evaluation", "training", {"training.artifact", "training.charts"}),
     *(
         (f"training.{behind}", f"training.{before}", set())

@@ -90,6 +90,39 @@ def test_what_was_shown_and_taken_is_counted_and_the_last_request_explained(
     assert "7.5 ms at the median" in told
 
 
+def test_a_suggestion_goes_on_behind_the_selected_item_of_the_list(client, known_module):
+    """If it fails, VS Code shows no ghost text while its list is open, or a wrong one."""
+    client.initialize()
+    text = known_module[: known_module.index("return math.") + len("return math.p")]
+    client.open(URI, text)
+    line, column = place(text, "return math.p")
+    start = {"line": line, "character": column - 1}
+    info = {"range": {"start": start, "end": {"line": line, "character": column}}, "text": "pi"}
+    (item,) = client.items(URI, line, column, selectedCompletionInfo=info)
+    assert item["insertText"] == "pi * self.radius**2"
+    assert item["range"] == info["range"]
+    elsewhere = {**info["range"], "end": start}
+    (item,) = client.items(
+        URI, line, column, selectedCompletionInfo={"range": elsewhere, "text": "e"}
+    )
+    assert item["insertText"] == "i * self.radius**2"
+    far = {"start": {"line": 999, "character": 0}, "end": {"line": 999, "character": 1}}
+    assert client.items(URI, line, column, selectedCompletionInfo={"range": far, "text": ""}) == []
+
+
+def test_who_asks_gets_alternatives(client, known_module):
+    """Each once, the best first, which is what is shown unasked."""
+    client.initialize(options={"suggestion": {"eagerness": "always"}})
+    text = known_module + "\n\nprint(c"
+    client.open(URI, text)
+    at = place(text, "print(c")
+    alone = client.items(URI, *at)
+    several = client.items(URI, *at, triggerKind=1)
+    texts = [item["insertText"] for item in several]
+    assert texts[0] == alone[0]["insertText"]
+    assert 1 < len(texts) == len(set(texts)) <= 3
+
+
 def test_a_file_of_secrets_is_left_alone(client, known_module):
     """If it fails, keys go through the model."""
     client.initialize(options={"private_globs": ["shapes.py"]})

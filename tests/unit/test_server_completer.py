@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.completer import Completer, CompletionRequest
+from server.completer import Completer
+from server.request import CompletionRequest
 from server.settings import ContextSettings, EngineSettings, Settings
 from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.schema import from_mapping, to_mapping

@@ -7,7 +7,7 @@ from math import exp, log
 import pytest
 
 from evaluation.calibrate import main as calibrate
-from server.completer import Completer, CompletionRequest
+from server.completer import Completer
 from server.confidence import (
     INTERCEPT,
     SLOPE,
@@ -18,6 +18,7 @@ from server.confidence import (
     first_line_log_prob,
     fitted,
 )
+from server.request import CompletionRequest
 from server.settings import EngineSettings, Settings, SuggestionSettings
 from training.artifact.directory import load_artifact
 from training.artifact.errors import ConfigError, PrerequisiteError

@@ -2,8 +2,9 @@
 
 import pytest
 
-from server.completer import Completer, CompletionRequest
+from server.completer import Completer
 from server.privacy import is_private, looks_secret
+from server.request import CompletionRequest
 from server.settings import EngineSettings, Settings, SuggestionSettings
 from server.typing_through import Shown, TypingThrough
 
