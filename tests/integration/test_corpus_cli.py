@@ -141,13 +141,8 @@ def test_a_reader_that_is_killed_does_not_hang_the_run(folder):
 def start(folder):
     """Starts the command on the whole standard library, and waits until it is at it."""
     command = [sys.executable, "-m", "training.corpus", str(folder / "corpus.toml")]
-    process = subprocess.Popen(
-        [*command, "sources.stdlib=['.']"],
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # ignored in the background
-    )
+    heard = ["env", "--default-signal=INT"]  # ignored by what runs in the background
+    process = subprocess.Popen([*heard, *command, "sources.stdlib=['.']"], stderr=subprocess.PIPE)
     while not list(folder.glob(".out.work/*.parquet")) and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.5)  # the reader is up
