@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 How = Literal["whole", "word", "line"]
+HOWS: tuple[How, ...] = get_args(How)
 
 FILE_NAME = "statistics.jsonl"
 _MOST_BYTES = 4 << 20  # then the older half goes
@@ -74,7 +75,7 @@ class Statistics:
 def summary(folder: Path) -> dict[str, Any]:
     """Adds a folder's statistics up; zeros if there are none."""
     counts = {"shown": 0, "accepted": 0, "rejected": 0}
-    by_how = {"whole": 0, "word": 0, "line": 0}
+    by_how = dict.fromkeys(HOWS, 0)
     saved, latencies = 0, []
     for record in _records(folder / FILE_NAME):
         counts[record["event"]] += 1
@@ -130,7 +131,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
                 record["ms"] = float(record["ms"])
             elif record["event"] == "accepted":
                 record["characters"] = int(record["characters"])
-                if record["how"] not in {"whole", "word", "line"}:
+                if record["how"] not in HOWS:
                     continue
             elif record["event"] != "rejected":
                 continue

@@ -2,7 +2,7 @@
 
 It joins the parts that each know one thing: context (what the model sees), prompt (its ids), the
 engine (what it writes), scope and postprocess (what of that is shown). It knows nothing of editors
-and protocols. Calls from several threads wait for one another: there is one cache.
+and protocols. Calls from several threads wait for one another: there is one engine.
 """
 
 import codecs

@@ -20,7 +20,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from server import VERSION
-from server.acceptance import Statistics, default_folder
+from server.acceptance import HOWS, Statistics, default_folder
 from server.document import Document, Edit, Encoding
 from server.privacy import is_private
 from server.request import CompletionRequest
@@ -328,7 +328,7 @@ def _add_what_editors_tell(server: Server) -> None:
     @server.feature(DID_ACCEPT_METHOD)
     def _did_accept(params: Any) -> None:
         how = getattr(params, "how", None)
-        if how in {"whole", "word", "line"}:
+        if how in HOWS:
             server.statistics.accepted(n_chars=int(_number(params, "characters")), how=how)
 
     @server.feature(DID_REJECT_METHOD)

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from evaluation.judge.cgroups import MemoryGroup, memory_group
+from evaluation.judge.inside.plan import MOST_WALLS
 from evaluation.judge.inside.wire import frame
 from evaluation.judge.isolation import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
@@ -18,7 +19,6 @@ START_S = 20.0
 GRACE_S = 8.0  # beyond the wall limit, before a silent sandbox is given up
 MAX_ANSWER_BYTES = 1 << 20
 MAX_LOG_CHARS = 300
-_MOST_WALLS = 5  # see evaluation.judge.inside.clocks
 
 
 class SlotFailure(Exception):  # noqa: N818 - never leaves the host
@@ -63,7 +63,7 @@ class Slot:
 
     def verdict(self) -> Verdict:
         """Waits for the oldest job's verdict."""
-        answer = self._receive(_MOST_WALLS * self._limits.wall_s + GRACE_S)
+        answer = self._receive(MOST_WALLS * self._limits.wall_s + GRACE_S)
         try:
             if answer["outcome"] == "killed":
                 answer["outcome"] = self._why_killed()

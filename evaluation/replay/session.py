@@ -35,7 +35,6 @@ class Ghost:
 
     text: str
     covered: int
-    is_new: bool = True  # not the rest of what was shown before
 
 
 @dataclass(kw_only=True)
@@ -135,7 +134,7 @@ class Session:
             self._ghost = None
         else:
             left = ghost.text[len(typed) :]
-            self._ghost = Ghost(text=left, covered=0, is_new=False) if left else None
+            self._ghost = Ghost(text=left, covered=0) if left else None
 
     def _take_suggestion(self) -> bool:
         ghost, typed = self._ghost, self._typed()
@@ -196,7 +195,7 @@ class Session:
         text = item["insertText"][cursor - start :]
         before = self._ghost
         is_new = before is None or before.text != text
-        self._ghost = Ghost(text=text, covered=end - cursor, is_new=is_new)
+        self._ghost = Ghost(text=text, covered=end - cursor)
         left = self.record.task.target[len(self._typed()) :]
         is_on_way = self.record.task.target.startswith(self._typed())
         is_right = is_on_way and is_rest_of_line(left, first_line(text))

@@ -45,12 +45,13 @@ class KeptCaches:
         shared = [common_length(kept.ids, prompt) for kept in self._kept]
         best = max(range(len(shared)), key=lambda index: (shared[index], index))
         if shared[best] < _SAME_DOCUMENT * len(prompt) and self._kept[best].ids:
+            best = 0
             if len(self._kept) < self._n_most:
                 self._kept.insert(0, Kept(values=self._make()))
-            best = 0
+                shared.insert(0, 0)
         kept = self._kept.pop(best)
         self._kept.append(kept)
-        reused = min(common_length(kept.ids, prompt), len(prompt) - 1)
+        reused = min(shared[best], len(prompt) - 1)
         kept.values.truncate(reused)
         del kept.ids[reused:]
         return kept

@@ -11,7 +11,7 @@ import torch
 Precision = Literal["int8", "bfloat16", "float32"]
 
 _MAX_THREADS = 4  # more only wait for one another at one token a step
-_TRIED = (384, 4096)  # a matrix as large as those of a layer, and the tokens it is multiplied with
+_TRIED = (384, 4096)  # width of the input and of the output, larger than a layer's
 _TRIED_ROWS = (1, 64)
 _REPEATS = 5
 

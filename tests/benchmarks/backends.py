@@ -94,7 +94,7 @@ def networks(artifact, folder):
         for n in THREADS:
             yield f"torch {precision}", n, lambda p=precision: Network(config, weights, p)
     try:
-        from onnx_network import OnnxNetwork
+        from contenders.onnx_network import OnnxNetwork
     except ImportError as error:
         print(f"ONNX Runtime: not installed ({error.name})")
         return

@@ -95,8 +95,8 @@ class Artifact:
         return network.eval()
 
 
-def load_artifact(path: Path, *, dtype: torch.dtype = torch.float32) -> Artifact:
-    """Reads an artifact directory.
+def load_artifact(path: Path) -> Artifact:
+    """Reads an artifact directory, its weights as float32.
 
     Raises:
         ArtifactError: Something is missing, damaged, or of a format this version does not read.
@@ -112,7 +112,7 @@ def load_artifact(path: Path, *, dtype: torch.dtype = torch.float32) -> Artifact
             f"{path / TOKENIZER_FILE} has {tokenizer.vocab_size} tokens but the model only"
             f" {config.vocab_size}; they are not of one training, {_COPY_AGAIN}"
         )
-    weights = _read_weights(path / WEIGHTS_FILE, config, dtype)
+    weights = _read_weights(path / WEIGHTS_FILE, config)
     return Artifact(
         path=path, config=config, manifest=manifest, tokenizer=tokenizer, weights=weights
     )
@@ -249,7 +249,7 @@ def _read_config(path: Path) -> GPT2Config:
         raise ArtifactError(f"{error}; {_COPY_AGAIN}") from error
 
 
-def _read_weights(path: Path, config: GPT2Config, dtype: torch.dtype) -> dict[str, Tensor]:
+def _read_weights(path: Path, config: GPT2Config) -> dict[str, Tensor]:
     try:
         found = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -264,4 +264,4 @@ def _read_weights(path: Path, config: GPT2Config, dtype: torch.dtype) -> dict[st
                 f"{path}: {name} has shape {tuple(found[name].shape)}, {CONFIG_FILE} wants"
                 f" {tuple(shape)}; {_COPY_AGAIN}"
             )
-    return {name: found[name].to(dtype) for name in wanted}
+    return {name: found[name].float() for name in wanted}

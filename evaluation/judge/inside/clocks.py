@@ -6,12 +6,11 @@ is stopped when it has used up the one or the other, and after several times the
 
 import time
 
-from evaluation.judge.inside.plan import Plan
+from evaluation.judge.inside.plan import MOST_WALLS, Plan
 from evaluation.judge.inside.tree import Use
 
 LOOK_EVERY_S = 0.05
 _PROCESSOR_TIME = 2  # in a process' clock id, see clock_getcpuclockid(3)
-_MOST_WALLS = 5
 
 
 class Clocks:
@@ -49,7 +48,7 @@ class Clocks:
         self._looked = now
         if max(self.cpu_s(), use.cpu_s) >= self._plan.cpu_s:
             return "timeout_cpu"
-        is_late = now - self._started >= _MOST_WALLS * self._plan.wall_s
+        is_late = now - self._started >= MOST_WALLS * self._plan.wall_s
         return "timeout_wall" if is_late or self._idle_s >= self._plan.wall_s else None
 
     def _read(self, otherwise: float) -> float:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 VARIABLE = "JUDGE_PLAN"
 DEVICES = ("null", "zero", "urandom", "random", "full")
+MOST_WALLS = 5  # a program is stopped after so many times its wall limit in any case
 NAMESPACES, LANDLOCK, NOTHING = "namespaces", "landlock", "nothing"
 
 
