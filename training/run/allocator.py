@@ -1,8 +1,8 @@
 """The memory allocator: tcmalloc makes training on a CPU faster, where the machine has it.
 
-glibc gives large blocks back to the system and takes them again at every step; tcmalloc keeps them.
-It must be in a process from its start, so a training that finds it on the machine, but not in
-itself, begins again with it. It is never required.
+glibc gives large blocks back to the system and takes them again at every step; tcmalloc keeps most
+of them, and all when it is told to. It must be in a process from its start, so a training that
+finds it on the machine, but not in itself, begins again with it. It is never required.
 """
 
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 PATTERNS = ("libtcmalloc_minimal.so*", "*/libtcmalloc_minimal.so*", "libtcmalloc.so*")
+KEEPING = ("TCMALLOC_RELEASE_RATE", "0")  # a training takes the same memory again at every step
 TRIED = "PARROTLET_TCMALLOC_TRIED"  # set for the new beginning, so that there is only one
 
 
@@ -49,5 +50,6 @@ def begin_with_tcmalloc() -> None:
         return
     before = os.environ.get("LD_PRELOAD")
     os.environ["LD_PRELOAD"] = f"{library}:{before}" if before else library
+    os.environ.setdefault(*KEEPING)
     os.environ[TRIED] = "1"
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very command again
