@@ -22,6 +22,7 @@ THRESHOLDS: Mapping[Eagerness, float] = {
 }
 UNSURE = "not sure enough"  # why nothing is shown
 SLOPE, INTERCEPT = "confidence_slope", "confidence_intercept"  # among an artifact's figures
+UNKNOWN_NAME_FACTOR = 0.5  # of the confidence, for each name that exists nowhere
 _LEAST_LOG_PROB = -30.0
 
 
@@ -50,6 +51,11 @@ class Calibration:
 def confidence(log_prob: float, calibration: Calibration | None) -> float:
     """Returns how sure one may be of a line, between 0 and 1."""
     return exp(log_prob) if calibration is None else calibration.share(log_prob)
+
+
+def with_unknown_names(sure: float, n_names: int) -> float:
+    """Returns how sure one may be of a suggestion with so many names that exist nowhere."""
+    return sure * UNKNOWN_NAME_FACTOR**n_names
 
 
 def first_line_log_prob(text: bytes, ends: Sequence[int], log_probs: Sequence[float]) -> float:

@@ -37,10 +37,11 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The text around the cursor."""
+    """The text around the cursor, and what of other files stands before it, whole lines."""
 
     prefix: str
     suffix: str
+    context: str = ""
 
 
 def window_at(text: str, offset: int, budget: Budget, count: Callable[[str], int]) -> Window:

@@ -6,15 +6,18 @@ Where a suggestion ends is :mod:`server.scope`'s decision, taken before. Called 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from server.privacy import looks_secret
 from server.scope import Extent, Scope, cut
+from server.syntax.fitting import Fitter
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'"
 _LOOP = re.compile(r"(.{1,24}?)\1{5,}", re.DOTALL)
+_LEVEL = 4  # columns, where nothing is indented by spaces
+_TAB_COLUMNS = 8  # as Python has it
 _SAME_LINES = 3  # a line said that often is a loop
 _MIN_REPEATED_CHARS = 8  # shorter lines may well stand twice
 
@@ -28,9 +31,12 @@ class Surroundings:
     above: tuple[str, ...]  # the nearest lines, in the document's order
     below: tuple[str, ...]
     scope: Scope
+    fitter: Fitter
 
     @classmethod
-    def of(cls, prefix: str, suffix: str, scope: Scope, *, n_lines: int = 24) -> "Surroundings":
+    def of(
+        cls, prefix: str, suffix: str, scope: Scope, fitter: Fitter, *, n_lines: int = 24
+    ) -> "Surroundings":
         """Takes them from the text before and behind the cursor."""
         *above, head = prefix.split("\n")
         tail, *below = suffix.split("\n")
@@ -40,6 +46,7 @@ class Surroundings:
             above=tuple(above[-n_lines:]),
             below=tuple(below[:n_lines]),
             scope=scope,
+            fitter=fitter,
         )
 
 
@@ -166,11 +173,42 @@ def covers_closers(suggestion: Suggestion, around: Surroundings) -> Suggestion:
     return replace(suggestion, covered=covered)
 
 
+def closes_brackets(suggestion: Suggestion, around: Surroundings) -> Suggestion:
+    """Closes the brackets that the line opened and the model left open."""
+    if not suggestion.is_whole or suggestion.covered:
+        return suggestion
+    return replace(
+        suggestion, text=suggestion.text + around.fitter.missing_closers(suggestion.text)
+    )
+
+
+def unfitting(suggestion: Suggestion, around: Surroundings) -> Suggestion:
+    """Leaves of it what fits the grammar behind the text that stands there, or nothing."""
+    is_whole = suggestion.is_whole and not around.tail[suggestion.covered :].strip()
+    text = around.fitter.longest_fit(suggestion.text, suggestion.covered, is_whole=is_whole)
+    return replace(suggestion, text=text)
+
+
+def indentation(suggestion: Suggestion, around: Surroundings) -> Suggestion:
+    """Indents with tabs where the text does, and with spaces where it does not."""
+    lines = suggestion.text.split("\n")
+    own = [
+        line for line in (*around.above, around.head) if line[:1] in {" ", "\t"} and line.strip()
+    ]
+    if not own or len(lines) == 1:
+        return suggestion
+    wants_tabs = own[-1][0] == "\t"
+    level = _TAB_COLUMNS if wants_tabs else _columns_of_a_level(own)
+    lines[1:] = [_indented(line, level, wants_tabs=wants_tabs) for line in lines[1:]]
+    return replace(suggestion, text="\n".join(lines))
+
+
 RULES: tuple[Rule, ...] = (
     end_of_scope,
     unfinished_line,
     broken_character,
     trailing_space,
+    indentation,
     loop,
     stands_behind,
     repeats_above,
@@ -178,6 +216,8 @@ RULES: tuple[Rule, ...] = (
     trailing_space,
     looks_like_a_secret,
     covers_closers,
+    closes_brackets,
+    unfitting,
 )
 
 
@@ -186,6 +226,24 @@ def _first_line(suggestion: Suggestion, around: Surroundings) -> str:
     lines = suggestion.text.split("\n")
     lines[0] = around.head + lines[0] if lines[0].strip() or not around.head.strip() else ""
     return next((line.strip() for line in lines if line.strip()), "")
+
+
+def _columns_of_a_level(lines: Sequence[str]) -> int:
+    """Returns how many spaces the text makes a level of, as far as it uses any."""
+    widths = [len(line) - len(line.lstrip(" ")) for line in lines if line.startswith(" ")]
+    return min((width for width in widths if width > 1), default=_LEVEL)
+
+
+def _indented(line: str, level: int, *, wants_tabs: bool) -> str:
+    """Returns a line with its indentation in one of the two ways."""
+    rest = line.lstrip(" \t")
+    margin = line[: len(line) - len(rest)]
+    if wants_tabs and " " in margin:
+        levels, odd = divmod(len(margin.replace("\t", " " * level)), level)
+        return "\t" * levels + " " * odd + rest
+    if not wants_tabs and "\t" in margin:
+        return margin.replace("\t", " " * level) + rest
+    return line
 
 
 def _is_telling(line: str) -> bool:

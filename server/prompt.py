@@ -52,7 +52,7 @@ class PromptBuilder:
     def build(self, window: Window, *, max_tokens: int) -> Prompt:
         """Returns the prompt for a window, ``max_tokens`` long at the most."""
         head = self._head(window.suffix, max_tokens)
-        prefix = self.encode(window.prefix)
+        prefix = self.encode(window.context + window.prefix)
         excess = len(head) + len(prefix) - max_tokens
         if excess > 0:
             prefix = prefix[-(-excess // _CUT_TOKENS) * _CUT_TOKENS :]

@@ -1,8 +1,24 @@
 """What is asked of the completer and what it answers: plain data, without the model's libraries."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from server.scope import Extent
+
+
+class OtherFiles(Protocol):
+    """What a request may know of the workspace besides its own document."""
+
+    def context(
+        self, document: str, text: str, budget_tokens: int, count: Callable[[str], int]
+    ) -> str:
+        """Returns whole lines, within a budget, to stand before the document; "" for none."""
+        ...
+
+    def knows(self, name: str) -> bool:
+        """Says whether a name stands in another file."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +28,7 @@ class CompletionRequest:
     ``is_asked_for`` says that the user asked, so that something is better than silence.
     ``document`` names it, so that what is typed as suggested goes on with the suggestion ("" for
     none). ``n_wanted`` suggestions, one from another, are wanted, as far as the model has any.
+    ``workspace`` is what is known of other files, None for nothing.
     """
 
     text: str
@@ -19,6 +36,7 @@ class CompletionRequest:
     is_asked_for: bool = False
     document: str = ""
     n_wanted: int = 1
+    workspace: OtherFiles | None = None
 
     @property
     def around(self) -> tuple[str, str]:
@@ -39,6 +57,7 @@ class CompletionResult:
         is_rest: Whether it is the rest of what was shown before, for which no model was asked.
         log_prob: Of the first line written and its end, in nats, given what was typed already.
         confidence: How sure one may be of that line, between 0 and 1; 0 if nothing was written.
+        n_unknown_names: How many names it uses that stand nowhere else, if it came to that.
         others: Further suggestions, if they were wanted.
     """
 
@@ -56,6 +75,7 @@ class CompletionResult:
     total_ms: float = 0.0
     log_prob: float = 0.0
     confidence: float = 0.0
+    n_unknown_names: int = 0
     others: "tuple[Alternative, ...]" = ()
 
 

@@ -1,23 +1,24 @@
-"""How far a suggestion goes: to the end of a line, or of a block; decided around the cursor.
+"""How far a suggestion goes: to the end of a line, a block or a function; decided at the cursor.
 
-Pure functions of the text. :func:`scope_at` reads the lines around the cursor;  :func:`cut` ends a
-text at its scope and says whether the end was reached, so that the decoder stops at the same place
-where the text is cut. It looks at lines and indentation only: the file is usually broken while it
-is typed, and what a parser could add is not this module's work.
+:func:`scope_at` asks the grammar (:mod:`server.syntax`) what begins at the cursor; where the text
+is too broken for an answer, the line above. :func:`cut` ends a text at its scope and says whether
+the end was reached, so that the decoder stops at the same place where the text is cut.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+from server.syntax.lexical import open_behind, unit_of
+from server.syntax.tree import MARK, block_opened_before_mark, function_around_mark
+
+Wanted = Literal["auto", "line", "block", "function"]
 
 _TAB_COLUMNS = 8
 _OPENER = re.compile(
     r"(?:async|def|class|if|elif|else|for|while|with|try|except|finally|match|case)\b.*:\s*(?:#.*)?$"
 )
-_SIGNATURE_END = re.compile(r"[)\]].*:\s*(?:#.*)?$")  # of a head that runs over several lines
-_SIGNATURE_START = re.compile(r"(?:async\s+def|def|class)\b")
-_QUOTES = re.compile(r"[rRuU]?(\"\"\"|''')")
-_DOCSTRING_LINES = 80  # looked through for a docstring's beginning
 
 
 class Extent(StrEnum):
@@ -25,6 +26,15 @@ class Extent(StrEnum):
 
     LINE = "line"
     BLOCK = "block"
+    FUNCTION = "function"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The most lines of a block and of a function."""
+
+    block_lines: int
+    function_lines: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +42,10 @@ class Scope:
     """Where a suggestion has to end.
 
     Attributes:
-        extent: The line, or the block.
+        extent: The line, the block, or the function.
         min_columns: The block's indentation; a line with less does not belong to it.
         may_break: Whether a line's suggestion may begin on the next line.
-        max_lines: Of a block.
+        max_lines: Of a block or a function.
     """
 
     extent: Extent
@@ -44,23 +54,32 @@ class Scope:
     max_lines: int = 1
 
 
-def scope_at(prefix: str, suffix: str, *, max_block_lines: int) -> Scope:
-    """Decides by the cursor's line and the last line with text above it."""
-    *above, head = prefix.split("\n")
+def scope_at(prefix: str, suffix: str, *, limits: Limits, wanted: Wanted = "auto") -> Scope:
+    """Decides by what the grammar makes of the cursor's place.
+
+    Args:
+        prefix: The text before the cursor.
+        suffix: The text behind it.
+        limits: Of what is longer than a line.
+        wanted: "auto" goes on to a block's end where one begins; "line" never does; "block" and
+            "function" do so in the middle of one too.
+    """
+    head = prefix.rpartition("\n")[2]
     tail = suffix.partition("\n")[0]
     if tail.strip():
         return Scope(extent=Extent.LINE, may_break=False)
-    if head.strip():
-        columns = _columns_of_block_after([*above, head])
-    else:
-        while above and not above[-1].strip():
-            above.pop()
-        columns = _columns_of_block_after(above)
-        if columns is not None:
-            columns = max(columns, indentation_columns(head))
-    if columns is None:
+    if wanted == "line":
         return Scope(extent=Extent.LINE)
-    return Scope(extent=Extent.BLOCK, min_columns=columns, max_lines=max_block_lines)
+    found = _beginning(prefix, head)
+    if found is None and wanted != "auto" and not head.strip():
+        found = _within(prefix, head, wanted)
+    if found is None:
+        return Scope(extent=Extent.LINE)
+    extent, columns = found
+    if wanted == "block":
+        extent = Extent.BLOCK
+    most = limits.function_lines if extent is Extent.FUNCTION else limits.block_lines
+    return Scope(extent=extent, min_columns=columns, max_lines=most)
 
 
 def cut(text: str, scope: Scope) -> tuple[str, bool]:
@@ -103,41 +122,36 @@ def _cut_block(text: str, scope: Scope) -> tuple[str, bool]:
     return text, False
 
 
-def _columns_of_block_after(lines: list[str]) -> int | None:
-    """Returns the least indentation of the block that ``lines`` have just opened, if any."""
-    if not lines:
+def _beginning(prefix: str, head: str) -> tuple[Extent, int] | None:
+    """Returns what begins at the cursor, with its least indentation; None within a block."""
+    unit = unit_of(prefix)
+    if not open_behind(head, unit.before).is_nothing:
         return None
-    last = lines[-1].strip()
-    columns = indentation_columns(lines[-1])
-    if _OPENER.match(last) or (_SIGNATURE_END.match(last) and _opens_signature(lines)):
-        return columns + 1
-    start = _docstring_start(lines)
-    if start is not None and start > 0 and _columns_of_block_after(lines[:start]) is not None:
-        return indentation_columns(lines[start])
+    above = unit.text.rstrip().expandtabs(_TAB_COLUMNS)
+    line = above.rpartition("\n")[2]
+    line_columns = indentation_columns(line)
+    own_columns = 0 if head.strip() else indentation_columns(head)
+    for columns in (line_columns + 1, line_columns):  # the second behind a docstring
+        margin = " " * max(own_columns, columns)
+        opened = block_opened_before_mark(f"{above}\n{margin}{MARK}")
+        if opened is not None:
+            extent = Extent.FUNCTION if opened.is_function else Extent.BLOCK
+            return extent, max(opened.column + 1, own_columns)
+    if _OPENER.match(line.strip()):
+        return Extent.BLOCK, max(line_columns + 1, own_columns)
     return None
 
 
-def _opens_signature(lines: list[str]) -> bool:
-    """Says whether the last line closes a ``def`` or ``class`` that began above at its column."""
-    columns = indentation_columns(lines[-1])
-    for line in reversed(lines[-_DOCSTRING_LINES:-1]):
-        if line.strip() and indentation_columns(line) <= columns:
-            return bool(_SIGNATURE_START.match(line.strip()))
-    return False
-
-
-def _docstring_start(lines: list[str]) -> int | None:
-    """Returns the index of the line where the docstring begins that the last line ends."""
-    last = lines[-1].strip()
-    if not last.endswith(('"""', "'''")):
+def _within(prefix: str, head: str, wanted: Wanted) -> tuple[Extent, int] | None:
+    """Returns the rest of the block or function that the cursor's empty line stands in."""
+    unit = unit_of(prefix)
+    if not unit.before.is_nothing:
         return None
-    quotes = last[-3:]
-    opened = _QUOTES.match(last)
-    if opened and last.count(quotes) == 2:  # noqa: PLR2004 - opened and closed in one line
-        return len(lines) - 1
-    for index in range(len(lines) - 2, max(-1, len(lines) - 2 - _DOCSTRING_LINES), -1):
-        line = lines[index].strip()
-        if quotes in line:
-            opened = _QUOTES.match(line)
-            return index if opened and line.count(quotes) == 1 else None
-    return None
+    above = unit.text.rstrip().expandtabs(_TAB_COLUMNS)
+    columns = indentation_columns(head) or indentation_columns(above.rpartition("\n")[2])
+    if columns == 0:
+        return None
+    if wanted == "block":
+        return Extent.BLOCK, columns
+    column = function_around_mark(f"{above}\n{' ' * columns}{MARK}")
+    return None if column is None else (Extent.FUNCTION, column + 1)

@@ -10,25 +10,30 @@ from pathlib import Path
 from typing import Literal
 
 from server.confidence import Eagerness
+from server.scope import Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSettings:
-    """How much of the document the model sees.
+    """How much of the document, and of others, the model sees.
 
     ``prefix_tokens`` stand before the cursor and ``suffix_tokens`` behind it, at the most; both
     shrink together if the model's context is smaller. The first line seen moves down in steps of
-    ``step_lines``, so that what the model has computed stays valid while typing.
+    ``step_lines``, so that what the model has computed stays valid while typing. Before all
+    that stand ``workspace_tokens`` of the workspace's own modules and of files edited lately; 0 for
+    none.
     """
 
     prefix_tokens: int = 512
     suffix_tokens: int = 160
     step_lines: int = 16
+    workspace_tokens: int = 128
 
     def __post_init__(self) -> None:
         _at_least("prefix_tokens", self.prefix_tokens, 1)
         _at_least("suffix_tokens", self.suffix_tokens, 0)
         _at_least("step_lines", self.step_lines, 1)
+        _at_least("workspace_tokens", self.workspace_tokens, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +41,30 @@ class SuggestionSettings:
     """What is suggested.
 
     ``eagerness`` says how sure the model has to be of a suggestion's first line; "always" shows
-    whatever it writes. The rest says how long a suggestion may be: of a line, and of a block.
+    whatever it writes. ``extent`` "auto" suggests a line, or all of a block or function that begins
+    at the cursor; "line" never more than a line, "block" and "function" the rest of one also in its
+    middle. The rest says how long a suggestion may be.
     """
 
     eagerness: Eagerness = "balanced"
+    extent: Wanted = "auto"
     max_line_tokens: int = 40
     max_block_tokens: int = 128
     max_block_lines: int = 12
+    max_function_tokens: int = 160
+    max_function_lines: int = 16
 
     def __post_init__(self) -> None:
         _at_least("max_line_tokens", self.max_line_tokens, 1)
         _at_least("max_block_tokens", self.max_block_tokens, 1)
         _at_least("max_block_lines", self.max_block_lines, 1)
+        _at_least("max_function_tokens", self.max_function_tokens, 1)
+        _at_least("max_function_lines", self.max_function_lines, 1)
+
+    @property
+    def longest_tokens(self) -> int:
+        """The most tokens of any suggestion."""
+        return max(self.max_line_tokens, self.max_block_tokens, self.max_function_tokens)
 
 
 @dataclass(frozen=True, kw_only=True)

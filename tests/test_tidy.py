@@ -41,6 +41,8 @@ FORBIDDEN_IMPORTS = [
 DOORS = {
     "pygls": ("server.lsp", "server.__main__"),
     "lsprotocol": ("server.lsp", "server.__main__"),
+    "tree_sitter": ("server.syntax.tree",),
+    "tree_sitter_python": ("server.syntax.tree",),
     "google": ("training.corpus.bigquery",),
     "datatrove": ("training.cluster",),
     "huggingface_hub": ("training.publish.hub",),

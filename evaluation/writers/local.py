@@ -7,7 +7,7 @@ from evaluation.config import Generation
 from evaluation.problems.problem import Problem
 from evaluation.writers.writer import problem_seed, stops_of
 from server.completer import Completer
-from training.artifact.directory import WEIGHTS_FILE
+from training.artifact.directory import WEIGHTS_FILE, load_artifact
 from training.artifact.files import file_sha256
 
 
@@ -23,7 +23,7 @@ class LocalWriter:
 
     def __init__(self, model: Path) -> None:
         self._completer = Completer.load(model)
-        weights = self._completer.artifact.weights.values()
+        weights = load_artifact(model).weights.values()
         self._identity = {
             "model": str(model),
             "weights_sha256": file_sha256(model / WEIGHTS_FILE),

@@ -8,32 +8,11 @@ Source: Holtzman et al. 2019, "The Curious Case of Neural Text Degeneration", ar
 """
 
 import random
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How to choose; a temperature of 0 is greedy, whatever the rest says."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature <= 100:  # noqa: PLR2004 - beyond it nothing but noise
-            raise ValueError(f"temperature is {self.temperature}, wanted 0 to 100")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}, wanted more than 0 and at most 1")
-
-    def source(self, sequence: int) -> random.Random:
-        """Returns the source of randomness of one sequence."""
-        return random.Random(f"{self.seed}/{sequence}")
-
-
-GREEDY = Sampling()
+from server.engine.task import Sampling
 
 
 def choose(scores: Tensor, sampling: Sampling, source: random.Random) -> int:

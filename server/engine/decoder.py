@@ -12,86 +12,18 @@ Tensor legend: B sequences, T new tokens, C embedding width, V vocabulary.
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from server.engine.caches import Kept, KeptCaches
-from server.engine.choice import GREEDY, Sampling, choose
+from server.engine.choice import choose
 from server.engine.drafts import Drafts
 from server.engine.healing import VocabularyIndex
 from server.engine.network import Network
-
-
-class Ending(StrEnum):
-    """Why a sequence ended."""
-
-    END_OF_TEXT = "end of text"  # the model closed it
-    FINISHED = "finished"  # the caller's predicate was met
-    MAX_TOKENS = "max tokens"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What to write.
-
-    Attributes:
-        prompt: Ids, at least one, fewer than the model has positions.
-        owed: Bytes that the output must begin with; they are not part of the result.
-        max_new_tokens: For each sequence; those that only pay back ``owed`` do not count.
-        n_sequences: How many continuations.
-        first_sequence: The number of the first of them, for its source of randomness.
-        sampling: How each token is chosen.
-        is_finished: Told the bytes written so far, says whether that is enough.
-        should_stop: The stop flag.
-        similar: Ids of other texts that what is written may repeat, the likeliest first.
-    """
-
-    prompt: Sequence[int]
-    owed: bytes = b""
-    max_new_tokens: int
-    n_sequences: int = 1
-    first_sequence: int = 0
-    sampling: Sampling = GREEDY
-    is_finished: Callable[[bytes], bool] | None = None
-    should_stop: Callable[[], bool] | None = None
-    similar: Sequence[Sequence[int]] = ()
-
-
-@dataclass(kw_only=True)
-class Written:
-    """One continuation.
-
-    Attributes:
-        ids: Its tokens.
-        text: Their bytes behind what was owed.
-        ends: For each token, how much of ``text`` there was with it.
-        log_probs: Of each token, in nats, given what was still owed.
-    """
-
-    ids: list[int] = field(default_factory=list)
-    text: bytes = b""
-    ends: list[int] = field(default_factory=list)
-    log_probs: list[float] = field(default_factory=list)
-    ending: Ending | None = None
-
-
-@dataclass(kw_only=True)
-class Decoding:
-    """The outcome of a task and what it took."""
-
-    written: list[Written]
-    prompt_tokens: int
-    reused_tokens: int
-    computed_tokens: int = 0
-    new_tokens: int = 0
-    steps: int = 0  # of the model, after the prompt
-    guessed_tokens: int = 0
-    first_token_s: float | None = None
+from server.engine.task import Decoding, Ending, Task, Written
 
 
 @dataclass(kw_only=True)

@@ -22,9 +22,10 @@ import torch
 
 from server.completer import BUNDLED_MODEL
 from server.context import Budget, window_at
-from server.engine.decoder import Decoder, Task
+from server.engine.decoder import Decoder
 from server.engine.machine import use_threads
 from server.engine.network import Network
+from server.engine.task import Task
 from server.prompt import PromptBuilder
 from server.settings import Settings
 from training.artifact.directory import load_artifact

@@ -18,8 +18,6 @@ import pytest
 import torch
 
 from server.completer import Completer
-from server.settings import Settings
-from training.artifact.directory import load_artifact
 from training.artifact.gpt2 import GPT2
 from training.artifact.schema import load_toml, to_mapping
 from training.artifact.tokenizer import CodeTokenizer
@@ -36,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_without_a_stop_string_all_is_kept(tiny_artifact, known_module):
     """CodeParrot cut at the last stop string; without one the completion was empty."""
-    completer = Completer(load_artifact(tiny_artifact), Settings())
+    completer = Completer.load(tiny_artifact)
     prompt = known_module[: known_module.index("    total = 0.0")]
     settings = {"n": 1, "max_new_tokens": 24, "temperature": 0.01, "top_p": 1.0, "seed": 0}
     (whole,) = completer.generate(prompt, **settings)

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from server.engine.caches import KeptCaches, common_length
-from server.engine.choice import Sampling, choose
-from server.engine.decoder import Decoder, Ending, Task
+from server.engine.choice import choose
+from server.engine.decoder import Decoder
 from server.engine.drafts import Drafts
 from server.engine.healing import VocabularyIndex
 from server.engine.machine import chosen_precision, fastest_precision
 from server.engine.matrices import make_matrix
 from server.engine.network import Network
+from server.engine.task import Ending, Sampling, Task
 from training.artifact.directory import load_artifact
 
 

@@ -3,14 +3,17 @@
 import pytest
 
 from server.postprocess import RULES, Suggestion, Surroundings, refine
-from server.scope import Extent, cut, scope_at
+from server.scope import Extent, Limits, cut, scope_at
+from server.syntax.fitting import Fitter
 
+LIMITS = Limits(block_lines=5, function_lines=9)
 DEF = "class A:\n    def f(\n        self,\n    ) -> int:\n"
 
 
 def shown(prefix, text, suffix="", *, is_whole=True, max_block_lines=12):
-    scope = scope_at(prefix, suffix, max_block_lines=max_block_lines)
-    around = Surroundings.of(prefix, suffix, scope)
+    limits = Limits(block_lines=max_block_lines, function_lines=max_block_lines)
+    scope = scope_at(prefix, suffix, limits=limits)
+    around = Surroundings.of(prefix, suffix, scope, Fitter.at(prefix, suffix))
     return refine(Suggestion(text=text, is_whole=is_whole), around)
 
 
@@ -18,26 +21,48 @@ def shown(prefix, text, suffix="", *, is_whole=True, max_block_lines=12):
     ("prefix", "suffix", "extent"),
     [
         ("x = 1\ny = ", "", Extent.LINE),
-        ("def f(x):", "", Extent.BLOCK),
-        ("def f(x):\n    ", "", Extent.BLOCK),
-        ("def f(x):\n\n    ", "\n\n\ndef g(): ...", Extent.BLOCK),
+        ("def f(x):", "", Extent.FUNCTION),
+        ("def f(x):\n    ", "", Extent.FUNCTION),
+        ("def f(x):\n\n    ", "\n\n\ndef g(): ...", Extent.FUNCTION),
         ("def f(x):", "  # keep", Extent.LINE),
-        ("def f(x):  # why\n", "", Extent.BLOCK),
-        ('def f(x):\n    """Do."""\n    ', "", Extent.BLOCK),
-        ('def f(x):\n    """Do.\n\n    More.\n    """\n    ', "", Extent.BLOCK),
+        ("def f(x):  # why\n", "", Extent.FUNCTION),
+        ('def f(x):\n    """Do."""\n    ', "", Extent.FUNCTION),
+        ('def f(x):\n    """Do.\n\n    More.\n    """\n    ', "", Extent.FUNCTION),
         ('x = 1\ny = """\nabc\n"""\n', "", Extent.LINE),
         ("x = {'a':", "", Extent.LINE),
         ("for x in y:\n    ", "", Extent.BLOCK),
         ("for x in y:\n    a = x\n    ", "", Extent.LINE),
-        (DEF + "        ", "", Extent.BLOCK),
+        (DEF + "        ", "", Extent.FUNCTION),
         ("x = foo(\n    a,\n)[1:", "", Extent.LINE),
         ("else:\n\t", "", Extent.BLOCK),
+        ("if a and (\n    b\n):\n    ", "", Extent.BLOCK),
+        ("class A:\n    x = f(\n\n    def g(self):\n        ", "", Extent.BLOCK),
+        ('"""\nif this:\n    ', "", Extent.LINE),
+        ("x = [\n    i for i in y if z:", "", Extent.LINE),
+        ("try:\n    ", "", Extent.BLOCK),
+        ("match x:\n    case 1:\n        ", "", Extent.BLOCK),
         ("", "", Extent.LINE),
     ],
 )
 def test_the_syntax_around_the_cursor_decides_how_much(prefix, suffix, extent):
     """A whole block in the middle of a line, or one line of a body, is not what one wants."""
-    assert scope_at(prefix, suffix, max_block_lines=5).extent is extent
+    assert scope_at(prefix, suffix, limits=LIMITS).extent is extent
+
+
+def test_the_user_decides_too():
+    """Who wants single lines only, or more at once, says so."""
+    inside = "def f(x):\n    a = x\n    if a:\n        b = a\n        "
+
+    def extent(prefix, wanted):
+        scope = scope_at(prefix, "", limits=LIMITS, wanted=wanted)
+        return scope.extent, scope.min_columns
+
+    assert extent("def f(x):", "line") == (Extent.LINE, 0)
+    assert extent("def f(x):", "block") == (Extent.BLOCK, 1)
+    assert extent(inside, "auto") == (Extent.LINE, 0)
+    assert extent(inside, "block") == (Extent.BLOCK, 8)
+    assert extent(inside, "function") == (Extent.FUNCTION, 1)
+    assert extent("x = 1\n", "function") == (Extent.LINE, 0)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +80,7 @@ def test_the_syntax_around_the_cursor_decides_how_much(prefix, suffix, extent):
 )
 def test_a_suggestion_ends_at_its_line_or_block(prefix, written, kept):
     """Text from the next function must neither be shown nor waited for."""
-    scope = scope_at(prefix, "", max_block_lines=9)
+    scope = scope_at(prefix, "", limits=LIMITS)
     assert cut(written, scope) == (kept, True)
     seen_end = [cut(written[:n], scope) for n in range(len(written) + 1)]
     assert all(text == kept for text, is_ended in seen_end if is_ended)
@@ -80,7 +105,7 @@ def test_a_block_has_at_most_so_many_lines():
         ('open("', 'a.txt")', '")', "a.txt", 0),
         ("x = ", "1", "  # keep", "1", 0),
         ("x = ", "foo + 1", " + 1", "foo", 0),
-        ("x = a if b ", "done", "else 0", "done", 0),
+        ('f("', "done", 'else")', "done", 0),
         ("x = [", "i for i in y]", "", "i for i in y]", 0),
         ("d[", "'k'] = 1", "]", "'k'] = 1", 1),
     ],
@@ -139,3 +164,46 @@ def test_good_suggestions_pass_unchanged(prefix, text, suffix):
     """A rule that bites too often costs the user good suggestions without a sign."""
     suggestion = shown(prefix, text, suffix)
     assert (suggestion.text, suggestion.covered, suggestion.rules) == (text, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "suffix", "result"),
+    [
+        ("x = foo", "(a, b))", "", "(a, b)"),
+        ("x = foo(", "a, b", "\ny = 1", "a, b)"),
+        ("x = foo(", "a, b,", "\n    c)", "a, b,"),
+        ("x = foo(", "a, b", "\n    + c)", "a, b"),
+        ("x = foo(", "a, b", "\n)", "a, b"),
+        ("x = [\n    ", "f(1", "\n    2,\n]", "f(1)"),
+        ("def f():\n    ", "return return", "", ""),
+        ("def f():\n    ", "x = 1\n    y = = 2\n    z", "", "x = 1"),
+        ("x = 'a", "bc", "", ""),
+        ("x = 'a", "bc", "'", "bc"),
+        ("if a:\n    b\nel", "se:\n    c", "", "se:"),
+        ("if a:\n    b\nel", "se: x y", "", ""),
+        ("x = ) 1\ny = = ", "2 2", "", "2 2"),  # nothing can be said behind what is broken
+        ("# it's ", "never a string (", "", "never a string ("),
+        ('"""It\'s ', "never a call (", "", "never a call ("),
+    ],
+)
+def test_only_what_fits_the_grammar_is_shown(prefix, text, suffix, result):
+    """A suggestion that breaks the statement costs more than it saves."""
+    assert shown(prefix, text, suffix).text == result
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "result"),
+    [
+        (
+            "def f():\n\tif a:",
+            "\n                b\n                if c:\n                        d",
+            "\n\t\tb\n\t\tif c:\n\t\t\td",
+        ),
+        ("def f():\n  if a:", "\n\t\tb", "\n    b"),
+        ("def f():\n    if a:", "\n        b", "\n        b"),
+        ("def f():", "\n    b", "\n    b"),
+    ],
+)
+def test_a_suggestion_indents_as_the_text_does(prefix, text, result):
+    """Tabs and spaces in one block are an error in Python."""
+    assert shown(prefix, text).text == result

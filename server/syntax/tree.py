@@ -1,0 +1,182 @@
+"""The grammar's view of a text, by tree-sitter, which makes a tree of anything.
+
+The cursor is marked by a name that stands in no program, so that a tree can be asked what that
+name would be. The only module that knows tree-sitter. Texts are those of one statement at the
+outermost level (:func:`server.syntax.lexical.unit_of`); of a longer one only its end is looked at.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import tree_sitter_python
+from tree_sitter import Language, Node, Parser
+
+MARK = "parrotlet_cursor_"
+_PARSER = Parser(Language(tree_sitter_python.language()))
+_CLAUSES = {
+    "function_definition",
+    "class_definition",
+    "if_statement",
+    "elif_clause",
+    "else_clause",
+    "for_statement",
+    "while_statement",
+    "try_statement",
+    "except_clause",
+    "finally_clause",
+    "with_statement",
+    "case_clause",
+}
+_BINDING = {  # a node's kind, and the field whose names it binds
+    "assignment": "left",
+    "for_statement": "left",
+    "for_in_clause": "left",
+    "named_expression": "name",
+    "function_definition": "name",
+    "class_definition": "name",
+    "as_pattern": "alias",
+    "default_parameter": "name",
+    "typed_default_parameter": "name",
+}
+_BINDING_ALL = {  # whatever name stands in one of these is bound
+    "parameters",
+    "lambda_parameters",
+    "typed_parameter",
+    "as_pattern_target",
+    "dotted_name",
+    "aliased_import",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedBlock:
+    """A block whose first statement stands at the cursor."""
+
+    kind: str  # of the statement or clause that opened it, as the grammar calls it
+    column: int  # of that statement, in bytes
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it is the body of a function."""
+        return self.kind == "function_definition"
+
+
+def block_opened_before_mark(text: str) -> OpenedBlock | None:
+    """Returns the block that begins at ``MARK``, at most behind a docstring and comments."""
+    source = text.encode("utf-8", "replace")
+    node = _node_at_mark(source)
+    statement = None if node is None else node.parent
+    if node is None or statement is None or statement.type != "expression_statement":
+        return None
+    block = statement.parent
+    if block is None or block.type != "block":
+        return None
+    owner = block.parent
+    if owner is None or owner.type not in _CLAUSES or not _is_first(statement, block):
+        return None
+    return OpenedBlock(kind=owner.type, column=_column(owner))
+
+
+def function_around_mark(text: str) -> int | None:
+    """Returns the column of the innermost function that ``MARK`` stands in, None outside."""
+    node = _node_at_mark(text.encode("utf-8", "replace"))
+    while node is not None and node.type != "function_definition":
+        node = node.parent
+    return None if node is None else node.start_point[1]
+
+
+def errors_from(text: str, start: int) -> int:
+    """Counts the places behind character ``start`` that fit no grammar, or reach over it."""
+    source = text.encode("utf-8", "replace")
+    start_byte = len(text[:start].encode("utf-8", "replace"))
+    root = _PARSER.parse(source).root_node
+    return sum(node.end_byte >= start_byte for node in _faults(root)) if root.has_error else 0
+
+
+def names_in(text: str, start: int) -> tuple[list[str], set[str]]:
+    """Returns the names that end behind character ``start`` and are used, and those bound there.
+
+    Neither attributes, nor the names of keyword arguments, nor what an import names are uses.
+    """
+    source = text.encode("utf-8", "replace")
+    start_byte = len(text[:start].encode("utf-8", "replace"))
+    used: list[str] = []
+    bound: set[str] = set()
+    for node in _walk(_PARSER.parse(source).root_node):
+        if node.type != "identifier" or node.end_byte <= start_byte:
+            continue
+        name = (node.text or b"").decode("utf-8", "replace")
+        if _is_bound(node):
+            bound.add(name)
+        elif _is_use(node):
+            used.append(name)
+    return used, bound
+
+
+def _node_at_mark(source: bytes) -> Node | None:
+    at = source.rfind(MARK.encode())
+    root = _PARSER.parse(source).root_node
+    return root.descendant_for_byte_range(at, at + len(MARK)) if at >= 0 else None
+
+
+def _is_first(statement: Node, block: Node) -> bool:
+    for child in block.named_children:
+        if child.id == statement.id:
+            return True
+        is_docstring = child.type == "expression_statement" and [
+            inner.type for inner in child.named_children
+        ] == ["string"]
+        if child.type != "comment" and not is_docstring:
+            return False
+    return False
+
+
+def _column(owner: Node) -> int:
+    """Returns the column of the line that a clause's statement begins in."""
+    while owner.type.endswith("_clause") and owner.type != "case_clause":
+        if owner.parent is None:
+            break
+        owner = owner.parent
+    return owner.start_point[1]
+
+
+def _faults(node: Node) -> Iterator[Node]:
+    if node.is_error or node.is_missing:
+        yield node
+    elif node.has_error:
+        for child in node.children:
+            yield from _faults(child)
+
+
+def _walk(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children))
+
+
+def _is_use(node: Node) -> bool:
+    parent = node.parent
+    if parent is None or parent.type in {"dotted_name", "aliased_import"}:
+        return False
+    if parent.type == "attribute":
+        return parent.child_by_field_name("object") == node
+    if parent.type == "keyword_argument":
+        return parent.child_by_field_name("value") == node
+    return parent.type not in {"global_statement", "nonlocal_statement"}
+
+
+def _is_bound(node: Node) -> bool:
+    """Says whether a name is given a value where it stands."""
+    child, parent = node, node.parent
+    while parent is not None:
+        if parent.type in _BINDING_ALL:
+            return True
+        field = _BINDING.get(parent.type)
+        if field is not None:
+            return parent.child_by_field_name(field) == child
+        if not parent.type.endswith(("pattern", "pattern_list", "_list", "tuple", "list")):
+            return False
+        child, parent = parent, parent.parent
+    return False

@@ -1,0 +1,1 @@
+"""Who writes a suggestion: the model on this machine, or a server elsewhere."""

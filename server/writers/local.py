@@ -1,0 +1,78 @@
+"""The artifact's model on this machine: window to prompt, prompt to the engine."""
+
+from server.confidence import Calibration
+from server.engine.decoder import Decoder
+from server.engine.machine import chosen_precision, use_threads
+from server.engine.network import Network
+from server.engine.task import Decoding, Task
+from server.prompt import PromptBuilder
+from server.settings import EngineSettings
+from server.writers.writer import Order
+from training.artifact.directory import Artifact
+from training.artifact.errors import ArtifactError
+
+_MIN_WINDOW_TOKENS = 12  # a model with less room than this could not see a line
+
+
+class LocalWriter:
+    """Writes with one artifact; keeps what it has computed of the last documents."""
+
+    def __init__(self, artifact: Artifact, settings: EngineSettings) -> None:
+        use_threads(settings.threads)
+        precision = chosen_precision(settings.precision)
+        self._decoder = Decoder(
+            Network(artifact.config, artifact.weights, precision),
+            artifact.tokenizer.byte_table,
+            chunk_tokens=settings.chunk_tokens,
+            cache_bytes=settings.cache_mib << 20,
+            max_guesses=settings.max_guesses,
+        )
+        self._prompts = PromptBuilder(artifact, heal_tokens=settings.heal_tokens)
+        self._heal_tokens = settings.heal_tokens
+        self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
+        self._calibration = Calibration.of(artifact.manifest.evaluation)
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens the model sees."""
+        return self._context_tokens
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the artifact tells of itself."""
+        return self._calibration
+
+    def count(self, text: str) -> int:
+        """Returns how many tokens a line has."""
+        return self._prompts.count(text)
+
+    def room(self, max_new_tokens: int) -> int:
+        """Returns the most tokens of a window that leaves room for ``max_new_tokens``.
+
+        Raises:
+            ArtifactError: There is next to none.
+        """
+        room = self._context_tokens - max_new_tokens - self._heal_tokens
+        room -= self._prompts.overhead_tokens
+        if room < _MIN_WINDOW_TOKENS:
+            raise ArtifactError(
+                f"the model sees {self._context_tokens} tokens, too few for {max_new_tokens} new"
+                " ones; ask for fewer or use a model with a longer context"
+            )
+        return room
+
+    def write(self, order: Order) -> Decoding:
+        """Writes behind a window's prefix."""
+        room = self.room(order.max_new_tokens) + self._prompts.overhead_tokens
+        prompt = self._prompts.build(order.window, max_tokens=room)
+        task = Task(
+            prompt=prompt.ids,
+            owed=prompt.owed,
+            max_new_tokens=order.max_new_tokens,
+            n_sequences=order.n_sequences,
+            first_sequence=order.first_sequence,
+            sampling=order.sampling,
+            is_finished=order.is_finished,
+            should_stop=order.should_stop,
+        )
+        return self._decoder.run(task)

@@ -1,0 +1,62 @@
+"""What the completer needs of whoever writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.confidence import Calibration
+from server.context import Window
+from server.engine.task import GREEDY, Decoding, Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to write.
+
+    Attributes:
+        window: What stands around the cursor.
+        max_new_tokens: For each sequence.
+        n_sequences: How many continuations.
+        first_sequence: The number of the first of them, for its source of randomness.
+        sampling: How each token is chosen.
+        is_finished: Told the bytes written so far, says whether that is enough.
+        should_stop: The stop flag.
+    """
+
+    window: Window
+    max_new_tokens: int
+    n_sequences: int = 1
+    first_sequence: int = 0
+    sampling: Sampling = GREEDY
+    is_finished: Callable[[bytes], bool] | None = None
+    should_stop: Callable[[], bool] | None = None
+
+
+class Writer(Protocol):
+    """Continues text; one order at a time, of one thread."""
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens are seen, those that are written included."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How sure a line is to be right, by its probability."""
+        ...
+
+    def count(self, text: str) -> int:
+        """Returns how many tokens a line has."""
+        ...
+
+    def room(self, max_new_tokens: int) -> int:
+        """Returns how many tokens a window may have that leaves room for so many new ones.
+
+        Raises:
+            ArtifactError: There is next to none.
+        """
+        ...
+
+    def write(self, order: Order) -> Decoding:
+        """Writes behind a window's prefix."""
+        ...
