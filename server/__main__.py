@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     _set_up_logs(arguments.log_level)
-    from server.lsp import create_server  # noqa: PLC0415 - --help and mistakes need no pygls
+    from server.lsp.features import create_server  # noqa: PLC0415 - --help and mistakes need no pygls
 
     server = create_server({"model": arguments.model, "event_log": arguments.event_log})
     with _claimed_stdout() as protocol_out:
@@ -68,6 +68,7 @@ def _set_up_logs(level: str) -> None:
         level=level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    os.environ["PARROTLET_LOG_LEVEL"] = level.upper()  # the worker's too
     if level != "debug":  # pygls logs whole messages, with the user's text, at INFO and ERROR
         for name in ("pygls", "lsprotocol"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -87,6 +87,16 @@ class Completer:
                 self._typing.remember(request.document, rest)
             return result
 
+    def is_typed_through(self, request: CompletionRequest) -> bool:
+        """Says whether the answer is the rest of what was shown before, without the model."""
+        with self._lock:
+            rest = self._typing.rest(request.document, *request.around)
+        return request.n_wanted == 1 and rest is not None
+
+    def about(self) -> dict[str, object]:
+        """Returns what writes here, for people who ask after its health."""
+        return self._writer.about()
+
     def _written(
         self,
         request: CompletionRequest,

@@ -1,27 +1,33 @@
-"""The completer in a thread of its own, for an event loop that must never wait.
+"""The completer in a process of its own, for an event loop that must never wait.
 
-It loads the model after the protocol's handshake, runs one request at a time, lets a newer request
-for a document take the place of an older one, and reports its state. It knows no protocol; ``lsp``
-is its caller, and torch is imported in its thread only, so that the handshake does not wait.
+It has the model loaded after the protocol's handshake, lets a newer request for a document take the
+place of an older one, computes ahead, reports its state, and starts the worker again when it is
+gone. It knows no protocol; ``lsp`` is its caller.
 """
 
+import dataclasses
+import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Any
 
 from server.confidence import UNSURE
+from server.events import EventLog
 from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
-from training.artifact.errors import ParrotletError
+from server.worker.host import WorkerProcess
+from server.worker.messages import Known, request_to_json, result_from_json
+from training.artifact.schema import to_mapping
 
-if TYPE_CHECKING:
-    from server.completer import Completer
-    from server.events import EventLog
+_MOST_DEATHS = 3  # within so many seconds; after them the worker stays away
+_DEATHS_S = 60.0
+_PIECE_CHARS = 1 << 16  # of a document too long to be sent whole; it is cut where a piece begins
+_PIECES = 8
 
 _log = logging.getLogger(__name__)
 
@@ -33,123 +39,249 @@ class State(StrEnum):
     READY = "ready"
     BUSY = "busy"
     IDLE = "idle"
+    OFF = "off"
     ERROR = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ticket:
-    """A request under way: set ``stop`` to end it, wait for ``future``."""
+    """A request under way: wait for ``future``, whose result is None if nothing came of it."""
 
+    number: int
+    request: CompletionRequest
     future: Future[CompletionResult | None]
-    stop: threading.Event
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has ended without a result."""
+        return self.future.done() and self.future.result() is None
 
 
 class CompletionService:
-    """Owns the engine's thread."""
+    """Owns the worker."""
 
     def __init__(self, report: Callable[[State, str | None], None]) -> None:
         """Starts nothing yet.
 
         Args:
-            report: Told each new state with a reason, from the engine's thread or the caller's.
+            report: Told each new state with a reason, from any thread.
         """
         self._report = report
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-        self._completer: Completer | None = None
+        self._settings = Settings()
+        self._known = Known()
+        self._worker: WorkerProcess | None = None
         self._events: EventLog | None = None
-        self._running: dict[str, Ticket] = {}
-        self._running_lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self._running: dict[int, Ticket] = {}
+        self._newest: dict[str, Ticket] = {}  # of each document
+        self._asked_health: dict[int, Future[dict[str, Any]]] = {}
+        self._deaths: list[float] = []
         self._is_closing = False
+        self.state = State.STARTING
+        self.reason: str | None = None
 
     def start(self, settings: Settings) -> None:
         """Begins to load the model; requests made from now on wait for it."""
-        self._report(State.STARTING, None)
-        self._thread.submit(self._load, settings)
+        self._settings = settings
+        self._events = EventLog(settings.event_log)
+        self._start_worker(None)
+
+    def change(self, settings: Settings) -> None:
+        """Takes other settings; the model is loaded again if they are about the model."""
+        before, self._settings = self._settings, settings
+        if settings.event_log != before.event_log:
+            if self._events is not None:
+                self._events.close()
+            self._events = EventLog(settings.event_log)
+        with self._lock:
+            self._newest.clear()  # what was made by other settings
+        is_same = (settings.model, settings.engine) == (before.model, before.engine)
+        if is_same and self._worker is not None:
+            self._worker.send({"settings": to_mapping(settings)})
+        else:
+            self.restart()
+
+    def restart(self) -> None:
+        """Ends the worker and starts another."""
+        self._deaths.clear()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            threading.Thread(target=worker.close, name="worker's end").start()
+        self._give_up_all()
+        self._start_worker(None)
+
+    def tell(self, known: Known) -> None:
+        """Tells what is known of other files, for requests from now on."""
+        if known == self._known:
+            return
+        self._known = known
+        if self._worker is not None:
+            self._worker.send(_known_message(known))
 
     def submit(self, request: CompletionRequest) -> Ticket:
-        """Queues a request, in place of an older one for the same document.
+        """Sends a request, in place of an older one for the same document.
 
-        The future's result is None if the request was stopped before it began, or if there is no
-        model.
+        One that is under way for the very same place, because it was computed ahead, is taken.
         """
-        uri = request.document
-        self.supersede(uri)
-        stop = threading.Event()
-        ticket = Ticket(future=self._thread.submit(self._complete, request, stop), stop=stop)
-        with self._running_lock:
-            self._running[uri] = ticket
-        ticket.future.add_done_callback(lambda _: self._forget(uri, ticket))
+        ahead = self._newest.get(request.document)
+        if ahead is not None and ahead.request == request and not ahead.is_lost:
+            return ahead
+        self.supersede(request.document)
+        ticket = Ticket(number=next(self._numbers), request=request, future=Future())
+        if self._worker is None or self.state is State.ERROR:
+            ticket.future.set_result(None)
+            return ticket
+        with self._lock:
+            self._running[ticket.number] = ticket
+            self._newest[request.document] = ticket
+        if self.state in {State.READY, State.IDLE}:
+            self.tell_state(State.BUSY)
+        shortened = request_to_json(_shortened(request))
+        self._worker.send({"id": ticket.number, "request": shortened})
         return ticket
 
-    def supersede(self, uri: str) -> None:
+    def supersede(self, document: str) -> None:
         """Stops the request under way for a document, whose answer would be stale."""
-        with self._running_lock:
-            ticket = self._running.pop(uri, None)
+        with self._lock:
+            ticket = self._newest.pop(document, None)
         if ticket is not None:
-            ticket.stop.set()
+            self.cancel(ticket)
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Stops a request."""
+        with self._lock:
+            if self._newest.get(ticket.request.document) is ticket:
+                del self._newest[ticket.request.document]
+        if not ticket.future.done() and self._worker is not None:
+            self._worker.send({"cancel": ticket.number})
 
     def explain(self) -> dict[str, object] | None:
         """Returns how the last request ended, and why; None before the first."""
         return None if self._events is None else self._events.last
 
+    def health(self) -> Future[dict[str, Any]]:
+        """Asks how the worker is; its answer is empty while there is none."""
+        asked: Future[dict[str, Any]] = Future()
+        worker = self._worker
+        if worker is None or self.state in {State.STARTING, State.ERROR}:
+            asked.set_result({})
+            return asked
+        number = next(self._numbers)
+        with self._lock:
+            self._asked_health[number] = asked
+        worker.send({"health": number})
+        return asked
+
     def close(self) -> None:
-        """Stops everything and ends the thread."""
+        """Stops everything and ends the worker."""
         self._is_closing = True
-        for uri in list(self._running):
-            self.supersede(uri)
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+        self._give_up_all()
         if self._events is not None:
             self._events.close()
 
-    def _forget(self, uri: str, ticket: Ticket) -> None:
-        with self._running_lock:
-            if self._running.get(uri) is ticket:
-                del self._running[uri]
+    @property
+    def worker_pid(self) -> int | None:
+        """The worker's process, if there is one."""
+        return None if self._worker is None else self._worker.pid
 
-    def _load(self, settings: Settings) -> None:
-        started = time.perf_counter()
-        try:
-            from server.completer import Completer  # noqa: PLC0415 - imports torch: seconds
-            from server.events import EventLog  # noqa: PLC0415
+    def _start_worker(self, reason: str | None) -> None:
+        self.tell_state(State.STARTING, reason)
+        self._worker = WorkerProcess(self._heard, self._ended)
+        self._worker.send({"load": to_mapping(self._settings)})
+        if self._known != Known():
+            self._worker.send(_known_message(self._known))
 
-            self._events = EventLog(settings.event_log)
-            completer = Completer.load(settings=settings)
-            completer.warm_up()
-        except ParrotletError as error:
-            _log.error("%s", error)
-            self._report(State.ERROR, str(error))
-        except Exception as error:  # noqa: BLE001 - the server must outlive its model
-            _log.exception("the model could not be loaded")
-            self._report(State.ERROR, f"the model could not be loaded ({type(error).__name__})")
+    def _heard(self, message: Mapping[str, Any]) -> None:
+        if "ready" in message:
+            _log.info("ready after %.1f s", message["ready"])
+            self.tell_state(State.READY)
+        elif "error" in message:
+            _log.error("%s", message["error"])
+            self.tell_state(State.ERROR, message["error"])
+            self._give_up_all()
+        elif "health" in message:
+            with self._lock:
+                asked = self._asked_health.pop(message["id"], None)
+            if asked is not None:
+                asked.set_result(dict(message["health"]))
         else:
-            self._completer = completer
-            _log.info("ready after %.1f s", time.perf_counter() - started)
-            self._report(State.READY, None)
+            self._answered(message)
 
-    def _complete(
-        self, request: CompletionRequest, stop: threading.Event
-    ) -> CompletionResult | None:
-        if self._completer is None or self._is_closing:
-            return None
-        if stop.is_set():
-            self._record("cancelled", CompletionResult(reason="superseded before it began"))
-            return None
-        self._report(State.BUSY, None)
-        try:
-            result = self._completer.complete(request, stop.is_set)
-        except Exception as error:  # noqa: BLE001 - and any single request
-            reason = f"the last request failed ({type(error).__name__})"
-            _log.exception("a request failed")
+    def _answered(self, message: Mapping[str, Any]) -> None:
+        with self._lock:
+            ticket = self._running.pop(message["id"], None)
+            is_last = not self._running
+        if ticket is None:
+            return
+        if "failed" in message:
+            reason = f"the last request failed ({message['failed']})"
             self._record("failed", CompletionResult(reason=reason))
-            self._report(State.ERROR, reason)
-            return None
-        self._record(_stage(result, is_stopped=stop.is_set()), result)
-        self._report(State.IDLE, None)
-        return None if stop.is_set() else result
+            self.tell_state(State.ERROR, reason)
+            self.tell_state(State.IDLE)  # the next may not
+            ticket.future.set_result(None)
+            return
+        result, is_stopped = result_from_json(message["result"]), bool(message["is_stopped"])
+        self._record(_stage(result, is_stopped=is_stopped), result)
+        if is_last and self.state is State.BUSY:
+            self.tell_state(State.IDLE)
+        ticket.future.set_result(None if is_stopped else result)
+
+    def _ended(self, how: str) -> None:
+        """Starts another worker, unless too many have died."""
+        if self._is_closing:
+            return
+        _log.error("the engine %s", how)
+        self._worker = None
+        self._give_up_all(f"the engine {how}")
+        now = time.monotonic()
+        self._deaths = [at for at in self._deaths if now - at < _DEATHS_S] + [now]
+        if len(self._deaths) > _MOST_DEATHS:
+            self.tell_state(State.ERROR, f"the engine {how}, {len(self._deaths)} times; restart it")
+        else:
+            self._start_worker(f"the engine {how} and is started again")
+
+    def _give_up_all(self, reason: str | None = None) -> None:
+        """Answers all that wait with nothing; a reason is taken down."""
+        with self._lock:
+            tickets, self._running = list(self._running.values()), {}
+            asked, self._asked_health = list(self._asked_health.values()), {}
+            self._newest.clear()
+        for ticket in tickets:
+            if reason is not None:
+                self._record("failed", CompletionResult(reason=reason))
+            ticket.future.set_result(None)
+        for future in asked:
+            future.set_result({})
 
     def _record(self, stage: str, result: CompletionResult) -> None:
         if self._events is not None:
             self._events.write(stage, result)
+
+    def tell_state(self, state: State, reason: str | None = None) -> None:
+        """Takes a state and tells it."""
+        self.state, self.reason = state, reason
+        self._report(state, reason)
+
+
+def _known_message(known: Known) -> dict[str, Any]:
+    return {"known": {"context": known.context_text, "names": sorted(known.names)}}
+
+
+def _shortened(request: CompletionRequest) -> CompletionRequest:
+    """Returns a request with the part of a very long document that can matter."""
+    half = _PIECE_CHARS * _PIECES
+    if len(request.text) <= 2 * half:
+        return request
+    start = max(0, request.offset - half) // _PIECE_CHARS * _PIECE_CHARS
+    if start:  # at a line's beginning, if one is near
+        newline = request.text.find("\n", start, start + _PIECE_CHARS)
+        start = newline + 1 if newline >= 0 else start
+    text = request.text[start : request.offset + half]
+    return dataclasses.replace(request, text=text, offset=request.offset - start)
 
 
 def _stage(result: CompletionResult, *, is_stopped: bool) -> str:

@@ -43,11 +43,13 @@ class SuggestionSettings:
     ``eagerness`` says how sure the model has to be of a suggestion's first line; "always" shows
     whatever it writes. ``extent`` "auto" suggests a line, or all of a block or function that begins
     at the cursor; "line" never more than a line, "block" and "function" the rest of one also in its
-    middle. The rest says how long a suggestion may be.
+    middle. A suggestion that takes long to make waits for the next key, ``max_debounce_ms`` at the
+    most. The rest says how long a suggestion may be.
     """
 
     eagerness: Eagerness = "balanced"
     extent: Wanted = "auto"
+    max_debounce_ms: int = 150
     max_line_tokens: int = 40
     max_block_tokens: int = 128
     max_block_lines: int = 12
@@ -55,6 +57,7 @@ class SuggestionSettings:
     max_function_lines: int = 16
 
     def __post_init__(self) -> None:
+        _at_least("max_debounce_ms", self.max_debounce_ms, 0)
         _at_least("max_line_tokens", self.max_line_tokens, 1)
         _at_least("max_block_tokens", self.max_block_tokens, 1)
         _at_least("max_block_lines", self.max_block_lines, 1)
@@ -103,12 +106,14 @@ class Settings:
     request, without any of the user's text; None writes none. ``private_globs`` are names or paths
     of files that are left alone, beside those of secrets (``server.privacy.PRIVATE_FILES``).
     ``statistics`` counts what is shown and taken, on this machine only (``server.acceptance``).
+    ``pause_on_battery`` suggests nothing that was not asked for while the machine has no mains.
     """
 
     model: Path | None = None
     event_log: Path | None = None
     private_globs: tuple[str, ...] = ()
     statistics: bool = True
+    pause_on_battery: bool = False
     context: ContextSettings = field(default_factory=ContextSettings)
     suggestion: SuggestionSettings = field(default_factory=SuggestionSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)

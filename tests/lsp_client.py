@@ -22,6 +22,8 @@ class Client:
             stderr=subprocess.PIPE,
         )
         self.seen = []
+        self.configuration = None  # what is answered to workspace/configuration
+        self._write_lock = threading.Lock()
         self.stderr = b""
         self._arrived = queue.Queue()
         self._next_id = 0
@@ -44,12 +46,16 @@ class Client:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
-    def initialize(self, *, encodings=None, options=None, has_inline=True):
+    def initialize(self, *, encodings=None, options=None, has_inline=True, root=None):
         text = {"inlineCompletion": {"dynamicRegistration": False}} if has_inline else {}
         capabilities = {"textDocument": text}
         if encodings:
             capabilities["general"] = {"positionEncodings": encodings}
-        params = {"processId": None, "rootUri": None, "capabilities": capabilities}
+        if self.configuration is not None:
+            capabilities["workspace"] = {"configuration": True}
+        capabilities["notebookDocument"] = {"synchronization": {}}
+        root_uri = None if root is None else root.as_uri()
+        params = {"processId": None, "rootUri": root_uri, "capabilities": capabilities}
         if options is not None:
             params["initializationOptions"] = options
         result = self.request("initialize", params)["result"]
@@ -97,8 +103,12 @@ class Client:
         self.write_raw(json.dumps(message, ensure_ascii=False).encode())
 
     def write_raw(self, body):
-        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-        self.process.stdin.flush()
+        with self._write_lock:
+            self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            self.process.stdin.flush()
+
+    def command(self, name):
+        return self.request("workspace/executeCommand", {"command": name})["result"]
 
     def reply(self, msg_id):
         return self.wait(lambda m: m.get("id") == msg_id and "method" not in m)
@@ -141,7 +151,11 @@ class Client:
                 length = int(value) if name == b"Content-Length" else length
             if not length:
                 return
-            self._arrived.put(json.loads(stream.read(length)))
+            message = json.loads(stream.read(length))
+            if message.get("method") == "workspace/configuration":
+                result = [self.configuration for _ in message["params"]["items"]]
+                self.write({"jsonrpc": "2.0", "id": message["id"], "result": result})
+            self._arrived.put(message)
 
     def _drain(self):
         for line in self.process.stderr:

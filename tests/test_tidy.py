@@ -48,7 +48,7 @@ DOORS = {
     "huggingface_hub": ("training.publish.hub",),
     "httpx2": ("training.publish.hub",),
     "accelerate": ("training.pretrain", "evaluation.processes"),
-    "subprocess": ("evaluation.judge",),
+    "subprocess": ("evaluation.judge", "server.worker.host"),
     "ctypes": ("evaluation.judge",),
     "pickle": (),
 }

@@ -62,6 +62,11 @@ class Decoder:
         self._max_guesses = max_guesses
         self._caches = KeptCaches(network.new_cache, cache_bytes)
 
+    @property
+    def n_cached(self) -> int:
+        """Of how many documents something is kept."""
+        return len(self._caches)
+
     @torch.inference_mode()
     def run(self, task: Task) -> Decoding:
         """Reads the prompt and writes until every sequence has ended."""

@@ -18,7 +18,7 @@ class LocalWriter:
     """Writes with one artifact; keeps what it has computed of the last documents."""
 
     def __init__(self, artifact: Artifact, settings: EngineSettings) -> None:
-        use_threads(settings.threads)
+        threads = use_threads(settings.threads)
         precision = chosen_precision(settings.precision)
         self._decoder = Decoder(
             Network(artifact.config, artifact.weights, precision),
@@ -31,6 +31,14 @@ class LocalWriter:
         self._heal_tokens = settings.heal_tokens
         self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
         self._calibration = Calibration.of(artifact.manifest.evaluation)
+        self._about: dict[str, object] = {
+            "writer": "the model on this machine",
+            "parameters": sum(weight.numel() for weight in artifact.weights.values()),
+            "tokens_seen": artifact.manifest.training.tokens_seen,
+            "context_tokens": self._context_tokens,
+            "precision": precision,
+            "threads": threads,
+        }
 
     @property
     def context_tokens(self) -> int:
@@ -41,6 +49,10 @@ class LocalWriter:
     def calibration(self) -> Calibration | None:
         """What the artifact tells of itself."""
         return self._calibration
+
+    def about(self) -> dict[str, object]:
+        """Returns what runs here, and how."""
+        return {**self._about, "documents_cached": self._decoder.n_cached}
 
     def count(self, text: str) -> int:
         """Returns how many tokens a line has."""

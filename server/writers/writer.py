@@ -45,6 +45,10 @@ class Writer(Protocol):
         """How sure a line is to be right, by its probability."""
         ...
 
+    def about(self) -> dict[str, object]:
+        """Returns what writes, by name, as JSON."""
+        ...
+
     def count(self, text: str) -> int:
         """Returns how many tokens a line has."""
         ...

@@ -113,9 +113,9 @@ def test_a_suggestion_goes_on_behind_the_selected_item_of_the_list(client, known
 def test_who_asks_gets_alternatives(client, known_module):
     """Each once, the best first, which is what is shown unasked."""
     client.initialize(options={"suggestion": {"eagerness": "always"}})
-    text = known_module + "\n\nprint(c"
+    text = known_module + "\n\ntotal = c"
     client.open(URI, text)
-    at = place(text, "print(c")
+    at = place(text, "total = c")
     alone = client.items(URI, *at)
     several = client.items(URI, *at, triggerKind=1)
     texts = [item["insertText"] for item in several]
@@ -182,7 +182,7 @@ def test_a_newer_request_takes_the_place_of_an_older_one(client, log, known_modu
     client.wait_for_state("ready")
     client.open(URI, known_module)
     line, column = place(known_module, "float) -> ")
-    asked = [client.ask(URI, line, column) for _ in range(6)]
+    asked = [client.ask(URI, line, column - n) for n in range(6)]
     replies = [client.reply(msg_id) for msg_id in asked]
     assert all(reply["result"]["items"] == [] for reply in replies[:-2])
     client.leave()

@@ -1,0 +1,334 @@
+"""One client's server: its documents, its settings, and the service that completes.
+
+What an editor asks is turned into a request of the completer here, and its result into the
+protocol's terms.
+"""
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from lsprotocol import types
+from pygls.exceptions import FeatureRequestError
+from pygls.lsp.server import LanguageServer
+
+from server import VERSION
+from server.acceptance import Statistics, default_folder
+from server.document import Document, Edit, Encoding
+from server.lsp.configuration import Configuration
+from server.lsp.notebooks import Notebooks
+from server.lsp.protocol import PARSE_ERROR, Protocol
+from server.power import Power
+from server.privacy import is_private
+from server.request import CompletionRequest, CompletionResult
+from server.service import CompletionService, State
+from server.settings import Settings
+from server.workspace.knowledge import Knowledge, path_of
+
+STATUS_METHOD = "parrotlet/status"
+N_ALTERNATIVES = 3  # for a user who asks
+ON_BATTERY = "on battery"
+
+_NOTEBOOKS = types.NotebookDocumentSyncOptions(
+    notebook_selector=[
+        types.NotebookDocumentFilterWithCells(
+            cells=[types.NotebookCellLanguage(language="python")], notebook="*"
+        )
+    ]
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Server(LanguageServer):
+    """The state of one connection."""
+
+    protocol: Protocol
+
+    def __init__(self, overrides: Mapping[str, Any]) -> None:
+        """Prepares a server.
+
+        Args:
+            overrides: Settings from the command line, stronger than the client's.
+        """
+        super().__init__(
+            "parrotlet", VERSION, protocol_cls=Protocol, notebook_document_sync=_NOTEBOOKS
+        )
+        self.documents: dict[str, Document] = {}  # the latest edited last
+        self.notebooks = Notebooks()
+        self.configuration = Configuration(overrides)
+        self.settings = Settings()
+        self.service = CompletionService(self._report_from_any_thread)
+        self.statistics = Statistics(None)
+        self._power = Power()
+        self._roots: list[Path] = []
+        self._knowledge = Knowledge([], ())
+        self._offered: dict[str, _Offered] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._warned: set[str] = set()
+        self._complaint: str | None = None
+
+    @property
+    def encoding(self) -> Encoding:
+        """The unit of columns that was negotiated."""
+        chosen = self.server_capabilities.position_encoding or types.PositionEncodingKind.Utf16
+        name = chosen.value if isinstance(chosen, types.PositionEncodingKind) else str(chosen)
+        return name if name in {"utf-8", "utf-32"} else "utf-16"  # type: ignore[return-value]
+
+    def configure(self, params: types.InitializeParams) -> None:
+        """Takes what the client says first; a mistake is told once and the defaults hold."""
+        found = self.configuration.initialize(params.initialization_options)
+        if found is not None:
+            self._complaint = f"Parrotlet uses its default settings: {found}"
+        uris = [folder.uri for folder in params.workspace_folders or ()]
+        if not uris and params.root_uri:
+            uris = [params.root_uri]
+        self._roots = [root for root in map(path_of, uris) if root is not None]
+
+    def start_service(self) -> None:
+        """Begins to load the model and tells the client what was wrong with its settings."""
+        self._loop = asyncio.get_running_loop()
+        if self._complaint is not None:
+            self.show(types.MessageType.Warning, self._complaint)
+        self._take(self.configuration.settings)
+        self.service.start(self.settings)
+
+    def reconfigure(self, section: Any) -> None:
+        """Takes the client's settings while running; with a mistake in them the old ones hold."""
+        found = self.configuration.change(section)
+        if found is not None:
+            self.show(types.MessageType.Warning, f"Parrotlet keeps its settings: {found}")
+            return
+        settings = self.configuration.settings
+        if settings != self.settings:
+            self._take(settings)
+            self.service.change(settings)
+
+    def _take(self, settings: Settings) -> None:
+        self.settings = settings
+        self.statistics = Statistics(default_folder() if settings.statistics else None)
+        self._knowledge = Knowledge(self._roots, settings.private_globs)
+
+    def open(self, uri: str, document: Document) -> None:
+        """Takes an opened document."""
+        self.documents[uri] = document
+
+    def close(self, uri: str) -> None:
+        """Forgets a document."""
+        self.service.supersede(uri)
+        self.documents.pop(uri, None)
+        self._offered.pop(uri, None)
+
+    def change(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Applies a document's changes; if they take a suggestion, the next one is begun."""
+        uri, version = params.text_document.uri, params.text_document.version
+        document = self.documents.get(uri)
+        if document is None:
+            self.warn_once(uri, "ignored a change to a document that is not open")
+            return
+        self.service.supersede(uri)
+        self.documents[uri] = self.documents.pop(uri)
+        for change in params.content_changes:
+            if isinstance(change, types.TextDocumentContentChangePartial):
+                start, end = change.range.start, change.range.end
+                edit = Edit(
+                    start=(start.line, start.character),
+                    end=(end.line, end.character),
+                    text=change.text,
+                )
+                document.edit(edit, self.encoding, version)
+            else:
+                document.replace(change.text, version)
+        offered = self._offered.pop(uri, None)
+        if offered is not None and offered.text == document.text and not self._is_paused():
+            self.service.submit(self._request(uri, document, _Place.at(offered.offset)))
+
+    async def suggest(
+        self,
+        uri: str,
+        position: types.Position,
+        *,
+        is_asked_for: bool = False,
+        selected: types.SelectedCompletionInfo | None = None,
+    ) -> "list[Answer]":
+        """Returns what to insert and where, the best first; nothing if nothing is to be shown.
+
+        Args:
+            uri: The document's.
+            position: The cursor.
+            is_asked_for: The user asked, and wants alternatives too.
+            selected: The item of the editor's list that is selected; what is suggested goes on
+                behind it.
+        """
+        document = self.documents.get(uri)
+        if document is None:
+            self.warn_once(uri, "a completion was asked in a document that is not open")
+            return []
+        try:
+            offset = document.offset_at(position.line, position.character, self.encoding)
+            place = self._place(document, offset, selected)
+        except IndexError as error:
+            self.warn_once(uri, f"a completion was asked past the end of the text ({error})")
+            return []
+        if is_private(uri, self.settings.private_globs):
+            self.warn_once(uri, "left a file of secrets alone")
+            return []
+        if not is_asked_for and self._is_paused():
+            return []
+        version = document.version
+        request = self._request(uri, document, place, is_asked_for=is_asked_for)
+        ticket = self.service.submit(request)
+        try:
+            result = await asyncio.shield(asyncio.wrap_future(ticket.future))
+        except asyncio.CancelledError:
+            self.service.cancel(ticket)
+            raise
+        if result is None or not result.text or document.version != version:
+            return []
+        self._offered[uri] = _Offered.of(document, place, result)
+        suggestions = [(result.text, result.covered)]
+        suggestions += [(other.text, other.covered) for other in result.others]
+        return [self._answer(document, place, *suggestion) for suggestion in suggestions]
+
+    async def health(self) -> dict[str, object]:
+        """Returns what runs here and how it is, as JSON."""
+        worker = await asyncio.wrap_future(self.service.health())
+        return {
+            "state": str(self.service.state),
+            "reason": self.service.reason,
+            "model": str(self.settings.model or "bundled"),
+            "documents": len(self.documents),
+            "server_mib": _resident_mib(None),
+            "worker_mib": _resident_mib(self.service.worker_pid),
+            **worker,
+        }
+
+    def _request(
+        self, uri: str, document: Document, place: "_Place", *, is_asked_for: bool = False
+    ) -> CompletionRequest:
+        """Returns what to ask the completer, and tells the service what is known elsewhere."""
+        above, below = self.notebooks.around(uri, self.documents)
+        text = above + document.text[: place.start] + place.chosen + document.text[place.end :]
+        offset = len(above) + place.start + len(place.chosen)
+        if self.settings.context.workspace_tokens:
+            texts = {other: self.documents[other].text for other in reversed(self.documents)}
+            self.service.tell(self._knowledge.known(uri, text, offset, texts))
+        return CompletionRequest(
+            text=text + below,
+            offset=offset,
+            is_asked_for=is_asked_for,
+            document=uri,
+            n_wanted=N_ALTERNATIVES if is_asked_for else 1,
+        )
+
+    def _is_paused(self) -> bool:
+        """Says whether nothing is suggested now, and tells the client when that changes."""
+        is_paused = self.settings.pause_on_battery and self._power.is_on_battery()
+        is_off = self.service.state is State.OFF
+        if is_paused != is_off and self.service.state not in {State.STARTING, State.ERROR}:
+            state = State.OFF if is_paused else State.IDLE
+            self.service.tell_state(state, ON_BATTERY if is_paused else None)
+        return is_paused
+
+    def _place(
+        self, document: Document, offset: int, selected: types.SelectedCompletionInfo | None
+    ) -> "_Place":
+        """Returns what is replaced before anything is suggested, and by what."""
+        if selected is None:
+            return _Place.at(offset)
+        start, end = (
+            document.offset_at(at.line, at.character, self.encoding)
+            for at in (selected.range.start, selected.range.end)
+        )
+        if not start <= offset <= end:  # it does not stand at the cursor
+            return _Place.at(offset)
+        return _Place(start=start, end=end, chosen=selected.text)
+
+    def _answer(self, document: Document, place: "_Place", text: str, covered: int) -> "Answer":
+        ends = (place.start, place.end + covered)
+        start, end = (document.position_of(at, self.encoding) for at in ends)
+        return Answer(
+            text=place.chosen + text,
+            range=types.Range(start=types.Position(*start), end=types.Position(*end)),
+            covered=document.text[ends[0] : ends[1]],
+        )
+
+    def warn_once(self, key: str, sentence: str) -> None:
+        """Logs a warning, the first time that ``key`` gives reason for it."""
+        if key not in self._warned:
+            self._warned.add(key)
+            _log.warning("%s", sentence)
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Answers what is no JSON; tells the client of nothing else, which is in the log."""
+        if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, RecursionError)):
+            self.protocol.refuse(None, PARSE_ERROR, "the message is not JSON")
+        elif source is not FeatureRequestError:
+            _log.warning("a message could not be handled (%s)", type(error).__name__)
+        _log.debug("details", exc_info=error)
+
+    def _report_from_any_thread(self, state: State, reason: str | None) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._report, state, reason)
+
+    def _report(self, state: State, reason: str | None) -> None:
+        self.protocol.notify(STATUS_METHOD, {"state": str(state), "reason": reason})
+        if state is State.ERROR and reason is not None and reason not in self._warned:
+            self._warned.add(reason)
+            self.show(types.MessageType.Error, f"Parrotlet: {reason}")
+
+    def show(self, kind: types.MessageType, sentence: str) -> None:
+        """Shows the user a sentence."""
+        self.window_show_message(types.ShowMessageParams(type=kind, message=sentence))
+
+
+def _resident_mib(pid: int | None) -> float | None:
+    """Returns the memory that a process holds, None if it is gone; this one's for None."""
+    try:
+        n_bytes = int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+    return round(n_bytes / (1 << 20), 1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A range of a document, in characters, and the text that stands for it."""
+
+    start: int
+    end: int
+    chosen: str
+
+    @classmethod
+    def at(cls, offset: int) -> "_Place":
+        """A cursor alone."""
+        return cls(start=offset, end=offset, chosen="")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Offered:
+    """What a document will be if its suggestion is taken, and where the cursor will stand."""
+
+    text: str
+    offset: int
+
+    @classmethod
+    def of(cls, document: Document, place: _Place, result: CompletionResult) -> "_Offered":
+        """Of a document that has not changed since it was asked about."""
+        before = document.text[: place.start] + place.chosen + result.text
+        behind = document.text[place.end + result.covered :]
+        return cls(text=before + behind, offset=len(before))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A suggestion in the protocol's terms; ``covered`` is the text that ``range`` replaces."""
+
+    text: str
+    range: types.Range
+    covered: str

@@ -1,0 +1,114 @@
+"""What a request is told of other files; the same while the cursor stays near, so that caches hold.
+
+Called on the server's event loop before each request, and so it looks anew only when the cursor has
+left its neighbourhood or some time has gone by.
+"""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from server.privacy import is_private
+from server.worker.messages import Known
+from server.workspace.modules import Import, Module, Modules
+from server.workspace.snippets import most_similar
+
+_NEAR_LINES = 32
+_SECONDS = 20.0
+_AROUND_CHARS = 1500  # of the document, that another file's piece is to be like
+_MOST_CHARS = 2400  # of context: some six hundred tokens, of which the budget takes the last
+_MOST_NAMES = 20_000
+_MOST_OTHERS = 6  # open files that are looked into
+_OTHER_CHARS = 64_000
+_NAME = re.compile(r"[^\W\d]\w*")
+_EVERYTHING = 4  # definitions of a module that is imported as a whole
+
+
+class Knowledge:
+    """Knows the workspace's folders, and remembers what it told last.
+
+    Args:
+        roots: The workspace's folders.
+        private_globs: Files that are left alone, beside those of secrets.
+    """
+
+    def __init__(self, roots: Sequence[Path], private_globs: Sequence[str]) -> None:
+        self._modules = Modules(roots, private_globs)
+        self._globs = private_globs
+        self._told = Known()
+        self._for: tuple[str, int] | None = None
+        self._at = 0.0
+
+    def known(self, uri: str, text: str, offset: int, open_texts: Mapping[str, str]) -> Known:
+        """Returns what is known for a place.
+
+        Args:
+            uri: The document's.
+            text: Its text.
+            offset: The cursor.
+            open_texts: The texts of all open documents by URI, the latest edited first.
+        """
+        near = (uri, text.count("\n", 0, offset) // _NEAR_LINES)
+        now = time.monotonic()
+        if near != self._for or now - self._at > _SECONDS:
+            self._for, self._at = near, now
+            others = {
+                other: content[:_OTHER_CHARS]
+                for other, content in open_texts.items()
+                if other != uri and not is_private(other, self._globs)
+            }
+            newest = dict(list(others.items())[:_MOST_OTHERS])
+            self._told = self._looked_up(uri, text, offset, newest)
+        return self._told
+
+    def forget(self) -> None:
+        """Looks anew at the next request."""
+        self._for = None
+
+    def _looked_up(self, uri: str, text: str, offset: int, others: Mapping[str, str]) -> Known:
+        imported = self._modules.imported_by(text, path_of(uri))
+        names: set[str] = set()
+        for module, _ in imported:
+            names |= module.names
+        for content in others.values():
+            names.update(_NAME.findall(content))
+        around = text[max(0, offset - _AROUND_CHARS) : offset + _AROUND_CHARS // 2]
+        similar = most_similar(around, others)
+        parts = [] if similar is None else [_titled(_file_name(similar[0]), similar[1])]
+        parts += [_titled(module.path, told) for module, told in _told_of(imported)]
+        return Known(
+            context_text=_last_lines("".join(parts)),
+            names=frozenset(sorted(names)[:_MOST_NAMES]),
+        )
+
+
+def path_of(uri: str) -> Path | None:
+    """Returns a document's file, None if it is none."""
+    parts = urlsplit(uri)
+    return Path(url2pathname(unquote(parts.path))) if parts.scheme == "file" else None
+
+
+def _told_of(imported: Sequence[tuple[Module, Import]]) -> list[tuple[Module, str]]:
+    """Returns each module once, with what is told of it; nothing of what tells nothing."""
+    told: dict[str, tuple[Module, dict[str, str]]] = {}
+    for module, wanted in imported:
+        names = wanted.names or tuple(module.definitions)[:_EVERYTHING]
+        _, lines = told.setdefault(module.path, (module, {}))
+        lines |= {name: module.definitions[name] for name in names if name in module.definitions}
+    return [(module, "".join(lines.values())) for module, lines in told.values() if lines]
+
+
+def _last_lines(text: str) -> str:
+    """Returns the whole lines at a text's end that are not too many."""
+    return text if len(text) <= _MOST_CHARS else text[-_MOST_CHARS:].partition("\n")[2]
+
+
+def _titled(name: str, lines: str) -> str:
+    return f"# {name}\n{lines.rstrip()}\n\n"
+
+
+def _file_name(uri: str) -> str:
+    return unquote(urlsplit(uri).path).rpartition("/")[2]
