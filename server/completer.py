@@ -42,20 +42,27 @@ class Completer:
 
     @classmethod
     def load(cls, path: Path | None = None, settings: Settings | None = None) -> "Completer":
-        """Loads the artifact at ``path``, or the settings' one, or the bundled one.
+        """Loads the artifact at ``path``, or the settings' server or model, or the bundled one.
 
         Raises:
             ArtifactError: It is missing or damaged.
+            ConfigError: The server's address is none.
         """
+        settings = settings or Settings()
+        if settings.remote.url and path is None:
+            from server.writers.remote import RemoteWriter  # noqa: PLC0415 - seldom wanted
+
+            return cls(RemoteWriter(settings.remote), settings)
         from server.writers.local import LocalWriter  # noqa: PLC0415 - imports torch: seconds
         from training.artifact.directory import load_artifact  # noqa: PLC0415
 
-        settings = settings or Settings()
         artifact = load_artifact(path or settings.model or BUNDLED_MODEL)
         return cls(LocalWriter(artifact, settings.engine), settings)
 
     def warm_up(self) -> None:
-        """Runs the model once, so that the first request does not pay for its set-up."""
+        """Runs a model here once, so that the first request does not pay for its set-up."""
+        if self.settings.remote.url:
+            return
         self.complete(CompletionRequest(text="def", offset=3))
 
     def complete(

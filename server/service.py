@@ -78,6 +78,7 @@ class CompletionService:
         self._asked_health: dict[int, Future[dict[str, Any]]] = {}
         self._deaths: list[float] = []
         self._is_closing = False
+        self._has_writer = True  # or may have one soon
         self.state = State.STARTING
         self.reason: str | None = None
 
@@ -96,7 +97,7 @@ class CompletionService:
             self._events = EventLog(settings.event_log)
         with self._lock:
             self._newest.clear()  # what was made by other settings
-        is_same = (settings.model, settings.engine) == (before.model, before.engine)
+        is_same = _of_the_model(settings) == _of_the_model(before)
         if is_same and self._worker is not None:
             self._worker.send({"settings": to_mapping(settings)})
         else:
@@ -129,7 +130,7 @@ class CompletionService:
             return ahead
         self.supersede(request.document)
         ticket = Ticket(number=next(self._numbers), request=request, future=Future())
-        if self._worker is None or self.state is State.ERROR:
+        if self._worker is None or not self._has_writer:
             ticket.future.set_result(None)
             return ticket
         with self._lock:
@@ -164,7 +165,7 @@ class CompletionService:
         """Asks how the worker is; its answer is empty while there is none."""
         asked: Future[dict[str, Any]] = Future()
         worker = self._worker
-        if worker is None or self.state in {State.STARTING, State.ERROR}:
+        if worker is None or self.state is State.STARTING or not self._has_writer:
             asked.set_result({})
             return asked
         number = next(self._numbers)
@@ -190,6 +191,7 @@ class CompletionService:
 
     def _start_worker(self, reason: str | None) -> None:
         self.tell_state(State.STARTING, reason)
+        self._has_writer = True
         self._worker = WorkerProcess(self._heard, self._ended)
         self._worker.send({"load": to_mapping(self._settings)})
         if self._known != Known():
@@ -201,6 +203,7 @@ class CompletionService:
             self.tell_state(State.READY)
         elif "error" in message:
             _log.error("%s", message["error"])
+            self._has_writer = False
             self.tell_state(State.ERROR, message["error"])
             self._give_up_all()
         elif "health" in message:
@@ -226,7 +229,9 @@ class CompletionService:
             return
         result, is_stopped = result_from_json(message["result"]), bool(message["is_stopped"])
         self._record(_stage(result, is_stopped=is_stopped), result)
-        if is_last and self.state is State.BUSY:
+        if message.get("away"):
+            self.tell_state(State.ERROR, message["away"])
+        elif is_last and (self.state is State.BUSY or result.first_token_ms is not None):
             self.tell_state(State.IDLE)
         ticket.future.set_result(None if is_stopped else result)
 
@@ -265,6 +270,11 @@ class CompletionService:
         """Takes a state and tells it."""
         self.state, self.reason = state, reason
         self._report(state, reason)
+
+
+def _of_the_model(settings: Settings) -> tuple[object, ...]:
+    """Returns the settings that a running worker cannot take."""
+    return settings.model, settings.engine, settings.remote
 
 
 def _known_message(known: Known) -> dict[str, Any]:

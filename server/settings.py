@@ -99,6 +99,28 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoteSettings:
+    """A server with ``/v1/completions`` that writes instead of the model here; "" for none.
+
+    ``model`` is its name there. ``tokenizer`` is a folder with the model's ``tokenizer.json``,
+    which tells how infilling is laid out; without it the server is asked with a ``suffix``, or left
+    to right if it takes none. The key is that of the environment variable ``key_variable``.
+    """
+
+    url: str = ""
+    model: str = ""
+    tokenizer: Path | None = None
+    context_tokens: int = 2048
+    timeout_s: float = 10.0
+    key_variable: str = "PARROTLET_API_KEY"
+
+    def __post_init__(self) -> None:
+        _at_least("context_tokens", self.context_tokens, 256)
+        if not self.timeout_s > 0:
+            raise ValueError(f"timeout_s is {self.timeout_s}, wanted more than 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The root of the tree.
 
@@ -117,6 +139,7 @@ class Settings:
     context: ContextSettings = field(default_factory=ContextSettings)
     suggestion: SuggestionSettings = field(default_factory=SuggestionSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    remote: RemoteSettings = field(default_factory=RemoteSettings)
 
 
 def _at_least(name: str, value: int, least: int) -> None:

@@ -19,6 +19,7 @@ from server.request import CompletionResult
 from server.settings import Settings
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
 from server.worker.messages import Known, request_from_json, result_to_json
+from server.writers.writer import WriterAwayError
 from training.artifact.errors import ParrotletError
 from training.artifact.schema import from_mapping
 
@@ -103,14 +104,19 @@ class Worker:
         """Returns a request's answer."""
         number = message["id"]
         stop = self._stops[number]
+        away = None
         try:
             result = self._complete(message["request"], stop)
+        except WriterAwayError as error:
+            result = CompletionResult(reason=str(error))
+            away = str(error) if error.is_new else None
         except Exception as error:  # noqa: BLE001 - one request may fail, the next may not
             _log.exception("a request failed")
             return {"id": number, "failed": type(error).__name__}
         finally:
             del self._stops[number]
-        return {"id": number, "result": result_to_json(result), "is_stopped": stop.is_set()}
+        told = result_to_json(result)
+        return {"id": number, "result": told, "is_stopped": stop.is_set(), "away": away}
 
     def _complete(self, values: Mapping[str, Any], stop: threading.Event) -> CompletionResult:
         if self._completer is None:

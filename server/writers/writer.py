@@ -9,6 +9,14 @@ from server.context import Window
 from server.engine.task import GREEDY, Decoding, Sampling
 
 
+class WriterAwayError(Exception):
+    """Nothing could be written for a reason outside; ``is_new`` if it was found out just now."""
+
+    def __init__(self, sentence: str, *, is_new: bool) -> None:
+        super().__init__(sentence)
+        self.is_new = is_new
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """What to write.
@@ -62,5 +70,9 @@ class Writer(Protocol):
         ...
 
     def write(self, order: Order) -> Decoding:
-        """Writes behind a window's prefix."""
+        """Writes behind a window's prefix.
+
+        Raises:
+            WriterAwayError: Whoever writes is not here, and cannot be reached.
+        """
         ...
