@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -150,11 +150,11 @@ class CompletionService:
             self.cancel(ticket)
 
     def cancel(self, ticket: Ticket) -> None:
-        """Stops a request."""
+        """Stops a request, and answers it at once with nothing."""
         with self._lock:
             if self._newest.get(ticket.request.document) is ticket:
                 del self._newest[ticket.request.document]
-        if not ticket.future.done() and self._worker is not None:
+        if _resolve(ticket, None) and self._worker is not None:
             self._worker.send({"cancel": ticket.number})
 
     def explain(self) -> dict[str, object] | None:
@@ -225,7 +225,7 @@ class CompletionService:
             self._record("failed", CompletionResult(reason=reason))
             self.tell_state(State.ERROR, reason)
             self.tell_state(State.IDLE)  # the next may not
-            ticket.future.set_result(None)
+            _resolve(ticket, None)
             return
         result, is_stopped = result_from_json(message["result"]), bool(message["is_stopped"])
         self._record(_stage(result, is_stopped=is_stopped), result)
@@ -233,7 +233,7 @@ class CompletionService:
             self.tell_state(State.ERROR, message["away"])
         elif is_last and (self.state is State.BUSY or result.first_token_ms is not None):
             self.tell_state(State.IDLE)
-        ticket.future.set_result(None if is_stopped else result)
+        _resolve(ticket, None if is_stopped else result)
 
     def _ended(self, how: str) -> None:
         """Starts another worker, unless too many have died."""
@@ -258,7 +258,7 @@ class CompletionService:
         for ticket in tickets:
             if reason is not None:
                 self._record("failed", CompletionResult(reason=reason))
-            ticket.future.set_result(None)
+            _resolve(ticket, None)
         for future in asked:
             future.set_result({})
 
@@ -270,6 +270,15 @@ class CompletionService:
         """Takes a state and tells it."""
         self.state, self.reason = state, reason
         self._report(state, reason)
+
+
+def _resolve(ticket: Ticket, result: CompletionResult | None) -> bool:
+    """Answers a request; says whether nobody had before."""
+    try:
+        ticket.future.set_result(result)
+    except InvalidStateError:
+        return False
+    return True
 
 
 def _of_the_model(settings: Settings) -> tuple[object, ...]:

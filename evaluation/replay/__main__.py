@@ -18,9 +18,11 @@ from tqdm import tqdm
 from evaluation.journal import line_of, read_journal
 from evaluation.replay.client import Client
 from evaluation.replay.figures import summarise
-from evaluation.replay.page import replay_page
+from evaluation.replay.page import CURVE, replay_page
 from evaluation.replay.session import Record, Session, Task
 from evaluation.replay.tasks import cut_tasks, files_in, heldout
+from server.confidence import THRESHOLDS
+from server.settings import Settings
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_json_atomically, write_text_atomically
 
@@ -35,12 +37,16 @@ def main(argv: Sequence[str]) -> int:
     documents = files_in(options.files) if options.files else heldout(options.corpus, options.seed)
     tasks = cut_tasks(documents, n=options.n, lines=options.lines, seed=options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
-    log = options.out / _SERVER_LOG
-    log.unlink(missing_ok=True)
-    records, cpu_s = asyncio.run(_replay(tasks, options, log))
-    figures = summarise(records, read_journal(log), cpu_s=cpu_s)
-    told = {"seed": options.seed, "pace": options.pace, "model": str(options.model or "bundled")}
-    summary = {**told, **figures}
+    records, figures = _measured(tasks, options, eagerness=options.eagerness, pace=options.pace)
+    told = {
+        "seed": options.seed,
+        "pace": options.pace,
+        "model": str(options.model or "bundled"),
+        "eagerness": options.eagerness,
+    }
+    summary: dict[str, Any] = {**told, **figures}
+    if options.curve:
+        summary["curve"] = {name: _point(tasks, options, name) for name in THRESHOLDS}
     write_json_atomically(options.out / "summary.json", summary)
     lines = (line_of({"task": vars(r.task), "events": r.events}) for r in records)
     write_text_atomically(options.out / "sessions.jsonl", "".join(lines))
@@ -49,18 +55,35 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _measured(
+    tasks: Sequence[Task], options: argparse.Namespace, *, eagerness: str, pace: float
+) -> tuple[list[Record], dict[str, Any]]:
+    """Types all tasks into a server of its own; returns what happened, and its figures."""
+    log = options.out / _SERVER_LOG
+    log.unlink(missing_ok=True)
+    records, cpu_s = asyncio.run(_replay(tasks, options, log, eagerness=eagerness, pace=pace))
+    return records, summarise(records, read_journal(log), cpu_s=cpu_s)
+
+
+def _point(tasks: Sequence[Task], options: argparse.Namespace, eagerness: str) -> dict[str, Any]:
+    """Returns what one eagerness comes to, typed as fast as it answers."""
+    _, figures = _measured(tasks, options, eagerness=eagerness, pace=0)
+    return {name: figures[name] for name in CURVE}
+
+
 async def _replay(
-    tasks: Sequence[Task], options: argparse.Namespace, log: Path
+    tasks: Sequence[Task], options: argparse.Namespace, log: Path, *, eagerness: str, pace: float
 ) -> tuple[list[Record], float | None]:
     arguments: list[Any] = ["--event-log", log]
     if options.model is not None:
         arguments += ["--model", options.model]
-    client = await Client.start([str(word) for word in arguments])
+    settings = {"suggestion": {"eagerness": eagerness}}
+    client = await Client.start([str(word) for word in arguments], settings)
     try:
         before_s = client.cpu_s()
         records = []
         for task in tqdm(tasks, desc="typing", unit="file", file=sys.stderr):
-            session = Session(client, task, seed=options.seed, pace=options.pace)
+            session = Session(client, task, seed=options.seed, pace=pace)
             records.append(await session.run())
         after_s = client.cpu_s()
     finally:
@@ -87,6 +110,15 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=1.0,
         help="times as fast as a human; 0 waits for each answer instead of for the clock",
+    )
+    parser.add_argument(
+        "--eagerness",
+        choices=list(THRESHOLDS),
+        default=Settings().suggestion.eagerness,
+        help="how sure the model has to be",
+    )
+    parser.add_argument(
+        "--curve", action="store_true", help="once more with each eagerness, for the trade-off"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/replay"), help="the run's folder")
     return parser

@@ -3,16 +3,15 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
+
+import psutil
 
 from training.artifact.errors import PrerequisiteError
 
 START_S = 60.0
 _EXIT_S = 10.0
-_TICKS_FIELDS = (11, 12)  # of /proc/PID/stat behind the name: user and system time
-_TICKS_PER_S = 100
 
 
 class Client:
@@ -27,8 +26,14 @@ class Client:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, arguments: Sequence[str] = ()) -> Self:
+    async def start(
+        cls, arguments: Sequence[str] = (), options: Mapping[str, Any] | None = None
+    ) -> Self:
         """Starts ``python -m server`` and waits until its model is ready.
+
+        Args:
+            arguments: Of the command line.
+            options: Settings, as an editor sends them.
 
         Raises:
             PrerequisiteError: It is not ready in time, or says why it cannot be.
@@ -42,9 +47,10 @@ class Client:
         client = cls(process)
         text: dict[str, Any] = {"inlineCompletion": {}, "synchronization": {}}
         capabilities = {"textDocument": text}
-        await client.request(
-            "initialize", {"processId": None, "rootUri": None, "capabilities": capabilities}
-        )
+        first = {"processId": None, "rootUri": None, "capabilities": capabilities}
+        if options is not None:
+            first["initializationOptions"] = dict(options)
+        await client.request("initialize", first)
         client.notify("initialized", {})
         await client.wait_until_ready()
         return client
@@ -94,13 +100,13 @@ class Client:
         self._send({"method": method, "params": params})
 
     def cpu_s(self) -> float | None:
-        """Returns the server's processor time so far; None where that cannot be seen."""
+        """Returns the server's processor time so far, its worker's with it; None if it is gone."""
         try:
-            text = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
-        except OSError:
+            server = psutil.Process(self.pid)
+            times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+        except psutil.Error:
             return None
-        fields = text.rpartition(")")[2].split()
-        return sum(int(fields[i]) for i in _TICKS_FIELDS) / _TICKS_PER_S
+        return float(sum(time.user + time.system for time in times))
 
     async def close(self) -> None:
         """Says goodbye and waits for the end of the process."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.replay.session import Record
-from training.charts import bars, page, table
+from training.charts import bars, lines, page, table
 
 _CONTEXT_LINES = 8
 _BINS_MS = (10, 20, 40, 80, 120, 200, 400)
@@ -25,6 +25,7 @@ _ROWS = (
     ("Processor seconds a minute of typing", "cpu_s_per_minute"),
     ("Stale answers", "stale_answers"),
 )
+CURVE = ("keys_with_ghost", "precision_of_suggestions", "characters_saved")
 _PLAYER = """
 <div id="stage"><pre id="text"></pre>
 <p><button id="play">play</button> <input id="at" type="range" min="0" value="0" style="width:60%">
@@ -66,14 +67,40 @@ def replay_page(summary: Mapping[str, Any], records: Sequence[Record]) -> str:
     sections = {
         "Figures": table(["", ""], [[name, _shown(summary[key])] for name, key in _ROWS]),
         "Latency": bars(_histogram(records)),
-        "One file, to watch": _player(records[0]),
     }
+    if "curve" in summary:
+        sections["The trade-off: seen more often, or right more often"] = _trade_off(
+            summary["curve"]
+        )
+    sections["One file, to watch"] = _player(records[0])
     lead = (
         f"{summary['files']} files, {summary['characters']} characters written with"
         f" {summary['keys']} keys and {summary['accepted']} suggestions taken."
     )
-    footnote = f"Seed {summary['seed']}, pace {summary['pace']}, model {summary['model']}."
+    footnote = (
+        f"Seed {summary['seed']}, pace {summary['pace']}, model {summary['model']},"
+        f" eagerness {summary['eagerness']}."
+    )
     return page("Typing, replayed", lead, footnote=footnote, sections=sections)
+
+
+def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Returns the figures by eagerness, as a chart and as a table."""
+    rows = [[name, *(_shown(figures[key]) for key in CURVE)] for name, figures in curve.items()]
+    seen, right, saved = CURVE
+    points = sorted(
+        (100 * (figures[seen] or 0.0), figures[right] or 0.0, figures[saved] or 0.0)
+        for figures in curve.values()
+    )
+    chart = lines(
+        {
+            "first lines that were right": [(x, y) for x, y, _ in points],
+            "characters saved": [(x, y) for x, _, y in points],
+        },
+        along="keys with a suggestion in sight, %",
+    )
+    head = ["eagerness", "keys with a suggestion", "right", "characters saved"]
+    return chart + table(head, rows)
 
 
 def _shown(value: Any) -> str:

@@ -47,7 +47,11 @@ def test_a_known_text_is_typed_with_help_twice_the_same(folder, tiny_artifact, t
     assert first["characters_saved"] > 0.2
     assert first["tokens_reused"] > 0.7
     assert first["latency_ms"]["p50"] > 0
-    second = run(folder, tiny_artifact, tmp_path / "b", "--pace", "0")
+    second = run(folder, tiny_artifact, tmp_path / "b", "--pace", "0", "--curve")
+    curve = second.pop("curve")
+    assert curve["always"]["keys_with_ghost"] >= curve["quiet"]["keys_with_ghost"]
+    assert curve["balanced"]["precision_of_suggestions"] == second["precision_of_suggestions"]
+    assert "The trade-off" in (tmp_path / "b" / "report.html").read_text()
     measured = {"latency_ms", "latency_shown_ms", "minutes", "cpu_s_per_minute"}
     assert first["cancellation_ms"] is None  # nothing was called off
     assert {k: v for k, v in first.items() if k not in measured} == {
