@@ -95,7 +95,7 @@ class Modules:
     def _module(self, file: Path) -> Module | None:
         try:
             stat = file.stat()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a name that no file can have
             return None
         stamp = (stat.st_mtime_ns, stat.st_size)
         known = self._read.get(file)

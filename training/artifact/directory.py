@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from training.artifact.errors import ArtifactError, ConfigError
@@ -251,7 +251,8 @@ def _read_config(path: Path) -> GPT2Config:
 
 def _read_weights(path: Path, config: GPT2Config) -> dict[str, Tensor]:
     try:
-        found = load_file(path)
+        # Not mapped: a file that is replaced in place must not change, or end, who has read it.
+        found = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}); {_COPY_AGAIN}") from error
     wanted = parameter_shapes(config)

@@ -1,0 +1,167 @@
+"""Any text, any position, any order of messages: an answer, and a server that lives."""
+
+import random
+import shutil
+
+import pytest
+from lsp_client import Client
+
+pytestmark = pytest.mark.integration
+
+ALWAYS = {"suggestion": {"eagerness": "always"}}
+TEXTS = {
+    "windows": "import os\r\n\r\n\r\ndef f(a):\r\n    return a\r\n",
+    "old mac": "import os\r\rdef f(a):\r    return a\r",
+    "mixed ends": "a = 1\rb = 2\nc = 3\r\n\r\rd = 4",
+    "form feeds": "a = 1\x0cb = 2\x0b\x1c\x85\u2028c = 3\n",
+    "astral": "name = '𝔘𝔫𝔦𝔠𝔬𝔡𝔢 👩‍👩‍👧 e\u0301'\nprint(na",
+    "right to left": "# שלום עולם\nשם = 'مرحبا'\nprint(שם)\n",
+    "nul": "a = '\x00\x01'\nb = \x00\n",
+    "tabs and spaces": "if a:\n\tif b:\n        c\n\t  d\n",
+    "binary": bytes(range(256)).decode("latin-1") * 4,
+    "only brackets": "([{" * 3000,
+    "only quotes": "'\"" * 3000,
+    "deep": "\n".join(" " * i + "if x:" for i in range(300)),
+    "empty": "",
+    "one line end": "\n",
+}
+
+
+@pytest.fixture(scope="module")
+def client(tiny_artifact):
+    with Client("--model", tiny_artifact) as client:
+        client.initialize(options=ALWAYS)
+        yield client
+        assert client.leave() == 0
+
+
+def positions(text, chance, n):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for _ in range(n):
+        line = chance.randrange(len(lines) + 2)
+        width = (
+            len(lines[line].encode("utf-16-le", "surrogatepass")) // 2 if line < len(lines) else 0
+        )
+        yield line, chance.randrange(width + 3)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_any_text_at_any_place(client, name):
+    """If it fails, one strange file ends ghost text for all."""
+    text, chance = TEXTS[name], random.Random(name)
+    uri = f"file:///w/{name.replace(' ', '%20')}.py"
+    client.open(uri, text)
+    for line, column in positions(text, chance, 12):
+        for item in client.items(uri, line, column):
+            assert item["range"]["start"]["line"] == line == item["range"]["end"]["line"]
+            assert item["insertText"]
+    client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+
+
+def test_a_line_of_ten_megabytes_and_a_hundred_thousand_lines(client):
+    """If it fails, opening a data file freezes the editor's other documents."""
+    long_line = "x = [" + "1234567, " * 1_100_000
+    many_lines = "def f(a):\n    return a\n" * 50_000
+    for number, (text, line, column) in enumerate(
+        [
+            (long_line, 0, 5_000_000),
+            (long_line, 0, len(long_line)),
+            (many_lines, 50_001, 10),
+            (many_lines, 99_999, 12),
+        ]
+    ):
+        uri = f"file:///w/huge{number}.py"
+        client.open(uri, text)
+        client.items(uri, line, column)
+        client.insert(uri, 2, line, column, "a")
+        client.items(uri, line, column + 1)
+        client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+
+
+def test_messages_out_of_order_are_survived(client, known_module):
+    uri = "file:///w/order.py"
+    client.insert(uri, 5, 0, 0, "x")  # before it was opened
+    client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+    client.open(uri, known_module)
+    client.open(uri, known_module)  # twice
+    client.insert(uri, 3, 999, 999, "y")  # behind the end
+    client.insert(uri, 2, 0, 0, "")  # an older version
+    client.notify("$/cancelRequest", {"id": 424242})
+    client.notify("initialized", {})  # once more
+    client.notify("parrotlet/didAccept", {"how": "by chance", "characters": -5})
+    client.notify("notebookDocument/didClose", {"notebookDocument": {"uri": "file:///none"}})
+    assert isinstance(client.items(uri, 3, 0), list)
+
+
+def test_two_editors_have_a_server_each(tiny_artifact, known_module):
+    """If it fails, one editor's documents are answered to another."""
+    uri = "file:///w/same.py"
+    start = known_module.index(" math.pi * self.radius**2")
+    text = known_module[:start] + "\n"
+    at = (text.count("\n") - 1, len(text) - text.rfind("\n", 0, -1) - 2)
+    with Client("--model", tiny_artifact) as one, Client("--model", tiny_artifact) as two:
+        for client in (one, two):
+            client.initialize(options=ALWAYS)
+        one.open(uri, text)
+        two.open(uri, "\n\n" + text)
+        asked = [one.ask(uri, *at), two.ask(uri, at[0] + 2, at[1])]
+        texts = [
+            client.reply(number)["result"]["items"][0]["insertText"]
+            for client, number in zip((one, two), asked, strict=True)
+        ]
+        assert texts == [" math.pi * self.radius**2"] * 2
+        one.process.kill()
+        assert two.items(uri, at[0] + 2, at[1])
+        assert two.leave() == 0
+
+
+def test_a_model_that_is_replaced_while_it_runs_changes_nothing(
+    tiny_artifact, known_module, tmp_path
+):
+    """If it fails, publishing a new model kills every editor that runs the old one."""
+    model = tmp_path / "model"
+    shutil.copytree(tiny_artifact, model)
+    start = known_module.index(" math.pi * self.radius**2")
+    text = known_module[:start] + "\n"
+    at = (text.count("\n") - 1, len(text) - text.rfind("\n", 0, -1) - 2)
+    with Client("--model", model) as client:
+        client.initialize(options=ALWAYS)
+        client.wait_for_state("ready")
+        with (model / "model.safetensors").open("r+b") as file:  # in place, as rsync may do it
+            file.truncate(100)
+        (model / "tokenizer.json").unlink()
+        client.open("file:///w/a.py", text)
+        (item,) = client.items("file:///w/a.py", *at)
+        assert item["insertText"] == " math.pi * self.radius**2"
+        client.command("parrotlet.restart")
+        told = client.wait_for_state("error")
+        assert "model.safetensors" in told["reason"] or "tokenizer.json" in told["reason"]
+        assert client.items("file:///w/a.py", at[0], at[1] - 1) == []
+
+
+def test_a_workspace_that_cannot_be_read_is_no_obstacle(tiny_artifact, known_module, tmp_path):
+    """A disk that is gone, a folder that is a file, links that go in circles."""
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    (tmp_path / "file").write_text("")
+    folders = ["round", "file", "gone", "a%00b", "%ff"]
+    with Client("--model", tiny_artifact) as client:
+        first = {
+            "processId": None,
+            "rootUri": None,
+            "capabilities": {},
+            "workspaceFolders": [
+                {"uri": f"{tmp_path.as_uri()}/{folder}", "name": folder} for folder in folders
+            ],
+            "initializationOptions": ALWAYS,
+        }
+        client.request("initialize", first)
+        client.notify("initialized", {})
+        uri = f"{tmp_path.as_uri()}/round/a.py"
+        text = (
+            "from tools import x\nfrom . import y\nfrom .... import z\nimport os.path\n"
+            + known_module
+        )
+        client.open(uri, text)
+        asked = {"textDocument": {"uri": uri}, "position": {"line": 4, "character": 0}}
+        assert "items" in client.request("textDocument/completion", asked)["result"]
+        assert client.leave() == 0
