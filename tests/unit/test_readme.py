@@ -1,8 +1,12 @@
 """What the README shows is what the commands take."""
 
+import dataclasses
+import json
 import re
+import tomllib
 from pathlib import Path
 
+from server.settings import RemoteSettings
 from training.artifact.schema import load_toml
 from training.corpus.config import CorpusConfig
 from training.corpus.quality import QualityRules
@@ -10,9 +14,14 @@ from training.corpus.quality import QualityRules
 README = Path(__file__).parents[2] / "README.md"
 
 
+def blocks(language):
+    text = README.read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
 def test_the_corpus_config_it_shows_loads(tmp_path):
     """If it fails, the first thing that a team copies is refused."""
-    shown = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    shown = [text for text in blocks("toml") if "[sources]" in text]
     assert shown
     for number, text in enumerate(shown):
         path = tmp_path / f"{number}.toml"
@@ -21,3 +30,15 @@ def test_the_corpus_config_it_shows_loads(tmp_path):
         levels = QualityRules.of(config.quality)
         assert levels.level("any", {"stars": 500.0, "has_tests": 1.0}) == "high"
         assert levels.level("any", {"stars": 500.0}) == "low"
+
+
+def test_the_editors_settings_it_shows_are_read():
+    """If it fails, who copies them has no server."""
+    (helix,) = [tomllib.loads(text) for text in blocks("toml") if "language-server" in text]
+    assert helix["language-server"]["parrotlet"]["command"] == "parrotlet-server"
+    assert "parrotlet" in helix["language"][0]["language-servers"]
+    (sublime,) = [json.loads(text.partition("\n")[2]) for text in blocks("json")]
+    assert sublime["clients"]["parrotlet"]["command"] == ["parrotlet-server"]
+    shown = re.search(r"`remote = \{(.*?)\}`", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+    names = re.findall(r"(\w+) =", shown)
+    assert set(names) <= {field.name for field in dataclasses.fields(RemoteSettings)}
