@@ -89,6 +89,7 @@ class Completer:
                     is_rest=True,
                     total_ms=1000 * (time.perf_counter() - started),
                     confidence=rest.confidence,
+                    source=rest.source,
                 )
             if request.document and result.reason != Ending.CANCELLED:
                 self._typing.remember(request.document, rest)
@@ -127,11 +128,25 @@ class Completer:
             least=0.0 if request.is_asked_for else threshold(eagerness),
             started=started,
         )
+        result = self._attributed(result, place)
         if request.n_wanted == 1 or not result.text:
             return result
         again = replace(order, n_sequences=_TRIES * request.n_wanted, sampling=_VARIED)
         drawn = self._writer.write(again).written
         return with_others(result, [shown_of(w, place) for w in drawn], request.n_wanted)
+
+    def _attributed(self, result: CompletionResult, place: Place) -> CompletionResult:
+        """Adds whose text a result repeats; drops it if the user wants that."""
+        policy = self.settings.suggestion.attribution
+        if policy == "allow" or not result.text:
+            return result
+        head = place.before.rpartition("\n")[2]
+        source = self._writer.source_of(head, result.text)
+        if source is None:
+            return result
+        if policy == "block":
+            return replace(result, text="", reason=source.sentence, source=source)
+        return replace(result, source=source)
 
     def generate(
         self,
@@ -248,6 +263,7 @@ def _shown_by(request: CompletionRequest, result: CompletionResult) -> Shown | N
         text=result.text,
         covered=result.covered,
         confidence=result.confidence,
+        source=result.source,
     )
 
 

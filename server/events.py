@@ -47,6 +47,7 @@ class EventLog:
             "new_tokens": result.new_tokens,
             "log_prob": _rounded(result.log_prob),
             "confidence": round(result.confidence, 4),
+            "source": None if result.source is None else vars(result.source),
             "first_token_ms": _rounded(result.first_token_ms),
             "total_ms": _rounded(result.total_ms),
         }

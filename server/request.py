@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.scope import Extent
+from training.artifact.source import Source
 
 
 class OtherFiles(Protocol):
@@ -58,6 +59,7 @@ class CompletionResult:
         log_prob: Of the first line written and its end, in nats, given what was typed already.
         confidence: How sure one may be of that line, between 0 and 1; 0 if nothing was written.
         n_unknown_names: How many names it uses that stand nowhere else, if it came to that.
+        source: Whose text it repeats, if it repeats anybody's at length.
         others: Further suggestions, if they were wanted.
     """
 
@@ -76,6 +78,7 @@ class CompletionResult:
     log_prob: float = 0.0
     confidence: float = 0.0
     n_unknown_names: int = 0
+    source: Source | None = None
     others: "tuple[Alternative, ...]" = ()
 
 

@@ -44,11 +44,14 @@ class SuggestionSettings:
     whatever it writes. ``extent`` "auto" suggests a line, or all of a block or function that begins
     at the cursor; "line" never more than a line, "block" and "function" the rest of one also in its
     middle. A suggestion that takes long to make waits for the next key, ``max_debounce_ms`` at the
-    most. The rest says how long a suggestion may be.
+    most. Of a suggestion that repeats ``LEAST_TOKENS`` (``training.artifact.verbatim``) of the
+    training corpus word for word, ``attribution`` "mark" tells the source, "block" drops it and
+    "allow" does not look. The rest says how long a suggestion may be.
     """
 
     eagerness: Eagerness = "balanced"
     extent: Wanted = "auto"
+    attribution: Literal["allow", "mark", "block"] = "mark"
     max_debounce_ms: int = 150
     max_line_tokens: int = 40
     max_block_tokens: int = 128

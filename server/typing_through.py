@@ -7,6 +7,8 @@ model. Called by the completer, before anything else.
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from training.artifact.source import Source
+
 _MOST_DOCUMENTS = 16
 
 
@@ -19,6 +21,7 @@ class Shown:
     text: str
     covered: int
     confidence: float
+    source: Source | None = None
 
     def rest(self, before: str, behind: str) -> str:
         """Returns what is left of it for the texts around the cursor now; nothing if it is gone."""
@@ -46,6 +49,7 @@ class TypingThrough:
             text=left,
             covered=shown.covered,
             confidence=shown.confidence,
+            source=shown.source,
         )
 
     def remember(self, document: str, shown: Shown | None) -> None:

@@ -1,5 +1,7 @@
 """What is registered with the protocol: each method of a client, and what answers it."""
 
+import dataclasses
+import logging
 from typing import Any
 
 from lsprotocol import types
@@ -15,9 +17,12 @@ DID_REJECT_METHOD = "parrotlet/didReject"  # {}
 EXPLAIN_COMMAND = "parrotlet.explain"  # how the last request ended, and why
 HEALTH_COMMAND = "parrotlet.health"  # what runs here, and how it is
 RESTART_COMMAND = "parrotlet.restart"  # loads the model anew
+SOURCE_COMMAND = "parrotlet.source"  # told when a suggestion is taken that repeats somebody's
 DETAIL = "Parrotlet"
 
 _MOST_TOLD = 1e6
+
+_log = logging.getLogger(__name__)
 
 
 def create_server(overrides: dict[str, Any]) -> Server:
@@ -117,6 +122,14 @@ def _add_commands(server: Server) -> None:
     async def _health(*_: Any) -> dict[str, object]:
         return {"version": VERSION, **await server.health()}
 
+    @server.command(SOURCE_COMMAND)
+    def _took_from_source(*arguments: Any) -> None:
+        told = _plain(arguments[0]) if arguments else None
+        source = told[0] if isinstance(told, list) and told else told
+        if isinstance(source, dict):
+            words = [str(source.get(key, ""))[:200] for key in ("package", "path", "licence")]
+            _log.info("taken: a suggestion that repeats %s, %s (%s)", *words)
+
     @server.command(RESTART_COMMAND)
     def _restart(*_: Any) -> None:
         server.service.restart()
@@ -130,7 +143,13 @@ def _number(params: Any, name: str) -> float:
 
 
 def _inline_item(answer: Answer) -> types.InlineCompletionItem:
-    return types.InlineCompletionItem(insert_text=answer.text, range=answer.range)
+    command = None
+    if answer.source is not None:  # the protocol's only place for it; run when the item is taken
+        told = dataclasses.asdict(answer.source)
+        command = types.Command(
+            title=answer.source.sentence, command=SOURCE_COMMAND, arguments=[told]
+        )
+    return types.InlineCompletionItem(insert_text=answer.text, range=answer.range, command=command)
 
 
 def _add_plain_completion(server: Server) -> None:
@@ -150,4 +169,5 @@ def _completion_item(answer: Answer) -> types.CompletionItem:
         kind=types.CompletionItemKind.Text,
         text_edit=types.TextEdit(range=answer.range, new_text=answer.text),
         filter_text=answer.covered,  # what stands in the range matches by itself
+        documentation=None if answer.source is None else answer.source.sentence,
     )

@@ -29,6 +29,7 @@ from server.request import CompletionRequest, CompletionResult
 from server.service import CompletionService, State
 from server.settings import Settings
 from server.workspace.knowledge import Knowledge, path_of
+from training.artifact.source import Source
 
 STATUS_METHOD = "parrotlet/status"
 N_ALTERNATIVES = 3  # for a user who asks
@@ -191,9 +192,9 @@ class Server(LanguageServer):
         if result is None or not result.text or document.version != version:
             return []
         self._offered[uri] = _Offered.of(document, place, result)
-        suggestions = [(result.text, result.covered)]
-        suggestions += [(other.text, other.covered) for other in result.others]
-        return [self._answer(document, place, *suggestion) for suggestion in suggestions]
+        first = self._answer(document, place, result.text, result.covered)
+        others = [self._answer(document, place, o.text, o.covered) for o in result.others]
+        return [dataclasses.replace(first, source=result.source), *others]
 
     async def health(self) -> dict[str, object]:
         """Returns what runs here and how it is, as JSON."""
@@ -327,8 +328,12 @@ class _Offered:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A suggestion in the protocol's terms; ``covered`` is the text that ``range`` replaces."""
+    """A suggestion in the protocol's terms.
+
+    ``covered`` is the text that ``range`` replaces, ``source`` whose text it repeats.
+    """
 
     text: str
     range: types.Range
     covered: str
+    source: Source | None = None

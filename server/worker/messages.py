@@ -6,6 +6,7 @@ from typing import Any
 
 from server.request import Alternative, CompletionRequest, CompletionResult
 from server.scope import Extent
+from training.artifact.source import Source
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ def result_from_json(values: Mapping[str, Any]) -> CompletionResult:
             **values,
             "rules": tuple(values["rules"]),
             "extent": Extent(values["extent"]),
+            "source": values["source"] and Source(**values["source"]),
             "others": tuple(Alternative(**other) for other in others),
         }
     )

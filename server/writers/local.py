@@ -10,6 +10,8 @@ from server.settings import EngineSettings
 from server.writers.writer import Order
 from training.artifact.directory import Artifact
 from training.artifact.errors import ArtifactError
+from training.artifact.source import Source
+from training.artifact.verbatim import LEAST_TOKENS
 
 _MIN_WINDOW_TOKENS = 12  # a model with less room than this could not see a line
 
@@ -31,6 +33,7 @@ class LocalWriter:
         self._heal_tokens = settings.heal_tokens
         self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
         self._calibration = Calibration.of(artifact.manifest.evaluation)
+        self._verbatim = artifact.verbatim
         self._about: dict[str, object] = {
             "writer": "the model on this machine",
             "parameters": sum(weight.numel() for weight in artifact.weights.values()),
@@ -38,6 +41,7 @@ class LocalWriter:
             "context_tokens": self._context_tokens,
             "precision": precision,
             "threads": threads,
+            "knows_its_sources": self._verbatim is not None,
         }
 
     @property
@@ -72,6 +76,12 @@ class LocalWriter:
                 " ones; ask for fewer or use a model with a longer context"
             )
         return room
+
+    def source_of(self, head: str, text: str) -> Source | None:
+        """Returns whose text is repeated by ``text`` behind ``head``, the cursor's line so far."""
+        if self._verbatim is None or len(text) < LEAST_TOKENS:  # a character a token at the least
+            return None
+        return self._verbatim.source_of(self._prompts.encode(head + text))
 
     def write(self, order: Order) -> Decoding:
         """Writes behind a window's prefix."""

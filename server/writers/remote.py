@@ -19,6 +19,7 @@ from server.writers.stream import RemoteError, streamed
 from server.writers.template import Template, template_of
 from server.writers.writer import Order, WriterAwayError
 from training.artifact.errors import ArtifactError, ConfigError
+from training.artifact.source import Source
 
 _CHARS_PER_TOKEN = 3  # of code, fewer than any tokenizer makes of it
 _REFUSED = (400, 422)  # what servers say to a field they do not know
@@ -84,6 +85,11 @@ class RemoteWriter:
                 f" {max_new_tokens} new ones; set it to what the model sees"
             )
         return room
+
+    def source_of(self, head: str, text: str) -> Source | None:
+        """Returns None: nobody here knows what a model elsewhere was trained on."""
+        del head, text
+        return None
 
     def write(self, order: Order) -> Decoding:
         """Writes behind a window's prefix.

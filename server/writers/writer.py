@@ -7,6 +7,7 @@ from typing import Protocol
 from server.confidence import Calibration
 from server.context import Window
 from server.engine.task import GREEDY, Decoding, Sampling
+from training.artifact.source import Source
 
 
 class WriterAwayError(Exception):
@@ -67,6 +68,10 @@ class Writer(Protocol):
         Raises:
             ArtifactError: There is next to none.
         """
+        ...
+
+    def source_of(self, head: str, text: str) -> Source | None:
+        """Returns whose text is repeated by ``text`` behind ``head``, the cursor's line so far."""
         ...
 
     def write(self, order: Order) -> Decoding:

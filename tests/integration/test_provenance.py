@@ -12,9 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from training.artifact.directory import load_artifact
 from training.artifact.errors import ArtifactError, ConfigError, CorpusError, run_main
 from training.artifact.schema import load_toml
+from training.artifact.verbatim import LEAST_TOKENS, VERBATIM_FILE
 from training.config import RunConfig
+from training.index_verbatim import main as index_verbatim
+from training.index_verbatim import running_text
 from training.provenance import Walk, block_readings, main, seen_documents
 from training.shards.blocks import BlockReader
 
@@ -208,3 +212,33 @@ def test_damage_is_named(copied, run):
     (copied / "shards" / "train.documents.parquet").write_bytes(b"")
     with pytest.raises(CorpusError, match="is damaged or missing"):
         main([str(run / "model"), "--shards", str(copied / "shards")])
+
+
+def test_what_a_model_has_seen_is_indexed_and_travels_with_it(copied, capsys):
+    """If it fails, the server names no source, or the wrong one."""
+    model, shards = copied / "model", copied / "shards"
+    reader = BlockReader(shards, "train")
+    n_blocks = len(reader) // 2
+    arguments = [model, "--shards", shards, "--blocks", n_blocks]
+    assert index_verbatim([str(word) for word in arguments]) == 0
+    assert f"from {n_blocks} blocks" in capsys.readouterr().out
+    index = load_artifact(model).verbatim
+    documents = pq.read_table(shards / "train.documents.parquet").to_pylist()
+    order = [reader.shuffled(position, seed=5) for position in range(len(reader))]
+    found, n_runs = {True: 0, False: 0}, {True: 0, False: 0}
+    for place, block in enumerate(order):
+        ids, owners = reader.block(block), reader.documents_of(block)
+        for start, end in running_text(ids, owners):
+            if end - start >= LEAST_TOKENS:
+                source = index.source_of(ids[start:end].tolist())
+                is_seen = place < n_blocks
+                n_runs[is_seen] += 1
+                found[is_seen] += source is not None
+                if is_seen and source is not None:
+                    assert source.licence == "PSF-2.0"
+                    assert source.path in {d["path"] for d in documents}
+    assert found[True] == n_runs[True] > 20
+    assert found[False] < n_runs[False] / 5  # some text stands twice
+    (model / VERBATIM_FILE).write_bytes(b"x")
+    with pytest.raises(ArtifactError, match=VERBATIM_FILE):
+        _ = load_artifact(model).verbatim

@@ -22,6 +22,7 @@ from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.files import (
     directory_written_aside,
     file_sha256,
+    write_bytes_atomically,
     write_json_atomically,
     write_text_atomically,
 )
@@ -32,6 +33,7 @@ from training.artifact.schema import from_mapping, to_mapping
 from training.artifact.shape import GPT2Config, transformers_config
 from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
+from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -86,6 +88,21 @@ class Artifact:
     @property
     def _best_quality(self) -> str | None:
         return self.manifest.quality_tokens[-1] if self.manifest.quality_tokens else None
+
+    @cached_property
+    def verbatim(self) -> VerbatimIndex | None:
+        """Whose text it may repeat; None if it comes without an index of that.
+
+        Raises:
+            ArtifactError: The index is damaged, or another model's.
+        """
+        wanted = self.manifest.sha256.get(VERBATIM_FILE)
+        if wanted is None:
+            return None
+        file = self.path / VERBATIM_FILE
+        if not file.is_file() or file_sha256(file) != wanted:
+            raise ArtifactError(f"{file} is missing or damaged; {_COPY_AGAIN}")
+        return VerbatimIndex.read(file)
 
     def model(self) -> GPT2:
         """Returns the network with these weights (shared, not copied), in evaluation mode."""
@@ -174,6 +191,19 @@ def add_figures(path: Path, figures: Mapping[str, float]) -> None:
     manifest = _read_manifest(path / MANIFEST_FILE)
     told = dataclasses.replace(manifest, evaluation={**manifest.evaluation, **figures})
     write_json_atomically(path / MANIFEST_FILE, to_mapping(told))
+
+
+def add_file(path: Path, name: str, content: bytes) -> None:
+    """Adds a file to an artifact, and its hash to the manifest.
+
+    Raises:
+        ArtifactError: There is no such artifact.
+    """
+    manifest = _read_manifest(path / MANIFEST_FILE)
+    write_bytes_atomically(path / name, content)
+    hashes = {**manifest.sha256, name: file_sha256(path / name)}
+    sealed = dataclasses.replace(manifest, sha256=hashes)
+    write_json_atomically(path / MANIFEST_FILE, to_mapping(sealed))
 
 
 def save_tokenizer(path: Path, tokenizer: CodeTokenizer, config: GPT2Config) -> None:

@@ -13,11 +13,16 @@ from typing import Any
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Replaces ``path`` by ``text`` (UTF-8): written aside, flushed to disk, renamed."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Replaces ``path`` by ``content``: written aside, flushed to disk, renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(aside).chmod(0o644)

@@ -1,0 +1,142 @@
+"""Whose text a suggestion repeats."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from server.completer import Completer
+from server.request import CompletionRequest
+from server.settings import Settings, SuggestionSettings
+from server.writers.local import LocalWriter
+from training.artifact.directory import load_artifact
+from training.artifact.errors import ArtifactError
+from training.artifact.verbatim import (
+    GRAM,
+    LEAST_TOKENS,
+    VERBATIM_FILE,
+    VerbatimIndex,
+    gram_hashes,
+)
+from training.index_verbatim import running_text
+
+TABLE = [
+    {"package": f"p{i}", "path": f"p{i}/m.py", "licence": "MIT" if i else ""} for i in range(40)
+]
+
+
+def indexed(texts):
+    hashes = [gram_hashes(text)[::GRAM] for text in texts]
+    owners = np.repeat(np.arange(len(texts)), [len(h) for h in hashes])
+    return VerbatimIndex.build(np.concatenate(hashes), owners, TABLE)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    chance = np.random.default_rng(1)
+    return [chance.integers(16, 16384, 5000) for _ in range(40)]
+
+
+@pytest.fixture(scope="module")
+def index(texts):
+    return indexed(texts)
+
+
+def test_every_repetition_of_so_many_tokens_is_found_wherever_it_begins(texts, index):
+    """If it fails, somebody's function is suggested without a word of whose it is."""
+    chance = np.random.default_rng(2)
+    for start in range(300):
+        owner = start % 40
+        repeated = texts[owner][start : start + LEAST_TOKENS]
+        own = chance.integers(16, 16384, 40)
+        found = index.source_of([*own[: start % 30], *repeated, *own[:7]])
+        assert found is not None
+        assert (found.package, found.path) == (f"p{owner}", f"p{owner}/m.py")
+        assert 2 * GRAM <= found.n_tokens <= LEAST_TOKENS
+
+
+def test_nothing_is_found_in_what_repeats_little_or_nothing(texts, index):
+    """If it fails, users are told of sources of what is their own."""
+    chance = np.random.default_rng(3)
+    for number in range(300):
+        assert index.source_of(chance.integers(16, 16384, 150).tolist()) is None
+        one = texts[number % 40][number : number + GRAM + 5]
+        two = texts[(number + 1) % 40][number : number + GRAM + 5]
+        assert index.source_of([*one, *two]) is None  # a bit of each is nobody's
+    assert index.source_of([]) is None
+    assert index.source_of(texts[0][:39].tolist()) is None
+
+
+def test_a_hash_is_of_the_gram_alone(texts):
+    hashes = gram_hashes(texts[0])
+    assert len(hashes) == 5000 - GRAM + 1
+    assert gram_hashes(texts[0][100:200]).tolist() == hashes[100:181].tolist()
+    assert len(np.unique(hashes)) == len(hashes)
+    assert len(gram_hashes(texts[0][:5])) == 0
+
+
+def test_text_in_many_documents_is_kept_within_bounds(texts):
+    common = texts[0][:200]
+    index = indexed([common] * 40)
+    assert len(index) == 40 * 10
+    assert index.source_of(common.tolist()) is not None
+
+
+def test_it_survives_the_way_through_a_file_and_damage_is_named(tmp_path, texts, index):
+    file = tmp_path / VERBATIM_FILE
+    file.write_bytes(index.to_bytes())
+    read = VerbatimIndex.read(file)
+    assert read.source_of(texts[3][50:130].tolist()) == index.source_of(texts[3][50:130].tolist())
+    content = file.read_bytes()
+    chance = np.random.default_rng(4)
+    for number in range(60):
+        damaged = bytearray(content)
+        if number % 2:
+            damaged = damaged[: chance.integers(len(damaged))]
+        else:
+            at = chance.integers(400)
+            damaged[at] ^= 255
+        file.write_bytes(damaged)
+        with contextlib.suppress(ArtifactError):  # and nothing else
+            VerbatimIndex.read(file).source_of(texts[0][:100].tolist())
+    file.write_bytes(content[:1000])
+    with pytest.raises(ArtifactError, match=VERBATIM_FILE):
+        VerbatimIndex.read(file)
+
+
+def test_runs_are_of_one_document_without_sentinels():
+    ids = np.array([3] + [20] * 30 + [5] + [20] * 10 + [20] * 25 + [0])
+    owners = np.array([1] * 42 + [2] * 26)
+    assert list(running_text(ids, owners)) == [(1, 31), (42, 67)]
+
+
+def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
+    tiny_artifact, known_module, tmp_path
+):
+    """If it fails, the policy says one thing and the editor shows another."""
+    artifact = load_artifact(tiny_artifact)
+    ids = np.array(artifact.tokenizer.encode(known_module))
+    index = VerbatimIndex.build(
+        np.concatenate([gram_hashes(ids[shift:])[::GRAM] for shift in range(GRAM)]),
+        np.zeros(sum(len(gram_hashes(ids[s:])[::GRAM]) for s in range(GRAM)), dtype=np.int64),
+        [{"package": "shapes", "path": "shapes.py", "licence": "MIT"}],
+    )
+    behind = "class Circle:\n"
+    prefix = known_module[: known_module.index(behind) + len(behind)]
+    results = {}
+    for policy in ("allow", "mark", "block"):
+        suggesting = SuggestionSettings(
+            eagerness="always", attribution=policy, max_block_tokens=200, max_block_lines=30
+        )
+        settings = Settings(suggestion=suggesting)
+        writer = LocalWriter(artifact, settings.engine)
+        writer._verbatim = index
+        request = CompletionRequest(text=prefix, offset=len(prefix), document="a")
+        results[policy] = Completer(writer, settings).complete(request)
+    assert len(results["allow"].text) > LEAST_TOKENS
+    assert results["allow"].source is None
+    assert results["mark"].text == results["allow"].text
+    assert results["mark"].source.path == "shapes.py"
+    assert "shapes.py (MIT)" in results["mark"].source.sentence
+    assert results["block"].text == ""
+    assert "repeats" in results["block"].reason
