@@ -2,11 +2,12 @@
 
 ``parrotlet complete FILE:LINE:COL`` prints what an editor would show there; ``parrotlet demo``
 completes three snippets and tells how to connect an editor; ``parrotlet stats`` adds up what was
-shown and taken. Arguments and printing only.
+shown and taken; ``parrotlet health`` tells what runs here. Arguments and printing only.
 """
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def _run(argv: Sequence[str]) -> int:
         from server.demo import show_demo  # noqa: PLC0415 - imports torch: seconds
 
         return show_demo(arguments.model, sys.stdout)
+    if arguments.command == "health":
+        return _health(arguments.model)
     if arguments.command == "stats":
         folder = arguments.folder or acceptance.default_folder()
         sys.stdout.write(acceptance.told(acceptance.summary(folder)))
@@ -47,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="complete three snippets, shown as ghost text")
     stats = commands.add_parser("stats", help="what was shown and taken, on this machine only")
     stats.add_argument("--folder", type=Path, metavar="DIR", help="where the counts are kept")
-    for command in (complete, demo):
+    health = commands.add_parser("health", help="does the model load, and how fast is it")
+    for command in (complete, demo, health):
         command.add_argument("--model", type=Path, metavar="DIR", help="a model directory")
     return parser
 
@@ -70,6 +74,23 @@ def _complete(place: str, model: Path | None) -> int:
         sys.stderr.write(f"no suggestion: {result.reason}\n")
         return 0
     sys.stdout.write(f"{result.text}\n")
+    return 0
+
+
+def _health(model: Path | None) -> int:
+    """Loads the model, writes one line with it, and tells how that went."""
+    from server.completer import Completer  # noqa: PLC0415 - imports torch
+
+    began = time.perf_counter()
+    completer = Completer.load(model)
+    completer.warm_up()
+    ready_s = time.perf_counter() - began
+    text = "import os\n\n\ndef main():\n    print(os.path.jo"
+    result = completer.complete(CompletionRequest(text=text, offset=len(text), is_asked_for=True))
+    facts = {"version": VERSION, "model": model or "bundled", **completer.about()}
+    facts["ready_s"] = round(ready_s, 2)
+    facts["suggestion_ms"] = round(result.total_ms, 1)
+    sys.stdout.write("".join(f"{name:18} {value}\n" for name, value in facts.items()))
     return 0
 
 

@@ -9,12 +9,13 @@ writer.
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from server.confidence import threshold
-from server.context import Budget, Window, window_at
+from server.context import Budget, Window, lasting_suffix, window_at
 from server.engine.task import Ending, Sampling
 from server.request import CompletionRequest, CompletionResult
 from server.scope import Extent, Limits, cut, scope_at
@@ -28,6 +29,7 @@ BUNDLED_MODEL = Path(__file__).parent / "model"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TRIES = 3  # drawn for each alternative that is wanted, since many are alike
 _VARIED = Sampling(temperature=0.8, top_p=0.95, seed=0)
+_MOST_TAKEN = 8  # suggestions that were taken of late
 _SUFFIX_SHARE = 4  # of the room for a prompt in ``generate``: one part in so many
 
 
@@ -38,6 +40,7 @@ class Completer:
         self.settings = settings
         self._writer = writer
         self._typing = TypingThrough()
+        self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
         self._lock = threading.Lock()
 
     @classmethod
@@ -113,8 +116,10 @@ class Completer:
     ) -> CompletionResult:
         """Has the writer write."""
         place = self._place(request)
+        self._note_taken(request)
         order = Order(
             window=place.window,
+            similar=[place.window.context, *self._taken],
             max_new_tokens=self._most_tokens(place.scope.extent),
             is_finished=lambda written: cut(decoded(written), place.scope)[1],
             should_stop=should_stop,
@@ -147,6 +152,13 @@ class Completer:
         if policy == "block":
             return replace(result, text="", reason=source.sentence, source=source)
         return replace(result, source=source)
+
+    def _note_taken(self, request: CompletionRequest) -> None:
+        """Remembers a suggestion that now stands in its document: it may be written again."""
+        shown = self._typing.last(request.document)
+        if shown is not None and request.around[0].startswith(shown.before + shown.text):
+            head = shown.before.rpartition("\n")[2]
+            self._taken.appendleft(head + shown.text)
 
     def generate(
         self,
@@ -210,7 +222,7 @@ class Completer:
         workspace = request.workspace
         return Place(
             window=window,
-            scope=scope_at(before, window.suffix, limits=limits, wanted=suggesting.extent),
+            scope=scope_at(before, behind, limits=limits, wanted=suggesting.extent),
             before=before,
             behind=behind,
             knows_name=(lambda _: False) if workspace is None else workspace.knows,
@@ -225,7 +237,8 @@ class Completer:
         left = min(settings.workspace_tokens, room - budget.prefix_tokens - budget.suffix_tokens)
         if request.workspace is not None and left > 0:
             context = request.workspace.context(request.document, text, left, self._count)
-        return _printable(replace(window, context=context))
+        suffix = lasting_suffix(window.suffix)
+        return _printable(replace(window, suffix=suffix, context=context))
 
     def _most_tokens(self, extent: Extent) -> int:
         suggesting = self.settings.suggestion

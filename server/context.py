@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from server.settings import ContextSettings
 
 _CHARS_PER_TOKEN = 32  # no token is longer, so a line longer than this by its budget cannot fit
+_CLOSED_BY_ITSELF = " \t)]}\"':,"
 _LINE_CHARS = 1024  # of the cursor's own line: one to two times as many are seen
 
 
@@ -57,6 +58,17 @@ def window_at(text: str, offset: int, budget: Budget, count: Callable[[str], int
         prefix=text[_start(text, offset, budget, count) : offset],
         suffix=text[offset : _end(text, offset, budget, count)],
     )
+
+
+def lasting_suffix(suffix: str) -> str:
+    """Returns what of a window's suffix stays while a line is typed.
+
+    Brackets and quotes that an editor closes by itself come and go with each key, and at the head
+    of the prompt they would undo all that is computed. They tell next to nothing, so they are left
+    out.
+    """
+    tail, newline, below = suffix.partition("\n")
+    return newline + below if tail and not tail.strip(_CLOSED_BY_ITSELF) else suffix
 
 
 def _start(text: str, offset: int, budget: Budget, count: Callable[[str], int]) -> int:

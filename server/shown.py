@@ -24,6 +24,8 @@ from server.scope import Scope
 from server.syntax.fitting import Fitter
 from server.syntax.names import unknown_names
 
+_MOST_BEHIND = 8_000  # characters behind the cursor that the rules look at
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -42,7 +44,8 @@ class Place:
     def around(self) -> Surroundings:
         """What the rules look at."""
         fitter = Fitter.at(self.before, self.behind)
-        return Surroundings.of(self.window.prefix, self.window.suffix, self.scope, fitter)
+        behind = self.behind[:_MOST_BEHIND]
+        return Surroundings.of(self.window.prefix, behind, self.scope, fitter)
 
 
 def result_of(

@@ -52,6 +52,10 @@ class TypingThrough:
             source=shown.source,
         )
 
+    def last(self, document: str) -> Shown | None:
+        """Returns what was shown last in a document."""
+        return self._shown.get(document)
+
     def remember(self, document: str, shown: Shown | None) -> None:
         """Takes down what is shown in a document now, or that nothing is."""
         self._shown.pop(document, None)

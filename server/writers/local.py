@@ -96,5 +96,6 @@ class LocalWriter:
             sampling=order.sampling,
             is_finished=order.is_finished,
             should_stop=order.should_stop,
+            similar=[self._prompts.encode(text) for text in order.similar if text],
         )
         return self._decoder.run(task)

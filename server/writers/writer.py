@@ -1,6 +1,6 @@
 """What the completer needs of whoever writes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ class Order:
         max_new_tokens: For each sequence.
         n_sequences: How many continuations.
         first_sequence: The number of the first of them, for its source of randomness.
+        similar: Texts that what is written may repeat, the likeliest first.
         sampling: How each token is chosen.
         is_finished: Told the bytes written so far, says whether that is enough.
         should_stop: The stop flag.
@@ -36,6 +37,7 @@ class Order:
     max_new_tokens: int
     n_sequences: int = 1
     first_sequence: int = 0
+    similar: Sequence[str] = ()
     sampling: Sampling = GREEDY
     is_finished: Callable[[bytes], bool] | None = None
     should_stop: Callable[[], bool] | None = None
