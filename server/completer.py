@@ -20,7 +20,7 @@ from server.engine.task import Ending, Sampling
 from server.request import CompletionRequest, CompletionResult
 from server.scope import Extent, Limits, cut, scope_at
 from server.settings import Settings
-from server.shown import Place, decoded, result_of, shown_of, with_others
+from server.shown import Place, decoded, result_of, shown_of, sureness, with_others
 from server.typing_through import Shown, TypingThrough
 from server.writers.writer import Order, Writer
 
@@ -117,22 +117,19 @@ class Completer:
         """Has the writer write."""
         place = self._place(request)
         self._note_taken(request)
+        calibration = self._writer.calibration
+        eagerness = self.settings.suggestion.eagerness
+        least = 0.0 if request.is_asked_for else threshold(eagerness)
         order = Order(
             window=place.window,
             similar=[place.window.context, *self._taken],
             max_new_tokens=self._most_tokens(place.scope.extent),
             is_finished=lambda written: cut(decoded(written), place.scope)[1],
+            is_hopeless=lambda written: sureness(written, calibration)[1] < least,
             should_stop=should_stop,
         )
         outcome = self._writer.write(order)
-        eagerness = self.settings.suggestion.eagerness
-        result = result_of(
-            outcome,
-            place,
-            calibration=self._writer.calibration,
-            least=0.0 if request.is_asked_for else threshold(eagerness),
-            started=started,
-        )
+        result = result_of(outcome, place, calibration=calibration, least=least, started=started)
         result = self._attributed(result, place)
         if request.n_wanted == 1 or not result.text:
             return result

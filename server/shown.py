@@ -70,8 +70,7 @@ def result_of(
     reason = None if shown.text else _reason(written, shown)
     log_prob, sure = 0.0, 0.0
     if written.text:
-        log_prob = first_line_log_prob(written.text, written.ends, written.log_probs)
-        sure = confidence(log_prob, calibration)
+        log_prob, sure = sureness(written, calibration)
     unknown: list[str] = []
     if shown.text and sure >= least:
         unknown = _unknown(shown, place)
@@ -97,6 +96,12 @@ def result_of(
     )
 
 
+def sureness(written: Written, calibration: Calibration | None) -> tuple[float, float]:
+    """Returns the log-probability of the first line so far, and how sure one may be of it."""
+    log_prob = first_line_log_prob(written.text, written.ends, written.log_probs)
+    return log_prob, confidence(log_prob, calibration)
+
+
 def with_others(
     result: CompletionResult, drawn: Sequence[Suggestion], n_wanted: int
 ) -> CompletionResult:
@@ -110,7 +115,7 @@ def with_others(
 
 def shown_of(written: Written, place: Place) -> Suggestion:
     """Returns what the rules leave of one continuation."""
-    if written.ending is Ending.CANCELLED or not written.text:
+    if written.ending in {Ending.CANCELLED, Ending.HOPELESS} or not written.text:
         return Suggestion(text="")
     is_whole = written.ending is not Ending.MAX_TOKENS
     return refine(Suggestion(text=decoded(written.text), is_whole=is_whole), place.around)

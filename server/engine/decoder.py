@@ -190,6 +190,8 @@ class Decoder:
                 continue
             if task.is_finished is not None and written.text and task.is_finished(written.text):
                 written.ending = Ending.FINISHED
+            elif task.is_hopeless is not None and task.is_hopeless(written):
+                written.ending = Ending.HOPELESS
             elif is_cancelled:
                 written.ending = Ending.CANCELLED
             elif is_full or sequence.left_tokens < 1:

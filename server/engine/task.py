@@ -34,6 +34,7 @@ class Ending(StrEnum):
     END_OF_TEXT = "end of text"  # the model closed it
     FINISHED = "finished"  # the caller's predicate was met
     MAX_TOKENS = "max tokens"
+    HOPELESS = "not sure enough"  # the caller's other predicate was met
     CANCELLED = "cancelled"
 
 
@@ -49,6 +50,7 @@ class Task:
         first_sequence: The number of the first of them, for its source of randomness.
         sampling: How each token is chosen.
         is_finished: Told the bytes written so far, says whether that is enough.
+        is_hopeless: Told what was written so far, says whether nobody will want it.
         should_stop: The stop flag.
         similar: Ids of other texts that what is written may repeat, the likeliest first.
     """
@@ -60,6 +62,7 @@ class Task:
     first_sequence: int = 0
     sampling: Sampling = GREEDY
     is_finished: Callable[[bytes], bool] | None = None
+    is_hopeless: "Callable[[Written], bool] | None" = None
     should_stop: Callable[[], bool] | None = None
     similar: Sequence[Sequence[int]] = ()
 

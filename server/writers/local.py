@@ -95,6 +95,7 @@ class LocalWriter:
             first_sequence=order.first_sequence,
             sampling=order.sampling,
             is_finished=order.is_finished,
+            is_hopeless=order.is_hopeless,
             should_stop=order.should_stop,
             similar=[self._prompts.encode(text) for text in order.similar if text],
         )

@@ -136,7 +136,7 @@ class RemoteWriter:
                     outcome.first_token_s = outcome.first_token_s or time.perf_counter() - started
                     outcome.new_tokens += 1
                     answers[index].take(choice, order)
-            if all(answer.written.ending is Ending.FINISHED for answer in answers):
+            if all(answer.written.ending is not None for answer in answers):
                 break
         events.close()  # type: ignore[attr-defined]  # a generator, which closes the connection
         is_stopped = order.should_stop is not None and order.should_stop()
@@ -201,6 +201,8 @@ class _Answer:
             written.ending = Ending.MAX_TOKENS
         if order.is_finished is not None and written.text and order.is_finished(written.text):
             written.ending = Ending.FINISHED
+        elif order.is_hopeless is not None and order.is_hopeless(written):
+            written.ending = Ending.HOPELESS
 
     def end(self, *, is_stopped: bool) -> None:
         """Says how it ended, if that is not known yet."""

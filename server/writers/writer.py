@@ -6,7 +6,7 @@ from typing import Protocol
 
 from server.confidence import Calibration
 from server.context import Window
-from server.engine.task import GREEDY, Decoding, Sampling
+from server.engine.task import GREEDY, Decoding, Sampling, Written
 from training.artifact.source import Source
 
 
@@ -30,6 +30,7 @@ class Order:
         similar: Texts that what is written may repeat, the likeliest first.
         sampling: How each token is chosen.
         is_finished: Told the bytes written so far, says whether that is enough.
+        is_hopeless: Told what was written so far, says whether nobody will want it.
         should_stop: The stop flag.
     """
 
@@ -40,6 +41,7 @@ class Order:
     similar: Sequence[str] = ()
     sampling: Sampling = GREEDY
     is_finished: Callable[[bytes], bool] | None = None
+    is_hopeless: Callable[[Written], bool] | None = None
     should_stop: Callable[[], bool] | None = None
 
 
