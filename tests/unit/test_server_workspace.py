@@ -1,0 +1,167 @@
+"""What is known of other files: modules of the workspace, pieces of open ones, and when to look."""
+
+import time
+
+import pytest
+
+from server.debounce import Debounce
+from server.worker.messages import Known, request_from_json, request_to_json
+from server.workspace import knowledge
+from server.workspace.knowledge import Knowledge, path_of
+from server.workspace.modules import Import, Modules, imports_of
+from server.workspace.snippets import most_similar
+
+TOOLS = '''
+"""Tools."""
+import os
+LIMIT = 10
+def slugify(text: str, *, most: int = LIMIT) -> str:
+    return text[:most]
+async def fetch(url): ...
+class Store(dict):
+    """A store."""
+    def __init__(self, path): self.path = path
+    def save(self) -> None: ...
+    def _hidden(self): ...
+'''
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "src" / "app").mkdir(parents=True)
+    (tmp_path / "tools.py").write_text(TOOLS)
+    (tmp_path / "src" / "app" / "__init__.py").write_text("VERSION = '1'\n")
+    (tmp_path / "src" / "app" / "models.py").write_text("class User:\n    name: str\n")
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "secrets.py").write_text("KEY = 'x'\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("import a.b as c, d\n", [("a.b", ()), ("d", ())]),
+        ("from a import b as c, d\n", [("a", ("b", "d")), ("a.b", ()), ("a.d", ())]),
+        ("from . import x\n", [(".", ("x",)), (".x", ())]),
+        (
+            "from ..a import (\n    x,\n    y,\n)\n",
+            [("..a", ("x", "y")), ("..a.x", ()), ("..a.y", ())],
+        ),
+        ("    from a import *\n", [("a", ())]),
+        ("from a import b  # why\n", [("a", ("b",)), ("a.b", ())]),
+        ("x = 'import a'\n# import b\nimport\nfrom import\n", []),
+    ],
+)
+def test_imports_are_read_from_lines_that_need_not_be_a_program(text, found):
+    assert list(imports_of(text)) == [Import(module=m, names=n) for m, n in found]
+
+
+def test_modules_of_the_workspace_are_found_and_told_in_short(root):
+    """If it fails, the model sees nothing of the functions that are called, or of private ones."""
+    modules = Modules([root], ())
+    text = "import tools\nfrom app.models import User\nimport broken, secrets, json\n"
+    found = {m.path: m for m, _ in modules.imported_by(text, root / "main.py")}
+    assert set(found) == {"tools.py", "src/app/models.py"}
+    told = found["tools.py"].definitions
+    assert told["slugify"] == "def slugify(text: str, *, most: int=LIMIT) -> str: ...\n"
+    assert told["fetch"] == "async def fetch(url): ...\n"
+    assert "def save(self) -> None: ..." in told["Store"]
+    assert "_hidden" not in told["Store"]
+    assert told["LIMIT"] == "LIMIT = 10\n"
+    assert {"slugify", "path", "_hidden"} <= found["tools.py"].names
+
+
+def test_relative_imports_and_the_file_itself(root):
+    modules = Modules([root], ())
+    here = root / "src" / "app" / "views.py"
+    text = "from . import VERSION\nfrom .models import User\nfrom .views import me\n"
+    paths = [m.path for m, _ in modules.imported_by(text, here)]
+    assert [path.rpartition("/")[2] for path in paths] == ["__init__.py", "models.py"]
+    assert modules.imported_by("from ..... import x\n", here) == []
+    assert modules.imported_by("from . import x\n", None) == []
+
+
+def test_a_changed_module_is_read_again(root):
+    modules = Modules([root], ())
+    text = "import tools\n"
+    assert "slugify" in modules.imported_by(text, None)[0][0].definitions
+    (root / "tools.py").write_text("def other_name_now(): ...\n")
+    assert "other_name_now" in modules.imported_by(text, None)[0][0].definitions
+    (root / "tools.py").unlink()
+    assert modules.imported_by(text, None) == []
+
+
+def test_the_most_similar_piece_of_another_file_is_found():
+    lines = [f"value_{i} = compute_{i}(argument_{i})" for i in range(60)]
+    others = {"a.py": "\n".join(lines), "b.py": "nothing = alike\n" * 30}
+    name, piece = most_similar("compute_42(argument_42) + value_42 + value_43", others)
+    assert name == "a.py"
+    assert "compute_42" in piece
+    assert piece.count("\n") <= 10
+    assert most_similar("entirely different names here", others) is None
+    assert most_similar("", others) is None
+
+
+def test_what_is_told_stays_while_the_cursor_is_near(root, monkeypatch):
+    """If it fails, each key gives the prompt another head, and nothing can be reused."""
+    now = [100.0]
+    monkeypatch.setattr(knowledge.time, "monotonic", lambda: now[0])
+    known = Knowledge([root], ())
+    uri = (root / "main.py").as_uri()
+    text = "from tools import slugify\n" + "x = 1\n" * 100
+    others = {uri: text, "file:///w/.env": "SECRET_NAME = 1", "file:///w/b.py": "other_name = 1\n"}
+    first = known.known(uri, text, 40, others)
+    assert "def slugify" in first.context_text
+    assert "# tools.py" in first.context_text
+    assert {"slugify", "other_name"} <= first.names
+    assert "SECRET_NAME" not in first.names
+    typed = text.replace("x = 1", "from tools import fetch", 1)
+    assert known.known(uri, typed, 45, others) is first
+    now[0] += 60
+    assert "async def fetch" in known.known(uri, typed, 45, others).context_text
+    assert known.known(uri, text, 500, others) is not first
+
+
+def test_context_is_whole_lines_within_the_budget():
+    known = Known(context_text="# a\none\ntwo\nthree\n", names=frozenset({"one"}))
+    assert known.context("", "", 2, lambda _: 1) == "two\nthree\n"
+    assert known.context("", "", 0, lambda _: 1) == ""
+    assert known.context("", "", 99, lambda _: 1) == known.context_text
+    assert known.knows("one")
+    assert not known.knows("two")
+
+
+def test_requests_survive_the_way_to_the_worker():
+    from server.request import CompletionRequest
+
+    request = CompletionRequest(text="a\ud800𝔘\x00", offset=2, is_asked_for=True, document="u")
+    known = Known()
+    assert request_from_json(request_to_json(request), known).text == request.text
+    assert request_from_json(request_to_json(request), known).workspace is known
+
+
+def test_paths_of_uris():
+    assert path_of("file:///w/a%20b.py").as_posix() == "/w/a b.py"
+    assert path_of("untitled:Untitled-1") is None
+    assert path_of("file:///w/%00").as_posix() == "/w/\x00"
+
+
+def test_waiting_pays_only_where_suggestions_take_long():
+    """If it fails, a fast machine waits for nothing, or a slow one computes each key in vain."""
+    debounce = Debounce()
+    assert debounce.seconds(most_ms=150) == 0
+    for _ in range(20):
+        debounce.took(20)
+    assert debounce.seconds(most_ms=150) == 0
+    for _ in range(30):
+        debounce.took(200)
+    assert 0.09 < debounce.seconds(most_ms=150) < 0.11
+    for _ in range(30):
+        debounce.took(2000)
+    assert debounce.seconds(most_ms=150) == 0.15
+    assert debounce.seconds(most_ms=0) == 0
+    began = time.monotonic()
+    for _ in range(60):
+        debounce.took(10)
+    assert debounce.seconds(most_ms=150) == 0
+    assert time.monotonic() - began < 1
