@@ -28,6 +28,7 @@ from server.privacy import is_private
 from server.request import CompletionRequest, CompletionResult
 from server.service import CompletionService, State
 from server.settings import Settings
+from server.worker.messages import Known
 from server.workspace.knowledge import Knowledge, path_of
 from training.artifact.source import Source
 
@@ -216,9 +217,8 @@ class Server(LanguageServer):
         above, below = self.notebooks.around(uri, self.documents)
         text = above + document.text[: place.start] + place.chosen + document.text[place.end :]
         offset = len(above) + place.start + len(place.chosen)
-        if self.settings.context.workspace_tokens:
-            texts = {other: self.documents[other].text for other in reversed(self.documents)}
-            self.service.tell(self._knowledge.known(uri, text, offset, texts))
+        if self.settings.context.workspace_tokens and self._knowledge.is_due(uri, text, offset):
+            self._look_around(uri, text, offset)
         return CompletionRequest(
             text=text + below,
             offset=offset,
@@ -226,6 +226,22 @@ class Server(LanguageServer):
             document=uri,
             n_wanted=N_ALTERNATIVES if is_asked_for else 1,
         )
+
+    def _look_around(self, uri: str, text: str, offset: int) -> None:
+        """Has other files looked at in a thread; what is found is for requests from then on."""
+        if self._loop is None:
+            return
+        texts = {other: self.documents[other].text for other in reversed(self.documents)}
+        looking = self._loop.run_in_executor(None, self._knowledge.look, uri, text, offset, texts)
+        looking.add_done_callback(self._looked)
+
+    def _looked(self, looking: asyncio.Future[Known]) -> None:
+        if looking.cancelled():
+            return
+        if (error := looking.exception()) is not None:
+            self.warn_once("workspace", f"other files are left alone ({type(error).__name__})")
+        else:
+            self.service.tell(looking.result())
 
     def _is_paused(self) -> bool:
         """Says whether nothing is suggested now, and tells the client when that changes."""

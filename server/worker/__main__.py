@@ -7,6 +7,7 @@ off while it runs; the main thread does one request after the other. It ends whe
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -143,7 +144,8 @@ def _settings(values: Mapping[str, Any]) -> Settings:
 
 
 def main() -> int:
-    """Works for the server that started it."""
+    """Works for the server that started it, which alone decides when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(
         stream=sys.stderr,
         level=os.environ.get("PARROTLET_LOG_LEVEL", "WARNING"),

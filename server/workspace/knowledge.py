@@ -1,7 +1,7 @@
 """What a request is told of other files; the same while the cursor stays near, so that caches hold.
 
-Called on the server's event loop before each request, and so it looks anew only when the cursor has
-left its neighbourhood or some time has gone by.
+Asked before each request whether to look anew, which is so when the cursor has left its
+neighbourhood or some time has gone by. Looking reads files, and is for a thread of its own.
 """
 
 import re
@@ -38,11 +38,19 @@ class Knowledge:
     def __init__(self, roots: Sequence[Path], private_globs: Sequence[str]) -> None:
         self._modules = Modules(roots, private_globs)
         self._globs = private_globs
-        self._told = Known()
         self._for: tuple[str, int] | None = None
         self._at = 0.0
 
-    def known(self, uri: str, text: str, offset: int, open_texts: Mapping[str, str]) -> Known:
+    def is_due(self, uri: str, text: str, offset: int) -> bool:
+        """Says whether to look anew for a place, and takes it that this is done."""
+        near = (uri, text.count("\n", 0, offset) // _NEAR_LINES)
+        now = time.monotonic()
+        if near == self._for and now - self._at <= _SECONDS:
+            return False
+        self._for, self._at = near, now
+        return True
+
+    def look(self, uri: str, text: str, offset: int, open_texts: Mapping[str, str]) -> Known:
         """Returns what is known for a place.
 
         Args:
@@ -51,24 +59,12 @@ class Knowledge:
             offset: The cursor.
             open_texts: The texts of all open documents by URI, the latest edited first.
         """
-        near = (uri, text.count("\n", 0, offset) // _NEAR_LINES)
-        now = time.monotonic()
-        if near != self._for or now - self._at > _SECONDS:
-            self._for, self._at = near, now
-            others = {
-                other: content[:_OTHER_CHARS]
-                for other, content in open_texts.items()
-                if other != uri and not is_private(other, self._globs)
-            }
-            newest = dict(list(others.items())[:_MOST_OTHERS])
-            self._told = self._looked_up(uri, text, offset, newest)
-        return self._told
-
-    def forget(self) -> None:
-        """Looks anew at the next request."""
-        self._for = None
-
-    def _looked_up(self, uri: str, text: str, offset: int, others: Mapping[str, str]) -> Known:
+        readable = {
+            other: content[:_OTHER_CHARS]
+            for other, content in open_texts.items()
+            if other != uri and not is_private(other, self._globs)
+        }
+        others = dict(list(readable.items())[:_MOST_OTHERS])
         imported = self._modules.imported_by(text, path_of(uri))
         names: set[str] = set()
         for module, _ in imported:

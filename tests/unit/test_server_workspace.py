@@ -110,16 +110,20 @@ def test_what_is_told_stays_while_the_cursor_is_near(root, monkeypatch):
     uri = (root / "main.py").as_uri()
     text = "from tools import slugify\n" + "x = 1\n" * 100
     others = {uri: text, "file:///w/.env": "SECRET_NAME = 1", "file:///w/b.py": "other_name = 1\n"}
-    first = known.known(uri, text, 40, others)
+    assert known.is_due(uri, text, 40)
+    first = known.look(uri, text, 40, others)
     assert "def slugify" in first.context_text
     assert "# tools.py" in first.context_text
     assert {"slugify", "other_name"} <= first.names
     assert "SECRET_NAME" not in first.names
     typed = text.replace("x = 1", "from tools import fetch", 1)
-    assert known.known(uri, typed, 45, others) is first
+    assert not known.is_due(uri, typed, 45)
     now[0] += 60
-    assert "async def fetch" in known.known(uri, typed, 45, others).context_text
-    assert known.known(uri, text, 500, others) is not first
+    assert known.is_due(uri, typed, 45)
+    assert "async def fetch" in known.look(uri, typed, 45, others).context_text
+    assert not known.is_due(uri, typed, 46)
+    assert known.is_due(uri, text, 500)
+    assert known.is_due("file:///w/b.py", text, 500)
 
 
 def test_context_is_whole_lines_within_the_budget():
