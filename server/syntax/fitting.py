@@ -98,11 +98,10 @@ def _can_go_on(text: str, line_start: int, unit: Unit, *, is_whole: bool) -> boo
 
 def _ends_of_line(text: str, at_end: Open) -> Iterator[str]:
     """Yields ways to go on behind a line's end, the likeliest first."""
-    indentation, line = _split(text.rpartition("\n")[2])
+    indentation, _ = _split(text.rpartition("\n")[2])
     if not at_end.brackets:
-        code = line.rpartition("#")[0] if at_end.in_comment else line
-        is_head = code.rstrip().endswith(":") and not at_end.quote
-        yield at_end.quote + (f"\n{indentation}    {MARK}" if is_head else "\n")
+        yield f"{at_end.quote}\n"
+        yield f"{at_end.quote}\n{indentation}    {MARK}"  # behind a head
         yield f"\n{indentation}def {MARK}(): {MARK}"  # behind a decorator
         return
     for operand in ("", MARK, f": {MARK}", f" in {MARK}", f" else {MARK}"):

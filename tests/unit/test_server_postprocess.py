@@ -183,6 +183,7 @@ def test_good_suggestions_pass_unchanged(prefix, text, suffix):
         ("if a:\n    b\nel", "se: x y", "", ""),
         ("x = ) 1\ny = = ", "2 2", "", "2 2"),  # nothing can be said behind what is broken
         ("# it's ", "never a string (", "", "never a string ("),
+        ("if a", " and b:  # why # not", "", " and b:  # why # not"),
         ('"""It\'s ', "never a call (", "", "never a call ("),
     ],
 )
