@@ -1,6 +1,8 @@
 """The shell commands: what they print and how they fail."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -76,3 +78,20 @@ def test_ghost_text_stands_out_in_colour(tiny_artifact):
     plain = re.sub("\x1b\\[[0-9;]*m", "", text)
     assert (result.text or result.reason) in plain
     assert SNIPPETS[2].request.text.split("\n")[0] in plain
+
+
+def test_a_reader_that_has_read_enough_ends_a_command_quietly():
+    """If it fails, "parrotlet demo | head" ends in a traceback."""
+    program = (
+        "import sys; from training.artifact.errors import run_main\n"
+        "def main(_):\n"
+        "    while True:\n"
+        "        print('x' * 1000, flush=True)\n"
+        "sys.exit(run_main(main, []))"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.read(1) == b"x"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 141

@@ -14,10 +14,12 @@ A message is one sentence that names what was found, what was wanted and what to
 in the lowest room, because every package raises and reports these the same way.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # as shells have it: 128 and SIGPIPE
 
 
 class ParrotletError(Exception):
@@ -74,3 +76,6 @@ def run_main(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = 
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: what was finished is kept; run the same command to go on\n")
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # who reads has read enough, as "| head" has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+        return EXIT_BROKEN_PIPE
