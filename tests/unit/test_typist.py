@@ -152,7 +152,7 @@ def test_figures_count_what_happened():
     assert found["stale_answers"] == 1
     assert 10 < found["latency_ms"]["p50"] < 11
     assert found["cancellation_ms"] == {"p50": 3.0, "p95": 3.0}
-    told = {"seed": 0, "pace": 0, "model": "m"}
+    told = {"seed": 0, "eagerness": "balanced", "pace": 0, "model": "m"}
     page = replay_page({**told, **found}, [record])
     assert "\\u003c/script>\\u003cb>" in page
     assert "<b>" not in page
