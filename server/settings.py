@@ -87,7 +87,7 @@ class EngineSettings:
     threads: int = 0
     precision: Literal["auto", "int8", "bfloat16", "float32"] = "auto"
     chunk_tokens: int = 128
-    cache_mib: int = 128
+    cache_mib: int = 64
     max_guesses: int = 6
     batch_size: int = 16
     heal_tokens: int = 6
