@@ -233,7 +233,7 @@ class Completer:
         context = ""
         left = min(settings.workspace_tokens, room - budget.prefix_tokens - budget.suffix_tokens)
         if request.workspace is not None and left > 0:
-            context = request.workspace.context(request.document, text, left, self._count)
+            context = request.workspace.context(left, self._count)
         suffix = lasting_suffix(window.suffix)
         return _printable(replace(window, suffix=suffix, context=context))
 

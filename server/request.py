@@ -11,9 +11,7 @@ from training.artifact.source import Source
 class OtherFiles(Protocol):
     """What a request may know of the workspace besides its own document."""
 
-    def context(
-        self, document: str, text: str, budget_tokens: int, count: Callable[[str], int]
-    ) -> str:
+    def context(self, budget_tokens: int, count: Callable[[str], int]) -> str:
         """Returns whole lines, within a budget, to stand before the document; "" for none."""
         ...
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from server.confidence import (
     UNSURE,
@@ -40,11 +41,11 @@ class Place:
     behind: str
     knows_name: Callable[[str], bool]  # whether another file has it
 
-    @property
+    @cached_property
     def around(self) -> Surroundings:
         """What the rules look at."""
-        fitter = Fitter.at(self.before, self.behind)
         behind = self.behind[:_MOST_BEHIND]
+        fitter = Fitter.at(self.before, behind)
         return Surroundings.of(self.window.prefix, behind, self.scope, fitter)
 
 

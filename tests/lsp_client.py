@@ -160,3 +160,13 @@ class Client:
     def _drain(self):
         for line in self.process.stderr:
             self.stderr += line
+
+
+def events(log):
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def place(text, behind):
+    """Line and column right behind the first occurrence of ``behind`` (ASCII text)."""
+    before = text[: text.index(behind) + len(behind)]
+    return before.count("\n"), len(before) - before.rfind("\n") - 1

@@ -19,11 +19,8 @@ class Known:
     context_text: str = ""
     names: frozenset[str] = frozenset()
 
-    def context(
-        self, document: str, text: str, budget_tokens: int, count: Callable[[str], int]
-    ) -> str:
-        """Returns as many of the last lines as fit the budget; for any document."""
-        del document, text
+    def context(self, budget_tokens: int, count: Callable[[str], int]) -> str:
+        """Returns as many of the last lines as fit the budget."""
         kept: list[str] = []
         for line in reversed(self.context_text.splitlines(keepends=True)):
             budget_tokens -= count(line)

@@ -28,7 +28,7 @@ _EVERYTHING = 4  # definitions of a module that is imported as a whole
 
 
 class Knowledge:
-    """Knows the workspace's folders, and remembers what it told last.
+    """Knows the workspace's folders, and remembers where it looked last.
 
     Args:
         roots: The workspace's folders.

@@ -2,6 +2,7 @@
 
 import pytest
 from hub_double import HubDouble
+from lsp_client import Client
 from training_run import finish, launch
 
 
@@ -29,3 +30,17 @@ def hub(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     yield double
     double.close()
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Where the server of ``client`` writes its events."""
+    return tmp_path / "events.jsonl"
+
+
+@pytest.fixture
+def client(tiny_artifact, log, tmp_path, monkeypatch):
+    """A server with the tiny model, and a client of it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with Client("--model", tiny_artifact, "--event-log", log) as client:
+        yield client

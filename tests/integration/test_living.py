@@ -1,39 +1,17 @@
 """Living with editors: settings that change, an engine that dies, what is computed ahead."""
 
-import json
 import os
 import signal
 import time
 
 import psutil
 import pytest
-from lsp_client import Client
+from lsp_client import events, place
 
 pytestmark = pytest.mark.integration
 
 URI = "file:///w/shapes.py"
 ALWAYS = {"suggestion": {"eagerness": "always"}}
-
-
-@pytest.fixture
-def log(tmp_path):
-    return tmp_path / "events.jsonl"
-
-
-@pytest.fixture
-def client(tiny_artifact, log, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    with Client("--model", tiny_artifact, "--event-log", log) as client:
-        yield client
-
-
-def events(log):
-    return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-def place(text, behind):
-    before = text[: text.index(behind) + len(behind)]
-    return before.count("\n"), len(before) - before.rfind("\n") - 1
 
 
 def cut(text):

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from lsp_client import Client
+from lsp_client import Client, events, place
 
 from server.cli import main as cli
 
@@ -12,28 +12,6 @@ pytestmark = pytest.mark.integration
 
 URI = "file:///w/shapes.py"
 SNAIL = "file:///w/snail.py"
-
-
-@pytest.fixture
-def log(tmp_path):
-    return tmp_path / "events.jsonl"
-
-
-@pytest.fixture
-def client(tiny_artifact, log, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    with Client("--model", tiny_artifact, "--event-log", log) as client:
-        yield client
-
-
-def events(log):
-    return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-def place(text, behind):
-    """Line and column right behind the first occurrence of ``behind`` (ASCII text)."""
-    before = text[: text.index(behind) + len(behind)]
-    return before.count("\n"), len(before) - before.rfind("\n") - 1
 
 
 def test_ghost_text_appears_and_grows_while_typing(client, log, known_module):

@@ -128,9 +128,9 @@ def test_what_is_told_stays_while_the_cursor_is_near(root, monkeypatch):
 
 def test_context_is_whole_lines_within_the_budget():
     known = Known(context_text="# a\none\ntwo\nthree\n", names=frozenset({"one"}))
-    assert known.context("", "", 2, lambda _: 1) == "two\nthree\n"
-    assert known.context("", "", 0, lambda _: 1) == ""
-    assert known.context("", "", 99, lambda _: 1) == known.context_text
+    assert known.context(2, lambda _: 1) == "two\nthree\n"
+    assert known.context(0, lambda _: 1) == ""
+    assert known.context(99, lambda _: 1) == known.context_text
     assert known.knows("one")
     assert not known.knows("two")
 
