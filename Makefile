@@ -17,7 +17,8 @@ demo: $(VENV)/.base ## Complete three snippets with the bundled model
 	@$(BIN)/parrotlet demo
 
 test: $(VENV)/.dev ## Unit and integration tests
-	$(BIN)/python -m pytest -m "not e2e and not gpu and not network and not cluster"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
+	  -m "not e2e and not gpu and not network and not cluster"
 
 check: $(VENV)/.dev ## Linters and types
 	$(BIN)/ruff check .

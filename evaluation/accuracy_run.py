@@ -13,7 +13,8 @@ from evaluation.claim import claim
 from evaluation.estimate import CONFIDENCE
 from evaluation.items import Item, Kind, cut_items, items_hash, read_items
 from evaluation.journal import Journal, read_journal
-from server.completer import BUNDLED_MODEL, Completer
+from server.completer import Completer
+from server.models import BUNDLED_MODEL
 from training.artifact.directory import WEIGHTS_FILE
 from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.files import file_sha256, write_json_atomically, write_text_atomically

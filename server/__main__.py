@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 from server import VERSION
@@ -54,10 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--stdio", action="store_true", help="talk on stdin and stdout (always so)")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a model directory")
-    parser.add_argument(
-        "--event-log", type=Path, metavar="FILE", help="append one JSON object per request"
-    )
+    parser.add_argument("--model", metavar="MODEL", help="a model directory, or a name on the Hub")
+    parser.add_argument("--event-log", metavar="FILE", help="append one JSON object per request")
     parser.add_argument("--log-level", choices=_LEVELS, default="warning")
     return parser
 

@@ -2,18 +2,24 @@
 
 ``parrotlet complete FILE:LINE:COL`` prints what an editor would show there; ``parrotlet demo``
 completes three snippets and tells how to connect an editor; ``parrotlet stats`` adds up what was
-shown and taken; ``parrotlet health`` tells what runs here. Arguments and printing only.
+shown and taken; ``parrotlet health`` tells what runs here; ``parrotlet settings`` lists what can be
+set. Arguments and printing only.
 """
 
 import argparse
+import dataclasses
+import json
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from server import VERSION, acceptance
+from server.catalogue import catalogue
 from server.document import Document
 from server.request import CompletionRequest
+from server.settings import Settings
 from training.artifact.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
@@ -29,14 +35,16 @@ def _run(argv: Sequence[str]) -> int:
     if arguments.command == "demo":
         from server.demo import show_demo  # noqa: PLC0415 - imports torch: seconds
 
-        return show_demo(arguments.model, sys.stdout)
+        return show_demo(Settings(model=arguments.model), sys.stdout)
     if arguments.command == "health":
-        return _health(arguments.model)
+        return _health(Settings(model=arguments.model))
     if arguments.command == "stats":
         folder = arguments.folder or acceptance.default_folder()
         sys.stdout.write(acceptance.told(acceptance.summary(folder)))
         return 0
-    return _complete(arguments.place, arguments.model)
+    if arguments.command == "settings":
+        return _list_settings(as_json=arguments.json)
+    return _complete(arguments.place, Settings(model=arguments.model))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,15 +56,19 @@ def _parser() -> argparse.ArgumentParser:
     complete = commands.add_parser("complete", help="print the completion at a place in a file")
     complete.add_argument("place", metavar="FILE:LINE:COL", help="line and column count from 1")
     demo = commands.add_parser("demo", help="complete three snippets, shown as ghost text")
+    listed = commands.add_parser("settings", help="every setting, its default and what it does")
+    listed.add_argument("--json", action="store_true", help="as JSON, for programs")
     stats = commands.add_parser("stats", help="what was shown and taken, on this machine only")
     stats.add_argument("--folder", type=Path, metavar="DIR", help="where the counts are kept")
     health = commands.add_parser("health", help="does the model load, and how fast is it")
     for command in (complete, demo, health):
-        command.add_argument("--model", type=Path, metavar="DIR", help="a model directory")
+        command.add_argument(
+            "--model", default="", metavar="MODEL", help="a model directory, or a name on the Hub"
+        )
     return parser
 
 
-def _complete(place: str, model: Path | None) -> int:
+def _complete(place: str, settings: Settings) -> int:
     path, line, column = parse_place(place)
     text = read_source(path)
     document = Document(text, None)
@@ -69,7 +81,7 @@ def _complete(place: str, model: Path | None) -> int:
     from server.completer import Completer  # noqa: PLC0415 - imports torch
 
     request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
-    result = Completer.load(model).complete(request)
+    result = Completer.load(settings=settings).complete(request)
     if not result.text:
         sys.stderr.write(f"no suggestion: {result.reason}\n")
         return 0
@@ -77,20 +89,32 @@ def _complete(place: str, model: Path | None) -> int:
     return 0
 
 
-def _health(model: Path | None) -> int:
+def _health(settings: Settings) -> int:
     """Loads the model, writes one line with it, and tells how that went."""
     from server.completer import Completer  # noqa: PLC0415 - imports torch
 
     began = time.perf_counter()
-    completer = Completer.load(model)
+    completer = Completer.load(settings=settings)
     completer.warm_up()
     ready_s = time.perf_counter() - began
     text = "import os\n\n\ndef main():\n    print(os.path.jo"
     result = completer.complete(CompletionRequest(text=text, offset=len(text), is_asked_for=True))
-    facts = {"version": VERSION, "model": model or "bundled", **completer.about()}
+    facts = {"version": VERSION, "model": settings.model or "bundled", **completer.about()}
     facts["ready_s"] = round(ready_s, 2)
     facts["suggestion_ms"] = round(result.total_ms, 1)
     sys.stdout.write("".join(f"{name:18} {value}\n" for name, value in facts.items()))
+    return 0
+
+
+def _list_settings(*, as_json: bool) -> int:
+    entries = catalogue()
+    if as_json:
+        sys.stdout.write(json.dumps([dataclasses.asdict(e) for e in entries], indent=2) + "\n")
+        return 0
+    for entry in entries:
+        kind = " | ".join(entry.choices) if entry.choices else entry.type
+        sys.stdout.write(f"{entry.name} = {json.dumps(entry.default)}  ({kind})\n")
+        sys.stdout.write(textwrap.indent(textwrap.fill(entry.text, 76), "    ") + "\n")
     return 0
 
 

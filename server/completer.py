@@ -17,14 +17,13 @@ from pathlib import Path
 from server.confidence import threshold
 from server.context import Budget, Window, lasting_suffix, window_at
 from server.engine.task import Ending, Sampling
+from server.models import Told, model_folder
 from server.request import CompletionRequest, CompletionResult
 from server.scope import Extent, Limits, cut, scope_at
 from server.settings import Settings
 from server.shown import Place, decoded, result_of, shown_of, sureness, with_others
 from server.typing_through import Shown, TypingThrough
 from server.writers.writer import Order, Writer
-
-BUNDLED_MODEL = Path(__file__).parent / "model"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TRIES = 3  # drawn for each alternative that is wanted, since many are alike
@@ -44,8 +43,18 @@ class Completer:
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, path: Path | None = None, settings: Settings | None = None) -> "Completer":
-        """Loads the artifact at ``path``, or the settings' server or model, or the bundled one.
+    def load(
+        cls,
+        path: Path | None = None,
+        settings: Settings | None = None,
+        told: Told | None = None,
+    ) -> "Completer":
+        """Loads the artifact at ``path``, or the settings' server or model.
+
+        Args:
+            path: A folder.
+            settings: The defaults if None.
+            told: Told how a download goes.
 
         Raises:
             ArtifactError: It is missing or damaged.
@@ -59,7 +68,7 @@ class Completer:
         from server.writers.local import LocalWriter  # noqa: PLC0415 - imports torch: seconds
         from training.artifact.directory import load_artifact  # noqa: PLC0415
 
-        artifact = load_artifact(path or settings.model or BUNDLED_MODEL)
+        artifact = load_artifact(path or model_folder(settings.model, told))
         return cls(LocalWriter(artifact, settings.engine), settings)
 
     def warm_up(self) -> None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from server.completer import BUNDLED_MODEL, Completer
+from server.completer import Completer
+from server.models import BUNDLED_MODEL
 from server.request import CompletionRequest, CompletionResult
+from server.settings import Settings
 
 CURSOR = "▏"
 
@@ -84,12 +86,12 @@ def main():
 )
 
 
-def show_demo(model: Path | None, out: TextIO) -> int:
+def show_demo(settings: Settings, out: TextIO) -> int:
     """Prints all snippets with their completions; returns the exit code."""
-    completer = Completer.load(model)
+    completer = Completer.load(settings=settings)
     completer.warm_up()
     has_colour = out.isatty() and "NO_COLOR" not in os.environ
-    out.write(f"Completed by {model or BUNDLED_MODEL}\n")
+    out.write(f"Completed by {settings.model or BUNDLED_MODEL}\n")
     for snippet in SNIPPETS:
         result = completer.complete(snippet.request)
         out.write(rendered(snippet, result, has_colour=has_colour))

@@ -25,6 +25,11 @@ class EventLog:
         self.last: dict[str, object] | None = None  # the last event
         self._file: IO[str] | None = None
 
+    @classmethod
+    def at(cls, name: str) -> "EventLog":
+        """Returns the log of a setting; empty means none."""
+        return cls(Path(name).expanduser() if name else None)
+
     def write(self, stage: str, result: CompletionResult) -> None:
         """Records how a request ended.
 

@@ -85,7 +85,7 @@ class CompletionService:
     def start(self, settings: Settings) -> None:
         """Begins to load the model; requests made from now on wait for it."""
         self._settings = settings
-        self._events = EventLog(settings.event_log)
+        self._events = EventLog.at(settings.event_log)
         self._start_worker(None)
 
     def change(self, settings: Settings) -> None:
@@ -94,7 +94,7 @@ class CompletionService:
         if settings.event_log != before.event_log:
             if self._events is not None:
                 self._events.close()
-            self._events = EventLog(settings.event_log)
+            self._events = EventLog.at(settings.event_log)
         with self._lock:
             self._newest.clear()  # what was made by other settings
         is_same = _of_the_model(settings) == _of_the_model(before)
@@ -201,6 +201,10 @@ class CompletionService:
         if "ready" in message:
             _log.info("ready after %.1f s", message["ready"])
             self.tell_state(State.READY)
+        elif "fetched" in message:
+            done, total = message["fetched"]
+            share = f"{100 * done // total} %"
+            self.tell_state(State.STARTING, f"fetching {self._settings.model}: {share}")
         elif "error" in message:
             _log.error("%s", message["error"])
             self._has_writer = False

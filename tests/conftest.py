@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Two tests run at once, and threads that wait for one another on cores that others use stand still.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import tiny_model

@@ -50,6 +50,15 @@ class HubDouble:
         self._thread.join()
         self._server.server_close()
 
+    def add_model(self, name, files):
+        """Puts a public repository there: contents by path."""
+        repository = Repository(name, "model", private=False)
+        tree = {p: File.of(c, is_large=p.endswith(LARGE_FILES)) for p, c in files.items()}
+        self.blobs |= {tree[path].key: content for path, content in files.items()}
+        main = repository.refs["refs/heads/main"]
+        repository.refs["refs/heads/main"] = repository.add(main, "files", tree)
+        self.repositories["model", name] = repository
+
     def model(self, name):
         return self.repositories["model", name]
 

@@ -46,13 +46,17 @@ class Client:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
-    def initialize(self, *, encodings=None, options=None, has_inline=True, root=None):
+    def initialize(
+        self, *, encodings=None, options=None, has_inline=True, root=None, has_progress=False
+    ):
         text = {"inlineCompletion": {"dynamicRegistration": False}} if has_inline else {}
         capabilities = {"textDocument": text}
         if encodings:
             capabilities["general"] = {"positionEncodings": encodings}
         if self.configuration is not None:
             capabilities["workspace"] = {"configuration": True}
+        if has_progress:
+            capabilities["window"] = {"workDoneProgress": True}
         capabilities["notebookDocument"] = {"synchronization": {}}
         root_uri = None if root is None else root.as_uri()
         params = {"processId": None, "rootUri": root_uri, "capabilities": capabilities}
@@ -155,6 +159,8 @@ class Client:
             if message.get("method") == "workspace/configuration":
                 result = [self.configuration for _ in message["params"]["items"]]
                 self.write({"jsonrpc": "2.0", "id": message["id"], "result": result})
+            if message.get("method") == "window/workDoneProgress/create":
+                self.write({"jsonrpc": "2.0", "id": message["id"], "result": None})
             self._arrived.put(message)
 
     def _drain(self):

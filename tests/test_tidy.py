@@ -27,7 +27,13 @@ FORBIDDEN_IMPORTS = [
     (
         "evaluation",
         "server",
-        {"server.completer", "server.confidence", "server.request", "server.settings"},
+        {
+            "server.completer",
+            "server.confidence",
+            "server.models",
+            "server.request",
+            "server.settings",
+        },
     ),
     ("evaluation", "training", {"training.artifact", "training.charts"}),
     *(
@@ -45,7 +51,7 @@ DOORS = {
     "tree_sitter_python": ("server.syntax.tree",),
     "google": ("training.corpus.bigquery",),
     "datatrove": ("training.cluster",),
-    "huggingface_hub": ("training.publish.hub",),
+    "huggingface_hub": ("training.publish.hub", "server.models"),
     "httpx2": ("training.publish.hub",),
     "accelerate": ("training.pretrain", "evaluation.processes"),
     "subprocess": ("evaluation.judge", "server.worker.host"),

@@ -67,14 +67,14 @@ def _cut(name: str, text: str, n_lines: int, chance: random.Random) -> Task | No
     firsts = [
         i
         for i in range(_LEAST_LINES_AROUND, len(lines) - n_lines - _LEAST_LINES_AROUND)
-        if _may_begin(lines, i) and lines[i + n_lines - 1].strip() != ""
+        if _may_begin(lines, i)
+        and lines[i + n_lines - 1].strip() != ""
+        and sum(map(len, lines[i : i + n_lines])) > _LEAST_CHARS
     ]
     if not firsts:
         return None
     first = chance.choice(firsts)
     target = "".join(lines[first : first + n_lines]).rstrip("\n")
-    if len(target) < _LEAST_CHARS:
-        return None
     before = "".join(lines[:first])
     return Task(id=name, prefix=before, target=target, suffix=text[len(before) + len(target) :])
 

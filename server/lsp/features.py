@@ -7,13 +7,14 @@ from typing import Any
 from lsprotocol import types
 
 from server import VERSION
-from server.acceptance import HOWS
+from server.acceptance import HOWS, default_folder, summary
 from server.lsp.configuration import SECTION
 from server.lsp.server import Answer, Server
 
 DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
 DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or line}
 DID_REJECT_METHOD = "parrotlet/didReject"  # {}
+STATISTICS_COMMAND = "parrotlet.statistics"  # what was shown and taken, on this machine
 EXPLAIN_COMMAND = "parrotlet.explain"  # how the last request ended, and why
 HEALTH_COMMAND = "parrotlet.health"  # what runs here, and how it is
 RESTART_COMMAND = "parrotlet.restart"  # loads the model anew
@@ -121,6 +122,10 @@ def _add_commands(server: Server) -> None:
     @server.command(HEALTH_COMMAND)
     async def _health(*_: Any) -> dict[str, object]:
         return {"version": VERSION, **await server.health()}
+
+    @server.command(STATISTICS_COMMAND)
+    def _statistics(*_: Any) -> dict[str, Any]:
+        return summary(default_folder())
 
     @server.command(SOURCE_COMMAND)
     def _took_from_source(*arguments: Any) -> None:

@@ -21,6 +21,7 @@ from server import VERSION
 from server.acceptance import Statistics, default_folder
 from server.document import Document, Edit, Encoding
 from server.lsp.configuration import Configuration
+from server.lsp.loading import Loading
 from server.lsp.notebooks import Notebooks
 from server.lsp.protocol import PARSE_ERROR, Protocol
 from server.power import Power
@@ -73,6 +74,7 @@ class Server(LanguageServer):
         self._offered: dict[str, _Offered] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned: set[str] = set()
+        self._loading = Loading(self)
         self._complaint: str | None = None
 
     @property
@@ -203,7 +205,7 @@ class Server(LanguageServer):
         return {
             "state": str(self.service.state),
             "reason": self.service.reason,
-            "model": str(self.settings.model or "bundled"),
+            "model": self.settings.model or "bundled",
             "documents": len(self.documents),
             "server_mib": _resident_mib(None),
             "worker_mib": _resident_mib(self.service.worker_pid),
@@ -295,6 +297,7 @@ class Server(LanguageServer):
 
     def _report(self, state: State, reason: str | None) -> None:
         self.protocol.notify(STATUS_METHOD, {"state": str(state), "reason": reason})
+        self._loading.tell(state, reason)
         if state is State.ERROR and reason is not None and reason not in self._warned:
             self._warned.add(reason)
             self.show(types.MessageType.Error, f"Parrotlet: {reason}")

@@ -42,6 +42,7 @@ class Worker:
         self._known = Known()
         self._debounce = Debounce()
         self._completer: Completer | None = None
+        self._share_told = -1
 
     def run(self) -> None:
         """Works until the source ends."""
@@ -91,7 +92,7 @@ class Worker:
     def _load(self, values: Mapping[str, Any]) -> None:
         started = time.perf_counter()
         try:
-            self._completer = Completer.load(settings=_settings(values))
+            self._completer = Completer.load(settings=_settings(values), told=self._tell_fetched)
             self._completer.warm_up()
         except ParrotletError as error:
             self._answer({"error": str(error)})
@@ -100,6 +101,13 @@ class Worker:
             self._answer({"error": f"the model could not be loaded ({type(error).__name__})"})
         else:
             self._answer({"ready": round(time.perf_counter() - started, 3)})
+
+    def _tell_fetched(self, done: int, total: int) -> None:
+        """Tells how a download goes, at each hundredth."""
+        share = 100 * done // total
+        if share != self._share_told:
+            self._share_told = share
+            self._answer({"fetched": [done, total]})
 
     def _completed(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Returns a request's answer."""

@@ -7,6 +7,7 @@ that the user's own settings name and to no other.
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -42,10 +43,11 @@ class RemoteWriter:
         self._breaker = Breaker()
         self._template: Template | None = None
         self._tokenizer: Tokenizer | None = None
-        if settings.tokenizer is not None:
-            self._template = template_of(settings.tokenizer)
-            self._tokenizer = _tokenizer(settings)
-        self._takes_suffix = settings.tokenizer is None  # until the server refuses it
+        if settings.tokenizer:
+            folder = Path(settings.tokenizer).expanduser()
+            self._template = template_of(folder)
+            self._tokenizer = _tokenizer(folder)
+        self._takes_suffix = not settings.tokenizer  # until the server refuses it
 
     @property
     def context_tokens(self) -> int:
@@ -221,9 +223,7 @@ def _log_prob(choice: Mapping[str, Any]) -> float:
     return float(sum(v for v in values if isinstance(v, (int, float))))
 
 
-def _tokenizer(settings: RemoteSettings) -> Tokenizer:
-    path = settings.tokenizer
-    assert path is not None
+def _tokenizer(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(path / "tokenizer.json"))
     except Exception as error:  # the library raises nothing narrower

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import torch
 
-from server.completer import BUNDLED_MODEL
 from server.context import Budget, window_at
 from server.engine.decoder import Decoder
 from server.engine.machine import use_threads
 from server.engine.network import Network
 from server.engine.task import Task
+from server.models import BUNDLED_MODEL
 from server.prompt import PromptBuilder
 from server.settings import Settings
 from training.artifact.directory import load_artifact

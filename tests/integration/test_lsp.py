@@ -129,13 +129,13 @@ def test_positions_in_every_encoding(client, known_module, encoding):
     options = {"suggestion": {"eagerness": "always"}}
     told = client.initialize(encodings=[encoding], options=options)
     assert told["capabilities"]["positionEncoding"] == encoding
-    head = '"😋é"; total = math.p'
+    head = '"😋é"; total += circle.a'
     client.open(URI, known_module + head + "()\n")
     wide = {"utf-8": 4 + 2, "utf-16": 2 + 1, "utf-32": 1 + 1}[encoding]
     line, column = known_module.count("\n"), len(head) - 2 + wide
     items = client.items(URI, line, column)
     assert [item["range"]["start"] for item in items] == [{"line": line, "character": column}]
-    assert items[0]["insertText"].startswith("i")
+    assert items[0]["insertText"].startswith("rea")
 
 
 def test_cancelling_stops_the_model(client, log, known_module):

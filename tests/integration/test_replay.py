@@ -77,7 +77,7 @@ def test_what_is_missing_is_named(folder, tmp_path):
 
 def test_the_trade_off_is_shown(folder, tiny_artifact, tmp_path):
     """If it fails, nobody can choose between being seen more often and being right."""
-    short = ["--pace", "0", "--curve", "--n", "1", "--lines", "2"]
+    short = ["--pace", "0", "--curve", "--n", "1", "--lines", "5"]
     figures = run(folder, tiny_artifact, tmp_path / "c", *short)
     curve = figures["curve"]
     assert list(curve) == ["always", "eager", "balanced", "quiet"]

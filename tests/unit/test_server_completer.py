@@ -144,9 +144,9 @@ def test_generation_is_greedy_at_zero_and_seeded_above(completer, known_module):
         )
 
     assert draw(3, 0.0) == draw(1, 0.0) * 3
-    assert draw(20, 1.5) == [*draw(20, 1.5)]
-    assert draw(2, 1.5) == draw(20, 1.5)[:2]
-    assert draw(20, 1.5) != draw(20, 1.5, seed=2)
+    assert draw(20, 2.5) == [*draw(20, 2.5)]
+    assert draw(2, 2.5) == draw(20, 2.5)[:2]
+    assert draw(20, 2.5) != draw(20, 2.5, seed=2)
     assert draw(1, 0.0)[0].startswith("radius: float")
 
 

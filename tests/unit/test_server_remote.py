@@ -155,7 +155,7 @@ def test_the_template_is_the_tokenizers(tmp_path, tokens, prompt):
 
 
 def test_our_own_artifact_can_be_served_elsewhere(double, tiny_artifact):
-    writer = RemoteWriter(RemoteSettings(url=double.url, tokenizer=tiny_artifact))
+    writer = RemoteWriter(RemoteSettings(url=double.url, tokenizer=str(tiny_artifact)))
     writer.write(order(suffix="\nend"))
     body = double.asked[0][1]
     assert body["prompt"] == "<|fim_prefix|>def add(a, b):\n<|fim_suffix|>\nend<|fim_middle|>"
@@ -241,4 +241,4 @@ def test_mistakes_in_the_settings_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"remote\.url"):
         RemoteWriter(RemoteSettings(url="ftp://x"))
     with pytest.raises(ArtifactError, match=r"tokenizer\.json"):
-        RemoteWriter(RemoteSettings(url="http://x", tokenizer=tmp_path))
+        RemoteWriter(RemoteSettings(url="http://x", tokenizer=str(tmp_path)))

@@ -1,0 +1,59 @@
+"""A model of the Hub, by the real client and the real server, from a double on the loopback."""
+
+import pytest
+from lsp_client import Client, place
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+NAME = "team/parrot"
+ASKED = {"suggestion": {"eagerness": "always"}}
+
+
+@pytest.fixture
+def published(hub, tiny_artifact):
+    """A repository that holds the tiny artifact and a file that nobody asked for."""
+    files = {path.name: path.read_bytes() for path in tiny_artifact.iterdir() if path.is_file()}
+    hub.add_model(NAME, {**files, "setup.py": b"raise SystemExit"})
+    return hub
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+    def start(model):
+        return Client("--model", model)
+
+    return start
+
+
+def test_a_model_is_fetched_once_and_the_editor_sees_how_far(published, serve, known_module):
+    """If it fails, a team has to tell its people where to put which files."""
+    text = known_module[: known_module.index("math.pi * self.radius**2")]
+    for is_first in (True, False):
+        published.requests.clear()
+        with serve(NAME) as client:
+            client.initialize(options=ASKED, has_progress=True)
+            client.wait_for_state("ready")
+            client.open("file:///a.py", text)
+            assert client.items("file:///a.py", *place(text, "return "))
+            told = [m["params"]["value"] for m in client.seen if m.get("method") == "$/progress"]
+        assert told[0]["kind"] == "begin"
+        assert told[0]["title"] == "Parrotlet"
+        assert told[-1]["kind"] == "end"
+        assert any("100 %" in value.get("message", "") for value in told) == is_first
+        assert bool(published.requests) == is_first
+    assert not any("setup.py" in request for request in published.requests)
+
+
+def test_what_cannot_be_fetched_is_said_with_what_to_do(hub, serve):
+    with serve("team/nowhere") as client:
+        client.initialize()
+        told = client.wait_for_state("error")
+        assert "team/nowhere could not be fetched: the Hub answered 404" in told["reason"]
+        assert "correct its name" in told["reason"]
+    hub.close()
+    with serve("team/parrot@v2") as client:
+        client.initialize()
+        told = client.wait_for_state("error")
+        assert "team/parrot could not be fetched: the Hub cannot be reached" in told["reason"]

@@ -1,0 +1,53 @@
+"""The list of settings that editors' settings pages are made of."""
+
+import dataclasses
+import json
+
+import pytest
+
+from server.catalogue import catalogue
+from server.cli import main
+from server.settings import EngineSettings, Settings
+from training.artifact.errors import ConfigError
+from training.artifact.schema import from_mapping, to_mapping
+
+
+def nested(entries):
+    values = {}
+    for entry in entries:
+        *groups, name = entry.name.split(".")
+        group = values
+        for part in groups:
+            group = group.setdefault(part, {})
+        group[name] = entry.default
+    return values
+
+
+def test_every_setting_is_listed_with_its_default_and_its_text():
+    """If it fails, an editor's page lacks a setting or shows another default than holds."""
+    entries = catalogue()
+    assert nested(entries) == to_mapping(Settings())
+    assert from_mapping(Settings, nested(entries), where="the list") == Settings()
+    for entry in entries:
+        assert entry.text.endswith("."), entry.name
+        kinds = {"boolean": bool, "integer": int, "number": float, "string": str, "array": list}
+        assert type(entry.default) is kinds[entry.type], entry.name
+        assert entry.choices is None or entry.default in entry.choices
+
+
+def test_the_least_of_a_number_is_the_one_that_is_listed():
+    limited = [entry for entry in catalogue() if entry.minimum is not None]
+    assert limited
+    for entry in limited:
+        too_little = dataclasses.replace(entry, default=type(entry.default)(entry.minimum - 1))
+        with pytest.raises(ConfigError, match="wanted at least"):
+            from_mapping(Settings, nested([too_little]), where="a client")
+    assert EngineSettings(threads=0).threads == 0
+
+
+def test_the_command_prints_them(capsys):
+    assert main(["settings", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in listed] == [entry.name for entry in catalogue()]
+    assert main(["settings"]) == 0
+    assert 'suggestion.extent = "auto"  (auto | line | block | function)' in capsys.readouterr().out
