@@ -25,14 +25,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     _set_up_logs(arguments.log_level)
-    from server.lsp.features import create_server  # noqa: PLC0415 - --help and mistakes need no pygls
+    from server.service import CompletionService  # noqa: PLC0415 - --help and mistakes need none
 
-    server = create_server({"model": arguments.model, "event_log": arguments.event_log})
     with _claimed_stdout() as protocol_out:
+        service = CompletionService()
+        service.prepare()  # the worker's imports and ours take as long: at the same time
         try:
+            from server.lsp.features import create_server  # noqa: PLC0415
+
+            overrides = {"model": arguments.model, "event_log": arguments.event_log}
+            server = create_server(overrides, service)
             server.start_io(stdout=protocol_out)
         finally:
-            server.service.close()
+            service.close()
     return server.protocol.exit_code
 
 

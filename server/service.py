@@ -2,7 +2,8 @@
 
 It has the model loaded after the protocol's handshake, lets a newer request for a document take the
 place of an older one, computes ahead, reports its state, and starts the worker again when it is
-gone. It knows no protocol; ``lsp`` is its caller.
+gone. It knows no protocol; ``lsp`` is its caller, which sets ``report``: told each new state with a
+reason, from any thread.
 """
 
 import dataclasses
@@ -60,13 +61,9 @@ class Ticket:
 class CompletionService:
     """Owns the worker."""
 
-    def __init__(self, report: Callable[[State, str | None], None]) -> None:
-        """Starts nothing yet.
-
-        Args:
-            report: Told each new state with a reason, from any thread.
-        """
-        self._report = report
+    def __init__(self) -> None:
+        """Starts nothing yet."""
+        self.report: Callable[[State, str | None], None] = lambda _state, _reason: None
         self._settings = Settings()
         self._known = Known()
         self._worker: WorkerProcess | None = None
@@ -77,15 +74,23 @@ class CompletionService:
         self._newest: dict[str, Ticket] = {}  # of each document
         self._asked_health: dict[int, Future[dict[str, Any]]] = {}
         self._deaths: list[float] = []
+        self._is_started = False
         self._is_closing = False
         self._has_writer = True  # or may have one soon
         self.state = State.STARTING
         self.reason: str | None = None
 
+    def prepare(self) -> None:
+        """Starts the worker before anybody has said which model it is to load."""
+        self._worker = WorkerProcess(self._heard, self._ended, expects_model=True)
+
     def start(self, settings: Settings) -> None:
         """Begins to load the model; requests made from now on wait for it."""
+        self._is_started = True
         self._settings = settings
         self._events = EventLog.at(settings.event_log)
+        if settings.remote.url:  # what was prepared for a model here only takes memory
+            self._end_worker()
         self._start_worker(None)
 
     def change(self, settings: Settings) -> None:
@@ -106,9 +111,7 @@ class CompletionService:
     def restart(self) -> None:
         """Ends the worker and starts another."""
         self._deaths.clear()
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            threading.Thread(target=worker.close, name="worker's end").start()
+        self._end_worker()
         self._give_up_all()
         self._start_worker(None)
 
@@ -130,16 +133,16 @@ class CompletionService:
             return ahead
         self.supersede(request.document)
         ticket = Ticket(number=next(self._numbers), request=request, future=Future())
-        if self._worker is None or not self._has_writer:
-            ticket.future.set_result(None)
-            return ticket
         with self._lock:
+            worker = self._worker if self._has_writer else None
+            if worker is None:
+                ticket.future.set_result(None)
+                return ticket
             self._running[ticket.number] = ticket
             self._newest[request.document] = ticket
         if self.state in {State.READY, State.IDLE}:
             self.tell_state(State.BUSY)
-        shortened = request_to_json(_shortened(request))
-        self._worker.send({"id": ticket.number, "request": shortened})
+        worker.send({"id": ticket.number, "request": request_to_json(_shortened(request))})
         return ticket
 
     def supersede(self, document: str) -> None:
@@ -190,12 +193,18 @@ class CompletionService:
         return None if self._worker is None else self._worker.pid
 
     def _start_worker(self, reason: str | None) -> None:
-        self.tell_state(State.STARTING, reason)
-        self._has_writer = True
-        self._worker = WorkerProcess(self._heard, self._ended)
-        self._worker.send({"load": to_mapping(self._settings)})
-        if self._known != Known():
-            self._worker.send(_known_message(self._known))
+        with self._lock:  # a request made once this is told must find the worker
+            self.tell_state(State.STARTING, reason)
+            self._has_writer = True
+            self._worker = self._worker or WorkerProcess(self._heard, self._ended)
+            self._worker.send({"load": to_mapping(self._settings)})
+            if self._known != Known():
+                self._worker.send(_known_message(self._known))
+
+    def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            threading.Thread(target=worker.close, name="worker's end").start()
 
     def _heard(self, message: Mapping[str, Any]) -> None:
         if "ready" in message:
@@ -245,6 +254,8 @@ class CompletionService:
             return
         _log.error("the engine %s", how)
         self._worker = None
+        if not self._is_started:
+            return
         self._give_up_all(f"the engine {how}")
         now = time.monotonic()
         self._deaths = [at for at in self._deaths if now - at < _DEATHS_S] + [now]
@@ -273,7 +284,7 @@ class CompletionService:
     def tell_state(self, state: State, reason: str | None = None) -> None:
         """Takes a state and tells it."""
         self.state, self.reason = state, reason
-        self._report(state, reason)
+        self.report(state, reason)
 
 
 def _resolve(ticket: Ticket, result: CompletionResult | None) -> bool:

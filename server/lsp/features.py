@@ -10,6 +10,7 @@ from server import VERSION
 from server.acceptance import HOWS, default_folder, summary
 from server.lsp.configuration import SECTION
 from server.lsp.server import Answer, Server
+from server.service import CompletionService
 
 DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
 DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or line}
@@ -26,9 +27,9 @@ _MOST_TOLD = 1e6
 _log = logging.getLogger(__name__)
 
 
-def create_server(overrides: dict[str, Any]) -> Server:
-    """Returns a server with its handlers; see :class:`Server` for ``overrides``."""
-    server = Server(overrides)
+def create_server(overrides: dict[str, Any], service: CompletionService) -> Server:
+    """Returns a server with its handlers; see :class:`Server` for what it takes."""
+    server = Server(overrides, service)
 
     @server.feature(types.INITIALIZE)
     def _initialize(params: types.InitializeParams) -> None:

@@ -53,11 +53,12 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self, overrides: Mapping[str, Any]) -> None:
+    def __init__(self, overrides: Mapping[str, Any], service: CompletionService) -> None:
         """Prepares a server.
 
         Args:
             overrides: Settings from the command line, stronger than the client's.
+            service: Not started yet.
         """
         super().__init__(
             "parrotlet", VERSION, protocol_cls=Protocol, notebook_document_sync=_NOTEBOOKS
@@ -66,7 +67,8 @@ class Server(LanguageServer):
         self.notebooks = Notebooks()
         self.configuration = Configuration(overrides)
         self.settings = Settings()
-        self.service = CompletionService(self._report_from_any_thread)
+        self.service = service
+        service.report = self._report_from_any_thread
         self.statistics = Statistics(None)
         self._power = Power()
         self._roots: list[Path] = []

@@ -4,6 +4,7 @@ Reads frames from stdin and answers on stdout. One thread reads, so that a reque
 off while it runs; the main thread does one request after the other. It ends when its stdin does.
 """
 
+import importlib
 import logging
 import os
 import queue
@@ -19,7 +20,7 @@ from server.debounce import Debounce
 from server.request import CompletionResult
 from server.settings import Settings
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
-from server.worker.messages import Known, request_from_json, result_to_json
+from server.worker.messages import EXPECTS_MODEL, Known, request_from_json, result_to_json
 from server.writers.writer import WriterAwayError
 from training.artifact.errors import ParrotletError
 from training.artifact.schema import from_mapping
@@ -44,9 +45,16 @@ class Worker:
         self._completer: Completer | None = None
         self._share_told = -1
 
-    def run(self) -> None:
-        """Works until the source ends."""
+    def run(self, *, expects_model: bool = False) -> None:
+        """Works until the source ends.
+
+        Args:
+            expects_model: Most of the time until a model is ready goes into imports: these begin
+                while the editor and the server still greet each other.
+        """
         threading.Thread(target=self._read, name="reader", daemon=True).start()
+        if expects_model:
+            importlib.import_module("server.writers.local")
         while True:
             message = self._waiting.get()
             if message is _FINISHED:
@@ -161,7 +169,7 @@ def main() -> int:
     )
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints goes to the log
-    Worker(sys.stdin.buffer, sink).run()
+    Worker(sys.stdin.buffer, sink).run(expects_model=EXPECTS_MODEL in sys.argv)
     return 0
 
 

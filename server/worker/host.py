@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
+from server.worker.messages import EXPECTS_MODEL
 
 _PATIENCE_S = 5.0  # for a worker that was told to end
 
@@ -26,17 +27,24 @@ class WorkerProcess:
     Args:
         heard: Told each message.
         ended: Told once, how it ended, if nobody closed it.
+        expects_model: It imports at once what a model on this machine needs, before it is told
+            which.
     """
 
     def __init__(
-        self, heard: Callable[[dict[str, Any]], None], ended: Callable[[str], None]
+        self,
+        heard: Callable[[dict[str, Any]], None],
+        ended: Callable[[str], None],
+        *,
+        expects_model: bool = False,
     ) -> None:
         self._heard = heard
         self._ended = ended
         self._is_closing = False
         self._write_lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "server.worker"],
+        command = [sys.executable, "-m", "server.worker"]
+        self._process = subprocess.Popen(  # noqa: S603 - a program of our own
+            [*command, EXPECTS_MODEL] if expects_model else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

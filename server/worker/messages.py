@@ -8,6 +8,8 @@ from server.request import Alternative, CompletionRequest, CompletionResult
 from server.scope import Extent
 from training.artifact.source import Source
 
+EXPECTS_MODEL = "--expects-model"  # the worker's only argument
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Known:

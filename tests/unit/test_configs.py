@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from training.artifact.gpt2 import parameter_shapes
 from training.artifact.schema import load_toml
+from training.artifact.shape import parameter_shapes
 from training.config import RunConfig
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"

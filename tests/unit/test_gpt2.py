@@ -8,7 +8,7 @@ import torch
 from training.artifact.attention import causal_attention, fused_attention
 from training.artifact.documents import Documents
 from training.artifact.gpt2 import GPT2
-from training.artifact.shape import GPT2Config, transformers_config
+from training.artifact.shape import GPT2Config, parameter_shapes, transformers_config
 from training.step.initial import initialise
 
 CONFIG = GPT2Config(vocab_size=160, n_positions=700, n_embd=32, n_layer=2, n_head=4)
@@ -86,3 +86,13 @@ def test_padding_behind_a_token_cannot_change_it(model):
     changed[0, 25:] = 3
     with torch.no_grad():
         torch.testing.assert_close(model(ids)[:, :25], model(changed)[:, :25])
+
+
+@pytest.mark.parametrize(("n_embd", "n_layer", "n_positions"), [(8, 1, 4), (24, 3, 64)])
+def test_the_shapes_that_are_said_are_the_networks(n_embd, n_layer, n_positions):
+    """If it fails, every artifact is refused, or a wrong one is not."""
+    config = GPT2Config(
+        vocab_size=64, n_positions=n_positions, n_embd=n_embd, n_layer=n_layer, n_head=4
+    )
+    shapes = {name: tuple(p.shape) for name, p in GPT2(config).named_parameters()}
+    assert list(parameter_shapes(config).items()) == list(shapes.items())

@@ -27,10 +27,10 @@ from training.artifact.files import (
     write_text_atomically,
 )
 from training.artifact.fim import FimLayout, start_ids
-from training.artifact.gpt2 import GPT2, parameter_shapes
+from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
 from training.artifact.schema import from_mapping, to_mapping
-from training.artifact.shape import GPT2Config, transformers_config
+from training.artifact.shape import GPT2Config, parameter_shapes, transformers_config
 from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex

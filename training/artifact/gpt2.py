@@ -11,7 +11,6 @@ D width of one head, V vocabulary.
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -183,10 +182,3 @@ def causal_mask(n_new: int, n_past: int, device: torch.device) -> Tensor:
     """Returns which of ``[P + T]`` keys each of ``[T]`` new queries may see, as booleans."""
     ones = torch.ones(n_new, n_past + n_new, dtype=torch.bool, device=device)
     return ones.tril(n_past)
-
-
-def parameter_shapes(config: GPT2Config) -> dict[str, Sequence[int]]:
-    """Returns the shape of every parameter by name, without allocating any."""
-    with torch.device("meta"):
-        model = GPT2(config)
-    return {name: tuple(p.shape) for name, p in model.named_parameters()}

@@ -36,6 +36,33 @@ class GPT2Config:
         return "tanh" if self.activation_function == "gelu_new" else "none"
 
 
+def parameter_shapes(config: GPT2Config) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every parameter by name, in the network's order.
+
+    Said here once more, and held against the network by a test: to build one without weights loads
+    half of torch's tools, a second and a half at each start of the server.
+    """
+    width = config.n_embd
+    shapes: dict[str, tuple[int, ...]] = {
+        "transformer.wte.weight": (config.vocab_size, width),
+        "transformer.wpe.weight": (config.n_positions, width),
+    }
+    parts = {
+        "ln_1": ((width,), (width,)),
+        "attn.c_attn": ((width, 3 * width), (3 * width,)),
+        "attn.c_proj": ((width, width), (width,)),
+        "ln_2": ((width,), (width,)),
+        "mlp.c_fc": ((width, 4 * width), (4 * width,)),
+        "mlp.c_proj": ((4 * width, width), (width,)),
+    }
+    for layer in range(config.n_layer):
+        for part, (weight, bias) in parts.items():
+            shapes[f"transformer.h.{layer}.{part}.weight"] = weight
+            shapes[f"transformer.h.{layer}.{part}.bias"] = bias
+    shapes["transformer.ln_f.weight"] = shapes["transformer.ln_f.bias"] = (width,)
+    return shapes
+
+
 def transformers_config(
     config: GPT2Config, *, end_of_text_id: int, dtype: str
 ) -> dict[str, object]:
