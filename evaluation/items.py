@@ -95,10 +95,21 @@ def heldout_documents(corpus: Path) -> Iterator[tuple[str, str, str]]:
     Raises:
         PrerequisiteError: There is no such corpus.
     """
-    files = sorted((corpus / "heldout").glob("*.parquet"))
+    return documents_of(corpus, "heldout")
+
+
+def documents_of(
+    corpus: Path, split: Literal["train", "heldout"]
+) -> Iterator[tuple[str, str, str]]:
+    """Yields package, path and text of the documents of one part of a corpus.
+
+    Raises:
+        PrerequisiteError: There is no such corpus.
+    """
+    files = sorted((corpus / split).glob("*.parquet"))
     if not files:
         raise PrerequisiteError(
-            f"{corpus} holds no held-out packages; make a corpus (python -m training.corpus), name"
+            f"{corpus} holds no {split} packages; make a corpus (python -m training.corpus), name"
             " it with --corpus, or give --items"
         )
     for file in files:

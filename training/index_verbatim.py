@@ -4,12 +4,20 @@ Indexes what the model has seen: the blocks of its data order up to the position
 reached, and adds the index to the artifact (see :mod:`training.artifact.verbatim`). The server then
 tells which document a suggestion repeats. A piece that was split for infilling is indexed part by
 part, since its parts are what the model has seen as running text.
+
+``--least-documents 2`` keeps only what stands in several documents: a small model remembers word
+for word what it has seen often, and an index of that is a tenth as large. ``python -m
+evaluation.repetition`` tells what is lost by it.
+
+Source: Carlini et al. 2022, "Quantifying Memorization Across Neural Language Models"
+(arXiv:2202.07646), on how memorisation grows with repetition.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +25,16 @@ import pyarrow.parquet as pq
 
 from training.artifact.directory import add_file
 from training.artifact.errors import ConfigError, run_main
+from training.artifact.files import write_bytes_atomically
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
 from training.progress import progress_bar
-from training.provenance import SPLIT, check_shards, read_manifest, read_walk, shards_of
+from training.provenance import SPLIT, trained_on
 from training.shards.blocks import BlockReader
 
+Documents = npt.NDArray[np.int32]
+
+_PART_BITS = 4
 _COLUMNS = ["package", "path", "licence"]
 
 
@@ -34,44 +46,79 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--blocks", type=int, help="seen from the data order's beginning; else as it recorded"
     )
+    parser.add_argument(
+        "--least-documents", type=int, default=1, metavar="N", help="that hold a gram which is kept"
+    )
+    parser.add_argument("--out", type=Path, help="write the index there, and leave the model alone")
     options = parser.parse_args(argv)
-    manifest = read_manifest(options.model)
-    shards = options.shards or shards_of(options.model, manifest)
-    reader = BlockReader(shards, SPLIT)
-    check_shards(options.model, manifest, shards, reader)
-    walk = read_walk(options.model, manifest)
+    shards, reader, walk = trained_on(options.model, options.shards)
     n_blocks = options.blocks or walk.first_block + walk.n_blocks
     if n_blocks < 1:
         raise ConfigError(f"--blocks is {n_blocks}, wanted at least 1")
     read = {reader.shuffled(p, seed=walk.seed) for p in range(min(n_blocks, len(reader)))}
     table = pq.read_table(shards / f"{SPLIT}.documents.parquet", columns=_COLUMNS).to_pylist()
-    hashes, documents = _grams(reader, sorted(read))
-    index = VerbatimIndex.build(hashes, documents, table)
+    hashes, documents = _grams(reader, sorted(read), options.least_documents)
+    index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)
     content = index.to_bytes()
-    add_file(options.model, VERBATIM_FILE, content)
+    if options.out is None:
+        add_file(options.model, VERBATIM_FILE, content)
+    else:
+        write_bytes_atomically(options.out, content)
     sys.stdout.write(
-        f"{options.model / VERBATIM_FILE}: {len(index)} grams of {GRAM} tokens from {len(read)}"
-        f" blocks, {len(content) / (1 << 20):.1f} MiB\n"
+        f"{options.out or options.model / VERBATIM_FILE}: {len(index)} grams of {GRAM} tokens"
+        f" from {len(read)} blocks, {len(content) / (1 << 20):.1f} MiB\n"
     )
     return 0
 
 
-def _grams(reader: BlockReader, indices: Sequence[int]) -> tuple[Hashes, npt.NDArray[np.int64]]:
-    """Returns the hashes of all grams of some blocks, and the document each is of."""
-    hashes, documents = [], []
+def _grams(
+    reader: BlockReader, indices: Sequence[int], least_documents: int
+) -> tuple[Hashes, Documents]:
+    """Returns the hashes of the grams of some blocks, and the document each is of.
+
+    A text that several documents hold stands at other places in each: which grams are theirs is
+    found among those at every place, and those are kept that follow each other without a gap.
+    """
+    hashes: list[Hashes] = []
+    documents: list[Documents] = []
+    is_cut: list[npt.NDArray[np.bool_]] = []
     with progress_bar(len(indices), "indexing", "block") as bar:
         for index in indices:
-            ids, owners = reader.block(index), reader.documents_of(index).astype(np.int64)
+            ids, owners = reader.block(index), reader.documents_of(index).astype(np.int32)
             for start, end in running_text(ids, owners):
-                of_run = gram_hashes(ids[start:end])[::GRAM]
+                every = gram_hashes(ids[start:end])
+                of_run = every if least_documents > 1 else every[::GRAM]
                 hashes.append(of_run)
                 documents.append(np.full(len(of_run), owners[start]))
+                is_cut.append(np.arange(len(of_run)) % (GRAM if least_documents > 1 else 1) == 0)
             bar.update()
-    return np.concatenate(hashes), np.concatenate(documents)
+    found, owned = np.concatenate(hashes), np.concatenate(documents)
+    kept = np.concatenate(is_cut)
+    if least_documents > 1:
+        kept &= in_several(found, owned, least_documents)
+    return found[kept], owned[kept]
+
+
+def in_several(hashes: Hashes, documents: Documents, least: int) -> npt.NDArray[np.bool_]:
+    """Says of each hash whether at least so many documents hold it, ``[N]`` of ``[N]`` each."""
+    answer = np.zeros(len(hashes), dtype=bool)
+    part_of = hashes >> np.uint64(64 - _PART_BITS)
+    for part in range(1 << _PART_BITS):  # sorted part by part, or it takes gigabytes
+        at = np.flatnonzero(part_of == np.uint64(part))
+        order = at[np.lexsort((documents[at], hashes[at]))]
+        sorted_hashes, sorted_documents = hashes[order], documents[order]
+        is_first = np.ones(len(order), dtype=bool)
+        is_first[1:] = sorted_hashes[1:] != sorted_hashes[:-1]
+        is_other = is_first.copy()
+        is_other[1:] |= sorted_documents[1:] != sorted_documents[:-1]
+        group = np.cumsum(is_first) - 1
+        n_documents = np.bincount(group, weights=is_other)
+        answer[order] = n_documents[group] >= least
+    return answer
 
 
 def running_text(
-    ids: npt.NDArray[np.int64], owners: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int64], owners: npt.NDArray[np.integer[Any]]
 ) -> Iterator[tuple[int, int]]:
     """Yields the stretches of running text of one document that are long enough for a gram."""
     is_text = ids >= len(SPECIAL_TOKENS)

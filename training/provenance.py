@@ -108,11 +108,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, help="write one JSON line for each document seen")
     parser.add_argument("--package", help="only the documents of this package")
     options = parser.parse_args(argv)
-    manifest = read_manifest(options.checkpoint)
-    shards = options.shards or shards_of(options.checkpoint, manifest)
-    reader = BlockReader(shards, SPLIT)
-    check_shards(options.checkpoint, manifest, shards, reader)
-    walk = read_walk(options.checkpoint, manifest)
+    shards, reader, walk = trained_on(options.checkpoint, options.shards)
     seen = seen_documents(shards, reader, block_readings(reader, walk))
     if options.package is not None:
         seen = seen.of_package(options.package)
@@ -122,6 +118,24 @@ def main(argv: Sequence[str]) -> int:
         write_text_atomically(options.out, "".join(lines))
     sys.stdout.write(summary(walk, reader, seen, listed))
     return 0
+
+
+def trained_on(checkpoint: Path, shards: Path | None) -> tuple[Path, BlockReader, Walk]:
+    """Opens what a checkpoint was trained on, and says which way it has gone through it.
+
+    Args:
+        checkpoint: A checkpoint or an artifact.
+        shards: Where they are; None means where its record says.
+
+    Raises:
+        ArtifactError: The record is missing or damaged.
+        ConfigError: The shards are not those it was trained on.
+    """
+    manifest = read_manifest(checkpoint)
+    shards = shards or shards_of(checkpoint, manifest)
+    reader = BlockReader(shards, SPLIT)
+    check_shards(checkpoint, manifest, shards, reader)
+    return shards, reader, read_walk(checkpoint, manifest)
 
 
 def read_manifest(checkpoint: Path) -> Manifest:

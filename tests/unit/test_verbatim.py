@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
+from evaluation.repetition import remembered
 from server.completer import Completer
 from server.request import CompletionRequest
 from server.settings import Settings, SuggestionSettings
@@ -18,7 +19,7 @@ from training.artifact.verbatim import (
     VerbatimIndex,
     gram_hashes,
 )
-from training.index_verbatim import running_text
+from training.index_verbatim import in_several, running_text
 
 TABLE = [
     {"package": f"p{i}", "path": f"p{i}/m.py", "licence": "MIT" if i else ""} for i in range(40)
@@ -140,3 +141,25 @@ def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
     assert "shapes.py (MIT)" in results["mark"].source.sentence
     assert results["block"].text == ""
     assert "repeats" in results["block"].reason
+
+
+def test_what_stands_in_several_documents_is_counted_by_documents():
+    """If it fails, the bundled index keeps what nobody repeats, or drops what everybody does."""
+    chance = np.random.default_rng(5)
+    hashes = chance.integers(0, 40, 600).astype(np.uint64) << np.uint64(58)
+    documents = chance.integers(0, 5, 600).astype(np.int32)
+    held_by = {h: set(documents[hashes == h].tolist()) for h in hashes.tolist()}
+    for least in (2, 4, 5):
+        expected = [len(held_by[h]) >= least for h in hashes.tolist()]
+        assert in_several(hashes, documents, least).tolist() == expected
+    assert 0 < sum(expected) < 600
+
+
+def test_what_is_copied_from_before_is_not_remembered():
+    """If it fails, a model that copies its user's text is said to repeat its training."""
+    before, new = list(range(100, 200)), list(range(1000, 1080))
+    written = [*new[:40], *before[10:50], *new[40:]]
+    stretches = list(remembered(before, written))
+    assert [(s[0], s[-1]) for s in stretches] == [(1000, before[28]), (before[31], 1079)]
+    assert list(remembered(before, before[:60])) == []
+    assert list(remembered([], new)) == [new]
