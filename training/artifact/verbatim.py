@@ -143,10 +143,10 @@ class VerbatimIndex:
         """Returns the document that repeats the most of ``ids``, None if none repeats enough."""
         if len(ids) < 2 * GRAM:
             return None
-        found: dict[int, set[int]] = {}
+        found: dict[int, dict[int, int]] = {}  # of each document, hashes by their place
         for place, hashed in enumerate(gram_hashes(np.asarray(ids, dtype=np.int64)).tolist()):
             for document in self._documents_with(hashed):
-                found.setdefault(document, set()).add(place)
+                found.setdefault(document, {})[place] = hashed
         best, most = -1, 1
         for document, places in found.items():
             length = max(_run(places, place) for place in places)
@@ -171,12 +171,16 @@ class VerbatimIndex:
         ]
 
 
-def _run(places: set[int], first: int) -> int:
-    """Returns how many grams follow each other from a place on."""
-    n = 1
-    while first + n * GRAM in places:
-        n += 1
-    return n
+def _run(places: Mapping[int, int], first: int) -> int:
+    """Returns how many different grams follow each other from a place on.
+
+    A text that goes in a circle has one gram over and over, which says no more than once.
+    """
+    grams = set()
+    while first in places:
+        grams.add(places[first])
+        first += GRAM
+    return len(grams)
 
 
 def _unpacked(packed: bytes) -> list[Mapping[str, str]]:
