@@ -72,7 +72,6 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(
     [
         (signal.SIGKILL, "pretrain.micro_batch_blocks=2"),
         (signal.SIGTERM, "pretrain.shard_model=true"),
-        (signal.SIGKILL, "pretrain.shard_model=true"),
     ],
 )
 @pytest.mark.timeout(300)

@@ -14,21 +14,15 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs
 SHARDED = "pretrain.shard_model=true"
 
 
-@pytest.mark.parametrize("processes", [2, 4])
-def test_sharded_processes_follow_the_curve_of_one(
-    uninterrupted,
-    config_file,
-    tmp_path,
-    processes,
-):
+def test_sharded_processes_follow_the_curve_of_one(uninterrupted, config_file, tmp_path):
     """If it fails, the largest models are trained wrong where nobody can afford to look twice.
 
     Gradients are summed in another order, and Muon works on gathered rows: rounding only.
     """
     run = tmp_path / "run"
     settings = [SHARDED, "pretrain.gradient_checkpointing=true", "pretrain.micro_batch_blocks=1"]
-    finish(launch(config_file, f"paths.run={run}", *settings, processes=processes))
-    assert processes_of(run) == [processes]
+    finish(launch(config_file, f"paths.run={run}", *settings, processes=4))
+    assert processes_of(run) == [4]
     one, many = curve(uninterrupted), curve(run)
     assert many.keys() == one.keys()
     assert list(many.values()) == pytest.approx(list(one.values()), rel=2e-4)
@@ -47,9 +41,8 @@ def test_a_sharded_run_goes_on_however_many_processes_there_are(
     arguments = [config_file, f"paths.run={run}"]
     for steps, processes, settings in (
         (3, 2, [SHARDED]),
-        (6, 4, [SHARDED]),
-        (9, 1, []),
-        (99, 2, [SHARDED]),
+        (6, 3, [SHARDED]),
+        (99, 1, []),
     ):
         stop = f"pretrain.stop_after_steps={steps}"
         finish(launch(*arguments, stop, *settings, processes=processes))

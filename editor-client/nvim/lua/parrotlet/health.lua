@@ -2,16 +2,17 @@
 local M = {}
 
 local function check_neovim()
-  if vim.fn.has('nvim-0.12') == 1 then
+  if vim.fn.has('nvim-0.11') == 1 then
     vim.health.ok('Neovim ' .. tostring(vim.version()))
     return true
   end
-  vim.health.error('this Neovim has no inline completion', { 'Install Neovim 0.12 or newer.' })
+  vim.health.error('this Neovim is too old', { 'Install Neovim 0.11 or newer.' })
   return false
 end
 
+---@return parrotlet.Options?
 local function check_options()
-  local options = require('parrotlet').options
+  local options = require('parrotlet.config').options
   if options then
     vim.health.ok('options: ' .. vim.inspect(options))
   else
@@ -20,32 +21,64 @@ local function check_options()
   return options
 end
 
+---@param options parrotlet.Options
 local function check_server(options)
-  local command, complaint = require('parrotlet.server').find(options.cmd)
+  local server = require('parrotlet.server')
+  local command, complaint = server.find(options.server)
   if not command then
     vim.health.error(assert(complaint))
     return
   end
-  local started, result = pcall(function()
-    return vim.system({ command[1], '--version' }, { text = true, timeout = 10000 }):wait()
+  local arguments = vim.list_extend(vim.list_slice(command), { '--version' })
+  local is_run, result = pcall(function()
+    return vim.system(arguments, { text = true, timeout = 20000 }):wait()
   end)
-  if not started or result.code ~= 0 then
-    local said = started and vim.trim(result.stderr or '') or tostring(result)
-    vim.health.error(command[1] .. ' does not start: ' .. said)
+  if not is_run or result.code ~= 0 then
+    local said = is_run and vim.trim(result.stderr or '') or tostring(result)
+    vim.health.error(('%s does not start: %s'):format(table.concat(command, ' '), said))
     return
   end
-  vim.health.ok(('server %s, version %s'):format(command[1], vim.trim(result.stdout)))
+  local version = vim.trim(result.stdout)
+  vim.health.ok(('server %s, version %s'):format(table.concat(command, ' '), version))
 end
 
-local function check_clients()
-  local clients = vim.lsp.get_clients({ name = 'parrotlet' })
-  if #clients == 0 then
-    vim.health.info('no server is running: it starts with the first file of its filetypes')
+--- Tells what the running server says of itself.
+---@param client vim.lsp.Client
+local function check_running(client)
+  local params = { command = 'parrotlet.health' }
+  local answer = client:request_sync('workspace/executeCommand', params, 5000)
+  local facts = answer and answer.result
+  if type(facts) ~= 'table' then
+    vim.health.warn('the server runs and does not answer', { ':Parrotlet restart' })
+    return
   end
-  for _, client in ipairs(clients) do
-    local buffers = vim.tbl_count(client.attached_buffers)
-    vim.health.ok(('the server is running for %d buffer(s)'):format(buffers))
+  local buffers = vim.tbl_count(client.attached_buffers)
+  vim.health.ok(('the server is running for %d file(s)'):format(buffers))
+  for name, fact in vim.spairs(facts) do
+    if fact ~= vim.NIL then
+      vim.health.info(('%s: %s'):format(name, type(fact) == 'table' and vim.inspect(fact) or fact))
+    end
   end
+end
+
+local function check_client()
+  local client = require('parrotlet.client').get()
+  if client then
+    check_running(client)
+  else
+    vim.health.info('no server is running: it starts with the first file to complete')
+  end
+  vim.health.info('status: ' .. require('parrotlet.status').sentence())
+  vim.health.info('log: ' .. require('parrotlet.log').path())
+end
+
+--- Tells which menus of completion are watched.
+local function check_menus()
+  local found = vim.tbl_filter(function(name)
+    return package.loaded[name] ~= nil
+  end, { 'cmp', 'blink.cmp' })
+  local list = table.concat(vim.list_extend({ "Neovim's own" }, found), ', ')
+  vim.health.info('menus whose selected item suggestions go on from: ' .. list)
 end
 
 function M.check()
@@ -56,7 +89,8 @@ function M.check()
   local options = check_options()
   if options then
     check_server(options)
-    check_clients()
+    check_client()
+    check_menus()
   end
 end
 

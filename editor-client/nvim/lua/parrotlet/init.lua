@@ -1,68 +1,105 @@
---- Connects Neovim's built-in inline completion to Parrotlet's server.
+--- Ghost text from Parrotlet's server: what users call.
 ---
---- It registers the server, turns on inline completion where the server is, maps one key and says
---- what went wrong. It completes nothing, keeps no settings of the server's, and talks LSP only.
+--- setup() listens for files to complete; nothing else is loaded, and no server started, before
+--- there is one. The rest are the functions for mappings and status lines.
 local config = require('parrotlet.config')
-local keymap = require('parrotlet.keymap')
-local server = require('parrotlet.server')
 
 local M = {}
-
-local NAME = 'parrotlet'
 
 --- Whether setup() has been called.
 M.is_set_up = false
 
---- The options in force; nil before setup() and after a refused one.
----@type parrotlet.Options?
-M.options = nil
+--- Whether what needs the server is loaded and listens.
+local is_prepared = false
 
---- Says a sentence, once: it would come again with each buffer.
-local function complain(sentence)
-  vim.notify_once('parrotlet: ' .. sentence, vim.log.levels.ERROR)
-end
-
---- Registers the server with Neovim.
----@param options parrotlet.Options
-local function register(options)
-  vim.lsp.config(NAME, {
-    -- Looked for when a file is opened, so that a server installed meanwhile is found. One server
-    -- serves all projects: it holds one model in memory and knows no workspace; there is no root.
-    root_dir = function(_, start)
-      local command, complaint = server.find(options.cmd)
-      if command then
-        start(nil)
-      else
-        complain(assert(complaint))
-      end
-    end,
-    cmd = function(dispatchers)
-      return vim.lsp.rpc.start(assert(server.find(options.cmd)), dispatchers)
-    end,
-    filetypes = options.filetypes,
-    init_options = next(options.settings) and options.settings or nil,
-    handlers = {
-      ['parrotlet/status'] = function(_, status)
-        if type(status) == 'table' and status.state == 'error' then
-          complain(tostring(status.reason))
-        end
-      end,
-    },
-  })
-  vim.lsp.enable(NAME)
-end
-
---- Does `act` with the buffer whenever our client comes to one, or leaves one.
+--- Acts when a client of ours is attached to a buffer, or leaves it.
 local function on_client(event, group, act)
+  local name = require('parrotlet.client').NAME
   vim.api.nvim_create_autocmd(event, {
     group = group,
     callback = function(args)
       local client = vim.lsp.get_client_by_id(args.data.client_id)
-      if client and client.name == NAME then
-        act(args.buf)
+      if client and client.name == name then
+        act(args.buf, client)
       end
     end,
   })
+end
+
+--- Makes everything ready, when there is something to complete.
+local function prepare(group)
+  if is_prepared then
+    return
+  end
+  is_prepared = true
+  local client, typing = require('parrotlet.client'), require('parrotlet.typing')
+  local keymap, sessions = require('parrotlet.keymap'), require('parrotlet.session')
+  on_client('LspAttach', group, function(bufnr, attached)
+    client.note(attached, bufnr)
+    sessions.start(bufnr)
+    keymap.map(bufnr, config.options.keys)
+    typing.look_soon()
+  end)
+  on_client('LspDetach', group, function(bufnr)
+    sessions.stop(bufnr)
+    keymap.unmap(bufnr)
+  end)
+  typing.listen(group)
+  require('parrotlet.progress').listen(group)
+  -- setup() may have been called before, with other options.
+  for bufnr in pairs(sessions.all()) do
+    keymap.unmap(bufnr)
+    keymap.map(bufnr, config.options.keys)
+  end
+  client.tell_settings()
+end
+
+---@param bufnr integer
+---@return boolean
+local function is_of_a_language(bufnr)
+  return vim.list_contains(config.options.languages, vim.bo[bufnr].filetype)
+end
+
+--- Has a buffer completed, if it is of a language of the options.
+local function consider(group, bufnr)
+  if not is_of_a_language(bufnr) then
+    local client = package.loaded['parrotlet.client']
+    if client then
+      client.detach(bufnr)
+    end
+    return
+  end
+  prepare(group)
+  require('parrotlet.client').attach(bufnr)
+end
+
+--- Listens for files, and for switches.
+local function listen()
+  local group = vim.api.nvim_create_augroup('parrotlet', { clear = true })
+  is_prepared = false
+  vim.api.nvim_create_autocmd('FileType', {
+    group = group,
+    callback = function(args)
+      consider(group, args.buf)
+    end,
+  })
+  vim.api.nvim_create_autocmd('User', {
+    group = group,
+    pattern = 'ParrotletSwitch',
+    callback = function()
+      if is_prepared then
+        require('parrotlet.client').attach_all()
+        require('parrotlet.typing').obey_switch()
+      end
+      require('parrotlet.status').announce()
+    end,
+  })
+  -- Files that were there before the plugin was loaded.
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(bufnr) and is_of_a_language(bufnr) then
+      consider(group, bufnr)
+    end
+  end
 end
 
 --- Starts Parrotlet.
@@ -70,21 +107,42 @@ end
 function M.setup(given)
   M.is_set_up = true
   local options, complaint = config.resolve(given)
-  M.options = options
-  if not options then
-    complain(assert(complaint))
-    return
+  config.options = options
+  if options then
+    listen()
+  else
+    require('parrotlet.message').complain(assert(complaint))
   end
-  local group = vim.api.nvim_create_augroup(NAME, { clear = true })
-  on_client('LspAttach', group, function(bufnr)
-    -- For the buffer only: a user who has turned inline completion off everywhere keeps it off.
-    vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
-    if options.accept_key then
-      keymap.map(bufnr, options.accept_key)
-    end
-  end)
-  on_client('LspDetach', group, keymap.unmap)
-  register(options)
 end
 
-return M
+--- What Parrotlet is doing in the current buffer, or another: `state` and `reason`.
+---@param bufnr? integer
+---@return parrotlet.Status
+function M.status(bufnr)
+  return require('parrotlet.status').get(bufnr)
+end
+
+--- The same in a few words, for 'statusline'; "" in files that are not to be completed.
+---@param bufnr? integer
+---@return string
+function M.statusline(bufnr)
+  return require('parrotlet.status').line(bufnr)
+end
+
+--- Says whether ghost text stands in the current buffer.
+---@return boolean
+function M.is_shown()
+  local session = package.loaded['parrotlet.session']
+  local current = session and session.current()
+  return current ~= nil and current:shown() ~= nil
+end
+
+-- For mappings: accept(), accept_word(), accept_line(), next(), previous(), dismiss(), suggest().
+-- Each says whether there was anything to do.
+return setmetatable(M, {
+  __index = function(_, name)
+    if config.defaults.keys[name] ~= nil then
+      return require('parrotlet.keymap').ACTIONS[name]
+    end
+  end,
+})

@@ -1,34 +1,75 @@
---- One key that accepts what is shown and otherwise does what it did before.
+--- Keys that act on what is shown, and otherwise do what they did before.
 ---
---- The mapping is the buffer's own. What the key did before is looked up when it is pressed, so
+--- The mappings are the buffer's own. What a key did before is looked up when it is pressed, so
 --- that mappings made later count too, and run as it was defined: it is copied to a <Plug> name,
 --- with its callback, its script and its flags. Called by `parrotlet` as the client comes and goes.
 local M = {}
 
 local FORMER = '<Plug>(parrotlet-former)'
-local DESCRIPTION = 'Accept the completion shown by Parrotlet'
+local DESCRIPTION = 'Parrotlet: '
 
---- The buffers' own mappings of the key that ours stand above, and the key itself.
----@type table<integer, { key: string, former?: table }>
-local mapped = {}
-
-local function is_key(mapping, key)
-  local raw = vim.keycode(key)
-  return mapping.lhsraw == raw or mapping.lhsrawalt == raw
+--- Keys that belong to an open menu.
+local MENU_KEYS = {}
+for key in ('<Tab> <S-Tab> <CR> <C-n> <C-p> <C-y> <C-e> <Up> <Down> <C-Space>'):gmatch('%S+') do
+  MENU_KEYS[vim.keycode(key)] = true
 end
 
+--- What a key can do: each says whether there was anything to do.
+---@type table<string, fun(): boolean>
+M.ACTIONS = {
+  accept = function()
+    return require('parrotlet.accept').take('whole')
+  end,
+  accept_word = function()
+    return require('parrotlet.accept').take('word')
+  end,
+  accept_line = function()
+    return require('parrotlet.accept').take('line')
+  end,
+  next = function()
+    local session = require('parrotlet.session').current()
+    return session ~= nil and session:cycle(1)
+  end,
+  previous = function()
+    local session = require('parrotlet.session').current()
+    return session ~= nil and session:cycle(-1)
+  end,
+  dismiss = function()
+    local session = require('parrotlet.session').current()
+    return session ~= nil and session:dismiss()
+  end,
+  suggest = function()
+    local session = require('parrotlet.session').current()
+    if session then
+      session:suggest()
+    else
+      require('parrotlet.why').tell(vim.api.nvim_get_current_buf(), 'cannot ask')
+    end
+    return true
+  end,
+}
+
+---@class parrotlet.Mapped
+---@field key string
+---@field former? table The buffer's own mapping that ours stands above.
+
+--- Our mappings, by buffer.
+---@type table<integer, parrotlet.Mapped[]>
+local mapped = {}
+
 local function find(mappings, key)
+  local raw = vim.keycode(key)
   return vim.iter(mappings):find(function(mapping)
-    return is_key(mapping, key)
+    return mapping.lhsraw == raw or mapping.lhsrawalt == raw
   end)
 end
 
 --- Makes FORMER do what the key did before.
-local function define_former(bufnr)
-  local key = mapped[bufnr].key
-  local former = mapped[bufnr].former or find(vim.api.nvim_get_keymap('i'), key)
+---@param ours parrotlet.Mapped
+local function define_former(ours)
+  local former = ours.former or find(vim.api.nvim_get_keymap('i'), ours.key)
   if not former then
-    vim.keymap.set('i', FORMER, key)
+    vim.keymap.set('i', FORMER, ours.key)
     return
   end
   local copy = vim.tbl_extend('force', former, {
@@ -40,41 +81,57 @@ local function define_former(bufnr)
   vim.fn.mapset('i', false, copy)
 end
 
---- Maps `key` in a buffer.
 ---@param bufnr integer
----@param key string
-function M.map(bufnr, key)
+---@param ours parrotlet.Mapped
+---@param name string The action's.
+local function map_one(bufnr, ours, name)
+  vim.keymap.set('i', ours.key, function()
+    local is_menus = MENU_KEYS[vim.keycode(ours.key)] and require('parrotlet.menu').is_open()
+    if not is_menus and M.ACTIONS[name]() then
+      return ''
+    end
+    define_former(ours)
+    return FORMER
+  end, { buffer = bufnr, expr = true, remap = true, desc = DESCRIPTION .. name })
+end
+
+--- Maps the keys of the options in a buffer.
+---@param bufnr integer
+---@param keys parrotlet.Keys
+function M.map(bufnr, keys)
   if mapped[bufnr] then
     return
   end
-  mapped[bufnr] = { key = key, former = find(vim.api.nvim_buf_get_keymap(bufnr, 'i'), key) }
-  vim.keymap.set('i', key, function()
-    -- An open menu's keys belong to the menu.
-    if vim.fn.pumvisible() == 0 and vim.lsp.inline_completion.get({ bufnr = bufnr }) then
-      return ''
+  mapped[bufnr] = {}
+  local present = vim.api.nvim_buf_get_keymap(bufnr, 'i')
+  for name, key in pairs(keys) do
+    if key then
+      local ours = { key = key, former = find(present, key) }
+      table.insert(mapped[bufnr], ours)
+      map_one(bufnr, ours, name)
     end
-    define_former(bufnr)
-    return FORMER
-  end, { buffer = bufnr, expr = true, remap = true, desc = DESCRIPTION })
+  end
 end
 
---- Gives the key back.
+--- Gives the keys back.
 ---@param bufnr integer
 function M.unmap(bufnr)
-  local ours = mapped[bufnr]
+  local all = mapped[bufnr] or {}
   mapped[bufnr] = nil
-  if not ours or not vim.api.nvim_buf_is_valid(bufnr) then
+  if not vim.api.nvim_buf_is_valid(bufnr) then
     return
   end
-  local present = find(vim.api.nvim_buf_get_keymap(bufnr, 'i'), ours.key)
-  if not present or present.desc ~= DESCRIPTION then
-    return -- the user has mapped it anew
-  end
-  vim.keymap.del('i', ours.key, { buffer = bufnr })
-  if ours.former then
-    vim.api.nvim_buf_call(bufnr, function()
-      vim.fn.mapset('i', false, ours.former)
-    end)
+  for _, ours in ipairs(all) do
+    local present = find(vim.api.nvim_buf_get_keymap(bufnr, 'i'), ours.key)
+    local is_ours = present and vim.startswith(present.desc or '', DESCRIPTION)
+    if is_ours then -- else the user has mapped it anew
+      vim.keymap.del('i', ours.key, { buffer = bufnr })
+      if ours.former then
+        vim.api.nvim_buf_call(bufnr, function()
+          vim.fn.mapset('i', false, ours.former)
+        end)
+      end
+    end
   end
 end
 

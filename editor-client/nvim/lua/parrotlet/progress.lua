@@ -1,0 +1,69 @@
+--- Shows that a model is being loaded or fetched, if that takes long enough to wonder about.
+---
+--- In the message line, where it goes by itself; other plugins show the same progress from Neovim's
+--- own event `LspProgress`.
+local client = require('parrotlet.client')
+
+local M = {}
+
+local PATIENCE_MS = 1000
+
+---@class parrotlet.Progress
+---@field message string The newest.
+---@field is_shown boolean
+
+--- What is under way, by token.
+---@type table<string|integer, parrotlet.Progress>
+local under_way = {}
+
+local function show(text)
+  vim.api.nvim_echo({ { 'Parrotlet: ' .. text } }, false, {})
+end
+
+---@param token string|integer
+local function show_newest(token)
+  local progress = under_way[token]
+  if progress then
+    progress.is_shown = true
+    show(progress.message)
+  end
+end
+
+--- Takes one message of progress.
+---@param token string|integer
+---@param value { kind: 'begin'|'report'|'end', message?: string }
+local function take(token, value)
+  local progress = under_way[token]
+  if value.kind == 'end' then
+    under_way[token] = nil
+    if progress and progress.is_shown then
+      show(require('parrotlet.status').get().state)
+    end
+  elseif progress then
+    progress.message = value.message or progress.message
+    if progress.is_shown then
+      show_newest(token)
+    end
+  else
+    under_way[token] = { message = value.message or 'starting', is_shown = false }
+    vim.defer_fn(function()
+      show_newest(token)
+    end, PATIENCE_MS)
+  end
+end
+
+--- Listens to Neovim.
+---@param group integer The group of autocommands for it.
+function M.listen(group)
+  vim.api.nvim_create_autocmd('LspProgress', {
+    group = group,
+    callback = function(args)
+      local running = client.get()
+      if running and running.id == args.data.client_id then
+        take(args.data.params.token, args.data.params.value)
+      end
+    end,
+  })
+end
+
+return M

@@ -1,0 +1,119 @@
+/** The commands of package.json, and what does each. */
+
+import * as vscode from 'vscode';
+import { chooseEagerness, chooseExtent } from './choosing';
+import { explain } from './explain';
+import { installServer } from './installing';
+import type { Log } from './log';
+import { showMenu } from './menu';
+import { chooseModel } from './models';
+import type { Parts } from './parts';
+import { SECTION } from './settings';
+import { showStatistics } from './statistics';
+import { ACCEPTED_COMMAND } from './suggestions';
+import {
+  toggleAutomatic, toggleEverywhere, toggleFile, toggleLanguage, toggleWorkspace,
+} from './switch';
+
+type Action = () => Promise<unknown>;
+
+/** Registers them all. */
+export function registerCommands(context: vscode.ExtensionContext, parts: Parts): void {
+  const actions: Record<string, Action> = {
+    ...ofSuggestions(parts),
+    ...ofServer(parts),
+    ...ofSwitch(parts),
+    openWalkthrough: async () => {
+      const walkthrough = `${context.extension.id}#start`;
+      await vscode.commands.executeCommand('workbench.action.openWalkthrough', walkthrough, false);
+    },
+  };
+  for (const [name, action] of Object.entries(actions)) {
+    context.subscriptions.push(vscode.commands.registerCommand(`${SECTION}.${name}`, action));
+  }
+  context.subscriptions.push(vscode.commands.registerCommand(
+    ACCEPTED_COMMAND, (command?: vscode.Command) => parts.suggestions.accepted(command),
+  ));
+}
+
+function ofSuggestions(parts: Parts): Record<string, Action> {
+  const { suggestions, power, lifecycle, pages, status } = parts;
+  return {
+    ask: async () => {
+      const document = vscode.window.activeTextEditor?.document;
+      const off = document && power.whyOff(document);
+      if (off === undefined) {
+        await suggestions.ask();
+      } else {
+        void vscode.window.showInformationMessage(`Parrotlet is ${off}.`);
+      }
+    },
+    accept: () => suggestions.accept(),
+    acceptWord: () => suggestions.acceptPart('word'),
+    acceptLine: () => suggestions.acceptPart('line'),
+    showNext: () => suggestions.show('next'),
+    showPrevious: () => suggestions.show('previous'),
+    dismiss: () => suggestions.dismiss(),
+    chooseExtent,
+    chooseEagerness,
+    newFile,
+    whyNothing: () => {
+      const { running, found } = lifecycle;
+      return explain(pages, { power, status, client: running, found });
+    },
+    showStatistics: () => showStatistics(pages, lifecycle.running),
+  };
+}
+
+function ofServer({ lifecycle, installation, log }: Parts): Record<string, Action> {
+  return {
+    chooseModel,
+    restartServer: () => lifecycle.restart(),
+    installServer: async () => {
+      if (await installServer(installation, log)) {
+        await lifecycle.restart();
+      }
+    },
+    showLog: () => {
+      log.main.show();
+      return Promise.resolve();
+    },
+    showTrace: () => showTrace(log),
+  };
+}
+
+function ofSwitch({ power, status }: Parts): Record<string, Action> {
+  return {
+    menu: () => showMenu(status, power),
+    toggle: toggleEverywhere,
+    toggleWorkspace,
+    toggleLanguage,
+    toggleFile,
+    toggleAutomatic,
+    snooze: () => power.snooze(),
+    wake: () => power.wake(),
+    openSettings: async () => {
+      await vscode.commands.executeCommand('workbench.action.openSettings', SECTION);
+    },
+  };
+}
+
+async function newFile(): Promise<void> {
+  const document = await vscode.workspace.openTextDocument({ language: 'python' });
+  await vscode.window.showTextDocument(document);
+}
+
+/** Shows what the extension and the server say to each other; it is recorded only when wanted. */
+async function showTrace({ trace }: Log): Promise<void> {
+  trace.show();
+  if (trace.logLevel !== vscode.LogLevel.Trace) {
+    const chosen = await vscode.window.showInformationMessage(
+      'Messages to and from the server are recorded while this output’s level is Trace. They hold'
+      + ' your text, and stay on this machine.',
+      'Set the Level',
+    );
+    if (chosen !== undefined) {
+      await vscode.commands.executeCommand('workbench.action.setLogLevel');
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** The menu behind the status bar item: all actions, those first that fit the moment. */
+
+import * as vscode from 'vscode';
+import { modelNow } from './models';
+import { isTrue, listOf, textOf } from './settings';
+import type { Status } from './status';
+import type { Switch } from './switch';
+
+interface Entry extends vscode.QuickPickItem {
+  readonly command?: string;
+}
+
+/** Shows the menu and does what is chosen. */
+export async function showMenu(status: Status, power: Switch): Promise<void> {
+  const chosen = await vscode.window.showQuickPick(entries(power), {
+    title: `Parrotlet is ${status.told}`,
+    matchOnDescription: true,
+  });
+  if (chosen?.command !== undefined) {
+    await vscode.commands.executeCommand(chosen.command);
+  }
+}
+
+function entries(power: Switch): Entry[] {
+  return [
+    entry('question', 'Why is nothing shown?', 'whyNothing'),
+    entry('sparkle', 'Suggest now', 'ask', 'Alt+\\'),
+    ...switches(power),
+    separator('Suggestions'),
+    entry('list-tree', 'How far they go…', 'chooseExtent', textOf('suggestion.extent')),
+    entry('dashboard', 'How eager they are…', 'chooseEagerness', textOf('suggestion.eagerness')),
+    entry('graph', 'Statistics', 'showStatistics'),
+    separator('Model and server'),
+    entry('arrow-swap', 'Switch model…', 'chooseModel', modelNow()),
+    entry('debug-restart', 'Restart server', 'restartServer'),
+    entry('output', 'Show log', 'showLog'),
+    entry('list-flat', 'Show protocol trace', 'showTrace'),
+    entry('gear', 'Settings', 'openSettings'),
+    entry('book', 'Walkthrough', 'openWalkthrough'),
+  ];
+}
+
+function switches(power: Switch): Entry[] {
+  const document = vscode.window.activeTextEditor?.document;
+  const off = document && power.whyOff(document);
+  const turn = isTrue('enabled', document) ? 'Turn off' : 'Turn on';
+  const list = [
+    separator(off === undefined ? 'On here' : `Now ${off}`),
+    power.isSnoozing
+      ? entry('bell', 'End snooze', 'wake')
+      : entry('bell-slash', 'Snooze…', 'snooze'),
+    isTrue('automatic', document)
+      ? entry('eye-closed', 'Suggest only when asked', 'toggleAutomatic')
+      : entry('eye', 'Suggest while typing', 'toggleAutomatic'),
+    entry('circle-slash', `${turn} everywhere`, 'toggle'),
+  ];
+  if (vscode.workspace.workspaceFolders !== undefined) {
+    list.push(entry('folder', `${turn} for this workspace`, 'toggleWorkspace'));
+  }
+  if (document !== undefined) {
+    const language = document.languageId;
+    const hasLanguage = listOf('languages').includes(language);
+    const ofLanguage = `Turn ${hasLanguage ? 'off' : 'on'} for the language ${language}`;
+    const ofFile = `Turn ${off?.startsWith('off for the files') ? 'on' : 'off'} for this file`;
+    list.push(entry('symbol-misc', ofLanguage, 'toggleLanguage'));
+    list.push(entry('file', ofFile, 'toggleFile'));
+  }
+  return list;
+}
+
+function entry(icon: string, label: string, command: string, description?: string): Entry {
+  return {
+    label: `$(${icon}) ${label}`,
+    command: `parrotlet.${command}`,
+    ...(description !== undefined && { description }),
+  };
+}
+
+function separator(label: string): Entry {
+  return { label, kind: vscode.QuickPickItemKind.Separator };
+}

@@ -1,0 +1,67 @@
+/** The parts of the extension, put together. */
+
+import * as vscode from 'vscode';
+import { isWritten } from './client';
+import { sentence, type Explanation } from './explain';
+import { readInstallation, type Installation } from './finding';
+import { Lifecycle } from './lifecycle';
+import { Log } from './log';
+import { modelNow } from './models';
+import { Pages } from './page';
+import { Status } from './status';
+import { Suggestions } from './suggestions';
+import { Switch } from './switch';
+
+const HINT_MS = 5000;
+
+/** What commands and events act on. */
+export interface Parts {
+  readonly log: Log;
+  readonly installation: Installation;
+  readonly power: Switch;
+  readonly status: Status;
+  readonly pages: Pages;
+  readonly suggestions: Suggestions;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Makes all of them; the server is not started yet. */
+export async function makeParts(context: vscode.ExtensionContext): Promise<Parts> {
+  const log = new Log();
+  const installation = await readInstallation(context);
+  const power = new Switch(context.globalState);
+  const status = new Status(() => whyOff(power));
+  const pages = new Pages();
+  const suggestions = new Suggestions(
+    power,
+    (method, params) => lifecycle.running?.tell(method, params),
+    () => void hint(lifecycle),
+  );
+  const lifecycle: Lifecycle = new Lifecycle({
+    manifest: context.extension.packageJSON,
+    log,
+    folder: context.globalStorageUri.fsPath,
+    suggestions,
+    report: (now) => {
+      const version = lifecycle.running?.version;
+      status.details = version && `Version ${version}, ${modelNow()}`;
+      status.report(now);
+    },
+  }, installation);
+  context.subscriptions.push(log, power, status, pages, suggestions);
+  return { log, installation, power, status, pages, suggestions, lifecycle };
+}
+
+/** Says why the last request, which the user made, brought nothing. */
+export async function hint(lifecycle: Lifecycle): Promise<void> {
+  const last = await lifecycle.running?.ask<Explanation>('parrotlet.explain');
+  const reason = last === undefined ? 'The server is not ready.' : sentence(last);
+  vscode.window.setStatusBarMessage(`Parrotlet: ${reason}`, HINT_MS);
+}
+
+function whyOff(power: Switch): string | undefined {
+  const document = vscode.window.activeTextEditor?.document;
+  const isHere = document !== undefined && isWritten(document);
+  const off = isHere ? power.whyOff(document) : undefined;
+  return off ?? (power.isSnoozing ? power.untilWhen : undefined);
+}

@@ -1,0 +1,74 @@
+"""Neovims: one of each version that lasts, with one server, and ones of a test's own."""
+
+import pytest
+from neovim import VERSIONS, Editor, setup
+from scripted import ScriptedModel
+
+RESET = """
+local init = ...
+vim.cmd.stopinsert()
+pcall(vim.cmd.only, { bang = true })
+vim.cmd('silent! %bwipeout!')
+vim.g.parrotlet_enabled = nil
+require('parrotlet.switch').wake()
+vim.cmd('messages clear')
+assert(loadstring(init))()
+_G.said, _G.requests, _G.states = {}, {}, {}
+"""
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def version(request):
+    """Each version of Neovim that the plugin is for."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def lasting_model():
+    """The one model; a test takes ``model``."""
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+def model(lasting_model):
+    """A model that says what a test tells it."""
+    lasting_model.rules, lasting_model.delay_s, lasting_model.prompts = [], 0.0, []
+    return lasting_model
+
+
+@pytest.fixture(scope="session")
+def _lasting_editor(version, lasting_model, tmp_path_factory):
+    home = tmp_path_factory.mktemp(f"nvim-{version}")
+    editor = Editor(version, home, setup(settings=lasting_model.settings))
+    yield editor
+    editor.close()
+
+
+@pytest.fixture
+def editor(_lasting_editor, model, tmp_path):
+    """A Neovim as a user has it, with nothing open, and its server."""
+    return made_anew(_lasting_editor, model, tmp_path)
+
+
+def made_anew(editor, model, folder):
+    """Returns an editor as it was when it was started, for files in a folder."""
+    editor.folder = folder
+    editor.lua(RESET, setup(settings=model.settings))
+    return editor
+
+
+@pytest.fixture
+def start_editor(version, tmp_path):
+    """Starts a Neovim of the test's own."""
+    editors = []
+
+    def start(config="", *, home=None, **options):
+        home = home or tmp_path / f"home-{len(editors)}"
+        home.mkdir(exist_ok=True)
+        editors.append(Editor(version, home, config, **options))
+        return editors[-1]
+
+    yield start
+    for one in editors:
+        one.close()

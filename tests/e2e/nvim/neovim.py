@@ -1,0 +1,218 @@
+"""A real Neovim with the plugin, driven over its own protocol."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pynvim
+from screen import Screen
+
+ROOT = Path(__file__).parents[3]
+PLUGIN = ROOT / "editor-client" / "nvim"
+VERSIONS = ("0.11", "0.12")
+DEADLINE_S = 30.0
+
+# What is said to the user, and each request to the server as it goes its way.
+INIT = """
+vim.o.swapfile, vim.o.autoindent, vim.o.hidden, vim.o.more = false, true, true, false
+vim.o.shortmess = vim.o.shortmess .. 'IFW'
+_G.said, _G.requests, _G.states = {}, {}, {}
+vim.notify = function(text) table.insert(_G.said, text) end
+vim.notify_once = vim.notify
+vim.api.nvim_create_autocmd('LspRequest', {
+  callback = function(args)
+    local request = args.data.request
+    if request.method == 'textDocument/inlineCompletion' then
+      table.insert(_G.requests, request.type)
+    end
+  end,
+})
+vim.api.nvim_create_autocmd('User', {
+  pattern = 'ParrotletStatus',
+  callback = function(args) table.insert(_G.states, args.data.state) end,
+})
+"""
+GHOST = """
+local id = vim.api.nvim_create_namespace(...)
+local out = {}
+for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, id, 0, -1, { details = true })) do
+  local lines = { '' }
+  for _, chunk in ipairs(mark[4].virt_text or {}) do lines[1] = lines[1] .. chunk[1] end
+  for _, line in ipairs(mark[4].virt_lines or {}) do
+    lines[#lines + 1] = ''
+    for _, chunk in ipairs(line) do lines[#lines] = lines[#lines] .. chunk[1] end
+  end
+  out[#out + 1] = table.concat(lines, '\\n')
+end
+return table.concat(out, '|')
+"""
+OWN, BUILT_IN = "parrotlet.ghost", "nvim.lsp.inline_completion"  # whose ghost text
+
+
+def program(version):
+    """Returns the path of an installed Neovim."""
+    path = ROOT / ".tools" / f"nvim-{version}" / "nvim"
+    if not path.exists():
+        script = "bash editor-client/nvim/scripts/install-neovim.sh"
+        raise FileNotFoundError(
+            f"there is no Neovim {version}: {script} .tools/nvim-{version} {version}"
+        )
+    return path
+
+
+def setup(**options):
+    """Returns the line of Lua that sets the plugin up, with the server of this environment."""
+    options = {"server": [sys.executable, "-m", "server"], **options}
+    return f"require('parrotlet').setup(vim.json.decode([==[{json.dumps(options)}]==]))\n"
+
+
+class Editor:
+    """One Neovim, with a screen.
+
+    Args:
+        version: Of Neovim.
+        home: A folder for all that it writes.
+        config: Lua, run before everything else is loaded.
+        plugin: The plugin's folder; None for none.
+        env: Further variables.
+    """
+
+    def __init__(self, version, home, config="", *, plugin=PLUGIN, env=None, size=(80, 24)):
+        self.version, self.home = version, home
+        self.folder = home  # of the files that are edited
+        init = home / "init.lua"
+        rtp = f"vim.opt.runtimepath:prepend({str(plugin)!r})\n" if plugin else ""
+        init.write_text(INIT + rtp + config, encoding="utf-8")
+        socket = home / "nvim.sock"
+        argv = [str(program(version)), "--headless", "-n", "-i", "NONE", "-u", str(init)]
+        self._process = subprocess.Popen(
+            [*argv, "--listen", str(socket)],
+            env=self._environment() | (env or {}),
+            cwd=home,
+            stderr=subprocess.DEVNULL,
+        )
+        self.until(socket.exists, "Neovim's socket")
+        self.nvim = pynvim.attach("socket", path=str(socket))
+        self.screen = Screen(socket, *size)
+
+    def _environment(self):
+        folders = {name: str(self.home / name) for name in ("state", "data", "config", "cache")}
+        env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        return env | {f"XDG_{name.upper()}_HOME": path for name, path in folders.items()}
+
+    @property
+    def pid(self):
+        return self.nvim.eval("getpid()") if self._process.poll() is None else self._process.pid
+
+    def close(self):
+        """Leaves Neovim as a user does; called again, it does nothing."""
+        if self._process.poll() is not None:
+            return
+        with contextlib.suppress(OSError, EOFError):
+            self.nvim.command("qall!", async_=True)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+        self.screen.close()
+        self.nvim.close()
+
+    def lua(self, code, *arguments):
+        return self.nvim.exec_lua(code, *arguments)
+
+    def until(self, condition, what, timeout_s=DEADLINE_S):
+        """Polls until ``condition`` holds; fails with what was waited for and what is there."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.01)
+        raise AssertionError(f"waited in vain for {what}; {self._situation()}")
+
+    def _situation(self):
+        if not hasattr(self, "screen"):
+            return "Neovim did not start"
+        screen = "\n".join(self.screen.rows)
+        return f"said {self.said}, state {self.status}, screen:\n{screen}"
+
+    def write(self, name, text, encoding="utf-8"):
+        """Writes a file below the folder; returns its path."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    def open(self, text="", name="example.py"):
+        """Opens a new file with a text and the cursor at its end; waits for the server."""
+        path = self.write(name, text)
+        self.lua("vim.cmd.edit({ vim.fn.fnameescape(...), bang = true })", str(path))
+        self.nvim.command("normal! G$")
+        self.wait_for_server()
+        return path
+
+    def wait_for_server(self):
+        self.until(lambda: self.status["state"] in {"ready", "busy", "idle"}, "the server")
+        self.until(
+            lambda: self.lua(
+                "local client = require('parrotlet.client').get(vim.api.nvim_get_current_buf())"
+                " return client ~= nil and client.initialized == true"
+            ),
+            "the connection of this file",
+        )
+
+    def type(self, text):
+        """Types as a person does, one key after another."""
+        for character in text:
+            self.keys("<lt>" if character == "<" else character)
+
+    def keys(self, keys):
+        """Sends keys by Neovim's names for them, and waits until they have been taken."""
+        self.nvim.input(keys)
+        self.nvim.eval("1")
+
+    def wait_for_ghost(self, text):
+        """Waits until exactly this ghost text stands in the buffer, and is painted."""
+        self.until(lambda: self.ghost == text, f"the ghost text {text!r}, not {self.ghost!r}")
+
+    def wait_for_no_ghost(self):
+        self.until(lambda: not self.ghost, "the ghost text to go")
+
+    @property
+    def ghost(self):
+        """The ghost text of the current buffer; pieces apart are joined by a bar."""
+        return self.lua(GHOST, OWN)
+
+    @property
+    def lines(self):
+        return list(self.nvim.current.buffer)
+
+    @property
+    def text(self):
+        return "\n".join(self.lines)
+
+    @property
+    def cursor(self):
+        """Row from 1 and column from 0, in bytes."""
+        return tuple(self.nvim.current.window.cursor)
+
+    @property
+    def status(self):
+        return self.lua("return require('parrotlet').status()")
+
+    @property
+    def said(self):
+        return self.lua("return _G.said")
+
+    @property
+    def requests(self):
+        return self.lua("return _G.requests")
+
+    @property
+    def states(self):
+        return self.lua("return _G.states")

@@ -1,0 +1,159 @@
+"""Suggestions while a menu of completion stands open, in real Neovims.
+
+Neovim's own menu is the real one. nvim-cmp and blink.cmp are the real ones where they lie in
+`.tools/nvim-plugins`, else stand-ins with the part of their interface that is used (in `menus`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import made_anew
+from neovim import ROOT, Editor, setup
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
+ITEMS = ["append", "appendleft", "remap"]
+RULES = [("items.append", "(value)"), ("items.appendleft", "(first)"), ("items.ap", "x()")]
+
+OWN = """
+vim.o.completeopt = 'menu,menuone,noinsert'
+vim.keymap.set('i', '<F6>', function() vim.fn.complete(#'items.' + 1, items) end)
+"""
+CMP = """
+local cmp = require('cmp')
+local source = {}
+function source:complete(_, take)
+  take(vim.tbl_map(function(item) return { label = item, filterText = 'ap' .. item } end, items))
+end
+cmp.register_source('test', source)
+local select = { behavior = cmp.SelectBehavior.Select }
+cmp.setup({
+  completion = { autocomplete = false, completeopt = 'menu,menuone,noinsert' },
+  sources = { { name = 'test' } },
+  sorting = { comparators = { cmp.config.compare.order } },
+  mapping = {
+    ['<C-n>'] = cmp.mapping(function() cmp.select_next_item(select) end, { 'i' }),
+    ['<F6>'] = cmp.mapping(function() cmp.complete() end, { 'i' }),
+  },
+})
+"""
+BLINK = """
+package.loaded['test_source'] = {
+  new = function()
+    return {
+      get_completions = function(_, _, take)
+        take({
+          items = vim.tbl_map(function(item)
+            return { label = item, filterText = 'ap' .. item, sortText = item, kind = 1 }
+          end, items),
+          is_incomplete_forward = false,
+          is_incomplete_backward = false,
+        })
+      end,
+    }
+  end,
+}
+require('blink.cmp').setup({
+  fuzzy = { implementation = 'lua', sorts = { 'sort_text' } },
+  completion = {
+    menu = { auto_show = false },
+    list = { selection = { preselect = true, auto_insert = false } },
+  },
+  sources = { default = { 'test' }, providers = { test = { module = 'test_source' } } },
+  keymap = { preset = 'none', ['<C-n>'] = { 'select_next' }, ['<F6>'] = { 'show' } },
+})
+"""
+
+
+@dataclass(frozen=True)
+class Menu:
+    """A menu whose `<F6>` opens it with ITEMS, the first one selected, and none inserted."""
+
+    plugin: str
+    lua: str
+    next_key: str
+
+    @property
+    def folder(self):
+        real = ROOT / ".tools" / "nvim-plugins" / self.plugin
+        stand_in = Path(__file__).parent / "menus" / self.plugin
+        return real if real.is_dir() else stand_in
+
+    @property
+    def config(self):
+        path = f"vim.opt.runtimepath:append({str(self.folder)!r})\n" if self.plugin else ""
+        return f"{path}local items = vim.split({' '.join(ITEMS)!r}, ' ')\n{self.lua}"
+
+
+MENUS = {
+    "own": Menu("", OWN, "<Down>"),
+    "cmp": Menu("nvim-cmp", CMP, "<C-n>"),
+    "blink": Menu("blink.cmp", BLINK, "<C-n>"),
+}
+
+
+@pytest.fixture(scope="module", params=MENUS)
+def kind(request):
+    return MENUS[request.param]
+
+
+@pytest.fixture(scope="module")
+def _editor_with_menu(kind, version, lasting_model, tmp_path_factory):
+    home = tmp_path_factory.mktemp(kind.plugin or "own")
+    editor = Editor(version, home, kind.config + setup(settings=lasting_model.settings))
+    yield editor
+    editor.close()
+
+
+@pytest.fixture
+def editor(_editor_with_menu, model, tmp_path):
+    """A Neovim with the menu open behind `items.ap` and its first item selected."""
+    editor = made_anew(_editor_with_menu, model, tmp_path)
+    model.rules = RULES
+    editor.open("")
+    editor.keys("i")
+    editor.type("items.ap")
+    editor.wait_for_ghost("x()")
+    editor.keys("<F6>")
+    editor.wait_for_ghost("pend(value)")
+    return editor
+
+
+def test_the_suggestion_goes_on_behind_the_selected_item(editor, kind):
+    """If it fails, ghost text and menu contradict each other."""
+    editor.keys(kind.next_key)
+    editor.wait_for_ghost("pendleft(first)")
+    assert editor.lines == ["items.ap"]
+
+
+def test_an_item_that_is_something_else_hides_it(editor, kind):
+    """If it fails, ghost text stands behind a menu that would replace it."""
+    editor.keys(kind.next_key)
+    editor.wait_for_ghost("pendleft(first)")
+    editor.keys(kind.next_key)
+    editor.wait_for_no_ghost()
+    assert editor.lines == ["items.ap"]
+
+
+def test_what_is_shown_can_be_taken_with_the_menu_open(editor):
+    """If it fails, whoever has a menu cannot take suggestions."""
+    editor.lua("vim.keymap.set('i', '<F5>', function() require('parrotlet').accept() end)")
+    editor.keys("<F5>")
+    editor.until(lambda: editor.lines == ["items.append(value)"], "acceptance")
+
+
+def test_the_keys_of_the_menu_stay_with_it(editor):
+    """If it fails, Tab takes ghost text where it used to choose in the menu."""
+    editor.lua("vim.keymap.set('i', '<Tab>', function() _G.said[1] = 'menu' end)")
+    editor.keys("<Tab>")
+    assert editor.said == ["menu"]
+    assert editor.lines == ["items.ap"]
+
+
+def test_without_the_menu_it_goes_on_behind_what_is_typed(editor):
+    """If it fails, a closed menu leaves the ghost text of its item behind."""
+    editor.keys("<Esc>")
+    editor.wait_for_no_ghost()
+    editor.keys("a")
+    editor.wait_for_ghost("x()")

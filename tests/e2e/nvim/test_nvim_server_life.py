@@ -1,0 +1,230 @@
+"""The server as users meet it: found, slow, killed, missing, told to go; in real Neovims."""
+
+import os
+import re
+import sys
+
+import psutil
+import pytest
+from neovim import setup
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+
+CALL = ("total = ", "compute(first, second)")
+
+
+def suggest(editor, model, rule=CALL):
+    """Asks in a new file until the rule's suggestion stands there."""
+    model.rules = [rule]
+    editor.keys("<Esc>")
+    editor.open("", "fresh.py")
+    editor.keys("i")
+    editor.type(rule[0])
+    editor.wait_for_ghost(rule[1])
+
+
+def processes(editor, words):
+    """The server's processes whose command has these words."""
+    found = []
+    for process in psutil.Process(editor.pid).children(recursive=True):
+        try:
+            if words in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def server_process(editor):
+    return editor.until(lambda: processes(editor, "-m server")[:1], "the server's process")[0]
+
+
+def script(path, *lines):
+    """Writes a program for the shell."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return path
+
+
+def test_a_slow_server_holds_nobody_up(editor, model):
+    """If it fails, a slow model slows typing down, or shows what is no longer wanted."""
+    model.rules = [CALL]
+    editor.open("")
+    model.delay_s = 1.0
+    editor.keys("i")
+    editor.type(CALL[0])
+    assert editor.lines == [CALL[0]]
+    assert not editor.ghost
+    editor.wait_for_ghost(CALL[1])
+
+
+def test_overtaken_requests_are_called_off_and_never_shown(editor, model):
+    """If it fails, ghost text of a moment ago flashes up while one types."""
+    model.rules = [("a = ", "1"), ("a = b", " + 2"), ("a = bc", " + 3")]
+    model.delay_s = 0.3
+    editor.open("")
+    editor.keys("i")
+    editor.type("a = bc")
+    editor.wait_for_ghost(" + 3")
+    shown = {frame.rows[0] for frame in editor.screen.frames[-200:]}
+    assert not shown & {"a = 1", "a = b + 2"}
+    requests = editor.requests
+    assert requests.count("cancel") == requests.count("pending") - 1
+
+
+def test_a_killed_server_comes_back_and_says_so(start_editor, model):
+    """If it fails, suggestions stop for good, without a word; or a broken server starts for ever."""
+    editor = start_editor(setup(settings=model.settings))
+    suggest(editor, model)
+    for number in range(1, 4):
+        server_process(editor).kill()
+        editor.until(lambda n=number: len(editor.said) == n, "a sentence")
+        assert editor.said[-1] == "parrotlet: the server ended (signal 9) and is started again"
+        assert editor.status["state"] == "starting"
+        editor.wait_for_server()
+    suggest(editor, model)
+    server_process(editor).kill()
+    editor.until(lambda: len(editor.said) == 4, "a sentence")
+    reason = "the server ended 4 times (signal 9); see :Parrotlet log, then :Parrotlet restart"
+    assert editor.status == {"state": "error", "reason": reason}
+    assert editor.said[-1] == f"parrotlet: {reason}"
+    editor.nvim.command("Parrotlet restart")
+    editor.wait_for_server()
+    suggest(editor, model)
+
+
+def test_a_killed_engine_comes_back_and_says_so(editor, model):
+    """If it fails, a model that runs out of memory ends suggestions."""
+    suggest(editor, model)
+    editor.lua("_G.reasons = {}")
+    editor.lua(
+        "vim.api.nvim_create_autocmd('User', { pattern = 'ParrotletStatus', callback = function(a)"
+        " table.insert(_G.reasons, a.data.reason or '') end })"
+    )
+    worker = editor.until(lambda: processes(editor, "server.worker"), "the engine's process")[0]
+    worker.kill()
+    reasons = editor.until(lambda: editor.lua("return _G.reasons"), "another status")
+    assert re.search("the engine .* and is started again", reasons[0])
+    suggest(editor, model, ("again = ", "another(one)"))
+
+
+def test_restart_brings_another_process(editor, model):
+    """If it fails, a server that hangs cannot be got rid of."""
+    suggest(editor, model)
+    before = server_process(editor)
+    editor.nvim.command("Parrotlet restart")
+    editor.until(lambda: not before.is_running(), "the end of the old server")
+    suggest(editor, model)
+    assert server_process(editor).pid != before.pid
+    assert editor.said == []
+
+
+def test_a_server_that_cannot_be_run_is_said_in_one_sentence(start_editor):
+    editor = start_editor("require('parrotlet').setup({ server = { '/nowhere/parrotlet' } })\n")
+    editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
+    editor.lua("vim.cmd.edit(...)", str(editor.write("two.py", "")))
+    sentence = "cannot run '/nowhere/parrotlet'; correct the option server or remove it"
+    assert set(editor.said) == {f"parrotlet: {sentence}"}
+    assert editor.status == {"state": "error", "reason": sentence}
+
+
+def test_a_server_that_ends_at_once_is_said_and_left_alone(start_editor):
+    """If it fails, a broken installation is started over and over, or fails in silence."""
+    editor = start_editor("require('parrotlet').setup({ server = { 'sh', '-c', 'echo no >&2' } })")
+    editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
+    editor.until(lambda: editor.said, "a sentence")
+    sentence = "the server does not start (exit code 0); see :Parrotlet log"
+    assert editor.said == [f"parrotlet: {sentence}"]
+    assert editor.status == {"state": "error", "reason": sentence}
+    editor.nvim.command("Parrotlet log")
+    assert editor.lines[-1] == "no"
+
+
+def test_the_log_is_shown(editor, model):
+    """If it fails, nobody can tell what went wrong in the server."""
+    suggest(editor, model)
+    editor.nvim.command("Parrotlet log")
+    path = editor.home / "state" / "nvim" / "parrotlet-server.log"
+    assert editor.nvim.current.buffer.name == str(path)
+    assert any(f"starting {sys.executable} -m server" in line for line in editor.lines)
+    assert editor.nvim.current.buffer.options["modifiable"] is False
+
+
+def test_the_server_is_looked_for_in_order(editor, tmp_path):
+    """If it fails, another server runs than the one that belongs to the user's environment."""
+    on_path = script(tmp_path / "on path" / "parrotlet-server")
+    active = script(tmp_path / "active one" / "bin" / "parrotlet-server")
+    find = """
+    local path, environment, command = ...
+    local old = { vim.env.PATH, vim.env.VIRTUAL_ENV }
+    vim.env.PATH, vim.env.VIRTUAL_ENV = path, environment
+    local found = require('parrotlet.server').find(command)
+    vim.env.PATH, vim.env.VIRTUAL_ENV = old[1], old[2]
+    return found
+    """
+    path = f"relative::.:{on_path.parent}"
+    assert editor.lua(find, path, str(active.parents[1]), ["sh", "-x"]) == ["sh", "-x"]
+    assert editor.lua(find, path, str(active.parents[1]), []) == [str(active)]
+    own = editor.lua(find, path, "", [])[0]
+    assert own.endswith("/.venv/bin/parrotlet-server")
+    active.unlink()
+    assert editor.lua(find, path, str(active.parents[1]), []) == [own]
+
+
+def test_a_folder_with_spaces_and_other_letters(start_editor, model, tmp_path):
+    """If it fails, users whose folders are not named in ASCII have no suggestions."""
+    home = tmp_path / "Größe und 変数"
+    home.mkdir()
+    server = script(home / "mein server", f'exec "{sys.executable}" -m server "$@"')
+    editor = start_editor(setup(settings=model.settings, server=[str(server)]), home=home)
+    model.rules = [CALL]
+    editor.write("пример проект/pyproject.toml", "")
+    editor.open("import os\n", "пример проект/mein modul é.py")
+    editor.keys("o")
+    editor.type(CALL[0])
+    editor.wait_for_ghost(CALL[1])
+    editor.nvim.command("Parrotlet log")
+    assert str(server) in editor.text
+
+
+def test_all_projects_have_one_server_which_knows_them(editor, model):
+    """If it fails, each project costs another model in memory, or its files are not known."""
+    editor.write("shop/pyproject.toml", "")
+    editor.write("blog/pyproject.toml", "")
+    editor.open("", "shop/one.py")
+    editor.open("", "blog/two.py")
+    clients = editor.lua(
+        "return vim.tbl_map(function(c) return vim.tbl_map(function(f) return f.name end,"
+        " c.workspace_folders) end, vim.lsp.get_clients())"
+    )
+    assert len(clients) == 1
+    assert {str(editor.folder / "shop"), str(editor.folder / "blog")} <= set(clients[0])
+
+
+def test_the_status_stands_in_the_status_line(editor, model):
+    """If it fails, users cannot see whether Parrotlet is ready."""
+    suggest(editor, model)
+    editor.nvim.command("set laststatus=2")
+    editor.lua("vim.o.statusline = \"%t %{v:lua.require'parrotlet'.statusline()}\"")
+    editor.screen.wait_for(lambda f: "fresh.py Parrotlet: idle" in f.text)
+    editor.nvim.command("Parrotlet disable")
+    editor.screen.wait_for(lambda f: "fresh.py Parrotlet: off" in f.text)
+    assert editor.states[-1] == "off"
+    editor.nvim.command("set statusline&")
+    editor.nvim.command("Parrotlet enable")
+    editor.keys("<Esc>")
+    editor.nvim.command("Parrotlet status")
+    assert editor.said[-1] in {"parrotlet: idle", "parrotlet: ready", "parrotlet: busy"}
+
+
+def test_leaving_takes_the_server_along(start_editor, model):
+    """If it fails, servers stay behind in memory after Neovim has gone."""
+    editor = start_editor(setup(settings=model.settings))
+    editor.open("")
+    servers = processes(editor, "server")
+    assert len(servers) >= 2  # the server and its engine
+    editor.close()
+    _, alive = psutil.wait_procs(servers, timeout=20)
+    assert alive == []
+    assert not os.path.exists(f"/proc/{editor.pid}")

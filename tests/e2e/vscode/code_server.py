@@ -1,0 +1,145 @@
+"""A real VS Code: code-server in its own folder, and windows of it in a real browser.
+
+What a user does goes through the browser: keys, clicks, and what is painted. What a test only has
+to arrange or to look up goes through VS Code's own API, by a small extension (``driver``).
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+EXTENSION = ROOT / "editor-client" / "vscode"
+DRIVER = Path(__file__).parent / "driver"
+CODE_SERVER = ROOT / ".tools" / "code-server" / "run"
+INSTALL = "bash editor-client/vscode/scripts/install-code-server.sh .tools/code-server"
+BROWSER = "chromium"
+DEADLINE_S = 20.0
+POLL_S = 0.02
+
+# What would disturb: other things that pop up, and what reaches for the network.
+QUIET = {
+    "chat.disableAIFeatures": True,
+    "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+    "editor.minimap.enabled": False,
+    "editor.suggestOnTriggerCharacters": False,
+    "editor.wordBasedSuggestions": "off",
+    "extensions.autoCheckUpdates": False,
+    "extensions.ignoreRecommendations": True,
+    "files.autoSave": "off",
+    "git.enabled": False,
+    "security.workspace.trust.enabled": False,
+    "telemetry.telemetryLevel": "off",
+    "window.confirmBeforeClose": "never",
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "workbench.startupEditor": "none",
+    "workbench.tips.enabled": False,
+    "workbench.welcomePage.walkthroughs.openOnInstall": False,
+}
+
+
+def needed(what, path, command):
+    """Fails, in one sentence, where something is missing that the tests need."""
+    if path is None or not Path(path).exists():
+        pytest.fail(f"there is no {what}; install it with: {command}", pytrace=False)
+    return path
+
+
+def browser_path():
+    return needed("Chromium", shutil.which(BROWSER), f"apt-get install {BROWSER}")
+
+
+def until(condition, what, *, deadline_s=DEADLINE_S):
+    """Polls until ``condition`` returns something; fails with what was waited for."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(POLL_S)
+    shown = what() if callable(what) else what
+    return pytest.fail(f"waited in vain for {shown}")
+
+
+class CodeServer:
+    """One installation of VS Code, as a user with a new machine has it."""
+
+    def __init__(self, home, settings, *, packages, env=None, arguments=()):
+        self.home = home
+        self._drivers = home / "drivers"
+        self._user = home / "data" / "User"
+        for folder in (self._drivers, self._user):
+            folder.mkdir(parents=True)
+        self.write_settings(settings)
+        self._env = self._environment(env or {})
+        self._command = [
+            *(needed("code-server in .tools/code-server", CODE_SERVER, INSTALL),),
+            *("--user-data-dir", home / "data", "--extensions-dir", home / "extensions"),
+        ]
+        driver = home / "driver.vsix"
+        with zipfile.ZipFile(driver, "w") as archive:
+            for file in DRIVER.iterdir():
+                archive.write(file, f"extension/{file.name}")
+        for package in (driver, *packages):
+            self.install(package)
+        self._process = subprocess.Popen(
+            [*self._command, "--auth", "none", "--bind-addr", "127.0.0.1:0", *arguments],
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.url = self._listening()
+
+    def install(self, package):
+        """Installs a .vsix as a user does who has a shell."""
+        done = subprocess.run(
+            [*self._command, "--install-extension", package],
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+    def write_settings(self, settings):
+        text = json.dumps(QUIET | settings)
+        (self._user / "settings.json").write_text(text, encoding="utf-8")
+
+    def new_driver(self, known):
+        """Returns the address of the driver of a window that was opened since ``known``."""
+        fresh = {file.name for file in self._drivers.iterdir()} - known
+        texts = [(self._drivers / name).read_text() for name in fresh]
+        return next((f"http://127.0.0.1:{text}/" for text in texts if text), None)
+
+    @property
+    def drivers(self):
+        return {file.name for file in self._drivers.iterdir()}
+
+    def close(self):
+        os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait(DEADLINE_S)
+        self._process.stdout.close()
+
+    def _environment(self, extra):
+        inherited = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "PYTHONPATH"}}
+        folders = {
+            f"XDG_{n}_HOME": str(self.home / n) for n in ("CONFIG", "DATA", "STATE", "CACHE")
+        }
+        own = {"PARROTLET_TEST_DRIVERS": str(self._drivers), "EXTENSIONS_GALLERY": "{}"}
+        return inherited | {"PATH": "/usr/bin:/bin"} | folders | own | extra
+
+    def _listening(self):
+        for line in self._process.stdout:
+            if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)", line):
+                return found[1]
+        return pytest.fail("code-server ended before it listened")

@@ -1,0 +1,237 @@
+"""A window of VS Code: what a user types and sees in it, and VS Code's API for the rest."""
+
+import json
+import time
+import urllib.parse
+import urllib.request
+
+from code_server import DEADLINE_S, QUIET, until
+
+# What is painted as ghost text: behind the cursor, and in lines of its own below.
+GHOST = """() => {
+  const editor = document.querySelector('.editor-group-container.active .monaco-editor')
+    ?? document.querySelector('.monaco-editor');
+  if (!editor) { return ''; }
+  const plain = (text) => text.replaceAll('\\u00a0', ' ').replaceAll('\\u200c', '');
+  const inline = [...editor.querySelectorAll(
+    '.ghost-text-decoration, .ghost-text-decoration-preview')]
+    .sort((a, b) => a.getBoundingClientRect().left - b.getBoundingClientRect().left)
+    .map((node) => plain(node.textContent));
+  const below = [...editor.querySelectorAll('.suggest-preview-text .view-line')]
+    .map((node) => plain(node.textContent));
+  return [inline.join(''), ...below].join('\\n');
+}"""
+
+IS_FOCUSED = """(name) => {
+  const active = document.activeElement?.closest('.editor-group-container.active .monaco-editor');
+  return decodeURIComponent(active?.dataset.uri ?? '').split(/[:/]/).at(-1) === name;
+}"""
+
+RESET = """
+  const run = (command) => vscode.commands.executeCommand(command);
+  await run('workbench.action.files.saveFiles'); // those that have a name
+  await run('workbench.action.closeAllEditors');
+  await run('workbench.action.editorLayoutSingle');
+  await run('workbench.action.closePanel');
+  await run('notifications.clearAll');
+  await run('parrotlet.wake');
+  const { packageJSON } = vscode.extensions.getExtension('parrotlet.parrotlet');
+  const pages = packageJSON.contributes.configuration.map((page) => page.properties);
+  const { Global, Workspace } = vscode.ConfigurationTarget;
+  const names = new Set([given.settings, ...pages].flatMap((some) => Object.keys(some)));
+  for (const name of names) {
+    const configuration = vscode.workspace.getConfiguration();
+    const { globalValue, workspaceValue } = configuration.inspect(name);
+    const wanted = given.settings[name];
+    if (workspaceValue !== undefined) {
+      await configuration.update(name, undefined, Workspace);
+    }
+    if (JSON.stringify(globalValue) !== JSON.stringify(wanted)) {
+      await configuration.update(name, wanted, Global);
+    }
+  }"""
+
+SETTLED_MS = 400
+
+
+class Window:
+    """One window on a folder."""
+
+    def __init__(self, code_server, page, folder):
+        self.page, self.folder = page, folder
+        known = code_server.drivers
+        page.goto(f"{code_server.url}/?folder={urllib.parse.quote(str(folder))}")
+        self._driver = until(lambda: code_server.new_driver(known), "the window's extensions")
+
+    def api(self, body, **given):
+        """Runs the body of an async JavaScript function with ``vscode`` and ``given``."""
+        data = json.dumps({"body": body, "given": given}).encode()
+        with urllib.request.urlopen(self._driver, data, timeout=DEADLINE_S) as answer:
+            told = json.load(answer)
+        assert "error" not in told, told["error"]
+        return told["answer"]
+
+    def run(self, command, *arguments):
+        """Runs a command of VS Code's, as its palette does."""
+        body = "return await vscode.commands.executeCommand(given.command, ...given.arguments)"
+        return self.api(body + " && null", command=command, arguments=arguments)
+
+    def start(self, command):
+        """Runs a command that waits for the user, and does not wait for it."""
+        body = "void vscode.commands.executeCommand(given.command)"
+        self.api(body, command=command)
+
+    def set(self, name, value, where="Global"):
+        """Changes a setting of the user's; None takes it back."""
+        self.api(
+            "await vscode.workspace.getConfiguration().update(given.name, given.value ?? undefined,"
+            " vscode.ConfigurationTarget[given.where])",
+            name=name,
+            value=value,
+            where=where,
+        )
+        if not name.startswith("parrotlet.client."):
+            self.page.wait_for_timeout(SETTLED_MS)  # the server's: told when they stand still
+
+    def open(self, text, name):
+        """Writes a file, opens it, and puts the cursor where ``|`` stands in the text, or at the end."""
+        path = self.folder / name
+        before, _, behind = text.partition("|")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(before + behind, encoding="utf-8", newline="")
+        self.show(path, len(before.encode("utf-16-le")) // 2)
+        return path
+
+    def show(self, path, offset, column=1):
+        """Shows a file in one of the columns; keys go there when this returns."""
+        place = self.api(
+            """
+            const uri = vscode.Uri.file(given.path);
+            const document = await vscode.workspace.openTextDocument(uri);
+            const place = document.positionAt(given.offset);
+            await vscode.window.showTextDocument(document, {
+              preview: false, viewColumn: given.column, selection: new vscode.Range(place, place),
+            });
+            return `Ln ${place.line + 1}, Col `;""",
+            path=str(path),
+            offset=offset,
+            column=column,
+        )
+        shown = self.page.locator("#status\\.editor\\.selection")
+        until(lambda: place in (shown.text_content() or ""), f"the cursor at {place}")
+        self.waits_for_focus(path.name)
+
+    def waits_for_focus(self, name):
+        """Waits until keys go to the editor of a document."""
+        self.page.wait_for_function(IS_FOCUSED, arg=name)
+
+    def open_notebook(self, cells):
+        """Opens a notebook of Python cells, and begins to edit the last."""
+        self.api(
+            """
+            const cells = given.cells.map((text) => new vscode.NotebookCellData(
+              vscode.NotebookCellKind.Code, text, 'python'));
+            const data = new vscode.NotebookData(cells);
+            const notebook = await vscode.workspace.openNotebookDocument('jupyter-notebook', data);
+            const last = new vscode.NotebookRange(cells.length - 1, cells.length);
+            await vscode.window.showNotebookDocument(notebook, { selections: [last] });
+            await vscode.commands.executeCommand('notebook.cell.edit');""",
+            cells=cells,
+        )
+        self.page.wait_for_function(
+            "() => document.activeElement?.closest('.cell .monaco-editor') !== null"
+        )
+
+    @property
+    def cells(self):
+        """The texts of the active notebook's cells."""
+        return self.api(
+            "return vscode.window.activeNotebookEditor.notebook.getCells()"
+            ".map((cell) => cell.document.getText())"
+        )
+
+    def reset(self, settings):
+        """Closes what is open, and leaves these settings of Parrotlet's and no others."""
+        self.page.keyboard.press("Escape")
+        self.api(RESET, settings=QUIET | settings)
+        self.sees_no_ghost()
+
+    def type(self, text):
+        self.page.keyboard.type(text)
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    @property
+    def text(self):
+        return self.api("return vscode.window.activeTextEditor.document.getText()")
+
+    def holds(self, text):
+        """Waits until the document is this text: the extensions' copy follows what is painted."""
+        until(lambda: self.text == text, lambda: f"the text {text!r}, not {self.text!r}")
+
+    @property
+    def cursor(self):
+        """Line and column of the cursor, from 0, in UTF-16 units."""
+        body = "const { active } = vscode.window.activeTextEditor.selection;"
+        return tuple(self.api(body + "return [active.line, active.character]"))
+
+    @property
+    def ghost(self):
+        """What is painted as ghost text now."""
+        return self.page.evaluate(GHOST)
+
+    @property
+    def n_editors_with_ghost(self):
+        """How many editors paint ghost text."""
+        return self.page.evaluate(
+            "() => [...document.querySelectorAll('.editor-instance')]"
+            ".filter((one) => one.querySelector('.ghost-text-decoration')).length"
+        )
+
+    def sees(self, ghost):
+        """Waits for ghost text."""
+        until(lambda: self.ghost == ghost, lambda: f"{ghost!r} as ghost text, not {self.told}")
+
+    @property
+    def told(self):
+        """What is painted, and what the server says of its last request."""
+        explained = "return await vscode.commands.executeCommand('parrotlet.explain')"
+        return f"{self.ghost!r} in {self.text[-200:]!r}; {self.status}; {self.api(explained)}"
+
+    def sees_no_ghost(self, *, for_s=0.0):
+        """Waits until there is no ghost text, and sees to it that none comes for a while."""
+        until(lambda: not self.ghost, lambda: f"no ghost text, not {self.ghost!r}")
+        end = time.monotonic() + for_s
+        while time.monotonic() < end:
+            assert not self.ghost
+            time.sleep(0.02)
+
+    def watch_ghosts(self):
+        """Begins to take down what is painted, frame by frame."""
+        self.page.evaluate(
+            "(ghost) => { const now = eval(ghost); window.seenGhosts = [];"
+            " const look = () => { const text = now();"
+            " if (text !== window.seenGhosts.at(-1)) { window.seenGhosts.push(text); }"
+            " window.ghostWatch = requestAnimationFrame(look); }; look(); }",
+            GHOST,
+        )
+
+    def watched_ghosts(self):
+        """Returns each ghost text that was painted, in order, and stops watching."""
+        return self.page.evaluate(
+            "() => { cancelAnimationFrame(window.ghostWatch); return window.seenGhosts; }"
+        )
+
+    @property
+    def status(self):
+        """What the status bar tells those who cannot see its icon."""
+        return self.page.locator("#parrotlet\\.parrotlet\\.parrotlet\\.status a").get_attribute(
+            "aria-label"
+        )
+
+    @property
+    def notices(self):
+        """The notifications that are shown."""
+        return self.page.locator(".notification-list-item-message").all_text_contents()

@@ -1,0 +1,96 @@
+"""One VS Code for all tests, with the real server and a scripted model; a fresh file for each."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from code_server import EXTENSION, CodeServer, browser_path, needed, until
+from scripted import ScriptedModel
+from code_window import Window
+
+# A user's folder may be called anything.
+FOLDER = "mein Ordner für Ωδή 🦜"
+SIZE = {"width": 1200, "height": 800}
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory):
+    """The extension as users get it, packed from the sources as they are."""
+    modules = needed(
+        "node_modules in editor-client/vscode",
+        EXTENSION / "node_modules",
+        "npm ci --prefix editor-client/vscode",
+    )
+    assert modules
+    done = subprocess.run(
+        ["npm", "run", "package"], cwd=EXTENSION, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return EXTENSION / "parrotlet.vsix"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=browser_path(), args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def scripted():
+    with ScriptedModel() as model:
+        yield model
+
+
+def told_as_settings(nested, prefix="parrotlet"):
+    """Settings with dots in their names, as VS Code has them."""
+    flat = {}
+    for name, value in nested.items():
+        inner = f"{prefix}.{name}"
+        flat |= told_as_settings(value, inner) if isinstance(value, dict) else {inner: value}
+    return flat
+
+
+@pytest.fixture(scope="session")
+def base_settings(scripted):
+    return told_as_settings(scripted.settings)
+
+
+@pytest.fixture(scope="session")
+def code_server(tmp_path_factory, package, base_settings):
+    home = tmp_path_factory.mktemp("vscode")
+    server = CodeServer(home, base_settings, packages=[package])
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def shared_window(code_server, browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("work") / FOLDER
+    folder.mkdir()
+    page = browser.new_page(viewport=SIZE)
+    window = Window(code_server, page, folder)
+    window.open("x = 1\n", "first.py")
+    until(lambda: window.status == "Parrotlet, ready", lambda: f"ready, not {window.status}")
+    return window
+
+
+@pytest.fixture
+def model(scripted):
+    """What the model says in this test."""
+    scripted.rules, scripted.delay_s = [], 0.0
+    return scripted
+
+
+@pytest.fixture
+def window(shared_window, model, base_settings):
+    """The window, as if it had just been opened."""
+    shared_window.reset(base_settings)
+    return shared_window
