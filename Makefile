@@ -8,13 +8,22 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # A linter that is no Python package runs where it is installed, and is named where it is not.
 if_installed = command -v $(1) >/dev/null || { echo "not checked: $(1) is not installed"; exit 0; }; $(1)
 
-.PHONY: help demo test check e2e corpus cluster bench clean
+# VS Code's extension is built by Node; who has none can do everything else.
+VSCODE := editor-client/vscode
+has_node = node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
+
+.PHONY: help demo vscode test check e2e corpus cluster bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(VENV)/.base ## Complete three snippets with the bundled model
 	@$(BIN)/parrotlet demo
+	@if $(has_node); then $(MAKE) --no-print-directory vscode; else \
+	  echo "VS Code: install Node 20 or newer, then make vscode packs the extension"; fi
+
+vscode: $(VSCODE)/parrotlet.vsix ## Pack the VS Code extension
+	@echo "VS Code: code --install-extension $(VSCODE)/parrotlet.vsix"
 
 test: $(VENV)/.dev ## Unit and integration tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
@@ -24,8 +33,10 @@ check: $(VENV)/.dev ## Linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if $(has_node); then $(MAKE) --no-print-directory $(VSCODE)/node_modules && cd $(VSCODE) && npm run --silent check; \
+	  else echo "not checked: the VS Code extension, which needs Node 20 or newer"; fi
 	@$(call if_installed,luacheck) --quiet --config editor-client/nvim/.luacheckrc editor-client/nvim
-	@$(call if_installed,shellcheck) .ci/run $(shell find editor-client -name '*.sh')
+	@$(call if_installed,shellcheck) .ci/run $(wildcard editor-client/*/scripts/*.sh)
 
 e2e: $(VENV)/.dev ## A real editor with the real server and the bundled model
 	$(BIN)/python -m pytest -m e2e tests/e2e
@@ -41,7 +52,15 @@ bench: $(VENV)/.dev ## Print every benchmark
 	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove what make has made
+	rm -rf $(VSCODE)/node_modules $(VSCODE)/dist $(VSCODE)/*.vsix
 	rm -rf $(VENV) .venv-cluster build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VSCODE)/node_modules: $(VSCODE)/package-lock.json
+	npm ci --silent --prefix $(VSCODE)
+	@touch $@
+
+$(VSCODE)/parrotlet.vsix: $(VSCODE)/node_modules $(wildcard $(VSCODE)/src/*.ts $(VSCODE)/media/* $(VSCODE)/*.json $(VSCODE)/*.md)
+	@cd $(VSCODE) && npm run --silent package >/dev/null
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
