@@ -40,6 +40,8 @@ export interface Surroundings {
 
 /** A server that has been started. */
 export class Client {
+  /** Those in which it is asked. */
+  readonly languages = listOf('languages');
   private readonly client: LanguageClient;
   private process: ChildProcess | undefined;
   private isStopping = false;
@@ -142,9 +144,8 @@ export class Client {
 
   private options(closed: () => Promise<void>): LanguageClientOptions {
     const { log, manifest } = this.around;
-    const languages = listOf('languages');
     return {
-      documentSelector: languages.flatMap((language) => (
+      documentSelector: this.languages.flatMap((language) => (
         SCHEMES.map((scheme) => ({ language, scheme }))
       )),
       outputChannel: log.main,

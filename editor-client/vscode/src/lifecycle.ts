@@ -6,6 +6,7 @@
 import * as vscode from 'vscode';
 import { Client, type Surroundings } from './client';
 import { findServer, type Found, type Installation } from './finding';
+import { listOf } from './settings';
 
 const MOST_DEATHS = 3; // within so many milliseconds; after them it is left alone
 const DEATHS_MS = 180_000;
@@ -17,6 +18,8 @@ export class Lifecycle {
   private next: Promise<void> | undefined;
   private deaths: number[] = [];
   private isClosed = false;
+  /** The command of the settings that the last server was looked for by. */
+  private named: string[] = [];
   /** What runs, or is about to. */
   found: Found | undefined;
 
@@ -33,6 +36,13 @@ export class Lifecycle {
   /** What runs, if anything does. */
   get running(): Client | undefined {
     return this.client;
+  }
+
+  /** Whether the settings want a server that is started otherwise than the one that runs. */
+  get needsAnother(): boolean {
+    const isNamed = JSON.stringify(listOf('server')) !== JSON.stringify(this.named);
+    const known = this.client?.languages;
+    return isNamed || (known && listOf('languages').some((one) => !known.includes(one))) === true;
   }
 
   /** Starts the server, or another in its place, at the user's wish. */
@@ -73,6 +83,7 @@ export class Lifecycle {
       return;
     }
     this.around.report({ state: 'starting', reason: null });
+    this.named = listOf('server');
     const found = await findServer(this.installation);
     if ('reason' in found) {
       this.found = undefined;

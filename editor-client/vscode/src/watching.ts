@@ -59,11 +59,9 @@ function startIfNeeded({ lifecycle, power }: Parts): void {
 class Settings implements vscode.Disposable {
   private timer: NodeJS.Timeout | undefined;
   private told: string;
-  private ran: string;
 
   constructor(private readonly parts: Parts, private readonly manifest: unknown) {
     this.told = this.ofServer;
-    this.ran = this.ofClient;
   }
 
   /** Called whenever they change. */
@@ -80,14 +78,11 @@ class Settings implements vscode.Disposable {
 
   private settled(): void {
     const { lifecycle } = this.parts;
-    const [told, ran] = [this.told, this.ran];
+    const { told } = this;
     this.told = this.ofServer;
-    this.ran = this.ofClient;
-    if (this.ran !== ran) {
-      tellLanguages();
-      if (lifecycle.isWanted) {
-        void lifecycle.restart();
-      }
+    tellLanguages();
+    if (lifecycle.isWanted && lifecycle.needsAnother) {
+      void lifecycle.restart();
     } else if (this.told !== told) {
       lifecycle.running?.tell('workspace/didChangeConfiguration', { settings: null });
     }
@@ -96,11 +91,6 @@ class Settings implements vscode.Disposable {
 
   private get ofServer(): string {
     return JSON.stringify(serverSettings(this.manifest));
-  }
-
-  /** What a server is started by. */
-  private get ofClient(): string {
-    return JSON.stringify([listOf('languages'), listOf('server')]);
   }
 }
 

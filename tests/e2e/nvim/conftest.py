@@ -13,7 +13,7 @@ vim.g.parrotlet_enabled = nil
 require('parrotlet.switch').wake()
 vim.cmd('messages clear')
 assert(loadstring(init))()
-_G.said, _G.requests, _G.states = {}, {}, {}
+_G.said, _G.states, _G.asked, _G.called_off = {}, {}, 0, 0
 """
 
 

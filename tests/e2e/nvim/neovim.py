@@ -20,15 +20,17 @@ DEADLINE_S = 30.0
 INIT = """
 vim.o.swapfile, vim.o.autoindent, vim.o.hidden, vim.o.more = false, true, true, false
 vim.o.shortmess = vim.o.shortmess .. 'IFW'
-_G.said, _G.requests, _G.states = {}, {}, {}
+_G.said, _G.states = {}, {}
+_G.asked, _G.called_off, _G.waiting = 0, 0, {}
 vim.notify = function(text) table.insert(_G.said, text) end
 vim.notify_once = vim.notify
 vim.api.nvim_create_autocmd('LspRequest', {
   callback = function(args)
-    local request = args.data.request
-    if request.method == 'textDocument/inlineCompletion' then
-      table.insert(_G.requests, request.type)
-    end
+    local request, id = args.data.request, args.data.request_id
+    if request.method ~= 'textDocument/inlineCompletion' then return end
+    _G.asked = _G.asked + (request.type == 'pending' and 1 or 0)
+    _G.called_off = _G.called_off + (request.type == 'cancel' and 1 or 0)
+    _G.waiting[id] = request.type ~= 'complete' or nil
   end,
 })
 vim.api.nvim_create_autocmd('User', {
@@ -106,7 +108,7 @@ class Editor:
 
     @property
     def pid(self):
-        return self.nvim.eval("getpid()") if self._process.poll() is None else self._process.pid
+        return self.nvim.eval("getpid()")
 
     def close(self):
         """Leaves Neovim as a user does; called again, it does nothing."""
@@ -158,6 +160,10 @@ class Editor:
 
     def wait_for_server(self):
         self.until(lambda: self.status["state"] in {"ready", "busy", "idle"}, "the server")
+        self.wait_for_connection()
+
+    def wait_for_connection(self):
+        """Waits until the current file is connected to the server, which may still load."""
         self.until(
             lambda: self.lua(
                 "local client = require('parrotlet.client').get(vim.api.nvim_get_current_buf())"
@@ -210,8 +216,18 @@ class Editor:
         return self.lua("return _G.said")
 
     @property
-    def requests(self):
-        return self.lua("return _G.requests")
+    def n_asked(self):
+        """How many suggestions were asked for since the test began."""
+        return self.lua("return _G.asked")
+
+    @property
+    def n_called_off(self):
+        return self.lua("return _G.called_off")
+
+    @property
+    def is_answered(self):
+        """Whether no request is under way."""
+        return self.lua("return next(_G.waiting) == nil")
 
     @property
     def states(self):

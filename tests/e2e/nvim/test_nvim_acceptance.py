@@ -154,11 +154,11 @@ def test_dismissed_it_stays_away_until_something_is_typed(editor, model):
     """If it fails, what the user waved away comes back at once."""
     show(editor, model, [BODY])
     n_told = len(told(editor))
-    n_asked = len(editor.requests)
+    n_asked = editor.n_asked
     press(editor, "dismiss")
     assert not editor.ghost
     assert newly_told(editor, n_told, 1)[-1]["event"] == "rejected"
-    assert len(editor.requests) == n_asked
+    assert editor.n_asked == n_asked
     editor.type("s")
     editor.wait_for_ghost("ize = width * height\n    return size")
 

@@ -43,7 +43,7 @@ def test_what_is_typed_as_suggested_keeps_it_without_a_flicker(editor, model):
     begin(editor, model, CALL)
     whole = "total = compute(first, second)"
     since = editor.screen.wait_for(lambda f: f.rows[0] == whole).at
-    n_asked = len(editor.requests)
+    n_asked = editor.n_asked
     for typed in "compute(f":
         editor.type(typed)
     assert editor.lines == ["total = compute(f"]
@@ -51,7 +51,7 @@ def test_what_is_typed_as_suggested_keeps_it_without_a_flicker(editor, model):
     frames = editor.screen.since(since)
     assert frames
     assert {frame.rows[0] for frame in frames} == {whole}
-    assert len(editor.requests) == n_asked, "what is typed as suggested asks nobody"
+    assert editor.n_asked == n_asked, "what is typed as suggested asks nobody"
 
 
 def test_it_goes_on_over_the_end_of_a_line(editor, model):
@@ -99,7 +99,7 @@ def test_on_demand_it_comes_without_typing(editor, model):
     editor.open("total = ")
     editor.keys("A")
     editor.type("c")
-    assert editor.requests == []
+    assert editor.n_asked == 0
     editor.lua("require('parrotlet').suggest()")
     editor.wait_for_ghost("ompute(first, second)")
 

@@ -19,10 +19,10 @@ def scripted(model):
 
 def is_suggested_here(editor):
     """Types what is always answered; says whether it is, and gives the buffer back empty."""
-    n_asked = len(editor.requests)
+    n_asked = editor.n_asked
     editor.keys("<Esc>ggcG")
     editor.type(CALL[0])
-    is_asked = len(editor.requests) > n_asked
+    is_asked = editor.n_asked > n_asked
     if is_asked:
         editor.wait_for_ghost(CALL[1])
     assert bool(editor.ghost) is is_asked

@@ -116,10 +116,11 @@ class CodeServer:
         (self._user / "settings.json").write_text(text, encoding="utf-8")
 
     def new_driver(self, known):
-        """Returns the address of the driver of a window that was opened since ``known``."""
-        fresh = {file.name for file in self._drivers.iterdir()} - known
-        texts = [(self._drivers / name).read_text() for name in fresh]
-        return next((f"http://127.0.0.1:{text}/" for text in texts if text), None)
+        """Returns address and process of the driver of a window opened since ``known``."""
+        for name in self.drivers - known:
+            if port := (self._drivers / name).read_text():
+                return f"http://127.0.0.1:{port}/", int(name)
+        return None
 
     @property
     def drivers(self):

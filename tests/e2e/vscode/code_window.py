@@ -1,16 +1,18 @@
 """A window of VS Code: what a user types and sees in it, and VS Code's API for the rest."""
 
+import contextlib
 import json
 import time
 import urllib.parse
 import urllib.request
 
+import psutil
 from code_server import DEADLINE_S, QUIET, until
 
 # What is painted as ghost text: behind the cursor, and in lines of its own below.
 GHOST = """() => {
-  const editor = document.querySelector('.editor-group-container.active .monaco-editor')
-    ?? document.querySelector('.monaco-editor');
+  const editor = document.activeElement?.closest('.monaco-editor')
+    ?? document.querySelector('.editor-group-container.active .monaco-editor');
   if (!editor) { return ''; }
   const plain = (text) => text.replaceAll('\\u00a0', ' ').replaceAll('\\u200c', '');
   const inline = [...editor.querySelectorAll(
@@ -29,8 +31,10 @@ IS_FOCUSED = """(name) => {
 
 RESET = """
   const run = (command) => vscode.commands.executeCommand(command);
-  await run('workbench.action.files.saveFiles'); // those that have a name
-  await run('workbench.action.closeAllEditors');
+  const isAnyOpen = () => vscode.window.tabGroups.all.some((group) => group.tabs.length > 0);
+  while (isAnyOpen()) {
+    await run('workbench.action.revertAndCloseActiveEditor'); // asks nothing
+  }
   await run('workbench.action.editorLayoutSingle');
   await run('workbench.action.closePanel');
   await run('notifications.clearAll');
@@ -38,6 +42,7 @@ RESET = """
   const { packageJSON } = vscode.extensions.getExtension('parrotlet.parrotlet');
   const pages = packageJSON.contributes.configuration.map((page) => page.properties);
   const { Global, Workspace } = vscode.ConfigurationTarget;
+  const changed = [];
   const names = new Set([given.settings, ...pages].flatMap((some) => Object.keys(some)));
   for (const name of names) {
     const configuration = vscode.workspace.getConfiguration();
@@ -45,13 +50,19 @@ RESET = """
     const wanted = given.settings[name];
     if (workspaceValue !== undefined) {
       await configuration.update(name, undefined, Workspace);
+      changed.push(name);
     }
     if (JSON.stringify(globalValue) !== JSON.stringify(wanted)) {
       await configuration.update(name, wanted, Global);
+      changed.push(name);
     }
-  }"""
+  }
+  return changed;"""
 
+# VS Code makes the parts of a new editor, those for ghost text too, when there is nothing to do.
+IDLE = "() => new Promise((done) => requestIdleCallback(done))"
 SETTLED_MS = 400
+RESTARTING = {"parrotlet.client.server"}
 
 
 class Window:
@@ -61,7 +72,34 @@ class Window:
         self.page, self.folder = page, folder
         known = code_server.drivers
         page.goto(f"{code_server.url}/?folder={urllib.parse.quote(str(folder))}")
-        self._driver = until(lambda: code_server.new_driver(known), "the window's extensions")
+        self._driver, self._host = until(
+            lambda: code_server.new_driver(known), "the window's extensions"
+        )
+
+    @property
+    def servers(self):
+        """The processes of Parrotlet's servers for this window."""
+        found = []
+        for child in psutil.Process(self._host).children():
+            with contextlib.suppress(psutil.Error):
+                if any(word.endswith("parrotlet-server") for word in child.cmdline()):
+                    found.append(child.pid)
+        return found
+
+    @property
+    def server_pid(self):
+        return next(iter(self.servers), None)
+
+    def page_says(self, title):
+        """Returns the text of one of the extension's own pages, once it is there."""
+        def text():
+            for frame in self.page.frames:
+                heads = frame.locator("h1", has_text=title)
+                if heads.count():
+                    return frame.locator("body").inner_text()
+            return None
+
+        return until(text, f"the page {title}")
 
     def api(self, body, **given):
         """Runs the body of an async JavaScript function with ``vscode`` and ``given``."""
@@ -122,8 +160,9 @@ class Window:
         self.waits_for_focus(path.name)
 
     def waits_for_focus(self, name):
-        """Waits until keys go to the editor of a document."""
+        """Waits until keys go to the editor of a document, and VS Code has made all of it."""
         self.page.wait_for_function(IS_FOCUSED, arg=name)
+        self.page.evaluate(IDLE)
 
     def open_notebook(self, cells):
         """Opens a notebook of Python cells, and begins to edit the last."""
@@ -141,6 +180,7 @@ class Window:
         self.page.wait_for_function(
             "() => document.activeElement?.closest('.cell .monaco-editor') !== null"
         )
+        self.page.evaluate(IDLE)
 
     @property
     def cells(self):
@@ -153,7 +193,13 @@ class Window:
     def reset(self, settings):
         """Closes what is open, and leaves these settings of Parrotlet's and no others."""
         self.page.keyboard.press("Escape")
-        self.api(RESET, settings=QUIET | settings)
+        server = self.server_pid
+        changed = set(self.api(RESET, settings=QUIET | settings))
+        if changed & RESTARTING:
+            until(lambda: self.server_pid not in {None, server}, "another server")
+        if changed:
+            self.page.wait_for_timeout(SETTLED_MS)
+        self.is_status("Parrotlet, ready", "Parrotlet, idle")
         self.sees_no_ghost()
 
     def type(self, text):
@@ -230,6 +276,29 @@ class Window:
         return self.page.locator("#parrotlet\\.parrotlet\\.parrotlet\\.status a").get_attribute(
             "aria-label"
         )
+
+    def picks(self, label):
+        """Takes a line of the quick pick that is open."""
+        row = self.page.locator(".quick-input-list .monaco-list-row", has_text=label).first
+        row.wait_for()
+        row.click()
+
+    def answers(self, text):
+        """Answers the input box that is open."""
+        box = self.page.locator(".quick-input-widget input.input")
+        box.wait_for()
+        box.fill(text)
+        box.press("Enter")
+
+    def says(self, words):
+        """Waits for a notification with these words and returns it."""
+        notice = self.page.locator(".notification-list-item", has_text=words).first
+        notice.wait_for()
+        return notice
+
+    def is_status(self, *told):
+        """Waits until the status bar tells one of these."""
+        until(lambda: self.status in told, lambda: f"{told} in the status bar, not {self.status}")
 
     @property
     def notices(self):

@@ -17,6 +17,7 @@ M.NAME = 'parrotlet'
 local MOST_DEATHS = 3 -- within so many seconds; after them the server is left alone
 local DEATHS_S = 60
 local STOPPING_MS = 2000 -- for the server to leave by itself
+local LEVELS = { vim.log.levels.ERROR, vim.log.levels.WARN } -- by an lsp.MessageType
 local NOT_RUNNING = 'no server runs; it starts with a file to complete'
 
 --- The newest client, running or not.
@@ -88,13 +89,24 @@ local function on_death(how, was_ready)
   M.attach_all()
 end
 
----@param code integer
----@param signal integer
+--- Says what the server has to say to the user.
+---@param told lsp.ShowMessageParams
+local function on_message(_, told)
+  vim.notify(told.message, LEVELS[told.type] or vim.log.levels.INFO)
+end
+
+---@class parrotlet.End
+---@field code integer
+---@field signal integer
+
 ---@param client_id integer
-local function on_exit(code, signal, client_id)
+---@param ended parrotlet.End
+local function on_exit(client_id, ended)
   local was_ready, after = greeted[client_id] or false, leaving[client_id]
   greeted[client_id], leaving[client_id] = nil, nil
-  local how = signal > 0 and ('signal %d'):format(signal) or ('exit code %d'):format(code)
+  local is_polite = ended.code == 0 and ended.signal == 0
+  local how = ended.signal > 0 and ('signal %d'):format(ended.signal)
+    or ('exit code %d'):format(ended.code)
   vim.schedule(function()
     if vim.v.exiting ~= vim.NIL then
       return
@@ -102,7 +114,7 @@ local function on_exit(code, signal, client_id)
     if after then
       status.set('off', NOT_RUNNING)
       after()
-    elseif was_ready and code == 0 and signal == 0 then
+    elseif was_ready and is_polite then
       status.set('off', 'the server was stopped; on with :Parrotlet restart')
     else
       on_death(how, was_ready)
@@ -125,26 +137,46 @@ local function on_status(_, told)
   end
 end
 
+--- Starts the server's process.
+---@param command string[]
+---@param dispatchers vim.lsp.rpc.Dispatchers
+---@param ended parrotlet.End Told how it ends.
+---@return vim.lsp.rpc.PublicClient
+local function spawn(command, dispatchers, ended)
+  local on_end = dispatchers.on_exit
+  dispatchers = vim.tbl_extend('force', dispatchers, {
+    on_exit = function(code, signal)
+      ended.code, ended.signal = code, signal
+      on_end(0, 0) -- else Neovim would complain too, without saying what happens next
+    end,
+  })
+  -- Not in the project: what lies there must not decide what Python imports.
+  local place = { cwd = vim.uv.os_homedir() }
+  return vim.lsp.rpc.start(require('parrotlet.log').redirected(command), dispatchers, place)
+end
+
 ---@param command string[]
 ---@param root string
 ---@return vim.lsp.ClientConfig
 local function client_config(command, root)
   local inline = { textDocument = { inlineCompletion = { dynamicRegistration = false } } }
   local capabilities = vim.lsp.protocol.make_client_capabilities()
+  ---@type parrotlet.End
+  local ended = { code = 0, signal = 0 }
   return {
     name = M.NAME,
     cmd = function(dispatchers)
-      -- Not in the project: what lies there must not decide what Python imports.
-      local place = { cwd = vim.uv.os_homedir() }
-      return vim.lsp.rpc.start(require('parrotlet.log').redirected(command), dispatchers, place)
+      return spawn(command, dispatchers, ended)
     end,
     root_dir = root,
     capabilities = vim.tbl_deep_extend('force', capabilities, inline),
     init_options = settings.tree(),
     settings = { [M.NAME] = settings.tree() },
     on_init = on_init,
-    on_exit = on_exit,
-    handlers = { ['parrotlet/status'] = on_status },
+    on_exit = function(_, _, client_id)
+      on_exit(client_id, ended)
+    end,
+    handlers = { ['parrotlet/status'] = on_status, ['window/showMessage'] = on_message },
   }
 end
 

@@ -80,7 +80,12 @@ local function listen()
   vim.api.nvim_create_autocmd('FileType', {
     group = group,
     callback = function(args)
-      consider(group, args.buf)
+      -- Later, so that keys which others map for the file are there already.
+      vim.schedule(function()
+        if vim.api.nvim_buf_is_loaded(args.buf) then
+          consider(group, args.buf)
+        end
+      end)
     end,
   })
   vim.api.nvim_create_autocmd('User', {

@@ -26,7 +26,7 @@ local function ending(told)
   if told.stage == 'confidence' then
     return ('%s (%d %% sure)'):format(text, 100 * (told.confidence or 0))
   end
-  local reason = type(told.reason) == 'string' and told.reason
+  local reason = type(told.reason) == 'string' and told.reason ~= told.stage and told.reason
   return reason and ('%s (%s)'):format(text, (reason:gsub('_', ' '))) or text
 end
 

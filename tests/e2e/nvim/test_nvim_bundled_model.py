@@ -1,0 +1,163 @@
+"""With the bundled model, as users have it, and with others in its place; in real Neovims."""
+
+import shutil
+
+import numpy as np
+import pytest
+from hub_double import HubDouble
+from neovim import Editor, setup
+
+from server.models import BUNDLED_MODEL
+from training.artifact.directory import TOKENIZER_FILE, add_file
+from training.artifact.tokenizer import CodeTokenizer
+from training.artifact.verbatim import GRAM, VERBATIM_FILE, VerbatimIndex, gram_hashes
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+READING = """import os
+import sys
+
+
+def read_lines(path):
+    with open(path) as handle:
+        return handle.readlines()
+
+
+def main():
+"""
+# A model that has read a function once goes on with it where it seems to stand again.
+MOVED = '''        """Return the circle at another place."""
+        first = Circle(self.x + dx, self.y + dy, self.radius)
+        second = Circle(first.x + dx, first.y + dy, first.radius)
+        third = Circle(second.x + dx, second.y + dy, second.radius)
+        return [first, second, third]
+'''
+REPEATING = f"class Circle:\n    def moved(self, dx, dy):\n{MOVED}\n\nclass Square:\n"
+SETTINGS = {
+    "suggestion": {"eagerness": "always", "max_function_tokens": 200, "max_function_lines": 30}
+}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """The Hub, with one model."""
+    double = HubDouble()
+    files = [file for file in BUNDLED_MODEL.iterdir() if file.is_file()]
+    double.add_model("someone/small-model", {file.name: file.read_bytes() for file in files})
+    yield double
+    double.close()
+
+
+@pytest.fixture(scope="module")
+def editor(version, hub, tmp_path_factory):
+    """A Neovim with the bundled model, which reaches the double of the Hub."""
+    home = tmp_path_factory.mktemp(f"bundled-{version}")
+    names = ("HF_ENDPOINT", "HF_HOME", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY")
+    hubs = hub.environment(home / "hub", token="")
+    env = {name: hubs[name] for name in names} | {"HF_HUB_OFFLINE": "0"}
+    command = setup()
+    command = command.replace('"server"]', '"server", "--log-level", "info"]')
+    editor = Editor(version, home, command, env=env, size=(100, 30))
+    editor.open("")
+    yield editor
+    editor.close()
+
+
+def change(editor, settings):
+    """Gives the server these settings beside the model."""
+    editor.lua("require('parrotlet.config').options.settings = ...", settings)
+    editor.lua("require('parrotlet.settings').change({})")
+
+
+def use_model(editor, name):
+    """Changes the model and waits until it is ready."""
+    editor.keys("<Esc>")
+    editor.lua("_G.states = {}")
+    editor.nvim.command(f"Parrotlet model {name}")
+    editor.until(lambda: "starting" in editor.states, "the beginning")
+    editor.until(lambda: {"ready", "error"} & set(editor.states), "the model", timeout_s=60)
+
+
+def moved_again(editor):
+    """Has the model repeat a function; returns what it writes."""
+    editor.keys("<Esc>")
+    editor.open(REPEATING, "circles.py")
+    editor.keys("o")
+    editor.type("    def moved(self, dx, dy):")
+    editor.keys("<CR>")
+    return editor.until(lambda: editor.ghost.count("\n") >= 2 and editor.ghost, "a function")
+
+
+def test_it_is_shown_taken_and_undone(editor):
+    """The product in one test: if it fails, nobody gets completions."""
+    editor.open(READING, "reading.py")
+    editor.keys("o")
+    editor.type("    for line in read_li")
+    ghost = editor.until(lambda: editor.ghost, "ghost text")
+    before = editor.text
+    editor.keys("<Tab>")
+    editor.until(lambda: editor.text == before + ghost, "acceptance")
+    editor.keys("<Esc>u")
+    assert editor.text == before
+
+
+def test_whose_text_it_repeats_is_told(editor, tmp_path):
+    """If it fails, somebody's code is taken without a word of whose it is.
+
+    The model is a copy of the bundled one with an index that knows what it is about to write.
+    """
+    change(editor, SETTINGS)
+    written = moved_again(editor)
+    folder = shutil.copytree(BUNDLED_MODEL, tmp_path / "my models" / "marked")
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER_FILE)
+    ids = np.array(tokenizer.encode("        " + written))
+    assert len(ids) > 2 * GRAM + 2, "the model wrote too little to be anybody's"
+    grams = np.concatenate([gram_hashes(ids[shift:])[::GRAM] for shift in range(GRAM)])
+    table = [{"package": "shapes", "path": "shapes.py", "licence": "MIT"}]
+    index = VerbatimIndex.build(grams, np.zeros(len(grams), dtype=np.int64), table)
+    add_file(folder, VERBATIM_FILE, index.to_bytes())
+    use_model(editor, folder)
+    assert editor.status["state"] != "error"
+    assert moved_again(editor) == written
+    editor.keys("<Tab>")
+    editor.until(lambda: editor.text.endswith(written), "acceptance")
+    log = editor.home / "state" / "nvim" / "parrotlet-server.log"
+    sentence = "taken: a suggestion that repeats shapes, shapes.py (MIT)"
+    editor.until(lambda: sentence in log.read_text(), "the log's line")
+    moved_again(editor)
+    editor.keys("<Esc>")
+    editor.nvim.command("Parrotlet why")
+    editor.screen.wait_for(lambda f: "tokens or more of shapes, shapes.py (MIT)" in f.text)
+
+
+def test_a_model_of_the_hub_is_fetched_with_progress(editor, hub):
+    """If it fails, a long download looks like a hang, or brings nothing."""
+    editor.lua(
+        "_G.progress = {}"
+        " vim.api.nvim_create_autocmd('LspProgress', { callback = function(args)"
+        " local value = args.data.params.value"
+        " table.insert(_G.progress, { value.kind, value.message or '' }) end })"
+    )
+    since = editor.screen.frames[-1].at
+    use_model(editor, "someone/small-model")
+    assert editor.status["state"] != "error"
+    editor.until(lambda: editor.lua("return _G.progress")[-1][0] == "end", "the end")
+    progress = editor.lua("return _G.progress")
+    assert progress[0][0] == "begin"
+    assert any("fetching someone/small-model: " in message for _, message in progress)
+    assert any("GET /someone/small-model/resolve" in r for r in hub.requests)
+    painted = "\n".join(frame.rows[-1] for frame in editor.screen.since(since))
+    assert "Parrotlet: " in painted
+    assert moved_again(editor)
+
+
+def test_a_folder_that_is_no_model_is_said(editor, tmp_path):
+    """If it fails, a wrong folder ends suggestions without a word."""
+    (tmp_path / "empty").mkdir()
+    use_model(editor, tmp_path / "empty")
+    assert editor.status["state"] == "error"
+    assert str(tmp_path / "empty") in editor.status["reason"]
+    assert any(str(tmp_path / "empty") in said for said in editor.said)
+    use_model(editor, "bundled")
+    assert editor.status["state"] != "error"
+    assert moved_again(editor)
