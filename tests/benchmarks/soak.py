@@ -26,6 +26,7 @@ from evaluation.replay.tasks import cut_tasks, files_in, heldout
 MAY_GROW = 1.10  # the last tenth's median over the second tenth's
 HUGE = "x = [\n" + "    'a line of some forty characters',\n" * 250_000 + "]\n"
 LONG_LINE = "y = '" + "z" * 10_000_000 + "'\n"
+KILL_EVERY_S = 30  # at the most: a worker that dies oftener stays away, as it should
 FAULTS = ("kill", "malformed", "huge", "long line", "unknown document", "far position")
 
 
@@ -37,6 +38,7 @@ class Typist:
         self.chance = random.Random(seed)
         self.faults, self.injected, self.memory = [], dict.fromkeys(FAULTS, 0), []
         self.n_requests, self.n_files = 0, 0
+        self.killed_at = 0.0
 
     async def run(self, until):
         started = time.monotonic()
@@ -49,7 +51,9 @@ class Typist:
             self.n_requests += sum(event["event"] == "answer" for event in record.events)
             self.n_files += 1
             self.memory.append((time.monotonic() - started, *self.resident()))
-            await self.disturb(self.chance.choice(FAULTS))
+            fault = self.chance.choice(FAULTS)
+            if fault != "kill" or time.monotonic() - self.killed_at > KILL_EVERY_S:
+                await self.disturb(fault)
 
     def resident(self):
         """Resident megabytes of the server and of its worker."""
@@ -62,6 +66,7 @@ class Typist:
         self.injected[fault] += 1
         client = self.client
         if fault == "kill":
+            self.killed_at = time.monotonic()
             n_told = len(client.told)
             for worker in psutil.Process(client.pid).children():
                 worker.kill()
