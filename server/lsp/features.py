@@ -95,7 +95,11 @@ def _plain(value: Any) -> Any:
 
 
 def _add_what_editors_tell(server: Server) -> None:
-    """Registers what clients tell of suggestions."""
+    """Registers what clients tell of the workspace and of suggestions."""
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def _changed_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
+        server.change_folders(params.event)
 
     @server.feature(DID_SHOW_METHOD)
     def _did_show(params: Any) -> None:

@@ -96,6 +96,13 @@ class Server(LanguageServer):
             uris = [params.root_uri]
         self._roots = [root for root in map(path_of, uris) if root is not None]
 
+    def change_folders(self, event: types.WorkspaceFoldersChangeEvent) -> None:
+        """Takes folders that came to the workspace, and lets go of those that left it."""
+        removed = {path_of(folder.uri) for folder in event.removed}
+        added = [root for folder in event.added if (root := path_of(folder.uri)) is not None]
+        self._roots = [root for root in self._roots if root not in removed] + added
+        self._knowledge = Knowledge(self._roots, self.settings.private_globs)
+
     def start_service(self) -> None:
         """Begins to load the model and tells the client what was wrong with its settings."""
         self._loop = asyncio.get_running_loop()

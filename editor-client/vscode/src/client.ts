@@ -38,6 +38,13 @@ export interface Surroundings {
   readonly report: (status: StatusOfServer) => void;
 }
 
+/** A language client whose troubles are told once, by `lifecycle`, and stand in the log in full. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
+
 /** A server that has been started. */
 export class Client {
   /** Those in which it is asked. */
@@ -62,7 +69,7 @@ export class Client {
         ended(how);
       }
     });
-    this.client = new LanguageClient(SECTION, 'Parrotlet', () => this.spawn(), options);
+    this.client = new QuietClient(SECTION, 'Parrotlet', () => this.spawn(), options);
     this.client.onNotification('parrotlet/status', (status: StatusOfServer) => {
       around.report(status);
     });

@@ -10,6 +10,7 @@ import { listOf } from './settings';
 
 const MOST_DEATHS = 3; // within so many milliseconds; after them it is left alone
 const DEATHS_MS = 180_000;
+const RETRY_MS = 1000; // from the second on, once more for each
 
 /** Owns the server. */
 export class Lifecycle {
@@ -130,12 +131,22 @@ export class Lifecycle {
     }
     const reason = `the server ${how} and is started again`;
     this.around.report({ state: 'starting', reason });
-    void vscode.window.showWarningMessage(`Parrotlet: ${reason}.`, 'Show Log').then((chosen) => {
+    if (this.deaths.length === 1) { // the next ones are in the status bar
+      this.warn(`Parrotlet: ${reason}.`);
+    }
+    setTimeout(() => {
+      if (this.client === client) { // nobody else has taken care of it
+        void this.replace();
+      }
+    }, RETRY_MS * (this.deaths.length - 1));
+  }
+
+  private warn(sentence: string): void {
+    void vscode.window.showWarningMessage(sentence, 'Show Log').then((chosen) => {
       if (chosen !== undefined) {
         this.around.log.main.show();
       }
     });
-    void this.replace();
   }
 
   private complain(sentence: string): void {

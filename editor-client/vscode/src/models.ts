@@ -10,9 +10,12 @@ import { change, textOf } from './settings';
 
 const HUB_ID = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
 
+/** Settings to write. What is none is written as empty: it may be set at another level, too. */
+type Settings = Record<string, string>;
+
 interface Choice extends vscode.QuickPickItem {
   /** Returns the settings that make it so, undefined if the user thinks better of it. */
-  readonly settings: () => Promise<Record<string, string | undefined> | undefined>;
+  readonly settings: () => Promise<Settings | undefined>;
 }
 
 /** Asks for a model and switches to it. */
@@ -39,7 +42,7 @@ function choices(): Choice[] {
     {
       label: mark('Bundled', !url && !model),
       description: 'small, offline, trained by this project',
-      settings: () => Promise.resolve({ 'remote.url': undefined, model: undefined }),
+      settings: () => Promise.resolve({ 'remote.url': '', model: '' }),
     },
     {
       label: mark('Folder…', !url && model !== '' && !isHub),
@@ -66,7 +69,7 @@ function mark(label: string, isChosen: boolean): string {
   return isChosen ? `$(check) ${label}` : label;
 }
 
-async function askFolder(): Promise<Record<string, string | undefined> | undefined> {
+async function askFolder(): Promise<Settings | undefined> {
   const folders = await vscode.window.showOpenDialog({
     title: 'Parrotlet: a folder with a model',
     openLabel: 'Use This Model',
@@ -74,10 +77,10 @@ async function askFolder(): Promise<Record<string, string | undefined> | undefin
     canSelectFolders: true,
   });
   const folder = folders?.[0]?.fsPath;
-  return folder === undefined ? undefined : { 'remote.url': undefined, model: folder };
+  return folder === undefined ? undefined : { 'remote.url': '', model: folder };
 }
 
-async function askHub(): Promise<Record<string, string | undefined> | undefined> {
+async function askHub(): Promise<Settings | undefined> {
   const name = await vscode.window.showInputBox({
     title: 'Parrotlet: a model on the Hugging Face Hub',
     prompt: 'owner/name, or owner/name@revision',
@@ -85,10 +88,10 @@ async function askHub(): Promise<Record<string, string | undefined> | undefined>
     ignoreFocusOut: true,
     validateInput: (text) => (HUB_ID.test(text.trim()) ? undefined : 'as in owner/name'),
   });
-  return name === undefined ? undefined : { 'remote.url': undefined, model: name.trim() };
+  return name === undefined ? undefined : { 'remote.url': '', model: name.trim() };
 }
 
-async function askRemote(): Promise<Record<string, string | undefined> | undefined> {
+async function askRemote(): Promise<Settings | undefined> {
   const url = await vscode.window.showInputBox({
     title: 'Parrotlet: a server elsewhere (1 of 2)',
     prompt: 'Its address. The text around your cursor is sent there.',
@@ -108,7 +111,7 @@ async function askRemote(): Promise<Record<string, string | undefined> | undefin
   });
   return model === undefined
     ? undefined
-    : { 'remote.model': model.trim() || undefined, 'remote.url': url.trim() };
+    : { 'remote.model': model.trim(), 'remote.url': url.trim() };
 }
 
 function isAddress(text: string): boolean {

@@ -58,7 +58,7 @@ export function isCounting(): boolean {
 
 /**
  * Changes a setting at the level that decides it now: the workspace's if it has it, else the
- * user's. `undefined` takes it back to its default.
+ * user's.
  */
 export async function change(name: string, value: unknown): Promise<void> {
   const configuration = vscode.workspace.getConfiguration(SECTION);

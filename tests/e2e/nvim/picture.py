@@ -1,8 +1,8 @@
-"""Draws what a real Neovim shows: ``python tests/e2e/picture.py OUT.svg``.
+"""Draws what a real Neovim shows: ``python tests/e2e/nvim/picture.py FOLDER [0.11|0.12]``.
 
 Opens Neovim with the plugin, the real server and the bundled model, types until ghost text stands
-on the screen, reads the screen's cells with their colours and writes them as SVG. The picture in
-the README is made by it.
+on the screen, asks why, and writes both screens, cell by cell with their colours, as SVG:
+``ghost-text.svg``, which is the picture of the READMEs, and ``why.svg``.
 """
 
 import sys
@@ -11,10 +11,11 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from conftest import Editor
+from neovim import Editor, setup
 
-COLUMNS, ROWS = 78, 18
+COLUMNS, ROWS = 78, 20
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 8.4, 18, 14
+NO_BREAK_SPACE = "\u00a0"  # SVG makes one of several others
 
 TEXT = """\
 import unittest
@@ -29,73 +30,75 @@ class TestStack(unittest.TestCase):
         self.assertEqual(self.stack.size(), 1)
 
     def test_pop(self):
-        self.stack.push(1)
 """
-KEYS = "self.assertEq"
+SETTINGS = {"suggestion": {"eagerness": "eager"}}
+LOOK = """
+vim.o.termguicolors, vim.o.number, vim.o.laststatus, vim.o.ruler = true, true, 2, false
+vim.o.showmode = false
+vim.o.statusline = " %t %m %= %{v:lua.require'parrotlet'.statusline()}  %l:%c "
+"""
 
 
 def main(argv):
-    """Writes the picture to the path named by the first argument."""
-    setup = f"require('parrotlet').setup({{ cmd = {{ {sys.executable!r}, '-m', 'server' }} }})\n"
+    """Writes the pictures into the folder named by the first argument."""
+    folder, version = Path(argv[0]), (argv[1:] or ["0.12"])[0]
     with tempfile.TemporaryDirectory() as home:
-        file = Path(home) / "cache.py"
-        file.write_text(TEXT)
-        look = "vim.o.termguicolors = true\nvim.o.number = true\nvim.o.laststatus = 0\n"
-        editor = Editor(Path(home), file, look + setup)
+        editor = Editor(version, Path(home), LOOK + setup(settings=SETTINGS), size=(COLUMNS, ROWS))
         try:
-            editor.nvim.ui_attach(COLUMNS, ROWS, rgb=True, ext_linegrid=True)
-            editor.wait_for_server()
-            editor.nvim.input("Go")
-            editor.type(KEYS)
-            editor.until(lambda: editor.ghosts, "ghost text")
-            screen = [
-                [
-                    editor.nvim.request("nvim__inspect_cell", 1, row, column)
-                    for column in range(COLUMNS)
-                ]
-                for row in range(ROWS)
-            ]
-            normal = editor.lua("return vim.api.nvim_get_hl(0, { name = 'Normal' })")
+            editor.open(TEXT, "stack.py")
+            editor.keys("o")
+            editor.until(lambda: editor.ghost, "ghost text")
+            editor.nvim.command("echo ''")
+            editor.screen.wait_for(lambda f: "Parrotlet: idle" in f.text and not f.rows[-1])
+            write(folder / "ghost-text.svg", editor.screen.cells)
+            editor.lua("require('parrotlet.why').show()")
+            editor.screen.wait_for(lambda f: "Last request" in f.text)
+            write(folder / "why.svg", editor.screen.cells)
         finally:
             editor.close()
-    Path(argv[0]).write_text(drawn(screen, normal), encoding="utf-8")
 
 
-def drawn(screen, normal):
-    """Returns SVG for rows of cells, each its text and attributes."""
-    width, height = COLUMNS * CELL_WIDTH, len(screen) * CELL_HEIGHT
-    font = f'font-family="monospace" font-size="{FONT_SIZE}" xml:space="preserve"'
+def write(path, screen):
+    """Writes a screen's cells, each its text and attributes, as SVG."""
+    cells, normal = screen
+    width, height = COLUMNS * CELL_WIDTH, len(cells) * CELL_HEIGHT
+    font = f'font-family="monospace" font-size="{FONT_SIZE}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" {font}>',
-        f'<rect width="100%" height="100%" fill="{colour(normal.get("bg", 0x14161B))}"/>',
+        f'<rect width="100%" height="100%" fill="{colour(normal["bg"])}"/>',
     ]
-    for row, cells in enumerate(screen):
+    for row, line in enumerate(cells):
         column = 0
-        for look, run in groupby(cells, key=lambda cell: sorted(cell[1].items())):
-            text = "".join(cell[0] or "" for cell in run)
+        for look, run in groupby(line, key=lambda cell: sorted(cell[1].items())):
+            text = "".join(cell[0] for cell in run)
             parts.append(piece(text, dict(look), row, column, normal))
             column += len(text)
-    return "\n".join([*(p for p in parts if p), "</svg>", ""])
+    path.write_text("\n".join([*(p for p in parts if p), "</svg>", ""]), encoding="utf-8")
 
 
 def piece(text, look, row, column, normal):
     """Returns one run of equal cells, its background first."""
     x, y = column * CELL_WIDTH, row * CELL_HEIGHT
     length = len(text) * CELL_WIDTH
+    ink, paper = look.get("foreground", normal["fg"]), look.get("background")
+    if look.get("reverse"):
+        ink, paper = normal["bg"] if paper is None else paper, ink
     out = ""
-    if "background" in look:
+    if paper is not None:
         out = (
             f'<rect x="{x:.1f}" y="{y}" width="{length:.1f}" height="{CELL_HEIGHT}"'
-            f' fill="{colour(look["background"])}"/>\n'
+            f' fill="{colour(paper)}"/>\n'
         )
-    if not text.strip():
+    shown = text.strip()
+    if not shown:
         return out.rstrip()
+    x += (len(text) - len(text.lstrip())) * CELL_WIDTH
+    length, shown = len(shown) * CELL_WIDTH, shown.replace(" ", NO_BREAK_SPACE)
     style = ' font-style="italic"' if look.get("italic") else ""
     style += ' font-weight="bold"' if look.get("bold") else ""
-    fill = colour(look.get("foreground", normal.get("fg", 0xE0E2EA)))
     return (
-        f'{out}<text x="{x:.1f}" y="{y + FONT_SIZE}" textLength="{length:.1f}" fill="{fill}"'
-        f"{style}>{escape(text)}</text>"
+        f'{out}<text x="{x:.1f}" y="{y + FONT_SIZE}" textLength="{length:.1f}"'
+        f' fill="{colour(ink)}"{style}>{escape(shown)}</text>'
     )
 
 

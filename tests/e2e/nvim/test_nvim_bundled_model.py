@@ -83,7 +83,7 @@ def moved_again(editor):
     editor.keys("<Esc>")
     editor.open(REPEATING, "circles.py")
     editor.keys("o")
-    editor.type("    def moved(self, dx, dy):")
+    editor.type("def moved(self, dx, dy):")  # Neovim indents it
     editor.keys("<CR>")
     return editor.until(lambda: editor.ghost.count("\n") >= 2 and editor.ghost, "a function")
 
@@ -147,7 +147,8 @@ def test_a_model_of_the_hub_is_fetched_with_progress(editor, hub):
     assert any("fetching someone/small-model: " in message for _, message in progress)
     assert any("GET /someone/small-model/resolve" in r for r in hub.requests)
     painted = "\n".join(frame.rows[-1] for frame in editor.screen.since(since))
-    assert "Parrotlet: " in painted
+    assert "Parrotlet: fetching someone/small-model: " in painted
+    assert "Parrotlet: ready" in painted
     assert moved_again(editor)
 
 

@@ -185,18 +185,28 @@ def test_a_folder_with_spaces_and_other_letters(start_editor, model, tmp_path):
     assert str(server) in editor.text
 
 
-def test_all_projects_have_one_server_which_knows_them(editor, model):
-    """If it fails, each project costs another model in memory, or its files are not known."""
-    editor.write("shop/pyproject.toml", "")
-    editor.write("blog/pyproject.toml", "")
-    editor.open("", "shop/one.py")
-    editor.open("", "blog/two.py")
-    clients = editor.lua(
-        "return vim.tbl_map(function(c) return vim.tbl_map(function(f) return f.name end,"
-        " c.workspace_folders) end, vim.lsp.get_clients())"
-    )
-    assert len(clients) == 1
-    assert {str(editor.folder / "shop"), str(editor.folder / "blog")} <= set(clients[0])
+def test_all_projects_have_one_server_which_knows_their_files(editor, model):
+    """If it fails, each project costs another model in memory, or its modules are not known."""
+    settings = model.settings | {"context": {"workspace_tokens": 128}}
+    editor.lua("assert(loadstring(...))()", setup(settings=settings))
+    for project in ("shop", "blog"):
+        editor.write(f"{project}/pyproject.toml", "")
+        editor.write(f"{project}/{project}_tools.py", f"def helper_of_{project}(one):\n    ...\n")
+    model.rules = [CALL]
+
+    def is_known(project):
+        editor.keys("<Esc>cc")
+        editor.type(CALL[0])
+        editor.wait_for_ghost(CALL[1])
+        return f"def helper_of_{project}(one)" in model.prompts[-1]
+
+    for project in ("shop", "blog"):
+        editor.keys("<Esc>")
+        editor.open(f"from {project}_tools import *\n", f"{project}/one.py")
+        editor.keys("o")
+        editor.until(lambda p=project: is_known(p), f"the module of {project} in the prompt")
+    clients = "return #vim.lsp.get_clients({ name = 'parrotlet' })"
+    assert editor.lua(clients) == 1
 
 
 def test_the_status_stands_in_the_status_line(editor, model):

@@ -81,14 +81,13 @@ def test_a_workspace_stays_off_until_it_is_switched_on(
     for folder in ("shop", "blog"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "pyproject.toml").touch()
-    config = setup(settings=scripted.settings)
-    first = start_editor(config, env=env)
+    first = start_editor(setup(enabled=False), env=env)  # and so without a server
     first.folder = tmp_path
-    first.open("", "shop/deep/one.py")
+    first.lua("vim.cmd.edit(...)", str(first.write("shop/deep/one.py", "")))
     command(first, "disable workspace")
     stored = json.loads((home / "nvim" / "parrotlet" / "workspaces.json").read_text())
     assert stored == {str((tmp_path / "shop").resolve()): False}
-    second = start_editor(config, env=env)
+    second = start_editor(setup(settings=scripted.settings), env=env)
     second.folder = tmp_path
     second.open("", "blog/two.py")
     second.lua("vim.cmd.edit(...)", str(second.write("shop/three.py", "")))

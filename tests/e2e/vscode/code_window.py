@@ -8,6 +8,7 @@ import urllib.request
 
 import psutil
 from code_server import DEADLINE_S, QUIET, until
+from playwright.sync_api import Error
 
 # What is painted as ghost text: behind the cursor, and in lines of its own below.
 GHOST = """() => {
@@ -82,7 +83,7 @@ class Window:
         found = []
         for child in psutil.Process(self._host).children():
             with contextlib.suppress(psutil.Error):
-                if any(word.endswith("parrotlet-server") for word in child.cmdline()):
+                if "--log-level" in child.cmdline():
                     found.append(child.pid)
         return found
 
@@ -94,9 +95,9 @@ class Window:
         """Returns the text of one of the extension's own pages, once it is there."""
         def text():
             for frame in self.page.frames:
-                heads = frame.locator("h1", has_text=title)
-                if heads.count():
-                    return frame.locator("body").inner_text()
+                with contextlib.suppress(Error):  # it is being replaced
+                    if frame.locator("h1", has_text=title).count():
+                        return frame.locator("body").inner_text()
             return None
 
         return until(text, f"the page {title}")
@@ -130,6 +131,13 @@ class Window:
         )
         if not name.startswith("parrotlet.client."):
             self.page.wait_for_timeout(SETTLED_MS)  # the server's: told when they stand still
+
+    def set_server(self, command):
+        """Has the server started by another command, and waits for it."""
+        before = self.server_pid
+        self.set("parrotlet.client.server", command)
+        until(lambda: self.server_pid not in {None, before}, "another server")
+        self.is_status("Parrotlet, ready", "Parrotlet, idle")
 
     def open(self, text, name):
         """Writes a file, opens it, and puts the cursor where ``|`` stands in the text, or at the end."""
@@ -290,6 +298,16 @@ class Window:
         box.fill(text)
         box.press("Enter")
 
+    def chooses_folder(self, path, button):
+        """Answers the dialog for folders; it shows that it has got there by a folder within."""
+        mark = path / "here-it-is"
+        mark.mkdir()
+        action = self.page.locator(".quick-input-action", has_text=button)
+        action.wait_for()
+        self.page.locator(".quick-input-widget input.input").fill(f"{path}/")
+        self.page.locator(".quick-input-list .monaco-list-row", has_text=mark.name).wait_for()
+        action.locator("a, .monaco-button").first.click()
+
     def says(self, words):
         """Waits for a notification with these words and returns it."""
         notice = self.page.locator(".notification-list-item", has_text=words).first
@@ -299,6 +317,32 @@ class Window:
     def is_status(self, *told):
         """Waits until the status bar tells one of these."""
         until(lambda: self.status in told, lambda: f"{told} in the status bar, not {self.status}")
+
+    @property
+    def log(self):
+        """What stands in the extension's log, which this shows."""
+        return self.api(
+            "await vscode.commands.executeCommand('parrotlet.showLog');"
+            "return vscode.workspace.textDocuments.filter((one) => one.uri.scheme === 'output')"
+            ".map((one) => one.getText()).join('')"
+        )
+
+    def watch_statuses(self):
+        """Begins to take down what stands in the status bar."""
+        self.page.evaluate(
+            "() => { window.seenStatuses = new Set();"
+            " const bar = document.querySelector('.part.statusbar');"
+            " const look = () => window.seenStatuses.add(bar.textContent);"
+            " window.statusWatch = new MutationObserver(look);"
+            " window.statusWatch.observe(bar, "
+            "{ subtree: true, childList: true, characterData: true }); }"
+        )
+
+    def watched_statuses(self):
+        """Returns each text that stood in the status bar."""
+        return self.page.evaluate(
+            "() => { window.statusWatch.disconnect(); return [...window.seenStatuses]; }"
+        )
 
     @property
     def notices(self):

@@ -47,6 +47,7 @@ function M.use(name)
     message.complain(assert(complaint))
     return
   end
+  require('parrotlet.progress').is_awaited = true
   settings.change(values)
   message.tell('the model is ' .. M.current() .. ', until you leave Neovim')
 end

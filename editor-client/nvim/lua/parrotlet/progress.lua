@@ -6,7 +6,10 @@ local client = require('parrotlet.client')
 
 local M = {}
 
-local PATIENCE_MS = 1000
+local PATIENCE_MS = 3000
+
+--- Whether the user waits for it: then all of it is shown.
+M.is_awaited = false
 
 ---@class parrotlet.Progress
 ---@field message string The newest.
@@ -35,7 +38,7 @@ end
 local function take(token, value)
   local progress = under_way[token]
   if value.kind == 'end' then
-    under_way[token] = nil
+    under_way[token], M.is_awaited = nil, false
     if progress and progress.is_shown then
       show(require('parrotlet.status').get().state)
     end
@@ -48,7 +51,7 @@ local function take(token, value)
     under_way[token] = { message = value.message or 'starting', is_shown = false }
     vim.defer_fn(function()
       show_newest(token)
-    end, PATIENCE_MS)
+    end, M.is_awaited and 0 or PATIENCE_MS)
   end
 end
 

@@ -4,12 +4,15 @@ local M = {}
 ---@param told table What `parrotlet.statistics` answers.
 ---@return string[]
 local function lines_of(told)
-  local share = told.shown > 0 and (' (%d %%)'):format(100 * told.accepted / told.shown) or ''
   local how = told.accepted_by
   local lines = {
     ('Shown             %d'):format(told.shown),
-    ('Taken             %d%s'):format(told.accepted, share),
-    ('  whole %d, by words %d, by lines %d'):format(how.whole, how.word, how.line),
+    ('Taken             %d: %d whole, %d words, %d lines'):format(
+      told.accepted,
+      how.whole,
+      how.word,
+      how.line
+    ),
     ('Dismissed         %d'):format(told.rejected),
     ('Characters saved  %d'):format(told.characters_saved),
   }

@@ -1,0 +1,26 @@
+"""The real server, for which every suggestion repeats somebody's text.
+
+How that is found out is tested elsewhere; here it is to reach the user.
+"""
+
+import dataclasses
+import sys
+
+from server.__main__ import main
+from server.lsp.server import Server
+from training.artifact.source import Source
+
+SOURCE = Source(package="lender", path="lender/lines.py", licence="BSD-3-Clause", n_tokens=60)
+
+suggest = Server.suggest
+
+
+async def borrowed(self, *arguments, **options):
+    answers = await suggest(self, *arguments, **options)
+    return [dataclasses.replace(answer, source=SOURCE) for answer in answers]
+
+
+Server.suggest = borrowed
+
+if __name__ == "__main__":
+    sys.exit(main())
