@@ -12,6 +12,7 @@ from training.corpus.config import CorpusConfig
 from training.corpus.quality import QualityRules
 
 README = Path(__file__).parents[2] / "README.md"
+CLIENTS = README.parent / "editor-client"
 
 
 def blocks(language):
@@ -42,3 +43,28 @@ def test_the_editors_settings_it_shows_are_read():
     shown = re.search(r"`remote = \{(.*?)\}`", README.read_text(encoding="utf-8"), re.DOTALL)[1]
     names = re.findall(r"(\w+) =", shown)
     assert set(names) <= {field.name for field in dataclasses.fields(RemoteSettings)}
+
+
+def test_the_table_of_abilities_has_no_empty_cell_and_names_what_is_there():
+    """If it fails, an ability is promised in an editor that lacks it."""
+    table = README.read_text(encoding="utf-8").split("| | VS Code | Neovim |\n")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[1:]]
+    assert len(rows) > 15
+    assert all(len(row) == 3 and all(row) for row in rows)
+    manifest = json.loads((CLIENTS / "vscode/package.json").read_text(encoding="utf-8"))[
+        "contributes"
+    ]
+    titles = " ".join(command["title"] for command in manifest["commands"])
+    named = {
+        title for row in rows for title in re.findall(r"(?:[A-Z]\w+ ){1,4}[A-Z]\w+\??", row[1])
+    }
+    assert {"Switch Model", "Why Is Nothing Shown?", "Restart Server"} <= named
+    assert all(title in titles for title in named)
+    settings = {name for page in manifest["configuration"] for name in page["properties"]}
+    assert set(re.findall(r"`(parrotlet\.\w+\.\w+)`", table)) <= settings
+    commands = (CLIENTS / "nvim/lua/parrotlet/command.lua").read_text(encoding="utf-8")
+    for name in re.findall(r":Parrotlet (\w+)", table):
+        assert re.search(rf"\b{name}\b", commands), name
+    options = (CLIENTS / "nvim/lua/parrotlet/config.lua").read_text(encoding="utf-8")
+    for name in re.findall(r"`(?:keys)?\.(\w+)`", table):
+        assert re.search(rf"^    {name} = ", options, re.MULTILINE), name
