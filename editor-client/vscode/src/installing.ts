@@ -127,7 +127,7 @@ async function leastVersion(folder: string): Promise<[number, number]> {
 async function suitablePython([major, minor]: [number, number]): Promise<string> {
   const active = await activePython();
   const onPath = searchPath().flatMap((folder) => NAMES.map((name) => join(folder, name)));
-  const test = `import sys, venv; sys.exit(sys.version_info < (${major}, ${minor}))`;
+  const test = `import ensurepip, sys, venv; sys.exit(sys.version_info < (${major}, ${minor}))`;
   for (const python of [...(active === undefined ? [] : [active]), ...onPath]) {
     if (mayRun(python) && await isProgram(python) && await succeeds(python, test)) {
       return python;

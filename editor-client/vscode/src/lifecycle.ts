@@ -164,6 +164,7 @@ export class Lifecycle {
   private isMissing(reason: string): void {
     const folder = this.installation.checkout ?? 'FOLDER-OF-PARROTLET';
     const line = `python3 -m pip install ${folder}`;
+    this.around.log.main.error(reason);
     this.around.report({ state: 'error', reason: `${reason}; install it with: ${line}` });
     const buttons = ['Install It', 'Name Its Command'];
     void vscode.window.showErrorMessage(

@@ -1,7 +1,7 @@
 """Neovims: one of each version that lasts, with one server, and ones of a test's own."""
 
 import pytest
-from neovim import VERSIONS, Editor, setup
+from nvim_editor import VERSIONS, Editor, setup
 from scripted import ScriptedModel
 
 RESET = """

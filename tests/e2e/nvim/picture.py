@@ -11,7 +11,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from neovim import Editor, setup
+from nvim_editor import Editor, setup
 
 COLUMNS, ROWS = 78, 20
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 8.4, 18, 14

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from hub_double import HubDouble
-from neovim import Editor, setup
+from nvim_editor import Editor, setup
 
 from server.models import BUNDLED_MODEL
 from training.artifact.directory import TOKENIZER_FILE, add_file

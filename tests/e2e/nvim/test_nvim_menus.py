@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import made_anew
-from neovim import ROOT, Editor, setup
+from nvim_editor import ROOT, Editor, setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 

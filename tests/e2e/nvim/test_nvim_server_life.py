@@ -5,7 +5,7 @@ import sys
 
 import psutil
 import pytest
-from neovim import setup
+from nvim_editor import setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 

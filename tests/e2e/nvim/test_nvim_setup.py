@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from neovim import BUILT_IN, GHOST, PLUGIN, ROOT, setup
+from nvim_editor import BUILT_IN, GHOST, PLUGIN, ROOT, setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from neovim import setup
+from nvim_editor import setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 

@@ -14,7 +14,7 @@ import time
 import zipfile
 from pathlib import Path
 
-import pytest
+from training.artifact.errors import PrerequisiteError
 
 ROOT = Path(__file__).parents[3]
 EXTENSION = ROOT / "editor-client" / "vscode"
@@ -47,9 +47,9 @@ QUIET = {
 
 
 def needed(what, path, command):
-    """Fails, in one sentence, where something is missing that the tests need."""
+    """Returns a path that is there, and says in one sentence how to get it if it is not."""
     if path is None or not Path(path).exists():
-        pytest.fail(f"there is no {what}; install it with: {command}", pytrace=False)
+        raise PrerequisiteError(f"there is no {what}; install it with: {command}")
     return path
 
 
@@ -64,8 +64,7 @@ def until(condition, what, *, deadline_s=DEADLINE_S):
         if value := condition():
             return value
         time.sleep(POLL_S)
-    shown = what() if callable(what) else what
-    return pytest.fail(f"waited in vain for {shown}")
+    raise AssertionError(f"waited in vain for {what() if callable(what) else what}")
 
 
 class CodeServer:
@@ -132,15 +131,21 @@ class CodeServer:
         self._process.stdout.close()
 
     def _environment(self, extra):
-        inherited = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-        folders = {
-            f"XDG_{n}_HOME": str(self.home / n) for n in ("CONFIG", "DATA", "STATE", "CACHE")
-        }
-        own = {"PARROTLET_TEST_DRIVERS": str(self._drivers), "EXTENSIONS_GALLERY": "{}"}
-        return inherited | {"PATH": "/usr/bin:/bin"} | folders | own | extra
+        """Returns the environment of a user of their own, with a login shell that sets the PATH."""
+        dropped = {"VIRTUAL_ENV", "PYTHONPATH"}
+        inherited = {name: value for name, value in os.environ.items() if name not in dropped}
+        kinds = ("CONFIG", "DATA", "STATE", "CACHE")
+        folders = {f"XDG_{kind}_HOME": str(self.home / kind.lower()) for kind in kinds}
+        path = extra.get("PATH", "/usr/bin:/bin")
+        user = self.home / "user"
+        user.mkdir()
+        (user / ".profile").write_text(f'export PATH="{path}"\n')
+        own = {"HOME": str(user), "SHELL": "/bin/bash", "PATH": path}
+        quiet = {"PARROTLET_TEST_DRIVERS": str(self._drivers), "EXTENSIONS_GALLERY": "{}"}
+        return inherited | folders | quiet | extra | own
 
     def _listening(self):
         for line in self._process.stdout:
             if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)", line):
                 return found[1]
-        return pytest.fail("code-server ended before it listened")
+        raise AssertionError("code-server ended before it listened")

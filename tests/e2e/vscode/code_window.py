@@ -307,6 +307,7 @@ class Window:
         self.page.locator(".quick-input-widget input.input").fill(f"{path}/")
         self.page.locator(".quick-input-list .monaco-list-row", has_text=mark.name).wait_for()
         action.locator("a, .monaco-button").first.click()
+        action.wait_for(state="hidden")
 
     def says(self, words):
         """Waits for a notification with these words and returns it."""
@@ -321,11 +322,12 @@ class Window:
     @property
     def log(self):
         """What stands in the extension's log, which this shows."""
-        return self.api(
-            "await vscode.commands.executeCommand('parrotlet.showLog');"
+        self.run("parrotlet.showLog")
+        text = (
             "return vscode.workspace.textDocuments.filter((one) => one.uri.scheme === 'output')"
             ".map((one) => one.getText()).join('')"
         )
+        return until(lambda: self.api(text), "the log")
 
     def watch_statuses(self):
         """Begins to take down what stands in the status bar."""

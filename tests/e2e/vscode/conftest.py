@@ -83,6 +83,24 @@ def shared_window(code_server, browser, tmp_path_factory):
 
 
 @pytest.fixture
+def open_fresh(browser, tmp_path):
+    """Opens a window of another code-server, as on a machine that has never seen Parrotlet."""
+    running, pages = [], []
+
+    def open_it(package, folder, *, settings=None, env=None):
+        server = CodeServer(tmp_path / "code-server", settings or {}, packages=[package], env=env)
+        running.append(server)
+        pages.append(browser.new_page(viewport=SIZE))
+        return Window(server, pages[-1], folder)
+
+    yield open_it
+    for page in pages:
+        page.close()
+    for server in running:
+        server.close()
+
+
+@pytest.fixture
 def model(scripted):
     """What the model says in this test."""
     scripted.rules, scripted.delay_s = [], 0.0

@@ -81,7 +81,7 @@ def test_bundled_then_a_folder_then_a_server_elsewhere(window, model, expected, 
     health = window.api("return await vscode.commands.executeCommand('parrotlet.health')")
     assert health["model"] == str(folder)
 
-    with ScriptedModel([(HEAD, "kewise_elsewhere")]) as other:
+    with ScriptedModel([(HEAD, "nes_elsewhere(path):")]) as other:
         window.start("parrotlet.chooseModel")
         window.picks("Server elsewhere…")
         window.answers(other.url)
@@ -89,7 +89,7 @@ def test_bundled_then_a_folder_then_a_server_elsewhere(window, model, expected, 
         wanted = [str(folder), other.url, "big-model"]
         until(lambda: settings_of_model(window) == wanted, lambda: settings_of_model(window))
         window.page.wait_for_timeout(400)
-        shows(window, "kewise_elsewhere", "elsewhere.py")
+        shows(window, "nes_elsewhere(path):", "elsewhere.py")
 
 
 def test_a_model_of_the_hub_is_fetched_with_progress(window, model, expected, tmp_path):

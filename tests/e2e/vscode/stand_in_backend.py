@@ -1,0 +1,41 @@
+"""The build of a stand-in for Parrotlet's source: what is installed is a door to the real server.
+
+Installing the real one takes a minute and a network; what the extension does is the same. Copied by
+a test beside a ``pyproject.toml`` that names it, with ``SERVER`` set to the real server.
+"""
+
+import base64
+import hashlib
+import zipfile
+from pathlib import Path
+
+SERVER = ""
+NAME = "parrotlet-0.0.0"
+MODULE = """
+import os, sys
+
+def main():
+    os.execv({server!r}, [{server!r}, *sys.argv[1:]])
+"""
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    about = f"{NAME}.dist-info"
+    contents = {
+        "stand_in.py": MODULE.format(server=SERVER),
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: parrotlet\nVersion: 0.0.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/entry_points.txt": "[console_scripts]\nparrotlet-server = stand_in:main\n",
+    }
+    lines = [f"{name},{_digest(text)},{len(text)}" for name, text in contents.items()]
+    contents[f"{about}/RECORD"] = "\n".join([*lines, f"{about}/RECORD,,"]) + "\n"
+    wheel = f"{NAME}-py3-none-any.whl"
+    with zipfile.ZipFile(Path(wheel_directory) / wheel, "w") as archive:
+        for name, text in contents.items():
+            archive.writestr(name, text)
+    return wheel
+
+
+def _digest(text):
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
