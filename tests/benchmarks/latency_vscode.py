@@ -98,7 +98,9 @@ def main(_argv):
 
 def measured(window, lines):
     """Types; returns the milliseconds of all keys, and of those that asked."""
-    window.open("\n".join(lines[:CONTEXT_LINES]) + "\n|", "wrapping.py")
+    path = window.folder / "wrapping.py"
+    path.write_text("\n".join(lines[:CONTEXT_LINES]) + "\n", encoding="utf-8")
+    window.show(path, path.stat().st_size)
     window.is_status("Parrotlet, ready", "Parrotlet, idle")
     window.page.evaluate(WATCH)
     everything, asked = [], []

@@ -34,8 +34,18 @@ for _, name in ipairs({
   end, { desc = 'Parrotlet: ' .. name })
 end
 
+--- Makes the tags by which `:help` finds the page, once, for those without a plugin manager.
+local function make_help_tags()
+  local here = debug.getinfo(1, 'S').source:sub(2) -- PLUGIN/plugin/parrotlet.lua
+  local doc = vim.fs.joinpath(vim.fs.dirname(vim.fs.dirname(here)), 'doc')
+  if not vim.uv.fs_stat(vim.fs.joinpath(doc, 'tags')) then
+    pcall(vim.cmd.helptags, vim.fn.fnameescape(doc)) -- the folder may not be the user's
+  end
+end
+
 -- Later, so that a setup() which stands right behind the loading of the plugin comes first.
 vim.schedule(function()
+  make_help_tags()
   local parrotlet = require('parrotlet')
   if not parrotlet.is_set_up then
     parrotlet.setup()

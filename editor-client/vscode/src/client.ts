@@ -83,13 +83,22 @@ export class Client {
   /** Ends the server; it is killed if it does not leave. */
   async stop(): Promise<void> {
     this.isStopping = true;
-    try {
-      await this.client.dispose(STOP_MS);
-    } catch (error) {
-      this.around.log.main.warn(`the server did not say goodbye: ${String(error)}`);
+    if (this.isRunning) {
+      try {
+        await this.client.dispose(STOP_MS);
+      } catch (error) {
+        this.around.log.main.warn(`the server did not say goodbye: ${String(error)}`);
+      }
+    } else {
+      this.process?.kill();
     }
     await this.exited(STOP_MS);
     this.process?.kill('SIGKILL');
+  }
+
+  /** Whether it answers. */
+  get isRunning(): boolean {
+    return this.client.isRunning();
   }
 
   /** The server's version, once it has answered. */
@@ -99,14 +108,14 @@ export class Client {
 
   /** Tells the server something, if it runs. */
   tell(method: string, params: object): void {
-    if (this.client.isRunning()) {
+    if (this.isRunning) {
       void this.client.sendNotification(method, params).catch(() => undefined); // it is gone
     }
   }
 
   /** Asks the server by one of its commands; undefined if it does not answer. */
   async ask<T>(command: string): Promise<T | undefined> {
-    if (!this.client.isRunning()) {
+    if (!this.isRunning) {
       return undefined;
     }
     const answer: unknown = await this.client.sendRequest(ExecuteCommandRequest.type, { command });

@@ -7,7 +7,7 @@ import { installServer } from './installing';
 import type { Log } from './log';
 import { showMenu } from './menu';
 import { chooseModel } from './models';
-import type { Parts } from './parts';
+import { hint, type Parts } from './parts';
 import { SECTION } from './settings';
 import { showStatistics } from './statistics';
 import { ACCEPTED_COMMAND } from './suggestions';
@@ -42,10 +42,12 @@ function ofSuggestions(parts: Parts): Record<string, Action> {
     ask: async () => {
       const document = vscode.window.activeTextEditor?.document;
       const off = document && power.whyOff(document);
-      if (off === undefined) {
+      if (off !== undefined) {
+        void vscode.window.showInformationMessage(`Parrotlet is ${off}.`);
+      } else if (lifecycle.running?.isRunning === true) {
         await suggestions.ask();
       } else {
-        void vscode.window.showInformationMessage(`Parrotlet is ${off}.`);
+        await hint(lifecycle);
       }
     },
     accept: () => suggestions.accept(),

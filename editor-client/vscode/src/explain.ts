@@ -95,8 +95,10 @@ function leadOf(checks: readonly Check[], last: Explanation | undefined): string
 function checked({ power, status, client }: Facts): Check[] {
   const document = vscode.window.activeTextEditor?.document;
   const server: Check = {
-    holds: client !== undefined && !status.told.startsWith('error'),
-    text: `the server is ${status.told}`,
+    holds: client !== undefined && status.isWell,
+    text: status.isWell
+      ? `the server is ${status.toldOfServer}`
+      : `the server does not work (${status.toldOfServer})`,
     help: ['Restart Server', 'parrotlet.restartServer'],
   };
   if (document === undefined) {
@@ -152,6 +154,8 @@ function healthRows(
   return [
     ['found in', found?.where],
     ['command', found && [found.command, ...found.args].join(' ')],
-    ...facts.map(([name, value]): [string, unknown] => [name.replaceAll('_', ' '), value]),
+    ...facts.map(([name, value]): [string, unknown] => [
+      name.replace(/_(mib|ms|s)$/, ' ($1)').replaceAll('_', ' '), value,
+    ]),
   ];
 }

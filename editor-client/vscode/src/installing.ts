@@ -5,8 +5,9 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
 import { activePython, isProgram, mayRun, searchPath, type Installation } from './finding';
@@ -73,7 +74,8 @@ function run(
   [command = '', ...args]: string[], log: Log, progress: Progress, token: vscode.CancellationToken,
 ): Promise<boolean> {
   log.main.info(`running ${[command, ...args].join(' ')}`);
-  const child = spawn(command, args, { windowsHide: true });
+  // At home, where no project's file can be taken for a module of Python's.
+  const child = spawn(command, args, { cwd: homedir(), windowsHide: true });
   const cancelling = token.onCancellationRequested(() => child.kill());
   let last = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -19,6 +19,10 @@ export class Lifecycle {
   private next: Promise<void> | undefined;
   private deaths: number[] = [];
   private isClosed = false;
+  /** Whether it has been asked for yet. */
+  isWanted = false;
+  /** Whether it was looked for and is nowhere. */
+  isMissed = false;
   /** The command of the settings that the last server was looked for by. */
   private named: string[] = [];
   /** What runs, or is about to. */
@@ -28,11 +32,6 @@ export class Lifecycle {
     private readonly around: Surroundings,
     private readonly installation: Installation,
   ) {}
-
-  /** Whether the server has been asked for yet. */
-  get isWanted(): boolean {
-    return this.client !== undefined || this.next !== undefined || this.found !== undefined;
-  }
 
   /** What runs, if anything does. */
   get running(): Client | undefined {
@@ -49,6 +48,9 @@ export class Lifecycle {
   /** Starts the server, or another in its place, at the user's wish. */
   restart(): Promise<void> {
     this.deaths = [];
+    if (this.client?.isRunning === false) {
+      void this.client.stop(); // it may never have got anywhere
+    }
     return this.replace();
   }
 
@@ -63,11 +65,11 @@ export class Lifecycle {
   /** Ends the server for good. */
   async close(): Promise<void> {
     this.isClosed = true;
-    await this.now.catch(() => undefined);
     await this.client?.stop();
   }
 
   private replace(): Promise<void> {
+    this.isWanted = true;
     this.next ??= this.now.then(() => {
       this.next = undefined;
       this.now = this.start();
@@ -84,11 +86,12 @@ export class Lifecycle {
       return;
     }
     this.around.report({ state: 'starting', reason: null });
+    this.isMissed = false;
     this.named = listOf('server');
     const found = await findServer(this.installation);
     if ('reason' in found) {
       this.found = undefined;
-      this.isMissing(found.reason);
+      this.missed(found.reason);
       return;
     }
     this.found = found;
@@ -161,7 +164,8 @@ export class Lifecycle {
   }
 
   /** Says in one line how to get the server, and offers to do it. */
-  private isMissing(reason: string): void {
+  private missed(reason: string): void {
+    this.isMissed = true;
     const folder = this.installation.checkout ?? 'FOLDER-OF-PARROTLET';
     const line = `python3 -m pip install ${folder}`;
     this.around.log.main.error(reason);
@@ -182,5 +186,6 @@ export class Lifecycle {
 }
 
 function isSpawnError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
+  const { syscall = '' } = error as NodeJS.ErrnoException;
+  return error instanceof Error && syscall.startsWith('spawn');
 }

@@ -44,21 +44,32 @@ export class Status implements vscode.Disposable {
 
   /** What Parrotlet is doing, as "ready" or "off for this workspace". */
   get told(): string {
+    return this.off ?? this.toldOfServer;
+  }
+
+  /** What the server is doing, wherever it is wanted. */
+  get toldOfServer(): string {
     const { state, reason } = this.server;
     const word = state === 'waiting' ? WAITING : state;
-    return this.off ?? word + (reason ? `: ${reason}` : '');
+    return word + (reason ? `: ${reason}` : '');
+  }
+
+  /** Whether the server works, or will soon. */
+  get isWell(): boolean {
+    return this.server.state !== 'error';
   }
 
   /** Takes what the server says of itself. */
   report(server: StatusOfServer): void {
-    this.server = server;
     clearTimeout(this.timer);
-    if (server.state === 'busy') {
-      this.timer = setTimeout(() => {
-        this.draw();
-      }, BUSY_MS);
-    } else {
+    const take = (): void => {
+      this.server = server;
       this.draw();
+    };
+    if (server.state === 'busy') {
+      this.timer = setTimeout(take, BUSY_MS);
+    } else {
+      take();
     }
   }
 

@@ -52,6 +52,8 @@ function startIfNeeded({ lifecycle, power }: Parts): void {
   ));
   if (isNeeded && !lifecycle.isWanted) {
     void lifecycle.restart();
+  } else if (isNeeded && lifecycle.isMissed) {
+    void lifecycle.lookAgain(); // it may have been installed since
   }
 }
 

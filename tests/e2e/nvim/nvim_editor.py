@@ -23,7 +23,6 @@ vim.o.shortmess = vim.o.shortmess .. 'IFW'
 _G.said, _G.states = {}, {}
 _G.asked, _G.called_off, _G.waiting = 0, 0, {}
 vim.notify = function(text) table.insert(_G.said, text) end
-vim.notify_once = vim.notify
 vim.api.nvim_create_autocmd('LspRequest', {
   callback = function(args)
     local request, id = args.data.request, args.data.request_id

@@ -124,6 +124,8 @@ def test_whose_text_it_repeats_is_told(editor, tmp_path):
     log = editor.home / "state" / "nvim" / "parrotlet-server.log"
     sentence = "taken: a suggestion that repeats shapes, shapes.py (MIT)"
     editor.until(lambda: sentence in log.read_text(), "the log's line")
+    assert editor.said[-1].startswith("parrotlet: what you took repeats ")
+    assert editor.said[-1].endswith(" tokens or more of shapes, shapes.py (MIT)")
     moved_again(editor)
     editor.keys("<Esc>")
     editor.nvim.command("Parrotlet why")

@@ -128,33 +128,32 @@ def test_checkhealth_tells_what_is_missing(editor):
     assert "cannot run '/nowhere/parrotlet'; correct the option server" in editor.text
 
 
-def test_the_help_has_every_command_option_and_function(editor, tmp_path):
-    """If it fails, `:help` knows nothing of something that users can do.
+def test_the_help_has_every_command_option_and_function(editor, start_editor, tmp_path):
+    """If it fails, `:help` knows nothing of something that users can do, or is not found at all.
 
-    The tags stand beside the page, so that it is found without `:helptags`.
+    The plugin is one that was just copied somewhere, by hand.
     """
-    made = shutil.copytree(PLUGIN / "doc", tmp_path / "doc")
-    editor.nvim.command(f"helptags {made}")
-    assert (PLUGIN / "doc" / "tags").read_text() == (made / "tags").read_text()
-    editor.nvim.command("filetype plugin off")  # Debian's Neovim lacks the grammar of help pages
-    try:
-        for topic in (
-            "parrotlet",
-            "parrotlet.setup()",
-            "parrotlet.status()",
-            "parrotlet.statusline()",
-            "parrotlet-without-plugin",
-            *(f":Parrotlet-{name}" for name in SUBCOMMANDS),
-            *(f"parrotlet-option-{name}" for name in editor.lua(OPTIONS)),
-            *(f"parrotlet.{name}()" for name in editor.lua(ACTIONS)),
-            *(f"<Plug>(parrotlet-{name.replace('_', '-')})" for name in editor.lua(ACTIONS)),
-        ):
-            editor.nvim.command(f"help {topic}")
-            assert editor.nvim.current.buffer.name == str(PLUGIN / "doc" / "parrotlet.txt"), topic
-            tag = editor.nvim.current.line[editor.cursor[1] :]
-            assert tag.startswith((f"*{topic}*", f"{topic}*")), topic
-    finally:
-        editor.nvim.command("filetype plugin on")
+    topics = (
+        "parrotlet",
+        "parrotlet.setup()",
+        "parrotlet.status()",
+        "parrotlet.statusline()",
+        "parrotlet-without-plugin",
+        *(f":Parrotlet-{name}" for name in SUBCOMMANDS),
+        *(f"parrotlet-option-{name}" for name in editor.lua(OPTIONS)),
+        *(f"parrotlet.{name}()" for name in editor.lua(ACTIONS)),
+        *(f"<Plug>(parrotlet-{name.replace('_', '-')})" for name in editor.lua(ACTIONS)),
+    )
+    ignored = shutil.ignore_patterns("tags")
+    plugin = shutil.copytree(PLUGIN, tmp_path / "some plugins" / "parrotlet", ignore=ignored)
+    reader = start_editor(plugin=plugin)
+    reader.until((plugin / "doc" / "tags").exists, "the help's tags")
+    reader.nvim.command("filetype plugin off")  # Debian's Neovim lacks the grammar of help pages
+    for topic in topics:
+        reader.nvim.command(f"help {topic}")
+        assert reader.nvim.current.buffer.name == str(plugin / "doc" / "parrotlet.txt"), topic
+        tag = reader.nvim.current.line[reader.cursor[1] :]
+        assert tag.startswith((f"*{topic}*", f"{topic}*")), topic
 
 
 OPTIONS = "return vim.tbl_keys(require('parrotlet.config').defaults)"

@@ -38,6 +38,13 @@ def test_it_spans_several_lines(editor, model):
     )
 
 
+def test_at_the_end_of_the_window_there_is_room_for_it(editor, model):
+    """If it fails, whoever writes at the bottom of a window sees the first line of a block only."""
+    begin(editor, model, BODY, "import os\n" * 40)
+    lines = ("def area(width, height):", "    size = width * height", "    return size")
+    editor.screen.wait_for(lambda f: f"\n{lines[0]}\n{lines[1]}\n{lines[2]}\n" in f.text)
+
+
 def test_what_is_typed_as_suggested_keeps_it_without_a_flicker(editor, model):
     """If it fails, ghost text blinks at every key."""
     begin(editor, model, CALL)
@@ -124,6 +131,18 @@ def test_text_after_the_cursor_stays(editor, model):
     editor.until(lambda: editor.lines == ["total = compute(first, second)  # keep"], "acceptance")
 
 
+def test_it_goes_when_the_text_after_the_cursor_changes(editor, model):
+    """If it fails, what was suggested for another line end can be taken before this one."""
+    model.rules = [CALL]
+    editor.open("total =  # keep")
+    editor.keys("0f=a ")
+    editor.wait_for_ghost(CALL[1])
+    model.rules = []
+    editor.lua("vim.api.nvim_buf_set_text(0, 0, 8, 0, 9, {})")
+    assert editor.lines == ["total =  # keep"]
+    editor.wait_for_no_ghost()
+
+
 CLOSES_ITSELF = "vim.keymap.set('i', '(', '()<C-g>U<Left>', { buffer = true })"
 
 
@@ -204,16 +223,16 @@ def test_files_with_crlf_keep_it(editor, model):
 
 def test_tabs_are_drawn_as_wide_as_they_will_be(editor, model):
     """If it fails, blocks in files that indent with tabs seem to stand elsewhere."""
-    model.rules = [("def area(width):\n\t", "for each in width:\n\t\treturn each")]
+    block = ["for each in width:\t# all", "\t\treturn each"]
+    model.rules = [("def area(width):\n\t", "\n".join(block))]
     editor.open("def area(width):\n")
     editor.nvim.command("setlocal noexpandtab tabstop=4 shiftwidth=4")
     editor.keys("o")
     editor.until(lambda: editor.ghost, "ghost text")
-    editor.screen.wait_for(
-        lambda f: f.rows[1:3] == ("    for each in width:", "        return each")
-    )
+    painted = tuple(line.expandtabs(4) for line in ("\t" + block[0], block[1]))
+    editor.screen.wait_for(lambda f: f.rows[1:3] == painted)
     editor.keys("<Tab>")
-    editor.until(lambda: editor.lines[1:] == ["\tfor each in width:", "\t\treturn each"], "it")
+    editor.until(lambda: editor.lines[1:] == ["\t" + block[0], block[1]], "acceptance")
 
 
 def test_two_windows_on_one_file(editor, model):

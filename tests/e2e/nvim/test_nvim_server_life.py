@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -116,13 +117,22 @@ def test_restart_brings_another_process(editor, model):
     assert editor.said == []
 
 
+def test_the_server_does_not_run_in_the_project(editor, model):
+    """If it fails, what lies in a project decides what the server imports."""
+    suggest(editor, model)
+    assert Path(server_process(editor).cwd()) == Path.home()
+    assert Path.home() not in {Path.cwd(), editor.folder}
+
+
 def test_a_server_that_cannot_be_run_is_said_in_one_sentence(start_editor):
     editor = start_editor("require('parrotlet').setup({ server = { '/nowhere/parrotlet' } })\n")
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.lua("vim.cmd.edit(...)", str(editor.write("two.py", "")))
     sentence = "cannot run '/nowhere/parrotlet'; correct the option server or remove it"
-    assert set(editor.said) == {f"parrotlet: {sentence}"}
+    assert editor.said == [f"parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
+    editor.nvim.command("Parrotlet restart")
+    assert editor.said == 2 * [f"parrotlet: {sentence}"]
 
 
 def test_a_server_that_ends_at_once_is_said_and_left_alone(start_editor):

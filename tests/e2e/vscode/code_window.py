@@ -102,6 +102,19 @@ class Window:
 
         return until(text, f"the page {title}")
 
+    def clicks_on_page(self, button):
+        """Clicks a button of the extension's own page."""
+        def click():
+            for frame in self.page.frames:
+                with contextlib.suppress(Error):
+                    links = frame.locator("a.button", has_text=button)
+                    if links.count():
+                        links.first.click(timeout=1000)
+                        return True
+            return False
+
+        until(click, f"the button {button}")
+
     def api(self, body, **given):
         """Runs the body of an async JavaScript function with ``vscode`` and ``given``."""
         data = json.dumps({"body": body, "given": given}).encode()

@@ -44,7 +44,7 @@ def test_words_and_lines_are_taken_one_at_a_time(window, model):
     window.press("Control+ArrowRight")
     window.sees(SHOWN.removeprefix("total"))
     window.holds(f"{HEAD}\n    total")
-    window.press("Control+Alt+ArrowRight")
+    window.press("Control+ArrowDown")
     window.sees(SHOWN.removeprefix("total = a * b\n"))
     window.holds(f"{HEAD}\n    total = a * b\n")
     window.press("Control+z")

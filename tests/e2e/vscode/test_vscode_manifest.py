@@ -108,6 +108,7 @@ def test_the_package_is_small_and_has_what_it_needs(package):
         record = json.loads(archive.read("extension/installation.json"))
     assert {"extension/LICENSE.txt", "extension/readme.md", "extension/changelog.md"} <= names
     assert {"extension/dist/extension.js", "extension/media/icon.png"} <= names
+    assert "extension/dist/licences.txt" in names  # of what is bundled
     assert not [n for n in names if re.search(r"\.ts$|node_modules|scripts/|\.map$", n)]
     assert package.stat().st_size < 500_000
     assert record == {"folder": str(ROOT)}

@@ -59,6 +59,16 @@ def test_the_restart_button_restarts(window, model, tmp_path):
     works(window, model, "button.py")
 
 
+def test_a_server_that_never_answers_can_be_replaced(window, model):
+    """If it fails, only restarting VS Code helps against a server that hangs."""
+    window.set("parrotlet.client.server", ["/bin/sh", "-c", "exec sleep 600"])
+    window.is_status("Parrotlet, starting")
+    until(lambda: "exec sleep 600" in window.log, lambda: window.log)
+    window.set("parrotlet.client.server", None)
+    window.is_status(*IDLE)
+    works(window, model, "replaced.py")
+
+
 def test_a_command_that_cannot_be_run_is_named(window, model):
     """If it fails, a typing mistake in the settings looks like a broken extension."""
     window.set("parrotlet.client.server", ["/nowhere/parrotlet-server"])
@@ -146,7 +156,7 @@ def test_what_is_shown_and_taken_is_counted_once(window, model):
     window.sees("st = 1\n    return first")
     window.press("Control+ArrowRight")
     window.holds("def f():\n    first")
-    window.press("Control+Alt+ArrowRight")
+    window.press("Control+ArrowDown")
     window.holds("def f():\n    first = 1\n")
     window.sees("    return first")
     window.press("Tab")  # indents, as VS Code has it: typed as suggested
@@ -192,6 +202,9 @@ def test_why_nothing_is_shown_is_told(window, model):
     assert "The model had nothing to suggest" in told
     assert "Parrotlet is on for this file" in told
     assert SERVER in told
+    window.clicks_on_page("All Actions")
+    window.page.locator(".quick-input-list").get_by_text("Why is nothing shown?").wait_for()
+    window.press("Escape")
     window.run("parrotlet.toggle")
     window.is_status("Parrotlet, off everywhere")
     window.run("parrotlet.whyNothing")

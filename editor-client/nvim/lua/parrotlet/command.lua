@@ -111,6 +111,10 @@ local subcommands = {
   restart = {
     run = function()
       require('parrotlet.client').restart()
+      local status = require('parrotlet.status').get()
+      if status.state == 'error' then
+        complain(status.reason)
+      end
     end,
   },
   log = {

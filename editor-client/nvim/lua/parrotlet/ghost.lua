@@ -74,6 +74,16 @@ local function draw_among(bufnr, rest, hint, column)
   end
 end
 
+--- Scrolls, if the window ends before so many lines below the cursor's.
+---@param n_lines integer
+local function make_room(n_lines)
+  local missing = vim.fn.winline() + n_lines - vim.api.nvim_win_get_height(0)
+  if missing > 0 then
+    local view = vim.fn.winsaveview()
+    vim.fn.winrestview({ topline = math.min(view.topline + missing, view.lnum) })
+  end
+end
+
 --- Draws several lines. What stands behind the cursor would go to the end of the last one, so it is
 --- shown there, and hidden where it stands.
 local function draw_lines(bufnr, rest, lines, hint, column)
@@ -94,6 +104,7 @@ local function draw_lines(bufnr, rest, lines, hint, column)
     virt_text_pos = behind ~= '' and 'overlay' or 'inline',
     virt_lines = virt_lines,
   })
+  make_room(#virt_lines)
 end
 
 --- Draws a rest in place of what was drawn.

@@ -4,6 +4,15 @@
 --- there is one. The rest are the functions for mappings and status lines.
 local config = require('parrotlet.config')
 
+--- For mappings; each says whether there was anything to do.
+---@class parrotlet.Api
+---@field accept fun(): boolean Takes what is shown.
+---@field accept_word fun(): boolean Takes its next word.
+---@field accept_line fun(): boolean Takes the rest of its line.
+---@field next fun(): boolean Shows the next alternative.
+---@field previous fun(): boolean Shows the one before.
+---@field dismiss fun(): boolean Hides what is shown.
+---@field suggest fun(): boolean Asks for a suggestion.
 local M = {}
 
 --- Whether setup() has been called.
@@ -74,8 +83,7 @@ local function consider(group, bufnr)
 end
 
 --- Listens for files, and for switches.
-local function listen()
-  local group = vim.api.nvim_create_augroup('parrotlet', { clear = true })
+local function listen(group)
   is_prepared = false
   vim.api.nvim_create_autocmd('FileType', {
     group = group,
@@ -113,8 +121,9 @@ function M.setup(given)
   M.is_set_up = true
   local options, complaint = config.resolve(given)
   config.options = options
+  local group = vim.api.nvim_create_augroup('parrotlet', { clear = true })
   if options then
-    listen()
+    listen(group)
   else
     require('parrotlet.message').complain(assert(complaint))
   end
@@ -142,8 +151,7 @@ function M.is_shown()
   return current ~= nil and current:shown() ~= nil
 end
 
--- For mappings: accept(), accept_word(), accept_line(), next(), previous(), dismiss(), suggest().
--- Each says whether there was anything to do.
+-- The functions for mappings are found when they are first called.
 return setmetatable(M, {
   __index = function(_, name)
     if config.defaults.keys[name] ~= nil then

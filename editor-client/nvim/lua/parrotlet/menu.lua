@@ -6,6 +6,7 @@
 local M = {}
 
 local SNIPPET = 2 -- an lsp.InsertTextFormat
+local BLINK_WINDOW = 'blink.cmp.completion.windows.menu' -- the module of blink.cmp's
 local CMP_FILETYPE = 'cmp_menu' -- of the window that nvim-cmp draws
 local DRAWING = vim.api.nvim_create_namespace('parrotlet.menu')
 
@@ -54,8 +55,9 @@ local menus = {
   },
   {
     is_open = function()
-      local blink = package.loaded['blink.cmp']
-      return blink ~= nil and blink.is_menu_visible()
+      -- Asked before it is set up, it would load its window with the wrong options.
+      local is_set_up = package.loaded[BLINK_WINDOW] ~= nil
+      return is_set_up and package.loaded['blink.cmp'].is_menu_visible()
     end,
     selected = function()
       local item = package.loaded['blink.cmp'].get_selected_item()

@@ -10,6 +10,9 @@ local requests = require('parrotlet.request')
 local suggestions = require('parrotlet.suggestion')
 local switch = require('parrotlet.switch')
 
+--- The command of a suggestion that repeats somebody's text; its title says whose.
+local SOURCE_COMMAND = 'parrotlet.source'
+
 ---@class parrotlet.Session
 ---@field bufnr integer
 ---@field seen? parrotlet.Place The last that was looked at.
@@ -206,10 +209,13 @@ end
 ---@param how 'whole'|'word'|'line'
 function Session:took(suggestion, piece, how)
   self:tell('parrotlet/didAccept', { characters = vim.fn.strchars(piece), how = how })
-  local running = client.get(self.bufnr)
-  if suggestion.command and running then
-    running:exec_cmd(suggestion.command, { bufnr = self.bufnr })
+  local command, running = suggestion.command, client.get(self.bufnr)
+  if command and running then
     suggestion.command = nil
+    running:exec_cmd(command, { bufnr = self.bufnr })
+    if command.command == SOURCE_COMMAND then
+      message.tell('what you took ' .. command.title)
+    end
   end
   self:look()
 end

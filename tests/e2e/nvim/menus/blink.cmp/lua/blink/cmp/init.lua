@@ -2,6 +2,8 @@
 --- and its users configure, named as in its `lua/blink/cmp/init.lua` and `completion/list.lua`.
 local cmp = {}
 
+package.loaded['blink.cmp.completion.windows.menu'] = {}
+
 local provider
 local items, selected = {}, nil
 
