@@ -12,21 +12,15 @@ import {
   CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, RevealOutputChannelOn,
   type LanguageClientOptions, type Middleware,
 } from 'vscode-languageclient/node';
+import { SCHEMES } from './editors';
 import type { Found } from './finding';
 import type { Log } from './log';
 import { listOf, SECTION, serverSettings } from './settings';
 import type { StatusOfServer } from './status';
 import type { Suggestions } from './suggestions';
 
-/** Where documents come from that a person writes in: not, say, old versions in a comparison. */
-const SCHEMES = ['file', 'untitled', 'vscode-notebook-cell', 'vscode-vfs'];
 const STOP_MS = 2000;
 const GRACE_MS = 500;
-
-/** Says whether a document is one that a person writes in. */
-export function isWritten(document: vscode.TextDocument): boolean {
-  return SCHEMES.includes(document.uri.scheme);
-}
 
 /** What a run needs of the rest of the extension. */
 export interface Surroundings {

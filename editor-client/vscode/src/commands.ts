@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { chooseEagerness, chooseExtent } from './choosing';
+import { currentEditor, focusEditor } from './editors';
 import { explain } from './explain';
 import { installServer } from './installing';
 import type { Log } from './log';
@@ -40,11 +41,11 @@ function ofSuggestions(parts: Parts): Record<string, Action> {
   const { suggestions, power, lifecycle, pages, status } = parts;
   return {
     ask: async () => {
-      const document = vscode.window.activeTextEditor?.document;
-      const off = document && power.whyOff(document);
+      const off = power.whyOff(currentEditor()?.document);
       if (off !== undefined) {
         void vscode.window.showInformationMessage(`Parrotlet is ${off}.`);
       } else if (lifecycle.running?.isRunning === true) {
+        await focusEditor();
         await suggestions.ask();
       } else {
         await hint(lifecycle);

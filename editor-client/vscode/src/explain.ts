@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import type { Client } from './client';
+import { currentEditor } from './editors';
 import type { Found } from './finding';
 import { escaped, table, type Button, type Pages } from './page';
 import { listOf } from './settings';
@@ -93,7 +94,7 @@ function leadOf(checks: readonly Check[], last: Explanation | undefined): string
 }
 
 function checked({ power, status, client }: Facts): Check[] {
-  const document = vscode.window.activeTextEditor?.document;
+  const document = currentEditor()?.document;
   const server: Check = {
     holds: client !== undefined && status.isWell,
     text: status.isWell
@@ -102,7 +103,7 @@ function checked({ power, status, client }: Facts): Check[] {
     help: ['Restart Server', 'parrotlet.restartServer'],
   };
   if (document === undefined) {
-    return [server, { holds: false, text: 'no file is open in the active editor' }];
+    return [server, { holds: false, text: 'no file is open to suggest in' }];
   }
   const off = power.whyOff(document);
   const silent = power.whySilent(document);

@@ -1,6 +1,7 @@
 /** The menu behind the status bar item: all actions, those first that fit the moment. */
 
 import * as vscode from 'vscode';
+import { currentEditor } from './editors';
 import { modelNow } from './models';
 import { isTrue, listOf, textOf } from './settings';
 import type { Status } from './status';
@@ -41,8 +42,8 @@ function entries(power: Switch): Entry[] {
 }
 
 function switches(power: Switch): Entry[] {
-  const document = vscode.window.activeTextEditor?.document;
-  const off = document && power.whyOff(document);
+  const document = currentEditor()?.document;
+  const off = power.whyOff(document);
   const turn = isTrue('enabled', document) ? 'Turn off' : 'Turn on';
   const list = [
     separator(off === undefined ? 'On here' : `Now ${off}`),

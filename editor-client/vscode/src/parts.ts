@@ -1,7 +1,7 @@
 /** The parts of the extension, put together. */
 
 import * as vscode from 'vscode';
-import { isWritten } from './client';
+import { currentEditor, followEditors } from './editors';
 import { sentence, type Explanation } from './explain';
 import { readInstallation, type Installation } from './finding';
 import { Lifecycle } from './lifecycle';
@@ -27,6 +27,7 @@ export interface Parts {
 
 /** Makes all of them; the server is not started yet. */
 export async function makeParts(context: vscode.ExtensionContext): Promise<Parts> {
+  context.subscriptions.push(followEditors());
   const log = new Log();
   const installation = await readInstallation(context);
   const power = new Switch(context.globalState);
@@ -60,8 +61,6 @@ export async function hint(lifecycle: Lifecycle): Promise<void> {
 }
 
 function whyOff(power: Switch): string | undefined {
-  const document = vscode.window.activeTextEditor?.document;
-  const isHere = document !== undefined && isWritten(document);
-  const off = isHere ? power.whyOff(document) : undefined;
+  const off = power.whyOff(currentEditor()?.document);
   return off ?? (power.isSnoozing ? power.untilWhen : undefined);
 }

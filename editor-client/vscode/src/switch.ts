@@ -7,6 +7,7 @@
 
 import { isAbsolute, sep } from 'node:path';
 import * as vscode from 'vscode';
+import { currentEditor } from './editors';
 import { everyOwn, isTrue, listOf, SECTION } from './settings';
 
 const SNOOZED_UNTIL = 'snoozedUntil';
@@ -25,12 +26,19 @@ export class Switch implements vscode.Disposable {
     this.sleep();
   }
 
-  /** Returns why nothing is ever suggested in a document, as "off …"; undefined if something is. */
-  whyOff(document: vscode.TextDocument): string | undefined {
-    const language = document.languageId;
+  /**
+   * Returns why nothing is ever suggested in a document, as "off …"; undefined if something is.
+   *
+   * @param document undefined for none in particular
+   */
+  whyOff(document: vscode.TextDocument | undefined): string | undefined {
     if (!isTrue('enabled', document)) {
       return whereOff(document);
     }
+    if (document === undefined) {
+      return undefined;
+    }
+    const language = document.languageId;
     if (!listOf('languages').includes(language)) {
       return `off for the language ${language}`;
     }
@@ -118,7 +126,7 @@ export async function toggleAutomatic(): Promise<void> {
 
 /** Turns suggestions on or off for the language of the active editor. */
 export async function toggleLanguage(): Promise<void> {
-  const language = vscode.window.activeTextEditor?.document.languageId;
+  const language = currentEditor()?.document.languageId;
   if (language !== undefined) {
     const languages = toggled(listOf('languages'), language);
     await update('languages', languages, vscode.ConfigurationTarget.Global);
@@ -127,7 +135,7 @@ export async function toggleLanguage(): Promise<void> {
 
 /** Turns suggestions on or off for the file of the active editor, in the user's own settings. */
 export async function toggleFile(): Promise<void> {
-  const document = vscode.window.activeTextEditor?.document;
+  const document = currentEditor()?.document;
   if (document === undefined) {
     return;
   }
@@ -168,10 +176,10 @@ function escaped(path: string): string {
   return path.replaceAll(/[*?[\]{}]/g, '[$&]');
 }
 
-function whereOff(document: vscode.TextDocument): string {
+function whereOff(document: vscode.TextDocument | undefined): string {
   const found = vscode.workspace.getConfiguration(SECTION, document).inspect('client.enabled');
   const ofLanguage = [found?.globalLanguageValue, found?.workspaceLanguageValue];
-  if (ofLanguage.includes(false)) {
+  if (document !== undefined && ofLanguage.includes(false)) {
     return `off for the language ${document.languageId}`;
   }
   const isOfWorkspace = [found?.workspaceValue, found?.workspaceFolderValue].includes(false);

@@ -1,7 +1,7 @@
 /** What the extension does by itself: starts the server when it is needed, and follows changes. */
 
 import * as vscode from 'vscode';
-import { isWritten } from './client';
+import { isWritten } from './editors';
 import { watchPython } from './finding';
 import type { Parts } from './parts';
 import { listOf, SECTION, serverSettings } from './settings';

@@ -120,18 +120,30 @@ def editor(_editor_with_menu, model, tmp_path):
     return editor
 
 
+SELECTED = "return (require('parrotlet.menu').selection(...) or {}).text or ''"
+
+
+def select(editor, kind, item):
+    """Selects an item; a menu that draws itself anew may forget that and begin at the first."""
+    typed = editor.lines[0]
+    before = ITEMS[ITEMS.index(item) - 1]
+    if editor.lua(SELECTED, typed) == before:
+        editor.keys(kind.next_key)
+    return editor.lua(SELECTED, typed) != before
+
+
 def test_the_suggestion_goes_on_behind_the_selected_item(editor, kind):
     """If it fails, ghost text and menu contradict each other."""
-    editor.keys(kind.next_key)
+    editor.until(lambda: select(editor, kind, "appendleft"), "the second item")
     editor.wait_for_ghost("pendleft(first)")
     assert editor.lines == ["items.ap"]
 
 
 def test_an_item_that_is_something_else_hides_it(editor, kind):
     """If it fails, ghost text stands behind a menu that would replace it."""
-    editor.keys(kind.next_key)
+    editor.until(lambda: select(editor, kind, "appendleft"), "the second item")
     editor.wait_for_ghost("pendleft(first)")
-    editor.keys(kind.next_key)
+    editor.until(lambda: select(editor, kind, "remap"), "the third item")
     editor.wait_for_no_ghost()
     assert editor.lines == ["items.ap"]
 

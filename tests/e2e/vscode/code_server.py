@@ -22,7 +22,7 @@ DRIVER = Path(__file__).parent / "driver"
 CODE_SERVER = ROOT / ".tools" / "code-server" / "run"
 INSTALL = "bash editor-client/vscode/scripts/install-code-server.sh .tools/code-server"
 BROWSER = "chromium"
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 POLL_S = 0.02
 
 # What would disturb: other things that pop up, and what reaches for the network.

@@ -8,60 +8,22 @@ import urllib.request
 
 import psutil
 from code_server import DEADLINE_S, QUIET, until
+from page_scripts import (
+    GHOST,
+    IDLE,
+    IS_FOCUSED,
+    IS_IN_CELL,
+    N_EDITORS_WITH_GHOST,
+    OPEN_NOTEBOOK,
+    RESET,
+    SHOW,
+    WATCH_GHOSTS,
+    WATCH_STATUSES,
+    WATCHED_GHOSTS,
+    WATCHED_STATUSES,
+)
 from playwright.sync_api import Error
 
-# What is painted as ghost text: behind the cursor, and in lines of its own below.
-GHOST = """() => {
-  const editor = document.activeElement?.closest('.monaco-editor')
-    ?? document.querySelector('.editor-group-container.active .monaco-editor');
-  if (!editor) { return ''; }
-  const plain = (text) => text.replaceAll('\\u00a0', ' ').replaceAll('\\u200c', '');
-  const inline = [...editor.querySelectorAll(
-    '.ghost-text-decoration, .ghost-text-decoration-preview')]
-    .sort((a, b) => a.getBoundingClientRect().left - b.getBoundingClientRect().left)
-    .map((node) => plain(node.textContent));
-  const below = [...editor.querySelectorAll('.suggest-preview-text .view-line')]
-    .map((node) => plain(node.textContent));
-  return [inline.join(''), ...below].join('\\n');
-}"""
-
-IS_FOCUSED = """(name) => {
-  const active = document.activeElement?.closest('.editor-group-container.active .monaco-editor');
-  return decodeURIComponent(active?.dataset.uri ?? '').split(/[:/]/).at(-1) === name;
-}"""
-
-RESET = """
-  const run = (command) => vscode.commands.executeCommand(command);
-  const isAnyOpen = () => vscode.window.tabGroups.all.some((group) => group.tabs.length > 0);
-  while (isAnyOpen()) {
-    await run('workbench.action.revertAndCloseActiveEditor'); // asks nothing
-  }
-  await run('workbench.action.editorLayoutSingle');
-  await run('workbench.action.closePanel');
-  await run('notifications.clearAll');
-  await run('parrotlet.wake');
-  const { packageJSON } = vscode.extensions.getExtension('parrotlet.parrotlet');
-  const pages = packageJSON.contributes.configuration.map((page) => page.properties);
-  const { Global, Workspace } = vscode.ConfigurationTarget;
-  const changed = [];
-  const names = new Set([given.settings, ...pages].flatMap((some) => Object.keys(some)));
-  for (const name of names) {
-    const configuration = vscode.workspace.getConfiguration();
-    const { globalValue, workspaceValue } = configuration.inspect(name);
-    const wanted = given.settings[name];
-    if (workspaceValue !== undefined) {
-      await configuration.update(name, undefined, Workspace);
-      changed.push(name);
-    }
-    if (JSON.stringify(globalValue) !== JSON.stringify(wanted)) {
-      await configuration.update(name, wanted, Global);
-      changed.push(name);
-    }
-  }
-  return changed;"""
-
-# VS Code makes the parts of a new editor, those for ghost text too, when there is nothing to do.
-IDLE = "() => new Promise((done) => requestIdleCallback(done))"
 SETTLED_MS = 400
 RESTARTING = {"parrotlet.client.server"}
 
@@ -71,6 +33,7 @@ class Window:
 
     def __init__(self, code_server, page, folder):
         self.page, self.folder = page, folder
+        page.set_default_timeout(1000 * DEADLINE_S)
         known = code_server.drivers
         page.goto(f"{code_server.url}/?folder={urllib.parse.quote(str(folder))}")
         self._driver, self._host = until(
@@ -93,6 +56,7 @@ class Window:
 
     def page_says(self, title):
         """Returns the text of one of the extension's own pages, once it is there."""
+
         def text():
             for frame in self.page.frames:
                 with contextlib.suppress(Error):  # it is being replaced
@@ -104,6 +68,7 @@ class Window:
 
     def clicks_on_page(self, button):
         """Clicks a button of the extension's own page."""
+
         def click():
             for frame in self.page.frames:
                 with contextlib.suppress(Error):
@@ -153,7 +118,7 @@ class Window:
         self.is_status("Parrotlet, ready", "Parrotlet, idle")
 
     def open(self, text, name):
-        """Writes a file, opens it, and puts the cursor where ``|`` stands in the text, or at the end."""
+        """Writes a file and opens it; the cursor is where ``|`` stands in the text, or behind it."""
         path = self.folder / name
         before, _, behind = text.partition("|")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,19 +128,7 @@ class Window:
 
     def show(self, path, offset, column=1):
         """Shows a file in one of the columns; keys go there when this returns."""
-        place = self.api(
-            """
-            const uri = vscode.Uri.file(given.path);
-            const document = await vscode.workspace.openTextDocument(uri);
-            const place = document.positionAt(given.offset);
-            await vscode.window.showTextDocument(document, {
-              preview: false, viewColumn: given.column, selection: new vscode.Range(place, place),
-            });
-            return `Ln ${place.line + 1}, Col `;""",
-            path=str(path),
-            offset=offset,
-            column=column,
-        )
+        place = self.api(SHOW, path=str(path), offset=offset, column=column)
         shown = self.page.locator("#status\\.editor\\.selection")
         until(lambda: place in (shown.text_content() or ""), f"the cursor at {place}")
         self.waits_for_focus(path.name)
@@ -187,20 +140,8 @@ class Window:
 
     def open_notebook(self, cells):
         """Opens a notebook of Python cells, and begins to edit the last."""
-        self.api(
-            """
-            const cells = given.cells.map((text) => new vscode.NotebookCellData(
-              vscode.NotebookCellKind.Code, text, 'python'));
-            const data = new vscode.NotebookData(cells);
-            const notebook = await vscode.workspace.openNotebookDocument('jupyter-notebook', data);
-            const last = new vscode.NotebookRange(cells.length - 1, cells.length);
-            await vscode.window.showNotebookDocument(notebook, { selections: [last] });
-            await vscode.commands.executeCommand('notebook.cell.edit');""",
-            cells=cells,
-        )
-        self.page.wait_for_function(
-            "() => document.activeElement?.closest('.cell .monaco-editor') !== null"
-        )
+        self.api(OPEN_NOTEBOOK, cells=cells)
+        self.page.wait_for_function(IS_IN_CELL)
         self.page.evaluate(IDLE)
 
     @property
@@ -252,10 +193,7 @@ class Window:
     @property
     def n_editors_with_ghost(self):
         """How many editors paint ghost text."""
-        return self.page.evaluate(
-            "() => [...document.querySelectorAll('.editor-instance')]"
-            ".filter((one) => one.querySelector('.ghost-text-decoration')).length"
-        )
+        return self.page.evaluate(N_EDITORS_WITH_GHOST)
 
     def sees(self, ghost):
         """Waits for ghost text."""
@@ -277,19 +215,11 @@ class Window:
 
     def watch_ghosts(self):
         """Begins to take down what is painted, frame by frame."""
-        self.page.evaluate(
-            "(ghost) => { const now = eval(ghost); window.seenGhosts = [];"
-            " const look = () => { const text = now();"
-            " if (text !== window.seenGhosts.at(-1)) { window.seenGhosts.push(text); }"
-            " window.ghostWatch = requestAnimationFrame(look); }; look(); }",
-            GHOST,
-        )
+        self.page.evaluate(WATCH_GHOSTS, GHOST)
 
     def watched_ghosts(self):
         """Returns each ghost text that was painted, in order, and stops watching."""
-        return self.page.evaluate(
-            "() => { cancelAnimationFrame(window.ghostWatch); return window.seenGhosts; }"
-        )
+        return self.page.evaluate(WATCHED_GHOSTS)
 
     @property
     def status(self):
@@ -317,8 +247,15 @@ class Window:
         mark.mkdir()
         action = self.page.locator(".quick-input-action", has_text=button)
         action.wait_for()
-        self.page.locator(".quick-input-widget input.input").fill(f"{path}/")
-        self.page.locator(".quick-input-list .monaco-list-row", has_text=mark.name).wait_for()
+        box = self.page.locator(".quick-input-widget input.input")
+        row = self.page.locator(".quick-input-list .monaco-list-row", has_text=mark.name)
+
+        def is_there():
+            if box.input_value() != f"{path}/":
+                box.fill(f"{path}/")  # again, if the dialog has put its own there meanwhile
+            return row.count()
+
+        until(is_there, f"the content of {path}")
         action.locator("a, .monaco-button").first.click()
         action.wait_for(state="hidden")
 
@@ -344,20 +281,11 @@ class Window:
 
     def watch_statuses(self):
         """Begins to take down what stands in the status bar."""
-        self.page.evaluate(
-            "() => { window.seenStatuses = new Set();"
-            " const bar = document.querySelector('.part.statusbar');"
-            " const look = () => window.seenStatuses.add(bar.textContent);"
-            " window.statusWatch = new MutationObserver(look);"
-            " window.statusWatch.observe(bar, "
-            "{ subtree: true, childList: true, characterData: true }); }"
-        )
+        self.page.evaluate(WATCH_STATUSES)
 
     def watched_statuses(self):
         """Returns each text that stood in the status bar."""
-        return self.page.evaluate(
-            "() => { window.statusWatch.disconnect(); return [...window.seenStatuses]; }"
-        )
+        return self.page.evaluate(WATCHED_STATUSES)
 
     @property
     def notices(self):

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.extend(str(Path(__file__).parents[depth]) for depth in (0, 1))
 
 from code_server import EXTENSION, CodeServer, browser_path, needed, until
-from scripted import ScriptedModel
 from code_window import Window
+from scripted import ScriptedModel
 
 # A user's folder may be called anything.
 FOLDER = "mein Ordner für Ωδή 🦜"

@@ -1,7 +1,6 @@
 """A machine that has never seen Parrotlet: what a new user does, and what is found where."""
 
 import json
-import os
 import zipfile
 from pathlib import Path
 

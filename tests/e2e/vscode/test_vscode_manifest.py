@@ -72,7 +72,7 @@ def test_every_command_is_there_and_nothing_else_is_called(manifest):
     sources = "\n".join(path.read_text() for path in (EXTENSION / "src").glob("*.ts"))
     for command in contributed:
         name = command.removeprefix("parrotlet.")
-        assert re.search(rf"^    {name}(:|,)", sources, re.M), command
+        assert re.search(rf"^    {name}(:|,)", sources, re.MULTILINE), command
     used = set(re.findall(r"command:(parrotlet\.\w+)", json.dumps(manifest)))
     used |= {one["command"] for one in manifest["contributes"]["keybindings"]}
     used |= {f"parrotlet.{name}" for name in re.findall(r"entry\('[\w-]+', .+?, '(\w+)'", sources)}

@@ -1,4 +1,4 @@
-"""Switching models from the menu, with the bundled model as the real thing; and whose text it is."""
+"""Switching models from the menu, the bundled one being real; and being told whose text it is."""
 
 import shutil
 import sys

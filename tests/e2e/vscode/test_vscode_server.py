@@ -1,4 +1,4 @@
-"""The server's life as a user of VS Code sees it: slow, dead, gone, restarted, and what it tells."""
+"""The server's life as users of VS Code see it: slow, dead, gone, restarted, and what it tells."""
 
 import os
 import re

@@ -35,9 +35,7 @@ def test_windows_line_ends_stay_and_are_those_of_what_is_taken(window, model):
     window.press("Enter")
     window.sees("a = 1\n    return a")
     window.press("Tab")
-    window.holds(
-        "import os\r\n\r\n\r\ndef f():\r\n    a = 1\r\n    return a\r\n\r\n\r\nf()\r\n"
-    )
+    window.holds("import os\r\n\r\n\r\ndef f():\r\n    a = 1\r\n    return a\r\n\r\n\r\nf()\r\n")
 
 
 def test_tabs_stay_tabs(window, model):
