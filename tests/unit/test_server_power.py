@@ -48,16 +48,16 @@ async def test_a_paused_server_answers_who_asks_and_tells_why(monkeypatch):
     from server.service import State
     from server.settings import Settings
 
-    server = Server({})
-    server.protocol.server_capabilities = types.ServerCapabilities()
-    server.settings = Settings(pause_on_battery=True)
     told, asked = [], []
-    server.service = SimpleNamespace(
+    service = SimpleNamespace(
         state=State.IDLE,
         tell_state=lambda state, reason: told.append((state, reason)),
         submit=lambda request: asked.append(request) or pytest.fail("asked"),
         tell=lambda known: None,
     )
+    server = Server({}, service)
+    server.protocol.server_capabilities = types.ServerCapabilities()
+    server.settings = Settings(pause_on_battery=True)
     monkeypatch.setattr(server._power, "is_on_battery", lambda: True)
     server.documents["file:///a.py"] = Document("x", 1)
     at = types.Position(0, 1)

@@ -56,6 +56,7 @@ export class Lifecycle {
 
   /** Starts another server if one is found in another place than the one that runs. */
   async lookAgain(): Promise<void> {
+    await (this.next ?? this.now);
     const found = await findServer(this.installation);
     if ('command' in found && found.command !== this.found?.command) {
       await this.restart();
@@ -70,6 +71,7 @@ export class Lifecycle {
 
   private replace(): Promise<void> {
     this.isWanted = true;
+    this.isMissed = false;
     this.next ??= this.now.then(() => {
       this.next = undefined;
       this.now = this.start();
@@ -86,7 +88,6 @@ export class Lifecycle {
       return;
     }
     this.around.report({ state: 'starting', reason: null });
-    this.isMissed = false;
     this.named = listOf('server');
     const found = await findServer(this.installation);
     if ('reason' in found) {

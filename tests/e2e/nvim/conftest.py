@@ -1,20 +1,8 @@
 """Neovims: one of each version that lasts, with one server, and ones of a test's own."""
 
 import pytest
-from nvim_editor import VERSIONS, Editor, setup
+from nvim_editor import VERSIONS, Editor, made_anew, setup
 from scripted import ScriptedModel
-
-RESET = """
-local init = ...
-vim.cmd.stopinsert()
-pcall(vim.cmd.only, { bang = true })
-vim.cmd('silent! %bwipeout!')
-vim.g.parrotlet_enabled = nil
-require('parrotlet.switch').wake()
-vim.cmd('messages clear')
-assert(loadstring(init))()
-_G.said, _G.states, _G.asked, _G.called_off = {}, {}, 0, 0
-"""
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
@@ -49,13 +37,6 @@ def _lasting_editor(version, lasting_model, tmp_path_factory):
 def editor(_lasting_editor, model, tmp_path):
     """A Neovim as a user has it, with nothing open, and its server."""
     return made_anew(_lasting_editor, model, tmp_path)
-
-
-def made_anew(editor, model, folder):
-    """Returns an editor as it was when it was started, for files in a folder."""
-    editor.folder = folder
-    editor.lua(RESET, setup(settings=model.settings))
-    return editor
 
 
 @pytest.fixture

@@ -51,6 +51,17 @@ for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, id, 0, -1, { details = tr
 end
 return table.concat(out, '|')
 """
+RESET = """
+local init = ...
+vim.cmd.stopinsert()
+pcall(vim.cmd.only, { bang = true })
+vim.cmd('silent! %bwipeout!')
+vim.g.parrotlet_enabled = nil
+require('parrotlet.switch').wake()
+vim.cmd('messages clear')
+assert(loadstring(init))()
+_G.said, _G.states, _G.asked, _G.called_off = {}, {}, 0, 0
+"""
 OWN, BUILT_IN = "parrotlet.ghost", "nvim.lsp.inline_completion"  # whose ghost text
 
 
@@ -231,3 +242,10 @@ class Editor:
     @property
     def states(self):
         return self.lua("return _G.states")
+
+
+def made_anew(editor, model, folder):
+    """Returns an editor as it was when it was started, for files in a folder."""
+    editor.folder = folder
+    editor.lua(RESET, setup(settings=model.settings))
+    return editor

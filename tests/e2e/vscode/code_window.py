@@ -118,7 +118,7 @@ class Window:
         self.is_status("Parrotlet, ready", "Parrotlet, idle")
 
     def open(self, text, name):
-        """Writes a file and opens it; the cursor is where ``|`` stands in the text, or behind it."""
+        """Writes a file and opens it; the cursor is where ``|`` stands in it, or at its end."""
         path = self.folder / name
         before, _, behind = text.partition("|")
         path.parent.mkdir(parents=True, exist_ok=True)
