@@ -19,8 +19,13 @@ class Debounce:
         """Takes down how long a suggestion took, from its beginning."""
         self._mean_ms += _NEWEST * (ms - self._mean_ms)
 
-    def seconds(self, *, most_ms: float) -> float:
-        """Returns how long to wait before the next, in seconds."""
+    def seconds(self, *, most_ms: float, quiet_s: float = 0.0) -> float:
+        """Returns how much longer to wait before the next, in seconds.
+
+        Args:
+            most_ms: The longest wait.
+            quiet_s: How long no key has come already.
+        """
         if self._mean_ms <= _SOON_MS:
             return 0.0
-        return min(most_ms, _SHARE * self._mean_ms) / 1000
+        return max(0.0, min(most_ms, _SHARE * self._mean_ms) / 1000 - quiet_s)

@@ -123,10 +123,15 @@ class CompletionService:
         if self._worker is not None:
             self._worker.send(_known_message(known))
 
-    def submit(self, request: CompletionRequest) -> Ticket:
+    def submit(self, request: CompletionRequest, *, quiet_s: float = 0.0) -> Ticket:
         """Sends a request, in place of an older one for the same document.
 
         One that is under way for the very same place, because it was computed ahead, is taken.
+
+        Args:
+            request: What is asked.
+            quiet_s: How long its document has not been changed: an editor may have waited for the
+                next key already.
         """
         ahead = self._newest.get(request.document)
         if ahead is not None and ahead.request == request and not ahead.is_lost:
@@ -142,7 +147,8 @@ class CompletionService:
             self._newest[request.document] = ticket
         if self.state in {State.READY, State.IDLE}:
             self.tell_state(State.BUSY)
-        worker.send({"id": ticket.number, "request": request_to_json(_shortened(request))})
+        asked = request_to_json(_shortened(request))
+        worker.send({"id": ticket.number, "request": asked, "quiet_s": quiet_s})
         return ticket
 
     def supersede(self, document: str) -> None:

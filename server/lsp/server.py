@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 import json
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ class Server(LanguageServer):
         self._roots: list[Path] = []
         self._knowledge = Knowledge([], ())
         self._offered: dict[str, _Offered] = {}
+        self._changed_s: dict[str, float] = {}  # when each document was changed last
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned: set[str] = set()
         self._loading = Loading(self)
@@ -136,6 +138,7 @@ class Server(LanguageServer):
         self.service.supersede(uri)
         self.documents.pop(uri, None)
         self._offered.pop(uri, None)
+        self._changed_s.pop(uri, None)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Applies a document's changes; if they take a suggestion, the next one is begun."""
@@ -145,6 +148,7 @@ class Server(LanguageServer):
             self.warn_once(uri, "ignored a change to a document that is not open")
             return
         self.service.supersede(uri)
+        self._changed_s[uri] = time.monotonic()
         self.documents[uri] = self.documents.pop(uri)
         for change in params.content_changes:
             if isinstance(change, types.TextDocumentContentChangePartial):
@@ -195,7 +199,8 @@ class Server(LanguageServer):
             return []
         version = document.version
         request = self._request(uri, document, place, is_asked_for=is_asked_for)
-        ticket = self.service.submit(request)
+        quiet_s = time.monotonic() - self._changed_s.get(uri, 0.0)
+        ticket = self.service.submit(request, quiet_s=quiet_s)
         try:
             result = await asyncio.shield(asyncio.wrap_future(ticket.future))
         except asyncio.CancelledError:

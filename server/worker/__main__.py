@@ -123,7 +123,7 @@ class Worker:
         stop = self._stops[number]
         away = None
         try:
-            result = self._complete(message["request"], stop)
+            result = self._complete(message["request"], message["quiet_s"], stop)
         except WriterAwayError as error:
             result = CompletionResult(reason=str(error))
             away = str(error) if error.is_new else None
@@ -135,7 +135,9 @@ class Worker:
         told = result_to_json(result)
         return {"id": number, "result": told, "is_stopped": stop.is_set(), "away": away}
 
-    def _complete(self, values: Mapping[str, Any], stop: threading.Event) -> CompletionResult:
+    def _complete(
+        self, values: Mapping[str, Any], quiet_s: float, stop: threading.Event
+    ) -> CompletionResult:
         if self._completer is None:
             return CompletionResult(reason="there is no model")
         if stop.is_set():
@@ -143,7 +145,7 @@ class Worker:
         request = request_from_json(values, self._known)
         if not (request.is_asked_for or self._completer.is_typed_through(request)):
             most_ms = self._completer.settings.suggestion.max_debounce_ms
-            if stop.wait(self._debounce.seconds(most_ms=most_ms)):
+            if stop.wait(self._debounce.seconds(most_ms=most_ms, quiet_s=quiet_s)):
                 return CompletionResult(reason=SUPERSEDED)
         result = self._completer.complete(request, stop.is_set)
         if not result.is_rest and not stop.is_set():

@@ -53,7 +53,7 @@ def measured(version, lines):
         editor = Editor(version, Path(home), setup(settings=SETTINGS), size=(110, 40))
         try:
             editor.open("\n".join(lines[:CONTEXT_LINES]) + "\n", "wrapping.py")
-            editor.nvim.command("setlocal indentexpr= noautoindent")
+            editor.command("setlocal indentexpr= noautoindent")
             everything, asked = [], []
             for line in filter(str.strip, lines[CONTEXT_LINES:]):
                 indentation = line[: len(line) - len(line.lstrip())]
@@ -81,7 +81,7 @@ def press(editor, key, typed):
         )
 
     since = time.perf_counter()
-    editor.nvim.input("<lt>" if key == "<" else key)
+    editor.input("<lt>" if key == "<" else key)
     try:
         took_ms = 1000 * (editor.screen.wait_for(is_shown, PATIENCE_S).at - since)
     except AssertionError:

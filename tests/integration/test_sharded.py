@@ -41,7 +41,7 @@ def test_a_sharded_run_goes_on_however_many_processes_there_are(
     arguments = [config_file, f"paths.run={run}"]
     for steps, processes, settings in (
         (3, 2, [SHARDED]),
-        (6, 3, [SHARDED]),
+        (6, 4, [SHARDED]),
         (99, 1, []),
     ):
         stop = f"pretrain.stop_after_steps={steps}"

@@ -164,6 +164,8 @@ def test_waiting_pays_only_where_suggestions_take_long():
         debounce.took(2000)
     assert debounce.seconds(most_ms=150) == 0.15
     assert debounce.seconds(most_ms=0) == 0
+    assert 0.09 < debounce.seconds(most_ms=150, quiet_s=0.05) < 0.11
+    assert debounce.seconds(most_ms=150, quiet_s=9) == 0
     began = time.monotonic()
     for _ in range(60):
         debounce.took(10)

@@ -1,6 +1,5 @@
 """A real Neovim with the plugin, driven over its own protocol."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -8,13 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-import pynvim
+from connection import Connection
 from screen import Screen
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "editor-client" / "nvim"
 VERSIONS = ("0.11", "0.12")
 DEADLINE_S = 30.0
+POLL_S = 0.02
 
 # What is said to the user, and each request to the server as it goes its way.
 INIT = """
@@ -108,7 +108,7 @@ class Editor:
             stderr=subprocess.DEVNULL,
         )
         self.until(socket.exists, "Neovim's socket")
-        self.nvim = pynvim.attach("socket", path=str(socket))
+        self._connection = Connection(socket)
         self.screen = Screen(socket, *size)
 
     def _environment(self):
@@ -118,24 +118,31 @@ class Editor:
 
     @property
     def pid(self):
-        return self.nvim.eval("getpid()")
+        return self.lua("return vim.fn.getpid()")
 
     def close(self):
         """Leaves Neovim as a user does; called again, it does nothing."""
         if self._process.poll() is not None:
             return
-        with contextlib.suppress(OSError, EOFError):
-            self.nvim.command("qall!", async_=True)
+        self._connection.send("nvim_command", "qall!")
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(10)
         self.screen.close()
-        self.nvim.close()
+        self._connection.close()
 
     def lua(self, code, *arguments):
-        return self.nvim.exec_lua(code, *arguments)
+        return self._connection.request("nvim_exec_lua", code, arguments)
+
+    def command(self, words):
+        """Runs a command as from the command line."""
+        self._connection.request("nvim_command", words)
+
+    def input(self, keys):
+        """Sends keys, by Neovim's names for them."""
+        self._connection.request("nvim_input", keys)
 
     def until(self, condition, what, timeout_s=DEADLINE_S):
         """Polls until ``condition`` holds; fails with what was waited for and what is there."""
@@ -144,7 +151,7 @@ class Editor:
             value = condition()
             if value:
                 return value
-            time.sleep(0.01)
+            time.sleep(POLL_S)
         raise AssertionError(f"waited in vain for {what}; {self._situation()}")
 
     def _situation(self):
@@ -164,7 +171,7 @@ class Editor:
         """Opens a new file with a text and the cursor at its end; waits for the server."""
         path = self.write(name, text)
         self.lua("vim.cmd.edit({ vim.fn.fnameescape(...), bang = true })", str(path))
-        self.nvim.command("normal! G$")
+        self.command("normal! G$")
         self.wait_for_server()
         return path
 
@@ -188,9 +195,9 @@ class Editor:
             self.keys("<lt>" if character == "<" else character)
 
     def keys(self, keys):
-        """Sends keys by Neovim's names for them, and waits until they have been taken."""
-        self.nvim.input(keys)
-        self.nvim.eval("1")
+        """Sends keys, and waits until they have been taken."""
+        self.input(keys)
+        self.lua("")
 
     def wait_for_ghost(self, text):
         """Waits until exactly this ghost text stands in the buffer, and is painted."""
@@ -206,7 +213,7 @@ class Editor:
 
     @property
     def lines(self):
-        return list(self.nvim.current.buffer)
+        return self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)")
 
     @property
     def text(self):
@@ -215,7 +222,12 @@ class Editor:
     @property
     def cursor(self):
         """Row from 1 and column from 0, in bytes."""
-        return tuple(self.nvim.current.window.cursor)
+        return tuple(self.lua("return vim.api.nvim_win_get_cursor(0)"))
+
+    @property
+    def file(self):
+        """The current buffer's name."""
+        return self.lua("return vim.api.nvim_buf_get_name(0)")
 
     @property
     def status(self):

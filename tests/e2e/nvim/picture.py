@@ -48,7 +48,7 @@ def main(argv):
             editor.open(TEXT, "stack.py")
             editor.keys("o")
             editor.until(lambda: editor.ghost, "ghost text")
-            editor.nvim.command("echo ''")
+            editor.command("echo ''")
             editor.screen.wait_for(lambda f: "Parrotlet: idle" in f.text and not f.rows[-1])
             write(folder / "ghost-text.svg", editor.screen.cells)
             editor.lua("require('parrotlet.why').show()")

@@ -4,14 +4,12 @@ Attaches over Neovim's own protocol, on a connection of its own, and follows the
 frame is what stands there whenever Neovim says that it has finished painting.
 """
 
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
 
-import msgpack
+from connection import Connection
 
-REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
 MOST_FRAMES = 4000
 
 
@@ -42,13 +40,15 @@ class _Grid:
     columns: int
     n_rows: int
     cells: list = field(default_factory=list)
+    texts: list = field(default_factory=list)  # of rows; None for those that have changed
     looks: dict = field(default_factory=dict)  # attributes of each highlight, by number
     colours: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self.cells = [[Cell()] * self.columns for _ in range(self.n_rows)]
+        self.clear()
 
     def line(self, row, column, cells):
+        self.texts[row] = None
         look = 0
         for text, *rest in cells:
             look = rest[0] if rest else look
@@ -61,28 +61,35 @@ class _Grid:
         for row in range(top, bottom):
             if top <= row + n_rows < bottom:
                 self.cells[row][left:right] = moved[row + n_rows][left:right]
+                self.texts[row] = None
 
     def clear(self):
-        self.__post_init__()
+        self.cells = [[Cell()] * self.columns for _ in range(self.n_rows)]
+        self.texts = [None] * self.n_rows
+
+    def rows(self):
+        """The rows' texts, without the white space at their ends."""
+        for row, text in enumerate(self.texts):
+            if text is None:
+                self.texts[row] = "".join(cell.text for cell in self.cells[row]).rstrip()
+        return tuple(self.texts)
 
 
 class Screen:
     """Follows one Neovim until it is closed."""
 
     def __init__(self, path, columns=80, rows=24):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
         self._grid = _Grid(columns, rows)
         self._changed = threading.Condition()
         self.frames = []
-        self._send("nvim_ui_attach", columns, rows, {"rgb": True, "ext_linegrid": True})
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+        self._connection = Connection(path, self._notified)
+        self._connection.request(
+            "nvim_ui_attach", columns, rows, {"rgb": True, "ext_linegrid": True}
+        )
 
     def close(self):
         """Ends with Neovim's own end, or before it."""
-        self._socket.close()
-        self._thread.join(5)
+        self._connection.close()
 
     @property
     def rows(self):
@@ -117,28 +124,13 @@ class Screen:
         with self._changed:
             return [frame for frame in self.frames if frame.at > at]
 
-    def _send(self, method, *arguments):
-        self._socket.sendall(msgpack.packb([REQUEST, 1, method, arguments]))
-
-    def _read(self):
-        unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, unicode_errors="replace")
-        while True:
-            try:
-                received = self._socket.recv(1 << 16)
-            except OSError:
-                return
-            if not received:
-                return
-            unpacker.feed(received)
-            for message in unpacker:
-                if message[0] == NOTIFICATION and message[1] == "redraw":
-                    self._redraw(message[2])
-
-    def _redraw(self, events):
+    def _notified(self, name, events):
+        if name != "redraw":
+            return
         with self._changed:
-            for name, *calls in events:
+            for event, *calls in events:
                 for arguments in calls:
-                    self._apply(name, arguments)
+                    self._apply(event, arguments)
 
     def _apply(self, name, arguments):
         grid = self._grid
@@ -153,7 +145,6 @@ class Screen:
         elif name == "default_colors_set":
             grid.colours = {"fg": arguments[0], "bg": arguments[1]}
         elif name == "flush":
-            rows = tuple("".join(cell.text for cell in row).rstrip() for row in grid.cells)
-            self.frames.append(Frame(time.perf_counter(), rows))
+            self.frames.append(Frame(time.perf_counter(), grid.rows()))
             del self.frames[:-MOST_FRAMES]
             self._changed.notify_all()

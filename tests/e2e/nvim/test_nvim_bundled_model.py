@@ -73,7 +73,7 @@ def use_model(editor, name):
     """Changes the model and waits until it is ready."""
     editor.keys("<Esc>")
     editor.lua("_G.states = {}")
-    editor.nvim.command(f"Parrotlet model {name}")
+    editor.command(f"Parrotlet model {name}")
     editor.until(lambda: "starting" in editor.states, "the beginning")
     editor.until(lambda: {"ready", "error"} & set(editor.states), "the model", timeout_s=60)
 
@@ -128,7 +128,7 @@ def test_whose_text_it_repeats_is_told(editor, tmp_path):
     assert editor.said[-1].endswith(" tokens or more of shapes, shapes.py (MIT)")
     moved_again(editor)
     editor.keys("<Esc>")
-    editor.nvim.command("Parrotlet why")
+    editor.command("Parrotlet why")
     editor.screen.wait_for(lambda f: "tokens or more of shapes, shapes.py (MIT)" in f.text)
 
 

@@ -25,16 +25,24 @@ def suggest(editor, model, rule=CALL):
     editor.wait_for_ghost(rule[1])
 
 
+FLOATS = """
+local texts = {}
+for _, window in ipairs(vim.api.nvim_list_wins()) do
+  if vim.api.nvim_win_get_config(window).relative ~= '' then
+    local buffer = vim.api.nvim_win_get_buf(window)
+    local lines = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
+    texts[#texts + 1] = table.concat(lines, '\\n')
+  end
+end
+return texts
+"""
+
+
 def float_of(editor, words):
     """Returns the lines of the float, once they have these words."""
 
     def found():
-        for window in editor.nvim.windows:
-            if editor.nvim.api.win_get_config(window)["relative"]:
-                text = "\n".join(window.buffer)
-                if words in text:
-                    return text
-        return None
+        return next((text for text in editor.lua(FLOATS) if words in text), None)
 
     return editor.until(found, f"a float with {words!r}")
 
@@ -43,7 +51,7 @@ def test_its_words_are_completed(editor):
     """If it fails, users have to know the subcommands by heart."""
 
     def complete(line):
-        return editor.nvim.funcs.getcompletion(line, "cmdline")
+        return editor.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
 
     assert complete("Parrotlet ") == SUBCOMMANDS
     assert complete("Parrotlet s") == ["snooze", "statistics", "status"]
@@ -56,7 +64,7 @@ def test_its_words_are_completed(editor):
 
 
 def test_an_unknown_word_is_answered_with_the_known_ones(editor):
-    editor.nvim.command("Parrotlet fly")
+    editor.command("Parrotlet fly")
     known = ", ".join(SUBCOMMANDS)
     assert editor.said == [f"parrotlet: there is no :Parrotlet fly; wanted one of {known}"]
 
@@ -65,7 +73,7 @@ def test_why_tells_how_the_last_request_ended(editor, model):
     """If it fails, nobody can find out why there is no ghost text."""
     suggest(editor, model)
     editor.keys("<Esc>")
-    editor.nvim.command("Parrotlet why")
+    editor.command("Parrotlet why")
     text = float_of(editor, "Last request")
     assert "On in this file." in text
     assert "Parrotlet is idle." in text
@@ -81,14 +89,14 @@ def test_why_tells_that_the_model_wrote_nothing(editor, model):
     editor.type("x")
     editor.until(lambda: editor.n_asked and editor.is_answered, "an answer")
     editor.keys("<Esc>")
-    editor.nvim.command("Parrotlet why")
+    editor.command("Parrotlet why")
     assert "the model wrote nothing to show" in float_of(editor, "Last request")
 
 
 def test_why_tells_who_switched_it_off(editor):
     editor.open("")
-    editor.nvim.command("Parrotlet disable file")
-    editor.nvim.command("Parrotlet why")
+    editor.command("Parrotlet disable file")
+    editor.command("Parrotlet why")
     text = float_of(editor, "Off here")
     assert "switched off in this file; on with :Parrotlet enable file." in text
 
@@ -99,7 +107,7 @@ def test_the_statistics_are_shown(editor, model):
     editor.keys("<Tab>")
     editor.until(lambda: editor.lines == ["".join(CALL)], "acceptance")
     editor.keys("<Esc>")
-    editor.nvim.command("Parrotlet statistics")
+    editor.command("Parrotlet statistics")
     text = float_of(editor, "Shown ")
     assert "Counted on this machine only" in text
     counts = {line.split()[0]: line.split()[1] for line in text.splitlines()[:3]}
@@ -111,7 +119,7 @@ def test_checkhealth_tells_what_is_there(editor, model):
     """If it fails, a user with a problem has nothing to send."""
     suggest(editor, model)
     editor.keys("<Esc>")
-    editor.nvim.command("Parrotlet health")
+    editor.command("Parrotlet health")
     text = editor.text
     assert "ERROR" not in text
     assert f"server {sys.executable} -m server, version 0." in text
@@ -124,7 +132,7 @@ def test_checkhealth_tells_what_is_there(editor, model):
 def test_checkhealth_tells_what_is_missing(editor):
     init = setup(server=["/nowhere/parrotlet"])
     editor.lua("assert(loadstring(...))()", init)
-    editor.nvim.command("checkhealth parrotlet")
+    editor.command("checkhealth parrotlet")
     assert "cannot run '/nowhere/parrotlet'; correct the option server" in editor.text
 
 
@@ -148,11 +156,11 @@ def test_the_help_has_every_command_option_and_function(editor, start_editor, tm
     plugin = shutil.copytree(PLUGIN, tmp_path / "some plugins" / "parrotlet", ignore=ignored)
     reader = start_editor(plugin=plugin)
     reader.until((plugin / "doc" / "tags").exists, "the help's tags")
-    reader.nvim.command("filetype plugin off")  # Debian's Neovim lacks the grammar of help pages
+    reader.command("filetype plugin off")  # Debian's Neovim lacks the grammar of help pages
     for topic in topics:
-        reader.nvim.command(f"help {topic}")
-        assert reader.nvim.current.buffer.name == str(plugin / "doc" / "parrotlet.txt"), topic
-        tag = reader.nvim.current.line[reader.cursor[1] :]
+        reader.command(f"help {topic}")
+        assert reader.file == str(plugin / "doc" / "parrotlet.txt"), topic
+        tag = reader.lua("return vim.api.nvim_get_current_line()")[reader.cursor[1] :]
         assert tag.startswith((f"*{topic}*", f"{topic}*")), topic
 
 
@@ -165,12 +173,12 @@ def test_another_server_with_a_model(editor, model):
     suggest(editor, model)
     with ScriptedModel([(CALL[0], "from_the_other()")]) as other:
         editor.keys("<Esc>")
-        editor.nvim.command(f"Parrotlet model {other.url}")
+        editor.command(f"Parrotlet model {other.url}")
         assert editor.said[-1].startswith(f"parrotlet: the model is {other.url}, until")
         editor.until(lambda: suggested(editor) == "from_the_other()", "the other model")
         editor.keys("<Esc>")
         # As one chooses from the list: the fourth kind, and then its address.
-        editor.nvim.input(f":Parrotlet model<CR>4<CR>{model.url}<CR>")
+        editor.input(f":Parrotlet model<CR>4<CR>{model.url}<CR>")
         editor.until(lambda: suggested(editor) == CALL[1], "the first model")
 
 
@@ -183,7 +191,7 @@ def suggested(editor):
 
 def test_what_is_no_model_is_said(editor):
     editor.open("")
-    editor.nvim.command("Parrotlet model whatever it is")
+    editor.command("Parrotlet model whatever it is")
     wanted = "wanted bundled, a folder, owner/name of the Hub, or a URL"
     assert editor.said == [f"parrotlet: 'whatever it is' is no model; {wanted}"]
 
@@ -236,10 +244,10 @@ def test_a_missing_server_can_be_installed(start_editor, model, tmp_path):
     )
     assert editor.said == [f"parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
-    editor.nvim.input(":Parrotlet install<CR>2<CR>")
+    editor.input(":Parrotlet install<CR>2<CR>")
     editor.keys("<Esc>")
     assert not (checkout / ".venv").exists()
-    editor.nvim.input(":Parrotlet install<CR>1<CR>")
+    editor.input(":Parrotlet install<CR>1<CR>")
     editor.until(
         lambda: "parrotlet: the server is installed" in editor.said, "the end", timeout_s=60
     )

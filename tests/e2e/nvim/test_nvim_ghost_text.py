@@ -210,11 +210,11 @@ def test_files_with_crlf_keep_it(editor, model):
     """If it fails, a file's line ends get mixed."""
     model.rules = [BODY]
     path = editor.open("import os\r\n\r\ndef area(width, height):\r\n")
-    assert editor.nvim.current.buffer.options["fileformat"] == "dos"
+    assert editor.lua("return vim.bo.fileformat") == "dos"
     editor.keys("o")
     editor.wait_for_ghost(BODY[1])
     editor.keys("<Tab><Esc>")
-    editor.nvim.command("silent write")
+    editor.command("silent write")
     assert path.read_bytes().decode() == (
         "import os\r\n\r\ndef area(width, height):\r\n"
         "    size = width * height\r\n    return size\r\n"
@@ -226,7 +226,7 @@ def test_tabs_are_drawn_as_wide_as_they_will_be(editor, model):
     block = ["for each in width:\t# all", "\t\treturn each"]
     model.rules = [("def area(width):\n\t", "\n".join(block))]
     editor.open("def area(width):\n")
-    editor.nvim.command("setlocal noexpandtab tabstop=4 shiftwidth=4")
+    editor.command("setlocal noexpandtab tabstop=4 shiftwidth=4")
     editor.keys("o")
     editor.until(lambda: editor.ghost, "ghost text")
     painted = tuple(line.expandtabs(4) for line in ("\t" + block[0], block[1]))
@@ -239,15 +239,18 @@ def test_two_windows_on_one_file(editor, model):
     """If it fails, accepting in one window moves the cursor of the other."""
     begin(editor, model, CALL, "import os\n")
     editor.keys("<Esc>")
-    editor.nvim.command("split")
-    editor.nvim.command("normal! gg0")
+    editor.command("split")
+    editor.command("normal! gg0")
     editor.keys("<C-w>jG0C")
     editor.type("total = ")
     editor.wait_for_ghost(CALL[1])
     editor.keys("<Tab>")
     editor.until(lambda: editor.lines[1] == "".join(CALL), "acceptance")
     assert editor.cursor == (2, len("".join(CALL)))
-    assert [tuple(w.cursor) for w in editor.nvim.windows] == [(1, 0), editor.cursor]
+    cursors = editor.lua(
+        "return vim.tbl_map(vim.api.nvim_win_get_cursor, vim.api.nvim_list_wins())"
+    )
+    assert [tuple(cursor) for cursor in cursors] == [(1, 0), editor.cursor]
 
 
 def test_an_edit_above_moves_it_along(editor, model):

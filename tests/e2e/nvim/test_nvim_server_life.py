@@ -87,7 +87,7 @@ def test_a_killed_server_comes_back_and_says_so(start_editor, model):
     reason = "the server ended 4 times (signal 9); see :Parrotlet log, then :Parrotlet restart"
     assert editor.status == {"state": "error", "reason": reason}
     assert editor.said[-1] == f"parrotlet: {reason}"
-    editor.nvim.command("Parrotlet restart")
+    editor.command("Parrotlet restart")
     suggest(editor, model)
 
 
@@ -110,7 +110,7 @@ def test_restart_brings_another_process(editor, model):
     """If it fails, a server that hangs cannot be got rid of."""
     suggest(editor, model)
     before = server_process(editor)
-    editor.nvim.command("Parrotlet restart")
+    editor.command("Parrotlet restart")
     editor.until(lambda: not before.is_running(), "the end of the old server")
     suggest(editor, model)
     assert server_process(editor).pid != before.pid
@@ -131,7 +131,7 @@ def test_a_server_that_cannot_be_run_is_said_in_one_sentence(start_editor):
     sentence = "cannot run '/nowhere/parrotlet'; correct the option server or remove it"
     assert editor.said == [f"parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
-    editor.nvim.command("Parrotlet restart")
+    editor.command("Parrotlet restart")
     assert editor.said == 2 * [f"parrotlet: {sentence}"]
 
 
@@ -143,18 +143,18 @@ def test_a_server_that_ends_at_once_is_said_and_left_alone(start_editor):
     sentence = "the server does not start (exit code 0); see :Parrotlet log"
     assert editor.said == [f"parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
-    editor.nvim.command("Parrotlet log")
+    editor.command("Parrotlet log")
     assert editor.lines[-1] == "no"
 
 
 def test_the_log_is_shown(editor, model):
     """If it fails, nobody can tell what went wrong in the server."""
     suggest(editor, model)
-    editor.nvim.command("Parrotlet log")
+    editor.command("Parrotlet log")
     path = editor.home / "state" / "nvim" / "parrotlet-server.log"
-    assert editor.nvim.current.buffer.name == str(path)
+    assert editor.file == str(path)
     assert any(f"starting {sys.executable} -m server" in line for line in editor.lines)
-    assert editor.nvim.current.buffer.options["modifiable"] is False
+    assert editor.lua("return vim.bo.modifiable") is False
 
 
 def test_the_server_is_looked_for_in_order(editor, tmp_path):
@@ -191,7 +191,7 @@ def test_a_folder_with_spaces_and_other_letters(start_editor, model, tmp_path):
     editor.keys("o")
     editor.type(CALL[0])
     editor.wait_for_ghost(CALL[1])
-    editor.nvim.command("Parrotlet log")
+    editor.command("Parrotlet log")
     assert str(server) in editor.text
 
 
@@ -222,16 +222,16 @@ def test_all_projects_have_one_server_which_knows_their_files(editor, model):
 def test_the_status_stands_in_the_status_line(editor, model):
     """If it fails, users cannot see whether Parrotlet is ready."""
     suggest(editor, model)
-    editor.nvim.command("set laststatus=2")
+    editor.command("set laststatus=2")
     editor.lua("vim.o.statusline = \"%t %{v:lua.require'parrotlet'.statusline()}\"")
     editor.screen.wait_for(lambda f: "fresh.py Parrotlet: idle" in f.text)
-    editor.nvim.command("Parrotlet disable")
+    editor.command("Parrotlet disable")
     editor.screen.wait_for(lambda f: "fresh.py Parrotlet: off" in f.text)
     assert editor.states[-1] == "off"
-    editor.nvim.command("set statusline&")
-    editor.nvim.command("Parrotlet enable")
+    editor.command("set statusline&")
+    editor.command("Parrotlet enable")
     editor.keys("<Esc>")
-    editor.nvim.command("Parrotlet status")
+    editor.command("Parrotlet status")
     assert editor.said[-1] in {"parrotlet: idle", "parrotlet: ready", "parrotlet: busy"}
 
 

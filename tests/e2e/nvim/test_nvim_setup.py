@@ -191,7 +191,7 @@ def test_a_wrong_option_is_said_in_one_sentence(editor, options, sentence):
     editor.lua(f"require('parrotlet').setup({options})")
     assert editor.said == [f"parrotlet: {sentence}"]
     assert editor.status == {"state": "off", "reason": "not set up; see :messages"}
-    editor.nvim.command("Parrotlet why")
+    editor.command("Parrotlet why")
     assert editor.said[-1] == "parrotlet: not set up; see :messages"
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.keys("ix<Tab>")

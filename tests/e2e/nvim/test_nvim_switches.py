@@ -31,7 +31,7 @@ def is_suggested_here(editor):
 
 
 def command(editor, words):
-    editor.nvim.command(f"Parrotlet {words}")
+    editor.command(f"Parrotlet {words}")
 
 
 @pytest.mark.parametrize("scope", ["", "everywhere", "language", "workspace", "file"])
