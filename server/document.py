@@ -7,6 +7,7 @@ units of the negotiated encoding. Pure data; it knows no protocol types. Called 
 
 import bisect
 import re
+from array import array
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,13 +31,18 @@ class Document:
     def __init__(self, text: str, version: int | None) -> None:
         self.text = text
         self.version = version
-        self._starts: list[int] | None = None
+        self.changed_s = 0.0  # when a client changed it last, by the clock of whoever tells it
+        self._starts: array[int] | None = None
 
     @property
-    def line_starts(self) -> list[int]:
-        """The offset of each line's first character."""
+    def line_starts(self) -> "array[int]":
+        """The offset of each line's first character.
+
+        No list: the numbers of a long file would be as many objects, whose memory never comes back.
+        """
         if self._starts is None:
-            self._starts = [0, *(end.end() for end in _LINE_END.finditer(self.text))]
+            self._starts = array("q", [0])
+            self._starts.extend(end.end() for end in _LINE_END.finditer(self.text))
         return self._starts
 
     def replace(self, text: str, version: int | None) -> None:

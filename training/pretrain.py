@@ -17,6 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from training.run.allocator import begin_with_tcmalloc
+
+if __name__ == "__main__":
+    begin_with_tcmalloc()  # by starting again, which is to cost none of the imports below
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -35,7 +40,6 @@ from training.dial.sizing import Data
 from training.dial.speed import measured_speed
 from training.progress import Progress
 from training.publish.publisher import Publisher
-from training.run.allocator import begin_with_tcmalloc
 from training.run.evaluation import Evaluation
 from training.run.folder import Reached, RunFolder
 from training.run.page import write_run_page
@@ -378,5 +382,4 @@ def wanted_tracker(settings: PretrainConfig) -> str | None:
 
 
 if __name__ == "__main__":
-    begin_with_tcmalloc()
     leave(run_main(main))

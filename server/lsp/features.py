@@ -8,8 +8,9 @@ from lsprotocol import types
 
 from server import VERSION
 from server.acceptance import HOWS, default_folder, summary
+from server.lsp.answer import Answer
 from server.lsp.configuration import SECTION
-from server.lsp.server import Answer, Server
+from server.lsp.server import Server
 from server.service import CompletionService
 
 DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,23 @@ from pygls.lsp.server import LanguageServer
 from server import VERSION
 from server.acceptance import Statistics, default_folder
 from server.document import Document, Edit, Encoding
+from server.lsp.answer import Answer, Offered, Place
 from server.lsp.configuration import Configuration
 from server.lsp.loading import Loading
 from server.lsp.notebooks import Notebooks
 from server.lsp.protocol import PARSE_ERROR, Protocol
 from server.power import Power
 from server.privacy import is_private
-from server.request import CompletionRequest, CompletionResult
+from server.request import CompletionRequest
 from server.service import CompletionService, State
 from server.settings import Settings
 from server.worker.messages import Known
 from server.workspace.knowledge import Knowledge, path_of
-from training.artifact.source import Source
 
 STATUS_METHOD = "parrotlet/status"
 N_ALTERNATIVES = 3  # for a user who asks
 ON_BATTERY = "on battery"
+MOST_WARNED = 1000  # reasons for a warning that are remembered
 
 _NOTEBOOKS = types.NotebookDocumentSyncOptions(
     notebook_selector=[
@@ -62,7 +64,11 @@ class Server(LanguageServer):
             service: Not started yet.
         """
         super().__init__(
-            "parrotlet", VERSION, protocol_cls=Protocol, notebook_document_sync=_NOTEBOOKS
+            "parrotlet",
+            VERSION,
+            protocol_cls=Protocol,
+            notebook_document_sync=_NOTEBOOKS,
+            max_workers=1,  # it reads; each thread keeps memory for the longest message
         )
         self.documents: dict[str, Document] = {}  # the latest edited last
         self.notebooks = Notebooks()
@@ -74,8 +80,7 @@ class Server(LanguageServer):
         self._power = Power()
         self._roots: list[Path] = []
         self._knowledge = Knowledge([], ())
-        self._offered: dict[str, _Offered] = {}
-        self._changed_s: dict[str, float] = {}  # when each document was changed last
+        self._offered: dict[str, Offered] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned: set[str] = set()
         self._loading = Loading(self)
@@ -108,6 +113,7 @@ class Server(LanguageServer):
     def start_service(self) -> None:
         """Begins to load the model and tells the client what was wrong with its settings."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(1, "looks around"))
         if self._complaint is not None:
             self.show(types.MessageType.Warning, self._complaint)
         self._take(self.configuration.settings)
@@ -138,7 +144,6 @@ class Server(LanguageServer):
         self.service.supersede(uri)
         self.documents.pop(uri, None)
         self._offered.pop(uri, None)
-        self._changed_s.pop(uri, None)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Applies a document's changes; if they take a suggestion, the next one is begun."""
@@ -148,7 +153,7 @@ class Server(LanguageServer):
             self.warn_once(uri, "ignored a change to a document that is not open")
             return
         self.service.supersede(uri)
-        self._changed_s[uri] = time.monotonic()
+        document.changed_s = time.monotonic()
         self.documents[uri] = self.documents.pop(uri)
         for change in params.content_changes:
             if isinstance(change, types.TextDocumentContentChangePartial):
@@ -163,7 +168,7 @@ class Server(LanguageServer):
                 document.replace(change.text, version)
         offered = self._offered.pop(uri, None)
         if offered is not None and offered.text == document.text and not self._is_paused():
-            self.service.submit(self._request(uri, document, _Place.at(offered.offset)))
+            self.service.submit(self._request(uri, document, Place.at(offered.offset)))
 
     async def suggest(
         self,
@@ -172,7 +177,7 @@ class Server(LanguageServer):
         *,
         is_asked_for: bool = False,
         selected: types.SelectedCompletionInfo | None = None,
-    ) -> "list[Answer]":
+    ) -> list[Answer]:
         """Returns what to insert and where, the best first; nothing if nothing is to be shown.
 
         Args:
@@ -199,16 +204,16 @@ class Server(LanguageServer):
             return []
         version = document.version
         request = self._request(uri, document, place, is_asked_for=is_asked_for)
-        quiet_s = time.monotonic() - self._changed_s.get(uri, 0.0)
-        ticket = self.service.submit(request, quiet_s=quiet_s)
+        ticket = self.service.submit(request, quiet_s=time.monotonic() - document.changed_s)
         try:
             result = await asyncio.shield(asyncio.wrap_future(ticket.future))
         except asyncio.CancelledError:
             self.service.cancel(ticket)
             raise
-        if result is None or not result.text or document.version != version:
+        is_same = self.documents.get(uri) is document and document.version == version
+        if result is None or not result.text or not is_same:
             return []
-        self._offered[uri] = _Offered.of(document, place, result)
+        self._offered[uri] = Offered.of(document, place, result)
         first = self._answer(document, place, result.text, result.covered)
         others = [self._answer(document, place, o.text, o.covered) for o in result.others]
         return [dataclasses.replace(first, source=result.source), *others]
@@ -227,7 +232,7 @@ class Server(LanguageServer):
         }
 
     def _request(
-        self, uri: str, document: Document, place: "_Place", *, is_asked_for: bool = False
+        self, uri: str, document: Document, place: Place, *, is_asked_for: bool = False
     ) -> CompletionRequest:
         """Returns what to ask the completer, and tells the service what is known elsewhere."""
         above, below = self.notebooks.around(uri, self.documents)
@@ -270,19 +275,19 @@ class Server(LanguageServer):
 
     def _place(
         self, document: Document, offset: int, selected: types.SelectedCompletionInfo | None
-    ) -> "_Place":
+    ) -> Place:
         """Returns what is replaced before anything is suggested, and by what."""
         if selected is None:
-            return _Place.at(offset)
+            return Place.at(offset)
         start, end = (
             document.offset_at(at.line, at.character, self.encoding)
             for at in (selected.range.start, selected.range.end)
         )
         if not start <= offset <= end:  # it does not stand at the cursor
-            return _Place.at(offset)
-        return _Place(start=start, end=end, chosen=selected.text)
+            return Place.at(offset)
+        return Place(start=start, end=end, chosen=selected.text)
 
-    def _answer(self, document: Document, place: "_Place", text: str, covered: int) -> "Answer":
+    def _answer(self, document: Document, place: Place, text: str, covered: int) -> Answer:
         ends = (place.start, place.end + covered)
         start, end = (document.position_of(at, self.encoding) for at in ends)
         return Answer(
@@ -294,6 +299,8 @@ class Server(LanguageServer):
     def warn_once(self, key: str, sentence: str) -> None:
         """Logs a warning, the first time that ``key`` gives reason for it."""
         if key not in self._warned:
+            if len(self._warned) >= MOST_WARNED:
+                self._warned.clear()
             self._warned.add(key)
             _log.warning("%s", sentence)
 
@@ -328,45 +335,3 @@ def _resident_mib(pid: int | None) -> float | None:
     except psutil.Error:
         return None
     return round(n_bytes / (1 << 20), 1)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Place:
-    """A range of a document, in characters, and the text that stands for it."""
-
-    start: int
-    end: int
-    chosen: str
-
-    @classmethod
-    def at(cls, offset: int) -> "_Place":
-        """A cursor alone."""
-        return cls(start=offset, end=offset, chosen="")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Offered:
-    """What a document will be if its suggestion is taken, and where the cursor will stand."""
-
-    text: str
-    offset: int
-
-    @classmethod
-    def of(cls, document: Document, place: _Place, result: CompletionResult) -> "_Offered":
-        """Of a document that has not changed since it was asked about."""
-        before = document.text[: place.start] + place.chosen + result.text
-        behind = document.text[place.end + result.covered :]
-        return cls(text=before + behind, offset=len(before))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A suggestion in the protocol's terms.
-
-    ``covered`` is the text that ``range`` replaces, ``source`` whose text it repeats.
-    """
-
-    text: str
-    range: types.Range
-    covered: str
-    source: Source | None = None

@@ -68,3 +68,17 @@ def test_the_table_of_abilities_has_no_empty_cell_and_names_what_is_there():
     options = (CLIENTS / "nvim/lua/parrotlet/config.lua").read_text(encoding="utf-8")
     for name in re.findall(r"`(?:keys)?\.(\w+)`", table):
         assert re.search(rf"^    {name} = ", options, re.MULTILINE), name
+
+
+def test_the_keys_it_names_are_the_extensions_or_vs_codes_own():
+    """If it fails, users press a key that does something else."""
+    of_vs_code = {"tab", "alt+]", "alt+["}
+    manifest = json.loads((CLIENTS / "vscode/package.json").read_text(encoding="utf-8"))
+    bound = {binding["key"] for binding in manifest["contributes"]["keybindings"]}
+    arrows = {"→": "right", "↓": "down", "esc": "escape"}
+    pages = [README.read_text(encoding="utf-8").split("| | VS Code |")[1].split("\n\n")[0]]
+    pages += [(CLIENTS / "vscode" / name).read_text() for name in ("README.md", "media/keys.md")]
+    for page in pages:
+        named = set(re.findall(r"`((?:(?:Ctrl|Alt|Shift)\+)+\S|Tab|Esc)`", page))
+        keys = {re.sub("→|↓|esc", lambda m: arrows[m[0]], key.lower()) for key in named}
+        assert keys == bound | of_vs_code

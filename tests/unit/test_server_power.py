@@ -52,7 +52,7 @@ async def test_a_paused_server_answers_who_asks_and_tells_why(monkeypatch):
     service = SimpleNamespace(
         state=State.IDLE,
         tell_state=lambda state, reason: told.append((state, reason)),
-        submit=lambda request: asked.append(request) or pytest.fail("asked"),
+        submit=lambda request, **_: asked.append(request) or pytest.fail("asked"),
         tell=lambda known: None,
     )
     server = Server({}, service)
