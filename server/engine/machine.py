@@ -15,6 +15,10 @@ _TRIED = (384, 4096)  # width of the input and of the output, larger than a laye
 _TRIED_ROWS = (1, 64)
 _REPEATS = 5
 
+# oneDNN's products of integers with AMX take three times as long as without for one row, and longer
+# for many. It reads this before its first product; who has set it otherwise means it.
+_WITHOUT_TILES = ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+
 
 def use_threads(wanted: int) -> int:
     """Sets torch's threads and returns their number; 0 wants half of the cores.
@@ -30,6 +34,8 @@ def use_threads(wanted: int) -> int:
 
 def chosen_precision(wanted: Literal["auto"] | Precision) -> Precision:
     """Returns the kind of matrices; "auto" is the one that multiplies fastest here."""
+    if wanted in {"auto", "int8"}:
+        os.environ.setdefault(*_WITHOUT_TILES)
     return fastest_precision() if wanted == "auto" else wanted
 
 

@@ -7,7 +7,8 @@ makes them, one key after the other in Python files (the interpreter's own witho
 First each back end behind the engine's interface, which owns the keys and values: a prompt read
 anew, a token, four tokens verified at once. Then a suggestion of twelve tokens for each key: the
 engine as the server uses it, against ONNX Runtime and CTranslate2 that read each prompt anew, and
-against ``transformers.generate``. All greedy, in turns of all keys, in one run.
+against ``transformers.generate``. All greedy, in turns of all keys, in one run; each in a process
+of its own.
 """
 
 import argparse
@@ -15,14 +16,17 @@ import random
 import statistics
 import tempfile
 import time
-from itertools import islice
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from itertools import islice, product
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
 from server.context import Budget, window_at
 from server.engine.decoder import Decoder
-from server.engine.machine import use_threads
+from server.engine.machine import chosen_precision, use_threads
 from server.engine.network import Network
 from server.engine.task import Task
 from server.models import BUNDLED_MODEL
@@ -34,6 +38,17 @@ NEW_TOKENS = 12
 THREADS = (1, 2)
 KEYS_IN_A_ROW = 12
 ROUNDS = 2
+WARM_UP = 3
+NETWORKS = (
+    "torch float32",
+    "torch bfloat16",
+    "torch int8",
+    "ONNX Runtime float32",
+    "ONNX Runtime int8",
+)
+NEEDED = {"ONNX Runtime": "onnxruntime", "CTranslate2": "ctranslate2"}
+FIGURES = "ms: the longest prompt anew, a token, four"
+OURS = "ours"
 
 
 def prompts_of_typing(files, artifact, n_keys):
@@ -72,8 +87,31 @@ def milliseconds(work, n):
     return statistics.median(taken[1:])
 
 
-def behind_the_interface(name, network, prompt):
-    """Prints a back end's three figures; its cache is cut back before each."""
+def alone(work, *arguments):
+    """Returns what a function returns in a process of its own.
+
+    oneDNN chooses its instructions once a process, and idle threads of one contender slow others.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def network_of(title, n, folder):
+    """Returns a back end behind the engine's interface."""
+    artifact = load_artifact(BUNDLED_MODEL)
+    use_threads(n)
+    kind, precision = title.rsplit(" ", 1)
+    if kind == "torch":
+        return Network(artifact.config, artifact.weights, chosen_precision(precision))
+    from contenders.onnx_network import OnnxNetwork
+
+    options = {"threads": n, "is_int8": precision == "int8"}
+    return OnnxNetwork(artifact.config, artifact.weights, folder, **options)
+
+
+def behind_the_interface(title, n, prompt, folder):
+    """Returns a back end's three figures; its cache is cut back before each."""
+    network = network_of(title, n, folder)
     cache = network.new_cache()
     ids = torch.tensor([prompt])
 
@@ -84,103 +122,85 @@ def behind_the_interface(name, network, prompt):
     anew = milliseconds(lambda: extend(ids, 0), 8)
     token = milliseconds(lambda: extend(ids[:, :1], len(prompt)), 60)
     four = milliseconds(lambda: extend(ids[:, :4], len(prompt)), 30)
-    row = f"{anew:8.1f} {token:8.2f} {four:8.2f}"
-    print(f"{name:34} {row}   (ms: {len(prompt)} tokens anew, a token, four)", flush=True)
+    return anew, token, four
 
 
-def networks(artifact, folder):
-    """Yields name, threads and what makes a network."""
-    config, weights = artifact.config, artifact.weights
-    for precision in ("float32", "bfloat16", "int8"):
-        for n in THREADS:
-            yield f"torch {precision}", n, lambda p=precision: Network(config, weights, p)
-    try:
-        from contenders.onnx_network import OnnxNetwork
-    except ImportError as error:
-        print(f"ONNX Runtime: not installed ({error.name})")
-        return
-    for is_int8 in (False, True):
-        for n in THREADS:
-            name = f"ONNX Runtime {'int8' if is_int8 else 'float32'}"
-            options = {"threads": n, "is_int8": is_int8}
-            yield name, n, lambda o=options: OnnxNetwork(config, weights, folder, **o)
+def ours(n, _folder):
+    decoder = engine(network_of("torch int8", n, None))
+    return lambda ids: decoder.run(Task(prompt=ids, max_new_tokens=NEW_TOKENS))
 
 
-def ctranslate2_writers(artifact, folder):
-    """Yields name, threads and a function from ids to a suggestion."""
-    try:
-        import ctranslate2
-        from ctranslate2.converters import TransformersConverter
-    except ImportError as error:
-        print(f"CTranslate2: not installed ({error.name})")
-        return
-    converted = folder / "ctranslate2"
-    TransformersConverter(str(artifact.path)).convert(str(converted), quantization="int8")
+def onnx_anew(n, folder):
+    network = network_of("ONNX Runtime int8", n, folder)
+
+    def write(ids):
+        cache = network.new_cache()
+        logits = network.extend(torch.tensor([ids]), cache)
+        for _ in range(NEW_TOKENS - 1):
+            logits = network.extend(logits[:, -1:].argmax(-1), cache)
+
+    return write
+
+
+def ctranslate2_anew(n, folder):
+    import ctranslate2
+    from ctranslate2.converters import TransformersConverter
+    from transformers import AutoTokenizer
+
+    converted = folder / f"ctranslate2-{time.monotonic_ns()}"
+    TransformersConverter(str(BUNDLED_MODEL)).convert(str(converted), quantization="int8")
     settings = converted / "config.json"  # it takes neither from a GPT2Config
     text = settings.read_text().replace('"layer_norm_epsilon": null', '"layer_norm_epsilon": 1e-5')
     settings.write_text(text.replace("null", '"<|endoftext|>"'))
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(artifact.path)
-    tokens = tokenizer.convert_ids_to_tokens(list(range(artifact.tokenizer.vocab_size)))
-    for n in THREADS:
-        model = ctranslate2.Generator(str(converted), compute_type="int8", intra_threads=n)
-
-        def write(ids, model=model):
-            model.generate_batch(
-                [[tokens[i] for i in ids]],
-                max_length=NEW_TOKENS,
-                min_length=NEW_TOKENS,
-                sampling_topk=1,
-                include_prompt_in_result=False,
-            )
-
-        yield "CTranslate2 int8, anew", n, write
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED_MODEL)
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    model = ctranslate2.Generator(str(converted), compute_type="int8", intra_threads=n)
+    return lambda ids: model.generate_batch(
+        [[tokens[i] for i in ids]],
+        max_length=NEW_TOKENS,
+        min_length=NEW_TOKENS,
+        sampling_topk=1,
+        include_prompt_in_result=False,
+    )
 
 
-def onnx_writers(artifact, folder):
-    for name, n, make in networks(artifact, folder):
-        if "int8" not in name or "ONNX" not in name:
-            continue
-        network = make()
-
-        def write(ids, network=network):
-            cache = network.new_cache()
-            logits = network.extend(torch.tensor([ids]), cache)
-            for _ in range(NEW_TOKENS - 1):
-                logits = network.extend(logits[:, -1:].argmax(-1), cache)
-
-        yield f"{name}, anew", n, write
-
-
-def transformers_writers(artifact):
+def transformers_anew(n, _folder):
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(artifact.path).eval().float()
-    for n in THREADS:
+    torch.set_num_threads(n)
+    model = AutoModelForCausalLM.from_pretrained(BUNDLED_MODEL).eval().float()
 
-        def write(ids):
-            ids = torch.tensor([ids])
-            model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=False,
-                max_new_tokens=NEW_TOKENS,
-                min_new_tokens=NEW_TOKENS,
-                pad_token_id=0,
-            )
+    def write(ids):
+        ids = torch.tensor([ids])
+        model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=NEW_TOKENS,
+            min_new_tokens=NEW_TOKENS,
+            pad_token_id=0,
+        )
 
-        yield "transformers.generate, float32", n, write
+    return write
 
 
-def our_writers(artifact):
-    for n in THREADS:
-        decoder = engine(Network(artifact.config, artifact.weights, "int8"))
+WRITERS = {
+    OURS: ours,
+    "ONNX Runtime int8, anew": onnx_anew,
+    "CTranslate2 int8, anew": ctranslate2_anew,
+    "transformers.generate, float32": transformers_anew,
+}
 
-        def write(ids, decoder=decoder):
-            decoder.run(Task(prompt=ids, max_new_tokens=NEW_TOKENS))
 
-        yield "ours", n, write
+def suggestions(title, n, keys, folder):
+    """Returns the milliseconds of each suggestion, the first few not counted."""
+    write = WRITERS[title](n, folder)
+    taken = []
+    for ids in keys[:WARM_UP] + keys:
+        started = time.perf_counter()
+        write(ids)
+        taken.append(1000 * (time.perf_counter() - started))
+    return taken[WARM_UP:]
 
 
 def main():
@@ -191,39 +211,34 @@ def main():
     paths = islice((p for p in sorted(options.files.glob("*.py"))), 60)
     files = [p.read_text(encoding="utf-8", errors="replace") for p in paths]
     files = [text for text in files if len(text) > 4000]
-    artifact = load_artifact(BUNDLED_MODEL)
+    keys = list(prompts_of_typing(files, load_artifact(BUNDLED_MODEL), options.keys))
+    longest = max(keys, key=len)[:512]
+    missing = {title for title, module in NEEDED.items() if find_spec(module) is None}
+    print(*(f"{title}: not installed" for title in sorted(missing)), sep="\n")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        keys = list(prompts_of_typing(files, artifact, options.keys))
-        longest = max(keys, key=len)[:512]
-        for title, n, make in networks(artifact, folder):
-            use_threads(n)
-            behind_the_interface(f"{title}, {n} threads", make(), longest)
-        writers = [
-            *our_writers(artifact),
-            *onnx_writers(artifact, folder),
-            *ctranslate2_writers(artifact, folder),
-            *transformers_writers(artifact),
-        ]
-        suggest(writers, keys)
+        for title, n in product(NETWORKS, THREADS):
+            if title.rsplit(" ", 1)[0] not in missing:
+                anew, token, four = alone(behind_the_interface, title, n, longest, folder)
+                row = f"{anew:8.1f} {token:8.2f} {four:8.2f}"
+                print(f"{title + f', {n} threads':34} {row}   ({FIGURES})", flush=True)
+        titles = [title for title in WRITERS if title.split(" int8", 1)[0] not in missing]
+        suggest(titles, keys, folder)
 
 
-def suggest(writers, keys):
+def suggest(titles, keys, folder):
     """Prints what a suggestion takes by each, and the ratios to ours."""
-    taken = {(title, n): [] for title, n, _ in writers}
-    for title, n, write in writers * ROUNDS:  # one after the other: idle threads of one slow others
-        torch.set_num_threads(n)
-        for ids in keys:
-            started = time.perf_counter()
-            write(ids)
-            taken[title, n].append(1000 * (time.perf_counter() - started))
+    taken = {turn: [] for turn in product(titles, THREADS)}
+    for title, n in list(taken) * ROUNDS:
+        taken[title, n] += alone(suggestions, title, n, keys, folder)
     best = {}
     for (title, n), values in taken.items():
         p50, p95 = statistics.median(values), statistics.quantiles(values, n=20)[-1]
         print(f"{title + f', {n} threads':44} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms", flush=True)
         best[title] = min(p50, best.get(title, p50))
     for title, p50 in best.items():
-        print(f"ours is {p50 / best['ours']:.2f} times as fast at p50 as {title}")
+        if title != OURS:
+            print(f"ours is {p50 / best[OURS]:.2f} times as fast at p50 as {title}")
 
 
 if __name__ == "__main__":

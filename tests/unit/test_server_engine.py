@@ -1,5 +1,6 @@
 """The engine against its naive equivalents: no cache, no healing tricks, one sequence at a time."""
 
+import os
 import random
 
 import pytest
@@ -193,6 +194,19 @@ def test_integers_give_a_row_the_same_whatever_stands_beside_it():
 def test_this_machine_has_a_fastest_kind():
     assert fastest_precision() in {"int8", "bfloat16", "float32"}
     assert chosen_precision("bfloat16") == "bfloat16"
+
+
+def test_integers_are_multiplied_without_tiles_unless_the_user_says_so(monkeypatch):
+    """If it fails, a token takes three times as long on processors with AMX."""
+    limit = "ONEDNN_MAX_CPU_ISA"
+    monkeypatch.delenv(limit, raising=False)
+    chosen_precision("bfloat16")  # which is fastest with them
+    assert limit not in os.environ
+    chosen_precision("int8")
+    assert os.environ[limit] == "AVX512_CORE_BF16"
+    monkeypatch.setenv(limit, "AVX2")
+    chosen_precision("int8")
+    assert os.environ[limit] == "AVX2"
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
