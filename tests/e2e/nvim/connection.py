@@ -1,5 +1,6 @@
 """Neovim's own protocol, MessagePack-RPC over its socket: as much of it as the tests need."""
 
+import contextlib
 import socket
 import threading
 
@@ -23,7 +24,11 @@ class Connection:
 
     def __init__(self, path, notified=lambda _name, _arguments: None):
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
         self._notified = notified
         self._answered = threading.Condition()
         self._answers = {}
@@ -58,7 +63,9 @@ class Connection:
         return result
 
     def close(self):
-        self._socket.shutdown(socket.SHUT_RDWR)
+        """Ends it; again, or after Neovim has, it does nothing."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
         self._socket.close()
 

@@ -15,6 +15,7 @@ PLUGIN = ROOT / "editor-client" / "nvim"
 VERSIONS = ("0.11", "0.12")
 DEADLINE_S = 30.0
 POLL_S = 0.02
+CALL = ("total = ", "compute(first, second)")  # what is typed, and what is suggested then
 
 # What is said to the user, and each request to the server as it goes its way.
 INIT = """
@@ -82,6 +83,14 @@ def setup(**options):
     return f"require('parrotlet').setup(vim.json.decode([==[{json.dumps(options)}]==]))\n"
 
 
+def connected(socket):
+    """Returns a connection; None while Neovim does not listen yet."""
+    try:
+        return Connection(socket)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+
+
 class Editor:
     """One Neovim, with a screen.
 
@@ -107,8 +116,11 @@ class Editor:
             cwd=home,
             stderr=subprocess.DEVNULL,
         )
-        self.until(socket.exists, "Neovim's socket")
-        self._connection = Connection(socket)
+        try:
+            self._connection = self.until(lambda: connected(socket), "Neovim")
+        except AssertionError:
+            self._process.kill()
+            raise
         self.screen = Screen(socket, *size)
 
     def _environment(self):
@@ -121,10 +133,9 @@ class Editor:
         return self.lua("return vim.fn.getpid()")
 
     def close(self):
-        """Leaves Neovim as a user does; called again, it does nothing."""
-        if self._process.poll() is not None:
-            return
-        self._connection.send("nvim_command", "qall!")
+        """Leaves Neovim as a user does, if it is still there."""
+        if self._process.poll() is None:
+            self._connection.send("nvim_command", "qall!")
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -152,7 +163,8 @@ class Editor:
             if value:
                 return value
             time.sleep(POLL_S)
-        raise AssertionError(f"waited in vain for {what}; {self._situation()}")
+        told = what() if callable(what) else what
+        raise AssertionError(f"waited in vain for {told}; {self._situation()}")
 
     def _situation(self):
         if not hasattr(self, "screen"):
@@ -201,7 +213,9 @@ class Editor:
 
     def wait_for_ghost(self, text):
         """Waits until exactly this ghost text stands in the buffer, and is painted."""
-        self.until(lambda: self.ghost == text, f"the ghost text {text!r}, not {self.ghost!r}")
+        self.until(
+            lambda: self.ghost == text, lambda: f"the ghost text {text!r}, not {self.ghost!r}"
+        )
 
     def wait_for_no_ghost(self):
         self.until(lambda: not self.ghost, "the ghost text to go")
@@ -261,3 +275,13 @@ def made_anew(editor, model, folder):
     editor.folder = folder
     editor.lua(RESET, setup(settings=model.settings))
     return editor
+
+
+def suggest(editor, model, rule=CALL):
+    """Asks in a new file until the rule's suggestion stands there."""
+    model.rules = [rule]
+    editor.keys("<Esc>")
+    editor.open("", "fresh.py")
+    editor.keys("i")
+    editor.type(rule[0])
+    editor.wait_for_ghost(rule[1])

@@ -11,26 +11,15 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))
+
 from nvim_editor import Editor, setup
+from pictured import TEXT
 
 COLUMNS, ROWS = 78, 20
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 8.4, 18, 14
 NO_BREAK_SPACE = "\u00a0"  # SVG makes one of several others
 
-TEXT = """\
-import unittest
-
-
-class TestStack(unittest.TestCase):
-    def setUp(self):
-        self.stack = Stack()
-
-    def test_push(self):
-        self.stack.push(1)
-        self.assertEqual(self.stack.size(), 1)
-
-    def test_pop(self):
-"""
 SETTINGS = {"suggestion": {"eagerness": "eager"}}
 LOOK = """
 vim.o.termguicolors, vim.o.number, vim.o.laststatus, vim.o.ruler = true, true, 2, false
@@ -45,7 +34,7 @@ def main(argv):
     with tempfile.TemporaryDirectory() as home:
         editor = Editor(version, Path(home), LOOK + setup(settings=SETTINGS), size=(COLUMNS, ROWS))
         try:
-            editor.open(TEXT, "stack.py")
+            editor.open(f"{TEXT}\n", "stack.py")
             editor.keys("o")
             editor.until(lambda: editor.ghost, "ghost text")
             editor.command("echo ''")

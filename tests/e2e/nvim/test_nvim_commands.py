@@ -4,25 +4,15 @@ import shutil
 import sys
 
 import pytest
-from nvim_editor import PLUGIN, setup
+from nvim_editor import CALL, PLUGIN, setup, suggest
 from scripted import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
-CALL = ("total = ", "compute(first, second)")
 SUBCOMMANDS = [
     *("disable", "enable", "extent", "health", "install", "log", "model", "restart"),
     *("snooze", "statistics", "status", "toggle", "why"),
 ]
-
-
-def suggest(editor, model, rule=CALL):
-    model.rules = [rule]
-    editor.keys("<Esc>")
-    editor.open("", "fresh.py")
-    editor.keys("i")
-    editor.type(rule[0])
-    editor.wait_for_ghost(rule[1])
 
 
 FLOATS = """

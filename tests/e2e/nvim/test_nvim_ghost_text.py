@@ -1,10 +1,10 @@
 """What ghost text looks like and how it lives while one types, in real Neovims."""
 
 import pytest
+from nvim_editor import CALL
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-CALL = ("total = ", "compute(first, second)")
 BODY = ("def area(width, height):\n    ", "size = width * height\n    return size")
 
 

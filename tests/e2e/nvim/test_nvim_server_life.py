@@ -6,21 +6,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from nvim_editor import setup
+from nvim_editor import CALL, setup, suggest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
-
-CALL = ("total = ", "compute(first, second)")
-
-
-def suggest(editor, model, rule=CALL):
-    """Asks in a new file until the rule's suggestion stands there."""
-    model.rules = [rule]
-    editor.keys("<Esc>")
-    editor.open("", "fresh.py")
-    editor.keys("i")
-    editor.type(rule[0])
-    editor.wait_for_ghost(rule[1])
 
 
 def processes(editor, words):

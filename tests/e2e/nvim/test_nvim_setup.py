@@ -8,11 +8,10 @@ import sys
 import time
 
 import pytest
-from nvim_editor import BUILT_IN, GHOST, PLUGIN, ROOT, setup
+from nvim_editor import BUILT_IN, CALL, GHOST, PLUGIN, ROOT, setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
-CALL = ("total = ", "compute(first, second)")
 BUILT_IN_WAITS_S = 0.2  # Neovim's own ghost text, before it asks
 READING = """import os
 import sys

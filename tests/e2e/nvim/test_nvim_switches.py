@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from nvim_editor import setup
+from nvim_editor import CALL, setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-CALL = ("total = ", "compute(first, second)")
 BODY = ("def area(width, height):\n    ", "size = width * height\n    return size")
 
 

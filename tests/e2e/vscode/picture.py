@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from code_server import EXTENSION, CodeServer, browser_path, until
 from code_window import Window
+from pictured import TEXT
 
 SIZE = {"width": 860, "height": 500}
 SETTINGS = {
@@ -27,20 +28,6 @@ SETTINGS = {
     "window.commandCenter": False,
     "workbench.layoutControl.enabled": False,
 }
-TEXT = """\
-import unittest
-
-
-class TestStack(unittest.TestCase):
-    def setUp(self):
-        self.stack = Stack()
-
-    def test_push(self):
-        self.stack.push(1)
-        self.assertEqual(self.stack.size(), 1)
-
-    def test_pop(self):|
-"""
 
 
 def main(folder):
@@ -61,7 +48,7 @@ def main(folder):
 
 def draw(window, folder):
     window.run("workbench.action.closeSidebar")
-    window.open(TEXT, "test_stack.py")
+    window.open(f"{TEXT}|\n", "test_stack.py")
     window.is_status("Parrotlet, ready", "Parrotlet, idle")
     window.press("Enter")
     window.page.wait_for_timeout(500)
