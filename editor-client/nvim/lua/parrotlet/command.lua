@@ -58,7 +58,7 @@ local subcommands = {
     return false
   end),
   toggle = switching(function()
-    return require('parrotlet.switch').why_off(vim.api.nvim_get_current_buf()) ~= nil
+    return require('parrotlet.switch').why_quiet(vim.api.nvim_get_current_buf()) ~= nil
   end),
   snooze = {
     run = function(minutes)

@@ -19,7 +19,7 @@ local of_server = { state = 'off', reason = 'no server runs; it starts with a fi
 ---@return parrotlet.Status
 function M.get(bufnr)
   bufnr = (bufnr == nil or bufnr == 0) and vim.api.nvim_get_current_buf() or bufnr
-  local why = switch.why_off(bufnr)
+  local why = switch.why_quiet(bufnr)
   if why then
     return { state = 'off', reason = why }
   end

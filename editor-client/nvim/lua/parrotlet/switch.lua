@@ -100,14 +100,21 @@ function M.why_off(bufnr)
   if not is_on then
     return 'switched off by the option enabled; on with :Parrotlet enable'
   end
-  return snooze and ('snoozing until %s; on with :Parrotlet enable'):format(snoozed_until) or nil
+end
+
+--- Says why nothing is suggested in a buffer unless it is asked for; nil if something is.
+---@param bufnr integer
+---@return string?
+function M.why_quiet(bufnr)
+  local resting = snooze and ('snoozing until %s; on with :Parrotlet enable'):format(snoozed_until)
+  return M.why_off(bufnr) or resting or nil
 end
 
 --- Says whether a buffer is to be completed as you type, and now.
 ---@param bufnr integer
 ---@return boolean
 function M.asks_by_itself(bufnr)
-  return config.options ~= nil and config.options.automatic and M.why_off(bufnr) == nil
+  return config.options ~= nil and config.options.automatic and M.why_quiet(bufnr) == nil
 end
 
 local function announce()
@@ -139,7 +146,7 @@ function M.decide(is_on, scope, bufnr)
   return complaint
 end
 
---- Suggests nothing for so many minutes; 0 ends that.
+--- Suggests nothing unasked for so many minutes; 0 ends that.
 ---@param minutes number
 function M.snooze(minutes)
   M.wake()

@@ -28,7 +28,7 @@ M.look_soon = vim.schedule_wrap(look)
 --- Hides what is shown where nothing is to be suggested any more.
 function M.obey_switch()
   for bufnr, session in pairs(sessions.all()) do
-    if switch.why_off(bufnr) then
+    if switch.why_quiet(bufnr) then
       session:leave()
     end
   end

@@ -65,7 +65,7 @@ end
 ---@param bufnr integer
 ---@param take fun(lines: string[])
 function M.lines(bufnr, take)
-  local off = switch.why_off(bufnr)
+  local off = switch.why_quiet(bufnr)
   local lines = {
     off and ('Off here: %s.'):format(off) or 'On in this file.',
     ('Parrotlet is %s.'):format(status.sentence(bufnr)),
