@@ -17,10 +17,10 @@ has_node = node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(VENV)/.base ## Complete three snippets with the bundled model
+demo: $(VENV)/.base ## Complete three snippets with the bundled model; pack the VS Code extension
+	@if $(has_node); then $(MAKE) --no-print-directory $(VSCODE)/parrotlet.vsix || \
+	  echo "the VS Code extension could not be packed; make vscode tries it again" >&2; fi
 	@$(BIN)/parrotlet demo
-	@if $(has_node); then $(MAKE) --no-print-directory vscode; else \
-	  echo "VS Code: install Node 20 or newer, then make vscode packs the extension"; fi
 
 vscode: $(VSCODE)/parrotlet.vsix ## Pack the VS Code extension
 	@echo "VS Code: code --install-extension $(VSCODE)/parrotlet.vsix"

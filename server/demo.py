@@ -6,7 +6,6 @@ Called by ``parrotlet demo``.
 """
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -73,14 +72,10 @@ class Stack:
     Snippet(
         title="The next line",
         code=f"""\
-import argparse
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--input", type=str, required=True)
-    parser.add_argument("--verbose", action="store_true")
-{CURSOR}
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        {CURSOR}
 """,
     ),
 )
@@ -115,9 +110,13 @@ def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) ->
 
 def how_to_connect() -> tuple[str, str]:
     """Returns a line for VS Code and one for Neovim, with the paths of this installation."""
-    server = Path(sys.executable).with_name("parrotlet-server")
-    plugin = Path(__file__).parents[1] / "editor-client" / "nvim"
+    clients = Path(__file__).parents[1] / "editor-client"
+    package = clients / "vscode" / "parrotlet.vsix"
+    of_vs_code = "make vscode packs the extension (with Node 20 or newer)"
+    if package.exists():
+        of_vs_code = f"code --install-extension {package}"
+    setup = "require('parrotlet').setup({ keys = { accept = '<Tab>' } })"
     return (
-        f"VS Code: let a language-client extension start {server} for Python files.",
-        f"Neovim:  vim.opt.runtimepath:append('{plugin}'); require('parrotlet').setup()",
+        f"VS Code: {of_vs_code}",
+        f"Neovim:  vim.opt.runtimepath:append('{clients / 'nvim'}'); {setup}",
     )
