@@ -80,6 +80,7 @@ class Server(LanguageServer):
         self._power = Power()
         self._roots: list[Path] = []
         self._knowledge = Knowledge([], ())
+        self._is_looking = False  # at other files; on a dead disk that may last
         self._offered: dict[str, Offered] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned: set[str] = set()
@@ -238,7 +239,8 @@ class Server(LanguageServer):
         above, below = self.notebooks.around(uri, self.documents)
         text = above + document.text[: place.start] + place.chosen + document.text[place.end :]
         offset = len(above) + place.start + len(place.chosen)
-        if self.settings.context.workspace_tokens and self._knowledge.is_due(uri, text, offset):
+        may_look = self.settings.context.workspace_tokens and not self._is_looking
+        if may_look and self._knowledge.is_due(uri, text, offset):
             self._look_around(uri, text, offset)
         return CompletionRequest(
             text=text + below,
@@ -253,10 +255,12 @@ class Server(LanguageServer):
         if self._loop is None:
             return
         texts = {other: self.documents[other].text for other in reversed(self.documents)}
+        self._is_looking = True
         looking = self._loop.run_in_executor(None, self._knowledge.look, uri, text, offset, texts)
         looking.add_done_callback(self._looked)
 
     def _looked(self, looking: asyncio.Future[Known]) -> None:
+        self._is_looking = False
         if looking.cancelled():
             return
         if (error := looking.exception()) is not None:

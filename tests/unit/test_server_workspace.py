@@ -1,6 +1,10 @@
 """What is known of other files: modules of the workspace, pieces of open ones, and when to look."""
 
+import asyncio
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -171,3 +175,41 @@ def test_waiting_pays_only_where_suggestions_take_long():
         debounce.took(10)
     assert debounce.seconds(most_ms=150) == 0
     assert time.monotonic() - began < 1
+
+
+async def test_one_look_at_other_files_at_a_time(monkeypatch):
+    """If it fails, a workspace on a dead disk fills the memory with looks that wait."""
+    from lsprotocol import types
+
+    from server.document import Document
+    from server.lsp.server import Server
+    from server.request import CompletionResult
+    from server.service import State
+
+    looked, goes_on = [], threading.Event()
+
+    def look(*place):
+        looked.append(place[2])
+        goes_on.wait(10)
+        return Known()
+
+    def answered(_request, **_):
+        future = Future()
+        future.set_result(CompletionResult(reason="nothing"))
+        return SimpleNamespace(future=future)
+
+    service = SimpleNamespace(state=State.IDLE, submit=answered, tell=lambda _known: None)
+    server = Server({}, service)
+    server.protocol.server_capabilities = types.ServerCapabilities()
+    server._loop = asyncio.get_running_loop()
+    server._loop.set_default_executor(ThreadPoolExecutor(1))
+    monkeypatch.setattr(server._knowledge, "look", look)
+    server.documents["file:///a.py"] = Document("x = 1\n" * 300, 1)
+    for line in (0, 100, 200):
+        await server.suggest("file:///a.py", types.Position(line, 0))
+    goes_on.set()
+    await asyncio.to_thread(int)  # behind the look, in the one thread
+    assert looked == [0]
+    await server.suggest("file:///a.py", types.Position(200, 0))
+    await asyncio.to_thread(int)  # behind the look, in the one thread
+    assert looked == [0, 200 * len("x = 1\n")]
