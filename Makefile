@@ -38,8 +38,8 @@ check: $(VENV)/.dev ## Linters and types
 	@$(call if_installed,luacheck) --quiet --config editor-client/nvim/.luacheckrc editor-client/nvim
 	@$(call if_installed,shellcheck) .ci/run $(wildcard editor-client/*/scripts/*.sh)
 
-e2e: $(VENV)/.dev ## A real editor with the real server and the bundled model
-	$(BIN)/python -m pytest -m e2e tests/e2e
+e2e: $(VENV)/.dev ## Real editors with the real server and the bundled model
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m e2e tests/e2e
 
 corpus: $(VENV)/.dev ## Build the default corpus from its lock (fetches archives)
 	$(BIN)/python -m training.corpus training/configs/corpus.toml

@@ -234,10 +234,10 @@ class Window:
         row.wait_for()
         row.click()
 
-    def answers(self, text):
-        """Answers the input box that is open."""
+    def answers(self, text, *, title):
+        """Answers the input box with this title, once it is the one that is open."""
+        self.page.locator(".quick-input-title", has_text=title).wait_for()
         box = self.page.locator(".quick-input-widget input.input")
-        box.wait_for()
         box.fill(text)
         box.press("Enter")
 
