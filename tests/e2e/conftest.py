@@ -1,4 +1,4 @@
-"""What the tests of all editors share: ``scripted``, their model, and which of them run together."""
+"""What the tests of all editors share: ``scripted``, and which of them run together."""
 
 from pathlib import Path
 
