@@ -1,13 +1,19 @@
 """A training run as a user starts it: the documented command in a process, and what it wrote."""
 
 import json
+import multiprocessing
 import os
+import resource
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["torch", "torch.distributed.fsdp", "torch.distributed.tensor"])
 
 
 def free_port():
@@ -16,19 +22,86 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def launch(config, *overrides, processes=1, largest_file=None, launcher=None):
-    """Starts the documented command; no file may grow beyond ``largest_file`` bytes."""
+def launch(config, *overrides, processes=1, launcher=None):
+    """Starts the documented command.
+
+    Imports PyTorch in the launcher and in every process, which takes longer than a tiny run: what
+    is about the training, not about its start, is for :class:`Forked`.
+    """
     command = [sys.executable, "-m", "accelerate.commands.launch"]
     many = ["--multi_gpu", "--num_processes", str(processes)]  # without GPUs: of the CPU
     command += launcher or (["--cpu", "--num_processes", "1"] if processes == 1 else many)
     command += ["--main_process_port", str(free_port())]
-    command += [str(ROOT / "training" / "pretrain.py"), str(config), *overrides]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command += [str(ROOT / "training" / "pretrain.py"), *map(str, (config, *overrides))]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, env=_environment(), text=True, **pipes)
+
+
+class Forked:
+    """A run whose processes begin with PyTorch imported, and with what a launcher tells them.
+
+    Takes the place of ``subprocess.Popen``. Does not end the other processes when one is lost, as
+    the launcher does.
+
+    Args:
+        largest_file: Bytes beyond which no file may grow.
+    """
+
+    def __init__(self, config, *overrides, processes=1, largest_file=None):
+        self._folder = tempfile.TemporaryDirectory()
+        self._texts = [Path(self._folder.name, name) for name in ("out", "err")]
+        several = {"WORLD_SIZE": str(processes), "MASTER_PORT": str(free_port())}
+        self._processes = []
+        for rank in map(str, range(processes)):
+            env = _environment()
+            if processes > 1:
+                env |= several | {"MASTER_ADDR": "127.0.0.1", "RANK": rank, "LOCAL_RANK": rank}
+            given = ([str(config), *map(str, overrides)], env, self._texts, largest_file)
+            self._processes.append(_FORKS.Process(target=_train, args=given, daemon=True))
+            self._processes[-1].start()
+        self.pid = self._processes[0].pid
+
+    @property
+    def returncode(self):
+        """That of the first process that did not end well, None while one runs."""
+        codes = [process.exitcode for process in self._processes]
+        return None if None in codes else next(filter(None, codes), 0)
+
+    def poll(self):
+        return self.returncode
+
+    def communicate(self, timeout):
+        """Waits for the end and returns what was written to standard output and error."""
+        end = time.monotonic() + timeout
+        for process in self._processes:
+            process.join(max(0, end - time.monotonic()))
+        if self.returncode is None:
+            for process in self._processes:
+                process.kill()
+            raise subprocess.TimeoutExpired(
+                "a run", timeout, *(t.read_bytes() for t in self._texts)
+            )
+        texts = tuple(text.read_text() for text in self._texts)
+        self._folder.cleanup()
+        return texts
+
+
+def _train(arguments, env, texts, largest_file):
+    """What ``training/pretrain.py`` does when it is run, in a process that was forked for it."""
+    for path, descriptor in zip(texts, (1, 2), strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(ROOT)
     if largest_file is not None:
-        command = ["prlimit", f"--fsize={largest_file}", *command]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    from training.pretrain import leave, main, run_main
+
+    leave(run_main(main, arguments))
+
+
+def _environment():
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def finish(process, code=0):
@@ -38,7 +111,9 @@ def finish(process, code=0):
 
 
 def trainer(process):
-    """Returns the id of the process that trains, which the launcher has started."""
+    """Returns the id of the process that trains, which a launcher has started."""
+    if isinstance(process, Forked):
+        return process.pid
     children = f"/proc/{process.pid}/task/{process.pid}/children"
     return int(Path(children).read_text().split()[0])
 

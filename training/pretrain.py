@@ -118,7 +118,9 @@ class Run:
         """Runs the remaining steps; returns the exit code."""
         if self.accelerator.is_main_process:
             self.folder.write_config()
-        self.publisher.start(self.tokenizer, self.folder.shape, self.reached.step)
+        step = self.reached.step
+        begun = (self.folder.checkpoint(step), step) if step else None
+        self.publisher.start(self.tokenizer, self.folder.shape, begun)
         previous = signal.signal(signal.SIGTERM, self._ask_stop)
         previous_int = signal.signal(signal.SIGINT, self._ask_stop)
         try:

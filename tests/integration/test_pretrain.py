@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from training_run import ROOT, curve, finish, launch, processes_of, trainer
+from training_run import ROOT, Forked, curve, finish, launch, processes_of, trainer
 
 from training.artifact.directory import load_artifact
 from training.artifact.errors import ConfigError, CorpusError
@@ -43,7 +43,7 @@ def test_processes_follow_the_curve_of_one(uninterrupted, config_file, tmp_path,
     twelve steps of training do not carry past the fourth digit.
     """
     run = tmp_path / "run"
-    finish(launch(config_file, f"paths.run={run}", processes=processes))
+    finish(Forked(config_file, f"paths.run={run}", processes=processes))
     assert processes_of(run) == [processes]
     one, many = curve(uninterrupted), curve(run)
     assert many.keys() == one.keys()
@@ -52,7 +52,7 @@ def test_processes_follow_the_curve_of_one(uninterrupted, config_file, tmp_path,
 
 def test_accumulated_batches_follow_the_curve_of_whole_ones(uninterrupted, config_file, tmp_path):
     run = tmp_path / "micro"
-    finish(launch(config_file, f"paths.run={run}", "pretrain.micro_batch_blocks=2"))
+    finish(Forked(config_file, f"paths.run={run}", "pretrain.micro_batch_blocks=2"))
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
 
 
@@ -62,8 +62,8 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(
 ):
     """If it fails, hours of training are lost to a reboot, or silently become another run."""
     run = tmp_path / "run"
-    interrupt(launch(config_file, f"paths.run={run}"), run, signal_number)
-    finish(launch(config_file, f"paths.run={run}"))
+    interrupt(Forked(config_file, f"paths.run={run}"), run, signal_number)
+    finish(Forked(config_file, f"paths.run={run}"))
     assert_same(run, uninterrupted)
 
 
@@ -115,7 +115,7 @@ def test_a_run_goes_on_with_another_number_of_processes(uninterrupted, config_fi
     arguments = [config_file, f"paths.run={run}"]
     for steps, processes in ((4, 2), (8, 4), (99, 1)):
         stop = f"pretrain.stop_after_steps={steps}"
-        finish(launch(*arguments, stop, processes=processes))
+        finish(Forked(*arguments, stop, processes=processes))
     assert processes_of(run) == [2, 4, 1]
     one, changed = curve(uninterrupted), curve(run)
     assert changed.keys() == one.keys()
@@ -134,16 +134,16 @@ def test_the_shipped_launcher_configs_work(uninterrupted, config_file, tmp_path,
 def test_a_full_disk_costs_no_finished_checkpoint(uninterrupted, config_file, tmp_path):
     """If it fails, a night's training is lost to a few missing megabytes."""
     run = tmp_path / "run"
-    process = launch(config_file, f"paths.run={run}", "pretrain.stop_after_steps=4")
+    process = Forked(config_file, f"paths.run={run}", "pretrain.stop_after_steps=4")
     finish(process)
     largest = max(f.stat().st_size for f in run.rglob("*.safetensors"))
-    full = launch(config_file, f"paths.run={run}", largest_file=largest - 1)
+    full = Forked(config_file, f"paths.run={run}", largest_file=largest - 1)
     _, err = full.communicate(timeout=110)
     assert full.returncode != 0
     assert "make room and run the same command again" in err
     assert [p.name for p in checkpoints(run / "checkpoints")] == ["step-00000004"]
     assert not list((run / "checkpoints").glob(".*"))
-    finish(launch(config_file, f"paths.run={run}"))
+    finish(Forked(config_file, f"paths.run={run}"))
     assert curve(run) == curve(uninterrupted)
 
 
@@ -163,7 +163,7 @@ def test_a_run_shows_what_it_does(uninterrupted):
 
 def test_recomputed_activations_give_the_same_curve(uninterrupted, config_file, tmp_path):
     run = tmp_path / "run"
-    finish(launch(config_file, f"paths.run={run}", "pretrain.gradient_checkpointing=true"))
+    finish(Forked(config_file, f"paths.run={run}", "pretrain.gradient_checkpointing=true"))
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=1e-5)
 
 
@@ -171,7 +171,7 @@ def test_recomputed_activations_give_the_same_curve(uninterrupted, config_file, 
 def test_half_precision_follows_the_curve_of_full(uninterrupted, config_file, tmp_path, dtype):
     """Weights are rounded to 8 or 11 bits in every step, so the losses agree to two digits."""
     run = tmp_path / "run"
-    finish(launch(config_file, f"paths.run={run}", f"pretrain.dtype={dtype}"))
+    finish(Forked(config_file, f"paths.run={run}", f"pretrain.dtype={dtype}"))
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=1e-2)
 
 
@@ -180,12 +180,12 @@ def test_one_dial_in_place_of_many_settings(config_file, tmp_path):
     run = tmp_path / "run"
     dial = ["size=100K", "budget=100K", f"paths.run={run}"]
     stop = "pretrain.stop_after_steps=3"
-    _, err = finish(launch(config_file, *dial, stop, processes=2))
+    _, err = finish(Forked(config_file, *dial, stop, processes=2))
     assert "size=100K: 1 layers of width 64" in err
     assert "tokens a second, measured here" in err
     chosen = json.loads((run / "config.json").read_text())["pretrain"]
     assert chosen["steps"] * chosen["batch_blocks"] * 64 == pytest.approx(100_000, rel=0.01)
-    _, err = finish(launch(config_file, *dial, processes=2))
+    _, err = finish(Forked(config_file, *dial, processes=2))
     assert "measured here" not in err
     assert max(curve(run)) == chosen["steps"]
 
@@ -195,7 +195,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_
     shutil.copytree(uninterrupted, run)
     newest = checkpoints(run / "checkpoints")[-1]
     (newest / "training_state.safetensors").write_bytes(b"damaged")
-    _, err = finish(launch(config_file, f"paths.run={run}"))
+    _, err = finish(Forked(config_file, f"paths.run={run}"))
     assert "is damaged" in err
     assert curve(run) == curve(uninterrupted)
 
@@ -205,7 +205,7 @@ def test_going_on_from_an_artifact_alone(uninterrupted, config_file, tmp_path):
     run = tmp_path / "run"
     start = uninterrupted / "model"
     finish(
-        launch(
+        Forked(
             config_file,
             f"paths.run={run}",
             f"pretrain.start_from={start}",
@@ -227,15 +227,12 @@ def test_going_on_from_an_artifact_alone(uninterrupted, config_file, tmp_path):
     ],
 )
 def test_bad_input_gets_one_sentence(config_file, tmp_path, override, code, message):
-    process = launch(config_file, f"paths.run={tmp_path / 'run'}", override, "pretrain.steps=4")
+    process = Forked(config_file, f"paths.run={tmp_path / 'run'}", override, "pretrain.steps=4")
     _, err = process.communicate(timeout=60)
-    if code == 0:
-        assert process.returncode == 0
-        return
-    assert process.returncode != 0
+    assert process.returncode == code
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert message in lines[0]
+    assert len(lines) == (code != 0)
+    assert message in "".join(lines)
 
 
 def test_every_token_leads_back_to_its_document(tiny_config):
@@ -288,7 +285,7 @@ def test_a_run_goes_on_with_its_own_shards_only(uninterrupted, config_file, tmp_
     shutil.copytree(uninterrupted, run)
     prepare([str(config_file), f"paths.shards={shards}", "shards.seed=9"])
     arguments = [config_file, f"paths.run={run}", f"paths.shards={shards}", "pretrain.steps=14"]
-    _, err = launch(*arguments).communicate(timeout=60)
+    _, err = Forked(*arguments).communicate(timeout=60)
     assert "was trained with another shards_sha256; choose another paths.run" in err
 
 

@@ -1,16 +1,13 @@
 """What a checkpoint has seen, against a walk over every block."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from training_run import Forked, finish
 
 from training.artifact.directory import load_artifact
 from training.artifact.errors import ArtifactError, ConfigError, CorpusError, run_main
@@ -24,25 +21,13 @@ from training.shards.blocks import BlockReader
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 STEPS, BATCH, BLOCK = 4, 8, 64
 
 
 def train(config, run, *overrides):
-    """Runs the documented command to its end."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"]
-    command += [str(ROOT / "training" / "pretrain.py"), str(config), f"paths.run={run}"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    ended = subprocess.run(
-        [*command, f"pretrain.steps={STEPS}", "pretrain.save_every_steps=2", *overrides],
-        check=False,
-        cwd=ROOT,
-        env=env,
-        text=True,
-        capture_output=True,
-        timeout=110,
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    """Trains to the end."""
+    settings = [f"pretrain.steps={STEPS}", "pretrain.save_every_steps=2", *overrides]
+    finish(Forked(config, f"paths.run={run}", *settings))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 from hub_double import HUNG_UP, LOST, every_other
-from training_run import ROOT, curve, finish, launch, trainer
+from training_run import ROOT, Forked, curve, finish, trainer
 
 from training.artifact.directory import ARTIFACT_FILES, load_artifact
 from training.artifact.schema import load_toml
@@ -75,7 +75,7 @@ def assert_loads_as(artifact_folder):
 def test_a_run_appears_on_the_hub_while_it_trains(hub, uninterrupted, config_file, tmp_path):
     """If it fails, a team sees nothing of a run, or strangers see it, or main stays empty."""
     run = tmp_path / "run"
-    _, err = finish(launch(config_file, f"paths.run={run}", *PUBLISH))
+    _, err = finish(Forked(config_file, f"paths.run={run}", *PUBLISH))
     repository = hub.model(REPO)
     assert [body["visibility"] for body in hub.created] == ["private"]
     assert repository.private
@@ -104,7 +104,7 @@ def test_a_hub_that_is_down_costs_nothing(hub, uninterrupted, config_file, tmp_p
     """If it fails, a night without network stops the training, or its checkpoints are lost."""
     run = tmp_path / "run"
     with hub.failing(lambda _method, _path: HUNG_UP):
-        _, err = finish(launch(config_file, f"paths.run={run}", *PUBLISH, "publish.wait_s=1"))
+        _, err = finish(Forked(config_file, f"paths.run={run}", *PUBLISH, "publish.wait_s=1"))
     assert curve(run) == curve(uninterrupted)
     assert not hub.repositories
     assert [entry.title for entry in Outbox(run).entries()] == ["Tokenizer", *TITLES]
@@ -121,7 +121,7 @@ def test_every_commit_arrives_once_though_every_other_request_fails(hub, config_
     """If it fails, a busy Hub leaves holes in the history, or doubles."""
     run = tmp_path / "run"
     with hub.failing(every_other(503)):
-        finish(launch(config_file, f"paths.run={run}", *PUBLISH, processes=2))
+        finish(Forked(config_file, f"paths.run={run}", *PUBLISH, processes=2))
     repository = hub.model(REPO)
     assert repository.titles("first") == ["initial commit", "Tokenizer", *TITLES]
     merged = f"Merge first ({repository.find('first').oid[:8]}) (#1)"
@@ -147,7 +147,7 @@ def test_a_lost_answer_makes_no_second_commit(hub, model):
 def test_a_kill_in_the_middle_of_a_commit_loses_and_doubles_nothing(hub, config_file, tmp_path):
     """If it fails, a machine that goes down leaves a hole in the history, or two of a commit."""
     run = tmp_path / "run"
-    process, killed = launch(config_file, f"paths.run={run}", *PUBLISH), []
+    process, killed = Forked(config_file, f"paths.run={run}", *PUBLISH), []
 
     def refuses(_method, path):
         if killed or not path.endswith("/commit/first"):
@@ -160,7 +160,7 @@ def test_a_kill_in_the_middle_of_a_commit_loses_and_doubles_nothing(hub, config_
         process.communicate(timeout=100)
     assert process.returncode != 0
     assert next(entry.step for entry in Outbox(run).entries()) == 4
-    finish(launch(config_file, f"paths.run={run}", *PUBLISH))
+    finish(Forked(config_file, f"paths.run={run}", *PUBLISH))
     assert hub.model(REPO).titles("first") == ["initial commit", "Tokenizer", *TITLES]
     assert not Outbox(run).entries()
 
@@ -171,7 +171,7 @@ def test_a_wrong_token_is_said_once_and_training_goes_on(
     """If it fails, an expired token kills a run, or nobody hears of it."""
     run = tmp_path / "run"
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    _, err = finish(launch(config_file, f"paths.run={run}", *PUBLISH))
+    _, err = finish(Forked(config_file, f"paths.run={run}", *PUBLISH))
     assert curve(run) == curve(uninterrupted)
     assert err.count("hf auth login") == 1
     assert "Traceback" not in err
@@ -184,14 +184,14 @@ def test_a_second_run_leaves_the_model_on_main_whole(hub, config_file, model, tm
     publish("model", model, "--repo", REPO)
     before = hub.model(REPO).find("main")
     run = tmp_path / "run"
-    finish(launch(config_file, f"paths.run={run}", *PUBLISH, "pretrain.stop_after_steps=4"))
+    finish(Forked(config_file, f"paths.run={run}", *PUBLISH, "pretrain.stop_after_steps=4"))
     if Outbox(run).entries():
         publish("run", run)
     assert hub.model(REPO).find("main") == before
     assert hub.model(REPO).titles("first")[-2:] == ["Tokenizer", "Step 4"]
     begun = list(hub.model(REPO).history("first"))[1]
     assert begun.tree.keys() == TOKENIZER
-    finish(launch(config_file, f"paths.run={run}", *PUBLISH))
+    finish(Forked(config_file, f"paths.run={run}", *PUBLISH))
     assert hub.model(REPO).titles("first")[-4:] == TITLES[1:]
     assert hub.model(REPO).find("main").tree == hub.model(REPO).find("first").tree
 

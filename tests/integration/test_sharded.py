@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from training_run import curve, finish, launch, processes_of
+from training_run import Forked, curve, finish, processes_of
 
 from training.artifact.directory import load_artifact
 from training.run.checkpoint import checkpoints
@@ -21,7 +21,7 @@ def test_sharded_processes_follow_the_curve_of_one(uninterrupted, config_file, t
     """
     run = tmp_path / "run"
     settings = [SHARDED, "pretrain.gradient_checkpointing=true", "pretrain.micro_batch_blocks=1"]
-    finish(launch(config_file, f"paths.run={run}", *settings, processes=4))
+    finish(Forked(config_file, f"paths.run={run}", *settings, processes=4))
     assert processes_of(run) == [4]
     one, many = curve(uninterrupted), curve(run)
     assert many.keys() == one.keys()
@@ -45,7 +45,7 @@ def test_a_sharded_run_goes_on_however_many_processes_there_are(
         (99, 1, []),
     ):
         stop = f"pretrain.stop_after_steps={steps}"
-        finish(launch(*arguments, stop, *settings, processes=processes))
+        finish(Forked(*arguments, stop, *settings, processes=processes))
         newest = checkpoints(run / "checkpoints")[-1]
         n_files = len(list(newest.glob("training_state*.safetensors")))
         assert n_files == (processes if settings else 1)
@@ -54,10 +54,10 @@ def test_a_sharded_run_goes_on_however_many_processes_there_are(
 
 def test_a_lost_shard_gives_way_to_the_checkpoint_before(config_file, tmp_path):
     run = tmp_path / "run"
-    finish(launch(config_file, f"paths.run={run}", SHARDED, processes=2))
+    finish(Forked(config_file, f"paths.run={run}", SHARDED, processes=2))
     newest = checkpoints(run / "checkpoints")[-1]
     (newest / "training_state-00001-of-00002.safetensors").unlink()
     shutil.rmtree(run / "model")
-    _, err = finish(launch(config_file, f"paths.run={run}", SHARDED, processes=2))
+    _, err = finish(Forked(config_file, f"paths.run={run}", SHARDED, processes=2))
     assert "is damaged" in err
     assert load_artifact(run / "model").manifest.training.steps == 12

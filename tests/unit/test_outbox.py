@@ -132,7 +132,7 @@ def test_a_kill_between_commit_and_removal_sends_the_same_again(
     outbox.tidy()
     send_all(outbox, hub, TARGET)
     assert hub.commits == [("run", "Step 1"), ("run", "Step 2")]
-    assert [path.name for path in outbox.path.iterdir()] == []
+    assert not [path for path in outbox.path.iterdir() if path.is_dir()]
 
 
 def test_a_dead_network_cannot_fill_the_disk(outbox, tmp_path):
@@ -250,13 +250,13 @@ class TestPublisher:
         monkeypatch.setattr(publisher_module, "Hub", lambda *_a, **_k: hub)
         started = []
 
-        def start(**values):
+        def start(begun=None, **values):
             publish = {"repo": "me/model", "wait_s": 20.0, **values}
             mapping = {"name": "tiny", "publish": publish}
             config = from_mapping(RunConfig, mapping, where="here")
             object.__setattr__(config.paths, "run", tmp_path / "run")
             publisher = Publisher(config, is_main_process=True, pause=lambda _seconds: None)
-            publisher.start(byte_tokenizer, shape)
+            publisher.start(byte_tokenizer, shape, begun)
             started.append(publisher)
             return publisher
 
@@ -287,6 +287,29 @@ class TestPublisher:
             (branch, "Step 2, finished"),
         ]
         assert ("main", "Tokenizer") in hub.commits
+
+    @pytest.mark.parametrize("n_queued", [0, 1])
+    def test_a_kill_between_saving_and_queueing_is_no_hole(self, start, tmp_path, hub, n_queued):
+        """If it fails, the checkpoint that a run goes on from is missing, or stands there twice."""
+        first, saved = start(), checkpoint(tmp_path / "1")
+        for _ in range(n_queued):
+            first.checkpoint(saved, 1)
+        first.close()
+        again = start(begun=(saved, 1))
+        again.finish(checkpoint(tmp_path / "2", text="2"), 2)
+        titles = [title for branch, title in hub.commits if branch != "main"]
+        assert titles == ["Step 1", "Step 2, finished"]
+
+    def test_what_was_queued_once_is_not_queued_again(self, start, tmp_path, hub):
+        """If it fails, a finished run that goes on has its last checkpoint behind its model."""
+        first, saved = start(), checkpoint(tmp_path / "1")
+        first.checkpoint(saved, 1)
+        first.finish(checkpoint(tmp_path / "model", text="finished"), 1)
+        first.close()
+        again = start(begun=(saved, 1))
+        again.finish(checkpoint(tmp_path / "2", text="2"), 2)
+        titles = [title for branch, title in hub.commits if branch != "main"]
+        assert titles == ["Step 1", "Step 1, finished", "Step 2, finished"]
 
     def test_a_hub_that_comes_back_gets_what_waited(self, start, tmp_path, hub, capsys):
         """If it fails, an hour without network ends the publishing of the whole run."""

@@ -20,7 +20,7 @@ from training.artifact.files import directory_written_aside, write_json_atomical
 from training.artifact.schema import from_mapping, to_mapping
 
 Kind = Literal["tokenizer", "checkpoint", "model"]
-_TARGET_FILE, _LOCK_FILE = "target.json", ".lock"
+_TARGET_FILE, _QUEUED_FILE, _LOCK_FILE = "target.json", "queued.json", ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,17 @@ class Outbox:
         """Records where the entries go."""
         write_json_atomically(self.path / _TARGET_FILE, to_mapping(target))
 
+    def queued_step(self) -> int:
+        """Returns the step of the newest entry, also when it has been sent since; 0 before any.
+
+        The record of it is written behind the entry, so an entry that waits counts too.
+        """
+        try:
+            recorded = int(json.loads((self.path / _QUEUED_FILE).read_text("utf-8"))["step"])
+        except (OSError, ValueError, TypeError, KeyError):
+            recorded = 0  # sent twice, a commit changes nothing
+        return max([recorded, *(entry.step for entry in self.entries())])
+
     def entries(self) -> list[Entry]:
         """Lists what waits, in the order it is to be sent: a tokenizer, then the others by age."""
         if not self.path.is_dir():
@@ -93,6 +104,7 @@ class Outbox:
         number = 1 + max((entry.number for entry in self.entries()), default=0)
         with directory_written_aside(self.path / f"{number:06d}-{kind}-{step:08d}") as aside:
             write(aside)
+        write_json_atomically(self.path / _QUEUED_FILE, {"step": step})
 
     def drop_beyond(self, most: int) -> list[Entry]:
         """Removes the oldest checkpoints beyond ``most``; returns them.

@@ -70,13 +70,15 @@ class Publisher:
         self._is_sending = self._is_away = self._has_dropped = False
 
     @_harmless
-    def start(self, tokenizer: CodeTokenizer, shape: GPT2Config, step: int = 0) -> None:
+    def start(
+        self, tokenizer: CodeTokenizer, shape: GPT2Config, begun: tuple[Path, int] | None = None
+    ) -> None:
         """Queues the tokenizer, before any weights, and begins to send.
 
-        A run that goes on keeps its branch, sends first what was left, and does not queue again the
-        checkpoint of the ``step`` that it goes on from.
+        A run that goes on keeps its branch and sends first what was left. ``begun`` is the
+        checkpoint that it goes on from, and its step: queued only where it never was, for a kill
+        came between the two.
         """
-        self._queued_step = step
         before, repo = self._outbox.target(), self._settings.repo
         assert repo is not None
         self._outbox.tidy()
@@ -85,6 +87,10 @@ class Publisher:
         if before is None or (before.repo, before.branch) != (repo, branch):
             self._outbox.add("tokenizer", 0, lambda path: save_tokenizer(path, tokenizer, shape))
         self._outbox.set_target(target)
+        if begun is not None:
+            path, self._queued_step = begun
+            if self._outbox.queued_step() < self._queued_step:
+                self._add_checkpoint(path, self._queued_step)
         _say(f"to {repo}, branch {branch}")
         self._is_sending = True
         threading.Thread(target=self._work, args=(target,), daemon=True, name="publisher").start()
@@ -95,7 +101,7 @@ class Publisher:
         """Queues a checkpoint's artifact, once a step: the last one comes as the model again."""
         if step == self._queued_step:
             return
-        self._outbox.add("checkpoint", step, lambda folder: link_artifact(path, folder))
+        self._add_checkpoint(path, step)
         self._queued_step = step
         dropped = self._outbox.drop_beyond(self._settings.max_waiting)
         if dropped and not self._has_dropped:
@@ -130,6 +136,9 @@ class Publisher:
                 f"{n_waiting} {'commit waits' if n_waiting == 1 else 'commits wait'} in"
                 f" {self._outbox.path}; send with: python -m training.publish run {self._run}"
             )
+
+    def _add_checkpoint(self, path: Path, step: int) -> None:
+        self._outbox.add("checkpoint", step, lambda folder: link_artifact(path, folder))
 
     def _wake(self) -> None:
         with self._change:

@@ -76,7 +76,7 @@ def save_checkpoint(
         OSError: Nothing was written, for a full disk say.
     """
     step = int(record["step"])
-    target = folder / f"step-{step:08d}"
+    target = checkpoint_path(folder, step)
     with directory_written_aside(target) as aside:
         try:
             write_artifact(aside / "artifact")
@@ -100,6 +100,11 @@ def discard_unfinished(folder: Path) -> None:
     """Removes what was written aside and never became a checkpoint."""
     for path in folder.glob(f"{_ASIDE}*"):
         shutil.rmtree(path)
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Returns where the checkpoint of a step is, if there is one."""
+    return folder / f"step-{step:08d}"
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -28,6 +28,7 @@ from training.config import RunConfig
 from training.run.card import model_card
 from training.run.checkpoint import (
     TrainingState,
+    checkpoint_path,
     discard_unfinished,
     load_newest_state,
     save_checkpoint,
@@ -78,6 +79,10 @@ class RunFolder:
                     f"{self.path} was trained with another {key}; choose another paths.run"
                 )
         return state
+
+    def checkpoint(self, step: int) -> Path:
+        """Returns where the checkpoint of a step is, if there is one."""
+        return checkpoint_path(self._checkpoints, step)
 
     @functools.cached_property
     def shape(self) -> GPT2Config:
