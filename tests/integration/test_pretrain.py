@@ -80,10 +80,10 @@ def test_an_interrupted_run_of_several_processes_does_too(
 ):
     """One of two processes is stopped or lost, while they accumulate or share the weights."""
     run, whole = tmp_path / "run", tmp_path / "whole"
-    finish(launch(config_file, f"paths.run={whole}", setting, processes=2))
+    finish(Forked(config_file, f"paths.run={whole}", setting, processes=2))
     stopped = launch(config_file, f"paths.run={run}", setting, processes=2)
     interrupt(stopped, run, signal_number)
-    finish(launch(config_file, f"paths.run={run}", setting, processes=2))
+    finish(Forked(config_file, f"paths.run={run}", setting, processes=2))
     assert processes_of(run) == [2, 2]
     assert_same(run, whole)
 
