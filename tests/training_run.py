@@ -1,4 +1,4 @@
-"""A training run as a user starts it: the documented command in a process, and what it wrote."""
+"""A training run, by the documented command or forked without its imports, and what it wrote."""
 
 import json
 import multiprocessing

@@ -132,7 +132,7 @@ def test_a_kill_between_commit_and_removal_sends_the_same_again(
     outbox.tidy()
     send_all(outbox, hub, TARGET)
     assert hub.commits == [("run", "Step 1"), ("run", "Step 2")]
-    assert not [path for path in outbox.path.iterdir() if path.is_dir()]
+    assert [path.name for path in outbox.path.iterdir()] == ["queued.json"]
 
 
 def test_a_dead_network_cannot_fill_the_disk(outbox, tmp_path):

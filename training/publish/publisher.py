@@ -87,13 +87,13 @@ class Publisher:
         if before is None or (before.repo, before.branch) != (repo, branch):
             self._outbox.add("tokenizer", 0, lambda path: save_tokenizer(path, tokenizer, shape))
         self._outbox.set_target(target)
+        _say(f"to {repo}, branch {branch}")
+        self._is_sending = True
+        threading.Thread(target=self._work, args=(target,), daemon=True, name="publisher").start()
         if begun is not None:
             path, self._queued_step = begun
             if self._outbox.queued_step() < self._queued_step:
                 self._add_checkpoint(path, self._queued_step)
-        _say(f"to {repo}, branch {branch}")
-        self._is_sending = True
-        threading.Thread(target=self._work, args=(target,), daemon=True, name="publisher").start()
         self._wake()
 
     @_harmless
