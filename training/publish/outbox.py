@@ -3,8 +3,8 @@
 An entry is a folder ``NUMBER-KIND-STEP`` with the files of one commit, written aside and renamed.
 Files of checkpoints are hard links, so that the rotation of checkpoints takes nothing from what
 waits, and what waits takes no room while its checkpoint is there. One process adds (the training);
-whoever holds :meth:`Outbox.sending` removes. ``target.json`` says where they go, ``queued.json`` which
-step was added last.
+whoever holds :meth:`Outbox.sending` removes. ``target.json`` says where they go, ``queued.json``
+which step was added last.
 """
 
 import fcntl
