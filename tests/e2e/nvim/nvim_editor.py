@@ -16,6 +16,8 @@ VERSIONS = ("0.11", "0.12")
 DEADLINE_S = 30.0
 POLL_S = 0.02
 CALL = ("total = ", "compute(first, second)")  # what is typed, and what is suggested then
+# What stands and what is typed, where a model of any strength that has read Python is sure.
+IDIOM = ("import logging\nimport os\n", "logger = logging.get")
 
 # What is said to the user, and each request to the server as it goes its way.
 INIT = """

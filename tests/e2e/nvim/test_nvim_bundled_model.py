@@ -1,11 +1,11 @@
-"""With the bundled model, as users have it, and with others in its place; in real Neovims."""
+"""With the bundled model, and with others in its place; in real Neovims."""
 
 import shutil
 
 import numpy as np
 import pytest
 from hub_double import HubDouble
-from nvim_editor import Editor, setup
+from nvim_editor import IDIOM, Editor, setup
 
 from server.models import BUNDLED_MODEL
 from training.artifact.directory import TOKENIZER_FILE, add_file
@@ -14,17 +14,6 @@ from training.artifact.verbatim import GRAM, VERBATIM_FILE, VerbatimIndex, gram_
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-READING = """import os
-import sys
-
-
-def read_lines(path):
-    with open(path) as handle:
-        return handle.readlines()
-
-
-def main():
-"""
 # A model that has read a function once goes on with it where it seems to stand again.
 MOVED = '''        """Return the circle at another place."""
         first = Circle(self.x + dx, self.y + dy, self.radius)
@@ -33,7 +22,7 @@ MOVED = '''        """Return the circle at another place."""
         return [first, second, third]
 '''
 REPEATING = f"class Circle:\n    def moved(self, dx, dy):\n{MOVED}\n\nclass Square:\n"
-SETTINGS = {
+WHOLE_FUNCTIONS = {
     "suggestion": {"eagerness": "always", "max_function_tokens": 200, "max_function_lines": 30}
 }
 
@@ -50,23 +39,17 @@ def hub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def editor(version, hub, tmp_path_factory):
-    """A Neovim with the bundled model, which reaches the double of the Hub."""
+    """A Neovim with the bundled model, which shows all it writes and reaches the Hub's double."""
     home = tmp_path_factory.mktemp(f"bundled-{version}")
     names = ("HF_ENDPOINT", "HF_HOME", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY")
     hubs = hub.environment(home / "hub", token="")
     env = {name: hubs[name] for name in names} | {"HF_HUB_OFFLINE": "0"}
-    command = setup()
+    command = setup(settings=WHOLE_FUNCTIONS)
     command = command.replace('"server"]', '"server", "--log-level", "info"]')
     editor = Editor(version, home, command, env=env, size=(100, 30))
     editor.open("")
     yield editor
     editor.close()
-
-
-def change(editor, settings):
-    """Gives the server these settings beside the model."""
-    editor.lua("require('parrotlet.config').options.settings = ...", settings)
-    editor.lua("require('parrotlet.settings').change({})")
 
 
 def use_model(editor, name):
@@ -90,9 +73,9 @@ def moved_again(editor):
 
 def test_it_is_shown_taken_and_undone(editor):
     """The product in one test: if it fails, nobody gets completions."""
-    editor.open(READING, "reading.py")
+    editor.open(IDIOM[0], "idiom.py")
     editor.keys("o")
-    editor.type("    for line in read_li")
+    editor.type(IDIOM[1])
     ghost = editor.until(lambda: editor.ghost, "ghost text")
     before = editor.text
     editor.keys("<Tab>")
@@ -106,7 +89,6 @@ def test_whose_text_it_repeats_is_told(editor, tmp_path):
 
     The model is a copy of the bundled one with an index that knows what it is about to write.
     """
-    change(editor, SETTINGS)
     written = moved_again(editor)
     folder = shutil.copytree(BUNDLED_MODEL, tmp_path / "my models" / "marked")
     tokenizer = CodeTokenizer.load(folder / TOKENIZER_FILE)

@@ -8,22 +8,11 @@ import sys
 import time
 
 import pytest
-from nvim_editor import BUILT_IN, CALL, GHOST, PLUGIN, ROOT, setup
+from nvim_editor import BUILT_IN, CALL, GHOST, IDIOM, PLUGIN, ROOT, setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
 BUILT_IN_WAITS_S = 0.2  # Neovim's own ghost text, before it asks
-READING = """import os
-import sys
-
-
-def read_lines(path):
-    with open(path) as handle:
-        return handle.readlines()
-
-
-def main():
-"""
 
 
 def lua_blocks(page):
@@ -48,9 +37,9 @@ def test_four_lines_of_config_are_enough(start_editor, tmp_path):
     home.mkdir()
     (home / "parrotlet").symlink_to(ROOT)
     editor = start_editor(config, home=home, plugin=None, env={"HOME": str(home)})
-    editor.open(READING)
+    editor.open(IDIOM[0])
     editor.keys("o")
-    editor.type("for line in read_li")
+    editor.type(IDIOM[1])
     ghost = editor.until(lambda: editor.ghost, "ghost text")
     before = editor.text
     editor.keys("<Tab>")
