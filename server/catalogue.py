@@ -19,6 +19,7 @@ class Entry:
         type: Of its value in JSON.
         default: As JSON.
         choices: What it may be; None for anything of its type.
+        choice_texts: For each of the choices, what it does; None where there are none.
         minimum: Of a number.
         text: What it does.
     """
@@ -27,6 +28,7 @@ class Entry:
     type: str
     default: Any
     choices: tuple[str, ...] | None
+    choice_texts: tuple[str, ...] | None
     minimum: float | None
     text: str
 
@@ -46,11 +48,14 @@ def catalogue(group: type = Settings, prefix: str = "") -> list[Entry]:
 def _entry(one: dataclasses.Field[Any], hint: Any, prefix: str) -> Entry:
     is_choice = typing.get_origin(hint) is typing.Literal
     is_list = typing.get_origin(hint) is tuple
+    choices = typing.get_args(hint) if is_choice else None
+    texts = one.metadata["choices"]
     return Entry(
         name=prefix + one.name,
         type="array" if is_list else "string" if is_choice else _KINDS[hint],
         default=to_mapping(one.default),
-        choices=typing.get_args(hint) if is_choice else None,
+        choices=choices,
+        choice_texts=tuple(texts[choice] for choice in choices) if choices else None,
         minimum=one.metadata["minimum"],
         text=one.metadata["text"],
     )

@@ -112,10 +112,25 @@ def _list_settings(*, as_json: bool) -> int:
         sys.stdout.write(json.dumps([dataclasses.asdict(e) for e in entries], indent=2) + "\n")
         return 0
     for entry in entries:
-        kind = " | ".join(entry.choices) if entry.choices else entry.type
-        sys.stdout.write(f"{entry.name} = {json.dumps(entry.default)}  ({kind})\n")
-        sys.stdout.write(textwrap.indent(textwrap.fill(entry.text, 76), "    ") + "\n")
+        sys.stdout.write(f"{entry.name} = {json.dumps(entry.default)}\n{_filled(entry.text)}")
+        texts = zip(entry.choices or (), entry.choice_texts or (), strict=True)
+        sys.stdout.write("".join(_filled(f"  {choice}  {text}") for choice, text in texts))
     return 0
+
+
+def _filled(text: str) -> str:
+    """Returns a text as indented lines; a further line of a choice is indented more."""
+    margin = len(text) - len(text.lstrip())
+    return (
+        textwrap.fill(
+            text,
+            80,
+            initial_indent="    ",
+            subsequent_indent=" " * (4 + 2 * margin),
+            replace_whitespace=False,
+        )
+        + "\n"
+    )
 
 
 def parse_place(place: str) -> tuple[Path, int, int]:

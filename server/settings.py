@@ -6,22 +6,31 @@ ones. :mod:`server.catalogue` lists it for the editors' settings pages; a test c
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from server.confidence import Eagerness
+from server.confidence import THRESHOLDS, Eagerness
 from server.scope import Wanted
 
 
-def setting(default: Any, text: str, *, minimum: float | None = None) -> Any:
+def setting(
+    default: Any,
+    text: str,
+    *,
+    minimum: float | None = None,
+    choices: Mapping[str, str] | None = None,
+) -> Any:
     """Returns a field of a group of settings.
 
     Args:
         default: Its value where the user gives none.
         text: What it does, in sentences for the user.
         minimum: The least that a number may be.
+        choices: For each value of a ``Literal``, what it does.
     """
-    return field(default=default, metadata={"text": text, "minimum": minimum})
+    metadata = {"text": text, "minimum": minimum, "choices": choices or {}}
+    return field(default=default, metadata=metadata)
 
 
 class Group:
@@ -31,7 +40,7 @@ class Group:
         for one in dataclasses.fields(self):  # type: ignore[arg-type]
             minimum, value = one.metadata.get("minimum"), getattr(self, one.name)
             if minimum is not None and not value >= minimum:
-                raise ValueError(f"{one.name} is {value}, wanted at least {minimum}")
+                raise ValueError(f"{one.name} must be at least {minimum}, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +50,25 @@ class ClientSettings(Group):
     In Neovim these are options of ``setup()``, in VS Code they stand below ``parrotlet.client``.
     """
 
-    enabled: bool = setting(default=True, text="Suggest anything at all.")
-    automatic: bool = setting(default=True, text="Suggest while typing; if off, only when asked.")
-    languages: tuple[str, ...] = setting(("python",), "Languages in which to suggest.")
+    enabled: bool = setting(default=True, text="Controls whether Parrotlet shows suggestions.")
+    automatic: bool = setting(
+        default=True,
+        text="Controls whether suggestions appear automatically while typing. When off, they"
+        " appear only on request.",
+    )
+    languages: tuple[str, ...] = setting(
+        ("python",), "Identifiers of the languages in which suggestions are shown."
+    )
     server: tuple[str, ...] = setting(
         (),
-        "The command that starts the server, with its arguments. Empty looks for it in the active"
-        " virtual environment, in the folder that this client came with, and on the PATH.",
+        "Command that starts the server, as a list of the program and its arguments. When empty,"
+        " Parrotlet searches the active virtual environment, the folder that the extension or"
+        " plugin comes from, and the `PATH`.",
     )
     excluded_files: tuple[str, ...] = setting(
-        (), "Globs of files in which this editor suggests nothing, as in `**/migrations/*.py`."
+        (),
+        "Glob patterns of files in which this editor shows no suggestions, for example"
+        " `**/migrations/*.py`.",
     )
 
 
@@ -62,15 +80,23 @@ class ContextSettings(Group):
     seen moves in steps, so that what the model has computed stays valid while typing.
     """
 
-    prefix_tokens: int = setting(512, "Tokens before the cursor that the model sees.", minimum=1)
-    suffix_tokens: int = setting(160, "Tokens behind the cursor that it sees.", minimum=0)
+    prefix_tokens: int = setting(
+        512, "Maximum number of tokens before the cursor that the model sees.", minimum=1
+    )
+    suffix_tokens: int = setting(
+        160, "Maximum number of tokens after the cursor that the model sees.", minimum=0
+    )
     step_lines: int = setting(
-        16, "Lines by which the beginning of what it sees moves when it must.", minimum=1
+        16,
+        "Number of lines by which the start of the visible text moves when the text before the"
+        " cursor exceeds its limit. Larger steps save computation; smaller steps keep more text"
+        " in view.",
+        minimum=1,
     )
     workspace_tokens: int = setting(
         128,
-        "Tokens that it sees of the workspace's own modules and of files edited lately; 0 for none"
-        " of other files.",
+        "Maximum number of tokens from other files that the model sees: modules of the workspace"
+        " and recently edited files. `0` restricts it to the current file.",
         minimum=0,
     )
 
@@ -84,33 +110,58 @@ class SuggestionSettings(Group):
 
     eagerness: Eagerness = setting(
         "balanced",
-        "How sure the model has to be of a suggestion: `quiet` shows few and mostly right ones,"
-        " `eager` more, `always` whatever it writes.",
+        "Controls how confident the model must be before a suggestion appears automatically."
+        " Suggestions on request always appear.",
+        choices={
+            "always": "Show every suggestion.",
+            "eager": "Show more suggestions, including less certain ones: confidence of at least"
+            f" {THRESHOLDS['eager']:.0%}.",
+            "balanced": "Show suggestions with a confidence of at least"
+            f" {THRESHOLDS['balanced']:.0%}.",
+            "quiet": "Show few suggestions, most of them right: confidence of at least"
+            f" {THRESHOLDS['quiet']:.0%}.",
+        },
     )
     extent: Wanted = setting(
         "auto",
-        "How far a suggestion goes: `auto` a line, or all of a block or function that begins at"
-        " the cursor; `line` never more than a line; `block` and `function` the rest of one, also"
-        " in its middle.",
+        "Controls how much code a suggestion completes.",
+        choices={
+            "auto": "One line, or the whole block or function if it begins at the cursor.",
+            "line": "One line at most.",
+            "block": "The block around the cursor, up to its end.",
+            "function": "The function around the cursor, up to its end.",
+        },
     )
     attribution: Literal["allow", "mark", "block"] = setting(
         "mark",
-        "What to do with a suggestion that repeats the training corpus word for word at length:"
-        " `mark` tells the source and its licence, `block` drops it, `allow` does not look.",
+        "Controls what happens to suggestions that repeat a long passage of the training corpus"
+        " word for word. Requires a model that comes with an index of its corpus, as the bundled"
+        " model does.",
+        choices={
+            "allow": "Show them without looking for the source.",
+            "mark": "Show them with their source and its licence.",
+            "block": "Do not show them.",
+        },
     )
     max_debounce_ms: int = setting(
         150,
-        "A suggestion that takes long to make waits for the next key, so many milliseconds at the"
-        " most.",
+        "Maximum delay between a keystroke and the start of a request, in milliseconds. The delay"
+        " adapts to how long suggestions take on this machine and is zero when they are fast.",
         minimum=0,
     )
-    max_line_tokens: int = setting(40, "Tokens of a suggested line, at the most.", minimum=1)
-    max_block_tokens: int = setting(128, "Tokens of a suggested block, at the most.", minimum=1)
-    max_block_lines: int = setting(12, "Lines of a suggested block, at the most.", minimum=1)
-    max_function_tokens: int = setting(
-        160, "Tokens of a suggested function, at the most.", minimum=1
+    max_line_tokens: int = setting(
+        40, "Maximum length of a single-line suggestion, in tokens.", minimum=1
     )
-    max_function_lines: int = setting(16, "Lines of a suggested function, at the most.", minimum=1)
+    max_block_tokens: int = setting(
+        128, "Maximum length of a block suggestion, in tokens.", minimum=1
+    )
+    max_block_lines: int = setting(12, "Maximum length of a block suggestion, in lines.", minimum=1)
+    max_function_tokens: int = setting(
+        160, "Maximum length of a function suggestion, in tokens.", minimum=1
+    )
+    max_function_lines: int = setting(
+        16, "Maximum length of a function suggestion, in lines.", minimum=1
+    )
 
     @property
     def longest_tokens(self) -> int:
@@ -123,25 +174,44 @@ class EngineSettings(Group):
     """How the model is run on this machine."""
 
     threads: int = setting(
-        0, "Threads that compute; 0 means half the machine's cores, four at the most.", minimum=0
+        0,
+        "Number of threads that run the model. `0` uses half of the processor's cores, up to four"
+        " threads.",
+        minimum=0,
     )
     precision: Literal["auto", "int8", "bfloat16", "float32"] = setting(
-        "auto", "Precision of the matrices; `auto` takes what this machine multiplies fastest."
+        "auto",
+        "Number format of the model's weights.",
+        choices={
+            "auto": "The fastest format on this machine, measured when the model is loaded.",
+            "int8": "8-bit integers.",
+            "bfloat16": "16-bit floating point (bfloat16).",
+            "float32": "32-bit floating point.",
+        },
     )
     chunk_tokens: int = setting(
-        128, "Tokens of a prompt read at a time; a cancelled request stops between two.", minimum=1
+        128,
+        "Number of prompt tokens that are processed at a time. A cancelled request stops after the"
+        " current chunk.",
+        minimum=1,
     )
     cache_mib: int = setting(
-        64, "Memory for what was computed of the last documents, in MiB for all.", minimum=0
+        64, "Memory for the key-value caches of recent documents, in MiB.", minimum=0
     )
     max_guesses: int = setting(
         6,
-        "Tokens guessed from text seen before and verified in one step; 0 writes one token a step.",
+        "Maximum number of tokens that are drafted from earlier text and verified in one step."
+        " `0` turns drafting off.",
         minimum=0,
     )
-    batch_size: int = setting(16, "Alternatives and samples written side by side.", minimum=1)
+    batch_size: int = setting(
+        16, "Number of alternative suggestions that are generated in parallel.", minimum=1
+    )
     heal_tokens: int = setting(
-        6, "Tokens before the cursor that may be taken back and written anew.", minimum=0
+        6,
+        "Maximum number of tokens before the cursor that are generated again, so that a suggestion"
+        " can continue a word that is only partly typed (token healing). `0` turns this off.",
+        minimum=0,
     )
 
 
@@ -151,21 +221,26 @@ class RemoteSettings(Group):
 
     url: str = setting(
         "",
-        "Address of a server with `/v1/completions` that writes instead of the model on this"
-        " machine: your text is sent there. Empty for none.",
+        "URL of a server with an OpenAI-compatible `/v1/completions` endpoint, which then generates"
+        " the suggestions. The text around the cursor is sent to that server. When empty,"
+        " suggestions are generated on this machine.",
     )
-    model: str = setting("", "The model's name at that server.")
+    model: str = setting("", "Name of the model on the remote server.")
     tokenizer: str = setting(
         "",
-        "Folder with that model's `tokenizer.json`, which tells how infilling is laid out; without"
-        " it the server is asked with a `suffix`, or left to right if it takes none.",
+        "Folder with the remote model's `tokenizer.json`, which defines the model's infilling"
+        " format. When empty, the text after the cursor is sent as `suffix`, and left out if the"
+        " server rejects that.",
     )
-    context_tokens: int = setting(2048, "Tokens that the model there sees.", minimum=256)
+    context_tokens: int = setting(
+        2048, "Context length of the remote model, in tokens.", minimum=256
+    )
     timeout_s: float = setting(
-        10.0, "Seconds after which an answer from there is given up.", minimum=0.1
+        10.0, "Timeout of a request to the remote server, in seconds.", minimum=0.1
     )
     key_variable: str = setting(
-        "PARROTLET_API_KEY", "Environment variable that holds the key for that server."
+        "PARROTLET_API_KEY",
+        "Name of the environment variable that holds the API key of the remote server.",
     )
 
 
@@ -178,20 +253,29 @@ class Settings(Group):
 
     model: str = setting(
         "",
-        "The model: empty for the bundled one, a folder, or a name on the Hugging Face Hub as in"
-        " `owner/name` or `owner/name@revision`, which is fetched once.",
+        "Model that generates the suggestions: the path of a model folder, or a name on the Hugging"
+        " Face Hub such as `owner/name` or `owner/name@revision`, which is downloaded once. When"
+        " empty, the bundled model is used.",
     )
     event_log: str = setting(
-        "", "File that gets one JSON object a request, without any of your text; empty for none."
+        "",
+        "File to which one JSON object per request is appended, with timings and reasons but none"
+        " of your code. When empty, no log is written.",
     )
     private_globs: tuple[str, ...] = setting(
-        (), "Names or paths of files that are left alone, beside those of secrets."
+        (),
+        "Glob patterns of private files, by name or path: Parrotlet neither shows suggestions in"
+        " them nor uses their text. Files that usually hold secrets, such as `.env` and private"
+        " keys, are always private.",
     )
     statistics: bool = setting(
-        default=True, text="Count what is shown and taken. The counts never leave this machine."
+        default=True,
+        text="Controls whether Parrotlet counts shown and accepted suggestions. Statistics stay on"
+        " this machine.",
     )
     pause_on_battery: bool = setting(
-        default=False, text="Suggest only when asked while this machine has no mains."
+        default=False,
+        text="Controls whether automatic suggestions are paused while running on battery.",
     )
     client: ClientSettings = field(default_factory=ClientSettings)
     context: ContextSettings = field(default_factory=ContextSettings)

@@ -19,7 +19,9 @@ def test_the_settings_page_of_vs_code_is_the_servers_list():
     for entry in catalogue():
         of_page = shown.pop(f"parrotlet.{entry.name}")
         wanted = {"type": entry.type, "default": entry.default, "markdownDescription": entry.text}
-        wanted |= {"enum": list(entry.choices)} if entry.choices else {}
+        if entry.choices and entry.choice_texts:
+            wanted["enum"] = list(entry.choices)
+            wanted["markdownEnumDescriptions"] = list(entry.choice_texts)
         wanted |= {"minimum": entry.minimum} if entry.minimum is not None else {}
         found = {name: of_page.get(name) for name in wanted}
         assert found == wanted, f"write the page again: {WRITE}"

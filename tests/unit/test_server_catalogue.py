@@ -33,6 +33,8 @@ def test_every_setting_is_listed_with_its_default_and_its_text():
         kinds = {"boolean": bool, "integer": int, "number": float, "string": str, "array": list}
         assert type(entry.default) is kinds[entry.type], entry.name
         assert entry.choices is None or entry.default in entry.choices
+        assert len(entry.choices or ()) == len(entry.choice_texts or ()), entry.name
+        assert all(text.endswith(".") for text in entry.choice_texts or ()), entry.name
 
 
 def test_the_least_of_a_number_is_the_one_that_is_listed():
@@ -40,7 +42,7 @@ def test_the_least_of_a_number_is_the_one_that_is_listed():
     assert limited
     for entry in limited:
         too_little = dataclasses.replace(entry, default=type(entry.default)(entry.minimum - 1))
-        with pytest.raises(ConfigError, match="wanted at least"):
+        with pytest.raises(ConfigError, match="must be at least"):
             from_mapping(Settings, nested([too_little]), where="a client")
     assert EngineSettings(threads=0).threads == 0
 
@@ -50,4 +52,7 @@ def test_the_command_prints_them(capsys):
     listed = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in listed] == [entry.name for entry in catalogue()]
     assert main(["settings"]) == 0
-    assert 'suggestion.extent = "auto"  (auto | line | block | function)' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    for entry in catalogue():
+        assert f"{entry.name} = {json.dumps(entry.default)}" in told
+        assert all(f"  {choice}  " in told for choice in entry.choices or ())

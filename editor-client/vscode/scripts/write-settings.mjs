@@ -18,11 +18,11 @@ const OF_LANGUAGE = ['client.enabled', 'client.automatic'];
 // What is true of a machine and is not carried to another one by settings sync.
 const OF_MACHINE = /^(model|event_log|client\.server|engine\..*|remote\..*)$/;
 
-function property({ name, type, default: value, choices, minimum, text }, order) {
+function property({ name, type, default: value, choices, choice_texts: choiceTexts, minimum, text }, order) {
   return {
     type,
     ...(type === 'array' && { items: { type: 'string' } }),
-    ...(choices !== null && { enum: choices }),
+    ...(choices !== null && { enum: choices, markdownEnumDescriptions: choiceTexts }),
     ...(minimum !== null && { minimum }),
     default: value,
     scope: OF_LANGUAGE.includes(name)
