@@ -1,0 +1,147 @@
+"""One writer per folder: a command locks the folder it writes; a second one refuses and says why.
+
+The lock belongs to the open file, so the operating system releases it however the process ends, and
+no stale lock is left after ``kill -9``. The file holds a record of its owner for the message that
+the other process prints. It lies in the folder, or beside it (``beside=True``) where the folder is
+replaced as a whole, as :func:`~training.artifact.files.directory_written_aside` does.
+
+Of several processes that write one folder together (``accelerate launch``), the main one locks it.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from training.artifact.errors import PrerequisiteError
+
+LOCK_FILE = ".lock"
+_RECORD_WAIT_S = 0.1  # between taking the lock and writing the record, its owner needs a moment
+_MAX_RECORD_BYTES = 4096
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCKED_BYTE = 1 << 30  # behind the record, which must stay readable
+
+    def _try_lock(handle: int) -> None:
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError from error
+        finally:
+            os.lseek(handle, 0, os.SEEK_SET)
+else:
+    import fcntl
+
+    def _try_lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class FolderInUseError(PrerequisiteError):
+    """Another process is writing to the folder."""
+
+
+@contextmanager
+def folder_lock(folder: Path, *, beside: bool = False) -> Iterator[None]:
+    """Keeps ``folder`` for this process until the block ends.
+
+    Args:
+        folder: What will be written; it is made if the lock lies in it.
+        beside: Put the lock beside the folder, since the folder itself will be replaced.
+
+    Raises:
+        FolderInUseError: Another process, or another part of this one, has it.
+        PrerequisiteError: The lock file cannot be written.
+    """
+    path = lock_path(folder, beside=beside)
+    handle = _acquire(path, folder)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file; it is free all the same
+            path.unlink()
+        os.close(handle)
+
+
+def lock_path(folder: Path, *, beside: bool = False) -> Path:
+    """Returns where the lock file of a folder is."""
+    folder = folder.resolve()
+    return folder.parent / f".{folder.name}{LOCK_FILE}" if beside else folder / LOCK_FILE
+
+
+def _acquire(path: Path, folder: Path) -> int:
+    while True:
+        handle = _open(path)
+        try:
+            if _lock(handle, path, folder) and _is_same_file(handle, path):
+                _write_record(handle)
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # its owner has removed it just now: the next one takes part in a new file
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot write {path} ({error.strerror}); choose a folder that you may write to"
+        ) from error
+
+
+def _lock(handle: int, path: Path, folder: Path) -> bool:
+    """Locks an open file; warns where the file system has no locks, and lets the command go on."""
+    try:
+        _try_lock(handle)
+    except BlockingIOError:
+        time.sleep(_RECORD_WAIT_S)
+        if not _is_same_file(handle, path):
+            return False
+        raise FolderInUseError(
+            f"{folder} is in use: {_owner(handle)} is writing to it; wait for it to finish, stop"
+            " it, or choose another folder"
+        ) from None
+    except OSError as error:
+        sys.stderr.write(
+            f"warning: the file system of {folder} has no locks ({error.strerror}); make sure that"
+            " no second command writes to this folder\n"
+        )
+    return True
+
+
+def _is_same_file(handle: int, path: Path) -> bool:
+    """Says whether ``path`` still names the open file."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
+
+
+def _write_record(handle: int) -> None:
+    record = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+    }
+    os.ftruncate(handle, 0)
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.write(handle, json.dumps(record).encode())
+
+
+def _owner(handle: int) -> str:
+    """Returns how to name the process that wrote the record."""
+    try:
+        os.lseek(handle, 0, os.SEEK_SET)
+        record = json.loads(os.read(handle, _MAX_RECORD_BYTES))
+        return f"process {record['pid']} on {record['host']}, started {record['since']},"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
