@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("server", "training", "evaluation")
+PACKAGES = ("parrotlet", "server", "training", "evaluation")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
 TRAINING_LOOP = "training/pretrain.py"
@@ -19,6 +19,11 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "types"}
 TRAINING_ROOMS = ("artifact", "shards", "step", "run", "dial", "pretrain")
 # Who may import what: a module under the first may not import one under the second.
 FORBIDDEN_IMPORTS = [
+    ("parrotlet", "training", {"training.artifact"}),
+    ("parrotlet", "evaluation", set()),
+    ("server", "parrotlet", set()),
+    ("training", "parrotlet", set()),
+    ("evaluation", "parrotlet", set()),
     ("server", "training", {"training.artifact"}),
     ("server", "evaluation", set()),
     ("training", "server", set()),
@@ -54,7 +59,7 @@ DOORS = {
     "huggingface_hub": ("training.publish.hub", "server.models"),
     "httpx2": ("training.publish.hub",),
     "accelerate": ("training.pretrain", "evaluation.processes"),
-    "subprocess": ("evaluation.judge", "server.worker.host"),
+    "subprocess": ("evaluation.judge", "server.worker.host", "parrotlet.editor_clients"),
     "ctypes": ("evaluation.judge",),
     "pickle": (),
 }
@@ -149,8 +154,8 @@ def text_faults(root):
 
 
 def tree_faults(root):
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    block = readme.split("## The house")[1].split("```text\n")[1].split("```")[0]
+    page = (root / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    block = page.split("## The tree")[1].split("```text\n")[1].split("```")[0]
     listed, folders = set(), []
     for line in block.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
@@ -159,13 +164,13 @@ def tree_faults(root):
         path = Path(*folders)
         listed.add(path)
         if not (root / path).exists() or (root / path).is_dir() != name.endswith("/"):
-            yield f"the README's tree lists {path}, which is not there"
+            yield f"the tree lists {path}, which is not there"
         if not duty.strip() and not name.endswith("/"):
-            yield f"the README's tree gives {path} no duty"
+            yield f"the tree gives {path} no duty"
     for package in PACKAGES:
         for path in sorted((root / package).iterdir()):
             if path.name != "__pycache__" and path.relative_to(root) not in listed:
-                yield f"the README's tree lacks {path.relative_to(root)}"
+                yield f"the tree lacks {path.relative_to(root)}"
 
 
 RULES = [import_faults, size_faults, name_faults, text_faults, tree_faults]
@@ -185,7 +190,7 @@ def house(tmp_path):
     (tmp_path / "tests").mkdir()
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\ndependencies = ['torch>=2']\n")
     tree = "".join(f"{p}/\n  __init__.py  the package\n" for p in PACKAGES)
-    (tmp_path / "README.md").write_text(f"## The house\n\n```text\n{tree}```\n")
+    (tmp_path / "ARCHITECTURE.md").write_text(f"## The tree\n\n```text\n{tree}```\n")
     assert [fault for rule in RULES for fault in rule(tmp_path)] == []
     return tmp_path
 

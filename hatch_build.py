@@ -1,0 +1,104 @@
+"""Makes a wheel that puts one name, ``parrotlet``, into site-packages.
+
+A checkout has ``server``, ``training`` and ``evaluation`` as packages of their own. In a wheel they
+lie inside ``parrotlet``, and the import statements that name them are rewritten to say so; nothing
+else in a file changes. The editors' clients travel beside them. An editable installation is the
+checkout as it is.
+"""
+
+import ast
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+TOP = "parrotlet"
+PACKAGES = ("server", "training", "evaluation")
+LEFT_OUT = {"__pycache__", "runs"}
+PLUGIN = ("doc", "lua", "plugin", "README.md")
+VSIX = "editor-client/vscode/parrotlet.vsix"
+
+
+class WheelHook(BuildHookInterface[Any]):
+    """Adds the moved packages and the editors' clients to a wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Stages the files of a wheel; leaves an editable installation alone."""
+        if version == "editable":
+            return
+        root = Path(self.root)
+        self._staged = Path(tempfile.mkdtemp(prefix="parrotlet-wheel-"))
+        stage_packages(root, self._staged)
+        included = {str(self._staged / name): f"{TOP}/{name}" for name in PACKAGES}
+        included[str(self._staged / TOP)] = TOP
+        for name in PLUGIN:
+            included[str(root / "editor-client/nvim" / name)] = f"{TOP}/editors/nvim/{name}"
+        if pack_extension(root):
+            included[str(root / VSIX)] = f"{TOP}/editors/vscode/parrotlet.vsix"
+        else:
+            self.app.display_warning(
+                "the wheel has no VS Code extension: packing it needs Node 20 or newer, with npm"
+            )
+        build_data["force_include"].update(included)
+
+    def finalize(self, _version: str, _build_data: dict[str, Any], _artifact_path: str) -> None:
+        """Removes what was staged."""
+        staged = getattr(self, "_staged", None)
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+
+
+def stage_packages(root: Path, target: Path) -> None:
+    """Copies the packages below ``target``, with their imports rewritten."""
+    for package in (TOP, *PACKAGES):
+        for path in sorted((root / package).rglob("*")):
+            relative = path.relative_to(root)
+            if not path.is_file() or LEFT_OUT & set(relative.parts):
+                continue
+            copy = target / relative
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".py":
+                copy.write_text(rewrite_imports(path.read_text(encoding="utf-8")), encoding="utf-8")
+            else:
+                shutil.copyfile(path, copy)
+
+
+def rewrite_imports(source: str) -> str:
+    """Returns a module's source with ``from PACKAGE...`` below the top package.
+
+    Raises:
+        ValueError: It has ``import PACKAGE...``, whose name in the module would change with it.
+    """
+    lines = source.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names if _is_moved(alias.name)]
+            if named:
+                raise ValueError(f"line {node.lineno}: write 'from {named[0]} import ...'")
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and _is_moved(node.module or ""):
+            line = lines[node.lineno - 1].encode()
+            before, after = line[: node.col_offset], line[node.col_offset :]
+            moved = after.replace(b"from ", f"from {TOP}.".encode(), 1)
+            lines[node.lineno - 1] = (before + moved).decode()
+    return "".join(lines)
+
+
+def pack_extension(root: Path) -> bool:
+    """Packs the VS Code extension where that is possible; says whether there is one."""
+    make = shutil.which("make")
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if make and node and npm:
+        done = subprocess.run(  # noqa: S603
+            [make, "--silent", VSIX], cwd=root, check=False, stdout=sys.stderr
+        )
+        if done.returncode:
+            return False
+    return (root / VSIX).is_file()
+
+
+def _is_moved(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in PACKAGES

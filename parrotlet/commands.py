@@ -1,0 +1,84 @@
+"""The commands of the project, in the order in which a newcomer meets them.
+
+One line each: the name behind ``parrotlet``, the module that has ``main(argv)``, the extra that it
+needs, and what it does. Nothing here imports a command.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One subcommand.
+
+    Attributes:
+        module: Where its ``main`` is, by its name in the checkout.
+        extra: The optional dependencies that it needs; empty for none.
+        passes_name: Whether ``main`` expects the subcommand's name as its first argument.
+    """
+
+    name: str
+    module: str
+    summary: str
+    extra: str = ""
+    passes_name: bool = False
+
+
+def _server(name: str, summary: str) -> Command:
+    return Command(name=name, module="server.cli", summary=summary, passes_name=True)
+
+
+def _training(name: str, module: str, summary: str) -> Command:
+    return Command(name=name, module=f"training.{module}", summary=summary, extra="train")
+
+
+def _evaluation(name: str, module: str, summary: str) -> Command:
+    return Command(name=name, module=f"evaluation.{module}", summary=summary, extra="evaluate")
+
+
+GROUPS: dict[str, tuple[Command, ...]] = {
+    "Ghost text": (
+        _server("demo", "complete three snippets with the model"),
+        Command(
+            name="editors",
+            module="parrotlet.editor_clients",
+            summary="find or install the VS Code extension and the Neovim plugin",
+        ),
+        _server("complete", "print the completion at a position in a file"),
+        _server("settings", "list every setting with its default"),
+        _server("health", "check that the model loads, and how fast it is"),
+        _server("stats", "show how many suggestions were shown and accepted"),
+        Command(name="server", module="server.__main__", summary="start the language server"),
+    ),
+    "Train a model": (
+        _training(
+            "corpus", "corpus.__main__", "build a corpus from packages, folders, git, records"
+        ),
+        _training("verify-corpus", "corpus.verify", "check a corpus against its report"),
+        _training("overlap", "corpus.overlap", "find benchmark problems in a corpus"),
+        _training("bigquery", "corpus.bigquery.__main__", "extract GitHub's Python with BigQuery"),
+        _training("cluster", "cluster.__main__", "build a corpus on many machines"),
+        _training("tokenizer", "train_tokenizer", "train a tokenizer on a corpus"),
+        _training("prepare", "prepare", "tokenize a corpus into training shards"),
+        _training("pretrain", "launch", "pretrain a model with Accelerate"),
+        _training("validate", "validate", "measure loss and bits per byte on held-out packages"),
+        _training("run-page", "run.page", "draw a run's report page"),
+        _training("provenance", "provenance", "list the documents that a checkpoint has seen"),
+        _training("index-verbatim", "index_verbatim", "index training text for attribution"),
+        _training("publish", "publish.__main__", "upload models and corpora to the Hub"),
+    ),
+    "Evaluate a model": (
+        _evaluation("passk", "passk", "run completions against unit tests in a sandbox: pass@k"),
+        _evaluation("problems", "problems.__main__", "list or export problem sets"),
+        _evaluation("versus", "versus", "compare two pass@k runs problem by problem"),
+        _evaluation("report", "report", "draw the report page of a pass@k run"),
+        _evaluation("lines", "lines", "measure exact match of lines and blocks as users see them"),
+        _evaluation("infill", "infill", "measure infilling of gaps in held-out files"),
+        _evaluation("compare", "compare", "show what several models write, side by side"),
+        _evaluation("replay", "replay.__main__", "replay typing through the real server"),
+        _evaluation("calibrate", "calibrate", "calibrate a model's confidence"),
+        _evaluation("repetition", "repetition", "measure how often a model repeats training text"),
+    ),
+}
+
+COMMANDS = {command.name: command for group in GROUPS.values() for command in group}

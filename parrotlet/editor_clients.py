@@ -1,0 +1,116 @@
+"""``parrotlet editors``: the editors' clients that came with this installation.
+
+A checkout has them in ``editor-client``; a wheel carries the packed VS Code extension and the
+Neovim plugin. ``--install`` hands the extension to VS Code, or links the plugin into Neovim's
+package folder, where Neovim loads it at its next start.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from parrotlet import HOME, IS_WHEEL, ROOT
+from training.artifact.errors import PrerequisiteError
+
+_VSCODE_COMMANDS = ("code", "codium", "code-insiders", "cursor", "code-server")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints where a client is, or installs it; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    if arguments.editor == "vscode":
+        extension = vscode_extension()
+        return _install_vscode(extension) if arguments.install else _show_vscode(extension)
+    plugin = nvim_plugin()
+    return _install_nvim(plugin) if arguments.install else _show_nvim(plugin)
+
+
+def vscode_extension() -> Path:
+    """Returns the packed VS Code extension.
+
+    Raises:
+        PrerequisiteError: It was not packed.
+    """
+    if IS_WHEEL:
+        path = HOME / "editors" / "vscode" / "parrotlet.vsix"
+        remedy = "build the wheel again where Node 20 or newer is installed"
+    else:
+        path = ROOT / "editor-client" / "vscode" / "parrotlet.vsix"
+        remedy = "install Node 20 or newer and run 'make vscode'"
+    if not path.is_file():
+        raise PrerequisiteError(
+            f"the VS Code extension was not packed ({path} does not exist); {remedy}"
+        )
+    return path
+
+
+def nvim_plugin() -> Path:
+    """Returns the folder of the Neovim plugin."""
+    return HOME / "editors" / "nvim" if IS_WHEEL else ROOT / "editor-client" / "nvim"
+
+
+def _show_vscode(extension: Path) -> int:
+    sys.stdout.write(
+        f"{extension}\n\nInstall it:\n  parrotlet editors vscode --install\n"
+        f"or:\n  code --install-extension {extension}\n"
+    )
+    return 0
+
+
+def _show_nvim(plugin: Path) -> int:
+    sys.stdout.write(
+        f"{plugin}\n\nInstall it:\n  parrotlet editors nvim --install\n"
+        "or add to init.lua:\n"
+        f"  vim.opt.runtimepath:append('{plugin}')\n"
+        "  require('parrotlet').setup({})\n"
+    )
+    return 0
+
+
+def _install_vscode(extension: Path) -> int:
+    found = (shutil.which(name) for name in _VSCODE_COMMANDS)
+    code = next((path for path in found if path), None)
+    if code is None:
+        raise PrerequisiteError(
+            "none of the commands "
+            + ", ".join(_VSCODE_COMMANDS)
+            + " is on the PATH; in VS Code, run 'Extensions: Install from VSIX…' and choose"
+            f" {extension}"
+        )
+    done = subprocess.run([code, "--install-extension", str(extension)], check=False)  # noqa: S603
+    if done.returncode:
+        raise PrerequisiteError(f"{code} could not install {extension}; its own message is above")
+    sys.stdout.write("Open a Python file in VS Code and start typing.\n")
+    return 0
+
+
+def _install_nvim(plugin: Path) -> int:
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    link = data / "nvim" / "site" / "pack" / "parrotlet" / "start" / "parrotlet"
+    if link.is_symlink() or not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(plugin, target_is_directory=True)
+    else:
+        raise PrerequisiteError(f"{link} exists and is not a link; remove it, then run this again")
+    sys.stdout.write(f"{link} -> {plugin}\nAdd to init.lua:\n  require('parrotlet').setup({{}})\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="parrotlet editors",
+        description="Show where the VS Code extension or the Neovim plugin is, or install it.",
+    )
+    parser.add_argument("editor", choices=("vscode", "nvim"))
+    parser.add_argument(
+        "--install",
+        action="store_true",
+        help="install the extension with VS Code's own command, or link the plugin into Neovim's"
+        " package folder",
+    )
+    return parser
