@@ -12,6 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("evaluate")  # before the imports that need it
+
 from evaluation.accuracy_run import ANSWERS_FILE
 from evaluation.claim import RUN_FILE
 from evaluation.journal import read_journal

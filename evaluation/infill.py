@@ -9,6 +9,11 @@ or refused, unlike what ``evaluation.lines`` measures.
 import sys
 from collections.abc import Sequence
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("evaluate")  # before the imports that need it
+
 from evaluation.accuracy import Answer
 from evaluation.accuracy_run import measure
 from evaluation.items import Item, Kind

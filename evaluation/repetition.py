@@ -13,6 +13,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("evaluate")  # before the imports that need it
+
 import numpy as np
 from tqdm import tqdm
 

@@ -17,9 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from training.artifact.extras import require_extra
 from training.run.allocator import begin_with_tcmalloc
 
 if __name__ == "__main__":
+    require_extra("train")
     begin_with_tcmalloc()  # by starting again, which is to cost none of the imports below
 
 import torch

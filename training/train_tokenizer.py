@@ -15,6 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from training.artifact.errors import ConfigError, run_main

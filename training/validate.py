@@ -11,6 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
 import numpy as np
 import torch
 from torch import Tensor

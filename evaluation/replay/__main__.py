@@ -13,6 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("evaluate")  # before the imports that need it
+
 from tqdm import tqdm
 
 from evaluation.journal import line_of, read_journal

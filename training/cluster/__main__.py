@@ -9,6 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("cluster")  # before the imports that need it
+
 from training.artifact.errors import PrerequisiteError, run_main
 from training.artifact.schema import load_toml
 from training.cluster.config import ClusterConfig

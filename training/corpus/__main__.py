@@ -5,6 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
 from training.artifact.errors import run_main
 from training.artifact.schema import load_toml
 from training.corpus.build import build, finished_report

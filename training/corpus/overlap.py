@@ -13,6 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
 import pyarrow.parquet as pq
 
 from training.artifact.errors import CorpusError, run_main

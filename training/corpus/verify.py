@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
 from training.artifact.errors import CorpusError, InvalidResultError, run_main
 from training.artifact.manifest import NOTICE_FILE
 from training.corpus.reading import BEYOND_LIMITS

@@ -10,6 +10,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
 from training.artifact.directory import (
     TOKENIZER_CONFIG_FILE,
     TOKENIZER_FILE,

@@ -10,6 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
 from training.artifact.errors import ConfigError, CorpusError, run_main
 from training.artifact.files import write_text_atomically
 from training.charts import folded, lines, page, table

@@ -13,6 +13,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from training.artifact.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("bigquery")  # before the imports that need it
+
 from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 from training.corpus.bigquery import query
 from training.corpus.bigquery.query import Extraction
