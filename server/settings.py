@@ -70,6 +70,11 @@ class ClientSettings(Group):
         "Glob patterns of files in which this editor shows no suggestions, for example"
         " `**/migrations/*.py`.",
     )
+    extra_index_url: str = setting(
+        "",
+        "URL of an additional package index from which the editor may install the server, such as"
+        " one with CPU-only builds of PyTorch.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ const OWN = 'client';
 // What a language or folder may want otherwise than the rest.
 const OF_LANGUAGE = ['client.enabled', 'client.automatic'];
 // What is true of a machine and is not carried to another one by settings sync.
-const OF_MACHINE = /^(model|event_log|client\.server|engine\..*|remote\..*)$/;
+const OF_MACHINE = /^(model|event_log|client\.server|client\.extra_index_url|engine\..*|remote\..*)$/;
 
 function property({ name, type, default: value, choices, choice_texts: choiceTexts, minimum, text }, order) {
   return {

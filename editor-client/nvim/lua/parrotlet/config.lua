@@ -30,6 +30,7 @@ M.defaults = {
   languages = { 'python' },
   server = {},
   excluded_files = {},
+  extra_index_url = '',
   keys = {
     accept = '<Tab>',
     accept_word = false,
