@@ -7,7 +7,7 @@ from evaluation.judge.inside.plan import DEVICES, NAMESPACES
 from evaluation.judge.layout import (
     FIRST_UID,
     HOSTNAME,
-    PYTHON_PATH,
+    ROOT,
     layout,
     supervisor_words,
 )
@@ -46,7 +46,7 @@ def command(slot: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG00
         words += ["--bounding-set", "-all", "--inh-caps", "-all"]
     else:
         words.append("--")
-    return [*words, *supervisor_words()]
+    return [*words, *supervisor_words(ROOT)]
 
 
 def _file_system() -> list[str]:
@@ -66,5 +66,5 @@ def _file_system() -> list[str]:
 
 def _environment(slot: int, limits: Limits) -> list[str]:
     told = plan_for(slot, limits, isolation=NAMESPACES)
-    values = environment(told, python_path=PYTHON_PATH)
+    values = environment(told)
     return [word for name, value in values.items() for word in ("--setenv", name, value)]

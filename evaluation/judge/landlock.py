@@ -4,32 +4,27 @@ For machines that allow no user namespaces. A program sees which files there are
 the interpreter and its libraries, write only in a folder of its own, and reach no other process.
 """
 
-import os
 import sys
 from pathlib import Path
 
 from evaluation.judge import packages
 from evaluation.judge.inside.plan import LANDLOCK
+from evaluation.judge.layout import link_modules, supervisor_words
 from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
 
 LEVEL = "landlock"
-_ROOT = Path(__file__).parents[2]
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo")
 
 
 def command(slot: int, limits: Limits, folder: str) -> list[str]:
     """Returns the command line of one slot's processes, see :class:`Isolation`."""
-    shown = Path(folder, "packages")
-    shown.mkdir()
-    for package in packages.folders():
-        (shown / package.name).symlink_to(package.resolve())
+    shown = link_modules(Path(folder))
     prefix = Path(sys.base_prefix).resolve()
     readable = [*_LIBRARIES, *(str(prefix / name) for name in ("lib", "lib64"))]
-    readable += [str(package.resolve()) for package in packages.folders()] + [str(shown)]
+    readable += [str(package.resolve()) for package in packages.folders()] + [shown]
     found = tuple(path for path in readable if Path(path).exists())
     told = plan_for(slot, limits, isolation=LANDLOCK, folder=folder, readable=found)
-    values = environment(told, python_path=f"{_ROOT}:{shown}")
+    values = environment(told)
     words = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in values.items())]
-    interpreter = os.path.realpath(sys.executable)
-    return [*words, interpreter, "-B", "-s", "-S", "-m", "evaluation.judge.inside"]
+    return [*words, *supervisor_words(folder)]

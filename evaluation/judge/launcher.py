@@ -89,7 +89,3 @@ def _bind(descriptor: int, target: str, *, is_device: bool) -> None:
     if not is_device:
         flags |= kernel.MS_RDONLY | kernel.MS_NODEV
     kernel.mount("none", target, None, kernel.MS_BIND | kernel.MS_REMOUNT | flags)
-
-
-if __name__ == "__main__":
-    main()

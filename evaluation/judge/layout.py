@@ -1,7 +1,8 @@
-"""What a sandbox's file system holds, whichever way it is made.
+"""What a sandbox's file system holds and how Python starts there, whichever way it is made.
 
 The system's libraries and the interpreter, read-only; of this project only the modules that run
-inside; a few devices; nothing else.
+inside; a few devices; nothing else. No process of the judge imports anything from the working
+directory, from PYTHONPATH or from site-packages.
 """
 
 import os
@@ -14,9 +15,15 @@ from evaluation.judge import packages
 HOSTNAME = "judge"
 FIRST_UID = 700_000  # of slots when started as root: nobody's, so that process limits bind
 ROOT = "/judge"
-PYTHON_PATH = f"{ROOT}:{ROOT}/packages"
-_PACKAGE = Path(__file__).parents[1]  # evaluation/
-_INSIDE = ("__init__.py", "judge/__init__.py", "judge/inside")
+_HERE = Path(__file__).parent
+_PACKAGE = __name__.rpartition(".")[0]  # an installed package has one more in front
+_PARENTS = _PACKAGE.split(".")
+_INSIDE = f"{'/'.join(_PARENTS)}/inside"
+_START = (
+    "import sys; from importlib import import_module;"
+    " name, folders, *sys.argv[1:] = sys.argv[1:];"
+    " sys.path += folders.split(':'); import_module(name).main()"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +40,14 @@ def layout() -> Layout:
     prefix = Path(sys.base_prefix).resolve()
     is_own = not prefix.is_relative_to("/usr")
     parents = [str(parent) for parent in reversed(prefix.parents[:-1])] if is_own else []
-    ours = [ROOT, f"{ROOT}/evaluation", f"{ROOT}/evaluation/judge", f"{ROOT}/packages"]
-    inside = [(str(_PACKAGE / name), f"{ROOT}/evaluation/{name}") for name in _INSIDE]
+    ours = [f"{ROOT}/{'/'.join(_PARENTS[:n])}" for n in range(1, len(_PARENTS) + 1)]
     libraries = [(str(p), f"{ROOT}/packages/{p.name}") for p in packages.folders()]
     return Layout(
-        folders=(*parents, *ours, "/tmp", "/dev", "/proc"),  # noqa: S108 - inside
+        folders=(*parents, ROOT, *ours, f"{ROOT}/packages", "/tmp", "/dev", "/proc"),  # noqa: S108 - inside
         binds=(
             ("/usr", "/usr"),
             *([(str(prefix), str(prefix))] if is_own else []),
-            *inside,
+            (str(_HERE / "inside"), f"{ROOT}/{_INSIDE}"),
             *libraries,
         ),
         links=(
@@ -51,7 +57,37 @@ def layout() -> Layout:
     )
 
 
-def supervisor_words() -> list[str]:
-    """Returns the command that starts a supervisor, inside."""
+def link_modules(folder: Path) -> str:
+    """Fills a folder with links to what :func:`layout` binds, where nothing can be bound.
+
+    Returns:
+        The folder of the links to other packages.
+    """
+    inside = folder / _INSIDE
+    inside.parent.mkdir(parents=True)
+    inside.symlink_to(_HERE / "inside")
+    shown = folder / "packages"
+    shown.mkdir()
+    for package in packages.folders():
+        (shown / package.name).symlink_to(package.resolve())
+    return str(shown)
+
+
+def supervisor_words(root: str) -> list[str]:
+    """Returns the command that starts a supervisor.
+
+    Args:
+        root: The folder that :func:`layout` or :func:`link_modules` has filled.
+    """
+    return _python_words(f"{_PACKAGE}.inside.__main__", f"{root}:{root}/packages")
+
+
+def launcher_words(plan: str) -> list[str]:
+    """Returns the command that starts the launcher, outside of any sandbox."""
+    return [*_python_words(f"{_PACKAGE}.launcher", str(_HERE.parents[len(_PARENTS) - 1])), plan]
+
+
+def _python_words(module: str, folders: str) -> list[str]:
+    """Returns the command that runs a module's ``main`` with these folders behind the library's."""
     interpreter = os.path.realpath(sys.executable)
-    return [interpreter, "-B", "-s", "-S", "-m", "evaluation.judge.inside"]
+    return [interpreter, "-P", "-B", "-s", "-S", "-c", _START, module, folders]

@@ -16,7 +16,7 @@ BUBBLEWRAP = Isolation(level=bubblewrap.LEVEL, command=bubblewrap.command)
 NAMESPACES = Isolation(level=namespaces.LEVEL, command=namespaces.command)
 LANDLOCK = Isolation(level=landlock.LEVEL, command=landlock.command, needs_folder=True)
 LEVELS = (BUBBLEWRAP, NAMESPACES, LANDLOCK)
-UNCONFINED = Isolation(level=unconfined.LEVEL, command=unconfined.command)
+UNCONFINED = Isolation(level=unconfined.LEVEL, command=unconfined.command, needs_folder=True)
 
 
 def proven(limits: Limits, *, wanted: str | None = None) -> Isolation:

@@ -6,15 +6,14 @@ it in a process of its own, which becomes the supervisor.
 
 import json
 import os
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from evaluation.judge.inside.plan import DEVICES, NAMESPACES
 from evaluation.judge.layout import (
     FIRST_UID,
     HOSTNAME,
-    PYTHON_PATH,
+    ROOT,
+    launcher_words,
     layout,
     supervisor_words,
 )
@@ -22,7 +21,6 @@ from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
 
 LEVEL = "namespaces"
-_PROJECT = Path(__file__).parents[2]
 
 
 def command(slot: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG001 - a level's
@@ -33,8 +31,7 @@ def command(slot: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG00
         "devices": DEVICES,
         "hostname": HOSTNAME,
         "user": FIRST_UID + slot if os.getuid() == 0 else None,
-        "words": supervisor_words(),
-        "environment": environment(told, python_path=PYTHON_PATH),
+        "words": supervisor_words(ROOT),
+        "environment": environment(told),
     }
-    words = ["/usr/bin/env", "-i", f"PYTHONPATH={_PROJECT}", os.path.realpath(sys.executable)]
-    return [*words, "-B", "-s", "-S", "-m", "evaluation.judge.launcher", json.dumps(plan)]
+    return ["/usr/bin/env", "-i", *launcher_words(json.dumps(plan))]

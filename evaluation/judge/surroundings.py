@@ -33,20 +33,14 @@ def plan_for(
     )
 
 
-def environment(told: Plan, *, python_path: str) -> dict[str, str]:
-    """Returns the whole environment.
-
-    Args:
-        told: The plan.
-        python_path: The folders of the package ``evaluation`` and of others.
-    """
+def environment(told: Plan) -> dict[str, str]:
+    """Returns the whole environment, given the plan."""
     return {
         "HOME": "/tmp",  # noqa: S108 - a program's own
         "TMPDIR": "/tmp",  # noqa: S108
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": python_path,
         "LD_BIND_NOW": "1",  # else every program's process looks symbols up anew
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -4,20 +4,20 @@ Only for who asks for it by name and trusts the programs; every result says so. 
 whatever the user can.
 """
 
-import sys
 from pathlib import Path
 
 from evaluation.judge.inside.plan import NOTHING
+from evaluation.judge.layout import link_modules, supervisor_words
 from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
 
 LEVEL = "none (unsafe)"
-_ROOT = Path(__file__).parents[2]
 
 
 def command(slot: int, limits: Limits, folder: str) -> list[str]:
     """Returns the command line of one slot's processes, see :class:`Isolation`."""
+    link_modules(Path(folder))
     told = plan_for(slot, limits, isolation=NOTHING, folder=folder)
-    values = environment(told, python_path=str(_ROOT))
+    values = environment(told)
     words = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in values.items())]
-    return [*words, sys.executable, "-B", "-s", "-m", "evaluation.judge.inside"]
+    return [*words, *supervisor_words(folder)]

@@ -12,6 +12,7 @@ from training.artifact.errors import PrerequisiteError
 
 START_S = 60.0
 _EXIT_S = 10.0
+_SERVER = ".".join([*__name__.split(".")[:-3], "server"])  # beside the package of evaluation
 
 
 class Client:
@@ -40,7 +41,7 @@ class Client:
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "server", *arguments),
+            *("-E", "-P", "-m", _SERVER, *arguments),  # nothing of PYTHONPATH or this directory
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -42,7 +42,8 @@ class WorkerProcess:
         self._ended = ended
         self._is_closing = False
         self._write_lock = threading.Lock()
-        command = [sys.executable, "-m", "server.worker"]
+        # -E -P: nothing of PYTHONPATH or the working directory is imported
+        command = [sys.executable, "-E", "-P", "-m", __name__.rpartition(".")[0]]
         self._process = subprocess.Popen(  # noqa: S603 - a program of our own
             [*command, EXPECTS_MODEL] if expects_model else command,
             stdin=subprocess.PIPE,

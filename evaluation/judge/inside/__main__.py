@@ -1,8 +1,7 @@
-"""Starts a sandbox's processes: ``python -m evaluation.judge.inside``.
+"""Starts a sandbox's processes, with the host's socket as stdin and its plan in the environment.
 
-Started by ``evaluation.judge.slot`` with the host's socket as stdin and its plan in the
-environment. It enters namespaces, whose first process forks the zygote, while it is small, and then
-becomes the supervisor.
+``main`` is called by the command of ``evaluation.judge.layout``. It enters namespaces, whose first
+process forks the zygote, while it is small, and then becomes the supervisor.
 """
 
 import os
@@ -67,7 +66,3 @@ def _limit_all(plan: Plan) -> None:
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
         resource.setrlimit(what, (most, most))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,61 @@
+"""No process that evaluation starts imports what lies in the working directory or on PYTHONPATH."""
+
+import asyncio
+
+import pytest
+
+from evaluation.judge.host import judge_all
+from evaluation.judge.levels import LEVELS, UNCONFINED
+from evaluation.judge.verdict import Job, Limits, Outcome
+from evaluation.replay.client import Client
+from training.artifact.errors import SandboxUnavailableError
+
+pytestmark = pytest.mark.integration
+
+PLANTED = ("sitecustomize", "json", "training", "server/__init__", "evaluation/__init__")
+PROGRAM = "import sys, evaluation\ndef f():\n    return [sys.path, sys.argv[1:]]\n"
+TEST = "def check(candidate):\n    folders, arguments = candidate()\n    assert not arguments\n"
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A folder of modules that say so when they are imported; the working directory, too."""
+    folder = tmp_path / "planted"
+    for name in PLANTED:
+        path = folder / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write(__name__)\n1 / 0\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    yield folder
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize("isolation", [*LEVELS, UNCONFINED], ids=lambda isolation: isolation.level)
+def test_the_judge_imports_nothing_of_the_users(planted, isolation):
+    """If it fails, a module of the user's takes the place of the judge's, or of the library's."""
+    test = TEST + f"    assert {str(planted)!r} not in folders, folders\n"
+    program = PROGRAM.replace(", evaluation", "") if isolation.needs_folder else PROGRAM
+    job = Job(task_id="t", program=program, entry_point="f", prelude="", test=test)
+    found = []
+    try:
+        judge_all(
+            [job],
+            limits=Limits(),
+            workers=1,
+            report=lambda _, verdict: found.append(verdict),
+            isolation=isolation,
+        )
+    except SandboxUnavailableError as error:
+        pytest.skip(f"no {isolation.level} here: {error}")
+    assert found[0].outcome is Outcome.PASSED, found
+
+
+def test_replay_starts_our_server(planted, tiny_artifact):
+    """If it fails, a package `server` in the folder that is replayed is run instead."""
+
+    async def start():
+        client = await Client.start(("--model", str(tiny_artifact)))
+        await client.close()
+
+    asyncio.run(start())
