@@ -12,7 +12,7 @@ if_installed = command -v $(1) >/dev/null || { echo "not checked: $(1) is not in
 VSCODE := editor-client/vscode
 has_node = node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 
-.PHONY: help demo vscode test check e2e corpus cluster bench clean
+.PHONY: help demo vscode test check e2e first-hour wheel corpus cluster bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,13 @@ check: $(VENV)/.dev ## Linters and types
 
 e2e: $(VENV)/.dev ## Real editors with the real server and the bundled model
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m e2e tests/e2e
+
+first-hour: $(VENV)/.dev ## Run the READMEs' commands in a fresh clone, and a wheel outside of it
+	$(BIN)/python -m pytest -m first_hour tests/first_hour
+
+wheel: $(VENV)/bin/python ## Build dist/parrotlet-VERSION-py3-none-any.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
 
 corpus: $(VENV)/.dev ## Build the default corpus from its lock (fetches archives)
 	$(BIN)/python -m training.corpus training/configs/corpus.toml
@@ -72,8 +79,9 @@ $(VENV)/bin/python:
 	.venv-cluster/bin/python -m pip install --quiet --constraint constraints-cluster.txt --editable '.[cluster]'
 	@touch $@
 
+# Ghost text, training and evaluation; what only developers need comes with 'make test'.
 $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable .
+	$(PIP) --editable '.[train,evaluate]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -7,10 +7,12 @@ checkout as it is.
 """
 
 import ast
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 TOP = "parrotlet"
 PACKAGES = ("server", "training", "evaluation")
 LEFT_OUT = {"__pycache__", "runs"}
-PLUGIN = ("doc", "lua", "plugin", "README.md")
+PLUGIN = ("doc", "lua", "plugin", "README.md", "ghost-text.svg")
 VSIX = "editor-client/vscode/parrotlet.vsix"
+INSTALLATION = "extension/installation.json"  # in the .vsix: where it was packed
 
 
 class WheelHook(BuildHookInterface[Any]):
@@ -38,7 +41,9 @@ class WheelHook(BuildHookInterface[Any]):
         for name in PLUGIN:
             included[str(root / "editor-client/nvim" / name)] = f"{TOP}/editors/nvim/{name}"
         if pack_extension(root):
-            included[str(root / VSIX)] = f"{TOP}/editors/vscode/parrotlet.vsix"
+            portable = self._staged / Path(VSIX).name
+            copy_portable(root / VSIX, portable)
+            included[str(portable)] = f"{TOP}/editors/vscode/parrotlet.vsix"
         else:
             self.app.display_warning(
                 "the wheel has no VS Code extension: packing it needs Node 20 or newer, with npm"
@@ -98,6 +103,18 @@ def pack_extension(root: Path) -> bool:
         if done.returncode:
             return False
     return (root / VSIX).is_file()
+
+
+def copy_portable(extension: Path, target: Path) -> None:
+    """Copies a packed extension without the path of the checkout that packed it."""
+    with zipfile.ZipFile(extension) as source, zipfile.ZipFile(target, "w") as copy:
+        for member in source.infolist():
+            data = source.read(member)
+            if member.filename == INSTALLATION:
+                record = json.loads(data)
+                record.pop("folder", None)
+                data = json.dumps(record).encode()
+            copy.writestr(member, data, zipfile.ZIP_DEFLATED)
 
 
 def _is_moved(module: str) -> bool:

@@ -6,16 +6,20 @@ package folder, where Neovim loads it at its next start.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from parrotlet import HOME, IS_WHEEL, ROOT
 from training.artifact.errors import PrerequisiteError
 
+_INSTALLATION = "extension/installation.json"  # in the .vsix: how it finds its server
 _VSCODE_COMMANDS = ("code", "codium", "code-insiders", "cursor", "code-server")
 
 
@@ -66,7 +70,6 @@ def _show_nvim(plugin: Path) -> int:
         f"{plugin}\n\nInstall it:\n  parrotlet editors nvim --install\n"
         "or add to init.lua:\n"
         f"  vim.opt.runtimepath:append('{plugin}')\n"
-        "  require('parrotlet').setup({})\n"
     )
     return 0
 
@@ -81,24 +84,55 @@ def _install_vscode(extension: Path) -> int:
             + " is on the PATH; in VS Code, run 'Extensions: Install from VSIX…' and choose"
             f" {extension}"
         )
-    done = subprocess.run([code, "--install-extension", str(extension)], check=False)  # noqa: S603
+    with tempfile.TemporaryDirectory() as folder:
+        bound = Path(folder) / extension.name
+        copy_for_this_server(extension, bound)
+        done = subprocess.run([code, "--install-extension", str(bound)], check=False)  # noqa: S603
     if done.returncode:
         raise PrerequisiteError(f"{code} could not install {extension}; its own message is above")
     sys.stdout.write("Open a Python file in VS Code and start typing.\n")
     return 0
 
 
+def copy_for_this_server(extension: Path, target: Path) -> None:
+    """Copies the extension with the path of this environment's server, so that it finds it."""
+    name = "parrotlet-server.exe" if os.name == "nt" else "parrotlet-server"
+    server = Path(sys.executable).parent / name
+    with zipfile.ZipFile(extension) as source, zipfile.ZipFile(target, "w") as copy:
+        for member in source.infolist():
+            data = source.read(member)
+            if member.filename == _INSTALLATION and server.is_file():
+                record = {"python": json.loads(data)["python"], "server": str(server)}
+                data = json.dumps(record).encode()
+            copy.writestr(member, data, zipfile.ZIP_DEFLATED)
+
+
 def _install_nvim(plugin: Path) -> int:
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    link = data / "nvim" / "site" / "pack" / "parrotlet" / "start" / "parrotlet"
-    if link.is_symlink() or not link.exists():
+    link = nvim_packages() / "parrotlet" / "start" / "parrotlet"
+    if link.exists() and not link.is_symlink():
+        raise PrerequisiteError(f"{link} exists and is not a link; remove it, then run this again")
+    try:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(plugin, target_is_directory=True)
-    else:
-        raise PrerequisiteError(f"{link} exists and is not a link; remove it, then run this again")
-    sys.stdout.write(f"{link} -> {plugin}\nAdd to init.lua:\n  require('parrotlet').setup({{}})\n")
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot link {link} to the plugin: {error.strerror}; add to init.lua instead:"
+            f" vim.opt.runtimepath:append('{plugin}')"
+        ) from error
+    sys.stdout.write(
+        f"{link} -> {plugin}\nOpen a Python file in Neovim; ':help parrotlet' has the options.\n"
+    )
     return 0
+
+
+def nvim_packages() -> Path:
+    """Returns the folder whose packages Neovim loads at its start, as ``:help packages`` says."""
+    if os.name == "nt":
+        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "nvim-data"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "nvim"
+    return data / "site" / "pack"
 
 
 def _parser() -> argparse.ArgumentParser:
