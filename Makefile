@@ -27,7 +27,7 @@ vscode: $(VSCODE)/parrotlet.vsix ## Pack the VS Code extension
 
 test: $(VENV)/.dev ## Unit and integration tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
-	  -m "not e2e and not gpu and not network and not cluster"
+	  -m "not e2e and not gpu and not network and not cluster and not first_hour"
 
 check: $(VENV)/.dev ## Linters and types
 	$(BIN)/ruff check .
@@ -72,7 +72,7 @@ $(VSCODE)/parrotlet.vsix: $(VSCODE)/node_modules $(wildcard $(VSCODE)/src/*.ts $
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Parrotlet needs Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 3; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 .venv-cluster/.ready: pyproject.toml constraints-cluster.txt
 	$(PYTHON) -m venv .venv-cluster
@@ -81,9 +81,11 @@ $(VENV)/bin/python:
 
 # Ghost text, training and evaluation; what only developers need comes with 'make test'.
 $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[train,evaluate]'
+	@echo "Installing into $(VENV): a minute or two, 0.4 GB to download ..."
+	@$(PIP) --editable '.[train,evaluate]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[dev]'
+	@echo "Installing the developers' tools too into $(VENV) ..."
+	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.base

@@ -14,9 +14,9 @@ REPLY_TIMEOUT_S = 60.0
 class Client:
     """Speaks to one server; every message from it is kept in ``seen``."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, command=(sys.executable, "-m", "server")):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "server", *map(str, arguments)],
+            [*map(str, command), *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,59 @@
+"""Every shell block of every README, word for word, in a fresh clone.
+
+They run in the order of the documents: the first one installs what the others use.
+"""
+
+import shutil
+
+import pytest
+from stranger import CODE_SERVER, ROOT, shell_blocks
+
+pytestmark = [pytest.mark.first_hour, pytest.mark.timeout(1200)]
+
+READMES = (
+    "README.md",
+    "evaluation/README.md",
+    "training/README.md",
+    "server/README.md",
+    "editor-client/vscode/README.md",
+    "editor-client/nvim/README.md",
+)
+# The first line of a block that is not run, and why.
+NOT_RUN: dict[str, str] = {}
+# A word in a block, what it needs, and whether that is here.
+NEEDS = {
+    "code --install-extension": ("VS Code (code-server in .tools)", CODE_SERVER.exists()),
+    "nvim ": ("Neovim", shutil.which("nvim") is not None),
+    "npm ": ("npm", shutil.which("npm") is not None),
+}
+
+BLOCKS = [
+    pytest.param(readme, block, id=f"{readme}:{block.splitlines()[0][:60]}")
+    for readme in READMES
+    if (ROOT / readme).exists()
+    for block in shell_blocks(ROOT / readme)
+]
+
+
+@pytest.mark.parametrize(("readme", "block"), BLOCKS)
+def test_a_block_does_what_it_says(stranger, readme, block):
+    """If it fails, somebody who follows the documents is stuck in the first hour."""
+    first = block.splitlines()[0]
+    if first in NOT_RUN:
+        pytest.skip(NOT_RUN[first])
+    for word, (tool, is_here) in NEEDS.items():
+        if word in block and not is_here:
+            pytest.skip(f"needs {tool}")
+    stranger.run(block)
+
+
+def test_what_is_not_run_is_there():
+    """If it fails, the list of exceptions excuses a block that is gone."""
+    firsts = {block.splitlines()[0] for _, block in (param.values for param in BLOCKS)}
+    assert set(NOT_RUN) <= firsts
+
+
+def test_the_top_readme_is_short():
+    """If it fails, a newcomer has to search for the two commands."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
