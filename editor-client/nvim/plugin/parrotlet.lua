@@ -6,7 +6,7 @@ end
 vim.g.loaded_parrotlet = true
 
 if vim.fn.has('nvim-0.11') == 0 then
-  vim.notify('parrotlet: this Neovim is too old; install 0.11 or newer', vim.log.levels.ERROR)
+  vim.notify('Parrotlet: needs Neovim 0.11 or newer', vim.log.levels.ERROR)
   return
 end
 
@@ -14,7 +14,7 @@ vim.api.nvim_create_user_command('Parrotlet', function(args)
   require('parrotlet.command').run(args)
 end, {
   nargs = '*',
-  desc = 'Parrotlet, local code completion',
+  desc = 'Parrotlet: local code completion',
   complete = function(typed, line)
     return require('parrotlet.command').complete(typed, line)
   end,
@@ -31,7 +31,7 @@ for _, name in ipairs({
 }) do
   vim.keymap.set('i', ('<Plug>(parrotlet-%s)'):format(name), function()
     require('parrotlet')[name:gsub('-', '_')]()
-  end, { desc = 'Parrotlet: ' .. name })
+  end, { desc = 'Parrotlet: ' .. name:gsub('-', ' ') })
 end
 
 --- Makes the tags by which `:help` finds the page, once, for those without a plugin manager.

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 from connection import Connection
 from screen import Screen
 
@@ -102,20 +103,41 @@ class Editor:
         config: Lua, run before everything else is loaded.
         plugin: The plugin's folder; None for none.
         env: Further variables.
+        size: Columns and rows of the screen.
+        plain: Starts as a user does, with a screen from the first moment, and leaves Neovim's
+            messages and options alone.
+        file: What is opened at the start.
+        ui: Further options of the screen, as Neovim calls them.
     """
 
-    def __init__(self, version, home, config="", *, plugin=PLUGIN, env=None, size=(80, 24)):
+    def __init__(
+        self,
+        version,
+        home,
+        config="",
+        *,
+        plugin=PLUGIN,
+        env=None,
+        size=(80, 24),
+        plain=False,
+        file=None,
+        ui=None,
+    ):
         self.version, self.home = version, home
         self.folder = home  # of the files that are edited
         init = home / "init.lua"
         rtp = f"vim.opt.runtimepath:prepend({str(plugin)!r})\n" if plugin else ""
-        init.write_text(INIT + rtp + config, encoding="utf-8")
+        init.write_text(("" if plain else INIT) + rtp + config, encoding="utf-8")
+        if not plain:
+            know_the_keys(home)
         socket = home / "nvim.sock"
-        argv = [str(program(version)), "--headless", "-n", "-i", "NONE", "-u", str(init)]
+        argv = [str(program(version)), "--embed" if plain else "--headless", "-n", "-i", "NONE"]
         self._process = subprocess.Popen(
-            [*argv, "--listen", str(socket)],
+            [*argv, "-u", str(init), "--listen", str(socket), *([str(file)] if file else [])],
             env=self._environment() | (env or {}),
             cwd=home,
+            stdin=subprocess.PIPE if plain else None,
+            stdout=subprocess.DEVNULL if plain else None,
             stderr=subprocess.DEVNULL,
         )
         try:
@@ -123,7 +145,7 @@ class Editor:
         except AssertionError:
             self._process.kill()
             raise
-        self.screen = Screen(socket, *size)
+        self.screen = Screen(socket, *size, ui)
 
     def _environment(self):
         folders = {name: str(self.home / name) for name in ("state", "data", "config", "cache")}
@@ -143,8 +165,15 @@ class Editor:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(10)
+        if self._process.stdin:
+            self._process.stdin.close()
         self.screen.close()
         self._connection.close()
+
+    @property
+    def mode(self):
+        """Neovim's mode; "r" is "Press ENTER". Answered whatever Neovim waits for."""
+        return self._connection.request("nvim_get_mode")["mode"]
 
     def lua(self, code, *arguments):
         return self._connection.request("nvim_exec_lua", code, arguments)
@@ -272,11 +301,30 @@ class Editor:
         return self.lua("return _G.states")
 
 
+def know_the_keys(home):
+    """Makes the home one of a user who has seen what the keys are."""
+    seen = home / "data" / "nvim" / "parrotlet" / "keys-shown"
+    seen.parent.mkdir(parents=True, exist_ok=True)
+    seen.touch()
+
+
 def made_anew(editor, model, folder):
     """Returns an editor as it was when it was started, for files in a folder."""
     editor.folder = folder
     editor.lua(RESET, setup(settings=model.settings))
     return editor
+
+
+def processes(editor, words):
+    """The processes that Neovim has started whose command has these words."""
+    found = []
+    for process in psutil.Process(editor.pid).children(recursive=True):
+        try:
+            if words in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 def suggest(editor, model, rule=CALL):

@@ -38,7 +38,7 @@ def main(argv):
             editor.keys("o")
             editor.until(lambda: editor.ghost, "ghost text")
             editor.command("echo ''")
-            editor.screen.wait_for(lambda f: "Parrotlet: idle" in f.text and not f.rows[-1])
+            editor.screen.wait_for(lambda f: "Parrotlet: ready" in f.text and not f.rows[-1])
             write(folder / "ghost-text.svg", editor.screen.cells)
             editor.lua("require('parrotlet.why').show()")
             editor.screen.wait_for(lambda f: "Last request" in f.text)

@@ -78,13 +78,14 @@ class _Grid:
 class Screen:
     """Follows one Neovim until it is closed."""
 
-    def __init__(self, path, columns=80, rows=24):
+    def __init__(self, path, columns=80, rows=24, ui=None):
         self._grid = _Grid(columns, rows)
         self._changed = threading.Condition()
         self.frames = []
+        self.messages = []  # kind and text, where the UI shows messages itself
         self._connection = Connection(path, self._notified)
         self._connection.request(
-            "nvim_ui_attach", columns, rows, {"rgb": True, "ext_linegrid": True}
+            "nvim_ui_attach", columns, rows, {"rgb": True, "ext_linegrid": True} | (ui or {})
         )
 
     def close(self):
@@ -144,6 +145,8 @@ class Screen:
             grid.looks[arguments[0]] = arguments[1]
         elif name == "default_colors_set":
             grid.colours = {"fg": arguments[0], "bg": arguments[1]}
+        elif name == "msg_show":
+            self.messages.append((arguments[0], "".join(chunk[1] for chunk in arguments[1])))
         elif name == "flush":
             self.frames.append(Frame(time.perf_counter(), grid.rows()))
             del self.frames[:-MOST_FRAMES]

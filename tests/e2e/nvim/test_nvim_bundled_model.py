@@ -104,14 +104,14 @@ def test_whose_text_it_repeats_is_told(editor, tmp_path):
     editor.keys("<Tab>")
     editor.until(lambda: editor.text.endswith(written), "acceptance")
     log = editor.home / "state" / "nvim" / "parrotlet-server.log"
-    sentence = "taken: a suggestion that repeats shapes, shapes.py (MIT)"
-    editor.until(lambda: sentence in log.read_text(), "the log's line")
-    assert editor.said[-1].startswith("parrotlet: what you took repeats ")
-    assert editor.said[-1].endswith(" tokens or more of shapes, shapes.py (MIT)")
+    source = "tokens of shapes.py in shapes (MIT)"
+    editor.until(lambda: source in log.read_text(), "the log's line")
+    assert editor.said[-1].startswith("Parrotlet: Repeats at least ")
+    assert editor.said[-1].endswith(f"{source}.")
     moved_again(editor)
     editor.keys("<Esc>")
     editor.command("Parrotlet why")
-    editor.screen.wait_for(lambda f: "tokens or more of shapes, shapes.py (MIT)" in f.text)
+    editor.screen.wait_for(lambda f: source in f.text)
 
 
 def test_a_model_of_the_hub_is_fetched_with_progress(editor, hub):
@@ -128,10 +128,10 @@ def test_a_model_of_the_hub_is_fetched_with_progress(editor, hub):
     editor.until(lambda: editor.lua("return _G.progress")[-1][0] == "end", "the end")
     progress = editor.lua("return _G.progress")
     assert progress[0][0] == "begin"
-    assert any("fetching someone/small-model: " in message for _, message in progress)
+    assert any("downloading someone/small-model: " in message for _, message in progress)
     assert any("GET /someone/small-model/resolve" in r for r in hub.requests)
     painted = "\n".join(frame.rows[-1] for frame in editor.screen.since(since))
-    assert "Parrotlet: fetching someone/small-model: " in painted
+    assert "Parrotlet: downloading someone/small-model: " in painted
     assert "Parrotlet: ready" in painted
     assert moved_again(editor)
 

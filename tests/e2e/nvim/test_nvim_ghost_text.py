@@ -117,7 +117,7 @@ def test_nothing_on_demand_is_explained(editor, model):
     editor.keys("A")
     editor.lua("require('parrotlet').suggest()")
     said = editor.until(lambda: editor.said, "a sentence")
-    assert said[0].startswith("parrotlet: nothing to suggest: the model wrote nothing to show")
+    assert said[0].startswith("Parrotlet: The model had nothing to suggest")
 
 
 def test_text_after_the_cursor_stays(editor, model):

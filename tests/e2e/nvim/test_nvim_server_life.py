@@ -6,21 +6,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from nvim_editor import CALL, setup, suggest
+from nvim_editor import CALL, processes, setup, suggest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
-
-
-def processes(editor, words):
-    """The server's processes whose command has these words."""
-    found = []
-    for process in psutil.Process(editor.pid).children(recursive=True):
-        try:
-            if words in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 def server_process(editor):
@@ -66,15 +54,15 @@ def test_a_killed_server_comes_back_and_says_so(start_editor, model):
     suggest(editor, model)
     server_process(editor).kill()
     editor.until(lambda: editor.said, "a sentence")
-    assert editor.said == ["parrotlet: the server ended (signal 9) and is started again"]
+    assert editor.said == ["Parrotlet: the server stopped (signal 9); restarting it"]
     suggest(editor, model)
     for number in range(2, 5):
         editor.wait_for_connection()
         server_process(editor).kill()
         editor.until(lambda n=number: len(editor.said) == n, "a sentence")
-    reason = "the server ended 4 times (signal 9); see :Parrotlet log, then :Parrotlet restart"
+    reason = "the server stopped 4 times (signal 9); see :Parrotlet log"
     assert editor.status == {"state": "error", "reason": reason}
-    assert editor.said[-1] == f"parrotlet: {reason}"
+    assert editor.said[-1] == f"Parrotlet: {reason}"
     editor.command("Parrotlet restart")
     suggest(editor, model)
 
@@ -90,7 +78,7 @@ def test_a_killed_engine_comes_back_and_says_so(editor, model):
     worker = editor.until(lambda: processes(editor, "server.worker"), "the engine's process")[0]
     worker.kill()
     reasons = editor.until(lambda: editor.lua("return _G.reasons"), "another status")
-    assert re.search("the engine .* and is started again", reasons[0])
+    assert re.search("(the engine|the model's process) .*(start|restarting)", reasons[0])
     suggest(editor, model, ("again = ", "another(one)"))
 
 
@@ -116,11 +104,11 @@ def test_a_server_that_cannot_be_run_is_said_in_one_sentence(start_editor):
     editor = start_editor("require('parrotlet').setup({ server = { '/nowhere/parrotlet' } })\n")
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.lua("vim.cmd.edit(...)", str(editor.write("two.py", "")))
-    sentence = "cannot run '/nowhere/parrotlet'; correct the option server or remove it"
-    assert editor.said == [f"parrotlet: {sentence}"]
+    sentence = "cannot run '/nowhere/parrotlet'; fix or remove the server option"
+    assert editor.said == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
     editor.command("Parrotlet restart")
-    assert editor.said == 2 * [f"parrotlet: {sentence}"]
+    assert editor.said == 2 * [f"Parrotlet: {sentence}"]
 
 
 def test_a_server_that_ends_at_once_is_said_and_left_alone(start_editor):
@@ -128,8 +116,8 @@ def test_a_server_that_ends_at_once_is_said_and_left_alone(start_editor):
     editor = start_editor("require('parrotlet').setup({ server = { 'sh', '-c', 'echo no >&2' } })")
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.until(lambda: editor.said, "a sentence")
-    sentence = "the server does not start (exit code 0); see :Parrotlet log"
-    assert editor.said == [f"parrotlet: {sentence}"]
+    sentence = "the server failed to start (exit code 0); see :Parrotlet log"
+    assert editor.said == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
     editor.command("Parrotlet log")
     assert editor.lines[-1] == "no"
@@ -212,7 +200,7 @@ def test_the_status_stands_in_the_status_line(editor, model):
     suggest(editor, model)
     editor.command("set laststatus=2")
     editor.lua("vim.o.statusline = \"%t %{v:lua.require'parrotlet'.statusline()}\"")
-    editor.screen.wait_for(lambda f: "fresh.py Parrotlet: idle" in f.text)
+    editor.screen.wait_for(lambda f: "fresh.py Parrotlet: ready" in f.text)
     editor.command("Parrotlet disable")
     editor.screen.wait_for(lambda f: "fresh.py Parrotlet: off" in f.text)
     assert editor.states[-1] == "off"
@@ -220,7 +208,7 @@ def test_the_status_stands_in_the_status_line(editor, model):
     editor.command("Parrotlet enable")
     editor.keys("<Esc>")
     editor.command("Parrotlet status")
-    assert editor.said[-1] in {"parrotlet: idle", "parrotlet: ready", "parrotlet: busy"}
+    assert editor.said[-1] in {"Parrotlet: ready", "Parrotlet: completing"}
 
 
 def test_leaving_takes_the_server_along(start_editor, model):

@@ -18,7 +18,6 @@ local MOST_DEATHS = 3 -- within so many seconds; after them the server is left a
 local DEATHS_S = 60
 local STOPPING_MS = 2000 -- for the server to leave by itself
 local LEVELS = { vim.log.levels.ERROR, vim.log.levels.WARN } -- by an lsp.MessageType
-local NOT_RUNNING = 'no server runs; it starts with a file to complete'
 
 --- The newest client, running or not.
 ---@type integer?
@@ -70,7 +69,7 @@ end
 ---@param was_ready boolean
 local function on_death(how, was_ready)
   if not was_ready then
-    fail(('the server does not start (%s); see :Parrotlet log'):format(how))
+    fail(('the server failed to start (%s); see :Parrotlet log'):format(how))
     return
   end
   local now = vim.uv.now() / 1000
@@ -79,11 +78,11 @@ local function on_death(how, was_ready)
   end, deaths)
   deaths[#deaths + 1] = now
   if #deaths > MOST_DEATHS then
-    local sentence = 'the server ended %d times (%s); see :Parrotlet log, then :Parrotlet restart'
+    local sentence = 'the server stopped %d times (%s); see :Parrotlet log'
     fail(sentence:format(#deaths, how))
     return
   end
-  local sentence = ('the server ended (%s) and is started again'):format(how)
+  local sentence = ('the server stopped (%s); restarting it'):format(how)
   status.set('starting', sentence)
   message.complain(sentence)
   M.attach_all()
@@ -92,7 +91,7 @@ end
 --- Says what the server has to say to the user.
 ---@param told lsp.ShowMessageParams
 local function on_message(_, told)
-  vim.notify(told.message, LEVELS[told.type] or vim.log.levels.INFO)
+  message.pass_on(told.message, LEVELS[told.type] or vim.log.levels.INFO)
 end
 
 ---@class parrotlet.End
@@ -112,10 +111,10 @@ local function on_exit(client_id, ended)
       return
     end
     if after then
-      status.set('off', NOT_RUNNING)
+      status.set('off', status.NOT_STARTED)
       after()
     elseif was_ready and is_polite then
-      status.set('off', 'the server was stopped; on with :Parrotlet restart')
+      status.set('off', 'stopped (start it with :Parrotlet restart)')
     else
       on_death(how, was_ready)
     end
@@ -224,7 +223,7 @@ function M.attach(bufnr)
     end,
   })
   if not newest then
-    status.set('error', 'the server does not start; see :Parrotlet log')
+    status.set('error', 'the server failed to start; see :Parrotlet log')
   end
 end
 

@@ -1,4 +1,4 @@
---- `:Parrotlet`: everything that can be done, by name, with completion.
+--- `:Parrotlet`: every command, by name, with completion.
 local M = {}
 
 ---@class parrotlet.Subcommand
@@ -11,6 +11,16 @@ end
 
 local function complain(sentence)
   require('parrotlet.message').complain(sentence)
+end
+
+--- Shows the status: in a window where it does not fit into one line.
+local function show_status()
+  local sentence = require('parrotlet.status').sentence()
+  if require('parrotlet.message').fits(sentence) then
+    tell(sentence)
+  else
+    require('parrotlet.float').open({ sentence }, 'Parrotlet status')
+  end
 end
 
 ---@param words string[]
@@ -27,7 +37,7 @@ local SCOPES = { 'everywhere', 'language', 'workspace', 'file' }
 local EXTENTS = { 'auto', 'line', 'block', 'function' }
 local SNOOZE_MINUTES = 5
 
---- Switches on or off, and says what holds then.
+--- Turns suggestions on or off, and shows the new status.
 ---@param decide fun(scope: parrotlet.Scope): boolean
 ---@return parrotlet.Subcommand
 local function switching(decide)
@@ -36,15 +46,16 @@ local function switching(decide)
     run = function(scope)
       scope = scope or 'everywhere'
       if not vim.list_contains(SCOPES, scope) then
-        complain(("cannot switch '%s'; wanted %s"):format(scope, table.concat(SCOPES, ', ')))
+        complain(("use everywhere, language, workspace or file, not '%s'"):format(scope))
         return
       end
       local switch = require('parrotlet.switch')
       local complaint = switch.decide(decide(scope), scope)
       if complaint then
         complain(complaint)
+      else
+        show_status()
       end
-      tell(require('parrotlet.status').sentence())
     end,
   }
 end
@@ -64,11 +75,11 @@ local subcommands = {
     run = function(minutes)
       local number = tonumber(minutes or SNOOZE_MINUTES)
       if not number or number < 0 then
-        complain(("'%s' is no number of minutes; as in :Parrotlet snooze 10"):format(minutes))
+        complain(("use a number of minutes, not '%s'"):format(minutes))
         return
       end
       require('parrotlet.switch').snooze(number)
-      tell(require('parrotlet.status').sentence())
+      show_status()
     end,
   },
   extent = {
@@ -76,13 +87,14 @@ local subcommands = {
     run = function(extent)
       local settings = require('parrotlet.settings')
       if extent and not vim.list_contains(EXTENTS, extent) then
-        complain(("'%s' is no extent; wanted %s"):format(extent, table.concat(EXTENTS, ', ')))
+        complain(("use auto, line, block or function, not '%s'"):format(extent))
         return
       end
       if extent then
         settings.change({ ['suggestion.extent'] = extent })
       end
-      tell('the extent of suggestions is ' .. (settings.get('suggestion.extent') or EXTENTS[1]))
+      local current = settings.get('suggestion.extent') or EXTENTS[1]
+      tell(('suggestion length: %s (this session only)'):format(current))
     end,
   },
   model = {
@@ -99,9 +111,7 @@ local subcommands = {
     end,
   },
   status = {
-    run = function()
-      tell(require('parrotlet.status').sentence())
-    end,
+    run = show_status,
   },
   why = {
     run = function()
@@ -118,8 +128,20 @@ local subcommands = {
     end,
   },
   log = {
+    complete = among({ 'install' }),
+    run = function(name)
+      require('parrotlet.log').open(name == 'install')
+    end,
+  },
+  messages = {
     run = function()
-      require('parrotlet.log').open()
+      require('parrotlet.message').show_all()
+    end,
+  },
+  keys = {
+    run = function()
+      local lines = require('parrotlet.keymap').lines(vim.api.nvim_get_current_buf())
+      require('parrotlet.float').open(lines, 'Parrotlet keys')
     end,
   },
   statistics = {
@@ -128,8 +150,12 @@ local subcommands = {
     end,
   },
   install = {
-    run = function()
-      require('parrotlet.install').ask()
+    complete = function(typed)
+      local found = among({ 'cancel' })(typed)
+      return vim.list_extend(found, vim.fn.getcompletion(typed, 'file'))
+    end,
+    run = function(argument)
+      require('parrotlet.install').run(argument)
     end,
   },
   health = {
@@ -147,10 +173,11 @@ function M.run(args)
   argument = argument ~= '' and argument or nil -- as it is: a folder's name may have spaces
   local subcommand = subcommands[name]
   if not subcommand then
-    local known = table.concat(M.complete('', 'Parrotlet '), ', ')
-    complain(('there is no :Parrotlet %s; wanted one of %s'):format(name, known))
-  elseif not require('parrotlet.config').options then
-    complain('not set up; see :messages')
+    local near = require('parrotlet.spelling').nearest(name, vim.tbl_keys(subcommands))
+    local remedy = near and ('did you mean :Parrotlet %s?'):format(near) or 'see :help :Parrotlet'
+    complain(("no command '%s'; %s"):format(name, remedy))
+  elseif not require('parrotlet.config').options and name ~= 'messages' then
+    complain('setup() was given a wrong option (:Parrotlet messages)')
   else
     subcommand.run(argument)
   end

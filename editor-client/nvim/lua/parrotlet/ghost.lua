@@ -1,4 +1,4 @@
---- Draws what of a suggestion is to come, grey, where it would stand.
+--- Draws the rest of a suggestion as ghost text, where it would be inserted.
 ---
 --- By extmarks of its own, in the same way on every Neovim. It decides nothing: `parrotlet.session`
 --- says what is drawn and when it goes.
@@ -9,23 +9,10 @@ local M = {}
 --- Where ghost text is drawn.
 M.NAMESPACE = vim.api.nvim_create_namespace('parrotlet.ghost')
 
---- The highlight groups, and what they look like unless the user says otherwise.
-local GROUPS = {
-  ParrotletGhost = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'NonText',
-  ParrotletHint = vim.fn.hlexists('ComplHintMore') == 1 and 'ComplHintMore' or 'MoreMsg',
-}
+local GHOST = 'ParrotletGhost'
+local HINT = { GHOST, 'ParrotletHint' } -- one above the other
 
-local function define_groups()
-  for name, link in pairs(GROUPS) do
-    vim.api.nvim_set_hl(0, name, { link = link, default = true })
-  end
-end
-
-define_groups()
-vim.api.nvim_create_autocmd('ColorScheme', {
-  group = vim.api.nvim_create_augroup('parrotlet.ghost', {}),
-  callback = define_groups,
-})
+require('parrotlet.highlight').setup()
 
 --- Replaces tabs by the spaces that they would look like; virtual text has no stops of its own.
 ---@param text string
@@ -62,7 +49,7 @@ local function draw_among(bufnr, rest, hint, column)
   local from = 1
   for index = 0, #places do
     local piece = rest.text:sub(from, (places[index + 1] or #rest.text + 1) - 1)
-    local chunks = piece ~= '' and { { expanded(piece, column), 'ParrotletGhost' } } or {}
+    local chunks = piece ~= '' and { { expanded(piece, column), GHOST } } or {}
     if index == #places and hint then
       chunks[#chunks + 1] = hint
     end
@@ -91,7 +78,7 @@ local function draw_lines(bufnr, rest, lines, hint, column)
   local first = expanded(table.remove(lines, 1), column)
   local virt_lines = {}
   for _, line in ipairs(lines) do
-    virt_lines[#virt_lines + 1] = { { expanded(line, 0), 'ParrotletGhost' } }
+    virt_lines[#virt_lines + 1] = { { expanded(line, 0), GHOST } }
   end
   local last = virt_lines[#virt_lines]
   if rest.tail ~= '' then
@@ -100,7 +87,7 @@ local function draw_lines(bufnr, rest, lines, hint, column)
   last[#last + 1] = hint
   local hidden = vim.fn.strdisplaywidth(behind, column) - vim.fn.strdisplaywidth(first, column)
   mark(bufnr, rest.row, rest.col, {
-    virt_text = { { first .. (' '):rep(hidden), 'ParrotletGhost' } },
+    virt_text = { { first .. (' '):rep(hidden), GHOST } },
     virt_text_pos = behind ~= '' and 'overlay' or 'inline',
     virt_lines = virt_lines,
   })
@@ -113,7 +100,7 @@ end
 ---@param hint? string Shown behind it.
 function M.draw(bufnr, rest, hint)
   M.clear(bufnr)
-  local chunk = hint and { ' ' .. hint, 'ParrotletHint' } or nil
+  local chunk = hint and { ' ' .. hint, HINT } or nil
   local line = vim.api.nvim_buf_get_lines(bufnr, rest.row, rest.row + 1, false)[1]
   local column = vim.fn.strdisplaywidth(line:sub(1, rest.col))
   local lines = vim.split(rest.text, '\n', { plain = true })

@@ -1,6 +1,9 @@
 --- `:checkhealth parrotlet`: what is there, what is missing, what to do.
 local M = {}
 
+local CHECK_MS = 20000
+local ANSWER_MS = 5000
+
 local function check_neovim()
   if vim.fn.has('nvim-0.11') == 1 then
     vim.health.ok('Neovim ' .. tostring(vim.version()))
@@ -10,54 +13,70 @@ local function check_neovim()
   return false
 end
 
+--- Lists what differs from the defaults.
 ---@return parrotlet.Options?
 local function check_options()
-  local options = require('parrotlet.config').options
-  if options then
-    vim.health.ok('options: ' .. vim.inspect(options))
-  else
-    vim.health.error('setup() has not run or was given wrong options', { 'See :messages.' })
+  local config = require('parrotlet.config')
+  local options = config.options
+  if not options then
+    vim.health.error('setup() was given a wrong option', { 'Run :Parrotlet messages.' })
+    return
   end
+  local is_changed = false
+  for name, value in vim.spairs(options) do
+    if not vim.deep_equal(value, config.defaults[name]) then
+      is_changed = true
+      vim.health.info(('option %s = %s'):format(name, vim.inspect(value)))
+    end
+  end
+  vim.health.ok(is_changed and 'options are valid' or 'options are valid (all defaults)')
   return options
+end
+
+--- Lists the places that were searched in vain.
+local function missing_advice()
+  local advice = { 'Run :Parrotlet install.' }
+  for _, candidate in ipairs(require('parrotlet.server').candidates()) do
+    advice[#advice + 1] = 'Not found: ' .. candidate.place
+  end
+  return advice
 end
 
 ---@param options parrotlet.Options
 local function check_server(options)
-  local server = require('parrotlet.server')
-  local command, complaint = server.find(options.server)
+  local command, complaint = require('parrotlet.server').find(options.server)
   if not command then
-    vim.health.error(assert(complaint))
+    vim.health.error(assert(complaint), not options.server[1] and missing_advice() or nil)
     return
   end
+  local text = table.concat(command, ' ')
   local arguments = vim.list_extend(vim.list_slice(command), { '--version' })
   local is_run, result = pcall(function()
-    return vim.system(arguments, { text = true, timeout = 20000 }):wait()
+    return vim.system(arguments, { text = true, timeout = CHECK_MS }):wait()
   end)
   if not is_run or result.code ~= 0 then
-    local said = is_run and vim.trim(result.stderr or '') or tostring(result)
-    vim.health.error(('%s does not start: %s'):format(table.concat(command, ' '), said))
+    local output = is_run and vim.trim(result.stderr or '') or tostring(result)
+    local advice = { 'Run :Parrotlet install, or fix the server option.' }
+    vim.health.error(('%s does not start: %s'):format(text, output), advice)
     return
   end
-  local version = vim.trim(result.stdout)
-  vim.health.ok(('server %s, version %s'):format(table.concat(command, ' '), version))
+  vim.health.ok(('server %s, version %s'):format(text, vim.trim(result.stdout)))
 end
 
---- Tells what the running server says of itself.
+--- Shows what the running server reports of itself.
 ---@param client vim.lsp.Client
 local function check_running(client)
   local params = { command = 'parrotlet.health' }
-  local answer = client:request_sync('workspace/executeCommand', params, 5000)
+  local answer = client:request_sync('workspace/executeCommand', params, ANSWER_MS)
   local facts = answer and answer.result
   if type(facts) ~= 'table' then
-    vim.health.warn('the server runs and does not answer', { ':Parrotlet restart' })
+    vim.health.warn('the server runs but does not answer', { 'Run :Parrotlet restart.' })
     return
   end
-  local buffers = vim.tbl_count(client.attached_buffers)
-  vim.health.ok(('the server is running for %d file(s)'):format(buffers))
-  for name, fact in vim.spairs(facts) do
-    if fact ~= vim.NIL then
-      vim.health.info(('%s: %s'):format(name, type(fact) == 'table' and vim.inspect(fact) or fact))
-    end
+  local count = vim.tbl_count(client.attached_buffers)
+  vim.health.ok(('server running for %d %s'):format(count, count == 1 and 'file' or 'files'))
+  for _, line in ipairs(require('parrotlet.report').lines(facts.report)) do
+    vim.health.info(line)
   end
 end
 
@@ -66,19 +85,25 @@ local function check_client()
   if client then
     check_running(client)
   else
-    vim.health.info('no server is running: it starts with the first file to complete')
+    vim.health.info('the server is not running; it starts with the first supported file')
   end
   vim.health.info('status: ' .. require('parrotlet.status').sentence())
   vim.health.info('log: ' .. require('parrotlet.log').path())
 end
 
---- Tells which menus of completion are watched.
+local function check_keys()
+  for _, line in ipairs(require('parrotlet.keymap').lines(vim.api.nvim_get_current_buf())) do
+    vim.health.info(line)
+  end
+end
+
+--- Lists the completion menus that suggestions take into account.
 local function check_menus()
   local found = vim.tbl_filter(function(name)
     return package.loaded[name] ~= nil
   end, { 'cmp', 'blink.cmp' })
-  local list = table.concat(vim.list_extend({ "Neovim's own" }, found), ', ')
-  vim.health.info('menus whose selected item suggestions go on from: ' .. list)
+  local list = table.concat(vim.list_extend({ 'built-in' }, found), ', ')
+  vim.health.info('completion menus: ' .. list)
 end
 
 function M.check()
@@ -91,6 +116,8 @@ function M.check()
     check_server(options)
     check_client()
     check_menus()
+    vim.health.start('parrotlet: keys')
+    check_keys()
   end
 end
 

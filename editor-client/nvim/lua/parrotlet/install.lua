@@ -1,98 +1,264 @@
---- Installs the server that belongs to this plugin: a virtual environment in Parrotlet's folder.
+--- Installs the server into a Python environment, step by step, without a terminal window.
 ---
---- It runs two commands of Python in a terminal window, after asking, and nothing else. The server
---- is then found by itself, see `parrotlet.server`.
+--- From the checkout that the plugin is in, from a wheel file that the user names, or, after
+--- asking, from the user's package index. It runs venv and pip, checks that the server answers, and
+--- starts it; `parrotlet.server` finds it from then on. The output goes to a log of its own.
 local client = require('parrotlet.client')
+local config = require('parrotlet.config')
 local message = require('parrotlet.message')
+local pip = require('parrotlet.pip')
+local runner = require('parrotlet.runner')
 local server = require('parrotlet.server')
+local status = require('parrotlet.status')
 
 local M = {}
 
+--- What is installed from a package index: the release that this plugin belongs to.
+M.REQUIREMENT = 'parrotlet==0.1.0'
+
 local LEAST_PYTHON = '3.11'
 local PYTHONS = { 'python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11' }
-local CHECK = 'import sys, venv; sys.exit(sys.version_info < (%s))'
+local CHECK = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (%s))'
+local N_STEPS = 4
+local MOST_PATH = 44 -- columns, in the list of choices
+
+---@class parrotlet.Source
+---@field requirement string[] The arguments that name it to pip.
+---@field environment string The folder of the environment.
+---@field replaces boolean Whether an installed server of the same version is replaced.
+
+---@class parrotlet.Installation
+---@field source parrotlet.Source
+---@field is_new boolean Whether the environment is made by this installation.
+---@field running? parrotlet.Running The command that runs now.
+---@field is_cancelled boolean
+
+--- The installation that is under way.
+---@type parrotlet.Installation?
+local current
 
 --- A Python that is new enough, and can make environments.
 ---@return string?
 local function find_python()
   local check = CHECK:format((LEAST_PYTHON:gsub('%.', ', ')))
-  return vim.iter(PYTHONS):find(function(name)
-    return vim.fn.executable(name) == 1 and vim.system({ name, '-c', check }):wait(10000).code == 0
+  for _, name in ipairs(PYTHONS) do
+    local path = vim.fn.exepath(name)
+    if path ~= '' and runner.succeeds({ path, '-I', '-c', check }) then
+      return path
+    end
+  end
+end
+
+---@param number integer
+---@param text string
+local function show_step(number, text)
+  local step = ('%d/%d %s'):format(number, N_STEPS, text)
+  status.set_installing(step)
+  message.progress('installing ' .. step)
+end
+
+--- Ends the installation, successfully or not.
+---@param complaint? string
+local function finish(complaint)
+  local installation = assert(current)
+  current = nil
+  runner.unlock()
+  local is_done = not complaint and not installation.is_cancelled
+  if not is_done and installation.is_new then
+    vim.fn.delete(installation.source.environment, 'rf')
+  end
+  status.set_installing(nil)
+  if installation.is_cancelled then
+    message.tell('installation cancelled')
+  elseif complaint then
+    if not client.get() then
+      status.set('error', 'installation failed: ' .. complaint)
+    end
+    message.complain('installation failed; see :Parrotlet log install')
+  end
+  return is_done
+end
+
+--- Runs a command of the installation; goes on if it succeeds.
+---@param command string[]
+---@param on_line fun(line: string)
+---@param go_on fun(output: string)
+local function run(command, on_line, go_on)
+  assert(current).running = runner.run(command, on_line, function(is_success, output)
+    if not current then
+      return
+    elseif current.is_cancelled or not is_success then
+      finish(pip.failure(output))
+    else
+      go_on(output)
+    end
   end)
 end
 
---- The commands that install, one after another.
----@param python string
----@return string[][]
-function M.commands(python)
-  local checkout = server.checkout()
-  local environment = vim.fs.joinpath(checkout, '.venv')
-  local pip = { server.in_environment(environment, 'python'), '-m', 'pip', 'install' }
-  local constraints = vim.fs.joinpath(checkout, 'constraints.txt')
-  if vim.uv.fs_stat(constraints) then
-    vim.list_extend(pip, { '--constraint', constraints })
-  end
-  return {
-    { python, '-m', 'venv', environment },
-    vim.list_extend(pip, { '--editable', checkout }),
-  }
+--- The last step: the server must answer before anybody relies on it.
+local function check_server()
+  show_step(4, 'checking the server')
+  local environment = assert(current).source.environment
+  local program = server.in_environment(environment, 'parrotlet-server')
+  run({ program, '--version' }, function() end, function(output)
+    local version = output:match('%d[%w.+-]*')
+    if not version then
+      finish('the installed server does not report its version')
+    elseif finish() then
+      message.tell(('server %s installed'):format(version))
+      client.restart()
+    end
+  end)
 end
 
---- Runs commands in the current window's terminal, until one fails.
----@param commands string[][]
----@param done fun(is_done: boolean)
-local function run(commands, done)
-  local command = table.remove(commands, 1)
-  if not command then
-    done(true)
+--- The second and third step.
+local function install_packages()
+  local source = assert(current).source
+  local python = { server.in_environment(source.environment, 'python'), '-I', '-u', '-m', 'pip' }
+  local function with_pip(...)
+    return vim.list_extend(vim.deepcopy(python), { ... })
+  end
+  local command = with_pip('install')
+  local index = config.options.extra_index_url
+  if index ~= '' then
+    vim.list_extend(command, { '--extra-index-url', index })
+  end
+  vim.list_extend(command, source.requirement)
+  local function on_line(line)
+    local step = pip.step(line)
+    if step then
+      show_step(step.is_installing and 3 or 2, step.text)
+    end
+  end
+  show_step(2, 'downloading packages')
+  if source.replaces then
+    run(with_pip('uninstall', '--yes', 'parrotlet'), function() end, function()
+      run(command, on_line, check_server)
+    end)
+  else
+    run(command, on_line, check_server)
+  end
+end
+
+--- Installs from a source.
+---@param source parrotlet.Source
+function M.start(source)
+  if current then
+    message.tell('already installing; :Parrotlet install cancel stops it')
     return
   end
-  vim.cmd.enew()
-  vim.fn.jobstart(command, {
-    term = true,
-    on_exit = function(_, code)
-      if code == 0 then
-        run(commands, done)
-      else
-        done(false)
-      end
-    end,
-  })
-  vim.cmd.normal({ 'G', bang = true }) -- so that the window follows the output
-end
-
---- Installs without asking, with the output in a new window.
----@param python string
-function M.run(python)
-  vim.cmd.new({ mods = { split = 'botright' } })
-  local window = vim.api.nvim_get_current_win()
-  run(M.commands(python), function(is_done)
-    if is_done then
-      message.tell('the server is installed')
-      client.attach_all()
-    else
-      message.complain('the server could not be installed; the window above says why')
-    end
-    if is_done and vim.api.nvim_win_is_valid(window) then
-      vim.api.nvim_win_close(window, true)
-    end
-  end)
-end
-
---- Asks, and installs.
-function M.ask()
   local python = find_python()
   if not python then
-    local text = 'found no Python %s or newer with venv; install one, then :Parrotlet install'
-    message.complain(text:format(LEAST_PYTHON))
+    message.complain(('install Python %s or newer with venv first'):format(LEAST_PYTHON))
     return
   end
-  local prompt = ('Install the server into %s/.venv?'):format(server.checkout())
-  vim.ui.select({ 'Yes, install it', 'No' }, { prompt = prompt }, function(_, choice)
+  local other = runner.lock()
+  if other then
+    message.complain(('another Neovim is installing the server (process %d)'):format(other))
+    return
+  end
+  local is_new = vim.uv.fs_stat(source.environment) == nil
+  current = { source = source, is_new = is_new, is_cancelled = false }
+  runner.start_log()
+  show_step(1, 'creating the environment')
+  local command = { python, '-I', '-m', 'venv', source.environment }
+  run(command, function() end, install_packages)
+end
+
+--- Ends the installation that is under way.
+function M.cancel()
+  if current then
+    current.is_cancelled = true
+    runner.stop(current.running)
+  else
+    message.tell('no installation is running')
+  end
+end
+
+--- Ends it with Neovim, which nobody watches any more.
+function M.leave()
+  if current then
+    runner.stop(current.running, true)
+    current.is_cancelled = true
+    finish()
+  end
+end
+
+--- Installs from a wheel file.
+---@param path string As the user wrote it.
+local function start_from_wheel(path)
+  local whole = vim.fs.abspath(vim.fs.normalize(path))
+  if not whole:find('%.whl$') or not vim.uv.fs_stat(whole) then
+    message.complain(("no wheel file '%s'; expected PATH.whl"):format(path))
+    return
+  end
+  local environment = server.own_environment()
+  M.start({ requirement = { whole }, environment = environment, replaces = true })
+end
+
+--- The source without a wheel, and what to call it: the checkout, or the package index.
+---@return string label
+---@return parrotlet.Source
+function M.default_source()
+  local checkout = server.checkout()
+  if not checkout then
+    local label = ('Run pip install %s'):format(M.REQUIREMENT)
+    local index = config.options.extra_index_url
+    if index ~= '' then
+      label = ('%s --extra-index-url %s'):format(label, index)
+    end
+    local requirement = { M.REQUIREMENT }
+    local environment = server.own_environment()
+    return label, { requirement = requirement, environment = environment, replaces = false }
+  end
+  local requirement = { '--editable', checkout }
+  local constraints = vim.fs.joinpath(checkout, 'constraints.txt')
+  if vim.uv.fs_stat(constraints) then
+    vim.list_extend(requirement, { '--constraint', constraints })
+  end
+  local environment = vim.fs.joinpath(checkout, '.venv')
+  local label = 'Install from the checkout ' .. message.short_path(checkout, MOST_PATH)
+  return label, { requirement = requirement, environment = environment, replaces = false }
+end
+
+--- Asks where from, and installs.
+local function ask()
+  local label, source = M.default_source()
+  local choices = { label, 'Install from a wheel file…', 'Cancel' }
+  local target = message.short_path(source.environment, MOST_PATH)
+  local prompt = ('Install the server into %s'):format(target)
+  vim.ui.select(choices, { prompt = prompt }, function(_, choice)
     if choice == 1 then
-      M.run(python)
+      M.start(source)
+    elseif choice == 2 then
+      vim.ui.input({ prompt = 'Wheel file: ', completion = 'file' }, function(path)
+        if path and path ~= '' then
+          start_from_wheel(path)
+        end
+      end)
     end
   end)
 end
+
+--- Does what the user asked for.
+---@param argument? string A wheel file, "cancel", or nothing.
+function M.run(argument)
+  if argument == 'cancel' then
+    M.cancel()
+  elseif current then
+    message.tell('already installing; :Parrotlet install cancel stops it')
+  elseif config.options.server[1] then
+    message.complain('the server option is set; remove it, then install')
+  elseif argument then
+    start_from_wheel(argument)
+  else
+    ask()
+  end
+end
+
+vim.api.nvim_create_autocmd('VimLeavePre', {
+  group = vim.api.nvim_create_augroup('parrotlet.install', {}),
+  callback = M.leave,
+})
 
 return M

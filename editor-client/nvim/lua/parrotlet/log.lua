@@ -1,4 +1,4 @@
---- The server's log: a file of its own, shown in a window.
+--- The logs of the server and of its installation: files of their own, shown in a window.
 ---
 --- What the server writes to stderr would otherwise end, quoted, in the log that all of Neovim's
 --- language servers share. Called by `parrotlet.client` and `parrotlet.command`.
@@ -35,9 +35,14 @@ function M.redirected(command)
   return vim.list_extend({ 'sh', '-c', script, 'sh', path }, command)
 end
 
---- Shows the log, its end first.
-function M.open()
-  local path = vim.uv.fs_stat(M.path()) and M.path() or vim.lsp.log.get_filename()
+--- Shows a log, its end first.
+---@param is_of_install? boolean The installation's, not the server's.
+function M.open(is_of_install)
+  local path = is_of_install and require('parrotlet.runner').log_path() or M.path()
+  if not vim.uv.fs_stat(path) then
+    require('parrotlet.message').tell('the log is empty')
+    return
+  end
   vim.cmd.split({ vim.fn.fnameescape(path) })
   vim.bo.autoread = true
   vim.bo.modifiable = false

@@ -1,7 +1,7 @@
---- Which model writes: the bundled one, a folder's, one of the Hugging Face Hub, or a server.
+--- Switches models: the bundled one, a folder, one of the Hugging Face Hub, or a remote server.
 ---
---- Only names are looked at here; the server loads, fetches, and says what is wrong. A change lasts
---- until Neovim is left; the option `settings` is where it can be kept.
+--- Only names are looked at here; the server loads, downloads and reports errors. A change lasts
+--- until Neovim is left; the option `settings` keeps one.
 local message = require('parrotlet.message')
 local settings = require('parrotlet.settings')
 
@@ -35,8 +35,7 @@ function M.settings_for(name)
   if name:match('^[%w_-][%w_.-]*/[%w_-][%w_.-]*$') or name:match('^[^/~.][^/]*/[^/]+@.+$') then
     return { model = name, ['remote.url'] = '' }
   end
-  local complaint = "'%s' is no model; wanted bundled, a folder, owner/name of the Hub, or a URL"
-  return nil, complaint:format(name)
+  return nil, ("no model '%s'; see :help parrotlet-models"):format(name)
 end
 
 --- Changes to another model.
@@ -49,21 +48,21 @@ function M.use(name)
   end
   require('parrotlet.progress').is_awaited = true
   settings.change(values)
-  message.tell('the model is ' .. M.current() .. ', until you leave Neovim')
+  message.tell(('model: %s (this session only)'):format(M.current()))
 end
 
 --- What the user can choose, and what is asked for each; nil asks nothing.
 ---@type { label: string, ask?: string, completion?: string }[]
 local CHOICES = {
-  { label = 'the bundled model' },
-  { label = 'a folder', ask = 'Folder of the model: ', completion = 'dir' },
-  { label = 'a model of the Hugging Face Hub', ask = 'owner/name, or owner/name@revision: ' },
-  { label = 'a server with /v1/completions (your text goes there)', ask = 'URL: ' },
+  { label = 'Bundled model' },
+  { label = 'Model folder…', ask = 'Model folder: ', completion = 'dir' },
+  { label = 'Hugging Face Hub…', ask = 'OWNER/NAME or OWNER/NAME@REVISION: ' },
+  { label = 'Remote server… (sends your code there)', ask = 'Server URL: ' },
 }
 
 --- Lets the user choose a model.
 function M.choose()
-  local prompt = ('Model (now: %s)'):format(M.current())
+  local prompt = ('Switch model (current: %s)'):format(M.current())
   vim.ui.select(CHOICES, {
     prompt = prompt,
     format_item = function(choice)

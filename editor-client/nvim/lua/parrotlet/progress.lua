@@ -1,7 +1,7 @@
---- Shows that a model is being loaded or fetched, if that takes long enough to wonder about.
+--- Shows that a model is being loaded or downloaded, if that takes long.
 ---
---- In the message line, where it goes by itself; other plugins show the same progress from Neovim's
---- own event `LspProgress`.
+--- In the message line, without an entry in the history; other plugins can show the same progress
+--- from Neovim's own event `LspProgress`.
 local client = require('parrotlet.client')
 
 local M = {}
@@ -20,7 +20,7 @@ M.is_awaited = false
 local under_way = {}
 
 local function show(text)
-  vim.api.nvim_echo({ { 'Parrotlet: ' .. text } }, false, {})
+  require('parrotlet.message').progress(text)
 end
 
 ---@param token string|integer
@@ -40,7 +40,7 @@ local function take(token, value)
   if value.kind == 'end' then
     under_way[token], M.is_awaited = nil, false
     if progress and progress.is_shown then
-      show(require('parrotlet.status').get().state)
+      show(require('parrotlet.status').sentence())
     end
   elseif progress then
     progress.message = value.message or progress.message

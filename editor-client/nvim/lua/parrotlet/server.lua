@@ -1,4 +1,4 @@
---- Finds the server's executable.
+--- Finds the server's executable, and what the plugin came with.
 ---
 --- Never in the project that is being edited: whoever wrote that project would then choose what
 --- runs as soon as one of its files is opened. Called by `parrotlet.client`, `parrotlet.install`
@@ -6,25 +6,71 @@
 local M = {}
 
 local NAME = 'parrotlet-server'
+local LEVELS_ABOVE_SITE = 3 -- ENVIRONMENT/lib/python3.X/site-packages
 local is_windows = vim.fn.has('win32') == 1
 
---- The folder of Parrotlet that this file came with, even where the plugin is a link to it.
+--- The folder of this plugin, even where it is loaded through a link.
 ---@return string
-function M.checkout()
+function M.plugin()
   local here = debug.getinfo(1, 'S').source:sub(2)
-  local path = vim.uv.fs_realpath(here) or here -- ROOT/editor-client/nvim/lua/parrotlet/server.lua
-  for _ = 1, 5 do
+  local path = vim.fs.normalize(vim.uv.fs_realpath(here) or here) -- PLUGIN/lua/parrotlet/server.lua
+  for _ = 1, 3 do
     path = vim.fs.dirname(path)
   end
   return path
 end
 
---- A program of a virtual environment.
+local function read(path)
+  local file = io.open(path)
+  local text = file and file:read('*a') or ''
+  if file then
+    file:close()
+  end
+  return text
+end
+
+--- The checkout of Parrotlet in which the plugin is; nil if it is in none.
+---@return string?
+function M.checkout()
+  local root = M.plugin():match('^(.*)/editor%-client/nvim$')
+  local project = root and read(vim.fs.joinpath(root, 'pyproject.toml')) or ''
+  local is_ours = ('\n' .. project):find('\nname = "parrotlet"', 1, true) ~= nil
+  return is_ours and root or nil
+end
+
+--- A program of a Python environment.
 ---@param folder string The environment's.
 ---@param name string
 ---@return string
 function M.in_environment(folder, name)
   return vim.fs.joinpath(folder, is_windows and 'Scripts' or 'bin', name)
+end
+
+--- The environment into which the plugin was installed as a part of Parrotlet's wheel; nil if it
+--- was not.
+---@return string?
+function M.wheel_environment()
+  local site = M.plugin():match('^(.*/%a+%-packages)/parrotlet/editors/nvim$')
+  local folder = site
+  for _ = 1, site and LEVELS_ABOVE_SITE or 0 do
+    folder = vim.fs.dirname(folder)
+    if vim.fn.executable(M.in_environment(folder, NAME)) == 1 then
+      return folder
+    end
+  end
+end
+
+--- The environment that `:Parrotlet install` makes where there is no checkout.
+---@return string
+function M.own_environment()
+  return vim.fs.joinpath(vim.fn.stdpath('data') --[[@as string]], 'parrotlet', 'server')
+end
+
+--- The environment into which the server is installed.
+---@return string
+function M.target_environment()
+  local checkout = M.checkout()
+  return checkout and vim.fs.joinpath(checkout, '.venv') or M.own_environment()
 end
 
 --- Finds the server by PATH. Entries that depend on the working folder are left out: it may be the
@@ -44,11 +90,16 @@ end
 ---@return { place: string, path?: string }[]
 function M.candidates()
   local environments = {}
-  if (vim.env.VIRTUAL_ENV or '') ~= '' then
-    environments[1] = { place = 'the active virtual environment', folder = vim.env.VIRTUAL_ENV }
+  local function add(place, folder)
+    if folder and folder ~= '' then
+      environments[#environments + 1] = { place = place, folder = folder }
+    end
   end
-  local own = vim.fs.joinpath(M.checkout(), '.venv')
-  environments[#environments + 1] = { place = own, folder = own }
+  local checkout = M.checkout()
+  add('active virtual environment', vim.env.VIRTUAL_ENV)
+  add("the plugin's Python environment", M.wheel_environment())
+  add("the plugin's checkout", checkout and vim.fs.joinpath(checkout, '.venv'))
+  add('installed by :Parrotlet install', M.own_environment())
   local found = {}
   for _, environment in ipairs(environments) do
     local path = M.in_environment(environment.folder, NAME)
@@ -68,17 +119,14 @@ function M.find(command)
     if vim.fn.executable(command[1]) == 1 then
       return command
     end
-    return nil, ("cannot run '%s'; correct the option server or remove it"):format(command[1])
+    return nil, ("cannot run '%s'; fix or remove the server option"):format(command[1])
   end
-  local places = {}
   for _, candidate in ipairs(M.candidates()) do
     if candidate.path then
       return { candidate.path }
     end
-    places[#places + 1] = candidate.place
   end
-  local list = table.concat(places, ', ')
-  return nil, ('found no %s in %s; get it with :Parrotlet install'):format(NAME, list)
+  return nil, 'no server yet; run :Parrotlet install'
 end
 
 return M

@@ -88,6 +88,7 @@ function Session:draw()
     one.suggestion.is_told = true
     local characters = vim.fn.strchars(one.rest.text)
     self:tell('parrotlet/didShow', { characters = characters, ms = one.suggestion.ms })
+    require('parrotlet.hint').show_once(self.bufnr)
   end
   return true
 end
@@ -133,7 +134,7 @@ function Session:ask(wanted)
     if list[1] then
       self:take(list, wanted)
     elseif wanted and not self.list[1] then
-      require('parrotlet.why').tell(self.bufnr, 'nothing to suggest')
+      require('parrotlet.why').tell(self.bufnr)
     end
   end)
   return self.request ~= nil
@@ -172,7 +173,7 @@ function Session:suggest()
   if why then
     message.tell(why)
   elseif not self:ask({ step = 0 }) then
-    require('parrotlet.why').tell(self.bufnr, 'cannot ask')
+    require('parrotlet.why').tell(self.bufnr)
   end
 end
 
@@ -214,7 +215,7 @@ function Session:took(suggestion, piece, how)
     suggestion.command = nil
     running:exec_cmd(command, { bufnr = self.bufnr })
     if command.command == SOURCE_COMMAND then
-      message.tell('what you took ' .. command.title)
+      message.tell(command.title)
     end
   end
   self:look()

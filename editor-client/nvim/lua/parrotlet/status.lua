@@ -1,23 +1,42 @@
 --- What Parrotlet is doing, for status lines and for people.
 ---
---- The server tells its own state; where there is none, or nothing is to be suggested in a buffer,
---- that is told instead. `User ParrotletStatus` is triggered whenever it changes, with the status
---- as its data.
+--- The server reports its own state; without a server, while one is being installed, and where
+--- suggestions are off, this module answers instead. `User ParrotletStatus` is triggered whenever
+--- the status changes, with the status as its data.
 local switch = require('parrotlet.switch')
 
 local M = {}
 
 ---@class parrotlet.Status
----@field state 'starting'|'ready'|'busy'|'idle'|'off'|'error'
+---@field state 'installing'|'starting'|'ready'|'busy'|'idle'|'off'|'error'
 ---@field reason? string In words, where there is more to say.
 
+--- The reason while no server has been started.
+M.NOT_STARTED = 'not started (open a supported file)'
+
+--- States in the words that people read; of the others, the reason says it all.
+local WORDS = {
+  installing = 'installing',
+  starting = 'starting',
+  ready = 'ready',
+  idle = 'ready',
+  busy = 'completing',
+}
+
 ---@type parrotlet.Status
-local of_server = { state = 'off', reason = 'no server runs; it starts with a file to complete' }
+local of_server = { state = 'off', reason = M.NOT_STARTED }
+
+--- The step of an installation that is under way.
+---@type string?
+local installing
 
 --- The status in a buffer.
----@param bufnr? integer The current one unless told.
+---@param bufnr? integer The current one unless given.
 ---@return parrotlet.Status
 function M.get(bufnr)
+  if installing then
+    return { state = 'installing', reason = installing }
+  end
   bufnr = (bufnr == nil or bufnr == 0) and vim.api.nvim_get_current_buf() or bufnr
   local why = switch.why_quiet(bufnr)
   if why then
@@ -26,8 +45,8 @@ function M.get(bufnr)
   return vim.deepcopy(of_server)
 end
 
---- The status in a few words, for a status line; "" in buffers that are not to be completed.
----@param bufnr? integer The current one unless told.
+--- The status in a few words, for a status line; "" in buffers without suggestions.
+---@param bufnr? integer The current one unless given.
 ---@return string
 function M.line(bufnr)
   local options = require('parrotlet.config').options
@@ -36,16 +55,25 @@ function M.line(bufnr)
     return ''
   end
   local status = M.get(bufnr)
-  local is_telling = status.reason and status.state == 'starting'
-  return 'Parrotlet: ' .. (is_telling and status.reason or status.state)
+  local text = WORDS[status.state] or status.state
+  if status.state == 'installing' then
+    text = ('installing %s'):format(status.reason:match('^%S+'))
+  elseif status.state == 'starting' then
+    text = status.reason or text
+  end
+  return 'Parrotlet: ' .. text
 end
 
 --- The status in one sentence.
----@param bufnr? integer The current one unless told.
+---@param bufnr? integer The current one unless given.
 ---@return string
 function M.sentence(bufnr)
   local status = M.get(bufnr)
-  return status.reason and ('%s: %s'):format(status.state, status.reason) or status.state
+  local word = WORDS[status.state]
+  if word and status.reason then
+    return ('%s: %s'):format(word, status.reason)
+  end
+  return word or status.reason or status.state
 end
 
 --- Tells whoever shows the status that it may have changed.
@@ -64,6 +92,15 @@ end
 function M.set(state, reason)
   if state ~= of_server.state or reason ~= of_server.reason then
     of_server = { state = state, reason = reason }
+    M.announce()
+  end
+end
+
+--- Takes the step of an installation.
+---@param step? string As in "2/4 downloading torch"; nil when it has ended.
+function M.set_installing(step)
+  if step ~= installing then
+    installing = step
     M.announce()
   end
 end

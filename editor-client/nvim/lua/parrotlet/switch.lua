@@ -67,10 +67,10 @@ local decision = {
 }
 
 local off_because = {
-  everywhere = 'switched off; on with :Parrotlet enable',
-  language = 'switched off for this language; on with :Parrotlet enable language',
-  workspace = 'switched off in this workspace; on with :Parrotlet enable workspace',
-  file = 'switched off in this file; on with :Parrotlet enable file',
+  everywhere = 'off (:Parrotlet enable)',
+  language = 'off for this language (:Parrotlet enable language)',
+  workspace = 'off in this workspace (:Parrotlet enable workspace)',
+  file = 'off in this file (:Parrotlet enable file)',
 }
 
 --- Says why nothing is suggested in a buffer, however it is asked for; nil if something is.
@@ -79,15 +79,16 @@ local off_because = {
 function M.why_off(bufnr)
   local options = config.options
   if not options then
-    return 'not set up; see :messages'
+    return 'off: setup() was given a wrong option (:Parrotlet messages)'
   end
   local filetype = vim.bo[bufnr].filetype
   if not vim.list_contains(options.languages, filetype) then
-    return ('no suggestions in files of the type "%s"; see the option languages'):format(filetype)
+    local kind = filetype ~= '' and ('"%s" files'):format(filetype) or 'files without a filetype'
+    return ('off for %s (option: languages)'):format(kind)
   end
   local glob = excluding_glob(bufnr)
   if glob then
-    return ('this file is left out by "%s" of the option excluded_files'):format(glob)
+    return ('off for files matching "%s" (option: excluded_files)'):format(glob)
   end
   local is_on = options.enabled
   for _, scope in ipairs(M.SCOPES) do
@@ -98,7 +99,7 @@ function M.why_off(bufnr)
     is_on = is_on or decided == true
   end
   if not is_on then
-    return 'switched off by the option enabled; on with :Parrotlet enable'
+    return 'off by default (:Parrotlet enable)'
   end
 end
 
@@ -106,7 +107,7 @@ end
 ---@param bufnr integer
 ---@return string?
 function M.why_quiet(bufnr)
-  local resting = snooze and ('snoozing until %s; on with :Parrotlet enable'):format(snoozed_until)
+  local resting = snooze and ('snoozed until %s (:Parrotlet enable)'):format(snoozed_until)
   return M.why_off(bufnr) or resting or nil
 end
 

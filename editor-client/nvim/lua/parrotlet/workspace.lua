@@ -34,7 +34,7 @@ local function save()
   local aside = ('%s.%d'):format(path, vim.uv.os_getpid())
   local file = io.open(aside, 'w')
   if not file then
-    return ('cannot write %s; it holds until you leave Neovim'):format(path)
+    return ('cannot write %s; this lasts until you leave Neovim'):format(path)
   end
   file:write(vim.json.encode(next(decisions) and decisions or vim.empty_dict()))
   file:close()

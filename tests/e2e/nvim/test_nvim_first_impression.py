@@ -1,0 +1,189 @@
+"""The first minutes with the plugin: what is said, and what it looks like; in real Neovims."""
+
+import shutil
+
+import pytest
+from nvim_editor import CALL, PLUGIN, Editor, setup
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
+PROMPT_S = 1.0  # for a prompt to come, once what is said has been said
+BARE_PATH = {"PATH": "/usr/bin:/bin"}  # without a server
+LEAST_CONTRAST = 4.5
+NO_SERVER = "Parrotlet: no server yet; run :Parrotlet install"
+
+COLOURS = """
+local highlight = require('parrotlet.highlight')
+highlight.setup()
+vim.o.termguicolors = true
+local out = {}
+for _, background in ipairs({ 'dark', 'light' }) do
+  for _, name in ipairs(vim.fn.getcompletion('', 'color')) do
+    vim.o.background = background
+    vim.cmd.colorscheme(name)
+    local normal = vim.api.nvim_get_hl(0, { name = 'Normal', link = false })
+    local ghost = vim.api.nvim_get_hl(0, { name = 'ParrotletGhost', link = false })
+    local hint = vim.api.nvim_get_hl(0, { name = 'ParrotletHint', link = false })
+    if vim.o.background == background and normal.bg then
+      out[#out + 1] = { background .. ' ' .. name, normal.bg, ghost.fg, hint.fg or ghost.fg }
+    end
+  end
+end
+return out
+"""
+
+
+def contrast(one, other):
+    """The contrast of two RGB numbers, as WCAG 2 defines it; not the plugin's own computation."""
+
+    def luminance(colour):
+        values = [((colour >> shift) & 255) / 255 for shift in (16, 8, 0)]
+        linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+        return sum(w * v for w, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.fixture
+def start_plainly(version, tmp_path):
+    """Starts Neovim as a user does, with the plugin and a Python file, and no server anywhere."""
+    editors = []
+
+    def start(folder="parrotlet", *, config="", **options):
+        plugin = shutil.copytree(PLUGIN, tmp_path / folder / "editor-client" / "nvim")
+        home = tmp_path / "home"
+        home.mkdir()
+        file = home / "one.py"
+        file.write_text("import os\n")
+        options = {"file": file, "plain": True, "env": BARE_PATH, **options}
+        editors.append(Editor(version, home, config, plugin=plugin, **options))
+        return editors[-1]
+
+    yield start
+    for one in editors:
+        one.close()
+
+
+def has_no_prompt(editor):
+    """Whether Neovim waits for nothing, a while after the newest message."""
+    return not editor.lua("vim.wait(...)", int(1000 * PROMPT_S)) and editor.mode == "n"
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="no-server"),
+        pytest.param({"server": ["/srv/a folder/" + 9 * "deeper/" + "server"]}, id="long-path"),
+        pytest.param({"server": ["sh", "-c", "exit 3"]}, id="server-that-ends"),
+        pytest.param({"languages": "python"}, id="wrong-option"),
+        pytest.param({"settings": {"sugestion": {"extent": "line"}}}, id="wrong-setting"),
+    ],
+)
+def test_starting_never_waits_for_a_key(start_plainly, columns, options):
+    """If it fails, the first thing that Parrotlet does is to stop Neovim at "Press ENTER"."""
+    config = setup(**options) if "settings" in options else setup(**{"server": [], **options})
+    editor = start_plainly(9 * "a-long-name/" + "parrotlet", config=config, size=(columns, 24))
+    frame = editor.screen.wait_for(lambda f: "Parrotlet: " in f.rows[-1])
+    assert len(frame.rows[-1]) < columns
+    assert has_no_prompt(editor)
+    assert "Press ENTER" not in "\n".join(frame.text for frame in editor.screen.frames)
+    assert editor.lines == ["import os"]
+
+
+def test_without_a_server_it_says_how_to_get_one(start_plainly):
+    """If it fails, a new user does not learn how to go on."""
+    editor = start_plainly(size=(60, 24))
+    editor.screen.wait_for(lambda f: f.rows[-1] == NO_SERVER)
+    editor.command("checkhealth parrotlet")
+    assert "no server yet; run :Parrotlet install" in editor.text
+    assert "Not found: PATH" in editor.text
+
+
+def test_a_screen_that_shows_messages_itself_gets_them_too(start_plainly):
+    """If it fails, users of a message plugin are told nothing, or stopped."""
+    editor = start_plainly(ui={"ext_messages": True})
+    editor.until(lambda: NO_SERVER in [text for _, text in editor.screen.messages], "the message")
+    assert has_no_prompt(editor)
+    assert "return_prompt" not in {kind for kind, _ in editor.screen.messages}
+
+
+def test_one_message_after_another_does_not_wait_for_a_key(start_plainly):
+    """If it fails, two messages at once stop Neovim."""
+    editor = start_plainly()
+    editor.screen.wait_for(lambda f: NO_SERVER in f.text)
+    editor.lua("for n = 1, 3 do require('parrotlet.message').complain('number ' .. n) end")
+    editor.screen.wait_for(lambda f: f.rows[-1] == "Parrotlet: number 3")
+    assert has_no_prompt(editor)
+
+
+def test_what_was_cut_can_be_read(start_plainly):
+    """If it fails, the end of a long message is lost."""
+    editor = start_plainly()
+    long = "/a/long/" + 20 * "path/" + "end: is no model; choose another one, please, and then this"
+    editor.lua("require('parrotlet.message').complain(...)", long)
+    editor.screen.wait_for(lambda f: f.rows[-1].endswith("… (:Parrotlet messages)"))
+    editor.command("Parrotlet messages")
+    editor.screen.wait_for(lambda f: "another one, please, and then this" in f.text)
+
+
+def test_ghost_text_is_legible_in_every_colour_scheme(editor):
+    """If it fails, users cannot read what they are offered."""
+    found = editor.lua(COLOURS)
+    editor.lua("vim.o.background = 'dark' vim.cmd.colorscheme('default')")
+    names = [name for name, *_ in found]
+    assert {"dark default", "light default"} <= set(names)
+    assert len(names) > 25
+    for name, paper, ghost, hint in found:
+        assert contrast(ghost, paper) >= LEAST_CONTRAST, name
+        assert contrast(ghost, paper) >= contrast(hint, paper), name
+
+
+@pytest.mark.parametrize("background", ["dark", "light"])
+def test_ghost_text_is_painted_no_fainter_than_the_number_beside_it(editor, model, background):
+    """If it fails, the number of the alternative outshines the suggestion."""
+    editor.lua("vim.o.termguicolors = true vim.o.background = ...", background)
+    model.rules = [CALL, (CALL[0], "other()")]
+    editor.open("")
+    editor.keys("i")
+    editor.type(CALL[0])
+    editor.wait_for_ghost(CALL[1])
+    editor.lua("require('parrotlet').suggest()")
+    painted = "".join(CALL) + " (1/2)"
+    editor.screen.wait_for(lambda f: f.rows[0] == painted)
+    cells, normal = editor.screen.cells
+    inks = [look.get("foreground") for _, look in cells[0][: len(painted)]]
+    ghost = contrast(inks[len(CALL[0])], normal["bg"])
+    number = contrast(inks[-2], normal["bg"])
+    assert ghost >= LEAST_CONTRAST
+    assert ghost >= number >= LEAST_CONTRAST
+    editor.lua("vim.o.background = 'dark'")
+
+
+def test_the_colour_can_be_chosen(start_editor):
+    """If it fails, a user's own highlight is overwritten."""
+    editor = start_editor("vim.api.nvim_set_hl(0, 'ParrotletGhost', { fg = '#123456' })\n")
+    editor.lua("require('parrotlet.ghost')")
+    look = "return vim.api.nvim_get_hl(0, { name = 'ParrotletGhost' }).fg"
+    assert editor.lua(look) == 0x123456
+
+
+def test_the_keys_are_named_once(start_editor, model):
+    """If it fails, nobody learns that words can be accepted, or is told so every day."""
+    editor = start_editor(setup(settings=model.settings))
+    (editor.home / "data" / "nvim" / "parrotlet" / "keys-shown").unlink()
+    model.rules = [CALL]
+    editor.open("")
+    editor.keys("i")
+    editor.type(CALL[0])
+    editor.wait_for_ghost(CALL[1])
+    hint = "Parrotlet: <Tab> accepts, <M-Right> one word; see :Parrotlet keys"
+    editor.until(lambda: editor.said == [hint], "the hint")
+    editor.close()
+    again = start_editor(setup(settings=model.settings), home=editor.home)
+    again.open("")
+    again.keys("i")
+    again.type(CALL[0])
+    again.wait_for_ghost(CALL[1])
+    assert again.said == []

@@ -1,0 +1,274 @@
+"""How the server gets onto the machine from within Neovim, and how it is found; in real Neovims."""
+
+import os
+import shutil
+import sys
+import tomllib
+import zipfile
+
+import psutil
+import pytest
+from nvim_editor import PLUGIN, ROOT, processes, setup, suggest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+INSTALL_S = 60
+PROGRAMS = {"PATH": "/usr/bin:/bin:/usr/local/bin"}  # Python, and no server
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+SHIM = f"""
+import os, sys
+
+def main():
+    os.execv({sys.executable!r}, [{sys.executable!r}, "-m", "server", *sys.argv[1:]])
+"""
+PROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "parrotlet"
+version = "0.1.0"
+"""
+BACKEND = """
+import shutil
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    {first}
+    return shutil.copy("{wheel}", folder).rpartition("/")[2]
+"""
+STEPS = """
+_G.steps = {}
+vim.api.nvim_create_autocmd('User', {
+  pattern = 'ParrotletStatus',
+  callback = function(args)
+    if args.data.state == 'installing' then
+      table.insert(_G.steps, { args.data.reason, require('parrotlet').statusline() })
+    end
+  end,
+})
+"""
+
+
+def make_wheel(folder, code=SHIM):
+    """Makes a wheel of a small Parrotlet, whose server is the one of this environment."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"parrotlet-{VERSION}-py3-none-any.whl"
+    info = f"parrotlet-{VERSION}.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("shim.py", code)
+        metadata = f"Metadata-Version: 2.1\nName: parrotlet\nVersion: {VERSION}\n"
+        wheel.writestr(f"{info}/METADATA", metadata)
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+        scripts = "[console_scripts]\nparrotlet-server = shim:main\n"
+        wheel.writestr(f"{info}/entry_points.txt", scripts)
+        wheel.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def make_checkout(folder, first="pass", code=SHIM):
+    """Makes a checkout with the plugin; ``first`` is what its build does before anything else."""
+    plugin = shutil.copytree(PLUGIN, folder / "editor-client" / "nvim")
+    wheel = make_wheel(folder / "built", code)
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "constraints.txt").write_text("")
+    (folder / "backend.py").write_text(BACKEND.format(first=first, wheel=wheel))
+    return plugin
+
+
+@pytest.fixture
+def start(start_editor, model):
+    """Starts a Neovim without a server, with a plugin and an empty Python file."""
+
+    def start(plugin, *, env=None, **options):
+        config = STEPS + setup(settings=model.settings, server=[], **options)
+        editor = start_editor(config, plugin=plugin, env=PROGRAMS | (env or {}))
+        editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
+        return editor
+
+    return start
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The plugin alone, as a plugin manager leaves it."""
+    return shutil.copytree(PLUGIN, tmp_path / "plugins" / "parrotlet")
+
+
+def wait_for_said(editor, sentence):
+    editor.until(lambda: f"Parrotlet: {sentence}" in editor.said, sentence, timeout_s=INSTALL_S)
+
+
+def own_environment(editor):
+    return editor.home / "data" / "nvim" / "parrotlet" / "server"
+
+
+def log_of(editor):
+    return (editor.home / "state" / "nvim" / "parrotlet-install.log").read_text()
+
+
+def test_from_the_checkout_that_the_plugin_is_in(start, model, tmp_path):
+    """If it fails, a new user is told that something is missing, and left alone with it."""
+    checkout = tmp_path / "my checkout"
+    editor = start(make_checkout(checkout))
+    bait = editor.write(".venv/bin/parrotlet-server", f"#!/bin/sh\ntouch {tmp_path}/bitten\n")
+    bait.chmod(0o755)
+    sentence = "no server yet; run :Parrotlet install"
+    assert editor.said == [f"Parrotlet: {sentence}"]
+    assert editor.status == {"state": "error", "reason": sentence}
+    editor.input(":Parrotlet install<CR>3<CR>")
+    editor.keys("<Esc>")
+    assert not (checkout / ".venv").exists()
+    editor.input(":Parrotlet install<CR>1<CR>")
+    wait_for_said(editor, f"server {VERSION} installed")
+    steps = editor.lua("return _G.steps")
+    assert steps[0][0] == "1/4 creating the environment"
+    assert {step[:4] for step, _ in steps} == {"1/4 ", "2/4 ", "3/4 ", "4/4 "}
+    assert {line for _, line in steps} == {f"Parrotlet: installing {n}/4" for n in range(1, 5)}
+    painted = {frame.rows[-1] for frame in editor.screen.frames}
+    assert "Parrotlet: installing 3/4 installing 1 package" in painted
+    assert f"--constraint {checkout}/constraints.txt" in log_of(editor)
+    editor.wait_for_server()
+    suggest(editor, model)
+    assert not (tmp_path / "bitten").exists()
+
+
+def test_from_a_wheel_file(start, model, copied, tmp_path):
+    """If it fails, who was given a wheel cannot use it, or keeps the one before.
+
+    Where a folder happens to look like a checkout's, but is none, it is not installed from.
+    """
+    wheel = make_wheel(tmp_path / "a folder", SHIM.replace("os.execv", "print('0.0'); sys.exit"))
+    editor = start(copied)
+    editor.command("Parrotlet install /nowhere/parrotlet.whl")
+    assert editor.said[-1] == "Parrotlet: no wheel file '/nowhere/parrotlet.whl'; expected PATH.whl"
+    editor.command(f"Parrotlet install {wheel}")
+    wait_for_said(editor, "installation failed; see :Parrotlet log install")
+    make_wheel(tmp_path / "a folder")
+    editor.command(f"Parrotlet install {wheel}")
+    wait_for_said(editor, f"server {VERSION} installed")
+    assert (own_environment(editor) / "bin" / "parrotlet-server").exists()
+    editor.wait_for_server()
+    suggest(editor, model)
+    make_wheel(tmp_path / "a folder", SHIM + "\n# newer\n")
+    editor.keys("<Esc>")
+    editor.lua("_G.said = {}")
+    editor.command(f"Parrotlet install {wheel}")
+    wait_for_said(editor, f"server {VERSION} installed")
+    (code,) = own_environment(editor).glob("lib/*/site-packages/shim.py")
+    assert "# newer" in code.read_text()
+
+
+def test_from_an_index_only_after_asking_for_exactly_this(start, copied, tmp_path):
+    """If it fails, something is downloaded that nobody agreed to.
+
+    The index is a folder, as pip's own configuration names it.
+    """
+    wheel = make_wheel(tmp_path / "index")
+    env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent)}
+    editor = start(copied, env=env, extra_index_url="http://127.0.0.1:9/cpu")
+    exactly = f"pip install parrotlet=={VERSION} --extra-index-url http://127.0.0.1:9/cpu"
+    editor.input(":Parrotlet install<CR>")
+    editor.screen.wait_for(lambda f: f"1: Run {exactly}" in f.text)
+    assert not own_environment(editor).exists()
+    editor.input("1<CR>")
+    wait_for_said(editor, f"server {VERSION} installed")
+    wanted = f"install --extra-index-url http://127.0.0.1:9/cpu parrotlet=={VERSION}"
+    assert wanted in log_of(editor)
+    editor.wait_for_server()
+
+
+def test_it_can_be_cancelled(start, tmp_path):
+    """If it fails, a download that takes an hour can only be ended with Neovim."""
+    checkout = tmp_path / "checkout"
+    editor = start(make_checkout(checkout, "import time; time.sleep(1000)"))
+    editor.input(":Parrotlet install<CR>1<CR>")
+    builders = editor.until(
+        lambda: processes(editor, "build_editable"), "the build", timeout_s=INSTALL_S
+    )
+    assert editor.status["state"] == "installing"
+    editor.command("Parrotlet install")
+    assert editor.said[-1] == "Parrotlet: already installing; :Parrotlet install cancel stops it"
+    editor.command("Parrotlet install cancel")
+    wait_for_said(editor, "installation cancelled")
+    assert psutil.wait_procs(builders, timeout=10)[1] == []
+    assert not (checkout / ".venv").exists()
+    assert editor.status["state"] == "error"
+    editor.command("Parrotlet install cancel")
+    assert editor.said[-1] == "Parrotlet: no installation is running"
+
+
+def test_why_it_failed_is_said(start, tmp_path):
+    """If it fails, a failed installation ends in silence, or in a page of pip's output."""
+    checkout = tmp_path / "checkout"
+    editor = start(make_checkout(checkout, "raise SystemExit('disk is full')"))
+    editor.input(":Parrotlet install<CR>1<CR>")
+    wait_for_said(editor, "installation failed; see :Parrotlet log install")
+    assert not (checkout / ".venv").exists()
+    assert editor.status["reason"].startswith("installation failed: ")
+    editor.command("Parrotlet log install")
+    assert "disk is full" in editor.text
+
+
+def test_two_neovims_do_not_install_at_once(start, tmp_path):
+    """If it fails, two installations write one environment, which is broken then."""
+    editor = start(make_checkout(tmp_path / "checkout"))
+    lock = editor.home / "data" / "nvim" / "parrotlet" / "install.lock"
+    lock.write_text(str(os.getpid()))
+    editor.input(":Parrotlet install<CR>1<CR>")
+    wait_for_said(editor, f"another Neovim is installing the server (process {os.getpid()})")
+    lock.write_text("999999999")
+    editor.input(":Parrotlet install<CR>1<CR>")
+    wait_for_said(editor, f"server {VERSION} installed")
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("site", ["lib/python3.12/site-packages", "lib/python3/dist-packages"])
+def test_a_plugin_from_a_wheel_finds_the_server_of_its_environment(
+    start_editor, model, tmp_path, site
+):
+    """If it fails, `pip install` brings a plugin that asks for a server it came with.
+
+    The plugin is linked to, as `parrotlet editors nvim --install` does it.
+    """
+    environment = tmp_path / "some environment"
+    plugin = shutil.copytree(PLUGIN, environment / site / "parrotlet" / "editors" / "nvim")
+    program = environment / "bin" / "parrotlet-server"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m server "$@"\n')
+    program.chmod(0o755)
+    link = tmp_path / "pack" / "parrotlet"
+    link.parent.mkdir()
+    link.symlink_to(plugin)
+    options = setup(settings=model.settings, server=[])
+    editor = start_editor(options, plugin=link, env={"PATH": "/usr/bin:/bin"})
+    found = editor.lua("return require('parrotlet.server').find({})")
+    assert found == [str(program)]
+    assert editor.lua("return require('parrotlet.server').checkout()") is None
+    suggest(editor, model)
+
+
+PIP_OUTPUT = {
+    "Collecting torch>=2.13 (from parrotlet==0.1.0)": "resolving torch",
+    "  Downloading torch-2.13.0%2Bcpu-cp312-linux.whl (192.3 MB)": "downloading torch (192.3 MB)",
+    "  Downloading torch-2.13.0-cp312-linux.whl.metadata (28 kB)": None,
+    "Downloading tree_sitter-0.25.2-cp312.whl (137 kB)": "downloading tree_sitter (137 kB)",
+    "  Preparing editable metadata (pyproject.toml): started": "preparing the package",
+    "Installing collected packages: a, b, c": "installing 3 packages",
+    "Requirement already satisfied: numpy": None,
+}
+
+
+def test_the_steps_are_read_from_the_output(editor):
+    """If it fails, a download of minutes looks like a hang."""
+    step = "local step = require('parrotlet.pip').step(...) return step and step.text"
+    assert {line: editor.lua(step, line) for line in PIP_OUTPUT} == PIP_OUTPUT
+    failure = "return require('parrotlet.pip').failure(...)"
+    assert editor.lua(failure, "x\nERROR: No space left\n  hint\n") == "No space left"
+
+
+def test_the_release_is_the_projects(editor):
+    """If it fails, another release than the plugin's own is installed."""
+    wanted = f"parrotlet=={VERSION}"
+    assert editor.lua("return require('parrotlet.install').REQUIREMENT") == wanted
