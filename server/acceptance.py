@@ -68,7 +68,7 @@ class Statistics:
             with self._path.open("a", encoding="ascii") as file:
                 file.write(line)
         except OSError as error:
-            _log.warning("the statistics %s cannot be written: %s", self._path, error.strerror)
+            _log.warning("cannot write the statistics to %s: %s", self._path, error.strerror)
             self._path = None
 
 
@@ -94,21 +94,21 @@ def summary(folder: Path) -> dict[str, Any]:
     }
 
 
-def told(figures: Mapping[str, Any]) -> str:
-    """Returns a summary as lines to print."""
-    shown, accepted = figures["shown"], figures["accepted"]
-    share = f" ({100 * accepted / shown:.0f} %)" if shown else ""
-    how = ", ".join(f"{name} {n}" for name, n in figures["accepted_by"].items())
-    lines = [
-        f"shown             {shown}",
-        f"accepted          {accepted}{share}: {how}",
-        f"dismissed         {figures['rejected']}",
-        f"characters saved  {figures['characters_saved']}",
+def statistics_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns a summary as rows of a label and a text, for people."""
+    shown, by = figures["shown"], figures["accepted_by"]
+    share = f" ({by['whole'] / shown:.0%})" if 0 < by["whole"] <= shown else ""
+    rows = [
+        ("Shown", f"{shown:,}"),
+        ("Accepted in full", f"{by['whole']:,}{share}"),
+        ("Accepted in part", f"{by['word']:,} by word, {by['line']:,} by line"),
+        ("Dismissed", f"{figures['rejected']:,}"),
+        ("Characters saved", f"{figures['characters_saved']:,}"),
     ]
     if figures["latency_p50_ms"] is not None:
         p50, p95 = figures["latency_p50_ms"], figures["latency_p95_ms"]
-        lines.append(f"latency           {p50} ms at the median, {p95} ms for one in twenty")
-    return "\n".join(lines) + "\n"
+        rows.append(("Latency", f"{p50:.0f} ms median, {p95:.0f} ms 95th percentile"))
+    return rows
 
 
 def _halve(path: Path) -> None:

@@ -1,9 +1,7 @@
-"""``parrotlet``: the server's abilities from a shell.
+"""The server from a shell: ``parrotlet complete``, ``demo``, ``settings``, ``health``, ``stats``.
 
-``parrotlet complete FILE:LINE:COL`` prints what an editor would show there; ``parrotlet demo``
-completes three snippets and tells how to connect an editor; ``parrotlet stats`` adds up what was
-shown and taken; ``parrotlet health`` tells what runs here; ``parrotlet settings`` lists what can be
-set. Arguments and printing only.
+Arguments and printing only. The command ``parrotlet`` passes the subcommand's name as the first
+argument.
 """
 
 import argparse
@@ -18,6 +16,8 @@ from pathlib import Path
 from server import VERSION, acceptance
 from server.catalogue import catalogue
 from server.document import Document
+from server.explanation import reason_sentence
+from server.health_report import health_rows, lines_of
 from server.request import CompletionRequest
 from server.settings import Settings
 from training.artifact.errors import ConfigError, run_main
@@ -40,7 +40,7 @@ def _run(argv: Sequence[str]) -> int:
         return _health(Settings(model=arguments.model))
     if arguments.command == "stats":
         folder = arguments.folder or acceptance.default_folder()
-        sys.stdout.write(acceptance.told(acceptance.summary(folder)))
+        sys.stdout.write(lines_of(acceptance.statistics_rows(acceptance.summary(folder))))
         return 0
     if arguments.command == "settings":
         return _list_settings(as_json=arguments.json)
@@ -49,23 +49,70 @@ def _run(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="parrotlet", description="Complete Python code with a model of your own."
+        prog="parrotlet", description="Complete Python code with a local model."
     )
     parser.add_argument("--version", action="version", version=VERSION)
-    commands = parser.add_subparsers(dest="command", required=True)
-    complete = commands.add_parser("complete", help="print the completion at a place in a file")
-    complete.add_argument("place", metavar="FILE:LINE:COL", help="line and column count from 1")
-    demo = commands.add_parser("demo", help="complete three snippets, shown as ghost text")
-    listed = commands.add_parser("settings", help="every setting, its default and what it does")
-    listed.add_argument("--json", action="store_true", help="as JSON, for programs")
-    stats = commands.add_parser("stats", help="what was shown and taken, on this machine only")
-    stats.add_argument("--folder", type=Path, metavar="DIR", help="where the counts are kept")
-    health = commands.add_parser("health", help="does the model load, and how fast is it")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    complete = _add(
+        commands,
+        "complete",
+        "print the completion at a position in a file",
+        "Prints what an editor would suggest at that position, on request.",
+        "parrotlet complete app.py:12:5",
+    )
+    complete.add_argument("place", metavar="FILE:LINE:COL", help="position; both count from 1")
+    demo = _add(
+        commands,
+        "demo",
+        "complete three snippets and show the result as ghost text",
+        "Completes three snippets with the model and shows the result as ghost text.",
+        "parrotlet demo",
+    )
+    listed = _add(
+        commands,
+        "settings",
+        "list every setting with its default",
+        "Lists every setting with its default value and what it does.",
+        "parrotlet settings",
+    )
+    listed.add_argument("--json", action="store_true", help="print JSON, for programs")
+    stats = _add(
+        commands,
+        "stats",
+        "show how many suggestions were shown and accepted",
+        "Shows how many suggestions were shown and accepted. Statistics stay on this machine.",
+        "parrotlet stats",
+    )
+    stats.add_argument(
+        "--folder", type=Path, metavar="DIR", help="read the statistics from this folder"
+    )
+    health = _add(
+        commands,
+        "health",
+        "check that the model loads and how fast it is",
+        "Loads the model, requests one suggestion and reports how it went.",
+        "parrotlet health --model owner/name",
+    )
     for command in (complete, demo, health):
         command.add_argument(
-            "--model", default="", metavar="MODEL", help="a model directory, or a name on the Hub"
+            "--model",
+            default="",
+            metavar="MODEL",
+            help="folder of a model, or its name on the Hugging Face Hub (default: bundled)",
         )
     return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    short: str,
+    description: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=short, description=description, epilog=f"example: {example}"
+    )
 
 
 def _complete(place: str, settings: Settings) -> int:
@@ -76,21 +123,21 @@ def _complete(place: str, settings: Settings) -> int:
         offset = document.offset_at(line - 1, column - 1, "utf-32")
     except IndexError as error:
         raise ConfigError(
-            f"{place} is past the end of the text: {error}; name a place in the file"
+            f"{place} is past the end of the text ({error}); choose a position in the file"
         ) from error
     from server.completer import Completer  # noqa: PLC0415 - imports torch
 
     request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
     result = Completer.load(settings=settings).complete(request)
     if not result.text:
-        sys.stderr.write(f"no suggestion: {result.reason}\n")
+        sys.stderr.write(f"No suggestion. {reason_sentence(result.reason)}\n")
         return 0
     sys.stdout.write(f"{result.text}\n")
     return 0
 
 
 def _health(settings: Settings) -> int:
-    """Loads the model, writes one line with it, and tells how that went."""
+    """Loads the model, requests one suggestion, and reports how that went."""
     from server.completer import Completer  # noqa: PLC0415 - imports torch
 
     began = time.perf_counter()
@@ -102,7 +149,7 @@ def _health(settings: Settings) -> int:
     facts = {"version": VERSION, "model": settings.model or "bundled", **completer.about()}
     facts["ready_s"] = round(ready_s, 2)
     facts["suggestion_ms"] = round(result.total_ms, 1)
-    sys.stdout.write("".join(f"{name:18} {value}\n" for name, value in facts.items()))
+    sys.stdout.write(lines_of(health_rows(facts)))
     return 0
 
 
@@ -112,7 +159,8 @@ def _list_settings(*, as_json: bool) -> int:
         sys.stdout.write(json.dumps([dataclasses.asdict(e) for e in entries], indent=2) + "\n")
         return 0
     for entry in entries:
-        sys.stdout.write(f"{entry.name} = {json.dumps(entry.default)}\n{_filled(entry.text)}")
+        value = json.dumps(entry.default)
+        sys.stdout.write(f"{entry.name} = {value}\n{_filled(entry.text)}")
         texts = zip(entry.choices or (), entry.choice_texts or (), strict=True)
         sys.stdout.write("".join(_filled(f"  {choice}  {text}") for choice, text in texts))
     return 0
@@ -143,8 +191,8 @@ def parse_place(place: str) -> tuple[Path, int, int]:
     are_counts = len(numbers) == 2 and all(n.isdecimal() and int(n) > 0 for n in numbers)  # noqa: PLR2004
     if not file or not are_counts:
         raise ConfigError(
-            f"'{place}' is not of the form FILE:LINE:COL with line and column from 1,"
-            " as in app.py:12:5"
+            f"'{place}' is not of the form FILE:LINE:COL; give a line and a column, counted from"
+            " 1, such as app.py:12:5"
         )
     return Path(file), int(numbers[0]), int(numbers[1])
 
@@ -158,14 +206,14 @@ def read_source(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigError(
-                f"{path} has more than {_MAX_FILE_BYTES >> 20} MB; name a source file"
+                f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB; choose a source file"
             )
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; name a source file") from error
+        raise ConfigError(f"cannot read {path}: {error.strerror}; choose a source file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"{path} is not UTF-8 text (byte {error.start}); name a source file"
+            f"{path} is not UTF-8 text (byte {error.start}); choose a source file"
         ) from error
 
 

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from server.confidence import threshold
+from server.confidence import needed_confidence
 from server.context import Budget, Window, lasting_suffix, window_at
 from server.engine.task import Ending, Sampling
+from server.explanation import ATTRIBUTED
 from server.models import Told, model_folder
 from server.request import CompletionRequest, CompletionResult
 from server.scope import Extent, Limits, cut, scope_at
@@ -128,7 +129,7 @@ class Completer:
         self._note_taken(request)
         calibration = self._writer.calibration
         eagerness = self.settings.suggestion.eagerness
-        least = 0.0 if request.is_asked_for else threshold(eagerness)
+        least = needed_confidence(eagerness, is_asked_for=request.is_asked_for)
         order = Order(
             window=place.window,
             similar=[place.window.context, *self._taken],
@@ -156,7 +157,7 @@ class Completer:
         if source is None:
             return result
         if policy == "block":
-            return replace(result, text="", reason=source.sentence, source=source)
+            return replace(result, text="", reason=ATTRIBUTED, source=source)
         return replace(result, source=source)
 
     def _note_taken(self, request: CompletionRequest) -> None:

@@ -73,9 +73,9 @@ def first_line_log_prob(text: bytes, ends: Sequence[int], log_probs: Sequence[fl
     return sum(log_probs[: bisect_left(ends, newline + 1) + 1])
 
 
-def threshold(eagerness: Eagerness) -> float:
-    """Returns the least confidence that is shown."""
-    return THRESHOLDS[eagerness]
+def needed_confidence(eagerness: Eagerness, *, is_asked_for: bool) -> float:
+    """Returns the least confidence that is shown; what the user asks for is shown in any case."""
+    return 0.0 if is_asked_for else THRESHOLDS[eagerness]
 
 
 def fitted(log_probs: Sequence[float], is_right: Sequence[bool]) -> Calibration:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from server.confidence import Eagerness
 from server.request import CompletionResult
 
 _log = logging.getLogger(__name__)
@@ -30,13 +31,22 @@ class EventLog:
         """Returns the log of a setting; empty means none."""
         return cls(Path(name).expanduser() if name else None)
 
-    def write(self, stage: str, result: CompletionResult) -> None:
+    def write(
+        self,
+        stage: str,
+        result: CompletionResult,
+        *,
+        eagerness: Eagerness,
+        needed_confidence: float,
+    ) -> None:
         """Records how a request ended.
 
         Args:
             stage: "shown" or "typed through", or where it ended: "model", "rules", "confidence",
-                "cancelled" or "failed".
+                "cancelled", "withheld" or "failed".
             result: Its figures.
+            eagerness: The setting that held.
+            needed_confidence: How confident the model had to be, between 0 and 1.
         """
         self._n_events += 1
         self.last = {
@@ -52,6 +62,8 @@ class EventLog:
             "new_tokens": result.new_tokens,
             "log_prob": _rounded(result.log_prob),
             "confidence": round(result.confidence, 4),
+            "needed_confidence": needed_confidence,
+            "eagerness": eagerness,
             "source": None if result.source is None else vars(result.source),
             "first_token_ms": _rounded(result.first_token_ms),
             "total_ms": _rounded(result.total_ms),
@@ -73,7 +85,7 @@ class EventLog:
             self._file.write(json.dumps(event) + "\n")
             self._file.flush()
         except OSError as error:
-            _log.warning("the event log %s cannot be written: %s", self._path, error.strerror)
+            _log.warning("cannot write the event log %s: %s", self._path, error.strerror)
             self._path = None
 
 

@@ -51,13 +51,13 @@ def _fetched(name: str, revision: str | None, told: Told | None) -> Path:
     try:
         return Path(snapshot_download(name, tqdm_class=_bar(told), **wanted))
     except HfHubHTTPError as error:
-        found = f"the Hub answered {error.response.status_code}"
-        what = "correct its name and revision, or log in with `hf auth login` if it is private"
+        found = f"the Hugging Face Hub answered with status {error.response.status_code}"
+        what = "check the name and the revision, or log in with `hf auth login` if it is private"
     except LocalEntryNotFoundError:
-        found, what = "the Hub cannot be reached", "try again when there is a network"
+        found, what = "the Hugging Face Hub cannot be reached", "check the network and try again"
     except (OSError, ValueError) as error:
-        found, what = f"{error}".partition("\n")[0], "try again, or name a folder"
-    raise ArtifactError(f"the model {name} could not be fetched: {found}; {what}")
+        found, what = f"{error}".partition("\n")[0], "try again, or use a model folder"
+    raise ArtifactError(f"cannot download the model {name}: {found}; {what}")
 
 
 def _bar(told: Told | None) -> type:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from server.confidence import UNSURE
+from server.confidence import UNSURE, needed_confidence
 from server.events import EventLog
+from server.explanation import FAILED, NO_MODEL, WITHHELD, explained
 from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
 from server.worker.host import WorkerProcess
@@ -141,6 +142,9 @@ class CompletionService:
         with self._lock:
             worker = self._worker if self._has_writer else None
             if worker is None:
+                self._record(
+                    "model", CompletionResult(reason=NO_MODEL), is_asked_for=request.is_asked_for
+                )
                 ticket.future.set_result(None)
                 return ticket
             self._running[ticket.number] = ticket
@@ -166,9 +170,14 @@ class CompletionService:
         if _resolve(ticket, None) and self._worker is not None:
             self._worker.send({"cancel": ticket.number})
 
+    def withhold(self, reason: str, *, is_asked_for: bool) -> None:
+        """Takes down that a request is answered with nothing, without asking the model."""
+        self._record(WITHHELD, CompletionResult(reason=reason), is_asked_for=is_asked_for)
+
     def explain(self) -> dict[str, object] | None:
         """Returns how the last request ended, and why; None before the first."""
-        return None if self._events is None else self._events.last
+        last = None if self._events is None else self._events.last
+        return None if last is None else {**last, **explained(last)}
 
     def health(self) -> Future[dict[str, Any]]:
         """Asks how the worker is; its answer is empty while there is none."""
@@ -218,8 +227,8 @@ class CompletionService:
             self.tell_state(State.READY)
         elif "fetched" in message:
             done, total = message["fetched"]
-            share = f"{100 * done // total} %"
-            self.tell_state(State.STARTING, f"fetching {self._settings.model}: {share}")
+            share = f"{100 * done // total}%"
+            self.tell_state(State.STARTING, f"downloading {self._settings.model}: {share}")
         elif "error" in message:
             _log.error("%s", message["error"])
             self._has_writer = False
@@ -239,36 +248,49 @@ class CompletionService:
             is_last = not self._running
         if ticket is None:
             return
-        if "failed" in message:
-            reason = f"the last request failed ({message['failed']})"
-            self._record("failed", CompletionResult(reason=reason))
-            self.tell_state(State.ERROR, reason)
-            self.tell_state(State.IDLE)  # the next may not
-            _resolve(ticket, None)
+        if "result" not in message:
+            self._failed(message, ticket)
             return
         result, is_stopped = result_from_json(message["result"]), bool(message["is_stopped"])
-        self._record(_stage(result, is_stopped=is_stopped), result)
-        if message.get("away"):
-            self.tell_state(State.ERROR, message["away"])
-        elif is_last and (self.state is State.BUSY or result.first_token_ms is not None):
+        self._record(
+            _stage(result, is_stopped=is_stopped), result, is_asked_for=ticket.request.is_asked_for
+        )
+        if is_last and (self.state is State.BUSY or result.first_token_ms is not None):
             self.tell_state(State.IDLE)
         _resolve(ticket, None if is_stopped else result)
+
+    def _failed(self, message: Mapping[str, Any], ticket: Ticket) -> None:
+        """Takes down a request that failed here, or whose remote server is away."""
+        if "away" in message:
+            reason = message["away"]
+            if message["is_new"]:
+                self.tell_state(State.ERROR, reason)
+        else:
+            reason = f"a request failed ({message['failed']}); see the log"
+            self.tell_state(State.ERROR, reason)
+            self.tell_state(State.IDLE)  # the next may not
+        self._record(
+            FAILED, CompletionResult(reason=reason), is_asked_for=ticket.request.is_asked_for
+        )
+        _resolve(ticket, None)
 
     def _ended(self, how: str) -> None:
         """Starts another worker, unless too many have died."""
         if self._is_closing:
             return
-        _log.error("the engine %s", how)
+        what = f"the model's process {how}"
+        _log.error("%s", what)
         self._worker = None
         if not self._is_started:
             return
-        self._give_up_all(f"the engine {how}")
+        self._give_up_all(what)
         now = time.monotonic()
         self._deaths = [at for at in self._deaths if now - at < _DEATHS_S] + [now]
         if len(self._deaths) > _MOST_DEATHS:
-            self.tell_state(State.ERROR, f"the engine {how}, {len(self._deaths)} times; restart it")
+            n_times = len(self._deaths)
+            self.tell_state(State.ERROR, f"{what} {n_times} times; see the log, then restart it")
         else:
-            self._start_worker(f"the engine {how} and is started again")
+            self._start_worker(f"{what}; restarting")
 
     def _give_up_all(self, reason: str | None = None) -> None:
         """Answers all that wait with nothing; a reason is taken down."""
@@ -278,14 +300,20 @@ class CompletionService:
             self._newest.clear()
         for ticket in tickets:
             if reason is not None:
-                self._record("failed", CompletionResult(reason=reason))
+                self._record(
+                    FAILED,
+                    CompletionResult(reason=reason),
+                    is_asked_for=ticket.request.is_asked_for,
+                )
             _resolve(ticket, None)
         for future in asked:
             future.set_result({})
 
-    def _record(self, stage: str, result: CompletionResult) -> None:
+    def _record(self, stage: str, result: CompletionResult, *, is_asked_for: bool) -> None:
         if self._events is not None:
-            self._events.write(stage, result)
+            eagerness = self._settings.suggestion.eagerness
+            needed = needed_confidence(eagerness, is_asked_for=is_asked_for)
+            self._events.write(stage, result, eagerness=eagerness, needed_confidence=needed)
 
     def tell_state(self, state: State, reason: str | None = None) -> None:
         """Takes a state and tells it."""

@@ -16,9 +16,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 100:  # noqa: PLR2004 - beyond it nothing but noise
-            raise ValueError(f"temperature is {self.temperature}, wanted 0 to 100")
+            raise ValueError(f"temperature must be between 0 and 100, got {self.temperature}")
         if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}, wanted more than 0 and at most 1")
+            raise ValueError(f"top_p must be greater than 0 and at most 1, got {self.top_p}")
 
     def source(self, sequence: int) -> random.Random:
         """Returns the source of randomness of one sequence."""

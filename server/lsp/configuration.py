@@ -55,7 +55,9 @@ def _checked(given: Any, where: str) -> tuple[str | None, Mapping[str, Any]]:
         from_mapping(Settings, given or {}, where=where)
     except (ConfigError, TypeError, AttributeError) as error:
         found = (
-            str(error) if isinstance(error, ConfigError) else f"{where} is no object of settings"
+            str(error)
+            if isinstance(error, ConfigError)
+            else f"{where} must be an object, got {type(given).__name__}"
         )
         return found, {}
     return None, to_mapping(given or {})

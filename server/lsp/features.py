@@ -7,7 +7,8 @@ from typing import Any
 from lsprotocol import types
 
 from server import VERSION
-from server.acceptance import HOWS, default_folder, summary
+from server.acceptance import HOWS, default_folder, statistics_rows, summary
+from server.health_report import health_rows
 from server.lsp.answer import Answer
 from server.lsp.configuration import SECTION
 from server.lsp.server import Server
@@ -127,11 +128,13 @@ def _add_commands(server: Server) -> None:
 
     @server.command(HEALTH_COMMAND)
     async def _health(*_: Any) -> dict[str, object]:
-        return {"version": VERSION, **await server.health()}
+        facts = {"version": VERSION, **await server.health()}
+        return {**facts, "report": health_rows(facts)}
 
     @server.command(STATISTICS_COMMAND)
     def _statistics(*_: Any) -> dict[str, Any]:
-        return summary(default_folder())
+        figures = summary(default_folder())
+        return {**figures, "report": statistics_rows(figures)}
 
     @server.command(SOURCE_COMMAND)
     def _took_from_source(*arguments: Any) -> None:
@@ -139,7 +142,7 @@ def _add_commands(server: Server) -> None:
         source = told[0] if isinstance(told, list) and told else told
         if isinstance(source, dict):
             words = [str(source.get(key, ""))[:200] for key in ("package", "path", "licence")]
-            _log.info("taken: a suggestion that repeats %s, %s (%s)", *words)
+            _log.info("accepted a suggestion that repeats %s, %s (%s)", *words)
 
     @server.command(RESTART_COMMAND)
     def _restart(*_: Any) -> None:

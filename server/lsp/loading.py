@@ -50,7 +50,7 @@ class Loading:
             async with asyncio.timeout(_PATIENCE_S):
                 await progress.create_async(token)
         except Exception as error:  # noqa: BLE001 - whatever the editor answers, loading goes on
-            _log.info("the editor shows no progress (%s)", type(error).__name__)
+            _log.info("the editor does not show progress (%s)", type(error).__name__)
             return
         first = await news.get()
         progress.begin(token, types.WorkDoneProgressBegin(title=TITLE, message=first))

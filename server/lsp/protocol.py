@@ -27,7 +27,7 @@ class Protocol(LanguageServerProtocol):
             method = str(data.get("method", "a message"))[:80]
             if "id" in data and "method" in data:
                 self.refuse(data["id"], INVALID_PARAMS, f"the parameters of {method} are malformed")
-            self._server.warn_once(method, f"ignored {method} with malformed parameters")
+            self._server.warn_once(method, f"ignored {method}: its parameters are malformed")
             return None
 
     def handle_message(self, message: Any) -> None:

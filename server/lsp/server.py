@@ -22,6 +22,7 @@ from pygls.lsp.server import LanguageServer
 from server import VERSION
 from server.acceptance import Statistics, default_folder
 from server.document import Document, Edit, Encoding
+from server.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
 from server.lsp.answer import Answer, Offered, Place
 from server.lsp.configuration import Configuration
 from server.lsp.loading import Loading
@@ -37,7 +38,7 @@ from server.workspace.knowledge import Knowledge, path_of
 
 STATUS_METHOD = "parrotlet/status"
 N_ALTERNATIVES = 3  # for a user who asks
-ON_BATTERY = "on battery"
+PAUSED = "paused on battery"
 MOST_WARNED = 1000  # reasons for a warning that are remembered
 
 _NOTEBOOKS = types.NotebookDocumentSyncOptions(
@@ -98,7 +99,7 @@ class Server(LanguageServer):
         """Takes what the client says first; a mistake is told once and the defaults hold."""
         found = self.configuration.initialize(params.initialization_options)
         if found is not None:
-            self._complaint = f"Parrotlet uses its default settings: {found}"
+            self._complaint = f"Parrotlet is using its default settings. {found}"
         uris = [folder.uri for folder in params.workspace_folders or ()]
         if not uris and params.root_uri:
             uris = [params.root_uri]
@@ -124,7 +125,7 @@ class Server(LanguageServer):
         """Takes the client's settings while running; with a mistake in them the old ones hold."""
         found = self.configuration.change(section)
         if found is not None:
-            self.show(types.MessageType.Warning, f"Parrotlet keeps its settings: {found}")
+            self.show(types.MessageType.Warning, f"Parrotlet did not change its settings. {found}")
             return
         settings = self.configuration.settings
         if settings != self.settings:
@@ -189,19 +190,10 @@ class Server(LanguageServer):
                 behind it.
         """
         document = self.documents.get(uri)
-        if document is None:
-            self.warn_once(uri, "a completion was asked in a document that is not open")
-            return []
-        try:
-            offset = document.offset_at(position.line, position.character, self.encoding)
-            place = self._place(document, offset, selected)
-        except IndexError as error:
-            self.warn_once(uri, f"a completion was asked past the end of the text ({error})")
-            return []
-        if is_private(uri, self.settings.private_globs):
-            self.warn_once(uri, "left a file of secrets alone")
-            return []
-        if not is_asked_for and self._is_paused():
+        place = None if document is None else self._place_at(uri, document, position, selected)
+        why_not = self._why_withheld(uri, document, place, is_asked_for=is_asked_for)
+        if document is None or place is None or why_not is not None:
+            self.service.withhold(why_not or OUTSIDE, is_asked_for=is_asked_for)
             return []
         version = document.version
         request = self._request(uri, document, place, is_asked_for=is_asked_for)
@@ -264,7 +256,7 @@ class Server(LanguageServer):
         if looking.cancelled():
             return
         if (error := looking.exception()) is not None:
-            self.warn_once("workspace", f"other files are left alone ({type(error).__name__})")
+            self.warn_once("workspace", f"cannot read other files ({type(error).__name__})")
         else:
             self.service.tell(looking.result())
 
@@ -274,8 +266,37 @@ class Server(LanguageServer):
         is_off = self.service.state is State.OFF
         if is_paused != is_off and self.service.state not in {State.STARTING, State.ERROR}:
             state = State.OFF if is_paused else State.IDLE
-            self.service.tell_state(state, ON_BATTERY if is_paused else None)
+            self.service.tell_state(state, PAUSED if is_paused else None)
         return is_paused
+
+    def _why_withheld(
+        self, uri: str, document: Document | None, place: Place | None, *, is_asked_for: bool
+    ) -> str | None:
+        """Returns why nothing is suggested whatever the model would write; None if it is asked."""
+        if document is None:
+            self.warn_once(uri, "ignored a completion request for a document that is not open")
+            return NOT_OPEN
+        if place is None:
+            return OUTSIDE
+        if is_private(uri, self.settings.private_globs):
+            self.warn_once(uri, "no suggestions in a private file")
+            return PRIVATE
+        return ON_BATTERY if not is_asked_for and self._is_paused() else None
+
+    def _place_at(
+        self,
+        uri: str,
+        document: Document,
+        position: types.Position,
+        selected: types.SelectedCompletionInfo | None,
+    ) -> Place | None:
+        """Returns the place of a position; None if it is outside the text."""
+        try:
+            offset = document.offset_at(position.line, position.character, self.encoding)
+            return self._place(document, offset, selected)
+        except IndexError as error:
+            self.warn_once(uri, f"ignored a completion request past the end of the text ({error})")
+            return None
 
     def _place(
         self, document: Document, offset: int, selected: types.SelectedCompletionInfo | None
@@ -311,9 +332,9 @@ class Server(LanguageServer):
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Answers what is no JSON; tells the client of nothing else, which is in the log."""
         if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, RecursionError)):
-            self.protocol.refuse(None, PARSE_ERROR, "the message is not JSON")
+            self.protocol.refuse(None, PARSE_ERROR, "the message is not valid JSON")
         elif source is not FeatureRequestError:
-            _log.warning("a message could not be handled (%s)", type(error).__name__)
+            _log.warning("cannot handle a message (%s)", type(error).__name__)
         _log.debug("details", exc_info=error)
 
     def _report_from_any_thread(self, state: State, reason: str | None) -> None:

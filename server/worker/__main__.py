@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from server.completer import Completer
 from server.debounce import Debounce
+from server.explanation import NO_MODEL, SUPERSEDED
 from server.request import CompletionResult
 from server.settings import Settings
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
@@ -25,7 +26,6 @@ from server.writers.writer import WriterAwayError
 from training.artifact.errors import ParrotletError
 from training.artifact.schema import from_mapping
 
-SUPERSEDED = "superseded before it began"
 _FINISHED = None  # in the queue: no more will come
 
 _log = logging.getLogger("server.worker")
@@ -77,7 +77,7 @@ class Worker:
                     self._stops[message["id"]] = threading.Event()
                 self._waiting.put(message)
         except BrokenStreamError as error:
-            _log.error("the server said %s", error)
+            _log.error("received a broken message from the server: %s", error)
         for stop in list(self._stops.values()):
             stop.set()
         self._waiting.put(_FINISHED)
@@ -105,8 +105,9 @@ class Worker:
         except ParrotletError as error:
             self._answer({"error": str(error)})
         except Exception as error:  # noqa: BLE001 - told to the server, which tells the user
-            _log.exception("the model could not be loaded")
-            self._answer({"error": f"the model could not be loaded ({type(error).__name__})"})
+            _log.exception("cannot load the model")
+            kind = type(error).__name__
+            self._answer({"error": f"cannot load the model ({kind}); see the log for details"})
         else:
             self._answer({"ready": round(time.perf_counter() - started, 3)})
 
@@ -121,25 +122,22 @@ class Worker:
         """Returns a request's answer."""
         number = message["id"]
         stop = self._stops[number]
-        away = None
         try:
             result = self._complete(message["request"], message["quiet_s"], stop)
         except WriterAwayError as error:
-            result = CompletionResult(reason=str(error))
-            away = str(error) if error.is_new else None
+            return {"id": number, "away": str(error), "is_new": error.is_new}
         except Exception as error:  # noqa: BLE001 - one request may fail, the next may not
             _log.exception("a request failed")
             return {"id": number, "failed": type(error).__name__}
         finally:
             del self._stops[number]
-        told = result_to_json(result)
-        return {"id": number, "result": told, "is_stopped": stop.is_set(), "away": away}
+        return {"id": number, "result": result_to_json(result), "is_stopped": stop.is_set()}
 
     def _complete(
         self, values: Mapping[str, Any], quiet_s: float, stop: threading.Event
     ) -> CompletionResult:
         if self._completer is None:
-            return CompletionResult(reason="there is no model")
+            return CompletionResult(reason=NO_MODEL)
         if stop.is_set():
             return CompletionResult(reason=SUPERSEDED)
         request = request_from_json(values, self._known)

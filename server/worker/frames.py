@@ -24,7 +24,7 @@ def write_frame(stream: IO[bytes], message: Mapping[str, Any]) -> None:
     """
     data = json.dumps(message, ensure_ascii=True).encode("ascii")  # halves of pairs survive so
     if len(data) > MOST_BYTES:
-        raise BrokenStreamError(f"a message of {len(data)} bytes")
+        raise BrokenStreamError(f"a message of {len(data)} bytes is too long")
     try:
         stream.write(_LENGTH.pack(len(data)) + data)
         stream.flush()
@@ -43,14 +43,14 @@ def read_frame(stream: IO[bytes]) -> dict[str, Any] | None:
         return None
     n_bytes = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else MOST_BYTES + 1
     if n_bytes > MOST_BYTES:
-        raise BrokenStreamError("no message's length")
+        raise BrokenStreamError("invalid message length")
     data = stream.read(n_bytes)
     if len(data) < n_bytes:
-        raise BrokenStreamError("the end of the stream within a message")
+        raise BrokenStreamError("the stream ended within a message")
     try:
         message = json.loads(data)
     except ValueError as error:
-        raise BrokenStreamError("what is no JSON") from error
+        raise BrokenStreamError("not valid JSON") from error
     if not isinstance(message, dict):
-        raise BrokenStreamError("what is no object")
+        raise BrokenStreamError("not a JSON object")
     return message

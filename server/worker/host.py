@@ -86,7 +86,7 @@ class WorkerProcess:
                 if not self._is_closing:
                     self._heard(message)
         except BrokenStreamError as error:
-            _log.error("the worker said %s", error)
+            _log.error("received a broken message from the worker: %s", error)
             self._process.kill()
         code = self._process.wait()
         self._process.stdout.close()
@@ -97,8 +97,8 @@ class WorkerProcess:
 def _told(code: int) -> str:
     """Returns how a process ended, in words."""
     if code >= 0:
-        return f"ended with exit code {code}"
+        return f"exited with code {code}"
     try:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was killed ({signal.Signals(-code).name})"
     except ValueError:
-        return f"was ended by signal {-code}"
+        return f"was killed (signal {-code})"

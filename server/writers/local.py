@@ -35,7 +35,6 @@ class LocalWriter:
         self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._verbatim = artifact.verbatim
         self._about: dict[str, object] = {
-            "writer": "the model on this machine",
             "parameters": sum(weight.numel() for weight in artifact.weights.values()),
             "tokens_seen": artifact.manifest.training.tokens_seen,
             "context_tokens": self._context_tokens,
@@ -72,8 +71,8 @@ class LocalWriter:
         room -= self._prompts.overhead_tokens
         if room < _MIN_WINDOW_TOKENS:
             raise ArtifactError(
-                f"the model sees {self._context_tokens} tokens, too few for {max_new_tokens} new"
-                " ones; ask for fewer or use a model with a longer context"
+                f"the model's context of {self._context_tokens} tokens leaves no room for"
+                f" {max_new_tokens} new tokens; request fewer or use a model with a longer context"
             )
         return room
 

@@ -36,7 +36,9 @@ class RemoteWriter:
 
     def __init__(self, settings: RemoteSettings) -> None:
         if not settings.url.startswith(("http://", "https://")):
-            raise ConfigError(f"remote.url is {settings.url!r}, wanted an address of http or https")
+            raise ConfigError(
+                f"remote.url is '{settings.url}'; it must start with http:// or https://"
+            )
         root = settings.url.rstrip("/")
         self._url = f"{root if root.endswith('/v1') else root + '/v1'}/completions"
         self._settings = settings
@@ -61,12 +63,12 @@ class RemoteWriter:
 
     def about(self) -> dict[str, object]:
         """Returns what is asked, and how."""
-        how = "left to right"
+        how = "none"
         if self._template is not None:
-            how = "by the tokenizer's template"
+            how = "template"
         elif self._takes_suffix:
-            how = "by the server"
-        return {"writer": self._url, "model": self._settings.model, "infilling": how}
+            how = "suffix"
+        return {"url": self._url, "model": self._settings.model, "infilling": how}
 
     def count(self, text: str) -> int:
         """Returns how many tokens a line has, roughly if the tokenizer is not known."""
@@ -84,7 +86,7 @@ class RemoteWriter:
         if room < 1:
             raise ArtifactError(
                 f"remote.context_tokens is {self._settings.context_tokens}, too few for"
-                f" {max_new_tokens} new ones; set it to what the model sees"
+                f" {max_new_tokens} new tokens; set it to the context length of the remote model"
             )
         return room
 
@@ -101,7 +103,8 @@ class RemoteWriter:
         """
         if self._breaker.left_s:
             raise WriterAwayError(
-                f"{self._url} is away; it is asked again in {self._breaker.left_s:.0f} s",
+                f"the remote server {self._url} is unavailable; next attempt in"
+                f" {self._breaker.left_s:.0f} s",
                 is_new=False,
             )
         try:
@@ -111,7 +114,7 @@ class RemoteWriter:
                 self._takes_suffix = False
                 return self.write(order)
             self._breaker.failed()
-            raise WriterAwayError(f"{self._url}: {error}", is_new=True) from error
+            raise WriterAwayError(f"the remote server {self._url} {error}", is_new=True) from error
         self._breaker.succeeded()
         return outcome
 
@@ -228,5 +231,6 @@ def _tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path / "tokenizer.json"))
     except Exception as error:  # the library raises nothing narrower
         raise ArtifactError(
-            f"{path / 'tokenizer.json'} is no tokenizer; fetch the model's own again"
+            f"{path / 'tokenizer.json'} is not a valid tokenizer; download the model's tokenizer"
+            " again"
         ) from error

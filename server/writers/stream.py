@@ -21,7 +21,7 @@ _OK = 200
 
 
 class RemoteError(Exception):
-    """The server did not answer as it should; ``status`` is that of HTTP, if it came to one."""
+    """What a server did instead of an answer, without its name; ``status`` is that of HTTP."""
 
     def __init__(self, sentence: str, status: int | None = None) -> None:
         super().__init__(sentence)
@@ -53,7 +53,7 @@ def streamed(
             except queue.Empty:
                 waited_s += _LOOK_S
                 if waited_s > timeout_s:
-                    raise RemoteError(f"no answer within {timeout_s:g} s") from None
+                    raise RemoteError(f"did not answer within {timeout_s:g} s") from None
                 continue
             waited_s = 0.0
             if event is None:
@@ -103,7 +103,7 @@ class _Exchange:
         except (OSError, http.client.HTTPException, ValueError) as error:
             if not self._is_closed:
                 said = getattr(error, "strerror", None) or type(error).__name__
-                self.events.put(RemoteError(f"{self._connection.host} does not answer ({said})"))
+                self.events.put(RemoteError(f"cannot be reached ({said})"))
         finally:
             self._connection.close()
 
@@ -119,7 +119,8 @@ class _Exchange:
         if response.status != _OK:
             said = response.read(_MOST_ERROR_BYTES).decode("utf-8", "replace")
             raise RemoteError(
-                f"status {response.status}: {' '.join(said.split())[:200]}", response.status
+                f"answered with status {response.status}: {' '.join(said.split())[:200]}",
+                response.status,
             )
         while line := response.readline(_MOST_LINE_BYTES):
             field, _, value = line.strip().partition(b":")
@@ -129,7 +130,7 @@ class _Exchange:
                 break
             event = json.loads(value)
             if not isinstance(event, dict):
-                raise RemoteError("an event that is no object")
+                raise RemoteError("sent an event that is not a JSON object")
             if "error" in event:
-                raise RemoteError(f"the server says {str(event['error'])[:200]}")
+                raise RemoteError(f"reported an error: {str(event['error'])[:200]}")
             self.events.put(event)

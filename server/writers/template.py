@@ -80,17 +80,23 @@ def _special_tokens(folder: Path) -> set[str]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise ArtifactError(f"{path} is too long for a tokenizer; name the model's own folder")
+            raise ArtifactError(
+                f"{path} is too large for a tokenizer; set remote.tokenizer to the model's folder"
+            )
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArtifactError(
-            f"{path} cannot be read ({error.strerror}); remote.tokenizer names the folder with the"
+            f"cannot read {path} ({error.strerror}); set remote.tokenizer to the folder with the"
             " model's tokenizer.json"
         ) from error
     except ValueError as error:
-        raise ArtifactError(f"{path} is no JSON; fetch the model's tokenizer again") from error
+        raise ArtifactError(
+            f"{path} is not valid JSON; download the model's tokenizer again"
+        ) from error
     if not isinstance(values, dict):
-        raise ArtifactError(f"{path} holds no tokenizer; fetch the model's tokenizer again")
+        raise ArtifactError(
+            f"{path} does not contain a tokenizer; download the model's tokenizer again"
+        )
     return values
 
 

@@ -44,7 +44,7 @@ def test_settings_change_while_it_runs(client, known_module):
     client.configuration = {"suggestion": {"extend": "auto"}}
     client.notify("workspace/didChangeConfiguration", {"settings": None})
     shown = client.wait(lambda m: m.get("method") == "window/showMessage")["params"]["message"]
-    assert "keeps its settings" in shown
+    assert "did not change its settings" in shown
     assert "extent" in shown  # the near name
 
 
@@ -128,6 +128,28 @@ def test_the_next_suggestion_is_begun_when_one_is_taken(client, log, known_modul
     assert len(events(log)) == n_before + 1  # it was there already
 
 
+def test_why_nothing_is_shown_speaks_of_the_request_that_was_made(client, known_module):
+    """If it fails, a private file is explained by what another file's request came to."""
+    client.initialize(options=ALWAYS)
+    assert client.command("parrotlet.explain") is None
+    text, at = cut(known_module)
+    client.open(URI, text)
+    assert client.items(URI, *at)
+    shown = client.command("parrotlet.explain")
+    assert shown["summary"].startswith("Suggested a ")
+    assert (shown["eagerness"], shown["needed_confidence"]) == ("always", 0)
+    client.open("file:///w/.env", "KEY=")
+    for uri, line, word in (
+        ("file:///w/.env", 0, "Private"),
+        ("file:///w/none.py", 0, "not open"),
+        (URI, 9999, "outside"),
+    ):
+        assert client.items(uri, line, 0) == []
+        told = client.command("parrotlet.explain")
+        assert told["stage"] == "withheld"
+        assert word in told["summary"]
+
+
 def test_health_says_what_runs_and_how(client, known_module):
     client.initialize()
     client.wait_for_state("ready")
@@ -137,6 +159,12 @@ def test_health_says_what_runs_and_how(client, known_module):
     assert health["precision"] in {"int8", "bfloat16", "float32"}
     assert 20 < health["server_mib"] < 1000
     assert 20 < health["worker_mib"] < 1000
+    rows = dict(health["report"])
+    assert rows["State"] == "ready"
+    assert rows["Threads"] == str(health["threads"])
+    assert not any("_" in word for row in health["report"] for word in row)
+    statistics = client.command("parrotlet.statistics")
+    assert dict(statistics["report"])["Shown"] == str(statistics["shown"])
 
 
 def test_cells_of_a_notebook_are_one_text(client, known_module):

@@ -1,6 +1,7 @@
 """A real server process over its pipes, with the tiny model: what an editor relies on."""
 
 import json
+import re
 import time
 
 import pytest
@@ -63,9 +64,8 @@ def test_what_was_shown_and_taken_is_counted_and_the_last_request_explained(
     assert client.leave() == 0
     assert cli(["stats", "--folder", str(tmp_path / "data" / "parrotlet")]) == 0
     told = capsys.readouterr().out
-    assert "shown             3\naccepted          1 (33 %): whole 1, word 0, line 0" in told
-    assert "characters saved  19" in told
-    assert "7.5 ms at the median" in told
+    assert re.search(r"Shown +3\nAccepted in full +1 \(33%\)\n", told)
+    assert re.search(r"Characters saved +19\n", told)
 
 
 def test_a_suggestion_goes_on_behind_the_selected_item_of_the_list(client, known_module):

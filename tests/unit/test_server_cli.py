@@ -29,8 +29,8 @@ def test_complete_prints_what_an_editor_would_show(source, tiny_artifact, capsys
 @pytest.mark.parametrize(
     ("place", "code", "said"),
     [
-        ("{source}:9999:1", 2, "past the end of the text: line 9999 of"),
-        ("{source}:1:999", 2, "past the end of the text: column 999 of"),
+        ("{source}:9999:1", 2, "past the end of the text (line 9999 of"),
+        ("{source}:1:999", 2, "past the end of the text (column 999 of"),
         ("{source}:0:1", 2, "not of the form FILE:LINE:COL"),
         ("{source}", 2, "not of the form FILE:LINE:COL"),
         ("{source}:1:x", 2, "not of the form FILE:LINE:COL"),

@@ -44,16 +44,18 @@ async def test_a_paused_server_answers_who_asks_and_tells_why(monkeypatch):
     from lsprotocol import types
 
     from server.document import Document
-    from server.lsp.server import ON_BATTERY, Server
+    from server.explanation import ON_BATTERY
+    from server.lsp.server import PAUSED, Server
     from server.service import State
     from server.settings import Settings
 
-    told, asked = [], []
+    told, asked, withheld = [], [], []
     service = SimpleNamespace(
         state=State.IDLE,
         tell_state=lambda state, reason: told.append((state, reason)),
         submit=lambda request, **_: asked.append(request) or pytest.fail("asked"),
         tell=lambda known: None,
+        withhold=lambda reason, **_: withheld.append(reason),
     )
     server = Server({}, service)
     server.protocol.server_capabilities = types.ServerCapabilities()
@@ -62,7 +64,8 @@ async def test_a_paused_server_answers_who_asks_and_tells_why(monkeypatch):
     server.documents["file:///a.py"] = Document("x", 1)
     at = types.Position(0, 1)
     assert await server.suggest("file:///a.py", at) == []
-    assert told == [(State.OFF, ON_BATTERY)]
+    assert told == [(State.OFF, PAUSED)]
+    assert withheld == [ON_BATTERY]
     with pytest.raises(pytest.fail.Exception):
         await server.suggest("file:///a.py", at, is_asked_for=True)
     monkeypatch.setattr(server._power, "is_on_battery", lambda: False)

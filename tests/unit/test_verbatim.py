@@ -7,6 +7,7 @@ import pytest
 
 from evaluation.repetition import remembered
 from server.completer import Completer
+from server.explanation import ATTRIBUTED
 from server.request import CompletionRequest
 from server.settings import Settings, SuggestionSettings
 from server.writers.local import LocalWriter
@@ -138,9 +139,9 @@ def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
     assert results["allow"].source is None
     assert results["mark"].text == results["allow"].text
     assert results["mark"].source.path == "shapes.py"
-    assert "shapes.py (MIT)" in results["mark"].source.sentence
+    assert "shapes.py in shapes (MIT)" in results["mark"].source.sentence
     assert results["block"].text == ""
-    assert "repeats" in results["block"].reason
+    assert results["block"].reason == ATTRIBUTED
 
 
 def test_a_text_that_goes_in_a_circle_is_no_evidence(texts, index):

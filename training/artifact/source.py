@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A document of which a text repeats ``n_tokens`` tokens, word for word, at the least."""
+    """A document of which a text repeats at least ``n_tokens`` tokens, word for word."""
 
     package: str
     path: str
@@ -16,6 +16,6 @@ class Source:
     def sentence(self) -> str:
         """What a user is told."""
         return (
-            f"repeats {self.n_tokens} tokens or more of {self.package}, {self.path}"
-            f" ({self.licence or 'licence not known'})"
+            f"Repeats at least {self.n_tokens} tokens of {self.path} in {self.package}"
+            f" ({self.licence or 'licence unknown'})."
         )
