@@ -23,6 +23,13 @@ from server.settings import Settings
 from training.artifact.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
+_COMMANDS = {  # what each does, and an example
+    "complete": ("Print the completion at a position in a file", "complete app.py:12:5"),
+    "demo": ("Complete three snippets and show the results as ghost text", "demo"),
+    "settings": ("List every setting with its default and what it does", "settings"),
+    "stats": ("Show how many suggestions were shown and accepted", "stats"),
+    "health": ("Load the model, request a suggestion, and report both", "health --model ./model"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,66 +60,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    complete = _add(
-        commands,
-        "complete",
-        "print the completion at a position in a file",
-        "Prints what an editor would suggest at that position, on request.",
-        "parrotlet complete app.py:12:5",
+    found = {
+        name: commands.add_parser(
+            name, help=text, description=f"{text}.", epilog=f"example: parrotlet {example}"
+        )
+        for name, (text, example) in _COMMANDS.items()
+    }
+    found["complete"].add_argument(
+        "place", metavar="FILE:LINE:COL", help="position; line and column count from 1"
     )
-    complete.add_argument("place", metavar="FILE:LINE:COL", help="position; both count from 1")
-    demo = _add(
-        commands,
-        "demo",
-        "complete three snippets and show the result as ghost text",
-        "Completes three snippets with the model and shows the result as ghost text.",
-        "parrotlet demo",
-    )
-    listed = _add(
-        commands,
-        "settings",
-        "list every setting with its default",
-        "Lists every setting with its default value and what it does.",
-        "parrotlet settings",
-    )
-    listed.add_argument("--json", action="store_true", help="print JSON, for programs")
-    stats = _add(
-        commands,
-        "stats",
-        "show how many suggestions were shown and accepted",
-        "Shows how many suggestions were shown and accepted. Statistics stay on this machine.",
-        "parrotlet stats",
-    )
-    stats.add_argument(
+    found["settings"].add_argument("--json", action="store_true", help="print JSON, for programs")
+    found["stats"].add_argument(
         "--folder", type=Path, metavar="DIR", help="read the statistics from this folder"
     )
-    health = _add(
-        commands,
-        "health",
-        "check that the model loads and how fast it is",
-        "Loads the model, requests one suggestion and reports how it went.",
-        "parrotlet health --model owner/name",
-    )
-    for command in (complete, demo, health):
-        command.add_argument(
+    for name in ("complete", "demo", "health"):
+        found[name].add_argument(
             "--model",
             default="",
             metavar="MODEL",
             help="folder of a model, or its name on the Hugging Face Hub (default: bundled)",
         )
     return parser
-
-
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    short: str,
-    description: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name, help=short, description=description, epilog=f"example: {example}"
-    )
 
 
 def _complete(place: str, settings: Settings) -> int:

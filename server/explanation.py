@@ -146,7 +146,7 @@ def attribution(event: Mapping[str, Any]) -> str | None:
 
 def reason_sentence(reason: str | None) -> str:
     """Returns the sentence of a result's reason alone, for whoever has no event."""
-    if reason in RULES:
+    if reason is not None and reason in RULES:
         return RULES[reason].discarded
     if reason == UNSURE:
         return "Not confident enough."
