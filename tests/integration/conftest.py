@@ -3,7 +3,10 @@
 import pytest
 from hub_double import HubDouble
 from lsp_client import Client
+from machine import best_level, need_level
 from training_run import finish, launch
+
+from evaluation.judge.levels import LEVELS
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +22,26 @@ def uninterrupted(config_file, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "whole"
     finish(launch(config_file, f"paths.run={run}"))
     return run
+
+
+@pytest.fixture(scope="session")
+def best():
+    """The best level of isolation that holds on this machine."""
+    return best_level()
+
+
+@pytest.fixture(scope="module", params=LEVELS, ids=lambda isolation: isolation.level)
+def level(request):
+    """Each level of isolation that holds on this machine."""
+    need_level(request.param)
+    return request.param
+
+
+@pytest.fixture
+def proven(best, monkeypatch):
+    """pass@k takes the best level without proving it again; ``test_judge_levels`` has it do so."""
+    monkeypatch.setattr("evaluation.passk.proven", lambda *_, **__: best)
+    return best
 
 
 @pytest.fixture

@@ -1,36 +1,44 @@
-"""Tests that look at more than a result: changed arguments, in-process suites, output, problems."""
+"""Tests that look at more than a result: changed arguments, in-process suites, output, problems.
+
+On every level of isolation that this machine has, in one sandbox each.
+"""
+
+import itertools
 
 import pytest
 
 from evaluation.grade import job_of
 from evaluation.judge.host import judge_all
-from evaluation.judge.levels import BUBBLEWRAP
+from evaluation.judge.slot import open_slot
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.problems.own import own_problems
 
 pytestmark = pytest.mark.integration
 
-LIMITS = Limits(cpu_s=1.0, wall_s=4.0)
+LIMITS = Limits(cpu_s=0.5, wall_s=4.0)
 
 
-def judged(program, test, *, entry_point="f", is_in_process=False):
-    job = Job(
-        task_id="t",
-        program=program,
-        entry_point=entry_point,
-        prelude="",
-        test=test,
-        is_in_process=is_in_process,
-    )
-    found = []
-    judge_all(
-        [job],
-        limits=LIMITS,
-        workers=1,
-        report=lambda _, verdict: found.append(verdict),
-        isolation=BUBBLEWRAP,
-    )
-    return found[0]
+@pytest.fixture(scope="module")
+def judged(level):
+    """Judges one program after the other."""
+    slot = open_slot(0, LIMITS, level)
+    numbers = itertools.count()
+
+    def judge(program, test, *, entry_point="f", is_in_process=False):
+        slot.submit(
+            Job(
+                task_id=f"t/{next(numbers)}",  # its test is compiled once
+                program=program,
+                entry_point=entry_point,
+                prelude="",
+                test=test,
+                is_in_process=is_in_process,
+            )
+        )
+        return slot.verdict()
+
+    yield judge
+    slot.close()
 
 
 MUTATIONS = {
@@ -51,7 +59,7 @@ MUTATIONS = {
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_what_a_program_changes_is_changed_for_the_test(name):
+def test_what_a_program_changes_is_changed_for_the_test(judged, name):
     """If it fails, a function that sorts in place is scored as wrong, or as right."""
     change, before, after = MUTATIONS[name]
     program = f"def f(xs):\n    {change}\n"
@@ -65,7 +73,7 @@ def test_what_a_program_changes_is_changed_for_the_test(name):
     assert (lazy.outcome is Outcome.PASSED) == (name == "nothing"), lazy
 
 
-def test_a_nested_object_stays_the_same_object():
+def test_a_nested_object_stays_the_same_object(judged):
     test = (
         "def check(candidate):\n    row = [1]\n    candidate([row, [2]])\n"
         "    assert row == [1, 9]\n"
@@ -73,12 +81,12 @@ def test_a_nested_object_stays_the_same_object():
     assert judged("def f(m):\n    m[0].append(9)\n", test).outcome is Outcome.PASSED
 
 
-def test_arguments_by_name_are_changed_too():
+def test_arguments_by_name_are_changed_too(judged):
     test = "def check(candidate):\n    d = {}\n    candidate(d=d)\n    assert d == {'x': 1}\n"
     assert judged("def f(d):\n    d['x'] = 1\n", test).outcome is Outcome.PASSED
 
 
-def test_an_argument_made_foreign_is_an_error():
+def test_an_argument_made_foreign_is_an_error(judged):
     """Else a test that the argument is untouched passes though it is not."""
     test = "def check(candidate):\n    xs = []\n    candidate(xs)\n    assert xs == []\n"
     verdict = judged("def f(xs):\n    xs.append(object())\n", test)
@@ -108,12 +116,12 @@ INTERNALS = "assert Stack().items == []\nassert f(Stack()) == 0\n"
         ),
     ],
 )
-def test_suites_that_poke_at_internals_run_with_the_program(program, outcome):
+def test_suites_that_poke_at_internals_run_with_the_program(judged, program, outcome):
     verdict = judged(program, INTERNALS, is_in_process=True)
     assert verdict.outcome is outcome, verdict
 
 
-def test_the_end_of_what_is_printed_is_kept():
+def test_the_end_of_what_is_printed_is_kept(judged):
     """If it fails, nobody sees why a program failed."""
     program = (
         "import sys\ndef f():\n    print('x' * 10**6)\n    print('the end', file=sys.stderr)\n"
@@ -124,7 +132,7 @@ def test_the_end_of_what_is_printed_is_kept():
     assert len(verdict.output) <= 2000
 
 
-def test_a_test_that_asserts_by_itself_counts():
+def test_a_test_that_asserts_by_itself_counts(judged):
     """MBPP's tests are bare assertions, none is in a function."""
     assert judged("def f(x):\n    return x\n", "assert f(1) == 1\n").outcome is Outcome.PASSED
     assert judged("def f(x):\n    return x\n", "assert f(1) == 2\n").outcome is Outcome.FAILED
@@ -133,23 +141,28 @@ def test_a_test_that_asserts_by_itself_counts():
     assert "never called" in silent.detail
 
 
-def test_our_own_problems_have_right_solutions():
+def test_our_own_problems_have_right_solutions(level):
     problems = own_problems()
     assert len({p.task_id for p in problems}) == len(problems) >= 40
     jobs = [job_of(p, p.program(p.canonical_solution)) for p in problems]
     lazy = [job_of(p, p.program("    pass\n")) for p in problems]
     found = {}
-    judge_all(
-        [*jobs, *lazy], limits=LIMITS, workers=2, report=found.__setitem__, isolation=BUBBLEWRAP
-    )
+    judge_all([*jobs, *lazy], limits=LIMITS, workers=2, report=found.__setitem__, isolation=level)
     outcomes = [found[i].outcome for i in range(len(jobs) + len(lazy))]
     assert set(outcomes[: len(jobs)]) == {Outcome.PASSED}
     assert Outcome.PASSED not in outcomes[len(jobs) :]
 
 
-def test_a_session_of_verdicts_is_the_same_twice():
-    """The same samples give the same verdicts."""
+def test_another_sandbox_gives_the_same_verdicts(judged, level):
     programs = ["def f(x):\n    return x\n", "def f(x):\n    return hash('a')\n"]
     tests = ["def check(c):\n    assert c(1) == 1\n", "def check(c):\n    assert c(1) % 2\n"]
-    first = [judged(p, t).outcome for p in programs for t in tests]
-    assert first == [judged(p, t).outcome for p in programs for t in tests]
+    pairs = list(itertools.product(programs, tests))
+    jobs = [
+        Job(task_id=str(i), program=program, entry_point="f", prelude="", test=test)
+        for i, (program, test) in enumerate(pairs)
+    ]
+    again = {}
+    judge_all(jobs, limits=LIMITS, workers=1, report=again.__setitem__, isolation=level)
+    assert [judged(*pair).outcome for pair in pairs] == [
+        again[i].outcome for i in range(len(pairs))
+    ]

@@ -12,7 +12,7 @@ from evaluation.journal import read_journal
 from evaluation.passk import main as passk
 from training.artifact.errors import ConfigError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("proven")]
 
 CASES = {  # what the test wants of an empty list, and what the canonical solution gives it
     "easy": (0.0, None),

@@ -18,7 +18,7 @@ from evaluation.passk import main as passk
 from evaluation.versus import main as versus
 from training.artifact.errors import ConfigError, PrerequisiteError, run_main
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("proven")]
 
 ONE = {
     "task_id": "t/1",

@@ -1,0 +1,166 @@
+"""The levels of isolation: which is taken, by whom, and what a run of pass@k leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from machine import lacking, why_not
+
+from evaluation.judge.levels import BUBBLEWRAP, LEVELS, UNCONFINED
+from evaluation.judge.selftest import MUST_NOT_ESCAPE, run_selftest
+from evaluation.judge.verdict import Limits
+from evaluation.passk import main as passk
+from evaluation.problems.own import own_problems
+from training.artifact.errors import ConfigError, SandboxUnavailableError
+
+pytestmark = pytest.mark.integration
+
+
+def test_each_level_proves_itself(level):
+    assert why_not(level) is None
+
+
+def test_a_level_that_does_not_hold_is_not_taken(monkeypatch):
+    """If it fails, programs run unconfined under the name of a sandbox."""
+    harmless = {"reading a host file": MUST_NOT_ESCAPE["reading a host file"]}
+    monkeypatch.setattr("evaluation.judge.selftest.MUST_NOT_ESCAPE", harmless)
+    with pytest.raises(SandboxUnavailableError, match="reading a host file ended as passed"):
+        run_selftest(Limits(), UNCONFINED)
+
+
+def test_without_bubblewrap_the_next_level_is_taken_and_named(tmp_path, capsys, monkeypatch):
+    """If it fails, nobody knows by which level a score was judged."""
+    others = [isolation for isolation in LEVELS[1:] if why_not(isolation) is None]
+    if not others:
+        lacking(why_not(LEVELS[1]))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert passk(["--canonical", "--problems", "own", "--out", str(tmp_path / "out")]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["isolation"] == others[0].level
+    assert f"by {others[0].level}" in capsys.readouterr().err
+
+
+NO_NAMESPACES = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
+
+
+def test_without_namespaces_there_is_landlock_or_a_sentence(tmp_path):
+    """On a machine that gives out no namespaces: in one of our own, which then refuses more."""
+    words = ["unshare", "--user", "--map-root-user", "/bin/sh", "-c", NO_NAMESPACES, "sh"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        lacking("unshare cannot make a user namespace without further ones on this machine")
+    arguments = ["--canonical", "--problems", "own", "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*words, sys.executable, "-m", "evaluation.passk", *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if why_not(LEVELS[2]) is None:
+        assert done.returncode == 0, done.stderr
+        assert json.loads((tmp_path / "out/summary.json").read_text())["isolation"] == "landlock"
+    else:
+        assert done.returncode == 3, done.stderr
+        assert done.stderr.count("error: ") == 1
+
+
+def test_an_ordinary_user_can_judge(level, tmp_path):
+    """In a user namespace in which we are user 1000, with no capability after the exec."""
+    words = ["unshare", "--user", "--map-user=1000", "--map-group=1000", sys.executable, "-c"]
+    if subprocess.run([*words, ""], capture_output=True, check=False).returncode:
+        lacking("unshare cannot map this user to another on this machine")
+    program = (
+        "import os, sys; from evaluation.passk import main; assert os.getuid() == 1000;"
+        " sys.exit(main(sys.argv[1:]))"
+    )
+    out = tmp_path / "out"
+    arguments = ["--canonical", "--problems", "own", "--isolation", level.level, "--out", str(out)]
+    done = subprocess.run([*words, program, *arguments], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["isolation"] == level.level
+    assert summary["outcomes"] == {"passed": len(own_problems())}
+
+
+def test_the_canonical_solutions_all_pass(level, tmp_path, capsys):
+    """If it fails, the judge is wrong, whatever it says of a model."""
+    assert passk(["--canonical", "--isolation", level.level, "--out", str(tmp_path)]) == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["outcomes"] == {"passed": 164}
+    assert summary["isolation"] == level.level
+    assert "pass@1" in capsys.readouterr().out
+
+
+def test_the_best_level_is_taken_unasked(best, tmp_path):
+    assert passk(["--canonical", "--problems", "own", "--out", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "summary.json").read_text())["isolation"] == best.level
+
+
+def test_without_a_sandbox_it_refuses_unless_told(tmp_path, capsys, monkeypatch):
+    """If it fails, somebody runs a stranger's program believing it is confined."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("evaluation.judge.levels.LEVELS", (BUBBLEWRAP,))
+    arguments = ["--canonical", "--problems", "own", "--out", str(tmp_path / "out")]
+    with pytest.raises(SandboxUnavailableError, match="apt-get install bubblewrap"):
+        passk(arguments)
+    assert not (tmp_path / "out").exists()
+    assert passk([*arguments, "--unsafe-no-sandbox"]) == 0
+    assert "anything that you can" in capsys.readouterr().err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["isolation"] == "none (unsafe)"
+    assert summary["outcomes"] == {"passed": len(own_problems())}
+
+
+@pytest.fixture
+def slow_problems(tmp_path):
+    """A file of problems whose solutions take their time, and the problems' names."""
+    path = tmp_path / "problems.jsonl"
+    names = [f"t/{number}" for number in range(20)]
+    test = "def check(candidate):\n    assert candidate([3, 1, 2]) == [1, 2, 3]\n"
+    body = "    import time\n    time.sleep(0.2)\n    return sorted(xs)\n"
+    common = {"prompt": "def f(xs):\n", "entry_point": "f", "canonical_solution": body}
+    problems = [{"task_id": name, "test": test, **common} for name in names]
+    path.write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    return path, names
+
+
+@pytest.mark.usefixtures("proven")
+def test_a_killed_run_leaves_nothing_and_goes_on(slow_problems, tmp_path):
+    """If it fails, an interruption loses samples or leaves programs running."""
+    problems, names = slow_problems
+    out = tmp_path / "out"
+    arguments = ["--canonical", "--problems", str(problems), "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluation.passk", *arguments], stderr=subprocess.DEVNULL
+    )
+    verdicts = out / "verdicts.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if verdicts.exists() and verdicts.read_bytes().count(b"\n") >= 3:
+            break
+        time.sleep(0.02)
+    started = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert started
+    assert not alive
+    assert 3 <= verdicts.read_bytes().count(b"\n") < len(names)
+    assert passk(arguments) == 0
+    for name in ("verdicts.jsonl", "results.jsonl"):
+        records = [json.loads(line) for line in (out / name).read_text().splitlines()]
+        assert sorted(r["task_id"] for r in records) == sorted(names)
+    assert [r["task_id"] for r in records] == names
+
+
+@pytest.mark.usefixtures("proven")
+def test_a_folder_of_another_run_is_refused(tmp_path):
+    passk(["--canonical", "--problems", "own", "--out", str(tmp_path)])
+    with pytest.raises(ConfigError, match="another generation"):
+        passk(["--canonical", "--problems", "own", "--seed", "3", "--out", str(tmp_path)])
+    with pytest.raises(ConfigError, match="needs at least 9"):
+        passk(["--model", "m", "--n", "2", "--k", "9"])
