@@ -103,7 +103,7 @@ def measured(window, lines):
     path = window.folder / "wrapping.py"
     path.write_text("\n".join(lines[:CONTEXT_LINES]) + "\n", encoding="utf-8")
     window.show(path, path.stat().st_size)
-    window.is_status("Parrotlet, ready", "Parrotlet, idle")
+    window.is_ready()
     window.page.evaluate(WATCH)
     everything, asked = [], []
     n_pressed = 0

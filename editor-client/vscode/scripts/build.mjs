@@ -1,5 +1,6 @@
-// Bundles the extension into dist/extension.js, with the licences of what is bundled beside it, and
-// writes down which installation it comes from.
+// Bundles the extension into dist/extension.js, and writes beside it the licences of what is
+// bundled, the README as VS Code's details page can show it, and which installation it comes from.
+// With PARROTLET_PORTABLE=1 the last names no folder, for a package that leaves this machine.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +29,8 @@ writeFileSync(
   join(extension, 'dist', 'licences.txt'),
   [...new Set(packages)].sort().map(licence).join(`\n${'-'.repeat(80)}\n\n`),
 );
+writeFileSync(join(extension, 'dist', 'README.md'), readme());
+writeFileSync(join(extension, 'installation.json'), `${JSON.stringify(installation())}\n`);
 
 function licence(folder) {
   const at = join(extension, folder);
@@ -39,5 +42,20 @@ function licence(folder) {
   return `${name} ${version}\n\n${readFileSync(join(at, file), 'utf8')}`;
 }
 
-// `make` installs the server there; the extension looks for it where it stood when it was built.
-writeFileSync(join(extension, 'installation.json'), `${JSON.stringify({ folder: checkout })}\n`);
+// The details page of an extension resolves no relative path: its pictures must be in the text, and
+// links to other files of the checkout lead nowhere.
+function readme() {
+  const text = readFileSync(join(extension, 'README.md'), 'utf8');
+  return text
+    .replaceAll(/(!\[[^\]]*\])\(([\w./-]+\.png)\)/g, (_, alt, path) => (
+      `${alt}(data:image/png;base64,${readFileSync(join(extension, path), 'base64')})`
+    ))
+    .replaceAll(/(?<!!)\[([^\]]+)\]\((?![a-z]+:|#)[^)]*\)/g, '$1');
+}
+
+// `make` installs the server in the checkout; the extension looks for it there, if it is there.
+function installation() {
+  const project = readFileSync(join(checkout, 'pyproject.toml'), 'utf8');
+  const [, python] = /^requires-python\s*=\s*"\D*(\d+\.\d+)/m.exec(project);
+  return { python, ...(!process.env.PARROTLET_PORTABLE && { folder: checkout }) };
+}

@@ -1,30 +1,30 @@
-/** Quick choices of how long suggestions are, and how sure the model must be of them. */
+/** Quick choices of how long suggestions are, and how confident the model must be. */
 
 import * as vscode from 'vscode';
 import { change, textOf } from './settings';
 
 const EXTENTS = {
-  auto: ['A line, or a whole block where one begins', 'as it fits the place'],
-  line: ['One line', 'never more'],
-  block: ['The rest of the block', 'also in its middle'],
-  function: ['The rest of the function', 'also in its middle'],
+  auto: ['Automatic (default)', 'One line, or a whole block or function where it begins'],
+  line: ['One line', 'Never more than one line'],
+  block: ['Block', 'The block around the cursor, up to its end'],
+  function: ['Function', 'The function around the cursor, up to its end'],
 } as const;
 
 const EAGERNESS = {
-  quiet: ['Quiet', 'few suggestions, mostly right'],
-  balanced: ['Balanced', 'as it comes'],
-  eager: ['Eager', 'more suggestions, more of them wrong'],
-  always: ['Always', 'whatever the model writes'],
+  quiet: ['Quiet', 'Few suggestions, most of them right'],
+  balanced: ['Balanced (default)', 'Suggestions that the model is confident of'],
+  eager: ['Eager', 'More suggestions, including less certain ones'],
+  always: ['Always', 'Every suggestion'],
 } as const;
 
-/** Asks how far suggestions go: one line or several. */
+/** Asks how long suggestions are: one line or several. */
 export async function chooseExtent(): Promise<void> {
-  await choose('suggestion.extent', 'Parrotlet: how far suggestions go', EXTENTS);
+  await choose('suggestion.extent', 'Suggestion Length', EXTENTS);
 }
 
-/** Asks how sure the model has to be. */
+/** Asks how confident the model has to be. */
 export async function chooseEagerness(): Promise<void> {
-  await choose('suggestion.eagerness', 'Parrotlet: how eager suggestions are', EAGERNESS);
+  await choose('suggestion.eagerness', 'Suggestion Eagerness', EAGERNESS);
 }
 
 async function choose(

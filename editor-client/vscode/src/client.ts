@@ -24,7 +24,6 @@ const GRACE_MS = 500;
 
 /** What a run needs of the rest of the extension. */
 export interface Surroundings {
-  readonly manifest: unknown;
   readonly log: Log;
   /** A folder of this extension's own, to run in: never the user's project. */
   readonly folder: string;
@@ -32,7 +31,7 @@ export interface Surroundings {
   readonly report: (status: StatusOfServer) => void;
 }
 
-/** A language client whose troubles are told once, by `lifecycle`, and stand in the log in full. */
+/** A language client whose errors `lifecycle` reports once; the log has them in full. */
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
@@ -81,7 +80,7 @@ export class Client {
       try {
         await this.client.dispose(STOP_MS);
       } catch (error) {
-        this.around.log.main.warn(`the server did not say goodbye: ${String(error)}`);
+        this.around.log.main.warn(`the server did not shut down cleanly: ${String(error)}`);
       }
     } else {
       this.process?.kill();
@@ -140,9 +139,9 @@ export class Client {
     await this.exited(GRACE_MS);
     const words = this.around.log.lastWords;
     if (process.signalCode !== null) {
-      return `was ended by ${process.signalCode}`;
+      return `was terminated by ${process.signalCode}`;
     }
-    return `ended with code ${process.exitCode ?? 'unknown'}${words && ` (${words})`}`;
+    return `exited with code ${process.exitCode ?? 'unknown'}${words && ` (${words})`}`;
   }
 
   private async exited(patience: number): Promise<void> {
@@ -153,7 +152,7 @@ export class Client {
   }
 
   private options(closed: () => Promise<void>): LanguageClientOptions {
-    const { log, manifest } = this.around;
+    const { log } = this.around;
     return {
       documentSelector: this.languages.flatMap((language) => (
         SCHEMES.map((scheme) => ({ language, scheme }))
@@ -162,9 +161,9 @@ export class Client {
       traceOutputChannel: log.trace,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       stdioOptions: { stdout: () => undefined, stderr: () => undefined },
-      initializationOptions: () => serverSettings(manifest),
+      initializationOptions: () => serverSettings(),
       middleware: this.middleware(),
-      initializationFailedHandler: () => false, // told by `closed` below
+      initializationFailedHandler: () => false, // `closed` below reports it
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
@@ -176,7 +175,7 @@ export class Client {
   }
 
   private middleware(): Middleware {
-    const { manifest, suggestions } = this.around;
+    const { suggestions } = this.around;
     return {
       provideInlineCompletionItems: (document, position, context, token, next) => (
         suggestions.provide(document, position, context, token, () => (
@@ -184,7 +183,7 @@ export class Client {
         ))
       ),
       workspace: {
-        configuration: ({ items }) => items.map(() => serverSettings(manifest)),
+        configuration: ({ items }) => items.map(() => serverSettings()),
       },
     };
   }

@@ -9,12 +9,15 @@ import type { Log } from './log';
 import { showMenu } from './menu';
 import { chooseModel } from './models';
 import { hint, type Parts } from './parts';
+import { setServerPath } from './serverPath';
 import { SECTION } from './settings';
 import { showStatistics } from './statistics';
 import { ACCEPTED_COMMAND } from './suggestions';
 import {
   toggleAutomatic, toggleEverywhere, toggleFile, toggleLanguage, toggleWorkspace,
 } from './switch';
+
+const SETTINGS = '@ext:parrotlet.parrotlet';
 
 type Action = () => Promise<unknown>;
 
@@ -61,22 +64,23 @@ function ofSuggestions(parts: Parts): Record<string, Action> {
     chooseEagerness,
     newFile,
     whyNothing: () => {
-      const { running, found } = lifecycle;
-      return explain(pages, { power, status, client: running, found });
+      const { running, found, missing } = lifecycle;
+      return explain(pages, { power, status, client: running, found, missing });
     },
     showStatistics: () => showStatistics(pages, lifecycle.running),
   };
 }
 
-function ofServer({ lifecycle, installation, log }: Parts): Record<string, Action> {
+function ofServer({ lifecycle, installation, log, status }: Parts): Record<string, Action> {
   return {
     chooseModel,
     restartServer: () => lifecycle.restart(),
     installServer: async () => {
-      if (await installServer(installation, log)) {
+      if (await installServer({ installation, log, status })) {
         await lifecycle.restart();
       }
     },
+    setServerPath,
     showLog: () => {
       log.main.show();
       return Promise.resolve();
@@ -85,9 +89,9 @@ function ofServer({ lifecycle, installation, log }: Parts): Record<string, Actio
   };
 }
 
-function ofSwitch({ power, status }: Parts): Record<string, Action> {
+function ofSwitch({ power, status, lifecycle }: Parts): Record<string, Action> {
   return {
-    menu: () => showMenu(status, power),
+    menu: () => showMenu(status, power, lifecycle.missing),
     toggle: toggleEverywhere,
     toggleWorkspace,
     toggleLanguage,
@@ -96,7 +100,7 @@ function ofSwitch({ power, status }: Parts): Record<string, Action> {
     snooze: () => power.snooze(),
     wake: () => power.wake(),
     openSettings: async () => {
-      await vscode.commands.executeCommand('workbench.action.openSettings', SECTION);
+      await vscode.commands.executeCommand('workbench.action.openSettings', SETTINGS);
     },
   };
 }
@@ -111,9 +115,9 @@ async function showTrace({ trace }: Log): Promise<void> {
   trace.show();
   if (trace.logLevel !== vscode.LogLevel.Trace) {
     const chosen = await vscode.window.showInformationMessage(
-      'Messages to and from the server are recorded while this output’s level is Trace. They hold'
-      + ' your text, and stay on this machine.',
-      'Set the Level',
+      'The messages between the extension and the server are recorded while the log level of this'
+      + ' output is Trace. They contain your code and stay on this machine.',
+      'Set Log Level…',
     );
     if (chosen !== undefined) {
       await vscode.commands.executeCommand('workbench.action.setLogLevel');

@@ -3,18 +3,22 @@
 import * as vscode from 'vscode';
 import type { Client } from './client';
 import { currentEditor } from './editors';
-import type { Found } from './finding';
-import { escaped, table, type Button, type Pages } from './page';
+import type { Found, Missing } from './finding';
+import { escaped, table, type Button, type Pages, type Row } from './page';
 import { listOf } from './settings';
 import type { Status } from './status';
 import type { Switch } from './switch';
 
-/** What the server tells of its last request. */
+/** What the server says of its last request. */
 export interface Explanation {
   readonly time: number;
   readonly stage: string;
-  readonly reason: string | null;
-  readonly rules: readonly string[];
+  /** How it ended, as a sentence. A server of another version may have none. */
+  readonly summary?: string;
+  /** What was changed about the suggestion, as sentences. */
+  readonly adjustments?: readonly string[];
+  /** Whose text it repeats, as a sentence. */
+  readonly attribution?: string | null;
   readonly extent: string;
   readonly prompt_tokens: number;
   readonly reused_tokens: number;
@@ -29,28 +33,40 @@ export interface Facts {
   readonly status: Status;
   readonly client: Client | undefined;
   readonly found: Found | undefined;
+  readonly missing: Missing | undefined;
 }
 
 /** One thing that must hold for anything to be shown. */
 interface Check {
   readonly holds: boolean;
   readonly text: string;
-  readonly help?: Button;
+  readonly help?: readonly Button[];
 }
 
 const BUTTONS: readonly Button[] = [
-  ['Suggest Now', 'parrotlet.ask'],
+  ['Trigger Suggestion', 'parrotlet.ask'],
   ['Show Log', 'parrotlet.showLog'],
-  ['All Actions', 'parrotlet.menu'],
+  ['Show All Actions…', 'parrotlet.menu'],
 ];
+
+const ENDINGS: Readonly<Record<string, string>> = {
+  shown: 'A suggestion was shown.',
+  'typed through': 'The suggestion continued as you typed.',
+  confidence: 'The model was not confident enough in its suggestion.',
+  rules: 'The suggestion was discarded because it did not fit the code around it.',
+  cancelled: 'The request was replaced by a newer one.',
+  failed: 'The request failed. See the log for details.',
+};
+const NOTHING = 'The model had nothing to suggest.';
 
 /** Shows the page. */
 export async function explain(pages: Pages, facts: Facts): Promise<void> {
   const last = await facts.client?.ask<Explanation>('parrotlet.explain');
-  const health = await facts.client?.ask<Record<string, unknown>>('parrotlet.health');
+  const health = await facts.client?.ask<{ report?: readonly Row[] }>('parrotlet.health');
   const checks = checked(facts);
-  const lead = leadOf(checks, last);
-  const help = checks.flatMap(({ holds, help: button }) => (holds || !button ? [] : [button]));
+  const lead = checks.find(({ holds }) => !holds)?.text
+    ?? (last === undefined ? 'No suggestion has been requested yet.' : summaryOf(last));
+  const help = checks.flatMap(({ holds, help: buttons }) => (holds ? [] : buttons ?? []));
   const list = checks.map(({ holds, text }) => (
     `<li><span class="mark ${holds ? 'good">✓' : 'bad">✗'}</span>${escaped(text)}</li>`
   ));
@@ -58,105 +74,92 @@ export async function explain(pages: Pages, facts: Facts): Promise<void> {
     '<h1>Why is nothing shown?</h1>',
     `<p class="lead">${escaped(lead)}</p>`,
     `<h2>In the editor</h2><ul>${list.join('')}</ul>`,
-    ...(last ? [`<h2>The last request</h2>${table(rowsOf(last))}`] : []),
-    ...(health ? [`<h2>The server</h2>${table(healthRows(health, facts.found))}`] : []),
+    ...(last ? [`<h2>Last request</h2>${table(rowsOf(last))}`] : []),
+    ...(health ? [`<h2>Server</h2>${table(serverRows(health.report ?? [], facts.found))}`] : []),
   ];
   pages.show('explain', 'Why Is Nothing Shown?', body.join('\n'), [...help, ...BUTTONS]);
 }
 
 /** Returns a sentence on how a request ended. */
-export function sentence(last: Explanation): string {
-  const percent = Math.round(100 * last.confidence);
-  switch (last.stage) {
-    case 'shown':
-    case 'typed through':
-      return 'The last request ended with a suggestion.';
-    case 'confidence':
-      return `The model was not sure enough of what it would suggest (${percent} %).`
-        + ' Make suggestions more eager to see more.';
-    case 'rules':
-      return `A rule took the suggestion back: ${last.reason ?? last.rules.join(', ')}.`;
-    case 'cancelled':
-      return 'The last request was overtaken by the next key.';
-    case 'failed':
-      return `The last request failed: ${last.reason ?? 'see the log'}.`;
-    default:
-      return `The model had nothing to suggest (${last.reason ?? last.stage}).`;
-  }
+export function summaryOf({ summary, stage }: Explanation): string {
+  return summary ?? ENDINGS[stage] ?? NOTHING;
 }
 
-function leadOf(checks: readonly Check[], last: Explanation | undefined): string {
-  const failed = checks.find(({ holds }) => !holds);
-  if (failed !== undefined) {
-    return `${failed.text[0]?.toUpperCase() ?? ''}${failed.text.slice(1)}.`;
-  }
-  return last === undefined ? 'Nothing has been asked of the server yet.' : sentence(last);
-}
-
-function checked({ power, status, client }: Facts): Check[] {
+function checked(facts: Facts): Check[] {
   const document = currentEditor()?.document;
-  const server: Check = {
-    holds: client !== undefined && status.isWell,
-    text: status.isWell
-      ? `the server is ${status.toldOfServer}`
-      : `the server does not work (${status.toldOfServer})`,
-    help: ['Restart Server', 'parrotlet.restartServer'],
-  };
   if (document === undefined) {
-    return [server, { holds: false, text: 'no file is open to suggest in' }];
+    return [ofServer(facts), { holds: false, text: 'No file is open in an editor.' }];
   }
+  const { power } = facts;
   const off = power.whyOff(document);
   const silent = power.whySilent(document);
   const inline = vscode.workspace.getConfiguration('editor', document).get('inlineSuggest.enabled');
+  const hasLanguage = listOf('languages').includes(document.languageId);
   return [
-    server,
+    ofServer(facts),
     {
-      holds: listOf('languages').includes(document.languageId),
-      text: `the file's language is ${document.languageId}`,
-      help: ['Turn On for This Language', 'parrotlet.toggleLanguage'],
+      holds: hasLanguage,
+      text: `Suggestions are ${hasLanguage ? 'on' : 'off'} for the language`
+        + ` “${document.languageId}”.`,
+      help: [['Turn On for This Language', 'parrotlet.toggleLanguage']],
     },
     {
       holds: off === undefined,
-      text: `Parrotlet is ${off ?? 'on for this file'}`,
-      help: ['Choose What Is On', 'parrotlet.menu'],
+      text: `Parrotlet is ${off ?? 'on for this file'}.`,
+      help: hasLanguage ? [['Turn On…', 'parrotlet.menu']] : [],
     },
     {
       holds: silent === undefined,
-      text: `Parrotlet is ${silent ?? 'suggesting while you type'}`,
+      text: `Parrotlet is ${silent ?? 'showing suggestions while you type'}.`,
       help: power.isSnoozing
-        ? ['End Snooze', 'parrotlet.wake']
-        : ['Suggest While Typing', 'parrotlet.toggleAutomatic'],
+        ? [['Cancel Snooze', 'parrotlet.wake']]
+        : [['Suggest While Typing', 'parrotlet.toggleAutomatic']],
     },
     {
       holds: inline !== false,
-      text: `the editor's own setting editor.inlineSuggest.enabled is ${inline ? 'on' : 'off'}`,
+      text: `The setting editor.inlineSuggest.enabled is ${inline === false ? 'off' : 'on'}.`,
     },
   ];
 }
 
-function rowsOf(last: Explanation): [string, unknown][] {
-  const ms = last.total_ms === null ? undefined : `${Math.round(last.total_ms)} ms`;
+function ofServer({ status, client, missing }: Facts): Check {
+  const install: Button[] = [
+    ...(missing?.canInstall === true
+      ? [['Install Server…', 'parrotlet.installServer'] as const]
+      : []),
+    ['Set Server Path…', 'parrotlet.setServerPath'],
+  ];
+  return {
+    holds: client !== undefined && status.isWell,
+    text: `${status.sentenceOfServer('The server')}.`,
+    help: missing === undefined ? [['Restart Server', 'parrotlet.restartServer']] : install,
+  };
+}
+
+function rowsOf(last: Explanation): Row[] {
   return [
-    ['ended', sentence(last)],
-    ['at', new Date(1000 * last.time).toLocaleTimeString()],
-    ['took', ms],
-    ['how sure', last.confidence > 0 ? `${Math.round(100 * last.confidence)} %` : undefined],
-    ['extent', last.extent],
-    ['rules that shortened it', last.rules.join(', ')],
-    ['tokens read', `${last.prompt_tokens}, of which ${last.reused_tokens} were known`],
-    ['tokens written', last.new_tokens],
+    ['Result', summaryOf(last)],
+    ['Adjustments', last.adjustments?.join(' ')],
+    ['Source', last.attribution],
+    ['Time', new Date(1000 * last.time).toLocaleTimeString()],
+    ['Duration', last.total_ms === null ? undefined : `${Math.round(last.total_ms)} ms`],
+    ['Confidence', percentage(last.confidence)],
+    ['Length', last.extent],
+    ['Prompt', `${last.prompt_tokens} tokens, ${last.reused_tokens} of them from the cache`],
+    ['Generated', `${last.new_tokens} tokens`],
   ];
 }
 
-function healthRows(
-  health: Readonly<Record<string, unknown>>, found: Found | undefined,
-): [string, unknown][] {
-  const facts = Object.entries(health).filter(([name]) => name !== 'reason' && name !== 'state');
+/** Returns a share as "34%"; undefined if nothing is known of it. */
+function percentage(share: number): string | undefined {
+  const percent = Math.round(100 * share);
+  return share > 0 ? percent === 0 ? 'less than 1%' : `${percent}%` : undefined;
+}
+
+function serverRows(report: readonly Row[], found: Found | undefined): Row[] {
   return [
-    ['found in', found?.where],
-    ['command', found && [found.command, ...found.args].join(' ')],
-    ...facts.map(([name, value]): [string, unknown] => [
-      name.replace(/_(mib|ms|s)$/, ' ($1)').replaceAll('_', ' '), value,
-    ]),
+    ['Found in', found?.where],
+    ['Command', found && [found.command, ...found.args].join(' ')],
+    ...report,
   ];
 }

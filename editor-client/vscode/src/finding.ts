@@ -1,20 +1,19 @@
 /**
  * Finds the server: the user's setting, the active virtual environment, the one that this extension
- * installed, the checkout that it was built from, the PATH.
+ * installed, the installation or checkout that it came with, the PATH.
  *
  * Nothing in a workspace that is not trusted is taken: whoever wrote the project would choose what
  * runs here.
  */
 
-import { access, constants, readFile } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, dirname, isAbsolute, join, relative } from 'node:path';
+import { basename, delimiter, dirname, isAbsolute, join, relative } from 'node:path';
 import * as vscode from 'vscode';
+import { BIN, currentEnvironment, IS_WINDOWS, PROGRAM } from './environment';
+import { checkoutOf, type Installation } from './installation';
 import { listOf } from './settings';
 
-const IS_WINDOWS = process.platform === 'win32';
-const PROGRAM = IS_WINDOWS ? 'parrotlet-server.exe' : 'parrotlet-server';
-const BIN = IS_WINDOWS ? 'Scripts' : 'bin';
 const PYTHON_EXTENSION = 'ms-python.python';
 
 /** How to start the server. */
@@ -28,28 +27,8 @@ export interface Found {
 /** Why there is none. */
 export interface Missing {
   readonly reason: string;
-}
-
-/** Where this extension may find what it needs. */
-export interface Installation {
-  /** The checkout that the extension was built from, if that is known. */
-  readonly checkout: string | undefined;
-  /** The virtual environment that this extension makes if it is told to. */
-  readonly environment: string;
-}
-
-/** Reads what the build wrote down. */
-export async function readInstallation(context: vscode.ExtensionContext): Promise<Installation> {
-  const environment = join(context.globalStorageUri.fsPath, 'server');
-  try {
-    const record: unknown = JSON.parse(
-      await readFile(context.asAbsolutePath('installation.json'), 'utf8'),
-    );
-    const { folder } = record as { folder?: unknown };
-    return { checkout: typeof folder === 'string' ? folder : undefined, environment };
-  } catch {
-    return { checkout: undefined, environment };
-  }
+  /** Whether installing it would help. */
+  readonly canInstall: boolean;
 }
 
 /** Looks for the server where it may be, in order. */
@@ -58,22 +37,32 @@ export async function findServer(installation: Installation): Promise<Found | Mi
   if (named.length > 0) {
     return ofSetting(named);
   }
-  const places: [string, string][] = [
-    ...await ofActiveEnvironment(),
-    ['this extension’s own installation', join(installation.environment, BIN)],
-  ];
-  if (installation.checkout !== undefined) {
-    const bin = join(installation.checkout, '.venv', BIN);
-    places.push(['the checkout that this extension was built from', bin]);
-  }
-  places.push(...searchPath().map((folder): [string, string] => ['the PATH', folder]));
-  for (const [where, folder] of places) {
+  for (const [where, folder] of await places(installation)) {
     const command = join(folder, PROGRAM);
     if (mayRun(command) && await isProgram(command)) {
       return { command, args: [], where };
     }
   }
-  return { reason: 'the server is not installed' };
+  return { reason: 'the server is not installed', canInstall: true };
+}
+
+/** Returns the folders in which the server may be, with a name for each, in order. */
+async function places(installation: Installation): Promise<[string, string][]> {
+  const list = await ofActiveEnvironment();
+  const own = await currentEnvironment(installation.storage);
+  if (own !== undefined) {
+    list.push(['the environment that this extension installed', join(own, BIN)]);
+  }
+  const { server } = installation;
+  if (server !== undefined && basename(server) === PROGRAM) {
+    list.push(['the installation that this extension comes from', dirname(server)]);
+  }
+  const checkout = await checkoutOf(installation);
+  if (checkout !== undefined) {
+    list.push(['the checkout that this extension was built from', join(checkout, '.venv', BIN)]);
+  }
+  list.push(...searchPath().map((folder): [string, string] => ['the PATH', folder]));
+  return list;
 }
 
 /** Returns the Python that the user works with, by path; an untrusted folder names none. */
@@ -129,21 +118,21 @@ async function pythonEnvironments(): Promise<PythonEnvironments | undefined> {
   try {
     return (await extension?.activate())?.environments;
   } catch {
-    return undefined; // its own trouble, which it tells itself
+    return undefined; // it reports its own problems
   }
 }
 
 async function ofActiveEnvironment(): Promise<[string, string][]> {
-  const places: [string, string][] = [];
+  const list: [string, string][] = [];
   const python = await activePython();
   if (python !== undefined) {
-    places.push([`the environment of ${python}`, dirname(python)]);
+    list.push([`the environment of ${python}`, dirname(python)]);
   }
   const active = process.env['VIRTUAL_ENV'];
   if (active) {
-    places.push([`the active environment ${active}`, join(active, BIN)]);
+    list.push([`the active environment ${active}`, join(active, BIN)]);
   }
-  return places;
+  return list;
 }
 
 async function ofSetting([first = '', ...args]: string[]): Promise<Found | Missing> {
@@ -157,8 +146,9 @@ async function ofSetting([first = '', ...args]: string[]): Promise<Found | Missi
     }
   }
   return {
-    reason: `'${first}', which the setting parrotlet.client.server names, cannot be run;`
-      + ' correct the setting or empty it',
+    reason: `'${first}' in the setting parrotlet.client.server is not a program that can be run;`
+      + ' correct the setting, or clear it to let Parrotlet find the server',
+    canInstall: false,
   };
 }
 

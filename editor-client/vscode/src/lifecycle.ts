@@ -5,11 +5,13 @@
 
 import * as vscode from 'vscode';
 import { Client, type Surroundings } from './client';
-import { findServer, type Found, type Installation } from './finding';
+import { findServer, type Found, type Missing } from './finding';
+import type { Installation } from './installation';
 import { listOf } from './settings';
 
 const MOST_DEATHS = 3; // within so many milliseconds; after them it is left alone
 const DEATHS_MS = 180_000;
+const SETTING = '@id:parrotlet.client.server';
 const RETRY_MS = 1000; // from the second on, once more for each
 
 /** Owns the server. */
@@ -21,8 +23,8 @@ export class Lifecycle {
   private isClosed = false;
   /** Whether it has been asked for yet. */
   isWanted = false;
-  /** Whether it was looked for and is nowhere. */
-  isMissed = false;
+  /** Why there is none, if it was looked for and is nowhere. */
+  missing: Missing | undefined;
   /** The command of the settings that the last server was looked for by. */
   private named: string[] = [];
   /** What runs, or is about to. */
@@ -71,7 +73,7 @@ export class Lifecycle {
 
   private replace(): Promise<void> {
     this.isWanted = true;
-    this.isMissed = false;
+    this.missing = undefined;
     this.next ??= this.now.then(() => {
       this.next = undefined;
       this.now = this.start();
@@ -92,7 +94,7 @@ export class Lifecycle {
     const found = await findServer(this.installation);
     if ('reason' in found) {
       this.found = undefined;
-      this.missed(found.reason);
+      this.miss(found);
       return;
     }
     this.found = found;
@@ -110,10 +112,10 @@ export class Lifecycle {
     } catch (error) {
       this.around.log.main.error(`the server did not start: ${String(error)}`);
       if (isSpawnError(error)) {
-        const reason = `${found.command} cannot be run (${error.code});`
-          + ' name another command in the setting parrotlet.client.server';
+        const reason = `${found.command} could not be started (${error.code});`
+          + ' set another server path';
         this.around.report({ state: 'error', reason });
-        this.complain(`Parrotlet: ${reason}.`);
+        this.complain(`Parrotlet has a problem: ${reason}.`);
       }
     }
   }
@@ -128,15 +130,14 @@ export class Lifecycle {
     this.deaths = [...this.deaths.filter((at) => now - at < DEATHS_MS), now];
     if (this.deaths.length > MOST_DEATHS) {
       const often = `${this.deaths.length} times`;
-      const reason = `the server ${how}, ${often}; restart it when that is mended`;
+      const reason = `the server ${how}, ${often} within 3 minutes; fix the problem, then restart`;
       this.around.report({ state: 'error', reason });
-      this.complain(`Parrotlet: ${reason}.`);
+      this.complain(`Parrotlet has a problem: ${reason}.`);
       return;
     }
-    const reason = `the server ${how} and is started again`;
-    this.around.report({ state: 'starting', reason });
+    this.around.report({ state: 'starting', reason: `the server ${how}` });
     if (this.deaths.length === 1) { // the next ones are in the status bar
-      this.warn(`Parrotlet: ${reason}.`);
+      this.warn(`The Parrotlet server ${how}. It is being restarted.`);
     }
     setTimeout(() => {
       if (this.client === client) { // nobody else has taken care of it
@@ -164,23 +165,24 @@ export class Lifecycle {
     });
   }
 
-  /** Says in one line how to get the server, and offers to do it. */
-  private missed(reason: string): void {
-    this.isMissed = true;
-    const folder = this.installation.checkout ?? 'FOLDER-OF-PARROTLET';
-    const line = `python3 -m pip install ${folder}`;
+  /** Says in one sentence that there is no server, and offers to get it. */
+  private miss(missing: Missing): void {
+    this.missing = missing;
+    const { reason, canInstall } = missing;
     this.around.log.main.error(reason);
-    this.around.report({ state: 'error', reason: `${reason}; install it with: ${line}` });
-    const buttons = ['Install It', 'Name Its Command'];
-    void vscode.window.showErrorMessage(
-      `Parrotlet: ${reason}; install it with: ${line}`, ...buttons,
-    ).then((chosen) => {
-      if (chosen === buttons[0]) {
-        void vscode.commands.executeCommand('parrotlet.installServer');
-      } else if (chosen !== undefined) {
-        void vscode.commands.executeCommand(
-          'workbench.action.openSettings', 'parrotlet.client.server',
-        );
+    this.around.report({ state: 'error', reason });
+    const commands: Record<string, readonly string[]> = {
+      ...(canInstall && { 'Install Server…': ['parrotlet.installServer'] }),
+      'Set Server Path…': ['parrotlet.setServerPath'],
+      ...(!canInstall && { 'Open Settings': ['workbench.action.openSettings', SETTING] }),
+    };
+    const sentence = canInstall
+      ? 'Parrotlet needs its server, which is not installed on this machine.'
+      : `Parrotlet has a problem: ${reason}.`;
+    void vscode.window.showErrorMessage(sentence, ...Object.keys(commands)).then((chosen) => {
+      const [command, ...args] = commands[chosen ?? ''] ?? [];
+      if (command !== undefined) {
+        void vscode.commands.executeCommand(command, ...args);
       }
     });
   }

@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { currentEditor } from './editors';
+import type { Missing } from './finding';
 import { modelNow } from './models';
 import { isTrue, listOf, textOf } from './settings';
 import type { Status } from './status';
@@ -12,9 +13,11 @@ interface Entry extends vscode.QuickPickItem {
 }
 
 /** Shows the menu and does what is chosen. */
-export async function showMenu(status: Status, power: Switch): Promise<void> {
-  const chosen = await vscode.window.showQuickPick(entries(power), {
-    title: `Parrotlet is ${status.told}`,
+export async function showMenu(
+  status: Status, power: Switch, missing: Missing | undefined,
+): Promise<void> {
+  const chosen = await vscode.window.showQuickPick([...remedies(missing), ...entries(power)], {
+    title: status.sentence,
     matchOnDescription: true,
   });
   if (chosen?.command !== undefined) {
@@ -22,22 +25,31 @@ export async function showMenu(status: Status, power: Switch): Promise<void> {
   }
 }
 
+/** What helps where there is no server. */
+function remedies(missing: Missing | undefined): Entry[] {
+  return missing === undefined ? [] : [
+    ...(missing.canInstall ? [entry('cloud-download', 'Install server…', 'installServer')] : []),
+    entry('search', 'Set server path…', 'setServerPath'),
+    separator('Suggestions'),
+  ];
+}
+
 function entries(power: Switch): Entry[] {
   return [
     entry('question', 'Why is nothing shown?', 'whyNothing'),
-    entry('sparkle', 'Suggest now', 'ask', 'Alt+\\'),
+    entry('sparkle', 'Trigger suggestion', 'ask', 'Alt+\\'),
     ...switches(power),
-    separator('Suggestions'),
-    entry('list-tree', 'How far they go…', 'chooseExtent', textOf('suggestion.extent')),
-    entry('dashboard', 'How eager they are…', 'chooseEagerness', textOf('suggestion.eagerness')),
-    entry('graph', 'Statistics', 'showStatistics'),
+    separator('Length and eagerness'),
+    entry('list-tree', 'Suggestion length…', 'chooseExtent', textOf('suggestion.extent')),
+    entry('dashboard', 'Suggestion eagerness…', 'chooseEagerness', textOf('suggestion.eagerness')),
+    entry('graph', 'Show statistics', 'showStatistics'),
     separator('Model and server'),
     entry('arrow-swap', 'Switch model…', 'chooseModel', modelNow()),
     entry('debug-restart', 'Restart server', 'restartServer'),
     entry('output', 'Show log', 'showLog'),
     entry('list-flat', 'Show protocol trace', 'showTrace'),
-    entry('gear', 'Settings', 'openSettings'),
-    entry('book', 'Walkthrough', 'openWalkthrough'),
+    entry('gear', 'Open settings', 'openSettings'),
+    entry('book', 'Open walkthrough', 'openWalkthrough'),
   ];
 }
 
@@ -46,12 +58,12 @@ function switches(power: Switch): Entry[] {
   const off = power.whyOff(document);
   const turn = isTrue('enabled', document) ? 'Turn off' : 'Turn on';
   const list = [
-    separator(off === undefined ? 'On here' : `Now ${off}`),
+    separator(off === undefined ? 'Turn off or snooze' : `Suggestions are ${off}`),
     power.isSnoozing
-      ? entry('bell', 'End snooze', 'wake')
+      ? entry('bell', 'Cancel snooze', 'wake')
       : entry('bell-slash', 'Snooze…', 'snooze'),
     isTrue('automatic', document)
-      ? entry('eye-closed', 'Suggest only when asked', 'toggleAutomatic')
+      ? entry('eye-closed', 'Suggest only on request', 'toggleAutomatic')
       : entry('eye', 'Suggest while typing', 'toggleAutomatic'),
     entry('circle-slash', `${turn} everywhere`, 'toggle'),
   ];
@@ -62,7 +74,7 @@ function switches(power: Switch): Entry[] {
     const language = document.languageId;
     const hasLanguage = listOf('languages').includes(language);
     const ofLanguage = `Turn ${hasLanguage ? 'off' : 'on'} for the language ${language}`;
-    const ofFile = `Turn ${off?.startsWith('off for the files') ? 'on' : 'off'} for this file`;
+    const ofFile = `Turn ${off?.startsWith('off for files') ? 'on' : 'off'} for this file`;
     list.push(entry('symbol-misc', ofLanguage, 'toggleLanguage'));
     list.push(entry('file', ofFile, 'toggleFile'));
   }

@@ -1,5 +1,5 @@
 /**
- * Switches the model: the bundled one, a folder, one of the Hugging Face Hub, a server elsewhere.
+ * Switches the model: the bundled one, a folder, one of the Hugging Face Hub, a remote server.
  *
  * It only writes settings. The server takes them while it runs, and shows how loading or fetching
  * goes as progress.
@@ -14,24 +14,26 @@ const HUB_ID = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
 type Settings = Record<string, string>;
 
 interface Choice extends vscode.QuickPickItem {
-  /** Returns the settings that make it so, undefined if the user thinks better of it. */
+  /** Returns the settings that make it so, undefined if the user cancels. */
   readonly settings: () => Promise<Settings | undefined>;
 }
 
 /** Asks for a model and switches to it. */
 export async function chooseModel(): Promise<void> {
-  const chosen = await vscode.window.showQuickPick(choices(), { title: 'Parrotlet: model' });
+  const chosen = await vscode.window.showQuickPick(choices(), {
+    title: 'Switch Model', matchOnDetail: true,
+  });
   const settings = await chosen?.settings();
   for (const [name, value] of Object.entries(settings ?? {})) {
     await change(name, value);
   }
 }
 
-/** Returns what writes suggestions now, in a few words. */
+/** Returns what generates suggestions now, in a few words, as behind "Model:". */
 export function modelNow(): string {
   const url = textOf('remote.url');
   const model = textOf('model');
-  return url ? `the server at ${url}` : model ? `the model ${model}` : 'the bundled model';
+  return url ? `remote server ${url}` : model || 'bundled';
 }
 
 function choices(): Choice[] {
@@ -41,25 +43,25 @@ function choices(): Choice[] {
   return [
     {
       label: mark('Bundled', !url && !model),
-      description: 'small, offline, trained by this project',
+      detail: 'Small, works offline',
       settings: () => Promise.resolve({ 'remote.url': '', model: '' }),
     },
     {
       label: mark('Folder…', !url && model !== '' && !isHub),
       description: isHub ? '' : model,
-      detail: 'a model that you have trained or fetched',
+      detail: 'A model that you have trained or downloaded',
       settings: askFolder,
     },
     {
       label: mark('Hugging Face Hub…', !url && isHub),
       description: isHub ? model : '',
-      detail: 'fetched once, then used offline',
+      detail: 'Downloaded once, then used offline',
       settings: askHub,
     },
     {
-      label: mark('Server elsewhere…', url !== ''),
+      label: mark('Remote server…', url !== ''),
       description: url,
-      detail: 'anything with /v1/completions; the text around your cursor is sent to it',
+      detail: 'Any server with /v1/completions. The text around the cursor is sent to it.',
       settings: askRemote,
     },
   ];
@@ -71,7 +73,7 @@ function mark(label: string, isChosen: boolean): string {
 
 async function askFolder(): Promise<Settings | undefined> {
   const folders = await vscode.window.showOpenDialog({
-    title: 'Parrotlet: a folder with a model',
+    title: 'Select a Model Folder',
     openLabel: 'Use This Model',
     canSelectFiles: false,
     canSelectFolders: true,
@@ -82,30 +84,34 @@ async function askFolder(): Promise<Settings | undefined> {
 
 async function askHub(): Promise<Settings | undefined> {
   const name = await vscode.window.showInputBox({
-    title: 'Parrotlet: a model on the Hugging Face Hub',
-    prompt: 'owner/name, or owner/name@revision',
+    title: 'Use a Model from the Hugging Face Hub',
+    prompt: 'Name of the model, as owner/name or owner/name@revision',
     value: textOf('model'),
     ignoreFocusOut: true,
-    validateInput: (text) => (HUB_ID.test(text.trim()) ? undefined : 'as in owner/name'),
+    validateInput: (text) => (
+      HUB_ID.test(text.trim()) ? undefined : 'Enter a name such as owner/name'
+    ),
   });
   return name === undefined ? undefined : { 'remote.url': '', model: name.trim() };
 }
 
 async function askRemote(): Promise<Settings | undefined> {
   const url = await vscode.window.showInputBox({
-    title: 'Parrotlet: a server elsewhere (1 of 2)',
-    prompt: 'Its address. The text around your cursor is sent there.',
+    title: 'Use a Remote Server (1/2)',
+    prompt: 'URL of the server. The text around the cursor is sent to it.',
     value: textOf('remote.url'),
     placeHolder: 'http://localhost:8000',
     ignoreFocusOut: true,
-    validateInput: (text) => (isAddress(text) ? undefined : 'as in http://localhost:8000'),
+    validateInput: (text) => (
+      isAddress(text) ? undefined : 'Enter a URL that starts with http:// or https://'
+    ),
   });
   if (url === undefined) {
     return undefined;
   }
   const model = await vscode.window.showInputBox({
-    title: 'Parrotlet: a server elsewhere (2 of 2)',
-    prompt: 'The model’s name at that server; empty if it has only one.',
+    title: 'Use a Remote Server (2/2)',
+    prompt: 'Name of the model on that server. Leave empty if it serves only one.',
     value: textOf('remote.model'),
     ignoreFocusOut: true,
   });

@@ -9,7 +9,7 @@ const STYLE = `
   h2 { font-size: 1.1em; font-weight: 600; margin: 1.6em 0 0.4em; }
   p.lead { font-size: 1.1em; margin: 0.2em 0 0.8em; }
   table { border-collapse: collapse; }
-  td { padding: 0.15em 1.6em 0.15em 0; vertical-align: top; }
+  td { padding: 0.15em 1.6em 0.15em 0; vertical-align: top; overflow-wrap: anywhere; }
   td:first-child { color: var(--vscode-descriptionForeground); white-space: nowrap; }
   ul { list-style: none; padding: 0; margin: 0; }
   li { margin: 0.25em 0; padding-left: 1.6em; text-indent: -1.6em; }
@@ -17,10 +17,12 @@ const STYLE = `
   .good { color: var(--vscode-testing-iconPassed); }
   .bad { color: var(--vscode-editorWarning-foreground); }
   a.button { display: inline-block; margin: 0.3em 0.6em 0.3em 0; padding: 0.3em 0.9em;
-    border-radius: 2px; text-decoration: none;
-    color: var(--vscode-button-secondaryForeground);
-    background: var(--vscode-button-secondaryBackground); }
-  a.button:hover { background: var(--vscode-button-secondaryHoverBackground); }
+    border: 1px solid var(--vscode-button-border, var(--vscode-contrastBorder, transparent));
+    border-radius: 4px; text-decoration: none;
+    color: var(--vscode-button-foreground);
+    background: var(--vscode-button-background); }
+  a.button:hover { background: var(--vscode-button-hoverBackground); }
+  a.button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
 `;
 
 /** A button of a page: what it says, and one of the extension's commands. */
@@ -66,8 +68,11 @@ export function escaped(text: string): string {
     .replaceAll('"', '&quot;');
 }
 
+/** A line of a table. Without a value it is left out. */
+export type Row = readonly [name: string, value: unknown];
+
 /** Returns names and values as a table. */
-export function table(rows: readonly (readonly [string, unknown])[]): string {
+export function table(rows: readonly Row[]): string {
   const cells = rows
     .filter(([, value]) => value !== undefined && value !== null && value !== '')
     .map(([name, value]) => `<tr><td>${escaped(name)}</td><td>${escaped(String(value))}</td></tr>`);
@@ -77,7 +82,7 @@ export function table(rows: readonly (readonly [string, unknown])[]): string {
 function whole(title: string, body: string, buttons: readonly Button[]): string {
   const nonce = randomBytes(16).toString('hex');
   const links = buttons.map(([label, command]) => (
-    `<a class="button" href="command:${command}">${escaped(label)}</a>`
+    `<a class="button" role="button" href="command:${command}">${escaped(label)}</a>`
   ));
   return `<!DOCTYPE html>
 <html lang="en">

@@ -2,8 +2,8 @@
 
 import * as vscode from 'vscode';
 import { currentEditor, followEditors } from './editors';
-import { sentence, type Explanation } from './explain';
-import { readInstallation, type Installation } from './finding';
+import { summaryOf, type Explanation } from './explain';
+import { readInstallation, type Installation } from './installation';
 import { Lifecycle } from './lifecycle';
 import { Log } from './log';
 import { modelNow } from './models';
@@ -39,13 +39,12 @@ export async function makeParts(context: vscode.ExtensionContext): Promise<Parts
     () => void hint(lifecycle),
   );
   const lifecycle: Lifecycle = new Lifecycle({
-    manifest: context.extension.packageJSON,
     log,
     folder: context.globalStorageUri.fsPath,
     suggestions,
     report: (now) => {
       const version = lifecycle.running?.version;
-      status.details = version && `Version ${version}, ${modelNow()}`;
+      status.details = version && `Version ${version}, model: ${modelNow()}`;
       status.report(now);
     },
   }, installation);
@@ -53,10 +52,10 @@ export async function makeParts(context: vscode.ExtensionContext): Promise<Parts
   return { log, installation, power, status, pages, suggestions, lifecycle };
 }
 
-/** Says why the last request, which the user made, brought nothing. */
+/** Says why the last request, which the user made, gave nothing. */
 export async function hint(lifecycle: Lifecycle): Promise<void> {
   const last = await lifecycle.running?.ask<Explanation>('parrotlet.explain');
-  const reason = last === undefined ? 'The server is not ready.' : sentence(last);
+  const reason = last === undefined ? 'The server is not ready.' : summaryOf(last);
   vscode.window.setStatusBarMessage(`Parrotlet: ${reason}`, HINT_MS);
 }
 

@@ -8,10 +8,11 @@ export interface StatusOfServer {
   readonly reason: string | null;
 }
 
-type State = StatusOfServer['state'] | 'waiting';
+type State = StatusOfServer['state'] | 'waiting' | 'installing';
 
 const ICONS: Record<State, string> = {
   waiting: '$(circle-outline)',
+  installing: '$(sync~spin)',
   starting: '$(sync~spin)',
   ready: '$(pass)',
   busy: '$(loading~spin)',
@@ -19,7 +20,16 @@ const ICONS: Record<State, string> = {
   off: '$(circle-slash)',
   error: '$(warning)',
 };
-const WAITING = 'waiting for the first file to suggest in';
+const WORDS: Record<State, string> = {
+  waiting: 'waiting for a file in a supported language',
+  installing: 'installing its server',
+  starting: 'starting',
+  ready: 'ready',
+  busy: 'working on a suggestion',
+  idle: 'ready',
+  off: 'off',
+  error: 'not working',
+};
 const BUSY_MS = 300; // what is busy for less is not worth a flicker
 
 /** Shows the state. */
@@ -28,6 +38,7 @@ export class Status implements vscode.Disposable {
     'parrotlet.status', vscode.StatusBarAlignment.Right, 100,
   );
   private server: { state: State; reason: string | null } = { state: 'waiting', reason: null };
+  private phase: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   /** What runs, for those who want to know more. */
   details: string | undefined;
@@ -42,16 +53,19 @@ export class Status implements vscode.Disposable {
     this.item.show();
   }
 
-  /** What Parrotlet is doing, as "ready" or "off for this workspace". */
-  get told(): string {
-    return this.off ?? this.toldOfServer;
+  /** What Parrotlet is doing, as "Parrotlet is ready", without a full stop. */
+  get sentence(): string {
+    const { off } = this;
+    return off === undefined ? this.sentenceOfServer('Parrotlet') : `Parrotlet is ${off}`;
   }
 
-  /** What the server is doing, wherever it is wanted. */
-  get toldOfServer(): string {
-    const { state, reason } = this.server;
-    const word = state === 'waiting' ? WAITING : state;
-    return word + (reason ? `: ${reason}` : '');
+  /** What the server is doing, wherever it is wanted, as "The server is ready". */
+  sentenceOfServer(subject: string): string {
+    const { state, reason } = this.now;
+    if (state === 'error') {
+      return `${subject} has a problem${reason ? `: ${reason}` : ''}`;
+    }
+    return `${subject} is ${WORDS[state]}${reason ? `: ${reason}` : ''}`;
   }
 
   /** Whether the server works, or will soon. */
@@ -73,21 +87,27 @@ export class Status implements vscode.Disposable {
     }
   }
 
+  /** Shows how an installation goes, as "downloading torch", until it is undefined. */
+  installing(phase: string | undefined): void {
+    this.phase = phase;
+    this.draw();
+  }
+
   /** Shows what holds now. */
   draw(): void {
-    const state = this.off === undefined ? this.server.state : 'off';
-    const { told } = this;
-    this.item.text = `${ICONS[state]} Parrotlet`;
+    const { sentence, off } = this;
+    const state = off === undefined ? this.now.state : 'off';
+    this.item.text = `${ICONS[state]} Parrotlet${state === 'installing' ? ': Installing…' : ''}`;
     this.item.backgroundColor = state === 'error'
       ? new vscode.ThemeColor('statusBarItem.warningBackground')
       : undefined;
-    this.item.accessibilityInformation = { label: `Parrotlet, ${told}`, role: 'button' };
+    this.item.accessibilityInformation = { label: sentence, role: 'button' };
     const tooltip = new vscode.MarkdownString(undefined, true);
-    tooltip.appendMarkdown('**Parrotlet** ').appendText(told);
-    if (this.details !== undefined) {
+    tooltip.appendText(sentence);
+    if (this.details !== undefined && state !== 'error') {
       tooltip.appendMarkdown('\n\n').appendText(this.details);
     }
-    tooltip.appendMarkdown('\n\nClick for all actions.');
+    tooltip.appendMarkdown('\n\nClick to show all actions');
     this.item.tooltip = tooltip;
   }
 
@@ -96,8 +116,13 @@ export class Status implements vscode.Disposable {
     this.item.dispose();
   }
 
-  /** Why nothing is suggested in the active editor; that the server is in error matters more. */
+  /** What the server does, or what is done to get it. */
+  private get now(): { state: State; reason: string | null } {
+    return this.phase === undefined ? this.server : { state: 'installing', reason: this.phase };
+  }
+
+  /** Why nothing is suggested in the active editor; that there is no server matters more. */
   private get off(): string | undefined {
-    return this.server.state === 'error' ? undefined : this.whyOff();
+    return ['error', 'installing'].includes(this.now.state) ? undefined : this.whyOff();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What is done with suggestions: asked for, taken whole, by word or by line, gone through,
+ * What is done with suggestions: requested, accepted whole, by word or by line, cycled through,
  * dismissed; and what the server is told of it.
  *
  * VS Code shows and inserts them; it tells an extension only that one was taken whole, by running
@@ -252,7 +252,7 @@ function itemsOf(answer: Answer): vscode.InlineCompletionItem[] {
 
 /** Returns a suggestion that tells when it is taken. */
 function followed(item: vscode.InlineCompletionItem): vscode.InlineCompletionItem {
-  const command = { title: 'Taken', command: ACCEPTED_COMMAND, arguments: [item.command] };
+  const command = { title: 'Accepted', command: ACCEPTED_COMMAND, arguments: [item.command] };
   const copy = new vscode.InlineCompletionItem(item.insertText, item.range, command);
   if (item.filterText !== undefined) {
     copy.filterText = item.filterText;

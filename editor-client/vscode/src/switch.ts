@@ -8,7 +8,9 @@
 import { isAbsolute, sep } from 'node:path';
 import * as vscode from 'vscode';
 import { currentEditor } from './editors';
-import { everyOwn, isTrue, listOf, SECTION } from './settings';
+import {
+  excludedByUser, excludedFiles, isTrue, listOf, SECTION, update as updateSetting,
+} from './settings';
 
 const SNOOZED_UNTIL = 'snoozedUntil';
 const MINUTE_MS = 60_000;
@@ -43,21 +45,21 @@ export class Switch implements vscode.Disposable {
       return `off for the language ${language}`;
     }
     const glob = globOf(document);
-    return glob === undefined ? undefined : `off for the files ${glob}`;
+    return glob === undefined ? undefined : `off for files that match ${glob}`;
   }
 
-  /** Returns why nothing is suggested unasked, undefined if something is. */
+  /** Returns why nothing is suggested automatically, undefined if something is. */
   whySilent(document: vscode.TextDocument): string | undefined {
     if (this.isSnoozing) {
       return this.untilWhen;
     }
-    return isTrue('automatic', document) ? undefined : 'suggesting only when asked';
+    return isTrue('automatic', document) ? undefined : 'showing suggestions only on request';
   }
 
-  /** The end of the snooze that is on, as "snoozing until …". */
+  /** The end of the snooze that is on, as "snoozed until …". */
   get untilWhen(): string {
     const time = new Date(this.until).toLocaleTimeString([], { timeStyle: 'short' });
-    return `snoozing until ${time}`;
+    return `snoozed until ${time}`;
   }
 
   /** Whether a snooze is on. */
@@ -69,7 +71,8 @@ export class Switch implements vscode.Disposable {
   async snooze(): Promise<void> {
     const items = MINUTES.map((minutes) => ({ label: told(minutes), minutes }));
     const chosen = await vscode.window.showQuickPick(items, {
-      title: 'Parrotlet: suggest nothing unasked for',
+      title: 'Snooze Suggestions',
+      placeHolder: 'Pause automatic suggestions for…',
     });
     if (chosen !== undefined) {
       await this.sleepUntil(Date.now() + chosen.minutes * MINUTE_MS);
@@ -119,7 +122,7 @@ export async function toggleWorkspace(): Promise<void> {
   await update('enabled', !isOn, vscode.ConfigurationTarget.Workspace);
 }
 
-/** Turns unasked suggestions on or off. */
+/** Turns automatic suggestions on or off. */
 export async function toggleAutomatic(): Promise<void> {
   await update('automatic', !isTrue('automatic'), vscode.ConfigurationTarget.Global);
 }
@@ -143,19 +146,18 @@ export async function toggleFile(): Promise<void> {
   const path = escaped(document.uri.fsPath.replaceAll(sep, '/'));
   if (glob !== undefined && glob !== path) {
     void vscode.window.showInformationMessage(
-      `Parrotlet is off for this file by the glob ${glob}; change it in the settings.`,
+      `Suggestions are off for this file because it matches ${glob}. Change the setting`
+      + ' parrotlet.client.excludedFiles to turn them on.',
     );
     return;
   }
-  const settings = vscode.workspace.getConfiguration(SECTION);
-  const mine = settings.inspect<string[]>('client.excluded_files');
-  const globs = toggled(mine?.globalValue ?? [], path);
+  const globs = toggled(excludedByUser(), path);
   const value = globs.length > 0 ? globs : undefined;
-  await update('excluded_files', value, vscode.ConfigurationTarget.Global);
+  await update('excludedFiles', value, vscode.ConfigurationTarget.Global);
 }
 
-function update(name: string, value: unknown, target: vscode.ConfigurationTarget): Thenable<void> {
-  return vscode.workspace.getConfiguration(SECTION).update(`client.${name}`, value, target);
+function update(name: string, value: unknown, target: vscode.ConfigurationTarget): Promise<void> {
+  return updateSetting(`client.${name}`, value, target);
 }
 
 function toggled(list: readonly string[], item: string): string[] {
@@ -164,7 +166,7 @@ function toggled(list: readonly string[], item: string): string[] {
 
 /** Returns the glob that excludes a document, if one does. */
 function globOf(document: vscode.TextDocument): string | undefined {
-  return everyOwn('excluded_files', document).find((glob) => {
+  return excludedFiles(document).find((glob) => {
     const isWhole = isAbsolute(glob) || glob.startsWith('**');
     const pattern = isWhole ? glob : `**/${glob}`;
     return vscode.languages.match({ pattern }, document) > 0;

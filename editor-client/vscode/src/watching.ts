@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { isWritten } from './editors';
 import { watchPython } from './finding';
 import type { Parts } from './parts';
-import { listOf, SECTION, serverSettings } from './settings';
+import { formerNames, listOf, SECTION, serverSettings } from './settings';
 
 const NAMES_PYTHON = 'python.defaultInterpreterPath';
 // VS Code may read a settings file while it is being written, and then again.
@@ -21,7 +21,7 @@ export async function watch(context: vscode.ExtensionContext, parts: Parts): Pro
   const draw = (): void => {
     status.draw();
   };
-  const settings = new Settings(parts, context.extension.packageJSON);
+  const settings = new Settings(parts);
   context.subscriptions.push(
     settings,
     vscode.workspace.onDidOpenTextDocument(() => {
@@ -41,6 +41,9 @@ export async function watch(context: vscode.ExtensionContext, parts: Parts): Pro
     power.onDidChange(draw),
   );
   tellLanguages();
+  for (const [former, name] of formerNames()) {
+    parts.log.main.warn(`the setting ${former} is now called ${name}; its value still applies`);
+  }
   startIfNeeded(parts);
   context.subscriptions.push(await watchPython(lookAgain));
 }
@@ -52,7 +55,7 @@ function startIfNeeded({ lifecycle, power }: Parts): void {
   ));
   if (isNeeded && !lifecycle.isWanted) {
     void lifecycle.restart();
-  } else if (isNeeded && lifecycle.isMissed) {
+  } else if (isNeeded && lifecycle.missing !== undefined) {
     void lifecycle.lookAgain(); // it may have been installed since
   }
 }
@@ -62,7 +65,7 @@ class Settings implements vscode.Disposable {
   private timer: NodeJS.Timeout | undefined;
   private told: string;
 
-  constructor(private readonly parts: Parts, private readonly manifest: unknown) {
+  constructor(private readonly parts: Parts) {
     this.told = this.ofServer;
   }
 
@@ -92,7 +95,7 @@ class Settings implements vscode.Disposable {
   }
 
   private get ofServer(): string {
-    return JSON.stringify(serverSettings(this.manifest));
+    return JSON.stringify(serverSettings());
   }
 }
 

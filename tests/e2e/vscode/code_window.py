@@ -115,7 +115,7 @@ class Window:
         before = self.server_pid
         self.set("parrotlet.client.server", command)
         until(lambda: self.server_pid not in {None, before}, "another server")
-        self.is_status("Parrotlet, ready", "Parrotlet, idle")
+        self.is_ready()
 
     def open(self, text, name):
         """Writes a file and opens it; the cursor is where ``|`` stands in it, or at its end."""
@@ -161,7 +161,7 @@ class Window:
             until(lambda: self.server_pid not in {None, server}, "another server")
         if changed:
             self.page.wait_for_timeout(SETTLED_MS)
-        self.is_status("Parrotlet, ready", "Parrotlet, idle")
+        self.is_ready()
         self.sees_no_ghost()
 
     def type(self, text):
@@ -268,6 +268,10 @@ class Window:
     def is_status(self, *told):
         """Waits until the status bar tells one of these."""
         until(lambda: self.status in told, lambda: f"{told} in the status bar, not {self.status}")
+
+    def is_ready(self):
+        """Waits until the server is ready, with nothing in work."""
+        self.is_status("Parrotlet is ready")
 
     @property
     def log(self):

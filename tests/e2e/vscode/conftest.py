@@ -1,5 +1,6 @@
 """One VS Code for all tests, with the real server and a scripted model; a fresh file for each."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.extend(str(Path(__file__).parents[depth]) for depth in (0, 1))
 
-from code_server import EXTENSION, CodeServer, browser_path, needed, until
+from code_server import EXTENSION, CodeServer, browser_path, needed
 from code_window import Window
 from scripted import ScriptedModel
 
@@ -49,18 +50,20 @@ def scripted():
         yield model
 
 
-def told_as_settings(nested, prefix="parrotlet"):
-    """Settings with dots in their names, as VS Code has them."""
+def as_settings(nested, prefix=""):
+    """The server's settings under the names that they have in VS Code."""
+    names = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))["settingNames"]
+    ids = {name: f"parrotlet.{one}" for one, name in names.items()}
     flat = {}
     for name, value in nested.items():
-        inner = f"{prefix}.{name}"
-        flat |= told_as_settings(value, inner) if isinstance(value, dict) else {inner: value}
+        inner = f"{prefix}{name}"
+        flat |= as_settings(value, f"{inner}.") if isinstance(value, dict) else {ids[inner]: value}
     return flat
 
 
 @pytest.fixture(scope="session")
 def base_settings(scripted):
-    return told_as_settings(scripted.settings)
+    return as_settings(scripted.settings)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +81,7 @@ def shared_window(code_server, browser, tmp_path_factory):
     page = browser.new_page(viewport=SIZE)
     window = Window(code_server, page, folder)
     window.open("x = 1\n", "first.py")
-    until(lambda: window.status == "Parrotlet, ready", lambda: f"ready, not {window.status}")
+    window.is_ready()
     return window
 
 

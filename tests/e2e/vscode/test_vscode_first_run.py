@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from code_server import until
-from test_vscode_server import IDLE, SERVER
+from test_vscode_server import SERVER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -63,7 +63,7 @@ def test_two_actions_after_make_demo(open_fresh, package, tmp_path):
     assert window.server_pid is None  # nothing is started where no Python is
     window.page.locator(".explorer-folders-view .monaco-list-row", has_text="new.py").dblclick()
     window.waits_for_focus("new.py")
-    window.is_status(*IDLE)
+    window.is_ready()
     ghost = next(filter(None, (type_and_look(window, line) for line in LINES)), None)
     assert ghost, window.told
     before = window.text
@@ -90,7 +90,7 @@ def test_a_missing_server_is_offered_and_installed(open_fresh, package, tmp_path
     window = open_fresh(alone, folder, env=env)
     window.open("", "new.py")
     notice = window.says("the server is not installed; install it with: python3 -m pip install")
-    assert window.status.startswith("Parrotlet, error: the server is not installed")
+    assert window.status.startswith("Parrotlet has a problem: the server is not installed")
 
     door(places[0] / "parrotlet-server")
     found(window, "the PATH", places[0])
@@ -100,7 +100,7 @@ def test_a_missing_server_is_offered_and_installed(open_fresh, package, tmp_path
     notice = window.says("the server is not installed")
     notice.get_by_role("button", name="Install It").click()
     window.chooses_folder(source, "Install From Here")
-    window.is_status(*IDLE)
+    window.is_ready()
     assert "this extension’s own installation" in window.log
 
     door(places[1] / "bin" / "parrotlet-server")
@@ -119,7 +119,7 @@ def found(window, where, place):
     before = window.server_pid
     window.run("parrotlet.restartServer")
     until(lambda: window.server_pid not in {None, before}, lambda: window.log)
-    window.is_status(*IDLE)
+    window.is_ready()
     assert f"starting {place}" in window.log
     assert f"(found in {where})" in window.log
 
@@ -148,7 +148,7 @@ def test_a_project_that_is_not_trusted_chooses_nothing_that_runs(open_fresh, pac
     env = {"VIRTUAL_ENV": str(project / ".venv"), "PATH": f"{in_project}:/usr/bin:/bin"}
     window = open_fresh(package, project, settings=trust, env=env)
     window.show(project / "new.py", 0)
-    window.is_status(*IDLE)
+    window.is_ready()
     window.type("import numpy as ")
     until(lambda: window.ghost, lambda: window.told)
     health = window.api("return await vscode.commands.executeCommand('parrotlet.health')")

@@ -15,7 +15,6 @@ from server.request import CompletionRequest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-IDLE = ("Parrotlet, idle", "Parrotlet, ready")
 BUNDLED = ROOT / "server" / "model"
 HEAD = '''import os
 import sys
@@ -50,7 +49,7 @@ def settings_of_model(window):
 
 def shows(window, expected, name):
     """Sees to it that this is suggested behind HEAD, on demand."""
-    window.is_status(*IDLE)
+    window.is_ready()
     window.open(HEAD + "|", name)
     window.press("Alt+\\")
     window.sees(expected)
@@ -121,7 +120,7 @@ def test_a_model_that_is_not_there_is_named(window, model):
     window.set("parrotlet.remote.url", "")
     window.set("parrotlet.model", "/nowhere/model")
     window.says("/nowhere/model")
-    until(lambda: window.status.startswith("Parrotlet, error"), lambda: window.status)
+    until(lambda: window.status.startswith("Parrotlet has a problem"), lambda: window.status)
 
 
 def test_whose_text_is_taken_is_told(window, model):

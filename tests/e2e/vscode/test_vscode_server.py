@@ -13,7 +13,6 @@ from scripted import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-IDLE = ("Parrotlet, idle", "Parrotlet, ready")
 SERVER = str(Path(sys.executable).parent / "parrotlet-server")
 
 
@@ -31,7 +30,7 @@ def test_a_server_that_is_killed_comes_back_and_says_so(window, model):
     os.kill(dead, signal.SIGKILL)
     window.says("the server was ended by SIGKILL and is started again")
     until(lambda: window.server_pid not in {None, dead}, "another server")
-    window.is_status(*IDLE)
+    window.is_ready()
     works(window, model, "after.py")
 
 
@@ -39,10 +38,10 @@ def test_a_server_that_always_dies_is_left_alone_until_the_user_says_so(window, 
     """If it fails, a broken installation keeps a processor busy and the user in the dark."""
     window.set("parrotlet.client.server", ["/bin/sh", "-c", "echo it is broken >&2; exit 7"])
     notice = window.says("the server ended with code 7 (it is broken), 4 times")
-    assert window.status.startswith("Parrotlet, error: the server ended with code 7")
+    assert window.status.startswith("Parrotlet has a problem: the server ended with code 7")
     assert window.server_pid is None
     window.set("parrotlet.client.server", None)
-    window.is_status(*IDLE)
+    window.is_ready()
     works(window, model, "mended.py")
     assert notice.get_by_role("button", name="Restart").count() == 1
 
@@ -55,17 +54,17 @@ def test_the_restart_button_restarts(window, model, tmp_path):
     notice = window.says("the server ended with code 1, 4 times")
     flag.unlink()
     notice.get_by_role("button", name="Restart").click()
-    window.is_status(*IDLE)
+    window.is_ready()
     works(window, model, "button.py")
 
 
 def test_a_server_that_never_answers_can_be_replaced(window, model):
     """If it fails, only restarting VS Code helps against a server that hangs."""
     window.set("parrotlet.client.server", ["/bin/sh", "-c", "exec sleep 600"])
-    window.is_status("Parrotlet, starting")
+    window.is_status("Parrotlet is starting")
     until(lambda: "exec sleep 600" in window.log, lambda: window.log)
     window.set("parrotlet.client.server", None)
-    window.is_status(*IDLE)
+    window.is_ready()
     works(window, model, "replaced.py")
 
 
@@ -73,7 +72,7 @@ def test_a_command_that_cannot_be_run_is_named(window, model):
     """If it fails, a typing mistake in the settings looks like a broken extension."""
     window.set("parrotlet.client.server", ["/nowhere/parrotlet-server"])
     window.says("'/nowhere/parrotlet-server', which the setting parrotlet.client.server names")
-    assert window.status.startswith("Parrotlet, error: '/nowhere/parrotlet-server'")
+    assert window.status.startswith("Parrotlet has a problem: '/nowhere/parrotlet-server'")
     window.run("parrotlet.whyNothing")
     assert "cannot be run; correct the setting or empty it" in window.page_says("Why is nothing")
 
@@ -84,9 +83,9 @@ def test_many_wishes_to_restart_start_one_server(window, model):
     for _ in range(5):
         window.start("parrotlet.restartServer")
     until(lambda: window.server_pid not in {None, before}, "another server")
-    window.is_status(*IDLE)
+    window.is_ready()
     window.page.wait_for_timeout(1500)  # the last of them may still be starting
-    window.is_status(*IDLE)
+    window.is_ready()
     works(window, model, "once.py")
     assert len(window.servers) == 1
     assert not psutil.pid_exists(before)
@@ -206,7 +205,7 @@ def test_why_nothing_is_shown_is_told(window, model):
     window.page.locator(".quick-input-list").get_by_text("Why is nothing shown?").wait_for()
     window.press("Escape")
     window.run("parrotlet.toggle")
-    window.is_status("Parrotlet, off everywhere")
+    window.is_status("Parrotlet is off everywhere")
     window.run("parrotlet.whyNothing")
     until(
         lambda: "Parrotlet is off everywhere." in window.page_says("Why is nothing shown?"),

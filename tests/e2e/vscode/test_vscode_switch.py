@@ -7,7 +7,6 @@ from code_server import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-IDLE = ("Parrotlet, idle", "Parrotlet, ready")
 
 
 def gives(window, model, name):
@@ -16,7 +15,7 @@ def gives(window, model, name):
     model.rules = [("here = ", "something")]
     window.type("here = ")
     window.sees("something")
-    window.is_status(*IDLE)
+    window.is_ready()
 
 
 def gives_nothing(window, model, name):
@@ -33,7 +32,7 @@ def test_off_everywhere_and_on_again(window, model):
     """If it fails, a user cannot be rid of ghost text without uninstalling."""
     window.run("parrotlet.toggle")
     gives_nothing(window, model, "off.py")
-    window.is_status("Parrotlet, off everywhere")
+    window.is_status("Parrotlet is off everywhere")
     window.run("parrotlet.toggle")
     gives(window, model, "on.py")
 
@@ -41,7 +40,7 @@ def test_off_everywhere_and_on_again(window, model):
 def test_off_for_this_workspace_leaves_the_others_on(window, model):
     window.run("parrotlet.toggleWorkspace")
     gives_nothing(window, model, "workspace.py")
-    window.is_status("Parrotlet, off for this workspace")
+    window.is_status("Parrotlet is off for this workspace")
     inspected = window.api(
         "return vscode.workspace.getConfiguration('parrotlet').inspect('client.enabled')"
     )
@@ -55,10 +54,10 @@ def test_off_for_a_language_leaves_the_others_on(window, model):
     server = window.server_pid
     window.set("parrotlet.client.languages", ["python", "ruby"])
     until(lambda: window.server_pid not in {None, server}, "a server that knows the language")
-    window.is_status(*IDLE)
+    window.is_ready()
     gives(window, model, "also.rb")
     window.run("parrotlet.toggleLanguage")
-    window.is_status("Parrotlet, off for the language ruby")
+    window.is_status("Parrotlet is off for the language ruby")
     gives_nothing(window, model, "off.rb")
     gives(window, model, "still.py")
 
@@ -67,7 +66,7 @@ def test_off_by_vscodes_own_settings_for_a_language(window, model):
     """If it fails, "[python]": {"parrotlet.client.enabled": false} does nothing."""
     window.set("[python]", {"parrotlet.client.enabled": False})
     gives_nothing(window, model, "of_language.py")
-    window.is_status("Parrotlet, off for the language python")
+    window.is_status("Parrotlet is off for the language python")
     window.set("[python]", None)
     gives(window, model, "of_language_again.py")
 
@@ -76,7 +75,7 @@ def test_off_for_a_file_leaves_the_others_on(window, model):
     path = window.open("", "only[this].py")
     window.run("parrotlet.toggleFile")
     gives_nothing(window, model, path.name)
-    assert window.status.startswith("Parrotlet, off for the files ")
+    assert window.status.startswith("Parrotlet is off for files that match ")
     gives(window, model, "only_that.py")
     window.open("", path.name)
     window.run("parrotlet.toggleFile")
