@@ -82,9 +82,9 @@ def test_bundled_then_a_folder_then_a_server_elsewhere(window, model, expected, 
 
     with ScriptedModel([(HEAD, "nes_elsewhere(path):")]) as other:
         window.start("parrotlet.chooseModel")
-        window.picks("Server elsewhere…")
-        window.answers(other.url, title="a server elsewhere (1 of 2)")
-        window.answers("big-model", title="a server elsewhere (2 of 2)")
+        window.picks("Remote server…")
+        window.answers(other.url, title="Use a Remote Server (1/2)")
+        window.answers("big-model", title="Use a Remote Server (2/2)")
         wanted = [str(folder), other.url, "big-model"]
         until(lambda: settings_of_model(window) == wanted, lambda: settings_of_model(window))
         window.page.wait_for_timeout(400)
@@ -104,7 +104,7 @@ def test_a_model_of_the_hub_is_fetched_with_progress(window, model, expected, tm
         window.watch_statuses()
         window.start("parrotlet.chooseModel")
         window.picks("Hugging Face Hub…")
-        window.answers("somebody/parrot", title="a model on the Hugging Face Hub")
+        window.answers("somebody/parrot", title="Use a Model from the Hugging Face Hub")
         until(lambda: settings_of_model(window)[0], "the setting")
         window.page.wait_for_timeout(400)
         shows(window, expected, "hub.py")

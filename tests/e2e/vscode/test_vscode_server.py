@@ -28,7 +28,7 @@ def test_a_server_that_is_killed_comes_back_and_says_so(window, model):
     works(window, model, "before.py")
     dead = window.server_pid
     os.kill(dead, signal.SIGKILL)
-    window.says("the server was ended by SIGKILL and is started again")
+    window.says("The Parrotlet server was terminated by SIGKILL. It is being restarted.")
     until(lambda: window.server_pid not in {None, dead}, "another server")
     window.is_ready()
     works(window, model, "after.py")
@@ -37,8 +37,8 @@ def test_a_server_that_is_killed_comes_back_and_says_so(window, model):
 def test_a_server_that_always_dies_is_left_alone_until_the_user_says_so(window, model):
     """If it fails, a broken installation keeps a processor busy and the user in the dark."""
     window.set("parrotlet.client.server", ["/bin/sh", "-c", "echo it is broken >&2; exit 7"])
-    notice = window.says("the server ended with code 7 (it is broken), 4 times")
-    assert window.status.startswith("Parrotlet has a problem: the server ended with code 7")
+    notice = window.says("the server exited with code 7 (it is broken), 4 times within 3 minutes")
+    assert window.status.startswith("Parrotlet has a problem: the server exited with code 7")
     assert window.server_pid is None
     window.set("parrotlet.client.server", None)
     window.is_ready()
@@ -51,7 +51,7 @@ def test_the_restart_button_restarts(window, model, tmp_path):
     flag.touch()
     script = f'test -e "{flag}" && exit 1; exec "{SERVER}" "$@"'
     window.set("parrotlet.client.server", ["/bin/sh", "-c", script, "parrotlet-server"])
-    notice = window.says("the server ended with code 1, 4 times")
+    notice = window.says("the server exited with code 1, 4 times")
     flag.unlink()
     notice.get_by_role("button", name="Restart").click()
     window.is_ready()
@@ -71,10 +71,10 @@ def test_a_server_that_never_answers_can_be_replaced(window, model):
 def test_a_command_that_cannot_be_run_is_named(window, model):
     """If it fails, a typing mistake in the settings looks like a broken extension."""
     window.set("parrotlet.client.server", ["/nowhere/parrotlet-server"])
-    window.says("'/nowhere/parrotlet-server', which the setting parrotlet.client.server names")
+    window.says("'/nowhere/parrotlet-server' in the setting parrotlet.client.server")
     assert window.status.startswith("Parrotlet has a problem: '/nowhere/parrotlet-server'")
     window.run("parrotlet.whyNothing")
-    assert "cannot be run; correct the setting or empty it" in window.page_says("Why is nothing")
+    assert "correct the setting" in window.page_says("Why is nothing")
 
 
 def test_many_wishes_to_restart_start_one_server(window, model):
@@ -130,7 +130,7 @@ def test_settings_hold_at_once_without_a_restart(window, model):
 
 
 def test_a_wrong_setting_is_told_and_the_old_ones_hold(window, model):
-    window.set("parrotlet.remote.timeout_s", -1)
+    window.set("parrotlet.remote.timeoutSeconds", -1)
     window.says("Parrotlet keeps its settings")
     works(window, model, "kept.py")
 
@@ -186,8 +186,8 @@ def test_statistics_are_shown(window, model):
     works(window, model, "for_statistics.py")
     window.run("parrotlet.showStatistics")
     told = window.page_says("Statistics")
-    assert "Counted on this machine, and kept there." in told
-    assert re.search(r"shown\s+\d+", told)
+    assert "Statistics stay on this machine." in told
+    assert re.search(r"Shown\s+\d+", told)
 
 
 def test_why_nothing_is_shown_is_told(window, model):
@@ -201,7 +201,7 @@ def test_why_nothing_is_shown_is_told(window, model):
     assert "The model had nothing to suggest" in told
     assert "Parrotlet is on for this file" in told
     assert SERVER in told
-    window.clicks_on_page("All Actions")
+    window.clicks_on_page("Show All Actions…")
     window.page.locator(".quick-input-list").get_by_text("Why is nothing shown?").wait_for()
     window.press("Escape")
     window.run("parrotlet.toggle")

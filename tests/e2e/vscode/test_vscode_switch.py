@@ -8,7 +8,6 @@ from code_server import until
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 
-
 def gives(window, model, name):
     """Sees to it that something is suggested in a new file of this name."""
     window.open("", name)
@@ -93,14 +92,14 @@ def test_off_for_a_file_leaves_the_others_on(window, model):
 )
 def test_globs_exclude_files(window, model, glob, name, is_off):
     """If it fails, ghost text appears where a team has banned it, or is missing elsewhere."""
-    window.set("parrotlet.client.excluded_files", [glob])
+    window.set("parrotlet.client.excludedFiles", [glob])
     (gives_nothing if is_off else gives)(window, model, name)
 
 
 def test_a_workspace_adds_to_the_users_globs_and_takes_none_away(window, model):
     """If it fails, whoever wrote a project undoes what its user has excluded."""
-    window.set("parrotlet.client.excluded_files", ["**/private_*.py"])
-    window.set("parrotlet.client.excluded_files", ["**/made_*.py"], where="Workspace")
+    window.set("parrotlet.client.excludedFiles", ["**/private_*.py"])
+    window.set("parrotlet.client.excludedFiles", ["**/made_*.py"], where="Workspace")
     gives_nothing(window, model, "private_one.py")
     gives_nothing(window, model, "made_one.py")
 
@@ -108,7 +107,7 @@ def test_a_workspace_adds_to_the_users_globs_and_takes_none_away(window, model):
 def test_snooze_is_quiet_unless_asked_and_ends(window, model):
     window.start("parrotlet.snooze")
     window.picks("15 minutes")
-    until(lambda: "snoozing until" in window.status, lambda: window.status)
+    until(lambda: "snoozed until" in window.status, lambda: window.status)
     gives_nothing(window, model, "snoozing.py")
     window.press("Alt+\\")
     window.sees("something")
@@ -116,7 +115,7 @@ def test_snooze_is_quiet_unless_asked_and_ends(window, model):
     gives(window, model, "awake.py")
 
 
-def test_only_when_asked(window, model):
+def test_only_on_request(window, model):
     """If it fails, a user who wants ghost text on demand gets it all the time."""
     window.run("parrotlet.toggleAutomatic")
     gives_nothing(window, model, "asked.py")
@@ -137,7 +136,7 @@ def test_one_line_or_several(window, model):
     window.sees("a = 1")
     window.press("Escape")
     window.start("parrotlet.chooseExtent")
-    window.picks("A line, or a whole block")
+    window.picks("Automatic (default)")
     window.page.wait_for_timeout(400)
     window.open("def both():|", "block_too.py")
     window.press("Enter")
@@ -157,7 +156,7 @@ def test_the_menu_behind_the_status_bar_has_every_action(window, model):
     window.page.locator("#parrotlet\\.parrotlet\\.parrotlet\\.status a").click()
     rows = window.page.locator(".quick-input-list")
     rows.get_by_text("Why is nothing shown?").wait_for()
-    window.picks("Suggest only when asked")
+    window.picks("Suggest only on request")
     automatic = "return vscode.workspace.getConfiguration('parrotlet').get('client.automatic')"
     until(lambda: window.api(automatic) is False, "the setting")
     gives_nothing(window, model, "from_menu.py")
