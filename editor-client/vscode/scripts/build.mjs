@@ -42,14 +42,12 @@ function licence(folder) {
   return `${name} ${version}\n\n${readFileSync(join(at, file), 'utf8')}`;
 }
 
-// The details page of an extension resolves no relative path: its pictures must be in the text, and
-// links to other files of the checkout lead nowhere.
+// VS Code's details page of an extension shows no picture but those of web addresses. For it, the
+// picture is drawn in text; links to files of the checkout lead nowhere there and become text.
 function readme() {
-  const text = readFileSync(join(extension, 'README.md'), 'utf8');
-  return text
-    .replaceAll(/(!\[[^\]]*\])\(([\w./-]+\.png)\)/g, (_, alt, path) => (
-      `${alt}(data:image/png;base64,${readFileSync(join(extension, path), 'base64')})`
-    ))
+  const drawn = readFileSync(join(extension, 'media', 'ghost-text.html'), 'utf8');
+  return readFileSync(join(extension, 'README.md'), 'utf8')
+    .replaceAll(/!\[[^\]]*\]\((?!https:)[^)]*\)\n/g, drawn)
     .replaceAll(/(?<!!)\[([^\]]+)\]\((?![a-z]+:|#)[^)]*\)/g, '$1');
 }
 
