@@ -129,7 +129,7 @@ def test_one_line_or_several(window, model):
     """If it fails, a user who wants single lines gets whole blocks."""
     model.rules = [("def both():\n", "    a = 1\n    return a\n")]
     window.start("parrotlet.chooseExtent")
-    window.picks("One line")
+    window.picks("Never more than one line")
     window.page.wait_for_timeout(400)
     window.open("def both():|", "line_only.py")
     window.press("Enter")
