@@ -95,9 +95,9 @@ def _train(arguments, env, texts, largest_file):
     os.chdir(ROOT)
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    from training.pretrain import leave, main, run_main
+    from training.pretrain import leave, main, run_process
 
-    leave(run_main(main, arguments))
+    leave(run_process(main, arguments))
 
 
 def _environment():

@@ -2,8 +2,8 @@
 
 The loop from shards to weights, on one process or many. It owns the order of things in a step and
 the run's folder; losses, optimisers, data order, checkpoints and validation are in rooms of their
-own. Run the same command again to go on after an interruption; the loss curve continues where the
-last checkpoint stood.
+own. Run the same command again to resume after an interruption: the loss curve continues from the
+last checkpoint. ``parrotlet pretrain`` (``training.launch``) starts this file too.
 """
 
 import contextlib
@@ -14,13 +14,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import FrameType
 
 from training.artifact.extras import require_extra
 from training.run.allocator import begin_with_tcmalloc
+from training.run.command_line import script_parser
 
 if __name__ == "__main__":
+    script_parser().parse_intermixed_args()  # --help needs none of what follows
     require_extra("train")
     begin_with_tcmalloc()  # by starting again, which is to cost none of the imports below
 
@@ -32,10 +33,9 @@ from training.artifact.errors import (
     ConfigError,
     InvalidResultError,
     PrerequisiteError,
-    run_main,
 )
-from training.artifact.schema import load_toml
 from training.artifact.tokenizer import CodeTokenizer
+from training.command_line import parse_config
 from training.config import PretrainConfig, RunConfig
 from training.dial.choice import as_begun, turned
 from training.dial.sizing import Data
@@ -45,7 +45,9 @@ from training.publish.publisher import Publisher
 from training.run.evaluation import Evaluation
 from training.run.folder import Reached, RunFolder
 from training.run.page import write_run_page
+from training.run.reporting import run_process
 from training.run.revision import current_commit
+from training.run.together import on_any_process, raise_together, run_lock
 from training.shards.blocks import BlockReader
 from training.step.loss_scale import LossScale
 from training.step.network import build_network
@@ -58,25 +60,22 @@ from training.validate import ALL_BLOCKS
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains what the config says, or goes on with it."""
-    if not argv:
-        raise ConfigError(
-            "usage: accelerate launch training/pretrain.py CONFIG.toml [key=value ...]"
-        )
-    config = load_toml(RunConfig, Path(argv[0]), argv[1:])
+    """Trains what the config says, or resumes it."""
+    config, options = parse_config(RunConfig, script_parser(), argv)
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),  # else CPU processes do not find each other
         log_with=wanted_tracker(config.pretrain),
         project_dir=str(config.paths.run),
     )
     try:
-        if config.size is not None or config.budget is not None:
-            config = dialled(config, argv[1:], accelerator)
-        run = Run(config, accelerator)
-        try:
-            return run.train()
-        finally:
-            run.close()
+        with run_lock(config.paths.run, accelerator):
+            if config.size is not None or config.budget is not None:
+                config = dialled(config, options.overrides, accelerator)
+            run = Run(config, accelerator)
+            try:
+                return run.train()
+            finally:
+                run.close()
     finally:
         accelerator.end_training()
 
@@ -302,11 +301,13 @@ class Run:
                 f" {figures['validation_bits_per_byte']:.4f} bits a byte\n"
             )
             self.publisher.finish(path, self.reached.step)
+        self.accelerator.wait_for_everyone()  # who ends with an error takes the others along
         wanted = self.settings.loss_below
         if wanted is not None and not figures["validation_loss"] < wanted:
             raise InvalidResultError(
-                f"the validation loss is {figures['validation_loss']:.4f}, wanted below {wanted};"
-                " the model was written, but something in the training is wrong"
+                f"the validation loss is {figures['validation_loss']:.4f}, expected below {wanted}"
+                " (pretrain.loss_below): the model was saved, but it has learned too little; check"
+                " the data and the settings"
             )
 
     def _ask_stop(self, _signal: int, _frame: FrameType | None) -> None:
@@ -315,7 +316,7 @@ class Run:
     def _stopping(self) -> bool:
         """Says whether any process was asked to stop, so that all stop at the same step."""
         reached_end = self.reached.step == self.settings.stop_after_steps
-        return self._on_any_process(happened=self.stop_asked or reached_end)
+        return on_any_process(self.accelerator, happened=self.stop_asked or reached_end)
 
     @contextlib.contextmanager
     def _stopping_together(self) -> Iterator[None]:
@@ -325,12 +326,7 @@ class Run:
             yield
         except PrerequisiteError as error:
             failure = error
-        if self._on_any_process(happened=failure is not None):
-            raise failure or PrerequisiteError("another process could not write its checkpoint")
-
-    def _on_any_process(self, *, happened: bool) -> bool:
-        flag = torch.tensor(float(happened), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
+        raise_together(failure, self.accelerator)
 
 
 def dialled(config: RunConfig, overrides: Sequence[str], accelerator: Accelerator) -> RunConfig:
@@ -386,4 +382,4 @@ def wanted_tracker(settings: PretrainConfig) -> str | None:
 
 
 if __name__ == "__main__":
-    leave(run_main(main))
+    leave(run_process(main))

@@ -7,16 +7,19 @@
     │   ├── CorpusError                  a source, an archive, a corpus or shard folder
     │   ├── HubError                     the Hugging Face Hub refuses
     │   │   └── HubUnavailableError      it cannot be reached now: worth another try
-    │   └── SandboxUnavailableError      the judge's isolation
+    │   ├── SandboxUnavailableError      the judge's isolation
+    │   └── OtherProcessError            another process of this command has failed
     └── InvalidResultError            4  it ran, but the result does not count
 
-A message is one sentence that names what was found, what was wanted and what to do. It stands here,
-in the lowest room, because every package raises and reports these the same way.
+A message is one sentence that names what was found, what was expected and what to do. Every package
+raises and reports these errors the same way.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # as shells have it: 128 and SIGPIPE
@@ -66,16 +69,77 @@ class InvalidResultError(ParrotletError):
     exit_code = 4
 
 
-def run_main(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
-    """Runs a command's ``main`` and turns expected errors into one line and an exit code."""
+class OtherProcessError(PrerequisiteError):
+    """One of several processes ends because another one has failed, which says why."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ended early.
+
+    Attributes:
+        exit_code: Of the process.
+        line: What to tell people.
+        is_consequence: Whether another process says why.
+    """
+
+    exit_code: int
+    line: str
+    is_consequence: bool = False
+
+
+def write_ending(ending: Ending) -> None:
+    """Writes an ending's line to stderr."""
+    sys.stderr.write(f"{ending.line}\n")
+
+
+def run_main(
+    main: Callable[[Sequence[str]], int],
+    argv: Sequence[str] | None = None,
+    report: Callable[[Ending], None] = write_ending,
+) -> int:
+    """Runs a command's ``main`` and turns expected errors into one line and an exit code.
+
+    Args:
+        main: Takes the arguments, returns the exit code.
+        argv: The arguments; None takes the process' own.
+        report: What to do with an early ending.
+    """
     try:
         return main(sys.argv[1:] if argv is None else argv)
-    except ParrotletError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what was finished is kept; run the same command to go on\n")
-        return EXIT_INTERRUPTED
     except BrokenPipeError:  # who reads has read enough, as "| head" has
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
         return EXIT_BROKEN_PIPE
+    except KeyboardInterrupt:
+        line = "interrupted: finished work is saved; run the same command again to resume"
+        ending = Ending(EXIT_INTERRUPTED, line)
+    except ParrotletError as error:
+        is_consequence = isinstance(error, OtherProcessError)
+        ending = Ending(error.exit_code, f"error: {error}", is_consequence)
+    except OSError as error:
+        if error.strerror is None:
+            raise  # not the system's: a library uses the class for something else
+        ending = Ending(PrerequisiteError.exit_code, f"error: {describe_os_error(error)}")
+    report(ending)
+    return ending.exit_code
+
+
+def describe_os_error(error: OSError) -> str:
+    """Returns a sentence: what the system refused, and what to do about it."""
+    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    advice = _ADVICE.get(error.errno or 0, "correct that and run the same command again")
+    return f"{where}{error.strerror}; {advice}"
+
+
+_NO_SPACE = "free some disk space and run the same command again"
+_NO_PERMISSION = "change its permissions or choose another path"
+_ADVICE = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EACCES: _NO_PERMISSION,
+    errno.EPERM: _NO_PERMISSION,
+    errno.EROFS: _NO_PERMISSION,
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "name a file instead",
+}

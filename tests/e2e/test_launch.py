@@ -1,0 +1,128 @@
+"""Training by its launchers: what the last line says, and the exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from training_run import ROOT, processes_of
+
+pytestmark = pytest.mark.e2e
+
+# What goes wrong: settings, the exit code, and words of the one sentence that is printed.
+FAULTS = {
+    "config": (["pretrain.stepz=3"], 2, ["stepz", "'steps'"]),
+    "prerequisite": (["paths.shards=/nowhere"], 3, ["/nowhere", "shards.json"]),
+    "result": (["pretrain.steps=1", "pretrain.loss_below=0.5"], 4, ["0.5", "loss_below"]),
+}
+
+
+def start(config, *words):
+    """Starts our launcher as its own process group, as a shell does."""
+    command = [sys.executable, "-m", "training.launch", str(config), *map(str, words)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, **pipes)
+
+
+def end(process):
+    _, err = process.communicate(timeout=110)
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.timeout(180)
+def test_an_error_is_the_last_line_and_has_its_exit_code(tiny_config, tmp_path, fault, processes):
+    """If it fails, users read a launcher's traceback, and scripts cannot tell what went wrong."""
+    settings, exit_code, words = FAULTS[fault]
+    run = f"paths.run={tmp_path / 'run'}"
+    code, err = end(start(tiny_config, "--processes", processes, run, *settings))
+    assert code == exit_code, err
+    assert "Traceback" not in err
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert errors == [err.splitlines()[-1]], "one sentence, and nothing behind it"
+    assert all(word in errors[0] for word in words)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.timeout(180)
+def test_ctrl_c_saves_and_ends_with_130(tiny_config, tmp_path, processes, to_group):
+    """A terminal sends SIGINT to the whole group, a supervisor to the launcher alone."""
+    run = tmp_path / "run"
+    process = start(
+        tiny_config, "--processes", processes, f"paths.run={run}", "pretrain.steps=100000"
+    )
+    wait_for(run / "checkpoints" / "step-00000004", process)
+    (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
+    code, err = end(process)
+    assert code == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("interrupted: ")
+    assert processes_of(run) == [processes]
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_process_is_named(tiny_config, tmp_path):
+    """If it fails, a process that ran out of memory ends a training without a word."""
+    run = tmp_path / "run"
+    process = start(tiny_config, "--processes", 2, f"paths.run={run}", "pretrain.steps=100000")
+    wait_for(run / "checkpoints" / "step-00000004", process)
+    children = f"/proc/{process.pid}/task/{process.pid}/children"
+    trainers = [int(word) for word in Path(children).read_text().split()]
+    os.kill(trainers[0], signal.SIGKILL)
+    code, err = end(process)
+    assert code == 1, err
+    assert "signal 9" in err.splitlines()[-1]
+
+
+@pytest.mark.timeout(180)
+def test_a_folder_has_one_run(tiny_config, tmp_path):
+    """If it fails, two runs overwrite each other's checkpoints, and both believe they trained."""
+    run = f"paths.run={tmp_path / 'run'}"
+    first = start(tiny_config, run, "pretrain.steps=100000")
+    wait_for(tmp_path / "run" / "checkpoints" / "step-00000004", first)
+    try:
+        for processes in (1, 2):
+            code, err = end(start(tiny_config, "--processes", processes, run))
+            assert code == 3, err
+            assert f"process {first.pid} on" in err.splitlines()[-1]
+            assert "in use" in err.splitlines()[-1]
+    finally:
+        first.kill()
+        first.communicate()
+    code, err = end(start(tiny_config, run, "pretrain.steps=100000", "pretrain.stop_after_steps=1"))
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("script", [["-m", "training.launch"], ["training/pretrain.py"]])
+def test_help_names_the_arguments(script):
+    found = subprocess.run(
+        [sys.executable, *script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for word in ("CONFIG.toml", "key=value", "example"):
+        assert word in found.stdout
+
+
+def test_a_launcher_file_is_obeyed_and_a_wrong_one_refused(tiny_config, tmp_path):
+    process = start(tiny_config, "--config_file", tmp_path / "none.yaml")
+    code, err = end(process)
+    assert (code, "none.yaml" in err.splitlines()[-1]) == (2, True)
+    run = tmp_path / "run"
+    launcher = ROOT / "training" / "configs" / "accelerate" / "cpu-processes.yaml"
+    settings = [f"paths.run={run}", "pretrain.stop_after_steps=1"]
+    code, err = end(start(tiny_config, "--config_file", launcher, *settings))
+    assert code == 0, err
+    assert processes_of(run) == [2]
+
+
+def wait_for(path, process):
+    ends = time.monotonic() + 90
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < ends
+        time.sleep(0.05)

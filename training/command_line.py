@@ -1,0 +1,86 @@
+"""What the commands of ``training`` have in common on their command lines: a config, overrides.
+
+Leaves out what a command does. Imports nothing heavy, so that ``--help`` answers at once.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from training.artifact.program import program_name
+from training.artifact.schema import load_toml
+
+T = TypeVar("T")
+CONFIGS = Path(__file__).parent / "configs"
+_OVERRIDES = (
+    "settings to change for this run, such as pretrain.steps=200; the key is the path in the"
+    " config, the value is a TOML value or a bare word"
+)
+
+
+def command_parser(module: str, purpose: str, *, example: str) -> argparse.ArgumentParser:
+    """Returns a parser whose help starts with the purpose and ends with an example.
+
+    Args:
+        module: The command's module, by its name in the checkout.
+        purpose: One or a few sentences.
+        example: Command lines; ``{prog}`` stands for the program's name.
+    """
+    program = program_name(module)
+    return argparse.ArgumentParser(
+        prog=program,
+        description=purpose,
+        epilog="example:\n"
+        + "\n".join(f"  {line}" for line in example.split("\n")).format(prog=program),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def config_parser(
+    module: str, purpose: str, *, example: str, described: str
+) -> argparse.ArgumentParser:
+    """Returns the parser of a command that takes ``CONFIG.toml [key=value ...]``.
+
+    Args:
+        module: As for :func:`command_parser`.
+        purpose: As for :func:`command_parser`.
+        example: As for :func:`command_parser`.
+        described: The file that documents every key.
+    """
+    parser = command_parser(module, purpose, example=example)
+    add_config_arguments(parser, described)
+    return parser
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, described: str) -> None:
+    """Adds ``CONFIG.toml [key=value ...]``; ``described`` is the file that documents every key."""
+    parser.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG.toml",
+        help=f"the configuration; {described} documents every key",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=_OVERRIDES)
+
+
+def parse_config(
+    cls: type[T], parser: argparse.ArgumentParser, argv: Sequence[str]
+) -> tuple[T, argparse.Namespace]:
+    """Reads a command line of :func:`config_parser`; returns the config and the other options.
+
+    Raises:
+        ConfigError: The config cannot be read, or has an unknown key or a wrong value.
+    """
+    options = parser.parse_intermixed_args(argv)
+    return load_toml(cls, find_config(options.config), options.overrides), options
+
+
+def find_config(path: Path) -> Path:
+    """Returns the file itself, else the one of this name that comes with the package.
+
+    So ``debug.toml`` and ``training/configs/debug.toml`` work in any folder.
+    """
+    is_shipped = path.parent in {Path(), Path("training/configs")}
+    shipped = CONFIGS / path.name
+    return shipped if is_shipped and not path.exists() and shipped.is_file() else path

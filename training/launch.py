@@ -1,0 +1,225 @@
+"""Starts a training on one process or several: ``parrotlet pretrain CONFIG.toml [key=value ...]``.
+
+Accelerate's launcher does the work, as in ``accelerate launch training/pretrain.py``, and reads the
+same launcher files. This module adds what a command of ours promises: the last line that is printed
+says what went wrong, and the exit code says what kind of error it was. One process takes this one's
+place; several are watched by torchrun, and hand in why they ended (``training.run.reporting``).
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training.artifact.errors import (
+    EXIT_INTERRUPTED,
+    ConfigError,
+    Ending,
+    ParrotletError,
+    PrerequisiteError,
+    run_main,
+    write_ending,
+)
+from training.artifact.extras import require_extra
+from training.command_line import find_config
+from training.run.command_line import pretrain_parser
+from training.run.reporting import ENDINGS_FOLDER, read_endings
+
+if __name__ == "__main__":
+    require_extra("train")
+
+PRETRAIN = Path(__file__).with_name("pretrain.py")
+SHUTDOWN_S = 300  # for the other processes to save a checkpoint after a signal
+_UNSUPPORTED = ("use_deepspeed", "use_megatron_lm", "tpu", "use_parallelism_config")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains, or resumes, by as many processes as were asked for; returns the exit code."""
+    options = _parser().parse_intermixed_args(argv)
+    if not find_config(options.config).is_file():
+        raise ConfigError(f"there is no config {options.config}; check the path")
+    if options.config_file is not None and not options.config_file.is_file():
+        raise ConfigError(f"there is no launcher file {options.config_file}; check the path")
+    arguments = accelerate_arguments(options)
+    if arguments.multi_gpu or arguments.use_fsdp:
+        return run_several(arguments)
+    return run_one(arguments)
+
+
+def accelerate_arguments(options: argparse.Namespace) -> Any:
+    """Returns Accelerate's own arguments for our options, its config file's values filled in.
+
+    Raises:
+        ConfigError: Accelerate cannot read the file, or it asks for a launcher that we do not use.
+    """
+    from accelerate.commands import launch  # noqa: PLC0415 - PyTorch, which --help can do without
+    from accelerate.commands.config.config_args import default_config_file  # noqa: PLC0415
+
+    words = _launcher_words(options, has_default_file=Path(default_config_file).is_file())
+    words += [str(PRETRAIN), str(options.config), *options.overrides]
+    try:
+        arguments, *_ = launch._validate_launch_command(  # noqa: SLF001 - no public name
+            launch.launch_command_parser().parse_args(words)
+        )
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ConfigError(
+            f"Accelerate refuses the launcher options ({error}); correct"
+            f" {options.config_file or 'them'}"
+        ) from error
+    wanted = [name for name in _UNSUPPORTED if getattr(arguments, name, False)]
+    if wanted:
+        raise ConfigError(
+            f"the launcher file asks for {wanted[0].removeprefix('use_')}, which this command does"
+            f" not start; use: accelerate launch {PRETRAIN}"
+        )
+    _share_cores(arguments)
+    return arguments
+
+
+def _launcher_words(options: argparse.Namespace, *, has_default_file: bool) -> list[str]:
+    words = []
+    if options.config_file is not None:
+        words += ["--config_file", str(options.config_file)]
+    elif not has_default_file:
+        words += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    processes = options.processes
+    if processes is None and options.config_file is None and not has_default_file:
+        processes = max(1, _n_accelerators())
+    if processes is not None:
+        words += ["--num_processes", str(processes), *(["--multi_gpu"] if processes > 1 else [])]
+    for name in ("machine_rank", "main_process_ip", "main_process_port"):
+        value = getattr(options, name)
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    if options.main_process_port is None and options.config_file is None:
+        words += ["--main_process_port", "0"]  # any free one
+    return words
+
+
+def _n_accelerators() -> int:
+    import torch  # noqa: PLC0415
+
+    return torch.accelerator.device_count()
+
+
+def _share_cores(arguments: Any) -> None:
+    """Divides the cores among processes on CPUs: Accelerate gives each only one thread."""
+    if "OMP_NUM_THREADS" not in os.environ and _n_accelerators() == 0:
+        local = max(1, (arguments.num_processes or 1) // (arguments.num_machines or 1))
+        arguments.num_cpu_threads_per_process = max(1, _n_cores() // local)
+
+
+def _n_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
+def run_one(arguments: Any) -> int:
+    """Becomes the one process that trains: its last line and its exit code are the command's."""
+    from accelerate.utils.launch import prepare_simple_launcher_cmd_env  # noqa: PLC0415
+
+    command, environment = prepare_simple_launcher_cmd_env(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "posix":
+        os.execve(command[0], command, environment)  # noqa: S606 - training/pretrain.py
+    return os.spawnve(os.P_WAIT, command[0], command, environment)  # noqa: S606
+
+
+def run_several(arguments: Any) -> int:
+    """Starts processes by torchrun; prints one sentence when all are gone.
+
+    Raises:
+        PrerequisiteError: They could not be started.
+    """
+    from accelerate.commands.launch import multi_gpu_launcher  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.api import SignalException  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    arguments.shutdown_timeout = SHUTDOWN_S
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[ENDINGS_FOLDER] = folder
+        try:
+            multi_gpu_launcher(arguments)
+        except SignalException:
+            return _end(Path(folder), Ending(EXIT_INTERRUPTED, "interrupted"))
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            return _end(Path(folder), _unexplained(rank, failure.exitcode))
+        except (ConnectionError, RuntimeError) as error:
+            raise PrerequisiteError(
+                f"the processes could not be started ({error}); check the launcher file, addresses"
+                " and ports"
+            ) from error
+        finally:
+            del os.environ[ENDINGS_FOLDER]
+    return 0
+
+
+def _end(folder: Path, unexplained: Ending) -> int:
+    handed_in = read_endings(folder)
+    ending = handed_in[0].ending if handed_in else unexplained
+    write_ending(ending)
+    return ending.exit_code
+
+
+def _unexplained(rank: int, exit_code: int) -> Ending:
+    if exit_code < 0:
+        how = f"was killed by signal {-exit_code} (out of memory?)"
+    else:
+        how = f"ended with exit code {exit_code}; its traceback is above"
+    return Ending(
+        ParrotletError.exit_code,
+        f"error: training process {rank} {how}; run the same command again to resume",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = pretrain_parser("training.launch")
+    options = parser.add_argument_group("processes")
+    options.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="how many processes train together on this machine; default: one for each GPU, or"
+        " what 'accelerate config' has set",
+    )
+    options.add_argument(
+        "--config_file",
+        "--config-file",
+        type=Path,
+        metavar="FILE",
+        help="a launcher file of Accelerate, such as those in training/configs/accelerate",
+    )
+    options.add_argument(
+        "--machine_rank",
+        "--machine-rank",
+        type=int,
+        metavar="R",
+        help="with a launcher file for several machines: the number of this one, from 0",
+    )
+    options.add_argument(
+        "--main_process_ip",
+        "--main-process-ip",
+        metavar="HOST",
+        help="with several machines: the address of machine 0",
+    )
+    options.add_argument(
+        "--main_process_port",
+        "--main-process-port",
+        type=int,
+        metavar="PORT",
+        help="the port on which the processes meet; default: a free one on a single machine",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
