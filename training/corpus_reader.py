@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from training.artifact.errors import CorpusError
 
 REPORT_FILE = "report.json"
+HELDOUT = "heldout"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ def row_groups(corpus: Path, split: str) -> list[RowGroup]:
         try:
             meta = pq.ParquetFile(path).metadata
         except (OSError, pa.ArrowException) as error:
-            raise CorpusError(f"{path} is damaged ({error}); make the corpus again") from error
+            raise CorpusError(f"{path} is damaged ({error}); build the corpus again") from error
         for index in range(meta.num_row_groups):
             group = meta.row_group(index)
             groups.append(
@@ -52,7 +53,7 @@ def row_groups(corpus: Path, split: str) -> list[RowGroup]:
                 )
             )
     if not groups:
-        raise CorpusError(f"{corpus / split} holds no documents; make the corpus again")
+        raise CorpusError(_without_documents(corpus, split))
     return groups
 
 
@@ -66,8 +67,8 @@ def read_rows(group: RowGroup, columns: list[str]) -> Iterator[dict[str, str]]:
     missing = [column for column in columns if column not in file.schema_arrow.names]
     if missing:
         raise CorpusError(
-            f"{group.path} has no column {', '.join(missing)}: it was made by another version;"
-            " make the corpus again"
+            f"{group.path} has no column {', '.join(missing)}: another version wrote it;"
+            " build the corpus again"
         )
     yield from file.read_row_group(group.index, columns=columns).to_pylist()
 
@@ -98,12 +99,21 @@ def read_report(corpus: Path) -> dict[str, Any]:
 
 
 def _damaged_report(corpus: Path) -> CorpusError:
-    return CorpusError(f"{corpus / REPORT_FILE} is damaged; make the corpus again")
+    return CorpusError(f"{corpus / REPORT_FILE} is damaged; build the corpus again")
+
+
+def _without_documents(corpus: Path, split: str) -> str:
+    if split != HELDOUT:
+        return f"{corpus} has no training documents; add sources and build the corpus again"
+    return (
+        f"{corpus} has no held-out documents, which the tokenizer and the training are measured on;"
+        " set heldout_share (or name packages in heldout) in the corpus' config and build it again"
+    )
 
 
 def _check_finished(corpus: Path) -> None:
     if not (corpus / REPORT_FILE).is_file():
         raise CorpusError(
             f"{corpus} holds no finished corpus ({REPORT_FILE} is missing);"
-            " make it with: python -m training.corpus CONFIG.toml"
+            " build it with: parrotlet corpus CONFIG.toml"
         )

@@ -95,7 +95,7 @@ def test_a_folder_has_one_run(tiny_config, tmp_path):
     finally:
         first.kill()
         first.communicate()
-    code, err = end(start(tiny_config, run, "pretrain.steps=100000", "pretrain.stop_after_steps=1"))
+    code, err = end(start(tiny_config, run, "pretrain.steps=4"))
     assert code == 0, err
 
 

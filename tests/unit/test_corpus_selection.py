@@ -28,6 +28,7 @@ def selected(tmp_path, documents, **config):
     for one in documents:
         writer.add(one)
     writer.close({})
+    config.setdefault("heldout_share", 0)
     settings = CorpusConfig(out=tmp_path / "out", licences=("MIT", "Apache-2.0"), **config)
     found = select([part], settings)
     return [found.dropped[i].reason if i in found.dropped else None for i in range(len(documents))]

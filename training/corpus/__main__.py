@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from training.artifact.extras import require_extra
 
@@ -11,20 +10,33 @@ if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 from training.artifact.errors import run_main
-from training.artifact.schema import load_toml
+from training.artifact.folder_lock import folder_lock
+from training.command_line import config_parser, parse_config
 from training.corpus.build import build, finished_report
 from training.corpus.config import CorpusConfig
+from training.corpus.heldout import describe
+
+_PURPOSE = """\
+Build a corpus: read Python files from packages, folders, git repositories and datasets, and keep
+what is allowed, unique, and free of secrets and benchmark problems.
+
+Writes Parquet files, report.html and NOTICE to the folder that the config names (out)."""
+_EXAMPLE = """\
+{prog} training/configs/corpus-debug.toml
+{prog} training/configs/corpus.toml processes=8
+{prog} my-corpus.toml sources.folders='["src"]'"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Builds the corpus of a config, unless it is there, and says what it holds."""
-    arguments = _parser().parse_args(argv)
-    config = load_toml(CorpusConfig, arguments.config, arguments.overrides)
-    report = None if arguments.force else finished_report(config)
+    """Builds the corpus of a config, unless it exists, and prints what it holds."""
+    config, options = parse_config(CorpusConfig, _parser(), argv)
+    report = None if options.force else finished_report(config)
     if report is not None:
-        sys.stdout.write(f"{config.out} is there already; --force builds it again\n")
+        sys.stdout.write(f"{config.out} is up to date; --force builds it again\n")
     else:
-        report = build(config)
+        with folder_lock(config.out, beside=True):
+            report = build(config)
+    sys.stderr.write(f"{describe(report['heldout'])}\n")
     for split, totals in report["splits"].items():
         sys.stdout.write(
             f"{config.out / split}: {totals['documents']} documents,"
@@ -36,10 +48,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training.corpus", description=__doc__)
-    parser.add_argument("config", type=Path, metavar="CONFIG.toml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="over the config's own")
-    parser.add_argument("--force", action="store_true", help="build even if it is there already")
+    parser = config_parser(
+        "training.corpus", _PURPOSE, example=_EXAMPLE, described="training/corpus/config.py"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="build again even if the corpus is up to date"
+    )
     return parser
 
 

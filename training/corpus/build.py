@@ -36,6 +36,7 @@ from training.corpus.sources import Source, SourceKind, list_sources
 from training.corpus.writing import (
     cluster_report,
     funnel,
+    heldout_report,
     sizes,
     source_report,
     write_corpus,
@@ -49,12 +50,12 @@ REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
 def build(config: CorpusConfig) -> dict[str, Any]:
     """Builds the corpus at ``config.out``, whole or not at all, and returns its report.
 
-    What was read stays in a work folder beside it until the corpus is whole, so that a run that was
-    stopped, however it was, goes on with the sources that are left.
+    Finished parts stay in a work folder beside it until the corpus is complete, so that an
+    interrupted run resumes with the remaining sources. The caller holds the folder's lock.
 
     Raises:
         ConfigError: ``config.out`` is a folder of something else, which would be replaced.
-        CorpusError: A source cannot be had, or nothing is left of them.
+        CorpusError: A source cannot be read, or no document is left.
     """
     started = time.monotonic()
     check_replaceable(config.out)
@@ -65,6 +66,7 @@ def build(config: CorpusConfig) -> dict[str, Any]:
     reports = _read_all(sources, parts, config)
     check_heldout(config, sources, reports)
     selection = select(parts, config)
+    warn_of_missing(selection)
     report = write_result(config, parts, reports, selection, inputs=inputs, started=started)
     shutil.rmtree(work, ignore_errors=True)
     return report
@@ -97,6 +99,7 @@ def write_result(
             "drops": _sum(packages, "drops"),
             "redactions": _sum(packages, "redactions"),
             "unparsable": sum(package["unparsable"] for package in packages),
+            "heldout": heldout_report(selection),
             "funnel": funnel(selection, sum(package["files"] for package in packages)),
             "sizes": sizes(selection),
             "duplicates": cluster_report(selection),
@@ -159,8 +162,8 @@ def _result(future: Future[dict[str, Any]], source: Source) -> dict[str, Any]:
         return future.result()
     except BrokenProcessPool as error:
         raise CorpusError(
-            f"a process that read sources was killed, at {source.name} or the next ones"
-            " (out of memory?); run the same command again to go on, or set processes=1"
+            f"a worker process was killed while reading {source.name} or the next sources"
+            " (out of memory?); run the same command again to resume, or set processes=1"
         ) from error
 
 
@@ -176,27 +179,44 @@ def _read(source: Source, part: Part, config: CorpusConfig) -> dict[str, Any]:
 def check_heldout(
     config: CorpusConfig, sources: Sequence[Source], reports: Sequence[dict[str, Any]]
 ) -> None:
-    """Refuses an archive that hides a held-out package under another file name."""
+    """Refuses an archive that hides a held-out package under another file name.
+
+    Raises:
+        CorpusError: There is one.
+    """
     heldout = {str(canonicalize_name(name)) for name in config.heldout}
     for source, report in zip(sources, reports, strict=True):
         named = str(canonicalize_name(report["package"]))
         if named in heldout and source.name not in heldout:
             raise CorpusError(
-                f"{source.path} calls itself {named}, which is held out, but was taken for"
-                f" {source.name}; rename it to {named} or remove it from the sources"
+                f"{source.path} contains {named}, which is held out, under the name of"
+                f" {source.name}; rename the file to {named} or remove it from the sources"
             )
     if not any(source.kind in {SourceKind.RECORDS, SourceKind.HUB} for source in sources):
         _warn(
-            f"'heldout' names {name}, which none of the sources is"
+            f"'heldout' names {name}, but no source has that name"
             for name in sorted(heldout - {source.name for source in sources})
         )
+
+
+def warn_of_missing(selection: Selection) -> None:
+    """Says that none of the packages to hold out has a document, so that others were taken."""
+    missing = ", ".join(selection.heldout.missing)
+    if missing:
+        sentence = (
+            f"no document of {missing} ('heldout') is in the corpus; a share of the others is held"
+            " out instead (heldout_share)"
+        )
+        _warn([sentence])
 
 
 def check_replaceable(out: Path) -> None:
     """Refuses to put a corpus in the place of a folder that holds anything else."""
     is_corpus = (out / REPORT_FILE).is_file()
     if out.exists() and not is_corpus and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(f"out is {out}, which exists and is no corpus; name a new folder")
+        raise ConfigError(
+            f"out is {out}, which exists and is not a corpus; choose a new or empty folder"
+        )
 
 
 def _warn(sentences: Iterator[str] | Sequence[str]) -> None:

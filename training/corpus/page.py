@@ -1,7 +1,7 @@
-"""The report as a page to look at: ``report.html``, self-contained, and a dataset card.
+"""The corpus' report as a self-contained page, ``report.html``, and as a dataset card.
 
-Both are drawn from the numbers of ``report.json`` alone, which ``training.corpus.build`` has; once
-``training.prepare`` has counted tokens it draws the page again with them, beside the shards.
+Both are drawn from the numbers in ``report.json`` alone. ``training.corpus.build`` writes them;
+``training.prepare`` draws the page again, with token counts, beside the shards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from training.charts import Row, bars, count_rows, folded, page, table
+from training.corpus.heldout import describe
 
 _MOST_PACKAGES = 30
 
@@ -23,11 +24,12 @@ def html_page(
     sections = {
         "From files to documents": bars([_funnel_row(stage) for stage in report["funnel"]]),
         "Why files were dropped": bars(count_rows(report["drops"])) + _examples(report),
-        "Sizes of the documents kept": bars(_size_rows(report["sizes"])),
+        "Held out": f"<p>{escape(_heldout(report))}</p>",
+        "Document sizes": bars(_size_rows(report["sizes"])),
         "Licences": table(("licence", "documents", "MB"), _licence_cells(report["licences"])),
         "Packages": bars(_package_rows(report["packages"])),
-        "Copies": _clusters(report["duplicates"]),
-        "Secrets and addresses replaced": bars(count_rows(report["redactions"])),
+        "Duplicates": _clusters(report["duplicates"]),
+        "Secrets and addresses replaced by placeholders": bars(count_rows(report["redactions"])),
     }
     for what, counts in (tokens or {}).items():
         sections[f"Tokens by {what}"] = bars(count_rows(counts, most=_MOST_PACKAGES))
@@ -76,12 +78,12 @@ def dataset_card(report: Mapping[str, Any]) -> str:
 {_summary(report)}
 
 Each document keeps its package, version, path, SPDX licence and SHA-256; `NOTICE` names all
-packages. Licences: {", ".join(licences)}. The validation split is of whole packages that are
-nowhere in training, near duplicates included.
+packages. Licences: {", ".join(licences)}. {_heldout(report)}. Training has no
+duplicates or near duplicates of held-out documents.
 
 Replaced by placeholders: {replaced}.
 
-| dropped for | files |
+| reason for dropping | files |
 |---|---|
 {drops}
 
@@ -96,7 +98,12 @@ def _summary(report: Mapping[str, Any]) -> str:
         f"{split}: {totals['documents']:,} documents, {totals['bytes'] / 1e6:,.1f} MB"
         for split, totals in report["splits"].items()
     ]
-    return "; ".join(parts) + f"; of {len(report['packages'])} sources."
+    return "; ".join(parts) + f"; from {len(report['packages'])} sources."
+
+
+def _heldout(report: Mapping[str, Any]) -> str:
+    text = describe(report["heldout"]) if "heldout" in report else "held out: whole packages"
+    return text[0].upper() + text[1:]
 
 
 def _cell(text: str) -> str:
@@ -108,7 +115,7 @@ def _funnel_row(stage: Mapping[str, Any]) -> Row:
 
 
 def _size_rows(sizes: Mapping[str, int]) -> list[Row]:
-    return [(f"to {int(upto):,} bytes", n, f"{n:,}") for upto, n in sizes.items()]
+    return [(f"up to {int(upto):,} bytes", n, f"{n:,}") for upto, n in sizes.items()]
 
 
 def _licence_cells(licences: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, str]]:
@@ -142,7 +149,7 @@ def _clusters(duplicates: Mapping[str, Any]) -> str:
         for cluster in duplicates["largest"]
     ]
     text = (
-        f"{duplicates['documents']:,} documents ({duplicates['bytes'] / 1e6:,.1f} MB) were copies"
-        f" of {duplicates['clusters']:,} others. The largest clusters:"
+        f"{duplicates['documents']:,} documents ({duplicates['bytes'] / 1e6:,.1f} MB) were"
+        f" duplicates of {duplicates['clusters']:,} others. The largest clusters:"
     )
     return f"<p>{escape(text)}</p>" + table(("kept", "dropped", "similarity"), rows)

@@ -13,11 +13,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from training.corpus.config import BalanceConfig, CorpusConfig
 from training.corpus.duplicates import find_exact_duplicates
+from training.corpus.heldout import HeldOut, hold_out
 from training.corpus.near_duplicates import Words, find_near_duplicates
 from training.corpus.parts import Part
 
@@ -82,8 +82,13 @@ class Selection:
     """Which documents go where; indices are those of ``candidates``."""
 
     candidates: Candidates
-    is_heldout: list[bool]
+    heldout: HeldOut
     dropped: dict[int, Dropped]
+
+    @property
+    def is_heldout(self) -> list[bool]:
+        """For each document whether it is held out."""
+        return self.heldout.is_heldout
 
     @cached_property
     def by_part(self) -> Mapping[int, Sequence[int]]:
@@ -116,8 +121,8 @@ def select(
             None finds them here.
     """
     found = Candidates.of(parts, with_signatures=near is None)
-    heldout_names = {str(canonicalize_name(name)) for name in config.heldout}
-    is_heldout = [str(canonicalize_name(p)) in heldout_names for p in found.package]
+    heldout = hold_out(config, found.package, found.sha256, found.n_bytes)
+    is_heldout = heldout.is_heldout
     order = preference(found, is_heldout, config.licences)
     dropped = {
         index: Dropped(reason=EXACT, kept=kept)
@@ -130,7 +135,7 @@ def select(
         dropped |= _near(found, is_heldout, parts, left, config.near_duplicate_similarity)
     left = [i for i in order if i not in dropped and not is_heldout[i]]
     dropped |= balance(found, left, config.balance)
-    return Selection(candidates=found, is_heldout=is_heldout, dropped=dropped)
+    return Selection(candidates=found, heldout=heldout, dropped=dropped)
 
 
 def _of_clusters(

@@ -1,11 +1,9 @@
-"""``python -m training.corpus.verify FOLDER``: recounts a corpus and compares with its report.
+"""``python -m training.corpus.verify FOLDER``: checks a corpus against its report.
 
 Reads every document again, a row group at a time: its hash, how many there are and how large, by
-split, package and licence. Nothing is changed. Run it on a corpus that came from elsewhere, or when
-a report is to be defended.
+split, package and licence. Nothing is changed. Run it on a corpus that came from elsewhere.
 """
 
-import argparse
 import hashlib
 import sys
 from collections import Counter
@@ -21,6 +19,7 @@ if __name__ == "__main__":
 
 from training.artifact.errors import CorpusError, InvalidResultError, run_main
 from training.artifact.manifest import NOTICE_FILE
+from training.command_line import command_parser
 from training.corpus.reading import BEYOND_LIMITS
 from training.corpus.writing import SPLITS, TRAIN
 from training.corpus_reader import read_report, read_rows, row_groups
@@ -60,22 +59,29 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         InvalidResultError: They do not; it names every difference.
     """
-    parser = argparse.ArgumentParser(prog="python -m training.corpus.verify", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser = command_parser(
+        "training.corpus.verify",
+        "Check a corpus against its report: read every document again and compare hashes, counts\n"
+        "and sizes by split, package and licence. Changes nothing; exit code 4 if they differ.",
+        example="{prog} runs/corpus/default",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a corpus")
     folder = parser.parse_args(argv).folder
     report = read_report(folder)
     try:
         found = {split: recount(folder, split, report) for split in SPLITS}
         differences = [*_differences(found, report), *_unnamed(folder, found[TRAIN])]
     except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise CorpusError(f"the report of {folder} lacks {error}; make the corpus again") from error
+        raise CorpusError(
+            f"the report of {folder} lacks {error}; build the corpus again"
+        ) from error
     if differences:
         raise InvalidResultError(
-            f"{folder} is not what its report says: {'; '.join(differences)}; make the corpus again"
+            f"{folder} differs from its report: {'; '.join(differences)}; build the corpus again"
         )
     totals = ", ".join(f"{split} {r.documents} documents" for split, r in found.items())
     sha256 = report["corpus_sha256"]
-    sys.stdout.write(f"{folder} agrees with its report: {totals}, SHA-256 {sha256}\n")
+    sys.stdout.write(f"{folder} matches its report: {totals}, SHA-256 {sha256}\n")
     return 0
 
 
@@ -101,7 +107,7 @@ def _differences(found: Mapping[str, Recount], report: Mapping[str, Any]) -> lis
         pairs += [
             (f"{split} documents", counted.documents, totals["documents"]),
             (f"{split} bytes", counted.n_bytes, totals["bytes"]),
-            (f"{split} texts that are not those hashed", counted.damaged, 0),
+            (f"{split} texts that differ from their hash", counted.damaged, 0),
         ]
     parts = [hashlib.sha256("".join(sorted(f.hashes)).encode()).hexdigest() for f in found.values()]
     whole = hashlib.sha256("".join(parts).encode()).hexdigest()

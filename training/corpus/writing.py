@@ -64,11 +64,11 @@ def funnel(selection: Selection, n_files: int) -> list[dict[str, Any]]:
     """Returns how many documents are left after each stage."""
     stages = [{"stage": "files", "documents": n_files}]
     left = len(selection.candidates)
-    stages.append({"stage": "passed by themselves", "documents": left})
+    stages.append({"stage": "passed the filters", "documents": left})
     reasons = Counter(dropped.reason for dropped in selection.dropped.values())
     for stage, names in (
-        ("no exact duplicates", {EXACT}),
-        ("no near duplicates", {NEAR, NEAR_HELDOUT}),
+        ("without exact duplicates", {EXACT}),
+        ("without near duplicates", {NEAR, NEAR_HELDOUT}),
         ("balanced", {DOWN_WEIGHTED, OVER_CAP}),
     ):
         left -= sum(reasons[name] for name in names)
@@ -113,6 +113,7 @@ def source_report(report: Mapping[str, Any], number: int, selection: Selection) 
     found = selection.candidates
     mine = selection.by_part.get(number, ())
     kept = [i for i in mine if i not in selection.dropped]
+    splits = sorted({HELDOUT if selection.is_heldout[i] else TRAIN for i in mine}, reverse=True)
     drops = Counter(report["drops"])
     examples = {reason: list(paths) for reason, paths in report["examples"].items()}
     for index in mine:
@@ -126,9 +127,25 @@ def source_report(report: Mapping[str, Any], number: int, selection: Selection) 
         **report,
         "drops": dict(sorted(drops.items())),
         "examples": examples,
-        "split": HELDOUT if any(selection.is_heldout[i] for i in mine) else TRAIN,
+        "split": " and ".join(splits) or TRAIN,
         "kept_files": len(kept),
         "kept_bytes": sum(found.n_bytes[i] for i in kept),
+    }
+
+
+def heldout_report(selection: Selection) -> dict[str, Any]:
+    """Returns what is held out, and how it was chosen."""
+    found = selection.candidates
+    kept = [i for i in range(len(found)) if i not in selection.dropped]
+    heldout = [i for i in kept if selection.is_heldout[i]]
+    n_bytes, n_all = (sum(found.n_bytes[i] for i in of) for of in (heldout, kept))
+    return {
+        "by": selection.heldout.by,
+        "packages": sorted({found.package[i] for i in heldout}),
+        "documents": len(heldout),
+        "bytes": n_bytes,
+        "share": round(n_bytes / max(1, n_all), 4),
+        "missing": list(selection.heldout.missing),
     }
 
 
