@@ -11,11 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.artifact.extras import require_extra
-
-if __name__ == "__main__":
-    require_extra("evaluate")  # before the imports that need it
-
 from tqdm import tqdm
 
 from evaluation.config import Generation

@@ -15,11 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
-
-if __name__ == "__main__":
-    require_extra("evaluate")  # before the imports that need it
-
 from evaluation.claim import RUN_FILE, claim
 from evaluation.config import Generation, PassConfig
 from evaluation.generate import SAMPLES_FILE, gather_samples, generate_samples

@@ -11,11 +11,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from training.artifact.extras import require_extra
-
-if __name__ == "__main__":
-    require_extra("evaluate")  # before the imports that need it
-
 from evaluation.estimate import CONFIDENCE, estimate
 from evaluation.generate import SAMPLES_FILE
 from evaluation.grade import RESULTS_FILE

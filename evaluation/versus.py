@@ -11,11 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
-
-if __name__ == "__main__":
-    require_extra("evaluate")  # before the imports that need it
-
 from evaluation.claim import RUN_FILE
 from evaluation.estimate import CONFIDENCE, difference
 from evaluation.grade import RESULTS_FILE

@@ -32,8 +32,8 @@ def _training(name: str, module: str, summary: str) -> Command:
     return Command(name=name, module=f"training.{module}", summary=summary, extra="train")
 
 
-def _evaluation(name: str, module: str, summary: str) -> Command:
-    return Command(name=name, module=f"evaluation.{module}", summary=summary, extra="evaluate")
+def _evaluation(name: str, module: str, summary: str, *, extra: str = "evaluate") -> Command:
+    return Command(name=name, module=f"evaluation.{module}", summary=summary, extra=extra)
 
 
 GROUPS: dict[str, tuple[Command, ...]] = {
@@ -78,13 +78,15 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         _training("publish", "publish.__main__", "upload models and corpora to the Hub"),
     ),
     "Evaluate a model": (
-        _evaluation("passk", "passk", "run completions against unit tests in a sandbox: pass@k"),
-        _evaluation("problems", "problems.__main__", "list or export problem sets"),
-        _evaluation("versus", "versus", "compare two pass@k runs problem by problem"),
-        _evaluation("report", "report", "draw the report page of a pass@k run"),
+        _evaluation(
+            "passk", "passk", "run completions against unit tests in a sandbox: pass@k", extra=""
+        ),
+        _evaluation("problems", "problems.__main__", "list or export problem sets", extra=""),
+        _evaluation("versus", "versus", "compare two pass@k runs problem by problem", extra=""),
+        _evaluation("report", "report", "draw the report page of a pass@k run", extra=""),
         _evaluation("lines", "lines", "measure exact match of lines and blocks as users see them"),
         _evaluation("infill", "infill", "measure infilling of gaps in held-out files"),
-        _evaluation("compare", "compare", "show what several models write, side by side"),
+        _evaluation("compare", "compare", "show what several models write, side by side", extra=""),
         _evaluation("replay", "replay.__main__", "replay typing through the real server"),
         _evaluation("calibrate", "calibrate", "calibrate a model's confidence"),
         _evaluation("repetition", "repetition", "measure how often a model repeats training text"),

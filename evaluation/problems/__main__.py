@@ -5,11 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from training.artifact.extras import require_extra
-
-if __name__ == "__main__":
-    require_extra("evaluate")  # before the imports that need it
-
 from evaluation.problems.sources import load_problems
 from training.artifact.errors import ConfigError, run_main
 

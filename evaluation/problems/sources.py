@@ -16,6 +16,7 @@ from evaluation.problems.formats import problem_of
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem, ProblemSet, content_hash
 from training.artifact.errors import ConfigError, PrerequisiteError
+from training.artifact.extras import check_extra
 
 OWN = "own"
 PLUS_CPU_S = 20.0  # the slowest of HumanEval+'s canonical solutions takes seven
@@ -163,6 +164,7 @@ def _local_file(known: KnownSet) -> Path | None:
 
 
 def _hub_problems(source: HubSource, name: str) -> tuple[Problem, ...]:
+    check_extra("evaluate")
     from datasets import load_dataset  # noqa: PLC0415 - seconds, and only for the Hub's sets
 
     try:

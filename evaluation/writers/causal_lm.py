@@ -9,6 +9,7 @@ from evaluation.config import Generation
 from evaluation.problems.problem import Problem
 from evaluation.writers.writer import before_stop, problem_seed, stops_of
 from training.artifact.errors import PrerequisiteError
+from training.artifact.extras import check_extra
 
 # Names of the tokens that open prefix, suffix and middle, family by family.
 FIM_TOKENS = (
@@ -31,6 +32,7 @@ class CausalLMWriter:
     """
 
     def __init__(self, model: str) -> None:
+        check_extra("evaluate")
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - seconds
 
         try:

@@ -52,9 +52,7 @@ def ours(programs):
     found = {}
     isolation = proven(Limits())
     started = time.monotonic()
-    judge_all(
-        jobs, limits=Limits(), workers=WORKERS, report=found.__setitem__, isolation=isolation
-    )
+    judge_all(jobs, limits=Limits(), workers=WORKERS, report=found.__setitem__, isolation=isolation)
     seconds = time.monotonic() - started
     return [found[i].outcome is Outcome.PASSED for i in range(len(jobs))], seconds
 

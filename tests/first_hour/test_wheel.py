@@ -106,6 +106,15 @@ def test_the_server_answers(stranger, environment, hostile, monkeypatch):
     assert reply["result"]["items"][0]["insertText"].startswith("in(")
 
 
+def test_it_judges(stranger, environment, hostile):
+    """If it fails, who has only the wheel cannot measure a model."""
+    run(
+        stranger, environment, hostile, "parrotlet", "passk", "--canonical", "--out", "out",
+    )  # fmt: skip
+    summary = json.loads((hostile / "out" / "summary.json").read_text())
+    assert "164" in json.dumps(summary)
+
+
 def test_every_command_explains_itself(stranger, environment, wheel, hostile):
     """If it fails, a command of the help does not exist in the wheel."""
     constraints = stranger.clone / "constraints.txt"
@@ -117,15 +126,6 @@ def test_every_command_explains_itself(stranger, environment, wheel, hostile):
         if command.extra in {"", "train", "evaluate"}:
             out = run(stranger, environment, hostile, "parrotlet", name, "--help").stdout
             assert out.startswith("usage: parrotlet"), name
-
-
-def test_it_judges(stranger, environment, hostile):
-    """If it fails, who has only the wheel cannot measure a model."""
-    run(
-        stranger, environment, hostile, "parrotlet", "passk", "--canonical", "--out", "out",
-    )  # fmt: skip
-    summary = json.loads((hostile / "out" / "summary.json").read_text())
-    assert "164" in json.dumps(summary)
 
 
 def test_no_file_names_a_module_of_the_checkout(environment):
