@@ -217,7 +217,7 @@ def test_two_neovims_do_not_install_at_once(start, tmp_path):
     lock = editor.home / "data" / "nvim" / "parrotlet" / "install.lock"
     lock.write_text(str(os.getpid()))
     editor.input(":Parrotlet install<CR>1<CR>")
-    wait_for_said(editor, f"another Neovim is installing the server (process {os.getpid()})")
+    wait_for_said(editor, f"another Neovim is installing (process {os.getpid()})")
     lock.write_text("999999999")
     editor.input(":Parrotlet install<CR>1<CR>")
     wait_for_said(editor, f"server {VERSION} installed")

@@ -54,13 +54,13 @@ def test_a_killed_server_comes_back_and_says_so(start_editor, model):
     suggest(editor, model)
     server_process(editor).kill()
     editor.until(lambda: editor.said, "a sentence")
-    assert editor.said == ["Parrotlet: the server stopped (signal 9); restarting it"]
+    assert editor.said == ["Parrotlet: server stopped (signal 9); restarting it"]
     suggest(editor, model)
     for number in range(2, 5):
         editor.wait_for_connection()
         server_process(editor).kill()
         editor.until(lambda n=number: len(editor.said) == n, "a sentence")
-    reason = "the server stopped 4 times (signal 9); see :Parrotlet log"
+    reason = "server stopped 4 times (signal 9); see :Parrotlet log"
     assert editor.status == {"state": "error", "reason": reason}
     assert editor.said[-1] == f"Parrotlet: {reason}"
     editor.command("Parrotlet restart")
@@ -104,7 +104,7 @@ def test_a_server_that_cannot_be_run_is_said_in_one_sentence(start_editor):
     editor = start_editor("require('parrotlet').setup({ server = { '/nowhere/parrotlet' } })\n")
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.lua("vim.cmd.edit(...)", str(editor.write("two.py", "")))
-    sentence = "cannot run '/nowhere/parrotlet'; fix or remove the server option"
+    sentence = "cannot run '/nowhere/parrotlet'; fix the server option"
     assert editor.said == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
     editor.command("Parrotlet restart")
@@ -116,7 +116,7 @@ def test_a_server_that_ends_at_once_is_said_and_left_alone(start_editor):
     editor = start_editor("require('parrotlet').setup({ server = { 'sh', '-c', 'echo no >&2' } })")
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.until(lambda: editor.said, "a sentence")
-    sentence = "the server failed to start (exit code 0); see :Parrotlet log"
+    sentence = "server failed to start (exit code 0); see :Parrotlet log"
     assert editor.said == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
     editor.command("Parrotlet log")

@@ -69,7 +69,7 @@ end
 ---@param was_ready boolean
 local function on_death(how, was_ready)
   if not was_ready then
-    fail(('the server failed to start (%s); see :Parrotlet log'):format(how))
+    fail(('server failed to start (%s); see :Parrotlet log'):format(how))
     return
   end
   local now = vim.uv.now() / 1000
@@ -78,11 +78,11 @@ local function on_death(how, was_ready)
   end, deaths)
   deaths[#deaths + 1] = now
   if #deaths > MOST_DEATHS then
-    local sentence = 'the server stopped %d times (%s); see :Parrotlet log'
+    local sentence = 'server stopped %d times (%s); see :Parrotlet log'
     fail(sentence:format(#deaths, how))
     return
   end
-  local sentence = ('the server stopped (%s); restarting it'):format(how)
+  local sentence = ('server stopped (%s); restarting it'):format(how)
   status.set('starting', sentence)
   message.complain(sentence)
   M.attach_all()
@@ -223,7 +223,7 @@ function M.attach(bufnr)
     end,
   })
   if not newest then
-    status.set('error', 'the server failed to start; see :Parrotlet log')
+    status.set('error', 'server failed to start; see :Parrotlet log')
   end
 end
 

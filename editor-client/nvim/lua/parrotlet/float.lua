@@ -17,6 +17,7 @@ function M.open(lines, title)
     max_width = math.max(20, math.min(MOST_COLUMNS, vim.o.columns - 4)),
     wrap = true,
   })
+  vim.wo[window].linebreak = true -- between words
   return bufnr, window
 end
 

@@ -154,7 +154,7 @@ function M.start(source)
   end
   local other = runner.lock()
   if other then
-    message.complain(('another Neovim is installing the server (process %d)'):format(other))
+    message.complain(('another Neovim is installing (process %d)'):format(other))
     return
   end
   local is_new = vim.uv.fs_stat(source.environment) == nil

@@ -122,9 +122,12 @@ local function show(line, level)
   vim.notify(line, level)
 end
 
+--- An error of Neovim's own would throw away what the user has typed ahead, and stops for a key
+--- where 'cmdheight' is 0; so nothing is more than a warning.
 ---@param sentence string
 ---@param level integer
 local function say(sentence, level)
+  level = math.min(level, vim.log.levels.WARN)
   keep(sentence)
   local function now()
     show(M.fit(PREFIX .. sentence, M.columns()), level)

@@ -119,7 +119,7 @@ function M.find(command)
     if vim.fn.executable(command[1]) == 1 then
       return command
     end
-    return nil, ("cannot run '%s'; fix or remove the server option"):format(command[1])
+    return nil, ("cannot run '%s'; fix the server option"):format(command[1])
   end
   for _, candidate in ipairs(M.candidates()) do
     if candidate.path then
