@@ -277,16 +277,20 @@ def test_the_default_keys_act_on_what_is_visible(editor, model):
     editor.until(lambda: editor.text == "total = sum(values) + 1", "acceptance")
 
 
-def test_the_default_keys_do_what_they_did_without_a_suggestion(editor):
+def test_the_default_keys_do_what_they_did_without_a_suggestion(editor, start_editor):
     """If it fails, installing the plugin takes keys away."""
+    bare = start_editor(plugin=None)
+    bare.lua("vim.cmd.edit(...)", str(bare.write("one.txt", "")))
     editor.open("")
-    editor.command("iabbrev <buffer> teh the")
-    editor.keys("iteh<C-]>")
-    assert editor.text == "the"
-    editor.keys("<Esc>ggcGone two<Home>")
-    editor.keys("<M-Right>x")  # what Vim makes of it: <Esc><Right>, and x in Normal mode
-    assert editor.text == "oe two"
-    assert editor.mode == "n"
+    for key in ("<M-Right>", "<M-Down>", "<M-]>", "<M-[>"):
+        for one in (editor, bare):
+            one.keys(f"<Esc>ggcGone two<CR>three<Up><Home>{key}x")
+        assert editor.mode == bare.mode
+        assert editor.text == bare.text, key
+    for one in (editor, bare):
+        one.command("iabbrev <buffer> teh the")
+        one.keys("<Esc><Esc>ggcGteh<C-]>")
+        assert one.text == "the"
 
 
 @pytest.mark.parametrize("is_later", [False, True], ids=["before", "later"])

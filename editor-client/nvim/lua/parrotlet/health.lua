@@ -26,7 +26,8 @@ local function check_options()
   for name, value in vim.spairs(options) do
     if not vim.deep_equal(value, config.defaults[name]) then
       is_changed = true
-      vim.health.info(('option %s = %s'):format(name, vim.inspect(value)))
+      local text = vim.inspect(value, { newline = ' ', indent = '' })
+      vim.health.info(('option %s = %s'):format(name, text))
     end
   end
   vim.health.ok(is_changed and 'options are valid' or 'options are valid (all defaults)')
@@ -80,6 +81,12 @@ local function check_running(client)
   end
 end
 
+--- The buffer that was current before the report.
+local function edited_buffer()
+  local alternate = vim.fn.bufnr('#')
+  return alternate > 0 and alternate or vim.api.nvim_get_current_buf()
+end
+
 local function check_client()
   local client = require('parrotlet.client').get()
   if client then
@@ -87,12 +94,12 @@ local function check_client()
   else
     vim.health.info('the server is not running; it starts with the first supported file')
   end
-  vim.health.info('status: ' .. require('parrotlet.status').sentence())
+  vim.health.info('status: ' .. require('parrotlet.status').sentence(edited_buffer()))
   vim.health.info('log: ' .. require('parrotlet.log').path())
 end
 
 local function check_keys()
-  for _, line in ipairs(require('parrotlet.keymap').lines(vim.api.nvim_get_current_buf())) do
+  for _, line in ipairs(require('parrotlet.keymap').lines(edited_buffer())) do
     vim.health.info(line)
   end
 end

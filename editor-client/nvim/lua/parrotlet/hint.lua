@@ -17,7 +17,8 @@ end
 local function sentence(bufnr)
   local accept, word = keymap.key_of(bufnr, 'accept'), keymap.key_of(bufnr, 'accept_word')
   if accept and word then
-    return ('%s accepts, %s one word; see :Parrotlet keys'):format(accept, word)
+    local text = '%s accepts, %s one word; see :Parrotlet keys'
+    return text:format(keymap.label(accept), keymap.label(word))
   end
   return 'see :Parrotlet keys for accepting suggestions'
 end

@@ -84,12 +84,25 @@ local function find_global(key)
   return find(vim.api.nvim_get_keymap('i'), key)
 end
 
+--- What Neovim makes of a key in Insert mode that nobody has mapped: with Alt, <Esc> and the key.
+---@param key string
+---@return string keys
+---@return boolean is_remapped Whether the keys are subject to mappings.
+local function unmapped(key)
+  local plain = key:match('^<[MmAa]%-(.+)>$')
+  if not plain or plain:find('.%-.') then
+    return key, false
+  end
+  return '<Esc>' .. (#plain == 1 and plain or ('<%s>'):format(plain)), true
+end
+
 --- Makes FORMER do what the key did before.
 ---@param ours parrotlet.Mapped
 local function define_former(ours)
   local former = ours.former or find_global(ours.key)
   if not former then
-    vim.keymap.set('i', FORMER, ours.key)
+    local keys, is_remapped = unmapped(ours.key)
+    vim.keymap.set('i', FORMER, keys, { remap = is_remapped })
     return
   end
   local copy = vim.tbl_extend('force', former, {
@@ -189,6 +202,13 @@ function M.key_of(bufnr, name)
   return ours and not is_others and ours.key or nil
 end
 
+--- A key as people write it.
+---@param key string
+---@return string
+function M.label(key)
+  return (key:gsub('Bslash', '\\'):gsub('Bar', '|'))
+end
+
 --- Lists all actions and the keys for them, a line each.
 ---@param bufnr integer
 ---@return string[]
@@ -196,7 +216,7 @@ function M.lines(bufnr)
   local lines = {}
   for _, action in ipairs(DESCRIBED) do
     local key = config.options.keys[action.name]
-    local shown, note = key or '', ''
+    local shown, note = key and M.label(key) or '', ''
     if not key then
       note = ' (no key)'
     elseif mapped[bufnr] and not M.key_of(bufnr, action.name) then

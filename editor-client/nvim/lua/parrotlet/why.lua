@@ -22,21 +22,26 @@ local function summary_of(answer)
   return type(answer.summary) == 'string' and answer.summary or 'It ended without a summary.'
 end
 
+--- A figure of the answer; 0 where it has none.
+local function number(value)
+  return tonumber(value) or 0
+end
+
 --- Describes how a request went, a line for each thing there is to say.
 ---@param answer table What `parrotlet.explain` answers; its sentences are shown as they are.
 ---@return string[]
 local function lines_of_request(answer)
-  local ago = math.max(0, os.time() - math.floor(answer.time))
-  local lines = {
-    ('Last request, %d s ago: %s'):format(ago, summary_of(answer)),
-    ('  Took %d ms: %d prompt tokens (%d reused), %d new tokens.'):format(
-      answer.total_ms or 0,
-      answer.prompt_tokens,
-      answer.reused_tokens,
-      answer.new_tokens
-    ),
-  }
-  for _, text in ipairs(answer.adjustments or {}) do
+  local ago = math.max(0, os.time() - math.floor(number(answer.time)))
+  local lines = { ('Last request, %d s ago: %s'):format(ago, summary_of(answer)) }
+  if number(answer.prompt_tokens) > 0 then
+    lines[2] = ('  Took %d ms: %d prompt tokens (%d reused), %d new tokens.'):format(
+      number(answer.total_ms),
+      number(answer.prompt_tokens),
+      number(answer.reused_tokens),
+      number(answer.new_tokens)
+    )
+  end
+  for _, text in ipairs(type(answer.adjustments) == 'table' and answer.adjustments or {}) do
     lines[#lines + 1] = '  ' .. text
   end
   if type(answer.attribution) == 'string' then
