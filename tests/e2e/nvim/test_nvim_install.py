@@ -249,6 +249,30 @@ def test_a_plugin_from_a_wheel_finds_the_server_of_its_environment(
     suggest(editor, model)
 
 
+AS_WINDOWS = """
+local has = vim.fn.has
+vim.fn.has = function(name) return name == 'win32' and 1 or has(name) end
+package.loaded['parrotlet.server'] = nil
+local found = require('parrotlet.server').find({})
+vim.fn.has = has
+package.loaded['parrotlet.server'] = nil
+return found
+"""
+
+
+def test_on_windows_programs_are_in_scripts(start_editor, tmp_path):
+    """If it fails, the server of a wheel is not found on Windows, whose folders differ."""
+    environment = tmp_path / "environment"
+    site = environment / "Lib" / "site-packages"
+    plugin = shutil.copytree(PLUGIN, site / "parrotlet" / "editors" / "nvim")
+    program = environment / "Scripts" / "parrotlet-server"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    editor = start_editor(plugin=plugin, env={"PATH": "/usr/bin:/bin"})
+    assert editor.lua(AS_WINDOWS) == [str(program)]
+
+
 PIP_OUTPUT = {
     "Collecting torch>=2.13 (from parrotlet==0.1.0)": "resolving torch",
     "  Downloading torch-2.13.0%2Bcpu-cp312-linux.whl (192.3 MB)": "downloading torch (192.3 MB)",
@@ -266,9 +290,3 @@ def test_the_steps_are_read_from_the_output(editor):
     assert {line: editor.lua(step, line) for line in PIP_OUTPUT} == PIP_OUTPUT
     failure = "return require('parrotlet.pip').failure(...)"
     assert editor.lua(failure, "x\nERROR: No space left\n  hint\n") == "No space left"
-
-
-def test_the_release_is_the_projects(editor):
-    """If it fails, another release than the plugin's own is installed."""
-    wanted = f"parrotlet=={VERSION}"
-    assert editor.lua("return require('parrotlet.install').REQUIREMENT") == wanted

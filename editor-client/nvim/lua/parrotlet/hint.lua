@@ -16,11 +16,13 @@ end
 ---@return string
 local function sentence(bufnr)
   local accept, word = keymap.key_of(bufnr, 'accept'), keymap.key_of(bufnr, 'accept_word')
-  if accept and word then
-    local text = '%s accepts, %s one word; see :Parrotlet keys'
-    return text:format(keymap.label(accept), keymap.label(word))
+  if not accept or not word then
+    return 'keys for suggestions: see :Parrotlet keys'
   end
-  return 'see :Parrotlet keys for accepting suggestions'
+  local text = '%s accepts, %s one word; see :Parrotlet keys'
+  local long = text:format(keymap.label(accept), keymap.label(word))
+  local short = ('%s accepts; see :Parrotlet keys'):format(keymap.label(accept))
+  return message.fits(long) and long or short
 end
 
 --- Names the keys, if that was never done.
