@@ -54,6 +54,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         _training(
             "corpus", "corpus.__main__", "build a corpus from packages, folders, git, records"
         ),
+        _training("lock-corpus", "corpus.lock", "pin the packages of a corpus by hash"),
         _training("verify-corpus", "corpus.verify", "check a corpus against its report"),
         _training("overlap", "corpus.overlap", "find benchmark problems in a corpus"),
         Command(

@@ -2,11 +2,15 @@
 
 import hashlib
 import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from training.artifact.errors import CorpusError
-from training.corpus.fetch import Fetcher, Pin, read_lock
+from training.corpus import downloads
+from training.corpus.fetch import UNREACHABLE_IN_A_ROW, Fetcher, Pin, read_lock
 from training.corpus.indexes import DEFAULT_TIMEOUT_S, index_settings
 
 DATA = b"what an archive holds is nothing to the fetcher" * 100
@@ -20,6 +24,7 @@ def no_settings(monkeypatch, tmp_path):
     for name in [n for n in os.environ if n.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(downloads, "RETRY_WAITS_S", (0.0, 0.0))
 
 
 def make_index(folder, data=DATA, fragment=f"#sha256={SHA256}"):
@@ -61,7 +66,7 @@ def test_a_damaged_cache_is_fetched_again(tmp_path, monkeypatch):
 
 def test_a_hash_that_is_nowhere_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", make_index(tmp_path))
-    with pytest.raises(CorpusError, match=r"Parrot\.Feed==1\.0 with the lock's hash"):
+    with pytest.raises(CorpusError, match=r"Parrot\.Feed==1\.0 .*no file with the lock's hash"):
         Fetcher(tmp_path / "cache").fetch(pin("0" * 64))
 
 
@@ -77,8 +82,197 @@ def test_a_folder_of_archives_needs_no_index(tmp_path, monkeypatch):
 
 def test_an_index_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    with pytest.raises(CorpusError, match=r"cannot fetch Parrot\.Feed==1\.0 \(ConnectError"):
+    with pytest.raises(CorpusError, match=r"Parrot\.Feed==1\.0 \(no connection to 127") as error:
         Fetcher(tmp_path / "cache").fetch(pin())
+    assert "run the same command again" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+class Mirror:
+    """An index on this machine: a page a package, archives that may fail in every way."""
+
+    def __init__(self, archives):
+        self.archives = archives  # name to a function of the request's handler
+        self.requests = []
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                mirror.requests.append(self.path)
+                mirror.answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/simple"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, handler):
+        _, place, name, *_ = handler.path.split("/")
+        if place == "files":
+            self.archives[name](handler)
+        elif name in self.archives:
+            link = f'<a href="/files/{name}/{name}-1.0.tar.gz#sha256={sha256_of(name)}">x</a>'
+            send(handler, link.encode(), "text/html")
+        else:
+            handler.send_error(404)
+
+
+def send(handler, data, kind="application/octet-stream"):
+    handler.send_response(200)
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+def data_of(name):
+    return name.encode() * 1000
+
+
+def sha256_of(name):
+    return hashlib.sha256(data_of(name)).hexdigest()
+
+
+def good(name):
+    return lambda handler: send(handler, data_of(name))
+
+
+def status(code):
+    return lambda handler: handler.send_error(code)
+
+
+def hang(handler):
+    time.sleep(1.5)
+
+
+def break_off(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    handler.wfile.write(b"x" * 10)
+
+
+def pins(*names):
+    return [Pin(name=name, version="1.0", sha256=(sha256_of(name),)) for name in names]
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    started = []
+
+    def start(**archives):
+        started.append(Mirror(archives))
+        monkeypatch.setenv("PIP_INDEX_URL", started[0].url)
+        return started[0]
+
+    yield start
+    for one in started:
+        one.server.shutdown()
+        one.server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "advice"),
+    [
+        (status(404), "does not have the file: 404", "name another index"),
+        (status(503), "answered 503", "run the same command again"),
+        (hang, "did not answer in time", "run the same command again"),
+        (break_off, "127.0.0.1", "run the same command again"),
+        (lambda h: send(h, b"evil"), "it arrived with SHA-256", "do not use it"),
+    ],
+    ids=["404", "503", "timeout", "broken off", "wrong hash"],
+)
+def test_a_mirrors_failure_is_one_sentence_and_the_rest_is_kept(
+    tmp_path, mirror, monkeypatch, failure, reason, advice
+):
+    """If it fails, hours of fetching end in a traceback, or one archive costs all others."""
+    monkeypatch.setenv("PIP_TIMEOUT", "1")
+    served = mirror(aaa=good("aaa"), bad=failure, zzz=good("zzz"))
+    with pytest.raises(CorpusError) as error:
+        Fetcher(tmp_path).fetch_all(pins("aaa", "bad", "zzz"))
+    sentence = str(error.value)
+    assert sentence.startswith("cannot fetch bad==1.0 (")
+    assert reason in sentence
+    assert advice in sentence
+    assert "\n" not in sentence
+    tries = [path for path in served.requests if path.startswith("/files/bad")]
+    assert len(tries) == 1 + len(downloads.RETRY_WAITS_S)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == sorted([sha256_of("aaa"), sha256_of("zzz")])
+
+
+def test_several_failures_are_one_sentence_too(tmp_path, mirror):
+    mirror(a=status(404), b=status(503), c=good("c"))
+    with pytest.raises(CorpusError, match=r"2 of 3 archives: a==1\.0 .*404.*b==1\.0 .*503"):
+        Fetcher(tmp_path).fetch_all(pins("a", "b", "c"))
+
+
+def test_an_index_in_trouble_is_not_taken_for_a_wrong_lock(tmp_path, mirror, monkeypatch):
+    served = mirror(a=good("a"))
+    monkeypatch.setattr(served, "answer", lambda handler: handler.send_error(502))
+    with pytest.raises(CorpusError, match="answered 502"):
+        Fetcher(tmp_path).fetch_all(pins("a"))
+
+
+def test_a_package_that_no_index_lists_is_said(tmp_path, mirror):
+    served = mirror(a=good("a"))
+    with pytest.raises(CorpusError, match="no index lists a file of it"):
+        Fetcher(tmp_path).fetch(pins("b")[0])
+    assert len(served.requests) == 1, "asked again in vain"
+
+
+def test_a_failure_that_passes_is_tried_again(tmp_path, mirror):
+    answers = [status(503), break_off, good("a")]
+
+    def answer(handler):
+        answers.pop(0)(handler)
+
+    mirror(a=answer)
+    (path,) = Fetcher(tmp_path).fetch_all(pins("a"))
+    assert path.read_bytes() == data_of("a")
+
+
+def test_without_a_connection_the_rest_is_not_tried(tmp_path, monkeypatch):
+    """If it fails, 500 packages each wait for their own time-outs."""
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    names = [f"p{i}" for i in range(UNREACHABLE_IN_A_ROW + 4)]
+    with pytest.raises(CorpusError, match="; 4 others were not tried"):
+        Fetcher(tmp_path).fetch_all(pins(*names))
+
+
+def test_what_is_there_is_not_fetched_again(tmp_path, mirror):
+    served = mirror(a=good("a"), b=good("b"))
+    Fetcher(tmp_path).fetch_all(pins("a"))
+    served.requests.clear()
+    paths = Fetcher(tmp_path).fetch_all(pins("a", "b"))
+    assert [path.name for path in paths] == [sha256_of("a"), sha256_of("b")]
+    assert {path.split("/")[2] for path in served.requests} == {"b"}
+
+
+def test_a_killed_fetch_goes_on_and_leaves_nothing_aside(tmp_path, mirror):
+    """A kill -9 leaves a file aside, never one under a hash; another run's own stays."""
+    served = mirror(a=good("a"), b=good("b"))
+    Fetcher(tmp_path).fetch_all(pins("a"))
+    stale, fresh = (tmp_path / f"{downloads.ASIDE_PREFIX}{n}" for n in ("old", "new"))
+    stale.write_bytes(b"half")
+    fresh.write_bytes(b"half")
+    os.utime(stale, (time.time() - downloads.STALE_AFTER_S - 1,) * 2)
+    served.requests.clear()
+    Fetcher(tmp_path).fetch_all(pins("a", "b"))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        sha256_of("a"), sha256_of("b"), fresh.name,
+    }  # fmt: skip
+    assert {path.split("/")[2] for path in served.requests} == {"b"}
+
+
+def test_fetching_shows_how_far_it_is(tmp_path, mirror, capsys):
+    mirror(a=good("a"), b=good("b"))
+    Fetcher(tmp_path).fetch_all(pins("a", "b"))
+    shown = capsys.readouterr().err
+    assert "fetch" in shown
+    assert "2/2" in shown
 
 
 def test_settings_are_pips_own(tmp_path, monkeypatch):

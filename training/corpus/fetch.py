@@ -1,33 +1,34 @@
-"""Fetches the archives of a lock file: found by ``unearth``, accepted by hash, kept in a cache.
+"""Fetches the archives of a lock file: accepted by hash alone, kept in a cache.
 
 No package's code runs: nothing is built, installed or unpacked. Where to look is pip's business
-(:mod:`training.corpus.indexes`). Called by :mod:`training.corpus.sources`.
+(:mod:`training.corpus.indexes`). What is in the cache is not fetched again, so a run that was
+stopped goes on. Called by :mod:`training.corpus.sources`.
 """
 
-import hashlib
-import os
 import re
-import ssl
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
-from unearth import Link, PackageFinder
-from unearth.auth import MultiDomainBasicAuth
-from unearth.fetchers.sync import PyPIClient
+from unearth import Link
 
 from training.artifact.errors import CorpusError
 from training.artifact.files import file_sha256
-from training.corpus.indexes import IndexSettings, index_settings
+from training.corpus.downloads import (
+    ADVISE_OTHER,
+    FetchError,
+    Index,
+    remove_stale,
+    retried,
+)
+from training.progress import progress_bar
 
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?P<hashes>(?:\s+--hash=\S+)+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})(?=\s|$)")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
-ATTEMPTS = 3
-PIECE_BYTES = 1 << 20
-MAX_ARCHIVE_BYTES = 2 << 30
+UNREACHABLE_IN_A_ROW = 3  # packages without a connection, after which the rest is not tried
+FAILURES_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,90 +78,107 @@ class Fetcher:
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
-        self._finder: PackageFinder | None = None
+        self._index: Index | None = None
+
+    def fetch_all(self, pins: Sequence[Pin]) -> list[Path]:
+        """Returns the archives of all pins, with a progress bar.
+
+        One that cannot be had does not keep the others from being fetched.
+
+        Raises:
+            CorpusError: Some cannot be had; one sentence names them.
+        """
+        remove_stale(self._cache)
+        paths: list[Path] = []
+        failures: list[FetchError] = []
+        unreachable = 0
+        with progress_bar(len(pins), "fetch", "archive") as bar:
+            for pin in pins:
+                bar.set_postfix_str(str(pin), refresh=False)
+                try:
+                    cached = self.cached(pin)
+                    paths.append(cached or self.fetch(pin))
+                    unreachable = unreachable if cached else 0
+                except FetchError as error:
+                    failures.append(error)
+                    unreachable = unreachable + 1 if error.is_unreachable else 0
+                    if unreachable == UNREACHABLE_IN_A_ROW:
+                        break
+                bar.update()
+        if failures:
+            tried = len(paths) + len(failures)
+            raise _summary(failures, n_left=len(pins) - tried, n_kept=len(paths))
+        return paths
+
+    def cached(self, pin: Pin) -> Path | None:
+        """Returns the archive of a pin if it is in the cache, whole."""
+        for sha256 in pin.sha256:
+            path = self._cache / sha256
+            if path.is_file() and file_sha256(path) == sha256:
+                return path
+        return None
 
     def fetch(self, pin: Pin) -> Path:
         """Returns the archive of a pin, from the cache if it is there.
 
         Raises:
-            CorpusError: No file with one of the pin's hashes can be had.
+            FetchError: No file with one of the pin's hashes can be had.
         """
-        for sha256 in pin.sha256:
-            cached = self._cache / sha256
-            if cached.is_file() and file_sha256(cached) == sha256:
-                return cached
-        failure: Exception | None = None
-        for _ in range(ATTEMPTS):
-            try:
-                return self._download(pin)
-            except CorpusError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the network may fail in any way
-                failure = error
-        raise CorpusError(
-            f"cannot fetch {pin} ({type(failure).__name__}: {failure});"
-            " check the network and run again, what was fetched is kept"
-        ) from failure
+        return self.cached(pin) or retried(str(pin), lambda: self._download(pin))
 
     def _download(self, pin: Pin) -> Path:
-        if self._finder is None:
-            self._finder = _finder(index_settings())
-        for link, is_claimed in _links(self._finder, pin):
-            path = self._store(link, pin, is_claimed=is_claimed)
+        if self._index is None:
+            self._index = Index.of_settings()
+        for link, is_claimed in _links(self._index, pin):
+            path = self._store(self._index, link, pin, is_claimed=is_claimed)
             if path is not None:
                 return path
-        raise CorpusError(
-            f"the package index has no file of {pin} with the lock's hash; correct the lock"
+        raise FetchError(
+            str(pin),
+            "the package index has no file with the lock's hash",
+            "correct the lock, or name another index in pip's settings",
+            is_final=True,
         )
 
-    def _store(self, link: Link, pin: Pin, *, is_claimed: bool) -> Path | None:
+    def _store(self, index: Index, link: Link, pin: Pin, *, is_claimed: bool) -> Path | None:
         """Downloads aside and takes the file in if its hash is the lock's."""
-        self._cache.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._cache, prefix=".fetching-")
-        aside = Path(name)
-        try:
-            digest = hashlib.sha256()
-            with os.fdopen(handle, "wb") as file:
-                for piece in self._pieces(link):
-                    digest.update(piece)
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            found = digest.hexdigest()
-            if found in pin.sha256:
-                aside.chmod(0o644)
-                return aside.replace(self._cache / found)
-        finally:
-            aside.unlink(missing_ok=True)
+        found = index.download(link, self._cache)
+        if found is None:
+            raise FetchError(str(pin), f"{link.filename} is too large", "correct the lock")
+        if found.sha256 in pin.sha256:
+            found.path.chmod(0o644)
+            return found.path.replace(self._cache / found.sha256)
+        found.path.unlink()
         if is_claimed:
-            raise CorpusError(
-                f"{pin} arrived with SHA-256 {found[:12]}, the lock says {pin.sha256[0][:12]};"
-                " do not use it"
+            raise FetchError(
+                str(pin),
+                f"it arrived with SHA-256 {found.sha256[:12]}, the lock says {pin.sha256[0][:12]}",
+                f"do not use it: {ADVISE_OTHER}",
             )
         return None
 
-    def _pieces(self, link: Link) -> Iterator[bytes]:
-        assert self._finder is not None, "made before the first download"
-        session = self._finder.session
-        n_bytes = 0
-        # identity: the bytes that were hashed, not what a server makes of them
-        headers = {"Accept-Encoding": "identity"}
-        with session.get_stream(link.url_without_fragment, headers=headers) as response:
-            response.raise_for_status()
-            for piece in response.iter_bytes(PIECE_BYTES):
-                n_bytes += len(piece)
-                if n_bytes > MAX_ARCHIVE_BYTES:
-                    raise CorpusError(f"{link.filename} is over {MAX_ARCHIVE_BYTES} bytes; drop it")
-                yield piece
+
+def _summary(failures: Sequence[FetchError], *, n_left: int, n_kept: int) -> CorpusError:
+    if len(failures) == 1 and not n_left:
+        return failures[0]
+    named = ", ".join(f"{f.what} ({f.reason})" for f in failures[:FAILURES_NAMED])
+    n_unnamed = len(failures) - FAILURES_NAMED
+    more = f" and {n_unnamed} more" if n_unnamed > 0 else ""
+    left = f"; {n_left} others were not tried" if n_left else ""
+    advice = "; ".join(dict.fromkeys(f.advice for f in failures))
+    return CorpusError(
+        f"cannot fetch {len(failures)} of {len(failures) + n_kept + n_left} archives:"
+        f" {named}{more}{left}; {advice}"
+    )
 
 
-def _links(finder: PackageFinder, pin: Pin) -> Iterator[tuple[Link, bool]]:
+def _links(index: Index, pin: Pin) -> Iterator[tuple[Link, bool]]:
     """Yields the links worth a download, and whether the index claims that the hash is the pin's.
 
     Of files without a stated hash (a folder of archives) those of the pinned version are tried.
     """
     unclaimed = []
-    for package in finder.find_all_packages(pin.name, allow_yanked=True):
+    for package in index.files(pin.name):
         stated = (package.link.hash_option or {}).get("sha256")
         if stated and stated[0] in pin.sha256:
             yield package.link, True
@@ -175,26 +193,3 @@ def _is_version(found: str | None, wanted: str) -> bool:
         return found is not None and Version(found).public == Version(wanted).public
     except InvalidVersion:
         return found == wanted
-
-
-def _finder(settings: IndexSettings) -> PackageFinder:
-    default = PackageFinder().sources[0]["url"]
-    indexes = (
-        [] if settings.no_index else [settings.index_url or default, *settings.extra_index_urls]
-    )
-    verify = ssl.create_default_context(cafile=settings.cert) if settings.cert else True
-    session = PyPIClient(
-        trusted_hosts=settings.trusted_hosts,
-        verify=verify,
-        timeout=settings.timeout_s,
-        follow_redirects=True,
-    )
-    session.auth = MultiDomainBasicAuth(prompting=False, index_urls=indexes)
-    # unearth's own client, which its own protocol types more narrowly than it is
-    finder = PackageFinder(session, ignore_compatibility=True)  # type: ignore[arg-type]
-    finder.sources.clear()  # with --no-index there is no default either
-    for url in indexes:
-        finder.add_index_url(url)
-    for url in settings.find_links:
-        finder.add_find_links(url)
-    return finder

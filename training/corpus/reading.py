@@ -97,7 +97,7 @@ class Reader:
 
     def _collect(self, source: Source, tally: Tally) -> tuple[list[Member], Metadata, list[str]]:
         """Returns a package's Python files, what it says of itself, and warnings."""
-        found, warnings = _MetadataSearch(), []
+        found, warnings = MetadataSearch(), []
         members: list[Member] = []
         try:
             for member in _members(source, self.config):
@@ -158,13 +158,14 @@ def _counts(tally: Tally) -> dict[str, Any]:
     }
 
 
-class _MetadataSearch:
+class MetadataSearch:
     """Keeps the metadata and the licence file that stand highest in the tree."""
 
     def __init__(self) -> None:
         self._best: dict[str, tuple[tuple[int, str], bytes]] = {}
 
     def offer(self, member: Member) -> None:
+        """Takes a file that may be the package's metadata or licence."""
         kind = "metadata" if METADATA.search(member.path) else "licence"
         if not (METADATA.search(member.path) or LICENCE_FILE.search(member.path)):
             return
@@ -173,6 +174,7 @@ class _MetadataSearch:
             self._best[kind] = (rank, member.data)
 
     def metadata(self) -> Metadata:
+        """Returns what the files say."""
         texts = {kind: data.decode("utf-8", "replace") for kind, (_, data) in self._best.items()}
         return read_metadata(texts.get("metadata", ""), texts.get("licence", ""))
 

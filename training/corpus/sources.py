@@ -29,7 +29,6 @@ from training.corpus.git import resolve_commit
 from training.corpus.licences import Metadata, read_metadata
 from training.corpus.projects import folder_metadata
 from training.corpus.records import SUFFIXES
-from training.progress import progress_bar
 
 STDLIB_NAME = "cpython-stdlib"
 STDLIB_LICENCE = "PSF-2.0"
@@ -106,12 +105,9 @@ def _archive(path: Path) -> Source:
 def _locked(config: CorpusConfig) -> Iterator[Source]:
     if config.sources.lock is None:
         return
-    fetcher = Fetcher(config.cache)
     pins = read_lock(config.sources.lock)
-    with progress_bar(len(pins), "fetch", "archive") as bar:
-        for pin in pins:
-            yield Source(name=canonicalize_name(pin.name), path=fetcher.fetch(pin))
-            bar.update()
+    for pin, path in zip(pins, Fetcher(config.cache).fetch_all(pins), strict=True):
+        yield Source(name=canonicalize_name(pin.name), path=path)
 
 
 def _folder(folder: Path, licence: str | None) -> Source:

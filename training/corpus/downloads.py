@@ -1,0 +1,230 @@
+"""What package indexes list and send: found by ``unearth``, written aside, hashed on the way.
+
+A failure of an index or of the network becomes one :class:`FetchError`, which says what happened in
+words and whether the index could be reached at all. What is wanted of the files is not decided
+here. Called by :mod:`training.corpus.fetch` and :mod:`training.corpus.lock`.
+"""
+
+import hashlib
+import logging
+import os
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from unearth import Link, Package, PackageFinder
+from unearth.auth import MultiDomainBasicAuth
+from unearth.fetchers.sync import PyPIClient
+
+from training.artifact.errors import CorpusError
+from training.corpus.indexes import IndexSettings, index_settings
+
+T = TypeVar("T")
+RETRY_WAITS_S = (1.0, 4.0)
+PIECE_BYTES = 1 << 20
+MAX_ARCHIVE_BYTES = 2 << 30
+ASIDE_PREFIX = ".fetching-"
+STALE_AFTER_S = 3600.0  # what is written aside and has not grown for so long is nobody's
+_NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 404, 429, 500
+
+logging.getLogger("unearth").addHandler(logging.NullHandler())  # each failure is ours to report
+
+
+class FetchError(CorpusError):
+    """A package that cannot be had.
+
+    Attributes:
+        what: The package, as the lock names it.
+        reason: What happened.
+        advice: What to do.
+        is_unreachable: Whether there was no connection at all.
+        is_final: Whether another try cannot help.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        reason: str,
+        advice: str,
+        *,
+        is_unreachable: bool = False,
+        is_final: bool = False,
+    ) -> None:
+        super().__init__(f"cannot fetch {what} ({reason}); {advice}")
+        self.what, self.reason, self.advice = what, reason, advice
+        self.is_unreachable, self.is_final = is_unreachable, is_final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """A file that lies beside the cache's, under no name yet."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(kw_only=True)
+class Index:
+    """The package indexes of pip's settings, asked one at a time."""
+
+    finder: PackageFinder
+    _statuses: list[tuple[int, str]] = field(default_factory=list)  # of the last listing
+
+    @classmethod
+    def of_settings(cls) -> "Index":
+        """Opens the indexes that pip would use."""
+        settings = index_settings()
+        index = cls(finder=_finder(settings))
+        index.finder.session.event_hooks = {"response": [index._note]}  # type: ignore[attr-defined]
+        return index
+
+    def files(self, name: str) -> list[Package]:
+        """Returns the files of a package in every version, yanked ones included.
+
+        Raises:
+            FetchError: An index failed, so that the list may lack what is there.
+        """
+        self._statuses.clear()
+        found = list(self.finder.find_all_packages(name, allow_yanked=True))
+        failed = [s for s in self._statuses if s[0] >= _SERVER_ERROR or s[0] == _TOO_MANY]
+        if failed:
+            raise FetchError(name, f"{failed[0][1]} answered {failed[0][0]}", ADVISE_AGAIN)
+        if not found:
+            raise FetchError(
+                name,
+                "no index lists a file of it",
+                "correct its name, or pip's index settings",
+                is_final=True,
+            )
+        return found
+
+    def download(
+        self, link: Link, folder: Path, *, max_bytes: int = MAX_ARCHIVE_BYTES
+    ) -> Download | None:
+        """Writes a file aside; None if it is larger than ``max_bytes``.
+
+        The caller moves it or removes it.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=ASIDE_PREFIX)
+        digest = hashlib.sha256()
+        n_bytes = 0
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for piece in self._pieces(link, max_bytes):
+                    n_bytes += len(piece)
+                    if n_bytes > max_bytes:
+                        Path(name).unlink()
+                        return None
+                    digest.update(piece)
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return Download(path=Path(name), sha256=digest.hexdigest())
+
+    def _pieces(self, link: Link, max_bytes: int) -> Iterator[bytes]:
+        # identity: the bytes that were hashed, not what a server makes of them
+        headers = {"Accept-Encoding": "identity"}
+        session = self.finder.session
+        with session.get_stream(link.url_without_fragment, headers=headers) as response:
+            response.raise_for_status()
+            if int(response.headers.get("Content-Length") or 0) > max_bytes:
+                yield b"\0" * (max_bytes + 1)
+                return
+            yield from response.iter_bytes(PIECE_BYTES)
+
+    def _note(self, response: Any) -> None:
+        self._statuses.append((response.status_code, _host(response.url)))
+
+
+ADVISE_AGAIN = (
+    "check the network and pip's index settings, then run the same command again:"
+    " what was fetched is kept"
+)
+ADVISE_OTHER = "name another index in pip's settings, or renew the lock"
+
+
+def retried(what: str, attempt: Callable[[], T]) -> T:
+    """Returns what ``attempt`` returns, after a few tries with pauses.
+
+    Args:
+        what: The package, for the message.
+        attempt: Asks an index for it.
+
+    Raises:
+        FetchError: The last try failed too, or another one cannot help.
+    """
+    for wait_s in (*RETRY_WAITS_S, None):
+        try:
+            return attempt()
+        except FetchError as error:
+            failure = error
+            if error.is_final:
+                break
+        except Exception as error:  # noqa: BLE001 - the network may fail in any way
+            failure = _in_words(what, error)
+        if wait_s is not None:
+            time.sleep(wait_s)
+    raise failure
+
+
+def remove_stale(folder: Path) -> None:
+    """Removes what killed runs have left aside in a cache folder."""
+    for path in folder.glob(f"{ASIDE_PREFIX}*"):
+        try:
+            if time.time() - path.stat().st_mtime > STALE_AFTER_S:
+                path.unlink()
+        except OSError:
+            continue  # another run was quicker
+
+
+def _in_words(what: str, error: Exception) -> FetchError:
+    """Tells failures apart by the names of httpx's classes, which only ``unearth`` knows."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    host = _host(getattr(getattr(error, "_request", None), "url", None))
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    if status == _NOT_FOUND:
+        return FetchError(what, f"{host} does not have the file: 404", ADVISE_OTHER)
+    if status:
+        return FetchError(what, f"{host} answered {status}", ADVISE_AGAIN)
+    if "TimeoutException" in kinds:
+        reason = f"{host} did not answer in time"
+        return FetchError(what, reason, ADVISE_AGAIN, is_unreachable=True)
+    if "ConnectError" in kinds:
+        reason = f"no connection to {host}: {error}"
+        return FetchError(what, reason, ADVISE_AGAIN, is_unreachable=True)
+    return FetchError(what, f"{type(error).__name__} from {host}: {error}", ADVISE_AGAIN)
+
+
+def _host(url: Any) -> str:
+    return getattr(url, "netloc", b"").decode() or "the index"
+
+
+def _finder(settings: IndexSettings) -> PackageFinder:
+    default = PackageFinder().sources[0]["url"]
+    indexes = (
+        [] if settings.no_index else [settings.index_url or default, *settings.extra_index_urls]
+    )
+    verify = ssl.create_default_context(cafile=settings.cert) if settings.cert else True
+    session = PyPIClient(
+        trusted_hosts=settings.trusted_hosts,
+        verify=verify,
+        timeout=settings.timeout_s,
+        follow_redirects=True,
+    )
+    session.auth = MultiDomainBasicAuth(prompting=False, index_urls=indexes)
+    # unearth's own client, which its own protocol types more narrowly than it is
+    finder = PackageFinder(session, ignore_compatibility=True)  # type: ignore[arg-type]
+    finder.sources.clear()  # with --no-index there is no default either
+    for url in indexes:
+        finder.add_index_url(url)
+    for url in settings.find_links:
+        finder.add_find_links(url)
+    return finder
