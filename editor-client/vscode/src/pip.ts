@@ -63,7 +63,7 @@ function phaseOf(line: string): string | undefined {
   if (file !== undefined) {
     const isLarge = unit === 'MB' || unit === 'GB';
     const amount = unit === 'MB' ? Math.round(Number(size)) : size;
-    return `downloading ${file}${isLarge ? ` (${amount} ${unit})` : ''}`;
+    return `downloading ${file.replaceAll('_', '-')}${isLarge ? ` (${amount} ${unit})` : ''}`;
   }
   const packages = INSTALLING.exec(line)?.[1]?.split(',').length;
   if (packages !== undefined) {
@@ -71,7 +71,7 @@ function phaseOf(line: string): string | undefined {
   }
   const found = CACHED.exec(line) ?? COLLECTING.exec(line);
   const built = BUILDING.exec(line)?.[1];
-  return found ? `collecting ${found[1]}`
+  return found ? `collecting ${(found[1] ?? '').replaceAll('_', '-')}`
     : built !== undefined ? `building ${built}`
     : PREPARING.test(line) ? 'preparing the package'
     : undefined;

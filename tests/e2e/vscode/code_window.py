@@ -32,7 +32,7 @@ class Window:
     """One window on a folder."""
 
     def __init__(self, code_server, page, folder):
-        self.page, self.folder = page, folder
+        self.page, self.folder, self.home = page, folder, code_server.home
         page.set_default_timeout(1000 * DEADLINE_S)
         known = code_server.drivers
         page.goto(f"{code_server.url}/?folder={urllib.parse.quote(str(folder))}")
@@ -258,6 +258,41 @@ class Window:
         until(is_there, f"the content of {path}")
         action.locator("a, .monaco-button").first.click()
         action.wait_for(state="hidden")
+
+    def chooses_file(self, path, button):
+        """Answers the dialog for files."""
+        action = self.page.locator(".quick-input-action", has_text=button)
+        action.wait_for()
+        box = self.page.locator(".quick-input-widget input.input")
+        row = self.page.locator(".quick-input-list .monaco-list-row", has_text=path.name)
+
+        def is_there():
+            if box.input_value() != str(path):
+                box.fill(str(path))  # again, if the dialog has put its own there meanwhile
+            return row.count()
+
+        until(is_there, f"the file {path}")
+        action.locator("a, .monaco-button").first.click()
+        action.wait_for(state="hidden")
+
+    def confirms(self, button):
+        """Answers the modal dialog and returns what it says; None leaves it without an answer."""
+        dialog = self.page.locator(".monaco-dialog-box")
+        dialog.wait_for()
+        text = dialog.inner_text()
+        if button is None:
+            self.press("Escape")
+        else:
+            dialog.locator(".monaco-button", has_text=button).first.click()
+        dialog.wait_for(state="hidden")
+        return text
+
+    @property
+    def choices(self):
+        """The lines of the quick pick that is open."""
+        rows = self.page.locator(".quick-input-list .monaco-list-row")
+        rows.first.wait_for()
+        return rows.all_inner_texts()
 
     def says(self, words):
         """Waits for a notification with these words and returns it."""

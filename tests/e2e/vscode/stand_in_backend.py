@@ -1,15 +1,19 @@
 """The build of a stand-in for Parrotlet's source: what is installed is a door to the real server.
 
 Installing the real one takes a minute and a network; what the extension does is the same. Copied by
-a test beside a ``pyproject.toml`` that names it, with ``SERVER`` set to the real server.
+a test beside a ``pyproject.toml`` that names it, with ``SERVER`` set to the real server, or called
+to make a wheel.
 """
 
 import base64
 import hashlib
+import time
 import zipfile
 from pathlib import Path
 
 SERVER = ""
+DELAY_S = 0  # of a build
+N_PADDING = 0  # bytes that make a wheel large
 NAME = "parrotlet-0.0.0"
 MODULE = """
 import os, sys
@@ -20,6 +24,7 @@ def main():
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    time.sleep(DELAY_S)
     about = f"{NAME}.dist-info"
     contents = {
         "stand_in.py": MODULE.format(server=SERVER),
@@ -27,6 +32,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{about}/entry_points.txt": "[console_scripts]\nparrotlet-server = stand_in:main\n",
     }
+    if N_PADDING:
+        contents["stand_in_padding.py"] = "#" * N_PADDING
     lines = [f"{name},{_digest(text)},{len(text)}" for name, text in contents.items()]
     contents[f"{about}/RECORD"] = "\n".join([*lines, f"{about}/RECORD,,"]) + "\n"
     wheel = f"{NAME}-py3-none-any.whl"

@@ -1,8 +1,6 @@
 """A machine that has never seen Parrotlet: what a new user does, and what is found where."""
 
 import json
-import zipfile
-from pathlib import Path
 
 import pytest
 from code_server import until
@@ -10,18 +8,6 @@ from test_vscode_server import SERVER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-STAND_IN = Path(__file__).parent / "stand_in_backend.py"
-PYPROJECT = """
-[build-system]
-requires = []
-build-backend = "stand_in_backend"
-backend-path = ["."]
-
-[project]
-name = "parrotlet"
-version = "0.0.0"
-requires-python = ">=3.11"
-"""
 LINES = [
     "import numpy as ",
     "\nclass Shape:\n    def __init__(self, name):\n    self.name = ",
@@ -43,17 +29,6 @@ def door(path, *, mark=None):
     left = f'touch "{mark}"\n' if mark else ""
     path.write_text(f'#!/bin/sh\n{left}exec "{SERVER}" "$@"\n')
     path.chmod(0o755)
-
-
-def without_checkout(package, path):
-    """Returns the extension as it is when it was built on another machine."""
-    with zipfile.ZipFile(package) as whole, zipfile.ZipFile(path, "w") as other:
-        for name in whole.namelist():
-            content = whole.read(name)
-            if name == "extension/installation.json":
-                content = json.dumps({"folder": "/nowhere/parrotlet"})
-            other.writestr(name, content)
-    return path
 
 
 def test_two_actions_after_make_demo(open_fresh, package, tmp_path):
@@ -78,33 +53,41 @@ def type_and_look(window, line):
     return window.ghost
 
 
-def test_a_missing_server_is_offered_and_installed(open_fresh, package, tmp_path):
-    """If it fails, whoever got the .vsix alone gets nothing to work."""
+def test_settings_under_their_former_names_still_apply(open_fresh, package, tmp_path):
+    """If it fails, an update of the extension forgets what its users have set."""
     folder = folder_of(tmp_path / "project", {"new.py": ""})
-    source = folder_of(tmp_path / "source", {"pyproject.toml": PYPROJECT})
-    text = STAND_IN.read_text().replace('SERVER = ""', f"SERVER = {SERVER!r}")
-    (source / STAND_IN.name).write_text(text)
-    alone = without_checkout(package, tmp_path / "alone.vsix")
-    places = [tmp_path / "on the path", tmp_path / "active"]
-    env = {"PATH": f"{places[0]}:/usr/bin:/bin", "VIRTUAL_ENV": str(places[1])}
-    window = open_fresh(alone, folder, env=env)
+    events = tmp_path / "events"
+    settings = {
+        "parrotlet.client.excluded_files": ["**/former_*.py"],
+        "parrotlet.event_log": str(events),
+        "parrotlet.suggestion.eagerness": "always",
+    }
+    window = open_fresh(package, folder, settings=settings)
     window.open("", "new.py")
-    notice = window.says("the server is not installed; install it with: python3 -m pip install")
-    assert window.status.startswith("Parrotlet has a problem: the server is not installed")
-
-    door(places[0] / "parrotlet-server")
-    found(window, "the PATH", places[0])
-    (places[0] / "parrotlet-server").unlink()
-
-    window.run("parrotlet.restartServer")
-    notice = window.says("the server is not installed")
-    notice.get_by_role("button", name="Install It").click()
-    window.chooses_folder(source, "Install From Here")
     window.is_ready()
-    assert "this extension’s own installation" in window.log
+    window.type("import numpy as ")
+    until(lambda: window.ghost, lambda: window.told)
+    assert events.read_text()
+    assert "parrotlet.event_log is now called parrotlet.eventLog" in window.log
+    path = window.open("", "former_one.py")
+    window.is_status("Parrotlet is off for files that match **/former_*.py")
+    window.open("", "another.py")
+    window.is_ready()
+    window.run("parrotlet.toggleFile")  # writes the new name, with what the former one had
+    inspect = "return vscode.workspace.getConfiguration('parrotlet').inspect(given.name)"
+    now = window.api(inspect, name="client.excludedFiles")["globalValue"]
+    assert now[0] == "**/former_*.py"
+    assert str(path.with_name("another.py")) in now[1]
+    former = window.api(inspect, name="client.excluded_files")
+    assert former.get("globalValue") is None
 
-    door(places[1] / "bin" / "parrotlet-server")
-    found(window, f"the active environment {places[1]}", places[1])
+
+def test_another_python_brings_another_server(open_fresh, package, tmp_path):
+    """If it fails, a user who selects an environment goes on with the server of another."""
+    folder = folder_of(tmp_path / "project", {"new.py": ""})
+    window = open_fresh(package, folder)
+    window.open("", "new.py")
+    window.is_ready()
     chosen = tmp_path / "chosen"
     door(chosen / "bin" / "parrotlet-server")
     (chosen / "bin" / "python").symlink_to("/usr/bin/python3")
@@ -112,16 +95,6 @@ def test_a_missing_server_is_offered_and_installed(open_fresh, package, tmp_path
     (folder / ".vscode").mkdir()
     (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
     until(lambda: f"the environment of {chosen}/bin/python" in window.log, lambda: window.log)
-
-
-def found(window, where, place):
-    """Starts the server anew, and sees to it that it is found there."""
-    before = window.server_pid
-    window.run("parrotlet.restartServer")
-    until(lambda: window.server_pid not in {None, before}, lambda: window.log)
-    window.is_ready()
-    assert f"starting {place}" in window.log
-    assert f"(found in {where})" in window.log
 
 
 def test_a_project_that_is_not_trusted_chooses_nothing_that_runs(open_fresh, package, tmp_path):
@@ -135,7 +108,8 @@ def test_a_project_that_is_not_trusted_chooses_nothing_that_runs(open_fresh, pac
         "parrotlet.client.server": [str(project / "server.sh")],
         "parrotlet.model": str(project / "model"),
         "parrotlet.remote.url": "http://127.0.0.1:9",
-        "parrotlet.event_log": str(project / "events"),
+        "parrotlet.eventLog": str(project / "events"),
+        "parrotlet.event_log": str(project / "former name"),
         "python.defaultInterpreterPath": "${workspaceFolder}/.venv/bin/python",
     }
     folder_of(project / ".vscode", {"settings.json": json.dumps(settings)})
@@ -156,6 +130,7 @@ def test_a_project_that_is_not_trusted_chooses_nothing_that_runs(open_fresh, pac
     assert "the checkout that this extension was built from" in window.log
     assert not mark.exists()
     assert not (project / "events").exists()
+    assert not (project / "former name").exists()
 
     window.start("workbench.trust.manage")
     window.page.get_by_role("button", name="Trust", exact=True).first.click()
@@ -169,10 +144,10 @@ def test_the_walkthrough_leads_through_it(window, model):
     steps.first.wait_for()
     assert [one.strip() for one in steps.all_text_contents()] == [
         "Open a Python file",
-        "Have the server",
-        "Take what you like of it",
-        "Have it quiet when you want to",
-        "Ask why nothing is shown",
+        "Install the server",
+        "Accept a suggestion",
+        "Turn suggestions off or snooze",
+        "Find out why nothing is shown",
     ]
     steps.nth(4).click()
     window.page.get_by_role("button", name="Why Is Nothing Shown?").click()

@@ -1,0 +1,133 @@
+"""pip's output in readable words: the extension's own code, run by Node."""
+
+import json
+import subprocess
+
+import pytest
+from code_server import EXTENSION, needed
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
+RUN = """
+const [what, ...args] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+const { PipOutput, isOurWheel, isRequirement } = require(process.argv[1]);
+const output = new PipOutput();
+const does = {
+  phases: (lines) => lines.map((line) => output.phase(line) ?? null),
+  failure: (lines, code) => {
+    lines.forEach((line) => output.phase(line));
+    return output.failure(code);
+  },
+  isOurWheel, isRequirement,
+};
+console.log(JSON.stringify(does[what](...args)));
+"""
+
+
+@pytest.fixture(scope="module")
+def pip(tmp_path_factory):
+    """Calls what src/pip.ts exports."""
+    esbuild = needed(
+        "esbuild", EXTENSION / "node_modules/.bin/esbuild", "npm ci --prefix editor-client/vscode"
+    )
+    bundle = tmp_path_factory.mktemp("pip") / "pip.js"
+    source = EXTENSION / "src" / "pip.ts"
+    command = [esbuild, source, "--format=cjs", f"--outfile={bundle}", "--log-level=error"]
+    subprocess.run(command, check=True)
+
+    def call(*asked):
+        done = subprocess.run(
+            ["node", "-e", RUN, bundle],
+            input=json.dumps(asked),
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    return call
+
+
+def test_phases_are_words_and_not_pips_lines(pip):
+    """If it fails, the notification shows file names and hashes while the user waits."""
+    lines = {
+        "Looking in indexes: http://localhost/simple": None,
+        "Collecting torch>=2.9 (from parrotlet==0.1.0)": "collecting torch",
+        "  Downloading torch-2.9.0-cp311-cp311-linux_x86_64.whl.metadata (30 kB)": None,
+        "Downloading torch-2.9.0%2Bcpu-cp311-linux.whl (190.1 MB)": "downloading torch (190 MB)",
+        "Progress 95050000 of 190100000": "downloading torch (190 MB): 50%",
+        "Downloading nvidia_nccl-12.8-manylinux.whl (1.2 GB)": "downloading nvidia-nccl (1.2 GB)",
+        "  Downloading attrs-25.1.0-py3-none-any.whl (63 kB)": "downloading attrs",
+        "  Downloading http://localhost/numpy-2.3.1.tar.gz (20.9 MB)": "downloading numpy (21 MB)",
+        "  Using cached pygls-2.0.0-py3-none-any.whl (70 kB)": "collecting pygls",
+        "Processing /home/user/parrotlet-0.1.0-py3-none-any.whl": "preparing the package",
+        "  Preparing metadata (pyproject.toml): started": "preparing the package",
+        "Building wheels for collected packages: parrotlet": "building parrotlet",
+        "Installing collected packages: attrs": "installing 1 package",
+        "Installing collected packages: attrs, numpy, torch": "installing 3 packages",
+        "Successfully installed attrs-25.1.0": None,
+    }
+    assert pip("phases", list(lines)) == list(lines.values())
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            ["ERROR: Could not find a version …", "ERROR: No matching distribution found for a==9"],
+            "pip found no package for a==9 in its package index",
+        ),
+        (
+            ["WARNING: Retrying … NewConnectionError(…)", "ERROR: No matching distribution found"],
+            "pip could not reach the package index; check the network and pip’s configuration",
+        ),
+        (
+            ["ERROR: Could not install …: OSError: [Errno 28] No space left on device"],
+            "the disk is full",
+        ),
+        (
+            ["ERROR: parrotlet-0.1.0-cp39-none-any.whl is not a supported wheel on this platform."],
+            "parrotlet-0.1.0-cp39-none-any.whl does not fit this machine or this version of Python",
+        ),
+        (["ERROR: Something new."], "pip reported: Something new"),
+        ([], "pip ended with exit code 2"),
+    ],
+)
+def test_failures_are_one_sentence(pip, lines, words):
+    """If it fails, users read pip's last line, which is rarely the reason."""
+    assert pip("failure", lines, 2) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("parrotlet==0.1.0", True),
+        ("parrotlet", True),
+        ("parrotlet[evaluate] >= 0.1, < 1", True),
+        ("--index-url=http://somewhere parrotlet", False),
+        ("-r requirements.txt", False),
+        ("http://somewhere/parrotlet.whl", False),
+        ("parrotlet @ http://somewhere/x.whl", False),
+        ("../parrotlet", False),
+        ("parrotlet==", False),
+        ("", False),
+    ],
+)
+def test_only_requirements_go_to_the_index(pip, text, is_one):
+    """If it fails, what the user types can be an option of pip's."""
+    assert pip("isRequirement", text) is is_one
+
+
+@pytest.mark.parametrize(
+    ("path", "is_ours"),
+    [
+        ("/home/user/parrotlet-0.1.0-py3-none-any.whl", True),
+        ("C:\\Users\\me\\parrotlet-0.1.0-1-py3-none-any.whl", True),
+        ("/home/user/parrotlet_tools-0.1.0-py3-none-any.whl", False),
+        ("/home/user/parrotlet-tools-0.1.0-py3-none-any.whl", False),
+        ("/home/parrotlet-0.1.0/other-1.0-py3-none-any.whl", False),
+        ("/home/user/parrotlet-0.1.0.tar.gz", False),
+    ],
+)
+def test_wheels_are_known_by_their_names(pip, path, is_ours):
+    assert pip("isOurWheel", path) is is_ours
