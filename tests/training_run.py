@@ -13,7 +13,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["torch", "torch.distributed.fsdp", "torch.distributed.tensor"])
+_FORKS.set_forkserver_preload(
+    [
+        "torch.distributed.fsdp",
+        "torch.distributed.tensor",
+        "torch._dynamo",  # an optimiser's first step imports it
+        "pandas",  # pyarrow imports it when it reads a table
+        "pyarrow.dataset",
+        "training.pretrain",
+        "training.publish.publisher",
+    ]
+)
 
 
 def free_port():
