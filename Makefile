@@ -12,7 +12,7 @@ if_installed = command -v $(1) >/dev/null || { echo "not checked: $(1) is not in
 VSCODE := editor-client/vscode
 has_node = node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 
-.PHONY: help demo vscode test check e2e first-hour wheel corpus cluster bench clean
+.PHONY: help demo vscode test unit check e2e first-hour wheel corpus cluster bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,10 @@ vscode: $(VSCODE)/parrotlet.vsix ## Pack the VS Code extension
 test: $(VENV)/.dev ## Unit and integration tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
 	  -m "not e2e and not gpu and not network and not cluster and not first_hour"
+
+unit: $(VENV)/.dev ## Unit tests only, within a minute
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
+	  -m "not integration and not e2e and not gpu and not network and not cluster and not first_hour"
 
 check: $(VENV)/.dev ## Linters and types
 	$(BIN)/ruff check .

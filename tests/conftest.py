@@ -1,6 +1,8 @@
 """Fixtures that several kinds of tests share: a tokenizer of bytes, a tiny trained artifact."""
 
+import fcntl
 import os
+import shutil
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -13,6 +15,27 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
+
+
+@pytest.fixture(scope="session")
+def build_once(tmp_path_factory):
+    """Builds a folder for all workers of the session: the first does it, others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def build(name, make):
+        folder, done = base / name, base / f"{name}.done"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return build
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +58,10 @@ def known_module():
 
 
 @pytest.fixture(scope="session")
-def tiny_artifact(tmp_path_factory):
+def tiny_artifact(build_once):
     """The directory of a model that has learned ``known_module``, saved by the real code."""
-    return tiny_model.build_tiny_artifact(tmp_path_factory.mktemp("artifact") / "tiny")
+    build = lambda folder: tiny_model.build_tiny_artifact(folder / "tiny")  # noqa: E731
+    return build_once("tiny-artifact", build) / "tiny"
 
 
 TINY_CORPUS = """
@@ -78,17 +102,19 @@ tracker = 'none'
 
 
 @pytest.fixture(scope="session")
-def tiny_config(tmp_path_factory):
+def tiny_config(build_once):
     """A run's config whose corpus, tokenizer and shards were made by the real stages."""
+    return build_once("tiny-run", _prepare_tiny_run) / "run.toml"
+
+
+def _prepare_tiny_run(folder):
     from training.corpus.__main__ import main as make_corpus
     from training.prepare import main as prepare
     from training.train_tokenizer import main as train_tokenizer
 
-    folder = tmp_path_factory.mktemp("tiny")
     corpus, run = folder / "corpus.toml", folder / "run.toml"
     corpus.write_text(TINY_CORPUS.format(folder=folder))
     run.write_text(TINY_RUN.format(folder=folder))
     assert make_corpus([str(corpus)]) == 0
     assert train_tokenizer([str(run)]) == 0
     assert prepare([str(run)]) == 0
-    return run

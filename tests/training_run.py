@@ -1,5 +1,6 @@
 """A training run, by the documented command or forked without its imports, and what it wrote."""
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -21,7 +22,6 @@ _FORKS.set_forkserver_preload(
         "pandas",  # pyarrow imports it when it reads a table
         "pyarrow.dataset",
         "training.pretrain",
-        "training.publish.publisher",
     ]
 )
 
@@ -55,9 +55,10 @@ class Forked:
 
     Args:
         largest_file: Bytes beyond which no file may grow.
+        module: Another command of the same kind.
     """
 
-    def __init__(self, config, *overrides, processes=1, largest_file=None):
+    def __init__(self, *arguments, processes=1, largest_file=None, module="training.pretrain"):
         self._folder = tempfile.TemporaryDirectory()
         self._texts = [Path(self._folder.name, name) for name in ("out", "err")]
         several = {"WORLD_SIZE": str(processes), "MASTER_PORT": str(free_port())}
@@ -66,8 +67,8 @@ class Forked:
             env = _environment()
             if processes > 1:
                 env |= several | {"MASTER_ADDR": "127.0.0.1", "RANK": rank, "LOCAL_RANK": rank}
-            given = ([str(config), *map(str, overrides)], env, self._texts, largest_file)
-            self._processes.append(_FORKS.Process(target=_train, args=given, daemon=True))
+            given = (module, list(map(str, arguments)), env, self._texts, largest_file)
+            self._processes.append(_FORKS.Process(target=_run, args=given, daemon=True))
             self._processes[-1].start()
         self.pid = self._processes[0].pid
 
@@ -96,8 +97,8 @@ class Forked:
         return texts
 
 
-def _train(arguments, env, texts, largest_file):
-    """What ``training/pretrain.py`` does when it is run, in a process that was forked for it."""
+def _run(module, arguments, env, texts, largest_file):
+    """What the command does when it is run, in a process that was forked for it."""
     for path, descriptor in zip(texts, (1, 2), strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     os.environ.clear()
@@ -105,9 +106,13 @@ def _train(arguments, env, texts, largest_file):
     os.chdir(ROOT)
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    from training.pretrain import leave, main, run_process
+    if "HF_ENDPOINT" in env:  # the Hub's client reads it when it is imported
+        for name in [n for n in sys.modules if n.startswith(("huggingface_hub", "training."))]:
+            del sys.modules[name]
+    command = importlib.import_module(module)
+    from training.pretrain import leave, run_process
 
-    leave(run_process(main, arguments))
+    leave(run_process(command.main, arguments))
 
 
 def _environment():

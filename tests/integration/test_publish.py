@@ -37,10 +37,8 @@ def run_program(command):
 
 
 def publish(*arguments, code=0):
-    command = [sys.executable, "-m", "training.publish", *map(str, arguments)]
-    done = run_program(command)
-    assert done.returncode == code, done.stderr[-2000:]
-    return done.stdout if code == 0 else done.stderr
+    out, err = finish(Forked(*arguments, module="training.publish.__main__"), code)
+    return out if code == 0 else err
 
 
 def python(code):

@@ -28,7 +28,7 @@ def run(folder, model, out, *more):
         "--n",
         "2",
         "--lines",
-        "9",
+        "6",
         "--out",
         out,
         *more,
