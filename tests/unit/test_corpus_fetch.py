@@ -332,3 +332,23 @@ def test_the_default_lock_is_pinned_by_hash_throughout():
 
     pins = read_lock(Path(training.__file__).parent / "configs" / "python-corpus.lock")
     assert len({p.name.lower() for p in pins}) == len(pins) == 58
+
+
+def test_the_wide_lock_pins_what_its_list_names():
+    """If it fails, the lock was not made anew after the list changed."""
+    from pathlib import Path
+
+    import training
+    from training.artifact.schema import load_toml
+    from training.corpus.lock import PackageList, kinds_of
+
+    configs = Path(training.__file__).parent / "configs"
+    pins = {p.name.lower(): p for p in read_lock(configs / "corpus-wide.lock")}
+    kinds = kinds_of(load_toml(PackageList, configs / "corpus-wide-packages.toml"))
+    assert {name.replace("_", "-").replace(".", "-") for name in pins} == set(kinds)
+    assert len(pins) >= 420
+    default = {p.name: p for p in read_lock(configs / "python-corpus.lock")}
+    heldout = [name for name, kind in kinds.items() if kind == "held-out"]
+    assert len(heldout) == 5
+    assert all(pins[name] == default[name] for name in heldout), "measured on other text"
+    assert not [name for name in pins if "eval" in name or "mbpp" in name]

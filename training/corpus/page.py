@@ -25,6 +25,7 @@ def html_page(
         "From files to documents": bars([_funnel_row(stage) for stage in report["funnel"]]),
         "Why files were dropped": bars(count_rows(report["drops"])) + _examples(report),
         "Held out": f"<p>{escape(_heldout(report))}</p>",
+        "Shares of the text to train on": bars(_share_rows(report)),
         "Document sizes": bars(_size_rows(report["sizes"])),
         "Licences": table(("licence", "documents", "MB"), _licence_cells(report["licences"])),
         "Packages": bars(_package_rows(report["packages"])),
@@ -104,6 +105,12 @@ def _summary(report: Mapping[str, Any]) -> str:
 def _heldout(report: Mapping[str, Any]) -> str:
     text = describe(report["heldout"]) if "heldout" in report else "held out: whole packages"
     return text[0].upper() + text[1:]
+
+
+def _share_rows(report: Mapping[str, Any]) -> list[Row]:
+    shares = report.get("shares", {"tests": 0.0, "largest_packages": {}})
+    named = {"tests": shares["tests"], **shares["largest_packages"]}
+    return [(name, share, f"{share:.1%}") for name, share in named.items()]
 
 
 def _cell(text: str) -> str:

@@ -80,9 +80,7 @@ class Reader:
         facts = {"has_tests": any(is_test(member.path) for member in members)}
         level = self.quality.level(source.name, facts)
         for member in sorted(members, key=lambda member: member.path):
-            text = self.screen.check(
-                member.path, member.data, licence=licence, problem=member.problem, tally=tally
-            )
+            text = self.screen.check(member, package=source.name, licence=licence, tally=tally)
             if text is not None:
                 weight = weight_of(member.path, text, self.config.balance)
                 writer.add(
@@ -122,9 +120,8 @@ class Reader:
         for record in records:
             name = record.package or source.name
             licence = self.config.licence_overrides.get(name, record.licence)
-            text = self.screen.check(
-                record.path, record.data, licence=licence, problem=record.problem, tally=tally
-            )
+            file = Member(path=record.path, data=record.data, problem=record.problem)
+            text = self.screen.check(file, package=name, licence=licence, tally=tally)
             if text is not None:
                 writer.add(
                     Document(

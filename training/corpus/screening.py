@@ -7,7 +7,11 @@ several reasons is always counted under the first. Called by :mod:`training.corp
 from collections import Counter
 from dataclasses import dataclass, field
 
-from training.corpus.config import CorpusConfig
+from packaging.utils import canonicalize_name
+
+from training.corpus import own_work
+from training.corpus.archives import Member
+from training.corpus.config import CorpusConfig, FilterConfig
 from training.corpus.contamination import ContaminationFilter
 from training.corpus.filters import decode, path_reason, text_reason
 from training.corpus.licences import disallowed
@@ -45,6 +49,7 @@ class Screen:
     def __init__(self, config: CorpusConfig) -> None:
         self._config = config
         self._allowed = frozenset(config.licences)
+        self._heldout = frozenset(canonicalize_name(name) for name in config.heldout)
         self._contamination = ContaminationFilter(
             read_problems(config.decontaminate),
             min_words=config.decontaminate_min_words,
@@ -55,36 +60,42 @@ class Screen:
         """Returns the parts of a licence expression that the policy does not name."""
         return disallowed(licence, self._allowed)
 
-    def check(
-        self, path: str, data: bytes, *, licence: str, problem: str | None, tally: Tally
-    ) -> str | None:
+    def check(self, file: Member, *, package: str, licence: str, tally: Tally) -> str | None:
         """Returns the text to keep, or None for a drop; either is counted.
 
         Args:
-            path: Within its source.
-            data: The file's bytes.
+            file: What was read.
+            package: Whose it is.
             licence: Of its package, as an SPDX expression.
-            problem: Why there are no bytes, or None if there are.
             tally: Counts into this.
         """
         tally.n_files += 1
-        tally.n_bytes += len(data)
-        reason = path_reason(path) or problem
+        tally.n_bytes += len(file.data)
+        name = str(canonicalize_name(package))
+        filters = self._config.filters
+        own = None if name in self._heldout else filters
+        reason = path_reason(file.path) or file.problem
+        if reason is None and own:
+            reason = own_work.path_reason(file.path, name, own)
         text = ""
         if reason is None:
-            text, reason = decode(data, self._config.filters)
+            text, reason = decode(file.data, filters)
         if reason is None:
-            reason = text_reason(text, self._config.filters)
+            reason = text_reason(text, filters)
+        if reason is None and own:
+            reason = own_work.text_reason(text, own)
         if reason is None and self.not_allowed(licence):
             reason = LICENCE
         if reason is None:
-            text, reason = self._look_inside(text, tally)
+            text, reason = self._look_inside(text, own, tally)
         if reason is not None:
-            tally.drop(reason, path)
+            tally.drop(reason, file.path)
             return None
         return text
 
-    def _look_inside(self, text: str, tally: Tally) -> tuple[str, str | None]:
+    def _look_inside(
+        self, text: str, own: FilterConfig | None, tally: Tally
+    ) -> tuple[str, str | None]:
         redacted, found = redact(text, self._config.secrets)
         tree = parse(redacted)
         if tree is None:
@@ -92,7 +103,8 @@ class Screen:
                 return "", BROKEN_BY_REDACTION
             if self._config.filters.drop_unparsable:
                 return "", UNPARSABLE
-        reason = self._contamination.reason(redacted, tree)
+        reason = own_work.tree_reason(tree, redacted, own) if own and tree else None
+        reason = reason or self._contamination.reason(redacted, tree)
         if reason is None:
             tally.redactions.update(found)
             tally.unparsable += tree is None

@@ -20,9 +20,12 @@ from training.corpus.duplicates import find_exact_duplicates
 from training.corpus.heldout import HeldOut, hold_out
 from training.corpus.near_duplicates import Words, find_near_duplicates
 from training.corpus.parts import Part
+from training.corpus.shares import OVER_PACKAGE_SHARE, OVER_TEST_SHARE, Weighed, over_shares
+from training.corpus.weights import is_test
 
 EXACT, NEAR, NEAR_HELDOUT = "exact duplicate", "near duplicate", "near duplicate of held-out"
 DOWN_WEIGHTED, OVER_CAP = "down-weighted", "over the package's cap"
+BALANCE = (DOWN_WEIGHTED, OVER_CAP, OVER_PACKAGE_SHARE, OVER_TEST_SHARE)
 Place = tuple[int, int]  # number of the part, row in it
 _COLUMNS = [
     *("package", "version", "path", "licence", "sha256"),
@@ -218,7 +221,7 @@ def _near(
 
 
 def balance(found: Candidates, indices: Sequence[int], config: BalanceConfig) -> dict[int, Dropped]:
-    """Thins out by weight, then packages over their cap; which ones go is drawn from their hash."""
+    """Thins out by weight, caps and shares; which documents go is drawn from their hash."""
     draw = {i: _fraction(found.sha256[i], config.seed) for i in indices}
     dropped = {i: Dropped(reason=DOWN_WEIGHTED) for i in indices if draw[i] >= found.weight[i]}
     if config.max_package_bytes is not None:
@@ -228,7 +231,19 @@ def balance(found: Candidates, indices: Sequence[int], config: BalanceConfig) ->
                 taken[found.package[i]] += found.n_bytes[i]
                 if taken[found.package[i]] > config.max_package_bytes:
                     dropped[i] = Dropped(reason=OVER_CAP)
-    return dropped
+    weighed = {
+        i: Weighed(
+            package=found.package[i],
+            n_bytes=found.n_bytes[i],
+            is_test=is_test(found.path[i]),
+            draw=draw[i],
+            test_draw=_fraction(f"test:{found.sha256[i]}", config.seed),
+        )
+        for i in indices
+        if i not in dropped
+    }
+    over = over_shares(weighed, config)
+    return dropped | {i: Dropped(reason=reason) for i, reason in over.items()}
 
 
 def _fraction(sha256: str, seed: int) -> float:

@@ -10,7 +10,10 @@ import re
 from training.corpus.config import BalanceConfig
 
 _ASSIGNMENT = re.compile(r"^\s*[\w.\[\]'\", ]+(?::[^=\n]+)?[-+*/|&^%@]?=(?!=)", re.MULTILINE)
-_TEST_FOLDERS = {"test", "tests", "testing"}
+_TEST_FOLDER = re.compile(
+    r"^(?:tests?|testing|testsuites?|unittests?|e2e|tests?[_-].*|.*[_-]tests?)$"
+)
+_TEST_NAME = re.compile(r"^(?:tests?|test_.*|.*_tests?|conftest)\.py$")
 _CONFIG_NAMES = {"conf.py", "config.py", "configs.py", "settings.py", "setup.py", "noxfile.py"}
 _CONFIG_FOLDERS = {"conf", "config", "configs", "settings"}
 
@@ -30,8 +33,7 @@ def weight_of(path: str, text: str, config: BalanceConfig) -> float:
 def is_test(path: str) -> bool:
     """Says whether a path is that of a test: by its folder or its name."""
     *folders, name = path.lower().split("/")
-    is_named = name.startswith(("test_", "conftest.")) or name.endswith("_test.py")
-    return is_named or not _TEST_FOLDERS.isdisjoint(folders)
+    return bool(_TEST_NAME.match(name)) or any(map(_TEST_FOLDER.match, folders))
 
 
 def is_configuration(path: str) -> bool:

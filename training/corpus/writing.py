@@ -20,19 +20,13 @@ from training.attribution import attribution
 from training.corpus.document import SCHEMA
 from training.corpus.parts import Part
 from training.corpus.screening import EXAMPLES
-from training.corpus.selection import (
-    DOWN_WEIGHTED,
-    EXACT,
-    NEAR,
-    NEAR_HELDOUT,
-    OVER_CAP,
-    Selection,
-    clusters,
-)
+from training.corpus.selection import BALANCE, EXACT, NEAR, NEAR_HELDOUT, Selection, clusters
+from training.corpus.weights import is_test
 
 TRAIN, HELDOUT = "train", "heldout"
 SPLITS = (HELDOUT, TRAIN)
 CLUSTERS_SHOWN = 20
+PACKAGES_SHOWN = 10
 
 
 def write_corpus(
@@ -69,7 +63,7 @@ def funnel(selection: Selection, n_files: int) -> list[dict[str, Any]]:
     for stage, names in (
         ("without exact duplicates", {EXACT}),
         ("without near duplicates", {NEAR, NEAR_HELDOUT}),
-        ("balanced", {DOWN_WEIGHTED, OVER_CAP}),
+        ("balanced", set(BALANCE)),
     ):
         left -= sum(reasons[name] for name in names)
         stages.append({"stage": stage, "documents": left})
@@ -147,6 +141,20 @@ def heldout_report(selection: Selection) -> dict[str, Any]:
         "share": round(n_bytes / max(1, n_all), 4),
         "missing": list(selection.heldout.missing),
     }
+
+
+def share_report(selection: Selection) -> dict[str, Any]:
+    """Returns the shares of tests and of the largest package in the bytes to train on."""
+    found = selection.candidates
+    packages: Counter[str] = Counter()
+    n_tests = 0
+    for i, n_bytes in enumerate(found.n_bytes):
+        if i not in selection.dropped and not selection.is_heldout[i]:
+            packages[found.package[i]] += n_bytes
+            n_tests += n_bytes * is_test(found.path[i])
+    n_all = max(1, packages.total())
+    largest = {name: round(n / n_all, 4) for name, n in packages.most_common(PACKAGES_SHOWN)}
+    return {"tests": round(n_tests / n_all, 4), "largest_packages": largest}
 
 
 def cluster_report(selection: Selection) -> dict[str, Any]:
