@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tomllib
+import venv
 import zipfile
 
 import psutil
@@ -177,6 +178,26 @@ def test_from_an_index_only_after_asking_for_exactly_this(start, copied, tmp_pat
     wanted = f"install --extra-index-url http://127.0.0.1:9/cpu parrotlet=={VERSION}"
     assert wanted in log_of(editor)
     editor.wait_for_server()
+
+
+def test_an_environment_that_is_there_is_used_or_left_as_it_is(start, tmp_path):
+    """If it fails, installing breaks the environment of a checkout, which another Python made."""
+    checkout = tmp_path / "checkout"
+    editor = start(make_checkout(checkout))
+    broken = editor.folder.parent / "checkout" / ".venv" / "kept.txt"
+    broken.parent.mkdir()
+    broken.touch()
+    editor.input(":Parrotlet install<CR>1<CR>")
+    said = "this environment is broken; remove it first"
+    editor.until(lambda: said in " ".join(editor.said), "why")
+    assert [path.name for path in broken.parent.iterdir()] == ["kept.txt"]
+    shutil.rmtree(broken.parent)
+    venv.create(broken.parent, with_pip=True)
+    made = (broken.parent / "pyvenv.cfg").read_text()
+    editor.input(":Parrotlet install<CR>1<CR>")
+    wait_for_said(editor, f"server {VERSION} installed")
+    assert (broken.parent / "pyvenv.cfg").read_text() == made
+    assert not [step for step, _ in editor.lua("return _G.steps") if step.startswith("1/4")]
 
 
 def test_it_can_be_cancelled(start, tmp_path):

@@ -18,7 +18,9 @@ M.REQUIREMENT = 'parrotlet==0.1.0'
 
 local LEAST_PYTHON = '3.11'
 local PYTHONS = { 'python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11' }
-local CHECK = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (%s))'
+local CAN_MAKE = 'venv, ensurepip' -- modules of a Python that can make an environment
+local CAN_INSTALL = 'pip' -- and of an environment that can be installed into
+local CHECK = 'import sys, %s; sys.exit(sys.version_info < (%s))'
 local N_STEPS = 4
 local MOST_PATH = 44 -- columns, in the list of choices
 
@@ -37,16 +39,42 @@ local MOST_PATH = 44 -- columns, in the list of choices
 ---@type parrotlet.Installation?
 local current
 
+--- Says whether a Python is new enough, and has some modules.
+---@param path string
+---@param modules string
+local function is_usable(path, modules)
+  local check = CHECK:format(modules, (LEAST_PYTHON:gsub('%.', ', ')))
+  return runner.succeeds({ path, '-I', '-c', check })
+end
+
 --- A Python that is new enough, and can make environments.
 ---@return string?
 local function find_python()
-  local check = CHECK:format((LEAST_PYTHON:gsub('%.', ', ')))
   for _, name in ipairs(PYTHONS) do
     local path = vim.fn.exepath(name)
-    if path ~= '' and runner.succeeds({ path, '-I', '-c', check }) then
+    if path ~= '' and is_usable(path, CAN_MAKE) then
       return path
     end
   end
+end
+
+--- The command that makes an environment; nil if there is one that works, which another Python
+--- would break. One of the user's is never emptied.
+---@param environment string
+---@return string[]? command
+---@return string? complaint
+local function venv_command(environment)
+  local is_empty = not vim.uv.fs_stat(environment) or not next(vim.fn.readdir(environment))
+  if not is_empty and is_usable(server.in_environment(environment, 'python'), CAN_INSTALL) then
+    return
+  end
+  local python = find_python()
+  if not python then
+    return nil, ('install Python %s or newer with venv first'):format(LEAST_PYTHON)
+  elseif not is_empty and environment ~= server.own_environment() then
+    return nil, ('this environment is broken; remove it first: %s'):format(environment)
+  end
+  return { python, '-I', '-m', 'venv', '--clear', environment }
 end
 
 ---@param number integer
@@ -147,9 +175,9 @@ function M.start(source)
     message.tell('already installing; :Parrotlet install cancel stops it')
     return
   end
-  local python = find_python()
-  if not python then
-    message.complain(('install Python %s or newer with venv first'):format(LEAST_PYTHON))
+  local command, complaint = venv_command(source.environment)
+  if complaint then
+    message.complain(complaint)
     return
   end
   local other = runner.lock()
@@ -160,9 +188,12 @@ function M.start(source)
   local is_new = vim.uv.fs_stat(source.environment) == nil
   current = { source = source, is_new = is_new, is_cancelled = false }
   runner.start_log()
-  show_step(1, 'creating the environment')
-  local command = { python, '-I', '-m', 'venv', source.environment }
-  run(command, function() end, install_packages)
+  if command then
+    show_step(1, 'creating the environment')
+    run(command, function() end, install_packages)
+  else
+    install_packages()
+  end
 end
 
 --- Ends the installation that is under way.
