@@ -1,10 +1,10 @@
-"""What the way to shards costs: ``python tests/benchmarks/corpus.py [CORPUS.toml [RUN.toml]]``.
+"""What the way to shards costs: ``python tests/benchmarks/corpus.py [CORPUS [RUN.toml [OUT]]]``.
 
 Without an argument, megabytes a second of each stage on one core, over the standard library. With a
 corpus' config, the whole of ``python -m training.corpus`` in a process of its own, and with a run's
 config ``training.train_tokenizer`` and ``training.prepare`` behind it: seconds, megabytes read a
 second, and the peak of memory of the largest process and of all together. Archives that are not in
-the cache yet are fetched, which counts.
+the cache yet are fetched, which counts. What was made stays in the folder OUT, if one is named.
 """
 
 import gc
@@ -35,7 +35,7 @@ SAMPLE_INTERVAL_S = 0.1
 
 def main(argv: list[str]) -> None:
     if argv:
-        whole_run(Path(argv[0]), Path(argv[1]) if len(argv) > 1 else None)
+        whole_run(*(Path(argument) for argument in argv))
     else:
         stages()
 
@@ -63,17 +63,18 @@ def stages() -> None:
         print(f"  {name:<12} {n_bytes / 1e6 / (time.process_time() - started):8.1f}")
 
 
-def whole_run(corpus: Path, run: Path | None) -> None:
-    settings = load_toml(CorpusConfig, corpus)
-    with tempfile.TemporaryDirectory(dir=settings.out.parent) as folder:
-        out = Path(folder) / "corpus"
-        lines = [measured("training.corpus", corpus, f"out={out}")]
+def whole_run(corpus: Path, run: Path | None = None, kept: Path | None = None) -> None:
+    parent = load_toml(CorpusConfig, corpus).out.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent) as temporary:
+        folder = kept or Path(temporary)
+        lines = [measured("training.corpus", corpus, f"out={folder}/corpus")]
         if run is not None:
             names = ("corpus", "tokenizer", "shards")
             paths = [f"paths.{name}={folder}/{name}" for name in names]
             lines.append(measured("training.train_tokenizer", run, *paths))
             lines.append(measured("training.prepare", run, *paths))
-        report = json.loads((out / "report.json").read_text())
+        report = json.loads((folder / "corpus" / "report.json").read_text())
     n_bytes = sum(package["bytes"] for package in report["packages"])
     seconds = sum(line[0] for line in lines)
     print(f"{n_bytes / 1e6:.0f} MB read in {seconds:.0f} s, {n_bytes / 1e6 / seconds:.1f} MB/s:")

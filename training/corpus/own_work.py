@@ -38,8 +38,8 @@ _COPIED_TEXT = re.compile(r"^# ?ply: (?:lex|yacc)\.py", re.MULTILINE)
 
 _CLIENT_PATH = re.compile(r"_pb2(?:_grpc)?\.py$|_pb2/[^/]*$")
 _CLIENT_TEXT = re.compile(
-    r"_descriptor_pool\.Default\(\)\.AddSerializedFile|proto\.module\(|gapic_v1\.|@jsii\."
-    r"|^    (?:openapi|swagger)_types\b.*= \{|^    thrift_spec = |from msrest\.",
+    r"_descriptor_pool\.Default\(\)\.AddSerializedFile|proto\.module\(|\bgapic_version\b|@jsii\."
+    r"|^    (?:openapi|swagger)_types\b.*= \{|^    thrift_spec = ",
     re.MULTILINE,
 )
 _GENERATED_HEAD = re.compile(
