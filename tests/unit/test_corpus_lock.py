@@ -129,8 +129,8 @@ def test_what_breaks_a_rule_is_left_out_with_the_reason(world, capsys):
     said = capsys.readouterr().out
     for reason in (
         "gpl: licence 'GPL-3.0-only'",
-        "tiny: 6 bytes of Python",
-        "big: over 0 MB",
+        "tiny: only 6 bytes of Python",
+        "big: larger than 0.1 MB",
         "nowhere: no index lists a file of it",
     ):
         assert f"left out: {reason}" in said
@@ -185,7 +185,7 @@ def test_mistakes_in_the_list_get_one_sentence(world):
     with pytest.raises(ConfigError, match="names alpha more than once"):
         world.run("web = ['alpha']\ndata = ['Alpha']")
     world.config.write_text("out = 'x'\nlicences = ['MIT']\n")
-    with pytest.raises(ConfigError, match=r"names no sources\.lock"):
+    with pytest.raises(ConfigError, match=r"has no sources\.lock"):
         world.run("web = ['alpha']")
 
 

@@ -59,10 +59,10 @@ class FilterConfig:
     min_alphanumeric_share: float = 0.25
     generated_lines: int = 10
     drop_unparsable: bool = False  # what this interpreter's grammar does not take
-    # What nobody wrote in the package itself. Packages that `heldout` names keep theirs, so that
-    # what is measured on stays the same.
-    drop_copied: bool = False  # modules of other projects; more names of vendored folders
-    drop_generated_clients: bool = False  # of protocols; and marks of generators in any head
+    # Files that are not the package's own work. Packages named in `heldout` keep theirs, so that
+    # results stay comparable.
+    drop_copied: bool = False  # modules of other projects, more names of vendored folders
+    drop_generated_clients: bool = False  # and files whose header or docstring names a generator
     drop_locale_data: bool = False
     max_table_share: float | None = None  # of a file's characters, in large literals of constants
 
@@ -94,8 +94,8 @@ class BalanceConfig:
     few_assignments_weight: float = 1.0
     min_assignments: int = 4
     max_package_bytes: int | None = None
-    max_package_share: float | None = None  # of the bytes to train on
-    max_test_share: float | None = None
+    max_package_share: float | None = None  # of the training split's bytes
+    max_test_share: float | None = None  # of the training split's bytes
     seed: int = 0
 
     def __post_init__(self) -> None:

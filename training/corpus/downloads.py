@@ -1,8 +1,9 @@
-"""What package indexes list and send: found by ``unearth``, written aside, hashed on the way.
+"""Lists and downloads the files of package indexes, through ``unearth``.
 
-A failure of an index or of the network becomes one :class:`FetchError`, which says what happened in
-words and whether the index could be reached at all. What is wanted of the files is not decided
-here. Called by :mod:`training.corpus.fetch` and :mod:`training.corpus.lock`.
+A download is written beside its target and hashed on the way. Every failure of an index or of the
+network becomes a :class:`FetchError`: one sentence, and whether the index could be reached at all.
+Which files are wanted is decided elsewhere. Called by :mod:`training.corpus.fetch` and
+:mod:`training.corpus.lock`.
 """
 
 import hashlib
@@ -28,21 +29,21 @@ RETRY_WAITS_S = (1.0, 4.0)
 PIECE_BYTES = 1 << 20
 MAX_ARCHIVE_BYTES = 2 << 30
 ASIDE_PREFIX = ".fetching-"
-STALE_AFTER_S = 3600.0  # what is written aside and has not grown for so long is nobody's
+STALE_AFTER_S = 3600.0  # an unfinished download untouched for this long has no owner
 _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 404, 429, 500
 
-logging.getLogger("unearth").addHandler(logging.NullHandler())  # each failure is ours to report
+logging.getLogger("unearth").addHandler(logging.NullHandler())  # failures are reported below
 
 
 class FetchError(CorpusError):
-    """A package that cannot be had.
+    """A package that cannot be fetched.
 
     Attributes:
         what: The package, as the lock names it.
         reason: What happened.
         advice: What to do.
         is_unreachable: Whether there was no connection at all.
-        is_final: Whether another try cannot help.
+        is_final: Whether retrying cannot help.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class FetchError(CorpusError):
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file that lies beside the cache's, under no name yet."""
+    """A downloaded file in the cache folder, not yet under its final name."""
 
     path: Path
     sha256: str
@@ -86,7 +87,7 @@ class Index:
         """Returns the files of a package in every version, yanked ones included.
 
         Raises:
-            FetchError: An index failed, so that the list may lack what is there.
+            FetchError: An index failed, so the list may be incomplete.
         """
         self._statuses.clear()
         found = list(self.finder.find_all_packages(name, allow_yanked=True))
@@ -152,14 +153,14 @@ ADVISE_OTHER = "name another index in pip's settings, or renew the lock"
 
 
 def retried(what: str, attempt: Callable[[], T]) -> T:
-    """Returns what ``attempt`` returns, after a few tries with pauses.
+    """Calls ``attempt`` and returns its result, with a few retries.
 
     Args:
         what: The package, for the message.
-        attempt: Asks an index for it.
+        attempt: Fetches something from an index.
 
     Raises:
-        FetchError: The last try failed too, or another one cannot help.
+        FetchError: The last retry failed, or retrying cannot help.
     """
     for wait_s in (*RETRY_WAITS_S, None):
         try:
@@ -176,17 +177,17 @@ def retried(what: str, attempt: Callable[[], T]) -> T:
 
 
 def remove_stale(folder: Path) -> None:
-    """Removes what killed runs have left aside in a cache folder."""
+    """Removes unfinished downloads that killed runs left in a cache folder."""
     for path in folder.glob(f"{ASIDE_PREFIX}*"):
         try:
             if time.time() - path.stat().st_mtime > STALE_AFTER_S:
                 path.unlink()
         except OSError:
-            continue  # another run was quicker
+            continue  # removed by another run
 
 
 def _in_words(what: str, error: Exception) -> FetchError:
-    """Tells failures apart by the names of httpx's classes, which only ``unearth`` knows."""
+    """Describes an exception of the HTTP client, which only ``unearth`` imports."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     host = _host(getattr(getattr(error, "_request", None), "url", None))
     status = getattr(getattr(error, "response", None), "status_code", 0)

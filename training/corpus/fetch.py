@@ -1,8 +1,8 @@
-"""Fetches the archives of a lock file: accepted by hash alone, kept in a cache.
+"""Fetches the archives of a lock file into a cache; only the locked hashes are accepted.
 
-No package's code runs: nothing is built, installed or unpacked. Where to look is pip's business
-(:mod:`training.corpus.indexes`). What is in the cache is not fetched again, so a run that was
-stopped goes on. Called by :mod:`training.corpus.sources`.
+No package's code runs: nothing is built, installed or unpacked. The indexes are those of pip's
+settings (:mod:`training.corpus.indexes`). Archives in the cache are not fetched again, so an
+interrupted run resumes. Called by :mod:`training.corpus.sources`.
 """
 
 import re
@@ -27,7 +27,7 @@ from training.progress import progress_bar
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?P<hashes>(?:\s+--hash=\S+)+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})(?=\s|$)")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
-UNREACHABLE_IN_A_ROW = 3  # packages without a connection, after which the rest is not tried
+UNREACHABLE_IN_A_ROW = 3  # packages without a connection, after which fetching stops
 FAILURES_NAMED = 5
 
 
@@ -83,10 +83,10 @@ class Fetcher:
     def fetch_all(self, pins: Sequence[Pin]) -> list[Path]:
         """Returns the archives of all pins, with a progress bar.
 
-        One that cannot be had does not keep the others from being fetched.
+        If one fails, the others are fetched all the same.
 
         Raises:
-            CorpusError: Some cannot be had; one sentence names them.
+            CorpusError: Some cannot be fetched; one sentence names them.
         """
         remove_stale(self._cache)
         paths: list[Path] = []
@@ -111,7 +111,7 @@ class Fetcher:
         return paths
 
     def cached(self, pin: Pin) -> Path | None:
-        """Returns the archive of a pin if it is in the cache, whole."""
+        """Returns the archive of a pin if the cache has it, undamaged."""
         for sha256 in pin.sha256:
             path = self._cache / sha256
             if path.is_file() and file_sha256(path) == sha256:
@@ -122,7 +122,7 @@ class Fetcher:
         """Returns the archive of a pin, from the cache if it is there.
 
         Raises:
-            FetchError: No file with one of the pin's hashes can be had.
+            FetchError: No file with one of the pin's hashes can be fetched.
         """
         return self.cached(pin) or retried(str(pin), lambda: self._download(pin))
 

@@ -1,11 +1,11 @@
 """``parrotlet lock-corpus PACKAGES.toml CONFIG.toml``: pins a list of packages by version and hash.
 
-The list names packages by kind and says how they were chosen. Of each the newest release that the
-list's rules admit is taken: an sdist, else a wheel of Python alone, else any wheel. It is fetched
-into the corpus' cache and looked into: a package under a licence that the config does not allow, or
-without Python source, is left out, with the reason. The lock is written after every package, so a
-run that was stopped goes on. Packages that the lock has stay as they are unless ``--upgrade`` is
-given; no package's code is run.
+The list names packages by kind and states how they were chosen. For each, the newest release that
+meets the list's rules is taken: its sdist, or a pure-Python wheel, or any wheel. The archive is
+downloaded into the corpus' cache and inspected: a package is left out, with the reason, if the
+config does not allow its licence or if it has no Python source. The lock is written after every
+package, so an interrupted run resumes. Packages in the lock stay as they are unless ``--upgrade``
+is given. No package's code is run.
 """
 
 import argparse
@@ -39,18 +39,18 @@ from training.corpus.licences import disallowed
 from training.corpus.reading import MetadataSearch
 from training.progress import progress_bar
 
-FILES_TRIED = 3  # of a release: an sdist, then wheels, until one is small enough
+FILES_TRIED = 3  # of a release, until one is small enough
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackageList:
-    """Which packages a lock is to have; ``NAME==VERSION`` asks for one version."""
+    """The packages to lock; an entry ``NAME==VERSION`` fixes the version."""
 
     packages: dict[str, tuple[str, ...]]  # by kind
-    python: str = "3.11"  # releases must run on it
+    python: str = "3.11"  # which releases must support
     max_age_days: int = 730  # of the newest release
     max_archive_bytes: int = 15_000_000
-    large: tuple[str, ...] = ()  # packages worth more bytes than that
+    large: tuple[str, ...] = ()  # packages allowed to be larger
     min_source_bytes: int = 10_000
 
     def __post_init__(self) -> None:
@@ -66,16 +66,16 @@ class PackageList:
 
 
 class LeftOutError(CorpusError):
-    """A package that breaks one of the list's rules."""
+    """A package that does not meet the list's rules."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Brings the config's lock up to the list."""
+    """Updates the config's lock from the list."""
     arguments = _parser().parse_args(argv)
     wanted = load_toml(PackageList, arguments.packages)
     config = load_toml(CorpusConfig, arguments.config)
     if config.sources.lock is None:
-        raise ConfigError(f"{arguments.config} names no sources.lock to write; add it")
+        raise ConfigError(f"{arguments.config} has no sources.lock; set it to the file to write")
     lock = _Lock(path=config.sources.lock)
     lock.read()
     left_out = bring_up_to_date(lock, wanted, config, upgrade=arguments.upgrade)
@@ -99,12 +99,12 @@ def _parser() -> argparse.ArgumentParser:
         "config",
         type=Path,
         metavar="CONFIG.toml",
-        help="the corpus config: its lock is written, its licences decide",
+        help="the corpus config: names the lock to write and the allowed licences",
     )
     parser.add_argument(
         "--upgrade",
         action="store_true",
-        help="look for newer releases of packages that the lock has already",
+        help="look for newer releases of packages that are already locked",
     )
     return parser
 
@@ -115,7 +115,7 @@ class _Lock:
     pins: dict[str, tuple[Pin, str]] = field(default_factory=dict)  # by normalised name, with kind
 
     def read(self) -> None:
-        """Takes over what the file has; the kinds come from the list."""
+        """Reads the pins of an existing file; kinds come from the list."""
         if self.path.exists():
             self.pins = {canonicalize_name(p.name): (p, "") for p in read_lock(self.path)}
 
@@ -130,13 +130,13 @@ class _Lock:
 def bring_up_to_date(
     lock: _Lock, wanted: PackageList, config: CorpusConfig, *, upgrade: bool
 ) -> dict[str, str]:
-    """Adds what the lock lacks, removes what the list does not name; returns what was left out.
+    """Adds missing packages, removes unlisted ones; returns what was left out, with reasons.
 
     Args:
-        lock: What is pinned so far; written along the way.
-        wanted: What is to be pinned.
-        config: Whose cache and licences hold.
-        upgrade: Pin anew what the list names without a version.
+        lock: The pins so far; saved after each package.
+        wanted: The packages to pin.
+        config: Sets the cache and the allowed licences.
+        upgrade: Look up again every package without a fixed version.
 
     Raises:
         FetchError: An index cannot be reached.
@@ -167,17 +167,17 @@ def bring_up_to_date(
 
 @dataclass(kw_only=True)
 class Resolver:
-    """Finds the file of a package that a lock should name."""
+    """Finds the file to pin for a package."""
 
     wanted: PackageList
     config: CorpusConfig
     index: Index
 
     def resolve(self, entry: str) -> Pin:
-        """Returns the pin of an entry of the list; its archive is then in the cache.
+        """Returns the pin for an entry of the list, with its archive in the cache.
 
         Raises:
-            LeftOutError: It breaks a rule.
+            LeftOutError: The package does not meet a rule.
             FetchError: An index cannot be reached.
         """
         name, _, version = entry.partition("==")
@@ -193,10 +193,12 @@ class Resolver:
             if pin is not None:
                 self._check(pin)
                 return pin
-        raise LeftOutError(f"over {self.wanted.max_archive_bytes / 1e6:.0f} MB; see 'large'")
+        raise LeftOutError(
+            f"larger than {self.wanted.max_archive_bytes / 1e6:g} MB; add it to 'large' to keep it"
+        )
 
     def _newest(self, files: Sequence[Package], version: str) -> tuple[Version, list[Package]]:
-        """Returns the newest release that the rules admit, and its files."""
+        """Returns the newest release that meets the rules, and its files."""
         releases: dict[Version, list[Package]] = {}
         for file in files:
             found = _version(file.version)
@@ -215,7 +217,7 @@ class Resolver:
         return newest, releases[newest]
 
     def _fetch(self, name: str, version: str, link: Link) -> Pin | None:
-        """Returns the pin of a file, now in the cache; None if it is too large."""
+        """Downloads a file into the cache and returns its pin; None if it is too large."""
         is_large = _name(name) in map(_name, self.wanted.large)
         limit = self.config.archive_limits.max_total_bytes
         limit = limit if is_large else self.wanted.max_archive_bytes
@@ -227,13 +229,19 @@ class Resolver:
             return None
         if stated and found.sha256 != stated:
             found.path.unlink()
-            raise FetchError(name, "it arrived with another SHA-256 than the index says", "retry")
+            raise FetchError(
+                name, "its SHA-256 differs from the index's", "run the same command again"
+            )
         found.path.chmod(0o644)
         found.path.replace(self.config.cache / found.sha256)
         return Pin(name=name, version=version, sha256=(found.sha256,))
 
     def _check(self, pin: Pin) -> None:
-        """Looks into the archive: its licence, and how much Python is in it."""
+        """Checks the archive's licence and how much Python source it has.
+
+        Raises:
+            LeftOutError: The licence is not allowed, or there is hardly any source.
+        """
         search, n_bytes = MetadataSearch(), 0
         path = self.config.cache / pin.sha256[0]
         limits = self.config.archive_limits
@@ -246,11 +254,11 @@ class Resolver:
         if disallowed(licence, frozenset(self.config.licences)):
             raise LeftOutError(f"licence {licence!r}")
         if n_bytes < self.wanted.min_source_bytes:
-            raise LeftOutError(f"{n_bytes} bytes of Python")
+            raise LeftOutError(f"only {n_bytes} bytes of Python")
 
 
 def _preference(link: Link) -> tuple[int, str]:
-    """Sorts a release's files: sdists, wheels of Python alone, other wheels."""
+    """Orders a release's files: sdists, pure-Python wheels, other wheels."""
     if not link.is_wheel:
         return (0 if link.filename.endswith(".tar.gz") else 1), link.filename
     return (2 if link.filename.endswith("-none-any.whl") else 3), link.filename

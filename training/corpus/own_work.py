@@ -1,7 +1,7 @@
-"""What of a package nobody wrote there: copied modules, generated clients, tables, locale data.
+"""Files that are not a package's own work: copied modules, generated clients, data, locales.
 
-Pure functions of a path, a text, a syntax tree and thresholds. They come after the filters that
-every corpus has (:mod:`training.corpus.filters`) and are off unless a config asks for them. Called
+Pure functions of a path, a text, a syntax tree and thresholds. They run after the filters that
+every corpus uses (:mod:`training.corpus.filters`) and are off unless a config enables them. Called
 by :mod:`training.corpus.screening`.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from training.corpus.config import FilterConfig
 
 VENDORED, COPIED, GENERATED = "vendored", "copied module", "generated"
-CLIENT, LOCALE, TABLE = "generated client", "locale data", "table"
+CLIENT, LOCALE, TABLE = "generated client", "locale data", "data table"
 
 _VENDORED_FOLDER = re.compile(r"(?:^|/)(?:_?vendored[-_][^/]+|vendorized|_?bundled|submodules)/")
-# Modules that many projects carry a copy of, by the name that the project of origin has.
+# Modules that many projects bundle a copy of, and the package each belongs to.
 _COPIES = {
     "_six.py": "six",
     "appdirs.py": "appdirs",
@@ -78,8 +78,8 @@ def path_reason(path: str, package: str, config: FilterConfig) -> str | None:
 
     Args:
         path: Within its source.
-        package: Its package's normalised name, whose own modules are no copies.
-        config: What is to be dropped.
+        package: The normalised name of its package, whose own modules are not copies.
+        config: Which kinds of files to drop.
     """
     *folders, name = path.split("/")
     if config.drop_copied:
@@ -95,7 +95,7 @@ def path_reason(path: str, package: str, config: FilterConfig) -> str | None:
 
 
 def text_reason(text: str, config: FilterConfig) -> str | None:
-    """Returns why a document is dropped for what it says, or None."""
+    """Returns why a document is dropped for its text, or None."""
     if config.drop_copied and _COPIED_TEXT.search(text[:_HEAD_CHARS]):
         return COPIED
     if config.drop_generated_clients:
@@ -107,14 +107,14 @@ def text_reason(text: str, config: FilterConfig) -> str | None:
 
 
 def tree_reason(tree: ast.Module, text: str, config: FilterConfig) -> str | None:
-    """Returns why a document is dropped for what its syntax tree holds, or None."""
+    """Returns why a document is dropped for its syntax tree, or None."""
     if config.max_table_share is None:
         return None
     return TABLE if table_share(tree, text) > config.max_table_share else None
 
 
 def head(text: str) -> str:
-    """Returns the comments at the top of a document and its docstring."""
+    """Returns the comments at the top of a document and the module's docstring."""
     match = _HEAD.match(text[:_HEAD_CHARS])
     return match[0] if match else ""
 
@@ -135,8 +135,8 @@ def _is_language(name: str) -> bool:
 def table_share(tree: ast.Module, text: str) -> float:
     """Returns the share of a document's characters on lines of large literals of constants.
 
-    Only what modules and classes assign or call counts: within functions a list of values is part
-    of what they do.
+    Only assignments and calls at the level of modules and classes count: in a function, a list of
+    values is part of its logic.
     """
     ends = [0]
     for line in text.split("\n"):
@@ -160,7 +160,7 @@ def _literals(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def _outermost(value: ast.expr | None) -> Iterator[ast.expr]:
-    """Yields a value, or a call's arguments, as far as they are collections."""
+    """Yields the collections among a value, or among a call's arguments."""
     values: list[ast.expr | None] = [value]
     if isinstance(value, ast.Call):
         values = [*value.args, *(keyword.value for keyword in value.keywords)]

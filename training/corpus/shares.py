@@ -1,8 +1,9 @@
-"""Keeps packages and tests to their shares of the text: what is over goes, drawn by hash.
+"""Limits the share of the text that one package, or all tests together, may have.
 
-Shares are of bytes, which tokens follow closely. Holding one share changes the other: how many
-tests may stay is searched for with the packages held to theirs, and what rounding leaves over goes
-in turns. Called by :mod:`training.corpus.selection`.
+Shares are measured in bytes, which tokens follow closely. Which documents are dropped depends on
+their hashes alone. One limit affects the other: the number of tests to keep is found by bisection
+with the package limit applied, and the remainder is dropped in turns. Called by
+:mod:`training.corpus.selection`.
 """
 
 from collections import Counter, defaultdict
@@ -12,27 +13,27 @@ from dataclasses import dataclass
 from training.artifact.errors import CorpusError
 from training.corpus.config import BalanceConfig
 
-OVER_PACKAGE_SHARE, OVER_TEST_SHARE = "over the package's share", "over the tests' share"
+OVER_PACKAGE_SHARE, OVER_TEST_SHARE = "above package share limit", "above test share limit"
 SEARCH_STEPS = 20  # of bisection: to a millionth of the tests
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """What of a document decides whether it goes."""
+    """The facts about a document that decide whether it is dropped."""
 
     package: str
     n_bytes: int
     is_test: bool
-    draw: float  # between 0 and 1; of a package over its share the highest go first
-    test_draw: float  # of tests over their share the highest go first; independent of ``draw``
+    draw: float  # 0 to 1, by hash; a package above its limit drops the highest first
+    test_draw: float  # the same for tests, independent of ``draw``
 
 
 def over_shares(documents: Mapping[int, Weighed], config: BalanceConfig) -> dict[int, str]:
-    """Returns the documents to drop so that no share is over its limit, with the reason.
+    """Returns the documents to drop so that all shares stay within their limits, with the reason.
 
     Args:
-        documents: What is there, by index.
-        config: Its ``max_package_share`` and ``max_test_share``.
+        documents: All documents to train on, by index.
+        config: Sets ``max_package_share`` and ``max_test_share``.
 
     Raises:
         CorpusError: There are too few packages for ``max_package_share``.
@@ -54,7 +55,7 @@ def over_shares(documents: Mapping[int, Weighed], config: BalanceConfig) -> dict
 
 
 def _test_limit(documents: Mapping[int, Weighed], config: BalanceConfig) -> float:
-    """Returns the draw up to which tests may stay, with the packages held to their share."""
+    """Returns the draw up to which tests are kept, with the package limit applied."""
     if config.max_test_share is None or not _over_test_share(documents, config):
         return 1.0
     low, high = 0.0, 1.0
@@ -113,7 +114,7 @@ def _to_drop(
     n_bytes: float,
     draw: Callable[[Weighed], float],
 ) -> list[int]:
-    """Returns the documents with the highest draws that have ``n_bytes`` together."""
+    """Returns the documents with the highest draws, ``n_bytes`` of them."""
     chosen: list[int] = []
     if n_bytes <= 0:
         return chosen
@@ -126,10 +127,10 @@ def _to_drop(
 
 
 def largest_size(sizes: Sequence[int], share: float) -> float:
-    """Returns the size to which the largest must be cut, so that none is over its share of the sum.
+    """Returns the size to cut the largest to, so that none exceeds its share of the sum.
 
-    With the k largest cut to a size c and the others, r in all, as they are, c is the share of
-    k c + r.
+    If the k largest are cut to a size c and the others, r in total, stay as they are, c is the
+    given share of k c + r.
     """
     ordered = sorted(sizes, reverse=True)
     rest = sum(ordered)
