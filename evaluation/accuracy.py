@@ -1,4 +1,4 @@
-"""How near completions come to what stands in the file: pure functions, and their means.
+"""How close completions come to the text of the file: pure functions, and their means.
 
 Exact match compares without the white space at the end. Edit similarity is one less the Levenshtein
 distance as a share of the longer text. A completion is valid if the document still parses with it.
@@ -26,7 +26,7 @@ class Answer:
     Attributes:
         item: The item.
         text: The completion; empty if nothing was shown.
-        confidence: Between 0 and 1, of its first line; None if the writer tells none.
+        confidence: Between 0 and 1, of its first line; None if the model reports none.
         log_prob: Of its first line, in nats; None likewise.
         reason: Why nothing was shown.
     """
@@ -39,7 +39,7 @@ class Answer:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it is what stands there."""
+        """Whether it is the text of the file."""
         return _plain(self.text) == _plain(self.item.target)
 
     @property
@@ -73,7 +73,7 @@ class Answer:
 
 
 def figures(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Returns the figures of answers of one kind, with 95 % intervals."""
+    """Returns the figures of answers of one kind, with 95% intervals."""
     shown = [answer for answer in answers if answer.text]
     return {
         "items": len(answers),
@@ -86,7 +86,7 @@ def figures(answers: Sequence[Answer]) -> dict[str, Any]:
 
 
 def calibration(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Returns tenths of what was shown, by confidence: how sure it was, and how often right."""
+    """Returns tenths of what was shown, by confidence, each with its share of exact matches."""
     known = sorted(
         ((a.confidence, a.is_exact) for a in answers if a.text and a.confidence is not None),
         key=lambda pair: pair[0],

@@ -1,16 +1,17 @@
-"""A run over items, resumable: its folder, its figures, its page."""
+"""A run over items, resumable: its folder, its metrics, its report page."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tqdm import tqdm
 
 from evaluation.accuracy import Answer, calibration, expected_calibration_error, figures
 from evaluation.claim import claim
-from evaluation.estimate import CONFIDENCE
+from evaluation.command_line import DEFAULT_CORPUS, add_out_argument, command_parser
+from evaluation.estimate import CONFIDENCE, percent, percent_with_interval
 from evaluation.items import Item, Kind, cut_items, items_hash, read_items
 from evaluation.journal import Journal, read_journal
 from server.completer import Completer
@@ -18,54 +19,117 @@ from server.models import BUNDLED_MODEL
 from training.artifact.directory import WEIGHTS_FILE
 from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.files import file_sha256, write_json_atomically, write_text_atomically
+from training.artifact.folder_lock import folder_lock
 from training.charts import folded, lines, page, table
 
 ANSWERS_FILE = "answers.jsonl"
 MAX_SHOWN = 100
-_COLUMNS = ("shown", "exact_match", "exact_match_of_shown", "edit_similarity", "syntax_valid")
+_TITLES = {"lines": "Line and block completion", "infill": "Infilling"}
+_EXAMPLE = """\
+{prog} --corpus runs/corpus/debug --n 100
+{prog} --model runs/debug/model --items items.jsonl"""
+_COLUMNS = {  # of a metric in summary.json: its name for people
+    "shown": "suggested",
+    "exact_match": "exact match",
+    "exact_match_of_shown": "exact match if shown",
+    "edit_similarity": "edit similarity",
+    "syntax_valid": "valid syntax",
+}
 
 
 def measure(
     argv: Sequence[str],
     *,
     name: str,
-    about: str,
+    purpose: str,
     kinds: Sequence[Kind],
     answer: Callable[[Completer, Item], Answer],
 ) -> int:
-    """Runs a command over items: what is left of it, then its figures.
+    """Runs a command over items: what is left of it, then its metrics.
 
     Args:
         argv: The command line.
-        name: The command's; its runs stand in ``runs/NAME``.
-        about: Its help.
-        kinds: What it takes.
-        answer: Asks the completer at an item's place.
+        name: The command's; its runs are in ``runs/NAME``.
+        purpose: What its help says first.
+        kinds: The kinds of item that it measures.
+        answer: Asks the completer at an item's position.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m evaluation.{name}", description=about)
-    add_arguments(parser, out=Path("runs") / name)
+    parser = command_parser(f"evaluation.{name}", purpose, example=_EXAMPLE)
+    add_arguments(parser, kinds, out=Path("runs") / name)
     options = parser.parse_args(argv)
-    run = AccuracyRun.of(options, kinds)
-    completer = Completer.load(options.model)
-    for item in tqdm(run.left(), desc=name, file=sys.stderr):
-        run.append(answer(completer, item))
-    run.finish(name.capitalize())
+    items, identity = _prepare(options, kinds)
+    with folder_lock(options.out):
+        run = AccuracyRun(options.out, items, identity)
+        completer = Completer.load(options.model)
+        for item in tqdm(run.left(), desc=name, unit="item", file=sys.stderr):
+            run.append(answer(completer, item))
+        run.finish(_TITLES[name])
     return 0
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, out: Path) -> None:
-    """Adds what every run over items is told."""
-    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="an artifact directory")
-    parser.add_argument("--items", type=Path, help="JSON lines {id, kind, prefix, suffix, target}")
+def add_arguments(parser: argparse.ArgumentParser, kinds: Sequence[Kind], *, out: Path) -> None:
+    """Adds the arguments of every run over items."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=BUNDLED_MODEL,
+        metavar="FOLDER",
+        help="the artifact folder of the model (default: the bundled model)",
+    )
+    parser.add_argument(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="positions to complete: JSON lines with id, kind, prefix, suffix and target; kind is"
+        f" {', '.join(kinds)}",
+    )
     parser.add_argument(
         "--corpus",
         type=Path,
-        default=Path("runs/corpus/default"),
-        help="without --items: a corpus, whose held-out packages items are cut from",
+        default=DEFAULT_CORPUS,
+        metavar="FOLDER",
+        help="without --items: take positions from the held-out packages of this corpus (default:"
+        " %(default)s)",
     )
-    parser.add_argument("--n", type=int, default=200, help="items of each kind that are cut")
-    parser.add_argument("--seed", type=int, default=0, help="of the places they are cut at")
-    parser.add_argument("--out", type=Path, default=out, help="the run's folder")
+    parser.add_argument(
+        "--n",
+        type=int,
+        default=200,
+        help="positions of each kind to take from the corpus (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="random seed for choosing positions (default: %(default)s)",
+    )
+    add_out_argument(parser, out, "the run's folder; run again to resume")
+
+
+def _prepare(
+    options: argparse.Namespace, kinds: Sequence[Kind]
+) -> tuple[Sequence[Item], dict[str, Any]]:
+    """Reads or cuts the items that a command line asks for; returns the run's identity with them.
+
+    Raises:
+        ConfigError: The options or the items cannot be used.
+        PrerequisiteError: Items, corpus or model are missing.
+    """
+    if options.n < 1:
+        raise ConfigError(f"--n is {options.n}, but must be at least 1; correct it")
+    weights = options.model / WEIGHTS_FILE
+    if not weights.is_file():
+        raise ArtifactError(f"there is no model in {options.model}; correct --model")
+    items = (
+        read_items(options.items, kinds)
+        if options.items
+        else cut_items(options.corpus, kinds, n=options.n, seed=options.seed)
+    )
+    return items, {
+        "model": str(options.model),
+        "weights_sha256": file_sha256(weights),
+        "items_sha256": items_hash(items),
+    }
 
 
 class AccuracyRun:
@@ -79,46 +143,21 @@ class AccuracyRun:
         self._path = out / ANSWERS_FILE
         self._journal = Journal(self._path)
 
-    @classmethod
-    def of(cls, options: argparse.Namespace, kinds: Sequence[Kind]) -> Self:
-        """Reads or cuts the items that a command line asks for.
-
-        Raises:
-            ConfigError: The options or the items cannot be used.
-            PrerequisiteError: Items, corpus or model are missing.
-        """
-        if options.n < 1:
-            raise ConfigError(f"--n is {options.n}, wanted at least 1")
-        weights = options.model / WEIGHTS_FILE
-        if not weights.is_file():
-            raise ArtifactError(f"there is no model directory {options.model}; correct --model")
-        items = (
-            read_items(options.items, kinds)
-            if options.items
-            else cut_items(options.corpus, kinds, n=options.n, seed=options.seed)
-        )
-        identity = {
-            "model": str(options.model),
-            "weights_sha256": file_sha256(weights),
-            "items_sha256": items_hash(items),
-        }
-        return cls(options.out, items, identity)
-
     def left(self) -> list[Item]:
         """Returns the items without an answer."""
         done = {record["id"] for record in read_journal(self._path)}
         return [item for item in self._items if item.id not in done]
 
     def append(self, answer: Answer) -> None:
-        """Takes an answer down."""
+        """Records an answer."""
         self._journal.append(answer.record())
 
     def finish(self, title: str) -> None:
-        """Writes ``summary.json`` and ``report.html``, and prints the figures."""
+        """Writes ``summary.json`` and ``report.html``, and prints the metrics."""
         self._journal.close()
         answers = self._answers()
         kinds = list(dict.fromkeys(a.item.kind for a in answers))
-        bins = calibration([a for a in answers if a.item.kind != "block"])  # sure of a line
+        bins = calibration([a for a in answers if a.item.kind != "block"])
         summary = {
             **self._identity,
             "confidence": CONFIDENCE,
@@ -128,7 +167,7 @@ class AccuracyRun:
         }
         write_json_atomically(self._out / "summary.json", summary)
         write_text_atomically(self._out / "report.html", _page(title, summary, answers))
-        sys.stdout.write(_told(summary["kinds"]))
+        sys.stdout.write(_format_metrics(summary["kinds"]))
 
     def _answers(self) -> list[Answer]:
         items = {item.id: item for item in self._items}
@@ -145,17 +184,16 @@ class AccuracyRun:
         ]
 
 
-def _told(kinds: dict[str, Any]) -> str:
-    rows = []
+def _format_metrics(kinds: dict[str, Any]) -> str:
+    lines = []
     for kind, found in kinds.items():
-        told = [
-            f"{name.replace('_', ' ')} {100 * found[name]['value']:.1f} %"
-            f" ({100 * found[name]['low']:.1f} to {100 * found[name]['high']:.1f})"
-            for name in _COLUMNS
+        lines.append(f"{kind}: {found['items']} items, {percent(CONFIDENCE, 0)} intervals\n")
+        lines += [
+            f"  {label:22}{percent_with_interval(found[name])}\n"
+            for name, label in _COLUMNS.items()
             if found[name]
         ]
-        rows.append(f"{kind}, {found['items']} items: {', '.join(told)}\n")
-    return "".join(rows)
+    return "".join(lines)
 
 
 def _page(title: str, summary: dict[str, Any], answers: Sequence[Answer]) -> str:
@@ -163,20 +201,20 @@ def _page(title: str, summary: dict[str, Any], answers: Sequence[Answer]) -> str
         [kind, str(found["items"]), *(_cell(found[name]) for name in _COLUMNS)]
         for kind, found in summary["kinds"].items()
     ]
-    head = ["", "items", *(name.replace("_", " ") for name in _COLUMNS)]
-    sections = {"Figures": table(head, rows)}
+    head = ["", "items", *_COLUMNS.values()]
+    sections = {"Metrics": table(head, rows)}
     if summary["calibration"]:
-        sections["Confidence against exact match"] = _calibration(summary)
+        sections["Confidence and exact match"] = _calibration(summary)
     wrong = [a for a in answers if not a.is_exact][:MAX_SHOWN]
-    sections["Not as in the file"] = "".join(
+    sections["Completions that differ from the file"] = "".join(
         folded(
             a.item.id,
             [
                 *_ending(a.item),
-                "is:",
+                "in the file:",
                 *a.item.target.split("\n"),
-                "was shown:",
-                *(a.text or f"nothing: {a.reason}").split("\n"),
+                "suggested:",
+                *(a.text or f"nothing ({a.reason})").split("\n"),
             ],
         )
         for a in wrong
@@ -190,13 +228,13 @@ def _calibration(summary: dict[str, Any]) -> str:
     chart = lines(
         {
             "exact match": [(b["confidence"], b["value"]) for b in bins],
-            "if confidence were accuracy": [(b["confidence"], b["confidence"]) for b in bins],
+            "perfect calibration": [(b["confidence"], b["confidence"]) for b in bins],
         },
         along="confidence",
         bands={"exact match": [(b["confidence"], b["low"], b["high"]) for b in bins]},
     )
     error = summary["expected_calibration_error"]
-    return f"{chart}<p>Expected calibration error {100 * error:.1f} %.</p>"
+    return f"{chart}<p>Expected calibration error: {percent(error)}.</p>"
 
 
 def _ending(item: Item) -> list[str]:
@@ -204,6 +242,4 @@ def _ending(item: Item) -> list[str]:
 
 
 def _cell(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return ""
-    return f"{100 * found['value']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
+    return "" if found is None else percent_with_interval(found)

@@ -1,12 +1,11 @@
-"""From how sure a model is to how often it is right: ``python -m evaluation.calibrate --run DIR``.
+"""A model's confidence, calibrated: ``python -m evaluation.calibrate --run DIR``.
 
-Reads the answers of a run of ``python -m evaluation.lines``, fits a curve from the log-probability
-of a line to the share of such lines that are right, and writes its two figures into the model's
-manifest; the server then stays silent below a share instead of below a probability. Prints what
-each of the server's settings shows, and how much of that is right.
+Reads the answers of a run of ``evaluation.lines``, fits a curve from the log-probability of a line
+to the share of such lines that are correct, and writes its two parameters into the model's
+manifest; the server then compares its threshold with that share instead of a probability. Prints
+how much each eagerness setting shows, and how much of that is correct.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -19,37 +18,56 @@ if __name__ == "__main__":
 
 from evaluation.accuracy_run import ANSWERS_FILE
 from evaluation.claim import RUN_FILE
+from evaluation.command_line import command_parser
+from evaluation.estimate import percent
 from evaluation.journal import read_journal
 from server.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
 from training.artifact.directory import add_figures
 from training.artifact.errors import ConfigError, PrerequisiteError, run_main
+from training.artifact.folder_lock import folder_lock
 
 _LEAST_LINES = 50
+_PURPOSE = """\
+Calibrate a model's confidence: fit a curve from the log-probability of a line to the
+share of such lines that are correct, and save it in the model's parrotlet.json. The
+server's eagerness setting then means a share of correct suggestions."""
+_EXAMPLE = """\
+{prog} --run runs/lines --dry-run
+{prog} --run runs/lines"""
 
 
 def main(argv: Sequence[str]) -> int:
     """Fits, writes and prints."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.calibrate", description=__doc__)
-    parser.add_argument("--run", type=Path, default=Path("runs/lines"), help="of evaluation.lines")
-    parser.add_argument("--dry-run", action="store_true", help="print, and leave the model alone")
+    parser = command_parser("evaluation.calibrate", _PURPOSE, example=_EXAMPLE)
+    parser.add_argument(
+        "--run",
+        type=Path,
+        default=Path("runs/lines"),
+        metavar="FOLDER",
+        help="the folder of a run of parrotlet lines (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the calibration without changing the model"
+    )
     options = parser.parse_args(argv)
     model, lines = _read(options.run)
     try:
         curve = fitted([log_prob for log_prob, _ in lines], [is_right for _, is_right in lines])
     except ValueError as error:
-        raise ConfigError(f"{options.run}: {error}; take more items") from error
-    sys.stdout.write(_told(curve, lines))
+        raise ConfigError(f"{options.run}: {error}; run parrotlet lines with more items") from error
+    sys.stdout.write(_format(curve, lines))
     if not options.dry_run:
-        add_figures(model, {SLOPE: curve.slope, INTERCEPT: curve.intercept})
-        sys.stdout.write(f"written into {model}\n")
+        with folder_lock(model):
+            add_figures(model, {SLOPE: curve.slope, INTERCEPT: curve.intercept})
+        sys.stdout.write(f"calibration saved in {model}\n")
     return 0
 
 
 def _read(run: Path) -> tuple[Path, list[tuple[float, bool]]]:
-    """Returns the run's model, and log-probability and rightness of each line shown."""
+    """Returns the run's model, and log-probability and correctness of each line shown."""
     if not (run / RUN_FILE).is_file():
         raise PrerequisiteError(
-            f"{run} holds no run of python -m evaluation.lines; make one, or correct --run"
+            f"{run} contains no run of parrotlet lines; run that first, or correct --run"
         )
     model = Path(json.loads((run / RUN_FILE).read_text(encoding="utf-8"))["model"])
     lines = [
@@ -58,17 +76,20 @@ def _read(run: Path) -> tuple[Path, list[tuple[float, bool]]]:
         if record["kind"] != "block" and record.get("log_prob") is not None
     ]
     if len(lines) < _LEAST_LINES:
-        raise ConfigError(f"{run} has {len(lines)} lines, wanted {_LEAST_LINES}; take more items")
+        raise ConfigError(
+            f"{run} has {len(lines)} suggested lines, but at least {_LEAST_LINES} are needed; run"
+            " parrotlet lines with more items"
+        )
     return model, lines
 
 
-def _told(curve: Calibration, lines: Sequence[tuple[float, bool]]) -> str:
-    told = [f"share right = 1 / (1 + exp(-{curve.slope:.3f} log p - {curve.intercept:.3f}))"]
+def _format(curve: Calibration, lines: Sequence[tuple[float, bool]]) -> str:
+    rows = [f"correct = 1 / (1 + exp(-({curve.slope:.3f} log p + {curve.intercept:.3f})))"]
     for name, least in THRESHOLDS.items():
         shown = [is_right for log_prob, is_right in lines if curve.share(log_prob) >= least]
-        right = f"{100 * sum(shown) / len(shown):.0f} % right" if shown else "none"
-        told.append(f"{name:9} shows {100 * len(shown) / len(lines):3.0f} % of lines, {right}")
-    return "\n".join(told) + "\n"
+        right = f"{percent(sum(shown) / len(shown), 0)} of them correct" if shown else "none"
+        rows.append(f"{name:9} shows {percent(len(shown) / len(lines), 0):>4} of lines, {right}")
+    return "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

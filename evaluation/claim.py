@@ -22,8 +22,13 @@ def claim(out: Path, identity: Mapping[str, Any]) -> None:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{path} is damaged; choose another --out") from error
+            raise ConfigError(
+                f"{path} is damaged ({error}); delete the folder or choose another --out"
+            ) from error
         if found != identity:
             key = next(k for k in {**identity, **found} if found.get(k) != identity.get(k))
-            raise ConfigError(f"{out} holds a run with another {key}; choose another --out")
+            raise ConfigError(
+                f"{out} contains a run with another {key}; choose another --out, or repeat that"
+                " run's arguments to resume it"
+            )
     write_json_atomically(path, identity)

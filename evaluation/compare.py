@@ -1,8 +1,8 @@
 """Models side by side: ``python -m evaluation.compare MODEL... [--prompts FILE] [--out DIR]``.
 
-Shows what several models write behind the same prompts, their sizes, and how they differ: the share
-of each construct, phrases they repeat. A look at a model's skew that comes before any score. Models
-are artifacts, or any causal language model's folder or Hub name.
+Shows how several models complete the same prompts, their sizes, and how their completions differ:
+the share of each construct, repeated phrases. A first look at a model, before any score. Models are
+artifacts, or the folder or Hub name of any causal language model.
 """
 
 import argparse
@@ -13,24 +13,35 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from evaluation.command_line import add_out_argument, command_parser
 from evaluation.config import Generation
 from evaluation.constructs import common_phrases, construct_shares, repetition
+from evaluation.estimate import percent
 from evaluation.inputs import read_input
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem
 from evaluation.writers.choice import model_writer
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_json_atomically, write_text_atomically
+from training.artifact.folder_lock import folder_lock
 from training.charts import bars, folded, page, table
 
 N_PHRASES = 10
 MAX_TOLD_CHARS = 400
+_PURPOSE = """\
+Complete the same prompts with several models and show them side by side, with their
+sizes, the constructs they use and the phrases they repeat.
+
+Prints the completions and writes comparison.json and comparison.html."""
+_EXAMPLE = """\
+{prog} server/model runs/debug/model
+{prog} server/model bigcode/tiny_starcoder_py --prompts prompts.txt"""
 SEPARATOR = "\n---\n"  # between prompts in a file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What one model wrote behind each prompt."""
+    """How one model completed each prompt."""
 
     identity: Mapping[str, str]
     prompts: tuple[str, ...]
@@ -38,7 +49,7 @@ class Written:
 
     @property
     def figures(self) -> dict[str, object]:
-        """Its skew in numbers."""
+        """Its completions in numbers."""
         pairs = list(zip(self.prompts, self.completions, strict=True))
         lengths = [len(text) for text in self.completions]
         return {
@@ -58,9 +69,16 @@ def main(argv: Sequence[str]) -> int:
     generation = Generation(
         n=1, temperature=options.temperature, max_new_tokens=options.max_new_tokens
     )
-    written = [_written(model, prompts, generation) for model in options.models]
+    with folder_lock(options.out):
+        written = [_written(model, prompts, generation) for model in options.models]
+        _write(options.out, prompts, written)
+    sys.stdout.write(_format(written))
+    return 0
+
+
+def _write(out: Path, prompts: Sequence[str], written: Sequence[Written]) -> None:
     write_json_atomically(
-        options.out / "comparison.json",
+        out / "comparison.json",
         {
             "models": [w.figures for w in written],
             "completions": [
@@ -69,9 +87,7 @@ def main(argv: Sequence[str]) -> int:
             ],
         },
     )
-    write_text_atomically(options.out / "comparison.html", _page(written))
-    sys.stdout.write(_told(written))
-    return 0
+    write_text_atomically(out / "comparison.html", _page(written))
 
 
 def _written(model: str, prompts: Sequence[str], generation: Generation) -> Written:
@@ -94,11 +110,11 @@ def _prompts(path: Path | None) -> list[str]:
     text = read_input(path, "--prompts")
     prompts = [prompt for prompt in text.split(SEPARATOR) if prompt.strip()]
     if not prompts:
-        raise ConfigError(f"{path} holds no prompts; put a line of --- between each two")
+        raise ConfigError(f"{path} contains no prompts; write prompts separated by lines of ---")
     return prompts
 
 
-def _told(written: Sequence[Written]) -> str:
+def _format(written: Sequence[Written]) -> str:
     parts = []
     for i, prompt in enumerate(written[0].prompts):
         parts.append(f"{'=' * 78}\n{prompt}\n")
@@ -111,13 +127,13 @@ def _told(written: Sequence[Written]) -> str:
 
 
 def _rows(written: Sequence[Written]) -> list[list[str]]:
-    """Returns the figures as a table, a model a column; constructs that none has are left out."""
+    """Returns a table with a column for each model; constructs that none has are left out."""
     figures = [construct_shares(zip(w.prompts, w.completions, strict=True)) for w in written]
     rows = [["model", *(w.identity["model"][-16:] for w in written)]]
     rows.append(["parameters", *map(_size, written)])
-    rows.append(["repetition", *(f"{100 * repetition(w.completions):.1f} %" for w in written)])
+    rows.append(["repetition", *(percent(repetition(w.completions)) for w in written)])
     rows += [
-        [name, *(f"{100 * shares[name]:.0f} %" for shares in figures)]
+        [name, *(percent(shares[name], 0) for shares in figures)]
         for name in figures[0]
         if any(shares[name] for shares in figures)
     ]
@@ -126,10 +142,10 @@ def _rows(written: Sequence[Written]) -> list[list[str]]:
 
 def _page(written: Sequence[Written]) -> str:
     head, *rows = _rows(written)
-    sections = {"Figures": table(head, rows)}
+    sections = {"Overview": table(head, rows)}
     for model in written:
         phrases = common_phrases(model.completions, N_PHRASES)
-        sections[f"Phrases of {model.identity['model']}"] = bars(
+        sections[f"Frequent phrases of {model.identity['model']}"] = bars(
             [(phrase, n, f"{n} completions") for phrase, n in phrases]
         )
     sections["Completions"] = "".join(
@@ -147,7 +163,7 @@ def _page(written: Sequence[Written]) -> str:
         for i, prompt in enumerate(written[0].prompts)
     )
     names = ", ".join(w.identity["model"] for w in written)
-    return page("Models side by side", names, footnote="", sections=sections)
+    return page("Models compared", names, footnote="", sections=sections)
 
 
 def _size(model: Written) -> str:
@@ -156,16 +172,32 @@ def _size(model: Written) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluation.compare", description=__doc__)
-    parser.add_argument("models", nargs="+", metavar="MODEL")
+    parser = command_parser("evaluation.compare", _PURPOSE, example=_EXAMPLE)
     parser.add_argument(
-        "--prompts", type=Path, help="a file of prompts, a line of --- between each two"
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="an artifact folder, or the folder or Hub name of any causal language model",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/compare"), help="the folder to write"
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="prompts separated by lines of --- (default: the prompts of the problem set own)",
     )
-    parser.add_argument("--temperature", type=float, default=0.0)
-    parser.add_argument("--max-new-tokens", type=int, default=96)
+    add_out_argument(parser, Path("runs/compare"), "the folder to write")
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.0,
+        help="sampling temperature; 0 is greedy (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=96,
+        help="maximum length of a completion, in tokens (default: %(default)s)",
+    )
     return parser
 
 

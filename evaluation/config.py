@@ -39,7 +39,7 @@ class Generation:
         if self.n < 1 or self.max_new_tokens < 1:
             raise ValueError("--n and --max-new-tokens must be at least 1")
         if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise ValueError("--temperature must be 0 or more, --top-p above 0 and at most 1")
+            raise ValueError("--temperature must be 0 or more, and --top-p above 0 and at most 1")
 
 
 @dataclass(frozen=True, kw_only=True)

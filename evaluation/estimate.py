@@ -3,16 +3,17 @@
 Sources: the unbiased estimator is of Chen et al. 2021, "Evaluating Large Language Models Trained on
 Code", arXiv:2107.03374. The interval is Wilson's (1927) for a share, with the effective number of
 problems of Korn and Graubard (1998) in place of their number, since a problem's pass@k lies between
-0 and 1 and so tells more than a coin; at 0 % and 100 % it stays honest, where a bootstrap has no
-width. Problems are what another benchmark of the same kind would differ in. The paired test flips
-the signs of the problems' differences (Fisher 1935).
+0 and 1 and so carries more information than a coin toss; it stays honest at 0% and 100%, where a
+bootstrap has no width. The problems are the sample: another benchmark of the same kind would have
+others. The paired test flips the signs of the problems' differences (Fisher 1935).
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod, sqrt
 from statistics import NormalDist, fmean
+from typing import Any
 
 from training.artifact.errors import ConfigError
 
@@ -51,7 +52,7 @@ def pass_at_k(n: int, n_passed: int, k: int) -> float:
         raise ValueError(f"{n_passed} of {n} samples cannot have passed")
     if k < 1 or n < k:
         raise ConfigError(
-            f"pass@{k} needs at least {k} samples a problem, there are {n}; raise --n"
+            f"pass@{k} needs at least {k} samples per problem, but there are {n}; raise --n"
         )
     if n - n_passed < k:
         return 1.0
@@ -69,7 +70,7 @@ def estimate(counts: Sequence[tuple[int, int]], k: int) -> Estimate:
         ConfigError: No problem, or too few samples for one of them.
     """
     if not counts:
-        raise ConfigError("there is no judged problem to estimate from; judge some samples first")
+        raise ConfigError("no problem has been judged yet; judge some samples first")
     values = [pass_at_k(n, n_passed, k) for n, n_passed in counts]
     draws = max(1, min(n for n, _ in counts) // k)  # independent ones of k samples, in a problem
     low, high = _wilson(values, draws)
@@ -79,6 +80,17 @@ def estimate(counts: Sequence[tuple[int, int]], k: int) -> Estimate:
 def share(n_true: int, n: int) -> Estimate:
     """Returns a plain share with Wilson's interval."""
     return estimate([(1, 1)] * n_true + [(1, 0)] * (n - n_true), 1)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """Returns a share as people read it: ``12.3%``."""
+    return f"{100 * value:.{digits}f}%"
+
+
+def percent_with_interval(found: Mapping[str, Any], digits: int = 1) -> str:
+    """Returns a recorded estimate as people read it: ``12.3% (10.1% to 14.9%)``."""
+    value, low, high = (percent(found[name], digits) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def _wilson(values: Sequence[float], draws: int) -> tuple[float, float]:
@@ -116,7 +128,9 @@ def difference(
         such a difference if the runs were alike.
     """
     if not first or len(first) != len(second):
-        raise ConfigError("two runs are compared on the problems that both have; there are none")
+        raise ConfigError(
+            "the runs have no problem in common; compare runs on the same problem set"
+        )
     pairs = zip(first, second, strict=True)
     gaps = [pass_at_k(*a, k) - pass_at_k(*b, k) for a, b in pairs]
     chance, n = random.Random(seed), len(gaps)

@@ -1,7 +1,7 @@
 """Samples, problem by problem, resumable; over several processes if Accelerate started them.
 
-Each process takes every so-manieth problem and writes a file of its own. What any of them wrote
-counts when the run goes on, however many processes there are then.
+Of n processes each takes every n-th problem and writes its own file. All of these files count when
+the run is resumed, with any number of processes.
 """
 
 import sys

@@ -91,7 +91,9 @@ def grade_samples(
     todo = []
     for sample in read_journal(samples):
         if sample["task_id"] not in problems:
-            raise ConfigError(f"{samples}: no problem is called {sample['task_id']!r}")
+            raise ConfigError(
+                f"{samples}: there is no problem {sample['task_id']!r}; correct --problems"
+            )
         if sample["task_id"] not in invalid and _key(sample) not in done:
             todo.append(sample)
     jobs = [job_of(problems[s["task_id"]], _program(problems, s)) for s in todo]

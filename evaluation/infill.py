@@ -1,9 +1,9 @@
 """Infilling: ``python -m evaluation.infill --model DIR --corpus FOLDER``.
 
-Cuts a stretch of text out of held-out documents (or takes the places of ``--items``), has the model
-fill the gap until it ends it by itself, and prints exact match, edit similarity and syntax validity
-with intervals: of lines, of blocks, and of spans as infilling was trained with. Nothing is trimmed
-or refused, unlike what ``evaluation.lines`` measures.
+Removes a span of text from held-out documents (or takes those of ``--items``), lets the model fill
+the gap until it stops by itself, and prints exact match, edit similarity and syntax validity with
+intervals: of lines, of blocks, and of spans as in training. Nothing is trimmed or discarded, unlike
+in ``evaluation.lines``.
 """
 
 import sys
@@ -20,13 +20,20 @@ from evaluation.items import Item, Kind
 from server.completer import Completer
 from training.artifact.errors import run_main
 
+_PURPOSE = """\
+Measure infilling: remove a span from held-out files, let the model fill the gap until
+it stops by itself, and compare with the file. Kinds: the rest of a line (mid), a whole
+line (start), a block, and a span of up to 200 characters as in training.
+
+Prints exact match, edit similarity and syntax validity with confidence intervals,
+and writes summary.json and report.html."""
 KINDS: tuple[Kind, ...] = ("mid", "start", "block", "span")
 MAX_NEW_TOKENS = 192
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures a model and prints its figures."""
-    return measure(argv, name="infill", about=str(__doc__), kinds=KINDS, answer=answer)
+    """Measures a model and prints the metrics."""
+    return measure(argv, name="infill", purpose=_PURPOSE, kinds=KINDS, answer=answer)
 
 
 def answer(completer: Completer, item: Item) -> Answer:

@@ -28,10 +28,12 @@ def read_input(path: Path, option: str) -> str:
         with gzip.open(path) as file:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
-            raise ConfigError(f"{path} unpacks to over {MAX_FILE_BYTES} bytes; split it")
+            raise ConfigError(
+                f"{path} is larger than {MAX_FILE_BYTES} bytes when unpacked; split it"
+            )
         return data.decode("utf-8")
     except FileNotFoundError as error:
-        raise PrerequisiteError(f"there is no file {path}; correct {option}") from error
+        raise PrerequisiteError(f"the file {path} does not exist; correct {option}") from error
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path} ({error}); correct {option}") from error
 
@@ -50,4 +52,4 @@ def json_lines(path: Path, option: str) -> Iterator[tuple[str, Any]]:
             try:
                 yield where, json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise ConfigError(f"{where}: not JSON ({error})") from error
+                raise ConfigError(f"{where}: not valid JSON ({error}); correct the line") from error

@@ -1,9 +1,9 @@
-"""Places in files where a completion is known: read from a file, or cut from held-out packages.
+"""Positions in files where the completion is known, from a file or from held-out packages.
 
-An item is ``{id, kind, prefix, suffix, target}``. Of kind ``mid`` the cursor stands within a line
-of code and the target is the rest of the line; of kind ``start`` it stands behind a line's
-indentation; of kind ``block`` behind the line that opens a block, and the target is the block. Of
-kind ``span`` the target is any stretch of text within a document, as infilling was trained.
+An item is ``{id, kind, prefix, suffix, target}``. Of kind ``mid`` the cursor is within a line
+of code and the target is the rest of the line; of kind ``start`` it is after a line's indentation;
+of kind ``block`` after the line that opens a block, and the target is the block. Of kind ``span``
+the target is any span of a document, as in the training of infilling.
 """
 
 import ast
@@ -29,7 +29,7 @@ _FIELDS = ("id", "kind", "prefix", "suffix", "target")
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A place in a document, and what stands there."""
+    """A position in a document, and the text that follows."""
 
     id: str
     kind: Kind
@@ -47,18 +47,18 @@ def read_items(path: Path, kinds: Sequence[Kind]) -> list[Item]:
     """
     items = [_item(values, kinds, where) for where, values in json_lines(path, "--items")]
     if not items:
-        raise ConfigError(f"{path} holds no items")
+        raise ConfigError(f"{path} contains no items; expected one JSON object per line")
     return items
 
 
 def _item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
     if not isinstance(values, dict):
-        raise ConfigError(f"{where}: wanted a JSON object")
+        raise ConfigError(f"{where}: expected a JSON object")
     for name in _FIELDS:
         if not isinstance(values.get(name), str):
-            raise ConfigError(f"{where}: wanted a text '{name}'")
+            raise ConfigError(f"{where}: expected a string '{name}'")
     if values["kind"] not in kinds:
-        raise ConfigError(f"{where}: 'kind' is {values['kind']!r}, wanted {' or '.join(kinds)}")
+        raise ConfigError(f"{where}: 'kind' is {values['kind']!r}; use {' or '.join(kinds)}")
     return Item(**{name: values[name] for name in _FIELDS})
 
 
@@ -109,8 +109,8 @@ def documents_of(
     files = sorted((corpus / split).glob("*.parquet"))
     if not files:
         raise PrerequisiteError(
-            f"{corpus} holds no {split} packages; make a corpus (python -m training.corpus), name"
-            " it with --corpus, or give --items"
+            f"{corpus} contains no {split} documents; build a corpus with parrotlet corpus, or"
+            " correct --corpus"
         )
     for file in files:
         for row in pq.read_table(file, columns=["package", "path", "text"]).to_pylist():

@@ -58,9 +58,9 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise ConfigError(f"{path}, line {number}: not JSON; remove the line") from error
+            raise ConfigError(f"{path}, line {number}: not valid JSON; remove the line") from error
         if not isinstance(record, dict):
-            raise ConfigError(f"{path}, line {number}: wanted a JSON object; remove the line")
+            raise ConfigError(f"{path}, line {number}: expected a JSON object; remove the line")
         yield record
 
 

@@ -1,9 +1,9 @@
 """Lines and blocks as users get them: ``python -m evaluation.lines --model DIR --corpus FOLDER``.
 
-Asks the completer for what stands at places in held-out files (or those of ``--items``), and prints
-exact match, edit similarity and syntax validity with intervals. Whatever the model writes counts;
-how well its confidence tells when a line is right is said too, since the server stays silent where
-that is too low.
+Asks the completer for completions at positions in held-out files (or those of ``--items``), and
+prints exact match, edit similarity and syntax validity with intervals. Completions count whatever
+their confidence; its calibration is reported too, since the server hides suggestions below a
+threshold.
 """
 
 import sys
@@ -21,16 +21,23 @@ from server.completer import Completer
 from server.request import CompletionRequest
 from training.artifact.errors import run_main
 
+_PURPOSE = """\
+Measure how often completions of lines and blocks match the file, as users see them:
+at random positions in held-out files, the completer is asked for the rest of a line
+(mid), a whole line (start) or a block, and its answer is compared with the file.
+
+Prints exact match, edit similarity and syntax validity with confidence intervals,
+and writes summary.json and report.html."""
 KINDS: tuple[Kind, ...] = ("mid", "start", "block")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measures a model and prints its figures."""
-    return measure(argv, name="lines", about=str(__doc__), kinds=KINDS, answer=answer)
+    """Measures a model and prints the metrics."""
+    return measure(argv, name="lines", purpose=_PURPOSE, kinds=KINDS, answer=answer)
 
 
 def answer(completer: Completer, item: Item) -> Answer:
-    """Asks the completer at an item's place."""
+    """Asks the completer at an item's position."""
     text, offset = item.prefix + item.suffix, len(item.prefix)
     request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
     result = completer.complete(request)

@@ -1,12 +1,13 @@
 """pass@k: ``python -m evaluation.passk --model DIR --problems humaneval --n 5 --k 1 5``.
 
-Proves the sandbox, generates with the completer that users get, judges, reports. The samples can be
-another model's, a server's, or a file's too. Each stage goes on where it was interrupted when the
+Tests the sandbox, generates with the completer that users get, judges, reports. Samples can also
+come from another model, a server or a file. Each stage resumes where it was interrupted when the
 same command is run again; ``accelerate launch -m evaluation.passk ...`` spreads the generation over
-processes. Without a sandbox it refuses, unless told otherwise by name; the summary then says so.
+processes. Without a sandbox it refuses, unless ``--unsafe-no-sandbox`` is given, which is recorded.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.claim import RUN_FILE, claim
+from evaluation.command_line import add_out_argument, command_parser
 from evaluation.config import Generation, PassConfig
 from evaluation.generate import SAMPLES_FILE, gather_samples, generate_samples
 from evaluation.grade import (
@@ -31,7 +33,7 @@ from evaluation.judge.isolation import Isolation
 from evaluation.judge.levels import LEVELS, UNCONFINED, proven
 from evaluation.judge.verdict import MIB, Limits
 from evaluation.problems.problem import ProblemSet
-from evaluation.problems.sources import load_problems
+from evaluation.problems.sources import KNOWN, OWN, load_problems
 from evaluation.processes import Processes
 from evaluation.report import write_report
 from evaluation.samples import imported
@@ -39,13 +41,25 @@ from evaluation.summary import check_validity, read_overlap, show, summarise
 from evaluation.writers.writer import Writer
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_text_atomically
+from training.artifact.folder_lock import folder_lock
 from training.artifact.schema import to_mapping
 
 CANONICAL = "canonical"
+_PURPOSE = """\
+Run a model's completions against unit tests in a sandbox, and estimate pass@k: the
+chance that at least one of k completions solves a problem.
+
+Writes to --out: samples.jsonl, results.jsonl (one verdict per sample), summary.json
+and report.html. Run the same command again to resume an interrupted run."""
+_EXAMPLE = """\
+{prog} --canonical
+{prog} --model server/model --problems own --n 5 --k 1 5
+{prog} --model bigcode/santacoder --problems humaneval --n 20 --k 1 10
+{prog} --samples samples.jsonl --problems humaneval"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs what is left of a run and prints its figures."""
+    """Runs what is left of a run and prints the scores."""
     options = _parser().parse_args(argv)
     processes = Processes()
     try:
@@ -83,22 +97,26 @@ class Run:
             workers=self.config.workers,
             isolation=isolation,
         )
-        if self.processes.is_main and not self.options.partial:
-            claim(self.out, identity)
-            if samples is not None:
-                write_text_atomically(self.out / SAMPLES_FILE, samples)
-        self.processes.wait()
-        if writer is not None:
-            self._generate(writer)
-        if self.processes.is_main:
-            self._judge(court)
+        owns_folder = self.processes.is_main and not self.options.partial
+        with folder_lock(self.out) if owns_folder else contextlib.nullcontext():
+            if owns_folder:
+                claim(self.out, identity)
+                if samples is not None:
+                    write_text_atomically(self.out / SAMPLES_FILE, samples)
+            self.processes.wait()
+            if writer is not None:
+                self._generate(writer)
+            if self.processes.is_main:
+                self._judge(court)
         return 0
 
     def _isolation(self) -> Isolation:
         """Returns the best isolation that proves itself; processes that do not judge need none."""
         if self.options.unsafe_no_sandbox:
             if self.processes.is_main:
-                sys.stderr.write("warning: no sandbox; the programs can do anything that you can\n")
+                sys.stderr.write(
+                    "warning: no sandbox: generated programs run with all your permissions\n"
+                )
             return UNCONFINED
         if self.options.partial or not self.processes.is_main:
             return LEVELS[0]
@@ -190,7 +208,10 @@ def _canonical(problem_set: ProblemSet) -> str:
     lines = []
     for problem in problem_set.problems:
         if problem.canonical_solution is None:
-            raise ConfigError(f"the problem {problem.task_id} has no 'canonical_solution'")
+            raise ConfigError(
+                f"the problem {problem.task_id} has no 'canonical_solution', which --canonical"
+                " judges; use --model or --samples"
+            )
         sample = {"task_id": problem.task_id, "completion": problem.canonical_solution}
         lines.append(line_of({**sample, "sample": 0}))
     return "".join(lines)
@@ -223,51 +244,137 @@ def _config(options: argparse.Namespace, problem_set: ProblemSet) -> PassConfig:
         raise ConfigError(str(error)) from error
     if not options.samples and max(config.k) > config.generation.n:
         raise ConfigError(
-            f"pass@{max(config.k)} needs at least {max(config.k)} samples a problem, --n is"
-            f" {config.generation.n}"
+            f"pass@{max(config.k)} needs at least {max(config.k)} samples per problem, but --n is"
+            f" {config.generation.n}; raise --n or lower --k"
         )
     return config
 
 
 def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("evaluation.passk", _PURPOSE, example=_EXAMPLE)
+    _add_sources(parser)
+    _add_sampling(parser)
+    _add_judging(parser)
+    _add_reporting(parser)
+    return parser
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
     default = PassConfig()
-    drawn = default.generation
-    parser = argparse.ArgumentParser(prog="python -m evaluation.passk", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "--model", help="an artifact directory, any causal language model's folder or Hub name"
+        "--model",
+        help="generate with this model: an artifact folder, or the folder or Hub name of any causal"
+        " language model",
     )
-    what.add_argument("--samples", type=Path, help="judge these samples, made elsewhere")
     what.add_argument(
-        "--canonical", action="store_true", help="judge the problems' own solutions instead"
+        "--samples",
+        type=Path,
+        metavar="FILE",
+        help="judge existing samples: JSON lines with task_id and completion or solution, or an"
+        " EvalPlus folder",
     )
-    parser.add_argument("--url", help="a server with /v1/completions that has the --model")
-    parser.add_argument("--problems", default=default.problems, help="a known set, or a file")
-    parser.add_argument("--out", type=Path, default=Path("runs/passk"), help="the run's folder")
-    parser.add_argument("--n", type=int, default=drawn.n, help="samples a problem")
-    parser.add_argument("--k", type=int, nargs="+", help="the k of each pass@k")
-    parser.add_argument("--temperature", type=float, default=drawn.temperature)
-    parser.add_argument("--top-p", type=float, default=drawn.top_p)
-    parser.add_argument("--max-new-tokens", type=int, default=drawn.max_new_tokens)
-    parser.add_argument("--seed", type=int, default=drawn.seed)
-    parser.add_argument("--cpu-s", type=float, help="seconds of CPU time for each program")
-    parser.add_argument(
-        "--memory-mib", type=int, default=default.limits.memory_bytes // MIB, help="for each"
-    )
-    parser.add_argument("--workers", type=int, default=default.workers, help="sandboxes")
-    parser.add_argument(
-        "--overlap", type=Path, help="what python -m training.corpus.overlap found in the corpus"
+    what.add_argument(
+        "--canonical",
+        action="store_true",
+        help="judge the problems' own solutions, to check the problems and the sandbox",
     )
     parser.add_argument(
-        "--partial", action="store_true", help="only the figures of what is judged so far"
+        "--url", help="generate through this server's /v1/completions; --model names its model"
     )
+    known = ", ".join([OWN, *KNOWN])
     parser.add_argument(
-        "--isolation", choices=[level.level for level in LEVELS], help="this one or none"
+        "--problems",
+        default=default.problems,
+        metavar="SET",
+        help=f"a problem set ({known}) or a JSON-lines file (default: %(default)s)",
     )
-    parser.add_argument(
-        "--unsafe-no-sandbox", action="store_true", help="judge without isolation; stamped on it"
+    add_out_argument(parser, Path("runs/passk"), "the run's folder; run again to resume")
+
+
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    drawn = Generation()
+    group = parser.add_argument_group("generation")
+    group.add_argument(
+        "--n", type=int, default=drawn.n, help="samples per problem (default: %(default)s)"
     )
-    return parser
+    group.add_argument(
+        "--temperature",
+        type=float,
+        default=drawn.temperature,
+        help="sampling temperature; 0 is greedy (default: %(default)s)",
+    )
+    group.add_argument(
+        "--top-p",
+        type=float,
+        default=drawn.top_p,
+        help="nucleus sampling: the probability mass to draw from (default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=drawn.max_new_tokens,
+        help="maximum length of a sample, in tokens (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed", type=int, default=drawn.seed, help="random seed (default: %(default)s)"
+    )
+
+
+def _add_reporting(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("reporting")
+    group.add_argument(
+        "--k",
+        type=int,
+        nargs="+",
+        help="report pass@k for each of these k (default: 1 5; 1 without --model)",
+    )
+    group.add_argument(
+        "--overlap",
+        type=Path,
+        metavar="FILE",
+        help="also report pass@k without the problems that are in the training corpus, as listed by"
+        " parrotlet overlap",
+    )
+    group.add_argument(
+        "--partial",
+        action="store_true",
+        help="only report what has been judged so far, while another process continues the run",
+    )
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
+    default = PassConfig()
+    group = parser.add_argument_group("judging")
+    group.add_argument(
+        "--cpu-s",
+        type=float,
+        metavar="SECONDS",
+        help=f"CPU time limit per program (default: the problem set's, else {Limits().cpu_s:g})",
+    )
+    group.add_argument(
+        "--memory-mib",
+        type=int,
+        default=default.limits.memory_bytes // MIB,
+        metavar="MIB",
+        help="memory limit per program (default: %(default)s)",
+    )
+    group.add_argument(
+        "--workers",
+        type=int,
+        default=default.workers,
+        help="sandboxes that run at the same time (default: %(default)s)",
+    )
+    group.add_argument(
+        "--isolation",
+        choices=[level.level for level in LEVELS],
+        help="require this isolation level (default: the best that works here)",
+    )
+    group.add_argument(
+        "--unsafe-no-sandbox",
+        action="store_true",
+        help="run programs without isolation; recorded in the results",
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """How often a model repeats its training text: ``python -m evaluation.repetition --index FILE``.
 
-Has a model write on from places in documents that it was trained on, greedily and long, as nobody
-is shown it, and looks what it writes up in each index, but for what it has copied from before the
-place. A repetition that the largest index finds and another does not is one that users with the
-other are not told of. It says nothing of what is suggested, which is shorter, nor of texts that no
-index holds.
+Lets a model continue training documents greedily, for longer than any suggestion, and looks up its
+output in each index of training text; text copied from the prompt itself does not count. A
+repetition that only the largest index finds is one that users of a smaller index are not told of.
+The result says nothing about suggestions, which are shorter, nor about text in no index.
 """
 
 import argparse
@@ -21,40 +20,38 @@ if __name__ == "__main__":
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.estimate import share
+from evaluation.command_line import DEFAULT_CORPUS, command_parser
+from evaluation.estimate import percent_with_interval, share
 from evaluation.items import documents_of, in_turns
 from server.completer import Completer
 from server.models import BUNDLED_MODEL
 from training.artifact.directory import TOKENIZER_FILE
 from training.artifact.errors import ConfigError, run_main
+from training.artifact.schema import to_mapping
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import GRAM, LEAST_TOKENS, VerbatimIndex, gram_hashes
 
+_PURPOSE = """\
+Measure how often a model repeats its training text verbatim. The model continues
+training documents greedily for 160 tokens; each continuation is looked up in the given
+indexes of training text, ignoring what it copied from its own prompt."""
+_EXAMPLE = "{prog} --index server/model/verbatim.safetensors --corpus runs/corpus/default"
 _NEW_TOKENS = 160
 _LEAST_CHARS = 400  # before a place
 
 
 def main(argv: Sequence[str]) -> int:
     """Prints what each index finds."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.repetition", description=__doc__)
-    parser.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="an artifact directory")
-    parser.add_argument(
-        "--index", type=Path, action="append", required=True, help="may be given several times"
-    )
-    parser.add_argument("--corpus", type=Path, default=Path("runs/corpus/default"))
-    parser.add_argument("--n", type=int, default=300, help="places")
-    parser.add_argument("--seed", type=int, default=0, help="of the places")
-    options = parser.parse_args(argv)
+    options = _parser().parse_args(argv)
     if options.n < 1:
-        raise ConfigError(f"--n is {options.n}, wanted at least 1")
+        raise ConfigError(f"--n is {options.n}, but must be at least 1; correct it")
     indices = {path: VerbatimIndex.read(path) for path in options.index}
     tokenizer = CodeTokenizer.load(options.model / TOKENIZER_FILE)
     completer = Completer.load(options.model)
     found = dict.fromkeys(indices, 0)
     n = 0
-    for prefix in tqdm(
-        _places(options.corpus, options.n, options.seed), total=options.n, file=sys.stderr
-    ):
+    places = _places(options.corpus, options.n, options.seed)
+    for prefix in tqdm(places, total=options.n, desc="repetition", file=sys.stderr):
         (text,) = completer.generate(
             prefix, n=1, max_new_tokens=_NEW_TOKENS, temperature=0.0, top_p=1.0, seed=0
         )
@@ -64,13 +61,51 @@ def main(argv: Sequence[str]) -> int:
             found[path] += any(index.source_of(stretch) is not None for stretch in stretches)
     for path, k in found.items():
         of_all = share(k, n)
-        told = f"{100 * of_all.value:.1f} % ({100 * of_all.low:.1f} to {100 * of_all.high:.1f})"
-        sys.stdout.write(f"{path}: some {LEAST_TOKENS} tokens repeated in {k} of {n}, {told}\n")
+        sys.stdout.write(
+            f"{path}: {k} of {n} continuations repeat at least {LEAST_TOKENS} tokens of training"
+            f" text, {percent_with_interval(to_mapping(of_all))}\n"
+        )
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("evaluation.repetition", _PURPOSE, example=_EXAMPLE)
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=BUNDLED_MODEL,
+        metavar="FOLDER",
+        help="the artifact folder of the model (default: the bundled model)",
+    )
+    parser.add_argument(
+        "--index",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="an index made by parrotlet index-verbatim; repeat the option to compare indexes",
+    )
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        default=DEFAULT_CORPUS,
+        metavar="FOLDER",
+        help="the corpus that the model was trained on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--n", type=int, default=300, help="documents to continue (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="random seed for choosing documents and positions (default: %(default)s)",
+    )
+    return parser
+
+
 def remembered(before: Sequence[int], written: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Yields the stretches of what was written of which no gram stands before."""
+    """Yields the stretches of the continuation that share no gram with the prompt."""
     known = np.isin(gram_hashes(np.asarray(written)), gram_hashes(np.asarray(before)))
     edges = np.flatnonzero(np.diff(known, prepend=True, append=True))
     for start, end in edges.reshape(-1, 2).tolist():

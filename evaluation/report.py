@@ -1,4 +1,4 @@
-"""A run of pass@k as a page to look at: ``python -m evaluation.report RUN`` draws it again.
+"""The report page of a pass@k run: ``python -m evaluation.report RUN`` draws it again.
 
 Nothing of a program is taken for markup: all that is shown is escaped.
 """
@@ -11,16 +11,19 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evaluation.estimate import CONFIDENCE, estimate
+from evaluation.command_line import command_parser
+from evaluation.estimate import CONFIDENCE, estimate, percent
 from evaluation.generate import SAMPLES_FILE
 from evaluation.grade import RESULTS_FILE
 from evaluation.journal import read_journal
 from evaluation.summary import SUMMARY_FILE, counts_of
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_text_atomically
+from training.artifact.folder_lock import folder_lock
 from training.charts import bars, cells, count_rows, folded, lines, page, table
 
 REPORT_FILE = "report.html"
+_PURPOSE = "Draw the report page of a finished pass@k run again, as RUN/report.html."
 MAX_SHOWN_SAMPLES = 300
 MAX_SLOW_PROBLEMS = 20
 _COLOURS = {
@@ -40,12 +43,12 @@ def write_report(out: Path, summary: Mapping[str, Any]) -> Path:
     path = out / REPORT_FILE
     sections = {
         "pass@k": _figures(summary),
-        "pass@k along k": _curve(results),
+        "pass@k by k": _curve(results),
         "Outcomes": bars(count_rows(summary["outcomes"])),
         "Problems": _heat_map(results),
-        "CPU time a problem": _times(results),
-        "Samples that did not pass": _failures(out, results),
-        "The run": folded("all of summary.json", json.dumps(summary, indent=2).splitlines()),
+        "CPU time per problem": _times(results),
+        "Samples that failed": _failures(out, results),
+        "Details": folded("summary.json", json.dumps(summary, indent=2).splitlines()),
     }
     write_text_atomically(
         path,
@@ -61,34 +64,34 @@ def write_report(out: Path, summary: Mapping[str, Any]) -> Path:
 
 
 def _lead(summary: Mapping[str, Any]) -> str:
-    text = f"{summary['samples']} samples of {summary['problems']} problems."
+    text = f"{summary['samples']} samples, {summary['problems']} problems."
     if summary["is_partial"]:
-        text += f" A part of the run only: {summary['samples_wanted']} samples are wanted."
+        text += f" Partial results: {summary['samples_wanted']} samples are planned."
     if not summary["is_valid"]:
         text += " Not valid: the sandbox failed on too many samples."
     if summary["invalid_problems"]:
         names = ", ".join(summary["invalid_problems"])
-        text += f" Not scored, since their own solution does not pass: {names}."
+        text += f" Not scored, because their own solution fails: {names}."
     overlap = summary["decontamination"]
     if overlap:
-        text += f" {len(overlap['problems_in_corpus'])} problems are in the training corpus."
+        text += f" Problems in the training corpus: {len(overlap['problems_in_corpus'])}."
     return text
 
 
 def _figures(summary: Mapping[str, Any]) -> str:
     rows = [
-        [f"pass@{k}", *(f"{100 * found[end]:.2f} %" for end in ("value", "low", "high"))]
+        [f"pass@{k}", *(percent(found[end], 2) for end in ("value", "low", "high"))]
         for k, found in summary["pass_at_k"].items()
     ]
     if summary["decontamination"]:
         rows += [
             [
-                f"pass@{k} without what the corpus holds",
-                *(f"{100 * found[end]:.2f} %" for end in ("value", "low", "high")),
+                f"pass@{k} without problems in the training corpus",
+                *(percent(found[end], 2) for end in ("value", "low", "high")),
             ]
             for k, found in summary["decontamination"]["pass_at_k_without"].items()
         ]
-    return table(["", "estimate", f"{100 * CONFIDENCE:.0f} % from", "to"], rows)
+    return table(["", "estimate", f"{percent(CONFIDENCE, 0)} interval from", "to"], rows)
 
 
 def _curve(results: Sequence[Mapping[str, Any]]) -> str:
@@ -135,20 +138,23 @@ def _failures(out: Path, results: Sequence[Mapping[str, Any]]) -> str:
         told = [result.get("detail", ""), *result.get("output", "").splitlines()]
         parts.append(folded(title, [*shown, "", *(f"# {line}" for line in told if line)]))
     if len(failed) > len(parts):
-        parts.append(f"<p>{len(failed) - len(parts)} more stand in {RESULTS_FILE}.</p>")
+        parts.append(f"<p>{len(failed) - len(parts)} more in {RESULTS_FILE}.</p>")
     return "".join(parts) or "<p>None.</p>"
 
 
 def main(argv: Sequence[str]) -> int:
     """Draws a run's page."""
-    if len(argv) != 1:
-        raise ConfigError("usage: python -m evaluation.report RUN")
-    out = Path(argv[0])
+    parser = command_parser("evaluation.report", _PURPOSE, example="{prog} runs/passk")
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a pass@k run")
+    out: Path = parser.parse_args(argv).run
     try:
         summary = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{out} holds no finished run ({error})") from error
-    sys.stdout.write(f"{write_report(out, summary)}\n")
+        raise ConfigError(
+            f"{out} contains no finished pass@k run ({error}); run parrotlet passk first"
+        ) from error
+    with folder_lock(out):
+        sys.stdout.write(f"{write_report(out, summary)}\n")
     return 0
 
 

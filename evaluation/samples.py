@@ -36,20 +36,22 @@ def imported(source: Path, problems: Mapping[str, Problem]) -> str:
         counts[sample["task_id"]] += 1
         lines.append(line_of({**sample, "sample": number}))
     if not lines:
-        raise ConfigError(f"{source} holds no samples")
+        raise ConfigError(f"{source} contains no samples; expected JSON lines with a 'task_id'")
     return "".join(lines)
 
 
 def _sample(record: Any, where: str, problems: Mapping[str, Problem]) -> dict[str, str]:
     if not isinstance(record, dict) or not isinstance(record.get("task_id"), str | int):
-        raise ConfigError(f"{where}: wanted a JSON object with a 'task_id'")
+        raise ConfigError(f"{where}: expected a JSON object with a 'task_id'")
     task_id = str(record["task_id"])
     if task_id not in problems:
-        raise ConfigError(f"{where}: no problem is called {task_id!r}; correct --problems")
+        raise ConfigError(f"{where}: there is no problem {task_id!r}; correct --problems")
     for form in ("completion", "solution"):
         if isinstance(record.get(form), str):
             return {"task_id": task_id, form: record[form]}
-    raise ConfigError(f"{where}: wanted a text 'completion' or 'solution'")
+    raise ConfigError(
+        f"{where}: expected a string 'completion' (of the prompt) or 'solution' (a whole program)"
+    )
 
 
 def _records(source: Path) -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,14 @@
-"""Results to figures: ``summary.json`` and what the terminal shows."""
+"""Results to scores: ``summary.json`` and what the terminal shows."""
 
 import json
 import platform
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.estimate import CONFIDENCE, estimate
+from evaluation.estimate import CONFIDENCE, estimate, percent, percent_with_interval
 from evaluation.journal import read_journal
 from evaluation.judge import packages
 from evaluation.judge.verdict import Outcome
@@ -47,7 +47,7 @@ def summarise(
         n_wanted: How many samples the whole run has; with fewer judged it is a partial one, and
             says so.
         about: What else to record (model, problem set, isolation).
-        overlap: Which problems the training corpus holds; then pass@k without them is told too.
+        overlap: Which problems the training corpus holds; pass@k without them is reported too.
 
     Raises:
         ConfigError: No problem has as many samples as a k.
@@ -94,7 +94,7 @@ def read_overlap(path: Path | None) -> dict[str, Any] | None:
         found["problems"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"{path} is no file of python -m training.corpus.overlap ({error!r})"
+            f"{path} is not an overlap file ({error!r}); make one with: parrotlet overlap"
         ) from error
     return found
 
@@ -124,14 +124,14 @@ def _estimate(counts: dict[str, tuple[int, int]], k: int, *, may_lack: bool) -> 
     if not enough or not (may_lack or len(enough) == len(counts)):
         fewest = min((n for n, _ in counts.values()), default=0)
         raise ConfigError(
-            f"pass@{k} needs at least {k} samples of each problem, one has {fewest}; take a"
-            " smaller --k, or more samples"
+            f"pass@{k} needs at least {k} samples of each problem, but one has {fewest}; lower --k"
+            " or add samples"
         )
     return to_mapping(estimate(enough, k))
 
 
 def check_validity(summary: Mapping[str, Any]) -> None:
-    """Refuses figures that do not count.
+    """Refuses a result that does not count.
 
     Raises:
         InvalidResultError: The sandbox failed on more than one sample in a hundred.
@@ -139,41 +139,54 @@ def check_validity(summary: Mapping[str, Any]) -> None:
     if not summary["is_valid"]:
         raise InvalidResultError(
             f"the sandbox failed on {summary['samples_not_judged']} of {summary['samples']}"
-            " samples; run the same command again to judge them"
+            f" samples, more than {percent(MAX_UNJUDGED_SHARE, 0)}, so the result does not count;"
+            " run the same command again to judge them"
         )
 
 
 def show(summary: Mapping[str, Any]) -> None:
-    """Prints the figures."""
-    lines = [f"{summary['problems']} problems, {summary['samples']} samples"]
+    """Prints the scores and what qualifies them."""
+    samples, problems = _count(summary["samples"], "sample"), _count(summary["problems"], "problem")
+    lines = [f"{samples} of {problems}"]
     if summary["is_partial"]:
         wanted = summary["samples_wanted"]
-        lines[0] += f": a part only, {wanted} are wanted; run the same command to go on"
+        lines[0] += f"; partial results: {wanted} samples are planned, run again to resume"
     for k, found in summary["pass_at_k"].items():
+        low, high = percent(found["low"], 2), percent(found["high"], 2)
         lines.append(
-            f"pass@{k:<4} {100 * found['value']:6.2f} %"
-            f"   ({100 * found['low']:.2f} to {100 * found['high']:.2f}, Wilson"
-            f" {100 * CONFIDENCE:.0f} %, {found['problems']} problems)"
+            f"pass@{k:<4} {percent(found['value'], 2):>8}   {percent(CONFIDENCE, 0)} interval {low}"
+            f" to {high} (Wilson), {_count(found['problems'], 'problem')}"
         )
-    lines.append(", ".join(f"{name} {n}" for name, n in summary["outcomes"].items()))
+    lines.append(", ".join(f"{n} {name.replace('_', ' ')}" for name, n in _outcomes(summary)))
+    lines.append(f"isolation: {summary['isolation']}")
     if summary["invalid_problems"]:
-        lines.append(
-            "not scored, their own solution does not pass: "
-            + ", ".join(summary["invalid_problems"])
-        )
-    overlap = summary["decontamination"]
-    if overlap is None:
-        lines.append("not checked against a training corpus (--overlap)")
-    else:
-        without = ", ".join(
-            f"pass@{k} {100 * found['value']:.2f} %"
-            for k, found in overlap["pass_at_k_without"].items()
-        )
-        n_held = len(overlap["problems_in_corpus"])
-        lines.append(f"{n_held} problems are in the training corpus; without them {without}")
+        names = ", ".join(summary["invalid_problems"])
+        lines.append(f"not scored, because their own solution fails: {names}")
+    lines.append(_contamination(summary["decontamination"]))
     if summary["in_process_problems"]:
+        judged = _count(summary["in_process_problems"], "problem")
         lines.append(
-            f"{summary['in_process_problems']} problems were judged in the program's own process,"
-            " where a hostile program can forge its verdict"
+            f"warning: {judged} judged inside the program's own process, where a hostile program"
+            " can forge its verdict"
         )
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _contamination(overlap: Mapping[str, Any] | None) -> str:
+    if overlap is None:
+        return "contamination not checked (use --overlap)"
+    held = _count(len(overlap["problems_in_corpus"]), "problem")
+    without = ", ".join(
+        f"pass@{k} {percent_with_interval(found, 2)}"
+        for k, found in overlap["pass_at_k_without"].items()
+    )
+    return f"in the training corpus: {held}; without them {without}"
+
+
+def _outcomes(summary: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+    outcomes: Mapping[str, int] = summary["outcomes"]
+    return outcomes.items()
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

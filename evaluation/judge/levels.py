@@ -1,7 +1,7 @@
-"""The levels of isolation, best first, and the one that this machine can prove.
+"""The isolation levels, best first, and the one that passes its self-test on this machine.
 
-Never a silent fallback: which level it is stands in every result, and on standard error where it is
-not the first; without any, the judge refuses and names what is missing.
+Never a silent fallback: the level is recorded in every result, and printed on standard error where
+it is not the first; without any, the judge refuses and says what is missing.
 """
 
 import sys
@@ -39,9 +39,9 @@ def proven(limits: Limits, *, wanted: str | None = None) -> Isolation:
             reasons.append(f"{level.level}: {error}")
             continue
         if reasons:
-            sys.stderr.write(f"note: isolation by {level.level} ({'; '.join(reasons)})\n")
+            sys.stderr.write(f"note: isolation level {level.level} ({'; '.join(reasons)})\n")
         return level
     raise SandboxUnavailableError(
-        f"there is no sandbox here ({'; '.join(reasons)}); mend one of these, or accept that"
-        " programs can do anything you can, with --unsafe-no-sandbox"
+        f"no sandbox works on this machine ({'; '.join(reasons)}); fix one of these, or run the"
+        " programs with all your permissions: --unsafe-no-sandbox"
     )

@@ -60,5 +60,5 @@ def run_selftest(limits: Limits, isolation: Isolation) -> None:
         if verdict.outcome is not wanted:
             raise SandboxUnavailableError(
                 f"the sandbox's self-test failed: {name} ended as {verdict.outcome}"
-                f" ({verdict.detail}), wanted {wanted}; do not trust scores from this machine"
+                f" ({verdict.detail}), expected {wanted}; do not trust scores from this machine"
             )

@@ -47,7 +47,7 @@ class Slot:
         theirs.close()
 
     def wait_until_ready(self) -> None:
-        """Returns when the supervisor stands."""
+        """Returns when the supervisor is ready."""
         if self._receive(START_S) != {"ready": 1}:
             raise SlotFailure
 
@@ -133,6 +133,6 @@ def open_slot(number: int, limits: Limits, isolation: Isolation) -> Slot:
         said = slot.close().splitlines()
         raise SandboxUnavailableError(
             f"the sandbox does not start ({said[-1] if said else 'no message'});"
-            " allow unprivileged user namespaces, or run where they are allowed"
+            " allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)"
         ) from error
     return slot

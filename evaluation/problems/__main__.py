@@ -5,15 +5,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from evaluation.problems.sources import load_problems
-from training.artifact.errors import ConfigError, run_main
+from evaluation.command_line import command_parser
+from evaluation.problems.sources import KNOWN, OWN, load_problems
+from training.artifact.errors import run_main
+
+_PURPOSE = """\
+Print a problem set as JSON lines in HumanEval's format: task_id, prompt, suffix,
+entry_point, canonical_solution, test, in_process."""
+_EXAMPLE = """\
+{prog} own
+{prog} humaneval > humaneval.jsonl"""
 
 
 def main(argv: Sequence[str]) -> int:
     """Prints the set."""
-    if len(argv) != 1:
-        raise ConfigError("usage: python -m evaluation.problems NAME_OR_FILE")
-    for problem in load_problems(argv[0]).problems:
+    parser = command_parser("evaluation.problems", _PURPOSE, example=_EXAMPLE)
+    known = ", ".join([OWN, *KNOWN])
+    parser.add_argument("set", metavar="SET", help=f"a problem set ({known}) or a JSON-lines file")
+    for problem in load_problems(parser.parse_args(argv).set).problems:
         values = asdict(problem)
         values["in_process"] = values.pop("is_in_process")
         sys.stdout.write(json.dumps(values, ensure_ascii=True) + "\n")

@@ -28,11 +28,11 @@ def problem_of(record: Any, where: str) -> Problem:
         ConfigError: It is of no known format.
     """
     if not isinstance(record, dict):
-        raise ConfigError(f"{where}: wanted a JSON object")
+        raise ConfigError(f"{where}: expected a JSON object")
     if "plus_input" in record:
         raise ConfigError(
-            f"{where}: this is EvalPlus' own format, without tests; take its file in the original"
-            " format (OriginFmt), or the set from the Hub (humaneval+, mbpp+)"
+            f"{where}: this is EvalPlus' own format, which has no tests; use its file in the"
+            " original format (OriginFmt), or the sets humaneval+ and mbpp+"
         )
     if record.keys() >= _MBPP_FIELDS:
         return _of_mbpp(record, where)
@@ -43,7 +43,7 @@ def _of_humaneval(record: Mapping[str, Any], where: str) -> Problem:
     solution = record.get("canonical_solution")
     suffix = record.get("suffix", "")
     if not isinstance(suffix, str) or not isinstance(solution, str | None):
-        raise ConfigError(f"{where}: 'suffix' and 'canonical_solution' must be texts")
+        raise ConfigError(f"{where}: 'suffix' and 'canonical_solution' must be strings")
     problem = Problem(
         task_id=_text(record, "task_id", where),
         prompt=_text(record, "prompt", where),
@@ -63,7 +63,7 @@ def _of_mbpp(record: Mapping[str, Any], where: str) -> Problem:
     code = _text(record, "code", where).replace("\r\n", "\n")
     words = record.get("text") or record.get("prompt")
     if not isinstance(words, str):
-        raise ConfigError(f"{where}: wanted a text 'text' or 'prompt', as MBPP's format has it")
+        raise ConfigError(f"{where}: expected a string 'text' or 'prompt', as in MBPP's format")
     test = record.get("test")
     if not isinstance(test, str):
         setup = [str(record.get("test_setup_code") or ""), *_lines(record, "test_imports", where)]
@@ -87,7 +87,7 @@ def _tested_function(code: str, tests: list[str], where: str) -> str:
         function = node.func if isinstance(node, ast.Call) else None
         if isinstance(function, ast.Name) and function.id in defined:
             return function.id
-    raise ConfigError(f"{where}: the first test calls no function of 'code'")
+    raise ConfigError(f"{where}: the first test calls no function that 'code' defines")
 
 
 def _where_it_runs(problem: Problem, record: Mapping[str, Any], where: str) -> Problem:
@@ -108,7 +108,7 @@ def needed_names(test: str, where: str) -> set[str]:
     try:
         table = symtable.symtable(test, where, "exec")
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: the test is no Python ({error})") from error
+        raise ConfigError(f"{where}: the test is not valid Python ({error})") from error
     return _globals_used(table) - _names_bound(table) - _BUILTINS
 
 
@@ -138,18 +138,18 @@ def _parsed(text: str, where: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: the test is no Python ({error})") from error
+        raise ConfigError(f"{where}: the test is not valid Python ({error})") from error
 
 
 def _text(record: Mapping[str, Any], name: str, where: str) -> str:
     value = record.get(name)
     if not isinstance(value, str):
-        raise ConfigError(f"{where}: wanted a text '{name}', as HumanEval's format has it")
+        raise ConfigError(f"{where}: expected a string '{name}', as in HumanEval's format")
     return value
 
 
 def _lines(record: Mapping[str, Any], name: str, where: str) -> list[str]:
     value = record.get(name) or []
     if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
-        raise ConfigError(f"{where}: '{name}' must be a list of texts")
+        raise ConfigError(f"{where}: '{name}' must be a list of strings")
     return value

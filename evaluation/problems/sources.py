@@ -1,7 +1,7 @@
 """Where problem sets come from: this project, a package, a file, or the Hub when online.
 
 A set that is known by name is checked: a wrong number of problems is refused; a set that differs
-from the one this project was tried with is used, and said to differ.
+from the one this project was tried with is used, with a note.
 """
 
 import importlib.util
@@ -116,12 +116,14 @@ def load_problems(name: str) -> ProblemSet:
     problems = _file_problems(path) if path is not None else _hub_problems(known.hub, name)
     if len(problems) != known.n:
         raise ConfigError(
-            f"{path or name} holds {len(problems)} problems, {name} has {known.n};"
-            " fetch or install it again"
+            f"{path or name} contains {len(problems)} problems, but {name} has {known.n};"
+            " download or install it again"
         )
     is_known = content_hash(problems) == known.sha256
     if not is_known and known.sha256 is not None:
-        sys.stderr.write(f"note: {name} is another version than this project was tried with\n")
+        sys.stderr.write(
+            f"note: this version of {name} differs from the one that this project was tested with\n"
+        )
     return ProblemSet(name=name, problems=problems, cpu_s=known.cpu_s, is_known=is_known)
 
 
@@ -137,7 +139,7 @@ def _file_problems(path: Path) -> tuple[Problem, ...]:
     if not path.exists():
         names = ", ".join([OWN, *KNOWN])
         raise PrerequisiteError(
-            f"there is no problem file {path}; give --problems a file or one of: {names}"
+            f"there is no problem set or file {path}; give a file or one of: {names}"
         )
     return _checked(json_lines(path, "--problems"), str(path))
 
@@ -145,11 +147,15 @@ def _file_problems(path: Path) -> tuple[Problem, ...]:
 def _checked(records: Iterable[tuple[str, Any]], source: str) -> tuple[Problem, ...]:
     problems = tuple(problem_of(record, where) for where, record in records)
     if not problems:
-        raise ConfigError(f"{source} holds no problems")
+        raise ConfigError(
+            f"{source} contains no problems; see evaluation/README.md for the formats"
+        )
     seen: set[str] = set()
     for problem in problems:
         if problem.task_id in seen:
-            raise ConfigError(f"{source}: the task_id '{problem.task_id}' stands there twice")
+            raise ConfigError(
+                f"{source}: the task_id '{problem.task_id}' occurs twice; make it unique"
+            )
         seen.add(problem.task_id)
     return problems
 
@@ -174,8 +180,8 @@ def _hub_problems(source: HubSource, name: str) -> tuple[Problem, ...]:
         records = [dict(row) for row in rows]
     except Exception as error:
         raise PrerequisiteError(
-            f"{name} cannot be had from the Hub ({source.repo}: {error}); go online, or give"
-            " --problems the path of its file"
+            f"cannot download {name} from the Hub ({source.repo}: {error}); check the network, or"
+            " give the path of its file"
         ) from error
     where = f"{source.repo}, problem"
     return _checked(

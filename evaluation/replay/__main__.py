@@ -1,8 +1,8 @@
 """Typing replayed: ``python -m evaluation.replay [--files DIR] [--seed N] [--out DIR]``.
 
-Types stretches of held-out files (or any others) into the real server, at a human pace with pauses,
-corrections and jumps, asks at each change as VS Code does, accepts as a user would, and tells what
-came of it: ``summary.json``, ``sessions.jsonl`` and ``report.html`` in ``--out``.
+Types parts of held-out files (or any others) into the real server, at a human pace with pauses,
+corrections and jumps, requests suggestions at each change as VS Code does, accepts as a user would,
+and writes the results to ``summary.json``, ``sessions.jsonl`` and ``report.html`` in ``--out``.
 """
 
 import argparse
@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
+from evaluation.command_line import DEFAULT_CORPUS, add_out_argument, command_parser
 from evaluation.journal import line_of, read_journal
 from evaluation.replay.client import Client
 from evaluation.replay.figures import summarise
@@ -30,34 +31,51 @@ from server.confidence import THRESHOLDS
 from server.settings import Settings
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_json_atomically, write_text_atomically
+from training.artifact.folder_lock import folder_lock
 
 _SERVER_LOG = "server.jsonl"
+_PURPOSE = """\
+Replay typing through the real language server: type parts of files at a human pace with
+pauses, corrections and jumps, request suggestions as VS Code does, and accept them as a
+user would. Measures latency, suggestions shown and correct, and characters saved.
+
+Prints the summary and writes summary.json, sessions.jsonl and report.html, in which a
+session can be watched."""
+_EXAMPLE = """\
+{prog} --files src --n 5
+{prog} --corpus runs/corpus/debug --pace 0 --curve"""
 
 
 def main(argv: Sequence[str]) -> int:
     """Replays, writes and prints."""
     options = _parser().parse_args(argv)
     if options.n < 1 or options.lines < 1 or options.pace < 0:
-        raise ConfigError("--n and --lines must be at least 1, --pace at least 0")
+        raise ConfigError("--n and --lines must be at least 1, and --pace at least 0")
     documents = files_in(options.files) if options.files else heldout(options.corpus, options.seed)
     tasks = cut_tasks(documents, n=options.n, lines=options.lines, seed=options.seed)
-    options.out.mkdir(parents=True, exist_ok=True)
+    with folder_lock(options.out):
+        summary = _write(tasks, options)
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    return 0
+
+
+def _write(tasks: Sequence[Task], options: argparse.Namespace) -> dict[str, Any]:
+    """Replays the tasks and writes the run's folder; returns its summary."""
     records, figures = _measured(tasks, options, eagerness=options.eagerness, pace=options.pace)
-    told = {
+    settings = {
         "seed": options.seed,
         "pace": options.pace,
         "model": str(options.model or "bundled"),
         "eagerness": options.eagerness,
     }
-    summary: dict[str, Any] = {**told, **figures}
+    summary: dict[str, Any] = {**settings, **figures}
     if options.curve:
         summary["curve"] = {name: _point(tasks, options, name) for name in THRESHOLDS}
     write_json_atomically(options.out / "summary.json", summary)
     lines = (line_of({"task": vars(r.task), "events": r.events}) for r in records)
     write_text_atomically(options.out / "sessions.jsonl", "".join(lines))
     write_text_atomically(options.out / "report.html", replay_page(summary, records))
-    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
-    return 0
+    return summary
 
 
 def _measured(
@@ -98,35 +116,58 @@ async def _replay(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluation.replay", description=__doc__)
-    parser.add_argument("--files", type=Path, help="a folder of Python files to type from")
+    parser = command_parser("evaluation.replay", _PURPOSE, example=_EXAMPLE)
+    parser.add_argument(
+        "--files", type=Path, metavar="FOLDER", help="type from the Python files in this folder"
+    )
     parser.add_argument(
         "--corpus",
         type=Path,
-        default=Path("runs/corpus/default"),
-        help="without --files: a corpus, whose held-out packages are typed from",
+        default=DEFAULT_CORPUS,
+        metavar="FOLDER",
+        help="without --files: type from the held-out packages of this corpus (default:"
+        " %(default)s)",
     )
-    parser.add_argument("--model", type=Path, help="an artifact directory; else the bundled one")
-    parser.add_argument("--n", type=int, default=10, help="files")
-    parser.add_argument("--lines", type=int, default=12, help="lines typed in each")
-    parser.add_argument("--seed", type=int, default=0, help="of places and typist")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="the artifact folder of the model (default: the bundled model)",
+    )
+    parser.add_argument("--n", type=int, default=10, help="files to type in (default: %(default)s)")
+    parser.add_argument(
+        "--lines", type=int, default=12, help="lines to type in each file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="random seed for positions, pauses and typos (default: %(default)s)",
+    )
     parser.add_argument(
         "--pace",
         type=float,
         default=1.0,
-        help="times as fast as a human; 0 waits for each answer instead of for the clock",
+        help="typing speed as a multiple of a human's; 0 waits for each answer instead of the clock"
+        " (default: %(default)s)",
     )
+    _add_eagerness(parser)
+    add_out_argument(parser, Path("runs/replay"), "the run's folder")
+    return parser
+
+
+def _add_eagerness(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eagerness",
         choices=list(THRESHOLDS),
         default=Settings().suggestion.eagerness,
-        help="how sure the model has to be",
+        help="the server's setting for how readily it suggests (default: %(default)s)",
     )
     parser.add_argument(
-        "--curve", action="store_true", help="once more with each eagerness, for the trade-off"
+        "--curve",
+        action="store_true",
+        help="replay again with every eagerness, to show the trade-off",
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/replay"), help="the run's folder")
-    return parser
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ _SERVER = ".".join([*__name__.split(".")[:-3], "server"])  # beside the package 
 
 
 class Client:
-    """One server process. Answers to requests are futures; what the server tells is kept."""
+    """One server process. Answers to requests are futures; what the server sends is kept."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -74,7 +74,9 @@ class Client:
                 state = message["params"].get("state") if "params" in message else None
                 if message.get("method") == "parrotlet/status" and state in {"ready", "error"}:
                     if state == "error":
-                        raise PrerequisiteError(f"the server: {message['params'].get('reason')}")
+                        raise PrerequisiteError(
+                            f"the server cannot start: {message['params'].get('reason')}"
+                        )
                     return
             seen = len(self.told)
             self._state.clear()
@@ -82,7 +84,10 @@ class Client:
             try:
                 await asyncio.wait_for(self._state.wait(), max(0.001, left))
             except TimeoutError as error:
-                raise PrerequisiteError("the server is not ready after a minute") from error
+                raise PrerequisiteError(
+                    f"the server is not ready after {START_S:.0f} s; see its messages above, or try"
+                    " parrotlet health"
+                ) from error
 
     def send_request(self, method: str, params: Any) -> tuple[int, asyncio.Future[Any]]:
         """Sends a request; returns its number, and a future with its result or error object."""
@@ -97,7 +102,7 @@ class Client:
         return await self.send_request(method, params)[1]
 
     def notify(self, method: str, params: Any) -> None:
-        """Tells the server something."""
+        """Sends the server a notification."""
         self._send({"method": method, "params": params})
 
     def cpu_s(self) -> float | None:
@@ -155,4 +160,4 @@ class Client:
     def _end(self) -> None:
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(ConnectionError("the server has ended"))
+                future.set_exception(ConnectionError("the server has exited"))

@@ -1,4 +1,4 @@
-"""A replay as a page: its figures, and one file's typing to watch.
+"""A replay as a page: its metrics, and a session to watch.
 
 All text is the user's own; it is put into the page as JSON and shown as text, never as markup.
 """
@@ -8,27 +8,29 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluation.estimate import percent
 from evaluation.replay.session import Record
 from training.charts import bars, lines, page, table
 
 _CONTEXT_LINES = 8
 _BINS_MS = (10, 20, 40, 80, 120, 200, 400)
 _ROWS = (
-    ("Latency, from the change to the answer", "latency_ms"),
-    ("Latency of what was shown", "latency_shown_ms"),
-    ("From a newer change to the end of an older request", "cancellation_ms"),
-    ("Keys with a suggestion in sight", "keys_with_ghost"),
+    ("Latency, from change to answer", "latency_ms"),
+    ("Latency of suggestions shown", "latency_shown_ms"),
+    ("Cancellation, from a newer change to the end of the older request", "cancellation_ms"),
+    ("Keystrokes with a suggestion visible", "keys_with_ghost"),
     ("Suggestions", "suggestions"),
-    ("Their first line was what was about to be written", "precision_of_suggestions"),
+    ("Suggestions with a correct first line", "precision_of_suggestions"),
     ("Characters saved", "characters_saved"),
-    ("Prompt tokens reused", "tokens_reused"),
-    ("Processor seconds a minute of typing", "cpu_s_per_minute"),
+    ("Prompt tokens reused from the cache", "tokens_reused"),
+    ("CPU seconds per minute of typing", "cpu_s_per_minute"),
     ("Stale answers", "stale_answers"),
 )
 CURVE = ("keys_with_ghost", "precision_of_suggestions", "characters_saved")
 _PLAYER = """
 <div id="stage"><pre id="text"></pre>
-<p><button id="play">play</button> <input id="at" type="range" min="0" value="0" style="width:60%">
+<p><button id="play">Play/Pause</button>
+<input id="at" type="range" min="0" value="0" style="width:60%">
 <span id="clock"></span></p></div>
 <script type="application/json" id="data">DATA</script>
 <script>
@@ -65,27 +67,25 @@ at.oninput = show; show();
 def replay_page(summary: Mapping[str, Any], records: Sequence[Record]) -> str:
     """Returns the whole document."""
     sections = {
-        "Figures": table(["", ""], [[name, _shown(summary[key])] for name, key in _ROWS]),
+        "Metrics": table(["", ""], [[name, _shown(summary[key])] for name, key in _ROWS]),
         "Latency": bars(_histogram(records)),
     }
     if "curve" in summary:
-        sections["The trade-off: seen more often, or right more often"] = _trade_off(
-            summary["curve"]
-        )
-    sections["One file, to watch"] = _player(records[0])
+        sections["Trade-off between eagerness settings"] = _trade_off(summary["curve"])
+    sections["Watch a session"] = _player(records[0])
     lead = (
         f"{summary['files']} files, {summary['characters']} characters written with"
-        f" {summary['keys']} keys and {summary['accepted']} suggestions taken."
+        f" {summary['keys']} keystrokes and {summary['accepted']} accepted suggestions."
     )
     footnote = (
         f"Seed {summary['seed']}, pace {summary['pace']}, model {summary['model']},"
         f" eagerness {summary['eagerness']}."
     )
-    return page("Typing, replayed", lead, footnote=footnote, sections=sections)
+    return page("Typing replay", lead, footnote=footnote, sections=sections)
 
 
 def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Returns the figures by eagerness, as a chart and as a table."""
+    """Returns the metrics by eagerness, as a chart and a table."""
     rows = [[name, *(_shown(figures[key]) for key in CURVE)] for name, figures in curve.items()]
     seen, right, saved = CURVE
     points = sorted(
@@ -94,12 +94,12 @@ def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
     )
     chart = lines(
         {
-            "first lines that were right": [(x, y) for x, y, _ in points],
+            "correct first lines": [(x, y) for x, y, _ in points],
             "characters saved": [(x, y) for x, _, y in points],
         },
-        along="keys with a suggestion in sight, %",
+        along="keystrokes with a suggestion visible, %",
     )
-    head = ["eagerness", "keys with a suggestion", "right", "characters saved"]
+    head = ["eagerness", "keystrokes with a suggestion", "correct", "characters saved"]
     return chart + table(head, rows)
 
 
@@ -107,8 +107,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"p50 {value['p50']} ms, p95 {value['p95']} ms"
     if isinstance(value, float) and 0 <= value <= 1:
-        return f"{100 * value:.1f} %"
-    return "not known" if value is None else str(value)
+        return percent(value)
+    return "unknown" if value is None else str(value)
 
 
 def _histogram(records: Sequence[Record]) -> list[tuple[str, float, str]]:

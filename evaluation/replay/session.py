@@ -95,7 +95,7 @@ class Session:
             await asyncio.wait([ask.answer for ask in self._asks], timeout=_LAST_ANSWER_S)
         self._client.notify("textDocument/didClose", {"textDocument": {"uri": self._uri}})
         if self._typed() != self.record.task.target:
-            self.record.faults.append("the text typed is not the text wanted")
+            self.record.faults.append("the typed text differs from the target")
         return self.record
 
     def _typed(self) -> str:
@@ -202,7 +202,7 @@ class Session:
         start, end = (self._buffer.offset(item["range"][x]) for x in ("start", "end"))
         cursor = self._buffer.cursor
         if start > cursor or end < cursor or "\n" in self._buffer.text[cursor:end]:
-            self.record.faults.append("a suggestion that does not stand at the cursor")
+            self.record.faults.append("a suggestion that is not at the cursor")
             return
         text = item["insertText"][cursor - start :]
         before = self._ghost

@@ -1,4 +1,4 @@
-"""What is typed: stretches of whole lines, cut out of held-out files or of any others."""
+"""What is typed: ranges of whole lines, cut out of held-out files or any others."""
 
 import ast
 import random
@@ -34,7 +34,10 @@ def cut_tasks(documents: Iterable[tuple[str, str]], *, n: int, lines: int, seed:
         if len(tasks) == n:
             return tasks
     if not tasks:
-        raise ConfigError(f"none of the files has {lines} lines of Python to type; give others")
+        raise ConfigError(
+            f"none of the files has {lines} lines of Python to type; choose other files or lower"
+            " --lines"
+        )
     return tasks
 
 
@@ -45,7 +48,7 @@ def files_in(folder: Path) -> Iterator[tuple[str, str]]:
         PrerequisiteError: There is no such folder.
     """
     if not folder.is_dir():
-        raise PrerequisiteError(f"there is no folder {folder}; correct --files")
+        raise PrerequisiteError(f"the folder {folder} does not exist; correct --files")
     for path in sorted(folder.rglob("*.py")):
         try:
             yield str(path.relative_to(folder)), path.read_bytes().decode("utf-8")

@@ -41,7 +41,7 @@ class CausalLMWriter:
             self._model = loaded.eval()
         except (OSError, ValueError, KeyError) as error:
             raise PrerequisiteError(
-                f"the model {model} cannot be loaded ({error}); name a folder or a repository"
+                f"cannot load the model {model} ({error}); give a model folder or a Hub repository"
             ) from error
         if torch.cuda.is_available():
             self._model = self._model.cuda()
@@ -97,8 +97,8 @@ class CausalLMWriter:
             return ids
         if self._fim is None:
             raise PrerequisiteError(
-                f"{self._identity['model']} knows no infilling, its vocabulary has none of the"
-                " usual tokens for it; evaluate it on problems without a suffix"
+                f"{self._identity['model']} cannot infill: its vocabulary has none of the known"
+                " infilling tokens; evaluate it on problems without a suffix"
             )
         prefix, suffix, middle = self._tokenizer.convert_tokens_to_ids(list(self._fim))
         before, after = (

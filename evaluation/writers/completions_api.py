@@ -30,12 +30,12 @@ class CompletionsWriter:
         model: What the server calls the model.
 
     Raises:
-        ConfigError: The address is none of http.
+        ConfigError: The URL does not start with http:// or https://.
     """
 
     def __init__(self, url: str, model: str) -> None:
         if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"--url is {url!r}, wanted an address of http or https")
+            raise ConfigError(f"--url is {url!r}, but must start with http:// or https://")
         root = url.rstrip("/")
         self._url = f"{root if root.endswith('/v1') else root + '/v1'}/completions"
         self._identity = {"model": model, "server": self._url}
@@ -77,9 +77,13 @@ class CompletionsWriter:
         try:
             texts = [choice["text"] for choice in json.loads(answer)["choices"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise PrerequisiteError(f"{self._url} answers no completions ({error!r})") from error
+            raise PrerequisiteError(
+                f"{self._url} does not answer with completions ({error!r}); check --url and --model"
+            ) from error
         if not texts or not all(isinstance(text, str) for text in texts):
-            raise PrerequisiteError(f"{self._url} answers no completions")
+            raise PrerequisiteError(
+                f"{self._url} does not answer with completions; check --url and --model"
+            )
         return texts
 
     def _post(self, body: bytes) -> bytes:
@@ -93,14 +97,14 @@ class CompletionsWriter:
                 if error.code not in _TEMPORARY or not left:
                     said = error.read(300).decode("utf-8", "replace")
                     raise PrerequisiteError(
-                        f"{self._url} refuses with {error.code} ({said}); what was written is"
-                        " kept, run the same command to go on"
+                        f"{self._url} answered {error.code} ({said}); samples so far are kept, fix"
+                        " the problem and run the same command to resume"
                     ) from error
             except OSError as error:
                 if not left:
                     raise PrerequisiteError(
-                        f"{self._url} cannot be reached ({error}); what was written is kept, run"
-                        " the same command to go on"
+                        f"cannot reach {self._url} ({error}); samples so far are kept, start the"
+                        " server and run the same command to resume"
                     ) from error
             time.sleep(wait_s)
             wait_s *= 2

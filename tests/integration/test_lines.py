@@ -55,7 +55,7 @@ def test_what_a_model_knows_by_heart_is_exact(tiny_artifact, items, tmp_path, ca
     assert summary["kinds"]["mid"]["exact_match"]["value"] == 1.0
     assert summary["kinds"]["start"]["exact_match"]["value"] == 1.0
     assert 0 <= summary["expected_calibration_error"] <= 1
-    assert "Confidence against exact match" in (out / "report.html").read_text()
+    assert "Confidence and exact match" in (out / "report.html").read_text()
     answers = (out / "answers.jsonl").read_bytes()
     assert lines(arguments) == 0  # goes on: nothing is left to ask
     assert (out / "answers.jsonl").read_bytes() == answers

@@ -54,7 +54,7 @@ def test_a_known_text_is_typed_with_help_twice_the_same(folder, tiny_artifact, t
         k: v for k, v in second.items() if k not in measured
     }
     page = (tmp_path / "a" / "report.html").read_text()
-    assert "One file, to watch" in page
+    assert "Watch a session" in page
     sessions = (tmp_path / "a" / "sessions.jsonl").read_text().splitlines()
     events = [event for line in sessions for event in json.loads(line)["events"]]
     assert {"key", "answer", "shown", "accept"} <= {event["event"] for event in events}
@@ -83,4 +83,4 @@ def test_the_trade_off_is_shown(folder, tiny_artifact, tmp_path):
     assert list(curve) == ["always", "eager", "balanced", "quiet"]
     assert curve["always"]["keys_with_ghost"] >= curve["quiet"]["keys_with_ghost"]
     assert curve["balanced"]["precision_of_suggestions"] == figures["precision_of_suggestions"]
-    assert "The trade-off" in (tmp_path / "c" / "report.html").read_text()
+    assert "Trade-off between eagerness settings" in (tmp_path / "c" / "report.html").read_text()

@@ -92,18 +92,18 @@ def test_items_are_read_from_a_file_and_a_bad_line_is_named(tmp_path):
     path.write_text(json.dumps(good))
     assert read_items(path, KINDS) == [Item(**good)]
     for bad, message in (
-        ("[]", "wanted a JSON object"),
-        ("{", "line 1: not JSON"),
+        ("[]", "expected a JSON object"),
+        ("{", "line 1: not valid JSON"),
         (json.dumps({**good, "kind": "word"}), "'kind' is 'word'"),
-        (json.dumps({**good, "target": 3}), "wanted a text 'target'"),
-        ("", "holds no items"),
+        (json.dumps({**good, "target": 3}), "expected a string 'target'"),
+        ("", "contains no items"),
     ):
         path.write_text(bad)
         with pytest.raises(ConfigError, match=message):
             read_items(path, KINDS)
     with pytest.raises(PrerequisiteError, match="correct --items"):
         read_items(tmp_path / "nowhere", KINDS)
-    with pytest.raises(PrerequisiteError, match="holds no heldout packages"):
+    with pytest.raises(PrerequisiteError, match="contains no heldout documents"):
         cut_items(tmp_path, KINDS, n=1, seed=0)
 
 

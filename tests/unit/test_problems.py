@@ -25,11 +25,11 @@ def test_humaneval_has_all_its_problems():
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["not json"], "line 1: not JSON"),
-        ([json.dumps(PROBLEM), "[]"], "line 2: wanted a JSON object"),
-        ([json.dumps({**PROBLEM, "test": 3})], "wanted a text 'test'"),
-        ([json.dumps(PROBLEM)] * 2, "stands there twice"),
-        ([], "holds no problems"),
+        (["not json"], "line 1: not valid JSON"),
+        ([json.dumps(PROBLEM), "[]"], "line 2: expected a JSON object"),
+        ([json.dumps({**PROBLEM, "test": 3})], "expected a string 'test'"),
+        ([json.dumps(PROBLEM)] * 2, "occurs twice"),
+        ([], "contains no problems"),
     ],
 )
 def test_a_broken_file_is_refused_by_line(tmp_path, lines, message):
@@ -119,9 +119,9 @@ def test_an_infilling_problem_has_its_whole_program_as_prelude(tmp_path):
     ("change", "message"),
     [
         ({"test_list": []}, "'test_list' is empty"),
-        ({"test_list": ["assert other(1)"]}, "calls no function of 'code'"),
-        ({"test_list": ["assert ("]}, "the test is no Python"),
-        ({"text": None}, "wanted a text 'text' or 'prompt'"),
+        ({"test_list": ["assert other(1)"]}, "calls no function that 'code' defines"),
+        ({"test_list": ["assert ("]}, "the test is not valid Python"),
+        ({"text": None}, "expected a string 'text' or 'prompt'"),
         ({"plus_input": []}, "EvalPlus' own format"),
     ],
 )
@@ -162,8 +162,8 @@ def test_the_hub_is_asked_where_nothing_is_here(monkeypatch):
     assert repo == "loubnabnl/humaneval_infilling"
     assert (config, split) == ("HumanEval-RandomSpanInfillingLight", "test")
     assert revision == "refs/convert/parquet"
-    with pytest.raises(ConfigError, match="164 problems, mbpp has 500"):
+    with pytest.raises(ConfigError, match="164 problems, but mbpp has 500"):
         load_problems("mbpp")
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: 1 / 0)
-    with pytest.raises(PrerequisiteError, match="go online"):
+    with pytest.raises(PrerequisiteError, match="check the network"):
         load_problems("mbpp+")

@@ -94,7 +94,7 @@ def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
     for file in tiny_artifact.iterdir():
         (model / file.name).write_bytes(file.read_bytes())
     run.mkdir()
-    with pytest.raises(PrerequisiteError, match=r"holds no run of python -m evaluation\.lines"):
+    with pytest.raises(PrerequisiteError, match="contains no run of parrotlet lines"):
         calibrate(["--run", str(run)])
     (run / "run.json").write_text(json.dumps({"model": str(model)}))
     chance = random.Random(1)
@@ -105,7 +105,7 @@ def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
         records.append({"kind": "mid", "log_prob": log_prob, "exact": is_right})
     records.append({"kind": "block", "log_prob": -1.0, "exact": True})
     (run / "answers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records[:40]))
-    with pytest.raises(ConfigError, match="has 40 lines, wanted 50"):
+    with pytest.raises(ConfigError, match="has 40 suggested lines, but at least 50"):
         calibrate(["--run", str(run)])
     (run / "answers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     assert calibrate(["--run", str(run), "--dry-run"]) == 0
