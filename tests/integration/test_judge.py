@@ -222,8 +222,7 @@ def test_what_children_compute_counts(level):
     )
     (verdict,) = judge([program], level)
     wanted = Outcome.ERROR if level is LANDLOCK else Outcome.TIMEOUT_CPU  # there none may fork
-    assert verdict.outcome is wanted
-    assert verdict.wall_s < 3 * LIMITS.cpu_s
+    assert verdict.outcome is wanted, verdict
 
 
 def test_what_children_hold_in_memory_counts(level):
