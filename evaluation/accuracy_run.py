@@ -187,7 +187,8 @@ class AccuracyRun:
 def _format_metrics(kinds: dict[str, Any]) -> str:
     lines = []
     for kind, found in kinds.items():
-        lines.append(f"{kind}: {found['items']} items, {percent(CONFIDENCE, 0)} intervals\n")
+        items = "1 item" if found["items"] == 1 else f"{found['items']} items"
+        lines.append(f"{kind}: {items}, {percent(CONFIDENCE, 0)} intervals\n")
         lines += [
             f"  {label:22}{percent_with_interval(found[name])}\n"
             for name, label in _COLUMNS.items()

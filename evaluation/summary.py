@@ -4,7 +4,7 @@ import json
 import platform
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,9 @@ def show(summary: Mapping[str, Any]) -> None:
             f"pass@{k:<4} {percent(found['value'], 2):>8}   {percent(CONFIDENCE, 0)} interval {low}"
             f" to {high} (Wilson), {_count(found['problems'], 'problem')}"
         )
-    lines.append(", ".join(f"{n} {name.replace('_', ' ')}" for name, n in _outcomes(summary)))
+    outcomes: Mapping[str, int] = summary["outcomes"]
+    found = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in outcomes.items())
+    lines.append(f"outcomes: {found}")
     lines.append(f"isolation: {summary['isolation']}")
     if summary["invalid_problems"]:
         names = ", ".join(summary["invalid_problems"])
@@ -181,11 +183,6 @@ def _contamination(overlap: Mapping[str, Any] | None) -> str:
         for k, found in overlap["pass_at_k_without"].items()
     )
     return f"in the training corpus: {held}; without them {without}"
-
-
-def _outcomes(summary: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
-    outcomes: Mapping[str, int] = summary["outcomes"]
-    return outcomes.items()
 
 
 def _count(n: int, noun: str) -> str:
