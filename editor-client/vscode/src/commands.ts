@@ -41,7 +41,7 @@ export function registerCommands(context: vscode.ExtensionContext, parts: Parts)
 }
 
 function ofSuggestions(parts: Parts): Record<string, Action> {
-  const { suggestions, power, lifecycle, pages, status } = parts;
+  const { suggestions, power, lifecycle, pages } = parts;
   return {
     ask: async () => {
       const off = power.whyOff(currentEditor()?.document);
@@ -63,23 +63,21 @@ function ofSuggestions(parts: Parts): Record<string, Action> {
     chooseExtent,
     chooseEagerness,
     newFile,
-    whyNothing: () => {
-      const { running, found, missing } = lifecycle;
-      return explain(pages, { power, status, client: running, found, missing });
-    },
+    whyNothing: () => explainNow(parts, true),
     showStatistics: () => showStatistics(pages, lifecycle.running),
   };
 }
 
-function ofServer({ lifecycle, installation, log, status }: Parts): Record<string, Action> {
+function ofServer(parts: Parts): Record<string, Action> {
+  const { lifecycle, installation, log, status } = parts;
   return {
     chooseModel,
-    restartServer: () => lifecycle.restart(),
-    installServer: async () => {
+    restartServer: explained(parts, () => lifecycle.restart()),
+    installServer: explained(parts, async () => {
       if (await installServer({ installation, log, status })) {
         await lifecycle.restart();
       }
-    },
+    }),
     setServerPath,
     showLog: () => {
       log.main.show();
@@ -89,20 +87,34 @@ function ofServer({ lifecycle, installation, log, status }: Parts): Record<strin
   };
 }
 
-function ofSwitch({ power, status, lifecycle }: Parts): Record<string, Action> {
+function ofSwitch(parts: Parts): Record<string, Action> {
+  const { power, status, lifecycle } = parts;
   return {
     menu: () => showMenu(status, power, lifecycle.missing),
-    toggle: toggleEverywhere,
-    toggleWorkspace,
-    toggleLanguage,
-    toggleFile,
-    toggleAutomatic,
-    snooze: () => power.snooze(),
-    wake: () => power.wake(),
+    toggle: explained(parts, toggleEverywhere),
+    toggleWorkspace: explained(parts, toggleWorkspace),
+    toggleLanguage: explained(parts, toggleLanguage),
+    toggleFile: explained(parts, toggleFile),
+    toggleAutomatic: explained(parts, toggleAutomatic),
+    snooze: explained(parts, () => power.snooze()),
+    wake: explained(parts, () => power.wake()),
     openSettings: async () => {
       await vscode.commands.executeCommand('workbench.action.openSettings', SETTINGS);
     },
   };
+}
+
+/** Returns an action after which the page that explains is right again, if it is open. */
+function explained(parts: Parts, action: Action): Action {
+  return async () => {
+    await action();
+    await explainNow(parts, false);
+  };
+}
+
+async function explainNow(parts: Parts, isNew: boolean): Promise<void> {
+  const { pages, power, status, lifecycle: { running, found, missing } } = parts;
+  await explain(pages, { power, status, client: running, found, missing }, isNew);
 }
 
 async function newFile(): Promise<void> {

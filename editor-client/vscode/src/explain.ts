@@ -43,6 +43,8 @@ interface Check {
   readonly help?: readonly Button[];
 }
 
+const KIND = 'explain';
+
 const BUTTONS: readonly Button[] = [
   ['Trigger Suggestion', 'parrotlet.ask'],
   ['Show Log', 'parrotlet.showLog'],
@@ -59,8 +61,15 @@ const ENDINGS: Readonly<Record<string, string>> = {
 };
 const NOTHING = 'The model had nothing to suggest.';
 
-/** Shows the page. */
-export async function explain(pages: Pages, facts: Facts): Promise<void> {
+/**
+ * Shows the page.
+ *
+ * @param isNew whether to open it; if not, it is only drawn again where it is open
+ */
+export async function explain(pages: Pages, facts: Facts, isNew: boolean): Promise<void> {
+  if (!isNew && !pages.isOpen(KIND)) {
+    return;
+  }
   const last = await facts.client?.ask<Explanation>('parrotlet.explain');
   const health = await facts.client?.ask<{ report?: readonly Row[] }>('parrotlet.health');
   const checks = checked(facts);
@@ -77,7 +86,12 @@ export async function explain(pages: Pages, facts: Facts): Promise<void> {
     ...(last ? [`<h2>Last request</h2>${table(rowsOf(last))}`] : []),
     ...(health ? [`<h2>Server</h2>${table(serverRows(health.report ?? [], facts.found))}`] : []),
   ];
-  pages.show('explain', 'Why Is Nothing Shown?', body.join('\n'), [...help, ...BUTTONS]);
+  const page = [KIND, 'Why Is Nothing Shown?', body.join('\n'), [...help, ...BUTTONS]] as const;
+  if (isNew) {
+    pages.show(...page);
+  } else {
+    pages.draw(...page);
+  }
 }
 
 /** Returns a sentence on how a request ended. */
@@ -99,8 +113,7 @@ function checked(facts: Facts): Check[] {
     ofServer(facts),
     {
       holds: hasLanguage,
-      text: `Suggestions are ${hasLanguage ? 'on' : 'off'} for the language`
-        + ` “${document.languageId}”.`,
+      text: `The language “${document.languageId}” is turned ${hasLanguage ? 'on' : 'off'}.`,
       help: [['Turn On for This Language', 'parrotlet.toggleLanguage']],
     },
     {
@@ -110,7 +123,9 @@ function checked(facts: Facts): Check[] {
     },
     {
       holds: silent === undefined,
-      text: `Parrotlet is ${silent ?? 'showing suggestions while you type'}.`,
+      text: silent === undefined
+        ? 'Automatic suggestions are on.'
+        : `Parrotlet is ${silent}.`,
       help: power.isSnoozing
         ? [['Cancel Snooze', 'parrotlet.wake']]
         : [['Suggest While Typing', 'parrotlet.toggleAutomatic']],
@@ -131,7 +146,9 @@ function ofServer({ status, client, missing }: Facts): Check {
   ];
   return {
     holds: client !== undefined && status.isWell,
-    text: `${status.sentenceOfServer('The server')}.`,
+    text: missing === undefined
+      ? `${status.sentenceOfServer('The server')}.`
+      : `${missing.reason.slice(0, 1).toUpperCase()}${missing.reason.slice(1)}.`,
     help: missing === undefined ? [['Restart Server', 'parrotlet.restartServer']] : install,
   };
 }
@@ -146,7 +163,7 @@ function rowsOf(last: Explanation): Row[] {
     ['Confidence', percentage(last.confidence)],
     ['Length', last.extent],
     ['Prompt', `${last.prompt_tokens} tokens, ${last.reused_tokens} of them from the cache`],
-    ['Generated', `${last.new_tokens} tokens`],
+    ['Generated', `${last.new_tokens} ${last.new_tokens === 1 ? 'token' : 'tokens'}`],
   ];
 }
 

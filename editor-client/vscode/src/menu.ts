@@ -16,7 +16,8 @@ interface Entry extends vscode.QuickPickItem {
 export async function showMenu(
   status: Status, power: Switch, missing: Missing | undefined,
 ): Promise<void> {
-  const chosen = await vscode.window.showQuickPick([...remedies(missing), ...entries(power)], {
+  const list = [...remedies(status, missing), ...entries(power)];
+  const chosen = await vscode.window.showQuickPick(list, {
     title: status.sentence,
     matchOnDescription: true,
   });
@@ -26,8 +27,8 @@ export async function showMenu(
 }
 
 /** What helps where there is no server. */
-function remedies(missing: Missing | undefined): Entry[] {
-  return missing === undefined ? [] : [
+function remedies(status: Status, missing: Missing | undefined): Entry[] {
+  return missing === undefined || status.isInstalling ? [] : [
     ...(missing.canInstall ? [entry('cloud-download', 'Install server…', 'installServer')] : []),
     entry('search', 'Set server path…', 'setServerPath'),
     separator('Suggestions'),

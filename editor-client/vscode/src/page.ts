@@ -33,15 +33,28 @@ export class Pages implements vscode.Disposable {
   private readonly panels = new Map<string, vscode.WebviewPanel>();
 
   /**
-   * Opens a page, or shows it anew.
+   * Opens a page and brings it to the front.
    *
    * @param body HTML, in which texts have gone through `escaped`
    */
   show(kind: string, title: string, body: string, buttons: readonly Button[]): void {
     const panel = this.panels.get(kind) ?? this.open(kind, title);
-    panel.webview.options = { enableCommandUris: buttons.map(([, command]) => command) };
-    panel.webview.html = whole(title, body, buttons);
+    this.draw(kind, title, body, buttons);
     panel.reveal(undefined, true);
+  }
+
+  /** Says whether a page of this kind is open. */
+  isOpen(kind: string): boolean {
+    return this.panels.has(kind);
+  }
+
+  /** Draws a page again, wherever it is; nothing if it is not open. */
+  draw(kind: string, title: string, body: string, buttons: readonly Button[]): void {
+    const panel = this.panels.get(kind);
+    if (panel !== undefined) {
+      panel.webview.options = { enableCommandUris: buttons.map(([, command]) => command) };
+      panel.webview.html = whole(title, body, buttons);
+    }
   }
 
   dispose(): void {

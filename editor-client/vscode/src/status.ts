@@ -73,6 +73,11 @@ export class Status implements vscode.Disposable {
     return this.server.state !== 'error';
   }
 
+  /** Whether the server is being installed. */
+  get isInstalling(): boolean {
+    return this.phase !== undefined;
+  }
+
   /** Takes what the server says of itself. */
   report(server: StatusOfServer): void {
     clearTimeout(this.timer);

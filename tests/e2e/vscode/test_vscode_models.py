@@ -91,7 +91,7 @@ def test_bundled_then_a_folder_then_a_server_elsewhere(window, model, expected, 
         shows(window, "nes_elsewhere(path):", "elsewhere.py")
 
 
-def test_a_model_of_the_hub_is_fetched_with_progress(window, model, expected, tmp_path):
+def test_a_model_of_the_hub_is_downloaded_with_progress(window, model, expected, tmp_path):
     """If it fails, users wait before a model of the Hub and do not know what for."""
     hub = HubDouble()
     try:
@@ -109,7 +109,7 @@ def test_a_model_of_the_hub_is_fetched_with_progress(window, model, expected, tm
         window.page.wait_for_timeout(400)
         shows(window, expected, "hub.py")
         seen = window.watched_statuses()
-        assert any("fetching somebody/parrot" in status for status in seen), seen
+        assert any("downloading somebody/parrot" in status for status in seen), seen
         health = window.api("return await vscode.commands.executeCommand('parrotlet.health')")
         assert health["model"] == "somebody/parrot"
     finally:
@@ -132,5 +132,8 @@ def test_whose_text_is_taken_is_told(window, model):
     window.type("mine = ")
     window.sees("yours")
     window.press("Tab")
-    window.says("repeats 60 tokens or more of lender, lender/lines.py (BSD-3-Clause)")
-    until(lambda: "repeats lender, lender/lines.py" in window.log, lambda: window.log)
+    window.says("Repeats at least 60 tokens of lender/lines.py in lender (BSD-3-Clause).")
+    until(
+        lambda: "a suggestion that repeats lender, lender/lines.py" in window.log,
+        lambda: window.log,
+    )
