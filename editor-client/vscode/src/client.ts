@@ -9,13 +9,14 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import {
-  CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, RevealOutputChannelOn,
+  CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, MessageType,
+  RevealOutputChannelOn, ShowMessageNotification,
   type LanguageClientOptions, type Middleware,
 } from 'vscode-languageclient/node';
 import { SCHEMES } from './editors';
 import type { Found } from './finding';
 import type { Log } from './log';
-import { listOf, SECTION, serverSettings } from './settings';
+import { listOf, SECTION, serverSettings, withOwnNames } from './settings';
 import type { StatusOfServer } from './status';
 import type { Suggestions } from './suggestions';
 
@@ -71,6 +72,9 @@ export class Client {
   /** Starts the server, and returns when it answers. */
   async start(): Promise<void> {
     await this.client.start();
+    this.client.onNotification(ShowMessageNotification.type, ({ type, message }) => {
+      showMessage(type, withOwnNames(message)); // instead of the language client, which knows none
+    });
   }
 
   /** Ends the server; it is killed if it does not leave. */
@@ -186,5 +190,18 @@ export class Client {
         configuration: ({ items }) => items.map(() => serverSettings()),
       },
     };
+  }
+}
+
+function showMessage(type: MessageType, text: string): void {
+  switch (type) {
+    case MessageType.Error:
+      void vscode.window.showErrorMessage(text);
+      break;
+    case MessageType.Warning:
+      void vscode.window.showWarningMessage(text);
+      break;
+    default:
+      void vscode.window.showInformationMessage(text);
   }
 }

@@ -12,6 +12,8 @@ import { settingNames } from '../package.json';
 
 export const SECTION = 'parrotlet';
 const OWN = 'client.';
+/** "the configuration: remote: timeout_s" is how the server names a setting. */
+const OF_SERVER = /(?:the configuration|initializationOptions): (?:(\w+): )?(\w+)/g;
 const NAMES: Readonly<Record<string, string>> = settingNames;
 
 /** Settings as the server takes them: objects in objects. */
@@ -102,6 +104,15 @@ export function formerNames(): [former: string, id: string][] {
     const former = formerOf(id);
     const isSet = former !== undefined && configuration.inspect(former)?.globalValue !== undefined;
     return isSet ? [[`${SECTION}.${former}`, `${SECTION}.${id}`]] : [];
+  });
+}
+
+/** Returns what the server says of a setting, with the name that it has in VS Code. */
+export function withOwnNames(text: string): string {
+  return text.replace(OF_SERVER, (all, group: string | undefined, name: string) => {
+    const whole = group === undefined ? name : `${group}.${name}`;
+    const [id] = Object.entries(NAMES).find(([, one]) => one === whole) ?? [];
+    return id === undefined ? all : `${SECTION}.${id}`;
   });
 }
 

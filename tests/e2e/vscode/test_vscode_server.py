@@ -129,9 +129,11 @@ def test_settings_hold_at_once_without_a_restart(window, model):
         window.set("parrotlet.remote.url", model.url)
 
 
-def test_a_wrong_setting_is_told_and_the_old_ones_hold(window, model):
+def test_a_wrong_setting_is_named_and_the_old_ones_hold(window, model):
+    """If it fails, users look for a setting that VS Code does not show."""
     window.set("parrotlet.remote.timeoutSeconds", -1)
-    window.says("Parrotlet keeps its settings")
+    notice = window.says("Parrotlet did not change its settings")
+    assert "parrotlet.remote.timeoutSeconds must be at least 0.1" in notice.inner_text()
     works(window, model, "kept.py")
 
 
