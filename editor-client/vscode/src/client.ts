@@ -194,14 +194,11 @@ export class Client {
 }
 
 function showMessage(type: MessageType, text: string): void {
-  switch (type) {
-    case MessageType.Error:
-      void vscode.window.showErrorMessage(text);
-      break;
-    case MessageType.Warning:
-      void vscode.window.showWarningMessage(text);
-      break;
-    default:
-      void vscode.window.showInformationMessage(text);
+  if (type === MessageType.Error) {
+    void vscode.window.showErrorMessage(text);
+  } else if (type === MessageType.Warning) {
+    void vscode.window.showWarningMessage(text);
+  } else {
+    void vscode.window.showInformationMessage(text);
   }
 }
