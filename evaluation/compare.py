@@ -96,7 +96,7 @@ def _written(model: str, prompts: Sequence[str], generation: Generation) -> Writ
         Problem(task_id=f"prompt/{number}", prompt=prompt, entry_point="", test="")
         for number, prompt in enumerate(prompts)
     ]
-    bar = tqdm(problems, desc=model, file=sys.stderr)
+    bar = tqdm(problems, desc=model, unit="prompt", file=sys.stderr)
     return Written(
         identity=writer.identity,
         prompts=tuple(prompts),

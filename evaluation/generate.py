@@ -43,7 +43,7 @@ def generate_samples(
         p for p in problems[process::n_processes] if len(done.get(p.task_id, ())) < generation.n
     ]
     path = out / _part(process)
-    bar = tqdm(mine, desc="generating", file=sys.stderr, disable=process != 0)
+    bar = tqdm(mine, desc="generating", unit="problem", file=sys.stderr, disable=process != 0)
     with Journal(path) as journal, bar:
         for problem in bar:
             have = done.get(problem.task_id, set())

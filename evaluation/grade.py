@@ -152,7 +152,10 @@ def _judge(
     """Appends a record for each verdict, named by the job's number; a sandbox failure has none."""
     if not jobs:
         return
-    with Journal(path) as journal, tqdm(total=len(jobs), desc=what, file=sys.stderr) as bar:
+    with (
+        Journal(path) as journal,
+        tqdm(total=len(jobs), desc=what, unit="program", file=sys.stderr) as bar,
+    ):
 
         def report(index: int, verdict: Verdict) -> None:
             bar.update()

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from evaluation.judge.verdict import MIB
 
-WATCHED = "by looking"  # how memory is bounded without a group
+WATCHED = "polling"  # how memory is bounded without a group
 _PREFIX = "parrotlet-"
 _OWN_BYTES = 128 * MIB  # of the sandbox's own processes, and what the kernel counts beside
 _REMOVAL_S = 2.0
