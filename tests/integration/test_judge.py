@@ -23,7 +23,7 @@ from evaluation.judge.verdict import Job, Limits, Outcome
 pytestmark = pytest.mark.integration
 
 LIMITS = Limits(cpu_s=1.0, wall_s=4.0)
-SHORT = Limits(cpu_s=0.3, wall_s=1.0)  # clocks stand still while a program has no processor
+SHORT = Limits(cpu_s=0.2, wall_s=0.6)  # clocks stand still while a program has no processor
 SMALL = Limits(cpu_s=1.0, wall_s=1.5, memory_bytes=512 << 20)
 TEST = (
     "def check(candidate):\n    assert candidate([3, 1, 2]) == [1, 2, 3]\n"

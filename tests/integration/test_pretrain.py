@@ -178,13 +178,13 @@ def test_half_precision_follows_the_curve_of_full(uninterrupted, config_file, tm
 def test_one_dial_in_place_of_many_settings(config_file, tmp_path):
     """If it fails, a first run of one's own needs an expert."""
     run = tmp_path / "run"
-    dial = ["size=100K", "budget=100K", f"paths.run={run}"]
+    dial = ["size=100K", "budget=30K", f"paths.run={run}"]
     stop = "pretrain.stop_after_steps=3"
     _, err = finish(Forked(config_file, *dial, stop, processes=2))
     assert "size=100K: 1 layers of width 64" in err
     assert "tokens a second, measured here" in err
     chosen = json.loads((run / "config.json").read_text())["pretrain"]
-    assert chosen["steps"] * chosen["batch_blocks"] * 64 == pytest.approx(100_000, rel=0.01)
+    assert chosen["steps"] * chosen["batch_blocks"] * 64 == pytest.approx(30_000, rel=0.01)
     _, err = finish(Forked(config_file, *dial, processes=2))
     assert "measured here" not in err
     assert max(curve(run)) == chosen["steps"]
