@@ -144,10 +144,10 @@ def test_from_a_wheel_file(start, model, copied, tmp_path):
     editor = start(copied)
     editor.command("Parrotlet install /nowhere/parrotlet.whl")
     assert editor.said[-1] == "Parrotlet: no wheel file '/nowhere/parrotlet.whl'; expected PATH.whl"
-    editor.command(f"Parrotlet install {wheel}")
+    editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
     wait_for_said(editor, "installation failed; see :Parrotlet log install")
     make_wheel(tmp_path / "a folder")
-    editor.command(f"Parrotlet install {wheel}")
+    editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
     wait_for_said(editor, f"server {VERSION} installed")
     assert (own_environment(editor) / "bin" / "parrotlet-server").exists()
     editor.wait_for_server()
@@ -155,7 +155,7 @@ def test_from_a_wheel_file(start, model, copied, tmp_path):
     make_wheel(tmp_path / "a folder", SHIM + "\n# newer\n")
     editor.keys("<Esc>")
     editor.lua("_G.said = {}")
-    editor.command(f"Parrotlet install {wheel}")
+    editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
     wait_for_said(editor, f"server {VERSION} installed")
     (code,) = own_environment(editor).glob("lib/*/site-packages/shim.py")
     assert "# newer" in code.read_text()
@@ -298,7 +298,7 @@ PIP_OUTPUT = {
     "Collecting torch>=2.13 (from parrotlet==0.1.0)": "resolving torch",
     "  Downloading torch-2.13.0%2Bcpu-cp312-linux.whl (192.3 MB)": "downloading torch (192.3 MB)",
     "  Downloading torch-2.13.0-cp312-linux.whl.metadata (28 kB)": None,
-    "Downloading tree_sitter-0.25.2-cp312.whl (137 kB)": "downloading tree_sitter (137 kB)",
+    "Downloading tree_sitter-0.25.2-cp312.whl (137 kB)": "downloading tree-sitter (137 kB)",
     "  Preparing editable metadata (pyproject.toml): started": "preparing the package",
     "Installing collected packages: a, b, c": "installing 3 packages",
     "Requirement already satisfied: numpy": None,

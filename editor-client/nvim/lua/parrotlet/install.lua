@@ -22,7 +22,9 @@ local CAN_MAKE = 'venv, ensurepip' -- modules of a Python that can make an envir
 local CAN_INSTALL = 'pip' -- and of an environment that can be installed into
 local CHECK = 'import sys, %s; sys.exit(sys.version_info < (%s))'
 local N_STEPS = 4
-local MOST_PATH = 44 -- columns, in the list of choices
+local MOST_PATH = 40 -- columns, in the list of choices
+local SHORT_PATH = 20 -- where the note stands behind it
+local NOTE = ' (several GB: :help parrotlet-cpu)'
 
 ---@class parrotlet.Source
 ---@field requirement string[] The arguments that name it to pip.
@@ -215,16 +217,42 @@ function M.leave()
   end
 end
 
---- Installs from a wheel file.
+--- What a choice says of the size of PyTorch for Linux, which comes with CUDA's libraries.
+---@return string
+local function note()
+  local is_big = vim.uv.os_uname().sysname == 'Linux' and config.options.extra_index_url == ''
+  return is_big and NOTE or ''
+end
+
+--- Asks, and installs.
+---@param source parrotlet.Source
+---@param label string
+---@param others? table<string, fun()> What else can be chosen.
+local function confirm(source, label, others)
+  local choices = vim.list_extend({ label }, vim.tbl_keys(others or {}))
+  choices[#choices + 1] = 'Cancel'
+  local target = message.short_path(source.environment, MOST_PATH)
+  local prompt = ('Install the server into %s'):format(target)
+  vim.ui.select(choices, { prompt = prompt }, function(choice, number)
+    if number == 1 then
+      M.start(source)
+    elseif others and others[choice] then
+      others[choice]()
+    end
+  end)
+end
+
+--- Installs from a wheel file, after asking: what it needs is downloaded.
 ---@param path string As the user wrote it.
-local function start_from_wheel(path)
+local function ask_for_wheel(path)
   local whole = vim.fs.abspath(vim.fs.normalize(path))
   if not whole:find('%.whl$') or not vim.uv.fs_stat(whole) then
     message.complain(("no wheel file '%s'; expected PATH.whl"):format(path))
     return
   end
   local environment = server.own_environment()
-  M.start({ requirement = { whole }, environment = environment, replaces = true })
+  local label = ('Install %s%s'):format(message.short_path(whole, MOST_PATH), note())
+  confirm({ requirement = { whole }, environment = environment, replaces = true }, label)
 end
 
 --- The source without a wheel, and what to call it: the checkout, or the package index.
@@ -238,9 +266,9 @@ function M.default_source()
     if index ~= '' then
       label = ('%s --extra-index-url %s'):format(label, index)
     end
-    local requirement = { M.REQUIREMENT }
     local environment = server.own_environment()
-    return label, { requirement = requirement, environment = environment, replaces = false }
+    local source = { requirement = { M.REQUIREMENT }, environment = environment, replaces = false }
+    return label .. note(), source
   end
   local requirement = { '--editable', checkout }
   local constraints = vim.fs.joinpath(checkout, 'constraints.txt')
@@ -248,27 +276,23 @@ function M.default_source()
     vim.list_extend(requirement, { '--constraint', constraints })
   end
   local environment = vim.fs.joinpath(checkout, '.venv')
-  local label = 'Install from the checkout ' .. message.short_path(checkout, MOST_PATH)
-  return label, { requirement = requirement, environment = environment, replaces = false }
+  local columns = note() == '' and MOST_PATH or SHORT_PATH
+  local label = 'Install from the checkout ' .. message.short_path(checkout, columns)
+  return label .. note(), { requirement = requirement, environment = environment, replaces = false }
 end
 
 --- Asks where from, and installs.
 local function ask()
   local label, source = M.default_source()
-  local choices = { label, 'Install from a wheel file…', 'Cancel' }
-  local target = message.short_path(source.environment, MOST_PATH)
-  local prompt = ('Install the server into %s'):format(target)
-  vim.ui.select(choices, { prompt = prompt }, function(_, choice)
-    if choice == 1 then
-      M.start(source)
-    elseif choice == 2 then
+  confirm(source, label, {
+    ['Install from a wheel file…'] = function()
       vim.ui.input({ prompt = 'Wheel file: ', completion = 'file' }, function(path)
         if path and path ~= '' then
-          start_from_wheel(path)
+          ask_for_wheel(path)
         end
       end)
-    end
-  end)
+    end,
+  })
 end
 
 --- Does what the user asked for.
@@ -281,7 +305,7 @@ function M.run(argument)
   elseif config.options.server[1] then
     message.complain('the server option is set; remove it, then install')
   elseif argument then
-    start_from_wheel(argument)
+    ask_for_wheel(argument)
   else
     ask()
   end

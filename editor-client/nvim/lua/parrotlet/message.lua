@@ -77,8 +77,9 @@ end
 --- Fits a sentence into one line.
 ---@param text string
 ---@param columns integer
+---@param ending? string Where something is missing; by default it says where to read it.
 ---@return string
-function M.fit(text, columns)
+function M.fit(text, columns, ending)
   local line = vim.trim((text:gsub('%s+', ' ')))
   local path = width(line) > columns and longest_path(line)
   if path then
@@ -90,7 +91,7 @@ function M.fit(text, columns)
   if width(line) <= columns then
     return line
   end
-  local ending = columns >= MORE_FROM and MORE or ELLIPSIS
+  ending = ending or columns >= MORE_FROM and MORE or ELLIPSIS
   return (head(line, columns - width(ending)):gsub('[%s,;:.]+$', '')) .. ending
 end
 
@@ -176,7 +177,7 @@ end
 function M.progress(sentence)
   if not vim.api.nvim_get_mode().mode:find('^[cr]') then
     pcall(vim.cmd.redraw)
-    vim.api.nvim_echo({ { M.fit(PREFIX .. sentence, M.columns()) } }, false, {})
+    vim.api.nvim_echo({ { M.fit(PREFIX .. sentence, M.columns(), ELLIPSIS) } }, false, {})
   end
 end
 

@@ -5,7 +5,8 @@ local M = {}
 ---@param file string
 ---@return string?
 local function package_of(file)
-  return file:match('([^/]+)$'):match('^(.-)%-%d')
+  local name = file:match('([^/]+)$'):match('^(.-)%-%d')
+  return name and (name:gsub('_', '-'))
 end
 
 ---@class parrotlet.PipStep
