@@ -4,15 +4,17 @@ A checkout has ``server``, ``training`` and ``evaluation`` beside this folder; a
 inside it, so that only one name enters site-packages (``hatch_build.py`` moves them).
 """
 
+# Of the standard library only what is loaded already: see server/isolation.py.
+import os
 import sys
-from pathlib import Path
 
-HOME = Path(__file__).parent
-IS_WHEEL = (HOME / "server").is_dir()
-ROOT = HOME if IS_WHEEL else HOME.parent  # the folder that has server, training and evaluation
+HOME = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+IS_WHEEL = os.path.isdir(os.path.join(HOME, "server"))  # noqa: PTH112, PTH118
+# The folder that has server, training and evaluation.
+ROOT = HOME if IS_WHEEL else os.path.dirname(HOME)  # noqa: PTH120
 
-if not IS_WHEEL and sys.path[:1] != [str(ROOT)]:
-    sys.path.insert(0, str(ROOT))  # before a package "server" of the user's, on PYTHONPATH say
+if not IS_WHEEL and sys.path[:1] != [ROOT]:
+    sys.path.insert(0, ROOT)  # before a package "server" of the user's, on PYTHONPATH say
 
 
 def qualify(module: str) -> str:

@@ -40,10 +40,10 @@ def vscode_extension() -> Path:
         PrerequisiteError: It was not packed.
     """
     if IS_WHEEL:
-        path = HOME / "editors" / "vscode" / "parrotlet.vsix"
+        path = Path(HOME) / "editors" / "vscode" / "parrotlet.vsix"
         remedy = "build the wheel again where Node 20 or newer is installed"
     else:
-        path = ROOT / "editor-client" / "vscode" / "parrotlet.vsix"
+        path = Path(ROOT) / "editor-client" / "vscode" / "parrotlet.vsix"
         remedy = "install Node 20 or newer and run 'make vscode'"
     if not path.is_file():
         raise PrerequisiteError(
@@ -54,7 +54,7 @@ def vscode_extension() -> Path:
 
 def nvim_plugin() -> Path:
     """Returns the folder of the Neovim plugin."""
-    return HOME / "editors" / "nvim" if IS_WHEEL else ROOT / "editor-client" / "nvim"
+    return Path(HOME) / "editors" / "nvim" if IS_WHEEL else Path(ROOT) / "editor-client" / "nvim"
 
 
 def _show_vscode(extension: Path) -> int:

@@ -3,10 +3,16 @@
 Arguments only; the work is ``lsp``'s. Logs go to stderr.
 """
 
+import sys
+
+from server.isolation import isolate
+
+if __name__ == "__main__":
+    isolate()  # before anything else is imported
+
 import argparse
 import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO

@@ -24,15 +24,19 @@ _LEAST_LATENCIES = 2
 _log = logging.getLogger(__name__)
 
 
-def default_folder() -> Path:
-    """Returns where programs of this system keep what they know of their user."""
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "parrotlet"
+def default_folder() -> Path | None:
+    """Returns where programs of this system keep what they know of their user.
+
+    None if there is no such place: a user without a home folder, as in some containers.
+    """
+    named = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_DATA_HOME")
+    if os.environ.get(named):
+        return Path(os.environ[named]) / "parrotlet"
+    below = {"darwin": "Library/Application Support", "win32": "AppData/Local"}
+    try:
+        return Path.home() / below.get(sys.platform, ".local/share") / "parrotlet"
+    except RuntimeError:
+        return None
 
 
 class Statistics:
@@ -72,12 +76,12 @@ class Statistics:
             self._path = None
 
 
-def summary(folder: Path) -> dict[str, Any]:
-    """Adds a folder's statistics up; zeros if there are none."""
+def summary(folder: Path | None) -> dict[str, Any]:
+    """Adds a folder's statistics up; zeros if there are none, or no folder."""
     counts = {"shown": 0, "accepted": 0, "rejected": 0}
     by_how = dict.fromkeys(HOWS, 0)
     saved, latencies = 0, []
-    for record in _records(folder / FILE_NAME):
+    for record in () if folder is None else _records(folder / FILE_NAME):
         counts[record["event"]] += 1
         if record["event"] == "accepted":
             by_how[record["how"]] += 1

@@ -1,17 +1,22 @@
 """The demo: three snippets completed by the real completer, printed as an editor would show them.
 
 What stands in the file is printed as it is, the suggestion as ghost text (grey and slanted, or
-between brackets where there is no colour). It measures nothing but the milliseconds it prints.
-Called by ``parrotlet demo``.
+between brackets where there is no colour). It measures nothing but the times it prints. Called by
+``parrotlet demo``.
 """
 
 import os
+import shutil
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from server import VERSION
 from server.completer import Completer
-from server.models import BUNDLED_MODEL
+from server.explanation import reason_sentence
+from server.health_report import health_rows
 from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
 
@@ -83,14 +88,19 @@ class Point:
 
 def show_demo(settings: Settings, out: TextIO) -> int:
     """Prints all snippets with their completions; returns the exit code."""
+    began = time.perf_counter()
     completer = Completer.load(settings=settings)
     completer.warm_up()
+    loaded_s = time.perf_counter() - began
     has_colour = out.isatty() and "NO_COLOR" not in os.environ
-    out.write(f"Completed by {settings.model or BUNDLED_MODEL}\n")
+    size = dict(health_rows(completer.about()))["Size"]
+    name = settings.model or "bundled model"
+    out.write(f"Parrotlet {VERSION}: {name}, {size}, loaded in {loaded_s:.1f} s\n")
     for snippet in SNIPPETS:
         result = completer.complete(snippet.request)
         out.write(rendered(snippet, result, has_colour=has_colour))
-    out.write("\n" + "\n".join(how_to_connect()) + "\n")
+    out.write("\nGhost text in your editor:\n")
+    out.writelines(f"  {editor:9}{step}\n" for editor, step in next_steps())
     return 0
 
 
@@ -98,7 +108,7 @@ def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) ->
     """Returns title, code with ghost text, and time, ready to print."""
     request = snippet.request
     before, after = request.text[: request.offset], request.text[request.offset :]
-    ghost = result.text or f"(nothing: {result.reason})"
+    ghost = result.text or f"({reason_sentence(result.reason)})"
     if has_colour:
         lines = (f"{_GHOST}{line}{_PLAIN}" if line else "" for line in ghost.split("\n"))
         title, ghost = f"{_TITLE}{snippet.title}{_PLAIN}", "\n".join(lines)
@@ -108,15 +118,25 @@ def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) ->
     return f"\n{title} ({took})\n\n{before}{ghost}{after[result.covered :]}"
 
 
-def how_to_connect() -> tuple[str, str]:
-    """Returns a line for VS Code and one for Neovim, with the paths of this installation."""
-    clients = Path(__file__).parents[1] / "editor-client"
-    package = clients / "vscode" / "parrotlet.vsix"
-    of_vs_code = "make vscode packs the extension (with Node 20 or newer)"
-    if package.exists():
-        of_vs_code = f"code --install-extension {package}"
-    setup = "require('parrotlet').setup({ keys = { accept = '<Tab>' } })"
+def next_steps() -> tuple[tuple[str, str], tuple[str, str]]:
+    """Returns what brings ghost text to VS Code and to Neovim, for this installation."""
+    editors = f"{_own_command()} editors"
+    extension = Path(__file__).parents[1] / "editor-client" / "vscode"  # of a checkout alone
+    is_unpacked = extension.is_dir() and not (extension / "parrotlet.vsix").exists()
+    first = "make vscode (with Node 20 or newer), then " if is_unpacked else ""
     return (
-        f"VS Code: {of_vs_code}",
-        f"Neovim:  vim.opt.runtimepath:append('{clients / 'nvim'}'); {setup}",
+        ("VS Code", f"{first}{editors} vscode --install"),
+        ("Neovim", f"{editors} nvim --install"),
     )
+
+
+def _own_command() -> str:
+    """Returns what starts ``parrotlet`` of this environment from the folder the user is in."""
+    script = Path(sys.executable).parent / ("parrotlet.exe" if os.name == "nt" else "parrotlet")
+    on_path = shutil.which("parrotlet")
+    if on_path is not None and script.exists() and Path(on_path).samefile(script):
+        return "parrotlet"
+    if not script.exists():
+        return f"{sys.executable} -m parrotlet"
+    is_near = script.is_relative_to(Path.cwd())
+    return str(script.relative_to(Path.cwd()) if is_near else script)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from server.confidence import Eagerness
+from server.models import expanded
 from server.request import CompletionResult
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class EventLog:
     @classmethod
     def at(cls, name: str) -> "EventLog":
         """Returns the log of a setting; empty means none."""
-        return cls(Path(name).expanduser() if name else None)
+        return cls(expanded(name) if name else None)
 
     def write(
         self,

@@ -4,6 +4,7 @@ A model of the Hub is fetched once, into the cache that the Hub's own tools shar
 nothing is asked of the network. Only an artifact's files are fetched, of which none is a program.
 """
 
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -20,6 +21,26 @@ _ON_HUB = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?")
 Told = Callable[[int, int], None]  # bytes that are here, and bytes in all
 
 
+def expanded(name: str) -> Path:
+    """Returns a path of the user's; "~" stays as it is where there is no home."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's raises
+
+
+def absolute(name: str) -> str:
+    """Returns a path of the user's that holds in any working folder, unless this one is gone."""
+    try:
+        return str(expanded(name).absolute())
+    except OSError:
+        return name
+
+
+def located(name: str) -> str:
+    """Returns a model's name for a process that works in another folder."""
+    folder = expanded(name)
+    is_folder = bool(name) and (_ON_HUB.fullmatch(name) is None or folder.exists())
+    return absolute(name) if is_folder else name
+
+
 def model_folder(name: str, told: Told | None = None) -> Path:
     """Returns the folder of the model that a setting names.
 
@@ -32,7 +53,7 @@ def model_folder(name: str, told: Told | None = None) -> Path:
     """
     if not name:
         return BUNDLED_MODEL
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     on_hub = _ON_HUB.fullmatch(name)
     if on_hub is None or folder.exists():
         return folder

@@ -20,6 +20,7 @@ from typing import Any
 from server.confidence import UNSURE, needed_confidence
 from server.events import EventLog
 from server.explanation import FAILED, NO_MODEL, WITHHELD, explained
+from server.models import absolute, located
 from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
 from server.worker.host import WorkerProcess
@@ -105,7 +106,7 @@ class CompletionService:
             self._newest.clear()  # what was made by other settings
         is_same = _of_the_model(settings) == _of_the_model(before)
         if is_same and self._worker is not None:
-            self._worker.send({"settings": to_mapping(settings)})
+            self._worker.send({"settings": to_mapping(_located(settings))})
         else:
             self.restart()
 
@@ -212,7 +213,7 @@ class CompletionService:
             self.tell_state(State.STARTING, reason)
             self._has_writer = True
             self._worker = self._worker or WorkerProcess(self._heard, self._ended)
-            self._worker.send({"load": to_mapping(self._settings)})
+            self._worker.send({"load": to_mapping(_located(self._settings))})
             if self._known != Known():
                 self._worker.send(_known_message(self._known))
 
@@ -333,6 +334,13 @@ def _resolve(ticket: Ticket, result: CompletionResult | None) -> bool:
 def _of_the_model(settings: Settings) -> tuple[object, ...]:
     """Returns the settings that a running worker cannot take."""
     return settings.model, settings.engine, settings.remote
+
+
+def _located(settings: Settings) -> Settings:
+    """Returns settings whose paths hold in the worker's folder too."""
+    tokenizer = settings.remote.tokenizer
+    remote = dataclasses.replace(settings.remote, tokenizer=tokenizer and absolute(tokenizer))
+    return dataclasses.replace(settings, model=located(settings.model), remote=remote)
 
 
 def _known_message(known: Known) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Reads frames from stdin and answers on stdout. One thread reads, so that a reque
 off while it runs; the main thread does one request after the other. It ends when its stdin does.
 """
 
-import importlib
 import logging
 import os
 import queue
@@ -28,7 +27,7 @@ from training.artifact.schema import from_mapping
 
 _FINISHED = None  # in the queue: no more will come
 
-_log = logging.getLogger("server.worker")
+_log = logging.getLogger(__package__)
 
 
 class Worker:
@@ -54,7 +53,7 @@ class Worker:
         """
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         if expects_model:
-            importlib.import_module("server.writers.local")
+            from server.writers import local  # noqa: F401, PLC0415 - to have it imported
         while True:
             message = self._waiting.get()
             if message is _FINISHED:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from server.isolation import ROOT, child_environment
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
 from server.worker.messages import EXPECTS_MODEL
 
@@ -42,12 +43,14 @@ class WorkerProcess:
         self._ended = ended
         self._is_closing = False
         self._write_lock = threading.Lock()
-        # -E -P: nothing of PYTHONPATH or the working directory is imported
-        command = [sys.executable, "-E", "-P", "-m", __name__.rpartition(".")[0]]
+        flags = ["-P", "-s"] if sys.flags.no_user_site else ["-P"]
+        command = [sys.executable, *flags, "-m", __name__.rpartition(".")[0]]
         self._process = subprocess.Popen(  # noqa: S603 - a program of our own
             [*command, EXPECTS_MODEL] if expects_model else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=child_environment(),
+            cwd=ROOT,  # the editor's own may be removed
         )
         self._thread = threading.Thread(target=self._listen, name="worker's ear", daemon=True)
         self._thread.start()

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from server.confidence import Calibration
 from server.engine.task import Decoding, Ending, Written
+from server.models import expanded
 from server.settings import RemoteSettings
 from server.writers.breaker import Breaker
 from server.writers.stream import RemoteError, streamed
@@ -46,7 +47,7 @@ class RemoteWriter:
         self._template: Template | None = None
         self._tokenizer: Tokenizer | None = None
         if settings.tokenizer:
-            folder = Path(settings.tokenizer).expanduser()
+            folder = expanded(settings.tokenizer)
             self._template = template_of(folder)
             self._tokenizer = _tokenizer(folder)
         self._takes_suffix = not settings.tokenizer  # until the server refuses it

@@ -9,6 +9,7 @@ import pytest
 from server.cli import main
 from server.completer import Completer
 from server.demo import SNIPPETS, rendered
+from server.explanation import reason_sentence
 
 
 @pytest.fixture
@@ -65,8 +66,10 @@ def test_demo_completes_and_tells_how_to_connect(tiny_artifact, capsys):
     assert "\x1b" not in out  # not a terminal
     assert len(re.findall(r"\(\d+ ms, \d+ tokens\)", out)) == 3
     last = out.rstrip("\n").split("\n")[-2:]
-    assert last[0].startswith("VS Code")
-    assert last[1].startswith("Neovim")
+    assert re.fullmatch(r" *VS Code +(make vscode .*)?(\S+) editors vscode --install", last[0])
+    command = re.fullmatch(r" *Neovim +(\S+) editors nvim --install", last[1])[1]
+    assert subprocess.run([command, "editors", "nvim"], check=True, capture_output=True).stdout
+    assert re.search(r"loaded in \d+\.\d s\n", out)
 
 
 def test_ghost_text_stands_out_in_colour(tiny_artifact):
@@ -76,7 +79,7 @@ def test_ghost_text_stands_out_in_colour(tiny_artifact):
     text = rendered(SNIPPETS[2], result, has_colour=True)
     assert "\x1b[3;90m" in text
     plain = re.sub("\x1b\\[[0-9;]*m", "", text)
-    assert (result.text or result.reason) in plain
+    assert (result.text or reason_sentence(result.reason)) in plain
     assert SNIPPETS[2].request.text.split("\n")[0] in plain
 
 

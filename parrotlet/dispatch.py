@@ -1,0 +1,65 @@
+"""Every command of the project by one name: finds its module and calls its ``main``.
+
+Checks first that the packages it needs are installed. Called by ``parrotlet.__main__``.
+"""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from parrotlet import qualify
+from parrotlet.commands import COMMANDS, GROUPS, Command
+from server import VERSION
+from training.artifact.errors import ConfigError, run_main
+from training.artifact.extras import check_extra
+
+_USAGE = "usage: parrotlet COMMAND [ARGUMENTS]"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command; returns its exit code."""
+    return run_main(_run, argv)
+
+
+def serve(argv: Sequence[str]) -> int:
+    """Starts the language server; returns its exit code."""
+    return _main_of("server.__main__")(argv)
+
+
+def _run(words: Sequence[str]) -> int:
+    name, arguments = (words[0], list(words[1:])) if words else ("--help", [])
+    if name in {"-h", "--help", "help"}:
+        sys.stdout.write(_help())
+        return 0
+    if name == "--version":
+        sys.stdout.write(f"{VERSION}\n")
+        return 0
+    command = _find(name)
+    if command.extra:
+        check_extra(command.extra)
+    sys.argv[0] = "parrotlet" if command.passes_name else f"parrotlet {name}"
+    return _main_of(command.module)([name, *arguments] if command.passes_name else arguments)
+
+
+def _find(name: str) -> Command:
+    if name in COMMANDS:
+        return COMMANDS[name]
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else "'parrotlet --help' lists them"
+    raise ConfigError(f"there is no command '{name}'; {hint}")
+
+
+def _main_of(module: str) -> Callable[[Sequence[str]], int]:
+    found: Callable[[Sequence[str]], int] = importlib.import_module(qualify(module)).main
+    return found
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [_USAGE, "", "Private, local, train-it-yourself code completion for Python."]
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:"]
+        lines += [f"  {command.name:{width}}{command.summary}" for command in commands]
+    lines += ["", "'parrotlet COMMAND --help' explains a command."]
+    return "\n".join(lines) + "\n"
