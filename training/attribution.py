@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from training.artifact.bundled import resolve_artifact
 from training.artifact.manifest import NOTICE_FILE
 
 _HEAD = "Trained on source code of these packages, each under its own licence:\n\n"
@@ -31,11 +32,11 @@ def model_attribution(shards: Path, start_from: Path | None) -> str:
 
     Args:
         shards: The folder; its table of training documents is read.
-        start_from: The artifact that training went on from, if any.
+        start_from: The artifact that training continued from, if any.
     """
     columns = ["package", "version", "licence"]
     table = pq.read_table(shards / "train.documents.parquet", columns=columns)
     packages = set(zip(*(table[column].to_pylist() for column in columns), strict=True))
-    file = None if start_from is None else start_from / NOTICE_FILE
+    file = None if start_from is None else resolve_artifact(start_from) / NOTICE_FILE
     earlier = file.read_text(encoding="utf-8") if file is not None and file.is_file() else ""
     return attribution(packages, earlier=earlier)

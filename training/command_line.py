@@ -4,6 +4,7 @@ Leaves out what a command does. Imports nothing heavy, so that ``--help`` answer
 """
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,7 @@ from training.artifact.program import program_name
 from training.artifact.schema import load_toml
 
 T = TypeVar("T")
+HELP_COLUMNS = 79
 CONFIGS = Path(__file__).parent / "configs"
 _OVERRIDES = (
     "settings to change for this run, such as pretrain.steps=200; the key is the path in the"
@@ -24,13 +26,14 @@ def command_parser(module: str, purpose: str, *, example: str) -> argparse.Argum
 
     Args:
         module: The command's module, by its name in the checkout.
-        purpose: One or a few sentences.
+        purpose: One or a few sentences; paragraphs are wrapped here.
         example: Command lines; ``{prog}`` stands for the program's name.
     """
     program = program_name(module)
+    paragraphs = (" ".join(text.split()) for text in purpose.split("\n\n"))
     return argparse.ArgumentParser(
         prog=program,
-        description=purpose,
+        description="\n\n".join(textwrap.fill(text, HELP_COLUMNS) for text in paragraphs),
         epilog="example:\n"
         + "\n".join(f"  {line}" for line in example.split("\n")).format(prog=program),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from training.artifact.bundled import resolve_artifact
 from training.artifact.shape import GPT2Config
 from training.artifact.special_tokens import N_SPECIAL_TOKENS
 
@@ -136,7 +137,9 @@ class PretrainConfig:
     keep_checkpoints: int = 2  # the newest; the best on the held-out packages is kept too
     keep_every_steps: int = 0  # multiples of this are kept for good; 0 for none
     first_block: int = 0  # where in the data order to begin, when going on from an artifact
-    start_from: Path | None = None  # an artifact whose weights to go on from
+    start_from: Path | None = (
+        None  # an artifact to continue from, or "bundled"; brings its tokenizer
+    )
     loss_below: float | None = None  # what the last validation must reach for exit code 0
     seed: int = 0
     tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
@@ -205,3 +208,9 @@ class RunConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where the tokenizer is: in the artifact that the run starts from, if it names one."""
+        start = self.pretrain.start_from
+        return resolve_artifact(self.paths.tokenizer if start is None else start)

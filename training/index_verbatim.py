@@ -1,13 +1,13 @@
 """Whose text may a model repeat? ``python -m training.index_verbatim MODEL --shards SHARDS``.
 
-Indexes what the model has seen: the blocks of its data order up to the position that training has
-reached, and adds the index to the artifact (see :mod:`training.artifact.verbatim`). The server then
-tells which document a suggestion repeats. A piece that was split for infilling is indexed part by
-part, since its parts are what the model has seen as running text.
+Indexes the blocks that training has read and adds the index to the artifact (see
+:mod:`training.artifact.verbatim`). The server then names the document that a suggestion repeats. A
+piece that was split for infilling is indexed part by part, since the model has seen its parts as
+running text.
 
-``--least-documents 2`` keeps only what stands in several documents: a small model remembers word
-for word what it has seen often, and an index of that is a tenth as large. ``python -m
-evaluation.repetition`` tells what is lost by it.
+``--least-documents 2`` keeps only text that occurs in several documents: a small model memorises
+what it has seen often, and the index becomes ten times smaller. ``python -m evaluation.repetition``
+measures what is lost by that.
 
 Source: Carlini et al. 2022, "Quantifying Memorization Across Neural Language Models"
 (arXiv:2202.07646), on how memorisation grows with repetition.
@@ -33,6 +33,7 @@ from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_bytes_atomically
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
+from training.command_line import command_parser
 from training.progress import progress_bar
 from training.provenance import SPLIT, trained_on
 from training.shards.blocks import BlockReader
@@ -45,21 +46,11 @@ _COLUMNS = ["package", "path", "licence"]
 
 def main(argv: Sequence[str]) -> int:
     """Builds the index, adds it to the model and prints its size."""
-    parser = argparse.ArgumentParser(prog="python -m training.index_verbatim", description=__doc__)
-    parser.add_argument("model", type=Path, help="an artifact directory")
-    parser.add_argument("--shards", type=Path, help="the training's shards, if they were moved")
-    parser.add_argument(
-        "--blocks", type=int, help="seen from the data order's beginning; else as it recorded"
-    )
-    parser.add_argument(
-        "--least-documents", type=int, default=1, metavar="N", help="that hold a gram which is kept"
-    )
-    parser.add_argument("--out", type=Path, help="write the index there, and leave the model alone")
-    options = parser.parse_args(argv)
+    options = _parser().parse_args(argv)
     shards, reader, walk = trained_on(options.model, options.shards)
     n_blocks = options.blocks or walk.first_block + walk.n_blocks
     if n_blocks < 1:
-        raise ConfigError(f"--blocks is {n_blocks}, wanted at least 1")
+        raise ConfigError(f"--blocks is {n_blocks}, expected at least 1")
     read = {reader.shuffled(p, seed=walk.seed) for p in range(min(n_blocks, len(reader)))}
     table = pq.read_table(shards / f"{SPLIT}.documents.parquet", columns=_COLUMNS).to_pylist()
     hashes, documents = _grams(reader, sorted(read), options.least_documents)
@@ -133,6 +124,39 @@ def running_text(
     for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if is_text[start] and end - start >= GRAM:
             yield start, end
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "training.index_verbatim",
+        "Index the text that a model was trained on and add the index to the model, so that the\n"
+        "server can name package, path and licence when a suggestion repeats it.",
+        example="{prog} runs/default/run/model --least-documents 2",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder")
+    parser.add_argument(
+        "--shards",
+        type=Path,
+        metavar="FOLDER",
+        help="the shards it was trained on, if they were moved",
+    )
+    parser.add_argument(
+        "--blocks",
+        type=int,
+        metavar="N",
+        help="index the first N blocks of the data order (default: those the model has seen)",
+    )
+    parser.add_argument(
+        "--least-documents",
+        type=int,
+        default=1,
+        metavar="N",
+        help="keep text that occurs in at least N documents (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the index there and leave the model alone"
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Documents to shards: ``python -m training.prepare CONFIG.toml [key=value ...]``.
 
 Encodes the corpus, splits pieces for infilling at the config's rate, packs them into fixed-length
-blocks and writes the shard folder (see ``training.shards.blocks``), with the corpus' page once
-more, now with its tokens. Training documents get infilling; held-out ones stay left to right, so
-that validation measures plain language modelling. Row groups are encoded in parallel into files
-beside the shard folder, from which an interrupted run goes on, and written in order: the output
-depends on corpus, tokenizer and config alone, not on the number of processes or interruptions.
+blocks and writes the shard folder (see ``training.shards.blocks``), with the corpus' page again,
+now with token counts. Training documents get infilling; held-out ones stay left to right, so that
+validation measures plain language modelling. Row groups are encoded in parallel into files beside
+the shard folder, from which an interrupted run resumes, and written in order: the output depends
+on corpus, tokenizer and config alone, not on the number of processes or interruptions.
 """
 
 import dataclasses
@@ -30,15 +30,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact import fim, tokenizer, word_cache
-from training.artifact.errors import ConfigError, CorpusError, run_main
+from training.artifact.directory import load_artifact
+from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 from training.artifact.files import (
+    check_replaceable,
     directory_written_aside,
     file_sha256,
     write_json_atomically,
     write_text_atomically,
 )
-from training.artifact.schema import load_toml, to_mapping
+from training.artifact.folder_lock import folder_lock
+from training.artifact.schema import to_mapping
 from training.artifact.tokenizer import CodeTokenizer
+from training.command_line import config_parser, parse_config
 from training.config import RunConfig, ShardsConfig
 from training.corpus.page import html_page
 from training.corpus_reader import corpus_hash, read_report, row_groups
@@ -50,6 +54,14 @@ from training.train_tokenizer import TOKENIZER_FILE
 from training.workers import work_folder, worker_pool
 
 SPLITS = ("train", "heldout")
+_PURPOSE = """\
+Tokenize a corpus into shards: fixed-length blocks of tokens, some of them laid out for infilling.
+
+Writes to paths.shards. The tokenizer is the one in paths.tokenizer (a model folder will do), or
+that of the model which pretrain.start_from names ('bundled' comes with Parrotlet)."""
+_EXAMPLE = """\
+{prog} training/configs/debug.toml
+{prog} training/configs/default.toml pretrain.start_from=bundled"""
 PAGE_FILE = "report.html"
 MAX_EXAMPLES = 20
 _DECIDING = (encoding, packing, fim, tokenizer, word_cache)  # what a group's file depends on
@@ -75,16 +87,49 @@ class PreparedSplit:
 
 def main(argv: Sequence[str]) -> int:
     """Prepares both splits and writes the shard folder whole or not at all."""
-    if not argv:
-        raise ConfigError("usage: python -m training.prepare CONFIG.toml [key=value ...]")
-    config = load_toml(RunConfig, Path(argv[0]), argv[1:])
-    tokenizer_file = config.paths.tokenizer / TOKENIZER_FILE
-    vocabulary = CodeTokenizer.load(tokenizer_file)
+    parser = config_parser(
+        "training.prepare", _PURPOSE, example=_EXAMPLE, described="training/config.py"
+    )
+    config, _ = parse_config(RunConfig, parser, argv)
+    vocabulary = load_tokenizer(config)
+    check_replaceable(config.paths.shards, mark=META_FILE, key="paths.shards")
+    with folder_lock(config.paths.shards, beside=True):
+        _prepare(config, vocabulary)
+    return 0
+
+
+def load_tokenizer(config: RunConfig) -> CodeTokenizer:
+    """Returns the run's tokenizer: that of the artifact it starts from, or the trained one.
+
+    Raises:
+        PrerequisiteError: It has not been trained.
+        ConfigError: The artifact has another context than the config.
+    """
+    start, file = config.pretrain.start_from, config.tokenizer_folder / TOKENIZER_FILE
+    if start is None and not file.is_file():
+        raise PrerequisiteError(
+            f"there is no {file}; train it with: parrotlet tokenizer CONFIG, or let"
+            " paths.tokenizer name a model whose tokenizer to use"
+        )
+    if start is None:
+        return CodeTokenizer.load(file)
+    artifact = load_artifact(start)
+    if artifact.context_tokens != config.shards.block_tokens:
+        raise ConfigError(
+            f"{start} (pretrain.start_from) has a context of {artifact.context_tokens} tokens, but"
+            f" shards.block_tokens is {config.shards.block_tokens}; set it to"
+            f" {artifact.context_tokens}"
+        )
+    sys.stderr.write(f"tokenizer: that of {start} (pretrain.start_from)\n")
+    return artifact.tokenizer
+
+
+def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
     started = time.monotonic()
     made_of = {
         "block_tokens": config.shards.block_tokens,
         "vocab_size": vocabulary.vocab_size,
-        "tokenizer_sha256": file_sha256(tokenizer_file),
+        "tokenizer_sha256": file_sha256(config.tokenizer_folder / TOKENIZER_FILE),
         "corpus_sha256": corpus_hash(config.paths.corpus),
         "shards_config": _deciding(config.shards),
     }
@@ -94,6 +139,7 @@ def main(argv: Sequence[str]) -> int:
             split: prepare_split(config, split, vocabulary.vocab_size, aside, work)
             for split in SPLITS
         }
+        _check_blocks(found, config)
         vocabulary.save(aside / TOKENIZER_FILE)
         write_text_atomically(aside / PAGE_FILE, _page(config.paths.corpus, found))
         write_json_atomically(aside / META_FILE, made_of | _totals(found))
@@ -104,10 +150,25 @@ def main(argv: Sequence[str]) -> int:
     )
     n_dropped = sum(len(f.dropped) for f in found.values())
     sys.stdout.write(
-        f"{config.paths.shards}: {counts}, {n_dropped} documents dropped for few characters a"
-        f" token, {time.monotonic() - started:.0f} s\n"
+        f"{config.paths.shards}: {counts}; {n_dropped} documents dropped (fewer than"
+        f" {config.shards.min_characters_per_token} characters per token);"
+        f" {time.monotonic() - started:.0f} s\n"
     )
-    return 0
+
+
+def _check_blocks(found: dict[str, PreparedSplit], config: RunConfig) -> None:
+    """Refuses a corpus too small to train on, or to be measured on.
+
+    Raises:
+        CorpusError: A split fills no block.
+    """
+    for split, prepared in found.items():
+        if not prepared.shard_blocks:
+            raise CorpusError(
+                f"the {split} documents of {config.paths.corpus} have {prepared.n_tokens} tokens,"
+                f" which fill no block of {config.shards.block_tokens}; add sources, lower"
+                " shards.block_tokens, or raise the corpus' heldout_share"
+            )
 
 
 def _inputs_sha256(made_of: dict[str, Any]) -> str:
@@ -195,7 +256,7 @@ def encoded_groups(
     groups = row_groups(config.paths.corpus, split)
     files = [work / f"{split}-{number:05d}.npz" for number in range(len(groups))]
     encode = functools.partial(
-        encode_to_file, tokenizer_file=config.paths.tokenizer / TOKENIZER_FILE, shards=shards
+        encode_to_file, tokenizer_file=config.tokenizer_folder / TOKENIZER_FILE, shards=shards
     )
     with (
         progress_bar(len(groups), f"preparing {split}", "group") as bar,
@@ -204,7 +265,7 @@ def encoded_groups(
         for _, file in zip(pool.map(encode, groups, files), files, strict=True):
             group = EncodedGroup.load(file)
             if group is None:
-                raise CorpusError(f"{file} cannot be read; run the same command again")
+                raise CorpusError(f"cannot read {file}; run the same command again")
             yield group
             bar.update()
 

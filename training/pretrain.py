@@ -156,8 +156,8 @@ class Run:
         is_good = self.loss_scale.accepts(norm)
         if not (math.isfinite(loss) and (is_good or self.loss_scale.can_go_lower)):
             raise InvalidResultError(
-                f"the loss became {loss}, its gradient's norm {norm} at step {step + 1}; the"
-                " checkpoints before it are kept, lower optim.learning_rate and go on"
+                f"the loss became {loss} and the gradient norm {norm} at step {step + 1}; earlier"
+                " checkpoints are intact: lower optim.learning_rate and run the command again"
             )
         factor = schedule_factor(step, self.settings.steps, self.config.optim)
         if is_good:
@@ -298,7 +298,7 @@ class Run:
             sys.stdout.write(
                 f"{path}: step {self.reached.step}, validation loss"
                 f" {figures['validation_loss']:.4f},"
-                f" {figures['validation_bits_per_byte']:.4f} bits a byte\n"
+                f" {figures['validation_bits_per_byte']:.4f} bits per byte\n"
             )
             self.publisher.finish(path, self.reached.step)
         self.accelerator.wait_for_everyone()  # who ends with an error takes the others along
@@ -358,8 +358,8 @@ def micro_batches(settings: PretrainConfig, n_processes: int) -> int:
     size = min(settings.micro_batch_blocks, share)
     if rest or size == 0 or share % size:
         raise ConfigError(
-            f"pretrain.batch_blocks ({settings.batch_blocks}) does not split into"
-            f" {n_processes} processes x whole micro-batches of {settings.micro_batch_blocks};"
+            f"pretrain.batch_blocks ({settings.batch_blocks}) does not divide into"
+            f" {n_processes} processes with whole micro-batches of {settings.micro_batch_blocks};"
             " choose a multiple"
         )
     return share // size
@@ -375,8 +375,8 @@ def wanted_tracker(settings: PretrainConfig) -> str | None:
         return None
     if importlib.util.find_spec(settings.tracker) is None:
         raise ConfigError(
-            f"pretrain.tracker is {settings.tracker!r}, which is not installed;"
-            f" pip install {settings.tracker}, or take pretrain.tracker=none"
+            f"pretrain.tracker is {settings.tracker!r}, which is not installed; run: pip install"
+            f" {settings.tracker}, or set pretrain.tracker=none"
         )
     return settings.tracker
 

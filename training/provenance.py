@@ -6,7 +6,6 @@ nothing for it: the order is a pure function of seed and position, and the shard
 never opens the weights, and says nothing of what a model has remembered.
 """
 
-import argparse
 import difflib
 import json
 import sys
@@ -30,6 +29,7 @@ from training.artifact.errors import ArtifactError, ConfigError, CorpusError, ru
 from training.artifact.files import file_sha256, write_text_atomically
 from training.artifact.manifest import Manifest
 from training.artifact.schema import from_mapping
+from training.command_line import command_parser
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file, shards_hash
 
@@ -79,8 +79,8 @@ class Seen:
         if wanted not in names:
             near = difflib.get_close_matches(wanted, names, n=2, cutoff=0.5) or sorted(names)
             raise ConfigError(
-                f"the shards hold no training document of '{package}', so nothing of it was seen"
-                f" in them; there are {', '.join(names[n] for n in near)}"
+                f"the shards hold no training document of '{package}', so the model has not seen"
+                f" it there; known packages are {', '.join(names[n] for n in near)}"
             )
         rows = [i for i, d in enumerate(self.documents) if d["package"].lower() == wanted]
         return Seen(
@@ -107,11 +107,29 @@ class Seen:
 
 def main(argv: Sequence[str]) -> int:
     """Prints a summary of what a checkpoint has seen, and writes the list if asked."""
-    parser = argparse.ArgumentParser(prog="python -m training.provenance", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, help="RUN/checkpoints/step-N or RUN/model")
-    parser.add_argument("--shards", type=Path, help="the training's shards, if they were moved")
-    parser.add_argument("--out", type=Path, help="write one JSON line for each document seen")
-    parser.add_argument("--package", help="only the documents of this package")
+    parser = command_parser(
+        "training.provenance",
+        "List the documents that a checkpoint has seen in training, with package, version,"
+        " licence, and how often.",
+        example="{prog} runs/default/run/model --out seen.jsonl\n"
+        "{prog} runs/default/run/model --package django",
+    )
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="RUN/model or RUN/checkpoints/step-N",
+    )
+    parser.add_argument(
+        "--shards",
+        type=Path,
+        metavar="FOLDER",
+        help="the shards it was trained on, if they were moved",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write one JSON line for each document seen"
+    )
+    parser.add_argument("--package", metavar="NAME", help="list only this package's documents")
     options = parser.parse_args(argv)
     shards, reader, walk = trained_on(options.checkpoint, options.shards)
     seen = seen_documents(shards, reader, block_readings(reader, walk))
@@ -154,11 +172,11 @@ def read_manifest(checkpoint: Path) -> Manifest:
         return from_mapping(Manifest, json.loads(path.read_bytes()), where=str(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(
-            f"{checkpoint} is no checkpoint ({MANIFEST_FILE} is missing);"
-            " name a folder RUN/checkpoints/step-N or RUN/model"
+            f"{checkpoint} is not a checkpoint ({MANIFEST_FILE} is missing);"
+            " name RUN/model or RUN/checkpoints/step-N"
         ) from error
     except (OSError, ValueError, AttributeError, TypeError, ConfigError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}); copy the folder again") from error
+        raise ArtifactError(f"cannot read {path} ({error}); copy the folder again") from error
 
 
 def shards_of(checkpoint: Path, manifest: Manifest) -> Path:
@@ -193,11 +211,11 @@ def read_walk(checkpoint: Path, manifest: Manifest) -> Walk:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
-            f"{checkpoint} does not say how it was trained ({error}); copy the folder again"
+            f"{checkpoint} does not record how it was trained ({error}); copy the folder again"
         ) from error
     if walk.earlier_tokens < 0 or (start is None and walk.earlier_tokens):
         raise ArtifactError(
-            f"{checkpoint} says {record.tokens_seen} tokens seen, but its steps are"
+            f"{checkpoint} records {record.tokens_seen} tokens seen, but its steps make"
             f" {n_blocks * manifest.context_tokens}; copy the folder again"
         )
     return walk
@@ -225,8 +243,8 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
     for what, is_other in differs.items():
         if is_other:
             raise ConfigError(
-                f"{shards} was made with another {what} than {checkpoint} was trained with;"
-                " name that training's shards with --shards, or prepare them again with its config"
+                f"{shards} has another {what} than the shards {checkpoint} was trained on;"
+                " name those with --shards, or prepare them again with its config"
             )
 
 
@@ -278,8 +296,8 @@ def summary(
     ]
     if walk.start_from is not None:
         lines.append(
-            f"it went on from {walk.start_from}: the documents of the {walk.earlier_tokens} tokens"
-            " seen before are not in this list; ask that artifact itself"
+            f"it continued from {walk.start_from}: the documents of the {walk.earlier_tokens}"
+            " tokens seen before are not in this list; run this command on that model too"
         )
     licences: dict[str, list[int]] = {}
     for document in listed:
@@ -302,8 +320,8 @@ def _recorded(checkpoint: Path, manifest: Manifest, table: str) -> Mapping[str, 
     value = manifest.training.config.get(table)
     if not isinstance(value, Mapping):
         raise ArtifactError(
-            f"{checkpoint} does not say how it was trained (no '{table}' in its record);"
-            " name a model that training.pretrain wrote"
+            f"{checkpoint} does not record how it was trained (no '{table}' in its manifest);"
+            " name a model that parrotlet pretrain wrote"
         )
     return value
 

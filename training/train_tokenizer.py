@@ -1,9 +1,9 @@
-"""Learns the vocabulary: ``python -m training.train_tokenizer CONFIG.toml [key=value ...]``.
+"""Trains the tokenizer: ``python -m training.train_tokenizer CONFIG.toml [key=value ...]``.
 
 A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
 the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``, with a
-page of it (``.html``); the report's figures (``training.vocabulary.report``) are measured on the
-held-out packages, which the vocabulary has not seen.
+page of it (``.html``); the report's figures (``training.vocabulary.report``) are measured on
+held-out documents, which the tokenizer has not seen.
 
 Source: Radford et al. 2019 (byte-level BPE and the splitting pattern of GPT-2).
 """
@@ -24,13 +24,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import (
+    check_replaceable,
     directory_written_aside,
     write_json_atomically,
     write_text_atomically,
 )
-from training.artifact.schema import load_toml
+from training.artifact.folder_lock import folder_lock
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
+from training.command_line import config_parser, parse_config
 from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import corpus_hash, read_rows, row_groups
 from training.progress import progress_bar
@@ -41,15 +43,38 @@ TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"
 PAGE_FILE = "tokenizer-report.html"
 REPORT_BYTES = 4_000_000  # of held-out text, enough for three digits
+_PURPOSE = """\
+Train a byte-level BPE tokenizer on a corpus.
+
+Writes tokenizer.json and tokenizer-report.html, which shows how well it fits the held-out
+documents, to paths.tokenizer. With pretrain.start_from there is nothing to train: the model
+that training starts from brings its tokenizer."""
+_EXAMPLE = """\
+{prog} training/configs/debug.toml
+{prog} training/configs/default.toml tokenizer.vocab_size=8192"""
 
 
 def main(argv: Sequence[str]) -> int:
     """Trains, measures and writes the tokenizer."""
-    if not argv:
-        raise ConfigError("usage: python -m training.train_tokenizer CONFIG.toml [key=value ...]")
-    config = load_toml(RunConfig, Path(argv[0]), argv[1:])
+    parser = config_parser(
+        "training.train_tokenizer", _PURPOSE, example=_EXAMPLE, described="training/config.py"
+    )
+    config, _ = parse_config(RunConfig, parser, argv)
+    if config.pretrain.start_from is not None:
+        sys.stdout.write(
+            f"nothing to train: {config.pretrain.start_from} (pretrain.start_from) brings its"
+            " tokenizer; continue with: parrotlet prepare\n"
+        )
+        return 0
+    check_replaceable(config.paths.tokenizer, mark=REPORT_FILE, key="paths.tokenizer")
     if config.tokenizer.compare_with is not None:
         load_compared(config.tokenizer.compare_with)  # refused before minutes of work, not behind
+    with folder_lock(config.paths.tokenizer, beside=True):
+        _make(config)
+    return 0
+
+
+def _make(config: RunConfig) -> None:
     started = time.monotonic()
     texts = sample_texts(config.paths.corpus, "train", config.tokenizer.sample_bytes, config)
     tokenizer = train_tokenizer(texts, config.tokenizer)
@@ -64,9 +89,8 @@ def main(argv: Sequence[str]) -> int:
         write_text_atomically(aside / PAGE_FILE, html_page(report))
     sys.stdout.write(
         f"{config.paths.tokenizer / TOKENIZER_FILE}: {tokenizer.vocab_size} tokens,"
-        f" {report['heldout_bytes_per_token']:.3f} bytes a token on the held-out packages\n"
+        f" {report['heldout_bytes_per_token']:.3f} bytes per token on held-out documents\n"
     )
-    return 0
 
 
 def train_tokenizer(texts: Iterator[str], config: TokenizerConfig) -> CodeTokenizer:
@@ -86,8 +110,8 @@ def train_tokenizer(texts: Iterator[str], config: TokenizerConfig) -> CodeTokeni
     trained = CodeTokenizer(tokenizer)
     if trained.vocab_size != config.vocab_size:
         raise ConfigError(
-            f"the corpus gave only {trained.vocab_size} tokens, wanted {config.vocab_size};"
-            " use more text or a smaller tokenizer.vocab_size"
+            f"the corpus yields only {trained.vocab_size} tokens, expected {config.vocab_size};"
+            " add text or lower tokenizer.vocab_size"
         )
     return trained
 

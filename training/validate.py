@@ -1,7 +1,7 @@
-"""Validation on the held-out packages: ``python -m training.validate MODEL --shards FOLDER``.
+"""Validation on held-out documents: ``python -m training.validate MODEL --shards FOLDER``.
 
 Prints loss, perplexity and bits per byte of an artifact; the training loop calls the same function.
-Bits per byte do not depend on the vocabulary, so that models with different tokenizers compare.
+Bits per byte do not depend on the vocabulary, so models with different tokenizers compare.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from torch import Tensor
 from training.artifact.directory import TOKENIZER_FILE, load_artifact
 from training.artifact.documents import Documents
 from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import file_sha256
 from training.artifact.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
+from training.command_line import command_parser
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
 from training.step.objective import to_tensors
@@ -96,22 +96,13 @@ def validate(
 
 def main(argv: Sequence[str]) -> int:
     """Prints the validation figures of an artifact."""
-    parser = argparse.ArgumentParser(prog="python -m training.validate", description=__doc__)
-    parser.add_argument("model", type=Path, help="an artifact directory")
-    parser.add_argument("--shards", type=Path, required=True, help="a folder made by prepare")
-    parser.add_argument("--blocks", type=int, default=ALL_BLOCKS, help="how many held-out blocks")
-    parser.add_argument(
-        "--across-documents",
-        action="store_true",
-        help="let attention and positions cross from one document of a block into the next",
-    )
-    options = parser.parse_args(argv)
+    options = _parser().parse_args(argv)
     artifact = load_artifact(options.model)
     reader = BlockReader(options.shards, "heldout")
-    if file_sha256(options.shards / TOKENIZER_FILE) != file_sha256(options.model / TOKENIZER_FILE):
+    if CodeTokenizer.load(options.shards / TOKENIZER_FILE).sha256 != artifact.tokenizer.sha256:
         raise ConfigError(
-            f"{options.shards} was made with another tokenizer than {options.model};"
-            " prepare shards with the model's tokenizer (paths.tokenizer)"
+            f"{options.shards} was prepared with another tokenizer than {options.model} has;"
+            f" prepare shards with: parrotlet prepare CONFIG paths.tokenizer={options.model}"
         )
     indices = evenly_spaced(len(reader), options.blocks)
     found = validate(
@@ -122,11 +113,41 @@ def main(argv: Sequence[str]) -> int:
         within_documents=not options.across_documents,
     )
     sys.stdout.write(
-        f"held-out packages, {found.tokens} tokens ({found.bytes} bytes):"
-        f" loss {found.loss:.4f} nats a token, perplexity {found.perplexity:.3f},"
-        f" {found.bits_per_byte:.4f} bits a byte\n"
+        f"held-out documents, {found.tokens} tokens ({found.bytes} bytes):"
+        f" loss {found.loss:.4f} nats per token, perplexity {found.perplexity:.3f},"
+        f" {found.bits_per_byte:.4f} bits per byte\n"
     )
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "training.validate",
+        "Measure a model on the held-out documents of prepared shards: loss, perplexity, and bits\n"
+        "per byte, which do not depend on the tokenizer.",
+        example="{prog} runs/default/run/model --shards runs/default/shards",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder, or 'bundled'")
+    parser.add_argument(
+        "--shards",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="shards prepared with the model's tokenizer",
+    )
+    parser.add_argument(
+        "--blocks",
+        type=int,
+        default=ALL_BLOCKS,
+        metavar="N",
+        help="how many blocks to measure, spread evenly (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--across-documents",
+        action="store_true",
+        help="let attention cross from one document of a block into the next",
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What long work over many processes has in common: the processes, and the folder it goes on from.
+"""What long work over many processes has in common: the processes, and the folder it resumes from.
 
 Called by :mod:`training.corpus.build` and :mod:`training.prepare`.
 """
@@ -42,7 +42,7 @@ def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
             if isinstance(error, BrokenProcessPool):
                 raise CorpusError(
                     "a worker process was killed (out of memory?); run the same command again to"
-                    " go on, or set the config's processes to 1"
+                    " resume, or set processes=1 in the config"
                 ) from error
             raise
 

@@ -265,7 +265,7 @@ class Cloud:
 def test_a_dry_run_says_the_bytes_and_starts_nothing(capsys):
     cloud = Cloud(scanned=1234)
     assert cloud.run("--dry-run") == 0
-    assert capsys.readouterr().out == "the query would scan 1234 bytes\n"
+    assert capsys.readouterr().out == "the query would scan 1,234 bytes\n"
     assert not cloud.jobs
     assert not cloud.datasets
 
@@ -274,7 +274,7 @@ def test_a_dry_run_says_the_bytes_and_starts_nothing(capsys):
 def test_a_query_over_the_cap_is_refused_before_it_costs(more):
     """If it fails, a user pays for what they forbade."""
     cloud = Cloud(scanned=2001)
-    with pytest.raises(ConfigError, match="2001 bytes, over the cap of 2000"):
+    with pytest.raises(ConfigError, match="2,001 bytes, over the cap of 2,000"):
         cloud.run(*more)
     assert not cloud.jobs
     assert Cloud(scanned=2000).run() == 0
@@ -306,7 +306,7 @@ def test_the_same_command_again_goes_on_and_pays_once(capsys):
     table_id = ".".join(query.table_of("p", Extraction()).values())
     cloud.tables[table_id] = SimpleNamespace(expires=None, num_rows=3)
     assert cloud.run() == 0
-    assert "is there already, going on with it" in capsys.readouterr().out
+    assert "exists already" in capsys.readouterr().out
     assert not cloud.queries
     assert len(cloud.extracts) == 1
     cloud.tables.clear()  # what is written stays written when the table has expired

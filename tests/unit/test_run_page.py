@@ -36,7 +36,7 @@ def test_losses_that_are_no_numbers_do_not_stop_the_page(tmp_path):
 
 
 def test_a_run_without_metrics_is_named(tmp_path):
-    with pytest.raises(CorpusError, match="give the folder of a run"):
+    with pytest.raises(CorpusError, match="name the folder of a run"):
         write_run_page(tmp_path)
 
 

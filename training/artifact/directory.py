@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
+from training.artifact.bundled import resolve_artifact
 from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.files import (
     directory_written_aside,
@@ -118,8 +119,11 @@ def load_artifact(path: Path) -> Artifact:
     Raises:
         ArtifactError: Something is missing, damaged, or of a format this version does not read.
     """
+    path = resolve_artifact(path)
     if not path.is_dir():
-        raise ArtifactError(f"there is no model directory {path}; name one, or train one")
+        raise ArtifactError(
+            f"there is no model directory {path}; name one such as RUN/model, or 'bundled'"
+        )
     manifest = _read_manifest(path / MANIFEST_FILE)
     _check_hashes(path, manifest)
     config = _read_config(path / CONFIG_FILE)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from training.artifact.errors import ConfigError
+
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Replaces ``path`` by ``text`` (UTF-8): written aside, flushed to disk, renamed."""
@@ -55,6 +57,25 @@ def directory_written_aside(target: Path) -> Iterator[Path]:
         _exchange(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_replaceable(folder: Path, *, mark: str, key: str) -> None:
+    """Refuses to replace a folder that holds anything else than what the command writes.
+
+    Args:
+        folder: What is about to be replaced.
+        mark: A file that only the command itself writes.
+        key: The setting that names the folder.
+
+    Raises:
+        ConfigError: The folder holds something else.
+    """
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / mark).is_file():
+        raise ConfigError(
+            f"{key} is {folder}, which holds something else (no {mark}) and would be replaced;"
+            " choose a new or empty folder"
+        )
 
 
 def _exchange(aside: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ spells ``<|endoftext|>`` stays text), and the exact bytes of every token, which 
 cursor needs. Training a vocabulary is ``training.train_tokenizer``'s work.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -50,6 +51,11 @@ class CodeTokenizer:
     def vocab_size(self) -> int:
         """Number of ids, special tokens included."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def sha256(self) -> str:
+        """A hash over vocabulary, merges and pipeline, whatever wrote the file."""
+        return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()
 
     @cached_property
     def end_of_text_id(self) -> int:

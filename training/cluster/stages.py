@@ -22,6 +22,7 @@ from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 
 from training.artifact.errors import CorpusError
+from training.artifact.folder_lock import folder_lock
 from training.artifact.schema import to_mapping
 from training.cluster.config import ClusterConfig
 from training.cluster.steps import Finish, ReadParts, ReadSources, WordSignature
@@ -88,8 +89,16 @@ def run(config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[Source]) 
 
     Raises:
         CorpusError: Some tasks of a stage failed.
+        FolderInUseError: The same command is running already.
     """
-    logs = run_folder(config, corpus)[0] / "logs"
+    folder = run_folder(config, corpus)[0]
+    with folder_lock(folder):
+        return _run(config, corpus, sources, logs=folder / "logs")
+
+
+def _run(
+    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[Source], *, logs: Path
+) -> bool:
     before = None
     for stage in stages(config, corpus, sources):
         executor = executor_of(stage, config, logs=logs / stage.name, depends=before)
@@ -101,8 +110,8 @@ def run(config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[Source]) 
         if failed:
             raise CorpusError(
                 f"{len(failed)} of {stage.tasks} tasks of the stage {stage.name} failed, task"
-                f" {failed[0]} the first; read {logs / stage.name}, then run the same command"
-                " again to go on"
+                f" {failed[0]} first; read the logs in {logs / stage.name}, then run the same"
+                " command again to resume"
             )
     return config.executor != "slurm"
 

@@ -23,7 +23,8 @@ from datatrove.pipeline.dedup.minhash import MinhashConfig
 from datatrove.utils.word_tokenizers import WhitespaceTokenizer
 
 from training.artifact.errors import CorpusError
-from training.corpus.build import check_heldout, write_result
+from training.artifact.folder_lock import folder_lock
+from training.corpus.build import check_heldout, warn_of_missing, write_result
 from training.corpus.config import CorpusConfig
 from training.corpus.near_duplicates import MIN_WORDS, WORD, word_hashes
 from training.corpus.parts import Part
@@ -118,16 +119,23 @@ class Finish(PipelineStep):
             missing = [s.name for s, r in zip(self._sources, reports, strict=True) if r is None]
             if missing:
                 raise CorpusError(
-                    f"{len(missing)} sources were not read, {missing[0]} the first of them; look"
-                    " into the logs of the read stage and run the same command again"
+                    f"{len(missing)} sources were not read, {missing[0]} first; check the logs of"
+                    " the read stage and run the same command again"
                 )
             whole = [report for report in reports if report is not None]
             check_heldout(self._config, self._sources, whole)
             near = read_clusters(self._clusters, self._parts, self._tasks)
             selection = select(self._parts, self._config, near)
-            write_result(
-                self._config, self._parts, whole, selection, inputs=self._inputs, started=started
-            )
+            warn_of_missing(selection)
+            with folder_lock(self._config.out, beside=True):
+                write_result(
+                    self._config,
+                    self._parts,
+                    whole,
+                    selection,
+                    inputs=self._inputs,
+                    started=started,
+                )
         yield from data or ()
 
 

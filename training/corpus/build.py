@@ -13,14 +13,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
-from training.artifact.errors import ConfigError, CorpusError
+from training.artifact.errors import CorpusError
 from training.artifact.files import (
+    check_replaceable,
     directory_written_aside,
     write_json_atomically,
     write_text_atomically,
@@ -59,7 +59,7 @@ def build(config: CorpusConfig) -> dict[str, Any]:
         CorpusError: A source cannot be read, or no document is left.
     """
     started = time.monotonic()
-    check_replaceable(config.out)
+    check_replaceable(config.out, mark=REPORT_FILE, key="out")
     inputs = inputs_sha256(config)
     work = work_folder(config.out, inputs)
     sources = list_sources(config)
@@ -210,15 +210,6 @@ def warn_of_missing(selection: Selection) -> None:
             " out instead (heldout_share)"
         )
         _warn([sentence])
-
-
-def check_replaceable(out: Path) -> None:
-    """Refuses to put a corpus in the place of a folder that holds anything else."""
-    is_corpus = (out / REPORT_FILE).is_file()
-    if out.exists() and not is_corpus and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(
-            f"out is {out}, which exists and is not a corpus; choose a new or empty folder"
-        )
 
 
 def _warn(sentences: Iterator[str] | Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""``python -m training.publish``: what is on this disk, to the Hugging Face Hub.
+"""``python -m training.publish``: uploads models and corpora to the Hugging Face Hub.
 
-Everything is private unless ``--public`` says otherwise. A command that was stopped, or that the
-network has stopped, goes on when it is run again: what is there already is not sent twice.
+Everything is private unless ``--public`` says otherwise. A command that was interrupted resumes
+when it is run again: what the Hub has already is not sent twice.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from training.artifact.directory import (
     load_artifact,
 )
 from training.artifact.errors import ConfigError, PrerequisiteError, run_main
+from training.command_line import command_parser
 from training.config import check_repo_name
 from training.publish.corpora import publish_split, splits
 from training.publish.files import artifact_files, link_artifact
@@ -70,14 +71,12 @@ def publish_run(run: Path) -> None:
     if target is None:
         raise PrerequisiteError(
             f"{run} has no outbox: it was trained without publish.repo; publish its model with:"
-            f" python -m training.publish model {run} --repo OWNER/NAME"
+            f" parrotlet publish model {run} --repo OWNER/NAME"
         )
-    with outbox.sending() as is_sender:
-        if not is_sender:
-            raise PrerequisiteError(f"{run} is being sent by another process; let it go on")
+    with outbox.sending():
         hub = Hub(target.repo, shows_progress=True)
         send_all(outbox, hub, target, sent=lambda entry: _tell(entry.title))
-    _tell(f"nothing waits any more for {target.repo}, branch {target.branch}")
+    _tell(f"everything queued was sent to {target.repo}, branch {target.branch}")
 
 
 def publish_corpus(corpus: Path, repo: str, *, private: bool) -> None:
@@ -93,17 +92,29 @@ def _tell(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training.publish", description=__doc__)
+    parser = command_parser(
+        "training.publish",
+        "Upload to the Hugging Face Hub: a model, a corpus, or what a run has queued."
+        " Repositories are private unless you say --public. Log in first: hf auth login, or set"
+        " HF_TOKEN.",
+        example="{prog} model runs/default/run --repo me/parrotlet\n"
+        "{prog} corpus runs/corpus/default --repo me/corpus --public\n"
+        "{prog} run runs/default/run",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    model = commands.add_parser("model", help="an artifact, or a run's finished model")
-    model.add_argument("artifact", type=Path, metavar="ARTIFACT")
-    run = commands.add_parser("run", help="what waits in a run's outbox")
-    run.add_argument("run", type=Path, metavar="RUN")
-    corpus = commands.add_parser("corpus", help="a corpus as OWNER/NAME-train and OWNER/NAME-valid")
-    corpus.add_argument("corpus", type=Path, metavar="CORPUS")
+    model = commands.add_parser("model", help="upload a model folder, or a run's finished model")
+    model.add_argument("artifact", type=Path, metavar="MODEL", help="a model folder, or a run")
+    run = commands.add_parser("run", help="send what is queued in a run's outbox")
+    run.add_argument("run", type=Path, metavar="RUN", help="the folder of a run (paths.run)")
+    corpus = commands.add_parser(
+        "corpus", help="upload a corpus as OWNER/NAME-train and OWNER/NAME-valid"
+    )
+    corpus.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus folder")
     for command in (model, corpus):
-        command.add_argument("--repo", required=True, metavar="OWNER/NAME")
-        command.add_argument("--public", action="store_true", help="let everybody read it")
+        command.add_argument(
+            "--repo", required=True, metavar="OWNER/NAME", help="the repository on the Hub"
+        )
+        command.add_argument("--public", action="store_true", help="make the repository public")
     return parser
 
 

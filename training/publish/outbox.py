@@ -7,7 +7,6 @@ whoever holds :meth:`Outbox.sending` removes. ``target.json`` says where they go
 which step was added last.
 """
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,10 +17,11 @@ from typing import Literal, get_args
 
 from training.artifact.errors import ConfigError, PrerequisiteError
 from training.artifact.files import directory_written_aside, write_json_atomically
+from training.artifact.folder_lock import folder_lock
 from training.artifact.schema import from_mapping, to_mapping
 
 Kind = Literal["tokenizer", "checkpoint", "model"]
-_TARGET_FILE, _QUEUED_FILE, _LOCK_FILE = "target.json", "queued.json", ".lock"
+_TARGET_FILE, _QUEUED_FILE = "target.json", "queued.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,16 +133,14 @@ class Outbox:
                 shutil.rmtree(path)
 
     @contextmanager
-    def sending(self) -> Iterator[bool]:
-        """Says whether this process is the one that sends now; it is until the block ends."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / _LOCK_FILE).open("a", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+    def sending(self) -> Iterator[None]:
+        """Keeps the queue for this process, which alone sends and removes until the block ends.
+
+        Raises:
+            FolderInUseError: Another process is sending.
+        """
+        with folder_lock(self.path):
+            yield
 
 
 def _entry(path: Path) -> Entry | None:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from training.artifact.directory import save_tokenizer
 from training.artifact.errors import HubError, HubUnavailableError
+from training.artifact.folder_lock import FolderInUseError
 from training.artifact.shape import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig
@@ -107,8 +108,8 @@ class Publisher:
         if dropped and not self._has_dropped:
             self._has_dropped = True
             _say(
-                f"{dropped[0].title} and perhaps later ones are left out, for more than"
-                f" {self._settings.max_waiting} checkpoints wait (publish.max_waiting)"
+                f"{dropped[0].title} and perhaps later checkpoints are skipped: more than"
+                f" {self._settings.max_waiting} are queued (publish.max_waiting)"
             )
         self._wake()
 
@@ -118,7 +119,7 @@ class Publisher:
         self._outbox.add("model", step, lambda folder: link_artifact(path, folder))
         self._wake()
         if self._is_sending:
-            _say(f"sending the rest, for {self._settings.wait_s:.0f} s at most")
+            _say(f"sending what is queued, for up to {self._settings.wait_s:.0f} s")
         with self._change:
             self._change.wait_for(
                 lambda: not self._is_sending or self._done == self._asked, self._settings.wait_s
@@ -133,8 +134,8 @@ class Publisher:
         n_waiting = len(self._outbox.entries())
         if n_waiting:
             _say(
-                f"{n_waiting} {'commit waits' if n_waiting == 1 else 'commits wait'} in"
-                f" {self._outbox.path}; send with: python -m training.publish run {self._run}"
+                f"{n_waiting} {'commit is' if n_waiting == 1 else 'commits are'} queued in"
+                f" {self._outbox.path}; send with: parrotlet publish run {self._run}"
             )
 
     def _add_checkpoint(self, path: Path, step: int) -> None:
@@ -159,21 +160,22 @@ class Publisher:
 
     def _send(self, target: Target) -> None:
         try:
-            with self._outbox.sending() as is_sender:
-                if is_sender:
-                    hub = Hub(target.repo, shows_progress=False)
-                    send_all(self._outbox, hub, target, pause=self._pause)
-                    self._is_away = False
+            with self._outbox.sending():
+                hub = Hub(target.repo, shows_progress=False)
+                send_all(self._outbox, hub, target, pause=self._pause)
+                self._is_away = False
+        except FolderInUseError:
+            return  # whoever sends now sends all that waits
         except HubUnavailableError as error:
             if not self._is_away:
                 self._is_away = True
-                _say(f"{error}; it is tried again at the next checkpoint")
+                _say(f"{error}; trying again at the next checkpoint")
         except HubError as error:
             self._is_sending = False
-            _say(f"{error}; training goes on, the rest waits")
+            _say(f"{error}; training continues, the rest stays queued")
         except Exception as error:  # noqa: BLE001 - a thread that dies would say so in ten lines
             self._is_sending = False
-            _say(f"{type(error).__name__}: {error}; training goes on, the rest waits")
+            _say(f"{type(error).__name__}: {error}; training continues, the rest stays queued")
 
 
 def branch_name(run: str) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from training.artifact.directory import load_artifact, save_artifact
+from training.artifact.bundled import resolve_artifact
+from training.artifact.directory import TOKENIZER_FILE, load_artifact, save_artifact
 from training.artifact.errors import ConfigError, PrerequisiteError
 from training.artifact.files import write_json_atomically
 from training.artifact.manifest import Manifest, TrainingRecord
@@ -49,13 +50,19 @@ class Reached:
 
 
 class RunFolder:
-    """Writes and finds again everything of one run but its metrics."""
+    """Writes and finds again everything of one run but its metrics.
+
+    Raises:
+        ConfigError: The shards were prepared with another tokenizer than that of the artifact which
+            the run starts from.
+    """
 
     def __init__(self, config: RunConfig, reader: BlockReader, tokenizer: CodeTokenizer) -> None:
         self.config = config
         self.path = config.paths.run
         self._reader = reader
         self._tokenizer = tokenizer
+        self._check_tokenizer()
 
     def tokens_seen(self, step: int) -> int:
         """Training tokens after ``step``, those of the artifact it started from included."""
@@ -76,7 +83,8 @@ class RunFolder:
         for key, wanted in self._identity().items():
             if state and key in state.record and state.record[key] not in {wanted, ""}:
                 raise ConfigError(
-                    f"{self.path} was trained with another {key}; choose another paths.run"
+                    f"{self.path} holds a run with another {key}; restore that setting, or choose"
+                    " another paths.run"
                 )
         return state
 
@@ -140,8 +148,8 @@ class RunFolder:
         except OSError as error:
             discard_unfinished(self._checkpoints)
             raise PrerequisiteError(
-                f"the checkpoint of step {step} cannot be written to {self.path} ({error});"
-                " those before it are whole: make room and run the same command again"
+                f"cannot write the checkpoint of step {step} to {self.path} ({error}); the earlier"
+                " ones are intact: free some disk space and run the same command again"
             ) from error
 
     def _save_artifact(self, path: Path, weights: Mapping[str, Tensor], at: Reached) -> None:
@@ -195,6 +203,18 @@ class RunFolder:
         if start is None:
             return Manifest(context_tokens=self._reader.block_tokens)
         return load_artifact(start).manifest
+
+    def _check_tokenizer(self) -> None:
+        start = self.config.pretrain.start_from
+        if start is None:
+            return
+        wanted = CodeTokenizer.load(resolve_artifact(start) / TOKENIZER_FILE)
+        if wanted.sha256 != self._tokenizer.sha256:
+            raise ConfigError(
+                f"{self.config.paths.shards} was prepared with another tokenizer than {start} has,"
+                " and a model knows only its own; prepare the shards again with:"
+                f" parrotlet prepare CONFIG pretrain.start_from={start}"
+            )
 
     @functools.cached_property
     def _notice(self) -> str:

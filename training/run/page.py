@@ -1,7 +1,6 @@
-"""A run as a page to look at: ``python -m training.run.page RUN`` writes ``RUN/report.html``.
+"""A run's report: ``python -m training.run.page RUN`` writes ``RUN/report.html``.
 
-Drawn from ``metrics.jsonl`` alone, whether the run is finished or not; pretraining writes it at its
-end.
+Drawn from ``metrics.jsonl`` alone, at any time; pretraining writes it at its end.
 """
 
 import json
@@ -15,20 +14,21 @@ from training.artifact.extras import require_extra
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
-from training.artifact.errors import ConfigError, CorpusError, run_main
+from training.artifact.errors import CorpusError, run_main
 from training.artifact.files import write_text_atomically
 from training.charts import folded, lines, page, table
+from training.command_line import command_parser
 
 METRICS_FILE = "metrics.jsonl"
 MOST_POINTS = 400  # of a line; more are averaged
 CHARTS = {  # heading: (event, its figures)
-    "Training loss, nats a token": ("step", ("loss", "loss_left_to_right", "loss_fim")),
-    "Validation loss, nats a token": ("validation", ("validation_loss",)),
-    "Validation, bits a byte": ("validation", ("validation_bits_per_byte",)),
-    "Learning rate, share of its peak": ("step", ("rate_factor",)),
+    "Training loss, nats per token": ("step", ("loss", "loss_left_to_right", "loss_fim")),
+    "Validation loss, nats per token": ("validation", ("validation_loss",)),
+    "Validation, bits per byte": ("validation", ("validation_bits_per_byte",)),
+    "Learning rate, relative to its peak": ("step", ("rate_factor",)),
     "Gradient norm": ("step", ("gradient_norm",)),
-    "Tokens a second": ("step", ("tokens_per_s",)),
-    "Share of the machine's matrix products (MFU)": ("step", ("mfu",)),
+    "Tokens per second": ("step", ("tokens_per_s",)),
+    "Model FLOPs utilisation (MFU)": ("step", ("mfu",)),
 }
 Event = dict[str, Any]
 
@@ -60,7 +60,7 @@ def write_run_page(run: Path) -> Path:
     text = page(
         f"Training run {run.name}",
         f"{last} steps, {len(validations)} validations.",
-        footnote=f"Drawn from {METRICS_FILE}; steps that were run twice count as run last.",
+        footnote=f"Drawn from {METRICS_FILE}. Of steps that were run twice, the last one counts.",
         sections=sections,
     )
     path = run / "report.html"
@@ -79,7 +79,9 @@ def read_metrics(path: Path) -> list[Event]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise CorpusError(f"{path} cannot be read ({error}); give the folder of a run") from error
+        raise CorpusError(
+            f"cannot read {path} ({error.strerror}); name the folder of a run (paths.run)"
+        ) from error
     found: dict[tuple[str, int], Event] = {}
     for line in text.splitlines():
         try:
@@ -100,9 +102,14 @@ def _points(events: Sequence[Event], kind: str, name: str) -> list[tuple[float, 
 
 def main(argv: Sequence[str]) -> int:
     """Writes the page of the run that is named."""
-    if len(argv) != 1:
-        raise ConfigError("usage: python -m training.run.page RUN")
-    sys.stdout.write(f"{write_run_page(Path(argv[0]))}\n")
+    parser = command_parser(
+        "training.run.page",
+        "Draw a run's report from its metrics, also while it is training: loss curves,\n"
+        "validations, and samples of what the model writes.",
+        example="{prog} runs/default/run",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run (paths.run)")
+    sys.stdout.write(f"{write_run_page(parser.parse_args(argv).run)}\n")
     return 0
 
 

@@ -217,7 +217,7 @@ def read_meta(folder: Path) -> Mapping[str, Any]:
     except FileNotFoundError as error:
         raise CorpusError(
             f"{folder} holds no finished shards ({META_FILE} is missing);"
-            " make them with: python -m training.prepare CONFIG.toml"
+            " prepare them with: parrotlet prepare CONFIG.toml"
         ) from error
     except (OSError, ValueError) as error:
         raise CorpusError(f"{folder / META_FILE} is damaged; prepare the shards again") from error
@@ -239,12 +239,12 @@ def _map_split(folder: Path, split: str, meta: Mapping[str, Any]) -> SplitFiles:
             ) from error
         if mapped.shape != (n_blocks, meta["block_tokens"]) or records.dtype != PIECE_DTYPE:
             raise CorpusError(
-                f"{path} or its pieces do not fit {META_FILE}; prepare the shards again"
+                f"{path} or its pieces do not match {META_FILE}; prepare the shards again"
             )
         tokens.append(mapped)
         pieces.append(records)
     if not tokens:
-        raise CorpusError(f"{folder} has no {split} blocks; prepare from a larger corpus")
+        raise CorpusError(f"{folder} has no {split} blocks; prepare it from a larger corpus")
     return SplitFiles(tokens, pieces)
 
 

@@ -29,12 +29,18 @@ def build_network(shape: GPT2Config, settings: PretrainConfig, device: torch.dev
         )  # the two forms of GELU differ less than bfloat16 rounds
         if start != shape:
             raise ConfigError(
-                f"{settings.start_from} is {artifact.config}, the config says {shape};"
-                " make them agree"
+                f"{settings.start_from} and the config differ in"
+                f" {_differences(artifact.config, shape)}; set the config's values to the model's"
             )
         model.load_state_dict(dict(artifact.weights))
     model.transformer.gradient_checkpointing = settings.gradient_checkpointing
     return model.to(device, training_dtype(settings.dtype, device))
+
+
+def _differences(found: GPT2Config, wanted: GPT2Config) -> str:
+    names = [field.name for field in dataclasses.fields(found)]
+    pairs = [(name, getattr(found, name), getattr(wanted, name)) for name in names]
+    return ", ".join(f"{name} ({ours}, {theirs})" for name, ours, theirs in pairs if ours != theirs)
 
 
 def training_dtype(

@@ -1,8 +1,7 @@
 """``python -m training.corpus.bigquery``: Python files of GitHub's public dataset, into a bucket.
 
 Asks BigQuery first how much the query would scan, and refuses to run it over the cap. The jobs'
-names follow from what is asked, so the same command goes on with what is there. It guesses no
-price.
+names follow from the parameters, so the same command resumes an earlier one. It estimates no price.
 """
 
 import argparse
@@ -19,6 +18,7 @@ if __name__ == "__main__":
     require_extra("bigquery")  # before the imports that need it
 
 from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
+from training.command_line import command_parser
 from training.corpus.bigquery import query
 from training.corpus.bigquery.query import Extraction
 
@@ -50,12 +50,14 @@ def connect(project: str) -> Service:
         from google.cloud import bigquery  # noqa: PLC0415
     except ImportError as error:
         raise PrerequisiteError(
-            'BigQuery needs google-cloud-bigquery; install it with: pip install ".[bigquery]"'
+            'google-cloud-bigquery is not installed; install it with: pip install ".[bigquery]"'
         ) from error
     try:
         client = bigquery.Client(project=project)
     except GoogleAuthError as error:
-        raise PrerequisiteError(f"BigQuery has no credentials to use: {error}") from error
+        raise PrerequisiteError(
+            f"no credentials for BigQuery ({error}); run: gcloud auth application-default login"
+        ) from error
     return Service(
         client=client,
         dataset=bigquery.Dataset.from_api_repr,
@@ -79,7 +81,9 @@ def main(argv: Sequence[str], connect: Callable[[str], Service] = connect) -> in
             _extract(service, extraction, uri, arguments)
     except service.failures as error:
         message = " ".join(str(error).split())
-        raise CorpusError(f"BigQuery did not do it: {message}; run it again to go on") from error
+        raise CorpusError(
+            f"BigQuery failed: {message}; run the same command again to resume"
+        ) from error
     return 0
 
 
@@ -87,11 +91,11 @@ def _refuse_over_cap(service: Service, extraction: Extraction, max_billed_bytes:
     config = service.query_config(query.dry_run_configuration(extraction))
     job = service.client.query(query.sql(), job_config=config, location=query.LOCATION)
     scanned = int(job.total_bytes_processed)
-    sys.stdout.write(f"the query would scan {scanned} bytes\n")
+    sys.stdout.write(f"the query would scan {scanned:,} bytes\n")
     if scanned > max_billed_bytes:
         raise ConfigError(
-            f"the query would scan {scanned} bytes, over the cap of {max_billed_bytes}; raise"
-            " --max-billed-bytes if you want to pay for it"
+            f"the query would scan {scanned:,} bytes, over the cap of {max_billed_bytes:,}; raise"
+            " --max-billed-bytes to pay for it"
         )
 
 
@@ -146,7 +150,7 @@ def _finish(service: Service, submit: Submit, name: str, *, is_usable: Callable[
             job = service.client.get_job(job_id, location=query.LOCATION)
             if job.state == "DONE" and (job.error_result or not is_usable()):
                 continue
-            sys.stdout.write(f"job {job_id} is there already, going on with it\n")
+            sys.stdout.write(f"job {job_id} exists already, waiting for it\n")
         job.result()
         return
 
@@ -184,15 +188,44 @@ def _let_expire(service: Service, table_id: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     defaults = Extraction()
-    parser = argparse.ArgumentParser(prog="python -m training.corpus.bigquery", description=__doc__)
-    parser.add_argument("--project", required=True, help="the Google Cloud project that pays")
-    parser.add_argument("--bucket", required=True, metavar="gs://BUCKET/PREFIX")
-    parser.add_argument("--max-billed-bytes", required=True, type=int, metavar="N")
-    parser.add_argument("--dry-run", action="store_true", help="only say how much it would scan")
-    parser.add_argument(
-        "--share", type=float, default=defaults.share, help="of the contents; scans no less"
+    parser = command_parser(
+        "training.corpus.bigquery",
+        "Extract the Python files of GitHub's public dataset with BigQuery, and export them as\n"
+        "gzipped JSON lines to a bucket. Prints first how much the query would scan, and stops at\n"
+        "the cap. Run it again to resume.",
+        example="{prog} --project my-project --bucket gs://my-bucket/python"
+        " --max-billed-bytes 3000000000000 --dry-run",
     )
-    parser.add_argument("--licences", nargs="+", default=defaults.licences, metavar="KEY")
+    parser.add_argument(
+        "--project", required=True, metavar="NAME", help="the Google Cloud project that pays"
+    )
+    parser.add_argument(
+        "--bucket", required=True, metavar="gs://BUCKET/PREFIX", help="where the files are written"
+    )
+    parser.add_argument(
+        "--max-billed-bytes",
+        required=True,
+        type=int,
+        metavar="N",
+        help="refuse to scan more than N bytes",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only print how much the query would scan"
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=defaults.share,
+        metavar="SHARE",
+        help="take this share of the files, 0 to 1; scans as much as all of them",
+    )
+    parser.add_argument(
+        "--licences",
+        nargs="+",
+        default=defaults.licences,
+        metavar="KEY",
+        help=f"licences as GitHub names them (default: {' '.join(defaults.licences)})",
+    )
     return parser
 
 
