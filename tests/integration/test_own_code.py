@@ -39,7 +39,7 @@ def write_configs(folder, tiny_config, parts):
 
 @pytest.mark.parametrize(
     ("parts", "by"),
-    [(["json"], "document"), (["json", "concurrent", "asyncio"], "document")],
+    [(["json"], "document"), (["json", "concurrent", "asyncio"], "package")],
     ids=["one package", "three packages"],
 )
 def test_a_corpus_that_names_nothing_goes_all_the_way(tmp_path, tiny_config, parts, by, capsys):

@@ -322,7 +322,7 @@ def test_a_job_that_failed_is_not_waited_for_again():
     """If it fails, one refused permission spoils the command for ever."""
     cloud = Cloud()
     cloud.refusals = ["no access\nto the bucket", None]
-    with pytest.raises(CorpusError, match="no access to the bucket; run it again"):
+    with pytest.raises(CorpusError, match="no access to the bucket; run the same command again"):
         cloud.run()
     assert cloud.run() == 0
     assert len(cloud.queries) == 1

@@ -45,7 +45,7 @@ def _harmless(
         try:
             method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a night's training is worth more
-            _say(f"{error}; training goes on")
+            _say(f"{error}; training continues")
 
     return guarded
 
