@@ -99,7 +99,8 @@ class Server(LanguageServer):
         """Takes what the client says first; a mistake is told once and the defaults hold."""
         found = self.configuration.initialize(params.initialization_options)
         if found is not None:
-            self._complaint = f"Parrotlet is using its default settings. {found}"
+            stop = "" if found.endswith((".", "?")) else "."
+            self._complaint = f"{found}{stop} Parrotlet is using its default settings."
         uris = [folder.uri for folder in params.workspace_folders or ()]
         if not uris and params.root_uri:
             uris = [params.root_uri]

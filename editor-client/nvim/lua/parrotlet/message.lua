@@ -165,11 +165,11 @@ function M.complain_once(sentence)
   end
 end
 
---- Says what the server has to say.
+--- Says what the server has to say, in the plugin's words for where the settings are.
 ---@param sentence string
 ---@param level integer
 function M.pass_on(sentence, level)
-  say((sentence:gsub('^' .. PREFIX, '')), level)
+  say((sentence:gsub('^' .. PREFIX, ''):gsub('^initializationOptions: ', 'settings: ')), level)
 end
 
 --- Shows how something goes, in the message line only; not while a command is being typed.
