@@ -149,7 +149,7 @@ def test_cancelling_stops_the_model(client, log, known_module):
     assert reply["error"]["code"] == -32800 or "result" in reply  # the model may have been faster
     assert client.items(SNAIL, 0, 0) == []
     client.leave()
-    if "error" in reply:
+    if "error" in reply and log.exists():  # not if it was cancelled before it was begun
         last = events(log)[-1]
         assert last["stage"] == "cancelled"
 
