@@ -24,6 +24,7 @@ Kind = Literal["mid", "start", "block", "span"]
 MIN_LINE_CHARS = 6  # shorter lines (a bracket, "pass") tell nothing
 MAX_BLOCK_LINES = 12
 MAX_SPAN_CHARS = 200
+_SPLITS = {"train": "training", "heldout": "held-out"}  # as people call them
 _FIELDS = ("id", "kind", "prefix", "suffix", "target")
 
 
@@ -109,8 +110,8 @@ def documents_of(
     files = sorted((corpus / split).glob("*.parquet"))
     if not files:
         raise PrerequisiteError(
-            f"{corpus} contains no {split} documents; build a corpus with parrotlet corpus, or"
-            " correct --corpus"
+            f"{corpus} contains no {_SPLITS[split]} documents; build a corpus with parrotlet corpus,"
+            " or correct --corpus"
         )
     for file in files:
         for row in pq.read_table(file, columns=["package", "path", "text"]).to_pylist():

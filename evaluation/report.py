@@ -20,7 +20,7 @@ from evaluation.summary import SUMMARY_FILE, counts_of
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_text_atomically
 from training.artifact.folder_lock import folder_lock
-from training.charts import bars, cells, count_rows, folded, lines, page, table
+from training.charts import Row, bars, cells, count_rows, folded, lines, page, table
 
 REPORT_FILE = "report.html"
 _PURPOSE = "Draw the report page of a finished pass@k run again, as RUN/report.html."
@@ -44,7 +44,7 @@ def write_report(out: Path, summary: Mapping[str, Any]) -> Path:
     sections = {
         "pass@k": _figures(summary),
         "pass@k by k": _curve(results),
-        "Outcomes": bars(count_rows(summary["outcomes"])),
+        "Outcomes": bars(_outcomes(summary)),
         "Problems": _heat_map(results),
         "CPU time per problem": _times(results),
         "Samples that failed": _failures(out, results),
@@ -61,6 +61,11 @@ def write_report(out: Path, summary: Mapping[str, Any]) -> Path:
         ),
     )
     return path
+
+
+def _outcomes(summary: Mapping[str, Any]) -> list[Row]:
+    outcomes: Mapping[str, int] = summary["outcomes"]
+    return count_rows({name.replace("_", " "): n for name, n in outcomes.items()})
 
 
 def _lead(summary: Mapping[str, Any]) -> str:

@@ -73,8 +73,9 @@ def replay_page(summary: Mapping[str, Any], records: Sequence[Record]) -> str:
     if "curve" in summary:
         sections["Trade-off between eagerness settings"] = _trade_off(summary["curve"])
     sections["Watch a session"] = _player(records[0])
+    files = "1 file" if summary["files"] == 1 else f"{summary['files']} files"
     lead = (
-        f"{summary['files']} files, {summary['characters']} characters written with"
+        f"{files}, {summary['characters']} characters written with"
         f" {summary['keys']} keystrokes and {summary['accepted']} accepted suggestions."
     )
     footnote = (

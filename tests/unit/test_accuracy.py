@@ -103,7 +103,7 @@ def test_items_are_read_from_a_file_and_a_bad_line_is_named(tmp_path):
             read_items(path, KINDS)
     with pytest.raises(PrerequisiteError, match="correct --items"):
         read_items(tmp_path / "nowhere", KINDS)
-    with pytest.raises(PrerequisiteError, match="contains no heldout documents"):
+    with pytest.raises(PrerequisiteError, match="contains no held-out documents"):
         cut_items(tmp_path, KINDS, n=1, seed=0)
 
 

@@ -164,4 +164,5 @@ def _exception(described: Any) -> tuple[str, str]:
 
 
 def _detail(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:MAX_DETAIL_CHARS]
+    name, text = type(error).__name__, str(error)
+    return (f"{name}: {text}" if text else name)[:MAX_DETAIL_CHARS]
