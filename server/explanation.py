@@ -123,7 +123,7 @@ def summary(event: Mapping[str, Any]) -> str:
         case "cancelled":
             return _CANCELLED
         case "failed":
-            return f"Failed: {_closed(event['reason'])}"
+            return f"Failed: {closed(event['reason'])}"
         case "confidence":
             return _unsure(event)
     if event["reason"] == ATTRIBUTED and (source := attribution(event)):
@@ -160,5 +160,6 @@ def _unsure(event: Mapping[str, Any]) -> str:
     return f"Not confident enough: {sure} sure, {needed}."
 
 
-def _closed(sentence: str) -> str:
+def closed(sentence: str) -> str:
+    """Returns a sentence with its full stop."""
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."

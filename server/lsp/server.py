@@ -22,7 +22,7 @@ from pygls.lsp.server import LanguageServer
 from server import VERSION
 from server.acceptance import Statistics, default_folder
 from server.document import Document, Edit, Encoding
-from server.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
+from server.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE, closed
 from server.lsp.answer import Answer, Offered, Place
 from server.lsp.configuration import Configuration
 from server.lsp.loading import Loading
@@ -99,8 +99,7 @@ class Server(LanguageServer):
         """Takes what the client says first; a mistake is told once and the defaults hold."""
         found = self.configuration.initialize(params.initialization_options)
         if found is not None:
-            stop = "" if found.endswith((".", "?")) else "."
-            self._complaint = f"{found}{stop} Parrotlet is using its default settings."
+            self._complaint = f"{closed(found)} Parrotlet is using its default settings."
         uris = [folder.uri for folder in params.workspace_folders or ()]
         if not uris and params.root_uri:
             uris = [params.root_uri]
@@ -126,7 +125,8 @@ class Server(LanguageServer):
         """Takes the client's settings while running; with a mistake in them the old ones hold."""
         found = self.configuration.change(section)
         if found is not None:
-            self.show(types.MessageType.Warning, f"Parrotlet did not change its settings. {found}")
+            kept = "Parrotlet did not change its settings."
+            self.show(types.MessageType.Warning, f"{closed(found)} {kept}")
             return
         settings = self.configuration.settings
         if settings != self.settings:
