@@ -59,14 +59,33 @@ def _claimed_stdout() -> Iterator[BinaryIO]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="parrotlet-server",
-        description="Complete Python code in an editor, over the Language Server Protocol.",
+        prog=sys.argv[0] if sys.argv[0].startswith("parrotlet ") else "parrotlet-server",
+        description="Complete Python in an editor, over the Language Server Protocol (LSP)."
+        " Editors start this program themselves; it reads from stdin and writes to stdout.",
+        epilog="example: parrotlet-server --model runs/default/run/model",
     )
     parser.add_argument("--version", action="version", version=VERSION)
-    parser.add_argument("--stdio", action="store_true", help="talk on stdin and stdout (always so)")
-    parser.add_argument("--model", metavar="MODEL", help="a model directory, or a name on the Hub")
-    parser.add_argument("--event-log", metavar="FILE", help="append one JSON object per request")
-    parser.add_argument("--log-level", choices=_LEVELS, default="warning")
+    parser.add_argument(
+        "--stdio",
+        action="store_true",
+        help="use stdin and stdout (the default; accepted because some editors pass it)",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="folder of a model, or its name on the Hugging Face Hub (default: bundled)",
+    )
+    parser.add_argument(
+        "--event-log",
+        metavar="FILE",
+        help="append one JSON object per request to this file, without any of your code",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=_LEVELS,
+        default="warning",
+        help="least severe messages to log to stderr (default: %(default)s; debug logs your code)",
+    )
     return parser
 
 

@@ -29,7 +29,8 @@ def lines_of(rows: list[tuple[str, str]]) -> str:
 def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     is_remote = "url" in facts
     yield "Version", facts.get("version", "")
-    yield "State", _joined(": ", facts.get("state"), facts.get("reason"))
+    state = facts.get("state")
+    yield "State", _joined(": ", "ready" if state == "idle" else state, facts.get("reason"))
     yield "Model", facts.get("model", "")
     yield "Remote server", facts.get("url", "")
     yield "Infilling", _INFILLING.get(facts.get("infilling", ""), "")
