@@ -57,3 +57,17 @@ def test_it_stands_where_this_system_keeps_such_files(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "parrotlet"
+
+
+def test_a_user_without_a_home_has_no_statistics_and_no_error(monkeypatch):
+    """If it fails, a container with an arbitrary user id has no ghost text."""
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", no_home)
+    assert default_folder() is None
+    assert summary(default_folder())["shown"] == 0
+    Statistics(default_folder()).shown(n_chars=1, ms=1.0)
