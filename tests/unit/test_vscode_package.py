@@ -70,7 +70,7 @@ def texts_of(value):
 
 def literals(source):
     """The texts of a TypeScript file: what stands in quotes, without comments and patterns."""
-    code = re.sub(r"/\*.*?\*/|(?m:^\s*//.*$)|(?<=[;,{]) // .*", "", source, flags=re.DOTALL)
+    code = re.sub(r"(?s:/\*.*?\*/)|^\s*//.*|(?<=[;,{] )// .*", "", source, flags=re.MULTILINE)
     for found in re.finditer(r"'((?:[^'\\\n]|\\.)*)'|`((?:[^`\\]|\\.)*)`", code):
         text = found[1] if found[1] is not None else re.sub(r"\$\{[^}]*\}", "…", found[2])
         if " " in text and not text.startswith("import "):  # Python's, for Python
