@@ -3,7 +3,7 @@
 // "  Downloading torch-2.9.0-cp311-cp311-linux_x86_64.whl (190.1 MB)", and not its metadata.
 const FILE = String.raw`(?:\S*\/)?(\S+?)-\d\S*\.(?:whl|tar\.gz|zip)`;
 const DOWNLOADING = new RegExp(String.raw`^\s*Downloading ${FILE} \(([\d.]+) (\w+)\)`);
-const CACHED = new RegExp(String.raw`^\s*Using cached ${FILE} `);
+const HERE = new RegExp(String.raw`^\s*(?:Using cached|Processing) ${FILE}(?: |$)`);
 const COLLECTING = /^\s*Collecting ([\w.-]+)/;
 const BUILDING = /^\s*Building wheels? for (?:collected packages: )?([\w.-]+)/;
 const PREPARING = /^\s*(?:Processing |Installing build dep|Getting requirements|Preparing meta)/;
@@ -69,7 +69,7 @@ function phaseOf(line: string): string | undefined {
   if (packages !== undefined) {
     return `installing ${packages} ${packages === 1 ? 'package' : 'packages'}`;
   }
-  const found = CACHED.exec(line) ?? COLLECTING.exec(line);
+  const found = HERE.exec(line) ?? COLLECTING.exec(line);
   const built = BUILDING.exec(line)?.[1];
   return found ? `collecting ${(found[1] ?? '').replaceAll('_', '-')}`
     : built !== undefined ? `building ${built}`
