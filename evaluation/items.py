@@ -110,8 +110,8 @@ def documents_of(
     files = sorted((corpus / split).glob("*.parquet"))
     if not files:
         raise PrerequisiteError(
-            f"{corpus} contains no {_SPLITS[split]} documents; build a corpus with parrotlet corpus,"
-            " or correct --corpus"
+            f"{corpus} contains no {_SPLITS[split]} documents; build a corpus with parrotlet"
+            " corpus, or correct --corpus"
         )
     for file in files:
         for row in pq.read_table(file, columns=["package", "path", "text"]).to_pylist():
