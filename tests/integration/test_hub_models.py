@@ -41,7 +41,7 @@ def test_a_model_is_fetched_once_and_the_editor_sees_how_far(published, serve, k
         assert told[0]["kind"] == "begin"
         assert told[0]["title"] == "Parrotlet"
         assert told[-1]["kind"] == "end"
-        assert any("100 %" in value.get("message", "") for value in told) == is_first
+        assert any("100%" in value.get("message", "") for value in told) == is_first
         assert bool(published.requests) == is_first
     assert not any("setup.py" in request for request in published.requests)
 
@@ -50,10 +50,10 @@ def test_what_cannot_be_fetched_is_said_with_what_to_do(hub, serve):
     with serve("team/nowhere") as client:
         client.initialize()
         told = client.wait_for_state("error")
-        assert "team/nowhere could not be fetched: the Hub answered 404" in told["reason"]
-        assert "correct its name" in told["reason"]
+        assert "team/nowhere: the Hugging Face Hub answered with status 404" in told["reason"]
+        assert "check the name" in told["reason"]
     hub.close()
     with serve("team/parrot@v2") as client:
         client.initialize()
         told = client.wait_for_state("error")
-        assert "team/parrot could not be fetched: the Hub cannot be reached" in told["reason"]
+        assert "team/parrot: the Hugging Face Hub cannot be reached" in told["reason"]

@@ -163,7 +163,7 @@ def built(tmp_path_factory):
     record = {"content": code(701), "path": "../../evil.py", "repo_name": "../up", "license": "mit"}
     (folder / "records.jsonl").write_text(json.dumps(record) + "\n{ broken\n")
     (folder / "corpus.toml").write_text(
-        f"out = '{folder}/out'\nlicences = ['MIT']\n[sources]\n"
+        f"out = '{folder}/out'\nlicences = ['MIT']\nheldout_share = 0\n[sources]\n"
         f"folders = ['{folder}/team', '{folder}/odd']\nfolder_licence = 'MIT'\n"
         f"archives = {archives}\nrecords = ['{folder}/records.jsonl']\n"
     )
@@ -272,7 +272,7 @@ def test_the_same_sources_give_the_same_corpus(built, report, tmp_path):
 def test_the_report_is_true(built, tmp_path, capsys):
     """If it fails, a report that nobody could check is shown to those who ask."""
     assert verify([str(built / "out")]) == 0
-    assert "agrees with its report" in capsys.readouterr().out
+    assert "matches its report" in capsys.readouterr().out
     path = built / "out" / "report.json"
     true = path.read_text()
     report = json.loads(true)

@@ -147,17 +147,17 @@ def test_a_model_that_went_on_from_another_names_what_is_missing(
     for folder, steps in (("checkpoints/step-00000002", 2), ("model", STEPS)):
         out = tmp_path / "seen.jsonl"
         said = ask(capsys, went_on / folder, "--out", out)
-        assert f"it went on from {run / 'model'}: the documents of the {earlier} tokens" in said
+        assert f"it continued from {run / 'model'}: the documents of the {earlier} tokens" in said
         assert sum(d["tokens"] for d in read_lines(out)) == steps * BATCH * BLOCK
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("corpus_sha256", "0" * 64, "made with another corpus than"),
-        ("block_tokens", 32, "do not fit"),
-        ("sha256", {"train": "0" * 64}, "made with another content than"),
-        ("shards_config", {"seed": 9}, "made with another shards."),
+        ("corpus_sha256", "0" * 64, "has another corpus than"),
+        ("block_tokens", 32, "do not match"),
+        ("sha256", {"train": "0" * 64}, "has another content than"),
+        ("shards_config", {"seed": 9}, "has another shards."),
     ],
 )
 def test_other_shards_are_refused(copied, key, value, message):
@@ -174,25 +174,25 @@ def test_another_tokenizer_is_refused(copied, capsys):
     arguments = [str(copied / "model"), "--shards", str(copied / "shards")]
     assert run_main(main, arguments) == 2
     said = capsys.readouterr().err
-    assert "made with another tokenizer than" in said
+    assert "has another tokenizer than" in said
     assert "--shards" in said
     assert said.count("\n") == 1
 
 
 def test_damage_is_named(copied, run):
-    with pytest.raises(ArtifactError, match="is no checkpoint"):
+    with pytest.raises(ArtifactError, match="is not a checkpoint"):
         main([str(run)])
     manifest = copied / "model" / "parrotlet.json"
     whole = json.loads(manifest.read_text())
     for training, message in (
-        ({}, "does not say how it was trained"),
-        (whole["training"] | {"tokens_seen": 1}, "says 1 tokens seen"),
+        ({}, "does not record how it was trained"),
+        (whole["training"] | {"tokens_seen": 1}, "records 1 tokens seen"),
     ):
         manifest.write_text(json.dumps(whole | {"training": training}))
         with pytest.raises(ArtifactError, match=message):
             main([str(copied / "model")])
     manifest.write_text("[]")
-    with pytest.raises(ArtifactError, match="cannot be read"):
+    with pytest.raises(ArtifactError, match="cannot read"):
         main([str(copied / "model")])
     (copied / "shards" / "train.documents.parquet").write_bytes(b"")
     with pytest.raises(CorpusError, match="is damaged or missing"):

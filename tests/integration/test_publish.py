@@ -106,13 +106,15 @@ def test_a_hub_that_is_down_costs_nothing(hub, uninterrupted, config_file, tmp_p
     assert curve(run) == curve(uninterrupted)
     assert not hub.repositories
     assert [entry.title for entry in Outbox(run).entries()] == ["Tokenizer", *TITLES]
-    assert f"python -m training.publish run {run}" in err
+    assert f"parrotlet publish run {run}" in err
     shutil.rmtree(run / "checkpoints")
     assert publish("run", run).splitlines()[:-1] == ["Tokenizer", *TITLES]
     assert hub.model(REPO).titles("first")[1:] == ["Tokenizer", *TITLES]
     assert hub.model(REPO).find("main").tree.keys() == ARTIFACT_FILES
     assert not Outbox(run).entries()
-    assert publish("run", run).startswith("nothing waits")
+    assert publish("run", run).splitlines() == [
+        f"everything queued was sent to {REPO}, branch first"
+    ]  # and nothing was sent again
 
 
 def test_every_commit_arrives_once_though_every_other_request_fails(hub, config_file, tmp_path):
@@ -173,7 +175,7 @@ def test_a_wrong_token_is_said_once_and_training_goes_on(
     assert curve(run) == curve(uninterrupted)
     assert err.count("hf auth login") == 1
     assert "Traceback" not in err
-    assert "6 commits wait" in err
+    assert "6 commits are queued" in err
     assert "hf auth login" in publish("run", run, code=3)
 
 
