@@ -19,7 +19,21 @@ READMES = (
     "editor-client/nvim/README.md",
 )
 # The first line of a block that is not run, and why.
-NOT_RUN: dict[str, str] = {}
+NOT_RUN = {
+    "parrotlet corpus training/configs/corpus.toml": "a day of training",
+    "parrotlet corpus training/configs/corpus-own.toml"
+    " sources.folders='[\"/path/to/your/code\"]'": "ten minutes of training; test_own_code.py",
+    "pip install -c constraints.txt -e '.[bigquery]'": "needs an account of Google Cloud",
+    "accelerate launch --multi_gpu --num_processes 2 -m evaluation.passk --model server/model"
+    " --problems humaneval --n 5": "generates for minutes; test_passk_sources.py has two processes",
+    "python -m evaluation.passk --model bigcode/tiny_starcoder_py --problems humaneval --n 5"
+    " --out runs/starcoder": "needs the Hub",
+    "parrotlet overlap runs/corpus/default human-eval --out runs/overlap.json": "needs the default"
+    " corpus, which is downloaded",
+    "python -m evaluation.lines --corpus runs/corpus/default": "needs the default corpus",
+    "python -m evaluation.lines --model runs/default/run/model --out runs/lines-default": "needs a"
+    " trained default model",
+}
 # A word in a block, what it needs, and whether that is here.
 NEEDS = {
     "code --install-extension": ("VS Code (code-server in .tools)", CODE_SERVER.exists()),
