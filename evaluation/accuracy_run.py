@@ -15,6 +15,7 @@ from evaluation.estimate import CONFIDENCE, percent, percent_with_interval
 from evaluation.items import Item, Kind, cut_items, items_hash, read_items
 from evaluation.journal import Journal, read_journal
 from server.completer import Completer
+from server.explanation import reason_sentence
 from server.models import BUNDLED_MODEL
 from training.artifact.directory import WEIGHTS_FILE
 from training.artifact.errors import ArtifactError, ConfigError
@@ -215,7 +216,7 @@ def _page(title: str, summary: dict[str, Any], answers: Sequence[Answer]) -> str
                 "in the file:",
                 *a.item.target.split("\n"),
                 "suggested:",
-                *(a.text or f"nothing ({a.reason})").split("\n"),
+                *(a.text or f"nothing. {reason_sentence(a.reason)}").split("\n"),
             ],
         )
         for a in wrong

@@ -35,6 +35,7 @@ FORBIDDEN_IMPORTS = [
         {
             "server.completer",
             "server.confidence",
+            "server.explanation",
             "server.models",
             "server.request",
             "server.settings",
