@@ -30,6 +30,7 @@ def test_every_setting_is_listed_with_its_default_and_its_text():
     assert from_mapping(Settings, nested(entries), where="the list") == Settings()
     for entry in entries:
         assert entry.text.endswith("."), entry.name
+        assert entry.text.startswith("Controls whether ") or entry.type != "boolean", entry.name
         kinds = {"boolean": bool, "integer": int, "number": float, "string": str, "array": list}
         assert type(entry.default) is kinds[entry.type], entry.name
         assert entry.choices is None or entry.default in entry.choices
