@@ -6,6 +6,7 @@ They run in the order of the documents: the first one installs what the others u
 import shutil
 
 import pytest
+from machine import lacking
 from stranger import CODE_SERVER, ROOT, shell_blocks
 
 pytestmark = [pytest.mark.first_hour, pytest.mark.timeout(1200)]
@@ -37,7 +38,6 @@ NOT_RUN = {
 # A word in a block, what it needs, and whether that is here.
 NEEDS = {
     "code --install-extension": ("VS Code (code-server in .tools)", CODE_SERVER.exists()),
-    "nvim ": ("Neovim", shutil.which("nvim") is not None),
     "npm ": ("npm", shutil.which("npm") is not None),
 }
 
@@ -57,7 +57,7 @@ def test_a_block_does_what_it_says(stranger, readme, block):
         pytest.skip(NOT_RUN[first])
     for word, (tool, is_here) in NEEDS.items():
         if word in block and not is_here:
-            pytest.skip(f"needs {tool}")
+            lacking(f"needs {tool}")
     stranger.run(block)
 
 
