@@ -3,12 +3,11 @@
 import * as vscode from 'vscode';
 import { chooseEagerness, chooseExtent } from './choosing';
 import { currentEditor, focusEditor } from './editors';
-import { explain } from './explain';
 import { installServer } from './installing';
 import type { Log } from './log';
 import { showMenu } from './menu';
 import { chooseModel } from './models';
-import { hint, type Parts } from './parts';
+import { explainNow, hint, type Parts } from './parts';
 import { setServerPath } from './serverPath';
 import { SECTION } from './settings';
 import { showStatistics } from './statistics';
@@ -110,11 +109,6 @@ function explained(parts: Parts, action: Action): Action {
     await action();
     await explainNow(parts, false);
   };
-}
-
-async function explainNow(parts: Parts, isNew: boolean): Promise<void> {
-  const { pages, power, status, lifecycle: { running, found, missing } } = parts;
-  await explain(pages, { power, status, client: running, found, missing }, isNew);
 }
 
 async function newFile(): Promise<void> {

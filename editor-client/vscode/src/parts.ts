@@ -2,7 +2,7 @@
 
 import * as vscode from 'vscode';
 import { currentEditor, followEditors } from './editors';
-import { summaryOf, type Explanation } from './explain';
+import { explain, summaryOf, type Explanation } from './explain';
 import { readInstallation, type Installation } from './installation';
 import { Lifecycle } from './lifecycle';
 import { Log } from './log';
@@ -46,10 +46,24 @@ export async function makeParts(context: vscode.ExtensionContext): Promise<Parts
       const version = lifecycle.running?.version;
       status.details = version && `Version ${version}, model: ${modelNow()}`;
       status.report(now);
+      if (now.state === 'ready' || now.state === 'error') {
+        void explainNow(parts, false);
+      }
     },
   }, installation);
   context.subscriptions.push(log, power, status, pages, suggestions);
-  return { log, installation, power, status, pages, suggestions, lifecycle };
+  const parts: Parts = { log, installation, power, status, pages, suggestions, lifecycle };
+  return parts;
+}
+
+/**
+ * Shows the page that explains.
+ *
+ * @param isNew whether to open it; if not, it is only drawn again where it is open
+ */
+export async function explainNow(parts: Parts, isNew: boolean): Promise<void> {
+  const { pages, power, status, lifecycle: { running, found, missing } } = parts;
+  await explain(pages, { power, status, client: running, found, missing }, isNew);
 }
 
 /** Says why the last request, which the user made, gave nothing. */

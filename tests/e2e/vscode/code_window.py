@@ -198,6 +198,7 @@ class Window:
     def sees(self, ghost):
         """Waits for ghost text."""
         until(lambda: self.ghost == ghost, lambda: f"{ghost!r} as ghost text, not {self.told}")
+        self.page.evaluate(IDLE)  # keys learn a moment later that the cursor stands before it
 
     @property
     def told(self):
