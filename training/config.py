@@ -41,7 +41,7 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         if self.vocab_size % VOCAB_MULTIPLE or self.vocab_size < 256 + N_SPECIAL_TOKENS:
             raise ValueError(
-                f"vocab_size is {self.vocab_size}, wanted a multiple of {VOCAB_MULTIPLE} of at"
+                f"vocab_size is {self.vocab_size}, expected a multiple of {VOCAB_MULTIPLE} of at"
                 f" least {256 + N_SPECIAL_TOKENS}"
             )
 
@@ -58,7 +58,7 @@ class FimConfig:
     def __post_init__(self) -> None:
         for name in ("rate", "spm_share", "line_share", "more_lines"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"fim.{name} is {getattr(self, name)}, wanted 0 to 1")
+                raise ValueError(f"fim.{name} is {getattr(self, name)}, expected 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch_blocks", "micro_batch_blocks", "rare_token_slices"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, wanted at least 1")
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
         if self.keep_checkpoints < 1 or self.keep_every_steps < 0:
             raise ValueError("keep_checkpoints must be at least 1, keep_every_steps at least 0")
 
@@ -168,7 +168,7 @@ class PublishConfig:
         branch = self.branch
         if branch is not None and (branch == "main" or not _NAME.fullmatch(branch)):
             raise ValueError(
-                f"publish.branch is {branch!r}, wanted letters, digits, '-', '_', '.' and not"
+                f"publish.branch is {branch!r}, expected letters, digits, '-', '_', '.' and not"
                 " 'main', into which it is merged"
             )
         if self.max_waiting < 1 or self.wait_s < 0:
@@ -189,7 +189,7 @@ def check_repo_name(repo: str) -> None:
     is_good = len(names) == 2 and all(map(_NAME.fullmatch, names))  # noqa: PLR2004 - owner, name
     if len(repo) > _MAX_REPO_CHARS or not is_good or repo.endswith(".git"):
         raise ValueError(
-            f"{repo!r} is no name of a repository; wanted OWNER/NAME of letters, digits, '-', '_'"
+            f"{repo!r} is not a repository name; expected OWNER/NAME of letters, digits, '-', '_'"
             f" and '.', at most {_MAX_REPO_CHARS} characters"
         )
 

@@ -85,7 +85,7 @@ def test_another_format_version_is_refused(saved):
     path, _ = saved
     manifest = json.loads((path / "parrotlet.json").read_text())
     (path / "parrotlet.json").write_text(json.dumps({**manifest, "format_version": 99}))
-    with pytest.raises(ArtifactError, match="format version 99, this program reads 1"):
+    with pytest.raises(ArtifactError, match="format version 99, this version reads 1"):
         load_artifact(path)
 
 

@@ -119,7 +119,12 @@ def test_tokens_are_tokens_and_the_reasons_say_so(config_with):
     assert tokens == pytest.approx(150e6, rel=0.001)
     assert config.pretrain.batch_blocks % 4 == 0
     text = "\n".join(reasons)
-    for wanted in ("6 layers of width 384", "tokens a second, measured", "150.0M tokens", "rates"):
+    for wanted in (
+        "6 layers of width 384",
+        "tokens per second, measured",
+        "150.0M tokens",
+        "rates",
+    ):
         assert wanted in text
 
 
@@ -148,7 +153,7 @@ def test_a_run_that_goes_on_keeps_what_was_chosen(config_with):
     stopped = as_begun(config_with(*overrides), overrides)
     assert stopped.pretrain.stop_after_steps == 9
     assert stopped.pretrain.steps == config.pretrain.steps
-    with pytest.raises(ConfigError, match="began with size=17M budget=60min"):
+    with pytest.raises(ConfigError, match="started with size=17M budget=60min"):
         as_begun(config_with("size=17M", "budget=2h"), ())
 
 
@@ -159,10 +164,10 @@ def test_a_new_folder_begins_anew(config_with):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["size=17X"], "wanted a number of parameters such as 17M"),
+        (["size=17X"], "expected a number of parameters such as 17M"),
         (["size=200K"], "the smallest network for 16,384 tokens has"),
-        (["budget=soon"], "wanted a time such as 60min or 8h, or tokens such as 150M"),
-        (["budget=5s"], "is 0 steps here, too few to learn anything"),
+        (["budget=soon"], "expected a time such as 60min or 8h, or tokens such as 150M"),
+        (["budget=5s"], "allows only 0 steps"),
         (["budget=45s"], "too few to learn anything"),
     ],
 )

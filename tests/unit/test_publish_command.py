@@ -16,8 +16,8 @@ from training.publish.files import link_artifact
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (["model", "{}", "--repo", "name"], ConfigError, "wanted OWNER/NAME"),
-        (["corpus", "{}", "--repo", "a/b/c"], ConfigError, "wanted OWNER/NAME"),
+        (["model", "{}", "--repo", "name"], ConfigError, "expected OWNER/NAME"),
+        (["corpus", "{}", "--repo", "a/b/c"], ConfigError, "expected OWNER/NAME"),
         (["model", "{}/none", "--repo", "a/b"], PrerequisiteError, "there is no model directory"),
         (["model", "{}", "--repo", "a/b"], PrerequisiteError, "parrotlet.json is missing"),
         (["corpus", "{}", "--repo", "a/b"], CorpusError, "holds no finished corpus"),
@@ -100,7 +100,7 @@ def test_links_in_a_corpus_are_not_followed_out_of_it(corpus, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "x.parquet"
     outside.write_bytes(b"")
     (folder / "train/part-1.parquet").symlink_to(outside)
-    with pytest.raises(PrerequisiteError, match="leads out of"):
+    with pytest.raises(PrerequisiteError, match="is a link to outside"):
         splits(folder, "me/code")
 
 

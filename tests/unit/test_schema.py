@@ -21,12 +21,12 @@ def test_shipped_configs_load():
     ("text", "message"),
     [
         ("[pretrain]\nstep = 3", "unknown key 'step'; did you mean 'steps'"),
-        ("[pretrain]\nsteps = 'many'", "wanted int"),
-        ("[pretrain]\nsteps = true", "wanted int"),
-        ("[pretrain]\nsteps = 0", "wanted at least 1"),
-        ("[optim]\nmatrices = 'sgd'", "wanted one of 'muon', 'adamw'"),
-        ("pretrain = 3", "wanted a table"),
-        ("[shards.fim]\nrate = 2.0", "wanted 0 to 1"),
+        ("[pretrain]\nsteps = 'many'", "expected int"),
+        ("[pretrain]\nsteps = true", "expected int"),
+        ("[pretrain]\nsteps = 0", "expected at least 1"),
+        ("[optim]\nmatrices = 'sgd'", "expected one of 'muon', 'adamw'"),
+        ("pretrain = 3", "expected a table"),
+        ("[shards.fim]\nrate = 2.0", "expected 0 to 1"),
         ("not toml", "cannot read the config"),
     ],
 )

@@ -115,7 +115,7 @@ def test_what_cannot_be_compared_is_named(tmp_path):
         load_compared(tmp_path)
     (tmp_path / "vocab.json").write_text("{")
     (tmp_path / "merges.txt").write_text("")
-    with pytest.raises(ConfigError, match="are no vocabulary"):
+    with pytest.raises(ConfigError, match="are not a vocabulary"):
         load_compared(tmp_path)
     Tokenizer(models.WordLevel({"€": 0}, unk_token="€")).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(ConfigError, match="is not a byte-level vocabulary"):
@@ -137,9 +137,9 @@ def test_the_report_stands_beside_the_vocabulary(tiny_config, by_hand, tmp_path,
     assert "512 tokens" in capsys.readouterr().out
     report = json.loads((folder / "tokenizer-report.json").read_text())
     page = (folder / "tokenizer-report.html").read_text()
-    assert f"{report['fit']['bytes_per_token']:.3f} bytes a token" in page
+    assert f"{report['fit']['bytes_per_token']:.3f} bytes per token" in page
     assert str(other) in page
-    assert "builtins missing" in page
+    assert "missing builtins" in page
     fit, compared = report["fit"], report["compared"]["fit"]
     assert report["heldout_bytes_per_token"] == fit["bytes_per_token"] > 1
     assert fit["bytes"] == compared["bytes"] == report["heldout_bytes"]

@@ -131,7 +131,7 @@ def load_artifact(path: Path) -> Artifact:
     if tokenizer.vocab_size > config.vocab_size:
         raise ArtifactError(
             f"{path / TOKENIZER_FILE} has {tokenizer.vocab_size} tokens but the model only"
-            f" {config.vocab_size}; they are not of one training, {_COPY_AGAIN}"
+            f" {config.vocab_size}; they do not belong together; {_COPY_AGAIN}"
         )
     weights = _read_weights(path / WEIGHTS_FILE, config)
     return Artifact(
@@ -230,7 +230,7 @@ def _tokenizer_config(config: GPT2Config) -> dict[str, object]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ArtifactError(f"{path} is larger than any real one; {_COPY_AGAIN}")
+            raise ArtifactError(f"{path} is implausibly large; {_COPY_AGAIN}")
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing; {_COPY_AGAIN}") from error
@@ -246,8 +246,8 @@ def _read_manifest(path: Path) -> Manifest:
     version = values.get("format_version")
     if version != FORMAT_VERSION:
         raise ArtifactError(
-            f"{path} has format version {version!r}, this program reads {FORMAT_VERSION};"
-            " use the program version that made it, or train again"
+            f"{path} has format version {version!r}, this version reads {FORMAT_VERSION};"
+            " use the version of Parrotlet that wrote it"
         )
     try:
         return from_mapping(Manifest, values, where=str(path))
@@ -266,7 +266,7 @@ def _check_hashes(path: Path, manifest: Manifest) -> None:
         found = file_sha256(file)
         if found != wanted:
             raise ArtifactError(
-                f"{file} is damaged: its SHA-256 begins {found[:12]}, wanted {wanted[:12]};"
+                f"{file} is damaged: its SHA-256 begins {found[:12]}, expected {wanted[:12]};"
                 f" {_COPY_AGAIN}"
             )
 
@@ -274,7 +274,7 @@ def _check_hashes(path: Path, manifest: Manifest) -> None:
 def _read_config(path: Path) -> GPT2Config:
     values = _read_json(path)
     if values.get("model_type") != "gpt2":
-        raise ArtifactError(f"{path} is of type {values.get('model_type')!r}, wanted 'gpt2'")
+        raise ArtifactError(f"{path} is of type {values.get('model_type')!r}, expected 'gpt2'")
     names = [f.name for f in dataclasses.fields(GPT2Config)]
     try:
         known = {name: values[name] for name in names if name in values}

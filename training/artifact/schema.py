@@ -94,7 +94,7 @@ def _read_toml(path: Path, depth: int = 0) -> dict[str, Any]:
         return values
     max_depth = 8
     if depth >= max_depth:
-        raise ConfigError(f"{path}: 'extends' goes in a circle; remove one of the links")
+        raise ConfigError(f"{path}: 'extends' forms a cycle; remove one of the links")
     return _merge(_read_toml(path.parent / str(base), depth + 1), values)
 
 
@@ -132,11 +132,11 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         return _convert(inner[0], value, where=where) if len(inner) == 1 else value
     if origin is typing.Literal:
         if value not in args:
-            raise ConfigError(f"{where} is {value!r}, wanted one of {', '.join(map(repr, args))}")
+            raise ConfigError(f"{where} is {value!r}, expected one of {', '.join(map(repr, args))}")
         return value
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} is {_kind(value)}, wanted a table")
+            raise ConfigError(f"{where} is {_kind(value)}, expected a table")
         return from_mapping(typing.cast("type[Any]", hint), value, where=where)
     if origin in {tuple, list} and isinstance(value, (list, tuple)):
         items = [_convert(args[0], v, where=f"{where}[{i}]") for i, v in enumerate(value)]
@@ -156,7 +156,7 @@ def _scalar(hint: Any, value: Any, *, where: str) -> Any:
     accepted = isinstance(value, hint) if isinstance(hint, type) else False
     if not accepted or (isinstance(value, bool) and hint is not bool):
         wanted = getattr(hint, "__name__", str(hint))
-        raise ConfigError(f"{where} is {_kind(value)}, wanted {wanted}")
+        raise ConfigError(f"{where} is {_kind(value)}, expected {wanted}")
     return value
 
 

@@ -134,9 +134,9 @@ class VerbatimIndex:
                 and (not documents.size or int(documents.max()) < len(table))
             )
         except (OSError, SafetensorError, KeyError, ValueError, zlib.error) as error:
-            raise ArtifactError(f"{path} cannot be read ({error}); copy it again") from error
+            raise ArtifactError(f"cannot read {path} ({error}); copy it again") from error
         if not is_sound:
-            raise ArtifactError(f"{path} does not hold together; copy it again")
+            raise ArtifactError(f"{path} is inconsistent; copy it again")
         return cls(counts, rests, documents, table)
 
     def source_of(self, ids: Sequence[int]) -> Source | None:

@@ -33,7 +33,8 @@ def resolve_commit(repository: Path, revision: str) -> str:
             return parse_commit(repo, revision).id.decode()
     except (NotGitRepository, OSError) as error:
         raise CorpusError(
-            f"{repository} is no git repository; correct sources.git or list it in sources.folders"
+            f"{repository} is not a git repository; correct sources.git or list it in"
+            " sources.folders"
         ) from error
     except (KeyError, ValueError) as error:
         raise CorpusError(

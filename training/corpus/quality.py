@@ -66,5 +66,5 @@ def _read_table(config: QualityConfig) -> dict[str, Facts]:
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise CorpusError(
             f"cannot read quality.table {config.table} ({error!r}); it needs tab-separated columns"
-            f" 'package' and any of {', '.join(NUMBERS)}, with a head line"
+            f" 'package' and any of {', '.join(NUMBERS)}, with a header line"
         ) from error

@@ -72,7 +72,7 @@ def read_hub(name: str, fields: RecordFields) -> Iterator[Record]:
             yield _record(row, fields, number)
     except (OSError, ValueError, LookupError) as error:
         raise CorpusError(
-            f"the dataset {name} cannot be read ({error}); correct sources.hub or go on later"
+            f"cannot read the dataset {name} ({error}); correct sources.hub, or try again later"
         ) from error
 
 

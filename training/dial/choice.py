@@ -97,11 +97,11 @@ def as_begun(config: RunConfig, overrides: Sequence[str]) -> RunConfig | None:
     try:
         begun = from_mapping(RunConfig, json.loads(path.read_bytes()), where=str(path))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); choose another paths.run") from error
+        raise ConfigError(f"cannot read {path} ({error}); choose another paths.run") from error
     if (begun.size, begun.budget) != (config.size, config.budget):
         raise ConfigError(
-            f"the run in {config.paths.run} began with size={begun.size} budget={begun.budget};"
-            " go on with these, or choose another paths.run"
+            f"the run in {config.paths.run} started with size={begun.size} budget={begun.budget};"
+            " use these, or choose another paths.run"
         )
     values = to_mapping(begun)
     chosen = {table: {key: values[table][key] for key in keys} for table, keys in CHOSEN.items()}
@@ -141,8 +141,8 @@ def _training(config: RunConfig, data: Data, n_processes: int, speed: Speed) -> 
     batch, steps = _batch_and_steps(config, data, n_processes, speed)
     if steps < FEWEST_STEPS:
         raise ConfigError(
-            f"budget={config.budget} is {steps} steps here, too few to learn anything; take a"
-            " larger budget, or a smaller size"
+            f"budget={config.budget} allows only {steps} steps on this machine, too few to learn"
+            " anything; choose a larger budget or a smaller size"
         )
     step_s = speed.step_s(batch * data.block_tokens)
     of_one = speed.validation_s(config.pretrain.validation_blocks)
@@ -182,22 +182,22 @@ def _why_training(config: RunConfig, data: Data, speed: Speed) -> list[str]:
     validation_s += speed.validation_s(ALL_BLOCKS)
     of_parameter = tokens / n_parameters(config.model, data)
     is_short = of_parameter < TOKENS_OF_PARAMETER
-    speed_line = f"{batch / step_s:,.0f} tokens a second, measured here with this network"
+    speed_line = f"{batch / step_s:,.0f} tokens per second, measured here with this network"
     budget_line = (
         f"budget={config.budget}: {tokens / 1e6:,.1f}M tokens, {settings.steps} steps of"
-        f" {step_s:.2f} s, together {settings.steps * step_s / 60:,.1f} minutes, and"
-        f" {validation_s / 60:,.1f} for {on_the_way + 1} validations"
+        f" {step_s:.2f} s, {settings.steps * step_s / 60:,.1f} minutes in all, plus"
+        f" {validation_s / 60:,.1f} minutes for {on_the_way + 1} validations"
     )
     batch_line = (
-        f"{settings.batch_blocks} blocks a step, {batch:,} tokens: {KNOWN_BATCH_TOKENS:,} fit a"
-        f" training on {KNOWN_TOKENS / 1e6:,.0f}M, and they grow with its root"
+        f"batch: {settings.batch_blocks} blocks, {batch:,} tokens per step ({KNOWN_BATCH_TOKENS:,}"
+        f" suit {KNOWN_TOKENS / 1e6:,.0f}M tokens; scaled by the square root)"
     )
     rates_line = (
-        f"learning rates {optim.matrix_learning_rate} (matrices) and {optim.learning_rate}:"
-        f" the defaults fit a width of {KNOWN_WIDTH}, and they fall with its root"
+        f"learning rates: {optim.matrix_learning_rate} (matrices) and {optim.learning_rate} (the"
+        f" defaults suit a width of {KNOWN_WIDTH}; scaled by the inverse square root)"
     )
     advice_line = (
-        f"{of_parameter:.1f} tokens a parameter, where {TOKENS_OF_PARAMETER} make the best of a"
-        f" budget: {'a smaller' if is_short else 'a larger'} size may end lower"
+        f"{of_parameter:.1f} tokens per parameter; about {TOKENS_OF_PARAMETER} are best for a given"
+        f" budget, so {'a smaller' if is_short else 'a larger'} size may reach a lower loss"
     )
     return [speed_line, budget_line, batch_line, rates_line, advice_line]

@@ -42,7 +42,7 @@ def parameters_in(size: str) -> float:
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB])", size)
     if not found:
-        raise ConfigError(f"size is {size!r}, wanted a number of parameters such as 17M or 1.5B")
+        raise ConfigError(f"size is {size!r}, expected a number of parameters such as 17M or 1.5B")
     return float(found[1]) * _UNITS[found[2]]
 
 
@@ -61,7 +61,7 @@ def tokens_in(budget: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB])", budget)
     if not found:
         raise ConfigError(
-            f"budget is {budget!r}, wanted a time such as 60min or 8h, or tokens such as 150M"
+            f"budget is {budget!r}, expected a time such as 60min or 8h, or tokens such as 150M"
         )
     return float(found[1]) * _UNITS[found[2]]
 
@@ -82,8 +82,8 @@ def shape_for(wanted: float, data: Data) -> ModelConfig:
     if wanted < n_parameters(smallest, data) / 1.25:
         raise ConfigError(
             f"size: the smallest network for {data.vocab_size:,} tokens has"
-            f" {n_parameters(smallest, data):,} parameters; take a larger size, or a smaller"
-            " tokenizer.vocab_size"
+            f" {n_parameters(smallest, data):,} parameters; choose a larger size, or a"
+            " smaller tokenizer.vocab_size"
         )
 
     def misfit(model: ModelConfig) -> float:

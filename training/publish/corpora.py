@@ -80,7 +80,7 @@ class Contents:
                     found.packages.update(zip(*rows, strict=True))
                     found.licences.update(rows[-1])
             except (OSError, pa.ArrowException, KeyError) as error:
-                raise CorpusError(f"{file} is damaged ({error}); make the corpus again") from error
+                raise CorpusError(f"{file} is damaged ({error}); build the corpus again") from error
         return found
 
 
@@ -101,8 +101,8 @@ def splits(corpus: Path, repo: str) -> tuple[Split, ...]:
         split_by = "The validation split is the corpus' last file; packages may stand in both."
     if not train:
         raise CorpusError(
-            f"{corpus} has one file and no held-out packages, so nothing to validate on; make it"
-            " again with packages in 'heldout', or fewer 'rows_per_file'"
+            f"{corpus} has one file and no held-out documents, so nothing to validate on; build it"
+            " again with 'heldout_share' or 'heldout', or fewer 'rows_per_file'"
         )
     return tuple(
         Split(

@@ -60,6 +60,6 @@ def within(folder: Path, file: Path) -> Path:
     real = file.resolve()
     if not real.is_relative_to(folder.resolve()):
         raise PrerequisiteError(
-            f"{file} leads out of {folder} and is not published; put the file itself there"
+            f"{file} is a link to outside {folder} and is not published; copy the file itself there"
         )
     return real

@@ -74,8 +74,8 @@ class Hub:
             is_private = self._api.repo_info(**self._which).private
         if private and not is_private:
             raise HubError(
-                f"{self.repo} is there already and public; say that this is meant (--public, or"
-                " publish.private=false in a run's config), or take another name"
+                f"{self.repo} exists already and is public; confirm that with --public (or"
+                " publish.private=false in a run's config), or choose another name"
             )
         return f"{url} ({'private' if is_private else 'public'})"
 
@@ -172,7 +172,7 @@ class Hub:
 def failure(error: Exception, repo: str) -> HubError:
     """Returns what an error of the client means to whoever publishes."""
     if isinstance(error, OfflineModeIsEnabled):
-        return HubError("HF_HUB_OFFLINE keeps the Hub's client from the network; unset it")
+        return HubError("HF_HUB_OFFLINE is set, so the Hub cannot be used; unset it")
     answer = _answer(error)
     if answer is None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -183,9 +183,9 @@ def failure(error: Exception, repo: str) -> HubError:
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return HubUnavailableError(f"the Hub answers {status} for {repo}{said}")
     advice: dict[int, str] = {
-        HTTPStatus.UNAUTHORIZED: f"the Hub takes no token, or not this one (401); {_LOG_IN}",
+        HTTPStatus.UNAUTHORIZED: f"the Hub rejected the token, or there is none (401); {_LOG_IN}",
         HTTPStatus.FORBIDDEN: f"the token may not write to {repo} (403{said}); {_LOG_IN}",
-        HTTPStatus.NOT_FOUND: f"the Hub has no {repo}, or does not show it to this token (404"
+        HTTPStatus.NOT_FOUND: f"the Hub has no {repo}, or this token has no access to it (404"
         f"{said}); check the name, and {_LOG_IN}",
     }
     return HubError(advice.get(status, f"the Hub refuses {repo}: {status}{said}"))

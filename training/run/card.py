@@ -18,13 +18,13 @@ tags: [code, python, gpt2, fill-in-the-middle]
 
 # Parrotlet `{name}`
 
-A GPT-2 of {millions:.1f}M parameters for Python completion, trained from scratch by
-Parrotlet. {layers} layers, width {width}, context
+A GPT-2 with {millions:.1f}M parameters for Python completion, trained from scratch with
+Parrotlet: {layers} layers, width {width}, context
 {context} tokens, fill-in-the-middle in the orders PSM and SPM.
 
 ## Data
 
-Permissively licensed Python source, split by whole package; documents by licence:
+Python source code under permissive licences. Training documents by licence:
 
 | licence | documents |
 |---|---|
@@ -32,25 +32,25 @@ Permissively licensed Python source, split by whole package; documents by licenc
 
 `NOTICE` names every package with its version and licence.
 
-Held out, never trained on: the packages whose documents stand in `heldout.documents.parquet` of the
-shard folder; the figures below are measured on them.
+The documents listed in `heldout.documents.parquet` of the shard folder are held out, never
+trained on; the figures below are measured on them.
 
 ## Training
 
 {tokens:,} tokens seen in {steps} steps, {minutes:.0f} minutes
 of training time, seed {seed}, commit `{commit}`,
-corpus SHA-256 `{corpus}`. The resolved configuration stands in `parrotlet.json`.
+corpus SHA-256 `{corpus}`. The resolved configuration is in `parrotlet.json`.
 
 ## Figures
 
-| on held-out packages | value |
+| on held-out documents | value |
 |---|---|
 {figures}
 
 ## Limits
 
-A small model: it completes idioms and repeats what stands in the file. Its suggestions may be
-wrong, insecure, or close to training code; read what you accept.
+A small model: it completes idioms and repeats what is in the file. Suggestions may be wrong,
+insecure, or close to training code; read what you accept.
 """
 
 

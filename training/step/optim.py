@@ -134,7 +134,7 @@ class MasterOptimizer:
             kind, _, name = key.partition("/")
             kinds.setdefault(name, []).append(kind)
         if kinds.keys() != self._masters.keys():
-            raise CorpusError("the checkpoint is of another model; choose another paths.run")
+            raise CorpusError("the checkpoint belongs to another model; choose another paths.run")
         for name, master in self._masters.items():
             rows = local_rows(master)
             with torch.no_grad():

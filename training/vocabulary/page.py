@@ -10,11 +10,11 @@ from training.charts import bars, folded, page, table
 
 _FIGURES = {
     "tokens in the vocabulary": ("vocab_size", ",d"),
-    "characters a token": ("characters_per_token", ".3f"),
-    "bytes a token": ("bytes_per_token", ".3f"),
-    "tokens a word (fertility)": ("tokens_per_word", ".3f"),
-    "words that are continued by another token": ("continued_word_share", ".1%"),
-    "tokens for the held-out text": ("tokens", ",d"),
+    "characters per token": ("characters_per_token", ".3f"),
+    "bytes per token": ("bytes_per_token", ".3f"),
+    "tokens per word (fertility)": ("tokens_per_word", ".3f"),
+    "words of more than one token": ("continued_word_share", ".1%"),
+    "tokens in the held-out text": ("tokens", ",d"),
 }
 Fit = Mapping[str, Any]
 
@@ -26,18 +26,20 @@ def html_page(report: Mapping[str, Any]) -> str:
         fits[report["compared"]["with"]] = report["compared"]["fit"]
     own = report["fit"]
     sections = {
-        "How it fits the held-out packages": _figures(fits),
-        "Unused and missing": _missing(fits),
-        "Indentation and other white space": _white_space(own["white_space"]),
+        "Fit on the held-out documents": _figures(fits),
+        "Unused and missing tokens": _missing(fits),
+        "Whitespace tokens": _white_space(own["white_space"]),
         **{
-            f"The {which} tokens": folded("spelled as in Python", [repr(t) for t in own[which]])
+            f"{which.capitalize()} tokens": folded(
+                "as Python literals", [repr(t) for t in own[which]]
+            )
             for which in ("first", "last", "longest")
         },
     }
     return page(
-        "Vocabulary",
+        "Tokenizer",
         _summary(report),
-        footnote=f"Learned on the corpus of SHA-256 {report['corpus_sha256']}",
+        footnote=f"Trained on the corpus with SHA-256 {report['corpus_sha256']}",
         sections=sections,
     )
 
@@ -45,13 +47,15 @@ def html_page(report: Mapping[str, Any]) -> str:
 def _summary(report: Mapping[str, Any]) -> str:
     fit = report["fit"]
     lead = (
-        f"{fit['vocab_size']:,} tokens, {fit['bytes_per_token']:.3f} bytes a token on"
-        f" {fit['bytes'] / 1e6:,.1f} MB of packages that it was not learned on"
+        f"{fit['vocab_size']:,} tokens, {fit['bytes_per_token']:.3f} bytes per token on"
+        f" {fit['bytes'] / 1e6:,.1f} MB of held-out documents"
     )
     if "compared" not in report:
         return f"{lead}."
     other = report["compared"]["fit"]["tokens"]
-    return f"{lead}; {other / fit['tokens']:.2f} times fewer than {report['compared']['with']}."
+    return (
+        f"{lead}; {other / fit['tokens']:.2f} times fewer tokens than {report['compared']['with']}."
+    )
 
 
 def _figures(fits: Mapping[str, Fit]) -> str:
@@ -59,7 +63,7 @@ def _figures(fits: Mapping[str, Fit]) -> str:
         [label, *(format(fit[key], style) for fit in fits.values())]
         for label, (key, style) in _FIGURES.items()
     ]
-    lengths = [(name, fit["bytes_per_token"], "bytes a token") for name, fit in fits.items()]
+    lengths = [(name, fit["bytes_per_token"], "bytes per token") for name, fit in fits.items()]
     return table(("", *fits), rows) + bars(lengths)
 
 
@@ -72,14 +76,14 @@ def _missing(fits: Mapping[str, Fit]) -> str:
     ]
     for kind in ("keywords", "builtins"):
         for place in ("without_space", "with_space"):
-            label = f"{kind} of more than one token, {place.replace('_', ' ')} before"
+            label = f"{kind} of more than one token, {place.replace('_', ' ')}"
             found = [f["not_one_token"][kind][place] for f in fits.values()]
             rows.append([label, *(str(len(names)) for names in found)])
     own = next(iter(fits.values()))
     lists = [
         folded("examples of unused tokens", [repr(t) for t in own["unused"]["examples"]]),
-        folded("keywords missing", _names(own, "keywords")),
-        folded("builtins missing", _names(own, "builtins")),
+        folded("missing keywords", _names(own, "keywords")),
+        folded("missing builtins", _names(own, "builtins")),
     ]
     return table(("", *fits), rows) + "".join(lists)
 
@@ -94,4 +98,4 @@ def _white_space(tokens: Mapping[str, Sequence[str]]) -> str:
         [f"{length} bytes", f"{len(spellings)}", " ".join(repr(s) for s in spellings[:6])]
         for length, spellings in tokens.items()
     ]
-    return table(("length", "tokens", "such as"), rows)
+    return table(("length", "tokens", "examples"), rows)

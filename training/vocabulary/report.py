@@ -84,7 +84,7 @@ def load_compared(path: Path) -> CodeTokenizer:
     except KeyError as error:
         raise ConfigError(
             f"tokenizer.compare_with: {path} is not a byte-level vocabulary (it spells {error});"
-            " name one such as GPT-2's, or leave the key out"
+            " name one such as GPT-2's, or remove the key"
         ) from error
     return tokenizer
 
@@ -96,8 +96,8 @@ def _load(path: Path) -> CodeTokenizer:
         if (path / vocab).is_file() and (path / merges).is_file():
             return _gpt2(path / vocab, path / merges)
     raise ConfigError(
-        f"tokenizer.compare_with: {path} holds no {TOKENIZER_FILE}; put GPT-2's there, or leave"
-        " the key out"
+        f"tokenizer.compare_with: {path} holds no {TOKENIZER_FILE}; put GPT-2's there, or"
+        " remove the key"
     )
 
 
@@ -107,7 +107,7 @@ def _gpt2(vocab: Path, merges: Path) -> CodeTokenizer:
     except Exception as error:  # tokenizers raises bare Exception for any malformed file
         reason = str(error).splitlines()[0][:120]
         raise ConfigError(
-            f"tokenizer.compare_with: {vocab} and {merges.name} are no vocabulary ({reason});"
+            f"tokenizer.compare_with: {vocab} and {merges.name} are not a vocabulary ({reason});"
             " copy them again"
         ) from error
     tokenizer = Tokenizer(model)

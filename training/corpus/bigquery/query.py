@@ -54,10 +54,10 @@ class Extraction:
         unknown = sorted(set(self.licences) - set(SPDX))
         if unknown or not self.licences:
             raise ConfigError(
-                f"licences are {', '.join(unknown) or 'none'}; wanted some of {', '.join(SPDX)}"
+                f"licences are {', '.join(unknown) or 'none'}; expected some of {', '.join(SPDX)}"
             )
         if not 1 / WHOLE <= self.share <= 1:
-            raise ConfigError(f"share is {self.share}; wanted at least {1 / WHOLE:f}, at most 1")
+            raise ConfigError(f"share is {self.share}; expected at least {1 / WHOLE:f}, at most 1")
 
 
 def sql() -> str:
@@ -91,7 +91,7 @@ def destination_uri(bucket_prefix: str) -> str:
     """
     if not _BUCKET_PREFIX.fullmatch(bucket_prefix):
         raise ConfigError(
-            f"bucket is {bucket_prefix}; wanted gs://BUCKET/PREFIX, without a star or a slash at"
+            f"bucket is {bucket_prefix}; expected gs://BUCKET/PREFIX, without a star or a slash at"
             " the end"
         )
     return f"{bucket_prefix}-*.json.gz"
