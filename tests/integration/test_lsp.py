@@ -150,8 +150,8 @@ def test_cancelling_stops_the_model(client, log, known_module):
     assert client.items(SNAIL, 0, 0) == []
     client.leave()
     if "error" in reply and log.exists():  # not if it was cancelled before it was begun
-        last = events(log)[-1]
-        assert last["stage"] == "cancelled"
+        stages = [event["stage"] for event in events(log)]
+        assert set(stages) <= {"cancelled", "withheld"}  # the other file is not open
 
 
 def test_a_newer_request_takes_the_place_of_an_older_one(client, log, known_module):
