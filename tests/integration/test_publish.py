@@ -200,7 +200,7 @@ def test_nothing_private_goes_to_a_public_repository(hub, model):
     """If it fails, a private model is one mistyped name away from the public."""
     assert "(public)" in publish("model", model, "--repo", REPO, "--public")
     assert hub.created[-1]["visibility"] == "public"
-    assert "is there already and public" in publish("model", model, "--repo", REPO, code=3)
+    assert "exists already and is public" in publish("model", model, "--repo", REPO, code=3)
 
 
 def test_a_corpus_streams_from_the_hub(hub, tiny_config, tmp_path):
