@@ -182,7 +182,7 @@ def test_one_dial_in_place_of_many_settings(config_file, tmp_path):
     stop = "pretrain.stop_after_steps=3"
     _, err = finish(Forked(config_file, *dial, stop, processes=2))
     assert "size=100K: 1 layers of width 64" in err
-    assert "tokens a second, measured here" in err
+    assert "tokens per second, measured here" in err
     chosen = json.loads((run / "config.json").read_text())["pretrain"]
     assert chosen["steps"] * chosen["batch_blocks"] * 64 == pytest.approx(30_000, rel=0.01)
     _, err = finish(Forked(config_file, *dial, processes=2))
