@@ -67,7 +67,8 @@ def read_lock(path: Path) -> list[Pin]:
         hashes = tuple(_HASH.findall(content))
         if match is None or not hashes:
             raise CorpusError(
-                f"{path}, line {number}: wanted NAME==VERSION --hash=sha256:HEX, found {content!r}"
+                f"{path}, line {number}: found {content!r}, expected NAME==VERSION"
+                " --hash=sha256:HEX"
             )
         pins.append(Pin(name=match["name"], version=match["version"], sha256=hashes))
     return pins

@@ -95,10 +95,10 @@ def splits(corpus: Path, repo: str) -> tuple[Split, ...]:
         [within(corpus, file) for file in sorted((corpus / split).glob("*.parquet"))]
         for split in (TRAIN, HELDOUT)
     )
-    split_by = "The validation split is of whole packages that are nowhere in training."
+    split_by = "The validation split contains whole packages, none of which is in training."
     if not heldout:
         train, heldout = train[:-1], train[-1:]
-        split_by = "The validation split is the corpus' last file; packages may stand in both."
+        split_by = "The validation split is the corpus' last file; a package may be in both splits."
     if not train:
         raise CorpusError(
             f"{corpus} has one file and no held-out documents, so nothing to validate on; build it"
