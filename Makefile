@@ -43,7 +43,7 @@ check: $(VENV)/.dev ## Linters and types
 	@$(call if_installed,shellcheck) .ci/run $(wildcard editor-client/*/scripts/*.sh)
 
 e2e: $(VENV)/.dev ## Real editors with the real server and the bundled model
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m e2e tests/e2e
+	$(BIN)/python -m pytest --numprocesses 2 --dist load -m e2e tests/e2e
 
 first-hour: $(VENV)/.dev ## Run the READMEs' commands in a fresh clone, and a wheel outside of it
 	$(BIN)/python -m pytest -m first_hour tests/first_hour
