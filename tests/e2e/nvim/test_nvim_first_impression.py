@@ -126,6 +126,7 @@ def test_one_message_after_another_does_not_wait_for_a_key(start_plainly):
 def test_what_was_cut_can_be_read(start_plainly):
     """If it fails, the end of a long message is lost."""
     editor = start_plainly()
+    editor.screen.wait_for(lambda f: NO_SERVER in f.text)  # or it comes over the next one
     long = "/a/long/" + 20 * "path/" + "end: is no model; choose another one, please, and then this"
     editor.lua("require('parrotlet.message').complain(...)", long)
     editor.screen.wait_for(lambda f: f.rows[-1].endswith("… (:Parrotlet messages)"))
