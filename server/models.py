@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.errors import ArtifactError
 
-BUNDLED_MODEL = Path(__file__).parent / "model"
 FILES = ("*.json", "*.safetensors", "README.md", "NOTICE", "LICENSE")
 
 _ON_HUB = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?")

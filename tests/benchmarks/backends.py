@@ -29,9 +29,9 @@ from server.engine.decoder import Decoder
 from server.engine.machine import chosen_precision, use_threads
 from server.engine.network import Network
 from server.engine.task import Task
-from server.models import BUNDLED_MODEL
 from server.prompt import PromptBuilder
 from server.settings import Settings
+from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import load_artifact
 
 NEW_TOKENS = 12

@@ -7,7 +7,7 @@ import pytest
 from hub_double import HubDouble
 from nvim_editor import IDIOM, Editor, setup
 
-from server.models import BUNDLED_MODEL
+from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import TOKENIZER_FILE, add_file
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, VerbatimIndex, gram_hashes
