@@ -10,17 +10,17 @@ from tqdm import tqdm
 
 from evaluation.accuracy import Answer, calibration, expected_calibration_error, figures
 from evaluation.claim import claim
-from evaluation.command_line import DEFAULT_CORPUS, add_out_argument, command_parser
+from evaluation.command_line import DEFAULT_CORPUS, add_model_argument, add_out_argument
 from evaluation.estimate import CONFIDENCE, percent, percent_with_interval
 from evaluation.items import Item, Kind, cut_items, items_hash, read_items
 from evaluation.journal import Journal, read_journal
 from server.completer import Completer
 from server.explanation import reason_sentence
-from server.models import BUNDLED_MODEL
 from training.artifact.directory import WEIGHTS_FILE
 from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.files import file_sha256, write_json_atomically, write_text_atomically
 from training.artifact.folder_lock import folder_lock
+from training.artifact.program import command_parser
 from training.charts import folded, lines, page, table
 
 ANSWERS_FILE = "answers.jsonl"
@@ -70,13 +70,7 @@ def measure(
 
 def add_arguments(parser: argparse.ArgumentParser, kinds: Sequence[Kind], *, out: Path) -> None:
     """Adds the arguments of every run over items."""
-    parser.add_argument(
-        "--model",
-        type=Path,
-        default=BUNDLED_MODEL,
-        metavar="FOLDER",
-        help="the artifact folder of the model (default: the bundled model)",
-    )
+    add_model_argument(parser)
     parser.add_argument(
         "--items",
         type=Path,

@@ -18,13 +18,13 @@ if __name__ == "__main__":
 
 from evaluation.accuracy_run import ANSWERS_FILE
 from evaluation.claim import RUN_FILE
-from evaluation.command_line import command_parser
 from evaluation.estimate import percent
 from evaluation.journal import read_journal
 from server.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
 from training.artifact.directory import add_figures
 from training.artifact.errors import ConfigError, PrerequisiteError, run_main
 from training.artifact.folder_lock import folder_lock
+from training.artifact.program import command_parser
 
 _LEAST_LINES = 50
 _PURPOSE = """\

@@ -1,4 +1,4 @@
-"""What the commands of ``evaluation`` have in common on their command lines: how their help reads.
+"""Arguments that several commands of ``evaluation`` take.
 
 Leaves out what a command does. Imports nothing heavy, so that ``--help`` answers at once.
 """
@@ -6,7 +6,7 @@ Leaves out what a command does. Imports nothing heavy, so that ``--help`` answer
 import argparse
 from pathlib import Path
 
-from training.artifact.program import program_name
+from training.artifact.bundled import BUNDLED_MODEL
 
 DEFAULT_CORPUS = Path("runs/corpus/default")
 
@@ -22,19 +22,12 @@ def add_out_argument(parser: argparse.ArgumentParser, default: Path, about: str)
     )
 
 
-def command_parser(module: str, purpose: str, *, example: str) -> argparse.ArgumentParser:
-    """Returns a parser whose help starts with the purpose and ends with an example.
-
-    Args:
-        module: The command's module, by its name in the checkout.
-        purpose: One or a few sentences, in lines of at most 80 characters.
-        example: Command lines; ``{prog}`` stands for the program's name.
-    """
-    program = program_name(module)
-    lines = "\n".join(f"  {line}" for line in example.format(prog=program).split("\n"))
-    return argparse.ArgumentParser(
-        prog=program,
-        description=purpose,
-        epilog=f"examples:\n{lines}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--model``, an artifact folder."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=BUNDLED_MODEL,
+        metavar="FOLDER",
+        help="the artifact folder of the model (default: the bundled model)",
     )

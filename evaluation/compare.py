@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from evaluation.command_line import add_out_argument, command_parser
+from evaluation.command_line import add_out_argument
 from evaluation.config import Generation
 from evaluation.constructs import common_phrases, construct_shares, repetition
 from evaluation.estimate import percent
@@ -24,6 +24,7 @@ from evaluation.writers.choice import model_writer
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_json_atomically, write_text_atomically
 from training.artifact.folder_lock import folder_lock
+from training.artifact.program import command_parser
 from training.charts import bars, folded, page, table
 
 N_PHRASES = 10

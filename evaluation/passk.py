@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.claim import RUN_FILE, claim
-from evaluation.command_line import add_out_argument, command_parser
+from evaluation.command_line import add_out_argument
 from evaluation.config import Generation, PassConfig
 from evaluation.generate import SAMPLES_FILE, gather_samples, generate_samples
 from evaluation.grade import (
@@ -42,6 +42,7 @@ from evaluation.writers.writer import Writer
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_text_atomically
 from training.artifact.folder_lock import folder_lock
+from training.artifact.program import command_parser
 from training.artifact.schema import to_mapping
 
 CANONICAL = "canonical"

@@ -20,13 +20,13 @@ if __name__ == "__main__":
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.command_line import DEFAULT_CORPUS, command_parser
+from evaluation.command_line import DEFAULT_CORPUS, add_model_argument
 from evaluation.estimate import percent_with_interval, share
 from evaluation.items import documents_of, in_turns
 from server.completer import Completer
-from server.models import BUNDLED_MODEL
 from training.artifact.directory import TOKENIZER_FILE
 from training.artifact.errors import ConfigError, run_main
+from training.artifact.program import command_parser
 from training.artifact.schema import to_mapping
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import GRAM, LEAST_TOKENS, VerbatimIndex, gram_hashes
@@ -70,13 +70,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("evaluation.repetition", _PURPOSE, example=_EXAMPLE)
-    parser.add_argument(
-        "--model",
-        type=Path,
-        default=BUNDLED_MODEL,
-        metavar="FOLDER",
-        help="the artifact folder of the model (default: the bundled model)",
-    )
+    add_model_argument(parser)
     parser.add_argument(
         "--index",
         type=Path,

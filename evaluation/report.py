@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evaluation.command_line import command_parser
 from evaluation.estimate import CONFIDENCE, estimate, percent
 from evaluation.generate import SAMPLES_FILE
 from evaluation.grade import RESULTS_FILE
@@ -20,6 +19,7 @@ from evaluation.summary import SUMMARY_FILE, counts_of
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_text_atomically
 from training.artifact.folder_lock import folder_lock
+from training.artifact.program import command_parser
 from training.charts import Row, bars, cells, count_rows, folded, lines, page, table
 
 REPORT_FILE = "report.html"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.claim import RUN_FILE
-from evaluation.command_line import command_parser
 from evaluation.estimate import CONFIDENCE, difference, percent
 from evaluation.grade import RESULTS_FILE
 from evaluation.journal import read_journal
 from evaluation.summary import counts_of
 from training.artifact.errors import ConfigError, run_main
+from training.artifact.program import command_parser
 
 _PURPOSE = """\
 Compare two pass@k runs problem by problem: the difference in pass@k, its confidence

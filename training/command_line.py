@@ -4,40 +4,19 @@ Leaves out what a command does. Imports nothing heavy, so that ``--help`` answer
 """
 
 import argparse
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from training.artifact.program import program_name
+from training.artifact.program import command_parser
 from training.artifact.schema import load_toml
 
 T = TypeVar("T")
-HELP_COLUMNS = 79
 CONFIGS = Path(__file__).parent / "configs"
 _OVERRIDES = (
     "settings to change for this run, such as pretrain.steps=200; the key is the path in the"
     " config, the value is a TOML value or a bare word"
 )
-
-
-def command_parser(module: str, purpose: str, *, example: str) -> argparse.ArgumentParser:
-    """Returns a parser whose help starts with the purpose and ends with an example.
-
-    Args:
-        module: The command's module, by its name in the checkout.
-        purpose: One or a few sentences; paragraphs are wrapped here.
-        example: Command lines; ``{prog}`` stands for the program's name.
-    """
-    program = program_name(module)
-    paragraphs = (" ".join(text.split()) for text in purpose.split("\n\n"))
-    return argparse.ArgumentParser(
-        prog=program,
-        description="\n\n".join(textwrap.fill(text, HELP_COLUMNS) for text in paragraphs),
-        epilog="example:\n"
-        + "\n".join(f"  {line}" for line in example.split("\n")).format(prog=program),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def config_parser(
@@ -46,9 +25,9 @@ def config_parser(
     """Returns the parser of a command that takes ``CONFIG.toml [key=value ...]``.
 
     Args:
-        module: As for :func:`command_parser`.
-        purpose: As for :func:`command_parser`.
-        example: As for :func:`command_parser`.
+        module: As for :func:`~training.artifact.program.command_parser`.
+        purpose: As for :func:`~training.artifact.program.command_parser`.
+        example: As for :func:`~training.artifact.program.command_parser`.
         described: The file that documents every key.
     """
     parser = command_parser(module, purpose, example=example)

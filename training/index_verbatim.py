@@ -31,9 +31,9 @@ import pyarrow.parquet as pq
 from training.artifact.directory import add_file
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_bytes_atomically
+from training.artifact.program import command_parser
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
-from training.command_line import command_parser
 from training.progress import progress_bar
 from training.provenance import SPLIT, trained_on
 from training.shards.blocks import BlockReader

@@ -28,8 +28,8 @@ from training.artifact.directory import MANIFEST_FILE, TOKENIZER_FILE
 from training.artifact.errors import ArtifactError, ConfigError, CorpusError, run_main
 from training.artifact.files import file_sha256, write_text_atomically
 from training.artifact.manifest import Manifest
+from training.artifact.program import command_parser
 from training.artifact.schema import from_mapping
-from training.command_line import command_parser
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file, shards_hash
 

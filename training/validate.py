@@ -24,8 +24,8 @@ from training.artifact.directory import TOKENIZER_FILE, load_artifact
 from training.artifact.documents import Documents
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.gpt2 import GPT2
+from training.artifact.program import command_parser
 from training.artifact.tokenizer import CodeTokenizer
-from training.command_line import command_parser
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
 from training.step.objective import to_tensors

@@ -20,7 +20,7 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
-from evaluation.command_line import DEFAULT_CORPUS, add_out_argument, command_parser
+from evaluation.command_line import DEFAULT_CORPUS, add_out_argument
 from evaluation.journal import line_of, read_journal
 from evaluation.replay.client import Client
 from evaluation.replay.figures import summarise
@@ -32,6 +32,7 @@ from server.settings import Settings
 from training.artifact.errors import ConfigError, run_main
 from training.artifact.files import write_json_atomically, write_text_atomically
 from training.artifact.folder_lock import folder_lock
+from training.artifact.program import command_parser
 
 _SERVER_LOG = "server.jsonl"
 _PURPOSE = """\

@@ -65,9 +65,3 @@ def test_what_is_not_run_is_there():
     """If it fails, the list of exceptions excuses a block that is gone."""
     firsts = {block.splitlines()[0] for _, block in (param.values for param in BLOCKS)}
     assert set(NOT_RUN) <= firsts
-
-
-def test_the_top_readme_is_short():
-    """If it fails, a newcomer has to search for the two commands."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 150

@@ -1,12 +1,15 @@
-"""What a command calls itself in its help: the way it was started.
+"""How a command's help reads, and what it calls itself there: the way it was started.
 
 The command ``parrotlet`` puts its own name and the subcommand's into ``sys.argv[0]``; everything
 else was started as a module.
 """
 
+import argparse
 import sys
+import textwrap
 
 LAUNCHER = "parrotlet"
+HELP_COLUMNS = 79
 _ROOT = __package__.removesuffix("training.artifact")  # "parrotlet." in a wheel
 
 
@@ -20,3 +23,22 @@ def program_name(module: str) -> str:
     if started_as.startswith(f"{LAUNCHER} "):
         return started_as
     return f"python -m {_ROOT}{module}"
+
+
+def command_parser(module: str, purpose: str, *, example: str) -> argparse.ArgumentParser:
+    """Returns a parser whose help starts with the purpose and ends with examples.
+
+    Args:
+        module: The command's module, by its name in the checkout.
+        purpose: One or a few sentences; paragraphs are wrapped here.
+        example: Command lines; ``{prog}`` stands for the program's name.
+    """
+    program = program_name(module)
+    examples = example.format(prog=program).split("\n")
+    paragraphs = (" ".join(text.split()) for text in purpose.split("\n\n"))
+    return argparse.ArgumentParser(
+        prog=program,
+        description="\n\n".join(textwrap.fill(text, HELP_COLUMNS) for text in paragraphs),
+        epilog="\n  ".join(["examples:", *examples]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from training.artifact.errors import CorpusError, run_main
 from training.artifact.files import write_json_atomically
-from training.command_line import command_parser
+from training.artifact.program import command_parser
 from training.corpus.contamination import ContaminationFilter
 from training.corpus.problems import BenchmarkProblem, read_named_problems
 from training.corpus.syntax import parse

@@ -19,7 +19,7 @@ if __name__ == "__main__":
 
 from training.artifact.errors import CorpusError, InvalidResultError, run_main
 from training.artifact.manifest import NOTICE_FILE
-from training.command_line import command_parser
+from training.artifact.program import command_parser
 from training.corpus.reading import BEYOND_LIMITS
 from training.corpus.writing import SPLITS, TRAIN
 from training.corpus_reader import read_report, read_rows, row_groups

@@ -22,7 +22,7 @@ from training.artifact.directory import (
     load_artifact,
 )
 from training.artifact.errors import ConfigError, PrerequisiteError, run_main
-from training.command_line import command_parser
+from training.artifact.program import command_parser
 from training.config import check_repo_name
 from training.publish.corpora import publish_split, splits
 from training.publish.files import artifact_files, link_artifact

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from training.command_line import add_config_arguments, command_parser
+from training.artifact.program import command_parser
+from training.command_line import add_config_arguments
 
 _PURPOSE = """\
 Pretrain a model on prepared shards, or resume a training that was interrupted.

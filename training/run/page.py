@@ -16,8 +16,8 @@ if __name__ == "__main__":
 
 from training.artifact.errors import CorpusError, run_main
 from training.artifact.files import write_text_atomically
+from training.artifact.program import command_parser
 from training.charts import folded, lines, page, table
-from training.command_line import command_parser
 
 METRICS_FILE = "metrics.jsonl"
 MOST_POINTS = 400  # of a line; more are averaged

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     require_extra("bigquery")  # before the imports that need it
 
 from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
-from training.command_line import command_parser
+from training.artifact.program import command_parser
 from training.corpus.bigquery import query
 from training.corpus.bigquery.query import Extraction
 
