@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_a_kill_between_commit_and_removal_sends_the_same_again(
     queue(outbox, tmp_path, 1, 2)
     with monkeypatch.context() as kill:
         name = "pathlib.Path.rename" if killed_at == "before" else "shutil.rmtree"
-        kill.setattr(name, lambda *_: (_ for _ in ()).throw(SystemExit))
+        kill.setattr(name, lambda *_args, **_options: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             send_all(outbox, hub, TARGET)
     assert steps(outbox) == ([1, 2] if killed_at == "before" else [2])
@@ -230,6 +231,19 @@ def test_a_name_that_the_hub_would_refuse_is_refused_before_training(values):
     """If it fails, one hears of a mistyped name after the first checkpoint."""
     with pytest.raises(ConfigError, match=r"expected|must be"):
         from_mapping(PublishConfig, values, where="a config")
+
+
+def test_tidying_while_another_process_removes_an_entry(outbox):
+    """If it fails, a run that starts while an earlier one still sends publishes nothing."""
+    for number in range(100):
+        outbox.add("checkpoint", number, lambda path: [(path / str(n)).touch() for n in range(10)])
+    with ThreadPoolExecutor() as pool:
+        removal = pool.submit(lambda: [outbox.remove(entry) for entry in outbox.entries()])
+        while not removal.done():
+            outbox.tidy()
+        removal.result()
+    outbox.tidy()
+    assert [path.name for path in outbox.path.iterdir()] == ["queued.json"]
 
 
 def test_branches_of_two_runs_differ():

@@ -124,13 +124,13 @@ class Outbox:
         gone = self.path / f".{entry.path.name}.gone"
         with suppress(FileNotFoundError):
             entry.path.rename(gone)
-            shutil.rmtree(gone)
+        _remove_folder(gone)
 
     def tidy(self) -> None:
         """Removes what a kill has left half written or half removed; only for who adds."""
         for path in self.path.glob(".*"):
             if path.is_dir():
-                shutil.rmtree(path)
+                _remove_folder(path)
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -141,6 +141,14 @@ class Outbox:
         """
         with folder_lock(self.path):
             yield
+
+
+def _remove_folder(path: Path) -> None:
+    """Removes a folder that another process may be removing at this moment.
+
+    What cannot be removed is hidden already, and :meth:`Outbox.tidy` tries it again.
+    """
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _entry(path: Path) -> Entry | None:
