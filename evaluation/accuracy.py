@@ -13,7 +13,7 @@ from typing import Any
 
 from evaluation.estimate import CONFIDENCE, share
 from evaluation.items import Item
-from training.artifact.schema import to_mapping
+from training.foundation.schema import to_mapping
 
 MAX_COMPARED_CHARS = 2000  # of each text in an edit distance
 N_BINS = 10

@@ -17,11 +17,15 @@ from evaluation.journal import Journal, read_journal
 from server.completer import Completer
 from server.explanation import reason_sentence
 from training.artifact.directory import WEIGHTS_FILE
-from training.artifact.errors import ArtifactError, ConfigError
-from training.artifact.files import file_sha256, write_json_atomically, write_text_atomically
-from training.artifact.folder_lock import folder_lock
-from training.artifact.program import command_parser
-from training.charts import folded, lines, page, table
+from training.foundation.atomic_files import (
+    file_sha256,
+    write_json_atomically,
+    write_text_atomically,
+)
+from training.foundation.charts import folded, lines, page, table
+from training.foundation.errors import ArtifactError, ConfigError
+from training.foundation.folder_lock import folder_lock
+from training.foundation.program import command_parser
 
 ANSWERS_FILE = "answers.jsonl"
 MAX_SHOWN = 100

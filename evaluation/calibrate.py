@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
@@ -22,9 +22,9 @@ from evaluation.estimate import percent
 from evaluation.journal import read_journal
 from server.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
 from training.artifact.directory import add_figures
-from training.artifact.errors import ConfigError, PrerequisiteError, run_main
-from training.artifact.folder_lock import folder_lock
-from training.artifact.program import command_parser
+from training.foundation.errors import ConfigError, PrerequisiteError, run_main
+from training.foundation.folder_lock import folder_lock
+from training.foundation.program import command_parser
 
 _LEAST_LINES = 50
 _PURPOSE = """\

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.artifact.errors import ConfigError
-from training.artifact.files import write_json_atomically
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.errors import ConfigError
 
 RUN_FILE = "run.json"
 

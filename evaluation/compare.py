@@ -21,11 +21,11 @@ from evaluation.inputs import read_input
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem
 from evaluation.writers.choice import model_writer
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import write_json_atomically, write_text_atomically
-from training.artifact.folder_lock import folder_lock
-from training.artifact.program import command_parser
-from training.charts import bars, folded, page, table
+from training.foundation.atomic_files import write_json_atomically, write_text_atomically
+from training.foundation.charts import bars, folded, page, table
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.folder_lock import folder_lock
+from training.foundation.program import command_parser
 
 N_PHRASES = 10
 MAX_TOLD_CHARS = 400

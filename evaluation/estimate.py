@@ -15,7 +15,7 @@ from math import prod, sqrt
 from statistics import NormalDist, fmean
 from typing import Any
 
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000

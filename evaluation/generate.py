@@ -14,7 +14,7 @@ from evaluation.config import Generation
 from evaluation.journal import Journal, line_of, read_journal
 from evaluation.problems.problem import Problem
 from evaluation.writers.writer import Writer
-from training.artifact.files import write_text_atomically
+from training.foundation.atomic_files import write_text_atomically
 
 SAMPLES_FILE = "samples.jsonl"
 

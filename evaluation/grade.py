@@ -17,8 +17,8 @@ from evaluation.judge.host import judge_all
 from evaluation.judge.isolation import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from evaluation.problems.problem import Problem
-from training.artifact.errors import ConfigError
-from training.artifact.files import write_text_atomically
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.errors import ConfigError
 
 RESULTS_FILE = "results.jsonl"
 VERDICTS_FILE = "verdicts.jsonl"  # in the order they came, kept to go on from

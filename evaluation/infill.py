@@ -9,7 +9,7 @@ in ``evaluation.lines``.
 import sys
 from collections.abc import Sequence
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
@@ -18,7 +18,7 @@ from evaluation.accuracy import Answer
 from evaluation.accuracy_run import measure
 from evaluation.items import Item, Kind
 from server.completer import Completer
-from training.artifact.errors import run_main
+from training.foundation.errors import run_main
 
 _PURPOSE = """\
 Measure infilling: remove a span from held-out files, let the model fill the gap until

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 MAX_FILE_BYTES = 1 << 30  # of an unpacked file
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 
 from evaluation.inputs import json_lines
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 Kind = Literal["mid", "start", "block", "span"]
 MIN_LINE_CHARS = 6  # shorter lines (a bracket, "pass") tell nothing

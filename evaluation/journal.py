@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 
 class Journal:

@@ -9,7 +9,7 @@ threshold.
 import sys
 from collections.abc import Sequence
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
@@ -19,7 +19,7 @@ from evaluation.accuracy_run import measure
 from evaluation.items import Item, Kind
 from server.completer import Completer
 from server.request import CompletionRequest
-from training.artifact.errors import run_main
+from training.foundation.errors import run_main
 
 _PURPOSE = """\
 Measure how often completions of lines and blocks match the file, as users see them:

@@ -39,11 +39,11 @@ from evaluation.report import write_report
 from evaluation.samples import imported
 from evaluation.summary import check_validity, read_overlap, show, summarise
 from evaluation.writers.writer import Writer
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import write_text_atomically
-from training.artifact.folder_lock import folder_lock
-from training.artifact.program import command_parser
-from training.artifact.schema import to_mapping
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.folder_lock import folder_lock
+from training.foundation.program import command_parser
+from training.foundation.schema import to_mapping
 
 CANONICAL = "canonical"
 _PURPOSE = """\

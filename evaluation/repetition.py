@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
@@ -25,11 +25,11 @@ from evaluation.estimate import percent_with_interval, share
 from evaluation.items import documents_of, in_turns
 from server.completer import Completer
 from training.artifact.directory import TOKENIZER_FILE
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.program import command_parser
-from training.artifact.schema import to_mapping
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import GRAM, LEAST_TOKENS, VerbatimIndex, gram_hashes
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.program import command_parser
+from training.foundation.schema import to_mapping
 
 _PURPOSE = """\
 Measure how often a model repeats its training text verbatim. The model continues

@@ -16,11 +16,11 @@ from evaluation.generate import SAMPLES_FILE
 from evaluation.grade import RESULTS_FILE
 from evaluation.journal import read_journal
 from evaluation.summary import SUMMARY_FILE, counts_of
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import write_text_atomically
-from training.artifact.folder_lock import folder_lock
-from training.artifact.program import command_parser
-from training.charts import Row, bars, cells, count_rows, folded, lines, page, table
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.charts import Row, bars, cells, count_rows, folded, lines, page, table
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.folder_lock import folder_lock
+from training.foundation.program import command_parser
 
 REPORT_FILE = "report.html"
 _PURPOSE = "Draw the report page of a finished pass@k run again, as RUN/report.html."

@@ -13,7 +13,7 @@ from typing import Any
 from evaluation.inputs import json_lines, read_input
 from evaluation.journal import line_of
 from evaluation.problems.problem import Problem
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 _FOLDER = re.compile(r"(?P<set>[A-Za-z]+)_(?P<number>\d+)")
 

@@ -12,9 +12,9 @@ from evaluation.estimate import CONFIDENCE, estimate, percent, percent_with_inte
 from evaluation.journal import read_journal
 from evaluation.judge import packages
 from evaluation.judge.verdict import Outcome
-from training.artifact.errors import ConfigError, InvalidResultError
-from training.artifact.files import write_json_atomically
-from training.artifact.schema import to_mapping
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.errors import ConfigError, InvalidResultError
+from training.foundation.schema import to_mapping
 
 MAX_UNJUDGED_SHARE = 0.01
 SUMMARY_FILE = "summary.json"

@@ -15,8 +15,8 @@ from evaluation.estimate import CONFIDENCE, difference, percent
 from evaluation.grade import RESULTS_FILE
 from evaluation.journal import read_journal
 from evaluation.summary import counts_of
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.program import command_parser
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.program import command_parser
 
 _PURPOSE = """\
 Compare two pass@k runs problem by problem: the difference in pass@k, its confidence

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from parrotlet import qualify
 from parrotlet.commands import COMMANDS, GROUPS, Command
 from server import VERSION
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.extras import check_extra
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.extras import check_extra
 
 _USAGE = "usage: parrotlet COMMAND [ARGUMENTS]"
 

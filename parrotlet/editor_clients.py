@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parrotlet import HOME, IS_WHEEL, ROOT
-from training.artifact.errors import PrerequisiteError
+from training.foundation.errors import PrerequisiteError
 
 _INSTALLATION = "extension/installation.json"  # in the .vsix: how it finds its server
 _VSCODE_COMMANDS = ("code", "codium", "code-insiders", "cursor", "code-server")

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from server import VERSION
-from training.artifact.errors import run_main
+from training.foundation.errors import run_main
 
 _LEVELS = ("error", "warning", "info", "debug")
 

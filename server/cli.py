@@ -20,7 +20,7 @@ from server.explanation import reason_sentence
 from server.health_report import health_rows, lines_of
 from server.request import CompletionRequest
 from server.settings import Settings
-from training.artifact.errors import ConfigError, run_main
+from training.foundation.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
 _COMMANDS = {  # what each does, and an example

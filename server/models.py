@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from training.artifact.bundled import BUNDLED_MODEL
-from training.artifact.errors import ArtifactError
+from training.foundation.errors import ArtifactError
 
 FILES = ("*.json", "*.safetensors", "README.md", "NOTICE", "LICENSE")
 

@@ -25,7 +25,7 @@ from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
 from server.worker.host import WorkerProcess
 from server.worker.messages import Known, request_to_json, result_from_json
-from training.artifact.schema import to_mapping
+from training.foundation.schema import to_mapping
 
 _MOST_DEATHS = 3  # within so many seconds; after them the worker stays away
 _DEATHS_S = 60.0

@@ -1,7 +1,7 @@
 """Every setting's name, default and meaning, once: a frozen tree that clients override by name.
 
 Read from ``initializationOptions`` (and by the command line) through
-:func:`training.artifact.schema.from_mapping`, so that an unknown key is an error that names near
+:func:`training.foundation.schema.from_mapping`, so that an unknown key is an error that names near
 ones. :mod:`server.catalogue` lists it for the editors' settings pages; a test compares them.
 """
 

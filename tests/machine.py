@@ -12,7 +12,7 @@ import pytest
 from evaluation.judge.levels import LEVELS
 from evaluation.judge.selftest import run_selftest
 from evaluation.judge.verdict import Limits
-from training.artifact.errors import SandboxUnavailableError
+from training.foundation.errors import SandboxUnavailableError
 
 
 def lacking(reason):

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.artifact.errors import CorpusError
+from training.foundation.errors import CorpusError
 
 REPORT_FILE = "report.json"
 HELDOUT = "heldout"

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
@@ -29,12 +29,12 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from training.artifact.directory import add_file
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import write_bytes_atomically
-from training.artifact.program import command_parser
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
-from training.progress import progress_bar
+from training.foundation.atomic_files import write_bytes_atomically
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.program import command_parser
+from training.foundation.progress import progress_bar
 from training.provenance import SPLIT, trained_on
 from training.shards.blocks import BlockReader
 

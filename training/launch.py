@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.errors import (
+from training.command_line import find_config
+from training.foundation.errors import (
     EXIT_INTERRUPTED,
     ConfigError,
     Ending,
@@ -24,8 +25,7 @@ from training.artifact.errors import (
     run_main,
     write_ending,
 )
-from training.artifact.extras import require_extra
-from training.command_line import find_config
+from training.foundation.extras import require_extra
 from training.run.command_line import pretrain_parser
 from training.run.reporting import ENDINGS_FOLDER, read_endings
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
@@ -31,27 +31,27 @@ import pyarrow.parquet as pq
 
 from training.artifact import fim, tokenizer, word_cache
 from training.artifact.directory import load_artifact
-from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
-from training.artifact.files import (
+from training.artifact.tokenizer import CodeTokenizer
+from training.command_line import config_parser, parse_config
+from training.config import RunConfig, ShardsConfig
+from training.corpus.page import html_page
+from training.corpus_reader import corpus_hash, read_report, row_groups
+from training.foundation.atomic_files import (
     check_replaceable,
     directory_written_aside,
     file_sha256,
     write_json_atomically,
     write_text_atomically,
 )
-from training.artifact.folder_lock import folder_lock
-from training.artifact.schema import to_mapping
-from training.artifact.tokenizer import CodeTokenizer
-from training.command_line import config_parser, parse_config
-from training.config import RunConfig, ShardsConfig
-from training.corpus.page import html_page
-from training.corpus_reader import corpus_hash, read_report, row_groups
-from training.progress import progress_bar
+from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
+from training.foundation.folder_lock import folder_lock
+from training.foundation.progress import progress_bar
+from training.foundation.schema import to_mapping
+from training.foundation.worker_pool import work_folder, worker_pool
 from training.shards import encoding, packing
 from training.shards.blocks import META_FILE, ShardWriter
 from training.shards.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.train_tokenizer import TOKENIZER_FILE
-from training.workers import work_folder, worker_pool
 
 SPLITS = ("train", "heldout")
 _PURPOSE = """\

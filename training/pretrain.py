@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 from training.run.allocator import begin_with_tcmalloc
 from training.run.command_line import script_parser
 
@@ -29,18 +29,18 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from training.artifact.errors import (
-    ConfigError,
-    InvalidResultError,
-    PrerequisiteError,
-)
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import parse_config
 from training.config import PretrainConfig, RunConfig
 from training.dial.choice import as_begun, turned
 from training.dial.sizing import Data
 from training.dial.speed import measured_speed
-from training.progress import Progress
+from training.foundation.errors import (
+    ConfigError,
+    InvalidResultError,
+    PrerequisiteError,
+)
+from training.foundation.progress import Progress
 from training.publish.publisher import Publisher
 from training.run.evaluation import Evaluation
 from training.run.folder import Reached, RunFolder

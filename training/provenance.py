@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
@@ -25,11 +25,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact.directory import MANIFEST_FILE, TOKENIZER_FILE
-from training.artifact.errors import ArtifactError, ConfigError, CorpusError, run_main
-from training.artifact.files import file_sha256, write_text_atomically
 from training.artifact.manifest import Manifest
-from training.artifact.program import command_parser
-from training.artifact.schema import from_mapping
+from training.foundation.atomic_files import file_sha256, write_text_atomically
+from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
+from training.foundation.program import command_parser
+from training.foundation.schema import from_mapping
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file, shards_hash
 

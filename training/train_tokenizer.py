@@ -15,27 +15,27 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import (
-    check_replaceable,
-    directory_written_aside,
-    write_json_atomically,
-    write_text_atomically,
-)
-from training.artifact.folder_lock import folder_lock
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import corpus_hash, read_rows, row_groups
-from training.progress import progress_bar
+from training.foundation.atomic_files import (
+    check_replaceable,
+    directory_written_aside,
+    write_json_atomically,
+    write_text_atomically,
+)
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.folder_lock import folder_lock
+from training.foundation.progress import progress_bar
 from training.vocabulary.page import html_page
 from training.vocabulary.report import load_compared, measure
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
@@ -22,10 +22,10 @@ from torch import Tensor
 
 from training.artifact.directory import TOKENIZER_FILE, load_artifact
 from training.artifact.documents import Documents
-from training.artifact.errors import ConfigError, run_main
 from training.artifact.gpt2 import GPT2
-from training.artifact.program import command_parser
 from training.artifact.tokenizer import CodeTokenizer
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.program import command_parser
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
 from training.step.objective import to_tensors

@@ -13,7 +13,7 @@ from evaluation.judge.layout import (
 )
 from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
-from training.artifact.errors import SandboxUnavailableError
+from training.foundation.errors import SandboxUnavailableError
 
 LEVEL = "bubblewrap"
 

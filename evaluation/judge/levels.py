@@ -10,7 +10,7 @@ from evaluation.judge import bubblewrap, landlock, namespaces, unconfined
 from evaluation.judge.isolation import Isolation
 from evaluation.judge.selftest import run_selftest
 from evaluation.judge.verdict import Limits
-from training.artifact.errors import SandboxUnavailableError
+from training.foundation.errors import SandboxUnavailableError
 
 BUBBLEWRAP = Isolation(level=bubblewrap.LEVEL, command=bubblewrap.command)
 NAMESPACES = Isolation(level=namespaces.LEVEL, command=namespaces.command)

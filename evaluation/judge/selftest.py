@@ -9,7 +9,7 @@ from dataclasses import replace
 from evaluation.judge.host import judge_all
 from evaluation.judge.isolation import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
-from training.artifact.errors import SandboxUnavailableError
+from training.foundation.errors import SandboxUnavailableError
 
 CPU_S = 0.5
 WALL_S = 5.0

@@ -13,7 +13,7 @@ from evaluation.judge.inside.plan import MOST_WALLS
 from evaluation.judge.inside.wire import frame
 from evaluation.judge.isolation import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
-from training.artifact.errors import SandboxUnavailableError
+from training.foundation.errors import SandboxUnavailableError
 
 START_S = 20.0
 GRACE_S = 8.0  # beyond the wall limit, before a silent sandbox is given up

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.problems.problem import Problem
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 _MBPP_FIELDS = {"code", "test_list"}
 _BUILTINS = frozenset(dir(builtins)) | {"__name__"}

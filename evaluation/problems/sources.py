@@ -15,8 +15,8 @@ from evaluation.inputs import json_lines
 from evaluation.problems.formats import problem_of
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem, ProblemSet, content_hash
-from training.artifact.errors import ConfigError, PrerequisiteError
-from training.artifact.extras import check_extra
+from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.extras import check_extra
 
 OWN = "own"
 PLUS_CPU_S = 20.0  # the slowest of HumanEval+'s canonical solutions takes seven

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
@@ -29,10 +29,10 @@ from evaluation.replay.session import Record, Session, Task
 from evaluation.replay.tasks import cut_tasks, files_in, heldout
 from server.confidence import THRESHOLDS
 from server.settings import Settings
-from training.artifact.errors import ConfigError, run_main
-from training.artifact.files import write_json_atomically, write_text_atomically
-from training.artifact.folder_lock import folder_lock
-from training.artifact.program import command_parser
+from training.foundation.atomic_files import write_json_atomically, write_text_atomically
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.folder_lock import folder_lock
+from training.foundation.program import command_parser
 
 _SERVER_LOG = "server.jsonl"
 _PURPOSE = """\

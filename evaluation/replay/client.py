@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import psutil
 
-from training.artifact.errors import PrerequisiteError
+from training.foundation.errors import PrerequisiteError
 
 START_S = 60.0
 _EXIT_S = 10.0

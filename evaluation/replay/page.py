@@ -10,7 +10,7 @@ from typing import Any
 
 from evaluation.estimate import percent
 from evaluation.replay.session import Record
-from training.charts import bars, lines, page, table
+from training.foundation.charts import bars, lines, page, table
 
 _CONTEXT_LINES = 8
 _BINS_MS = (10, 20, 40, 80, 120, 200, 400)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evaluation.items import heldout_documents, in_turns
 from evaluation.replay.session import Task
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 _LEAST_CHARS = 120
 _LEAST_LINES_AROUND = 4

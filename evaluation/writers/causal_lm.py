@@ -8,8 +8,8 @@ import torch
 from evaluation.config import Generation
 from evaluation.problems.problem import Problem
 from evaluation.writers.writer import before_stop, problem_seed, stops_of
-from training.artifact.errors import PrerequisiteError
-from training.artifact.extras import check_extra
+from training.foundation.errors import PrerequisiteError
+from training.foundation.extras import check_extra
 
 # Names of the tokens that open prefix, suffix and middle, family by family.
 FIM_TOKENS = (

@@ -11,7 +11,7 @@ from typing import Any
 from evaluation.config import Generation
 from evaluation.problems.problem import Problem
 from evaluation.writers.writer import before_stop, problem_seed, stops_of
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 TIMEOUT_S = 120.0
 TRIES = 6

@@ -8,7 +8,7 @@ from evaluation.problems.problem import Problem
 from evaluation.writers.writer import problem_seed, stops_of
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE, load_artifact
-from training.artifact.files import file_sha256
+from training.foundation.atomic_files import file_sha256
 
 
 class LocalWriter:

@@ -9,9 +9,9 @@ from server.prompt import PromptBuilder
 from server.settings import EngineSettings
 from server.writers.writer import Order
 from training.artifact.directory import Artifact
-from training.artifact.errors import ArtifactError
 from training.artifact.source import Source
 from training.artifact.verbatim import LEAST_TOKENS
+from training.foundation.errors import ArtifactError
 
 _MIN_WINDOW_TOKENS = 12  # a model with less room than this could not see a line
 

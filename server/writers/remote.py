@@ -20,8 +20,8 @@ from server.writers.breaker import Breaker
 from server.writers.stream import RemoteError, streamed
 from server.writers.template import Template, template_of
 from server.writers.writer import Order, WriterAwayError
-from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.source import Source
+from training.foundation.errors import ArtifactError, ConfigError
 
 _CHARS_PER_TOKEN = 3  # of code, fewer than any tokenizer makes of it
 _REFUSED = (400, 422)  # what servers say to a field they do not know

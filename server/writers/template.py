@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.artifact.errors import ArtifactError
+from training.foundation.errors import ArtifactError
 
 _FAMILIES = (  # prefix, suffix, middle; the middle stands last
     ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),

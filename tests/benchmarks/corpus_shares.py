@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from packaging.utils import canonicalize_name
 
-from training.artifact.schema import load_toml
 from training.corpus.lock import PackageList, kinds_of
 from training.corpus.weights import is_test
+from training.foundation.schema import load_toml
 from training.shards.blocks import BlockReader, pieces_file, tokens_file
 
 LARGEST = 10

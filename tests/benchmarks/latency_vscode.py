@@ -27,7 +27,7 @@ sys.path.extend(str(Path(__file__).parents[1] / part) for part in ("e2e", "e2e/v
 from code_server import EXTENSION, CodeServer, browser_path, needed
 from code_window import Window
 
-from training.artifact.errors import run_main
+from training.foundation.errors import run_main
 
 N_KEYS = 200
 WARM_UP = 40

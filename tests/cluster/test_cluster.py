@@ -11,10 +11,10 @@ import planted
 import pyarrow.parquet as pq
 import pytest
 
-from training.artifact.errors import ConfigError, CorpusError
 from training.cluster.__main__ import main
 from training.corpus.__main__ import main as build
 from training.corpus.verify import main as verify
+from training.foundation.errors import ConfigError, CorpusError
 
 pytestmark = [
     pytest.mark.cluster,

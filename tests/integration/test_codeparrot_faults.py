@@ -19,9 +19,9 @@ import torch
 
 from server.completer import Completer
 from training.artifact.gpt2 import GPT2
-from training.artifact.schema import load_toml, to_mapping
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, TokenizerConfig
+from training.foundation.schema import load_toml, to_mapping
 from training.shards.blocks import BlockReader
 from training.step.initial import initialise
 from training.train_tokenizer import train_tokenizer

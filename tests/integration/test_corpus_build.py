@@ -8,9 +8,9 @@ import zipfile
 import pyarrow.parquet as pq
 import pytest
 
-from training.artifact.errors import ConfigError, CorpusError
 from training.corpus.__main__ import main
 from training.corpus.archives import safe_path
+from training.foundation.errors import ConfigError, CorpusError
 
 pytestmark = pytest.mark.integration
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from training.artifact.errors import ConfigError, CorpusError, run_main
 from training.corpus.__main__ import main
+from training.foundation.errors import ConfigError, CorpusError, run_main
 
 pytestmark = pytest.mark.integration
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from training.artifact.errors import CorpusError
-from training.artifact.files import file_sha256
+from training.foundation.atomic_files import file_sha256
+from training.foundation.errors import CorpusError
+from training.foundation.worker_pool import work_folder, worker_pool
 from training.prepare import main as prepare
 from training.shards.encoding import EncodedGroup
 from training.train_tokenizer import main as train_tokenizer
-from training.workers import work_folder, worker_pool
 
 pytestmark = pytest.mark.integration
 
@@ -26,8 +26,8 @@ def many_groups(tiny_config, tmp_path_factory):
     """The tiny run over a corpus of small row groups, so that there is a middle to be killed in."""
     import pyarrow.parquet as pq
 
-    from training.artifact.schema import load_toml
     from training.config import RunConfig
+    from training.foundation.schema import load_toml
 
     folder = tmp_path_factory.mktemp("groups")
     source = load_toml(RunConfig, tiny_config).paths.corpus

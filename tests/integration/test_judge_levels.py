@@ -16,7 +16,7 @@ from evaluation.judge.selftest import MUST_NOT_ESCAPE, run_selftest
 from evaluation.judge.verdict import Limits
 from evaluation.passk import main as passk
 from evaluation.problems.own import own_problems
-from training.artifact.errors import ConfigError, SandboxUnavailableError
+from training.foundation.errors import ConfigError, SandboxUnavailableError
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ import pytest
 from evaluation.infill import main as infill
 from evaluation.journal import read_journal
 from evaluation.lines import main as lines
-from training.artifact.errors import ArtifactError, ConfigError
 from training.corpus.overlap import main as overlap
+from training.foundation.errors import ArtifactError, ConfigError
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ from training_run import Forked, curve, finish
 
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import load_artifact
-from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError
 from training.corpus.__main__ import main as make_corpus
+from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError
 from training.prepare import main as prepare
 from training.train_tokenizer import main as train_tokenizer
 

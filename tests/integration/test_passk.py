@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.journal import read_journal
 from evaluation.passk import main as passk
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("proven")]
 

@@ -16,7 +16,7 @@ from evaluation.journal import read_journal
 from evaluation.judge.slot import Slot, SlotFailure
 from evaluation.passk import main as passk
 from evaluation.versus import main as versus
-from training.artifact.errors import ConfigError, PrerequisiteError, run_main
+from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("proven")]
 

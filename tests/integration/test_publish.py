@@ -13,8 +13,8 @@ from hub_double import HUNG_UP, LOST, every_other
 from training_run import ROOT, Forked, curve, finish, trainer
 
 from training.artifact.directory import ARTIFACT_FILES, load_artifact
-from training.artifact.schema import load_toml
 from training.config import RunConfig
+from training.foundation.schema import load_toml
 from training.publish.outbox import Outbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs in a test

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evaluation.replay.__main__ import main as replay
-from training.artifact.errors import ArtifactError, PrerequisiteError
+from training.foundation.errors import ArtifactError, PrerequisiteError
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 

@@ -16,7 +16,7 @@ from evaluation.accuracy import (
 )
 from evaluation.constructs import common_phrases, construct_shares, repetition
 from evaluation.items import Item, cut_items, items_hash, read_items
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 KINDS = ("mid", "start", "block", "span")
 TEXT = '''"""A module."""

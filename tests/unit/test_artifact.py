@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from training.artifact.directory import load_artifact, save_artifact
-from training.artifact.errors import ArtifactError
 from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.shape import GPT2Config
+from training.foundation.errors import ArtifactError
 from training.step.initial import initialise
 
 

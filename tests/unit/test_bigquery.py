@@ -10,11 +10,11 @@ import duckdb
 import pytest
 import sqlglot
 
-from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 from training.corpus.bigquery import query
 from training.corpus.bigquery.__main__ import Service, connect, main
 from training.corpus.bigquery.query import SPDX, Extraction
 from training.corpus.config import RecordFields
+from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 
 TEXT = "x = 1\n" * 400
 COLUMNS = ["repo_name", "path", "licence", "ref", "size", "content_id", "content"]

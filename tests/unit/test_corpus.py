@@ -2,12 +2,12 @@
 
 import pytest
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import FilterConfig
 from training.corpus.duplicates import content_key, find_exact_duplicates
 from training.corpus.fetch import read_lock
 from training.corpus.filters import decode, path_reason, text_reason
 from training.corpus.licences import disallowed, licence_of_text, read_metadata, spdx_of
+from training.foundation.errors import CorpusError
 
 FILTERS = FilterConfig()
 GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5

@@ -8,9 +8,9 @@ import zipfile
 
 import pytest
 
-from training.artifact.errors import CorpusError
 from training.corpus.archives import BeyondLimitsError, read_members
 from training.corpus.config import ArchiveLimits
+from training.foundation.errors import CorpusError
 
 TEXT = b"def double(value):\n    return value + value\n\n" * 8
 LIMITS = ArchiveLimits()

@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from training.artifact.errors import CorpusError
 from training.corpus import downloads
 from training.corpus.fetch import UNREACHABLE_IN_A_ROW, Fetcher, Pin, read_lock
 from training.corpus.indexes import DEFAULT_TIMEOUT_S, index_settings
+from training.foundation.errors import CorpusError
 
 DATA = b"what an archive holds is nothing to the fetcher" * 100
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -339,8 +339,8 @@ def test_the_wide_lock_pins_what_its_list_names():
     from pathlib import Path
 
     import training
-    from training.artifact.schema import load_toml
     from training.corpus.lock import PackageList, kinds_of
+    from training.foundation.schema import load_toml
 
     configs = Path(training.__file__).parent / "configs"
     pins = {p.name.lower(): p for p in read_lock(configs / "corpus-wide.lock")}

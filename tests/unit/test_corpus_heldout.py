@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from training.artifact.errors import ConfigError, CorpusError
-from training.artifact.schema import from_mapping
 from training.corpus.__main__ import main
 from training.corpus.config import CorpusConfig
 from training.corpus.heldout import hold_out
 from training.corpus_reader import row_groups
+from training.foundation.errors import ConfigError, CorpusError
+from training.foundation.schema import from_mapping
 
 
 def chosen(documents, **config):

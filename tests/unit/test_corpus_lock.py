@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 
-from training.artifact.errors import ConfigError, CorpusError
 from training.corpus import downloads
 from training.corpus.fetch import read_lock
 from training.corpus.lock import PackageList, main
+from training.foundation.errors import ConfigError, CorpusError
 
 SOURCE = b"def function(value):\n    return value + 1\n" * 400
 

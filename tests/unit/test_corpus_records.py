@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import RecordFields
 from training.corpus.records import DAMAGED_RECORD, read_hub, read_records
+from training.foundation.errors import CorpusError
 
 FIELDS = RecordFields()
 ROWS = [

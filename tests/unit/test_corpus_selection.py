@@ -2,13 +2,13 @@
 
 import pytest
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import BalanceConfig, CorpusConfig, QualityConfig, QualityRule
 from training.corpus.document import Document
 from training.corpus.parts import Part, PartWriter
 from training.corpus.quality import QualityRules
 from training.corpus.selection import DOWN_WEIGHTED, EXACT, NEAR, NEAR_HELDOUT, OVER_CAP, select
 from training.corpus.weights import weight_of
+from training.foundation.errors import CorpusError
 
 
 def text(seed, n_words=200):

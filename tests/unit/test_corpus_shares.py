@@ -4,8 +4,6 @@ import random
 
 import pytest
 
-from training.artifact.errors import ConfigError, CorpusError
-from training.artifact.schema import from_mapping
 from training.corpus.config import BalanceConfig
 from training.corpus.shares import (
     OVER_PACKAGE_SHARE,
@@ -15,6 +13,8 @@ from training.corpus.shares import (
     over_shares,
 )
 from training.corpus.weights import is_test
+from training.foundation.errors import ConfigError, CorpusError
+from training.foundation.schema import from_mapping
 
 
 def weighed(package, n_bytes, draw, *, is_test=False):

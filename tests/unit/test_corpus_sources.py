@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import CorpusConfig, SourcesConfig
 from training.corpus.parts import Part
 from training.corpus.projects import folder_metadata
 from training.corpus.reading import Reader
 from training.corpus.sources import archive_name, list_sources
+from training.foundation.errors import CorpusError
 
 TEXT = "def double(value):\n    return value + value\n\n" * 8
 

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from training.artifact.errors import ConfigError
-from training.artifact.schema import load_toml, to_mapping
 from training.config import ModelConfig, OptimConfig, RunConfig
 from training.dial.choice import as_begun, turned
 from training.dial.sizing import (
@@ -18,6 +16,8 @@ from training.dial.sizing import (
     shape_for,
 )
 from training.dial.speed import Speed
+from training.foundation.errors import ConfigError
+from training.foundation.schema import load_toml, to_mapping
 from training.validate import ALL_BLOCKS
 
 DATA = Data(vocab_size=16_384, block_tokens=1024)

@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 
 from evaluation.estimate import difference, estimate, pass_at_k
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 
 @pytest.mark.parametrize("n", range(1, 8))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from evaluation.judge.levels import UNCONFINED
-from training.artifact.folder_lock import FolderInUseError, folder_lock
+from training.foundation.folder_lock import FolderInUseError, folder_lock
 
 COMMANDS = (
     "passk",

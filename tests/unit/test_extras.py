@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from training.artifact import extras
-from training.artifact.errors import PrerequisiteError
+from training.foundation import extras
+from training.foundation.errors import PrerequisiteError
 
 ROOT = Path(__file__).parents[2]
 OURS = {"parrotlet", "server", "training", "evaluation"}

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from training.artifact import folder_lock as module
-from training.artifact.errors import PrerequisiteError
-from training.artifact.files import directory_written_aside
-from training.artifact.folder_lock import FolderInUseError, folder_lock, lock_path
+from training.foundation import folder_lock as module
+from training.foundation.atomic_files import directory_written_aside
+from training.foundation.errors import PrerequisiteError
+from training.foundation.folder_lock import FolderInUseError, folder_lock, lock_path
 
 HOLD = """
 import sys
 from pathlib import Path
-from training.artifact.folder_lock import folder_lock
+from training.foundation.folder_lock import folder_lock
 with folder_lock(Path(sys.argv[1]), beside=len(sys.argv) > 2):
     print("held", flush=True)
     sys.stdin.read()

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from training.artifact.errors import CorpusError
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config
 from training.config import OptimConfig
+from training.foundation.errors import CorpusError
 from training.step.initial import initialise
 from training.step.optim import MasterOptimizer, group_of, schedule_factor
 

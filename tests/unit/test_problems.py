@@ -6,7 +6,7 @@ import pytest
 
 from evaluation.journal import Journal, read_journal
 from evaluation.problems.sources import load_problems
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 PROBLEM = {
     "task_id": "t/0",

@@ -5,8 +5,8 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from training.artifact.errors import ConfigError, CorpusError, ParrotletError, PrerequisiteError
 from training.corpus.document import Document, to_table
+from training.foundation.errors import ConfigError, CorpusError, ParrotletError, PrerequisiteError
 from training.publish import corpora
 from training.publish.__main__ import main
 from training.publish.corpora import Contents, batches, card_text, splits

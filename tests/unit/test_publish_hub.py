@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
-from training.artifact.errors import HubError, HubUnavailableError
+from training.foundation.errors import HubError, HubUnavailableError
 from training.publish import hub as hub_module
 from training.publish.hub import Hub, failure
 

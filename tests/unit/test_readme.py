@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from parrotlet.commands import COMMANDS
-from training.artifact.schema import load_toml
 from training.config import RunConfig
 from training.corpus.config import CorpusConfig
 from training.corpus.quality import QualityRules
+from training.foundation.schema import load_toml
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

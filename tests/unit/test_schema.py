@@ -2,9 +2,9 @@
 
 import pytest
 
-from training.artifact.errors import ConfigError
-from training.artifact.schema import from_mapping, load_toml, to_mapping
 from training.config import RunConfig
+from training.foundation.errors import ConfigError
+from training.foundation.schema import from_mapping, load_toml, to_mapping
 
 
 def write(path, text):

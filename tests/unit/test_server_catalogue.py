@@ -8,8 +8,8 @@ import pytest
 from server.catalogue import catalogue
 from server.cli import main
 from server.settings import EngineSettings, Settings
-from training.artifact.errors import ConfigError
-from training.artifact.schema import from_mapping, to_mapping
+from training.foundation.errors import ConfigError
+from training.foundation.schema import from_mapping, to_mapping
 
 
 def nested(entries):

@@ -86,7 +86,7 @@ def test_ghost_text_stands_out_in_colour(tiny_artifact):
 def test_a_reader_that_has_read_enough_ends_a_command_quietly():
     """If it fails, "parrotlet demo | head" ends in a traceback."""
     program = (
-        "import sys; from training.artifact.errors import run_main\n"
+        "import sys; from training.foundation.errors import run_main\n"
         "def main(_):\n"
         "    while True:\n"
         "        print('x' * 1000, flush=True)\n"

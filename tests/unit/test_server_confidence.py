@@ -22,7 +22,7 @@ from server.confidence import (
 from server.request import CompletionRequest
 from server.settings import EngineSettings, Settings, SuggestionSettings
 from training.artifact.directory import load_artifact
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 
 def test_a_lines_tokens_count_to_its_end():

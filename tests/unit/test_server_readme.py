@@ -14,7 +14,7 @@ from server.lsp import features
 from server.lsp.server import STATUS_METHOD
 from server.service import State
 from server.settings import Settings
-from training.artifact.schema import from_mapping
+from training.foundation.schema import from_mapping
 
 README = Path(__file__).parents[2] / "server" / "README.md"
 OPENING, CLOSING = "<!-- settings -->\n", "<!-- /settings -->\n"

@@ -17,7 +17,7 @@ from server.writers.breaker import Breaker
 from server.writers.remote import RemoteWriter
 from server.writers.template import template_of
 from server.writers.writer import Order, WriterAwayError
-from training.artifact.errors import ArtifactError, ConfigError
+from training.foundation.errors import ArtifactError, ConfigError
 
 
 class Double(ThreadingHTTPServer):

@@ -5,10 +5,10 @@ import json
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from training.artifact.errors import ArtifactError, ConfigError
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
 from training.config import TokenizerConfig
+from training.foundation.errors import ArtifactError, ConfigError
 from training.train_tokenizer import main, train_tokenizer
 from training.vocabulary.report import load_compared, measure
 

@@ -10,7 +10,7 @@ from evaluation.replay.page import replay_page
 from evaluation.replay.session import Record, Task
 from evaluation.replay.tasks import cut_tasks, files_in
 from evaluation.replay.typist import Act, Typist, first_line, is_rest_of_line
-from training.artifact.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 TEXT = (
     'def area(xs, scale={"a": [1]}):\n    total = 0.0\n    for x in xs:\n'

@@ -12,7 +12,6 @@ from server.request import CompletionRequest
 from server.settings import Settings, SuggestionSettings
 from server.writers.local import LocalWriter
 from training.artifact.directory import load_artifact
-from training.artifact.errors import ArtifactError
 from training.artifact.verbatim import (
     GRAM,
     LEAST_TOKENS,
@@ -20,6 +19,7 @@ from training.artifact.verbatim import (
     VerbatimIndex,
     gram_hashes,
 )
+from training.foundation.errors import ArtifactError
 from training.index_verbatim import in_several, running_text
 
 TABLE = [

@@ -19,22 +19,22 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
-from training.artifact.errors import ArtifactError, ConfigError
-from training.artifact.files import (
+from training.artifact.fim import FimLayout, start_ids
+from training.artifact.gpt2 import GPT2
+from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
+from training.artifact.shape import GPT2Config, parameter_shapes, transformers_config
+from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
+from training.artifact.tokenizer import CodeTokenizer
+from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
+from training.foundation.atomic_files import (
     directory_written_aside,
     file_sha256,
     write_bytes_atomically,
     write_json_atomically,
     write_text_atomically,
 )
-from training.artifact.fim import FimLayout, start_ids
-from training.artifact.gpt2 import GPT2
-from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
-from training.artifact.schema import from_mapping, to_mapping
-from training.artifact.shape import GPT2Config, parameter_shapes, transformers_config
-from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
-from training.artifact.tokenizer import CodeTokenizer
-from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
+from training.foundation.errors import ArtifactError, ConfigError
+from training.foundation.schema import from_mapping, to_mapping
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

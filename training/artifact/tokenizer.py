@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from training.artifact.errors import ArtifactError
 from training.artifact.special_tokens import END_OF_TEXT
 from training.artifact.word_cache import WordCache
+from training.foundation.errors import ArtifactError
 
 
 class CodeTokenizer:

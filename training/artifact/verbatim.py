@@ -23,8 +23,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from training.artifact.errors import ArtifactError
 from training.artifact.source import Source
+from training.foundation.errors import ArtifactError
 
 VERBATIM_FILE = "verbatim.safetensors"
 GRAM = 20

@@ -7,14 +7,11 @@ of ``constraints-cluster.txt``, on a machine that sees the same folders as the w
 import sys
 from collections.abc import Sequence
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("cluster")  # before the imports that need it
 
-from training.artifact.errors import PrerequisiteError, run_main
-from training.artifact.files import check_replaceable
-from training.artifact.schema import load_toml
 from training.cluster.config import ClusterConfig
 from training.command_line import config_parser, find_config, parse_config
 from training.corpus.build import REPORT_FILE
@@ -22,6 +19,9 @@ from training.corpus.config import CorpusConfig
 from training.corpus.heldout import describe
 from training.corpus.sources import list_sources
 from training.corpus_reader import read_report
+from training.foundation.atomic_files import check_replaceable
+from training.foundation.errors import PrerequisiteError, run_main
+from training.foundation.schema import load_toml
 
 
 def main(argv: Sequence[str]) -> int:

@@ -21,14 +21,14 @@ from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor, Slurm
 from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 
-from training.artifact.errors import CorpusError
-from training.artifact.folder_lock import folder_lock
-from training.artifact.schema import to_mapping
 from training.cluster.config import ClusterConfig
 from training.cluster.steps import Finish, ReadParts, ReadSources, WordSignature
 from training.corpus.config import CorpusConfig
 from training.corpus.fingerprint import inputs_sha256
 from training.corpus.sources import Source
+from training.foundation.errors import CorpusError
+from training.foundation.folder_lock import folder_lock
+from training.foundation.schema import to_mapping
 
 
 @dataclass(frozen=True, kw_only=True)

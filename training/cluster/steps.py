@@ -22,8 +22,6 @@ from datatrove.pipeline.dedup import MinhashDedupSignature
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 from datatrove.utils.word_tokenizers import WhitespaceTokenizer
 
-from training.artifact.errors import CorpusError
-from training.artifact.folder_lock import folder_lock
 from training.corpus.build import check_heldout, warn_of_missing, write_result
 from training.corpus.config import CorpusConfig
 from training.corpus.near_duplicates import MIN_WORDS, WORD, word_hashes
@@ -31,6 +29,8 @@ from training.corpus.parts import Part
 from training.corpus.reading import Reader
 from training.corpus.selection import Place, select
 from training.corpus.sources import Source
+from training.foundation.errors import CorpusError
+from training.foundation.folder_lock import folder_lock
 
 _PAIR = struct.Struct("<2I")
 

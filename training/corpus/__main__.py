@@ -4,17 +4,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
-from training.artifact.errors import run_main
-from training.artifact.folder_lock import folder_lock
 from training.command_line import config_parser, parse_config
 from training.corpus.build import build, finished_report
 from training.corpus.config import CorpusConfig
 from training.corpus.heldout import describe
+from training.foundation.errors import run_main
+from training.foundation.folder_lock import folder_lock
 
 _PURPOSE = """\
 Build a corpus: read Python files from packages, folders, git repositories and datasets, and keep

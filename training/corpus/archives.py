@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import ArchiveLimits
+from training.foundation.errors import CorpusError
 
 _DAMAGED = (
     tarfile.TarError,

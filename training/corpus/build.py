@@ -18,14 +18,6 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
-from training.artifact.errors import CorpusError
-from training.artifact.files import (
-    check_replaceable,
-    directory_written_aside,
-    write_json_atomically,
-    write_text_atomically,
-)
-from training.artifact.schema import to_mapping
 from training.corpus.config import CorpusConfig
 from training.corpus.fingerprint import inputs_sha256
 from training.corpus.page import dataset_card, html_page
@@ -42,8 +34,16 @@ from training.corpus.writing import (
     source_report,
     write_corpus,
 )
-from training.progress import progress_bar
-from training.workers import work_folder, worker_pool
+from training.foundation.atomic_files import (
+    check_replaceable,
+    directory_written_aside,
+    write_json_atomically,
+    write_text_atomically,
+)
+from training.foundation.errors import CorpusError
+from training.foundation.progress import progress_bar
+from training.foundation.schema import to_mapping
+from training.foundation.worker_pool import work_folder, worker_pool
 
 REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
 

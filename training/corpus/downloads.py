@@ -21,8 +21,8 @@ from unearth import Link, Package, PackageFinder
 from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers.sync import PyPIClient
 
-from training.artifact.errors import CorpusError
 from training.corpus.indexes import IndexSettings, index_settings
+from training.foundation.errors import CorpusError
 
 T = TypeVar("T")
 RETRY_WAITS_S = (1.0, 4.0)

@@ -13,8 +13,6 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 from unearth import Link
 
-from training.artifact.errors import CorpusError
-from training.artifact.files import file_sha256
 from training.corpus.downloads import (
     ADVISE_OTHER,
     FetchError,
@@ -22,7 +20,9 @@ from training.corpus.downloads import (
     remove_stale,
     retried,
 )
-from training.progress import progress_bar
+from training.foundation.atomic_files import file_sha256
+from training.foundation.errors import CorpusError
+from training.foundation.progress import progress_bar
 
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?P<hashes>(?:\s+--hash=\S+)+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})(?=\s|$)")

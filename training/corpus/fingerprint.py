@@ -14,11 +14,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from training.artifact.schema import to_mapping
 from training.corpus.config import CorpusConfig
 from training.corpus.git import resolve_commit
 from training.corpus.reading import walk
 from training.corpus.sources import matching
+from training.foundation.schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
 

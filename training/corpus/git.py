@@ -16,8 +16,8 @@ from dulwich.objects import Blob
 from dulwich.objectspec import parse_commit
 from dulwich.repo import Repo
 
-from training.artifact.errors import CorpusError
 from training.corpus.archives import TOO_LARGE, Member, is_wanted
+from training.foundation.errors import CorpusError
 
 IGNORE_FILE = ".gitignore"
 

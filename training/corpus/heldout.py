@@ -15,8 +15,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import CorpusConfig
+from training.foundation.errors import CorpusError
 
 DEFAULT_SHARE = 0.02
 MIN_BYTES = 16_000  # a few blocks of tokens, or validation has nothing to measure

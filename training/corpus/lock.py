@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
@@ -27,17 +27,17 @@ from packaging.version import InvalidVersion, Version
 from tqdm import tqdm
 from unearth import Link, Package
 
-from training.artifact.errors import ConfigError, CorpusError, run_main
-from training.artifact.files import write_text_atomically
-from training.artifact.program import program_name
-from training.artifact.schema import load_toml
 from training.corpus.archives import LICENCE_FILE, METADATA, read_members
 from training.corpus.config import CorpusConfig
 from training.corpus.downloads import FetchError, Index, remove_stale, retried
 from training.corpus.fetch import Pin, read_lock
 from training.corpus.licences import disallowed
 from training.corpus.reading import MetadataSearch
-from training.progress import progress_bar
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.errors import ConfigError, CorpusError, run_main
+from training.foundation.program import program_name
+from training.foundation.progress import progress_bar
+from training.foundation.schema import load_toml
 
 FILES_TRIED = 3  # of a release, until one is small enough
 

@@ -12,20 +12,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 import pyarrow.parquet as pq
 
-from training.artifact.errors import CorpusError, run_main
-from training.artifact.files import write_json_atomically
-from training.artifact.program import command_parser
 from training.corpus.contamination import ContaminationFilter
 from training.corpus.problems import BenchmarkProblem, read_named_problems
 from training.corpus.syntax import parse
-from training.progress import progress_bar
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.errors import CorpusError, run_main
+from training.foundation.program import command_parser
+from training.foundation.progress import progress_bar
 
 MAX_DOCUMENTS = 5  # named for each problem
 

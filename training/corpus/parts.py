@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.artifact.files import write_json_atomically
 from training.corpus.document import SCHEMA, Document, to_table
 from training.corpus.duplicates import content_key
 from training.corpus.near_duplicates import N_HASHES, Words, sketch
+from training.foundation.atomic_files import write_json_atomically
 
 ROW_GROUP_DOCUMENTS = 500
 _SKETCH_SCHEMA = pa.schema(

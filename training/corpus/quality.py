@@ -12,8 +12,8 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import QualityConfig
+from training.foundation.errors import CorpusError
 
 Facts = Mapping[str, float]
 NUMBERS = ("stars", "downloads", "dependents")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.artifact.errors import CorpusError
 from training.corpus.archives import (
     LICENCE_FILE,
     METADATA,
@@ -29,6 +28,7 @@ from training.corpus.records import read_hub, read_records
 from training.corpus.screening import Screen, Tally
 from training.corpus.sources import Source, SourceKind
 from training.corpus.weights import is_test, weight_of
+from training.foundation.errors import CorpusError
 
 BEYOND_LIMITS = "archive beyond limits"
 UNREADABLE = "unreadable"

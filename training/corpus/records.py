@@ -18,9 +18,9 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import RecordFields
 from training.corpus.licences import UNKNOWN, spdx_of
+from training.foundation.errors import CorpusError
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".json.zst", ".jsonl.zst", ".parquet")
 DAMAGED_RECORD = "damaged record"

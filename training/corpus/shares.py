@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from training.artifact.errors import CorpusError
 from training.corpus.config import BalanceConfig
+from training.foundation.errors import CorpusError
 
 OVER_PACKAGE_SHARE, OVER_TEST_SHARE = "above package share limit", "above test share limit"
 SEARCH_STEPS = 20  # of bisection: to a millionth of the tests

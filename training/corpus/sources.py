@@ -21,7 +21,6 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from training.artifact.errors import CorpusError
 from training.corpus.archives import LICENCE_FILE
 from training.corpus.config import CorpusConfig
 from training.corpus.fetch import Fetcher, read_lock
@@ -29,6 +28,7 @@ from training.corpus.git import resolve_commit
 from training.corpus.licences import Metadata, read_metadata
 from training.corpus.projects import folder_metadata
 from training.corpus.records import SUFFIXES
+from training.foundation.errors import CorpusError
 
 STDLIB_NAME = "cpython-stdlib"
 STDLIB_LICENCE = "PSF-2.0"

@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
-from training.artifact.errors import CorpusError, InvalidResultError, run_main
 from training.artifact.manifest import NOTICE_FILE
-from training.artifact.program import command_parser
 from training.corpus.reading import BEYOND_LIMITS
 from training.corpus.writing import SPLITS, TRAIN
 from training.corpus_reader import read_report, read_rows, row_groups
-from training.progress import progress_bar
+from training.foundation.errors import CorpusError, InvalidResultError, run_main
+from training.foundation.program import command_parser
+from training.foundation.progress import progress_bar
 
 _COLUMNS = ["package", "version", "licence", "sha256", "text"]
 

@@ -13,8 +13,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.artifact.errors import CorpusError
-from training.artifact.files import write_text_atomically
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import attribution
 from training.corpus.document import SCHEMA
@@ -22,6 +20,8 @@ from training.corpus.parts import Part
 from training.corpus.screening import EXAMPLES
 from training.corpus.selection import BALANCE, EXACT, NEAR, NEAR_HELDOUT, Selection, clusters
 from training.corpus.weights import is_test
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.errors import CorpusError
 
 TRAIN, HELDOUT = "train", "heldout"
 SPLITS = (HELDOUT, TRAIN)

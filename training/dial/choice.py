@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from training.artifact.errors import ConfigError
-from training.artifact.schema import apply_overrides, from_mapping, to_mapping
 from training.config import RunConfig
 from training.dial.sizing import (
     KNOWN_BATCH_TOKENS,
@@ -28,6 +26,8 @@ from training.dial.sizing import (
     tokens_in,
 )
 from training.dial.speed import Speed
+from training.foundation.errors import ConfigError
+from training.foundation.schema import apply_overrides, from_mapping, to_mapping
 from training.validate import ALL_BLOCKS
 
 TOKENS_OF_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556

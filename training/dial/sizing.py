@@ -13,8 +13,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from training.artifact.errors import ConfigError
 from training.config import ModelConfig, OptimConfig
+from training.foundation.errors import ConfigError
 
 WIDTH_OF_LAYER = 64  # of the network, for each of its layers
 HEAD_WIDTH = 64

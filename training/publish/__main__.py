@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
@@ -21,9 +21,9 @@ from training.artifact.directory import (
     WEIGHTS_FILE,
     load_artifact,
 )
-from training.artifact.errors import ConfigError, PrerequisiteError, run_main
-from training.artifact.program import command_parser
 from training.config import check_repo_name
+from training.foundation.errors import ConfigError, PrerequisiteError, run_main
+from training.foundation.program import command_parser
 from training.publish.corpora import publish_split, splits
 from training.publish.files import artifact_files, link_artifact
 from training.publish.hub import Hub

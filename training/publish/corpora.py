@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact.directory import CARD_FILE
-from training.artifact.errors import CorpusError
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import attribution
 from training.corpus.page import dataset_card_head
 from training.corpus.writing import HELDOUT, TRAIN
 from training.corpus_reader import corpus_hash
+from training.foundation.errors import CorpusError
 from training.publish.files import within
 from training.publish.hub import Hub
 from training.publish.sending import persistently

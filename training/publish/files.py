@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from training.artifact.directory import ARTIFACT_FILES, MANIFEST_FILE
-from training.artifact.errors import PrerequisiteError
-from training.artifact.files import write_json_atomically
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.errors import PrerequisiteError
 
 
 def artifact_files(folder: Path) -> dict[str, Path]:

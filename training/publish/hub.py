@@ -27,7 +27,7 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from training.artifact.errors import HubError, HubUnavailableError
+from training.foundation.errors import HubError, HubUnavailableError
 
 MAIN = "main"
 _TIMEOUT = httpx2.Timeout(120.0, connect=20.0)  # the library's own is none

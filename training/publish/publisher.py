@@ -19,11 +19,11 @@ from typing import Concatenate, ParamSpec
 from tqdm import tqdm
 
 from training.artifact.directory import save_tokenizer
-from training.artifact.errors import HubError, HubUnavailableError
-from training.artifact.folder_lock import FolderInUseError
 from training.artifact.shape import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig
+from training.foundation.errors import HubError, HubUnavailableError
+from training.foundation.folder_lock import FolderInUseError
 from training.publish.files import link_artifact
 from training.publish.hub import Hub
 from training.publish.outbox import Outbox, Target

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from training.artifact.directory import ARTIFACT_FILES, WEIGHTS_FILE
-from training.artifact.errors import HubError, HubUnavailableError
+from training.foundation.errors import HubError, HubUnavailableError
 from training.publish.hub import MAIN, Hub
 from training.publish.outbox import Entry, Outbox, Target
 

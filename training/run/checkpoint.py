@@ -20,7 +20,7 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
-from training.artifact.files import (
+from training.foundation.atomic_files import (
     directory_written_aside,
     file_sha256,
     sync_directory,

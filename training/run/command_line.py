@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from training.artifact.program import command_parser
 from training.command_line import add_config_arguments
+from training.foundation.program import command_parser
 
 _PURPOSE = """\
 Pretrain a model on prepared shards, or resume a training that was interrupted.

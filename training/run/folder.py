@@ -1,7 +1,7 @@
 """The folder of a training run: what is written there, and what a run finds on coming back.
 
 config.json      the resolved configuration
-metrics.jsonl    a line a step (``training.progress``)
+metrics.jsonl    a line a step (``training.foundation.progress``)
 checkpoints/     to go on from (``training.run.checkpoint``)
 outbox/          what waits to be published (``training.publish``)
 model/           the finished artifact
@@ -17,15 +17,15 @@ from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
 from training.artifact.directory import TOKENIZER_FILE, load_artifact, save_artifact
-from training.artifact.errors import ConfigError, PrerequisiteError
-from training.artifact.files import write_json_atomically
 from training.artifact.manifest import Manifest, TrainingRecord
-from training.artifact.schema import to_mapping
 from training.artifact.shape import GPT2Config
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.attribution import model_attribution
 from training.config import RunConfig
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.schema import to_mapping
 from training.run.card import model_card
 from training.run.checkpoint import (
     TrainingState,

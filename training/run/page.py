@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
-from training.artifact.errors import CorpusError, run_main
-from training.artifact.files import write_text_atomically
-from training.artifact.program import command_parser
-from training.charts import folded, lines, page, table
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.charts import folded, lines, page, table
+from training.foundation.errors import CorpusError, run_main
+from training.foundation.program import command_parser
 
 METRICS_FILE = "metrics.jsonl"
 MOST_POINTS = 400  # of a line; more are averaged

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.artifact.errors import Ending, run_main, write_ending
-from training.artifact.files import write_json_atomically
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.errors import Ending, run_main, write_ending
 
 ENDINGS_FOLDER = "PARROTLET_ENDINGS"  # names the folder in the processes of training.launch
 _TORCH_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"

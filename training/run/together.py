@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from training.artifact.errors import OtherProcessError, PrerequisiteError
-from training.artifact.folder_lock import folder_lock
+from training.foundation.errors import OtherProcessError, PrerequisiteError
+from training.foundation.folder_lock import folder_lock
 
 
 @contextlib.contextmanager

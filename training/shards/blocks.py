@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.artifact.errors import CorpusError
+from training.foundation.errors import CorpusError
 from training.shards.packing import Piece
 
 META_FILE = "shards.json"

@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 
 from training.artifact.directory import load_artifact
-from training.artifact.errors import ConfigError
 from training.artifact.gpt2 import GPT2
 from training.artifact.shape import GPT2Config
 from training.config import PretrainConfig
+from training.foundation.errors import ConfigError
 from training.step.initial import initialise
 
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from training.artifact.errors import CorpusError
 from training.config import OptimConfig
+from training.foundation.errors import CorpusError
 from training.step.parallel import local_part, local_rows, sharded_like
 from training.step.state_shards import StateReader
 

@@ -6,7 +6,7 @@ Drawn from the numbers of ``tokenizer-report.json`` alone. Called by ``training.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.charts import bars, folded, page, table
+from training.foundation.charts import bars, folded, page, table
 
 _FIGURES = {
     "tokens in the vocabulary": ("vocab_size", ",d"),

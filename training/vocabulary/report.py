@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from training.artifact.errors import ConfigError
 from training.artifact.special_tokens import END_OF_TEXT
 from training.artifact.tokenizer import CodeTokenizer
+from training.foundation.errors import ConfigError
 
 TOKENIZER_FILE = "tokenizer.json"
 GPT2_FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))  # as GPT-2 comes

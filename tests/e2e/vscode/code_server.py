@@ -14,7 +14,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from training.artifact.errors import PrerequisiteError
+from training.foundation.errors import PrerequisiteError
 
 ROOT = Path(__file__).parents[3]
 EXTENSION = ROOT / "editor-client" / "vscode"

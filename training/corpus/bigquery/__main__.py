@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from training.artifact.extras import require_extra
+from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("bigquery")  # before the imports that need it
 
-from training.artifact.errors import ConfigError, CorpusError, PrerequisiteError, run_main
-from training.artifact.program import command_parser
 from training.corpus.bigquery import query
 from training.corpus.bigquery.query import Extraction
+from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
+from training.foundation.program import command_parser
 
 Submit = Callable[[str], Any]  # from a job's id to the job
 

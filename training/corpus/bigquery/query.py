@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 LOCATION = "US"  # where the public dataset is; a query runs where its tables are
 DATASET = "parrotlet"

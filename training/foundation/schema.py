@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import textwrap
 
 LAUNCHER = "parrotlet"
 HELP_COLUMNS = 79
-_ROOT = __package__.removesuffix("training.artifact")  # "parrotlet." in a wheel
+_ROOT = __package__.removesuffix("training.foundation")  # "parrotlet." in a wheel
 
 
 def program_name(module: str) -> str:

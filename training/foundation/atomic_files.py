@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training.artifact.errors import ConfigError
+from training.foundation.errors import ConfigError
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -15,8 +15,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from training.artifact.errors import CorpusError
-from training.artifact.files import write_text_atomically
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.errors import CorpusError
 
 _INPUTS_FILE = "inputs"
 _RARE_COLLECTIONS = (100_000, 20, 50)  # syntax trees and token lists are many objects, no cycles

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from training.artifact.errors import PrerequisiteError
+from training.foundation.errors import PrerequisiteError
 
 DISTRIBUTION = "parrotlet"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[^;]*;.*\bextra == ['\"]([\w-]+)['\"]")
