@@ -15,7 +15,7 @@ from evaluation.estimate import CONFIDENCE, percent, percent_with_interval
 from evaluation.items import Item, Kind, cut_items, items_hash, read_items
 from evaluation.journal import Journal, read_journal
 from server.completer import Completer
-from server.explanation import reason_sentence
+from server.suggestion.explanation import reason_sentence
 from training.artifact.directory import WEIGHTS_FILE
 from training.foundation.atomic_files import (
     file_sha256,

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     _set_up_logs(arguments.log_level)
-    from server.service import CompletionService  # noqa: PLC0415 - --help and mistakes need none
+    from server.worker.service import CompletionService  # noqa: PLC0415 - --help and mistakes need none
 
     with _claimed_stdout() as protocol_out:
         service = CompletionService()

@@ -13,13 +13,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from server import VERSION, acceptance
-from server.catalogue import catalogue
-from server.document import Document
-from server.explanation import reason_sentence
+from server import VERSION
 from server.health_report import health_rows, lines_of
+from server.lsp.text_document import Document
 from server.request import CompletionRequest
 from server.settings import Settings
+from server.settings_schema import catalogue
+from server.suggestion.explanation import reason_sentence
+from server.usage_statistics import default_folder, statistics_rows, summary
 from training.foundation.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
@@ -46,8 +47,8 @@ def _run(argv: Sequence[str]) -> int:
     if arguments.command == "health":
         return _health(Settings(model=arguments.model))
     if arguments.command == "stats":
-        folder = arguments.folder or acceptance.default_folder()
-        sys.stdout.write(lines_of(acceptance.statistics_rows(acceptance.summary(folder))))
+        folder = arguments.folder or default_folder()
+        sys.stdout.write(lines_of(statistics_rows(summary(folder))))
         return 0
     if arguments.command == "settings":
         return _list_settings(as_json=arguments.json)

@@ -17,12 +17,12 @@ from pathlib import Path
 from server.confidence import needed_confidence
 from server.context import Budget, Window, lasting_suffix, window_at
 from server.engine.task import Ending, Sampling
-from server.explanation import ATTRIBUTED
 from server.models import Told, model_folder
 from server.request import CompletionRequest, CompletionResult
 from server.scope import Extent, Limits, cut, scope_at
 from server.settings import Settings
 from server.shown import Place, decoded, result_of, shown_of, sureness, with_others
+from server.suggestion.explanation import ATTRIBUTED
 from server.typing_through import Shown, TypingThrough
 from server.writers.writer import Order, Writer
 

@@ -2,7 +2,7 @@
 
 Read from ``initializationOptions`` (and by the command line) through
 :func:`training.foundation.schema.from_mapping`, so that an unknown key is an error that names near
-ones. :mod:`server.catalogue` lists it for the editors' settings pages; a test compares them.
+ones. :mod:`server.settings_schema` lists it for the editors' settings pages; a test compares them.
 """
 
 import dataclasses

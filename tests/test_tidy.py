@@ -37,7 +37,7 @@ FORBIDDEN_IMPORTS = [
         {
             "server.completer",
             "server.confidence",
-            "server.explanation",
+            "server.suggestion.explanation",
             "server.models",
             "server.request",
             "server.settings",

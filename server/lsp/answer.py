@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from server.document import Document
+from server.lsp.text_document import Document
 from server.request import CompletionResult
 from training.artifact.source import Source
 

@@ -7,12 +7,12 @@ from typing import Any
 from lsprotocol import types
 
 from server import VERSION
-from server.acceptance import HOWS, default_folder, statistics_rows, summary
 from server.health_report import health_rows
 from server.lsp.answer import Answer
 from server.lsp.configuration import SECTION
 from server.lsp.server import Server
-from server.service import CompletionService
+from server.usage_statistics import HOWS, default_folder, statistics_rows, summary
+from server.worker.service import CompletionService
 
 DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
 DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or line}

@@ -20,20 +20,20 @@ from pygls.exceptions import FeatureRequestError
 from pygls.lsp.server import LanguageServer
 
 from server import VERSION
-from server.acceptance import Statistics, default_folder
-from server.document import Document, Edit, Encoding
-from server.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE, closed
 from server.lsp.answer import Answer, Offered, Place
+from server.lsp.battery import Power
 from server.lsp.configuration import Configuration
-from server.lsp.loading import Loading
+from server.lsp.load_progress import Loading
 from server.lsp.notebooks import Notebooks
 from server.lsp.protocol import PARSE_ERROR, Protocol
-from server.power import Power
+from server.lsp.text_document import Document, Edit, Encoding
 from server.privacy import is_private
 from server.request import CompletionRequest
-from server.service import CompletionService, State
 from server.settings import Settings
+from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE, closed
+from server.usage_statistics import Statistics, default_folder
 from server.worker.messages import Known
+from server.worker.service import CompletionService, State
 from server.workspace.knowledge import Knowledge, path_of
 
 STATUS_METHOD = "parrotlet/status"

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from server.completer import Completer
-from server.debounce import Debounce
-from server.explanation import NO_MODEL, SUPERSEDED
 from server.request import CompletionResult
 from server.settings import Settings
+from server.suggestion.explanation import NO_MODEL, SUPERSEDED
+from server.worker.debounce import Debounce
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
 from server.worker.messages import EXPECTS_MODEL, Known, request_from_json, result_to_json
 from server.writers.writer import WriterAwayError

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from server.catalogue import catalogue
+from server.settings_schema import catalogue
 
 CLIENTS = Path(__file__).parents[2] / "editor-client"
 WRITE = "parrotlet settings --json | node editor-client/vscode/scripts/write-settings.mjs"

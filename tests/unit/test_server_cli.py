@@ -9,7 +9,7 @@ import pytest
 from server.cli import main
 from server.completer import Completer
 from server.demo import SNIPPETS, rendered
-from server.explanation import reason_sentence
+from server.suggestion.explanation import reason_sentence
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import tomllib
 from itertools import groupby
 from pathlib import Path
 
-from server.catalogue import catalogue
 from server.lsp import features
 from server.lsp.server import STATUS_METHOD
-from server.service import State
 from server.settings import Settings
+from server.settings_schema import catalogue
+from server.worker.service import State
 from training.foundation.schema import from_mapping
 
 README = Path(__file__).parents[2] / "server" / "README.md"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from server.debounce import Debounce
+from server.worker.debounce import Debounce
 from server.worker.messages import Known, request_from_json, request_to_json
 from server.workspace import knowledge
 from server.workspace.knowledge import Knowledge, path_of
@@ -181,10 +181,10 @@ async def test_one_look_at_other_files_at_a_time(monkeypatch):
     """If it fails, a workspace on a dead disk fills the memory with looks that wait."""
     from lsprotocol import types
 
-    from server.document import Document
     from server.lsp.server import Server
+    from server.lsp.text_document import Document
     from server.request import CompletionResult
-    from server.service import State
+    from server.worker.service import State
 
     looked, goes_on = [], threading.Event()
 

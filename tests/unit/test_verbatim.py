@@ -7,9 +7,9 @@ import pytest
 
 from evaluation.repetition import remembered
 from server.completer import Completer
-from server.explanation import ATTRIBUTED
 from server.request import CompletionRequest
 from server.settings import Settings, SuggestionSettings
+from server.suggestion.explanation import ATTRIBUTED
 from server.writers.local import LocalWriter
 from training.artifact.directory import load_artifact
 from training.artifact.verbatim import (

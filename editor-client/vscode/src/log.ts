@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import * as vscode from 'vscode';
 
-/** "2026-01-31 12:00:00,123 WARNING server.service: the engine died" */
+/** "2026-01-31 12:00:00,123 WARNING server.worker.service: the engine died" */
 const OF_SERVER = /^\S+ \S+ (DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)$/;
 
 /** What the extension and the server say, and what they say to each other. */

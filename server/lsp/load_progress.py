@@ -7,7 +7,7 @@ import logging
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from server.service import State
+from server.worker.service import State
 
 TITLE = "Parrotlet"
 _LOADING = "loading the model"

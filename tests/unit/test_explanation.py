@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from server import explanation
 from server.confidence import THRESHOLDS, UNSURE
 from server.engine.task import Ending
-from server.explanation import explained, reason_sentence
 from server.postprocess import RULES
 from server.request import CompletionResult
 from server.scope import Extent
-from server.service import _stage
+from server.suggestion import explanation
+from server.suggestion.explanation import explained, reason_sentence
+from server.worker.service import _stage
 
 SERVER = Path(__file__).parents[2] / "server"
 RULE_NAMES = list(dict.fromkeys(rule.__name__ for rule in RULES))

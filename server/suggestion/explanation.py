@@ -1,8 +1,8 @@
 """How a request ended, in sentences that editors show as they are.
 
-The event of a request (:mod:`server.events`) is for programs: it names stages, rules and reasons.
-Here each of these has its sentence; a test holds the tables against everything the code can
-produce. Called by the service, for ``parrotlet.explain``, and by the command line.
+The event of a request (:mod:`server.worker.events`) is for programs: it names stages, rules and
+reasons. Here each of these has its sentence; a test checks the tables against everything the code
+can produce. Called by the service, for ``parrotlet.explain``, and by the command line.
 """
 
 from collections.abc import Iterable, Mapping

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from server.catalogue import catalogue
 from server.cli import main
 from server.settings import EngineSettings, Settings
+from server.settings_schema import catalogue
 from training.foundation.errors import ConfigError
 from training.foundation.schema import from_mapping, to_mapping
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from server.power import Power
+from server.lsp.battery import Power
 
 
 def Battery(percent, secsleft, *, power_plugged):  # noqa: N802 - psutil's own name
@@ -43,11 +43,11 @@ async def test_a_paused_server_answers_who_asks_and_tells_why(monkeypatch):
     """If it fails, ghost text drains the battery, or is off without a word."""
     from lsprotocol import types
 
-    from server.document import Document
-    from server.explanation import ON_BATTERY
     from server.lsp.server import PAUSED, Server
-    from server.service import State
+    from server.lsp.text_document import Document
     from server.settings import Settings
+    from server.suggestion.explanation import ON_BATTERY
+    from server.worker.service import State
 
     told, asked, withheld = [], [], []
     service = SimpleNamespace(

@@ -18,11 +18,11 @@ from enum import StrEnum
 from typing import Any
 
 from server.confidence import UNSURE, needed_confidence
-from server.events import EventLog
-from server.explanation import FAILED, NO_MODEL, WITHHELD, explained
 from server.models import absolute, located
 from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
+from server.suggestion.explanation import FAILED, NO_MODEL, WITHHELD, explained
+from server.worker.events import EventLog
 from server.worker.host import WorkerProcess
 from server.worker.messages import Known, request_to_json, result_from_json
 from training.foundation.schema import to_mapping

@@ -2,7 +2,7 @@
 
 import json
 
-from server.acceptance import FILE_NAME, Statistics, default_folder, statistics_rows, summary
+from server.usage_statistics import FILE_NAME, Statistics, default_folder, statistics_rows, summary
 
 
 def test_what_happens_is_added_up(tmp_path):
@@ -44,7 +44,7 @@ def test_a_file_that_cannot_be_written_stops_nothing(tmp_path, caplog):
 
 
 def test_it_stays_small(tmp_path, monkeypatch):
-    monkeypatch.setattr("server.acceptance._MOST_BYTES", 2000)
+    monkeypatch.setattr("server.usage_statistics._MOST_BYTES", 2000)
     statistics = Statistics(tmp_path)
     for number in range(300):
         statistics.accepted(n_chars=number, how="word")

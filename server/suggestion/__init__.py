@@ -1,0 +1,1 @@
+"""What is suggested: the request, the rules, the confidence, and why something is shown or not."""
