@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 TOP = "parrotlet"
 PACKAGES = ("server", "training", "evaluation")
-LEFT_OUT = {"__pycache__", "runs"}
+LEFT_OUT = {"__pycache__"}
 PLUGIN = ("doc", "lua", "plugin", "README.md", "ghost-text.svg")
 VSIX = "editor-client/vscode/parrotlet.vsix"
 INSTALLATION = "extension/installation.json"  # in the .vsix: where it was packed

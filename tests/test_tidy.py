@@ -140,11 +140,12 @@ def name_faults(root):
 
 
 def text_faults(root):
-    skipped = {"runs", "model", "node_modules", "__pycache__"}
+    skipped = {"model", "node_modules", "__pycache__"}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
         if (
             skipped & set(relative.parts)
+            or relative.parts[0] == "runs"
             or (relative.parts[0].startswith(".") and relative.parts[0] != ".ci")
             or not path.is_file()
             or path.suffix not in {".py", ".md", ".toml", ".sh", ".lua", ".txt", ".lock", ""}
