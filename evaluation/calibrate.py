@@ -16,10 +16,10 @@ from training.foundation.extras import require_extra
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
-from evaluation.accuracy_run import ANSWERS_FILE
-from evaluation.claim import RUN_FILE
-from evaluation.estimate import percent
-from evaluation.journal import read_journal
+from evaluation.accuracy.run import ANSWERS_FILE
+from evaluation.runs.estimators import percent
+from evaluation.runs.journal import read_journal
+from evaluation.runs.run_folder import RUN_FILE
 from server.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
 from training.artifact.directory import add_figures
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main

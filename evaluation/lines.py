@@ -14,9 +14,9 @@ from training.foundation.extras import require_extra
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
-from evaluation.accuracy import Answer
-from evaluation.accuracy_run import measure
-from evaluation.items import Item, Kind
+from evaluation.accuracy.items import Item, Kind
+from evaluation.accuracy.metrics import Answer
+from evaluation.accuracy.run import measure
 from server.completer import Completer
 from server.request import CompletionRequest
 from training.foundation.errors import run_main

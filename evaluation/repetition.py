@@ -20,9 +20,9 @@ if __name__ == "__main__":
 import numpy as np
 from tqdm import tqdm
 
+from evaluation.accuracy.items import documents_of, in_turns
 from evaluation.command_line import DEFAULT_CORPUS, add_model_argument
-from evaluation.estimate import percent_with_interval, share
-from evaluation.items import documents_of, in_turns
+from evaluation.runs.estimators import percent_with_interval, share
 from server.completer import Completer
 from training.artifact.directory import TOKENIZER_FILE
 from training.artifact.tokenizer import CodeTokenizer

@@ -11,11 +11,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evaluation.estimate import CONFIDENCE, estimate, percent
-from evaluation.generate import SAMPLES_FILE
-from evaluation.grade import RESULTS_FILE
-from evaluation.journal import read_journal
-from evaluation.summary import SUMMARY_FILE, counts_of
+from evaluation.passk.generation import SAMPLES_FILE
+from evaluation.passk.judging import RESULTS_FILE
+from evaluation.passk.summary import SUMMARY_FILE, counts_of
+from evaluation.runs.estimators import CONFIDENCE, estimate, percent
+from evaluation.runs.journal import read_journal
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.charts import Row, bars, cells, count_rows, folded, lines, page, table
 from training.foundation.errors import ConfigError, run_main

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.claim import RUN_FILE
-from evaluation.estimate import CONFIDENCE, difference, percent
-from evaluation.grade import RESULTS_FILE
-from evaluation.journal import read_journal
-from evaluation.summary import counts_of
+from evaluation.passk.judging import RESULTS_FILE
+from evaluation.passk.summary import counts_of
+from evaluation.runs.estimators import CONFIDENCE, difference, percent
+from evaluation.runs.journal import read_journal
+from evaluation.runs.run_folder import RUN_FILE
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.program import command_parser
 

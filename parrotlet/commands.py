@@ -80,7 +80,10 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     ),
     "Evaluate a model": (
         _evaluation(
-            "passk", "passk", "run completions against unit tests in a sandbox: pass@k", extra=""
+            "passk",
+            "passk.__main__",
+            "run completions against unit tests in a sandbox: pass@k",
+            extra="",
         ),
         _evaluation("problems", "problems.__main__", "list or export problem sets", extra=""),
         _evaluation("versus", "versus", "compare two pass@k runs problem by problem", extra=""),

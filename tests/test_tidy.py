@@ -61,7 +61,7 @@ DOORS = {
     "datatrove": ("training.cluster",),
     "huggingface_hub": ("training.publish.hub", "server.models"),
     "httpx2": ("training.publish.hub",),
-    "accelerate": ("training.pretrain", "training.launch", "evaluation.processes"),
+    "accelerate": ("training.pretrain", "training.launch", "evaluation.runs.processes"),
     "subprocess": ("evaluation.judge", "server.worker.host", "parrotlet.editor_clients"),
     "ctypes": ("evaluation.judge",),
     "pickle": (),

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from evaluation.problems.sources import KNOWN, OWN, load_problems
+from evaluation.problems.problem_sources import KNOWN, OWN, load_problems
 from training.foundation.errors import run_main
 from training.foundation.program import command_parser
 

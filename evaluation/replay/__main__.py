@@ -21,12 +21,12 @@ if __name__ == "__main__":
 from tqdm import tqdm
 
 from evaluation.command_line import DEFAULT_CORPUS, add_out_argument
-from evaluation.journal import line_of, read_journal
-from evaluation.replay.client import Client
-from evaluation.replay.figures import summarise
-from evaluation.replay.page import CURVE, replay_page
+from evaluation.replay.lsp_client import Client
+from evaluation.replay.replay_metrics import summarise
+from evaluation.replay.replay_page import CURVE, replay_page
 from evaluation.replay.session import Record, Session, Task
 from evaluation.replay.tasks import cut_tasks, files_in, heldout
+from evaluation.runs.journal import line_of, read_journal
 from server.confidence import THRESHOLDS
 from server.settings import Settings
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation.replay.buffer import Buffer
-from evaluation.replay.client import Client
+from evaluation.replay.lsp_client import Client
 from evaluation.replay.typist import Act, Key, Typist, first_line, is_rest_of_line
 
 _AUTOMATIC = 2  # the protocol's trigger kind

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from evaluation.items import heldout_documents, in_turns
+from evaluation.accuracy.items import heldout_documents, in_turns
 from evaluation.replay.session import Task
 from training.foundation.errors import ConfigError, PrerequisiteError
 

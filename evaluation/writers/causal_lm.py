@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from evaluation.config import Generation
+from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
 from evaluation.writers.writer import before_stop, problem_seed, stops_of
 from training.foundation.errors import PrerequisiteError

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluation.config import Generation
+from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
 from evaluation.writers.writer import problem_seed, stops_of
 from server.completer import Completer

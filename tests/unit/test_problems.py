@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from evaluation.journal import Journal, read_journal
-from evaluation.problems.sources import load_problems
+from evaluation.problems.problem_sources import load_problems
+from evaluation.runs.journal import Journal, read_journal
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 PROBLEM = {

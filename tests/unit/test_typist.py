@@ -5,8 +5,8 @@ import random
 import pytest
 
 from evaluation.replay.buffer import Buffer
-from evaluation.replay.figures import summarise
-from evaluation.replay.page import replay_page
+from evaluation.replay.replay_metrics import summarise
+from evaluation.replay.replay_page import replay_page
 from evaluation.replay.session import Record, Task
 from evaluation.replay.tasks import cut_tasks, files_in
 from evaluation.replay.typist import Act, Typist, first_line, is_rest_of_line

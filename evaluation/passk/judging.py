@@ -12,11 +12,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.journal import Journal, line_of, read_journal
 from evaluation.judge.host import judge_all
 from evaluation.judge.isolation import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from evaluation.problems.problem import Problem
+from evaluation.runs.journal import Journal, line_of, read_journal
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import ConfigError
 

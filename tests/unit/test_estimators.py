@@ -6,7 +6,7 @@ from statistics import fmean
 
 import pytest
 
-from evaluation.estimate import difference, estimate, pass_at_k
+from evaluation.runs.estimators import difference, estimate, pass_at_k
 from training.foundation.errors import ConfigError
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.estimate import CONFIDENCE, estimate, percent, percent_with_interval
-from evaluation.journal import read_journal
 from evaluation.judge import packages
 from evaluation.judge.verdict import Outcome
+from evaluation.runs.estimators import CONFIDENCE, estimate, percent, percent_with_interval
+from evaluation.runs.journal import read_journal
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.errors import ConfigError, InvalidResultError
 from training.foundation.schema import to_mapping

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.inputs import json_lines
 from evaluation.problems.formats import problem_of
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem, ProblemSet, content_hash
+from evaluation.runs.input_files import json_lines
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.extras import check_extra
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.accuracy import Answer, calibration, expected_calibration_error, figures
-from evaluation.claim import claim
+from evaluation.accuracy.items import Item, Kind, cut_items, items_hash, read_items
+from evaluation.accuracy.metrics import Answer, calibration, expected_calibration_error, figures
 from evaluation.command_line import DEFAULT_CORPUS, add_model_argument, add_out_argument
-from evaluation.estimate import CONFIDENCE, percent, percent_with_interval
-from evaluation.items import Item, Kind, cut_items, items_hash, read_items
-from evaluation.journal import Journal, read_journal
+from evaluation.runs.estimators import CONFIDENCE, percent, percent_with_interval
+from evaluation.runs.journal import Journal, read_journal
+from evaluation.runs.run_folder import claim
 from server.completer import Completer
 from server.suggestion.explanation import reason_sentence
 from training.artifact.directory import WEIGHTS_FILE

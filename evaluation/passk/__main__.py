@@ -16,28 +16,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.claim import RUN_FILE, claim
 from evaluation.command_line import add_out_argument
-from evaluation.config import Generation, PassConfig
-from evaluation.generate import SAMPLES_FILE, gather_samples, generate_samples
-from evaluation.grade import (
+from evaluation.judge.cgroups import bounded_by
+from evaluation.judge.isolation import Isolation
+from evaluation.judge.levels import LEVELS, UNCONFINED, proven
+from evaluation.judge.verdict import MIB, Limits
+from evaluation.passk.config import Generation, PassConfig
+from evaluation.passk.generation import SAMPLES_FILE, gather_samples, generate_samples
+from evaluation.passk.judging import (
     Court,
     check_problems,
     grade_samples,
     invalid_problems,
     write_results,
 )
-from evaluation.journal import line_of, read_journal
-from evaluation.judge.cgroups import bounded_by
-from evaluation.judge.isolation import Isolation
-from evaluation.judge.levels import LEVELS, UNCONFINED, proven
-from evaluation.judge.verdict import MIB, Limits
+from evaluation.passk.sample_files import imported
+from evaluation.passk.summary import check_validity, read_overlap, show, summarise
 from evaluation.problems.problem import ProblemSet
-from evaluation.problems.sources import KNOWN, OWN, load_problems
-from evaluation.processes import Processes
+from evaluation.problems.problem_sources import KNOWN, OWN, load_problems
 from evaluation.report import write_report
-from evaluation.samples import imported
-from evaluation.summary import check_validity, read_overlap, show, summarise
+from evaluation.runs.journal import line_of, read_journal
+from evaluation.runs.processes import Processes
+from evaluation.runs.run_folder import RUN_FILE, claim
 from evaluation.writers.writer import Writer
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import ConfigError, run_main

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
-from evaluation.inputs import json_lines
+from evaluation.runs.input_files import json_lines
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 Kind = Literal["mid", "start", "block", "span"]

@@ -11,8 +11,8 @@ from math import sqrt
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
-from evaluation.estimate import CONFIDENCE, share
-from evaluation.items import Item
+from evaluation.accuracy.items import Item
+from evaluation.runs.estimators import CONFIDENCE, share
 from training.foundation.schema import to_mapping
 
 MAX_COMPARED_CHARS = 2000  # of each text in an edit distance

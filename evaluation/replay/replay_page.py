@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.estimate import percent
 from evaluation.replay.session import Record
+from evaluation.runs.estimators import percent
 from training.foundation.charts import bars, lines, page, table
 
 _CONTEXT_LINES = 8

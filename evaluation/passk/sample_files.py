@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluation.inputs import json_lines, read_input
-from evaluation.journal import line_of
 from evaluation.problems.problem import Problem
+from evaluation.runs.input_files import json_lines, read_input
+from evaluation.runs.journal import line_of
 from training.foundation.errors import ConfigError
 
 _FOLDER = re.compile(r"(?P<set>[A-Za-z]+)_(?P<number>\d+)")

@@ -1,0 +1,1 @@
+"""How close completions come to real files: exact match, similarity, syntax, calibration."""

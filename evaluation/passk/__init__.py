@@ -1,0 +1,1 @@
+"""pass@k: completions run against unit tests in a sandbox, scored and reported."""

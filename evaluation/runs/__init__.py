@@ -1,0 +1,1 @@
+"""What every evaluation run shares: its folder, journals, input files, statistics, processes."""
