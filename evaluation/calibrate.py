@@ -22,9 +22,9 @@ from evaluation.runs.journal import read_journal
 from evaluation.runs.run_folder import RUN_FILE
 from server.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
 from training.artifact.directory import add_figures
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 from training.foundation.folder_lock import folder_lock
-from training.foundation.program import command_parser
 
 _LEAST_LINES = 50
 _PURPOSE = """\

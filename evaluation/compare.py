@@ -23,9 +23,9 @@ from evaluation.runs.input_files import read_input
 from evaluation.writers.choice import model_writer
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.charts import bars, folded, page, table
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
-from training.foundation.program import command_parser
 
 N_PHRASES = 10
 MAX_TOLD_CHARS = 400

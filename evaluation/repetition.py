@@ -27,9 +27,9 @@ from server.completer import Completer
 from training.artifact.directory import TOKENIZER_FILE
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import GRAM, LEAST_TOKENS, VerbatimIndex, gram_hashes
+from training.foundation.command_parser import command_parser
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, run_main
-from training.foundation.program import command_parser
-from training.foundation.schema import to_mapping
 
 _PURPOSE = """\
 Measure how often a model repeats its training text verbatim. The model continues

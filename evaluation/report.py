@@ -18,9 +18,9 @@ from evaluation.runs.estimators import CONFIDENCE, estimate, percent
 from evaluation.runs.journal import read_journal
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.charts import Row, bars, cells, count_rows, folded, lines, page, table
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
-from training.foundation.program import command_parser
 
 REPORT_FILE = "report.html"
 _PURPOSE = "Draw the report page of a finished pass@k run again, as RUN/report.html."

@@ -15,8 +15,8 @@ from evaluation.passk.summary import counts_of
 from evaluation.runs.estimators import CONFIDENCE, difference, percent
 from evaluation.runs.journal import read_journal
 from evaluation.runs.run_folder import RUN_FILE
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
-from training.foundation.program import command_parser
 
 _PURPOSE = """\
 Compare two pass@k runs problem by problem: the difference in pass@k, its confidence

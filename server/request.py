@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.scope import Extent
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 
 
 class OtherFiles(Protocol):

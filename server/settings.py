@@ -1,8 +1,9 @@
 """Every setting's name, default and meaning, once: a frozen tree that clients override by name.
 
 Read from ``initializationOptions`` (and by the command line) through
-:func:`training.foundation.schema.from_mapping`, so that an unknown key is an error that names near
-ones. :mod:`server.settings_schema` lists it for the editors' settings pages; a test compares them.
+:func:`training.foundation.config_schema.from_mapping`, so that an unknown key is an error that
+names near ones. :mod:`server.settings_schema` lists it for the editors' settings pages; a test
+compares them.
 """
 
 import dataclasses

@@ -5,7 +5,7 @@ import typing
 from typing import Any
 
 from server.settings import Settings
-from training.foundation.schema import to_mapping
+from training.foundation.config_schema import to_mapping
 
 _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 

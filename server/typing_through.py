@@ -7,7 +7,7 @@ model. Called by the completer, before anything else.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 
 _MOST_DOCUMENTS = 16
 

@@ -16,7 +16,16 @@ TRAINING_LOOP = "training/pretrain.py"
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "types"}
 
 # From the innermost out: none imports one that comes later.
-TRAINING_ROOMS = ("foundation", "artifact", "shards", "step", "run", "dial", "pretrain")
+TRAINING_ROOMS = (
+    "foundation",
+    "artifact",
+    "shards",
+    "step",
+    "processes",
+    "run",
+    "autoconfig",
+    "pretrain",
+)
 # Who may import what: a module under the first may not import one under the second.
 FORBIDDEN_IMPORTS = [
     ("parrotlet", "training", {"training.artifact", "training.foundation"}),

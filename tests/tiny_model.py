@@ -11,13 +11,13 @@ import torch
 from torch.nn import functional
 
 from training.artifact.directory import save_artifact
-from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
+from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig, TokenizerConfig
 from training.shards.packing import EncodedText, pack_document
-from training.step.initial import initialise
+from training.step.init_weights import initialise
 from training.train_tokenizer import train_tokenizer
 
 CONTEXT_TOKENS = 512

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from training.foundation.program import command_parser
-from training.foundation.schema import load_toml
+from training.foundation.command_parser import command_parser
+from training.foundation.config_schema import load_toml
 
 T = TypeVar("T")
 CONFIGS = Path(__file__).parent / "configs"
@@ -25,9 +25,9 @@ def config_parser(
     """Returns the parser of a command that takes ``CONFIG.toml [key=value ...]``.
 
     Args:
-        module: As for :func:`~training.foundation.program.command_parser`.
-        purpose: As for :func:`~training.foundation.program.command_parser`.
-        example: As for :func:`~training.foundation.program.command_parser`.
+        module: As for :func:`~training.foundation.command_parser.command_parser`.
+        purpose: As for :func:`~training.foundation.command_parser.command_parser`.
+        example: As for :func:`~training.foundation.command_parser.command_parser`.
         described: The file that documents every key.
     """
     parser = command_parser(module, purpose, example=example)

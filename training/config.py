@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from training.artifact.bundled import resolve_artifact
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
 from training.artifact.special_tokens import N_SPECIAL_TOKENS
 
 VOCAB_MULTIPLE = 64  # whole tiles for the output layer's matrix product
@@ -199,7 +199,7 @@ class RunConfig:
     """The whole file."""
 
     name: str = "default"
-    size: str | None = None  # 17M: chooses the network (training/dial/choice.py)
+    size: str | None = None  # 17M: chooses the network (training/autoconfig/resolve.py)
     budget: str | None = None  # 60min or 150M tokens: chooses steps, batch and rates
     paths: PathsConfig = field(default_factory=PathsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)

@@ -32,8 +32,8 @@ from training.artifact.directory import add_file
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
 from training.foundation.atomic_files import write_bytes_atomically
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
-from training.foundation.program import command_parser
 from training.foundation.progress import progress_bar
 from training.provenance import SPLIT, trained_on
 from training.shards.blocks import BlockReader

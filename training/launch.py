@@ -3,7 +3,8 @@
 Accelerate's launcher does the work, as in ``accelerate launch training/pretrain.py``, and reads the
 same launcher files. This module adds what a command of ours promises: the last line that is printed
 says what went wrong, and the exit code says what kind of error it was. One process takes this one's
-place; several are watched by torchrun, and hand in why they ended (``training.run.reporting``).
+place; several are watched by torchrun, and hand in why they ended
+(``training.processes.process_endings``).
 """
 
 import argparse
@@ -26,8 +27,8 @@ from training.foundation.errors import (
     write_ending,
 )
 from training.foundation.extras import require_extra
-from training.run.command_line import pretrain_parser
-from training.run.reporting import ENDINGS_FOLDER, read_endings
+from training.processes.process_endings import ENDINGS_FOLDER, read_endings
+from training.run.pretrain_arguments import pretrain_parser
 
 if __name__ == "__main__":
     require_extra("train")

@@ -43,10 +43,10 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
-from training.foundation.schema import to_mapping
 from training.foundation.worker_pool import work_folder, worker_pool
 from training.shards import encoding, packing
 from training.shards.blocks import META_FILE, ShardWriter

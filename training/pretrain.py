@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from training.foundation.extras import require_extra
-from training.run.allocator import begin_with_tcmalloc
-from training.run.command_line import script_parser
+from training.processes.allocator import begin_with_tcmalloc
+from training.run.pretrain_arguments import script_parser
 
 if __name__ == "__main__":
     script_parser().parse_intermixed_args()  # --help needs none of what follows
@@ -30,27 +30,27 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from training.artifact.tokenizer import CodeTokenizer
+from training.autoconfig.resolve import as_begun, turned
+from training.autoconfig.sizing import Data
+from training.autoconfig.speed import measured_speed
 from training.command_line import parse_config
 from training.config import PretrainConfig, RunConfig
-from training.dial.choice import as_begun, turned
-from training.dial.sizing import Data
-from training.dial.speed import measured_speed
 from training.foundation.errors import (
     ConfigError,
     InvalidResultError,
     PrerequisiteError,
 )
 from training.foundation.progress import Progress
+from training.processes.collective import on_any_process, raise_together, run_lock
+from training.processes.process_endings import run_process
 from training.publish.publisher import Publisher
-from training.run.evaluation import Evaluation
-from training.run.folder import Reached, RunFolder
+from training.run.git_commit import current_commit
 from training.run.page import write_run_page
-from training.run.reporting import run_process
-from training.run.revision import current_commit
-from training.run.together import on_any_process, raise_together, run_lock
+from training.run.run_files import Reached, RunFolder
+from training.run.validation import Evaluation
 from training.shards.blocks import BlockReader
 from training.step.loss_scale import LossScale
-from training.step.network import build_network
+from training.step.model import build_network
 from training.step.objective import KINDS, to_tensors
 from training.step.optim import MasterOptimizer, schedule_factor
 from training.step.parallel import ParallelLoss, leave

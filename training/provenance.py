@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 from training.artifact.directory import MANIFEST_FILE, TOKENIZER_FILE
 from training.artifact.manifest import Manifest
 from training.foundation.atomic_files import file_sha256, write_text_atomically
+from training.foundation.command_parser import command_parser
+from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
-from training.foundation.program import command_parser
-from training.foundation.schema import from_mapping
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file, shards_hash
 

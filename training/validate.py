@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from training.artifact.directory import TOKENIZER_FILE, load_artifact
-from training.artifact.documents import Documents
-from training.artifact.gpt2 import GPT2
+from training.artifact.network.document_spans import Documents
+from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
-from training.foundation.program import command_parser
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
 from training.step.objective import to_tensors

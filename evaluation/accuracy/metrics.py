@@ -13,7 +13,7 @@ from typing import Any
 
 from evaluation.accuracy.items import Item
 from evaluation.runs.estimators import CONFIDENCE, share
-from training.foundation.schema import to_mapping
+from training.foundation.config_schema import to_mapping
 
 MAX_COMPARED_CHARS = 2000  # of each text in an edit distance
 N_BINS = 10

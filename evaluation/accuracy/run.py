@@ -23,9 +23,9 @@ from training.foundation.atomic_files import (
     write_text_atomically,
 )
 from training.foundation.charts import folded, lines, page, table
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ArtifactError, ConfigError
 from training.foundation.folder_lock import folder_lock
-from training.foundation.program import command_parser
 
 ANSWERS_FILE = "answers.jsonl"
 MAX_SHOWN = 100

@@ -40,10 +40,10 @@ from evaluation.runs.processes import Processes
 from evaluation.runs.run_folder import RUN_FILE, claim
 from evaluation.writers.writer import Writer
 from training.foundation.atomic_files import write_text_atomically
+from training.foundation.command_parser import command_parser
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
-from training.foundation.program import command_parser
-from training.foundation.schema import to_mapping
 
 CANONICAL = "canonical"
 _PURPOSE = """\

@@ -13,8 +13,8 @@ from evaluation.judge.verdict import Outcome
 from evaluation.runs.estimators import CONFIDENCE, estimate, percent, percent_with_interval
 from evaluation.runs.journal import read_journal
 from training.foundation.atomic_files import write_json_atomically
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, InvalidResultError
-from training.foundation.schema import to_mapping
 
 MAX_UNJUDGED_SHARE = 0.01
 SUMMARY_FILE = "summary.json"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from evaluation.problems.problem_sources import KNOWN, OWN, load_problems
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
-from training.foundation.program import command_parser
 
 _PURPOSE = """\
 Print a problem set as JSON lines in HumanEval's format: task_id, prompt, suffix,

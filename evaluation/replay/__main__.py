@@ -30,9 +30,9 @@ from evaluation.runs.journal import line_of, read_journal
 from server.confidence import THRESHOLDS
 from server.settings import Settings
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
-from training.foundation.program import command_parser
 
 _SERVER_LOG = "server.jsonl"
 _PURPOSE = """\

@@ -1,9 +1,10 @@
 """GPT-2 for one machine's CPU: a cached forward pass with as little around it as possible.
 
-The same network as :mod:`training.artifact.gpt2` (a test holds their logits together), without
-modules and with matrices laid out for products with few rows (:mod:`server.engine.matrices`). The
-residual stream, the norms, attention and the cache are float32, because one query against a cache
-of bfloat16 is ten times slower on CPUs than against float32. It knows no text and chooses nothing.
+The same network as :mod:`training.artifact.network.gpt2` (a test holds their logits together),
+without modules and with matrices laid out for products with few rows
+(:mod:`server.engine.matrices`). The residual stream, the norms, attention and the cache are
+float32, because one query against a cache of bfloat16 is ten times slower on CPUs than against
+float32. It knows no text and chooses nothing.
 
 Tensor legend: B sequences, T new tokens, P tokens in the cache, S positions the cache has room
 for, C embedding width, H heads, D width of one head, V vocabulary.
@@ -18,7 +19,7 @@ from torch.nn import functional
 
 from server.engine.machine import Precision
 from server.engine.matrices import Matrix, make_matrix
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
 
 
 class KeyValues:

@@ -6,7 +6,7 @@ from lsprotocol import types
 
 from server.lsp.text_document import Document
 from server.request import CompletionResult
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.settings import Settings
+from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError
-from training.foundation.schema import from_mapping, to_mapping
 
 SECTION = "parrotlet"
 _CLIENTS_OWN = {"client", "trace"}  # keys of the section that are none of the server's

@@ -11,7 +11,7 @@ from typing import Any
 
 from server.confidence import UNSURE
 from server.engine.task import Ending
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 
 SUPERSEDED = "superseded before it began"
 NO_MODEL = "no model"

@@ -22,8 +22,8 @@ from server.worker.debounce import Debounce
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
 from server.worker.messages import EXPECTS_MODEL, Known, request_from_json, result_to_json
 from server.writers.writer import WriterAwayError
+from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ParrotletError
-from training.foundation.schema import from_mapping
 
 _FINISHED = None  # in the queue: no more will come
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from server.request import Alternative, CompletionRequest, CompletionResult
 from server.scope import Extent
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 
 EXPECTS_MODEL = "--expects-model"  # the worker's only argument
 

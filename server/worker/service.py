@@ -25,7 +25,7 @@ from server.suggestion.explanation import FAILED, NO_MODEL, WITHHELD, explained
 from server.worker.events import EventLog
 from server.worker.host import WorkerProcess
 from server.worker.messages import Known, request_to_json, result_from_json
-from training.foundation.schema import to_mapping
+from training.foundation.config_schema import to_mapping
 
 _MOST_DEATHS = 3  # within so many seconds; after them the worker stays away
 _DEATHS_S = 60.0

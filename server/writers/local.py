@@ -8,8 +8,8 @@ from server.engine.task import Decoding, Task
 from server.prompt import PromptBuilder
 from server.settings import EngineSettings
 from server.writers.writer import Order
+from training.artifact.code_reference import Source
 from training.artifact.directory import Artifact
-from training.artifact.source import Source
 from training.artifact.verbatim import LEAST_TOKENS
 from training.foundation.errors import ArtifactError
 

@@ -20,7 +20,7 @@ from server.writers.breaker import Breaker
 from server.writers.stream import RemoteError, streamed
 from server.writers.template import Template, template_of
 from server.writers.writer import Order, WriterAwayError
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 from training.foundation.errors import ArtifactError, ConfigError
 
 _CHARS_PER_TOKEN = 3  # of code, fewer than any tokenizer makes of it

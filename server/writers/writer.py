@@ -7,7 +7,7 @@ from typing import Protocol
 from server.confidence import Calibration
 from server.context import Window
 from server.engine.task import GREEDY, Decoding, Sampling, Written
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 
 
 class WriterAwayError(Exception):

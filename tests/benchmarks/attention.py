@@ -8,8 +8,8 @@ import time
 
 import torch
 
-from training.artifact.attention import causal_attention, fused_attention
-from training.artifact.documents import Documents
+from training.artifact.network.attention import causal_attention, fused_attention
+from training.artifact.network.document_spans import Documents
 
 BATCH, HEADS, TOKENS, WIDTH = 8, 6, 1024, 64  # the default model's training step
 EDGES = (0, 150, 600)  # of the documents in a row of several

@@ -27,7 +27,7 @@ from training.corpus.problems import read_problems
 from training.corpus.reading import walk
 from training.corpus.secrets import redact
 from training.corpus.syntax import parse
-from training.foundation.schema import load_toml
+from training.foundation.config_schema import load_toml
 
 CONFIG = CorpusConfig(out=Path("unused"), licences=("PSF-2.0",), sources=SourcesConfig())
 SAMPLE_INTERVAL_S = 0.1

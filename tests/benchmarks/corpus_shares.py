@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from training.corpus.lock import PackageList, kinds_of
 from training.corpus.weights import is_test
-from training.foundation.schema import load_toml
+from training.foundation.config_schema import load_toml
 from training.shards.blocks import BlockReader, pieces_file, tokens_file
 
 LARGEST = 10

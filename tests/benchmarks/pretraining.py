@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.run.allocator import find_tcmalloc
+from training.processes.allocator import find_tcmalloc
 from training.shards.blocks import BlockReader
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 import torch
 
 from training.artifact.directory import load_artifact
-from training.artifact.documents import Documents
+from training.artifact.network.document_spans import Documents
 from training.artifact.tokenizer import CodeTokenizer
-from training.run.allocator import begin_with_tcmalloc
+from training.processes.allocator import begin_with_tcmalloc
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
 from training.validate import bytes_per_token, evenly_spaced

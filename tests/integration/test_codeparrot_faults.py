@@ -18,12 +18,12 @@ import pytest
 import torch
 
 from server.completer import Completer
-from training.artifact.gpt2 import GPT2
+from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig, TokenizerConfig
-from training.foundation.schema import load_toml, to_mapping
+from training.foundation.config_schema import load_toml, to_mapping
 from training.shards.blocks import BlockReader
-from training.step.initial import initialise
+from training.step.init_weights import initialise
 from training.train_tokenizer import train_tokenizer
 from training.validate import bytes_per_token, validate
 

@@ -27,7 +27,7 @@ def many_groups(tiny_config, tmp_path_factory):
     import pyarrow.parquet as pq
 
     from training.config import RunConfig
-    from training.foundation.schema import load_toml
+    from training.foundation.config_schema import load_toml
 
     folder = tmp_path_factory.mktemp("groups")
     source = load_toml(RunConfig, tiny_config).paths.corpus

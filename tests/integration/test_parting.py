@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from training.artifact.gpt2 import GPT2
-from training.artifact.shape import GPT2Config
+from training.artifact.network.gpt2 import GPT2
+from training.artifact.network.config import GPT2Config
 from training.config import PretrainConfig
 from training.step.parallel import ParallelLoss
 

@@ -12,8 +12,8 @@ from training_run import ROOT, Forked, curve, finish, launch, processes_of, trai
 
 from training.artifact.directory import load_artifact
 from training.config import RunConfig
+from training.foundation.config_schema import load_toml
 from training.foundation.errors import CorpusError
-from training.foundation.schema import load_toml
 from training.prepare import main as prepare
 from training.run.checkpoint import checkpoints
 from training.shards.blocks import BlockReader, shards_hash

@@ -12,8 +12,8 @@ from training_run import Forked, finish
 from training.artifact.directory import load_artifact
 from training.artifact.verbatim import LEAST_TOKENS, VERBATIM_FILE
 from training.config import RunConfig
+from training.foundation.config_schema import load_toml
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
-from training.foundation.schema import load_toml
 from training.index_verbatim import main as index_verbatim
 from training.index_verbatim import running_text
 from training.provenance import Walk, block_readings, main, seen_documents

@@ -14,7 +14,7 @@ from training_run import ROOT, Forked, curve, finish, trainer
 
 from training.artifact.directory import ARTIFACT_FILES, load_artifact
 from training.config import RunConfig
-from training.foundation.schema import load_toml
+from training.foundation.config_schema import load_toml
 from training.publish.outbox import Outbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs in a test

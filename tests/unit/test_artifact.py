@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from training.artifact.directory import load_artifact, save_artifact
-from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import Manifest, TrainingRecord
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
+from training.artifact.network.gpt2 import GPT2
 from training.foundation.errors import ArtifactError
-from training.step.initial import initialise
+from training.step.init_weights import initialise
 
 
 @pytest.fixture

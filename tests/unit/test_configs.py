@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from training.artifact.shape import parameter_shapes
+from training.artifact.network.config import parameter_shapes
 from training.config import RunConfig
-from training.foundation.schema import load_toml
+from training.foundation.config_schema import load_toml
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
 

@@ -340,7 +340,7 @@ def test_the_wide_lock_pins_what_its_list_names():
 
     import training
     from training.corpus.lock import PackageList, kinds_of
-    from training.foundation.schema import load_toml
+    from training.foundation.config_schema import load_toml
 
     configs = Path(training.__file__).parent / "configs"
     pins = {p.name.lower(): p for p in read_lock(configs / "corpus-wide.lock")}

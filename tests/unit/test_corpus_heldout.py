@@ -8,8 +8,8 @@ from training.corpus.__main__ import main
 from training.corpus.config import CorpusConfig
 from training.corpus.heldout import hold_out
 from training.corpus_reader import row_groups
+from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError
-from training.foundation.schema import from_mapping
 
 
 def chosen(documents, **config):

@@ -13,8 +13,8 @@ from training.corpus.shares import (
     over_shares,
 )
 from training.corpus.weights import is_test
+from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError
-from training.foundation.schema import from_mapping
 
 
 def weighed(package, n_bytes, draw, *, is_test=False):

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from training.artifact.attention import causal_attention, fused_attention
-from training.artifact.documents import Documents
-from training.artifact.gpt2 import GPT2
-from training.artifact.shape import GPT2Config, parameter_shapes, transformers_config
-from training.step.initial import initialise
+from training.artifact.network.attention import causal_attention, fused_attention
+from training.artifact.network.config import GPT2Config, parameter_shapes, transformers_config
+from training.artifact.network.document_spans import Documents
+from training.artifact.network.gpt2 import GPT2
+from training.step.init_weights import initialise
 
 CONFIG = GPT2Config(vocab_size=160, n_positions=700, n_embd=32, n_layer=2, n_head=4)
 

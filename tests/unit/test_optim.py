@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from training.artifact.gpt2 import GPT2
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
+from training.artifact.network.gpt2 import GPT2
 from training.config import OptimConfig
 from training.foundation.errors import CorpusError
-from training.step.initial import initialise
+from training.step.init_weights import initialise
 from training.step.optim import MasterOptimizer, group_of, schedule_factor
 
 TINY = GPT2Config(vocab_size=64, n_positions=16, n_embd=16, n_layer=2, n_head=2)

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
 from training.config import PublishConfig, RunConfig, check_repo_name
+from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, HubError, HubUnavailableError, PrerequisiteError
 from training.foundation.folder_lock import FolderInUseError
-from training.foundation.schema import from_mapping
 from training.publish import publisher as publisher_module
 from training.publish.files import artifact_files, link_artifact
 from training.publish.outbox import Outbox, Target

@@ -10,7 +10,7 @@ from parrotlet.commands import COMMANDS
 from training.config import RunConfig
 from training.corpus.config import CorpusConfig
 from training.corpus.quality import QualityRules
-from training.foundation.schema import load_toml
+from training.foundation.config_schema import load_toml
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
 from training.foundation.errors import CorpusError
 from training.run.page import read_metrics, write_run_page
 from training.step.throughput import flops_per_token

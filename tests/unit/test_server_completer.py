@@ -9,8 +9,8 @@ import pytest
 from server.completer import Completer
 from server.request import CompletionRequest
 from server.settings import ContextSettings, EngineSettings, Settings, SuggestionSettings
+from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ArtifactError, ConfigError
-from training.foundation.schema import from_mapping, to_mapping
 
 MAX_COMPUTED_TOKENS = 16
 

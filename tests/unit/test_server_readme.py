@@ -14,7 +14,7 @@ from server.lsp.server import STATUS_METHOD
 from server.settings import Settings
 from server.settings_schema import catalogue
 from server.worker.service import State
-from training.foundation.schema import from_mapping
+from training.foundation.config_schema import from_mapping
 
 README = Path(__file__).parents[2] / "server" / "README.md"
 OPENING, CLOSING = "<!-- settings -->\n", "<!-- /settings -->\n"

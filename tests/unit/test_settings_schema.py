@@ -8,8 +8,8 @@ import pytest
 from server.cli import main
 from server.settings import EngineSettings, Settings
 from server.settings_schema import catalogue
+from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError
-from training.foundation.schema import from_mapping, to_mapping
 
 
 def nested(entries):

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
 from training.artifact.fim import FimLayout, start_ids
-from training.artifact.gpt2 import GPT2
 from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
-from training.artifact.shape import GPT2Config, parameter_shapes, transformers_config
+from training.artifact.network.config import GPT2Config, parameter_shapes, transformers_config
+from training.artifact.network.gpt2 import GPT2
 from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
@@ -33,8 +33,8 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
+from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ArtifactError, ConfigError
-from training.foundation.schema import from_mapping, to_mapping
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 from training.foundation.errors import ArtifactError
 
 VERBATIM_FILE = "verbatim.safetensors"

@@ -20,8 +20,8 @@ from training.corpus.heldout import describe
 from training.corpus.sources import list_sources
 from training.corpus_reader import read_report
 from training.foundation.atomic_files import check_replaceable
+from training.foundation.config_schema import load_toml
 from training.foundation.errors import PrerequisiteError, run_main
-from training.foundation.schema import load_toml
 
 
 def main(argv: Sequence[str]) -> int:

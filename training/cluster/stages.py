@@ -26,9 +26,9 @@ from training.cluster.steps import Finish, ReadParts, ReadSources, WordSignature
 from training.corpus.config import CorpusConfig
 from training.corpus.fingerprint import inputs_sha256
 from training.corpus.sources import Source
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock
-from training.foundation.schema import to_mapping
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,9 +40,9 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 from training.foundation.progress import progress_bar
-from training.foundation.schema import to_mapping
 from training.foundation.worker_pool import work_folder, worker_pool
 
 REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"

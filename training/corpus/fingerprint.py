@@ -18,7 +18,7 @@ from training.corpus.config import CorpusConfig
 from training.corpus.git import resolve_commit
 from training.corpus.reading import walk
 from training.corpus.sources import matching
-from training.foundation.schema import to_mapping
+from training.foundation.config_schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
 

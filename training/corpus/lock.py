@@ -34,10 +34,10 @@ from training.corpus.fetch import Pin, read_lock
 from training.corpus.licences import disallowed
 from training.corpus.reading import MetadataSearch
 from training.foundation.atomic_files import write_text_atomically
+from training.foundation.command_parser import program_name
+from training.foundation.config_schema import load_toml
 from training.foundation.errors import ConfigError, CorpusError, run_main
-from training.foundation.program import program_name
 from training.foundation.progress import progress_bar
-from training.foundation.schema import load_toml
 
 FILES_TRIED = 3  # of a release, until one is small enough
 

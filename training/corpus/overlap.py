@@ -23,8 +23,8 @@ from training.corpus.contamination import ContaminationFilter
 from training.corpus.problems import BenchmarkProblem, read_named_problems
 from training.corpus.syntax import parse
 from training.foundation.atomic_files import write_json_atomically
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import CorpusError, run_main
-from training.foundation.program import command_parser
 from training.foundation.progress import progress_bar
 
 MAX_DOCUMENTS = 5  # named for each problem

@@ -21,8 +21,8 @@ from training.artifact.manifest import NOTICE_FILE
 from training.corpus.reading import BEYOND_LIMITS
 from training.corpus.writing import SPLITS, TRAIN
 from training.corpus_reader import read_report, read_rows, row_groups
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import CorpusError, InvalidResultError, run_main
-from training.foundation.program import command_parser
 from training.foundation.progress import progress_bar
 
 _COLUMNS = ["package", "version", "licence", "sha256", "text"]

@@ -22,8 +22,8 @@ from training.artifact.directory import (
     load_artifact,
 )
 from training.config import check_repo_name
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
-from training.foundation.program import command_parser
 from training.publish.corpora import publish_split, splits
 from training.publish.files import artifact_files, link_artifact
 from training.publish.hub import Hub

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from training.foundation.atomic_files import directory_written_aside, write_json_atomically
+from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
-from training.foundation.schema import from_mapping, to_mapping
 
 Kind = Literal["tokenizer", "checkpoint", "model"]
 _TARGET_FILE, _QUEUED_FILE = "target.json", "queued.json"

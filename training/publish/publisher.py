@@ -19,7 +19,7 @@ from typing import Concatenate, ParamSpec
 from tqdm import tqdm
 
 from training.artifact.directory import save_tokenizer
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig
 from training.foundation.errors import HubError, HubUnavailableError

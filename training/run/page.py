@@ -16,8 +16,8 @@ if __name__ == "__main__":
 
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.charts import folded, lines, page, table
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import CorpusError, run_main
-from training.foundation.program import command_parser
 
 METRICS_FILE = "metrics.jsonl"
 MOST_POINTS = 400  # of a line; more are averaged

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.artifact.documents import Documents
-from training.artifact.gpt2 import GPT2
+from training.artifact.network.document_spans import Documents
+from training.artifact.network.gpt2 import GPT2
 from training.shards.blocks import Blocks
 from training.step.loss import IGNORED, next_token_loss
 

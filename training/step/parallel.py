@@ -23,7 +23,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
-from training.artifact.gpt2 import GPT2
+from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.step.objective import LossModule
 

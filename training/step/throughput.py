@@ -12,7 +12,7 @@ import time
 import torch
 from torch import Tensor
 
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
 
 REPEATS = 5
 WIDTHS = (256, 512, 1024, 2048, 4096, 8192)  # of the square matrices tried

@@ -8,7 +8,7 @@ import sys
 
 from server.__main__ import main
 from server.lsp.server import Server
-from training.artifact.source import Source
+from training.artifact.code_reference import Source
 
 SOURCE = Source(package="lender", path="lender/lines.py", licence="BSD-3-Clause", n_tokens=60)
 

@@ -19,8 +19,8 @@ if __name__ == "__main__":
 
 from training.corpus.bigquery import query
 from training.corpus.bigquery.query import Extraction
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
-from training.foundation.program import command_parser
 
 Submit = Callable[[str], Any]  # from a job's id to the job
 

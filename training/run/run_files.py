@@ -18,15 +18,14 @@ from torch import Tensor
 from training.artifact.bundled import resolve_artifact
 from training.artifact.directory import TOKENIZER_FILE, load_artifact, save_artifact
 from training.artifact.manifest import Manifest, TrainingRecord
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.attribution import model_attribution
 from training.config import RunConfig
 from training.foundation.atomic_files import write_json_atomically
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
-from training.foundation.schema import to_mapping
-from training.run.card import model_card
 from training.run.checkpoint import (
     TrainingState,
     checkpoint_path,
@@ -35,7 +34,8 @@ from training.run.checkpoint import (
     save_checkpoint,
     write_state,
 )
-from training.run.revision import current_commit
+from training.run.git_commit import current_commit
+from training.run.model_card import model_card
 from training.shards.blocks import BlockReader, shards_hash
 
 

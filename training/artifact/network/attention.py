@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.artifact.documents import Documents, Span
+from training.artifact.network.document_spans import Documents, Span
 
 BLOCK_QUERIES = 256
 

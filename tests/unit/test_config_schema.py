@@ -3,8 +3,8 @@
 import pytest
 
 from training.config import RunConfig
+from training.foundation.config_schema import from_mapping, load_toml, to_mapping
 from training.foundation.errors import ConfigError
-from training.foundation.schema import from_mapping, load_toml, to_mapping
 
 
 def write(path, text):

@@ -16,8 +16,8 @@ import math
 import torch
 from torch import Tensor
 
-from training.artifact.gpt2 import GPT2
-from training.artifact.shape import INIT_STD, GPT2Config
+from training.artifact.network.config import INIT_STD, GPT2Config
+from training.artifact.network.gpt2 import GPT2
 
 POSITION_STD = 0.04  # of a position vector's elements; over the tokens', so that it is heard
 FASTEST_RADIANS = 2.0  # a position; neighbours then differ by more than equal tokens are alike

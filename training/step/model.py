@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 
 from training.artifact.directory import load_artifact
-from training.artifact.gpt2 import GPT2
-from training.artifact.shape import GPT2Config
+from training.artifact.network.config import GPT2Config
+from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.foundation.errors import ConfigError
-from training.step.initial import initialise
+from training.step.init_weights import initialise
 
 
 def build_network(shape: GPT2Config, settings: PretrainConfig, device: torch.device) -> GPT2:

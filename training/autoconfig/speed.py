@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from training.artifact.gpt2 import GPT2
+from training.artifact.network.gpt2 import GPT2
+from training.autoconfig.sizing import Data
 from training.config import RunConfig
-from training.dial.sizing import Data
-from training.run.samples import MAX_NEW_TOKENS, PROMPTS
+from training.run.sample_completions import MAX_NEW_TOKENS, PROMPTS
 from training.step.loss import token_losses
-from training.step.network import build_network
+from training.step.model import build_network
 from training.step.optim import MasterOptimizer
 from training.step.parallel import ParallelLoss
 

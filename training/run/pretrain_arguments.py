@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from training.command_line import add_config_arguments
-from training.foundation.program import command_parser
+from training.foundation.command_parser import command_parser
 
 _PURPOSE = """\
 Pretrain a model on prepared shards, or resume a training that was interrupted.

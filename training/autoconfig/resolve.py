@@ -1,9 +1,9 @@
 """The one dial: ``size=17M budget=60min`` in place of a dozen settings.
 
 From a number of parameters and a budget of time or tokens it chooses depth, width, batch, learning
-rates and steps (``training.dial.sizing``), and says why. Time becomes tokens by the speed that this
-very machine reaches with that network. A run that goes on keeps what was chosen when it began, and
-what is set by name beside the dial stays as it was set.
+rates and steps (``training.autoconfig.sizing``), and says why. Time becomes tokens by the speed
+that this very machine reaches with that network. A run that goes on keeps what was chosen when it
+began, and what is set by name beside the dial stays as it was set.
 """
 
 import json
@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from training.config import RunConfig
-from training.dial.sizing import (
+from training.autoconfig.sizing import (
     KNOWN_BATCH_TOKENS,
     KNOWN_TOKENS,
     KNOWN_WIDTH,
@@ -25,9 +24,10 @@ from training.dial.sizing import (
     shape_for,
     tokens_in,
 )
-from training.dial.speed import Speed
+from training.autoconfig.speed import Speed
+from training.config import RunConfig
+from training.foundation.config_schema import apply_overrides, from_mapping, to_mapping
 from training.foundation.errors import ConfigError
-from training.foundation.schema import apply_overrides, from_mapping, to_mapping
 from training.validate import ALL_BLOCKS
 
 TOKENS_OF_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from training.artifact.gpt2 import GPT2
-from training.artifact.shape import GPT2Config
-from training.step.initial import FREE_HEADS, initialise
+from training.artifact.network.config import GPT2Config
+from training.artifact.network.gpt2 import GPT2
+from training.step.init_weights import FREE_HEADS, initialise
 
 CONFIG = GPT2Config(vocab_size=1024, n_positions=128, n_embd=192, n_layer=2, n_head=6)
 

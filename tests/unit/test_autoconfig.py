@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from training.config import ModelConfig, OptimConfig, RunConfig
-from training.dial.choice import as_begun, turned
-from training.dial.sizing import (
+from training.autoconfig.resolve import as_begun, turned
+from training.autoconfig.sizing import (
     Data,
     batch_blocks_for,
     learning_rates_for,
@@ -15,9 +14,10 @@ from training.dial.sizing import (
     seconds_in,
     shape_for,
 )
-from training.dial.speed import Speed
+from training.autoconfig.speed import Speed
+from training.config import ModelConfig, OptimConfig, RunConfig
+from training.foundation.config_schema import load_toml, to_mapping
 from training.foundation.errors import ConfigError
-from training.foundation.schema import load_toml, to_mapping
 from training.validate import ALL_BLOCKS
 
 DATA = Data(vocab_size=16_384, block_tokens=1024)

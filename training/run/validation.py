@@ -1,8 +1,8 @@
 """What a run measures of its model on the way: losses on held-out packages, and what it writes."""
 
-from training.artifact.gpt2 import GPT2
+from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
-from training.run.samples import samples
+from training.run.sample_completions import samples
 from training.shards.blocks import BlockReader
 from training.validate import bytes_per_token, evenly_spaced, validate
 

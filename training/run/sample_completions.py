@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from training.artifact.fim import FimLayout
-from training.artifact.gpt2 import GPT2
+from training.artifact.network.gpt2 import GPT2
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from training.artifact.attention import causal_attention
-from training.artifact.documents import Documents
-from training.artifact.shape import GPT2Config
+from training.artifact.network.attention import causal_attention
+from training.artifact.network.config import GPT2Config
+from training.artifact.network.document_spans import Documents
 
 
 class KeyValueCache(Protocol):
