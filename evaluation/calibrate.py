@@ -20,7 +20,7 @@ from evaluation.accuracy.run import ANSWERS_FILE
 from evaluation.runs.estimators import percent
 from evaluation.runs.journal import read_journal
 from evaluation.runs.run_folder import RUN_FILE
-from server.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
+from server.suggestion.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
 from training.artifact.directory import add_figures
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main

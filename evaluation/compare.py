@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from evaluation.command_line import add_out_argument
 from evaluation.comparison.constructs import common_phrases, construct_shares, repetition
+from evaluation.generators.registry import model_writer
 from evaluation.passk.config import Generation
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem
 from evaluation.runs.estimators import percent
 from evaluation.runs.input_files import read_input
-from evaluation.writers.choice import model_writer
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.charts import bars, folded, page, table
 from training.foundation.command_parser import command_parser

@@ -18,7 +18,7 @@ from evaluation.accuracy.items import Item, Kind
 from evaluation.accuracy.metrics import Answer
 from evaluation.accuracy.run import measure
 from server.completer import Completer
-from server.request import CompletionRequest
+from server.suggestion.request import CompletionRequest
 from training.foundation.errors import run_main
 
 _PURPOSE = """\

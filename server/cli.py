@@ -16,10 +16,10 @@ from pathlib import Path
 from server import VERSION
 from server.health_report import health_rows, lines_of
 from server.lsp.text_document import Document
-from server.request import CompletionRequest
 from server.settings import Settings
 from server.settings_schema import catalogue
 from server.suggestion.explanation import reason_sentence
+from server.suggestion.request import CompletionRequest
 from server.usage_statistics import default_folder, statistics_rows, summary
 from training.foundation.errors import ConfigError, run_main
 

@@ -14,17 +14,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from server.confidence import needed_confidence
-from server.context import Budget, Window, lasting_suffix, window_at
-from server.engine.task import Ending, Sampling
-from server.models import Told, model_folder
-from server.request import CompletionRequest, CompletionResult
-from server.scope import Extent, Limits, cut, scope_at
+from server.backends.backend import Order, Writer
+from server.backends.model_store import Told, model_folder
+from server.engine.generation_request import Ending, Sampling
+from server.prompt.window import Budget, Window, lasting_suffix, window_at
 from server.settings import Settings
-from server.shown import Place, decoded, result_of, shown_of, sureness, with_others
+from server.suggestion.confidence import needed_confidence
 from server.suggestion.explanation import ATTRIBUTED
-from server.typing_through import Shown, TypingThrough
-from server.writers.writer import Order, Writer
+from server.suggestion.extent import Extent, Limits, cut, scope_at
+from server.suggestion.request import CompletionRequest, CompletionResult
+from server.suggestion.result import Place, decoded, result_of, shown_of, sureness, with_others
+from server.suggestion.type_through import Shown, TypingThrough
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TRIES = 3  # drawn for each alternative that is wanted, since many are alike
@@ -63,10 +63,10 @@ class Completer:
         """
         settings = settings or Settings()
         if settings.remote.url and path is None:
-            from server.writers.remote import RemoteWriter  # noqa: PLC0415 - seldom wanted
+            from server.backends.remote_server import RemoteWriter  # noqa: PLC0415 - seldom wanted
 
             return cls(RemoteWriter(settings.remote), settings)
-        from server.writers.local import LocalWriter  # noqa: PLC0415 - imports torch: seconds
+        from server.backends.local_model import LocalWriter  # noqa: PLC0415 - imports torch: seconds
         from training.artifact.directory import load_artifact  # noqa: PLC0415
 
         artifact = load_artifact(path or model_folder(settings.model, told))

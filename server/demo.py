@@ -16,9 +16,9 @@ from typing import TextIO
 from server import VERSION
 from server.completer import Completer
 from server.health_report import health_rows
-from server.request import CompletionRequest, CompletionResult
 from server.settings import Settings
 from server.suggestion.explanation import reason_sentence
+from server.suggestion.request import CompletionRequest, CompletionResult
 
 CURSOR = "▏"
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from server.confidence import THRESHOLDS, Eagerness
-from server.scope import Wanted
+from server.suggestion.confidence import THRESHOLDS, Eagerness
+from server.suggestion.extent import Wanted
 
 
 def setting(
@@ -254,7 +254,7 @@ class RemoteSettings(Group):
 class Settings(Group):
     """The root of the tree.
 
-    :data:`server.privacy.PRIVATE_FILES` are private whatever the globs say.
+    :data:`server.suggestion.privacy.PRIVATE_FILES` are private whatever the globs say.
     """
 
     model: str = setting(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.command_line import add_out_argument
+from evaluation.generators.generator import Writer
 from evaluation.judge.cgroups import bounded_by
 from evaluation.judge.isolation import Isolation
 from evaluation.judge.levels import LEVELS, UNCONFINED, proven
@@ -38,7 +39,6 @@ from evaluation.report import write_report
 from evaluation.runs.journal import line_of, read_journal
 from evaluation.runs.processes import Processes
 from evaluation.runs.run_folder import RUN_FILE, claim
-from evaluation.writers.writer import Writer
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import to_mapping
@@ -197,10 +197,10 @@ def _writer(options: argparse.Namespace) -> Writer | None:
     if options.model is None:
         return None
     if options.url is not None:
-        from evaluation.writers.completions_api import CompletionsWriter  # noqa: PLC0415
+        from evaluation.generators.api_generator import CompletionsWriter  # noqa: PLC0415
 
         return CompletionsWriter(options.url, options.model)
-    from evaluation.writers.choice import model_writer  # noqa: PLC0415 - judging needs no torch
+    from evaluation.generators.registry import model_writer  # noqa: PLC0415 - judging needs no torch
 
     return model_writer(options.model)
 

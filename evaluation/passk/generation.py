@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from evaluation.generators.generator import Writer
 from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
 from evaluation.runs.journal import Journal, line_of, read_journal
-from evaluation.writers.writer import Writer
 from training.foundation.atomic_files import write_text_atomically
 
 SAMPLES_FILE = "samples.jsonl"

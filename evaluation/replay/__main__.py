@@ -27,8 +27,8 @@ from evaluation.replay.replay_page import CURVE, replay_page
 from evaluation.replay.session import Record, Session, Task
 from evaluation.replay.tasks import cut_tasks, files_in, heldout
 from evaluation.runs.journal import line_of, read_journal
-from server.confidence import THRESHOLDS
 from server.settings import Settings
+from server.suggestion.confidence import THRESHOLDS
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main

@@ -1,11 +1,11 @@
 """The decoder: reads a prompt, reusing what the cache already holds, and writes token after token.
 
-It keeps caches across requests (:mod:`server.engine.caches`): what a new prompt shares with one of
-them is not computed again. A single sequence is written with drafts: guesses at the next tokens are
-read together with the last one, and as many are kept as the model would have written itself. A stop
-flag is looked at before every step and between the chunks of a prompt, so a cancelled request ends
-within one of them; what was computed stays usable. One thread at a time. It knows ids and bytes
-only; what is a good place to stop, the caller says by a predicate.
+It keeps caches across requests (:mod:`server.engine.kv_cache`): what a new prompt shares with one
+of them is not computed again. A single sequence is written with drafts: guesses at the next tokens
+are read together with the last one, and as many are kept as the model would have written itself. A
+stop flag is looked at before every step and between the chunks of a prompt, so a cancelled request
+ends within one of them; what was computed stays usable. One thread at a time. It knows ids and
+bytes only; what is a good place to stop, the caller says by a predicate.
 
 Tensor legend: B sequences, T new tokens, C embedding width, V vocabulary.
 """
@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from server.engine.caches import Kept, KeptCaches
-from server.engine.choice import choose
-from server.engine.drafts import Drafts
-from server.engine.healing import VocabularyIndex
+from server.engine.generation_request import Decoding, Ending, Task, Written
+from server.engine.kv_cache import Kept, KeptCaches
 from server.engine.network import Network
-from server.engine.task import Decoding, Ending, Task, Written
+from server.engine.prompt_lookup import Drafts
+from server.engine.sampling import choose
+from server.engine.token_healing import VocabularyIndex
 
 
 @dataclass(kw_only=True)

@@ -2,8 +2,8 @@
 
 The same network as :mod:`training.artifact.network.gpt2` (a test holds their logits together),
 without modules and with matrices laid out for products with few rows
-(:mod:`server.engine.matrices`). The residual stream, the norms, attention and the cache are
-float32, because one query against a cache of bfloat16 is ten times slower on CPUs than against
+(:mod:`server.engine.quantized_linear`). The residual stream, the norms, attention and the cache
+are float32, because one query against a cache of bfloat16 is ten times slower on CPUs than against
 float32. It knows no text and chooses nothing.
 
 Tensor legend: B sequences, T new tokens, P tokens in the cache, S positions the cache has room
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from server.engine.machine import Precision
-from server.engine.matrices import Matrix, make_matrix
+from server.engine.precision import Precision
+from server.engine.quantized_linear import Matrix, make_matrix
 from training.artifact.network.config import GPT2Config
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lsprotocol import types
 
 from server.lsp.text_document import Document
-from server.request import CompletionResult
+from server.suggestion.request import CompletionResult
 from training.artifact.code_reference import Source
 
 

@@ -27,14 +27,14 @@ from server.lsp.load_progress import Loading
 from server.lsp.notebooks import Notebooks
 from server.lsp.protocol import PARSE_ERROR, Protocol
 from server.lsp.text_document import Document, Edit, Encoding
-from server.privacy import is_private
-from server.request import CompletionRequest
 from server.settings import Settings
 from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE, closed
+from server.suggestion.privacy import is_private
+from server.suggestion.request import CompletionRequest
 from server.usage_statistics import Statistics, default_folder
 from server.worker.messages import Known
 from server.worker.service import CompletionService, State
-from server.workspace.knowledge import Knowledge, path_of
+from server.workspace.collector import Knowledge, path_of
 
 STATUS_METHOD = "parrotlet/status"
 N_ALTERNATIVES = 3  # for a user who asks

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from server.confidence import UNSURE
-from server.engine.task import Ending
+from server.engine.generation_request import Ending
+from server.suggestion.confidence import UNSURE
 from training.artifact.code_reference import Source
 
 SUPERSEDED = "superseded before it began"

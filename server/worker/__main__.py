@@ -14,14 +14,14 @@ import time
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from server.backends.backend import WriterAwayError
 from server.completer import Completer
-from server.request import CompletionResult
 from server.settings import Settings
 from server.suggestion.explanation import NO_MODEL, SUPERSEDED
+from server.suggestion.request import CompletionResult
 from server.worker.debounce import Debounce
 from server.worker.frames import BrokenStreamError, read_frame, write_frame
 from server.worker.messages import EXPECTS_MODEL, Known, request_from_json, result_to_json
-from server.writers.writer import WriterAwayError
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ParrotletError
 
@@ -53,7 +53,7 @@ class Worker:
         """
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         if expects_model:
-            from server.writers import local  # noqa: F401, PLC0415 - to have it imported
+            from server.backends import local_model  # noqa: F401, PLC0415 - imported ahead of use
         while True:
             message = self._waiting.get()
             if message is _FINISHED:

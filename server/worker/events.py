@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import IO
 
-from server.confidence import Eagerness
-from server.models import expanded
-from server.request import CompletionResult
+from server.backends.model_store import expanded
+from server.suggestion.confidence import Eagerness
+from server.suggestion.request import CompletionResult
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from server.request import Alternative, CompletionRequest, CompletionResult
-from server.scope import Extent
+from server.suggestion.extent import Extent
+from server.suggestion.request import Alternative, CompletionRequest, CompletionResult
 from training.artifact.code_reference import Source
 
 EXPECTS_MODEL = "--expects-model"  # the worker's only argument

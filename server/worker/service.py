@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from server.confidence import UNSURE, needed_confidence
-from server.models import absolute, located
-from server.request import CompletionRequest, CompletionResult
+from server.backends.model_store import absolute, located
 from server.settings import Settings
+from server.suggestion.confidence import UNSURE, needed_confidence
 from server.suggestion.explanation import FAILED, NO_MODEL, WITHHELD, explained
+from server.suggestion.request import CompletionRequest, CompletionResult
 from server.worker.events import EventLog
 from server.worker.host import WorkerProcess
 from server.worker.messages import Known, request_to_json, result_from_json

@@ -24,12 +24,12 @@ from pathlib import Path
 
 import torch
 
-from server.context import Budget, window_at
 from server.engine.decoder import Decoder
-from server.engine.machine import chosen_precision, use_threads
+from server.engine.generation_request import Task
 from server.engine.network import Network
-from server.engine.task import Task
-from server.prompt import PromptBuilder
+from server.engine.precision import chosen_precision, use_threads
+from server.prompt.layout import PromptBuilder
+from server.prompt.window import Budget, window_at
 from server.settings import Settings
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import load_artifact

@@ -218,7 +218,7 @@ class _Server(BaseHTTPRequestHandler):
 
 def test_a_server_with_completions_is_asked(problems, tmp_path, monkeypatch):
     """It answers 503 twice and fewer choices than asked for; both are common."""
-    monkeypatch.setattr("evaluation.writers.completions_api.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("evaluation.generators.api_generator.FIRST_WAIT_S", 0.01)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -240,7 +240,7 @@ def test_a_server_with_completions_is_asked(problems, tmp_path, monkeypatch):
 
 
 def test_a_server_that_is_away_is_said_so(problems, tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluation.writers.completions_api.FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr("evaluation.generators.api_generator.FIRST_WAIT_S", 0.001)
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(PrerequisiteError, match="cannot reach"):
         judged(problems, tmp_path / "out", "--model", "m", "--url", url)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from server.confidence import THRESHOLDS, UNSURE
-from server.engine.task import Ending
-from server.postprocess import RULES
-from server.request import CompletionResult
-from server.scope import Extent
+from server.engine.generation_request import Ending
 from server.suggestion import explanation
+from server.suggestion.confidence import THRESHOLDS, UNSURE
 from server.suggestion.explanation import explained, reason_sentence
+from server.suggestion.extent import Extent
+from server.suggestion.request import CompletionResult
+from server.suggestion.rules import RULES
 from server.worker.service import _stage
 
 SERVER = Path(__file__).parents[2] / "server"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from server.completer import Completer
-from server.request import CompletionRequest
 from server.settings import ContextSettings, EngineSettings, Settings, SuggestionSettings
+from server.suggestion.request import CompletionRequest
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ArtifactError, ConfigError
 

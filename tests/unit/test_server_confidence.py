@@ -8,7 +8,8 @@ import pytest
 
 from evaluation.calibrate import main as calibrate
 from server.completer import Completer
-from server.confidence import (
+from server.settings import EngineSettings, Settings, SuggestionSettings
+from server.suggestion.confidence import (
     INTERCEPT,
     SLOPE,
     THRESHOLDS,
@@ -19,8 +20,7 @@ from server.confidence import (
     fitted,
     with_unknown_names,
 )
-from server.request import CompletionRequest
-from server.settings import EngineSettings, Settings, SuggestionSettings
+from server.suggestion.request import CompletionRequest
 from training.artifact.directory import load_artifact
 from training.foundation.errors import ConfigError, PrerequisiteError
 

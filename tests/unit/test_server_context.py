@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.context import Budget, Window, window_at
-from server.prompt import PromptBuilder
+from server.prompt.layout import PromptBuilder
+from server.prompt.window import Budget, Window, window_at
 from server.settings import ContextSettings
 from training.artifact.directory import load_artifact
 

@@ -6,15 +6,15 @@ import random
 import pytest
 import torch
 
-from server.engine.caches import KeptCaches, common_length
-from server.engine.choice import choose
 from server.engine.decoder import Decoder
-from server.engine.drafts import Drafts
-from server.engine.healing import VocabularyIndex
-from server.engine.machine import chosen_precision, fastest_precision
-from server.engine.matrices import make_matrix
+from server.engine.generation_request import Ending, Sampling, Task
+from server.engine.kv_cache import KeptCaches, common_length
 from server.engine.network import Network
-from server.engine.task import Ending, Sampling, Task
+from server.engine.precision import chosen_precision, fastest_precision
+from server.engine.prompt_lookup import Drafts
+from server.engine.quantized_linear import make_matrix
+from server.engine.sampling import choose
+from server.engine.token_healing import VocabularyIndex
 from training.artifact.directory import load_artifact
 
 

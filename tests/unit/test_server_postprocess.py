@@ -2,9 +2,9 @@
 
 import pytest
 
-from server.postprocess import RULES, Suggestion, Surroundings, refine
-from server.scope import Extent, Limits, cut, scope_at
-from server.syntax.fitting import Fitter
+from server.suggestion.extent import Extent, Limits, cut, scope_at
+from server.suggestion.rules import RULES, Suggestion, Surroundings, refine
+from server.syntax.grammar_check import Fitter
 
 LIMITS = Limits(block_lines=5, function_lines=9)
 DEF = "class A:\n    def f(\n        self,\n    ) -> int:\n"

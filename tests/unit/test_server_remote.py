@@ -8,15 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from server.backends.backend import Order, WriterAwayError
+from server.backends.circuit_breaker import Breaker
+from server.backends.fim_templates import template_of
+from server.backends.remote_server import RemoteWriter
 from server.completer import Completer
-from server.context import Window
-from server.engine.task import Ending
-from server.request import CompletionRequest
+from server.engine.generation_request import Ending
+from server.prompt.window import Window
 from server.settings import RemoteSettings, Settings, SuggestionSettings
-from server.writers.breaker import Breaker
-from server.writers.remote import RemoteWriter
-from server.writers.template import template_of
-from server.writers.writer import Order, WriterAwayError
+from server.suggestion.request import CompletionRequest
 from training.foundation.errors import ArtifactError, ConfigError
 
 

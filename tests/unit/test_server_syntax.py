@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from server.syntax.fitting import Fitter
-from server.syntax.lexical import NOTHING, open_behind, unit_of
-from server.syntax.names import unknown_names
+from server.syntax.grammar_check import Fitter
+from server.syntax.open_brackets import NOTHING, open_behind, unit_of
+from server.syntax.unknown_names import unknown_names
 
 FILE = Path(ast.__file__).read_text(encoding="utf-8")
 

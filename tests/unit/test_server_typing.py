@@ -3,10 +3,10 @@
 import pytest
 
 from server.completer import Completer
-from server.privacy import is_private, looks_secret
-from server.request import CompletionRequest
 from server.settings import EngineSettings, Settings, SuggestionSettings
-from server.typing_through import Shown, TypingThrough
+from server.suggestion.privacy import is_private, looks_secret
+from server.suggestion.request import CompletionRequest
+from server.suggestion.type_through import Shown, TypingThrough
 
 
 @pytest.fixture(scope="module")

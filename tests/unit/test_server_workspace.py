@@ -10,10 +10,10 @@ import pytest
 
 from server.worker.debounce import Debounce
 from server.worker.messages import Known, request_from_json, request_to_json
-from server.workspace import knowledge
-from server.workspace.knowledge import Knowledge, path_of
-from server.workspace.modules import Import, Modules, imports_of
-from server.workspace.snippets import most_similar
+from server.workspace import collector as knowledge
+from server.workspace.collector import Knowledge, path_of
+from server.workspace.imported_modules import Import, Modules, imports_of
+from server.workspace.similar_snippets import most_similar
 
 TOOLS = '''
 """Tools."""
@@ -140,7 +140,7 @@ def test_context_is_whole_lines_within_the_budget():
 
 
 def test_requests_survive_the_way_to_the_worker():
-    from server.request import CompletionRequest
+    from server.suggestion.request import CompletionRequest
 
     request = CompletionRequest(text="a\ud800𝔘\x00", offset=2, is_asked_for=True, document="u")
     known = Known()
@@ -183,7 +183,7 @@ async def test_one_look_at_other_files_at_a_time(monkeypatch):
 
     from server.lsp.server import Server
     from server.lsp.text_document import Document
-    from server.request import CompletionResult
+    from server.suggestion.request import CompletionResult
     from server.worker.service import State
 
     looked, goes_on = [], threading.Event()

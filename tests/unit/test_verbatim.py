@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from evaluation.repetition import remembered
+from server.backends.local_model import LocalWriter
 from server.completer import Completer
-from server.request import CompletionRequest
 from server.settings import Settings, SuggestionSettings
 from server.suggestion.explanation import ATTRIBUTED
-from server.writers.local import LocalWriter
+from server.suggestion.request import CompletionRequest
 from training.artifact.directory import load_artifact
 from training.artifact.verbatim import (
     GRAM,

@@ -11,7 +11,7 @@ from scripted import ScriptedModel
 from test_vscode_server import SERVER
 
 from server.completer import Completer
-from server.request import CompletionRequest
+from server.suggestion.request import CompletionRequest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

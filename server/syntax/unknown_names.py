@@ -4,8 +4,8 @@ import builtins
 import re
 from collections.abc import Callable
 
-from server.syntax.lexical import open_behind, unit_of
-from server.syntax.tree import names_in
+from server.syntax.open_brackets import open_behind, unit_of
+from server.syntax.parse_tree import names_in
 
 _ALWAYS = frozenset(dir(builtins)) | {"self", "cls", "__file__", "__name__", "__class__"}
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from server.privacy import is_private
+from server.suggestion.privacy import is_private
 from server.worker.messages import Known
-from server.workspace.modules import Import, Module, Modules
-from server.workspace.snippets import most_similar
+from server.workspace.imported_modules import Import, Module, Modules
+from server.workspace.similar_snippets import most_similar
 
 _NEAR_LINES = 32
 _SECONDS = 20.0

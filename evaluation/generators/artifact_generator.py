@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from evaluation.generators.generator import problem_seed, stops_of
 from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
-from evaluation.writers.writer import problem_seed, stops_of
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE, load_artifact
 from training.foundation.atomic_files import file_sha256

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from server.engine.machine import Precision
+from server.engine.precision import Precision
 
 _LARGEST = 127
 _TINY = 1e-8

@@ -8,9 +8,9 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from evaluation.generators.generator import before_stop, problem_seed, stops_of
 from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
-from evaluation.writers.writer import before_stop, problem_seed, stops_of
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 TIMEOUT_S = 120.0

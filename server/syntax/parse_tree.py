@@ -2,7 +2,8 @@
 
 The cursor is marked by a name that stands in no program, so that a tree can be asked what that
 name would be. The only module that knows tree-sitter. Texts are those of one statement at the
-outermost level (:func:`server.syntax.lexical.unit_of`); of a longer one only its end is looked at.
+outermost level (:func:`server.syntax.open_brackets.unit_of`); of a longer one only
+its end is looked at.
 """
 
 from collections.abc import Iterator

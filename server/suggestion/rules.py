@@ -2,16 +2,17 @@
 
 A rule gets a suggestion and what stands around it and returns it unchanged, trimmed, or empty; a
 rule that changes anything is named in the result, so that "why was nothing shown" has an answer.
-Where a suggestion ends is :mod:`server.scope`'s decision, taken before. Called by the completer.
+Where a suggestion ends is :mod:`server.suggestion.extent`'s decision, taken before. Called by the
+completer.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from server.privacy import looks_secret
-from server.scope import Extent, Scope, cut
-from server.syntax.fitting import Fitter
+from server.suggestion.extent import Extent, Scope, cut
+from server.suggestion.privacy import looks_secret
+from server.syntax.grammar_check import Fitter
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'"

@@ -8,8 +8,8 @@ the cursor fits no grammar by itself, nothing can be said, and everything passes
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from server.syntax.lexical import Open, Unit, behind, next_line, open_behind, unit_of
-from server.syntax.tree import MARK, errors_from
+from server.syntax.open_brackets import Open, Unit, behind, next_line, open_behind, unit_of
+from server.syntax.parse_tree import MARK, errors_from
 
 _CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends so goes on
 

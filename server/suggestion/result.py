@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from server.confidence import (
+from server.engine.generation_request import Decoding, Ending, Written
+from server.prompt.window import Window
+from server.suggestion.confidence import (
     UNSURE,
     Calibration,
     confidence,
     first_line_log_prob,
     with_unknown_names,
 )
-from server.context import Window
-from server.engine.task import Decoding, Ending, Written
-from server.postprocess import Suggestion, Surroundings, refine
-from server.request import Alternative, CompletionResult
-from server.scope import Scope
-from server.syntax.fitting import Fitter
-from server.syntax.names import unknown_names
+from server.suggestion.extent import Scope
+from server.suggestion.request import Alternative, CompletionResult
+from server.suggestion.rules import Suggestion, Surroundings, refine
+from server.syntax.grammar_check import Fitter
+from server.syntax.unknown_names import unknown_names
 
 _MOST_BEHIND = 8_000  # characters behind the cursor that the rules look at
 

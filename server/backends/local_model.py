@@ -1,13 +1,13 @@
 """The artifact's model on this machine: window to prompt, prompt to the engine."""
 
-from server.confidence import Calibration
+from server.backends.backend import Order
 from server.engine.decoder import Decoder
-from server.engine.machine import chosen_precision, use_threads
+from server.engine.generation_request import Decoding, Task
 from server.engine.network import Network
-from server.engine.task import Decoding, Task
-from server.prompt import PromptBuilder
+from server.engine.precision import chosen_precision, use_threads
+from server.prompt.layout import PromptBuilder
 from server.settings import EngineSettings
-from server.writers.writer import Order
+from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import Source
 from training.artifact.directory import Artifact
 from training.artifact.verbatim import LEAST_TOKENS

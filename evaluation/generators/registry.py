@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evaluation.writers.writer import Writer
+from evaluation.generators.generator import Writer
 from training.artifact.directory import MANIFEST_FILE
 
 
@@ -14,10 +14,10 @@ def model_writer(model: str) -> Writer:
     """
     folder = Path(model)
     if (folder / MANIFEST_FILE).exists() or not _may_be_foreign(model):
-        from evaluation.writers.local import LocalWriter  # noqa: PLC0415 - loads torch
+        from evaluation.generators.artifact_generator import LocalWriter  # noqa: PLC0415 - loads torch
 
         return LocalWriter(folder)
-    from evaluation.writers.causal_lm import CausalLMWriter  # noqa: PLC0415 - and transformers
+    from evaluation.generators.transformers_generator import CausalLMWriter  # noqa: PLC0415 - and transformers
 
     return CausalLMWriter(model)
 

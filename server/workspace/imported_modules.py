@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.privacy import is_private
+from server.suggestion.privacy import is_private
 
 _MOST_BYTES = 256 << 10
 _MOST_MODULES = 256  # remembered

@@ -9,7 +9,7 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from server.context import Window
+from server.prompt.window import Window
 from training.artifact.directory import Artifact
 
 # The pattern of GPT-2 never joins a visible character and the line end behind it.

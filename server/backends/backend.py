@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.confidence import Calibration
-from server.context import Window
-from server.engine.task import GREEDY, Decoding, Sampling, Written
+from server.engine.generation_request import GREEDY, Decoding, Sampling, Written
+from server.prompt.window import Window
+from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import Source
 
 

@@ -3,7 +3,7 @@
 Pure: a document and an offset in, two strings out. The window's first line moves in large steps, a
 function of the lines above the cursor's line only, so that typing within a line never moves it and
 what the model has computed stays valid. Tokens are counted by the caller's function; laying out
-the prompt is :mod:`server.prompt`'s work.
+the prompt is :mod:`server.prompt.layout`'s work.
 """
 
 from collections.abc import Callable

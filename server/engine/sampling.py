@@ -12,7 +12,7 @@ import random
 import torch
 from torch import Tensor
 
-from server.engine.task import Sampling
+from server.engine.generation_request import Sampling
 
 
 def choose(scores: Tensor, sampling: Sampling, source: random.Random) -> int:

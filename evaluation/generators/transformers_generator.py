@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
+from evaluation.generators.generator import before_stop, problem_seed, stops_of
 from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
-from evaluation.writers.writer import before_stop, problem_seed, stops_of
 from training.foundation.errors import PrerequisiteError
 from training.foundation.extras import check_extra
 

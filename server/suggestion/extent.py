@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from server.syntax.lexical import open_behind, unit_of
-from server.syntax.tree import MARK, block_opened_before_mark, function_around_mark
+from server.syntax.open_brackets import open_behind, unit_of
+from server.syntax.parse_tree import MARK, block_opened_before_mark, function_around_mark
 
 Wanted = Literal["auto", "line", "block", "function"]
 

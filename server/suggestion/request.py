@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.scope import Extent
+from server.suggestion.extent import Extent
 from training.artifact.code_reference import Source
 
 

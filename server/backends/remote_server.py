@@ -12,14 +12,14 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from server.confidence import Calibration
-from server.engine.task import Decoding, Ending, Written
-from server.models import expanded
+from server.backends.backend import Order, WriterAwayError
+from server.backends.circuit_breaker import Breaker
+from server.backends.fim_templates import Template, template_of
+from server.backends.model_store import expanded
+from server.backends.sse import RemoteError, streamed
+from server.engine.generation_request import Decoding, Ending, Written
 from server.settings import RemoteSettings
-from server.writers.breaker import Breaker
-from server.writers.stream import RemoteError, streamed
-from server.writers.template import Template, template_of
-from server.writers.writer import Order, WriterAwayError
+from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import Source
 from training.foundation.errors import ArtifactError, ConfigError
 

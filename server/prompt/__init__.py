@@ -1,0 +1,1 @@
+"""From a document and a cursor to the ids a model reads: the window, and its layout."""

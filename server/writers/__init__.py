@@ -1,1 +1,0 @@
-"""Who writes a suggestion: the model on this machine, or a server elsewhere."""
