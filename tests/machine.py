@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from evaluation.judge.levels import LEVELS
+from evaluation.judge.levels.ranking import LEVELS
 from evaluation.judge.selftest import run_selftest
 from evaluation.judge.verdict import Limits
 from training.foundation.errors import SandboxUnavailableError

@@ -1,9 +1,9 @@
 """A control group for each sandbox, so that the kernel bounds the memory of all that runs in it.
 
 Version 2 where its memory controller is delegated to this user, else version 1 where this user may
-write it; where neither, the supervisor's look at its processes (``inside/tree.py``) is all there
-is, and results say so. Of what is in a group the kernel kills programs first, since the zygote
-marks them for it.
+write it; where neither, the supervisor's look at its processes (``inside.processes.process_usage``)
+is all there is, and results say so. Of what is in a group the kernel kills programs first, since
+the zygote marks them for it.
 
 Source: the kernel's ``admin-guide/cgroup-v2.rst`` and ``cgroup-v1/memory.rst``.
 """

@@ -6,8 +6,8 @@ written so that it passes its test only if it got out.
 
 from dataclasses import replace
 
-from evaluation.judge.host import judge_all
-from evaluation.judge.isolation import Isolation
+from evaluation.judge.levels.isolation_level import Isolation
+from evaluation.judge.sandbox_pool import judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
 

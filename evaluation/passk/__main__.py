@@ -19,8 +19,8 @@ from typing import Any
 from evaluation.command_line import add_out_argument
 from evaluation.generators.generator import Writer
 from evaluation.judge.cgroups import bounded_by
-from evaluation.judge.isolation import Isolation
-from evaluation.judge.levels import LEVELS, UNCONFINED, proven
+from evaluation.judge.levels.isolation_level import Isolation
+from evaluation.judge.levels.ranking import LEVELS, UNCONFINED, proven
 from evaluation.judge.verdict import MIB, Limits
 from evaluation.passk.config import Generation, PassConfig
 from evaluation.passk.generation import SAMPLES_FILE, gather_samples, generate_samples

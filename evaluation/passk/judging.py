@@ -12,8 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.judge.host import judge_all
-from evaluation.judge.isolation import Isolation
+from evaluation.judge.levels.isolation_level import Isolation
+from evaluation.judge.sandbox_pool import judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from evaluation.problems.problem import Problem
 from evaluation.runs.journal import Journal, line_of, read_journal

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.judge import packages
+from evaluation.judge import sandbox_packages
 from evaluation.judge.verdict import Outcome
 from evaluation.runs.estimators import CONFIDENCE, estimate, percent, percent_with_interval
 from evaluation.runs.journal import read_journal
@@ -73,7 +73,7 @@ def summarise(
         "pass_at_k": {str(k): _estimate(counts, k, may_lack=is_partial) for k in ks},
         "decontamination": _decontaminated(counts, ks, overlap),
         "python": platform.python_version(),
-        "packages": packages.versions(),
+        "packages": sandbox_packages.versions(),
         "kernel": platform.release(),
         "machine": platform.machine(),
     }

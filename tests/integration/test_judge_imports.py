@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from machine import need_level
 
-from evaluation.judge.host import judge_all
-from evaluation.judge.levels import LEVELS, UNCONFINED
+from evaluation.judge.levels.ranking import LEVELS, UNCONFINED
+from evaluation.judge.sandbox_pool import judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.replay.lsp_client import Client
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from machine import lacking, why_not
 
-from evaluation.judge.levels import BUBBLEWRAP, LEVELS, UNCONFINED
+from evaluation.judge.levels.ranking import BUBBLEWRAP, LEVELS, UNCONFINED
 from evaluation.judge.selftest import MUST_NOT_ESCAPE, run_selftest
 from evaluation.judge.verdict import Limits
 from evaluation.passk.__main__ import main as passk
@@ -103,7 +103,7 @@ def test_the_best_level_is_taken_unasked(best, tmp_path):
 def test_without_a_sandbox_it_refuses_unless_told(tmp_path, capsys, monkeypatch):
     """If it fails, somebody runs a stranger's program believing it is confined."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("evaluation.judge.levels.LEVELS", (BUBBLEWRAP,))
+    monkeypatch.setattr("evaluation.judge.levels.ranking.LEVELS", (BUBBLEWRAP,))
     arguments = ["--canonical", "--problems", "own", "--out", str(tmp_path / "out")]
     with pytest.raises(SandboxUnavailableError, match="apt-get install bubblewrap"):
         passk(arguments)

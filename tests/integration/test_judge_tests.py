@@ -7,8 +7,8 @@ import itertools
 
 import pytest
 
-from evaluation.judge.host import judge_all
-from evaluation.judge.slot import open_slot
+from evaluation.judge.sandbox import open_slot
+from evaluation.judge.sandbox_pool import judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.passk.judging import job_of
 from evaluation.problems.own import own_problems

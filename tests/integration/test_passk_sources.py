@@ -12,7 +12,7 @@ import pytest
 from training_run import free_port
 
 from evaluation.compare import main as compare
-from evaluation.judge.slot import Slot, SlotFailure
+from evaluation.judge.sandbox import Slot, SlotFailure
 from evaluation.passk.__main__ import main as passk
 from evaluation.runs.journal import read_journal
 from evaluation.versus import main as versus

@@ -132,9 +132,10 @@ CHANNEL = {
 OWN_PROCESS = {
     "patched builtins": "import builtins\nbuiltins.sorted = lambda x: x\n"
     "builtins.AssertionError = ValueError\ndef f(xs):\n    return xs\n",
-    "a patched encoder": "from evaluation.judge.inside import candidate, values\n"
-    "candidate.encode = values.encode = lambda v, d=0: True\ndef f(xs):\n    return None\n",
-    "a patched examiner": "from evaluation.judge.inside import examiner\n"
+    "a patched encoder": "from evaluation.judge.inside.channel import plain_values\n"
+    "from evaluation.judge.inside.processes import candidate\n"
+    "candidate.encode = plain_values.encode = lambda v, d=0: True\ndef f(xs):\n    return None\n",
+    "a patched examiner": "from evaluation.judge.inside.processes import examiner\n"
     "examiner._judge = lambda *a: {'outcome': 'passed', 'calls': 1}\ndef f(xs):\n    return None\n",
     "a patched frame": "import sys\nframe = sys._getframe()\nwhile frame:\n"
     "    frame.f_locals['outcome'] = 'passed'\n    frame = frame.f_back\n"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from evaluation.judge.levels import UNCONFINED
+from evaluation.judge.levels.ranking import UNCONFINED
 from training.foundation.folder_lock import FolderInUseError, folder_lock
 
 COMMANDS = (

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from evaluation.judge.inside.seccomp import (
+from evaluation.judge.inside.confinement.seccomp import (
     build_filter,
     build_last_filter,
     build_strict_filter,

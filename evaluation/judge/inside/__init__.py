@@ -1,1 +1,1 @@
-"""What runs within the sandbox: standard library only, started by ``evaluation.judge.host``."""
+"""What runs within the sandbox: standard library only, started by ``evaluation.judge.sandbox``."""

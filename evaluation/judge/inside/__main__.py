@@ -1,7 +1,7 @@
 """Starts a sandbox's processes, with the host's socket as stdin and its plan in the environment.
 
-``main`` is called by the command of ``evaluation.judge.layout``. It enters namespaces, whose first
-process forks the zygote, while it is small, and then becomes the supervisor.
+``main`` is called by the command of ``evaluation.judge.levels.rootfs``. It enters namespaces, whose
+first process forks the zygote, while it is small, and then becomes the supervisor.
 """
 
 import os
@@ -9,9 +9,9 @@ import resource
 import sys
 from typing import NoReturn
 
-from evaluation.judge.inside import kernel
+from evaluation.judge.inside.confinement import syscalls
 from evaluation.judge.inside.plan import NAMESPACES, NOTHING, Plan
-from evaluation.judge.inside.zygote import Zygote
+from evaluation.judge.inside.processes.zygote import Zygote
 
 _NOBODY = 65534
 _MAX_OPEN_FILES = 64
@@ -30,7 +30,7 @@ def main() -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            kernel.die_with_parent()
+            syscalls.die_with_parent()
             _supervise(host, plan)
         except BaseException:  # noqa: BLE001 - the host reads it from the log
             sys.excepthook(*sys.exc_info())  # no traceback module in every child's memory
@@ -42,18 +42,18 @@ def main() -> None:
 def _supervise(host: int, plan: Plan) -> NoReturn:
     _limit_all(plan)
     if plan.isolation != NOTHING:
-        kernel.bound_capabilities()
+        syscalls.bound_capabilities()
     zygote = Zygote(plan)
-    kernel.hide_from_peers()
-    from evaluation.judge.inside.supervisor import Supervisor  # noqa: PLC0415 - not in the zygote
+    syscalls.hide_from_peers()
+    from evaluation.judge.inside.processes.program_supervisor import Supervisor  # noqa: PLC0415 - not in the zygote
 
     Supervisor(host, plan, zygote).serve()
 
 
 def _enter_namespaces() -> None:
     uid, gid = os.getuid(), os.getgid()
-    kernel.unshare(kernel.NEW_USER | kernel.NEW_NS | kernel.NEW_PID | kernel.NEW_IPC)
-    kernel.map_user(_NOBODY, uid, _NOBODY, gid)
+    syscalls.unshare(syscalls.NEW_USER | syscalls.NEW_NS | syscalls.NEW_PID | syscalls.NEW_IPC)
+    syscalls.map_user(_NOBODY, uid, _NOBODY, gid)
 
 
 def _limit_all(plan: Plan) -> None:

@@ -6,9 +6,9 @@ whatever the user can.
 
 from pathlib import Path
 
+from evaluation.judge.environment import environment, plan_for
 from evaluation.judge.inside.plan import NOTHING
-from evaluation.judge.layout import link_modules, supervisor_words
-from evaluation.judge.surroundings import environment, plan_for
+from evaluation.judge.levels.rootfs import link_modules, supervisor_words
 from evaluation.judge.verdict import Limits
 
 LEVEL = "none (unsafe)"

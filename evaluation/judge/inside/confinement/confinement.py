@@ -1,31 +1,31 @@
 """The ground that each program's process is put on: namespaces, Landlock, or nothing.
 
 The zygote lays it before a fork and leaves it afterwards; what the child itself must do it is
-handed as prepared calls (see ``kernel``).
+handed as prepared calls (see ``syscalls``).
 """
 
 import os
 import resource
 from typing import Protocol
 
-from evaluation.judge.inside import kernel, landlock
-from evaluation.judge.inside.plan import DEVICES, LANDLOCK, NAMESPACES, Plan
-from evaluation.judge.inside.seccomp import (
+from evaluation.judge.inside.confinement import landlock_rules, syscalls
+from evaluation.judge.inside.confinement.seccomp import (
     build_filter,
     build_last_filter,
     build_strict_filter,
 )
+from evaluation.judge.inside.plan import DEVICES, LANDLOCK, NAMESPACES, Plan
 
 FIRST_FREE = 4  # below are null, the output twice and the channel
 MAX_DESCRIPTOR = 256
 _TMP = "/tmp"  # noqa: S108 - a child's own
-_CLOSE: kernel.PreparedCall = (os.closerange, (1, FIRST_FREE))
+_CLOSE: syscalls.PreparedCall = (os.closerange, (1, FIRST_FREE))
 
 
 class Ground(Protocol):
     """What the zygote does around each fork."""
 
-    def lay(self) -> list[kernel.PreparedCall]:
+    def lay(self) -> list[syscalls.PreparedCall]:
         """Prepares it; returns what the child does to itself before it sees a program."""
 
     def leave(self) -> None:
@@ -44,7 +44,7 @@ def ground(plan: Plan, homes: list[int]) -> Ground:
     return _Landlocked(plan) if plan.isolation == LANDLOCK else _Nothing(plan)
 
 
-def _common(plan: Plan) -> list[kernel.PreparedCall]:
+def _common(plan: Plan) -> list[syscalls.PreparedCall]:
     cpu_s = int(plan.cpu_s) + 2  # the supervisor's clock comes first
     return [
         (os.setsid, ()),  # else kill(0) reaches the process group across pid namespaces
@@ -53,7 +53,7 @@ def _common(plan: Plan) -> list[kernel.PreparedCall]:
     ]
 
 
-def _processes(plan: Plan) -> kernel.PreparedCall:
+def _processes(plan: Plan) -> syscalls.PreparedCall:
     return resource.setrlimit, (resource.RLIMIT_NPROC, (plan.processes, plan.processes))
 
 
@@ -62,29 +62,29 @@ class _Namespaces:
 
     def __init__(self, plan: Plan, homes: list[int]) -> None:
         options = f"size={plan.disk_bytes},nr_inodes=2048,mode=700"
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
         self._before = [
-            kernel.unshare_call(kernel.NEW_PID | kernel.NEW_NS),
-            kernel.tmpfs_call(_TMP, flags, options),
+            syscalls.unshare_call(syscalls.NEW_PID | syscalls.NEW_NS),
+            syscalls.tmpfs_call(_TMP, flags, options),
             (os.chdir, (_TMP,)),
         ]
         pids, mounts = homes
         self._after = [
             _CLOSE,
-            kernel.namespace_call(pids, kernel.NEW_PID),
-            kernel.namespace_call(mounts, kernel.NEW_NS),
+            syscalls.namespace_call(pids, syscalls.NEW_PID),
+            syscalls.namespace_call(mounts, syscalls.NEW_NS),
         ]
-        self._child = [*_common(plan), _processes(plan), kernel.capabilities_call()]
-        self._child.append(kernel.filter_call(build_last_filter()))
-        kernel.refuse_new_privileges()
-        kernel.do([kernel.filter_call(build_filter())])
+        self._child = [*_common(plan), _processes(plan), syscalls.capabilities_call()]
+        self._child.append(syscalls.filter_call(build_last_filter()))
+        syscalls.refuse_new_privileges()
+        syscalls.do([syscalls.filter_call(build_filter())])
 
-    def lay(self) -> list[kernel.PreparedCall]:
-        kernel.do(self._before)
+    def lay(self) -> list[syscalls.PreparedCall]:
+        syscalls.do(self._before)
         return self._child
 
     def leave(self) -> None:
-        kernel.do(self._after)
+        syscalls.do(self._after)
 
 
 class _Landlocked:
@@ -99,27 +99,27 @@ class _Landlocked:
         self._n_forks = 0
         self._rules = -1
         self._devices = [f"/dev/{name}" for name in DEVICES]
-        self._common = [*_common(plan), kernel.capabilities_call(), (_install_strict_filter, ())]
-        kernel.refuse_new_privileges()
-        kernel.do([kernel.filter_call(build_filter())])
+        self._common = [*_common(plan), syscalls.capabilities_call(), (_install_strict_filter, ())]
+        syscalls.refuse_new_privileges()
+        syscalls.do([syscalls.filter_call(build_filter())])
 
-    def lay(self) -> list[kernel.PreparedCall]:
+    def lay(self) -> list[syscalls.PreparedCall]:
         self._n_forks += 1
         own = f"{self._plan.folder}/{self._n_forks}"
         os.mkdir(own, 0o700)  # noqa: PTH102 - lean
         os.chdir(own)
         for name in ("TMPDIR", "HOME"):
             os.environ[name] = own
-        self._rules = landlock.make_rules(self._plan.readable, self._devices, own)
-        return [(landlock.restrict_self, (self._rules,)), *self._common]
+        self._rules = landlock_rules.make_rules(self._plan.readable, self._devices, own)
+        return [(landlock_rules.restrict_self, (self._rules,)), *self._common]
 
     def leave(self) -> None:
         os.close(self._rules)
-        kernel.do([_CLOSE])
+        syscalls.do([_CLOSE])
 
 
 def _install_strict_filter() -> None:
-    kernel.do([kernel.filter_call(build_strict_filter(os.getpid()))])
+    syscalls.do([syscalls.filter_call(build_strict_filter(os.getpid()))])
 
 
 class _Nothing:
@@ -129,8 +129,8 @@ class _Nothing:
         self._child = [*_common(plan), _processes(plan)]
         os.chdir(_TMP)
 
-    def lay(self) -> list[kernel.PreparedCall]:
+    def lay(self) -> list[syscalls.PreparedCall]:
         return self._child
 
     def leave(self) -> None:
-        kernel.do([_CLOSE])
+        syscalls.do([_CLOSE])

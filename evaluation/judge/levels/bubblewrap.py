@@ -3,15 +3,15 @@
 import os
 import shutil
 
+from evaluation.judge.environment import environment, plan_for
 from evaluation.judge.inside.plan import DEVICES, NAMESPACES
-from evaluation.judge.layout import (
+from evaluation.judge.levels.rootfs import (
     FIRST_UID,
     HOSTNAME,
     ROOT,
     layout,
     supervisor_words,
 )
-from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
 from training.foundation.errors import SandboxUnavailableError
 

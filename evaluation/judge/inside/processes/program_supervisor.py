@@ -13,16 +13,17 @@ import socket
 from collections import deque
 from typing import Any, NamedTuple, NoReturn
 
-from evaluation.judge.inside import examiner, kernel
-from evaluation.judge.inside.clocks import LOOK_EVERY_S, Clocks
-from evaluation.judge.inside.grounds import FIRST_FREE, MAX_DESCRIPTOR
-from evaluation.judge.inside.output import Output
+from evaluation.judge.inside.channel.wire import WireError, receive, receive_frame, send, send_frame
+from evaluation.judge.inside.confinement import syscalls
+from evaluation.judge.inside.confinement.confinement import FIRST_FREE, MAX_DESCRIPTOR
 from evaluation.judge.inside.plan import LANDLOCK, NAMESPACES, Plan
-from evaluation.judge.inside.rooms import Rooms
-from evaluation.judge.inside.tree import Tree
-from evaluation.judge.inside.warm import warm_up
-from evaluation.judge.inside.wire import WireError, receive, receive_frame, send, send_frame
-from evaluation.judge.inside.zygote import Zygote
+from evaluation.judge.inside.processes import examiner
+from evaluation.judge.inside.processes.clocks import LOOK_EVERY_S, Clocks
+from evaluation.judge.inside.processes.preload import warm_up
+from evaluation.judge.inside.processes.process_usage import Tree
+from evaluation.judge.inside.processes.program_output import Output
+from evaluation.judge.inside.processes.workdirs import Rooms
+from evaluation.judge.inside.processes.zygote import Zygote
 
 _EXAMINER_GRACE_S = 1.0
 _MAX_DYING = 3
@@ -65,8 +66,8 @@ class Supervisor:
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
         self._tree = Tree(proc, is_nested=plan.isolation == NAMESPACES)
         if plan.isolation == NAMESPACES:
-            flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-            kernel.do([kernel.tmpfs_call("/proc", flags, "size=0,nr_inodes=1,mode=000")])
+            flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+            syscalls.do([syscalls.tmpfs_call("/proc", flags, "size=0,nr_inodes=1,mode=000")])
         self._examiner = _start_examiner()
         self._n_forks = 0
         self._next = self._fork_next()
@@ -178,7 +179,7 @@ def _start_examiner() -> Examiner:
         os.closerange(FIRST_FREE - 1, theirs.fileno())
         os.closerange(theirs.fileno() + 1, MAX_DESCRIPTOR)
         try:
-            kernel.die_with_parent()
+            syscalls.die_with_parent()
             warm_up()
             examiner.serve(theirs)
         finally:

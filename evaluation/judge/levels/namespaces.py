@@ -1,15 +1,16 @@
 """Isolation level 2: the namespaces that bubblewrap makes, made without it.
 
-For machines that allow user namespaces but have no bubblewrap. ``evaluation.judge.launcher`` does
-it in a process of its own, which becomes the supervisor.
+For machines that allow user namespaces but have no bubblewrap. ``launcher`` does it in a process of
+its own, which becomes the supervisor.
 """
 
 import json
 import os
 from dataclasses import asdict
 
+from evaluation.judge.environment import environment, plan_for
 from evaluation.judge.inside.plan import DEVICES, NAMESPACES
-from evaluation.judge.layout import (
+from evaluation.judge.levels.rootfs import (
     FIRST_UID,
     HOSTNAME,
     ROOT,
@@ -17,7 +18,6 @@ from evaluation.judge.layout import (
     layout,
     supervisor_words,
 )
-from evaluation.judge.surroundings import environment, plan_for
 from evaluation.judge.verdict import Limits
 
 LEVEL = "namespaces"

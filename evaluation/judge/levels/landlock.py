@@ -7,10 +7,10 @@ the interpreter and its libraries, write only in a folder of its own, and reach 
 import sys
 from pathlib import Path
 
-from evaluation.judge import packages
+from evaluation.judge import sandbox_packages
+from evaluation.judge.environment import environment, plan_for
 from evaluation.judge.inside.plan import LANDLOCK
-from evaluation.judge.layout import link_modules, supervisor_words
-from evaluation.judge.surroundings import environment, plan_for
+from evaluation.judge.levels.rootfs import link_modules, supervisor_words
 from evaluation.judge.verdict import Limits
 
 LEVEL = "landlock"
@@ -22,7 +22,7 @@ def command(slot: int, limits: Limits, folder: str) -> list[str]:
     shown = link_modules(Path(folder))
     prefix = Path(sys.base_prefix).resolve()
     readable = [*_LIBRARIES, *(str(prefix / name) for name in ("lib", "lib64"))]
-    readable += [str(package.resolve()) for package in packages.folders()] + [shown]
+    readable += [str(package.resolve()) for package in sandbox_packages.folders()] + [shown]
     found = tuple(path for path in readable if Path(path).exists())
     told = plan_for(slot, limits, isolation=LANDLOCK, folder=folder, readable=found)
     values = environment(told)

@@ -9,9 +9,9 @@ import time
 from typing import Any
 
 from evaluation.judge.cgroups import MemoryGroup, memory_group
+from evaluation.judge.inside.channel.wire import frame
 from evaluation.judge.inside.plan import MOST_WALLS
-from evaluation.judge.inside.wire import frame
-from evaluation.judge.isolation import Isolation
+from evaluation.judge.levels.isolation_level import Isolation
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
 

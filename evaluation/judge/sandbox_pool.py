@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from evaluation.judge.isolation import Isolation
-from evaluation.judge.slot import Slot, SlotFailure, open_slot
+from evaluation.judge.levels.isolation_level import Isolation
+from evaluation.judge.sandbox import Slot, SlotFailure, open_slot
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 
 IN_FLIGHT = 2  # the second waits inside, so that the sandbox never waits for the host

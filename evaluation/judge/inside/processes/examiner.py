@@ -9,10 +9,10 @@ import os
 import socket
 from typing import Any, NoReturn
 
-from evaluation.judge.inside.candidate import CHECK, CONFINED
-from evaluation.judge.inside.copyback import copy_back
-from evaluation.judge.inside.values import Foreign, decode, encode
-from evaluation.judge.inside.wire import WireError, receive, send
+from evaluation.judge.inside.channel.copy_back import copy_back
+from evaluation.judge.inside.channel.plain_values import Foreign, decode, encode
+from evaluation.judge.inside.channel.wire import WireError, receive, send
+from evaluation.judge.inside.processes.candidate import CHECK, CONFINED
 
 MAX_CACHED_TESTS = 4096
 MAX_DETAIL_CHARS = 200

@@ -10,13 +10,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.judge import packages
+from evaluation.judge import sandbox_packages
 
 HOSTNAME = "judge"
 FIRST_UID = 700_000  # of slots when started as root: nobody's, so that process limits bind
 ROOT = "/judge"
-_HERE = Path(__file__).parent
-_PACKAGE = __name__.rpartition(".")[0]  # an installed package has one more in front
+_JUDGE = Path(__file__).parents[1]
+_LEVELS = __name__.rpartition(".")[0]
+_PACKAGE = _LEVELS.rpartition(".")[0]  # an installed package has one more in front
 _PARENTS = _PACKAGE.split(".")
 _INSIDE = f"{'/'.join(_PARENTS)}/inside"
 _START = (
@@ -41,13 +42,13 @@ def layout() -> Layout:
     is_own = not prefix.is_relative_to("/usr")
     parents = [str(parent) for parent in reversed(prefix.parents[:-1])] if is_own else []
     ours = [f"{ROOT}/{'/'.join(_PARENTS[:n])}" for n in range(1, len(_PARENTS) + 1)]
-    libraries = [(str(p), f"{ROOT}/packages/{p.name}") for p in packages.folders()]
+    libraries = [(str(p), f"{ROOT}/packages/{p.name}") for p in sandbox_packages.folders()]
     return Layout(
         folders=(*parents, ROOT, *ours, f"{ROOT}/packages", "/tmp", "/dev", "/proc"),  # noqa: S108 - inside
         binds=(
             ("/usr", "/usr"),
             *([(str(prefix), str(prefix))] if is_own else []),
-            (str(_HERE / "inside"), f"{ROOT}/{_INSIDE}"),
+            (str(_JUDGE / "inside"), f"{ROOT}/{_INSIDE}"),
             *libraries,
         ),
         links=(
@@ -65,10 +66,10 @@ def link_modules(folder: Path) -> str:
     """
     inside = folder / _INSIDE
     inside.parent.mkdir(parents=True)
-    inside.symlink_to(_HERE / "inside")
+    inside.symlink_to(_JUDGE / "inside")
     shown = folder / "packages"
     shown.mkdir()
-    for package in packages.folders():
+    for package in sandbox_packages.folders():
         (shown / package.name).symlink_to(package.resolve())
     return str(shown)
 
@@ -84,7 +85,7 @@ def supervisor_words(root: str) -> list[str]:
 
 def launcher_words(plan: str) -> list[str]:
     """Returns the command that starts the launcher, outside of any sandbox."""
-    return [*_python_words(f"{_PACKAGE}.launcher", str(_HERE.parents[len(_PARENTS) - 1])), plan]
+    return [*_python_words(f"{_LEVELS}.launcher", str(_JUDGE.parents[len(_PARENTS) - 1])), plan]
 
 
 def _python_words(module: str, folders: str) -> list[str]:

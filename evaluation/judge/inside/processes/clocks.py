@@ -7,7 +7,7 @@ is stopped when it has used up the one or the other, and after several times the
 import time
 
 from evaluation.judge.inside.plan import MOST_WALLS, Plan
-from evaluation.judge.inside.tree import Use
+from evaluation.judge.inside.processes.process_usage import Use
 
 LOOK_EVERY_S = 0.05
 _PROCESSOR_TIME = 2  # in a process' clock id, see clock_getcpuclockid(3)

@@ -18,10 +18,11 @@ import sys
 from _socket import AF_UNIX, CMSG_SPACE, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket, socketpair
 from typing import NoReturn
 
-from evaluation.judge.inside import candidate, kernel
-from evaluation.judge.inside.grounds import FIRST_FREE, ground
+from evaluation.judge.inside.confinement import syscalls
+from evaluation.judge.inside.confinement.confinement import FIRST_FREE, ground
 from evaluation.judge.inside.plan import Plan
-from evaluation.judge.inside.warm import warm_up
+from evaluation.judge.inside.processes import candidate
+from evaluation.judge.inside.processes.preload import warm_up
 
 _NUMBER = struct.Struct("<i")
 _DESCRIPTORS = struct.Struct("3i")
@@ -44,7 +45,7 @@ class Zygote:
             log = os.dup(2)
             try:
                 self._control.close()
-                kernel.die_with_parent()
+                syscalls.die_with_parent()
                 _Nursery(theirs, plan, homes).serve()
             except BaseException:  # noqa: BLE001 - the host reads it from the log
                 os.dup2(log, 2)
@@ -87,8 +88,8 @@ class _Nursery:
     def __init__(self, control: socket, plan: Plan, homes: list[int]) -> None:
         self._control = control
         with contextlib.suppress(OSError):  # should the kernel lack memory, a program is to go
-            kernel.write_own("oom_score_adj", "1000")
-        kernel.hide_from_peers()
+            syscalls.write_own("oom_score_adj", "1000")
+        syscalls.hide_from_peers()
         control.send(_NUMBER.pack(0))
         self._ground = ground(plan, homes)
         resource.setrlimit(resource.RLIMIT_AS, (plan.memory_bytes, plan.memory_bytes))

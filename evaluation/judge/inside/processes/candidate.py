@@ -12,10 +12,9 @@ import sys
 import types
 from typing import Any, NoReturn
 
-from evaluation.judge.inside import kernel
-from evaluation.judge.inside.copyback import is_mutable
-from evaluation.judge.inside.values import UnencodableError, decode, encode
-from evaluation.judge.inside.wire import (
+from evaluation.judge.inside.channel.copy_back import is_mutable
+from evaluation.judge.inside.channel.plain_values import UnencodableError, decode, encode
+from evaluation.judge.inside.channel.wire import (
     MAX_FRAME_BYTES,
     TooLargeError,
     WireError,
@@ -24,6 +23,7 @@ from evaluation.judge.inside.wire import (
     send,
     send_frame,
 )
+from evaluation.judge.inside.confinement import syscalls
 
 CONFINED = {"confined": 1}  # the first message
 CHECK = "check"  # what a test may define, to be called with the function
@@ -34,13 +34,13 @@ _CONFINED_FRAME = frame(CONFINED)
 _NO_NAMED = encode({})
 
 
-def run(confinement: list[kernel.PreparedCall]) -> NoReturn:
+def run(confinement: list[syscalls.PreparedCall]) -> NoReturn:
     """Confines this process for good, receives the program and serves it. Never returns.
 
     Args:
-        confinement: What the ground (see ``grounds``) has a child do to itself.
+        confinement: What the ground (see ``confinement``) has a child do to itself.
     """
-    kernel.do(confinement)
+    syscalls.do(confinement)
     send_frame(CHANNEL, _CONFINED_FRAME)  # from here on, whatever goes wrong is the program's doing
     gc.enable()
     answer, function, namespace = _loaded(receive(CHANNEL))
@@ -68,7 +68,7 @@ def rehearse() -> None:
         send(writer, call)
         send(writer, _answer(function, *receive(reader)))
         receive(reader)
-        kernel.do([(gc.freeze, ()), (gc.freeze, ())])
+        syscalls.do([(gc.freeze, ()), (gc.freeze, ())])
     os.close(reader)
     os.close(writer)
     del sys.modules[MODULE]

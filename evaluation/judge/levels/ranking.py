@@ -6,8 +6,8 @@ it is not the first; without any, the judge refuses and says what is missing.
 
 import sys
 
-from evaluation.judge import bubblewrap, landlock, namespaces, unconfined
-from evaluation.judge.isolation import Isolation
+from evaluation.judge.levels import bubblewrap, landlock, namespaces, unconfined
+from evaluation.judge.levels.isolation_level import Isolation
 from evaluation.judge.selftest import run_selftest
 from evaluation.judge.verdict import Limits
 from training.foundation.errors import SandboxUnavailableError

@@ -1,0 +1,1 @@
+"""How a program's process is confined: namespaces, Landlock rules, filters of system calls."""
