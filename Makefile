@@ -60,7 +60,7 @@ cluster: .venv-cluster/.ready ## Test the corpus on many machines, in its own en
 	.venv-cluster/bin/python -m pytest -m cluster tests/cluster
 
 bench: $(VENV)/.dev ## Print every benchmark
-	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	for file in tests/benchmarks/*/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove what make has made
 	rm -rf $(VSCODE)/node_modules $(VSCODE)/dist $(VSCODE)/*.vsix

@@ -2,8 +2,8 @@
 
 Byte-level BPE works on words, the pieces of GPT-2's splitting pattern, each for itself; code has
 few different ones. So words found by a pattern and looked up in a table give the ids that the
-library gives, several times as fast (``tests/benchmarks/encoding.py`` prints both, a test holds
-them together). Used where whole corpora are encoded; everything else asks the library.
+library gives, several times as fast (``tests/benchmarks/training/encoding.py`` prints both, a test
+holds them together). Used where whole corpora are encoded; everything else asks the library.
 
 Source: the splitting pattern is GPT-2's (Radford et al. 2019), cut down to ASCII. Lines with other
 letters are left to the library.

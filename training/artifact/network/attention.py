@@ -2,8 +2,8 @@
 
 On a CPU torch's fused kernel spends as long above the diagonal as below it, and its backward pass
 is slow. Here the queries are cut into blocks that look at their own past only, the probabilities
-are kept for the backward pass, and that is written out (``tests/benchmarks/attention.py`` prints
-both). Elsewhere torch's kernel is used. All give the same values; tests hold them together.
+are kept for the backward pass, and that is written out (``tests/benchmarks/training/attention.py``
+prints both). Elsewhere torch's kernel is used. All give the same values; tests hold them together.
 
 Tensor legend: B batch, H heads, T tokens, D width of one head; in a span N sequences (rows times
 heads) of L tokens; Q queries of one block that ends at E.

@@ -1,0 +1,245 @@
+"""What runs the model fastest, and what a suggestion costs while typing.
+
+Run: ``python tests/benchmarks/server/backends.py [--files FOLDER] [--keys N]``; ``pip install -c
+constraints.txt -e '.[bench]'`` brings the contenders. The bundled model on prompts as the server
+makes them, one key after the other in Python files (the interpreter's own without ``--files``).
+
+First each back end behind the engine's interface, which owns the keys and values: a prompt read
+anew, a token, four tokens verified at once. Then a suggestion of twelve tokens for each key: the
+engine as the server uses it, against ONNX Runtime and CTranslate2 that read each prompt anew, and
+against ``transformers.generate``. All greedy, in turns of all keys, in one run; each in a process
+of its own.
+"""
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from itertools import islice, product
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from server.engine.decoder import Decoder
+from server.engine.generation_request import Task
+from server.engine.network import Network
+from server.engine.precision import chosen_precision, use_threads
+from server.prompt.layout import PromptBuilder
+from server.prompt.window import Budget, window_at
+from server.settings import Settings
+from training.artifact.bundled import BUNDLED_MODEL
+from training.artifact.directory import load_artifact
+
+NEW_TOKENS = 12
+THREADS = (1, 2)
+KEYS_IN_A_ROW = 12
+ROUNDS = 2
+WARM_UP = 3
+NETWORKS = (
+    "torch float32",
+    "torch bfloat16",
+    "torch int8",
+    "ONNX Runtime float32",
+    "ONNX Runtime int8",
+)
+NEEDED = {"ONNX Runtime": "onnxruntime", "CTranslate2": "ctranslate2"}
+FIGURES = "ms: the longest prompt anew, a token, four"
+OURS = "ours"
+
+
+def prompts_of_typing(files, artifact, n_keys):
+    """Yields the ids of prompts as keys are typed, a dozen at each of many places."""
+    builder = PromptBuilder(artifact, heal_tokens=Settings().engine.heal_tokens)
+    room = artifact.context_tokens - NEW_TOKENS - builder.overhead_tokens
+    budget = Budget.within(Settings().context, room)
+    chance = random.Random(0)
+    while n_keys > 0:
+        text = chance.choice(files)
+        at = chance.randrange(len(text) // 4, 3 * len(text) // 4)
+        line_end = text.find("\n", at + KEYS_IN_A_ROW)
+        for key in range(min(KEYS_IN_A_ROW, n_keys)):
+            typed = text[: at + key] + text[line_end:]
+            window = window_at(typed, at + key, budget, builder.count)
+            yield builder.build(window, max_tokens=room).ids
+        n_keys -= KEYS_IN_A_ROW
+
+
+def engine(network):
+    return Decoder(
+        network,
+        [b"x"] * network.config.vocab_size,  # no special tokens: nothing ends early
+        chunk_tokens=Settings().engine.chunk_tokens,
+        max_guesses=Settings().engine.max_guesses,
+    )
+
+
+def milliseconds(work, n):
+    """Returns the median of ``n`` runs, after one that does not count."""
+    taken = []
+    for _ in range(n + 1):
+        started = time.perf_counter()
+        work()
+        taken.append(1000 * (time.perf_counter() - started))
+    return statistics.median(taken[1:])
+
+
+def alone(work, *arguments):
+    """Returns what a function returns in a process of its own.
+
+    oneDNN chooses its instructions once a process, and idle threads of one contender slow others.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def network_of(title, n, folder):
+    """Returns a back end behind the engine's interface."""
+    artifact = load_artifact(BUNDLED_MODEL)
+    use_threads(n)
+    kind, precision = title.rsplit(" ", 1)
+    if kind == "torch":
+        return Network(artifact.config, artifact.weights, chosen_precision(precision))
+    from contenders.onnx_network import OnnxNetwork
+
+    options = {"threads": n, "is_int8": precision == "int8"}
+    return OnnxNetwork(artifact.config, artifact.weights, folder, **options)
+
+
+def behind_the_interface(title, n, prompt, folder):
+    """Returns a back end's three figures; its cache is cut back before each."""
+    network = network_of(title, n, folder)
+    cache = network.new_cache()
+    ids = torch.tensor([prompt])
+
+    def extend(tokens, length):
+        cache.truncate(length)
+        network.logits(network.extend(tokens, cache)[:, -1:])
+
+    anew = milliseconds(lambda: extend(ids, 0), 8)
+    token = milliseconds(lambda: extend(ids[:, :1], len(prompt)), 60)
+    four = milliseconds(lambda: extend(ids[:, :4], len(prompt)), 30)
+    return anew, token, four
+
+
+def ours(n, _folder):
+    decoder = engine(network_of("torch int8", n, None))
+    return lambda ids: decoder.run(Task(prompt=ids, max_new_tokens=NEW_TOKENS))
+
+
+def onnx_anew(n, folder):
+    network = network_of("ONNX Runtime int8", n, folder)
+
+    def write(ids):
+        cache = network.new_cache()
+        logits = network.extend(torch.tensor([ids]), cache)
+        for _ in range(NEW_TOKENS - 1):
+            logits = network.extend(logits[:, -1:].argmax(-1), cache)
+
+    return write
+
+
+def ctranslate2_anew(n, folder):
+    import ctranslate2
+    from ctranslate2.converters import TransformersConverter
+    from transformers import AutoTokenizer
+
+    converted = folder / f"ctranslate2-{time.monotonic_ns()}"
+    TransformersConverter(str(BUNDLED_MODEL)).convert(str(converted), quantization="int8")
+    settings = converted / "config.json"  # it takes neither from a GPT2Config
+    text = settings.read_text().replace('"layer_norm_epsilon": null', '"layer_norm_epsilon": 1e-5')
+    settings.write_text(text.replace("null", '"<|endoftext|>"'))
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED_MODEL)
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    model = ctranslate2.Generator(str(converted), compute_type="int8", intra_threads=n)
+    return lambda ids: model.generate_batch(
+        [[tokens[i] for i in ids]],
+        max_length=NEW_TOKENS,
+        min_length=NEW_TOKENS,
+        sampling_topk=1,
+        include_prompt_in_result=False,
+    )
+
+
+def transformers_anew(n, _folder):
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(n)
+    model = AutoModelForCausalLM.from_pretrained(BUNDLED_MODEL).eval().float()
+
+    def write(ids):
+        ids = torch.tensor([ids])
+        model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=NEW_TOKENS,
+            min_new_tokens=NEW_TOKENS,
+            pad_token_id=0,
+        )
+
+    return write
+
+
+WRITERS = {
+    OURS: ours,
+    "ONNX Runtime int8, anew": onnx_anew,
+    "CTranslate2 int8, anew": ctranslate2_anew,
+    "transformers.generate, float32": transformers_anew,
+}
+
+
+def suggestions(title, n, keys, folder):
+    """Returns the milliseconds of each suggestion, the first few not counted."""
+    write = WRITERS[title](n, folder)
+    taken = []
+    for ids in keys[:WARM_UP] + keys:
+        started = time.perf_counter()
+        write(ids)
+        taken.append(1000 * (time.perf_counter() - started))
+    return taken[WARM_UP:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=Path, default=Path(statistics.__file__).parent)
+    parser.add_argument("--keys", type=int, default=120)
+    options = parser.parse_args()
+    paths = islice((p for p in sorted(options.files.glob("*.py"))), 60)
+    files = [p.read_text(encoding="utf-8", errors="replace") for p in paths]
+    files = [text for text in files if len(text) > 4000]
+    keys = list(prompts_of_typing(files, load_artifact(BUNDLED_MODEL), options.keys))
+    longest = max(keys, key=len)[:512]
+    missing = {title for title, module in NEEDED.items() if find_spec(module) is None}
+    print(*(f"{title}: not installed" for title in sorted(missing)), sep="\n")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for title, n in product(NETWORKS, THREADS):
+            if title.rsplit(" ", 1)[0] not in missing:
+                anew, token, four = alone(behind_the_interface, title, n, longest, folder)
+                row = f"{anew:8.1f} {token:8.2f} {four:8.2f}"
+                print(f"{title + f', {n} threads':34} {row}   ({FIGURES})", flush=True)
+        titles = [title for title in WRITERS if title.split(" int8", 1)[0] not in missing]
+        suggest(titles, keys, folder)
+
+
+def suggest(titles, keys, folder):
+    """Prints what a suggestion takes by each, and the ratios to ours."""
+    taken = {turn: [] for turn in product(titles, THREADS)}
+    for title, n in list(taken) * ROUNDS:
+        taken[title, n] += alone(suggestions, title, n, keys, folder)
+    best = {}
+    for (title, n), values in taken.items():
+        p50, p95 = statistics.median(values), statistics.quantiles(values, n=20)[-1]
+        print(f"{title + f', {n} threads':44} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms", flush=True)
+        best[title] = min(p50, best.get(title, p50))
+    for title, p50 in best.items():
+        if title != OURS:
+            print(f"ours is {p50 / best[OURS]:.2f} times as fast at p50 as {title}")
+
+
+if __name__ == "__main__":
+    main()
