@@ -1,7 +1,7 @@
 """Who wrote what a model was trained on: the NOTICE of a corpus, and of a model made of it.
 
-One line a package: name, version, SPDX licence. Called by :mod:`training.corpus.writing` and
-:mod:`training.pretrain`.
+One line a package: name, version, SPDX licence. Called by
+:mod:`training.corpus.output.corpus_writer` and :mod:`training.pretrain`.
 """
 
 from collections.abc import Iterable

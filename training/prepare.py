@@ -34,7 +34,7 @@ from training.artifact.directory import load_artifact
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, ShardsConfig
-from training.corpus.page import html_page
+from training.corpus.output.corpus_page import html_page
 from training.corpus_reader import corpus_hash, read_report, row_groups
 from training.foundation.atomic_files import (
     check_replaceable,

@@ -2,8 +2,8 @@
 
 A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
 the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``, with a
-page of it (``.html``); the report's figures (``training.vocabulary.report``) are measured on
-held-out documents, which the tokenizer has not seen.
+page of it (``.html``); the figures of the report (:mod:`training.vocabulary.vocabulary_report`) are
+measured on held-out documents, which the tokenizer has not seen.
 
 Source: Radford et al. 2019 (byte-level BPE and the splitting pattern of GPT-2).
 """
@@ -36,8 +36,8 @@ from training.foundation.atomic_files import (
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
-from training.vocabulary.page import html_page
-from training.vocabulary.report import load_compared, measure
+from training.vocabulary.vocabulary_page import html_page
+from training.vocabulary.vocabulary_report import load_compared, measure
 
 TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"

@@ -123,7 +123,7 @@ def test_two_ray_workers_keep_the_same(world):
 
 def test_a_run_goes_on_with_the_tasks_that_are_left(world, monkeypatch):
     """If it fails, a cluster's night is lost with one node."""
-    from training.corpus.reading import Reader
+    from training.corpus.extraction.source_reader import Reader
 
     arguments = [str(world / "cluster.toml"), f"work='{world}/again'", "workers=1"]
     read, calls = Reader.read, []

@@ -16,8 +16,8 @@ from training.cluster.config import ClusterConfig
 from training.command_line import config_parser, find_config, parse_config
 from training.corpus.build import REPORT_FILE
 from training.corpus.config import CorpusConfig
-from training.corpus.heldout import describe
-from training.corpus.sources import list_sources
+from training.corpus.readers.sources import list_sources
+from training.corpus.selection.heldout_split import describe
 from training.corpus_reader import read_report
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.config_schema import load_toml

@@ -24,8 +24,8 @@ from datatrove.pipeline.dedup.minhash import MinhashConfig
 from training.cluster.config import ClusterConfig
 from training.cluster.steps import Finish, ReadParts, ReadSources, WordSignature
 from training.corpus.config import CorpusConfig
-from training.corpus.fingerprint import inputs_sha256
-from training.corpus.sources import Source
+from training.corpus.input_hash import inputs_sha256
+from training.corpus.readers.sources import Source
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock

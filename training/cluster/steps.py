@@ -24,11 +24,11 @@ from datatrove.utils.word_tokenizers import WhitespaceTokenizer
 
 from training.corpus.build import check_heldout, warn_of_missing, write_result
 from training.corpus.config import CorpusConfig
-from training.corpus.near_duplicates import MIN_WORDS, WORD, word_hashes
-from training.corpus.parts import Part
-from training.corpus.reading import Reader
-from training.corpus.selection import Place, select
-from training.corpus.sources import Source
+from training.corpus.dedup.near_duplicates import MIN_WORDS, WORD, word_hashes
+from training.corpus.extraction.parts import Part
+from training.corpus.extraction.source_reader import Reader
+from training.corpus.readers.sources import Source
+from training.corpus.selection.selection import Place, select
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock
 

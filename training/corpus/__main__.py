@@ -12,7 +12,7 @@ if __name__ == "__main__":
 from training.command_line import config_parser, parse_config
 from training.corpus.build import build, finished_report
 from training.corpus.config import CorpusConfig
-from training.corpus.heldout import describe
+from training.corpus.selection.heldout_split import describe
 from training.foundation.errors import run_main
 from training.foundation.folder_lock import folder_lock
 

@@ -1,8 +1,9 @@
 """Sources to Parquet: the run of ``python -m training.corpus``.
 
 Every source is read and screened by one of a few processes into a part of its own; then this
-process selects among all documents (:mod:`training.corpus.selection`) and writes what is kept
-(:mod:`training.corpus.writing`). What is written depends on the sources and the config alone.
+process selects among all documents (:mod:`training.corpus.selection.selection`) and writes what is
+kept (:mod:`training.corpus.output.corpus_writer`). What is written depends on the sources and the
+config alone.
 """
 
 import json
@@ -19,13 +20,11 @@ from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
 from training.corpus.config import CorpusConfig
-from training.corpus.fingerprint import inputs_sha256
-from training.corpus.page import dataset_card, html_page
-from training.corpus.parts import Part
-from training.corpus.reading import Reader
-from training.corpus.selection import Selection, select
-from training.corpus.sources import Source, SourceKind, list_sources
-from training.corpus.writing import (
+from training.corpus.extraction.parts import Part
+from training.corpus.extraction.source_reader import Reader
+from training.corpus.input_hash import inputs_sha256
+from training.corpus.output.corpus_page import dataset_card, html_page
+from training.corpus.output.corpus_writer import (
     cluster_report,
     funnel,
     heldout_report,
@@ -34,6 +33,8 @@ from training.corpus.writing import (
     source_report,
     write_corpus,
 )
+from training.corpus.readers.sources import Source, SourceKind, list_sources
+from training.corpus.selection.selection import Selection, select
 from training.foundation.atomic_files import (
     check_replaceable,
     directory_written_aside,

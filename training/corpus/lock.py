@@ -27,12 +27,12 @@ from packaging.version import InvalidVersion, Version
 from tqdm import tqdm
 from unearth import Link, Package
 
-from training.corpus.archives import LICENCE_FILE, METADATA, read_members
 from training.corpus.config import CorpusConfig
-from training.corpus.downloads import FetchError, Index, remove_stale, retried
-from training.corpus.fetch import Pin, read_lock
+from training.corpus.extraction.source_reader import MetadataSearch
+from training.corpus.fetching.fetcher import Pin, read_lock
+from training.corpus.fetching.package_index import FetchError, Index, remove_stale, retried
 from training.corpus.licences import disallowed
-from training.corpus.reading import MetadataSearch
+from training.corpus.readers.archives import LICENCE_FILE, METADATA, read_members
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.command_parser import program_name
 from training.foundation.config_schema import load_toml

@@ -19,9 +19,9 @@ if __name__ == "__main__":
 
 import pyarrow.parquet as pq
 
-from training.corpus.contamination import ContaminationFilter
-from training.corpus.problems import BenchmarkProblem, read_named_problems
-from training.corpus.syntax import parse
+from training.corpus.filters.ast_fingerprint import parse
+from training.corpus.filters.benchmark_problems import BenchmarkProblem, read_named_problems
+from training.corpus.filters.contamination import ContaminationFilter
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import CorpusError, run_main

@@ -2,7 +2,7 @@
 
 The level becomes a token at the head of the document, so that the model learns the difference and
 the server can ask for the best; nothing is dropped for it. Facts come with a record (``stars``), or
-from a table of packages. Called by :mod:`training.corpus.reading`.
+from a table of packages. Called by :mod:`training.corpus.extraction.source_reader`.
 
 Source: Korbak et al. 2023, "Pretraining Language Models with Human Preferences", arXiv:2302.08582
 (conditional training).

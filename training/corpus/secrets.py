@@ -4,7 +4,7 @@ What a token looks like is the detector's knowledge (detect-secrets, of Yelp); h
 for in whole texts instead of single lines, and only where a literal that every such token has
 occurs, so that a gigabyte takes a minute. A placeholder has letters, digits, dots, ``@`` and ``:``
 only, so that a string literal or comment stays one. No secret is ever returned, printed or counted
-by value. Called by :mod:`training.corpus.reading`.
+by value. Called by :mod:`training.corpus.extraction.source_reader`.
 """
 
 import io

@@ -18,8 +18,8 @@ if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 from training.artifact.manifest import NOTICE_FILE
-from training.corpus.reading import BEYOND_LIMITS
-from training.corpus.writing import SPLITS, TRAIN
+from training.corpus.extraction.source_reader import BEYOND_LIMITS
+from training.corpus.output.corpus_writer import SPLITS, TRAIN
 from training.corpus_reader import read_report, read_rows, row_groups
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import CorpusError, InvalidResultError, run_main

@@ -24,11 +24,11 @@ from training.artifact.directory import (
 from training.config import check_repo_name
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
-from training.publish.corpora import publish_split, splits
-from training.publish.files import artifact_files, link_artifact
+from training.publish.corpus_datasets import publish_split, splits
 from training.publish.hub import Hub
 from training.publish.outbox import Outbox
-from training.publish.sending import persistently, send_all
+from training.publish.publishable_files import artifact_files, link_artifact
+from training.publish.sender import persistently, send_all
 
 
 def main(argv: Sequence[str]) -> int:

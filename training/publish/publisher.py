@@ -24,10 +24,10 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.config import RunConfig
 from training.foundation.errors import HubError, HubUnavailableError
 from training.foundation.folder_lock import FolderInUseError
-from training.publish.files import link_artifact
 from training.publish.hub import Hub
 from training.publish.outbox import Outbox, Target
-from training.publish.sending import send_all
+from training.publish.publishable_files import link_artifact
+from training.publish.sender import send_all
 
 P = ParamSpec("P")
 _MAX_NAME_CHARS = 40

@@ -21,14 +21,14 @@ import time
 from pathlib import Path
 
 from training.corpus.config import CorpusConfig, SourcesConfig
-from training.corpus.contamination import ContaminationFilter
-from training.corpus.duplicates import content_key
-from training.corpus.filters import decode, text_reason
-from training.corpus.near_duplicates import sketch
-from training.corpus.problems import read_problems
-from training.corpus.reading import walk
+from training.corpus.dedup.exact_duplicates import content_key
+from training.corpus.dedup.near_duplicates import sketch
+from training.corpus.extraction.source_reader import walk
+from training.corpus.filters.ast_fingerprint import parse
+from training.corpus.filters.benchmark_problems import read_problems
+from training.corpus.filters.contamination import ContaminationFilter
+from training.corpus.filters.text_filters import decode, text_reason
 from training.corpus.secrets import redact
-from training.corpus.syntax import parse
 from training.foundation.config_schema import load_toml
 
 CONFIG = CorpusConfig(out=Path("unused"), licences=("PSF-2.0",), sources=SourcesConfig())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.word_cache import WordCache
-from training.corpus.reading import walk
+from training.corpus.extraction.source_reader import walk
 
 MODEL = Path(__file__).parents[3] / "server" / "model"
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.corpus.__main__ import main
-from training.corpus.archives import safe_path
+from training.corpus.readers.archives import safe_path
 from training.foundation.errors import ConfigError, CorpusError
 
 pytestmark = pytest.mark.integration

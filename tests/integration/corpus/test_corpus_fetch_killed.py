@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from training.corpus.downloads import ASIDE_PREFIX
+from training.corpus.fetching.package_index import ASIDE_PREFIX
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +21,7 @@ STUCK = NAMES[5]
 PROGRAM = """
 import sys
 from pathlib import Path
-from training.corpus.fetch import Fetcher, read_lock
+from training.corpus.fetching.fetcher import Fetcher, read_lock
 
 print(len(Fetcher(Path(sys.argv[2])).fetch_all(read_lock(Path(sys.argv[1])))))
 """

@@ -3,9 +3,9 @@
 import pytest
 
 from training.corpus.config import FilterConfig
-from training.corpus.duplicates import content_key, find_exact_duplicates
-from training.corpus.fetch import read_lock
-from training.corpus.filters import decode, path_reason, text_reason
+from training.corpus.dedup.exact_duplicates import content_key, find_exact_duplicates
+from training.corpus.fetching.fetcher import read_lock
+from training.corpus.filters.text_filters import decode, path_reason, text_reason
 from training.corpus.licences import disallowed, licence_of_text, read_metadata, spdx_of
 from training.foundation.errors import CorpusError
 

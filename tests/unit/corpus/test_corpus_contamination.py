@@ -3,9 +3,9 @@
 import pytest
 
 from training.corpus.config import CorpusConfig
-from training.corpus.contamination import PROBLEM, SOLUTION, ContaminationFilter
-from training.corpus.problems import BenchmarkProblem, read_problems
-from training.corpus.syntax import parse
+from training.corpus.filters.ast_fingerprint import parse
+from training.corpus.filters.benchmark_problems import BenchmarkProblem, read_problems
+from training.corpus.filters.contamination import PROBLEM, SOLUTION, ContaminationFilter
 
 GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5
 PROMPT = (

@@ -6,7 +6,7 @@ import pytest
 
 from training.corpus.__main__ import main
 from training.corpus.config import CorpusConfig
-from training.corpus.heldout import hold_out
+from training.corpus.selection.heldout_split import hold_out
 from training.corpus_reader import row_groups
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError

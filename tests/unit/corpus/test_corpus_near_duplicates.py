@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted import similar_pair
 
-from training.corpus.near_duplicates import WORD, find_near_duplicates, jaccard, sketch
+from training.corpus.dedup.near_duplicates import WORD, find_near_duplicates, jaccard, sketch
 
 THRESHOLD = 0.85
 

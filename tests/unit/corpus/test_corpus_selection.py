@@ -3,11 +3,18 @@
 import pytest
 
 from training.corpus.config import BalanceConfig, CorpusConfig, QualityConfig, QualityRule
-from training.corpus.document import Document
-from training.corpus.parts import Part, PartWriter
+from training.corpus.corpus_document import Document
+from training.corpus.extraction.parts import Part, PartWriter
 from training.corpus.quality import QualityRules
-from training.corpus.selection import DOWN_WEIGHTED, EXACT, NEAR, NEAR_HELDOUT, OVER_CAP, select
-from training.corpus.weights import weight_of
+from training.corpus.selection.sampling_weights import weight_of
+from training.corpus.selection.selection import (
+    DOWN_WEIGHTED,
+    EXACT,
+    NEAR,
+    NEAR_HELDOUT,
+    OVER_CAP,
+    select,
+)
 from training.foundation.errors import CorpusError
 
 

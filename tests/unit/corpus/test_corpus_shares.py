@@ -5,14 +5,14 @@ import random
 import pytest
 
 from training.corpus.config import BalanceConfig
-from training.corpus.shares import (
+from training.corpus.selection.sampling_weights import is_test
+from training.corpus.selection.share_limits import (
     OVER_PACKAGE_SHARE,
     OVER_TEST_SHARE,
     Weighed,
     largest_size,
     over_shares,
 )
-from training.corpus.weights import is_test
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError
 

@@ -13,10 +13,10 @@ from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, HubError, HubUnavailableError, PrerequisiteError
 from training.foundation.folder_lock import FolderInUseError
 from training.publish import publisher as publisher_module
-from training.publish.files import artifact_files, link_artifact
 from training.publish.outbox import Outbox, Target
+from training.publish.publishable_files import artifact_files, link_artifact
 from training.publish.publisher import Publisher, branch_name
-from training.publish.sending import TRIES, persistently, send_all
+from training.publish.sender import TRIES, persistently, send_all
 
 TARGET = Target(repo="me/model", private=True, branch="run")
 

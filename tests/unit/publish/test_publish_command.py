@@ -5,12 +5,12 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from training.corpus.document import Document, to_table
+from training.corpus.corpus_document import Document, to_table
 from training.foundation.errors import ConfigError, CorpusError, ParrotletError, PrerequisiteError
-from training.publish import corpora
+from training.publish import corpus_datasets as corpora
 from training.publish.__main__ import main
-from training.publish.corpora import Contents, batches, card_text, splits
-from training.publish.files import link_artifact
+from training.publish.corpus_datasets import Contents, batches, card_text, splits
+from training.publish.publishable_files import link_artifact
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
 from training.config import TokenizerConfig
 from training.foundation.errors import ArtifactError, ConfigError
 from training.train_tokenizer import main, train_tokenizer
-from training.vocabulary.report import load_compared, measure
+from training.vocabulary.vocabulary_report import load_compared, measure
 
 BYTES = byte_alphabet()
 SPACE = BYTES[0x20]

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from training.corpus.archives import BeyondLimitsError, read_members
 from training.corpus.config import ArchiveLimits
+from training.corpus.readers.archives import BeyondLimitsError, read_members
 from training.foundation.errors import CorpusError
 
 TEXT = b"def double(value):\n    return value + value\n\n" * 8

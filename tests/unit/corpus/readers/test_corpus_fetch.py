@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from training.corpus import downloads
-from training.corpus.fetch import UNREACHABLE_IN_A_ROW, Fetcher, Pin, read_lock
-from training.corpus.indexes import DEFAULT_TIMEOUT_S, index_settings
+from training.corpus.fetching import package_index as downloads
+from training.corpus.fetching.fetcher import UNREACHABLE_IN_A_ROW, Fetcher, Pin, read_lock
+from training.corpus.fetching.pip_config import DEFAULT_TIMEOUT_S, index_settings
 from training.foundation.errors import CorpusError
 
 DATA = b"what an archive holds is nothing to the fetcher" * 100

@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from training.corpus import downloads
-from training.corpus.fetch import read_lock
+from training.corpus.fetching import package_index as downloads
+from training.corpus.fetching.fetcher import read_lock
 from training.corpus.lock import PackageList, main
 from training.foundation.errors import ConfigError, CorpusError
 

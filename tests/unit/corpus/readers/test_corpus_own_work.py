@@ -4,10 +4,8 @@ import ast
 
 import pytest
 
-from training.corpus.archives import Member
 from training.corpus.config import CorpusConfig, FilterConfig
-from training.corpus.filters import text_reason as first_text_reason
-from training.corpus.own_work import (
+from training.corpus.filters.generated_code import (
     CLIENT,
     COPIED,
     GENERATED,
@@ -19,7 +17,9 @@ from training.corpus.own_work import (
     table_share,
     text_reason,
 )
-from training.corpus.screening import Screen, Tally
+from training.corpus.filters.screening import Screen, Tally
+from training.corpus.filters.text_filters import text_reason as first_text_reason
+from training.corpus.readers.archives import Member
 
 ALL = FilterConfig(
     drop_copied=True, drop_generated_clients=True, drop_locale_data=True, max_table_share=0.5

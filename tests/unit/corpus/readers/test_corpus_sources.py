@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from training.corpus.config import CorpusConfig, SourcesConfig
-from training.corpus.parts import Part
-from training.corpus.projects import folder_metadata
-from training.corpus.reading import Reader
-from training.corpus.sources import archive_name, list_sources
+from training.corpus.extraction.parts import Part
+from training.corpus.extraction.source_reader import Reader
+from training.corpus.readers.folder_metadata import folder_metadata
+from training.corpus.readers.sources import archive_name, list_sources
 from training.foundation.errors import CorpusError
 
 TEXT = "def double(value):\n    return value + value\n\n" * 8
@@ -107,7 +107,7 @@ def test_large_and_unreadable_files_are_counted(tmp_path, read):
 
 
 def test_a_file_that_vanishes_is_counted(tmp_path, read):
-    from training.corpus.sources import Source
+    from training.corpus.readers.sources import Source
 
     (tmp_path / "a.py").write_text(TEXT)
     source = Source(name="x", path=tmp_path, files=("a.py", "gone.py"))

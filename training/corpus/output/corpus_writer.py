@@ -15,11 +15,18 @@ import pyarrow.parquet as pq
 
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import attribution
-from training.corpus.document import SCHEMA
-from training.corpus.parts import Part
-from training.corpus.screening import EXAMPLES
-from training.corpus.selection import BALANCE, EXACT, NEAR, NEAR_HELDOUT, Selection, clusters
-from training.corpus.weights import is_test
+from training.corpus.corpus_document import SCHEMA
+from training.corpus.extraction.parts import Part
+from training.corpus.filters.screening import EXAMPLES
+from training.corpus.selection.sampling_weights import is_test
+from training.corpus.selection.selection import (
+    BALANCE,
+    EXACT,
+    NEAR,
+    NEAR_HELDOUT,
+    Selection,
+    clusters,
+)
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import CorpusError
 

@@ -2,8 +2,8 @@
 
 A part is two files in the work folder, the report written last: a part with a report is whole, and
 is not made again when the run goes on after an interruption. Row groups keep memory flat however
-large a source is. Called by :mod:`training.corpus.reading` (writes) and
-:mod:`training.corpus.selection` and :mod:`training.corpus.writing` (read).
+large a source is. Called by :mod:`training.corpus.extraction.source_reader` (writes) and
+:mod:`training.corpus.selection.selection` and :mod:`training.corpus.output.corpus_writer` (read).
 """
 
 import json
@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.corpus.document import SCHEMA, Document, to_table
-from training.corpus.duplicates import content_key
-from training.corpus.near_duplicates import N_HASHES, Words, sketch
+from training.corpus.corpus_document import SCHEMA, Document, to_table
+from training.corpus.dedup.exact_duplicates import content_key
+from training.corpus.dedup.near_duplicates import N_HASHES, Words, sketch
 from training.foundation.atomic_files import write_json_atomically
 
 ROW_GROUP_DOCUMENTS = 500

@@ -2,7 +2,7 @@
 
 A download is written beside its target and hashed on the way. Every failure of an index or of the
 network becomes a :class:`FetchError`: one sentence, and whether the index could be reached at all.
-Which files are wanted is decided elsewhere. Called by :mod:`training.corpus.fetch` and
+Which files are wanted is decided elsewhere. Called by :mod:`training.corpus.fetching.fetcher` and
 :mod:`training.corpus.lock`.
 """
 
@@ -21,7 +21,7 @@ from unearth import Link, Package, PackageFinder
 from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers.sync import PyPIClient
 
-from training.corpus.indexes import IndexSettings, index_settings
+from training.corpus.fetching.pip_config import IndexSettings, index_settings
 from training.foundation.errors import CorpusError
 
 T = TypeVar("T")

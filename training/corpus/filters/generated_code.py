@@ -1,8 +1,8 @@
 """Files that are not a package's own work: copied modules, generated clients, data, locales.
 
 Pure functions of a path, a text, a syntax tree and thresholds. They run after the filters that
-every corpus uses (:mod:`training.corpus.filters`) and are off unless a config enables them. Called
-by :mod:`training.corpus.screening`.
+every corpus uses (:mod:`training.corpus.filters.text_filters`) and are off unless a config enables
+them. Called by :mod:`training.corpus.filters.screening`.
 """
 
 import ast

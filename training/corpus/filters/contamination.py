@@ -1,15 +1,16 @@
 """Finds documents that contain a benchmark problem: its words, or its solution in other words.
 
 Words alone, so that white space and punctuation do not hide a copy; and functions with names,
-comments and annotations aside, so that renaming does not. Called by :mod:`training.corpus.reading`.
+comments and annotations aside, so that renaming does not. Called by
+:mod:`training.corpus.filters.screening`.
 """
 
 import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from training.corpus.problems import BenchmarkProblem
-from training.corpus.syntax import fingerprint, functions, parse, shape
+from training.corpus.filters.ast_fingerprint import fingerprint, functions, parse, shape
+from training.corpus.filters.benchmark_problems import BenchmarkProblem
 
 PROBLEM, SOLUTION = "benchmark problem", "benchmark solution"
 NGRAM_WORDS = 10

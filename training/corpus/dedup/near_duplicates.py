@@ -4,7 +4,7 @@ A signature of minimal hashes finds candidates (documents that agree in one band
 Jaccard similarity of their word sets decides. Documents come best first; one is dropped if it is
 near to one already kept, so that no chain of small differences drops what is near to nothing kept.
 Both halves see only numbers: where documents lie and which one is better is the caller's business
-(:mod:`training.corpus.selection`).
+(:mod:`training.corpus.selection.selection`).
 
 Source: Broder 1997, "On the resemblance and containment of documents"; the words as sets and the
 threshold are CodeParrot's (Tunstall, von Werra and Wolf 2022).

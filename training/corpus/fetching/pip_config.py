@@ -2,7 +2,7 @@
 
 Environment variables go before files, a file named by ``PIP_CONFIG_FILE`` before the user's, that
 before the machine's, as with pip. Nothing is looked up here; with nothing configured ``unearth``'s
-own default holds. Called by :mod:`training.corpus.fetch`.
+own default holds. Called by :mod:`training.corpus.fetching.fetcher`.
 """
 
 import configparser

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from training.corpus.heldout import describe
+from training.corpus.selection.heldout_split import describe
 from training.foundation.charts import Row, bars, count_rows, folded, page, table
 
 _MOST_PACKAGES = 30

@@ -2,7 +2,7 @@
 
 What is not tracked does not exist here, so ``.gitignore`` is respected by nature; links and
 submodules are passed over. Also tells what a plain folder's ``.gitignore`` files leave out. Called
-by :mod:`training.corpus.reading`.
+by :mod:`training.corpus.extraction.source_reader`.
 """
 
 import stat
@@ -16,7 +16,7 @@ from dulwich.objects import Blob
 from dulwich.objectspec import parse_commit
 from dulwich.repo import Repo
 
-from training.corpus.archives import TOO_LARGE, Member, is_wanted
+from training.corpus.readers.archives import TOO_LARGE, Member, is_wanted
 from training.foundation.errors import CorpusError
 
 IGNORE_FILE = ".gitignore"

@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 from training.artifact.directory import CARD_FILE
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import attribution
-from training.corpus.page import dataset_card_head
-from training.corpus.writing import HELDOUT, TRAIN
+from training.corpus.output.corpus_page import dataset_card_head
+from training.corpus.output.corpus_writer import HELDOUT, TRAIN
 from training.corpus_reader import corpus_hash
 from training.foundation.errors import CorpusError
-from training.publish.files import within
 from training.publish.hub import Hub
-from training.publish.sending import persistently
+from training.publish.publishable_files import within
+from training.publish.sender import persistently
 
 VALIDATION = "validation"  # as datasets calls it
 _FILES_PER_COMMIT, _BYTES_PER_COMMIT = 32, 2 << 30

@@ -4,7 +4,7 @@ A config names packages (``heldout``), or leaves it to a share of the text (``he
 packages are held out whole, in the order of a hash of their names, as long as they are small beside
 the corpus; where all are too large for that (a single package, a few repositories), documents are,
 in the order of a hash of their text. Both depend on the documents alone, not on the machine or the
-order of the sources. Called by :mod:`training.corpus.selection`.
+order of the sources. Called by :mod:`training.corpus.selection.selection`.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """One document through all stages that need nothing but itself: the pure heart of the corpus.
 
 Filters, licence policy, redaction, grammar and contamination, in this order; a document dropped for
-several reasons is always counted under the first. Called by :mod:`training.corpus.reading`.
+several reasons is always counted under the first. Called by
+:mod:`training.corpus.extraction.source_reader`.
 """
 
 from collections import Counter
@@ -9,15 +10,15 @@ from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 
-from training.corpus import own_work
-from training.corpus.archives import Member
 from training.corpus.config import CorpusConfig, FilterConfig
-from training.corpus.contamination import ContaminationFilter
-from training.corpus.filters import decode, path_reason, text_reason
+from training.corpus.filters import generated_code
+from training.corpus.filters.ast_fingerprint import parse
+from training.corpus.filters.benchmark_problems import read_problems
+from training.corpus.filters.contamination import ContaminationFilter
+from training.corpus.filters.text_filters import decode, path_reason, text_reason
 from training.corpus.licences import disallowed
-from training.corpus.problems import read_problems
+from training.corpus.readers.archives import Member
 from training.corpus.secrets import redact
-from training.corpus.syntax import parse
 
 LICENCE, UNPARSABLE = "licence", "does not parse"
 BROKEN_BY_REDACTION = "secret outside strings"
@@ -76,14 +77,14 @@ class Screen:
         own = None if name in self._heldout else filters
         reason = path_reason(file.path) or file.problem
         if reason is None and own:
-            reason = own_work.path_reason(file.path, name, own)
+            reason = generated_code.path_reason(file.path, name, own)
         text = ""
         if reason is None:
             text, reason = decode(file.data, filters)
         if reason is None:
             reason = text_reason(text, filters)
         if reason is None and own:
-            reason = own_work.text_reason(text, own)
+            reason = generated_code.text_reason(text, own)
         if reason is None and self.not_allowed(licence):
             reason = LICENCE
         if reason is None:
@@ -103,7 +104,7 @@ class Screen:
                 return "", BROKEN_BY_REDACTION
             if self._config.filters.drop_unparsable:
                 return "", UNPARSABLE
-        reason = own_work.tree_reason(tree, redacted, own) if own and tree else None
+        reason = generated_code.tree_reason(tree, redacted, own) if own and tree else None
         reason = reason or self._contamination.reason(redacted, tree)
         if reason is None:
             tally.redactions.update(found)

@@ -2,7 +2,7 @@
 
 Nothing is ever extracted to disk or executed. Links and special members are passed over, paths that
 leave the archive are refused, and an archive that claims more than its limits is abandoned. What is
-worth keeping is not decided here. Called by :mod:`training.corpus.reading`.
+worth keeping is not decided here. Called by :mod:`training.corpus.extraction.source_reader`.
 """
 
 import lzma

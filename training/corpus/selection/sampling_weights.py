@@ -1,8 +1,8 @@
 """How much of a kind of file is wanted: a share between 0 and 1, never a cliff.
 
 Pure functions of a path, a text and the config's shares. Which files of a kind go is drawn
-elsewhere (:mod:`training.corpus.selection`). CodeParrot dropped these kinds by words such as "test"
-anywhere in a short file, "latest" among them; here paths and assignments decide.
+elsewhere (:mod:`training.corpus.selection.selection`). CodeParrot dropped these kinds by words such
+as "test" anywhere in a short file, "latest" among them; here paths and assignments decide.
 """
 
 import re

@@ -16,12 +16,17 @@ import numpy.typing as npt
 from packaging.version import InvalidVersion, Version
 
 from training.corpus.config import BalanceConfig, CorpusConfig
-from training.corpus.duplicates import find_exact_duplicates
-from training.corpus.heldout import HeldOut, hold_out
-from training.corpus.near_duplicates import Words, find_near_duplicates
-from training.corpus.parts import Part
-from training.corpus.shares import OVER_PACKAGE_SHARE, OVER_TEST_SHARE, Weighed, over_shares
-from training.corpus.weights import is_test
+from training.corpus.dedup.exact_duplicates import find_exact_duplicates
+from training.corpus.dedup.near_duplicates import Words, find_near_duplicates
+from training.corpus.extraction.parts import Part
+from training.corpus.selection.heldout_split import HeldOut, hold_out
+from training.corpus.selection.sampling_weights import is_test
+from training.corpus.selection.share_limits import (
+    OVER_PACKAGE_SHARE,
+    OVER_TEST_SHARE,
+    Weighed,
+    over_shares,
+)
 
 EXACT, NEAR, NEAR_HELDOUT = "exact duplicate", "near duplicate", "near duplicate of held-out"
 DOWN_WEIGHTED, OVER_CAP = "down-weighted", "over the package's cap"

@@ -1,7 +1,7 @@
 """Lists where documents come from: folders, repositories, archives, the lock, records, datasets.
 
 Sources are only named here, so that they can be ordered before any is read; the lock's archives are
-fetched. They are read by :mod:`training.corpus.reading`.
+fetched. They are read by :mod:`training.corpus.extraction.source_reader`.
 """
 
 import glob
@@ -21,13 +21,13 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from training.corpus.archives import LICENCE_FILE
 from training.corpus.config import CorpusConfig
-from training.corpus.fetch import Fetcher, read_lock
-from training.corpus.git import resolve_commit
+from training.corpus.fetching.fetcher import Fetcher, read_lock
 from training.corpus.licences import Metadata, read_metadata
-from training.corpus.projects import folder_metadata
-from training.corpus.records import SUFFIXES
+from training.corpus.readers.archives import LICENCE_FILE
+from training.corpus.readers.folder_metadata import folder_metadata
+from training.corpus.readers.git import resolve_commit
+from training.corpus.readers.records import SUFFIXES
 from training.foundation.errors import CorpusError
 
 STDLIB_NAME = "cpython-stdlib"

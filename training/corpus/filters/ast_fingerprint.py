@@ -1,7 +1,7 @@
 """Python's own view of a document: does it parse, and which functions stand in it, names aside.
 
-Nothing is compiled or run. Called by :mod:`training.corpus.reading` and
-:mod:`training.corpus.contamination`.
+Nothing is compiled or run. Called by :mod:`training.corpus.extraction.source_reader` and
+:mod:`training.corpus.filters.contamination`.
 """
 
 import ast

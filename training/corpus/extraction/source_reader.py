@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.corpus.archives import (
+from training.corpus.config import CorpusConfig
+from training.corpus.corpus_document import Document
+from training.corpus.extraction.parts import Part, PartWriter
+from training.corpus.filters.screening import Screen, Tally
+from training.corpus.licences import Metadata, read_metadata
+from training.corpus.quality import QualityRules
+from training.corpus.readers.archives import (
     LICENCE_FILE,
     METADATA,
     TOO_LARGE,
@@ -18,16 +24,10 @@ from training.corpus.archives import (
     Member,
     read_members,
 )
-from training.corpus.config import CorpusConfig
-from training.corpus.document import Document
-from training.corpus.git import IgnoreRules, read_commit
-from training.corpus.licences import Metadata, read_metadata
-from training.corpus.parts import Part, PartWriter
-from training.corpus.quality import QualityRules
-from training.corpus.records import read_hub, read_records
-from training.corpus.screening import Screen, Tally
-from training.corpus.sources import Source, SourceKind
-from training.corpus.weights import is_test, weight_of
+from training.corpus.readers.git import IgnoreRules, read_commit
+from training.corpus.readers.records import read_hub, read_records
+from training.corpus.readers.sources import Source, SourceKind
+from training.corpus.selection.sampling_weights import is_test, weight_of
 from training.foundation.errors import CorpusError
 
 BEYOND_LIMITS = "archive beyond limits"

@@ -2,7 +2,7 @@
 
 BigQuery exports, Hub datasets and other people's corpora come so: one file a record, with its own
 repository and licence. A damaged line is a counted drop; only a file that cannot be read at all is
-an error. Called by :mod:`training.corpus.reading`.
+an error. Called by :mod:`training.corpus.extraction.source_reader`.
 """
 
 import gzip

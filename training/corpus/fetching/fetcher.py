@@ -1,8 +1,8 @@
 """Fetches the archives of a lock file into a cache; only the locked hashes are accepted.
 
 No package's code runs: nothing is built, installed or unpacked. The indexes are those of pip's
-settings (:mod:`training.corpus.indexes`). Archives in the cache are not fetched again, so an
-interrupted run resumes. Called by :mod:`training.corpus.sources`.
+settings (:mod:`training.corpus.fetching.pip_config`). Archives in the cache are not fetched again,
+so an interrupted run resumes. Called by :mod:`training.corpus.readers.sources`.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 from unearth import Link
 
-from training.corpus.downloads import (
+from training.corpus.fetching.package_index import (
     ADVISE_OTHER,
     FetchError,
     Index,

@@ -2,15 +2,15 @@
 
 Read from an unpacked sdist's ``PKG-INFO``, else from ``pyproject.toml``; no build back end is run,
 so what such a file leaves to one ("dynamic") is not known here. Called by
-:mod:`training.corpus.sources`.
+:mod:`training.corpus.readers.sources`.
 """
 
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from training.corpus.archives import LICENCE_FILE
 from training.corpus.licences import UNKNOWN, Metadata, licence_of_text, read_metadata
+from training.corpus.readers.archives import LICENCE_FILE
 
 MAX_FILE_BYTES = 1 << 20
 

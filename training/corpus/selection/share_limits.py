@@ -3,7 +3,7 @@
 Shares are measured in bytes, which tokens follow closely. Which documents are dropped depends on
 their hashes alone. One limit affects the other: the number of tests to keep is found by bisection
 with the package limit applied, and the remainder is dropped in turns. Called by
-:mod:`training.corpus.selection`.
+:mod:`training.corpus.selection.selection`.
 """
 
 from collections import Counter, defaultdict

@@ -1,0 +1,1 @@
+"""Deduplication: documents that are equal up to white space, and near duplicates."""

@@ -1,0 +1,1 @@
+"""Extraction: one source in, one part on disk out; runs in the worker processes."""

@@ -1,0 +1,1 @@
+"""Filters: every check of a single document; each drop has a counted reason."""

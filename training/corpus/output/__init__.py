@@ -1,0 +1,1 @@
+"""Output: the finished corpus folder with Parquet files, report, page, card and NOTICE."""
