@@ -70,7 +70,7 @@ $(VSCODE)/node_modules: $(VSCODE)/package-lock.json
 	npm ci --silent --prefix $(VSCODE)
 	@touch $@
 
-$(VSCODE)/parrotlet.vsix: $(VSCODE)/node_modules $(wildcard $(VSCODE)/src/*.ts $(VSCODE)/scripts/*.mjs $(VSCODE)/media/* $(VSCODE)/*.json $(VSCODE)/*.md)
+$(VSCODE)/parrotlet.vsix: $(VSCODE)/node_modules $(wildcard $(VSCODE)/src/*.ts $(VSCODE)/src/*/*.ts $(VSCODE)/scripts/*.mjs $(VSCODE)/media/* $(VSCODE)/*.json $(VSCODE)/*.md)
 	@cd $(VSCODE) && npm run --silent package >/dev/null
 
 $(VENV)/bin/python:

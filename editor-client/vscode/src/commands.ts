@@ -1,20 +1,20 @@
 /** The commands of package.json, and what does each. */
 
 import * as vscode from 'vscode';
-import { chooseEagerness, chooseExtent } from './choosing';
-import { currentEditor, focusEditor } from './editors';
-import { installServer } from './installing';
-import type { Log } from './log';
-import { showMenu } from './menu';
-import { chooseModel } from './models';
-import { explainNow, hint, type Parts } from './parts';
-import { setServerPath } from './serverPath';
-import { SECTION } from './settings';
-import { showStatistics } from './statistics';
-import { ACCEPTED_COMMAND } from './suggestions';
+import { chooseEagerness, chooseExtent } from './ui/suggestionPickers';
+import { currentEditor, focusEditor } from './suggestions/activeEditor';
+import { installServer } from './install/installer';
+import type { Log } from './server/log';
+import { showMenu } from './ui/actionMenu';
+import { chooseModel } from './ui/modelPicker';
+import { explainNow, hint, type Parts } from './services';
+import { setServerPath } from './server/serverPath';
+import { SECTION } from './settings/configuration';
+import { showStatistics } from './ui/statistics';
+import { ACCEPTED_COMMAND } from './suggestions/suggestions';
 import {
   toggleAutomatic, toggleEverywhere, toggleFile, toggleLanguage, toggleWorkspace,
-} from './switch';
+} from './suggestions/enablement';
 
 const SETTINGS = '@ext:parrotlet.parrotlet';
 

@@ -2,8 +2,8 @@
 
 import type * as vscode from 'vscode';
 import { registerCommands } from './commands';
-import { makeParts, type Parts } from './parts';
-import { watch } from './watching';
+import { makeParts, type Parts } from './services';
+import { watch } from './listeners';
 
 let parts: Parts | undefined;
 

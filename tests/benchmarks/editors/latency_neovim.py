@@ -18,7 +18,7 @@ import textwrap
 import time
 from pathlib import Path
 
-sys.path.extend(str(Path(__file__).parents[2] / part) for part in ("e2e", "e2e/nvim"))
+sys.path.extend(str(Path(__file__).parents[2] / part) for part in ("e2e", "e2e/nvim/driver"))
 
 from nvim_editor import VERSIONS, Editor, setup
 

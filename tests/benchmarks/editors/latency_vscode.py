@@ -22,7 +22,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.extend(str(Path(__file__).parents[2] / part) for part in ("e2e", "e2e/vscode"))
+sys.path.extend(str(Path(__file__).parents[2] / part) for part in ("e2e", "e2e/vscode/driver"))
 
 from code_server import EXTENSION, CodeServer, browser_path, needed
 from code_window import Window

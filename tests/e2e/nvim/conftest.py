@@ -1,8 +1,14 @@
 """Neovims: one of each version that lasts, with one server, and ones of a test's own."""
 
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.append(str(Path(__file__).parent / "driver"))
+
 from nvim_editor import VERSIONS, Editor, made_anew, setup
-from scripted import ScriptedModel
+from scripted_model import ScriptedModel
 
 
 @pytest.fixture(scope="session", params=VERSIONS)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from nvim_editor import CALL, PLUGIN, setup, suggest
-from scripted import ScriptedModel
+from scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 

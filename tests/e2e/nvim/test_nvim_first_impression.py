@@ -13,7 +13,7 @@ LEAST_CONTRAST = 4.5
 NO_SERVER = "Parrotlet: no server yet; run :Parrotlet install"
 
 COLOURS = """
-local highlight = require('parrotlet.highlight')
+local highlight = require('parrotlet.suggestions.highlight')
 highlight.setup()
 vim.o.termguicolors = true
 local out = {}
@@ -118,7 +118,7 @@ def test_one_message_after_another_does_not_wait_for_a_key(start_plainly):
     """If it fails, two messages at once stop Neovim."""
     editor = start_plainly()
     editor.screen.wait_for(lambda f: NO_SERVER in f.text)
-    editor.lua("for n = 1, 3 do require('parrotlet.message').complain('number ' .. n) end")
+    editor.lua("for n = 1, 3 do require('parrotlet.ui.message').complain('number ' .. n) end")
     editor.screen.wait_for(lambda f: f.rows[-1] == "Parrotlet: number 3")
     assert has_no_prompt(editor)
 
@@ -128,7 +128,7 @@ def test_what_was_cut_can_be_read(start_plainly):
     editor = start_plainly()
     editor.screen.wait_for(lambda f: NO_SERVER in f.text)  # or it comes over the next one
     long = "/a/long/" + 20 * "path/" + "end: is no model; choose another one, please, and then this"
-    editor.lua("require('parrotlet.message').complain(...)", long)
+    editor.lua("require('parrotlet.ui.message').complain(...)", long)
     editor.screen.wait_for(lambda f: f.rows[-1].endswith("… (:Parrotlet messages)"))
     editor.command("Parrotlet messages")
     editor.screen.wait_for(lambda f: "please, and then this" in f.text)
@@ -170,7 +170,7 @@ def test_ghost_text_is_painted_no_fainter_than_the_number_beside_it(editor, mode
 def test_the_colour_can_be_chosen(start_editor):
     """If it fails, a user's own highlight is overwritten."""
     editor = start_editor("vim.api.nvim_set_hl(0, 'ParrotletGhost', { fg = '#123456' })\n")
-    editor.lua("require('parrotlet.ghost')")
+    editor.lua("require('parrotlet.suggestions.ghost_text')")
     look = "return vim.api.nvim_get_hl(0, { name = 'ParrotletGhost' }).fg"
     assert editor.lua(look) == 0x123456
 

@@ -264,19 +264,19 @@ def test_a_plugin_from_a_wheel_finds_the_server_of_its_environment(
     link.symlink_to(plugin)
     options = setup(settings=model.settings, server=[])
     editor = start_editor(options, plugin=link, env={"PATH": "/usr/bin:/bin"})
-    found = editor.lua("return require('parrotlet.server').find({})")
+    found = editor.lua("return require('parrotlet.server.discovery').find({})")
     assert found == [str(program)]
-    assert editor.lua("return require('parrotlet.server').checkout()") is None
+    assert editor.lua("return require('parrotlet.server.discovery').checkout()") is None
     suggest(editor, model)
 
 
 AS_WINDOWS = """
 local has = vim.fn.has
 vim.fn.has = function(name) return name == 'win32' and 1 or has(name) end
-package.loaded['parrotlet.server'] = nil
-local found = require('parrotlet.server').find({})
+package.loaded['parrotlet.server.discovery'] = nil
+local found = require('parrotlet.server.discovery').find({})
 vim.fn.has = has
-package.loaded['parrotlet.server'] = nil
+package.loaded['parrotlet.server.discovery'] = nil
 return found
 """
 
@@ -307,7 +307,9 @@ PIP_OUTPUT = {
 
 def test_the_steps_are_read_from_the_output(editor):
     """If it fails, a download of minutes looks like a hang."""
-    step = "local step = require('parrotlet.pip').step(...) return step and step.text"
+    step = (
+        "local step = require('parrotlet.install.pip_output').step(...) return step and step.text"
+    )
     assert {line: editor.lua(step, line) for line in PIP_OUTPUT} == PIP_OUTPUT
-    failure = "return require('parrotlet.pip').failure(...)"
+    failure = "return require('parrotlet.install.pip_output').failure(...)"
     assert editor.lua(failure, "x\nERROR: No space left\n  hint\n") == "No space left"

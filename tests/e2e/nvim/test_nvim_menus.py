@@ -120,7 +120,7 @@ def editor(_editor_with_menu, model, tmp_path):
 
 
 SELECTED = """
-local selection, is_other = require('parrotlet.menu').selection(...)
+local selection, is_other = require('parrotlet.suggestions.completion_menu').selection(...)
 return selection and selection.text or is_other and 'remap' or ''
 """
 

@@ -141,7 +141,7 @@ def test_the_server_is_looked_for_in_order(editor, tmp_path):
     local path, environment, command = ...
     local old = { vim.env.PATH, vim.env.VIRTUAL_ENV }
     vim.env.PATH, vim.env.VIRTUAL_ENV = path, environment
-    local found = require('parrotlet.server').find(command)
+    local found = require('parrotlet.server.discovery').find(command)
     vim.env.PATH, vim.env.VIRTUAL_ENV = old[1], old[2]
     return found
     """

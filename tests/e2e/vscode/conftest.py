@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-sys.path.extend(str(Path(__file__).parents[depth]) for depth in (0, 1))
+sys.path.extend(str(Path(__file__).parent / name) for name in ("driver", "stand_ins"))
 
 from code_server import EXTENSION, CodeServer, browser_path, needed
 from code_window import Window
-from scripted import ScriptedModel
+from scripted_model import ScriptedModel
 
 # A user's folder may be called anything.
 FOLDER = "mein Ordner für Ωδή 🦜"

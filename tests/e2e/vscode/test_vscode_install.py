@@ -7,21 +7,21 @@ import threading
 import zipfile
 from pathlib import Path
 
+import build_backend
 import psutil
 import pytest
-import stand_in_backend
 from code_server import CodeServer, until
 from code_window import Window
 from test_vscode_server import SERVER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-STAND_IN = Path(stand_in_backend.__file__)
+STAND_IN = Path(build_backend.__file__)
 MISSING = "Parrotlet has a problem: the server is not installed"
 PYPROJECT = """
 [build-system]
 requires = []
-build-backend = "stand_in_backend"
+build-backend = "build_backend"
 backend-path = ["."]
 
 [project]
@@ -53,8 +53,8 @@ def wheel_of(folder, *, server=SERVER, n_padding=0):
     changes = {"SERVER": server, "N_PADDING": n_padding}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in changes.items():
-            patch.setattr(stand_in_backend, name, value)
-        return folder / stand_in_backend.build_wheel(folder)
+            patch.setattr(build_backend, name, value)
+        return folder / build_backend.build_wheel(folder)
 
 
 def built_elsewhere(package, path, record):

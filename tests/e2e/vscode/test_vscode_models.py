@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from code_server import ROOT, until
 from hub_double import HubDouble
-from scripted import ScriptedModel
+from scripted_model import ScriptedModel
 from test_vscode_server import SERVER
 
 from server.completer import Completer
@@ -126,7 +126,7 @@ def test_a_model_that_is_not_there_is_named(window, model):
 def test_whose_text_is_taken_is_told(window, model):
     """If it fails, somebody's code ends up in a user's, and nobody says whose it is."""
     model.rules = [("mine = ", "yours")]
-    script = str(Path(__file__).parent / "borrowing_server.py")
+    script = str(Path(__file__).parent / "stand_ins" / "attributing_server.py")
     window.set_server([sys.executable, script])
     window.open("", "borrowed.py")
     window.type("mine = ")

@@ -26,12 +26,12 @@ console.log(JSON.stringify(does[what](...args)));
 
 @pytest.fixture(scope="module")
 def pip(tmp_path_factory):
-    """Calls what src/pip.ts exports."""
+    """Calls what src/install/pipOutput.ts exports."""
     esbuild = needed(
         "esbuild", EXTENSION / "node_modules/.bin/esbuild", "npm ci --prefix editor-client/vscode"
     )
     bundle = tmp_path_factory.mktemp("pip") / "pip.js"
-    source = EXTENSION / "src" / "pip.ts"
+    source = EXTENSION / "src" / "install" / "pipOutput.ts"
     command = [esbuild, source, "--format=cjs", f"--outfile={bundle}", "--log-level=error"]
     subprocess.run(command, check=True)
 

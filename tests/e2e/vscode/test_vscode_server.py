@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from code_server import until
-from scripted import ScriptedModel
+from scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

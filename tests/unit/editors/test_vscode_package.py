@@ -11,7 +11,7 @@ from server import VERSION
 
 ROOT = Path(__file__).parents[3]
 EXTENSION = ROOT / "editor-client" / "vscode"
-SOURCES = sorted((EXTENSION / "src").glob("*.ts"))
+SOURCES = sorted((EXTENSION / "src").rglob("*.ts"))
 PAGES = [*sorted((EXTENSION / "media").glob("*.md")), *sorted(EXTENSION.glob("*.md"))]
 INTERNAL = {"parrotlet.accepted"}
 # Those that ask for something before they do anything.

@@ -6,20 +6,20 @@ local M = {}
 ---@field complete? fun(typed: string): string[]
 
 local function tell(sentence)
-  require('parrotlet.message').tell(sentence)
+  require('parrotlet.ui.message').tell(sentence)
 end
 
 local function complain(sentence)
-  require('parrotlet.message').complain(sentence)
+  require('parrotlet.ui.message').complain(sentence)
 end
 
 --- Shows the status: in a window where it does not fit into one line.
 local function show_status()
-  local sentence = require('parrotlet.status').sentence()
-  if require('parrotlet.message').fits(sentence) then
+  local sentence = require('parrotlet.ui.status').sentence()
+  if require('parrotlet.ui.message').fits(sentence) then
     tell(sentence)
   else
-    require('parrotlet.float').open({ sentence }, 'Parrotlet status')
+    require('parrotlet.ui.float').open({ sentence }, 'Parrotlet status')
   end
 end
 
@@ -49,7 +49,7 @@ local function switching(decide)
         complain(("use everywhere, language, workspace or file, not '%s'"):format(scope))
         return
       end
-      local switch = require('parrotlet.switch')
+      local switch = require('parrotlet.suggestions.enablement')
       local complaint = switch.decide(decide(scope), scope)
       if complaint then
         complain(complaint)
@@ -69,7 +69,8 @@ local subcommands = {
     return false
   end),
   toggle = switching(function()
-    return require('parrotlet.switch').why_quiet(vim.api.nvim_get_current_buf()) ~= nil
+    return require('parrotlet.suggestions.enablement').why_quiet(vim.api.nvim_get_current_buf())
+      ~= nil
   end),
   snooze = {
     run = function(minutes)
@@ -78,14 +79,14 @@ local subcommands = {
         complain(("use a number of minutes, not '%s'"):format(minutes))
         return
       end
-      require('parrotlet.switch').snooze(number)
+      require('parrotlet.suggestions.enablement').snooze(number)
       show_status()
     end,
   },
   extent = {
     complete = among(EXTENTS),
     run = function(extent)
-      local settings = require('parrotlet.settings')
+      local settings = require('parrotlet.settings.server_settings')
       if extent and not vim.list_contains(EXTENTS, extent) then
         complain(("use auto, line, block or function, not '%s'"):format(extent))
         return
@@ -99,10 +100,10 @@ local subcommands = {
   },
   model = {
     complete = function(typed)
-      return require('parrotlet.model').complete(typed)
+      return require('parrotlet.ui.model_picker').complete(typed)
     end,
     run = function(name)
-      local model = require('parrotlet.model')
+      local model = require('parrotlet.ui.model_picker')
       if name then
         model.use(name)
       else
@@ -115,13 +116,13 @@ local subcommands = {
   },
   why = {
     run = function()
-      require('parrotlet.why').show()
+      require('parrotlet.ui.explanation').show()
     end,
   },
   restart = {
     run = function()
-      require('parrotlet.client').restart()
-      local status = require('parrotlet.status').get()
+      require('parrotlet.server.client').restart()
+      local status = require('parrotlet.ui.status').get()
       if status.state == 'error' then
         complain(status.reason)
       end
@@ -130,23 +131,23 @@ local subcommands = {
   log = {
     complete = among({ 'install' }),
     run = function(name)
-      require('parrotlet.log').open(name == 'install')
+      require('parrotlet.server.log').open(name == 'install')
     end,
   },
   messages = {
     run = function()
-      require('parrotlet.message').show_all()
+      require('parrotlet.ui.message').show_all()
     end,
   },
   keys = {
     run = function()
-      local lines = require('parrotlet.keymap').lines(vim.api.nvim_get_current_buf())
-      require('parrotlet.float').open(lines, 'Parrotlet keys')
+      local lines = require('parrotlet.suggestions.keymap').lines(vim.api.nvim_get_current_buf())
+      require('parrotlet.ui.float').open(lines, 'Parrotlet keys')
     end,
   },
   statistics = {
     run = function()
-      require('parrotlet.statistics').show()
+      require('parrotlet.ui.statistics').show()
     end,
   },
   install = {
@@ -155,7 +156,7 @@ local subcommands = {
       return vim.list_extend(found, vim.fn.getcompletion(typed, 'file'))
     end,
     run = function(argument)
-      require('parrotlet.install').run(argument)
+      require('parrotlet.install.installer').run(argument)
     end,
   },
   health = {
@@ -173,7 +174,7 @@ function M.run(args)
   argument = argument ~= '' and argument or nil -- as it is: a folder's name may have spaces
   local subcommand = subcommands[name]
   if not subcommand then
-    local near = require('parrotlet.spelling').nearest(name, vim.tbl_keys(subcommands))
+    local near = require('parrotlet.settings.nearest_name').nearest(name, vim.tbl_keys(subcommands))
     local remedy = near and ('did you mean :Parrotlet %s?'):format(near) or 'see :help :Parrotlet'
     complain(("no command '%s'; %s"):format(name, remedy))
   elseif not require('parrotlet.config').options and name ~= 'messages' then

@@ -18,7 +18,7 @@ local M = {}
 ---@field enabled boolean Whether suggestions are shown before they are turned on by hand.
 ---@field automatic boolean Whether suggestions appear while you type; else only on request.
 ---@field languages string[] The filetypes in which suggestions are shown.
----@field server string[] The server's command; empty searches for it, see `parrotlet.server`.
+---@field server string[] The server's command; empty searches for it.
 ---@field excluded_files string[] Globs of files in which no suggestions are shown.
 ---@field extra_index_url string An additional package index for `:Parrotlet install`.
 ---@field keys parrotlet.Keys
@@ -101,7 +101,7 @@ local function complaint_about(given, rule_of, prefix, known)
   for name, value in pairs(given) do
     local rule = rule_of(name)
     if not rule then
-      local near = require('parrotlet.spelling').nearest(tostring(name), known)
+      local near = require('parrotlet.settings.nearest_name').nearest(tostring(name), known)
       local remedy = near and ("did you mean '%s%s'?"):format(prefix, near)
         or 'see :help parrotlet-options'
       return ("unknown option '%s%s'; %s"):format(prefix, name, remedy)

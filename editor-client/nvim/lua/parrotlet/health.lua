@@ -37,7 +37,7 @@ end
 --- Lists the places that were searched in vain.
 local function missing_advice()
   local advice = { 'Run :Parrotlet install.' }
-  for _, candidate in ipairs(require('parrotlet.server').candidates()) do
+  for _, candidate in ipairs(require('parrotlet.server.discovery').candidates()) do
     advice[#advice + 1] = 'Not found: ' .. candidate.place
   end
   return advice
@@ -45,7 +45,7 @@ end
 
 ---@param options parrotlet.Options
 local function check_server(options)
-  local command, complaint = require('parrotlet.server').find(options.server)
+  local command, complaint = require('parrotlet.server.discovery').find(options.server)
   if not command then
     vim.health.error(assert(complaint), not options.server[1] and missing_advice() or nil)
     return
@@ -76,7 +76,7 @@ local function check_running(client)
   end
   local count = vim.tbl_count(client.attached_buffers)
   vim.health.ok(('server running for %d %s'):format(count, count == 1 and 'file' or 'files'))
-  for _, line in ipairs(require('parrotlet.report').lines(facts.report)) do
+  for _, line in ipairs(require('parrotlet.ui.report').lines(facts.report)) do
     vim.health.info(line)
   end
 end
@@ -88,18 +88,18 @@ local function edited_buffer()
 end
 
 local function check_client()
-  local client = require('parrotlet.client').get()
+  local client = require('parrotlet.server.client').get()
   if client then
     check_running(client)
   else
     vim.health.info('the server is not running; it starts with the first supported file')
   end
-  vim.health.info('status: ' .. require('parrotlet.status').sentence(edited_buffer()))
-  vim.health.info('log: ' .. require('parrotlet.log').path())
+  vim.health.info('status: ' .. require('parrotlet.ui.status').sentence(edited_buffer()))
+  vim.health.info('log: ' .. require('parrotlet.server.log').path())
 end
 
 local function check_keys()
-  for _, line in ipairs(require('parrotlet.keymap').lines(edited_buffer())) do
+  for _, line in ipairs(require('parrotlet.suggestions.keymap').lines(edited_buffer())) do
     vim.health.info(line)
   end
 end

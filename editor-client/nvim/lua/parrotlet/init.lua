@@ -23,7 +23,7 @@ local is_prepared = false
 
 --- Acts when a client of ours is attached to a buffer, or leaves it.
 local function on_client(event, group, act)
-  local name = require('parrotlet.client').NAME
+  local name = require('parrotlet.server.client').NAME
   vim.api.nvim_create_autocmd(event, {
     group = group,
     callback = function(args)
@@ -41,8 +41,9 @@ local function prepare(group)
     return
   end
   is_prepared = true
-  local client, typing = require('parrotlet.client'), require('parrotlet.typing')
-  local keymap, sessions = require('parrotlet.keymap'), require('parrotlet.session')
+  local client, typing = require('parrotlet.server.client'), require('parrotlet.suggestions.events')
+  local keymap, sessions =
+    require('parrotlet.suggestions.keymap'), require('parrotlet.suggestions.session')
   on_client('LspAttach', group, function(bufnr, attached)
     client.note(attached, bufnr)
     sessions.start(bufnr)
@@ -54,7 +55,7 @@ local function prepare(group)
     keymap.unmap(bufnr)
   end)
   typing.listen(group)
-  require('parrotlet.progress').listen(group)
+  require('parrotlet.ui.progress').listen(group)
   -- setup() may have been called before, with other options.
   for bufnr in pairs(sessions.all()) do
     keymap.unmap(bufnr)
@@ -72,14 +73,14 @@ end
 --- Has a buffer completed, if it is of a language of the options.
 local function consider(group, bufnr)
   if not is_of_a_language(bufnr) then
-    local client = package.loaded['parrotlet.client']
+    local client = package.loaded['parrotlet.server.client']
     if client then
       client.detach(bufnr)
     end
     return
   end
   prepare(group)
-  require('parrotlet.client').attach(bufnr)
+  require('parrotlet.server.client').attach(bufnr)
 end
 
 --- Listens for files, and for switches.
@@ -101,10 +102,10 @@ local function listen(group)
     pattern = 'ParrotletSwitch',
     callback = function()
       if is_prepared then
-        require('parrotlet.client').attach_all()
-        require('parrotlet.typing').obey_switch()
+        require('parrotlet.server.client').attach_all()
+        require('parrotlet.suggestions.events').obey_switch()
       end
-      require('parrotlet.status').announce()
+      require('parrotlet.ui.status').announce()
     end,
   })
   -- Files that were there before the plugin was loaded.
@@ -125,7 +126,7 @@ function M.setup(given)
   if options then
     listen(group)
   else
-    require('parrotlet.message').complain(assert(complaint))
+    require('parrotlet.ui.message').complain(assert(complaint))
   end
 end
 
@@ -133,20 +134,20 @@ end
 ---@param bufnr? integer
 ---@return parrotlet.Status
 function M.status(bufnr)
-  return require('parrotlet.status').get(bufnr)
+  return require('parrotlet.ui.status').get(bufnr)
 end
 
 --- The same in a few words, for 'statusline'; "" in files that are not to be completed.
 ---@param bufnr? integer
 ---@return string
 function M.statusline(bufnr)
-  return require('parrotlet.status').line(bufnr)
+  return require('parrotlet.ui.status').line(bufnr)
 end
 
 --- Says whether ghost text stands in the current buffer.
 ---@return boolean
 function M.is_shown()
-  local session = package.loaded['parrotlet.session']
+  local session = package.loaded['parrotlet.suggestions.session']
   local current = session and session.current()
   return current ~= nil and current:shown() ~= nil
 end
@@ -155,7 +156,7 @@ end
 return setmetatable(M, {
   __index = function(_, name)
     if config.defaults.keys[name] ~= nil then
-      return require('parrotlet.keymap').ACTIONS[name]
+      return require('parrotlet.suggestions.keymap').ACTIONS[name]
     end
   end,
 })

@@ -1,0 +1,31 @@
+/** Lets the user name the server: its program, which is tried before it is written down. */
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import * as vscode from 'vscode';
+import { IS_WINDOWS, PROGRAM } from '../install/environment';
+import { change } from '../settings/configuration';
+
+const ANSWER_MS = 120_000;
+
+/** Asks for the program and writes it into the settings. */
+export async function setServerPath(): Promise<void> {
+  const files = await vscode.window.showOpenDialog({
+    title: `Select ${PROGRAM}`,
+    openLabel: 'Use This Server',
+    ...(IS_WINDOWS && { filters: { Programs: ['exe'] } }),
+  });
+  const path = files?.[0]?.fsPath;
+  if (path === undefined) {
+    return;
+  }
+  try {
+    await promisify(execFile)(path, ['--version'], { timeout: ANSWER_MS });
+  } catch {
+    void vscode.window.showErrorMessage(
+      `${path} does not answer to --version. Select the program ${PROGRAM}.`,
+    );
+    return;
+  }
+  await change('client.server', [path]);
+}
