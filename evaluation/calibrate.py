@@ -21,7 +21,7 @@ from evaluation.runs.estimators import percent
 from evaluation.runs.journal import read_journal
 from evaluation.runs.run_folder import RUN_FILE
 from server.suggestion.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
-from training.artifact.directory import add_figures
+from training.artifact.directory import add_metrics
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 from training.foundation.folder_lock import folder_lock
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     sys.stdout.write(_format(curve, lines))
     if not options.dry_run:
         with folder_lock(model):
-            add_figures(model, {SLOPE: curve.slope, INTERCEPT: curve.intercept})
+            add_metrics(model, {SLOPE: curve.slope, INTERCEPT: curve.intercept})
         sys.stdout.write(f"calibration saved in {model}\n")
     return 0
 

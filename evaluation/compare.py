@@ -22,7 +22,7 @@ from evaluation.problems.problem import Problem
 from evaluation.runs.estimators import percent
 from evaluation.runs.input_files import read_input
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
-from training.foundation.charts import bars, folded, page, table
+from training.foundation.charts import render_bars, render_details, render_page, render_table
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
@@ -143,14 +143,14 @@ def _rows(written: Sequence[Written]) -> list[list[str]]:
 
 def _page(written: Sequence[Written]) -> str:
     head, *rows = _rows(written)
-    sections = {"Overview": table(head, rows)}
+    sections = {"Overview": render_table(head, rows)}
     for model in written:
         phrases = common_phrases(model.completions, N_PHRASES)
-        sections[f"Frequent phrases of {model.identity['model']}"] = bars(
+        sections[f"Frequent phrases of {model.identity['model']}"] = render_bars(
             [(phrase, n, f"{n} completions") for phrase, n in phrases]
         )
     sections["Completions"] = "".join(
-        folded(
+        render_details(
             prompt.strip().split("\n")[0],
             [
                 *prompt.split("\n"),
@@ -164,7 +164,7 @@ def _page(written: Sequence[Written]) -> str:
         for i, prompt in enumerate(written[0].prompts)
     )
     names = ", ".join(w.identity["model"] for w in written)
-    return page("Models compared", names, footnote="", sections=sections)
+    return render_page("Models compared", names, footnote="", sections=sections)
 
 
 def _size(model: Written) -> str:

@@ -17,7 +17,16 @@ from evaluation.passk.summary import SUMMARY_FILE, counts_of
 from evaluation.runs.estimators import CONFIDENCE, estimate, percent
 from evaluation.runs.journal import read_journal
 from training.foundation.atomic_files import write_text_atomically
-from training.foundation.charts import Row, bars, cells, count_rows, folded, lines, page, table
+from training.foundation.charts import (
+    Row,
+    rank_counts,
+    render_bars,
+    render_details,
+    render_grid,
+    render_lines,
+    render_page,
+    render_table,
+)
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
@@ -44,15 +53,15 @@ def write_report(out: Path, summary: Mapping[str, Any]) -> Path:
     sections = {
         "pass@k": _figures(summary),
         "pass@k by k": _curve(results),
-        "Outcomes": bars(_outcomes(summary)),
+        "Outcomes": render_bars(_outcomes(summary)),
         "Problems": _heat_map(results),
         "CPU time per problem": _times(results),
         "Samples that failed": _failures(out, results),
-        "Details": folded("summary.json", json.dumps(summary, indent=2).splitlines()),
+        "Details": render_details("summary.json", json.dumps(summary, indent=2).splitlines()),
     }
     write_text_atomically(
         path,
-        page(
+        render_page(
             f"{summary['problem_set']}: {summary.get('model', 'unknown model')}",
             _lead(summary),
             footnote=f"Isolation: {summary['isolation']}. Python {summary['python']},"
@@ -65,7 +74,7 @@ def write_report(out: Path, summary: Mapping[str, Any]) -> Path:
 
 def _outcomes(summary: Mapping[str, Any]) -> list[Row]:
     outcomes: Mapping[str, int] = summary["outcomes"]
-    return count_rows({name.replace("_", " "): n for name, n in outcomes.items()})
+    return rank_counts({name.replace("_", " "): n for name, n in outcomes.items()})
 
 
 def _lead(summary: Mapping[str, Any]) -> str:
@@ -96,7 +105,7 @@ def _figures(summary: Mapping[str, Any]) -> str:
             ]
             for k, found in summary["decontamination"]["pass_at_k_without"].items()
         ]
-    return table(["", "estimate", f"{percent(CONFIDENCE, 0)} interval from", "to"], rows)
+    return render_table(["", "estimate", f"{percent(CONFIDENCE, 0)} interval from", "to"], rows)
 
 
 def _curve(results: Sequence[Mapping[str, Any]]) -> str:
@@ -105,7 +114,7 @@ def _curve(results: Sequence[Mapping[str, Any]]) -> str:
     if not most:
         return "<p>None.</p>"
     found = {k: estimate(counts, k) for k in range(1, most + 1)}
-    return lines(
+    return render_lines(
         {"pass@k": [(k, f.value) for k, f in found.items()]},
         along="k",
         bands={"pass@k": [(k, f.low, f.high) for k, f in found.items()]},
@@ -119,7 +128,7 @@ def _heat_map(results: Sequence[Mapping[str, Any]]) -> str:
         what = f"sample {result['sample']}: {outcome} {result.get('detail', '')}"
         square = (_COLOURS.get(outcome, _OTHER_COLOUR), what)
         rows.setdefault(result["task_id"], []).append(square)
-    return cells(rows)
+    return render_grid(rows)
 
 
 def _times(results: Sequence[Mapping[str, Any]]) -> str:
@@ -128,7 +137,9 @@ def _times(results: Sequence[Mapping[str, Any]]) -> str:
         if "cpu_s" in result:
             seconds.setdefault(result["task_id"], []).append(result["cpu_s"])
     means = Counter({task_id: fmean(times) for task_id, times in seconds.items()})
-    return bars([(name, s, f"{s:.3f} s") for name, s in means.most_common(MAX_SLOW_PROBLEMS)])
+    return render_bars(
+        [(name, s, f"{s:.3f} s") for name, s in means.most_common(MAX_SLOW_PROBLEMS)]
+    )
 
 
 def _failures(out: Path, results: Sequence[Mapping[str, Any]]) -> str:
@@ -141,7 +152,7 @@ def _failures(out: Path, results: Sequence[Mapping[str, Any]]) -> str:
         title = f"{sample['task_id']} #{sample['sample']}: {result['outcome']}"
         shown = sample.get("completion", sample.get("solution", "")).splitlines()
         told = [result.get("detail", ""), *result.get("output", "").splitlines()]
-        parts.append(folded(title, [*shown, "", *(f"# {line}" for line in told if line)]))
+        parts.append(render_details(title, [*shown, "", *(f"# {line}" for line in told if line)]))
     if len(failed) > len(parts):
         parts.append(f"<p>{len(failed) - len(parts)} more in {RESULTS_FILE}.</p>")
     return "".join(parts) or "<p>None.</p>"

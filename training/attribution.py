@@ -15,7 +15,7 @@ from training.artifact.manifest import NOTICE_FILE
 _HEAD = "Trained on source code of these packages, each under its own licence:\n\n"
 
 
-def attribution(packages: Iterable[tuple[str, str, str]], *, earlier: str = "") -> str:
+def format_notice(packages: Iterable[tuple[str, str, str]], *, earlier: str = "") -> str:
     """Returns the text of a NOTICE.
 
     Args:
@@ -27,7 +27,7 @@ def attribution(packages: Iterable[tuple[str, str, str]], *, earlier: str = "") 
     return _HEAD + "".join(f"{line}\n" for line in sorted(lines - {""}))
 
 
-def model_attribution(shards: Path, start_from: Path | None) -> str:
+def build_model_notice(shards: Path, start_from: Path | None) -> str:
     """Returns the NOTICE of a model trained on a shard folder.
 
     Args:
@@ -39,4 +39,4 @@ def model_attribution(shards: Path, start_from: Path | None) -> str:
     packages = set(zip(*(table[column].to_pylist() for column in columns), strict=True))
     file = None if start_from is None else resolve_artifact(start_from) / NOTICE_FILE
     earlier = file.read_text(encoding="utf-8") if file is not None and file.is_file() else ""
-    return attribution(packages, earlier=earlier)
+    return format_notice(packages, earlier=earlier)

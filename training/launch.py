@@ -4,7 +4,7 @@ Accelerate's launcher does the work, as in ``accelerate launch training/pretrain
 same launcher files. This module adds what a command of ours promises: the last line that is printed
 says what went wrong, and the exit code says what kind of error it was. One process takes this one's
 place; several are watched by torchrun, and hand in why they ended
-(``training.processes.process_endings``).
+(``training.processes.exit_reports``).
 """
 
 import argparse
@@ -20,14 +20,14 @@ from training.command_line import find_config
 from training.foundation.errors import (
     EXIT_INTERRUPTED,
     ConfigError,
-    Ending,
+    ExitReport,
     ParrotletError,
     PrerequisiteError,
+    print_exit_report,
     run_main,
-    write_ending,
 )
 from training.foundation.extras import require_extra
-from training.processes.process_endings import ENDINGS_FOLDER, read_endings
+from training.processes.exit_reports import EXIT_REPORTS_FOLDER, read_exit_reports
 from training.run.pretrain_arguments import pretrain_parser
 
 if __name__ == "__main__":
@@ -146,37 +146,37 @@ def run_several(arguments: Any) -> int:
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     arguments.shutdown_timeout = SHUTDOWN_S
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[ENDINGS_FOLDER] = folder
+        os.environ[EXIT_REPORTS_FOLDER] = folder
         try:
             multi_gpu_launcher(arguments)
         except SignalException:
-            return _end(Path(folder), Ending(EXIT_INTERRUPTED, "interrupted"))
+            return _print_first_report(Path(folder), ExitReport(EXIT_INTERRUPTED, "interrupted"))
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
-            return _end(Path(folder), _unexplained(rank, failure.exitcode))
+            return _print_first_report(Path(folder), _describe_exit(rank, failure.exitcode))
         except (ConnectionError, RuntimeError) as error:
             raise PrerequisiteError(
                 f"the processes could not be started ({error}); check the launcher file, addresses"
                 " and ports"
             ) from error
         finally:
-            del os.environ[ENDINGS_FOLDER]
+            del os.environ[EXIT_REPORTS_FOLDER]
     return 0
 
 
-def _end(folder: Path, unexplained: Ending) -> int:
-    handed_in = read_endings(folder)
-    ending = handed_in[0].ending if handed_in else unexplained
-    write_ending(ending)
-    return ending.exit_code
+def _print_first_report(folder: Path, unexplained: ExitReport) -> int:
+    reports = read_exit_reports(folder)
+    report = reports[0].report if reports else unexplained
+    print_exit_report(report)
+    return report.exit_code
 
 
-def _unexplained(rank: int, exit_code: int) -> Ending:
+def _describe_exit(rank: int, exit_code: int) -> ExitReport:
     if exit_code < 0:
         how = f"was killed by signal {-exit_code} (out of memory?)"
     else:
         how = f"ended with exit code {exit_code}; its traceback is above"
-    return Ending(
+    return ExitReport(
         ParrotletError.exit_code,
         f"error: training process {rank} {how}; run the same command again to resume",
     )

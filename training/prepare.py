@@ -38,8 +38,8 @@ from training.corpus.output.corpus_page import html_page
 from training.corpus_reader import corpus_hash, read_report, row_groups
 from training.foundation.atomic_files import (
     check_replaceable,
-    directory_written_aside,
     file_sha256,
+    write_directory_atomically,
     write_json_atomically,
     write_text_atomically,
 )
@@ -134,7 +134,7 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
         "shards_config": _deciding(config.shards),
     }
     work = work_folder(config.paths.shards, _inputs_sha256(made_of))
-    with directory_written_aside(config.paths.shards) as aside:
+    with write_directory_atomically(config.paths.shards) as aside:
         found = {
             split: prepare_split(config, split, vocabulary.vocab_size, aside, work)
             for split in SPLITS

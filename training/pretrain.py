@@ -17,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from training.foundation.extras import require_extra
-from training.processes.allocator import begin_with_tcmalloc
+from training.processes.allocator import restart_with_tcmalloc
 from training.run.pretrain_arguments import script_parser
 
 if __name__ == "__main__":
     script_parser().parse_intermixed_args()  # --help needs none of what follows
     require_extra("train")
-    begin_with_tcmalloc()  # by starting again, which is to cost none of the imports below
+    restart_with_tcmalloc()  # by starting again, which is to cost none of the imports below
 
 import torch
 from accelerate import Accelerator
@@ -42,7 +42,7 @@ from training.foundation.errors import (
 )
 from training.foundation.progress import Progress
 from training.processes.collective import on_any_process, raise_together, run_lock
-from training.processes.process_endings import run_process
+from training.processes.exit_reports import run_process
 from training.publish.publisher import Publisher
 from training.run.git_commit import current_commit
 from training.run.page import write_run_page

@@ -29,7 +29,7 @@ from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import corpus_hash, read_rows, row_groups
 from training.foundation.atomic_files import (
     check_replaceable,
-    directory_written_aside,
+    write_directory_atomically,
     write_json_atomically,
     write_text_atomically,
 )
@@ -83,7 +83,7 @@ def _make(config: RunConfig) -> None:
         "corpus_sha256": corpus_hash(config.paths.corpus),
         "seconds": round(time.monotonic() - started, 1),
     }
-    with directory_written_aside(config.paths.tokenizer) as aside:
+    with write_directory_atomically(config.paths.tokenizer) as aside:
         tokenizer.save(aside / TOKENIZER_FILE)
         write_json_atomically(aside / REPORT_FILE, report)
         write_text_atomically(aside / PAGE_FILE, html_page(report))

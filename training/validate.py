@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from training.artifact.directory import TOKENIZER_FILE, load_artifact
-from training.artifact.network.document_spans import Documents
+from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
 from training.foundation.command_parser import command_parser
@@ -60,12 +60,12 @@ class Validation:
         return self.nats / math.log(2) / max(1, self.bytes)
 
 
-def bytes_per_token(tokenizer: CodeTokenizer) -> Tensor:
+def count_token_bytes(tokenizer: CodeTokenizer) -> Tensor:
     """Returns ``[V]``: the number of bytes each token stands for."""
     return torch.tensor([len(b) for b in tokenizer.byte_table])
 
 
-def evenly_spaced(n_all: int, n_wanted: int) -> list[int]:
+def spread_indices(n_all: int, n_wanted: int) -> list[int]:
     """Returns up to ``n_wanted`` indices spread over ``range(n_all)``."""
     n = min(n_all, n_wanted)
     return [int(i) for i in np.linspace(0, n_all, n, endpoint=False)]
@@ -85,7 +85,7 @@ def validate(
     with torch.no_grad():
         for index in indices:
             ids, firsts, _ = to_tensors(reader.blocks([index]), weight.device)
-            documents = Documents(firsts[:, :-1]) if within_documents else None
+            documents = DocumentSpans(firsts[:, :-1]) if within_documents else None
             hidden = model.hidden(ids[:, :-1], documents=documents)[0]
             block = ids[0]
             nats += float(token_losses(hidden, weight, block[1:]).double().sum())
@@ -104,11 +104,11 @@ def main(argv: Sequence[str]) -> int:
             f"{options.shards} was prepared with another tokenizer than {options.model} has;"
             f" prepare shards with: parrotlet prepare CONFIG paths.tokenizer={options.model}"
         )
-    indices = evenly_spaced(len(reader), options.blocks)
+    indices = spread_indices(len(reader), options.blocks)
     found = validate(
         artifact.model(),
         reader,
-        bytes_per_token(artifact.tokenizer),
+        count_token_bytes(artifact.tokenizer),
         indices,
         within_documents=not options.across_documents,
     )

@@ -22,7 +22,7 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
-from training.foundation.charts import folded, lines, page, table
+from training.foundation.charts import render_details, render_lines, render_page, render_table
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ArtifactError, ConfigError
 from training.foundation.folder_lock import folder_lock
@@ -202,12 +202,12 @@ def _page(title: str, summary: dict[str, Any], answers: Sequence[Answer]) -> str
         for kind, found in summary["kinds"].items()
     ]
     head = ["", "items", *_COLUMNS.values()]
-    sections = {"Metrics": table(head, rows)}
+    sections = {"Metrics": render_table(head, rows)}
     if summary["calibration"]:
         sections["Confidence and exact match"] = _calibration(summary)
     wrong = [a for a in answers if not a.is_exact][:MAX_SHOWN]
     sections["Completions that differ from the file"] = "".join(
-        folded(
+        render_details(
             a.item.id,
             [
                 *_ending(a.item),
@@ -220,12 +220,12 @@ def _page(title: str, summary: dict[str, Any], answers: Sequence[Answer]) -> str
         for a in wrong
     )
     note = f"Weights {summary['weights_sha256'][:12]}, items {summary['items_sha256'][:12]}."
-    return page(title, f"Model {summary['model']}.", footnote=note, sections=sections)
+    return render_page(title, f"Model {summary['model']}.", footnote=note, sections=sections)
 
 
 def _calibration(summary: dict[str, Any]) -> str:
     bins = summary["calibration"]
-    chart = lines(
+    chart = render_lines(
         {
             "exact match": [(b["confidence"], b["value"]) for b in bins],
             "perfect calibration": [(b["confidence"], b["confidence"]) for b in bins],

@@ -10,7 +10,7 @@ from typing import Any
 
 from evaluation.replay.session import Record
 from evaluation.runs.estimators import percent
-from training.foundation.charts import bars, lines, page, table
+from training.foundation.charts import render_bars, render_lines, render_page, render_table
 
 _CONTEXT_LINES = 8
 _BINS_MS = (10, 20, 40, 80, 120, 200, 400)
@@ -67,8 +67,8 @@ at.oninput = show; show();
 def replay_page(summary: Mapping[str, Any], records: Sequence[Record]) -> str:
     """Returns the whole document."""
     sections = {
-        "Metrics": table(["", ""], [[name, _shown(summary[key])] for name, key in _ROWS]),
-        "Latency": bars(_histogram(records)),
+        "Metrics": render_table(["", ""], [[name, _shown(summary[key])] for name, key in _ROWS]),
+        "Latency": render_bars(_histogram(records)),
     }
     if "curve" in summary:
         sections["Trade-off between eagerness settings"] = _trade_off(summary["curve"])
@@ -82,7 +82,7 @@ def replay_page(summary: Mapping[str, Any], records: Sequence[Record]) -> str:
         f"Seed {summary['seed']}, pace {summary['pace']}, model {summary['model']},"
         f" eagerness {summary['eagerness']}."
     )
-    return page("Typing replay", lead, footnote=footnote, sections=sections)
+    return render_page("Typing replay", lead, footnote=footnote, sections=sections)
 
 
 def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
@@ -93,7 +93,7 @@ def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
         (100 * (figures[seen] or 0.0), figures[right] or 0.0, figures[saved] or 0.0)
         for figures in curve.values()
     )
-    chart = lines(
+    chart = render_lines(
         {
             "correct first lines": [(x, y) for x, y, _ in points],
             "characters saved": [(x, y) for x, _, y in points],
@@ -101,7 +101,7 @@ def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
         along="keystrokes with a suggestion visible, %",
     )
     head = ["eagerness", "keystrokes with a suggestion", "correct", "characters saved"]
-    return chart + table(head, rows)
+    return chart + render_table(head, rows)
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 from server.engine.generation_request import GREEDY, Decoding, Sampling, Written
 from server.prompt.window import Window
 from server.suggestion.confidence import Calibration
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 
 
 class WriterAwayError(Exception):
@@ -74,7 +74,7 @@ class Writer(Protocol):
         """
         ...
 
-    def source_of(self, head: str, text: str) -> Source | None:
+    def source_of(self, head: str, text: str) -> CodeReference | None:
         """Returns whose text is repeated by ``text`` behind ``head``, the cursor's line so far."""
         ...
 

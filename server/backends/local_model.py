@@ -8,7 +8,7 @@ from server.engine.precision import chosen_precision, use_threads
 from server.prompt.layout import PromptBuilder
 from server.settings import EngineSettings
 from server.suggestion.confidence import Calibration
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 from training.artifact.directory import Artifact
 from training.artifact.verbatim import LEAST_TOKENS
 from training.foundation.errors import ArtifactError
@@ -76,7 +76,7 @@ class LocalWriter:
             )
         return room
 
-    def source_of(self, head: str, text: str) -> Source | None:
+    def source_of(self, head: str, text: str) -> CodeReference | None:
         """Returns whose text is repeated by ``text`` behind ``head``, the cursor's line so far."""
         if self._verbatim is None or len(text) < LEAST_TOKENS:  # a character a token at the least
             return None

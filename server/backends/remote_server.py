@@ -20,7 +20,7 @@ from server.backends.sse import RemoteError, streamed
 from server.engine.generation_request import Decoding, Ending, Written
 from server.settings import RemoteSettings
 from server.suggestion.confidence import Calibration
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 from training.foundation.errors import ArtifactError, ConfigError
 
 _CHARS_PER_TOKEN = 3  # of code, fewer than any tokenizer makes of it
@@ -91,7 +91,7 @@ class RemoteWriter:
             )
         return room
 
-    def source_of(self, head: str, text: str) -> Source | None:
+    def source_of(self, head: str, text: str) -> CodeReference | None:
         """Returns None: nobody here knows what a model elsewhere was trained on."""
         del head, text
         return None

@@ -6,7 +6,7 @@ from lsprotocol import types
 
 from server.lsp.text_document import Document
 from server.suggestion.request import CompletionResult
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,4 +48,4 @@ class Answer:
     text: str
     range: types.Range
     covered: str
-    source: Source | None = None
+    source: CodeReference | None = None

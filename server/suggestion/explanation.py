@@ -11,7 +11,7 @@ from typing import Any
 
 from server.engine.generation_request import Ending
 from server.suggestion.confidence import UNSURE
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 
 SUPERSEDED = "superseded before it began"
 NO_MODEL = "no model"
@@ -141,7 +141,7 @@ def adjustments(event: Mapping[str, Any]) -> Iterable[str]:
 
 def attribution(event: Mapping[str, Any]) -> str | None:
     """Returns whose text the suggestion repeats, as a sentence; None if nobody's."""
-    return None if event["source"] is None else Source(**event["source"]).sentence
+    return None if event["source"] is None else CodeReference(**event["source"]).sentence
 
 
 def reason_sentence(reason: str | None) -> str:

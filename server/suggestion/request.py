@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.suggestion.extent import Extent
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 
 
 class OtherFiles(Protocol):
@@ -76,7 +76,7 @@ class CompletionResult:
     log_prob: float = 0.0
     confidence: float = 0.0
     n_unknown_names: int = 0
-    source: Source | None = None
+    source: CodeReference | None = None
     others: "tuple[Alternative, ...]" = ()
 
 

@@ -7,7 +7,7 @@ model. Called by the completer, before anything else.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 
 _MOST_DOCUMENTS = 16
 
@@ -21,7 +21,7 @@ class Shown:
     text: str
     covered: int
     confidence: float
-    source: Source | None = None
+    source: CodeReference | None = None
 
     def rest(self, before: str, behind: str) -> str:
         """Returns what is left of it for the texts around the cursor now; nothing if it is gone."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from server.suggestion.extent import Extent
 from server.suggestion.request import Alternative, CompletionRequest, CompletionResult
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 
 EXPECTS_MODEL = "--expects-model"  # the worker's only argument
 
@@ -63,7 +63,7 @@ def result_from_json(values: Mapping[str, Any]) -> CompletionResult:
             **values,
             "rules": tuple(values["rules"]),
             "extent": Extent(values["extent"]),
-            "source": values["source"] and Source(**values["source"]),
+            "source": values["source"] and CodeReference(**values["source"]),
             "others": tuple(Alternative(**other) for other in others),
         }
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class CodeReference:
     """A document of which a text repeats at least ``n_tokens`` tokens, word for word."""
 
     package: str

@@ -19,7 +19,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
-from training.artifact.fim import FimLayout, start_ids
+from training.artifact.fim import FimLayout, prompt_start_ids
 from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
 from training.artifact.network.config import GPT2Config, parameter_shapes, transformers_config
 from training.artifact.network.gpt2 import GPT2
@@ -27,9 +27,9 @@ from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
 from training.foundation.atomic_files import (
-    directory_written_aside,
     file_sha256,
     write_bytes_atomically,
+    write_directory_atomically,
     write_json_atomically,
     write_text_atomically,
 )
@@ -84,7 +84,7 @@ class Artifact:
         """What every prompt begins with; asks for the best quality that the model knows."""
         best = self._best_quality
         quality_id = None if best is None else self.tokenizer.special_id(best)
-        return start_ids(self.end_of_text_id, quality_id)
+        return prompt_start_ids(self.end_of_text_id, quality_id)
 
     @property
     def _best_quality(self) -> str | None:
@@ -165,7 +165,7 @@ def save_artifact(
     end_of_text_id = tokenizer.end_of_text_id
     tensors = {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
     dtype_name = str(dtype).removeprefix("torch.")
-    with directory_written_aside(path) as aside:
+    with write_directory_atomically(path) as aside:
         save_file(tensors, aside / WEIGHTS_FILE, metadata={"format": "pt"})
         save_tokenizer(aside, tokenizer, config)
         write_json_atomically(
@@ -186,7 +186,7 @@ def save_artifact(
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
 
 
-def add_figures(path: Path, figures: Mapping[str, float]) -> None:
+def add_metrics(path: Path, figures: Mapping[str, float]) -> None:
     """Adds to what an artifact's manifest says of the model, in place of older figures of the name.
 
     Raises:

@@ -56,7 +56,7 @@ class FimLayout:
     @property
     def start(self) -> list[int]:
         """What every prompt begins with."""
-        return start_ids(self.end_of_text_id, self.quality_id)
+        return prompt_start_ids(self.end_of_text_id, self.quality_id)
 
     def spm_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
         """Suffix first: what is typed at the cursor only ever extends the end of the prompt."""
@@ -71,6 +71,6 @@ class FimLayout:
         return [*self.start, self.prefix_id, *prefix, self.suffix_id, *suffix, self.middle_id]
 
 
-def start_ids(end_of_text_id: int, quality_id: int | None) -> list[int]:
+def prompt_start_ids(end_of_text_id: int, quality_id: int | None) -> list[int]:
     """Returns what every sequence begins with, of a model with infilling or without."""
     return [end_of_text_id] if quality_id is None else [end_of_text_id, quality_id]

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 from training.foundation.errors import ArtifactError
 
 VERBATIM_FILE = "verbatim.safetensors"
@@ -139,7 +139,7 @@ class VerbatimIndex:
             raise ArtifactError(f"{path} is inconsistent; copy it again")
         return cls(counts, rests, documents, table)
 
-    def source_of(self, ids: Sequence[int]) -> Source | None:
+    def source_of(self, ids: Sequence[int]) -> CodeReference | None:
         """Returns the document that repeats the most of ``ids``, None if none repeats enough."""
         if len(ids) < 2 * GRAM:
             return None
@@ -155,7 +155,7 @@ class VerbatimIndex:
         if best < 0:
             return None
         about = self._table[best]
-        return Source(
+        return CodeReference(
             package=str(about.get("package", "")),
             path=str(about.get("path", "")),
             licence=str(about.get("licence", "")),

@@ -37,7 +37,7 @@ from training.corpus.readers.sources import Source, SourceKind, list_sources
 from training.corpus.selection.selection import Selection, select
 from training.foundation.atomic_files import (
     check_replaceable,
-    directory_written_aside,
+    write_directory_atomically,
     write_json_atomically,
     write_text_atomically,
 )
@@ -93,7 +93,7 @@ def write_result(
         inputs: The hash of all that the corpus depends on.
         started: When the work began, on the monotonic clock.
     """
-    with directory_written_aside(config.out) as aside:
+    with write_directory_atomically(config.out) as aside:
         totals = write_corpus(aside, parts, selection, rows_per_file=config.rows_per_file)
         packages = [source_report(r, number, selection) for number, r in enumerate(reports)]
         report = {

@@ -41,7 +41,7 @@ def write_json_atomically(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def directory_written_aside(target: Path) -> Iterator[Path]:
+def write_directory_atomically(target: Path) -> Iterator[Path]:
     """Yields a new directory that takes the place of ``target`` if the block ends well.
 
     Files already in ``target`` are not carried over; on an error ``target`` is left as it was.

@@ -25,7 +25,7 @@ _COLOURS = ("#3b7a57", "#b5522b", "#2b5fb5", "#7a3b73")
 Row = tuple[str, float, str]  # label, length of the bar, what is written beside it
 
 
-def page(title: str, lead: str, *, footnote: str, sections: Mapping[str, str]) -> str:
+def render_page(title: str, lead: str, *, footnote: str, sections: Mapping[str, str]) -> str:
     """Returns a whole document; ``sections`` maps headings to HTML, the rest is plain text."""
     body = "".join(f"<h2>{escape(head)}</h2>\n{html}\n" for head, html in sections.items())
     return (
@@ -35,7 +35,7 @@ def page(title: str, lead: str, *, footnote: str, sections: Mapping[str, str]) -
     )
 
 
-def bars(rows: Sequence[Row]) -> str:
+def render_bars(rows: Sequence[Row]) -> str:
     """Returns a bar chart as SVG, one bar a row."""
     if not rows:
         return "<p>None.</p>"
@@ -54,7 +54,7 @@ def bars(rows: Sequence[Row]) -> str:
     return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(parts)}</svg>'
 
 
-def lines(
+def render_lines(
     series: Mapping[str, Sequence[tuple[float, float]]],
     *,
     along: str,
@@ -116,7 +116,7 @@ class _Frame:
         ]
 
 
-def cells(rows: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+def render_grid(rows: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     """Returns a grid as SVG: a row of squares for each name, ``(colour, what it is)`` each."""
     parts = []
     for number, (name, row) in enumerate(rows.items()):
@@ -132,13 +132,13 @@ def cells(rows: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     return f'<svg {size} role="img">{"".join(parts)}</svg>'
 
 
-def count_rows(counts: Mapping[str, int], *, most: int | None = None) -> list[Row]:
+def rank_counts(counts: Mapping[str, int], *, most: int | None = None) -> list[Row]:
     """Returns a bar for each count, the largest first, ``most`` at the most."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return [(key, n, f"{n:,}") for key, n in ordered[:most]]
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Returns a table; the columns behind the first are set as numbers."""
 
     def line(tag: str, cells: Sequence[str]) -> str:
@@ -150,7 +150,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "<table>" + line("th", head) + "".join(line("td", row) for row in rows) + "</table>"
 
 
-def folded(summary: str, lines: Sequence[str]) -> str:
+def render_details(summary: str, lines: Sequence[str]) -> str:
     """Returns lines of code that open at a click on their summary."""
     code = "".join(f"<code>{escape(line)}</code><br>" for line in lines)
     return f"<details><summary>{escape(summary)}</summary>{code}</details>"

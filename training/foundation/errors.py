@@ -1,18 +1,18 @@
-"""The errors a user may meet, each with its exit code.
+"""The errors that users may see, each with its exit code.
 
     ParrotletError                    1  something unexpected
     ├── ConfigError                   2  usage or configuration
     ├── PrerequisiteError             3  something needed is missing or damaged
     │   ├── ArtifactError                a model directory
     │   ├── CorpusError                  a source, an archive, a corpus or shard folder
-    │   ├── HubError                     the Hugging Face Hub refuses
-    │   │   └── HubUnavailableError      it cannot be reached now: worth another try
+    │   ├── HubError                     the Hugging Face Hub refuses a request
+    │   │   └── HubUnavailableError      it cannot be reached now: worth retrying
     │   ├── SandboxUnavailableError      the judge's isolation
     │   └── OtherProcessError            another process of this command has failed
     └── InvalidResultError            4  it ran, but the result does not count
 
-A message is one sentence that names what was found, what was expected and what to do. Every package
-raises and reports these errors the same way.
+A message is one sentence: what was found, what was expected and what to do. Every package raises
+and reports these errors in the same way.
 """
 
 import errno
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141  # as shells have it: 128 and SIGPIPE
+EXIT_BROKEN_PIPE = 141  # as shells report it: 128 + SIGPIPE
 
 
 class ParrotletError(Exception):
@@ -38,7 +38,7 @@ class ConfigError(ParrotletError):
 
 
 class PrerequisiteError(ParrotletError):
-    """Something that must be there is missing or damaged."""
+    """Something required is missing or damaged."""
 
     exit_code = 3
 
@@ -52,80 +52,80 @@ class CorpusError(PrerequisiteError):
 
 
 class HubError(PrerequisiteError):
-    """The Hugging Face Hub refuses, and will again until something is done about it."""
+    """The Hugging Face Hub refuses a request, and retrying will not help."""
 
 
 class HubUnavailableError(HubError):
-    """The network or the Hub fails in a way that passes: worth another try."""
+    """The network or the Hub fails temporarily: worth retrying."""
 
 
 class SandboxUnavailableError(PrerequisiteError):
-    """The isolation that the judge needs is not to be had on this machine."""
+    """The isolation that the judge needs is not available on this machine."""
 
 
 class InvalidResultError(ParrotletError):
-    """The work ran to its end, but its result must not be used."""
+    """The work finished, but its result must not be used."""
 
     exit_code = 4
 
 
 class OtherProcessError(PrerequisiteError):
-    """One of several processes ends because another one has failed, which says why."""
+    """This process stops because another one failed; that one reports the cause."""
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a command ended early.
+class ExitReport:
+    """Why a command ended early.
 
     Attributes:
-        exit_code: Of the process.
-        line: What to tell people.
-        is_consequence: Whether another process says why.
+        exit_code: The process's exit code.
+        message: One line for the user.
+        is_consequence: Whether another process failed first and reports the cause.
     """
 
     exit_code: int
-    line: str
+    message: str
     is_consequence: bool = False
 
 
-def write_ending(ending: Ending) -> None:
-    """Writes an ending's line to stderr."""
-    sys.stderr.write(f"{ending.line}\n")
+def print_exit_report(report: ExitReport) -> None:
+    """Writes a report's message to stderr."""
+    sys.stderr.write(f"{report.message}\n")
 
 
 def run_main(
     main: Callable[[Sequence[str]], int],
     argv: Sequence[str] | None = None,
-    report: Callable[[Ending], None] = write_ending,
+    report: Callable[[ExitReport], None] = print_exit_report,
 ) -> int:
     """Runs a command's ``main`` and turns expected errors into one line and an exit code.
 
     Args:
         main: Takes the arguments, returns the exit code.
-        argv: The arguments; None takes the process' own.
-        report: What to do with an early ending.
+        argv: The arguments; None means ``sys.argv``.
+        report: Called with the reason if the command ends early.
     """
     try:
         return main(sys.argv[1:] if argv is None else argv)
-    except BrokenPipeError:  # who reads has read enough, as "| head" has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+    except BrokenPipeError:  # the reader has closed the pipe, as "| head" does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at exit
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
-        line = "interrupted: finished work is saved; run the same command again to resume"
-        ending = Ending(EXIT_INTERRUPTED, line)
+        message = "interrupted: finished work is saved; run the same command again to resume"
+        exit_report = ExitReport(EXIT_INTERRUPTED, message)
     except ParrotletError as error:
         is_consequence = isinstance(error, OtherProcessError)
-        ending = Ending(error.exit_code, f"error: {error}", is_consequence)
+        exit_report = ExitReport(error.exit_code, f"error: {error}", is_consequence)
     except OSError as error:
         if error.strerror is None:
-            raise  # not the system's: a library uses the class for something else
-        ending = Ending(PrerequisiteError.exit_code, f"error: {describe_os_error(error)}")
-    report(ending)
-    return ending.exit_code
+            raise  # not from the operating system: a library uses the class for something else
+        exit_report = ExitReport(PrerequisiteError.exit_code, f"error: {describe_os_error(error)}")
+    report(exit_report)
+    return exit_report.exit_code
 
 
 def describe_os_error(error: OSError) -> str:
-    """Returns a sentence: what the system refused, and what to do about it."""
+    """Returns one sentence: what the operating system refused, and what to do about it."""
     where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     advice = _ADVICE.get(error.errno or 0, "correct that and run the same command again")
     return f"{where}{error.strerror}; {advice}"

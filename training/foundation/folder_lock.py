@@ -3,7 +3,7 @@
 The lock belongs to the open file, so the operating system releases it however the process ends, and
 no stale lock is left after ``kill -9``. The file holds a record of its owner for the message that
 the other process prints. It lies in the folder, or beside it (``beside=True``) where the folder is
-replaced as a whole, as :func:`~training.foundation.atomic_files.directory_written_aside` does.
+replaced as a whole, as :func:`~training.foundation.atomic_files.write_directory_atomically` does.
 
 Of several processes that write one folder together (``accelerate launch``), the main one locks it.
 """

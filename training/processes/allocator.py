@@ -24,7 +24,7 @@ def find_tcmalloc() -> str | None:
     return None
 
 
-def loaded_tcmalloc() -> bool:
+def is_tcmalloc_loaded() -> bool:
     """Says whether this process has it."""
     try:
         return "libtcmalloc" in Path("/proc/self/maps").read_text(encoding="utf-8")
@@ -32,13 +32,13 @@ def loaded_tcmalloc() -> bool:
         return False
 
 
-def begin_with_tcmalloc() -> None:
+def restart_with_tcmalloc() -> None:
     """Replaces this process by itself with tcmalloc preloaded, if that brings something.
 
     It says on stderr when there is none. Nothing happens where it is loaded already, and on systems
     other than Linux.
     """
-    if sys.platform != "linux" or loaded_tcmalloc() or os.environ.get(TRIED):
+    if sys.platform != "linux" or is_tcmalloc_loaded() or os.environ.get(TRIED):
         return
     library = find_tcmalloc()
     if library is None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from training.artifact.directory import CARD_FILE
 from training.artifact.manifest import NOTICE_FILE
-from training.attribution import attribution
+from training.attribution import format_notice
 from training.corpus.output.corpus_page import dataset_card_head
 from training.corpus.output.corpus_writer import HELDOUT, TRAIN
 from training.corpus_reader import corpus_hash
@@ -134,7 +134,7 @@ def publish_split(split: Split, *, private: bool) -> str:
         card, notice = Path(folder) / CARD_FILE, Path(folder) / NOTICE_FILE
         contents = Contents.of(split.files)
         card.write_text(card_text(split, contents), encoding="utf-8")
-        notice.write_text(attribution(contents.packages), encoding="utf-8")
+        notice.write_text(format_notice(contents.packages), encoding="utf-8")
         names, folder_of_old = split.names, f"{split.name}/"
         for batch in batches(names):
             persistently(partial(hub.commit, batch, message=_title(batch)))

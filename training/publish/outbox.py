@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from training.foundation.atomic_files import directory_written_aside, write_json_atomically
+from training.foundation.atomic_files import write_directory_atomically, write_json_atomically
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
@@ -103,7 +103,7 @@ class Outbox:
             OSError: It could not be written; the queue is as it was.
         """
         number = 1 + max((entry.number for entry in self.entries()), default=0)
-        with directory_written_aside(self.path / f"{number:06d}-{kind}-{step:08d}") as aside:
+        with write_directory_atomically(self.path / f"{number:06d}-{kind}-{step:08d}") as aside:
             write(aside)
         write_json_atomically(self.path / _QUEUED_FILE, {"step": step})
 

@@ -21,9 +21,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from training.foundation.atomic_files import (
-    directory_written_aside,
     file_sha256,
     sync_directory,
+    write_directory_atomically,
     write_json_atomically,
 )
 from training.step.state_shards import StateReader, write_shard
@@ -77,7 +77,7 @@ def save_checkpoint(
     """
     step = int(record["step"])
     target = checkpoint_path(folder, step)
-    with directory_written_aside(target) as aside:
+    with write_directory_atomically(target) as aside:
         try:
             write_artifact(aside / "artifact")
         except SafetensorError as error:

@@ -15,7 +15,7 @@ if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 from training.foundation.atomic_files import write_text_atomically
-from training.foundation.charts import folded, lines, page, table
+from training.foundation.charts import render_details, render_lines, render_page, render_table
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import CorpusError, run_main
 
@@ -45,19 +45,21 @@ def write_run_page(run: Path) -> Path:
         series = {name: _points(events, event, name) for name in names}
         drawn = {name: points for name, points in series.items() if points}
         if drawn:
-            sections[heading] = lines(drawn, along="step")
+            sections[heading] = render_lines(drawn, along="step")
     validations = [e for e in events if e["event"] == "validation"]
     if validations:
         columns = [key for key in validations[-1] if key.startswith("validation_")]
         rows = [[str(e["step"]), *(f"{e[key]:.4f}" for key in columns)] for e in validations]
-        sections["Validations"] = table(["step", *columns], rows)
+        sections["Validations"] = render_table(["step", *columns], rows)
     written = [e for e in events if e["event"] == "samples"]
     sections["Samples"] = "".join(
-        folded(f"step {e['step']}", [f"{prompt} -> {text}" for prompt, text in e["samples"]])
+        render_details(
+            f"step {e['step']}", [f"{prompt} -> {text}" for prompt, text in e["samples"]]
+        )
         for e in reversed(written)
     )
     last = max((e["step"] for e in events), default=0)
-    text = page(
+    text = render_page(
         f"Training run {run.name}",
         f"{last} steps, {len(validations)} validations.",
         footnote=f"Drawn from {METRICS_FILE}. Of steps that were run twice, the last one counts.",

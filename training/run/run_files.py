@@ -21,7 +21,7 @@ from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
-from training.attribution import model_attribution
+from training.attribution import build_model_notice
 from training.config import RunConfig
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
@@ -218,4 +218,4 @@ class RunFolder:
 
     @functools.cached_property
     def _notice(self) -> str:
-        return model_attribution(self.config.paths.shards, self.config.pretrain.start_from)
+        return build_model_notice(self.config.paths.shards, self.config.pretrain.start_from)

@@ -4,7 +4,7 @@ from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
 from training.run.sample_completions import samples
 from training.shards.blocks import BlockReader
-from training.validate import bytes_per_token, evenly_spaced, validate
+from training.validate import count_token_bytes, spread_indices, validate
 
 
 class Evaluation:
@@ -21,7 +21,7 @@ class Evaluation:
     ) -> None:
         self._reader = reader
         self._tokenizer = tokenizer
-        self._token_bytes = bytes_per_token(tokenizer)
+        self._token_bytes = count_token_bytes(tokenizer)
         self._within_documents = within_documents
 
     def losses(self, model: GPT2, n_blocks: int) -> dict[str, float]:
@@ -30,7 +30,7 @@ class Evaluation:
             model,
             self._reader,
             self._token_bytes,
-            evenly_spaced(len(self._reader), n_blocks),
+            spread_indices(len(self._reader), n_blocks),
             within_documents=self._within_documents,
         )
         return {

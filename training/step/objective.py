@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.artifact.network.document_spans import Documents
+from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.shards.blocks import Blocks
 from training.step.loss import IGNORED, next_token_loss
@@ -41,7 +41,7 @@ class LossModule(nn.Module):
         # Rows of one document come first, so that attention takes them together.
         order = firsts[:, -1].argsort(stable=True)
         ids, firsts, is_fim = ids[order], firsts[order], is_fim[order]
-        documents = Documents(firsts) if self.within_documents else None
+        documents = DocumentSpans(firsts) if self.within_documents else None
         hidden = self.model.hidden(ids, documents=documents)  # [B, T, C]
         weight = self.model.transformer.wte.weight
         targets = ids.roll(-1, dims=1)

@@ -6,7 +6,7 @@ Drawn from the numbers of ``tokenizer-report.json`` alone. Called by ``training.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.foundation.charts import bars, folded, page, table
+from training.foundation.charts import render_bars, render_details, render_page, render_table
 
 _FIGURES = {
     "tokens in the vocabulary": ("vocab_size", ",d"),
@@ -30,13 +30,13 @@ def html_page(report: Mapping[str, Any]) -> str:
         "Unused and missing tokens": _missing(fits),
         "Whitespace tokens": _white_space(own["white_space"]),
         **{
-            f"{which.capitalize()} tokens": folded(
+            f"{which.capitalize()} tokens": render_details(
                 "as Python literals", [repr(t) for t in own[which]]
             )
             for which in ("first", "last", "longest")
         },
     }
-    return page(
+    return render_page(
         "Tokenizer",
         _summary(report),
         footnote=f"Trained on the corpus with SHA-256 {report['corpus_sha256']}",
@@ -64,7 +64,7 @@ def _figures(fits: Mapping[str, Fit]) -> str:
         for label, (key, style) in _FIGURES.items()
     ]
     lengths = [(name, fit["bytes_per_token"], "bytes per token") for name, fit in fits.items()]
-    return table(("", *fits), rows) + bars(lengths)
+    return render_table(("", *fits), rows) + render_bars(lengths)
 
 
 def _missing(fits: Mapping[str, Fit]) -> str:
@@ -81,11 +81,11 @@ def _missing(fits: Mapping[str, Fit]) -> str:
             rows.append([label, *(str(len(names)) for names in found)])
     own = next(iter(fits.values()))
     lists = [
-        folded("examples of unused tokens", [repr(t) for t in own["unused"]["examples"]]),
-        folded("missing keywords", _names(own, "keywords")),
-        folded("missing builtins", _names(own, "builtins")),
+        render_details("examples of unused tokens", [repr(t) for t in own["unused"]["examples"]]),
+        render_details("missing keywords", _names(own, "keywords")),
+        render_details("missing builtins", _names(own, "builtins")),
     ]
-    return table(("", *fits), rows) + "".join(lists)
+    return render_table(("", *fits), rows) + "".join(lists)
 
 
 def _names(fit: Fit, kind: str) -> Sequence[str]:
@@ -98,4 +98,4 @@ def _white_space(tokens: Mapping[str, Sequence[str]]) -> str:
         [f"{length} bytes", f"{len(spellings)}", " ".join(repr(s) for s in spellings[:6])]
         for length, spellings in tokens.items()
     ]
-    return table(("length", "tokens", "examples"), rows)
+    return render_table(("length", "tokens", "examples"), rows)

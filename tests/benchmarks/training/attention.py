@@ -9,7 +9,7 @@ import time
 import torch
 
 from training.artifact.network.attention import causal_attention, fused_attention
-from training.artifact.network.document_spans import Documents
+from training.artifact.network.document_spans import DocumentSpans
 
 BATCH, HEADS, TOKENS, WIDTH = 8, 6, 1024, 64  # the default model's training step
 EDGES = (0, 150, 600)  # of the documents in a row of several
@@ -29,7 +29,7 @@ def main():
     firsts = torch.zeros(BATCH, TOKENS, dtype=torch.long)
     for edge in EDGES:
         firsts[:, edge:] = edge
-    for name, documents in (("one document", None), ("several documents", Documents(firsts))):
+    for name, documents in (("one document", None), ("several documents", DocumentSpans(firsts))):
         for dtype in (torch.bfloat16, torch.float32):
             a = milliseconds(fused_attention, documents, dtype)
             b = milliseconds(causal_attention, documents, dtype)

@@ -26,12 +26,12 @@ import pyarrow.parquet as pq
 import torch
 
 from training.artifact.directory import load_artifact
-from training.artifact.network.document_spans import Documents
+from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.tokenizer import CodeTokenizer
-from training.processes.allocator import begin_with_tcmalloc
+from training.processes.allocator import restart_with_tcmalloc
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
-from training.validate import bytes_per_token, evenly_spaced
+from training.validate import count_token_bytes, spread_indices
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = "training/configs/default.toml"
@@ -110,7 +110,7 @@ def codeparrot(corpus, minutes):
 def judged(hidden_of, weight, reader, token_bytes):
     """Returns the bits a byte of a network on blocks that are text from left to right."""
     nats, n_bytes = 0.0, 0
-    for index in evenly_spaced(len(reader), JUDGED_BLOCKS):
+    for index in spread_indices(len(reader), JUDGED_BLOCKS):
         found = reader.blocks([index])
         ids, firsts = torch.from_numpy(found.ids), torch.from_numpy(found.firsts)
         with torch.no_grad():
@@ -143,7 +143,7 @@ def main():
     options = parser.parse_args()
     corpus = options.corpus.resolve()
     tokenizer = CodeTokenizer.load(TOKENIZER / "tokenizer.json")
-    token_bytes = bytes_per_token(tokenizer)
+    token_bytes = count_token_bytes(tokenizer)
     data = [f"paths.corpus={corpus}", f"paths.tokenizer={TOKENIZER}"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -166,7 +166,7 @@ def main():
         for artifact, seconds in ours([*data, shards], folder / "run", options.minutes / 2):
             model = artifact.model()
             found = judged(
-                lambda ids, firsts, model=model: model.hidden(ids, documents=Documents(firsts)),
+                lambda ids, firsts, model=model: model.hidden(ids, documents=DocumentSpans(firsts)),
                 model.transformer.wte.weight,
                 reader,
                 token_bytes,
@@ -181,5 +181,5 @@ def main():
 
 
 if __name__ == "__main__":
-    begin_with_tcmalloc()
+    restart_with_tcmalloc()
     main()

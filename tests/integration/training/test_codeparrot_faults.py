@@ -25,7 +25,7 @@ from training.foundation.config_schema import load_toml, to_mapping
 from training.shards.blocks import BlockReader
 from training.step.init_weights import initialise
 from training.train_tokenizer import train_tokenizer
-from training.validate import bytes_per_token, validate
+from training.validate import count_token_bytes, validate
 
 pytestmark = pytest.mark.integration
 
@@ -76,7 +76,7 @@ def test_a_second_validation_sees_as_much_as_the_first(tiny_config):
     shape = config.model.gpt2(vocab_size=tokenizer.vocab_size, n_positions=reader.block_tokens)
     model, indices = GPT2(shape).eval(), range(min(5, len(reader)))
     initialise(model, torch.Generator().manual_seed(0))
-    sizes = bytes_per_token(tokenizer)
+    sizes = count_token_bytes(tokenizer)
     first, second = (
         validate(model, reader, sizes, indices, within_documents=True) for _ in range(2)
     )

@@ -7,7 +7,7 @@ import torch
 
 from training.artifact.network.attention import causal_attention, fused_attention
 from training.artifact.network.config import GPT2Config, parameter_shapes, transformers_config
-from training.artifact.network.document_spans import Documents
+from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.step.init_weights import initialise
 
@@ -51,7 +51,7 @@ FIRSTS = {  # of each document of a row, by row
 def test_attention_by_spans_equals_the_fused_kernel(n_tokens, edges):
     """If it fails, the model sees the future, another document, or learns from wrong gradients."""
     qkv = torch.randn(3, n_tokens, 3, 2, 8, dtype=torch.float64, requires_grad=True)
-    documents = edges and Documents(firsts_of(edges, n_tokens))
+    documents = edges and DocumentSpans(firsts_of(edges, n_tokens))
     plain = fused_attention(qkv, documents)
     wanted = torch.autograd.grad(plain.square().sum(), qkv)
     ours = causal_attention(qkv, documents)
@@ -63,7 +63,7 @@ def test_attention_by_spans_equals_the_fused_kernel(n_tokens, edges):
 def test_a_document_in_a_block_has_the_logits_it_has_alone(model):
     """If it fails, attention or positions cross from one document into the next."""
     ids = torch.randint(0, 160, (1, 300))
-    documents = Documents(firsts_of([[0, 40, 41]], 300))
+    documents = DocumentSpans(firsts_of([[0, 40, 41]], 300))
     with torch.no_grad():
         together = model.logits(model.hidden(ids, documents=documents))
         for start, end in ((0, 40), (40, 41), (41, 300)):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from training.foundation import folder_lock as module
-from training.foundation.atomic_files import directory_written_aside
+from training.foundation.atomic_files import write_directory_atomically
 from training.foundation.errors import PrerequisiteError
 from training.foundation.folder_lock import FolderInUseError, folder_lock, lock_path
 
@@ -86,7 +86,7 @@ def test_a_lock_beside_survives_that_the_folder_is_replaced(tmp_path):
     folder = tmp_path / "corpus"
     with holder(folder, beside=True):
         for _ in range(2):
-            with directory_written_aside(folder) as aside:
+            with write_directory_atomically(folder) as aside:
                 (aside / "report.json").write_text("{}")
             with pytest.raises(FolderInUseError), folder_lock(folder, beside=True):
                 pass

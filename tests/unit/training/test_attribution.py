@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.attribution import attribution, model_attribution
+from training.attribution import build_model_notice, format_notice
 
 PACKAGES = [("b", "2.0", "MIT"), ("a", "", "BSD-3-Clause"), ("b", "2.0", "MIT")]
 
@@ -17,18 +17,18 @@ def shards(folder, packages):
 
 
 def test_every_package_is_named_once_with_its_licence():
-    assert attribution(PACKAGES).split("\n\n")[1] == "a: BSD-3-Clause\nb 2.0: MIT\n"
+    assert format_notice(PACKAGES).split("\n\n")[1] == "a: BSD-3-Clause\nb 2.0: MIT\n"
 
 
 def test_going_on_keeps_the_names_of_the_first_training(tmp_path):
     """If it fails, authors whose code the weights still hold are no longer named."""
     first = tmp_path / "first"
     first.mkdir()
-    (first / "NOTICE").write_text(model_attribution(shards(tmp_path / "s", PACKAGES), None))
+    (first / "NOTICE").write_text(build_model_notice(shards(tmp_path / "s", PACKAGES), None))
     more = shards(tmp_path / "t", [("c", "1", "ISC")])
-    assert model_attribution(more, first).splitlines()[2:] == [
+    assert build_model_notice(more, first).splitlines()[2:] == [
         "a: BSD-3-Clause",
         "b 2.0: MIT",
         "c 1: ISC",
     ]
-    assert model_attribution(more, tmp_path / "s").splitlines()[2:] == ["c 1: ISC"]
+    assert build_model_notice(more, tmp_path / "s").splitlines()[2:] == ["c 1: ISC"]

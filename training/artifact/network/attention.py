@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.artifact.network.document_spans import Documents, Span
+from training.artifact.network.document_spans import DocumentSpans, Span
 
 BLOCK_QUERIES = 256
 
 
-def causal_attention(qkv: Tensor, documents: Documents | None) -> Tensor:
+def causal_attention(qkv: Tensor, documents: DocumentSpans | None) -> Tensor:
     """Returns the attention output ``[B, T, H, D]``.
 
     Args:
@@ -30,13 +30,13 @@ def causal_attention(qkv: Tensor, documents: Documents | None) -> Tensor:
     """
     if qkv.device.type == "cpu":
         if documents is None:
-            documents = Documents.one_a_row(qkv.shape[0], qkv.shape[1], qkv.device)
+            documents = DocumentSpans.one_a_row(qkv.shape[0], qkv.shape[1], qkv.device)
         y: Tensor = _SpanAttention.apply(qkv, documents.spans)  # type: ignore[no-untyped-call]
         return y
     return fused_attention(qkv, documents)
 
 
-def fused_attention(qkv: Tensor, documents: Documents | None) -> Tensor:
+def fused_attention(qkv: Tensor, documents: DocumentSpans | None) -> Tensor:
     """:func:`causal_attention` by torch's own kernel."""
     q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
     if documents is None:

@@ -1,6 +1,6 @@
 """Which tokens of a block belong together: one document's attention and positions end at its edge.
 
-A block holds pieces of several documents end to end. ``Documents`` says, for a batch of blocks,
+A block holds pieces of several documents end to end. ``DocumentSpans`` says, for a batch of blocks,
 where each begins; from that come the positions, the spans that attention works on, and the mask for
 kernels that want one.
 
@@ -34,7 +34,7 @@ class Span:
         x[self.rows, self.start : self.end] = heads_inside.transpose(1, 2)
 
 
-class Documents:
+class DocumentSpans:
     """The documents in a batch of blocks.
 
     Args:
@@ -45,7 +45,7 @@ class Documents:
         self.firsts = firsts
 
     @classmethod
-    def one_a_row(cls, n_rows: int, n_tokens: int, device: torch.device) -> "Documents":
+    def one_a_row(cls, n_rows: int, n_tokens: int, device: torch.device) -> "DocumentSpans":
         """Returns rows that are one document each."""
         return cls(torch.zeros(n_rows, n_tokens, dtype=torch.long, device=device))
 

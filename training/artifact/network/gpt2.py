@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from training.artifact.network.attention import causal_attention
 from training.artifact.network.config import GPT2Config
-from training.artifact.network.document_spans import Documents
+from training.artifact.network.document_spans import DocumentSpans
 
 
 class KeyValueCache(Protocol):
@@ -58,7 +58,7 @@ class Attention(nn.Module):
         self.layer = layer
 
     def forward(
-        self, x: Tensor, cache: KeyValueCache | None, documents: Documents | None
+        self, x: Tensor, cache: KeyValueCache | None, documents: DocumentSpans | None
     ) -> Tensor:
         """Maps ``[B, T, C]`` to ``[B, T, C]``, looking back over the cache's ``P`` tokens too."""
         b, t, c = x.shape
@@ -101,7 +101,7 @@ class Block(nn.Module):
         self.mlp = MultiLayerPerceptron(config)
 
     def forward(
-        self, x: Tensor, cache: KeyValueCache | None, documents: Documents | None
+        self, x: Tensor, cache: KeyValueCache | None, documents: DocumentSpans | None
     ) -> Tensor:
         """Maps the residual stream ``[B, T, C]`` to its next state."""
         x = x + self.attn(self.ln_1(x), cache, documents)
@@ -124,7 +124,7 @@ class Transformer(nn.Module):
         self,
         ids: Tensor,
         cache: KeyValueCache | None = None,
-        documents: Documents | None = None,
+        documents: DocumentSpans | None = None,
     ) -> Tensor:
         """Maps ids ``[B, T]`` to hidden states ``[B, T, C]``.
 
@@ -163,7 +163,7 @@ class GPT2(nn.Module):
         self,
         ids: Tensor,
         cache: KeyValueCache | None = None,
-        documents: Documents | None = None,
+        documents: DocumentSpans | None = None,
     ) -> Tensor:
         """Returns the last hidden states ``[B, T, C]``, for callers that need few logits."""
         states: Tensor = self.transformer(ids, cache, documents)

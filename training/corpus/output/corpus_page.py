@@ -9,7 +9,14 @@ from html import escape
 from typing import Any
 
 from training.corpus.selection.heldout_split import describe
-from training.foundation.charts import Row, bars, count_rows, folded, page, table
+from training.foundation.charts import (
+    Row,
+    rank_counts,
+    render_bars,
+    render_details,
+    render_page,
+    render_table,
+)
 
 _MOST_PACKAGES = 30
 
@@ -22,19 +29,23 @@ def html_page(
     ``tokens`` are counts by split, by package and by licence, known once shards were made.
     """
     sections = {
-        "From files to documents": bars([_funnel_row(stage) for stage in report["funnel"]]),
-        "Why files were dropped": bars(count_rows(report["drops"])) + _examples(report),
+        "From files to documents": render_bars([_funnel_row(stage) for stage in report["funnel"]]),
+        "Why files were dropped": render_bars(rank_counts(report["drops"])) + _examples(report),
         "Held out": f"<p>{escape(_heldout(report))}</p>",
-        "Shares of the text to train on": bars(_share_rows(report)),
-        "Document sizes": bars(_size_rows(report["sizes"])),
-        "Licences": table(("licence", "documents", "MB"), _licence_cells(report["licences"])),
-        "Packages": bars(_package_rows(report["packages"])),
+        "Shares of the text to train on": render_bars(_share_rows(report)),
+        "Document sizes": render_bars(_size_rows(report["sizes"])),
+        "Licences": render_table(
+            ("licence", "documents", "MB"), _licence_cells(report["licences"])
+        ),
+        "Packages": render_bars(_package_rows(report["packages"])),
         "Duplicates": _clusters(report["duplicates"]),
-        "Secrets and addresses replaced by placeholders": bars(count_rows(report["redactions"])),
+        "Secrets and addresses replaced by placeholders": render_bars(
+            rank_counts(report["redactions"])
+        ),
     }
     for what, counts in (tokens or {}).items():
-        sections[f"Tokens by {what}"] = bars(count_rows(counts, most=_MOST_PACKAGES))
-    return page(
+        sections[f"Tokens by {what}"] = render_bars(rank_counts(counts, most=_MOST_PACKAGES))
+    return render_page(
         "Corpus",
         _summary(report),
         footnote=f"SHA-256 {report['corpus_sha256']}",
@@ -143,7 +154,7 @@ def _examples(report: Mapping[str, Any]) -> str:
     for package in report["packages"]:
         for reason, paths in package["examples"].items():
             found.setdefault(reason, []).extend(f"{package['package']}: {p}" for p in paths[:2])
-    return "".join(folded(reason, paths[:12]) for reason, paths in sorted(found.items()))
+    return "".join(render_details(reason, paths[:12]) for reason, paths in sorted(found.items()))
 
 
 def _clusters(duplicates: Mapping[str, Any]) -> str:
@@ -159,4 +170,4 @@ def _clusters(duplicates: Mapping[str, Any]) -> str:
         f"{duplicates['documents']:,} documents ({duplicates['bytes'] / 1e6:,.1f} MB) were"
         f" duplicates of {duplicates['clusters']:,} others. The largest clusters:"
     )
-    return f"<p>{escape(text)}</p>" + table(("kept", "dropped", "similarity"), rows)
+    return f"<p>{escape(text)}</p>" + render_table(("kept", "dropped", "similarity"), rows)

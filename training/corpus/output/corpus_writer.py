@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact.manifest import NOTICE_FILE
-from training.attribution import attribution
+from training.attribution import format_notice
 from training.corpus.corpus_document import SCHEMA
 from training.corpus.extraction.parts import Part
 from training.corpus.filters.screening import EXAMPLES
@@ -106,7 +106,7 @@ def notice(selection: Selection) -> str:
         for i in range(len(found))
         if i not in selection.dropped and not selection.is_heldout[i]
     }
-    return attribution(packages)
+    return format_notice(packages)
 
 
 def source_report(report: Mapping[str, Any], number: int, selection: Selection) -> dict[str, Any]:

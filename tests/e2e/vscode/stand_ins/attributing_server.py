@@ -8,9 +8,11 @@ import sys
 
 from server.__main__ import main
 from server.lsp.server import Server
-from training.artifact.code_reference import Source
+from training.artifact.code_reference import CodeReference
 
-SOURCE = Source(package="lender", path="lender/lines.py", licence="BSD-3-Clause", n_tokens=60)
+SOURCE = CodeReference(
+    package="lender", path="lender/lines.py", licence="BSD-3-Clause", n_tokens=60
+)
 
 suggest = Server.suggest
 
