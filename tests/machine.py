@@ -28,7 +28,7 @@ def why_not(isolation):
     try:
         run_selftest(Limits(), isolation)
     except SandboxUnavailableError as error:
-        return f"{isolation.level} does not work on this machine: {error}"
+        return f"{isolation.name} does not work on this machine: {error}"
     return None
 
 

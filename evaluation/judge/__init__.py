@@ -1,1 +1,4 @@
-"""The sandboxed judge. ``inside`` runs within the sandbox, all other modules on the host."""
+"""The sandboxed judge: runs untrusted programs against their tests.
+
+``inside`` runs within the sandbox; all other modules run on the host.
+"""

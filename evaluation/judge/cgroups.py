@@ -1,8 +1,8 @@
-"""A control group for each sandbox, so that the kernel bounds the memory of all that runs in it.
+"""A control group for each sandbox: the kernel bounds the memory of everything that runs in it.
 
-Version 2 where its memory controller is delegated to this user, else version 1 where this user may
-write it; where neither, the supervisor's look at its processes (``inside.processes.process_usage``)
-is all there is, and results say so. Of what is in a group the kernel kills programs first, since
+Version 2 is used if its memory controller is delegated to this user, else version 1 if this user
+may write to it. Otherwise only the supervisor's polling (``inside.processes.process_usage``) bounds
+memory, and results say so. If a group runs out of memory, the kernel kills programs first, because
 the zygote marks them for it.
 
 Source: the kernel's ``admin-guide/cgroup-v2.rst`` and ``cgroup-v1/memory.rst``.
@@ -17,21 +17,21 @@ from pathlib import Path, PurePosixPath
 
 from evaluation.judge.verdict import MIB
 
-WATCHED = "polling"  # how memory is bounded without a group
+POLLING = "polling"  # how memory is bounded without a group
 _PREFIX = "parrotlet-"
-_OWN_BYTES = 128 * MIB  # of the sandbox's own processes, and what the kernel counts beside
-_REMOVAL_S = 2.0
+_OWN_BYTES = 128 * MIB  # for the sandbox's own processes, and kernel memory
+_REMOVAL_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy:
-    """A group that may be given groups below it, and what the files there are called."""
+    """A group in which groups can be created, and the names of the files in them."""
 
     parent: Path
     kind: str
     limit_file: str
     swap_file: str
-    swap_limit: str | None  # None: that of memory, which is then of both together
+    swap_limit: str | None  # None: the memory limit, since the file limits their sum
     events_file: str
 
 
@@ -42,7 +42,7 @@ class MemoryGroup:
         self._folder = hierarchy.parent / name
         self._folder.mkdir()
         self._events = self._folder / hierarchy.events_file
-        self._n_seen = 0
+        self._n_kills_seen = 0
         limit = str(limit_bytes + _OWN_BYTES)
         try:
             (self._folder / hierarchy.limit_file).write_text(limit, encoding="ascii")
@@ -53,25 +53,25 @@ class MemoryGroup:
         if swap.exists():  # not where swap is not accounted
             swap.write_text(hierarchy.swap_limit or limit, encoding="ascii")
 
-    def joining_words(self) -> list[str]:
+    def build_join_command(self) -> list[str]:
         """Returns what to put before a command, so that it runs in the group."""
         procs = str(self._folder / "cgroup.procs")
         return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', procs]
 
-    def has_killed(self) -> bool:
-        """Says whether the kernel has killed a process here since the last time this was asked."""
+    def poll_oom_kill(self) -> bool:
+        """Returns whether the kernel has killed a process here since the last call."""
         try:
-            words = self._events.read_text(encoding="ascii").split()
-            n_killed = int(words[words.index("oom_kill") + 1])
+            fields = self._events.read_text(encoding="ascii").split()
+            n_kills = int(fields[fields.index("oom_kill") + 1])
         except (OSError, ValueError, IndexError):
             return False
-        before, self._n_seen = self._n_seen, n_killed
-        return n_killed > before
+        n_before, self._n_kills_seen = self._n_kills_seen, n_kills
+        return n_kills > n_before
 
     def close(self) -> None:
-        """Removes the group once its processes, killed before, are gone."""
-        end = time.monotonic() + _REMOVAL_S
-        while time.monotonic() < end:
+        """Removes the group as soon as its processes, which are killed already, are gone."""
+        deadline = time.monotonic() + _REMOVAL_TIMEOUT_S
+        while time.monotonic() < deadline:
             try:
                 self._folder.rmdir()
             except FileNotFoundError:
@@ -80,49 +80,49 @@ class MemoryGroup:
                 time.sleep(0.01)
 
 
-def memory_group(slot: int, limit_bytes: int) -> MemoryGroup | None:
-    """Returns a new group, or None where there can be none."""
-    hierarchy = usable_hierarchy()
+def create_memory_group(number: int, limit_bytes: int) -> MemoryGroup | None:
+    """Returns a new group for a sandbox, or None if this user can create none."""
+    hierarchy = find_hierarchy()
     if hierarchy is None:
         return None
-    name = f"{_PREFIX}{os.getpid()}-{slot}-{time.monotonic_ns()}"
+    name = f"{_PREFIX}{os.getpid()}-{number}-{time.monotonic_ns()}"
     return MemoryGroup(hierarchy, name, limit_bytes)
 
 
-def bounded_by() -> str:
-    """Returns what bounds the memory of a program's processes here, for the record."""
-    hierarchy = usable_hierarchy()
-    return WATCHED if hierarchy is None else hierarchy.kind
+def describe_memory_bound() -> str:
+    """Returns what bounds the memory of a program's processes here, to be recorded."""
+    hierarchy = find_hierarchy()
+    return POLLING if hierarchy is None else hierarchy.kind
 
 
 @functools.cache
-def usable_hierarchy() -> Hierarchy | None:
-    """Returns the first hierarchy in which a process really can be put into a new group."""
+def find_hierarchy() -> Hierarchy | None:
+    """Returns the first hierarchy in which a process can actually join a new group."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
         groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return None
-    for hierarchy in [*_second(mounts, groups), *_first(mounts, groups)]:
-        if _works(hierarchy):
-            _sweep(hierarchy.parent)
+    for hierarchy in [*_list_v2(mounts, groups), *_list_v1(mounts, groups)]:
+        if _is_usable(hierarchy):
+            _remove_stale(hierarchy.parent)
             return hierarchy
     return None
 
 
-def _works(hierarchy: Hierarchy) -> bool:
+def _is_usable(hierarchy: Hierarchy) -> bool:
     try:
         group = MemoryGroup(hierarchy, f"{_PREFIX}{os.getpid()}-probe", MIB)
     except OSError:
         return False
-    words = [*group.joining_words(), "/bin/true"]
-    done = subprocess.run(words, check=False, capture_output=True)  # noqa: S603 - our own words
+    command = [*group.build_join_command(), "/bin/true"]
+    done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - our own
     group.close()
     return done.returncode == 0
 
 
-def _sweep(parent: Path) -> None:
-    """Removes the groups of runs that were killed."""
+def _remove_stale(parent: Path) -> None:
+    """Removes the groups that killed runs have left behind."""
     for folder in parent.glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if not Path("/proc", owner).exists():
@@ -132,9 +132,9 @@ def _sweep(parent: Path) -> None:
                 continue
 
 
-def _second(mounts: list[str], groups: list[str]) -> list[Hierarchy]:
-    """Returns candidates of version 2: the own group, and the one above it."""
-    own = _own_group(mounts, groups, kind="cgroup2", controller="")
+def _list_v2(mounts: list[str], groups: list[str]) -> list[Hierarchy]:
+    """Returns the candidates of version 2: this process's group, and its parent."""
+    own = _find_own_group(mounts, groups, kind="cgroup2", controller="")
     if own is None:
         return []
     return [
@@ -151,8 +151,8 @@ def _second(mounts: list[str], groups: list[str]) -> list[Hierarchy]:
     ]
 
 
-def _first(mounts: list[str], groups: list[str]) -> list[Hierarchy]:
-    own = _own_group(mounts, groups, kind="cgroup", controller="memory")
+def _list_v1(mounts: list[str], groups: list[str]) -> list[Hierarchy]:
+    own = _find_own_group(mounts, groups, kind="cgroup", controller="memory")
     if own is None:
         return []
     return [
@@ -168,7 +168,7 @@ def _first(mounts: list[str], groups: list[str]) -> list[Hierarchy]:
 
 
 def _delegates_memory(parent: Path) -> bool:
-    """Says whether groups below have the memory controller, asking for it if need be."""
+    """Returns whether child groups have the memory controller, enabling it if need be."""
     control = parent / "cgroup.subtree_control"
     try:
         if "memory" not in control.read_text(encoding="ascii").split():
@@ -178,18 +178,20 @@ def _delegates_memory(parent: Path) -> bool:
         return False
 
 
-def _own_group(mounts: list[str], groups: list[str], *, kind: str, controller: str) -> Path | None:
-    """Returns the folder of this process' group in a hierarchy; see proc_pid_mountinfo(5)."""
-    named = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in groups}
-    path = next((path for names, path in named.items() if controller in names.split(",")), None)
+def _find_own_group(
+    mounts: list[str], groups: list[str], *, kind: str, controller: str
+) -> Path | None:
+    """Returns the folder of this process's group in a hierarchy; see proc_pid_mountinfo(5)."""
+    paths = {line.split(":", 2)[1]: line.split(":", 2)[2] for line in groups}
+    path = next((path for names, path in paths.items() if controller in names.split(",")), None)
     for line in mounts:
-        place, _, source = line.partition(" - ")
-        words, (found, _, options) = place.split(), source.split()[:3]
-        if found == kind and path is not None and controller in ("", *options.split(",")):
-            root, point = words[3], words[4]
+        mount, _, source = line.partition(" - ")
+        fields, (mount_kind, _, options) = mount.split(), source.split()[:3]
+        if mount_kind == kind and path is not None and controller in ("", *options.split(",")):
+            root, mount_point = fields[3], fields[4]
             inside = PurePosixPath(path)
             if inside.is_relative_to(root):
                 inside = inside.relative_to(root)
-            folder = Path(point, str(inside).lstrip("/"))
+            folder = Path(mount_point, str(inside).lstrip("/"))
             return folder if folder.is_dir() else None
     return None

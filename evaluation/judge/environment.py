@@ -1,4 +1,4 @@
-"""The environment variables of a sandbox: nothing of the host's, everything fixed."""
+"""The environment variables of a sandbox: none of the host's, all of them fixed."""
 
 import os
 from dataclasses import asdict
@@ -7,18 +7,18 @@ from evaluation.judge.inside.plan import VARIABLE, Plan
 from evaluation.judge.verdict import Limits
 
 
-def plan_for(
-    slot: int,
+def make_plan(
+    number: int,
     limits: Limits,
     *,
     isolation: str,
     folder: str = "",
     readable: tuple[str, ...] = (),
 ) -> Plan:
-    """Returns what a slot's processes are told.
+    """Returns the plan of a sandbox's processes.
 
     Args:
-        slot: Its number; each stays on one processor, where what it forks is still in the cache.
+        number: The sandbox's; each stays on one processor, so that forks find its cache warm.
         limits: What a program may use.
         isolation: What confines it, one of the constants beside :class:`Plan`.
         folder: For Landlock, where programs may write.
@@ -26,30 +26,36 @@ def plan_for(
     """
     return Plan(
         **asdict(limits),
-        processor=_processor(slot),
+        processor=_choose_processor(number),
         isolation=isolation,
         folder=folder,
         readable=readable,
     )
 
 
-def environment(told: Plan) -> dict[str, str]:
-    """Returns the whole environment, given the plan."""
+def make_environment(plan: Plan) -> dict[str, str]:
+    """Returns the whole environment, the plan included."""
     return {
         "HOME": "/tmp",  # noqa: S108 - a program's own
         "TMPDIR": "/tmp",  # noqa: S108
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PATH": "/usr/bin:/bin",
-        "LD_BIND_NOW": "1",  # else every program's process looks symbols up anew
+        "LD_BIND_NOW": "1",  # otherwise every program's process resolves symbols again
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        VARIABLE: told.written(),
+        VARIABLE: plan.to_json(),
     }
 
 
-def _processor(slot: int) -> int:
-    allowed = sorted(os.sched_getaffinity(0))  # Linux, as all isolation here
-    return allowed[slot % len(allowed)]
+def build_env_command(plan: Plan) -> list[str]:
+    """Returns what to put before a command, so that it starts with this environment alone."""
+    variables = make_environment(plan).items()
+    return ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in variables)]
+
+
+def _choose_processor(number: int) -> int:
+    allowed = sorted(os.sched_getaffinity(0))  # Linux only, as is all isolation here
+    return allowed[number % len(allowed)]

@@ -1,7 +1,7 @@
 """The packages beside the standard library that tests and programs may import.
 
-The tests of HumanEval+ and MBPP+ use NumPy. What is installed here is shown to the sandbox,
-read-only; which versions that were stands in every summary.
+The tests of HumanEval+ and MBPP+ use NumPy. The sandbox sees the installed copy, read-only; every
+summary records its version.
 """
 
 import importlib.metadata
@@ -11,8 +11,8 @@ from pathlib import Path
 PACKAGES = ("numpy",)
 
 
-def versions() -> dict[str, str]:
-    """Returns the packages that are installed, with their versions."""
+def list_versions() -> dict[str, str]:
+    """Returns the version of each of these packages that is installed."""
     return {
         name: importlib.metadata.version(name)
         for name in PACKAGES
@@ -20,12 +20,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def folders() -> list[Path]:
-    """Returns the folders of these packages, with those of the libraries that they bring."""
-    found = []
-    for name in versions():
+def list_folders() -> list[Path]:
+    """Returns the folders of these packages and of the shared libraries bundled with them."""
+    folders = []
+    for name in list_versions():
         spec = importlib.util.find_spec(name)
         for folder in (spec.submodule_search_locations if spec else None) or ():
             libraries = Path(folder).with_name(f"{name}.libs")
-            found += [Path(folder), *([libraries] if libraries.is_dir() else [])]
-    return found
+            folders += [Path(folder), *([libraries] if libraries.is_dir() else [])]
+    return folders

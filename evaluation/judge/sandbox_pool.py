@@ -1,60 +1,66 @@
-"""The host's side of the judge: slots of warm sandboxes, jobs in, verdicts out.
+"""Judges many jobs at once: a pool of sandboxes, jobs in, verdicts out.
 
-Each slot is one sandbox, driven by one thread, two jobs in flight. A sandbox that fails is thrown
-away and its jobs are judged again in a new one; only if that fails too is the outcome a sandbox
-failure, which nobody scores.
+A thread drives each sandbox, with two jobs in flight. A sandbox that fails is discarded, and its
+jobs are judged again, each in a fresh one; only if that fails too is the outcome a sandbox failure,
+which is never scored.
 """
 
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
-from evaluation.judge.levels.isolation_level import Isolation
-from evaluation.judge.sandbox import Slot, SlotFailure, open_slot
+from evaluation.judge.levels.isolation_level import IsolationLevel
+from evaluation.judge.sandbox import Sandbox, SandboxFailure, open_sandbox
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 
-IN_FLIGHT = 2  # the second waits inside, so that the sandbox never waits for the host
+IN_FLIGHT = 2  # one job waits inside, so that the sandbox never waits for the host
+
+Report = Callable[[int, Verdict], None]
+_JobQueue = queue.SimpleQueue[tuple[int, Job]]
 
 
-def judge_all(
-    jobs: Iterable[Job],
-    *,
-    limits: Limits,
-    workers: int,
-    report: Callable[[int, Verdict], None],
-    isolation: Isolation,
-) -> None:
-    """Judges every job and reports each verdict once, with the job's number, in any order.
+@dataclass(frozen=True, kw_only=True)
+class JudgeSettings:
+    """How programs are judged: limits for each, number of sandboxes, isolation level."""
+
+    limits: Limits
+    workers: int
+    isolation: IsolationLevel
+
+
+def judge_all(jobs: Iterable[Job], settings: JudgeSettings, *, report: Report) -> None:
+    """Judges every job and reports each verdict once, in any order.
 
     Args:
-        jobs: The jobs, numbered from 0.
-        limits: For each.
-        workers: How many sandboxes.
-        report: Called from one thread at a time.
-        isolation: What confines the programs.
+        jobs: Numbered from 0 in the reports.
+        settings: For all of them.
+        report: Called with a job's number and verdict, by one thread at a time.
 
     Raises:
         SandboxUnavailableError: No sandbox can be started.
     """
-    todo: queue.SimpleQueue[tuple[int, Job]] = queue.SimpleQueue()
+    pending: _JobQueue = queue.SimpleQueue()
     for item in enumerate(jobs):
-        todo.put(item)
+        pending.put(item)
     lock = threading.Lock()
     errors: list[BaseException] = []
 
-    def work(number: int) -> None:
-        def tell(index: int, verdict: Verdict) -> None:
-            with lock:
-                report(index, verdict)
+    def report_locked(index: int, verdict: Verdict) -> None:
+        with lock:
+            report(index, verdict)
 
+    def work(number: int) -> None:
+        start = partial(open_sandbox, number, settings.limits, settings.isolation)
         try:
-            _work(todo, partial(open_slot, number, limits, isolation), tell)
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
+            _drive_sandbox(pending, start, report_locked)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             errors.append(error)
 
-    threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(workers)]
+    numbers = range(settings.workers)
+    threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in numbers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -63,52 +69,44 @@ def judge_all(
         raise errors[0]
 
 
-def _work(
-    todo: "queue.SimpleQueue[tuple[int, Job]]",
-    open_one: Callable[[], Slot],
-    tell: Callable[[int, Verdict], None],
-) -> None:
-    slot = open_one()
+def _drive_sandbox(pending: _JobQueue, start: Callable[[], Sandbox], report: Report) -> None:
+    sandbox = start()
     in_flight: deque[tuple[int, Job]] = deque()
     try:
         while True:
             try:
-                _fill(slot, todo, in_flight)
+                _submit_jobs(sandbox, pending, in_flight)
                 if not in_flight:
                     return
-                tell(in_flight[0][0], slot.verdict())
+                report(in_flight[0][0], sandbox.receive_verdict())
                 in_flight.popleft()
-            except SlotFailure:
-                slot.close()
+            except SandboxFailure:
+                sandbox.close()
                 for index, job in in_flight:
-                    tell(index, judge_alone(job, open_one))
+                    report(index, judge_alone(job, start))
                 in_flight.clear()
-                slot = open_one()
+                sandbox = start()
     finally:
-        slot.close()
+        sandbox.close()
 
 
-def _fill(
-    slot: Slot,
-    todo: "queue.SimpleQueue[tuple[int, Job]]",
-    in_flight: "deque[tuple[int, Job]]",
-) -> None:
+def _submit_jobs(sandbox: Sandbox, pending: _JobQueue, in_flight: deque[tuple[int, Job]]) -> None:
     while len(in_flight) < IN_FLIGHT:
         try:
-            item = todo.get_nowait()
+            item = pending.get_nowait()
         except queue.Empty:
             return
         in_flight.append(item)
-        slot.submit(item[1])
+        sandbox.submit(item[1])
 
 
-def judge_alone(job: Job, open_one: Callable[[], Slot]) -> Verdict:
-    """Judges one job in a fresh sandbox; a failure of the sandbox is its outcome."""
-    slot = open_one()
+def judge_alone(job: Job, start: Callable[[], Sandbox]) -> Verdict:
+    """Judges one job in a fresh sandbox; if that fails too, so does the verdict say."""
+    sandbox = start()
     try:
-        slot.submit(job)
-        return slot.verdict()
-    except SlotFailure:
+        sandbox.submit(job)
+        return sandbox.receive_verdict()
+    except SandboxFailure:
         return Verdict(outcome=Outcome.SANDBOX_FAILURE)
     finally:
-        slot.close()
+        sandbox.close()

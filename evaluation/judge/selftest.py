@@ -1,13 +1,13 @@
-"""The self-test: before any sample is judged, the sandbox shows that it judges and that it holds.
+"""The self-test: before any sample is judged, the sandbox proves that it judges and that it holds.
 
-Programs that must pass, fail and time out; and programs that try what must not succeed, each
-written so that it passes its test only if it got out.
+Some programs must pass, fail or time out. Others attempt what must be impossible; each of them
+passes its test only if the attempt succeeds.
 """
 
 from dataclasses import replace
 
-from evaluation.judge.levels.isolation_level import Isolation
-from evaluation.judge.sandbox_pool import judge_all
+from evaluation.judge.levels.isolation_level import IsolationLevel
+from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
 
@@ -16,7 +16,7 @@ WALL_S = 5.0
 
 _TEST = "def check(candidate):\n    assert candidate(20) == 22\n    assert candidate(-2) == 0\n"
 
-MUST_BE = {
+EXPECTED = {
     "an honest program": ("def f(x):\n    return x + 2\n", Outcome.PASSED),
     "a wrong program": ("def f(x):\n    return x + 3\n", Outcome.FAILED),
     "a program that does not parse": ("def f(x):\n    return (\n", Outcome.SYNTAX_ERROR),
@@ -24,8 +24,8 @@ MUST_BE = {
     "an early exit": ("import os\ndef f(x):\n    os._exit(0)\n", Outcome.EXITED_EARLY),
 }
 
-# Each returns the right answer only if the attempt succeeds.
-MUST_NOT_ESCAPE = {
+# Each raises an exception, and so ends as an error, unless the attempt succeeds.
+ESCAPES = {
     "reading a host file": "open('/etc/passwd').read()",
     "writing outside its folder": "open('/usr/x', 'w').write('x')",
     "reaching the network": "__import__('socket').socket()",
@@ -35,30 +35,30 @@ MUST_NOT_ESCAPE = {
 }
 
 
-def run_selftest(limits: Limits, isolation: Isolation) -> None:
+def run_selftest(limits: Limits, isolation: IsolationLevel) -> None:
     """Judges the self-test's programs.
 
     Raises:
-        SandboxUnavailableError: One of them did not end as it must; it is named.
+        SandboxUnavailableError: A program did not end as it must; the message names it.
     """
-    names = [*MUST_BE, *MUST_NOT_ESCAPE]
-    programs = [program for program, _ in MUST_BE.values()]
+    expected = {name: outcome for name, (_, outcome) in EXPECTED.items()}
+    expected |= dict.fromkeys(ESCAPES, Outcome.ERROR)
+    programs = [program for program, _ in EXPECTED.values()]
     programs += [
-        f"import os\ndef f(x):\n    {attempt}\n    return x + 2\n"
-        for attempt in MUST_NOT_ESCAPE.values()
+        f"import os\ndef f(x):\n    {attempt}\n    return x + 2\n" for attempt in ESCAPES.values()
     ]
     jobs = [
         Job(task_id="selftest", program=program, entry_point="f", prelude="", test=_TEST)
         for program in programs
     ]
-    found: dict[int, Verdict] = {}
+    verdicts: dict[int, Verdict] = {}
     short = replace(limits, cpu_s=CPU_S, wall_s=WALL_S)
-    judge_all(jobs, limits=short, workers=1, report=found.__setitem__, isolation=isolation)
-    for index, name in enumerate(names):
-        verdict = found[index]
-        wanted = MUST_BE[name][1] if name in MUST_BE else Outcome.ERROR
-        if verdict.outcome is not wanted:
+    settings = JudgeSettings(limits=short, workers=1, isolation=isolation)
+    judge_all(jobs, settings, report=verdicts.__setitem__)
+    for index, (name, outcome) in enumerate(expected.items()):
+        verdict = verdicts[index]
+        if verdict.outcome is not outcome:
             raise SandboxUnavailableError(
                 f"the sandbox's self-test failed: {name} ended as {verdict.outcome}"
-                f" ({verdict.detail}), expected {wanted}; do not trust scores from this machine"
+                f" ({verdict.detail}), expected {outcome}; do not trust scores from this machine"
             )

@@ -1,4 +1,4 @@
-"""What comes out of judging a sample: the outcomes, and the limits it was judged under."""
+"""What the judge is given and what it returns: a job, the limits, and a verdict."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,21 +7,21 @@ MIB = 1 << 20
 
 
 class Outcome(StrEnum):
-    """How a program under test ended. Only ``PASSED`` counts as solved."""
+    """How a program ended. Only ``PASSED`` counts as solved."""
 
     PASSED = "passed"
     FAILED = "failed"  # an assertion of the test did not hold
-    ERROR = "error"  # an exception came through to the test, or in loading
+    ERROR = "error"  # an exception while loading, or one that reached the test
     SYNTAX_ERROR = "syntax_error"
     TIMEOUT_CPU = "timeout_cpu"
     TIMEOUT_WALL = "timeout_wall"
     OOM = "oom"
-    CRASHED = "crashed"  # a signal
+    CRASHED = "crashed"  # ended by a signal
     EXITED_EARLY = "exited_early"
-    PROTOCOL_VIOLATION = "protocol_violation"  # it spoke out of turn
+    PROTOCOL_VIOLATION = "protocol_violation"  # its process sent something unexpected
     OUTPUT_LIMIT = "output_limit"
-    SANDBOX_FAILURE = "sandbox_failure"  # ours, never scored
-    INVALID_PROBLEM = "invalid_problem"  # its own solution does not pass its test; never scored
+    SANDBOX_FAILURE = "sandbox_failure"  # our fault; never scored
+    INVALID_PROBLEM = "invalid_problem"  # its own solution fails its test; never scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,14 @@ class Limits:
 class Job:
     """One program to judge.
 
-    ``program`` is the untrusted text; ``prelude`` defines the helpers that ``test`` may use, and
-    ``test`` defines ``check(candidate)`` or asserts by itself. ``is_in_process`` gives the program
-    and its test one process, where the verdict can be forged.
+    Attributes:
+        task_id: The problem's name; a test is compiled once per name and sandbox.
+        program: The untrusted source text.
+        entry_point: The function to call.
+        prelude: Source text that defines the helpers that ``test`` uses.
+        test: Source text that defines ``check(candidate)``, or holds bare assertions.
+        is_in_process: Whether the program and its test share one process, in which a hostile
+            program can forge its verdict.
     """
 
     task_id: str
@@ -61,4 +66,4 @@ class Verdict:
     calls: int = 0
     cpu_s: float = 0.0
     wall_s: float = 0.0
-    output: str = ""  # the end of what it printed
+    output: str = ""  # the end of what the program printed

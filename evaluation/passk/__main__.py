@@ -18,14 +18,14 @@ from typing import Any
 
 from evaluation.command_line import add_out_argument
 from evaluation.generators.generator import Writer
-from evaluation.judge.cgroups import bounded_by
-from evaluation.judge.levels.isolation_level import Isolation
-from evaluation.judge.levels.ranking import LEVELS, UNCONFINED, proven
+from evaluation.judge.cgroups import describe_memory_bound
+from evaluation.judge.levels.isolation_level import IsolationLevel
+from evaluation.judge.levels.ranking import LEVELS, UNCONFINED, select_level
+from evaluation.judge.sandbox_pool import JudgeSettings
 from evaluation.judge.verdict import MIB, Limits
 from evaluation.passk.config import Generation, PassConfig
 from evaluation.passk.generation import SAMPLES_FILE, gather_samples, generate_samples
 from evaluation.passk.judging import (
-    Court,
     check_problems,
     grade_samples,
     invalid_problems,
@@ -90,10 +90,10 @@ class Run:
             "problems_sha256": self.problem_set.sha256,
             "generation": to_mapping(self.config.generation),
             "limits": to_mapping(self.config.limits),
-            "isolation": isolation.level,
-            "memory_bounded": bounded_by(),
+            "isolation": isolation.name,
+            "memory_bounded": describe_memory_bound(),
         }
-        court = Court(
+        settings = JudgeSettings(
             limits=self.config.limits,
             workers=self.config.workers,
             isolation=isolation,
@@ -108,10 +108,10 @@ class Run:
             if writer is not None:
                 self._generate(writer)
             if self.processes.is_main:
-                self._judge(court)
+                self._judge(settings)
         return 0
 
-    def _isolation(self) -> Isolation:
+    def _isolation(self) -> IsolationLevel:
         """Returns the best isolation that proves itself; processes that do not judge need none."""
         if self.options.unsafe_no_sandbox:
             if self.processes.is_main:
@@ -121,7 +121,7 @@ class Run:
             return UNCONFINED
         if self.options.partial or not self.processes.is_main:
             return LEVELS[0]
-        return proven(self.config.limits, wanted=self.options.isolation)
+        return select_level(self.config.limits, wanted=self.options.isolation)
 
     def _given_samples(self) -> str | None:
         """Returns the samples that nobody has to write, as lines."""
@@ -149,7 +149,7 @@ class Run:
         if self.processes.is_main:
             gather_samples(self.problem_set.problems, self.out)
 
-    def _judge(self, court: Court) -> None:
+    def _judge(self, settings: JudgeSettings) -> None:
         samples = self.out / SAMPLES_FILE
         if self.options.partial:
             if self.options.model:
@@ -163,8 +163,8 @@ class Run:
                 is_partial=True,
             )
         else:
-            invalid = {} if self.options.canonical else self._invalid(samples, court)
-            grade_samples(samples, self.out, self.problems, court, invalid=invalid)
+            invalid = {} if self.options.canonical else self._invalid(samples, settings)
+            grade_samples(samples, self.out, self.problems, settings, invalid=invalid)
         summary = summarise(
             self.out,
             ks=self.config.k,
@@ -176,10 +176,10 @@ class Run:
         show(summary)
         check_validity(summary)
 
-    def _invalid(self, samples: Path, court: Court) -> dict[str, str]:
+    def _invalid(self, samples: Path, settings: JudgeSettings) -> dict[str, str]:
         sampled = {sample["task_id"] for sample in read_journal(samples)}
         problems = [p for p in self.problem_set.problems if p.task_id in sampled]
-        return check_problems(problems, self.out, court)
+        return check_problems(problems, self.out, settings)
 
     def _n_wanted(self, samples: Path) -> int:
         if self.options.samples or self.options.canonical:
@@ -368,7 +368,7 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--isolation",
-        choices=[level.level for level in LEVELS],
+        choices=[level.name for level in LEVELS],
         help="require this isolation level (default: the best that works here)",
     )
     group.add_argument(

@@ -6,15 +6,13 @@ limits. If it does not, the problem is invalid: its samples are neither passed n
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.judge.levels.isolation_level import Isolation
-from evaluation.judge.sandbox_pool import judge_all
-from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
+from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
+from evaluation.judge.verdict import Job, Outcome, Verdict
 from evaluation.problems.problem import Problem
 from evaluation.runs.journal import Journal, line_of, read_journal
 from training.foundation.atomic_files import write_text_atomically
@@ -23,15 +21,6 @@ from training.foundation.errors import ConfigError
 RESULTS_FILE = "results.jsonl"
 VERDICTS_FILE = "verdicts.jsonl"  # in the order they came, kept to go on from
 VALIDITY_FILE = "validity.jsonl"  # of the problems
-
-
-@dataclass(frozen=True, kw_only=True)
-class Court:
-    """How programs are judged: limits, number of sandboxes, and their isolation."""
-
-    limits: Limits
-    workers: int
-    isolation: Isolation
 
 
 def job_of(problem: Problem, program: str) -> Job:
@@ -46,7 +35,9 @@ def job_of(problem: Problem, program: str) -> Job:
     )
 
 
-def check_problems(problems: Sequence[Problem], out: Path, court: Court) -> dict[str, str]:
+def check_problems(
+    problems: Sequence[Problem], out: Path, settings: JudgeSettings
+) -> dict[str, str]:
     """Judges the problems' canonical solutions, as far as they have any.
 
     Returns:
@@ -56,7 +47,9 @@ def check_problems(problems: Sequence[Problem], out: Path, court: Court) -> dict
     done = {record["task_id"] for record in read_journal(path)}
     todo = [p for p in problems if p.canonical_solution is not None and p.task_id not in done]
     jobs = [job_of(p, p.program(p.canonical_solution or "")) for p in todo]
-    _judge(jobs, path, court, "checking problems", lambda index: {"task_id": todo[index].task_id})
+    _judge(
+        jobs, path, settings, "checking problems", lambda index: {"task_id": todo[index].task_id}
+    )
     return invalid_problems(out)
 
 
@@ -73,7 +66,7 @@ def grade_samples(
     samples: Path,
     out: Path,
     problems: dict[str, Problem],
-    court: Court,
+    settings: JudgeSettings,
     *,
     invalid: dict[str, str],
 ) -> None:
@@ -97,8 +90,8 @@ def grade_samples(
         if sample["task_id"] not in invalid and _key(sample) not in done:
             todo.append(sample)
     jobs = [job_of(problems[s["task_id"]], _program(problems, s)) for s in todo]
-    _judge(jobs, path, court, "judging", lambda index: _named(todo[index]))
-    write_results(samples, out, problems, court.isolation.level, invalid=invalid)
+    _judge(jobs, path, settings, "judging", lambda index: _named(todo[index]))
+    write_results(samples, out, problems, settings.isolation.name, invalid=invalid)
 
 
 def write_results(
@@ -145,7 +138,7 @@ def _program(problems: dict[str, Problem], sample: dict[str, Any]) -> str:
 def _judge(
     jobs: Sequence[Job],
     path: Path,
-    court: Court,
+    settings: JudgeSettings,
     what: str,
     name: Callable[[int], dict[str, Any]],
 ) -> None:
@@ -162,13 +155,7 @@ def _judge(
             if verdict.outcome is not Outcome.SANDBOX_FAILURE:
                 journal.append({**name(index), **_record(verdict)})
 
-        judge_all(
-            jobs,
-            limits=court.limits,
-            workers=court.workers,
-            report=report,
-            isolation=court.isolation,
-        )
+        judge_all(jobs, settings, report=report)
 
 
 def _record(verdict: Verdict) -> dict[str, Any]:

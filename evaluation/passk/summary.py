@@ -73,7 +73,7 @@ def summarise(
         "pass_at_k": {str(k): _estimate(counts, k, may_lack=is_partial) for k in ks},
         "decontamination": _decontaminated(counts, ks, overlap),
         "python": platform.python_version(),
-        "packages": sandbox_packages.versions(),
+        "packages": sandbox_packages.list_versions(),
         "kernel": platform.release(),
         "machine": platform.machine(),
     }

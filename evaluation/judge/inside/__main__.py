@@ -1,7 +1,7 @@
 """Starts a sandbox's processes, with the host's socket as stdin and its plan in the environment.
 
-``main`` is called by the command of ``evaluation.judge.levels.rootfs``. It enters namespaces, whose
-first process forks the zygote, while it is small, and then becomes the supervisor.
+``main`` is called by the command of ``evaluation.judge.levels.rootfs``. It enters namespaces; their
+first process forks the zygote while it is still small, and then becomes the supervisor.
 """
 
 import os
@@ -19,7 +19,7 @@ _MAX_OPEN_FILES = 64
 
 def main() -> None:
     """Returns when the sandbox has ended."""
-    plan = Plan.read()
+    plan = Plan.take_from_environment()
     host = os.dup(0)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
@@ -33,36 +33,39 @@ def main() -> None:
             syscalls.die_with_parent()
             _supervise(host, plan)
         except BaseException:  # noqa: BLE001 - the host reads it from the log
-            sys.excepthook(*sys.exc_info())  # no traceback module in every child's memory
+            sys.excepthook(*sys.exc_info())  # keeps module traceback out of every child's memory
         os._exit(1)
     os.close(host)
     os.waitpid(pid, 0)
 
 
 def _supervise(host: int, plan: Plan) -> NoReturn:
-    _limit_all(plan)
+    _set_common_limits(plan)
     if plan.isolation != NOTHING:
         syscalls.bound_capabilities()
     zygote = Zygote(plan)
     syscalls.hide_from_peers()
-    from evaluation.judge.inside.processes.program_supervisor import Supervisor  # noqa: PLC0415 - not in the zygote
+    from evaluation.judge.inside.processes.program_supervisor import (  # noqa: PLC0415 - keeps it out of the zygote
+        Supervisor,
+    )
 
     Supervisor(host, plan, zygote).serve()
 
 
 def _enter_namespaces() -> None:
     uid, gid = os.getuid(), os.getgid()
-    syscalls.unshare(syscalls.NEW_USER | syscalls.NEW_NS | syscalls.NEW_PID | syscalls.NEW_IPC)
+    flags = syscalls.NEW_USER | syscalls.NEW_NS | syscalls.NEW_PID | syscalls.NEW_IPC
+    syscalls.unshare(flags)
     syscalls.map_user(_NOBODY, uid, _NOBODY, gid)
 
 
-def _limit_all(plan: Plan) -> None:
+def _set_common_limits(plan: Plan) -> None:
     """Sets the limits that all processes here can bear, once for all programs."""
-    for what, most in (
+    for resource_number, limit in (
         (resource.RLIMIT_FSIZE, plan.disk_bytes),
         (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
-        resource.setrlimit(what, (most, most))
+        resource.setrlimit(resource_number, (limit, limit))

@@ -1,4 +1,4 @@
-"""What a sandbox's processes are told when they start, as JSON in one environment variable."""
+"""What a sandbox's processes need to know when they start, as JSON in one environment variable."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 VARIABLE = "JUDGE_PLAN"
 DEVICES = ("null", "zero", "urandom", "random", "full")
-MOST_WALLS = 5  # a program is stopped after so many times its wall limit in any case
+MAX_WALL_FACTOR = 5  # a program is always stopped after so many times its wall-clock limit
 NAMESPACES, LANDLOCK, NOTHING = "namespaces", "landlock", "nothing"
 
 
@@ -18,16 +18,16 @@ class Plan(NamedTuple):
     memory_bytes: int
     disk_bytes: int
     processes: int
-    processor: int  # the one that all of the sandbox runs on
-    isolation: str  # one of the three above
-    folder: str = ""  # for Landlock: where programs get folders of their own
+    processor: int  # all of the sandbox runs on this one
+    isolation: str  # one of the three constants above
+    folder: str = ""  # for Landlock: the parent of the programs' working folders
     readable: tuple[str, ...] = ()  # for Landlock
 
     @classmethod
-    def read(cls) -> "Plan":
-        """Takes the plan out of the environment."""
+    def take_from_environment(cls) -> "Plan":
+        """Reads the plan and removes it from the environment."""
         return cls(**json.loads(os.environ.pop(VARIABLE)))
 
-    def written(self) -> str:
+    def to_json(self) -> str:
         """Returns the value of the variable."""
         return json.dumps(self._asdict())

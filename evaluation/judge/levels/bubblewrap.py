@@ -3,19 +3,19 @@
 import os
 import shutil
 
-from evaluation.judge.environment import environment, plan_for
+from evaluation.judge.environment import make_environment, make_plan
 from evaluation.judge.inside.plan import DEVICES, NAMESPACES
 from evaluation.judge.levels.rootfs import (
     FIRST_UID,
     HOSTNAME,
     ROOT,
-    layout,
-    supervisor_words,
+    build_supervisor_command,
+    describe_rootfs,
 )
 from evaluation.judge.verdict import Limits
 from training.foundation.errors import SandboxUnavailableError
 
-LEVEL = "bubblewrap"
+NAME = "bubblewrap"
 
 
 def find_bubblewrap() -> str:
@@ -32,39 +32,39 @@ def find_bubblewrap() -> str:
     return path
 
 
-def command(slot: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG001 - a level's
-    """Returns the command line of one slot's processes, see :class:`Isolation`."""
+def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG001 - a level's
+    """Returns the command line of a sandbox; see :class:`IsolationLevel`."""
     is_root = os.getuid() == 0
     words = [find_bubblewrap(), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     words += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", HOSTNAME]
     words += [] if is_root else ["--unshare-user"]
-    words += [*_file_system(), *_environment(slot, limits), "--chdir", "/"]
+    words += [*_build_rootfs_options(), *_build_environment_options(number, limits)]
+    words += ["--chdir", "/"]
     if is_root:
-        user = str(FIRST_UID + slot)
+        user = str(FIRST_UID + number)
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--", "/usr/bin/setpriv"]
         words += ["--reuid", user, "--regid", user, "--clear-groups"]
         words += ["--bounding-set", "-all", "--inh-caps", "-all"]
     else:
         words.append("--")
-    return [*words, *supervisor_words(ROOT)]
+    return [*words, *build_supervisor_command(ROOT)]
 
 
-def _file_system() -> list[str]:
-    plan = layout()
+def _build_rootfs_options() -> list[str]:
+    rootfs = describe_rootfs()
     words = ["--tmpfs", "/"]
-    for folder in plan.folders:
+    for folder in rootfs.folders:
         words += ["--perms", "0755", "--dir", folder]
-    for source, target in plan.binds:
+    for source, target in rootfs.binds:
         words += ["--ro-bind", source, target]
     words += ["--proc", "/proc"]
     for name in DEVICES:
         words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    for target, name in plan.links:
+    for target, name in rootfs.links:
         words += ["--symlink", target, name]
     return [*words, "--remount-ro", "/"]
 
 
-def _environment(slot: int, limits: Limits) -> list[str]:
-    told = plan_for(slot, limits, isolation=NAMESPACES)
-    values = environment(told)
-    return [word for name, value in values.items() for word in ("--setenv", name, value)]
+def _build_environment_options(number: int, limits: Limits) -> list[str]:
+    variables = make_environment(make_plan(number, limits, isolation=NAMESPACES))
+    return [word for name, value in variables.items() for word in ("--setenv", name, value)]

@@ -1,21 +1,22 @@
-"""What a level of isolation is: a name, and what starts a sandbox of it."""
+"""What an isolation level is: a name, and the command that starts a sandbox."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from evaluation.judge.verdict import Limits
 
-Command = Callable[[int, Limits, str], list[str]]
+BuildCommand = Callable[[int, Limits, str], list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Isolation:
-    """A level.
+class IsolationLevel:
+    """One way to confine programs.
 
-    ``command`` returns the command line of a slot's processes, whose stdin must be the host's
-    socket, from the slot's number, the limits and, if it ``needs_folder``, one for programs' files.
+    ``build_command`` returns the command line of a sandbox, whose stdin must be the host's socket.
+    It takes the sandbox's number, the limits and, if ``needs_folder``, a folder for the programs'
+    files.
     """
 
-    level: str
-    command: Command
+    name: str
+    build_command: BuildCommand
     needs_folder: bool = False

@@ -1,37 +1,38 @@
-"""Isolation level 2: the namespaces that bubblewrap makes, made without it.
+"""Isolation level 2: the namespaces that bubblewrap creates, created without it.
 
-For machines that allow user namespaces but have no bubblewrap. ``launcher`` does it in a process of
-its own, which becomes the supervisor.
+For machines that allow user namespaces but lack bubblewrap. ``launcher`` creates them in a process
+of its own, which then becomes the supervisor.
 """
 
-import json
 import os
-from dataclasses import asdict
 
-from evaluation.judge.environment import environment, plan_for
+from evaluation.judge.environment import make_environment, make_plan
 from evaluation.judge.inside.plan import DEVICES, NAMESPACES
+from evaluation.judge.levels.launcher import LaunchPlan
 from evaluation.judge.levels.rootfs import (
     FIRST_UID,
     HOSTNAME,
     ROOT,
-    launcher_words,
-    layout,
-    supervisor_words,
+    build_launcher_command,
+    build_supervisor_command,
+    describe_rootfs,
 )
 from evaluation.judge.verdict import Limits
 
-LEVEL = "namespaces"
+NAME = "namespaces"
 
 
-def command(slot: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG001 - a level's
-    """Returns the command line of one slot's processes, see :class:`Isolation`."""
-    told = plan_for(slot, limits, isolation=NAMESPACES)
-    plan = {
-        **asdict(layout()),
-        "devices": DEVICES,
-        "hostname": HOSTNAME,
-        "user": FIRST_UID + slot if os.getuid() == 0 else None,
-        "words": supervisor_words(ROOT),
-        "environment": environment(told),
-    }
-    return ["/usr/bin/env", "-i", *launcher_words(json.dumps(plan))]
+def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG001 - a level's
+    """Returns the command line of a sandbox; see :class:`IsolationLevel`."""
+    rootfs = describe_rootfs()
+    plan = LaunchPlan(
+        folders=rootfs.folders,
+        binds=rootfs.binds,
+        links=rootfs.links,
+        devices=DEVICES,
+        hostname=HOSTNAME,
+        user=FIRST_UID + number if os.getuid() == 0 else None,
+        command=build_supervisor_command(ROOT),
+        environment=make_environment(make_plan(number, limits, isolation=NAMESPACES)),
+    )
+    return ["/usr/bin/env", "-i", *build_launcher_command(plan.to_json())]

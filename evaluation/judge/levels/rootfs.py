@@ -1,4 +1,4 @@
-"""What a sandbox's file system holds and how Python starts there, whichever way it is made.
+"""What a sandbox's file system holds and how Python starts there, on any level.
 
 The system's libraries and the interpreter, read-only; of this project only the modules that run
 inside; a few devices; nothing else. No process of the judge imports anything from the working
@@ -13,11 +13,11 @@ from pathlib import Path
 from evaluation.judge import sandbox_packages
 
 HOSTNAME = "judge"
-FIRST_UID = 700_000  # of slots when started as root: nobody's, so that process limits bind
+FIRST_UID = 700_000  # as root, a sandbox's user: an unused one, so that process limits bind
 ROOT = "/judge"
 _JUDGE = Path(__file__).parents[1]
 _LEVELS = __name__.rpartition(".")[0]
-_PACKAGE = _LEVELS.rpartition(".")[0]  # an installed package has one more in front
+_PACKAGE = _LEVELS.rpartition(".")[0]  # in an installed package there is one more part in front
 _PARENTS = _PACKAGE.split(".")
 _INSIDE = f"{'/'.join(_PARENTS)}/inside"
 _START = (
@@ -28,28 +28,28 @@ _START = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
-    """Folders to make, then what is bound read-only (source, target), then links (to, name)."""
+class RootFS:
+    """Folders to create, then read-only binds (source, target), then links (target, name)."""
 
     folders: tuple[str, ...]
     binds: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
 
 
-def layout() -> Layout:
+def describe_rootfs() -> RootFS:
     """Returns the file system for this machine's interpreter."""
     prefix = Path(sys.base_prefix).resolve()
     is_own = not prefix.is_relative_to("/usr")
     parents = [str(parent) for parent in reversed(prefix.parents[:-1])] if is_own else []
     ours = [f"{ROOT}/{'/'.join(_PARENTS[:n])}" for n in range(1, len(_PARENTS) + 1)]
-    libraries = [(str(p), f"{ROOT}/packages/{p.name}") for p in sandbox_packages.folders()]
-    return Layout(
+    packages = sandbox_packages.list_folders()
+    return RootFS(
         folders=(*parents, ROOT, *ours, f"{ROOT}/packages", "/tmp", "/dev", "/proc"),  # noqa: S108 - inside
         binds=(
             ("/usr", "/usr"),
             *([(str(prefix), str(prefix))] if is_own else []),
             (str(_JUDGE / "inside"), f"{ROOT}/{_INSIDE}"),
-            *libraries,
+            *((str(package), f"{ROOT}/packages/{package.name}") for package in packages),
         ),
         links=(
             *((f"usr/{name}", f"/{name}") for name in ("lib", "lib64", "bin")),
@@ -59,36 +59,37 @@ def layout() -> Layout:
 
 
 def link_modules(folder: Path) -> str:
-    """Fills a folder with links to what :func:`layout` binds, where nothing can be bound.
+    """Fills a folder with links to our modules and packages, for levels that cannot bind them.
 
     Returns:
-        The folder of the links to other packages.
+        The folder of the links to packages.
     """
     inside = folder / _INSIDE
     inside.parent.mkdir(parents=True)
     inside.symlink_to(_JUDGE / "inside")
-    shown = folder / "packages"
-    shown.mkdir()
-    for package in sandbox_packages.folders():
-        (shown / package.name).symlink_to(package.resolve())
-    return str(shown)
+    packages = folder / "packages"
+    packages.mkdir()
+    for package in sandbox_packages.list_folders():
+        (packages / package.name).symlink_to(package.resolve())
+    return str(packages)
 
 
-def supervisor_words(root: str) -> list[str]:
+def build_supervisor_command(root: str) -> list[str]:
     """Returns the command that starts a supervisor.
 
     Args:
-        root: The folder that :func:`layout` or :func:`link_modules` has filled.
+        root: The folder with our modules: :data:`ROOT`, or one filled by :func:`link_modules`.
     """
-    return _python_words(f"{_PACKAGE}.inside.__main__", f"{root}:{root}/packages")
+    return _build_python_command(f"{_PACKAGE}.inside.__main__", f"{root}:{root}/packages")
 
 
-def launcher_words(plan: str) -> list[str]:
+def build_launcher_command(plan: str) -> list[str]:
     """Returns the command that starts the launcher, outside of any sandbox."""
-    return [*_python_words(f"{_LEVELS}.launcher", str(_JUDGE.parents[len(_PARENTS) - 1])), plan]
+    project = str(_JUDGE.parents[len(_PARENTS) - 1])
+    return [*_build_python_command(f"{_LEVELS}.launcher", project), plan]
 
 
-def _python_words(module: str, folders: str) -> list[str]:
-    """Returns the command that runs a module's ``main`` with these folders behind the library's."""
+def _build_python_command(module: str, folders: str) -> list[str]:
+    """Returns the command that calls a module's ``main``, with these folders at the path's end."""
     interpreter = os.path.realpath(sys.executable)
     return [interpreter, "-P", "-B", "-s", "-S", "-c", _START, module, folders]

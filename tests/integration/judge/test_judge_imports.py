@@ -6,7 +6,7 @@ import pytest
 from machine import need_level
 
 from evaluation.judge.levels.ranking import LEVELS, UNCONFINED
-from evaluation.judge.sandbox_pool import judge_all
+from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.replay.lsp_client import Client
 
@@ -31,7 +31,7 @@ def planted(tmp_path, monkeypatch):
     assert not (tmp_path / "imported").exists()
 
 
-@pytest.mark.parametrize("isolation", [*LEVELS, UNCONFINED], ids=lambda isolation: isolation.level)
+@pytest.mark.parametrize("isolation", [*LEVELS, UNCONFINED], ids=lambda isolation: isolation.name)
 def test_the_judge_imports_nothing_of_the_users(planted, isolation):
     """If it fails, a module of the user's takes the place of the judge's, or of the library's."""
     test = TEST + f"    assert {str(planted)!r} not in folders, folders\n"
@@ -40,13 +40,8 @@ def test_the_judge_imports_nothing_of_the_users(planted, isolation):
         need_level(isolation)
     job = Job(task_id="t", program=program, entry_point="f", prelude="", test=test)
     found = []
-    judge_all(
-        [job],
-        limits=Limits(),
-        workers=1,
-        report=lambda _, verdict: found.append(verdict),
-        isolation=isolation,
-    )
+    settings = JudgeSettings(limits=Limits(), workers=1, isolation=isolation)
+    judge_all([job], settings, report=lambda _, verdict: found.append(verdict))
     assert found[0].outcome is Outcome.PASSED, found
 
 

@@ -12,7 +12,7 @@ import pytest
 from machine import lacking, why_not
 
 from evaluation.judge.levels.ranking import BUBBLEWRAP, LEVELS, UNCONFINED
-from evaluation.judge.selftest import MUST_NOT_ESCAPE, run_selftest
+from evaluation.judge.selftest import ESCAPES, run_selftest
 from evaluation.judge.verdict import Limits
 from evaluation.passk.__main__ import main as passk
 from evaluation.problems.own import own_problems
@@ -27,8 +27,8 @@ def test_each_level_proves_itself(level):
 
 def test_a_level_that_does_not_hold_is_not_taken(monkeypatch):
     """If it fails, programs run unconfined under the name of a sandbox."""
-    harmless = {"reading a host file": MUST_NOT_ESCAPE["reading a host file"]}
-    monkeypatch.setattr("evaluation.judge.selftest.MUST_NOT_ESCAPE", harmless)
+    harmless = {"reading a host file": ESCAPES["reading a host file"]}
+    monkeypatch.setattr("evaluation.judge.selftest.ESCAPES", harmless)
     with pytest.raises(SandboxUnavailableError, match="reading a host file ended as passed"):
         run_selftest(Limits(), UNCONFINED)
 
@@ -41,8 +41,8 @@ def test_without_bubblewrap_the_next_level_is_taken_and_named(tmp_path, capsys, 
     monkeypatch.setenv("PATH", str(tmp_path))
     assert passk(["--canonical", "--problems", "own", "--out", str(tmp_path / "out")]) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary["isolation"] == others[0].level
-    assert f"isolation level {others[0].level}" in capsys.readouterr().err
+    assert summary["isolation"] == others[0].name
+    assert f"isolation level {others[0].name}" in capsys.readouterr().err
 
 
 NO_NAMESPACES = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
@@ -78,26 +78,26 @@ def test_an_ordinary_user_can_judge(level, tmp_path):
         " sys.exit(main(sys.argv[1:]))"
     )
     out = tmp_path / "out"
-    arguments = ["--canonical", "--problems", "own", "--isolation", level.level, "--out", str(out)]
+    arguments = ["--canonical", "--problems", "own", "--isolation", level.name, "--out", str(out)]
     done = subprocess.run([*words, program, *arguments], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["isolation"] == level.level
+    assert summary["isolation"] == level.name
     assert summary["outcomes"] == {"passed": len(own_problems())}
 
 
 def test_the_canonical_solutions_all_pass(level, tmp_path, capsys):
     """If it fails, the judge is wrong, whatever it says of a model."""
-    assert passk(["--canonical", "--isolation", level.level, "--out", str(tmp_path)]) == 0
+    assert passk(["--canonical", "--isolation", level.name, "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["outcomes"] == {"passed": 164}
-    assert summary["isolation"] == level.level
+    assert summary["isolation"] == level.name
     assert "pass@1" in capsys.readouterr().out
 
 
 def test_the_best_level_is_taken_unasked(best, tmp_path):
     assert passk(["--canonical", "--problems", "own", "--out", str(tmp_path)]) == 0
-    assert json.loads((tmp_path / "summary.json").read_text())["isolation"] == best.level
+    assert json.loads((tmp_path / "summary.json").read_text())["isolation"] == best.name
 
 
 def test_without_a_sandbox_it_refuses_unless_told(tmp_path, capsys, monkeypatch):

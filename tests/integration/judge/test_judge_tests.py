@@ -7,8 +7,8 @@ import itertools
 
 import pytest
 
-from evaluation.judge.sandbox import open_slot
-from evaluation.judge.sandbox_pool import judge_all
+from evaluation.judge.sandbox import open_sandbox
+from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.passk.judging import job_of
 from evaluation.problems.own import own_problems
@@ -21,11 +21,11 @@ LIMITS = Limits(cpu_s=0.5, wall_s=4.0)
 @pytest.fixture(scope="module")
 def judged(level):
     """Judges one program after the other."""
-    slot = open_slot(0, LIMITS, level)
+    sandbox = open_sandbox(0, LIMITS, level)
     numbers = itertools.count()
 
     def judge(program, test, *, entry_point="f", is_in_process=False):
-        slot.submit(
+        sandbox.submit(
             Job(
                 task_id=f"t/{next(numbers)}",  # its test is compiled once
                 program=program,
@@ -35,10 +35,10 @@ def judged(level):
                 is_in_process=is_in_process,
             )
         )
-        return slot.verdict()
+        return sandbox.receive_verdict()
 
     yield judge
-    slot.close()
+    sandbox.close()
 
 
 MUTATIONS = {
@@ -91,7 +91,8 @@ def test_an_argument_made_foreign_is_an_error(judged):
     test = "def check(candidate):\n    xs = []\n    candidate(xs)\n    assert xs == []\n"
     verdict = judged("def f(xs):\n    xs.append(object())\n", test)
     assert verdict.outcome is Outcome.ERROR
-    assert "made to hold a object" in verdict.detail
+    assert "argument" in verdict.detail
+    assert "object" in verdict.detail
 
 
 FORGED = (
@@ -147,7 +148,8 @@ def test_our_own_problems_have_right_solutions(level):
     jobs = [job_of(p, p.program(p.canonical_solution)) for p in problems]
     lazy = [job_of(p, p.program("    pass\n")) for p in problems]
     found = {}
-    judge_all([*jobs, *lazy], limits=LIMITS, workers=2, report=found.__setitem__, isolation=level)
+    settings = JudgeSettings(limits=LIMITS, workers=2, isolation=level)
+    judge_all([*jobs, *lazy], settings, report=found.__setitem__)
     outcomes = [found[i].outcome for i in range(len(jobs) + len(lazy))]
     assert set(outcomes[: len(jobs)]) == {Outcome.PASSED}
     assert Outcome.PASSED not in outcomes[len(jobs) :]
@@ -162,7 +164,8 @@ def test_another_sandbox_gives_the_same_verdicts(judged, level):
         for i, (program, test) in enumerate(pairs)
     ]
     again = {}
-    judge_all(jobs, limits=LIMITS, workers=1, report=again.__setitem__, isolation=level)
+    settings = JudgeSettings(limits=LIMITS, workers=1, isolation=level)
+    judge_all(jobs, settings, report=again.__setitem__)
     assert [judged(*pair).outcome for pair in pairs] == [
         again[i].outcome for i in range(len(pairs))
     ]

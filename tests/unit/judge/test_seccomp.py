@@ -6,9 +6,9 @@ import struct
 import pytest
 
 from evaluation.judge.inside.confinement.seccomp import (
-    build_filter,
-    build_last_filter,
-    build_strict_filter,
+    build_child_filter,
+    build_strict_child_filter,
+    build_zygote_filter,
 )
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -84,7 +84,7 @@ def answer(program, machine, name, *arguments, architecture=None):
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 def test_what_a_program_needs_is_allowed_and_what_gets_out_is_not(machine):
-    program = build_filter(machine)
+    program = build_zygote_filter(machine)
     thread, new_user = 0x3D0F00, 0x10000000
 
     def ask(name, *arguments):
@@ -96,7 +96,7 @@ def test_what_a_program_needs_is_allowed_and_what_gets_out_is_not(machine):
     assert {ask("clone", new_user), ask("ptrace"), ask("bpf"), ask("keyctl")} == {EPERM}
     assert {ask("socket", 2), ask("socket", 40), ask("ioctl", 0, 0x5412)} == {EPERM}
     assert {ask("mount"), ask("unshare"), ask("setns")} == {ALLOWED}  # the zygote's, for a while
-    last = build_last_filter(machine)
+    last = build_child_filter(machine)
     for name in ("mount", "unshare", "setns"):
         assert answer(last, machine, name) == EPERM
     assert answer(last, machine, "read") == ALLOWED
@@ -104,7 +104,7 @@ def test_what_a_program_needs_is_allowed_and_what_gets_out_is_not(machine):
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 def test_without_namespaces_other_processes_are_out_of_reach(machine):
-    program = build_strict_filter(PID, machine)
+    program = build_strict_child_filter(PID, machine)
 
     def ask(name, *arguments):
         return answer(program, machine, name, *arguments)
@@ -123,12 +123,12 @@ def test_without_namespaces_other_processes_are_out_of_reach(machine):
 def test_another_architecture_kills():
     """Else its numbers mean other calls, and everything is open."""
     native, other = ARCHITECTURES["x86_64"], 0x40000003
-    program = build_filter("x86_64")
+    program = build_zygote_filter("x86_64")
     assert answer(program, "x86_64", "read", architecture=other) == KILLED
     assert answer(program, "x86_64", 0x40000000 | 41, architecture=native) == KILLED
-    assert answer(build_filter("aarch64"), "aarch64", "read", architecture=native) == KILLED
+    assert answer(build_zygote_filter("aarch64"), "aarch64", "read", architecture=native) == KILLED
 
 
 def test_an_unknown_architecture_is_an_error():
     with pytest.raises(OSError, match="riscv64"):
-        build_filter("riscv64")
+        build_zygote_filter("riscv64")

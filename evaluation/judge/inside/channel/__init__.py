@@ -1,1 +1,1 @@
-"""What crosses between the sandbox's processes: framed JSON, and plain values as JSON."""
+"""What crosses between the sandbox's processes: frames of JSON, messages, plain values."""

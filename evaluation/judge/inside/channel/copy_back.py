@@ -1,8 +1,8 @@
-"""Arguments that a program changed, changed in the examiner too.
+"""Copies a program's changes to its arguments back into the examiner's own objects.
 
 A test may look at what it passed: ``sort(xs); assert xs == [1, 2, 3]``. The program worked on a
-copy in another process, so its changes come back as plain values and are put into the very objects
-that the test holds.
+copy in another process, so its changes come back as plain values and are written into the very
+objects that the test holds.
 """
 
 import collections
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def is_mutable(data: Any) -> bool:
-    """Says whether encoded data holds anything that a program could change."""
+    """Returns whether encoded data holds anything that a program could change."""
     if isinstance(data, list):
         return True
     if isinstance(data, dict):
@@ -20,7 +20,7 @@ def is_mutable(data: Any) -> bool:
 
 
 def copy_back(target: Any, source: Any) -> Any:
-    """Makes ``target`` equal to ``source``, in place as far as that goes.
+    """Makes ``target`` equal to ``source``, in place where possible.
 
     Returns:
         ``target`` if it could be changed, else ``source``.
@@ -31,34 +31,34 @@ def copy_back(target: Any, source: Any) -> Any:
         parts = [copy_back(t, s) for t, s in zip(target, source, strict=True)]
         is_same = all(new is old for new, old in zip(parts, target, strict=True))
         return target if is_same else source
-    change = _CHANGES.get(type(target))
-    if change is None:
+    update = _UPDATES.get(type(target))
+    if update is None:
         return source
-    change(target, source)
+    update(target, source)
     return target
 
 
-def _change_list(target: Any, source: Any) -> None:
+def _update_list(target: Any, source: Any) -> None:
     n = min(len(target), len(source))
     items = [copy_back(t, s) for t, s in zip(target, source, strict=False)] + list(source)[n:]
     target.clear()
     target.extend(items)
 
 
-def _change_dict(target: dict[Any, Any], source: dict[Any, Any]) -> None:
+def _update_dict(target: dict[Any, Any], source: dict[Any, Any]) -> None:
     items = {k: copy_back(target[k], v) if k in target else v for k, v in source.items()}
     target.clear()
     target.update(items)
 
 
-def _change_set(target: set[Any], source: set[Any]) -> None:
+def _update_set(target: set[Any], source: set[Any]) -> None:
     target.clear()
     target.update(source)
 
 
-_CHANGES: dict[type, Callable[[Any, Any], None]] = {
-    list: _change_list,
-    collections.deque: _change_list,
-    dict: _change_dict,
-    set: _change_set,
+_UPDATES: dict[type, Callable[[Any, Any], None]] = {
+    list: _update_list,
+    collections.deque: _update_list,
+    dict: _update_dict,
+    set: _update_set,
 }

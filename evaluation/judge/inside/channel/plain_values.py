@@ -1,9 +1,9 @@
 """Plain values as JSON and back: all that crosses between a program under test and its examiner.
 
 Every value is tagged by its exact type, so that ``1``, ``1.0`` and ``True``, or a list and a tuple,
-stay apart. Subclasses become their plain base, so no method of the program's (``__eq__``, say)
-reaches the examiner. Decoding bounds everything that a hostile program could blow up: digits,
-exponents, depth.
+remain distinct. An instance of a subclass becomes one of its plain base, so that no method of the
+program's (``__eq__``, say) reaches the examiner. Decoding bounds everything that a hostile program
+could blow up: digits, exponents, depth.
 """
 
 import collections
@@ -11,19 +11,19 @@ import sys
 from typing import Any
 
 MAX_DEPTH = 200
-MAX_ITEMS = 100_000  # of an iterator
+MAX_ITEMS = 100_000  # taken from an iterator
 MAX_HEX_DIGITS = 8_000_000
 MAX_EXPONENT = 5_000
-_MAX_EXACT_INT = 2**53  # beyond it other JSON readers round
-_PLAIN = frozenset({type(None), bool, str, float})  # JSON has them as they are
+_MAX_EXACT_INT = 2**53  # beyond it some JSON readers round
+_PLAIN = frozenset({type(None), bool, str, float})  # JSON represents them as they are
 
 
 class UnencodableError(Exception):
-    """The value is not made of plain data."""
+    """The value does not consist of plain data."""
 
 
 class Opaque:
-    """Stands for an iterator: iterable, and equal to nothing, as an iterator is."""
+    """Stands for an iterator: iterable and, like an iterator, equal to nothing else."""
 
     def __init__(self, name: str, items: list[Any]) -> None:
         self._name = name
@@ -88,17 +88,17 @@ def encode(value: Any, depth: int = 0) -> Any:
     """Returns a value as JSON data.
 
     Raises:
-        UnencodableError: It holds something that is no plain data, or nests too deep.
+        UnencodableError: It holds something other than plain data, or is nested too deeply.
     """
     if depth > MAX_DEPTH:
-        raise UnencodableError("a value nested too deep")
+        raise UnencodableError("a value nested too deeply")
     kind = type(value)
     if kind in _PLAIN:
         return value  # JSON writes floats so that they are read back to the bit
     if kind is int:
         return value if -_MAX_EXACT_INT < value < _MAX_EXACT_INT else {"i": hex(value)}
     if kind is list:
-        return _items(value, depth + 1)
+        return _encode_items(value, depth + 1)
     if kind in _ENCODERS:
         return _ENCODERS[kind](value, depth + 1)
     for (module, name), encoder in _RARE.items():
@@ -113,7 +113,7 @@ def encode(value: Any, depth: int = 0) -> Any:
     raise UnencodableError(kind.__name__)
 
 
-def _items(value: Any, depth: int) -> list[Any]:
+def _encode_items(value: Any, depth: int) -> list[Any]:
     kinds = set(map(type, value))
     is_small = kinds == {int} and -_MAX_EXACT_INT < min(value) <= max(value) < _MAX_EXACT_INT
     if is_small or kinds <= _PLAIN:
@@ -124,25 +124,25 @@ def _items(value: Any, depth: int) -> list[Any]:
 _ENCODERS: dict[type, Any] = {
     complex: lambda v, _: {"c": [v.real.hex(), v.imag.hex()]},
     bytes: lambda v, _: {"b": v.hex()},
-    tuple: lambda v, d: {"t": _items(v, d)},
-    set: lambda v, d: {"s": _items(v, d)},
-    frozenset: lambda v, d: {"z": _items(v, d)},
+    tuple: lambda v, d: {"t": _encode_items(v, d)},
+    set: lambda v, d: {"s": _encode_items(v, d)},
+    frozenset: lambda v, d: {"z": _encode_items(v, d)},
     dict: lambda v, d: {"d": [[encode(k, d), encode(x, d)] for k, x in v.items()]},
 }
-_RARE: dict[tuple[str, str], Any] = {  # imported by few programs, and by none before it is forked
+_RARE: dict[tuple[str, str], Any] = {  # of modules that few programs import
     ("fractions", "Fraction"): lambda v: {"q": [hex(v.numerator), hex(v.denominator)]},
     ("decimal", "Decimal"): lambda v: {"D": str(v)},
 }
 
 
 def decode(data: Any, depth: int = 0) -> Any:
-    """Returns the value of JSON data from :func:`encode`, trusting nothing.
+    """Returns the value that :func:`encode` turned into this JSON data, which may be forged.
 
     Raises:
-        ValueError: It is not of that form, or out of bounds.
+        ValueError: It is malformed, or out of bounds.
     """
     if depth > MAX_DEPTH:
-        raise ValueError("nested too deep")
+        raise ValueError("nested too deeply")
     if data is None or isinstance(data, (bool, str, int, float)):
         return data
     if isinstance(data, list):
@@ -150,41 +150,41 @@ def decode(data: Any, depth: int = 0) -> Any:
             return list(data)
         return [decode(item, depth + 1) for item in data]
     if set(data) == {"o", "v"}:
-        return _iterable(str(data["o"]), [decode(item, depth + 1) for item in data["v"]])
+        return _decode_iterable(str(data["o"]), [decode(item, depth + 1) for item in data["v"]])
     if len(data) != 1:
-        raise ValueError("not one tag")
+        raise ValueError("not exactly one tag")
     ((tag, content),) = data.items()
     if tag not in _DECODERS:
-        raise ValueError(f"tag {tag!r}")
+        raise ValueError(f"unknown tag {tag!r}")
     try:
         return _DECODERS[tag](content, depth + 1)
     except (TypeError, AttributeError, OverflowError, ArithmeticError) as error:
         raise ValueError(str(error)) from error
 
 
-def _integer(text: str) -> int:
+def _decode_integer(text: str) -> int:
     if len(text) > MAX_HEX_DIGITS:
         raise ValueError("too many digits")
     return int(text, 16)
 
 
-def _fraction(numerator: str, denominator: str) -> Any:
+def _decode_fraction(numerator: str, denominator: str) -> Any:
     import fractions  # noqa: PLC0415 - see _RARE
 
-    return fractions.Fraction(_integer(numerator), _integer(denominator))
+    return fractions.Fraction(_decode_integer(numerator), _decode_integer(denominator))
 
 
-def _decimal(text: str) -> Any:
+def _decode_decimal(text: str) -> Any:
     import decimal  # noqa: PLC0415 - see _RARE
 
     value = decimal.Decimal(text)
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and abs(exponent) > MAX_EXPONENT:
-        raise ValueError("exponent")
+        raise ValueError("exponent out of bounds")
     return value
 
 
-def _iterable(name: str, items: list[Any]) -> Any:
+def _decode_iterable(name: str, items: list[Any]) -> Any:
     if name == "deque":
         return collections.deque(items)
     if name == "dict_keys":
@@ -195,13 +195,13 @@ def _iterable(name: str, items: list[Any]) -> Any:
 
 
 _DECODERS: dict[str, Any] = {
-    "i": lambda c, _: _integer(c),
+    "i": lambda c, _: _decode_integer(c),
     "c": lambda c, _: complex(float.fromhex(c[0]), float.fromhex(c[1])),
     "b": lambda c, _: bytes.fromhex(c),
     "t": lambda c, d: tuple(decode(item, d) for item in c),
     "s": lambda c, d: {decode(item, d) for item in c},
     "z": lambda c, d: frozenset(decode(item, d) for item in c),
     "d": lambda c, d: {decode(k, d): decode(v, d) for k, v in c},
-    "q": lambda c, _: _fraction(c[0], c[1]),
-    "D": lambda c, _: _decimal(c),
+    "q": lambda c, _: _decode_fraction(c[0], c[1]),
+    "D": lambda c, _: _decode_decimal(c),
 }

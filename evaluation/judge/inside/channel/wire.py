@@ -7,20 +7,20 @@ from typing import Any
 MAX_FRAME_BYTES = 32 << 20
 _MAX_READ_BYTES = 1 << 20
 _LENGTH_BYTES = 4
-_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: each use makes little
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # created once, since each use is short
 _decode = json.JSONDecoder().raw_decode
 
 
 class WireError(Exception):
-    """The peer is gone, or what it sent is no message."""
+    """The peer is gone, or what it sent is not a message."""
 
 
 class TooLargeError(Exception):
-    """A message that no receiver would take."""
+    """The message is larger than any receiver accepts."""
 
 
-def frame(message: object) -> bytes:
-    """Returns a message as it is sent.
+def encode_frame(message: object) -> bytes:
+    """Returns a message as bytes to send.
 
     Raises:
         TooLargeError: It is over ``MAX_FRAME_BYTES``.
@@ -37,11 +37,11 @@ def send(descriptor: int, message: object) -> None:
     Raises:
         TooLargeError: It is over ``MAX_FRAME_BYTES``; nothing was written.
     """
-    send_frame(descriptor, frame(message))
+    send_frame(descriptor, encode_frame(message))
 
 
 def send_frame(descriptor: int, data: bytes) -> None:
-    """Writes what :func:`frame` or :func:`receive_frame` returned."""
+    """Writes what :func:`encode_frame` or :func:`receive_frame` returned."""
     n_written = os.write(descriptor, data)
     while n_written < len(data):
         n_written += os.write(descriptor, memoryview(data)[n_written:])
@@ -51,23 +51,23 @@ def receive(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> Any:
     """Reads one message.
 
     Raises:
-        WireError: The end of the stream, a message over ``max_bytes``, or no JSON.
+        WireError: The stream has ended, the message is over ``max_bytes``, or it is not JSON.
     """
     text = _read(descriptor, _read_length(descriptor, max_bytes))
     try:
         message, end = _decode(text.decode("ascii"))
     except (ValueError, RecursionError) as error:
-        raise WireError(f"no JSON: {error}") from error
+        raise WireError(f"not JSON: {error}") from error
     if end != len(text):
         raise WireError("more than one message")
     return message
 
 
 def receive_frame(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
-    """Reads one message without looking into it, to be passed on.
+    """Reads one message without parsing it, to be passed on.
 
     Raises:
-        WireError: The end of the stream, or a message over ``max_bytes``.
+        WireError: The stream has ended, or the message is over ``max_bytes``.
     """
     n_bytes = _read_length(descriptor, max_bytes)
     return n_bytes.to_bytes(_LENGTH_BYTES, "little") + _read(descriptor, n_bytes)

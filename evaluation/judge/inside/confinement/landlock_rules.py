@@ -1,6 +1,6 @@
-"""Landlock: files out of reach without any namespace.
+"""Landlock: puts files out of reach without any namespace.
 
-Source: landlock(7) and the kernel's ``linux/landlock.h``; numbers are of x86-64 and aarch64.
+Source: landlock(7) and the kernel's ``linux/landlock.h``; numbers as on x86-64 and aarch64.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_VERSION = 1
 _PATH_BENEATH = 1
-_LEAST_VERSION = 3  # before it, any file may be truncated
+_MIN_VERSION = 3  # older ones let a program truncate any file
 _SCOPES_SINCE = 6
 _SCOPES = 0b11  # abstract sockets, signals
 _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 1, 1 << 2, 1 << 3
@@ -19,7 +19,7 @@ _MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
 _TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
 _IOCTL_SINCE = 5
 _ALL = (1 << 15) - 1
-_OF_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE
+_FOR_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE
 _OWN = _ALL & ~(1 | _MAKE_CHAR | _MAKE_SOCK | _MAKE_BLOCK)  # 1: to execute
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,49 +46,49 @@ def _call(number: int, *arguments: object) -> int:
     return result
 
 
-def version() -> int:
+def read_version() -> int:
     """Returns the kernel's version of the interface.
 
     Raises:
-        OSError: It has none, or one that is too old to hold.
+        OSError: It has none, or one that is too old.
     """
-    found = _call(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
-    if found < _LEAST_VERSION:
-        raise OSError(errno.ENOSYS, f"landlock: version {found}, wanted {_LEAST_VERSION}")
-    return found
+    version = _call(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
+    if version < _MIN_VERSION:
+        raise OSError(errno.ENOSYS, f"landlock: version {version}, needs {_MIN_VERSION}")
+    return version
 
 
-def make_rules(readable: Sequence[str], devices: Sequence[str], own: str) -> int:
-    """Returns a descriptor of rules: what may be read, devices, and one folder for everything.
+def create_ruleset(readable: Sequence[str], devices: Sequence[str], own: str) -> int:
+    """Returns a ruleset's descriptor: what may be read, devices, and one folder for everything.
 
     Raises:
         OSError: The kernel refuses.
     """
-    known = version()
+    known = read_version()
     handled = _ALL | (_IOCTL_DEV if known >= _IOCTL_SINCE else 0)
     scopes = _SCOPES if known >= _SCOPES_SINCE else 0
     attributes = _Attributes(handled, 0, scopes)
     size = ctypes.c_size_t(ctypes.sizeof(attributes) if scopes else 8)
-    rules = _call(_CREATE_RULESET, ctypes.byref(attributes), size, 0)
+    ruleset = _call(_CREATE_RULESET, ctypes.byref(attributes), size, 0)
     for path in readable:
-        _allow(rules, path, _READ_FILE | _READ_DIR)
+        _allow(ruleset, path, _READ_FILE | _READ_DIR)
     for path in devices:
-        _allow(rules, path, _WRITE_FILE | _READ_FILE)
-    _allow(rules, own, _OWN)
-    return rules
+        _allow(ruleset, path, _WRITE_FILE | _READ_FILE)
+    _allow(ruleset, own, _OWN)
+    return ruleset
 
 
-def _allow(rules: int, path: str, access: int) -> None:
+def _allow(ruleset: int, path: str, access: int) -> None:
     descriptor = os.open(path, os.O_PATH)
     try:
         if not os.path.isdir(path):  # noqa: PTH112 - lean
-            access &= _OF_FILES
+            access &= _FOR_FILES
         rule = _PathBeneath(access, descriptor)
-        _call(_ADD_RULE, rules, _PATH_BENEATH, ctypes.byref(rule), 0)
+        _call(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
     finally:
         os.close(descriptor)
 
 
-def restrict_self(rules: int) -> None:
-    """Binds this process, and all that it starts, to the rules for good."""
-    _call(_RESTRICT_SELF, rules, 0)
+def restrict_self(ruleset: int) -> None:
+    """Binds this process, and everything it starts, to a ruleset for good."""
+    _call(_RESTRICT_SELF, ruleset, 0)

@@ -1,13 +1,14 @@
-"""The system call filter of a program under test, as classic BPF.
+"""The system call filters of a program under test, as classic BPF.
 
-What a Python program needs is allowed; what reaches across namespaces, opens new ones, loads code
-into the kernel or talks over any socket family but unix is refused with EPERM. A foreign
-architecture kills the program. x86-64 and aarch64.
+What a Python program needs is allowed; what reaches across namespaces, creates new ones, loads code
+into the kernel or uses any socket family but unix is refused with EPERM. A foreign architecture
+kills the program. For x86-64 and aarch64.
 
-There are two, since installing a long filter takes the kernel as long as loading a short program:
-the zygote installs the long one, which its children inherit, and each child a short one that
-refuses the three calls which the zygote needs (and which fail without a capability in any case).
-Where there are no namespaces, the child's is a strict one, which keeps it from all other processes.
+There are two filters, since installing a long one takes the kernel as long as loading a short
+program: the zygote installs the long one, which its children inherit, and each child a short one
+that refuses the three calls which the zygote needs (and which fail without a capability in any
+case). Without namespaces the child's filter is a strict one, which keeps it from all other
+processes.
 
 Source: seccomp(2) and the kernel's ``linux/filter.h``.
 """
@@ -27,7 +28,7 @@ _CLONE_NEW_ANY = 0x7E020080
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-# Numbers of (x86-64, aarch64); None where the architecture has no such call.
+# Numbers on (x86-64, aarch64); None if the architecture has no such call.
 _REFUSED: dict[str, tuple[int, int | None]] = {
     "acct": (163, 89),
     "add_key": (248, 217),
@@ -52,7 +53,7 @@ _REFUSED: dict[str, tuple[int, int | None]] = {
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
     "lookup_dcookie": (212, 18),
-    "memfd_create": (319, 279),  # memory that no process seems to have
+    "memfd_create": (319, 279),  # memory that is charged to no process
     "memfd_secret": (447, 447),
     "modify_ldt": (154, None),
     "mount": (165, 40),
@@ -91,8 +92,8 @@ _REFUSED: dict[str, tuple[int, int | None]] = {
     "userfaultfd": (323, 282),
     "vhangup": (153, 58),
 }
-# What reaches other processes, or what Landlock leaves open: for children without namespaces.
-_REFUSED_WHERE_OTHERS_ARE: dict[str, tuple[int, int | None]] = {
+# What reaches other processes, or what Landlock leaves open; for children without namespaces.
+_REFUSED_BY_STRICT: dict[str, tuple[int, int | None]] = {
     "chmod": (90, None),
     "chown": (92, None),
     "execve": (59, 221),
@@ -145,85 +146,91 @@ _REFUSED_WHERE_OTHERS_ARE: dict[str, tuple[int, int | None]] = {
 _CLONE, _CLONE3, _IOCTL = (56, 220), (435, 435), (16, 29)
 _FCNTL, _PRLIMIT, _KILL_CALL, _TGKILL = (72, 25), (302, 261), (62, 129), (234, 131)
 _CLONE_THREAD = 0x10000
-_F_SETOWN, _F_SETOWN_EX = 8, 15  # whom a descriptor sends signals to
+_F_SETOWN, _F_SETOWN_EX = 8, 15  # set whom a descriptor sends signals to
 _SOCKET, _SOCKETPAIR = (41, 198), (53, 199)
 
 
-_OF_THE_ZYGOTE = ("mount", "setns", "unshare")
+_NEEDED_BY_ZYGOTE = ("mount", "setns", "unshare")
 
 
-def build_filter(machine: str | None = None) -> bytes:
-    """Returns the zygote's filter for an architecture (this one by default).
+def build_zygote_filter(machine: str | None = None) -> bytes:
+    """Returns the zygote's filter.
+
+    Args:
+        machine: The architecture; None for this one.
 
     Raises:
-        OSError: There is no table for the architecture.
+        OSError: The architecture is not supported.
     """
-    machine, column = _architecture(machine)
+    machine, column = _resolve_architecture(machine)
     program = _Assembler()
     program.load(_OFFSET_ARCH)
-    program.unless_equal(_AUDIT_ARCH[machine], _KILL)
+    program.return_unless_equal(_AUDIT_ARCH[machine], _KILL)
     program.load(_OFFSET_NUMBER)
     if machine == "x86_64":
         program.emit(_AT_LEAST, _X32_BIT, 0, 1)
         program.emit(_RETURN, _KILL)
-    program.if_equal(_CLONE3[column], _ERRNO | errno.ENOSYS)  # libc then uses clone, seen below
-    program.refuse([name for name in _REFUSED if name not in _OF_THE_ZYGOTE], column)
+    program.return_if_equal(_CLONE3[column], _ERRNO | errno.ENOSYS)  # libc then uses clone
+    program.refuse([name for name in _REFUSED if name not in _NEEDED_BY_ZYGOTE], column)
     for numbers in (_SOCKET, _SOCKETPAIR):
-        program.on_call(numbers[column], _OFFSET_ARG0, (_EQUAL, _AF_UNIX, 1, 0))
-    program.on_call(_CLONE[column], _OFFSET_ARG0, (_ANY_BIT, _CLONE_NEW_ANY, 0, 1))
-    program.on_call(_IOCTL[column], _OFFSET_ARG1, (_EQUAL, _TIOCSTI, 0, 1))
+        program.refuse_unless(numbers[column], _OFFSET_ARG0, (_EQUAL, _AF_UNIX, 1, 0))
+    program.refuse_unless(_CLONE[column], _OFFSET_ARG0, (_ANY_BIT, _CLONE_NEW_ANY, 0, 1))
+    program.refuse_unless(_IOCTL[column], _OFFSET_ARG1, (_EQUAL, _TIOCSTI, 0, 1))
     program.emit(_RETURN, _ALLOW)
     return program.code
 
 
-def build_last_filter(machine: str | None = None) -> bytes:
-    """Returns what a child installs on top of the zygote's filter.
-
-    Raises:
-        OSError: There is no table for the architecture.
-    """
-    _, column = _architecture(machine)
-    program = _Assembler()
-    program.load(_OFFSET_NUMBER)
-    program.refuse(_OF_THE_ZYGOTE, column)
-    program.emit(_RETURN, _ALLOW)
-    return program.code
-
-
-def build_strict_filter(own_pid: int, machine: str | None = None) -> bytes:
-    """Returns what a child without namespaces installs: it cannot fork, connect or signal others.
+def build_child_filter(machine: str | None = None) -> bytes:
+    """Returns the filter that a child adds to the zygote's.
 
     Args:
-        own_pid: Of the child.
-        machine: The architecture, this one by default.
+        machine: The architecture; None for this one.
 
     Raises:
-        OSError: There is no table for the architecture.
+        OSError: The architecture is not supported.
     """
-    _, column = _architecture(machine)
+    _, column = _resolve_architecture(machine)
     program = _Assembler()
     program.load(_OFFSET_NUMBER)
-    program.refuse(_OF_THE_ZYGOTE, column)
-    program.refuse(_REFUSED_WHERE_OTHERS_ARE, column)
-    program.on_call(_CLONE[column], _OFFSET_ARG0, (_ANY_BIT, _CLONE_THREAD, 1, 0))
-    program.on_call(_PRLIMIT[column], _OFFSET_ARG0, (_EQUAL, 0, 1, 0))  # 0 is the caller
-    for numbers in (_KILL_CALL, _TGKILL):
-        program.on_call(numbers[column], _OFFSET_ARG0, (_EQUAL, own_pid, 1, 0))
-    for command in (_F_SETOWN, _F_SETOWN_EX):
-        program.on_call(_FCNTL[column], _OFFSET_ARG1, (_EQUAL, command, 0, 1))
+    program.refuse(_NEEDED_BY_ZYGOTE, column)
     program.emit(_RETURN, _ALLOW)
     return program.code
 
 
-def _architecture(machine: str | None) -> tuple[str, int]:
+def build_strict_child_filter(own_pid: int, machine: str | None = None) -> bytes:
+    """Returns the filter of a child without namespaces: no fork, socket or signal to others.
+
+    Args:
+        own_pid: The child's process.
+        machine: The architecture; None for this one.
+
+    Raises:
+        OSError: The architecture is not supported.
+    """
+    _, column = _resolve_architecture(machine)
+    program = _Assembler()
+    program.load(_OFFSET_NUMBER)
+    program.refuse(_NEEDED_BY_ZYGOTE, column)
+    program.refuse(_REFUSED_BY_STRICT, column)
+    program.refuse_unless(_CLONE[column], _OFFSET_ARG0, (_ANY_BIT, _CLONE_THREAD, 1, 0))
+    program.refuse_unless(_PRLIMIT[column], _OFFSET_ARG0, (_EQUAL, 0, 1, 0))  # 0 is the caller
+    for numbers in (_KILL_CALL, _TGKILL):
+        program.refuse_unless(numbers[column], _OFFSET_ARG0, (_EQUAL, own_pid, 1, 0))
+    for command in (_F_SETOWN, _F_SETOWN_EX):
+        program.refuse_unless(_FCNTL[column], _OFFSET_ARG1, (_EQUAL, command, 0, 1))
+    program.emit(_RETURN, _ALLOW)
+    return program.code
+
+
+def _resolve_architecture(machine: str | None) -> tuple[str, int]:
     machine = machine or os.uname().machine
     if machine not in _AUDIT_ARCH:
-        raise OSError(errno.ENOSYS, f"no system call filter for {machine}")
+        raise OSError(errno.ENOSYS, f"there is no system call filter for {machine}")
     return machine, 0 if machine == "x86_64" else 1
 
 
 class _Assembler:
-    """Appends instructions; a jump skips the given number of instructions."""
+    """Appends instructions; a jump is the number of instructions to skip."""
 
     def __init__(self) -> None:
         self.code = b""
@@ -236,20 +243,20 @@ class _Assembler:
 
     def refuse(self, names: Iterable[str], column: int) -> None:
         for name in names:
-            number = (_REFUSED.get(name) or _REFUSED_WHERE_OTHERS_ARE[name])[column]
+            number = (_REFUSED.get(name) or _REFUSED_BY_STRICT[name])[column]
             if number is not None:
-                self.if_equal(number, _ERRNO | errno.EPERM)
+                self.return_if_equal(number, _ERRNO | errno.EPERM)
 
-    def if_equal(self, value: int, action: int) -> None:
+    def return_if_equal(self, value: int, action: int) -> None:
         self.emit(_EQUAL, value, 0, 1)
         self.emit(_RETURN, action)
 
-    def unless_equal(self, value: int, action: int) -> None:
+    def return_unless_equal(self, value: int, action: int) -> None:
         self.emit(_EQUAL, value, 1, 0)
         self.emit(_RETURN, action)
 
-    def on_call(self, number: int, argument: int, test: tuple[int, int, int, int]) -> None:
-        """Refuses a call whose argument fails ``test``, whose jumps skip the refusal or not."""
+    def refuse_unless(self, number: int, argument: int, test: tuple[int, int, int, int]) -> None:
+        """Refuses a call whose argument fails ``test``; its jumps skip the refusal or not."""
         self.emit(_EQUAL, number, 0, 4)
         self.load(argument)
         self.emit(*test)

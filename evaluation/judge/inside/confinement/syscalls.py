@@ -1,7 +1,7 @@
-"""The few system calls that isolation needs, by ctypes; each failure is an ``OSError``.
+"""The few system calls that isolation needs, through ctypes; each failure is an ``OSError``.
 
 A process that has just been forked pays for every page it writes. What it must do is therefore
-prepared before, as a function and its arguments, and then done by :func:`do`.
+prepared in advance, as functions and their arguments, and then done by :func:`make_calls`.
 """
 
 import ctypes
@@ -25,101 +25,101 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _SIGKILL = 9
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_capset, _mount, _prctl = _libc.capset, _libc.mount, _libc.prctl  # found once, not in each child
+_capset, _mount, _prctl = _libc.capset, _libc.mount, _libc.prctl  # looked up once, not per child
 _setns, _unshare = _libc.setns, _libc.unshare
 
 
 PreparedCall = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
-def _checked(result: int, what: str) -> None:
+def _check(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def unshare_call(flags: int) -> PreparedCall:
+def prepare_unshare(flags: int) -> PreparedCall:
     """Returns the call that moves this process (or, for pids, its next child) to new namespaces."""
     return _unshare, (flags,)
 
 
 def unshare(flags: int) -> None:
     """Moves this process (or, for pids, its next child) to new namespaces."""
-    do([unshare_call(flags)])
+    make_calls([prepare_unshare(flags)])
 
 
 def map_user(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
-    """Says who this process is in its new user namespace: ``uid`` and ``gid``, and nobody else."""
+    """Maps one user and one group into this process's new user namespace."""
     write_own("setgroups", "deny")
     write_own("uid_map", f"{uid} {outer_uid} 1")
     write_own("gid_map", f"{gid} {outer_gid} 1")
 
 
 def write_own(name: str, text: str) -> None:
-    """Writes a file of this process in ``/proc``."""
+    """Writes to a file of this process in ``/proc``."""
     with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - lean
         file.write(text)
 
 
-def namespace_call(descriptor: int, kind: int) -> PreparedCall:
-    """Returns the call that enters an open namespace (for pids, the next child does)."""
+def prepare_setns(descriptor: int, kind: int) -> PreparedCall:
+    """Returns the call that enters an open namespace (for pids, only the next child does)."""
     return _setns, (descriptor, kind)
 
 
-def tmpfs_call(target: str, flags: int, options: str) -> PreparedCall:
+def prepare_tmpfs(target: str, flags: int, options: str) -> PreparedCall:
     """Returns the call that mounts a new tmpfs."""
     return _mount, (b"tmpfs", target.encode(), b"tmpfs", flags, options.encode())
 
 
 def mount(source: str, target: str, kind: str | None, flags: int) -> None:
-    """Mounts, binds or remounts, as ``flags`` say."""
+    """Mounts, binds or remounts, depending on ``flags``."""
     kind_bytes = None if kind is None else kind.encode()
     arguments = (source.encode(), target.encode(), kind_bytes, flags, None)
-    _checked(_mount(*arguments), f"mount {target}")
+    _check(_mount(*arguments), f"mount {target}")
 
 
 def pivot_root_here() -> None:
-    """Makes the working directory the root, and lets go of the old one."""
+    """Makes the working directory the root, and detaches the old root."""
     number = _PIVOT_ROOT[os.uname().machine]
-    _checked(_libc.syscall(number, b".", b"."), "pivot_root")
-    _checked(_libc.umount2(b".", _MNT_DETACH), "umount")
+    _check(_libc.syscall(number, b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", _MNT_DETACH), "umount")
 
 
 def set_hostname(name: str) -> None:
-    """Names the machine, as this namespace sees it."""
+    """Sets the machine's name, as seen in this namespace."""
     data = name.encode()
-    _checked(_libc.sethostname(data, len(data)), "sethostname")
+    _check(_libc.sethostname(data, len(data)), "sethostname")
 
 
 def die_with_parent() -> None:
     """Asks the kernel to kill this process when its parent dies."""
-    _checked(_prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
+    _check(_prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
 
 
 def hide_from_peers() -> None:
-    """Makes this process's memory unreadable to others of its user."""
-    _checked(_prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
+    """Makes this process's memory unreadable to other processes of its user."""
+    _check(_prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
 
 
 def refuse_new_privileges() -> None:
-    """Sees to it that nothing this process or a child runs can gain a privilege."""
+    """Ensures that nothing which this process or a child runs can gain a privilege."""
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    _checked(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    _check(_prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
 
-def last_capability() -> int:
-    """Returns the highest capability that the kernel knows."""
+def read_last_capability() -> int:
+    """Returns the number of the kernel's last capability."""
     with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:  # noqa: PTH123 - lean
         return int(file.read())
 
 
 def bound_capabilities() -> None:
-    """Takes from all children the capabilities that a program could get by running another."""
-    for capability in range(last_capability() + 1):
-        _prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails where it is gone already
+    """Takes from all children the capabilities that a program could gain by executing another."""
+    for capability in range(read_last_capability() + 1):
+        _prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails if it is gone already
 
 
-def filter_call(program: bytes) -> PreparedCall:
+def prepare_filter(program: bytes) -> PreparedCall:
     """Returns the call that installs a seccomp filter.
 
     Args:
@@ -130,20 +130,20 @@ def filter_call(program: bytes) -> PreparedCall:
     return _prctl, (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.pointer(filter_program), 0, 0)
 
 
-def capabilities_call() -> PreparedCall:
+def prepare_capability_drop() -> PreparedCall:
     """Returns the call that drops every capability for good."""
     return _capset, (struct.pack("II", _CAPABILITY_VERSION_3, 0), b"\0" * 24)
 
 
-def do(calls: list[PreparedCall]) -> None:
-    """Makes prepared calls, each of which returns nothing or zero.
+def make_calls(calls: list[PreparedCall]) -> None:
+    """Makes prepared calls, each of which returns None or zero.
 
     Raises:
         OSError: One of them failed.
     """
     for call, arguments in calls:
         if call(*arguments):
-            _checked(-1, call.__name__)
+            _check(-1, call.__name__)
 
 
 class _FilterProgram(ctypes.Structure):
@@ -151,4 +151,4 @@ class _FilterProgram(ctypes.Structure):
 
     def __init__(self, length: int, address: int, buffer: object) -> None:
         super().__init__(length, address)
-        self._buffer = buffer  # what the address is of
+        self._buffer = buffer  # keeps alive what the address points to

@@ -1,1 +1,1 @@
-"""The sandbox's four kinds of process, and what the supervisor uses to watch programs."""
+"""The sandbox's four kinds of process, and what the supervisor needs to watch programs."""

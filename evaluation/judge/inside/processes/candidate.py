@@ -1,9 +1,10 @@
 """The process of one program under test: confines itself, then runs the program and answers calls.
 
-It never sees a test, an expected value or the channel of the verdict: it is told a program, a name,
+It never sees a test, an expected value or the channel of the verdict: it is given a program, a name
 and arguments, and answers with plain values. All confinement is complete before the program's text
-arrives. Tests that must run within the program's process come later, with a number that only a test
-which ran to its end sends back; a hostile program can forge that, and results say which were so.
+arrives. Tests that must run in the program's process come later, with a number that only a test
+which ran to its end sends back. A hostile program can forge that, and results say which tests ran
+so.
 """
 
 import gc
@@ -13,12 +14,13 @@ import types
 from typing import Any, NoReturn
 
 from evaluation.judge.inside.channel.copy_back import is_mutable
+from evaluation.judge.inside.channel.messages import Answer, InProcessTest, ProgramMessage
 from evaluation.judge.inside.channel.plain_values import UnencodableError, decode, encode
 from evaluation.judge.inside.channel.wire import (
     MAX_FRAME_BYTES,
     TooLargeError,
     WireError,
-    frame,
+    encode_frame,
     receive,
     send,
     send_frame,
@@ -30,20 +32,20 @@ CHECK = "check"  # what a test may define, to be called with the function
 MODULE = "candidate"  # the program's name for itself
 CHANNEL = 3  # the descriptor it answers on, the only one beside null and its output
 MAX_MESSAGE_CHARS = 300
-_CONFINED_FRAME = frame(CONFINED)
+_CONFINED_FRAME = encode_frame(CONFINED)
 _NO_NAMED = encode({})
 
 
-def run(confinement: list[syscalls.PreparedCall]) -> NoReturn:
+def run(calls: list[syscalls.PreparedCall]) -> NoReturn:
     """Confines this process for good, receives the program and serves it. Never returns.
 
     Args:
-        confinement: What the ground (see ``confinement``) has a child do to itself.
+        calls: What the confinement has a child do to itself.
     """
-    syscalls.do(confinement)
+    syscalls.make_calls(calls)
     send_frame(CHANNEL, _CONFINED_FRAME)  # from here on, whatever goes wrong is the program's doing
     gc.enable()
-    answer, function, namespace = _loaded(receive(CHANNEL))
+    answer, function, namespace = _load(receive(CHANNEL))
     send(CHANNEL, answer)
     if "ok" not in answer:
         os._exit(0)
@@ -53,22 +55,21 @@ def run(confinement: list[syscalls.PreparedCall]) -> NoReturn:
         except WireError:
             os._exit(0)
         if isinstance(message, dict):
-            send(CHANNEL, _tested(message, function, namespace))
+            send(CHANNEL, _run_test(message, function, namespace))  # type: ignore[arg-type]
         else:
-            _send_answer(_answer(function, *message))
+            _send_answer(_call(function, *message))
 
 
 def rehearse() -> None:
-    """Does once what every child will do, so that they find caches filled and share the pages."""
+    """Does once what every child will do, so that children find caches filled and share pages."""
     reader, writer = os.pipe()
     for _ in range(_REHEARSALS):
-        send(writer, {"program": _REHEARSAL, "entry_point": "f"})
-        _, function, _ = _loaded(receive(reader))
-        call = [encode(([1, 2], "a", (0.5, None)))]
-        send(writer, call)
-        send(writer, _answer(function, *receive(reader)))
+        send(writer, ProgramMessage(program=_REHEARSAL, entry_point="f"))
+        _, function, _ = _load(receive(reader))
+        send(writer, [encode(([1, 2], "a", (0.5, None)))])
+        send(writer, _call(function, *receive(reader)))
         receive(reader)
-        syscalls.do([(gc.freeze, ()), (gc.freeze, ())])
+        syscalls.make_calls([(gc.freeze, ()), (gc.freeze, ())])
     os.close(reader)
     os.close(writer)
     del sys.modules[MODULE]
@@ -89,48 +90,49 @@ def f(xs: List[int], text: str, pair: Tuple[float, None]) -> Tuple[List[int], st
 '''
 
 
-def _loaded(job: dict[str, Any]) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+def _load(message: ProgramMessage) -> tuple[Answer, Any, dict[str, Any]]:
     """Runs the program; returns what to answer, its function and its namespace."""
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module  # so that its classes and functions can be found by name
     namespace: dict[str, Any] = vars(module)
     try:
-        code = compile(job["program"], "<candidate>", "exec")
+        code = compile(message["program"], "<candidate>", "exec")
     except BaseException as error:  # noqa: BLE001 - a hostile program may raise anything
-        return {"s": _described(error)}, None, namespace
+        return {"s": _describe(error)}, None, namespace
     try:
-        exec(code, namespace)  # noqa: S102 - the point of this process
-        return {"ok": 1}, namespace[job["entry_point"]], namespace
+        exec(code, namespace)  # noqa: S102 - the purpose of this process
+        return {"ok": 1}, namespace[message["entry_point"]], namespace
     except BaseException as error:  # noqa: BLE001
-        return {"e": _described(error)}, None, namespace
+        return {"e": _describe(error)}, None, namespace
 
 
-def _send_answer(answer: dict[str, Any]) -> None:
+def _send_answer(answer: Answer) -> None:
     try:
         send(CHANNEL, answer)
     except TooLargeError:
         send(CHANNEL, {"e": ["OverflowError", f"a result of over {MAX_FRAME_BYTES} bytes"]})
 
 
-def _answer(function: Any, arguments: Any, named: Any = _NO_NAMED) -> dict[str, Any]:
-    given, given_by_name = decode(arguments), decode(named)
+def _call(function: Any, arguments: Any, named: Any = _NO_NAMED) -> Answer:
+    positional, keyword = decode(arguments), decode(named)
+    answer: Answer
     try:
-        answer = {"r": encode(function(*given, **given_by_name))}
+        answer = {"r": encode(function(*positional, **keyword))}
     except UnencodableError as error:
         answer = {"u": str(error)[:MAX_MESSAGE_CHARS]}
     except BaseException as error:  # noqa: BLE001
-        answer = {"e": _described(error)}
+        answer = {"e": _describe(error)}
     if is_mutable(arguments) or named is not _NO_NAMED:
         try:
-            left = [encode(given), encode(given_by_name)]
-            if left != [arguments, named]:
-                answer["a"] = left
+            after = [encode(positional), encode(keyword)]
+            if after != [arguments, named]:
+                answer["a"] = after
         except UnencodableError as error:
-            return {"e": ["TypeError", f"an argument was made to hold a {error}"]}
+            return {"e": ["TypeError", f"an argument was changed to hold: {error}"]}
     return answer
 
 
-def _tested(message: dict[str, Any], function: Any, namespace: dict[str, Any]) -> dict[str, Any]:
+def _run_test(message: InProcessTest, function: Any, namespace: dict[str, Any]) -> Answer:
     """Runs the test in the program's own namespace."""
     try:
         before = namespace.get(CHECK)
@@ -138,13 +140,13 @@ def _tested(message: dict[str, Any], function: Any, namespace: dict[str, Any]) -
         if namespace.get(CHECK) is not before:  # a program's function may have that name
             namespace[CHECK](function)
     except AssertionError as error:
-        return {"failed": _described(error)}
+        return {"failed": _describe(error)}
     except BaseException as error:  # noqa: BLE001
-        return {"e": _described(error)}
+        return {"e": _describe(error)}
     return {"done": message["number"]}
 
 
-def _described(error: BaseException) -> list[str]:
+def _describe(error: BaseException) -> list[str]:
     try:
         text = str(error)[:MAX_MESSAGE_CHARS]
     except BaseException:  # noqa: BLE001 - its __str__ is the program's own

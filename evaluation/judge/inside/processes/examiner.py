@@ -1,15 +1,17 @@
-"""The examiner: holds the tests, calls the program under test by message, and finds the verdict.
+"""The examiner: holds the tests, calls the program under test by message, and reaches a finding.
 
-One process serves many programs. It receives plain values only; its own namespace is made anew for
-each. A verdict needs at least one call: a test that never calls the candidate proves nothing.
+One process serves many programs. It receives plain values only, and its namespace is new for each
+program. A pass needs at least one call: a test that never calls the candidate proves nothing.
 """
 
 import builtins
 import os
 import socket
+from types import CodeType
 from typing import Any, NoReturn
 
 from evaluation.judge.inside.channel.copy_back import copy_back
+from evaluation.judge.inside.channel.messages import Finding, InProcessTest, TestMessage
 from evaluation.judge.inside.channel.plain_values import Foreign, decode, encode
 from evaluation.judge.inside.channel.wire import WireError, receive, send
 from evaluation.judge.inside.processes.candidate import CHECK, CONFINED
@@ -21,10 +23,11 @@ _EXCEPTIONS = {
     for name, kind in vars(builtins).items()
     if isinstance(kind, type) and issubclass(kind, Exception)
 }
+_CompiledTests = dict[str, tuple[CodeType, CodeType]]  # prelude and test, by the problem's name
 
 
 class _GoneError(BaseException):
-    """The program's process ended, or spoke out of turn."""
+    """The program's process has ended, or sent something unexpected."""
 
 
 class _Candidate:
@@ -40,78 +43,79 @@ class _Candidate:
             send(self._channel, [encode(arguments), *([encode(named)] if named else [])])
         except OSError as error:
             raise _GoneError from error
-        answer = _message(self._channel)
+        answer = _receive_answer(self._channel)
         try:
             if "a" in answer:
-                given, given_by_name = map(decode, answer["a"])
-                copy_back(arguments, given)
-                copy_back(named, given_by_name)
+                positional, keyword = map(decode, answer["a"])
+                copy_back(arguments, positional)
+                copy_back(named, keyword)
             if "r" in answer:
                 return decode(answer["r"])
         except (ValueError, TypeError, RecursionError) as error:
             raise _GoneError from error
         if "u" in answer:
             return Foreign(str(answer["u"]))
-        name, text = _exception(answer.get("e"))
+        name, text = _read_exception(answer.get("e"))
         raise _EXCEPTIONS.get(name, Exception)(text)
 
 
 def serve(control: socket.socket) -> NoReturn:
-    """Judges one job after the other; ends with its control socket."""
-    tests: dict[str, tuple[Any, Any]] = {}
+    """Judges one program after another; ends with its control socket."""
+    tests: _CompiledTests = {}
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 4, 1)
         if not message:
             os._exit(0)
-        job = receive(control.fileno())
-        verdict = _judge(job, descriptors[0], tests)
+        finding = _judge(receive(control.fileno()), descriptors[0], tests)
         os.close(descriptors[0])
-        send(control.fileno(), verdict)
+        send(control.fileno(), finding)
 
 
-def _judge(job: Any, channel: int, tests: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
+def _judge(job: TestMessage, channel: int, tests: _CompiledTests) -> Finding:
     candidate = _Candidate(channel)
     if not _is_confined(channel):
-        return {"outcome": "sandbox_failure", "calls": 0}
+        return Finding("sandbox_failure", "the program's process could not confine itself")
     try:
-        loaded = _load_message(channel)
-        if loaded is not None:
-            return loaded
+        failure = _receive_load_failure(channel)
+        if failure is not None:
+            return failure
         if job["is_in_process"]:
-            return _examined_in_process(job, channel)
-        prelude, test = _compiled(job, tests)
-        namespace: dict[str, Any] = {"__name__": "examiner"}
-        exec(prelude, namespace)  # noqa: S102 - the problem's own helpers
-        namespace[job["entry_point"]] = candidate
-        before = namespace.get(CHECK)
-        exec(test, namespace)  # noqa: S102 - the problem's own test
-        if namespace.get(CHECK) is not before:  # a program's function may have that name
-            namespace[CHECK](candidate)
+            return _judge_in_process(job, channel)
+        _run_test(job, candidate, tests)
     except _GoneError:
-        return {"outcome": "gone", "calls": candidate.n_calls}
+        return Finding("gone", calls=candidate.n_calls)
     except AssertionError as error:
-        return {"outcome": "failed", "detail": _detail(error), "calls": candidate.n_calls}
+        return Finding("failed", _describe(error), candidate.n_calls)
     except BaseException as error:  # noqa: BLE001 - the program's exceptions come through here
-        return {"outcome": "error", "detail": _detail(error), "calls": candidate.n_calls}
+        return Finding("error", _describe(error), candidate.n_calls)
     if not candidate.n_calls:
-        return {"outcome": "failed", "detail": "the test never called the candidate", "calls": 0}
-    return {"outcome": "passed", "calls": candidate.n_calls}
+        return Finding("failed", "the test never called the candidate")
+    return Finding("passed", calls=candidate.n_calls)
 
 
-def _examined_in_process(job: Any, channel: int) -> dict[str, Any]:
-    """Has the program's process run the test; believes it only with the number sent along."""
+def _run_test(job: TestMessage, candidate: _Candidate, tests: _CompiledTests) -> None:
+    prelude, test = _compile(job, tests)
+    namespace: dict[str, Any] = {"__name__": "examiner"}
+    exec(prelude, namespace)  # noqa: S102 - the problem's own helpers
+    namespace[job["entry_point"]] = candidate
+    before = namespace.get(CHECK)
+    exec(test, namespace)  # noqa: S102 - the problem's own test
+    if namespace.get(CHECK) is not before:  # a program's function may have that name
+        namespace[CHECK](candidate)
+
+
+def _judge_in_process(job: TestMessage, channel: int) -> Finding:
+    """Has the program's process run the test; believes a pass only with the number sent along."""
     number = os.urandom(16).hex()
     try:
-        send(channel, {"test": job["test"], "number": number})
+        send(channel, InProcessTest(test=job["test"], number=number))
     except OSError as error:
         raise _GoneError from error
-    answer = _message(channel)
+    answer = _receive_answer(channel)
     if "done" in answer:
-        outcome = "passed" if answer["done"] == number else "protocol_violation"
-        return {"outcome": outcome, "calls": 0}
-    outcome = "failed" if "failed" in answer else "error"
-    name, text = _exception(answer.get("failed") or answer.get("e"))
-    return {"outcome": outcome, "detail": f"{name}: {text}", "calls": 0}
+        return Finding("passed" if answer["done"] == number else "protocol_violation")
+    name, text = _read_exception(answer.get("failed") or answer.get("e"))
+    return Finding("failed" if "failed" in answer else "error", f"{name}: {text}")
 
 
 def _is_confined(channel: int) -> bool:
@@ -122,20 +126,17 @@ def _is_confined(channel: int) -> bool:
         return False
 
 
-def _load_message(channel: int) -> dict[str, Any] | None:
-    """Reads how loading the program went; None if well."""
-    message = _message(channel)
-    if "ok" in message:
+def _receive_load_failure(channel: int) -> Finding | None:
+    """Reads how loading the program went; returns None if well."""
+    answer = _receive_answer(channel)
+    if "ok" in answer:
         return None
-    if "s" in message:
-        name, text = _exception(message["s"])
-        return {"outcome": "syntax_error", "detail": f"{name}: {text}", "calls": 0}
-    name, text = _exception(message.get("e"))
-    return {"outcome": "error", "detail": f"{name}: {text}", "calls": 0}
+    name, text = _read_exception(answer.get("s") or answer.get("e"))
+    return Finding("syntax_error" if "s" in answer else "error", f"{name}: {text}")
 
 
-def _message(channel: int) -> dict[str, Any]:
-    """Reads what the program's process says; whatever has no such form ends the run."""
+def _receive_answer(channel: int) -> dict[str, Any]:
+    """Reads an answer, of which any part may be forged; anything but a mapping ends the run."""
     try:
         message = receive(channel)
     except (WireError, OSError) as error:
@@ -145,7 +146,7 @@ def _message(channel: int) -> dict[str, Any]:
     return message
 
 
-def _compiled(job: Any, tests: dict[str, tuple[Any, Any]]) -> tuple[Any, Any]:
+def _compile(job: TestMessage, tests: _CompiledTests) -> tuple[CodeType, CodeType]:
     key = job["task_id"]
     if key not in tests:
         if len(tests) >= MAX_CACHED_TESTS:
@@ -157,12 +158,12 @@ def _compiled(job: Any, tests: dict[str, tuple[Any, Any]]) -> tuple[Any, Any]:
     return tests[key]
 
 
-def _exception(described: Any) -> tuple[str, str]:
-    if not isinstance(described, list) or len(described) != 2:  # noqa: PLR2004 - name and text
+def _read_exception(description: object) -> tuple[str, str]:
+    if not isinstance(description, list) or len(description) != 2:  # noqa: PLR2004 - name and text
         raise _GoneError
-    return str(described[0]), str(described[1])
+    return str(description[0]), str(description[1])
 
 
-def _detail(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     name, text = type(error).__name__, str(error)
     return (f"{name}: {text}" if text else name)[:MAX_DETAIL_CHARS]

@@ -1,7 +1,7 @@
-"""Modules that programs commonly import, loaded once before any of them is forked.
+"""Modules that programs commonly import, loaded once before any program is forked.
 
-The interpreter runs without ``site``, which may load anything that is installed: the few names that
-it gives to programs are given here.
+The interpreter runs without ``site``, which may load anything that is installed. The few names that
+``site`` gives to programs are defined here.
 """
 
 import _sitebuiltins
@@ -21,12 +21,12 @@ MODULES = (
     "re",
     "string",
     "typing",
-)  # others cost each program more, as memory that is copied, than the few that import them save
+)  # any other costs every program more, in copied memory, than it saves the few that import it
 RECURSION_LIMIT = 1000
 
 
-def warm_up() -> None:
-    """Imports them and fixes what a program's verdict must not depend on."""
+def preload_modules() -> None:
+    """Imports them, and fixes what a program's verdict must not depend on."""
     for name in MODULES:
         importlib.import_module(name)
     sys.setrecursionlimit(RECURSION_LIMIT)

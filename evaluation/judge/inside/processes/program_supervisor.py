@@ -1,8 +1,8 @@
-"""The supervisor: has one program after the other judged, and keeps the clocks.
+"""The supervisor: has one program after another judged, and keeps the clocks.
 
-It is the first process of its pid namespace (see ``__main__``): when it dies everything below it
-does. Below it are the zygote, which forks a child for the next program while the current one runs,
-and the examiner, which holds the tests.
+It is the first process of its pid namespace (see ``__main__``): when it dies, so does everything
+below it. Below it are the zygote, which forks a child for the next program while the current one
+runs, and the examiner, which holds the tests.
 """
 
 import contextlib
@@ -11,168 +11,182 @@ import select
 import signal
 import socket
 from collections import deque
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
-from evaluation.judge.inside.channel.wire import WireError, receive, receive_frame, send, send_frame
+from evaluation.judge.inside.channel.messages import Ending, Finding, VerdictMessage
+from evaluation.judge.inside.channel.wire import (
+    WireError,
+    receive,
+    receive_frame,
+    send,
+    send_frame,
+)
 from evaluation.judge.inside.confinement import syscalls
 from evaluation.judge.inside.confinement.confinement import FIRST_FREE, MAX_DESCRIPTOR
 from evaluation.judge.inside.plan import LANDLOCK, NAMESPACES, Plan
 from evaluation.judge.inside.processes import examiner
-from evaluation.judge.inside.processes.clocks import LOOK_EVERY_S, Clocks
-from evaluation.judge.inside.processes.preload import warm_up
-from evaluation.judge.inside.processes.process_usage import Tree
-from evaluation.judge.inside.processes.program_output import Output
-from evaluation.judge.inside.processes.workdirs import Rooms
+from evaluation.judge.inside.processes.clocks import CHECK_INTERVAL_S, Clocks
+from evaluation.judge.inside.processes.preload import preload_modules
+from evaluation.judge.inside.processes.process_usage import ProcessUsage
+from evaluation.judge.inside.processes.program_output import ProgramOutput
+from evaluation.judge.inside.processes.workdirs import Workdirs
 from evaluation.judge.inside.processes.zygote import Zygote
 
 _EXAMINER_GRACE_S = 1.0
 _MAX_DYING = 3
+_SANDBOX_FAILURE = Finding("sandbox_failure")
 
 
-class Examiner(NamedTuple):
+class ExaminerProcess(NamedTuple):
     """The examiner's process and our end of its channel."""
 
     pid: int
     channel: socket.socket
 
 
-class Program(NamedTuple):
-    """A process for one program, with what it prints."""
+class ProgramProcess(NamedTuple):
+    """The process of one program, and what it prints."""
 
     pid: int
     channel: socket.socket
-    output: Output
+    output: ProgramOutput
     number: int  # of its fork
 
 
 class Run(NamedTuple):
-    """How the run of a program ended, before it is told from the verdict why."""
+    """How a program's run ended: by the examiner's finding, or by an exceeded limit."""
 
-    verdict: dict[str, Any] | None
-    stopped: str | None
+    finding: Finding | None
+    limit: Ending | None
     cpu_s: float
     wall_s: float
 
 
 class Supervisor:
-    """Judges one program after the other, for one host."""
+    """Judges one program after another for one host."""
 
     def __init__(self, host: int, plan: Plan, zygote: Zygote) -> None:
         self._host = host
         self._plan = plan
         self._zygote = zygote
-        self._dying: deque[int] = deque()
-        self._rooms = Rooms(plan)
+        self._dying: deque[int] = deque()  # killed programs, not yet waited for
+        self._workdirs = Workdirs(plan)
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-        self._tree = Tree(proc, is_nested=plan.isolation == NAMESPACES)
+        self._usage = ProcessUsage(proc, is_nested=plan.isolation == NAMESPACES)
         if plan.isolation == NAMESPACES:
-            flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-            syscalls.do([syscalls.tmpfs_call("/proc", flags, "size=0,nr_inodes=1,mode=000")])
+            flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID
+            flags |= syscalls.MS_NODEV | syscalls.MS_NOEXEC
+            hide = syscalls.prepare_tmpfs("/proc", flags, "size=0,nr_inodes=1,mode=000")
+            syscalls.make_calls([hide])
         self._examiner = _start_examiner()
         self._n_forks = 0
         self._next = self._fork_next()
 
     def serve(self) -> NoReturn:
-        """Answers the host's jobs until it is gone."""
+        """Answers the host's jobs until the host is gone."""
         send(self._host, {"ready": 1})
         while True:
             try:
-                program, job = receive_frame(self._host), receive_frame(self._host)
+                program, test = receive_frame(self._host), receive_frame(self._host)
             except WireError:
                 os._exit(0)
-            send(self._host, self._judge(program, job))
+            send(self._host, self._judge(program, test))
 
-    def _judge(self, program: bytes, job: bytes) -> dict[str, Any]:
+    def _judge(self, program: bytes, test: bytes) -> VerdictMessage:
         child = self._next
         clocks = Clocks(child.pid, self._plan)
-        with contextlib.suppress(OSError):  # it died in setting up; the examiner will find it gone
+        with contextlib.suppress(OSError):  # it died while confining itself; the examiner will see
             send_frame(child.channel.fileno(), program)
         socket.send_fds(self._examiner.channel, [b"job\0"], [child.channel.fileno()])
         child.channel.close()
-        send_frame(self._examiner.channel.fileno(), job)
+        send_frame(self._examiner.channel.fileno(), test)
         self._next = self._fork_next()  # while this one runs
-        return self._concluded(child, self._wait(child, clocks))
+        return self._conclude(child, self._wait(child, clocks))
 
-    def _wait(self, child: Program, clocks: Clocks) -> Run:
-        """Waits for the verdict or the first limit to be reached, reading what is printed."""
+    def _wait(self, child: ProgramProcess, clocks: Clocks) -> Run:
+        """Waits for the finding or the first exceeded limit, and reads what is printed."""
         poll = select.poll()
         poll.register(self._examiner.channel, select.POLLIN)
         poll.register(child.output.descriptor, select.POLLIN)
-        verdict, stopped = None, None
-        while verdict is None and stopped is None:
-            ready = {descriptor for descriptor, _ in poll.poll(LOOK_EVERY_S * 1000)}
+        finding: Finding | None = None
+        limit: Ending | None = None
+        while finding is None and limit is None:
+            ready = {descriptor for descriptor, _ in poll.poll(CHECK_INTERVAL_S * 1000)}
             if child.output.descriptor in ready and not child.output.read():
                 poll.unregister(child.output.descriptor)
             if self._examiner.channel.fileno() in ready:
-                verdict = self._examined()
-            elif child.output.is_too_much:
-                stopped = "output_limit"
-            elif clocks.is_time_to_look():
-                stopped = self._limit_reached(child, clocks)
-        return Run(verdict, stopped, clocks.cpu_s(), clocks.wall_s())
+                finding = self._receive_finding()
+            elif child.output.is_too_long:
+                limit = "output_limit"
+            elif clocks.is_check_due():
+                limit = self._find_exceeded_limit(child, clocks)
+        return Run(finding, limit, clocks.cpu_s(), clocks.wall_s())
 
-    def _limit_reached(self, child: Program, clocks: Clocks) -> str | None:
-        use = self._tree.look(
+    def _find_exceeded_limit(self, child: ProgramProcess, clocks: Clocks) -> Ending | None:
+        usage = self._usage.measure(
             program=child.pid, waiting=self._next.pid, examiner=self._examiner.pid
         )
-        if use.memory_bytes > self._plan.memory_bytes:
+        if usage.memory_bytes > self._plan.memory_bytes:
             return "oom"
-        if self._rooms.is_too_full(child.number):
+        if self._workdirs.is_too_full(child.number):
             return "output_limit"
-        return clocks.limit_reached(use)
+        return clocks.find_exceeded_limit(usage)
 
-    def _examined(self) -> dict[str, Any]:
+    def _receive_finding(self) -> Finding:
         try:
-            verdict = receive(self._examiner.channel.fileno())
-        except (WireError, OSError):
-            verdict = None
-        return verdict if isinstance(verdict, dict) else {"outcome": "sandbox_failure"}
+            ending, detail, calls = receive(self._examiner.channel.fileno())
+        except (WireError, OSError, TypeError, ValueError):
+            return _SANDBOX_FAILURE
+        return Finding(ending, str(detail), int(calls))
 
-    def _concluded(self, child: Program, run: Run) -> dict[str, Any]:
+    def _conclude(self, child: ProgramProcess, run: Run) -> VerdictMessage:
         os.kill(child.pid, signal.SIGKILL)
         if self._plan.isolation != NAMESPACES:
-            _kill_group(child.pid)  # what its namespace would have done
+            _kill_group(child.pid)  # as its namespace would have done
         status = None
-        is_gone = run.verdict is None or run.verdict["outcome"] == "gone"
-        if is_gone or self._plan.isolation == LANDLOCK:  # what it still writes would be left behind
+        is_gone = run.finding is None or run.finding.ending == "gone"
+        if is_gone or self._plan.isolation == LANDLOCK:  # whose writes would outlive its folder
             status = self._zygote.wait(child.pid)
         else:
             self._dying.append(child.pid)
-        if run.stopped is not None or run.verdict == {"outcome": "sandbox_failure"}:
+        if run.limit is not None or run.finding == _SANDBOX_FAILURE:
             self._recover_examiner()
-        verdict = run.verdict or {"outcome": run.stopped}
-        if verdict["outcome"] == "gone":
-            verdict["outcome"] = _why_gone(status)
-        if "MemoryError" in str(verdict.get("detail")):
-            verdict["outcome"] = "oom"
-        printed = child.output.close()
-        self._rooms.clear(child.number)
-        spent = {"cpu_s": round(run.cpu_s, 4), "wall_s": round(run.wall_s, 4)}
-        return {**verdict, **spent, "output": printed}
+        finding = run.finding or Finding(run.limit or "sandbox_failure")
+        outcome = _explain_end(status) if finding.ending == "gone" else finding.ending
+        verdict = VerdictMessage(
+            outcome="oom" if "MemoryError" in finding.detail else outcome,
+            detail=finding.detail,
+            calls=finding.calls,
+            cpu_s=round(run.cpu_s, 4),
+            wall_s=round(run.wall_s, 4),
+            output=child.output.close(),
+        )
+        self._workdirs.remove(child.number)
+        return verdict
 
     def _recover_examiner(self) -> None:
-        """Takes the examiner's late answer, or replaces it if it gives none."""
+        """Discards the examiner's late finding, or replaces the examiner if there is none."""
         poll = select.poll()
         poll.register(self._examiner.channel, select.POLLIN)
-        if poll.poll(_EXAMINER_GRACE_S * 1000) and self._examined()["outcome"] != "sandbox_failure":
+        if poll.poll(_EXAMINER_GRACE_S * 1000) and self._receive_finding() != _SANDBOX_FAILURE:
             return
         os.kill(self._examiner.pid, signal.SIGKILL)
         os.waitpid(self._examiner.pid, 0)
         self._examiner.channel.close()
         self._examiner = _start_examiner()
 
-    def _fork_next(self) -> Program:
+    def _fork_next(self) -> ProgramProcess:
         ours, theirs = socket.socketpair()
-        output = Output()
-        reaped = self._dying.popleft() if len(self._dying) > _MAX_DYING else 0
-        pid = self._zygote.fork(output.writer, theirs.fileno(), reaped=reaped)
+        output = ProgramOutput()
+        reap = self._dying.popleft() if len(self._dying) > _MAX_DYING else 0
+        pid = self._zygote.fork(output.writer, theirs.fileno(), reap=reap)
         theirs.close()
         output.close_writer()
         self._n_forks += 1
-        return Program(pid, ours, output, self._n_forks)
+        return ProgramProcess(pid, ours, output, self._n_forks)
 
 
-def _start_examiner() -> Examiner:
+def _start_examiner() -> ExaminerProcess:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
@@ -180,21 +194,24 @@ def _start_examiner() -> Examiner:
         os.closerange(theirs.fileno() + 1, MAX_DESCRIPTOR)
         try:
             syscalls.die_with_parent()
-            warm_up()
+            preload_modules()
             examiner.serve(theirs)
         finally:
             os._exit(1)
     theirs.close()
-    return Examiner(pid, ours)
+    return ExaminerProcess(pid, ours)
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(OSError):  # it never came to have a group, or all of it is gone
+    with contextlib.suppress(OSError):  # it never had a group, or all of it is gone
         os.killpg(pid, signal.SIGKILL)
 
 
-def _why_gone(status: int | None) -> str:
-    """Returns the outcome; "killed" is for want of memory, or by its own doing: the host knows."""
+def _explain_end(status: int | None) -> Ending:
+    """Returns why a program's process is gone.
+
+    "killed" is for lack of memory or by its own doing; the host knows which.
+    """
     if status is None:
         return "protocol_violation"
     if os.WIFSIGNALED(status):

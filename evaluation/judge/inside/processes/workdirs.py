@@ -1,6 +1,6 @@
-"""The folders of programs that have no disk of their own: bounded by looking, and cleared.
+"""The working folders of programs that have no disk of their own: measured, bounded, removed.
 
-With namespaces a program's disk is memory that ends with it; then there is nothing to do here.
+With namespaces a program's disk is memory that is freed when it ends, so there is nothing to do.
 """
 
 import os
@@ -9,17 +9,17 @@ from evaluation.judge.inside.plan import LANDLOCK, Plan
 
 _BLOCK_BYTES = 512
 _MAX_ENTRIES = 2048
-_REMOVE = "/bin/rm"  # it bears folders of any depth
+_REMOVE = "/bin/rm"  # it copes with folders nested to any depth
 
 
-class Rooms:
-    """Folders numbered by fork."""
+class Workdirs:
+    """The folders, numbered by fork."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
     def is_too_full(self, number: int) -> bool:
-        """Says whether a program has written more, or more files, than any may."""
+        """Returns whether a program has written more bytes, or more files, than it may."""
         if self._plan.isolation != LANDLOCK:
             return False
         n_entries, n_bytes = 0, 0
@@ -36,8 +36,8 @@ class Rooms:
                 n_entries += 1
         return n_entries > _MAX_ENTRIES or n_bytes > self._plan.disk_bytes
 
-    def clear(self, number: int) -> None:
-        """Removes a program's folder; the program is dead."""
+    def remove(self, number: int) -> None:
+        """Removes the folder of a program, which is dead."""
         if self._plan.isolation == LANDLOCK:
-            words = [_REMOVE, "-rf", "--", f"{self._plan.folder}/{number}"]
-            os.waitpid(os.posix_spawn(_REMOVE, words, {}), 0)
+            command = [_REMOVE, "-rf", "--", f"{self._plan.folder}/{number}"]
+            os.waitpid(os.posix_spawn(_REMOVE, command, {}), 0)
