@@ -15,7 +15,7 @@ from pathlib import Path
 
 from server import VERSION
 from server.health_report import health_rows, lines_of
-from server.lsp.text_document import Document
+from server.lsp.documents.text_document import Document
 from server.settings import Settings
 from server.settings_schema import catalogue
 from server.suggestion.explanation import reason_sentence

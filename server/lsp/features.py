@@ -8,8 +8,8 @@ from lsprotocol import types
 
 from server import VERSION
 from server.health_report import health_rows
-from server.lsp.answer import Answer
 from server.lsp.configuration import SECTION
+from server.lsp.insertion import Answer
 from server.lsp.server import Server
 from server.usage_statistics import HOWS, default_folder, statistics_rows, summary
 from server.worker.service import CompletionService

@@ -6,7 +6,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from server.lsp.text_document import Document
+from server.lsp.documents.text_document import Document
 
 if TYPE_CHECKING:
     from server.lsp.server import Server

@@ -20,13 +20,13 @@ from pygls.exceptions import FeatureRequestError
 from pygls.lsp.server import LanguageServer
 
 from server import VERSION
-from server.lsp.answer import Answer, Offered, Place
 from server.lsp.battery import Power
 from server.lsp.configuration import Configuration
+from server.lsp.documents.notebooks import Notebooks
+from server.lsp.documents.text_document import Document, Edit, Encoding
+from server.lsp.insertion import Answer, Offered, Place
 from server.lsp.load_progress import Loading
-from server.lsp.notebooks import Notebooks
 from server.lsp.protocol import PARSE_ERROR, Protocol
-from server.lsp.text_document import Document, Edit, Encoding
 from server.settings import Settings
 from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE, closed
 from server.suggestion.privacy import is_private

@@ -181,8 +181,8 @@ async def test_one_look_at_other_files_at_a_time(monkeypatch):
     """If it fails, a workspace on a dead disk fills the memory with looks that wait."""
     from lsprotocol import types
 
+    from server.lsp.documents.text_document import Document
     from server.lsp.server import Server
-    from server.lsp.text_document import Document
     from server.suggestion.request import CompletionResult
     from server.worker.service import State
 

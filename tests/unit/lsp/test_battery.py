@@ -43,8 +43,8 @@ async def test_a_paused_server_answers_who_asks_and_tells_why(monkeypatch):
     """If it fails, ghost text drains the battery, or is off without a word."""
     from lsprotocol import types
 
+    from server.lsp.documents.text_document import Document
     from server.lsp.server import PAUSED, Server
-    from server.lsp.text_document import Document
     from server.settings import Settings
     from server.suggestion.explanation import ON_BATTERY
     from server.worker.service import State

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from server.lsp.text_document import Document
+from server.lsp.documents.text_document import Document
 from server.suggestion.request import CompletionResult
 from training.artifact.code_reference import CodeReference
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from lsprotocol import types
 
-from server.lsp.text_document import Document
+from server.lsp.documents.text_document import Document
 
 _BETWEEN = "\n\n"
 

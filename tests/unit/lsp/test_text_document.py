@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from server.lsp.text_document import Document, Edit, units_in
+from server.lsp.documents.text_document import Document, Edit, units_in
 
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
 HOSTILE = ["a", "é", "😋", "\n", "\r\n", "\r", "\x0c", "\u2028", "\x85", "\t", "\ud800", "中"]
