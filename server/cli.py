@@ -15,12 +15,12 @@ from pathlib import Path
 
 from server import VERSION
 from server.health_report import health_rows, lines_of
-from server.lsp.documents.text_document import Document
+from server.lsp.documents.text_document import TextDocument
 from server.settings import Settings
-from server.settings_schema import catalogue
+from server.settings_schema import list_settings
 from server.suggestion.explanation import reason_sentence
 from server.suggestion.request import CompletionRequest
-from server.usage_statistics import default_folder, statistics_rows, summary
+from server.usage_statistics import default_folder, read_summary
 from training.foundation.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
@@ -48,7 +48,7 @@ def _run(argv: Sequence[str]) -> int:
         return _health(Settings(model=arguments.model))
     if arguments.command == "stats":
         folder = arguments.folder or default_folder()
-        sys.stdout.write(lines_of(statistics_rows(summary(folder))))
+        sys.stdout.write(lines_of(read_summary(folder).rows()))
         return 0
     if arguments.command == "settings":
         return _list_settings(as_json=arguments.json)
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 def _complete(place: str, settings: Settings) -> int:
     path, line, column = parse_place(place)
     text = read_source(path)
-    document = Document(text, None)
+    document = TextDocument(text, None)
     try:
         offset = document.offset_at(line - 1, column - 1, "utf-32")
     except IndexError as error:
@@ -123,7 +123,7 @@ def _health(settings: Settings) -> int:
 
 
 def _list_settings(*, as_json: bool) -> int:
-    entries = catalogue()
+    entries = list_settings()
     if as_json:
         sys.stdout.write(json.dumps([dataclasses.asdict(e) for e in entries], indent=2) + "\n")
         return 0

@@ -1,4 +1,4 @@
-"""The settings as a list, for the editors' settings pages and for ``parrotlet settings``."""
+"""The settings as data, for the editors' settings pages and for ``parrotlet settings``."""
 
 import dataclasses
 import typing
@@ -7,20 +7,20 @@ from typing import Any
 from server.settings import Settings
 from training.foundation.config_schema import to_mapping
 
-_KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Entry:
+class SettingSchema:
     """One setting.
 
     Attributes:
-        name: With the names of its groups before it, and dots between.
+        name: With the names of its groups before it, separated by dots.
         type: Of its value in JSON.
         default: As JSON.
-        choices: What it may be; None for anything of its type.
+        choices: The values it may have; None for any value of its type.
         choice_texts: For each of the choices, what it does; None where there are none.
-        minimum: Of a number.
+        minimum: The least value of a number.
         text: What it does.
     """
 
@@ -33,29 +33,29 @@ class Entry:
     text: str
 
 
-def catalogue(group: type = Settings, prefix: str = "") -> list[Entry]:
-    """Returns every setting of a group, in the order in which they are written."""
-    entries = []
+def list_settings(group: type = Settings, prefix: str = "") -> list[SettingSchema]:
+    """Returns every setting of a group, in the order in which they are defined."""
+    listed = []
     hints = typing.get_type_hints(group)
-    for one in dataclasses.fields(group):
-        if dataclasses.is_dataclass(hints[one.name]):
-            entries += catalogue(hints[one.name], f"{prefix}{one.name}.")
+    for field in dataclasses.fields(group):
+        if dataclasses.is_dataclass(hints[field.name]):
+            listed += list_settings(hints[field.name], f"{prefix}{field.name}.")
         else:
-            entries.append(_entry(one, hints[one.name], prefix))
-    return entries
+            listed.append(_schema_of(field, hints[field.name], prefix))
+    return listed
 
 
-def _entry(one: dataclasses.Field[Any], hint: Any, prefix: str) -> Entry:
+def _schema_of(field: dataclasses.Field[Any], hint: Any, prefix: str) -> SettingSchema:
     is_choice = typing.get_origin(hint) is typing.Literal
     is_list = typing.get_origin(hint) is tuple
     choices = typing.get_args(hint) if is_choice else None
-    texts = one.metadata["choices"]
-    return Entry(
-        name=prefix + one.name,
-        type="array" if is_list else "string" if is_choice else _KINDS[hint],
-        default=to_mapping(one.default),
+    texts = field.metadata["choices"]
+    return SettingSchema(
+        name=prefix + field.name,
+        type="array" if is_list else "string" if is_choice else _JSON_TYPES[hint],
+        default=to_mapping(field.default),
         choices=choices,
         choice_texts=tuple(texts[choice] for choice in choices) if choices else None,
-        minimum=one.metadata["minimum"],
-        text=one.metadata["text"],
+        minimum=field.metadata["minimum"],
+        text=field.metadata["text"],
     )

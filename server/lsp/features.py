@@ -1,4 +1,4 @@
-"""What is registered with the protocol: each method of a client, and what answers it."""
+"""What is registered with the protocol: each method and command of a client, and its handler."""
 
 import dataclasses
 import logging
@@ -6,31 +6,32 @@ from typing import Any
 
 from lsprotocol import types
 
-from server import VERSION
-from server.health_report import health_rows
 from server.lsp.configuration import SECTION
-from server.lsp.insertion import Answer
+from server.lsp.health import check_health
+from server.lsp.insertion import SuggestedEdit
 from server.lsp.server import Server
-from server.usage_statistics import HOWS, default_folder, statistics_rows, summary
+from server.suggestion.explanation import Explanation
+from server.usage_statistics import ACCEPTED_PARTS, default_folder, read_summary
 from server.worker.service import CompletionService
 
 DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
 DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or line}
 DID_REJECT_METHOD = "parrotlet/didReject"  # {}
-STATISTICS_COMMAND = "parrotlet.statistics"  # what was shown and taken, on this machine
+STATISTICS_COMMAND = "parrotlet.statistics"  # what was shown and accepted, on this machine
 EXPLAIN_COMMAND = "parrotlet.explain"  # how the last request ended, and why
 HEALTH_COMMAND = "parrotlet.health"  # what runs here, and how it is
-RESTART_COMMAND = "parrotlet.restart"  # loads the model anew
-SOURCE_COMMAND = "parrotlet.source"  # told when a suggestion is taken that repeats somebody's
+RESTART_COMMAND = "parrotlet.restart"  # loads the model again
+SOURCE_COMMAND = "parrotlet.source"  # run when a suggestion with attribution is accepted
 DETAIL = "Parrotlet"
 
-_MOST_TOLD = 1e6
+_MAX_REPORTED = 1e6  # of any figure that a client reports
+_MAX_LOGGED_CHARS = 200
 
 _log = logging.getLogger(__name__)
 
 
 def create_server(overrides: dict[str, Any], service: CompletionService) -> Server:
-    """Returns a server with its handlers; see :class:`Server` for what it takes."""
+    """Returns a server with its handlers; see :class:`Server` for the arguments."""
     server = Server(overrides, service)
 
     @server.feature(types.INITIALIZE)
@@ -42,128 +43,24 @@ def create_server(overrides: dict[str, Any], service: CompletionService) -> Serv
 
     @server.feature(types.INITIALIZED)
     async def _initialized(_: types.InitializedParams) -> None:
-        server.start_service()
-        await _ask_configuration(server)
+        server.start()
+        await _request_configuration(server)
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def _inline(params: types.InlineCompletionParams) -> types.InlineCompletionList:
-        kind = params.context.trigger_kind
-        is_asked_for = kind is types.InlineCompletionTriggerKind.Invoked
-        answers = await server.suggest(
+        edits = await server.inline_completion.suggest(
             params.text_document.uri,
             params.position,
-            is_asked_for=is_asked_for,
+            server.protocol.position_encoding(),
+            is_asked_for=params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked,
             selected=params.context.selected_completion_info,
         )
-        return types.InlineCompletionList(items=[_inline_item(answer) for answer in answers])
+        return types.InlineCompletionList(items=[_inline_item(edit) for edit in edits])
 
-    _add_settings(server)
-    _add_what_editors_tell(server)
+    _add_workspace_notifications(server)
+    _add_usage_notifications(server)
     _add_commands(server)
     return server
-
-
-def _add_settings(server: Server) -> None:
-    """Registers what tells that settings have changed."""
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
-    async def _changed(params: types.DidChangeConfigurationParams) -> None:
-        if not await _ask_configuration(server):
-            settings = params.settings
-            section = getattr(settings, SECTION, None)
-            if isinstance(settings, dict):
-                section = settings.get(SECTION)
-            server.reconfigure(_plain(section))
-
-
-async def _ask_configuration(server: Server) -> bool:
-    """Asks the client for its settings; says whether it is one that can be asked."""
-    workspace = server.client_capabilities.workspace
-    if workspace is None or not workspace.configuration:
-        return False
-    items = [types.ConfigurationItem(section=SECTION)]
-    found = await server.workspace_configuration_async(types.ConfigurationParams(items=items))
-    server.reconfigure(_plain(found[0]) if found else None)
-    return True
-
-
-def _plain(value: Any) -> Any:
-    """Returns pygls' objects of unknown shape as plain data; what is null is left out."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items() if inner is not None}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _add_what_editors_tell(server: Server) -> None:
-    """Registers what clients tell of the workspace and of suggestions."""
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
-    def _changed_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
-        server.change_folders(params.event)
-
-    @server.feature(DID_SHOW_METHOD)
-    def _did_show(params: Any) -> None:
-        n_chars, ms = _number(params, "characters"), _number(params, "ms")
-        server.statistics.shown(n_chars=int(n_chars), ms=ms)
-
-    @server.feature(DID_ACCEPT_METHOD)
-    def _did_accept(params: Any) -> None:
-        how = getattr(params, "how", None)
-        if how in HOWS:
-            server.statistics.accepted(n_chars=int(_number(params, "characters")), how=how)
-
-    @server.feature(DID_REJECT_METHOD)
-    def _did_reject(_: Any) -> None:
-        server.statistics.rejected()
-
-
-def _add_commands(server: Server) -> None:
-    """Registers what a user asks for by name."""
-
-    @server.command(EXPLAIN_COMMAND)
-    def _explain(*_: Any) -> dict[str, object] | None:
-        return server.service.explain()
-
-    @server.command(HEALTH_COMMAND)
-    async def _health(*_: Any) -> dict[str, object]:
-        facts = {"version": VERSION, **await server.health()}
-        return {**facts, "report": health_rows(facts)}
-
-    @server.command(STATISTICS_COMMAND)
-    def _statistics(*_: Any) -> dict[str, Any]:
-        figures = summary(default_folder())
-        return {**figures, "report": statistics_rows(figures)}
-
-    @server.command(SOURCE_COMMAND)
-    def _took_from_source(*arguments: Any) -> None:
-        told = _plain(arguments[0]) if arguments else None
-        source = told[0] if isinstance(told, list) and told else told
-        if isinstance(source, dict):
-            words = [str(source.get(key, ""))[:200] for key in ("package", "path", "licence")]
-            _log.info("accepted a suggestion that repeats %s, %s (%s)", *words)
-
-    @server.command(RESTART_COMMAND)
-    def _restart(*_: Any) -> None:
-        server.service.restart()
-
-
-def _number(params: Any, name: str) -> float:
-    """Returns a number of what a client tells; 0 for whatever is none."""
-    value = getattr(params, name, 0)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return min(max(float(value), 0.0), _MOST_TOLD) if is_number else 0.0
-
-
-def _inline_item(answer: Answer) -> types.InlineCompletionItem:
-    command = None
-    if answer.source is not None:  # the protocol's only place for it; run when the item is taken
-        told = dataclasses.asdict(answer.source)
-        command = types.Command(
-            title=answer.source.sentence, command=SOURCE_COMMAND, arguments=[told]
-        )
-    return types.InlineCompletionItem(insert_text=answer.text, range=answer.range, command=command)
 
 
 def _add_plain_completion(server: Server) -> None:
@@ -171,17 +68,123 @@ def _add_plain_completion(server: Server) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, options)
     async def _completion(params: types.CompletionParams) -> types.CompletionList:
-        answers = await server.suggest(params.text_document.uri, params.position)
-        items = [_completion_item(answer) for answer in answers]
+        edits = await server.inline_completion.suggest(
+            params.text_document.uri, params.position, server.protocol.position_encoding()
+        )
+        items = [_completion_item(edit) for edit in edits]
         return types.CompletionList(is_incomplete=True, items=items)
 
 
-def _completion_item(answer: Answer) -> types.CompletionItem:
+def _add_workspace_notifications(server: Server) -> None:
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def _did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
+        if not await _request_configuration(server):
+            settings = params.settings
+            section = getattr(settings, SECTION, None)
+            if isinstance(settings, dict):
+                section = settings.get(SECTION)
+            server.reconfigure(_to_plain(section))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def _did_change_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
+        server.workspace_context.change_folders(params.event)
+
+
+def _add_usage_notifications(server: Server) -> None:
+    @server.feature(DID_SHOW_METHOD)
+    def _did_show(params: Any) -> None:
+        n_chars, ms = _figure(params, "characters"), _figure(params, "ms")
+        server.statistics.record_shown(n_chars=int(n_chars), ms=ms)
+
+    @server.feature(DID_ACCEPT_METHOD)
+    def _did_accept(params: Any) -> None:
+        part = getattr(params, "how", None)
+        if part in ACCEPTED_PARTS:
+            n_chars = int(_figure(params, "characters"))
+            server.statistics.record_accepted(n_chars=n_chars, part=part)
+
+    @server.feature(DID_REJECT_METHOD)
+    def _did_reject(_: Any) -> None:
+        server.statistics.record_rejected()
+
+
+def _add_commands(server: Server) -> None:
+    @server.command(EXPLAIN_COMMAND)
+    def _explain(*_: Any) -> dict[str, object] | None:
+        event = server.service.last_event
+        if event is None:
+            return None
+        return {**event.to_json(), **dataclasses.asdict(Explanation.of(event))}
+
+    @server.command(HEALTH_COMMAND)
+    async def _health(*_: Any) -> dict[str, object]:
+        return await check_health(server)
+
+    @server.command(STATISTICS_COMMAND)
+    def _statistics(*_: Any) -> dict[str, object]:
+        summary = read_summary(default_folder())
+        return {**summary.to_json(), "report": summary.rows()}
+
+    @server.command(SOURCE_COMMAND)
+    def _log_source(*arguments: Any) -> None:
+        given = _to_plain(arguments[0]) if arguments else None
+        source = given[0] if isinstance(given, list) and given else given
+        if isinstance(source, dict):
+            words = [
+                str(source.get(key, ""))[:_MAX_LOGGED_CHARS]
+                for key in ("package", "path", "licence")
+            ]
+            _log.info("accepted a suggestion that repeats %s, %s (%s)", *words)
+
+    @server.command(RESTART_COMMAND)
+    def _restart(*_: Any) -> None:
+        server.service.restart()
+
+
+async def _request_configuration(server: Server) -> bool:
+    """Asks the client for its settings; returns false if it does not answer such requests."""
+    workspace = server.client_capabilities.workspace
+    if workspace is None or not workspace.configuration:
+        return False
+    items = [types.ConfigurationItem(section=SECTION)]
+    found = await server.workspace_configuration_async(types.ConfigurationParams(items=items))
+    server.reconfigure(_to_plain(found[0]) if found else None)
+    return True
+
+
+def _to_plain(value: Any) -> Any:
+    """Returns pygls' objects of unknown shape as plain data, without what is null."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {key: _to_plain(inner) for key, inner in value.items() if inner is not None}
+    return [_to_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _figure(params: Any, name: str) -> float:
+    """Returns a figure that a client reports, within bounds; 0 for what is not a number."""
+    value = getattr(params, name, 0)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return min(max(float(value), 0.0), _MAX_REPORTED) if is_number else 0.0
+
+
+def _inline_item(edit: SuggestedEdit) -> types.InlineCompletionItem:
+    command = None
+    if edit.source is not None:  # the protocol has no other place for it; run on acceptance
+        command = types.Command(
+            title=edit.source.sentence,
+            command=SOURCE_COMMAND,
+            arguments=[dataclasses.asdict(edit.source)],
+        )
+    return types.InlineCompletionItem(insert_text=edit.text, range=edit.range, command=command)
+
+
+def _completion_item(edit: SuggestedEdit) -> types.CompletionItem:
     return types.CompletionItem(
-        label=answer.text.strip().partition("\n")[0],
+        label=edit.text.strip().partition("\n")[0],
         detail=DETAIL,
         kind=types.CompletionItemKind.Text,
-        text_edit=types.TextEdit(range=answer.range, new_text=answer.text),
-        filter_text=answer.covered,  # what stands in the range matches by itself
-        documentation=None if answer.source is None else answer.source.sentence,
+        text_edit=types.TextEdit(range=edit.range, new_text=edit.text),
+        filter_text=edit.replaced_text,  # matches the text of the range by construction
+        documentation=None if edit.source is None else edit.source.sentence,
     )

@@ -1,51 +1,103 @@
-"""Where a suggestion stands in a document, and what becomes of the document if it is taken."""
+"""Where a suggestion goes: from a position to offsets of the document, and back to a range."""
 
 from dataclasses import dataclass
 
 from lsprotocol import types
 
-from server.lsp.documents.text_document import Document
+from server.lsp.documents.text_document import Encoding, TextDocument
 from server.suggestion.request import CompletionResult
 from training.artifact.code_reference import CodeReference
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """A range of a document, in characters, and the text that stands for it."""
+class InsertionPoint:
+    """The cursor, or the text that the selected item of the editor's list would replace.
+
+    ``start`` and ``end`` are offsets in characters; ``selected_text`` is what that item inserts.
+    """
 
     start: int
     end: int
-    chosen: str
+    selected_text: str
 
     @classmethod
-    def at(cls, offset: int) -> "Place":
-        """A cursor alone."""
-        return cls(start=offset, end=offset, chosen="")
+    def at(
+        cls,
+        document: TextDocument,
+        position: types.Position,
+        encoding: Encoding,
+        selected: types.SelectedCompletionInfo | None,
+    ) -> "InsertionPoint":
+        """Returns the insertion point of a position.
+
+        Raises:
+            IndexError: The position, or the selected item's range, is outside of the text.
+        """
+        offset = document.offset_at(position.line, position.character, encoding)
+        if selected is not None:
+            start, end = (
+                document.offset_at(at.line, at.character, encoding)
+                for at in (selected.range.start, selected.range.end)
+            )
+            if start <= offset <= end:  # else it is not at the cursor
+                return cls(start=start, end=end, selected_text=selected.text)
+        return cls(start=offset, end=offset, selected_text="")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offered:
-    """What a document will be if its suggestion is taken, and where the cursor will stand."""
+class AcceptedText:
+    """What a document will be once its suggestion is accepted, and where the cursor will be."""
 
     text: str
     offset: int
 
     @classmethod
-    def of(cls, document: Document, place: Place, result: CompletionResult) -> "Offered":
-        """Of a document that has not changed since it was asked about."""
-        before = document.text[: place.start] + place.chosen + result.text
-        behind = document.text[place.end + result.covered :]
-        return cls(text=before + behind, offset=len(before))
+    def of(
+        cls, document: TextDocument, point: InsertionPoint, result: CompletionResult
+    ) -> "AcceptedText":
+        """Returns what accepting a result makes of the document that was completed."""
+        before = document.text[: point.start] + point.selected_text + result.text
+        after = document.text[point.end + result.covered :]
+        return cls(text=before + after, offset=len(before))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class SuggestedEdit:
     """A suggestion in the protocol's terms.
 
-    ``covered`` is the text that ``range`` replaces, ``source`` whose text it repeats.
+    Attributes:
+        text: What to insert.
+        range: What it replaces.
+        replaced_text: The text of that range.
+        source: Whose text it repeats, if anybody's.
     """
 
     text: str
     range: types.Range
-    covered: str
+    replaced_text: str
     source: CodeReference | None = None
+
+    @classmethod
+    def all_of(
+        cls,
+        document: TextDocument,
+        point: InsertionPoint,
+        result: CompletionResult,
+        encoding: Encoding,
+    ) -> "list[SuggestedEdit]":
+        """Returns a result's suggestion and its alternatives, the best first."""
+        suggestions = [(result.text, result.covered, result.source)]
+        suggestions += [(other.text, other.covered, None) for other in result.others]
+        edits = []
+        for text, covered, source in suggestions:
+            offsets = (point.start, point.end + covered)
+            start, end = (document.position_of(offset, encoding) for offset in offsets)
+            edits.append(
+                cls(
+                    text=point.selected_text + text,
+                    range=types.Range(start=types.Position(*start), end=types.Position(*end)),
+                    replaced_text=document.text[slice(*offsets)],
+                    source=source,
+                )
+            )
+        return edits

@@ -1,4 +1,4 @@
-"""pygls' protocol with our documents, and with an answer to malformed messages."""
+"""pygls' protocol with our own documents, and with an answer to malformed messages."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from server.lsp.documents.text_document import Document
+from server.lsp.documents.text_document import Encoding
 
 if TYPE_CHECKING:
     from server.lsp.server import Server
@@ -15,12 +15,23 @@ PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
 
 
 class Protocol(LanguageServerProtocol):
-    """What pygls calls when a message comes."""
+    """What pygls calls when a message arrives."""
 
     _server: "Server"
 
+    @property
+    def exit_code(self) -> int:
+        """0 if the client sent "shutdown" before it left, else 1, as the specification demands."""
+        return 0 if self._shutdown else 1
+
+    def position_encoding(self) -> Encoding:
+        """Returns the unit of columns that was negotiated."""
+        chosen = self.server_capabilities.position_encoding or types.PositionEncodingKind.Utf16
+        name = chosen.value if isinstance(chosen, types.PositionEncodingKind) else str(chosen)
+        return name if name in {"utf-8", "utf-32"} else "utf-16"  # type: ignore[return-value]
+
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """Turns JSON into a message; answers what cannot be turned and returns None for it."""
+        """Converts JSON into a message; answers what cannot be converted, and returns None."""
         try:
             return super().structure_message(data)
         except JsonRpcException:
@@ -31,7 +42,7 @@ class Protocol(LanguageServerProtocol):
             return None
 
     def handle_message(self, message: Any) -> None:
-        """Passes a message on, unless it has been answered already or is none."""
+        """Handles a message, unless it has been answered already or is not one."""
         if hasattr(message, "jsonrpc"):
             super().handle_message(message)
         elif message is not None:
@@ -45,58 +56,53 @@ class Protocol(LanguageServerProtocol):
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        """Takes an opened document."""
-        item = params.text_document
-        self._server.open(item.uri, Document(item.text, item.version))
+        """Opens a document."""
+        self._server.documents.open(params.text_document)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Applies changes in order; an answer under way for the old text is called off."""
-        self._server.change(params)
+        """Changes a document; a request under way for its old text is cancelled."""
+        self._server.inline_completion.change(params, self.position_encoding())
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
-        """Forgets a document."""
-        self._server.close(params.text_document.uri)
+        """Closes a document."""
+        self._server.inline_completion.close(params.text_document.uri)
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_OPEN)
     def lsp_notebook_document__did_open(self, params: types.DidOpenNotebookDocumentParams) -> None:
-        """Takes an opened notebook and its cells."""
-        self._server.notebooks.open(params)
+        """Opens a notebook and its cells."""
+        self._server.documents.notebooks.open(params)
         for item in params.cell_text_documents:
-            self._server.open(item.uri, Document(item.text, item.version))
+            self._server.documents.open(item)
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
     def lsp_notebook_document__did_change(
         self, params: types.DidChangeNotebookDocumentParams
     ) -> None:
-        """Takes cells that came or went, and changes of their texts."""
-        self._server.notebooks.change(params)
+        """Opens and closes cells, and changes their texts."""
+        self._server.documents.notebooks.change(params)
         cells = params.change.cells
         if cells is None:
             return
         if cells.structure is not None:
             for item in cells.structure.did_open or ():
-                self._server.open(item.uri, Document(item.text, item.version))
+                self._server.documents.open(item)
             for closed in cells.structure.did_close or ():
-                self._server.close(closed.uri)
+                self._server.inline_completion.close(closed.uri)
         for content in cells.text_content or ():
-            self._server.change(
+            self._server.inline_completion.change(
                 types.DidChangeTextDocumentParams(
                     text_document=content.document, content_changes=content.changes
-                )
+                ),
+                self.position_encoding(),
             )
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
     def lsp_notebook_document__did_close(
         self, params: types.DidCloseNotebookDocumentParams
     ) -> None:
-        """Forgets a notebook and its cells."""
-        self._server.notebooks.close(params.notebook_document.uri)
+        """Closes a notebook and its cells."""
+        self._server.documents.notebooks.close(params.notebook_document.uri)
         for item in params.cell_text_documents:
-            self._server.close(item.uri)
-
-    @property
-    def exit_code(self) -> int:
-        """0 if the client said goodbye before it left, else 1, as the protocol demands."""
-        return 0 if self._shutdown else 1
+            self._server.inline_completion.close(item.uri)

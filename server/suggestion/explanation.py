@@ -1,17 +1,16 @@
 """How a request ended, in sentences that editors show as they are.
 
-The event of a request (:mod:`server.worker.events`) is for programs: it names stages, rules and
-reasons. Here each of these has its sentence; a test checks the tables against everything the code
-can produce. Called by the service, for ``parrotlet.explain``, and by the command line.
+A request's event (:mod:`server.suggestion.event`) is for programs: it names stages, rules and
+reasons. Here each of these has its sentence; a test checks the tables against everything that the
+code can produce. Called by ``lsp`` for ``parrotlet.explain``, and by the command line.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from server.engine.generation_request import Ending
 from server.suggestion.confidence import UNSURE
-from training.artifact.code_reference import CodeReference
+from server.suggestion.event import CompletionEvent, Stage
 
 SUPERSEDED = "superseded before it began"
 NO_MODEL = "no model"
@@ -20,7 +19,6 @@ PRIVATE = "private file"
 ON_BATTERY = "on battery"
 NOT_OPEN = "not open"
 OUTSIDE = "outside the text"
-FAILED, WITHHELD = "failed", "withheld"  # stages that are not about what the model wrote
 
 NOTHING = "The model had nothing to suggest here."
 _CANCELLED = "Cancelled: replaced by a newer request or edit."
@@ -42,7 +40,7 @@ REASONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RuleSentences:
-    """What is said of a rule: where it left nothing, and where it changed something."""
+    """What is shown about a rule: where it left nothing, and where it changed something."""
 
     discarded: str
     adjusted: str
@@ -104,48 +102,50 @@ RULES: Mapping[str, RuleSentences] = {
 }
 
 
-def explained(event: Mapping[str, Any]) -> dict[str, object]:
-    """Returns what is said of an event: ``summary``, ``adjustments`` and ``attribution``."""
-    return {
-        "summary": summary(event),
-        "adjustments": list(adjustments(event)),
-        "attribution": attribution(event),
-    }
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What an editor shows about a request.
 
+    Attributes:
+        summary: How it ended, as one sentence.
+        adjustments: A sentence for each rule that changed the suggestion and left something of it.
+        attribution: Whose text the suggestion repeats, as a sentence; None if nobody's.
+        report: All of it and the figures, as rows of a label and a text.
+    """
 
-def summary(event: Mapping[str, Any]) -> str:
-    """Returns how the request ended, as one sentence."""
-    match event["stage"]:
-        case "shown":
-            return f"Suggested a {event['extent']}."
-        case "typed through":
-            return "Continued the suggestion that you were typing."
-        case "cancelled":
-            return _CANCELLED
-        case "failed":
-            return f"Failed: {closed(event['reason'])}"
-        case "confidence":
-            return _unsure(event)
-    if event["reason"] == ATTRIBUTED and (source := attribution(event)):
-        return f"Discarded: it {source[0].lower()}{source[1:]}"
-    return reason_sentence(event["reason"])
+    summary: str
+    adjustments: tuple[str, ...]
+    attribution: str | None
+    report: tuple[tuple[str, str], ...]
 
-
-def adjustments(event: Mapping[str, Any]) -> Iterable[str]:
-    """Returns a sentence for each rule that changed the suggestion and left something of it."""
-    rules = event["rules"]
-    if rules and rules[-1] == event["reason"]:
-        rules = rules[:-1]  # that one is the summary
-    return dict.fromkeys(RULES[rule].adjusted for rule in rules)
-
-
-def attribution(event: Mapping[str, Any]) -> str | None:
-    """Returns whose text the suggestion repeats, as a sentence; None if nobody's."""
-    return None if event["source"] is None else CodeReference(**event["source"]).sentence
+    @classmethod
+    def of(cls, event: CompletionEvent) -> "Explanation":
+        """Returns the explanation of an event."""
+        summary, adjustments = _summary(event), _adjustments(event)
+        attribution = None if event.source is None else event.source.sentence
+        rows = [
+            ("Result", summary),
+            ("Adjustments", " ".join(adjustments)),
+            ("Source", attribution or ""),
+            ("Duration", f"{event.total_ms:.0f} ms"),
+            ("Confidence", _percentage(event.confidence) if event.confidence > 0 else ""),
+            ("Length", str(event.extent)),
+            (
+                "Prompt",
+                f"{event.prompt_tokens} tokens, {event.reused_tokens} of them from the cache",
+            ),
+            ("Generated", f"{event.new_tokens} {'token' if event.new_tokens == 1 else 'tokens'}"),
+        ]
+        return cls(
+            summary=summary,
+            adjustments=adjustments,
+            attribution=attribution,
+            report=tuple((label, text) for label, text in rows if text),
+        )
 
 
 def reason_sentence(reason: str | None) -> str:
-    """Returns the sentence of a result's reason alone, for whoever has no event."""
+    """Returns the sentence of a result's reason alone, for callers that have no event."""
     if reason is not None and reason in RULES:
         return RULES[reason].discarded
     if reason == UNSURE:
@@ -153,13 +153,40 @@ def reason_sentence(reason: str | None) -> str:
     return REASONS.get(reason or "", NOTHING)
 
 
-def _unsure(event: Mapping[str, Any]) -> str:
-    percent = int(100 * event["confidence"])  # rounded down: never as much as is needed
-    sure = f"{percent}%" if percent else "less than 1%"
-    needed = f"{event['needed_confidence']:.0%} needed (eagerness: {event['eagerness']})"
-    return f"Not confident enough: {sure} sure, {needed}."
-
-
-def closed(sentence: str) -> str:
-    """Returns a sentence with its full stop."""
+def end_sentence(sentence: str) -> str:
+    """Returns a sentence with a full stop, unless it has one."""
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
+def _summary(event: CompletionEvent) -> str:
+    match event.stage:
+        case Stage.SHOWN:
+            return f"Suggested a {event.extent}."
+        case Stage.TYPED_THROUGH:
+            return "Continued the suggestion that you were typing."
+        case Stage.CANCELLED:
+            return _CANCELLED
+        case Stage.FAILED:
+            return f"Failed: {end_sentence(event.reason or '')}"
+        case Stage.CONFIDENCE:
+            needed = round(100 * event.needed_confidence)
+            sure = _percentage(event.confidence, below=needed)
+            needs = f"{needed}% needed (eagerness: {event.eagerness})"
+            return f"Not confident enough: {sure} sure, {needs}."
+    if event.reason == ATTRIBUTED and event.source is not None:
+        sentence = event.source.sentence
+        return f"Discarded: it {sentence[0].lower()}{sentence[1:]}"
+    return reason_sentence(event.reason)
+
+
+def _adjustments(event: CompletionEvent) -> tuple[str, ...]:
+    rules = event.rules
+    if rules and rules[-1] == event.reason:
+        rules = rules[:-1]  # the summary is about that one
+    return tuple(dict.fromkeys(RULES[rule].adjusted for rule in rules))
+
+
+def _percentage(share: float, *, below: int = 101) -> str:
+    """Returns a share as "34%", rounded down, and less than ``below`` (the event's is rounded)."""
+    percent = min(int(100 * share), below - 1)
+    return f"{percent}%" if percent else "less than 1%"

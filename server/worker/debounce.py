@@ -1,31 +1,32 @@
-"""How long to wait for the next key before a suggestion is begun.
+"""How long to wait for the next keystroke before the model is asked.
 
-Where one is ready sooner than the next key comes, waiting would only delay it. The longer they
-take, the more of them a newer key makes useless, and the longer it pays to wait.
+Where a suggestion is ready before the next keystroke, waiting would only delay it. The longer
+suggestions take, the more of them are superseded before they are done, and the longer it pays to
+wait.
 """
 
-_SOON_MS = 60.0  # well below the time between two keys
-_SHARE = 0.5  # of what a suggestion takes
-_NEWEST = 0.25  # the weight of the newest in the mean
+_FAST_MS = 60.0  # well below the time between two keystrokes
+_WAIT_SHARE = 0.5  # of the time that a suggestion takes
+_NEWEST_WEIGHT = 0.25  # in the moving average
 
 
 class Debounce:
-    """Learns from what suggestions take."""
+    """Adapts the wait to the time that suggestions take."""
 
     def __init__(self) -> None:
         self._mean_ms = 0.0
 
-    def took(self, ms: float) -> None:
-        """Takes down how long a suggestion took, from its beginning."""
-        self._mean_ms += _NEWEST * (ms - self._mean_ms)
+    def record(self, ms: float) -> None:
+        """Records how long a suggestion took, from the start of its computation."""
+        self._mean_ms += _NEWEST_WEIGHT * (ms - self._mean_ms)
 
-    def seconds(self, *, most_ms: float, quiet_s: float = 0.0) -> float:
-        """Returns how much longer to wait before the next, in seconds.
+    def wait_s(self, *, longest_ms: float, quiet_s: float = 0.0) -> float:
+        """Returns how much longer to wait before the next suggestion is computed.
 
         Args:
-            most_ms: The longest wait.
-            quiet_s: How long no key has come already.
+            longest_ms: The longest wait.
+            quiet_s: How long ago the last keystroke was.
         """
-        if self._mean_ms <= _SOON_MS:
+        if self._mean_ms <= _FAST_MS:
             return 0.0
-        return max(0.0, min(most_ms, _SHARE * self._mean_ms) / 1000 - quiet_s)
+        return max(0.0, min(longest_ms, _WAIT_SHARE * self._mean_ms) / 1000 - quiet_s)

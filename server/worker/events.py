@@ -1,75 +1,58 @@
 """The event log: one JSON object a line for each request, without any of the user's text.
 
-Says at which stage a request ended and why, how many tokens were computed and how long it took.
-A log that cannot be written never stops the server: it says so once and is given up. Called by the
-service; replays and bug reports read it.
+A log that cannot be written never stops the server: it warns once and writes no more. Called by
+:mod:`server.worker.service`; replays and bug reports read the file.
 """
 
 import json
 import logging
-import time
 from pathlib import Path
 from typing import IO
 
 from server.backends.model_store import expanded
-from server.suggestion.confidence import Eagerness
+from server.settings import Settings
+from server.suggestion.confidence import needed_confidence
+from server.suggestion.event import CompletionEvent, Stage
 from server.suggestion.request import CompletionResult
 
 _log = logging.getLogger(__name__)
 
 
 class EventLog:
-    """Appends events to a file, or drops them if there is none."""
+    """Keeps the last event, and appends each one to the file that the settings name.
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._n_events = 0
-        self.last: dict[str, object] | None = None  # the last event
+    Attributes:
+        last: The last event; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.last: CompletionEvent | None = None
+        self._settings = Settings()
+        self._path: Path | None = None
         self._file: IO[str] | None = None
+        self._n_events = 0
 
-    @classmethod
-    def at(cls, name: str) -> "EventLog":
-        """Returns the log of a setting; empty means none."""
-        return cls(expanded(name) if name else None)
+    def configure(self, settings: Settings) -> None:
+        """Uses other settings; with another file, the events are counted anew."""
+        before, self._settings = self._settings, settings
+        if settings.event_log != before.event_log:
+            self.close()
+            self._path = expanded(settings.event_log) if settings.event_log else None
+            self._n_events, self.last = 0, None
 
-    def write(
-        self,
-        stage: str,
-        result: CompletionResult,
-        *,
-        eagerness: Eagerness,
-        needed_confidence: float,
-    ) -> None:
-        """Records how a request ended.
-
-        Args:
-            stage: "shown" or "typed through", or where it ended: "model", "rules", "confidence",
-                "cancelled", "withheld" or "failed".
-            result: Its figures.
-            eagerness: The setting that held.
-            needed_confidence: How confident the model had to be, between 0 and 1.
-        """
+    def record(self, stage: Stage, result: CompletionResult, *, is_asked_for: bool) -> None:
+        """Records how a request ended."""
         self._n_events += 1
-        self.last = {
-            "time": round(time.time(), 3),
-            "request": self._n_events,
-            "stage": stage,
-            "reason": result.reason,
-            "rules": list(result.rules),
-            "extent": str(result.extent),
-            "prompt_tokens": result.prompt_tokens,
-            "reused_tokens": result.reused_tokens,
-            "computed_tokens": result.computed_tokens,
-            "new_tokens": result.new_tokens,
-            "log_prob": _rounded(result.log_prob),
-            "confidence": round(result.confidence, 4),
-            "needed_confidence": needed_confidence,
-            "eagerness": eagerness,
-            "source": None if result.source is None else vars(result.source),
-            "first_token_ms": _rounded(result.first_token_ms),
-            "total_ms": _rounded(result.total_ms),
-        }
-        self._append(self.last)
+        eagerness = self._settings.suggestion.eagerness
+        self.last = CompletionEvent.of(
+            stage,
+            result,
+            request=self._n_events,
+            eagerness=eagerness,
+            needed_confidence=needed_confidence(eagerness, is_asked_for=is_asked_for),
+        )
+        if self._path is not None:
+            self._append(self.last)
 
     def close(self) -> None:
         """Closes the file."""
@@ -77,18 +60,13 @@ class EventLog:
             self._file.close()
             self._file = None
 
-    def _append(self, event: dict[str, object]) -> None:
-        if self._path is None:
-            return
+    def _append(self, event: CompletionEvent) -> None:
+        assert self._path is not None
         try:
             if self._file is None:
                 self._file = self._path.open("a", encoding="utf-8")
-            self._file.write(json.dumps(event) + "\n")
+            self._file.write(json.dumps(event.to_json()) + "\n")
             self._file.flush()
         except OSError as error:
             _log.warning("cannot write the event log %s: %s", self._path, error.strerror)
             self._path = None
-
-
-def _rounded(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else round(milliseconds, 2)

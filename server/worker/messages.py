@@ -1,69 +1,140 @@
-"""Requests and results as the JSON that goes between the server and its worker."""
+"""What the server and its worker tell each other: one frozen dataclass for each kind of message.
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+Their fields are what the rest of the server uses: settings, requests, results.
+:mod:`server.worker.codec` turns any message into JSON and back. ``id`` pairs an answer with its
+request.
+"""
 
-from server.suggestion.extent import Extent
-from server.suggestion.request import Alternative, CompletionRequest, CompletionResult
-from training.artifact.code_reference import CodeReference
+from dataclasses import dataclass
+from typing import ClassVar
 
-EXPECTS_MODEL = "--expects-model"  # the worker's only argument
+from server.settings import Settings
+from server.suggestion.request import CompletionRequest, CompletionResult
+from server.workspace.snapshot import WorkspaceSnapshot
+
+PRELOAD_ARGUMENT = "--preload"  # of the worker: import the model's libraries before it is needed
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is known of other files, as it was when a request was made.
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """To the worker: load the model that the settings name; answered by Ready or LoadFailed."""
 
-    ``context_text`` are whole lines, the most telling last; ``names`` are those that stand there.
+    kind: ClassVar[str] = "load"
+    settings: Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSettings:
+    """To the worker: use these settings, which are about anything but the model."""
+
+    kind: ClassVar[str] = "change_settings"
+    settings: Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateWorkspace:
+    """To the worker: attach this to all further requests."""
+
+    kind: ClassVar[str] = "update_workspace"
+    snapshot: WorkspaceSnapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complete:
+    """To the worker: complete this; answered by Completed, Failed or BackendUnavailable.
+
+    The request travels without its workspace, which the worker already has. ``quiet_s`` is for how
+    long the document had not changed when the request was made.
     """
 
-    context_text: str = ""
-    names: frozenset[str] = frozenset()
-
-    def context(self, budget_tokens: int, count: Callable[[str], int]) -> str:
-        """Returns as many of the last lines as fit the budget."""
-        kept: list[str] = []
-        for line in reversed(self.context_text.splitlines(keepends=True)):
-            budget_tokens -= count(line)
-            if budget_tokens < 0:
-                break
-            kept.append(line)
-        return "".join(reversed(kept))
-
-    def knows(self, name: str) -> bool:
-        """Says whether a name stands in another file."""
-        return name in self.names
+    kind: ClassVar[str] = "complete"
+    id: int
+    request: CompletionRequest
+    quiet_s: float
 
 
-def request_to_json(request: CompletionRequest) -> dict[str, Any]:
-    """Returns a request as JSON, without what is known of other files."""
-    return {
-        field.name: getattr(request, field.name)
-        for field in dataclasses.fields(request)
-        if field.name != "workspace"
-    }
+@dataclass(frozen=True, kw_only=True)
+class Cancel:
+    """To the worker: stop working on a request."""
+
+    kind: ClassVar[str] = "cancel"
+    id: int
 
 
-def request_from_json(values: Mapping[str, Any], known: Known) -> CompletionRequest:
-    """The inverse of :func:`request_to_json`."""
-    return CompletionRequest(**values, workspace=known)
+@dataclass(frozen=True, kw_only=True)
+class CheckHealth:
+    """To the worker: answer with Health."""
+
+    kind: ClassVar[str] = "check_health"
+    id: int
 
 
-def result_to_json(result: CompletionResult) -> dict[str, Any]:
-    """Returns a result as JSON."""
-    return dataclasses.asdict(result)
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """From the worker: the model is loaded."""
+
+    kind: ClassVar[str] = "ready"
+    load_s: float
 
 
-def result_from_json(values: Mapping[str, Any]) -> CompletionResult:
-    """The inverse of :func:`result_to_json`."""
-    others: Sequence[Mapping[str, Any]] = values["others"]
-    return CompletionResult(
-        **{
-            **values,
-            "rules": tuple(values["rules"]),
-            "extent": Extent(values["extent"]),
-            "source": values["source"] and CodeReference(**values["source"]),
-            "others": tuple(Alternative(**other) for other in others),
-        }
-    )
+@dataclass(frozen=True, kw_only=True)
+class Downloading:
+    """From the worker: how far the download of the model has come."""
+
+    kind: ClassVar[str] = "downloading"
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadFailed:
+    """From the worker: there is no model, and why, as a sentence."""
+
+    kind: ClassVar[str] = "load_failed"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """From the worker: the result of a request, to be ignored if it was cancelled meanwhile."""
+
+    kind: ClassVar[str] = "completed"
+    id: int
+    result: CompletionResult
+    is_cancelled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """From the worker: a request raised an exception of this type, which the log explains."""
+
+    kind: ClassVar[str] = "failed"
+    id: int
+    error_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendUnavailable:
+    """From the worker: the remote server did not answer a request, and why, as a sentence.
+
+    ``is_new`` is false while the worker leaves a failing server alone.
+    """
+
+    kind: ClassVar[str] = "backend_unavailable"
+    id: int
+    reason: str
+    is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """From the worker: what runs there, by name, as JSON."""
+
+    kind: ClassVar[str] = "health"
+    id: int
+    facts: dict[str, object]
+
+
+ToWorker = Load | ChangeSettings | UpdateWorkspace | Complete | Cancel | CheckHealth
+FromWorker = Ready | Downloading | LoadFailed | Completed | Failed | BackendUnavailable | Health
+Message = ToWorker | FromWorker

@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from server.suggestion.privacy import is_private
-from server.worker.messages import Known
 from server.workspace.imported_modules import Import, Module, Modules
 from server.workspace.similar_snippets import most_similar
+from server.workspace.snapshot import WorkspaceSnapshot
 
 _NEAR_LINES = 32
 _SECONDS = 20.0
@@ -50,7 +50,9 @@ class Knowledge:
         self._for, self._at = near, now
         return True
 
-    def look(self, uri: str, text: str, offset: int, open_texts: Mapping[str, str]) -> Known:
+    def look(
+        self, uri: str, text: str, offset: int, open_texts: Mapping[str, str]
+    ) -> WorkspaceSnapshot:
         """Returns what is known for a place.
 
         Args:
@@ -75,7 +77,7 @@ class Knowledge:
         similar = most_similar(around, others)
         parts = [] if similar is None else [_titled(_file_name(similar[0]), similar[1])]
         parts += [_titled(module.path, told) for module, told in _told_of(imported)]
-        return Known(
+        return WorkspaceSnapshot(
             context_text=_last_lines("".join(parts)),
             names=frozenset(sorted(names)[:_MOST_NAMES]),
         )

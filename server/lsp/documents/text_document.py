@@ -1,8 +1,8 @@
 """A text document as an editor sees it: lines, positions in any encoding, incremental edits.
 
-Lines end at line feeds, carriage returns, or both, and nowhere else (``str.splitlines`` also splits
-at form feeds and others, after which every position below is wrong). Columns are counted in the
-units of the negotiated encoding. Pure data; it knows no protocol types. Called by ``lsp`` alone.
+Lines end at line feeds, carriage returns, or both, and nowhere else. (``str.splitlines`` also
+splits at form feeds and others, which would shift every position below.) Columns are counted in
+units of the negotiated encoding. Plain data; called by ``lsp`` and by the command line.
 """
 
 import bisect
@@ -18,27 +18,32 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """A replacement of the characters ``[start, end)``, given as lines and columns."""
+    """A replacement of the text between two positions, given as lines and columns."""
 
     start: tuple[int, int]
     end: tuple[int, int]
     text: str
 
 
-class Document:
-    """The current text of one open document."""
+class TextDocument:
+    """The current text of one open document.
+
+    Attributes:
+        changed_s: When the client last changed it, by the clock of the caller.
+    """
 
     def __init__(self, text: str, version: int | None) -> None:
         self.text = text
         self.version = version
-        self.changed_s = 0.0  # when a client changed it last, by the clock of whoever tells it
+        self.changed_s = 0.0
         self._starts: array[int] | None = None
 
     @property
     def line_starts(self) -> "array[int]":
         """The offset of each line's first character.
 
-        No list: the numbers of a long file would be as many objects, whose memory never comes back.
+        Not a list: the numbers of a long file would be as many objects, and their memory would
+        never be given back.
         """
         if self._starts is None:
             self._starts = array("q", [0])
@@ -46,11 +51,11 @@ class Document:
         return self._starts
 
     def replace(self, text: str, version: int | None) -> None:
-        """Takes a whole new text."""
+        """Replaces the whole text."""
         self.text, self.version, self._starts = text, version, None
 
     def edit(self, edit: Edit, encoding: Encoding, version: int | None) -> None:
-        """Applies one incremental change; columns past a line's end mean its end."""
+        """Applies an incremental change; columns past a line's end mean its end."""
         start = self.offset_at(*edit.start, encoding, is_strict=False)
         end = max(start, self.offset_at(*edit.end, encoding, is_strict=False))
         self.replace(self.text[:start] + edit.text + self.text[end:], version)
@@ -58,15 +63,16 @@ class Document:
     def offset_at(
         self, line: int, column: int, encoding: Encoding, *, is_strict: bool = True
     ) -> int:
-        """Returns the offset in characters of a position.
+        """Returns the offset of a position, in characters.
 
-        A column inside a character means its beginning.
+        A column within a character means the beginning of that character.
 
         Args:
-            line: From 0.
-            column: From 0, in units of ``encoding``.
-            encoding: The unit.
-            is_strict: Whether a position outside of the text is refused or moved to the next end.
+            line: Counted from 0.
+            column: Counted from 0, in units of ``encoding``.
+            encoding: The unit of ``column``.
+            is_strict: Whether to raise for a position outside of the text, or else to use the
+                nearest end.
 
         Raises:
             IndexError: There is no such line or column.
@@ -85,7 +91,7 @@ class Document:
         return starts[line] + n_chars
 
     def position_of(self, offset: int, encoding: Encoding) -> tuple[int, int]:
-        """Returns line and column of an offset; the inverse of :meth:`offset_at`."""
+        """Returns the line and column of an offset; the inverse of :meth:`offset_at`."""
         line = bisect.bisect_right(self.line_starts, offset) - 1
         return line, units_in(self.text[self.line_starts[line] : offset], encoding)
 
@@ -121,5 +127,5 @@ def chars_in_units(text: str, units: int, encoding: Encoding) -> int | None:
 def _width(character: str, encoding: Encoding) -> int:
     code = ord(character)
     if encoding == "utf-16":
-        return 2 if code > 0xFFFF else 1  # noqa: PLR2004 - end of the basic plane
+        return 2 if code > 0xFFFF else 1  # noqa: PLR2004 - the last of the basic plane
     return len(character.encode("utf-8", "surrogatepass"))

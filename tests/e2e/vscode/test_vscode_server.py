@@ -142,7 +142,7 @@ def test_the_log_is_one_command_away(window):
     window.run("parrotlet.showLog")
     shown = until(lambda: window.log, "the log")
     assert f"starting {SERVER} --log-level info" in shown
-    assert re.search(r"\[info\] server\.service: ready after [\d.]+ s", shown)
+    assert re.search(r"\[info\] server\.worker\.supervisor: ready after [\d.]+ s", shown)
 
 
 def test_what_is_shown_and_taken_is_counted_once(window, model):

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from server.settings_schema import catalogue
+from server.settings_schema import list_settings
 
 CLIENTS = Path(__file__).parents[3] / "editor-client"
 WRITE = "parrotlet settings --json | node editor-client/vscode/scripts/write-settings.mjs"
@@ -24,7 +24,7 @@ def test_the_settings_page_of_vs_code_is_the_servers_list():
     """If it fails, the page lacks a setting, or shows another default than holds."""
     shown = settings_page()
     ids = {name: one for one, name in manifest()["settingNames"].items()}
-    for entry in catalogue():
+    for entry in list_settings():
         of_page = shown.pop(f"parrotlet.{ids.pop(entry.name)}")
         wanted = {"type": entry.type, "default": entry.default, "markdownDescription": entry.text}
         if entry.choices:
@@ -61,7 +61,7 @@ def test_neovims_options_are_the_clients_settings():
     text = (CLIENTS / "nvim/lua/parrotlet/config.lua").read_text(encoding="utf-8")
     defaults = text.split("M.defaults = {\n")[1].split("\n}\n")[0]
     found = dict(re.findall(r"^  (\w+) = (.*),$", defaults, re.MULTILINE))
-    for entry in catalogue():
+    for entry in list_settings():
         if entry.name.startswith("client."):
             told = json.dumps(entry.default).replace('"', "'")
             lua = told.replace("[]", "{}").replace("[", "{ ").replace("]", " }")

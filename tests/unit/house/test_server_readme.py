@@ -10,10 +10,10 @@ from itertools import groupby
 from pathlib import Path
 
 from server.lsp import features
-from server.lsp.server import STATUS_METHOD
+from server.lsp.status_reporter import STATUS_METHOD
 from server.settings import Settings
-from server.settings_schema import catalogue
-from server.worker.service import State
+from server.settings_schema import list_settings
+from server.worker.status import State
 from training.foundation.config_schema import from_mapping
 
 README = Path(__file__).parents[3] / "server" / "README.md"
@@ -43,7 +43,7 @@ def group_of(entry):
 def tables():
     """Returns the tables of settings, a heading for each group."""
     lines = []
-    for group, entries in groupby(catalogue(), key=group_of):
+    for group, entries in groupby(list_settings(), key=group_of):
         lines += [f"### {TITLES[group]}", "", "| setting | default | |", "|---|---|---|"]
         for entry in entries:
             pairs = zip(entry.choices or (), entry.choice_texts or (), strict=True)

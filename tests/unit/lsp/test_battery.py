@@ -1,75 +1,76 @@
-"""Nothing is suggested on battery, if the user wants that."""
+"""Automatic suggestions pause while on battery, if the user wants that."""
 
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from server.lsp.battery import Power
+from server.lsp.battery import PAUSED, Battery, BatteryPause
+from server.settings import Settings
+from server.worker.status import State, Status
 
 
-def Battery(percent, secsleft, *, power_plugged):  # noqa: N802 - psutil's own name
+def sbattery(percent, secsleft, *, power_plugged):
     return SimpleNamespace(percent=percent, secsleft=secsleft, power_plugged=power_plugged)
 
 
 @pytest.mark.parametrize(
-    ("battery", "is_on_battery"),
+    ("battery", "is_discharging"),
     [
         (None, False),
-        (Battery(80, 100, power_plugged=True), False),
-        (Battery(80, 100, power_plugged=False), True),
-        (Battery(80, 100, power_plugged=None), False),
+        (sbattery(80, 100, power_plugged=True), False),
+        (sbattery(80, 100, power_plugged=False), True),
+        (sbattery(80, 100, power_plugged=None), False),
     ],
 )
-def test_a_battery_without_mains_counts(monkeypatch, battery, is_on_battery):
-    asked = []
+def test_only_a_battery_without_external_power_counts(monkeypatch, battery, is_discharging):
+    calls = []
     monkeypatch.setattr(
-        psutil, "sensors_battery", lambda: asked.append(1) or battery, raising=False
+        psutil, "sensors_battery", lambda: calls.append(1) or battery, raising=False
     )
-    power = Power()
-    assert [power.is_on_battery() for _ in range(5)] == [is_on_battery] * 5
-    assert len(asked) == 1  # not at each key
+    found = Battery()
+    assert [found.is_discharging() for _ in range(5)] == [is_discharging] * 5
+    assert len(calls) == 1  # not at each keystroke
 
 
-def test_a_system_that_does_not_tell_has_mains(monkeypatch):
-    def fails():
+def test_a_system_that_reports_nothing_counts_as_plugged_in(monkeypatch):
+    def fail():
         raise OSError("no such file")
 
-    monkeypatch.setattr(psutil, "sensors_battery", fails, raising=False)
-    assert not Power().is_on_battery()
+    monkeypatch.setattr(psutil, "sensors_battery", fail, raising=False)
+    assert not Battery().is_discharging()
 
 
-async def test_a_paused_server_answers_who_asks_and_tells_why(monkeypatch):
-    """If it fails, ghost text drains the battery, or is off without a word."""
-    from lsprotocol import types
+def make_pause(monkeypatch, *, state, is_discharging, pause_on_battery=True):
+    configuration = SimpleNamespace(settings=Settings(pause_on_battery=pause_on_battery))
+    status, reported = Status(), []
+    status.state = state
+    status.on_change = lambda state, reason: reported.append((state, reason))
+    pause = BatteryPause(configuration, status)
+    monkeypatch.setattr(pause._battery, "is_discharging", lambda: is_discharging)
+    return pause, reported
 
-    from server.lsp.documents.text_document import Document
-    from server.lsp.server import PAUSED, Server
-    from server.settings import Settings
-    from server.suggestion.explanation import ON_BATTERY
-    from server.worker.service import State
 
-    told, asked, withheld = [], [], []
-    service = SimpleNamespace(
-        state=State.IDLE,
-        tell_state=lambda state, reason: told.append((state, reason)),
-        submit=lambda request, **_: asked.append(request) or pytest.fail("asked"),
-        tell=lambda known: None,
-        withhold=lambda reason, **_: withheld.append(reason),
+def test_a_pause_is_reported_once_when_it_begins_and_once_when_it_ends(monkeypatch):
+    """If it fails, suggestions are off without a word, or every keystroke sends a status."""
+    pause, reported = make_pause(monkeypatch, state=State.IDLE, is_discharging=True)
+    assert [pause.is_active(), pause.is_active()] == [True, True]
+    assert reported == [(State.OFF, PAUSED)]
+    monkeypatch.setattr(pause._battery, "is_discharging", lambda: False)
+    assert [pause.is_active(), pause.is_active()] == [False, False]
+    assert reported == [(State.OFF, PAUSED), (State.IDLE, None)]
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.ERROR])
+def test_a_pause_does_not_hide_a_model_that_is_loading_or_missing(monkeypatch, state):
+    pause, reported = make_pause(monkeypatch, state=state, is_discharging=True)
+    assert pause.is_active()
+    assert reported == []
+
+
+def test_by_default_nothing_is_paused(monkeypatch):
+    pause, reported = make_pause(
+        monkeypatch, state=State.IDLE, is_discharging=True, pause_on_battery=False
     )
-    server = Server({}, service)
-    server.protocol.server_capabilities = types.ServerCapabilities()
-    server.settings = Settings(pause_on_battery=True)
-    monkeypatch.setattr(server._power, "is_on_battery", lambda: True)
-    server.documents["file:///a.py"] = Document("x", 1)
-    at = types.Position(0, 1)
-    assert await server.suggest("file:///a.py", at) == []
-    assert told == [(State.OFF, PAUSED)]
-    assert withheld == [ON_BATTERY]
-    with pytest.raises(pytest.fail.Exception):
-        await server.suggest("file:///a.py", at, is_asked_for=True)
-    monkeypatch.setattr(server._power, "is_on_battery", lambda: False)
-    server.service.state = State.OFF
-    with pytest.raises(pytest.fail.Exception):
-        await server.suggest("file:///a.py", at)
-    assert told[-1] == (State.IDLE, None)
+    assert not pause.is_active()
+    assert reported == []

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from server.lsp.documents.text_document import Document, Edit, units_in
+from server.lsp.documents.text_document import Edit, TextDocument, units_in
 
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
 HOSTILE = ["a", "é", "😋", "\n", "\r\n", "\r", "\x0c", "\u2028", "\x85", "\t", "\ud800", "中"]
@@ -20,7 +20,7 @@ def test_offsets_and_positions_round_trip(encoding):
     chance = random.Random(1)
     for _ in range(60):
         text = random_text(chance, 40)
-        document = Document(text, 1)
+        document = TextDocument(text, 1)
         for offset in range(len(text) + 1):
             if text[offset - 1 : offset + 1] == "\r\n":
                 continue  # between the two halves of a line end there is no position
@@ -32,7 +32,7 @@ def test_offsets_and_positions_round_trip(encoding):
 def test_edits_equal_edits_by_offset(encoding):
     """After thousands of small edits the server's text must still be the editor's."""
     chance = random.Random(2)
-    document, text = Document("", 1), ""
+    document, text = TextDocument("", 1), ""
     for version in range(400):
         document.replace(text, version)
         ends = [i for i in range(len(text) + 1) if text[i - 1 : i + 1] != "\r\n"]
@@ -50,14 +50,14 @@ def test_edits_equal_edits_by_offset(encoding):
 
 def test_only_real_line_ends_end_lines():
     """str.splitlines also splits at form feeds, which stand in the standard library's sources."""
-    document = Document("a\x0cb\u2028c\nd\re\r\nf", None)
+    document = TextDocument("a\x0cb\u2028c\nd\re\r\nf", None)
     assert [document.line(i) for i in range(4)] == ["a\x0cb\u2028c", "d", "e", "f"]
     assert len(document.line_starts) == 4
 
 
 def test_places_past_the_end_are_refused_or_moved():
     """A request past the end is a stale one; an edit past the end means the end."""
-    document = Document("ab\ncd", 1)
+    document = TextDocument("ab\ncd", 1)
     for line, column in ((2, 0), (0, 3), (99, 99)):
         with pytest.raises(IndexError):
             document.offset_at(line, column, "utf-16")
@@ -68,7 +68,7 @@ def test_places_past_the_end_are_refused_or_moved():
 
 def test_a_column_inside_a_character_means_its_beginning():
     """Editors that count differently must not split a character."""
-    document = Document("😋a", 1)
+    document = TextDocument("😋a", 1)
     assert document.offset_at(0, 1, "utf-16") == 0
     assert document.offset_at(0, 3, "utf-8") == 0
     assert units_in("😋a", "utf-16") == 3

@@ -7,7 +7,7 @@ import pytest
 
 from server.cli import main
 from server.settings import EngineSettings, Settings
-from server.settings_schema import catalogue
+from server.settings_schema import list_settings
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError
 
@@ -25,7 +25,7 @@ def nested(entries):
 
 def test_every_setting_is_listed_with_its_default_and_its_text():
     """If it fails, an editor's page lacks a setting or shows another default than holds."""
-    entries = catalogue()
+    entries = list_settings()
     assert nested(entries) == to_mapping(Settings())
     assert from_mapping(Settings, nested(entries), where="the list") == Settings()
     for entry in entries:
@@ -39,7 +39,7 @@ def test_every_setting_is_listed_with_its_default_and_its_text():
 
 
 def test_the_least_of_a_number_is_the_one_that_is_listed():
-    limited = [entry for entry in catalogue() if entry.minimum is not None]
+    limited = [entry for entry in list_settings() if entry.minimum is not None]
     assert limited
     for entry in limited:
         too_little = dataclasses.replace(entry, default=type(entry.default)(entry.minimum - 1))
@@ -51,9 +51,9 @@ def test_the_least_of_a_number_is_the_one_that_is_listed():
 def test_the_command_prints_them(capsys):
     assert main(["settings", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in listed] == [entry.name for entry in catalogue()]
+    assert [entry["name"] for entry in listed] == [entry.name for entry in list_settings()]
     assert main(["settings"]) == 0
-    told = capsys.readouterr().out
-    for entry in catalogue():
-        assert f"{entry.name} = {json.dumps(entry.default)}" in told
-        assert all(f"  {choice}  " in told for choice in entry.choices or ())
+    printed = capsys.readouterr().out
+    for entry in list_settings():
+        assert f"{entry.name} = {json.dumps(entry.default)}" in printed
+        assert all(f"  {choice}  " in printed for choice in entry.choices or ())

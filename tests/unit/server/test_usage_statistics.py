@@ -1,59 +1,92 @@
-"""Counts of what was shown and taken: added up, bounded, and never in the way."""
+"""Counts of what was shown and accepted: added up, bounded, and never in the way."""
 
 import json
 
-from server.usage_statistics import FILE_NAME, Statistics, default_folder, statistics_rows, summary
+import pytest
+
+from server.usage_statistics import FILE_NAME, UsageStatistics, default_folder, read_summary
 
 
-def test_what_happens_is_added_up(tmp_path):
-    first, second = Statistics(tmp_path / "a"), Statistics(tmp_path / "a")  # two editors
+def test_events_of_several_editors_are_added_up(tmp_path):
+    first, second = UsageStatistics(tmp_path / "a"), UsageStatistics(tmp_path / "a")
     for number in range(20):
-        (first if number % 2 else second).shown(n_chars=10, ms=float(number))
-    first.accepted(n_chars=12, how="whole")
-    second.accepted(n_chars=4, how="line")
-    first.rejected()
-    with (tmp_path / "a" / FILE_NAME).open("a") as file:
-        file.write('{"event": "accepted", "characters": "x", "how": "whole"}\n')
-        file.write('{"event": "accepted", "characters": 3, "how": "half"}\n')
-        file.write('{"event": "other"}\n[1]\n{"event": "shown"\n')
-    found = summary(tmp_path / "a")
-    assert (found["shown"], found["accepted"], found["rejected"]) == (20, 2, 1)
-    assert found["characters_saved"] == 14
-    assert found["latency_p50_ms"] == 9.5
-    rows = dict(statistics_rows(found))
+        (first if number % 2 else second).record_shown(n_chars=10, ms=float(number))
+    first.record_accepted(n_chars=12, part="whole")
+    second.record_accepted(n_chars=4, part="line")
+    first.record_rejected()
+    found = read_summary(tmp_path / "a")
+    assert (found.shown, found.accepted, found.rejected) == (20, 2, 1)
+    assert found.characters_saved == 14
+    assert found.latency_p50_ms == 9.5
+    rows = dict(found.rows())
     assert rows["Accepted in full"] == "1 (5%)"
     assert rows["Accepted in part"] == "0 by word, 1 by line"
     assert rows["Latency"] == "10 ms median, 19 ms 95th percentile"
 
 
-def test_nothing_is_no_error(tmp_path):
-    found = summary(tmp_path)
-    assert found["shown"] == 0
-    assert "Latency" not in dict(statistics_rows(found))
-    Statistics(None).shown(n_chars=1, ms=1.0)
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "accepted", "characters": "x", "how": "whole"}',
+        '{"event": "accepted", "characters": 3, "how": "half"}',
+        '{"event": "accepted"}',
+        '{"event": "other"}',
+        '{"event": "shown", "ms": null}',
+        '{"event": "shown"',
+        "[1]",
+        "null",
+        "\x00",
+        "",
+    ],
+)
+def test_a_line_that_is_torn_or_of_another_version_counts_for_nothing(tmp_path, line):
+    """If it fails, one bad line ends the statistics, or makes them wrong."""
+    (tmp_path / FILE_NAME).write_text(f'{line}\n{{"event": "rejected"}}\n')
+    found = read_summary(tmp_path)
+    assert (found.shown, found.accepted, found.rejected) == (0, 0, 1)
+
+
+def test_the_keys_are_those_that_editors_know():
+    """If it fails, an extension of another version shows empty statistics."""
+    assert list(read_summary(None).to_json()) == [
+        "shown",
+        "accepted",
+        "rejected",
+        "accepted_by",
+        "characters_saved",
+        "latency_p50_ms",
+        "latency_p95_ms",
+    ]
+
+
+def test_no_statistics_are_zeros(tmp_path):
+    found = read_summary(tmp_path)
+    assert found.shown == 0
+    assert "Latency" not in dict(found.rows())
+    UsageStatistics(None).record_shown(n_chars=1, ms=1.0)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_stops_nothing(tmp_path, caplog):
+def test_a_file_that_cannot_be_written_is_one_warning(tmp_path, caplog):
     (tmp_path / "file").write_text("")
-    statistics = Statistics(tmp_path / "file")
-    statistics.rejected()
-    statistics.rejected()
+    statistics = UsageStatistics(tmp_path / "file")
+    statistics.record_rejected()
+    statistics.record_rejected()
     assert len(caplog.records) == 1
     assert str(tmp_path / "file") in caplog.text
 
 
-def test_it_stays_small(tmp_path, monkeypatch):
-    monkeypatch.setattr("server.usage_statistics._MOST_BYTES", 2000)
-    statistics = Statistics(tmp_path)
+def test_the_file_stays_small(tmp_path, monkeypatch):
+    monkeypatch.setattr("server.usage_statistics._MAX_BYTES", 2000)
+    statistics = UsageStatistics(tmp_path)
     for number in range(300):
-        statistics.accepted(n_chars=number, how="word")
+        statistics.record_accepted(n_chars=number, part="word")
     path = tmp_path / FILE_NAME
     assert path.stat().st_size < 2200
     assert json.loads(path.read_text().splitlines()[-1])["characters"] == 299
 
 
-def test_it_stands_where_this_system_keeps_such_files(monkeypatch, tmp_path):
+def test_the_folder_is_the_systems_own(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "parrotlet"
@@ -69,5 +102,5 @@ def test_a_user_without_a_home_has_no_statistics_and_no_error(monkeypatch):
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     monkeypatch.setattr("pathlib.Path.home", no_home)
     assert default_folder() is None
-    assert summary(default_folder())["shown"] == 0
-    Statistics(default_folder()).shown(n_chars=1, ms=1.0)
+    assert read_summary(default_folder()).shown == 0
+    UsageStatistics(default_folder()).record_shown(n_chars=1, ms=1.0)

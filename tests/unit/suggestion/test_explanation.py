@@ -1,6 +1,8 @@
 """Why nothing is shown, in sentences: whatever the code can produce has one, without its names."""
 
 import ast
+import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -9,39 +11,34 @@ import pytest
 from server.engine.generation_request import Ending
 from server.suggestion import explanation
 from server.suggestion.confidence import THRESHOLDS, UNSURE
-from server.suggestion.explanation import explained, reason_sentence
+from server.suggestion.event import CompletionEvent, Stage
+from server.suggestion.explanation import Explanation, reason_sentence
 from server.suggestion.extent import Extent
 from server.suggestion.request import CompletionResult
 from server.suggestion.rules import RULES
-from server.worker.service import _stage
+from training.artifact.code_reference import CodeReference
 
 SERVER = Path(__file__).parents[3] / "server"
 RULE_NAMES = list(dict.fromkeys(rule.__name__ for rule in RULES))
 CONSTANTS = ("SUPERSEDED", "NO_MODEL", "ATTRIBUTED", "PRIVATE", "ON_BATTERY", "NOT_OPEN", "OUTSIDE")
 REASONS = [*Ending, UNSURE, *(getattr(explanation, name) for name in CONSTANTS)]
-STAGES = ("shown", "typed through", "model", "rules", "confidence", "cancelled", "withheld")
-SOURCE = {"package": "requests", "path": "api.py", "licence": "MIT", "n_tokens": 60}
-MOST_CHARS = 80  # fits a line of a terminal
+SOURCE = CodeReference(package="requests", path="api.py", licence="MIT", n_tokens=60)
+MAX_CHARS = 80  # fits a line of a terminal
 
 
-def event(stage, **others):
-    return {
-        "stage": stage,
-        "reason": None,
-        "rules": [],
-        "extent": "line",
-        "confidence": 0.2,
-        "needed_confidence": 0.4,
-        "eagerness": "balanced",
-        "source": None,
-        **others,
-    }
+def explain(stage, *, confidence=0.2, **others):
+    """Returns the explanation of an event with these values."""
+    result = CompletionResult(confidence=confidence, total_ms=12.3)
+    event = CompletionEvent.of(
+        Stage(stage), result, request=1, eagerness="balanced", needed_confidence=0.4
+    )
+    return Explanation.of(dataclasses.replace(event, **others))
 
 
 def is_readable(sentence):
     return (
         re.fullmatch(r"[A-Z][^_]*\.", sentence)
-        and len(sentence) <= MOST_CHARS
+        and len(sentence) <= MAX_CHARS
         and sentence not in RULE_NAMES
         and not re.search(r"\b0 ?%|\d %", sentence)
     )
@@ -50,46 +47,45 @@ def is_readable(sentence):
 @pytest.mark.parametrize("rule", RULE_NAMES)
 def test_every_rule_has_a_sentence_for_what_it_drops_and_for_what_it_changes(rule):
     """If it fails, a person reads "rules: end_of_scope, loop", or asking why fails."""
-    dropped = explained(event("rules", reason=rule, rules=[*RULE_NAMES[:2], rule]))
-    assert is_readable(dropped["summary"])
-    assert dropped["summary"].startswith("Discarded: ")
-    changed = explained(event("shown", rules=[rule, rule]))
-    assert len(changed["adjustments"]) == 1
-    assert all(map(is_readable, [*dropped["adjustments"], *changed["adjustments"]]))
+    dropped = explain("rules", reason=rule, rules=(*RULE_NAMES[:2], rule))
+    assert is_readable(dropped.summary)
+    assert dropped.summary.startswith("Discarded: ")
+    changed = explain("shown", rules=(rule, rule))
+    assert len(changed.adjustments) == 1
+    assert all(map(is_readable, [*dropped.adjustments, *changed.adjustments]))
 
 
-def test_there_is_no_sentence_of_a_rule_that_is_no_more():
+def test_there_is_no_sentence_for_a_rule_that_does_not_exist():
     assert set(explanation.RULES) == set(RULE_NAMES)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.FAILED])
 @pytest.mark.parametrize("reason", [None, *REASONS])
 def test_every_reason_and_stage_has_a_sentence(stage, reason):
     for extent in Extent:
         for confidence in (0.0, 0.0001, 0.0099, 0.3999):
-            found = explained(
-                event(stage, reason=reason, extent=str(extent), confidence=confidence)
-            )
-            assert is_readable(found["summary"]), found
-            assert found["adjustments"] == []
-            assert found["attribution"] is None
+            found = explain(stage, reason=reason, extent=extent, confidence=confidence)
+            assert is_readable(found.summary), found
+            assert found.adjustments == ()
+            assert found.attribution is None
     assert is_readable(reason_sentence(reason))
 
 
-def test_stages_are_those_of_the_service():
-    """If it fails, a stage that the service knows has no sentence."""
-    results = [
-        CompletionResult(text="a"),
-        CompletionResult(text="a", is_rest=True),
-        CompletionResult(reason=UNSURE),
-        CompletionResult(reason="loop", rules=("loop",)),
-        CompletionResult(reason=Ending.END_OF_TEXT),
-    ]
-    found = [_stage(result, is_stopped=stop) for result in results for stop in (False, True)]
-    assert {*found, explanation.WITHHELD} == set(STAGES)
+def test_the_worker_ends_requests_at_stages_that_fit_their_results():
+    """If it fails, a request that was cancelled is explained as one that was shown."""
+    results = {
+        Stage.SHOWN: CompletionResult(text="a"),
+        Stage.TYPED_THROUGH: CompletionResult(text="a", is_rest=True),
+        Stage.CONFIDENCE: CompletionResult(reason=UNSURE),
+        Stage.RULES: CompletionResult(reason="loop", rules=("loop",)),
+        Stage.MODEL: CompletionResult(reason=Ending.END_OF_TEXT),
+    }
+    for stage, result in results.items():
+        assert Stage.of(result, is_cancelled=False) is stage
+        assert Stage.of(result, is_cancelled=True) is Stage.CANCELLED
 
 
-def test_every_reason_that_the_code_gives_is_one_of_these():
+def test_every_reason_that_the_code_gives_has_a_sentence():
     """If it fails, a new reason was written by hand and reaches people as it is."""
     allowed = {*CONSTANTS, "UNSURE", "reason"}  # a variable: of a failure, or checked elsewhere
     n_found = 0
@@ -106,35 +102,96 @@ def test_every_reason_that_the_code_gives_is_one_of_these():
     assert n_found >= 6
 
 
-def test_confidence_is_told_with_what_was_needed():
+def test_confidence_is_reported_as_less_than_what_was_needed():
+    """If it fails, a person reads "40% sure, 40% needed"."""
     for eagerness, needed in THRESHOLDS.items():
         if needed:
-            sure = event(
+            summary = explain(
                 "confidence",
                 reason=UNSURE,
                 confidence=needed - 1e-6,
                 needed_confidence=needed,
                 eagerness=eagerness,
-            )
-            told = explained(sure)["summary"]
-            numbers = [int(number) for number in re.findall(r"(\d+)%", told)]
+            ).summary
+            numbers = [int(number) for number in re.findall(r"(\d+)%", summary)]
             assert numbers == [round(100 * needed) - 1, round(100 * needed)]
-            assert eagerness in told
+            assert eagerness in summary
 
 
 def test_a_failure_keeps_its_own_sentence():
-    told = explained(event("failed", reason="the server http://a answered with status 503"))
-    assert told["summary"] == "Failed: the server http://a answered with status 503."
+    failed = explain("failed", reason="the server http://a answered with status 503")
+    assert failed.summary == "Failed: the server http://a answered with status 503."
 
 
 def test_whose_text_it_repeats_is_a_sentence():
-    marked = explained(event("shown", source=SOURCE))
-    assert is_readable(marked["attribution"])
-    blocked = explained(
-        event("rules", reason=explanation.ATTRIBUTED, rules=["loop"], source=SOURCE)
-    )
-    assert is_readable(blocked["summary"])
-    assert len(blocked["adjustments"]) == 1  # that rule left something
+    marked = explain("shown", source=SOURCE)
+    assert is_readable(marked.attribution)
+    blocked = explain("rules", reason=explanation.ATTRIBUTED, rules=("loop",), source=SOURCE)
+    assert is_readable(blocked.summary)
+    assert len(blocked.adjustments) == 1  # that rule left something
     for word in ("api.py", "requests", "MIT", "60"):
-        assert word in marked["attribution"]
-        assert word in blocked["summary"]
+        assert word in marked.attribution
+        assert word in blocked.summary
+
+
+def test_the_report_has_a_row_for_everything_that_is_known():
+    """If it fails, both editors show an empty row, or none for what they have room for."""
+    full = explain(
+        "shown",
+        rules=("loop",),
+        source=SOURCE,
+        prompt_tokens=100,
+        reused_tokens=90,
+        new_tokens=1,
+    )
+    assert [label for label, _ in full.report] == [
+        "Result",
+        "Adjustments",
+        "Source",
+        "Duration",
+        "Confidence",
+        "Length",
+        "Prompt",
+        "Generated",
+    ]
+    rows = dict(full.report)
+    assert rows["Result"] == full.summary
+    assert rows["Duration"] == "12 ms"
+    assert rows["Confidence"] == "20%"
+    assert rows["Prompt"] == "100 tokens, 90 of them from the cache"
+    assert rows["Generated"] == "1 token"
+    bare = dict(explain("withheld", reason=explanation.PRIVATE, confidence=0.0).report)
+    assert not {"Adjustments", "Source", "Confidence"} & set(bare)
+
+
+def test_the_log_and_the_editors_get_the_keys_that_they_always_had():
+    """If it fails, replays and editors of another version find nothing."""
+    result = CompletionResult(text="a", rules=("loop",), source=SOURCE, first_token_ms=1.234)
+    event = CompletionEvent.of(
+        Stage.SHOWN, result, request=3, eagerness="quiet", needed_confidence=0.7
+    )
+    written = json.loads(json.dumps(event.to_json()))
+    assert list(written) == [
+        "time",
+        "request",
+        "stage",
+        "reason",
+        "rules",
+        "extent",
+        "prompt_tokens",
+        "reused_tokens",
+        "computed_tokens",
+        "new_tokens",
+        "log_prob",
+        "confidence",
+        "needed_confidence",
+        "eagerness",
+        "source",
+        "first_token_ms",
+        "total_ms",
+    ]
+    assert written["stage"] == "shown"
+    assert written["extent"] == "line"
+    assert written["source"]["licence"] == "MIT"
+    assert written["first_token_ms"] == 1.23
+    assert "text" not in written

@@ -1,19 +1,12 @@
 """What is known of other files: modules of the workspace, pieces of open ones, and when to look."""
 
-import asyncio
-import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import SimpleNamespace
-
 import pytest
 
-from server.worker.debounce import Debounce
-from server.worker.messages import Known, request_from_json, request_to_json
 from server.workspace import collector as knowledge
 from server.workspace.collector import Knowledge, path_of
 from server.workspace.imported_modules import Import, Modules, imports_of
 from server.workspace.similar_snippets import most_similar
+from server.workspace.snapshot import WorkspaceSnapshot
 
 TOOLS = '''
 """Tools."""
@@ -131,7 +124,7 @@ def test_what_is_told_stays_while_the_cursor_is_near(root, monkeypatch):
 
 
 def test_context_is_whole_lines_within_the_budget():
-    known = Known(context_text="# a\none\ntwo\nthree\n", names=frozenset({"one"}))
+    known = WorkspaceSnapshot(context_text="# a\none\ntwo\nthree\n", names=frozenset({"one"}))
     assert known.context(2, lambda _: 1) == "two\nthree\n"
     assert known.context(0, lambda _: 1) == ""
     assert known.context(99, lambda _: 1) == known.context_text
@@ -139,77 +132,7 @@ def test_context_is_whole_lines_within_the_budget():
     assert not known.knows("two")
 
 
-def test_requests_survive_the_way_to_the_worker():
-    from server.suggestion.request import CompletionRequest
-
-    request = CompletionRequest(text="a\ud800𝔘\x00", offset=2, is_asked_for=True, document="u")
-    known = Known()
-    assert request_from_json(request_to_json(request), known).text == request.text
-    assert request_from_json(request_to_json(request), known).workspace is known
-
-
 def test_paths_of_uris():
     assert path_of("file:///w/a%20b.py").as_posix() == "/w/a b.py"
     assert path_of("untitled:Untitled-1") is None
     assert path_of("file:///w/%00").as_posix() == "/w/\x00"
-
-
-def test_waiting_pays_only_where_suggestions_take_long():
-    """If it fails, a fast machine waits for nothing, or a slow one computes each key in vain."""
-    debounce = Debounce()
-    assert debounce.seconds(most_ms=150) == 0
-    for _ in range(20):
-        debounce.took(20)
-    assert debounce.seconds(most_ms=150) == 0
-    for _ in range(30):
-        debounce.took(200)
-    assert 0.09 < debounce.seconds(most_ms=150) < 0.11
-    for _ in range(30):
-        debounce.took(2000)
-    assert debounce.seconds(most_ms=150) == 0.15
-    assert debounce.seconds(most_ms=0) == 0
-    assert 0.09 < debounce.seconds(most_ms=150, quiet_s=0.05) < 0.11
-    assert debounce.seconds(most_ms=150, quiet_s=9) == 0
-    began = time.monotonic()
-    for _ in range(60):
-        debounce.took(10)
-    assert debounce.seconds(most_ms=150) == 0
-    assert time.monotonic() - began < 1
-
-
-async def test_one_look_at_other_files_at_a_time(monkeypatch):
-    """If it fails, a workspace on a dead disk fills the memory with looks that wait."""
-    from lsprotocol import types
-
-    from server.lsp.documents.text_document import Document
-    from server.lsp.server import Server
-    from server.suggestion.request import CompletionResult
-    from server.worker.service import State
-
-    looked, goes_on = [], threading.Event()
-
-    def look(*place):
-        looked.append(place[2])
-        goes_on.wait(10)
-        return Known()
-
-    def answered(_request, **_):
-        future = Future()
-        future.set_result(CompletionResult(reason="nothing"))
-        return SimpleNamespace(future=future)
-
-    service = SimpleNamespace(state=State.IDLE, submit=answered, tell=lambda _known: None)
-    server = Server({}, service)
-    server.protocol.server_capabilities = types.ServerCapabilities()
-    server._loop = asyncio.get_running_loop()
-    server._loop.set_default_executor(ThreadPoolExecutor(1))
-    monkeypatch.setattr(server._knowledge, "look", look)
-    server.documents["file:///a.py"] = Document("x = 1\n" * 300, 1)
-    for line in (0, 100, 200):
-        await server.suggest("file:///a.py", types.Position(line, 0))
-    goes_on.set()
-    await asyncio.to_thread(int)  # behind the look, in the one thread
-    assert looked == [0]
-    await server.suggest("file:///a.py", types.Position(200, 0))
-    await asyncio.to_thread(int)  # behind the look, in the one thread
-    assert looked == [0, 200 * len("x = 1\n")]

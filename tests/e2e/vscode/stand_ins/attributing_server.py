@@ -7,22 +7,22 @@ import dataclasses
 import sys
 
 from server.__main__ import main
-from server.lsp.server import Server
+from server.lsp.inline_completion import InlineCompletion
 from training.artifact.code_reference import CodeReference
 
 SOURCE = CodeReference(
     package="lender", path="lender/lines.py", licence="BSD-3-Clause", n_tokens=60
 )
 
-suggest = Server.suggest
+suggest = InlineCompletion.suggest
 
 
 async def borrowed(self, *arguments, **options):
-    answers = await suggest(self, *arguments, **options)
-    return [dataclasses.replace(answer, source=SOURCE) for answer in answers]
+    edits = await suggest(self, *arguments, **options)
+    return [dataclasses.replace(edit, source=SOURCE) for edit in edits]
 
 
-Server.suggest = borrowed
+InlineCompletion.suggest = borrowed
 
 if __name__ == "__main__":
     sys.exit(main())

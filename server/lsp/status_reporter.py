@@ -1,0 +1,40 @@
+"""Tells the client what the service is doing: as a notification, as progress, and as an error."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from server.lsp.load_progress import LoadProgress
+from server.worker.status import State, Status
+
+if TYPE_CHECKING:
+    from server.lsp.server import Server
+
+STATUS_METHOD = "parrotlet/status"
+
+
+class StatusReporter:
+    """Reports each change of a status, from whichever thread, on the event loop."""
+
+    def __init__(self, server: "Server", status: Status) -> None:
+        self._server = server
+        self._progress = LoadProgress(server)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._shown_errors: set[str] = set()
+        status.on_change = self._on_change
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begins to report; what changed before is not reported."""
+        self._loop = loop
+
+    def _on_change(self, state: State, reason: str | None) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._report, state, reason)
+
+    def _report(self, state: State, reason: str | None) -> None:
+        self._server.protocol.notify(STATUS_METHOD, {"state": str(state), "reason": reason})
+        self._progress.update(state, reason)
+        if state is State.ERROR and reason is not None and reason not in self._shown_errors:
+            self._shown_errors.add(reason)
+            self._server.show(types.MessageType.Error, f"Parrotlet: {reason}")

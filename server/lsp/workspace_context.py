@@ -1,0 +1,84 @@
+"""Reads the workspace's other files in the background, for the requests that come after.
+
+The reading itself is :mod:`server.workspace.collector`'s; here it gets a thread of its own, since a
+disk may be slow or gone.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lsprotocol import types
+
+from server.lsp.documents.open_documents import OpenDocuments
+from server.settings import Settings
+from server.worker.service import CompletionService
+from server.workspace.collector import Knowledge, path_of
+from server.workspace.snapshot import WorkspaceSnapshot
+
+
+class WorkspaceContext:
+    """The workspace's folders, and what the service is given of them."""
+
+    def __init__(
+        self,
+        documents: OpenDocuments,
+        service: CompletionService,
+        warn_once: Callable[[str, str], None],
+    ) -> None:
+        self._documents = documents
+        self._service = service
+        self._warn_once = warn_once
+        self._roots: list[Path] = []
+        self._settings = Settings()
+        self._collector = Knowledge([], ())
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_reading = False  # on a dead disk that may last
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Allows reading, by one thread of the loop's executor."""
+        self._loop = loop
+        loop.set_default_executor(ThreadPoolExecutor(1, "workspace reader"))
+
+    def configure(self, settings: Settings) -> None:
+        """Uses other settings."""
+        self._settings = settings
+        self._collector = Knowledge(self._roots, settings.private_globs)
+
+    def add_folders(self, uris: Sequence[str]) -> None:
+        """Adds folders to the workspace; takes effect with the next :meth:`configure`."""
+        self._roots += [root for root in map(path_of, uris) if root is not None]
+
+    def change_folders(self, event: types.WorkspaceFoldersChangeEvent) -> None:
+        """Removes and adds folders."""
+        removed = {path_of(folder.uri) for folder in event.removed}
+        self._roots = [root for root in self._roots if root not in removed]
+        self.add_folders([folder.uri for folder in event.added])
+        self.configure(self._settings)
+
+    def refresh(self, uri: str, text: str, offset: int) -> None:
+        """Starts reading, if the cursor has moved on since the last time, or time has passed.
+
+        Args:
+            uri: The document that is completed.
+            text: Its text.
+            offset: The cursor.
+        """
+        if self._is_reading or not self._settings.context.workspace_tokens:
+            return
+        if not self._collector.is_due(uri, text, offset) or self._loop is None:
+            return
+        self._is_reading = True
+        look, texts = self._collector.look, self._documents.texts()
+        reading = self._loop.run_in_executor(None, look, uri, text, offset, texts)
+        reading.add_done_callback(self._on_read)
+
+    def _on_read(self, reading: "asyncio.Future[WorkspaceSnapshot]") -> None:
+        self._is_reading = False
+        if reading.cancelled():
+            return
+        if (error := reading.exception()) is not None:
+            self._warn_once("workspace", f"cannot read other files ({type(error).__name__})")
+        else:
+            self._service.update_workspace(reading.result())

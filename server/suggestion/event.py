@@ -1,0 +1,106 @@
+"""One event for each request: how it ended, with figures, without any of the user's text.
+
+For programs and bug reports; :mod:`server.suggestion.explanation` puts it into sentences and
+:mod:`server.worker.events` writes it to the event log, whose keys are these fields.
+"""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from server.suggestion.confidence import UNSURE, Eagerness
+from server.suggestion.extent import Extent
+from server.suggestion.request import CompletionResult
+from training.artifact.code_reference import CodeReference
+
+
+class Stage(StrEnum):
+    """Where a request ended."""
+
+    SHOWN = "shown"
+    TYPED_THROUGH = "typed through"
+    MODEL = "model"
+    RULES = "rules"
+    CONFIDENCE = "confidence"
+    CANCELLED = "cancelled"
+    WITHHELD = "withheld"
+    FAILED = "failed"
+
+    @classmethod
+    def of(cls, result: CompletionResult, *, is_cancelled: bool) -> "Stage":
+        """Returns the stage at which the worker ended a request."""
+        if is_cancelled:
+            return cls.CANCELLED
+        if result.text:
+            return cls.TYPED_THROUGH if result.is_rest else cls.SHOWN
+        if result.reason == UNSURE:
+            return cls.CONFIDENCE
+        return cls.RULES if result.rules else cls.MODEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionEvent:
+    """How a request ended.
+
+    Attributes:
+        time: In seconds since the epoch.
+        request: Its number since the log was opened, from 1.
+        needed_confidence: How confident the model had to be, between 0 and 1.
+        eagerness: The setting that demanded it.
+    """
+
+    time: float
+    request: int
+    stage: Stage
+    reason: str | None
+    rules: tuple[str, ...]
+    extent: Extent
+    prompt_tokens: int
+    reused_tokens: int
+    computed_tokens: int
+    new_tokens: int
+    log_prob: float
+    confidence: float
+    needed_confidence: float
+    eagerness: Eagerness
+    source: CodeReference | None
+    first_token_ms: float | None
+    total_ms: float
+
+    @classmethod
+    def of(
+        cls,
+        stage: Stage,
+        result: CompletionResult,
+        *,
+        request: int,
+        eagerness: Eagerness,
+        needed_confidence: float,
+    ) -> "CompletionEvent":
+        """Returns the event of a result, at this moment."""
+        first_token_ms = result.first_token_ms
+        return cls(
+            time=round(time.time(), 3),
+            request=request,
+            stage=stage,
+            reason=result.reason,
+            rules=result.rules,
+            extent=result.extent,
+            prompt_tokens=result.prompt_tokens,
+            reused_tokens=result.reused_tokens,
+            computed_tokens=result.computed_tokens,
+            new_tokens=result.new_tokens,
+            log_prob=round(result.log_prob, 2),
+            confidence=round(result.confidence, 4),
+            needed_confidence=needed_confidence,
+            eagerness=eagerness,
+            source=result.source,
+            first_token_ms=None if first_token_ms is None else round(first_token_ms, 2),
+            total_ms=round(result.total_ms, 2),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the event as the log and ``parrotlet.explain`` have it."""
+        values = dataclasses.asdict(self)
+        return {**values, "rules": list(self.rules)}

@@ -1,0 +1,87 @@
+"""The requests that the worker has not answered yet, and the newest one of each document.
+
+Called by :mod:`server.worker.service` from the event loop and from the thread that reads the
+worker's messages.
+"""
+
+import itertools
+import threading
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+
+from server.suggestion.request import CompletionRequest, CompletionResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingRequest:
+    """A request under way; ``future`` has its result, or None if it ended without one."""
+
+    id: int
+    request: CompletionRequest
+    future: Future[CompletionResult | None]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended without a result."""
+        return self.future.done() and self.future.result() is None
+
+    def resolve(self, result: CompletionResult | None) -> bool:
+        """Ends the request; returns false if it had ended already."""
+        try:
+            self.future.set_result(result)
+        except InvalidStateError:
+            return False
+        return True
+
+
+class PendingRequests:
+    """All pending requests, safe for use by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._by_id: dict[int, PendingRequest] = {}
+        self._newest: dict[str, PendingRequest] = {}  # by document; may have been answered
+
+    def find(self, request: CompletionRequest) -> PendingRequest | None:
+        """Returns the document's newest request if it asks for the same and has not failed."""
+        newest = self._newest.get(request.document)
+        is_same = newest is not None and newest.request == request and not newest.has_failed
+        return newest if is_same else None
+
+    def add(self, request: CompletionRequest) -> PendingRequest:
+        """Returns a new pending request, now the newest of its document."""
+        pending = PendingRequest(id=next(self._ids), request=request, future=Future())
+        with self._lock:
+            self._by_id[pending.id] = pending
+            self._newest[request.document] = pending
+        return pending
+
+    def pop_newest(self, document: str) -> PendingRequest | None:
+        """Returns a document's newest request, which from now on it no longer is."""
+        with self._lock:
+            return self._newest.pop(document, None)
+
+    def remove_newest(self, pending: PendingRequest) -> None:
+        """Makes sure that a request is not the newest of its document."""
+        with self._lock:
+            if self._newest.get(pending.request.document) is pending:
+                del self._newest[pending.request.document]
+
+    def take(self, request_id: int) -> tuple[PendingRequest | None, bool]:
+        """Returns a request that was answered, if it is known, and whether no other is pending."""
+        with self._lock:
+            pending = self._by_id.pop(request_id, None)
+            return pending, not self._by_id
+
+    def forget_newest(self) -> None:
+        """Makes no request the newest: what comes of them is not to be used for equal ones."""
+        with self._lock:
+            self._newest.clear()
+
+    def take_all(self) -> list[PendingRequest]:
+        """Returns all pending requests, of which none is pending any more."""
+        with self._lock:
+            pending, self._by_id = list(self._by_id.values()), {}
+            self._newest.clear()
+        return pending

@@ -1,0 +1,162 @@
+"""The worker's loop: one thread reads messages, the main thread handles them one by one.
+
+Because reading goes on meanwhile, a request can be cancelled while the model runs. Nothing here
+knows of processes or protocols; :mod:`server.worker.__main__` provides the streams.
+"""
+
+import logging
+import queue
+import threading
+import time
+from dataclasses import replace
+from typing import BinaryIO
+
+from server.backends.backend import WriterAwayError
+from server.completer import Completer
+from server.settings import Settings
+from server.suggestion.explanation import NO_MODEL, SUPERSEDED
+from server.suggestion.request import CompletionResult
+from server.worker.codec import BrokenStreamError, read_message, write_message
+from server.worker.debounce import Debounce
+from server.worker.messages import (
+    BackendUnavailable,
+    Cancel,
+    ChangeSettings,
+    CheckHealth,
+    Complete,
+    Completed,
+    Downloading,
+    Failed,
+    FromWorker,
+    Health,
+    Load,
+    LoadFailed,
+    Message,
+    Ready,
+    UpdateWorkspace,
+)
+from server.workspace.snapshot import WorkspaceSnapshot
+from training.foundation.errors import ParrotletError
+
+_END = None  # in the queue: the stream has ended
+
+_log = logging.getLogger(__name__)
+
+
+class RequestLoop:
+    """Handles the messages of one stream and answers on another."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source = source
+        self._sink = sink
+        self._sink_lock = threading.Lock()
+        self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._cancellations: dict[int, threading.Event] = {}
+        self._workspace = WorkspaceSnapshot()
+        self._debounce = Debounce()
+        self._completer: Completer | None = None
+        self._reported_percent = -1
+
+    def run(self, *, preloads: bool = False) -> None:
+        """Works until the stream ends.
+
+        Args:
+            preloads: Import the model's libraries at once. Most of the time until a model is ready
+                goes into that, and so it overlaps with the handshake of editor and server.
+        """
+        threading.Thread(target=self._read, name="reader", daemon=True).start()
+        if preloads:
+            from server.backends import local_model  # noqa: F401, PLC0415 - for its imports
+        while (message := self._inbox.get()) is not _END:
+            try:
+                self._handle(message)
+            except BrokenStreamError:
+                return
+
+    def _read(self) -> None:
+        """Queues messages; acts on cancellations at once."""
+        try:
+            while (message := read_message(self._source)) is not None:
+                match message:
+                    case Cancel():
+                        if (cancellation := self._cancellations.get(message.id)) is not None:
+                            cancellation.set()
+                        continue
+                    case Complete():
+                        self._cancellations[message.id] = threading.Event()
+                self._inbox.put(message)
+        except BrokenStreamError as error:
+            _log.error("received a broken message from the server: %s", error)
+        for cancellation in list(self._cancellations.values()):
+            cancellation.set()
+        self._inbox.put(_END)
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Complete():
+                self._send(self._complete(message))
+            case Load():
+                self._send(self._load(message.settings))
+            case ChangeSettings():
+                if self._completer is not None:
+                    self._completer.settings = message.settings
+            case UpdateWorkspace():
+                self._workspace = message.snapshot
+            case CheckHealth():
+                facts = {} if self._completer is None else self._completer.about()
+                self._send(Health(id=message.id, facts=facts))
+            case _:
+                raise BrokenStreamError(f"'{message.kind}' is not a message to the worker")
+
+    def _load(self, settings: Settings) -> Ready | LoadFailed:
+        started = time.perf_counter()
+        try:
+            self._completer = Completer.load(settings=settings, told=self._report_download)
+            self._completer.warm_up()
+        except ParrotletError as error:
+            return LoadFailed(reason=str(error))
+        except Exception as error:  # noqa: BLE001 - reported to the server, which tells the user
+            _log.exception("cannot load the model")
+            kind = type(error).__name__
+            return LoadFailed(reason=f"cannot load the model ({kind}); see the log for details")
+        return Ready(load_s=round(time.perf_counter() - started, 3))
+
+    def _report_download(self, done_bytes: int, total_bytes: int) -> None:
+        """Reports a download's progress at each percent; called from any thread."""
+        percent = 100 * done_bytes // total_bytes
+        if percent != self._reported_percent:
+            self._reported_percent = percent
+            self._send(Downloading(done_bytes=done_bytes, total_bytes=total_bytes))
+
+    def _complete(self, message: Complete) -> Completed | Failed | BackendUnavailable:
+        cancellation = self._cancellations[message.id]
+        try:
+            result = self._result(message, cancellation)
+        except WriterAwayError as error:
+            return BackendUnavailable(id=message.id, reason=str(error), is_new=error.is_new)
+        except Exception as error:  # noqa: BLE001 - the next request may succeed
+            _log.exception("a request failed")
+            return Failed(id=message.id, error_type=type(error).__name__)
+        finally:
+            del self._cancellations[message.id]
+        return Completed(id=message.id, result=result, is_cancelled=cancellation.is_set())
+
+    def _result(self, message: Complete, cancellation: threading.Event) -> CompletionResult:
+        if self._completer is None:
+            return CompletionResult(reason=NO_MODEL)
+        if cancellation.is_set():
+            return CompletionResult(reason=SUPERSEDED)
+        request = replace(message.request, workspace=self._workspace)
+        if not (request.is_asked_for or self._completer.is_typed_through(request)):
+            longest_ms = self._completer.settings.suggestion.max_debounce_ms
+            wait_s = self._debounce.wait_s(longest_ms=longest_ms, quiet_s=message.quiet_s)
+            if cancellation.wait(wait_s):
+                return CompletionResult(reason=SUPERSEDED)
+        result = self._completer.complete(request, cancellation.is_set)
+        if not result.is_rest and not cancellation.is_set():
+            self._debounce.record(result.total_ms)
+        return result
+
+    def _send(self, message: FromWorker) -> None:
+        with self._sink_lock:
+            write_message(self._sink, message)

@@ -1,0 +1,188 @@
+"""Keeps a worker running: starts it, has it load the model, starts it again when it dies.
+
+Called by :mod:`server.worker.service`. It reports the state of the worker, and passes on every
+message that answers a request.
+"""
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from server.backends.model_store import absolute, located
+from server.settings import Settings
+from server.worker.host import WorkerProcess
+from server.worker.messages import (
+    ChangeSettings,
+    Downloading,
+    Load,
+    LoadFailed,
+    Message,
+    Ready,
+    ToWorker,
+    UpdateWorkspace,
+)
+from server.worker.status import State, Status
+from server.workspace.snapshot import WorkspaceSnapshot
+
+_MAX_RESTARTS = 3  # within this time; after that the worker stays away
+_RESTART_PERIOD_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Owns the worker's process.
+
+    Args:
+        status: Where the worker's state is reported.
+        on_answer: Called with each message that answers a request, in the reader's thread.
+        on_loss: Called when all requests under way are lost; with a sentence if the worker died.
+    """
+
+    def __init__(
+        self,
+        status: Status,
+        *,
+        on_answer: Callable[[Message], None],
+        on_loss: Callable[[str | None], None],
+    ) -> None:
+        self._status = status
+        self._on_answer = on_answer
+        self._on_loss = on_loss
+        self._lock = threading.RLock()
+        self._settings = Settings()
+        self._workspace = WorkspaceSnapshot()
+        self._process: WorkerProcess | None = None
+        self._died_at: list[float] = []
+        self._is_started = False
+        self._is_closing = False
+        self._can_complete = True  # the model is loaded, or may still be
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, if it runs."""
+        process = self._process
+        return None if process is None else process.pid
+
+    @property
+    def can_complete(self) -> bool:
+        """Whether there is a worker that has a model, or is loading one."""
+        return self._can_complete and self._process is not None
+
+    def prepare(self) -> None:
+        """Starts the process before it is known which model it is to load."""
+        self._process = WorkerProcess(self._on_message, self._on_exit, preloads=True)
+
+    def start(self, settings: Settings) -> None:
+        """Has the model loaded; requests that are sent from now on wait for it."""
+        self._is_started = True
+        self._settings = settings
+        if settings.remote.url:  # the libraries that were preloaded would only take memory
+            self._stop()
+        self._run(None)
+
+    def restart(self) -> None:
+        """Ends the worker and starts another."""
+        self._died_at.clear()
+        self._stop()
+        self._on_loss(None)
+        self._run(None)
+
+    def change_settings(self, settings: Settings) -> None:
+        """Passes settings on; restarts the worker if they are about the model."""
+        before, self._settings = self._settings, settings
+        if _model_settings(settings) != _model_settings(before) or not self._send(
+            ChangeSettings(settings=_with_absolute_paths(settings))
+        ):
+            self.restart()
+
+    def update_workspace(self, snapshot: WorkspaceSnapshot) -> None:
+        """Passes on what other files contribute to requests from now on."""
+        if snapshot != self._workspace:
+            self._workspace = snapshot
+            self._send(UpdateWorkspace(snapshot=snapshot))
+
+    def send(self, message: ToWorker) -> bool:
+        """Sends a message; returns false if nobody is there who could answer it."""
+        return self._can_complete and self._send(message)
+
+    def close(self) -> None:
+        """Ends the worker for good."""
+        self._is_closing = True
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()
+
+    def _send(self, message: ToWorker) -> bool:
+        with self._lock:  # not before the message that loads the model
+            process = self._process
+        if process is None:
+            return False
+        process.send(message)
+        return True
+
+    def _run(self, reason: str | None) -> None:
+        with self._lock:  # a request that follows the new state must find the worker
+            self._status.set(State.STARTING, reason)
+            self._can_complete = True
+            process = self._process or WorkerProcess(self._on_message, self._on_exit)
+            process.send(Load(settings=_with_absolute_paths(self._settings)))
+            if self._workspace != WorkspaceSnapshot():
+                process.send(UpdateWorkspace(snapshot=self._workspace))
+            self._process = process
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            threading.Thread(target=process.close, name="worker shutdown").start()
+
+    def _on_message(self, message: Message) -> None:
+        match message:
+            case Ready():
+                _log.info("ready after %.1f s", message.load_s)
+                self._status.set(State.READY)
+            case Downloading():
+                percent = 100 * message.done_bytes // message.total_bytes
+                reason = f"downloading {self._settings.model}: {percent}%"
+                self._status.set(State.STARTING, reason)
+            case LoadFailed():
+                _log.error("%s", message.reason)
+                self._can_complete = False
+                self._status.set(State.ERROR, message.reason)
+                self._on_loss(None)
+            case _:
+                self._on_answer(message)
+
+    def _on_exit(self, how: str) -> None:
+        """Starts another worker, unless too many have died."""
+        if self._is_closing:
+            return
+        what = f"the model's process {how}"
+        _log.error("%s", what)
+        with self._lock:  # not while it is being started
+            self._process = None
+        if not self._is_started:
+            return
+        self._on_loss(what)
+        now = time.monotonic()
+        self._died_at = [at for at in self._died_at if now - at < _RESTART_PERIOD_S] + [now]
+        n_times = len(self._died_at)
+        if n_times > _MAX_RESTARTS:
+            reason = f"{what} {n_times} times; see the log, then restart it"
+            self._status.set(State.ERROR, reason)
+        else:
+            self._run(f"{what}; restarting")
+
+
+def _model_settings(settings: Settings) -> tuple[object, ...]:
+    """Returns the settings that a running worker cannot change."""
+    return settings.model, settings.engine, settings.remote
+
+
+def _with_absolute_paths(settings: Settings) -> Settings:
+    """Returns settings that mean the same in the worker's working folder."""
+    tokenizer = settings.remote.tokenizer
+    remote = dataclasses.replace(settings.remote, tokenizer=tokenizer and absolute(tokenizer))
+    return dataclasses.replace(settings, model=located(settings.model), remote=remote)

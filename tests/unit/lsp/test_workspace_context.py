@@ -1,0 +1,97 @@
+"""When other files are read, and what becomes of what was found."""
+
+import asyncio
+import threading
+from types import SimpleNamespace
+
+from lsprotocol import types
+
+from server.lsp.documents.open_documents import OpenDocuments
+from server.lsp.workspace_context import WorkspaceContext
+from server.settings import ContextSettings, Settings
+from server.workspace.snapshot import WorkspaceSnapshot
+
+URI, TEXT = "file:///w/a.py", "x = 1\n" * 300
+FAR = 200 * len("x = 1\n")
+
+
+class Context:
+    """A workspace context whose collector is replaced by ``look``."""
+
+    def __init__(self, monkeypatch, look, settings=None):
+        self.warnings, self.snapshots = [], []
+        documents = OpenDocuments(lambda *_: None)
+        documents.open(types.TextDocumentItem(URI, "python", 1, TEXT))
+        service = SimpleNamespace(update_workspace=self.snapshots.append)
+        self.context = WorkspaceContext(documents, service, lambda _key, s: self.warnings.append(s))
+        self.context.configure(settings or Settings())
+        self.context.start(asyncio.get_running_loop())
+        monkeypatch.setattr(self.context._collector, "look", look)
+
+    def refresh(self, offset):
+        self.context.refresh(URI, TEXT, offset)
+
+    async def settle(self):
+        await asyncio.to_thread(int)  # behind the reading, in the only thread
+        await asyncio.sleep(0)
+
+
+async def test_other_files_are_read_by_one_thread_at_a_time(monkeypatch):
+    """If it fails, a workspace on a dead disk fills the memory with readers that wait."""
+    offsets, may_end = [], threading.Event()
+
+    def look(_uri, _text, offset, _texts):
+        offsets.append(offset)
+        may_end.wait(10)
+        return WorkspaceSnapshot(context_text=f"{offset}")
+
+    context = Context(monkeypatch, look)
+    for offset in (0, FAR // 2, FAR):
+        context.refresh(offset)
+    may_end.set()
+    await context.settle()
+    assert offsets == [0]
+    assert context.snapshots == [WorkspaceSnapshot(context_text="0")]
+    context.refresh(FAR)
+    await context.settle()
+    assert offsets == [0, FAR]
+
+
+async def test_files_that_cannot_be_read_are_one_warning_and_no_obstacle(monkeypatch):
+    """If it fails, one broken link ends suggestions that know other files."""
+    attempts = []
+
+    def look(*_):
+        attempts.append(1)
+        raise OSError("gone")
+
+    context = Context(monkeypatch, look)
+    context.refresh(0)
+    await context.settle()
+    context.refresh(FAR)
+    await context.settle()
+    assert len(attempts) == 2
+    assert context.snapshots == []
+    assert all("OSError" in warning for warning in context.warnings)
+
+
+async def test_nothing_is_read_if_the_user_wants_none(monkeypatch):
+    context = Context(
+        monkeypatch,
+        lambda *_: (_ for _ in ()).throw(AssertionError("read")),
+        Settings(context=ContextSettings(workspace_tokens=0)),
+    )
+    context.refresh(0)
+    await context.settle()
+    assert context.snapshots == context.warnings == []
+
+
+async def test_folders_come_and_go(monkeypatch):
+    """If it fails, modules of a folder that was closed still reach the model."""
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot()).context
+    context.add_folders(["file:///w", "untitled:x"])
+    folders = [types.WorkspaceFolder(uri=f"file:///{name}", name=name) for name in ("v", "w")]
+    context.change_folders(
+        types.WorkspaceFoldersChangeEvent(added=[folders[0]], removed=[folders[1]])
+    )
+    assert [root.as_posix() for root in context._roots] == ["/v"]
