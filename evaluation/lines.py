@@ -1,10 +1,4 @@
-"""Lines and blocks as users get them: ``python -m evaluation.lines --model DIR --corpus FOLDER``.
-
-Asks the completer for completions at positions in held-out files (or those of ``--items``), and
-prints exact match, edit similarity and syntax validity with intervals. Completions count whatever
-their confidence; its calibration is reported too, since the server hides suggestions below a
-threshold.
-"""
+"""The command that measures lines and blocks as users see them: ``python -m evaluation.lines``."""
 
 import sys
 from collections.abc import Sequence
@@ -14,11 +8,8 @@ from training.foundation.extras import require_extra
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
-from evaluation.accuracy.items import Item, Kind
-from evaluation.accuracy.metrics import Answer
-from evaluation.accuracy.run import measure
-from server.completer import Completer
-from server.suggestion.request import CompletionRequest
+from evaluation.accuracy.item_completion import complete_as_shown
+from evaluation.accuracy.run import AccuracyTask, run_accuracy
 from training.foundation.errors import run_main
 
 _PURPOSE = """\
@@ -28,29 +19,19 @@ at random positions in held-out files, the completer is asked for the rest of a 
 
 Prints exact match, edit similarity and syntax validity with confidence intervals,
 and writes summary.json and report.html."""
-KINDS: tuple[Kind, ...] = ("mid", "start", "block")
+_LINES = AccuracyTask(
+    name="lines",
+    title="Line and block completion",
+    purpose=_PURPOSE,
+    kinds=("mid", "start", "block"),
+    complete=complete_as_shown,
+)
 
 
 def main(argv: Sequence[str]) -> int:
     """Measures a model and prints the metrics."""
-    return measure(argv, name="lines", purpose=_PURPOSE, kinds=KINDS, answer=answer)
-
-
-def answer(completer: Completer, item: Item) -> Answer:
-    """Asks the completer at an item's position."""
-    text, offset = item.prefix + item.suffix, len(item.prefix)
-    request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
-    result = completer.complete(request)
-    text = result.text.removesuffix(item.suffix[: result.covered])  # what it would write again
-    if item.kind != "block":
-        text = text.split("\n")[0]
-    return Answer(
-        item=item,
-        text=text,
-        confidence=result.confidence if text else None,
-        log_prob=result.log_prob if text else None,
-        reason=result.reason,
-    )
+    run_accuracy(argv, _LINES)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,30 +1,30 @@
 """Positions in files where the completion is known, from a file or from held-out packages.
 
-An item is ``{id, kind, prefix, suffix, target}``. Of kind ``mid`` the cursor is within a line
-of code and the target is the rest of the line; of kind ``start`` it is after a line's indentation;
-of kind ``block`` after the line that opens a block, and the target is the block. Of kind ``span``
-the target is any span of a document, as in the training of infilling.
+An item is ``{id, kind, prefix, suffix, target}``. The kinds are: ``mid``, the cursor is within a
+line of code and the target is the rest of the line; ``start``, the cursor is after a line's
+indentation and the target is the line; ``block``, the cursor is after the line that opens a block
+and the target is the block; ``span``, the target is any span of a document, as in training.
 """
 
 import ast
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-import pyarrow.parquet as pq
-
-from evaluation.runs.input_files import json_lines
-from training.foundation.errors import ConfigError, PrerequisiteError
+from evaluation.runs.corpus_documents import CorpusDocument, alternate_packages, read_documents
+from evaluation.runs.input_files import read_json_lines
+from training.foundation.errors import ConfigError
 
 Kind = Literal["mid", "start", "block", "span"]
-MIN_LINE_CHARS = 6  # shorter lines (a bracket, "pass") tell nothing
+Span: TypeAlias = tuple[int, int]  # of characters
+MIN_LINE_CHARS = 6  # shorter lines (a bracket, "pass") say nothing about a model
 MAX_BLOCK_LINES = 12
 MAX_SPAN_CHARS = 200
-_SPLITS = {"train": "training", "heldout": "held-out"}  # as people call them
 _FIELDS = ("id", "kind", "prefix", "suffix", "target")
 
 
@@ -43,16 +43,21 @@ def read_items(path: Path, kinds: Sequence[Kind]) -> list[Item]:
     """Reads a JSON-lines file of items.
 
     Raises:
-        ConfigError: A line is no item of these kinds; it is named.
-        PrerequisiteError: There is no such file.
+        ConfigError: A line is not an item of these kinds, or an id occurs twice.
+        PrerequisiteError: The file does not exist.
     """
-    items = [_item(values, kinds, where) for where, values in json_lines(path, "--items")]
+    items = [
+        _check_item(values, kinds, where) for where, values in read_json_lines(path, "--items")
+    ]
     if not items:
         raise ConfigError(f"{path} contains no items; expected one JSON object per line")
+    for item_id, n in Counter(item.id for item in items).items():
+        if n > 1:
+            raise ConfigError(f"{path}: the id {item_id!r} occurs {n} times; make it unique")
     return items
 
 
-def _item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
+def _check_item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: expected a JSON object")
     for name in _FIELDS:
@@ -66,94 +71,55 @@ def _item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
 def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list[Item]:
     """Cuts ``n`` items of each kind from the held-out packages of a corpus.
 
-    The documents are drawn evenly over the packages, each at most once a kind.
+    The documents are drawn evenly from the packages, each document at most once per kind.
 
     Raises:
-        PrerequisiteError: There is no such corpus.
+        PrerequisiteError: The corpus does not exist.
     """
-    documents = list(heldout_documents(corpus))
+    documents = list(read_documents(corpus, "heldout"))
     items = []
     for kind in kinds:
         chance = random.Random(f"{seed}:{kind}")
         wanted = n
-        for package, path, text in in_turns(documents, chance):
-            found = _cut(text, kind, chance) if wanted else None
-            if found is not None:
+        for document in alternate_packages(documents, chance):
+            span = _cut(document.text, kind, chance) if wanted else None
+            if span is not None:
                 wanted -= 1
-                items.append(Item(id=f"{kind}/{package}/{path}", kind=kind, **found))
+                items.append(_item_at(document, kind, span))
     return items
 
 
-def items_hash(items: Sequence[Item]) -> str:
-    """Returns the SHA-256 of items."""
+def hash_items(items: Sequence[Item]) -> str:
+    """Returns a SHA-256 over all items."""
     text = json.dumps([vars(item) for item in items], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def heldout_documents(corpus: Path) -> Iterator[tuple[str, str, str]]:
-    """Yields package, path and text of a corpus' held-out documents.
-
-    Raises:
-        PrerequisiteError: There is no such corpus.
-    """
-    return documents_of(corpus, "heldout")
-
-
-def documents_of(
-    corpus: Path, split: Literal["train", "heldout"]
-) -> Iterator[tuple[str, str, str]]:
-    """Yields package, path and text of the documents of one part of a corpus.
-
-    Raises:
-        PrerequisiteError: There is no such corpus.
-    """
-    files = sorted((corpus / split).glob("*.parquet"))
-    if not files:
-        raise PrerequisiteError(
-            f"{corpus} contains no {_SPLITS[split]} documents; build a corpus with parrotlet"
-            " corpus, or correct --corpus"
-        )
-    for file in files:
-        for row in pq.read_table(file, columns=["package", "path", "text"]).to_pylist():
-            yield row["package"], row["path"], row["text"]
+def _item_at(document: CorpusDocument, kind: Kind, span: Span) -> Item:
+    text, (start, end) = document.text, span
+    return Item(
+        id=f"{kind}/{document.name}",
+        kind=kind,
+        prefix=text[:start],
+        suffix=text[end:],
+        target=text[start:end],
+    )
 
 
-def in_turns(
-    documents: Sequence[tuple[str, str, str]], chance: random.Random
-) -> Iterator[tuple[str, str, str]]:
-    """Yields documents in a random order, a package after the other."""
-    packages: dict[str, list[tuple[str, str, str]]] = {}
-    for document in documents:
-        packages.setdefault(document[0], []).append(document)
-    for group in packages.values():
-        chance.shuffle(group)
-    while packages:
-        for name in list(packages):
-            yield packages[name].pop()
-            if not packages[name]:
-                del packages[name]
-
-
-def _cut(text: str, kind: Kind, chance: random.Random) -> dict[str, str] | None:
-    """Returns prefix, suffix and target of a random place; None if the text has none."""
+def _cut(text: str, kind: Kind, chance: random.Random) -> Span | None:
+    """Returns the span of a random target; None if the text has no position of this kind."""
     cut = {"mid": _cut_mid, "start": _cut_start, "block": _cut_block, "span": _cut_span}[kind]
     try:
         ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return None
-    if "\r" in text:
-        return None
-    found = cut(text, chance)
-    if found is None:
-        return None
-    start, end = found
-    return {"prefix": text[:start], "suffix": text[end:], "target": text[start:end]}
+    return None if "\r" in text else cut(text, chance)
 
 
 def _code_lines(text: str) -> list[tuple[int, str]]:
-    """Returns the lines that are long enough and no comments, each with where it begins."""
+    """Returns the lines of code that are long enough, each with the offset of its start."""
     found, at = [], 0
-    for line in text.split("\n"):  # as Python counts lines
+    for line in text.split("\n"):  # the lines that Python sees
         code = line.strip()
         if len(code) >= MIN_LINE_CHARS and not code.startswith("#"):
             found.append((at, line))
@@ -161,7 +127,7 @@ def _code_lines(text: str) -> list[tuple[int, str]]:
     return found
 
 
-def _cut_mid(text: str, chance: random.Random) -> tuple[int, int] | None:
+def _cut_mid(text: str, chance: random.Random) -> Span | None:
     lines = _code_lines(text)
     if not lines:
         return None
@@ -170,7 +136,7 @@ def _cut_mid(text: str, chance: random.Random) -> tuple[int, int] | None:
     return at + chance.randrange(indent + 1, len(line.rstrip())), at + len(line)
 
 
-def _cut_start(text: str, chance: random.Random) -> tuple[int, int] | None:
+def _cut_start(text: str, chance: random.Random) -> Span | None:
     lines = _code_lines(text)
     if not lines:
         return None
@@ -178,8 +144,8 @@ def _cut_start(text: str, chance: random.Random) -> tuple[int, int] | None:
     return at + len(line) - len(line.lstrip()), at + len(line)
 
 
-def _cut_block(text: str, chance: random.Random) -> tuple[int, int] | None:
-    """A block begins behind the line feed of its header; its first indentation is of the target."""
+def _cut_block(text: str, chance: random.Random) -> Span | None:
+    """Cuts a block after its header's line feed; the target includes the first indentation."""
     starts = [0]
     for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
@@ -198,7 +164,7 @@ def _cut_block(text: str, chance: random.Random) -> tuple[int, int] | None:
     return start, start + len(text[start:end].rstrip())
 
 
-def _cut_span(text: str, chance: random.Random) -> tuple[int, int] | None:
+def _cut_span(text: str, chance: random.Random) -> Span | None:
     if len(text) < 2 * MAX_SPAN_CHARS:
         return None
     start = chance.randrange(1, len(text) - MAX_SPAN_CHARS)

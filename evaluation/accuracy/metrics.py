@@ -1,32 +1,29 @@
 """How close completions come to the text of the file: pure functions, and their means.
 
-Exact match compares without the white space at the end. Edit similarity is one less the Levenshtein
-distance as a share of the longer text. A completion is valid if the document still parses with it.
+Exact match compares without trailing white space. A completion is valid if the document with it
+still parses.
 """
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean, stdev
-from typing import Any
+from typing import Any, Self
 
+from evaluation.accuracy.edit_similarity import edit_similarity
 from evaluation.accuracy.items import Item
-from evaluation.runs.estimators import CONFIDENCE, share
-from training.foundation.config_schema import to_mapping
-
-MAX_COMPARED_CHARS = 2000  # of each text in an edit distance
-N_BINS = 10
+from evaluation.runs.estimators import CONFIDENCE, Estimate, estimate_share
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What was shown for an item.
+class CompletedItem:
+    """An item with the model's completion.
 
     Attributes:
         item: The item.
         text: The completion; empty if nothing was shown.
-        confidence: Between 0 and 1, of its first line; None if the model reports none.
+        confidence: Of its first line, from 0 to 1; None if the model reports none.
         log_prob: Of its first line, in nats; None likewise.
         reason: Why nothing was shown.
     """
@@ -39,24 +36,24 @@ class Answer:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it is the text of the file."""
-        return _plain(self.text) == _plain(self.item.target)
+        """Whether the completion is the text of the file."""
+        return _strip_trailing(self.text) == _strip_trailing(self.item.target)
 
     @property
     def similarity(self) -> float:
-        """Between 0 and 1."""
-        return edit_similarity(_plain(self.text), _plain(self.item.target))
+        """The edit similarity of the completion and the text of the file."""
+        return edit_similarity(_strip_trailing(self.text), _strip_trailing(self.item.target))
 
     @property
     def is_valid(self) -> bool:
-        """Whether the document parses with it."""
+        """Whether the document parses with the completion."""
         try:
             ast.parse(self.item.prefix + self.text + self.item.suffix)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
         return True
 
-    def record(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Returns the line of ``answers.jsonl``."""
         return {
             "id": self.item.id,
@@ -71,80 +68,55 @@ class Answer:
             "reason": self.reason,
         }
 
-
-def figures(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Returns the figures of answers of one kind, with 95% intervals."""
-    shown = [answer for answer in answers if answer.text]
-    return {
-        "items": len(answers),
-        "shown": _share(answers, lambda a: bool(a.text)),
-        "exact_match": _share(answers, lambda a: a.is_exact),
-        "exact_match_of_shown": _share(shown, lambda a: a.is_exact) if shown else None,
-        "edit_similarity": _mean([a.similarity for a in answers]),
-        "syntax_valid": _share(answers, lambda a: a.is_valid),
-    }
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], item: Item) -> Self:
+        """Reads what :meth:`to_json` wrote of this item."""
+        return cls(
+            item=item,
+            text=record["completion"],
+            confidence=record["confidence"],
+            log_prob=record.get("log_prob"),
+            reason=record["reason"],
+        )
 
 
-def calibration(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """Returns tenths of what was shown, by confidence, each with its share of exact matches."""
-    known = sorted(
-        ((a.confidence, a.is_exact) for a in answers if a.text and a.confidence is not None),
-        key=lambda pair: pair[0],
+@dataclass(frozen=True, kw_only=True)
+class AccuracyMetrics:
+    """The metrics of items of one kind; ``exact_match_of_shown`` is None if nothing was shown."""
+
+    items: int
+    shown: Estimate
+    exact_match: Estimate
+    exact_match_of_shown: Estimate | None
+    edit_similarity: Estimate
+    syntax_valid: Estimate
+
+
+def measure_accuracy(completed: Sequence[CompletedItem]) -> AccuracyMetrics:
+    """Returns the metrics of items of one kind, with 95% intervals."""
+    shown = [c for c in completed if c.text]
+    return AccuracyMetrics(
+        items=len(completed),
+        shown=_share(completed, lambda c: bool(c.text)),
+        exact_match=_share(completed, lambda c: c.is_exact),
+        exact_match_of_shown=_share(shown, lambda c: c.is_exact) if shown else None,
+        edit_similarity=_mean([c.similarity for c in completed]),
+        syntax_valid=_share(completed, lambda c: c.is_valid),
     )
-    bins = []
-    for number in range(N_BINS):
-        part = known[len(known) * number // N_BINS : len(known) * (number + 1) // N_BINS]
-        if part:
-            right = share(sum(is_exact for _, is_exact in part), len(part))
-            confidence = fmean(confidence for confidence, _ in part)
-            bins.append({"confidence": confidence, **to_mapping(right)})
-    return bins
 
 
-def expected_calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
-    """Returns the mean distance of confidence and accuracy; None without bins.
-
-    Source: Guo et al. 2017, arXiv:1706.04599, with bins of equal numbers.
-    """
-    total = sum(b["problems"] for b in bins)
-    if not total:
-        return None
-    away = sum(b["problems"] * abs(b["confidence"] - b["value"]) for b in bins)
-    return float(away / total)
-
-
-def edit_similarity(first: str, second: str) -> float:
-    """Returns one less the Levenshtein distance over the longer length; 1.0 for two empty texts."""
-    a, b = first[:MAX_COMPARED_CHARS], second[:MAX_COMPARED_CHARS]
-    longest = max(len(a), len(b))
-    return 1.0 - _distance(a, b) / longest if longest else 1.0
-
-
-def _distance(a: str, b: str) -> int:
-    above = list(range(len(b) + 1))
-    for row, char in enumerate(a, 1):
-        left = row
-        line = [left]
-        for column, other in enumerate(b, 1):
-            left = min(above[column] + 1, left + 1, above[column - 1] + (char != other))
-            line.append(left)
-        above = line
-    return above[-1]
-
-
-def _plain(text: str) -> str:
+def _strip_trailing(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.rstrip().split("\n"))
 
 
-def _share(answers: Sequence[Answer], holds: Callable[[Answer], bool]) -> dict[str, Any]:
-    found: dict[str, Any] = to_mapping(share(sum(map(holds, answers)), len(answers)))
-    return found
+def _share(completed: Sequence[CompletedItem], holds: Callable[[CompletedItem], bool]) -> Estimate:
+    return estimate_share(sum(map(holds, completed)), len(completed))
 
 
-def _mean(values: Sequence[float]) -> dict[str, float | int]:
+def _mean(values: Sequence[float]) -> Estimate:
     """Returns a mean with the interval of the normal distribution."""
     mean = fmean(values)
     error = stdev(values) / sqrt(len(values)) if len(values) > 1 else 0.0
     spread = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
     low, high = max(0.0, mean - spread), min(1.0, mean + spread)
-    return {"value": mean, "low": low, "high": high, "problems": len(values)}
+    return Estimate(value=mean, low=low, high=high, problems=len(values))

@@ -1,4 +1,4 @@
-"""What completions are made of: counts of constructs and of repetition; pure functions."""
+"""Which constructs completions use and how much they repeat themselves: pure functions."""
 
 import ast
 import re
@@ -29,22 +29,22 @@ _CONSTRUCTS: dict[str, tuple[type[ast.AST], ...]] = {
 
 
 def construct_shares(programs: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Returns the share of completions that have each construct, of those that parse.
+    """Returns for each construct the share of completions that use it, of those that parse.
 
     Args:
-        programs: Prompt and completion; a construct counts where the completion begins it.
+        programs: Prompt and completion; a construct counts if it starts within the completion.
     """
     counts: Counter[str] = Counter()
     total = 0
     for prompt, completion in programs:
-        found = _constructs_in(prompt, completion)
+        found = _find_constructs(prompt, completion)
         if found is not None:
             total += 1
             counts.update(found)
     return {name: counts[name] / total if total else 0.0 for name in _CONSTRUCTS}
 
 
-def _constructs_in(prompt: str, completion: str) -> set[str] | None:
+def _find_constructs(prompt: str, completion: str) -> set[str] | None:
     try:
         tree = ast.parse(prompt + completion)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -60,8 +60,8 @@ def _constructs_in(prompt: str, completion: str) -> set[str] | None:
     }
 
 
-def repetition(completions: Sequence[str]) -> float:
-    """Returns the share of phrases in completions that stood in the same completion before."""
+def repeated_share(completions: Sequence[str]) -> float:
+    """Returns the share of phrases that occurred earlier in the same completion."""
     repeated = total = 0
     for completion in completions:
         phrases = _phrases(completion)
@@ -70,12 +70,12 @@ def repetition(completions: Sequence[str]) -> float:
     return repeated / total if total else 0.0
 
 
-def common_phrases(completions: Sequence[str], most: int) -> list[tuple[str, int]]:
-    """Returns the phrases that stand in the most completions, with how many."""
+def common_phrases(completions: Sequence[str], limit: int) -> list[tuple[str, int]]:
+    """Returns the phrases that occur in the most completions, with the number of completions."""
     counts: Counter[str] = Counter()
     for completion in completions:
         counts.update(set(_phrases(completion)))
-    return [(phrase, n) for phrase, n in counts.most_common(most) if n > 1]
+    return [(phrase, n) for phrase, n in counts.most_common(limit) if n > 1]
 
 
 def _phrases(text: str) -> list[str]:

@@ -1,10 +1,14 @@
-"""What a run of pass@k is made of; every default stands here."""
+"""The settings of a pass@k run; every default stands here."""
 
+import argparse
+import dataclasses
 from dataclasses import dataclass, field
 
-from evaluation.judge.verdict import Limits
+from evaluation.judge.verdict import MIB, Limits
+from evaluation.problems.problem import ProblemSet
+from training.foundation.errors import ConfigError
 
-# A function's body has ended where something new begins in the first column.
+# A function's body ends where something new begins in the first column.
 # Source: Chen et al. 2021, arXiv:2107.03374, section 2; extended by decorators and comments.
 STOP = (
     "\nclass",
@@ -23,9 +27,9 @@ STOP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """How samples are drawn.
+    """How samples are generated.
 
-    ``stop`` ends the completion of a prompt; what fills a gap ends where the model ends it.
+    ``stop`` ends the completion of a prompt; an infilling ends where the model ends it.
     """
 
     n: int = 5
@@ -43,8 +47,8 @@ class Generation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PassConfig:
-    """One run, as it is recorded in its folder."""
+class PasskConfig:
+    """The settings of one run, as its summary records them."""
 
     problems: str = "humaneval"
     generation: Generation = field(default_factory=Generation)
@@ -57,3 +61,45 @@ class PassConfig:
             raise ValueError("every k must be at least 1")
         if self.workers < 1:
             raise ValueError("--workers must be at least 1")
+
+
+def resolve_config(options: argparse.Namespace, problem_set: ProblemSet) -> PasskConfig:
+    """Returns the settings that a command line asks for.
+
+    Args:
+        options: The command line; options that were not given are None.
+        problem_set: Its CPU time limit applies where the command line gives none.
+
+    Raises:
+        ConfigError: A setting is out of range, or there are fewer samples than a k.
+    """
+    limits = Limits()
+    cpu_s = options.cpu_s or problem_set.cpu_s or limits.cpu_s
+    default_ks = (1,) if options.canonical or options.samples else PasskConfig().k
+    try:
+        config = PasskConfig(
+            problems=options.problems,
+            generation=Generation(
+                n=1 if options.canonical else options.n,
+                temperature=options.temperature,
+                top_p=options.top_p,
+                max_new_tokens=options.max_new_tokens,
+                seed=options.seed,
+            ),
+            limits=dataclasses.replace(
+                limits,
+                cpu_s=cpu_s,
+                wall_s=max(limits.wall_s, 4 * cpu_s),
+                memory_bytes=options.memory_mib * MIB,
+            ),
+            k=tuple(sorted(set(options.k or default_ks))),
+            workers=options.workers,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if not options.samples and max(config.k) > config.generation.n:
+        raise ConfigError(
+            f"pass@{max(config.k)} needs at least {max(config.k)} samples per problem, but --n is"
+            f" {config.generation.n}; raise --n or lower --k"
+        )
+    return config

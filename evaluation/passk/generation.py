@@ -1,7 +1,7 @@
-"""Samples, problem by problem, resumable; over several processes if Accelerate started them.
+"""Generates a run's samples, problem by problem, in one process or several; resumable.
 
-Of n processes each takes every n-th problem and writes its own file. All of these files count when
-the run is resumed, with any number of processes.
+Of n processes each takes every n-th problem and writes a file of its own. When a run is resumed,
+with any number of processes, the files of all earlier processes count.
 """
 
 import sys
@@ -12,15 +12,13 @@ from tqdm import tqdm
 
 from evaluation.generators.generator import Writer
 from evaluation.passk.config import Generation
+from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
-from evaluation.runs.journal import Journal, line_of, read_journal
-from training.foundation.atomic_files import write_text_atomically
-
-SAMPLES_FILE = "samples.jsonl"
+from evaluation.runs.journal import Journal, read_journal
 
 
 def generate_samples(
-    writer: Writer,
+    generator: Writer,
     problems: Sequence[Problem],
     generation: Generation,
     out: Path,
@@ -28,59 +26,44 @@ def generate_samples(
     process: int = 0,
     n_processes: int = 1,
 ) -> None:
-    """Appends ``{task_id, sample, completion}`` records for every sample that is not there yet.
+    """Generates the samples of this process that are missing, and appends them to its file.
 
     Args:
-        writer: Who writes.
+        generator: What generates.
         problems: All problems of the run.
-        generation: How.
+        generation: How to generate.
         out: The run's folder.
-        process: Which of the processes this is.
-        n_processes: How many share the problems.
+        process: The index of this process.
+        n_processes: How many processes share the problems.
     """
-    done = _numbers_done(out)
-    mine = [
+    done: dict[str, set[int]] = {}
+    for sample in _read_parts(out):
+        done.setdefault(sample.task_id, set()).add(sample.number)
+    todo = [
         p for p in problems[process::n_processes] if len(done.get(p.task_id, ())) < generation.n
     ]
-    path = out / _part(process)
-    bar = tqdm(mine, desc="generating", unit="problem", file=sys.stderr, disable=process != 0)
-    with Journal(path) as journal, bar:
+    bar = tqdm(todo, desc="generating", unit="problem", file=sys.stderr, disable=process != 0)
+    with Journal(out / f"written-{process}.jsonl") as journal, bar:
         for problem in bar:
-            have = done.get(problem.task_id, set())
-            first = next(n for n in range(generation.n) if n not in have)
-            texts = writer.write(problem, generation, first=first)
-            for number, completion in enumerate(texts, first):
-                if number not in have:
-                    journal.append(
-                        {"task_id": problem.task_id, "sample": number, "completion": completion}
-                    )
+            existing = done.get(problem.task_id, set())
+            first = next(n for n in range(generation.n) if n not in existing)
+            texts = generator.write(problem, generation, first=first)
+            for number, text in enumerate(texts, first):
+                if number not in existing:
+                    sample = Sample(task_id=problem.task_id, number=number, text=text)
+                    journal.append(sample.to_json())
 
 
-def gather_samples(problems: Sequence[Problem], out: Path) -> Path:
-    """Brings what all processes wrote into one file, in the problems' order.
-
-    Returns:
-        The file.
-    """
-    order = {problem.task_id: place for place, problem in enumerate(problems)}
-    records = [r for path in _parts(out) for r in read_journal(path) if r["task_id"] in order]
-    records.sort(key=lambda r: (order[r["task_id"]], r["sample"]))
-    samples = out / SAMPLES_FILE
-    write_text_atomically(samples, "".join(map(line_of, records)))
-    return samples
+def merge_samples(problems: Sequence[Problem], out: Path) -> list[Sample]:
+    """Returns what all processes have generated so far, in the order of the problems."""
+    order = {problem.task_id: index for index, problem in enumerate(problems)}
+    samples = [sample for sample in _read_parts(out) if sample.task_id in order]
+    return sorted(samples, key=lambda s: (order[s.task_id], s.number))
 
 
-def _numbers_done(out: Path) -> dict[str, set[int]]:
-    done: dict[str, set[int]] = {}
-    for path in _parts(out):
-        for record in read_journal(path):
-            done.setdefault(record["task_id"], set()).add(record["sample"])
-    return done
-
-
-def _part(process: int) -> str:
-    return f"written-{process}.jsonl"
-
-
-def _parts(out: Path) -> list[Path]:
-    return sorted(out.glob("written-*.jsonl"))
+def _read_parts(out: Path) -> list[Sample]:
+    return [
+        Sample.from_json(record)
+        for path in sorted(out.glob("written-*.jsonl"))
+        for record in read_journal(path)
+    ]

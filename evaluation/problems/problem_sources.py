@@ -14,7 +14,7 @@ from typing import Any
 from evaluation.problems.formats import problem_of
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem, ProblemSet, content_hash
-from evaluation.runs.input_files import json_lines
+from evaluation.runs.input_files import read_json_lines
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.extras import check_extra
 
@@ -141,7 +141,7 @@ def _file_problems(path: Path) -> tuple[Problem, ...]:
         raise PrerequisiteError(
             f"there is no problem set or file {path}; give a file or one of: {names}"
         )
-    return _checked(json_lines(path, "--problems"), str(path))
+    return _checked(read_json_lines(path, "--problems"), str(path))
 
 
 def _checked(records: Iterable[tuple[str, Any]], source: str) -> tuple[Problem, ...]:

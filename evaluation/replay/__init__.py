@@ -1,6 +1,6 @@
-"""Typing replayed through the real server: what a user gets, and how soon.
+"""Typing replayed through the real server: what a user would see, and how soon.
 
-``tasks`` are what is typed, ``typist`` decides what is pressed, ``buffer`` is the editor's text,
-``client`` speaks to the server, ``session`` brings them together; ``figures`` and ``page`` say what
-came of it.
+``typing_tasks`` chooses what to type, ``typist`` decides which key to press, ``buffer`` is the
+editor's text, ``lsp_client`` runs the server and talks to it, and ``session`` brings them together
+and records ``events``. ``replay_metrics`` and ``replay_page`` evaluate the records.
 """

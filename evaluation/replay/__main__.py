@@ -1,40 +1,24 @@
-"""Typing replayed: ``python -m evaluation.replay [--files DIR] [--seed N] [--out DIR]``.
-
-Types parts of held-out files (or any others) into the real server, at a human pace with pauses,
-corrections and jumps, requests suggestions at each change as VS Code does, accepts as a user would,
-and writes the results to ``summary.json``, ``sessions.jsonl`` and ``report.html`` in ``--out``.
-"""
+"""The command that replays typing: ``python -m evaluation.replay --files FOLDER``."""
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from training.foundation.extras import require_extra
 
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
-from tqdm import tqdm
-
 from evaluation.command_line import DEFAULT_CORPUS, add_out_argument
-from evaluation.replay.lsp_client import Client
-from evaluation.replay.replay_metrics import summarise
-from evaluation.replay.replay_page import CURVE, replay_page
-from evaluation.replay.session import Record, Session, Task
-from evaluation.replay.tasks import cut_tasks, files_in, heldout
-from evaluation.runs.journal import line_of, read_journal
+from evaluation.replay.replay_run import ReplayOptions, run_replay
+from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
-from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
-from training.foundation.folder_lock import folder_lock
 
-_SERVER_LOG = "server.jsonl"
 _PURPOSE = """\
 Replay typing through the real language server: type parts of files at a human pace with
 pauses, corrections and jumps, request suggestions as VS Code does, and accept them as a
@@ -48,72 +32,29 @@ _EXAMPLE = """\
 
 
 def main(argv: Sequence[str]) -> int:
-    """Replays, writes and prints."""
+    """Replays, writes the run's folder and prints the summary."""
     options = _parser().parse_args(argv)
     if options.n < 1 or options.lines < 1 or options.pace < 0:
         raise ConfigError("--n and --lines must be at least 1, and --pace at least 0")
-    documents = files_in(options.files) if options.files else heldout(options.corpus, options.seed)
+    documents = (
+        read_python_files(options.files)
+        if options.files
+        else read_heldout_files(options.corpus, options.seed)
+    )
     tasks = cut_tasks(documents, n=options.n, lines=options.lines, seed=options.seed)
-    with folder_lock(options.out):
-        summary = _write(tasks, options)
-    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    summary = run_replay(
+        tasks,
+        ReplayOptions(
+            out=options.out,
+            model=options.model,
+            seed=options.seed,
+            pace=options.pace,
+            eagerness=options.eagerness,
+            draws_curve=options.curve,
+        ),
+    )
+    sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
     return 0
-
-
-def _write(tasks: Sequence[Task], options: argparse.Namespace) -> dict[str, Any]:
-    """Replays the tasks and writes the run's folder; returns its summary."""
-    records, figures = _measured(tasks, options, eagerness=options.eagerness, pace=options.pace)
-    settings = {
-        "seed": options.seed,
-        "pace": options.pace,
-        "model": str(options.model or "bundled"),
-        "eagerness": options.eagerness,
-    }
-    summary: dict[str, Any] = {**settings, **figures}
-    if options.curve:
-        summary["curve"] = {name: _point(tasks, options, name) for name in THRESHOLDS}
-    write_json_atomically(options.out / "summary.json", summary)
-    lines = (line_of({"task": vars(r.task), "events": r.events}) for r in records)
-    write_text_atomically(options.out / "sessions.jsonl", "".join(lines))
-    write_text_atomically(options.out / "report.html", replay_page(summary, records))
-    return summary
-
-
-def _measured(
-    tasks: Sequence[Task], options: argparse.Namespace, *, eagerness: str, pace: float
-) -> tuple[list[Record], dict[str, Any]]:
-    """Types all tasks into a server of its own; returns what happened, and its figures."""
-    log = options.out / _SERVER_LOG
-    log.unlink(missing_ok=True)
-    records, cpu_s = asyncio.run(_replay(tasks, options, log, eagerness=eagerness, pace=pace))
-    return records, summarise(records, read_journal(log), cpu_s=cpu_s)
-
-
-def _point(tasks: Sequence[Task], options: argparse.Namespace, eagerness: str) -> dict[str, Any]:
-    """Returns what one eagerness comes to, typed as fast as it answers."""
-    _, figures = _measured(tasks, options, eagerness=eagerness, pace=0)
-    return {name: figures[name] for name in CURVE}
-
-
-async def _replay(
-    tasks: Sequence[Task], options: argparse.Namespace, log: Path, *, eagerness: str, pace: float
-) -> tuple[list[Record], float | None]:
-    arguments: list[Any] = ["--event-log", log]
-    if options.model is not None:
-        arguments += ["--model", options.model]
-    settings = {"suggestion": {"eagerness": eagerness}}
-    client = await Client.start([str(word) for word in arguments], settings)
-    try:
-        before_s = client.cpu_s()
-        records = []
-        for task in tqdm(tasks, desc="typing", unit="file", file=sys.stderr):
-            session = Session(client, task, seed=options.seed, pace=pace)
-            records.append(await session.run())
-        after_s = client.cpu_s()
-    finally:
-        await client.close()
-    is_known = before_s is not None and after_s is not None
-    return records, (after_s or 0.0) - (before_s or 0.0) if is_known else None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""A client of the server's real process: JSON-RPC over its standard input and output."""
+"""A client of the real server process: JSON-RPC over its standard input and output."""
 
 import asyncio
 import json
@@ -12,18 +12,18 @@ from training.foundation.errors import PrerequisiteError
 
 START_S = 60.0
 _EXIT_S = 10.0
-_SERVER = ".".join([*__name__.split(".")[:-3], "server"])  # beside the package of evaluation
+_SERVER = ".".join([*__name__.split(".")[:-3], "server"])  # the package beside evaluation
 
 
-class Client:
-    """One server process. Answers to requests are futures; what the server sends is kept."""
+class LspClient:
+    """One server process; answers are futures, and the server's own messages are kept."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._pending: dict[int, asyncio.Future[Any]] = {}
         self._n_requests = 0
-        self._state = asyncio.Event()
-        self.told: list[dict[str, Any]] = []
+        self._has_message = asyncio.Event()
+        self.messages: list[dict[str, Any]] = []
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -33,15 +33,21 @@ class Client:
         """Starts ``python -m server`` and waits until its model is ready.
 
         Args:
-            arguments: Of the command line.
+            arguments: The server's command line.
             options: Settings, as an editor sends them.
 
         Raises:
-            PrerequisiteError: It is not ready in time, or says why it cannot be.
+            PrerequisiteError: The server is not ready in time, or reports why it cannot start.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-E", "-P", "-m", _SERVER, *arguments),  # nothing of PYTHONPATH or this directory
+            *(
+                "-E",
+                "-P",
+                "-m",
+                _SERVER,
+                *arguments,
+            ),  # not from PYTHONPATH or this folder
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -51,26 +57,30 @@ class Client:
         first = {"processId": None, "rootUri": None, "capabilities": capabilities}
         if options is not None:
             first["initializationOptions"] = dict(options)
-        await client.request("initialize", first)
-        client.notify("initialized", {})
-        await client.wait_until_ready()
+        try:
+            await client.request("initialize", first)
+            client.notify("initialized", {})
+            await client.wait_until_ready()
+        except BaseException:
+            await client.close()
+            raise
         return client
 
     @property
     def pid(self) -> int:
-        """Of the server."""
+        """The server's process id."""
         return self._process.pid
 
     async def wait_until_ready(self) -> None:
-        """Returns when the server says that it is.
+        """Waits until the server reports that it is ready.
 
         Raises:
-            PrerequisiteError: It says that it is not, or nothing.
+            PrerequisiteError: The server reports an error, or nothing in time.
         """
         end = asyncio.get_running_loop().time() + START_S
         seen = 0
         while True:
-            for message in self.told[seen:]:
+            for message in self.messages[seen:]:
                 state = message["params"].get("state") if "params" in message else None
                 if message.get("method") == "parrotlet/status" and state in {"ready", "error"}:
                     if state == "error":
@@ -78,11 +88,11 @@ class Client:
                             f"the server cannot start: {message['params'].get('reason')}"
                         )
                     return
-            seen = len(self.told)
-            self._state.clear()
+            seen = len(self.messages)
+            self._has_message.clear()
             left = end - asyncio.get_running_loop().time()
             try:
-                await asyncio.wait_for(self._state.wait(), max(0.001, left))
+                await asyncio.wait_for(self._has_message.wait(), max(0.001, left))
             except TimeoutError as error:
                 raise PrerequisiteError(
                     f"the server is not ready after {START_S:.0f} s; see its messages above, or try"
@@ -90,10 +100,10 @@ class Client:
                 ) from error
 
     def send_request(self, method: str, params: Any) -> tuple[int, asyncio.Future[Any]]:
-        """Sends a request; returns its number, and a future with its result or error object."""
+        """Sends a request; returns its id, and a future of its result or error object."""
         self._n_requests += 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[self._n_requests] = future
+        self._pending[self._n_requests] = future
         self._send({"id": self._n_requests, "method": method, "params": params})
         return self._n_requests, future
 
@@ -102,11 +112,11 @@ class Client:
         return await self.send_request(method, params)[1]
 
     def notify(self, method: str, params: Any) -> None:
-        """Sends the server a notification."""
+        """Sends a notification."""
         self._send({"method": method, "params": params})
 
     def cpu_s(self) -> float | None:
-        """Returns the server's processor time so far, its worker's with it; None if it is gone."""
+        """Returns the CPU time of server and worker so far; None if the server has exited."""
         try:
             server = psutil.Process(self.pid)
             times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
@@ -115,7 +125,7 @@ class Client:
         return float(sum(time.user + time.system for time in times))
 
     async def close(self) -> None:
-        """Says goodbye and waits for the end of the process."""
+        """Shuts the server down and waits until its process has ended."""
         try:
             await asyncio.wait_for(self.request("shutdown", None), _EXIT_S)
             self.notify("exit", None)
@@ -143,21 +153,21 @@ class Client:
                 if name.lower() == b"content-length":
                     length = int(value)
             if not length:
-                self._end()
+                self._fail_pending()
                 return
-            self._take(json.loads(await stream.readexactly(length)))
+            self._dispatch(json.loads(await stream.readexactly(length)))
 
-    def _take(self, message: dict[str, Any]) -> None:
-        future = self._waiting.pop(message["id"], None) if "method" not in message else None
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        future = self._pending.pop(message["id"], None) if "method" not in message else None
         if future is not None and not future.done():
             future.set_result(message.get("result", message.get("error")))
         elif "method" in message:
-            self.told.append(message)
-            self._state.set()
-            if "id" in message:  # a request of the server: nothing here answers more than null
+            self.messages.append(message)
+            self._has_message.set()
+            if "id" in message:  # a request from the server; null answers all of them
                 self._send({"id": message["id"], "result": None})
 
-    def _end(self) -> None:
-        for future in self._waiting.values():
+    def _fail_pending(self) -> None:
+        for future in self._pending.values():
             if not future.done():
                 future.set_exception(ConnectionError("the server has exited"))

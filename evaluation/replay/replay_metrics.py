@@ -1,90 +1,161 @@
-"""What sessions came to: how soon, how often and how rightly something was shown, what it saved."""
+"""The metrics of typing sessions: how soon, how often and how correctly something was suggested."""
 
 import itertools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from evaluation.replay.session import Record
+from evaluation.replay.events import (
+    AnswerReceived,
+    KeyPressed,
+    SessionEvent,
+    SuggestionAccepted,
+    SuggestionShown,
+)
+from evaluation.replay.session import STALE_ANSWER, SessionRecord
 
 _MS_DIGITS = 1
 
 
-def summarise(
-    records: Sequence[Record], server_events: Iterable[Mapping[str, Any]], *, cpu_s: float | None
-) -> dict[str, Any]:
-    """Returns the figures of a replay.
+@dataclass(frozen=True, kw_only=True)
+class Percentiles:
+    """The median and the 95th percentile of some durations, in milliseconds."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayMetrics:
+    """The metrics of a replay, under the names that ``summary.json`` gives them.
+
+    Shares lie between 0 and 1. What cannot be known, such as a share of nothing, is None.
+
+    Attributes:
+        files: How many files were typed in.
+        keys: How many keys were pressed.
+        characters: How many characters were to be written.
+        minutes: How long the sessions took.
+        requests: How many requests were answered.
+        answered_in_time: How many were answered before the text changed again.
+        latency_ms: From a change to its answer.
+        cancellation_ms: From a newer change to the end of the older request.
+        latency_shown_ms: From a change to its answer, if that was shown.
+        keys_with_ghost: The share of keys that were pressed while a suggestion was visible.
+        suggestions: How many different suggestions were shown.
+        precision_of_suggestions: The share of those with a correct first line.
+        precision_of_shown: The same, counting a suggestion each time it was shown.
+        accepted: How many suggestions were accepted.
+        characters_saved: The share of characters that suggestions wrote.
+        cpu_s_per_minute: The server's CPU time per minute of typing.
+        faults: What the server should not have done, one sentence each.
+        stale_answers: How many answers were for a text that the server knew to be outdated.
+        prompt_tokens: How many tokens all prompts have.
+        tokens_reused: The share of these that the cache already held.
+        new_tokens: How many tokens were generated.
+    """
+
+    files: int
+    keys: int
+    characters: int
+    minutes: float
+    requests: int
+    answered_in_time: int
+    latency_ms: Percentiles | None
+    cancellation_ms: Percentiles | None
+    latency_shown_ms: Percentiles | None
+    keys_with_ghost: float | None
+    suggestions: int
+    precision_of_suggestions: float | None
+    precision_of_shown: float | None
+    accepted: int
+    characters_saved: float | None
+    cpu_s_per_minute: float | None
+    faults: Sequence[str]
+    stale_answers: int
+    prompt_tokens: int
+    tokens_reused: float | None
+    new_tokens: int
+
+
+def measure_sessions(
+    records: Sequence[SessionRecord],
+    server_events: Iterable[Mapping[str, Any]],
+    *,
+    cpu_s: float | None,
+) -> ReplayMetrics:
+    """Returns the metrics of a replay.
 
     Args:
-        records: Of all sessions.
-        server_events: The server's own log, for tokens.
-        cpu_s: The server's processor time during the sessions.
+        records: The records of all sessions.
+        server_events: The server's event log, for the numbers of tokens.
+        cpu_s: The server's CPU time during the sessions; None if it is unknown.
     """
     events = [event for record in records for event in record.events]
-    keys = [e for e in events if e["event"] == "key"]
-    answers = [e for e in events if e["event"] == "answer"]
-    in_time = [e["ms"] for e in answers if e["late_ms"] is None]
-    called_off = [e["late_ms"] for e in answers if e["late_ms"] is not None]
-    shown = [e for e in events if e["event"] == "shown" and e["is_on_way"]]
-    new = [e for e in shown if e["is_new"]]
-    accepted = [e for e in events if e["event"] == "accept"]
-    saved = sum(len(e["text"]) - 1 for e in accepted)  # taking costs a key
+    keys = [e for e in events if isinstance(e, KeyPressed)]
+    answers = [e for e in events if isinstance(e, AnswerReceived)]
+    in_time_ms = [e.latency_ms for e in answers if e.late_ms is None]
+    shown = [e for e in events if isinstance(e, SuggestionShown) and e.is_on_way]
+    new = [e for e in shown if e.is_new]
+    accepted = [e for e in events if isinstance(e, SuggestionAccepted)]
+    saved = sum(len(e.text) - 1 for e in accepted)  # accepting costs a key
     written = sum(len(record.task.target) for record in records)
-    minutes = sum(record.events[-1]["at"] for record in records if record.events) / 60
-    return {
-        "files": len(records),
-        "keys": len(keys),
-        "characters": written,
-        "minutes": round(minutes, 2),
-        "requests": len(answers),
-        "answered_in_time": len(in_time),
-        "latency_ms": _percentiles(in_time),
-        "cancellation_ms": _percentiles(called_off),
-        "latency_shown_ms": _percentiles(_shown_latencies(records)),
-        "keys_with_ghost": _share(sum(e["ghost"] is not None for e in keys), len(keys)),
-        "suggestions": len(new),
-        "precision_of_suggestions": _share(sum(e["is_right"] for e in new), len(new)),
-        "precision_of_shown": _share(sum(e["is_right"] for e in shown), len(shown)),
-        "accepted": len(accepted),
-        "characters_saved": _share(saved, written),
-        "cpu_s_per_minute": None if cpu_s is None or not minutes else round(cpu_s / minutes, 2),
-        "faults": sorted(fault for record in records for fault in record.faults),
-        "stale_answers": sum("had changed" in f for record in records for f in record.faults),
-        **_tokens(server_events),
-    }
+    minutes = sum(record.events[-1].at_s for record in records if record.events) / 60
+    tokens = _count_tokens(server_events)
+    return ReplayMetrics(
+        files=len(records),
+        keys=len(keys),
+        characters=written,
+        minutes=round(minutes, 2),
+        requests=len(answers),
+        answered_in_time=len(in_time_ms),
+        latency_ms=_percentiles(in_time_ms),
+        cancellation_ms=_percentiles([e.late_ms for e in answers if e.late_ms is not None]),
+        latency_shown_ms=_percentiles(_shown_latencies_ms(records)),
+        keys_with_ghost=_share(sum(e.ghost is not None for e in keys), len(keys)),
+        suggestions=len(new),
+        precision_of_suggestions=_share(sum(e.is_right for e in new), len(new)),
+        precision_of_shown=_share(sum(e.is_right for e in shown), len(shown)),
+        accepted=len(accepted),
+        characters_saved=_share(saved, written),
+        cpu_s_per_minute=None if cpu_s is None or not minutes else round(cpu_s / minutes, 2),
+        faults=sorted(fault for record in records for fault in record.faults),
+        stale_answers=sum(f == STALE_ANSWER for record in records for f in record.faults),
+        prompt_tokens=tokens["prompt_tokens"],
+        tokens_reused=_share(tokens["reused_tokens"], tokens["prompt_tokens"]),
+        new_tokens=tokens["new_tokens"],
+    )
 
 
-def _tokens(server_events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    prompt = reused = new = 0
+def _count_tokens(server_events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    counts = dict.fromkeys(("prompt_tokens", "reused_tokens", "new_tokens"), 0)
     for event in server_events:
-        prompt += event["prompt_tokens"]
-        reused += event["reused_tokens"]
-        new += event["new_tokens"]
-    return {
-        "prompt_tokens": prompt,
-        "tokens_reused": _share(reused, prompt),
-        "new_tokens": new,
-    }
+        for name in counts:
+            counts[name] += event[name]
+    return counts
 
 
-def _shown_latencies(records: Sequence[Record]) -> list[float]:
+def _shown_latencies_ms(records: Sequence[SessionRecord]) -> list[float]:
     """Returns the latency of each answer that was shown."""
-    found = []
-    for record in records:
-        for before, event in itertools.pairwise(record.events):
-            if event["event"] == "shown" and before["event"] == "answer":
-                found.append(before["ms"])
-    return found
+    pairs: Iterable[tuple[SessionEvent, SessionEvent]] = itertools.chain.from_iterable(
+        itertools.pairwise(record.events) for record in records
+    )
+    return [
+        before.latency_ms
+        for before, event in pairs
+        if isinstance(event, SuggestionShown) and isinstance(before, AnswerReceived)
+    ]
 
 
-def _percentiles(values: Sequence[float]) -> dict[str, float] | None:
-    if len(values) < 2:  # noqa: PLR2004 - quantiles want two
+def _percentiles(values_ms: Sequence[float]) -> Percentiles | None:
+    if len(values_ms) < 2:  # noqa: PLR2004 - quantiles need two
         return None
-    twentieths = statistics.quantiles(values, n=20)
-    return {
-        "p50": round(statistics.median(values), _MS_DIGITS),
-        "p95": round(twentieths[-1], _MS_DIGITS),
-    }
+    twentieths = statistics.quantiles(values_ms, n=20)
+    return Percentiles(
+        p50=round(statistics.median(values_ms), _MS_DIGITS),
+        p95=round(twentieths[-1], _MS_DIGITS),
+    )
 
 
 def _share(part: int, whole: int) -> float | None:

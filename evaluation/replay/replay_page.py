@@ -1,16 +1,19 @@
-"""A replay as a page: its metrics, and a session to watch.
+"""The summary of a replay, and its page: the metrics, and a session to watch.
 
-All text is the user's own; it is put into the page as JSON and shown as text, never as markup.
+The page contains the user's own text as JSON, and shows it as text, never as markup.
 """
 
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from evaluation.replay.session import Record
-from evaluation.runs.estimators import percent
-from training.foundation.charts import render_bars, render_lines, render_page, render_table
+from evaluation.replay.events import AnswerReceived
+from evaluation.replay.replay_metrics import Percentiles, ReplayMetrics
+from evaluation.replay.session import SessionRecord
+from evaluation.runs.estimators import format_percent
+from training.foundation.charts import Row, render_bars, render_lines, render_page, render_table
+from training.foundation.config_schema import to_mapping
 
 _CONTEXT_LINES = 8
 _BINS_MS = (10, 20, 40, 80, 120, 200, 400)
@@ -26,7 +29,6 @@ _ROWS = (
     ("CPU seconds per minute of typing", "cpu_s_per_minute"),
     ("Stale answers", "stale_answers"),
 )
-CURVE = ("keys_with_ghost", "precision_of_suggestions", "characters_saved")
 _PLAYER = """
 <div id="stage"><pre id="text"></pre>
 <p><button id="play">Play/Pause</button>
@@ -64,34 +66,74 @@ at.oninput = show; show();
 """
 
 
-def replay_page(summary: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """Returns the whole document."""
+@dataclass(frozen=True, kw_only=True)
+class TradeOffPoint:
+    """What one eagerness setting comes to."""
+
+    keys_with_ghost: float | None
+    precision_of_suggestions: float | None
+    characters_saved: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaySummary:
+    """The settings and the metrics of a replay; ``curve`` has a point for each eagerness."""
+
+    seed: int
+    pace: float
+    model: str
+    eagerness: str
+    metrics: ReplayMetrics
+    curve: Mapping[str, TradeOffPoint] | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the contents of ``summary.json``."""
+        settings = {name: getattr(self, name) for name in ("seed", "pace", "model", "eagerness")}
+        curve = {} if self.curve is None else {"curve": to_mapping(self.curve)}
+        return {**settings, **to_mapping(self.metrics), **curve}
+
+
+def draw_page(summary: ReplaySummary, records: Sequence[SessionRecord]) -> str:
+    """Returns the page."""
+    metrics = summary.metrics
+    rows = [[label, _format(getattr(metrics, name))] for label, name in _ROWS]
     sections = {
-        "Metrics": render_table(["", ""], [[name, _shown(summary[key])] for name, key in _ROWS]),
-        "Latency": render_bars(_histogram(records)),
+        "Metrics": render_table(["", ""], rows),
+        "Latency": render_bars(_latency_histogram(records)),
     }
-    if "curve" in summary:
-        sections["Trade-off between eagerness settings"] = _trade_off(summary["curve"])
+    if summary.curve is not None:
+        sections["Trade-off between eagerness settings"] = _trade_off(summary.curve)
     sections["Watch a session"] = _player(records[0])
-    files = "1 file" if summary["files"] == 1 else f"{summary['files']} files"
+    files = "1 file" if metrics.files == 1 else f"{metrics.files} files"
     lead = (
-        f"{files}, {summary['characters']} characters written with"
-        f" {summary['keys']} keystrokes and {summary['accepted']} accepted suggestions."
+        f"{files}, {metrics.characters} characters written with"
+        f" {metrics.keys} keystrokes and {metrics.accepted} accepted suggestions."
     )
     footnote = (
-        f"Seed {summary['seed']}, pace {summary['pace']}, model {summary['model']},"
-        f" eagerness {summary['eagerness']}."
+        f"Seed {summary.seed}, pace {summary.pace}, model {summary.model},"
+        f" eagerness {summary.eagerness}."
     )
     return render_page("Typing replay", lead, footnote=footnote, sections=sections)
 
 
-def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
+def _trade_off(curve: Mapping[str, TradeOffPoint]) -> str:
     """Returns the metrics by eagerness, as a chart and a table."""
-    rows = [[name, *(_shown(figures[key]) for key in CURVE)] for name, figures in curve.items()]
-    seen, right, saved = CURVE
+    rows = [
+        [
+            name,
+            _format(point.keys_with_ghost),
+            _format(point.precision_of_suggestions),
+            _format(point.characters_saved),
+        ]
+        for name, point in curve.items()
+    ]
     points = sorted(
-        (100 * (figures[seen] or 0.0), figures[right] or 0.0, figures[saved] or 0.0)
-        for figures in curve.values()
+        (
+            100 * (point.keys_with_ghost or 0.0),
+            point.precision_of_suggestions or 0.0,
+            point.characters_saved or 0.0,
+        )
+        for point in curve.values()
     )
     chart = render_lines(
         {
@@ -104,32 +146,36 @@ def _trade_off(curve: Mapping[str, Mapping[str, float | None]]) -> str:
     return chart + render_table(head, rows)
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"p50 {value['p50']} ms, p95 {value['p95']} ms"
+def _format(value: Percentiles | float | None) -> str:
+    if isinstance(value, Percentiles):
+        return f"p50 {value.p50} ms, p95 {value.p95} ms"
     if isinstance(value, float) and 0 <= value <= 1:
-        return percent(value)
+        return format_percent(value)
     return "unknown" if value is None else str(value)
 
 
-def _histogram(records: Sequence[Record]) -> list[tuple[str, float, str]]:
-    took = [
-        event["ms"]
+def _latency_histogram(records: Sequence[SessionRecord]) -> list[Row]:
+    latencies_ms = [
+        event.latency_ms
         for record in records
         for event in record.events
-        if event["event"] == "answer" and event["late_ms"] is None
+        if isinstance(event, AnswerReceived) and event.late_ms is None
     ]
     edges = [0, *_BINS_MS, float("inf")]
-    rows = []
+    rows: list[Row] = []
     for low, high in itertools.pairwise(edges):
-        n = sum(low <= ms < high for ms in took)
+        n = sum(low <= ms < high for ms in latencies_ms)
         rows.append((f"{low} to {high} ms" if high < float("inf") else f"over {low} ms", n, str(n)))
     return rows
 
 
-def _player(record: Record) -> str:
+def _player(record: SessionRecord) -> str:
     before = record.task.prefix.split("\n")[-_CONTEXT_LINES:]
     after = record.task.suffix.split("\n")[:_CONTEXT_LINES]
-    data = {"before": "\n".join(before), "after": "\n".join(after), "events": record.events}
+    data = {
+        "before": "\n".join(before),
+        "after": "\n".join(after),
+        "events": [event.to_json() for event in record.events],
+    }
     text = json.dumps(data).replace("<", "\\u003c")
     return _PLAYER.replace("DATA", text)

@@ -1,122 +1,137 @@
-"""One file typed into the server: at each change it is told and asked, as VS Code does it.
+"""Types one file into the server: at each change it notifies and asks the server, as VS Code does.
 
 What is shown is what an editor would show: an answer for the text as it is now, shortened while
-what is typed agrees with it. Events are taken down with their times.
+the typed text agrees with it. Every event is recorded with its time.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation.replay.buffer import Buffer
-from evaluation.replay.lsp_client import Client
+from evaluation.replay.events import (
+    AnswerReceived,
+    CursorJumped,
+    KeyPressed,
+    SessionEvent,
+    SuggestionAccepted,
+    SuggestionShown,
+)
+from evaluation.replay.lsp_client import LspClient
+from evaluation.replay.typing_tasks import TypingTask
 from evaluation.replay.typist import Act, Key, Typist, first_line, is_rest_of_line
 
+STALE_ANSWER = "an answer for a text that had changed"  # a fault
 _AUTOMATIC = 2  # the protocol's trigger kind
 _JUMP_S = 0.8
 _LAST_ANSWER_S = 5.0
-_ECHO = {"command": "parrotlet.explain"}  # answered as soon as it is read, so behind the change
+_ECHO = {"command": "parrotlet.explain"}  # answered as soon as it is read, so after the change
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """A file with a gap, and what is typed there."""
-
-    id: str
-    prefix: str
-    target: str
-    suffix: str
-
-
-@dataclass(kw_only=True)
 class Ghost:
-    """What is shown behind the cursor; ``covered`` characters behind it are replaced."""
+    """The suggestion at the cursor; it replaces ``covered`` characters after the cursor."""
 
     text: str
     covered: int
 
 
 @dataclass(kw_only=True)
-class Ask:
-    """A request under way or answered."""
+class PendingRequest:
+    """A request, and the future of its answer.
+
+    Attributes:
+        number: The request's id.
+        version: The version of the document that it asks about.
+        sent_s: When it was sent, by the monotonic clock.
+        answer: The answer.
+        superseded_s: When a newer request took its place.
+        is_stale: Whether the server has since read the change that superseded it.
+    """
 
     number: int
     version: int
     sent_s: float
     answer: "asyncio.Future[Any]"
-    superseded_s: float | None = None  # when a newer one took its place
-    is_stale: bool = False  # whether the server has read the change that made it so
+    superseded_s: float | None = None
+    is_stale: bool = False
 
 
 @dataclass(kw_only=True)
-class Record:
-    """What happened in a session, in order; times in seconds since its start."""
+class SessionRecord:
+    """What happened in a session, in order, and what the server should not have done."""
 
-    task: Task
-    events: list[dict[str, Any]] = field(default_factory=list)
+    task: TypingTask
+    events: list[SessionEvent] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the line of ``sessions.jsonl``."""
+        return {"task": vars(self.task), "events": [event.to_json() for event in self.events]}
 
 
 class Session:
     """Types one task.
 
     Args:
-        client: The server.
-        task: What.
-        seed: Of the typist.
-        pace: How many times as fast as a human; 0 waits for each answer and for nothing else.
+        client: The server's client.
+        task: What to type.
+        seed: Seeds the typist.
+        pace: Typing speed as a multiple of a human's; 0 waits for each answer instead of the clock.
     """
 
-    def __init__(self, client: Client, task: Task, *, seed: int, pace: float) -> None:
+    def __init__(self, client: LspClient, task: TypingTask, *, seed: int, pace: float) -> None:
         self._client = client
         self._pace = pace
         self._typist = Typist(task.target, f"{seed}:{task.id}")
         self._buffer = Buffer(text=task.prefix + task.suffix, cursor=len(task.prefix))
-        self._start = len(task.prefix)
+        self._target_start = len(task.prefix)
         self._uri = f"file:///replay/{task.id}"
         self._ghost: Ghost | None = None
-        self._ask: Ask | None = None
-        self._asks: list[Ask] = []
-        self._began = time.monotonic()
-        self.record = Record(task=task)
+        self._request: PendingRequest | None = None
+        self._requests: list[PendingRequest] = []
+        self._start_s = time.monotonic()
+        self.record = SessionRecord(task=task)
 
-    async def run(self) -> Record:
+    async def run(self) -> SessionRecord:
         """Types to the end and returns what happened."""
         document = {"uri": self._uri, "languageId": "python", "version": 1}
-        opened = {**document, "text": self._buffer.text}
-        self._client.notify("textDocument/didOpen", {"textDocument": opened})
+        params = {"textDocument": {**document, "text": self._buffer.text}}
+        self._client.notify("textDocument/didOpen", params)
         while (key := self._typist.next_key(self._typed())) is not None:
             await self._pause(key)
-            if key.is_read_before and self._take_suggestion():
+            if key.is_read_before and self._accept_suggestion():
                 continue
-            await self._do(key)
-        if self._asks:
-            await asyncio.wait([ask.answer for ask in self._asks], timeout=_LAST_ANSWER_S)
+            await self._press(key)
+        if self._requests:
+            answers = [request.answer for request in self._requests]
+            await asyncio.wait(answers, timeout=_LAST_ANSWER_S)
         self._client.notify("textDocument/didClose", {"textDocument": {"uri": self._uri}})
         if self._typed() != self.record.task.target:
             self.record.faults.append("the typed text differs from the target")
         return self.record
 
     def _typed(self) -> str:
-        return self._buffer.text[self._start : self._buffer.cursor]
+        return self._buffer.text[self._target_start : self._buffer.cursor]
 
     async def _pause(self, key: Key) -> None:
         if self._pace > 0:
             await asyncio.sleep(key.pause_s / self._pace)
-        elif self._ask is not None:
-            await asyncio.wait([self._ask.answer])
-            await asyncio.sleep(0)  # its callback comes first
+        elif self._request is not None:
+            await asyncio.wait([self._request.answer])
+            await asyncio.sleep(0)  # let its callback run first
 
-    async def _do(self, key: Key) -> None:
+    async def _press(self, key: Key) -> None:
         if key.act is Act.JUMP:
-            self._note("jump")
+            self._record(CursorJumped)
             self._ghost = None
             await asyncio.sleep(_JUMP_S / self._pace if self._pace > 0 else 0)
             return
         typed = self._typed()
         if key.act is Act.TYPE:
-            may_close = self._typist.closes_itself(typed, key.text)
+            may_close = self._typist.closes_in_line(typed, key.text)
             change = self._buffer.press(key.text, may_close=may_close)
         else:
             change = {
@@ -125,11 +140,12 @@ class Session:
                 Act.DELETE: self._buffer.delete,
             }[key.act]()
         new = self._typed()
-        self._shorten(new[len(typed) :] if new.startswith(typed) else None)
-        self._changed("key", change, key=key.act.value, text=key.text)
+        self._shorten_ghost(new[len(typed) :] if new.startswith(typed) else None)
+        self._record(KeyPressed, key=key.act.value, text=key.text)
+        self._send_change(change)
 
-    def _shorten(self, typed: str | None) -> None:
-        """Keeps of the ghost what is left behind equal characters."""
+    def _shorten_ghost(self, typed: str | None) -> None:
+        """Drops what was typed from the ghost, or the ghost if the typed text differs."""
         ghost = self._ghost
         if ghost is None or not typed or not ghost.text.startswith(typed) or ghost.covered:
             self._ghost = None
@@ -137,27 +153,28 @@ class Session:
             left = ghost.text[len(typed) :]
             self._ghost = Ghost(text=left, covered=0) if left else None
 
-    def _take_suggestion(self) -> bool:
+    def _accept_suggestion(self) -> bool:
         ghost, typed = self._ghost, self._typed()
-        taken = None if ghost is None else self._typist.takes(typed, ghost.text)
-        if ghost is None or taken is None:
+        accepted = None if ghost is None else self._typist.accepted_part(typed, ghost.text)
+        if ghost is None or accepted is None:
             return False
-        covered = ghost.covered if taken == ghost.text else 0
+        is_whole = accepted == ghost.text
         at = self._buffer.cursor
-        change = self._buffer.replace(at, at + covered, taken, cursor=len(taken))
+        end = at + (ghost.covered if is_whole else 0)
+        change = self._buffer.replace(at, end, accepted, cursor=len(accepted))
         self._ghost = None
-        self._changed("accept", change, text=taken, is_whole=taken == ghost.text)
+        self._record(SuggestionAccepted, text=accepted, is_whole=is_whole)
+        self._send_change(change)
         return True
 
-    def _changed(self, event: str, change: dict[str, Any], **about: Any) -> None:
-        """Tells the server of a change and asks it."""
-        self._note(event, **about)
+    def _send_change(self, change: dict[str, Any]) -> None:
+        """Notifies the server of a change, and requests a suggestion."""
         document = {"uri": self._uri, "version": self._buffer.version}
         params = {"textDocument": document, "contentChanges": [change]}
         sent_s = time.monotonic()
         self._client.notify("textDocument/didChange", params)
-        if self._ask is not None and not self._ask.answer.done():
-            self._supersede(self._ask, sent_s)
+        if self._request is not None and not self._request.answer.done():
+            self._supersede(self._request, sent_s)
         number, answer = self._client.send_request(
             "textDocument/inlineCompletion",
             {
@@ -166,35 +183,37 @@ class Session:
                 "context": {"triggerKind": _AUTOMATIC},
             },
         )
-        ask = Ask(number=number, version=self._buffer.version, sent_s=sent_s, answer=answer)
-        answer.add_done_callback(lambda _: self._answered(ask))
-        self._ask = ask
-        self._asks.append(ask)
+        request = PendingRequest(
+            number=number, version=self._buffer.version, sent_s=sent_s, answer=answer
+        )
+        answer.add_done_callback(lambda _: self._on_answer(request))
+        self._request = request
+        self._requests.append(request)
 
-    def _supersede(self, ask: Ask, sent_s: float) -> None:
-        """Calls a request off, and learns when the server has read the change before that.
+    def _supersede(self, request: PendingRequest, sent_s: float) -> None:
+        """Cancels a request, and learns when the server has read the change that superseded it.
 
-        An answer that comes sooner was under way when the change came, however long it took: one
-        that comes later is for a text of which the server knew that it had changed. Answers are
-        told in the order in which they come, so no clock decides it.
+        An answer that arrives before that was on its way when the text changed, however long it
+        took. One that arrives later is for a text that the server knew to be outdated. The order of
+        the answers decides, not a clock.
         """
-        ask.superseded_s = sent_s
-        self._client.notify("$/cancelRequest", {"id": ask.number})
+        request.superseded_s = sent_s
+        self._client.notify("$/cancelRequest", {"id": request.number})
         _, echo = self._client.send_request("workspace/executeCommand", _ECHO)
-        echo.add_done_callback(lambda _: setattr(ask, "is_stale", True))
+        echo.add_done_callback(lambda _: setattr(request, "is_stale", True))
 
-    def _answered(self, ask: Ask) -> None:
+    def _on_answer(self, request: PendingRequest) -> None:
         now = time.monotonic()
-        took_ms = round(1000 * (now - ask.sent_s), 2)
-        result = None if ask.answer.exception() else ask.answer.result()
+        latency_ms = round(1000 * (now - request.sent_s), 2)
+        result = None if request.answer.exception() else request.answer.result()
         items = result.get("items", []) if isinstance(result, dict) else []
-        late_ms = None if ask.version == self._buffer.version else 0.0
-        if ask.superseded_s is not None:
-            late_ms = round(1000 * (now - ask.superseded_s), 2)
-        self._note("answer", ms=took_ms, late_ms=late_ms, n_items=len(items))
+        late_ms = None if request.version == self._buffer.version else 0.0
+        if request.superseded_s is not None:
+            late_ms = round(1000 * (now - request.superseded_s), 2)
+        self._record(AnswerReceived, latency_ms=latency_ms, late_ms=late_ms, n_items=len(items))
         if late_ms is not None:
-            if items and ask.is_stale:
-                self.record.faults.append("an answer for a text that had changed")
+            if items and request.is_stale:
+                self.record.faults.append(STALE_ANSWER)
         elif items:
             self._show(items[0])
 
@@ -211,11 +230,11 @@ class Session:
         left = self.record.task.target[len(self._typed()) :]
         is_on_way = self.record.task.target.startswith(self._typed())
         is_right = is_on_way and is_rest_of_line(left, first_line(text))
-        self._note("shown", text=text, is_new=is_new, is_right=is_right, is_on_way=is_on_way)
-
-    def _note(self, event: str, **about: Any) -> None:
-        now = round(time.monotonic() - self._began, 3)
-        ghost = None if self._ghost is None else self._ghost.text
-        self.record.events.append(
-            {"at": now, "event": event, "now": self._typed(), "ghost": ghost, **about}
+        self._record(
+            SuggestionShown, text=text, is_new=is_new, is_right=is_right, is_on_way=is_on_way
         )
+
+    def _record(self, event: Callable[..., SessionEvent], **details: object) -> None:
+        at_s = round(time.monotonic() - self._start_s, 3)
+        ghost = None if self._ghost is None else self._ghost.text
+        self.record.events.append(event(at_s=at_s, typed=self._typed(), ghost=ghost, **details))

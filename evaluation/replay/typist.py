@@ -1,9 +1,9 @@
-"""A typist: which key is pressed next, after which pause, to write a known text.
+"""A simulated typist: which key to press next, and after which pause, to write a known text.
 
-Pure, and the same for the same seed. Types wrong letters now and then and takes them back, thinks
-at the beginning of a line, looks elsewhere in the file, lets the editor close brackets, and takes
-what is suggested when it is what was about to be written. Looks at suggestions only in pauses long
-enough to read one, so that what is taken does not depend on a few milliseconds of the answer.
+Pure, and the same for the same seed. The typist mistypes letters now and then and deletes them,
+thinks at the beginning of a line, looks elsewhere in the file, lets the editor close brackets, and
+accepts a suggestion that is what it was about to write. It reads suggestions only in pauses that
+are long enough, so that what it accepts does not depend on a few milliseconds of latency.
 """
 
 import random
@@ -13,18 +13,18 @@ from enum import StrEnum
 READING_S = 0.5  # a pause this long is long enough to read a suggestion
 _KEY_S, _KEY_SPREAD = 0.16, 0.35  # median and log-spread of the pause before a letter
 _LINE_S, _LINE_SPREAD = 0.9, 0.5  # before a line's first letter
-_THOUGHT_S = 0.7  # behind what one thinks at
+_THOUGHT_S = 0.7  # after a character that one thinks at
 _THOUGHT_CHANCE = 0.4
 _THOUGHT_AT = frozenset(".(=,[ ")
 _WRONG_CHANCE = 0.02
-_MOST_WRONG = 2
+_MAX_WRONG = 2
 _JUMP_CHANCE = 0.05
-_LEAST_TAKEN = 3  # characters; fewer are typed sooner than taken
+_MIN_ACCEPTED = 3  # characters; fewer are quicker typed than accepted
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class Act(StrEnum):
-    """What a typist does."""
+    """What the typist does."""
 
     TYPE = "type"
     NEWLINE = "newline"
@@ -35,7 +35,7 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One act and the pause before it, in seconds of a human pace."""
+    """One act and the pause before it, in seconds at a human pace."""
 
     act: Act
     text: str = ""
@@ -52,19 +52,19 @@ class Typist:
 
     Args:
         target: The text.
-        seed: Of all chance.
+        seed: Seeds everything random.
     """
 
     def __init__(self, target: str, seed: str) -> None:
         self._target = target
         self._chance = random.Random(seed)
-        self._n_wrong = 0  # letters still to be mistyped
+        self._n_wrong = 0  # letters still to mistype
 
     def next_key(self, typed: str) -> Key | None:
-        """Returns the next key, None if all is written.
+        """Returns the next key; None when the text is complete.
 
         Args:
-            typed: What stands before the cursor of what is to be written.
+            typed: What has been written so far, up to the cursor.
         """
         if not self._target.startswith(typed):
             if self._n_wrong > 0 and self._is_wrong_at_end(typed):
@@ -83,23 +83,23 @@ class Typist:
         if left.startswith("    ") and typed.rpartition("\n")[2].strip() == "":
             return self._key(Act.INDENT)
         if left[0].isalpha() and self._chance.random() < _WRONG_CHANCE:
-            self._n_wrong = self._chance.randint(0, _MOST_WRONG - 1)
+            self._n_wrong = self._chance.randint(0, _MAX_WRONG - 1)
             return self._key(Act.TYPE, self._chance.choice(_LETTERS.replace(left[0].lower(), "")))
         return Key(act=Act.TYPE, text=left[0], pause_s=self._before_letter(typed))
 
-    def takes(self, typed: str, suggested: str) -> str | None:
-        """Returns how much of a suggestion is taken: all, its first line, or nothing (None)."""
+    def accepted_part(self, typed: str, suggested: str) -> str | None:
+        """Returns how much of a suggestion to accept: all, its first line, or nothing (None)."""
         left = self._target[len(typed) :]
-        if len(suggested.strip()) < _LEAST_TAKEN or not self._target.startswith(typed):
+        if len(suggested.strip()) < _MIN_ACCEPTED or not self._target.startswith(typed):
             return None
         if left.startswith(suggested):
             return suggested
         line = first_line(suggested)
         is_right = bool(line.strip()) and is_rest_of_line(left, line)
-        return line if is_right and len(line.strip()) >= _LEAST_TAKEN else None
+        return line if is_right and len(line.strip()) >= _MIN_ACCEPTED else None
 
-    def closes_itself(self, typed: str, bracket: str) -> bool:
-        """Says whether the text closes a bracket in the line in which it opens it."""
+    def closes_in_line(self, typed: str, bracket: str) -> bool:
+        """Returns whether the text closes a bracket in the line that opens it."""
         line = self._target[len(typed) + 1 :].partition("\n")[0]
         depth = 1
         closer = {"(": ")", "[": "]", "{": "}"}.get(bracket, bracket)
@@ -130,12 +130,12 @@ class Typist:
 
 
 def first_line(text: str) -> str:
-    """Returns a suggestion's first line with anything in it, and the line ends before it."""
+    """Returns a suggestion's first line that is not empty, with the line feeds before it."""
     content = len(text) - len(text.lstrip("\n"))
     end = text.find("\n", content)
     return text if end < 0 else text[:end]
 
 
 def is_rest_of_line(left: str, line: str) -> bool:
-    """Says whether ``line`` is what is left to write up to a line's end."""
+    """Returns whether ``line`` completes the current line of what is left to write."""
     return left.startswith(line) and left[len(line) :].partition("\n")[0].strip() == ""

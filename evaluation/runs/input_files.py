@@ -8,19 +8,19 @@ from typing import Any
 
 from training.foundation.errors import ConfigError, PrerequisiteError
 
-MAX_FILE_BYTES = 1 << 30  # of an unpacked file
+MAX_FILE_BYTES = 1 << 30  # after decompression
 
 
-def read_input(path: Path, option: str) -> str:
+def read_text_file(path: Path, option: str) -> str:
     """Returns the text of a file, plain or ``.gz``.
 
     Args:
         path: The file.
-        option: What the user named it with, for messages.
+        option: The option that named it, for messages.
 
     Raises:
-        ConfigError: It is no readable text.
-        PrerequisiteError: There is no such file.
+        ConfigError: The file is not readable text.
+        PrerequisiteError: The file does not exist.
     """
     try:
         if path.suffix != ".gz":
@@ -38,15 +38,15 @@ def read_input(path: Path, option: str) -> str:
         raise ConfigError(f"cannot read {path} ({error}); correct {option}") from error
 
 
-def json_lines(path: Path, option: str) -> Iterator[tuple[str, Any]]:
-    """Yields the values of a JSON-lines file, each behind its file and line for messages.
+def read_json_lines(path: Path, option: str) -> Iterator[tuple[str, Any]]:
+    """Yields each value of a JSON-lines file, preceded by its file and line for messages.
 
     Raises:
-        ConfigError: As :func:`read_input`, or a line is no JSON.
-        PrerequisiteError: As there.
+        ConfigError: As for :func:`read_text_file`, or a line is not JSON.
+        PrerequisiteError: The file does not exist.
     """
-    # not splitlines(): a value may hold any of Unicode's line separators
-    for number, line in enumerate(read_input(path, option).split("\n"), 1):
+    # not splitlines(): a value may contain any of Unicode's line separators
+    for number, line in enumerate(read_text_file(path, option).split("\n"), 1):
         where = f"{path}, line {number}"
         if line.strip():
             try:

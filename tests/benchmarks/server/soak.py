@@ -20,9 +20,10 @@ from pathlib import Path
 
 import psutil
 
-from evaluation.replay.lsp_client import Client
+from evaluation.replay.events import AnswerReceived
+from evaluation.replay.lsp_client import LspClient
 from evaluation.replay.session import Session
-from evaluation.replay.tasks import cut_tasks, files_in, heldout
+from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
 
 MAY_GROW = 1.10  # the last tenth's median over the second tenth's
 HUGE = "x = [\n" + "    'a line of some forty characters',\n" * 250_000 + "]\n"
@@ -49,7 +50,7 @@ class Typist:
             session = Session(self.client, task, seed=number, pace=0)
             record = await asyncio.wait_for(session.run(), 300)
             self.faults += record.faults
-            self.n_requests += sum(event["event"] == "answer" for event in record.events)
+            self.n_requests += sum(isinstance(event, AnswerReceived) for event in record.events)
             self.n_files += 1
             self.memory.append((time.monotonic() - started, *self.resident()))
             fault = self.chance.choice(FAULTS)
@@ -68,7 +69,7 @@ class Typist:
         client = self.client
         if fault == "kill":
             self.killed_at = time.monotonic()
-            n_told = len(client.told)
+            n_told = len(client.messages)
             for worker in psutil.Process(client.pid).children():
                 worker.kill()
             await self.until_told(n_told, "ready")
@@ -104,8 +105,8 @@ class Typist:
 
     async def until_told(self, n_told, state):
         for _ in range(600):
-            if any(m["params"].get("state") == state for m in self.client.told[n_told:]):
-                del self.client.told[:]
+            if any(m["params"].get("state") == state for m in self.client.messages[n_told:]):
+                del self.client.messages[:]
                 return
             await asyncio.sleep(0.1)
         raise AssertionError(f"the server was not {state} within a minute")
@@ -119,9 +120,13 @@ def growth(samples):
 
 
 async def soak(options):
-    documents = files_in(options.files) if options.files else heldout(options.corpus, options.seed)
+    documents = (
+        read_python_files(options.files)
+        if options.files
+        else read_heldout_files(options.corpus, options.seed)
+    )
     tasks = cut_tasks(documents, n=options.n, lines=8, seed=options.seed)
-    clients = [await Client.start() for _ in range(2)]
+    clients = [await LspClient.start() for _ in range(2)]
     started = time.monotonic()
     pids = [client.pid for client in clients]
     typists = [Typist(c, tasks[i::2] or tasks, i) for i, c in enumerate(clients)]

@@ -8,7 +8,7 @@ from machine import need_level
 from evaluation.judge.levels.ranking import LEVELS, UNCONFINED
 from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
-from evaluation.replay.lsp_client import Client
+from evaluation.replay.lsp_client import LspClient
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +49,7 @@ def test_replay_starts_our_server(planted, tiny_artifact):
     """If it fails, a package `server` in the folder that is replayed is run instead."""
 
     async def start():
-        client = await Client.start(("--model", str(tiny_artifact)))
+        client = await LspClient.start(("--model", str(tiny_artifact)))
         await client.close()
 
     asyncio.run(start())

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from evaluation.repetition import remembered
+from evaluation.accuracy.memorisation import split_at_copies
 from server.backends.local_model import LocalWriter
 from server.completer import Completer
 from server.settings import Settings, SuggestionSettings
@@ -166,7 +166,7 @@ def test_what_is_copied_from_before_is_not_remembered():
     """If it fails, a model that copies its user's text is said to repeat its training."""
     before, new = list(range(100, 200)), list(range(1000, 1080))
     written = [*new[:40], *before[10:50], *new[40:]]
-    stretches = list(remembered(before, written))
+    stretches = list(split_at_copies(before, written))
     assert [(s[0], s[-1]) for s in stretches] == [(1000, before[28]), (before[31], 1079)]
-    assert list(remembered(before, before[:60])) == []
-    assert list(remembered([], new)) == [new]
+    assert list(split_at_copies(before, before[:60])) == []
+    assert list(split_at_copies([], new)) == [new]

@@ -7,15 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation.accuracy.items import Item, cut_items, items_hash, read_items
-from evaluation.accuracy.metrics import (
-    Answer,
-    calibration,
-    edit_similarity,
-    expected_calibration_error,
-    figures,
-)
-from evaluation.comparison.constructs import common_phrases, construct_shares, repetition
+from evaluation.accuracy.edit_similarity import edit_similarity
+from evaluation.accuracy.items import Item, cut_items, hash_items, read_items
+from evaluation.accuracy.metrics import CompletedItem, measure_accuracy
+from evaluation.accuracy.reliability import expected_calibration_error, reliability_bins
+from evaluation.comparison.constructs import common_phrases, construct_shares, repeated_share
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 KINDS = ("mid", "start", "block", "span")
@@ -82,7 +78,7 @@ def test_items_are_cut_where_their_kind_says(corpus):
 
 
 def test_the_same_seed_cuts_the_same_items(corpus):
-    hashes = [items_hash(cut_items(corpus, KINDS, n=5, seed=seed)) for seed in (0, 0, 1)]
+    hashes = [hash_items(cut_items(corpus, KINDS, n=5, seed=seed)) for seed in (0, 0, 1)]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -117,26 +113,27 @@ def test_edit_similarity_is_of_levenshtein(first, second, distance):
     assert edit_similarity(second, first) == edit_similarity(first, second)
 
 
-def answers(*texts, target="1", confidence=None):
+def complete(*texts, target="1", confidence=None):
     item = Item(id="a", kind="mid", prefix="x = ", suffix="\n", target=target)
-    return [Answer(item=item, text=text, confidence=confidence) for text in texts]
+    return [CompletedItem(item=item, text=text, confidence=confidence) for text in texts]
 
 
 def test_figures_say_what_was_shown_right_and_valid():
-    found = figures(answers("1", "1  ", "2", "(", ""))
-    assert found["items"] == 5
-    values = {name: f["value"] for name, f in found.items() if isinstance(f, dict)}
-    assert values["shown"] == pytest.approx(0.8)
-    assert values["exact_match"] == pytest.approx(0.4)
-    assert values["exact_match_of_shown"] == pytest.approx(0.5)
-    assert values["syntax_valid"] == pytest.approx(0.6)
+    found = measure_accuracy(complete("1", "1  ", "2", "(", ""))
+    assert found.items == 5
+    assert found.shown.value == pytest.approx(0.8)
+    assert found.exact_match.value == pytest.approx(0.4)
+    assert found.exact_match_of_shown.value == pytest.approx(0.5)
+    assert found.syntax_valid.value == pytest.approx(0.6)
+    assert found.edit_similarity.value == pytest.approx(0.4)
+    assert measure_accuracy(complete("")).exact_match_of_shown is None
 
 
 def test_calibration_tells_confidence_from_luck():
-    sure = answers(*["1"] * 50, confidence=0.9) + answers(*["2"] * 50, confidence=0.1)
-    bins = calibration(sure)
+    sure = complete(*["1"] * 50, confidence=0.9) + complete(*["2"] * 50, confidence=0.1)
+    bins = reliability_bins(sure)
     assert len(bins) == 10
-    assert [b["value"] for b in bins] == [0.0] * 5 + [1.0] * 5
+    assert [b.exact_match.value for b in bins] == [0.0] * 5 + [1.0] * 5
     assert expected_calibration_error(bins) == pytest.approx(0.1)
     assert expected_calibration_error([]) is None
 
@@ -154,6 +151,6 @@ def test_constructs_are_those_of_the_completion():
 
 def test_repetition_is_seen():
     loop = "x = x + 1\n" * 6
-    assert repetition([loop]) > 0.5
-    assert repetition(["a b c d e f g h"]) == 0.0
+    assert repeated_share([loop]) > 0.5
+    assert repeated_share(["a b c d e f g h"]) == 0.0
     assert common_phrases(["if x is not None :", "if x is not None :"], 3)[0][1] == 2

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import pytest
 
-from evaluation.runs.estimators import difference, estimate, pass_at_k
+from evaluation.runs.estimators import compare_paired, estimate_pass_at_k, pass_at_k
 from training.foundation.errors import ConfigError
 
 
@@ -23,14 +23,14 @@ def test_pass_at_k_equals_brute_force(n):
 
 def test_fewer_samples_than_k_is_an_error_not_a_dropped_problem():
     with pytest.raises(ConfigError, match="raise --n"):
-        estimate([(5, 1), (2, 1)], 5)
+        estimate_pass_at_k([(5, 1), (2, 1)], 5)
     with pytest.raises(ConfigError, match="no problem has been judged"):
-        estimate([], 1)
+        estimate_pass_at_k([], 1)
 
 
 def test_interval_holds_the_value_and_narrows_with_more_problems():
-    few = estimate([(5, 2), (5, 0), (5, 5), (5, 1)] * 5, 1)
-    many = estimate([(5, 2), (5, 0), (5, 5), (5, 1)] * 100, 1)
+    few = estimate_pass_at_k([(5, 2), (5, 0), (5, 5), (5, 1)] * 5, 1)
+    many = estimate_pass_at_k([(5, 2), (5, 0), (5, 5), (5, 1)] * 100, 1)
     for found in (few, many):
         assert found.low <= found.value <= found.high
         assert found.value == pytest.approx(0.4)
@@ -40,7 +40,7 @@ def test_interval_holds_the_value_and_narrows_with_more_problems():
 @pytest.mark.parametrize("passed", [0, 5])
 def test_no_score_is_certain(passed):
     """A bootstrap would say that 0 of 20 is 0 % exactly."""
-    found = estimate([(5, passed)] * 20, 1)
+    found = estimate_pass_at_k([(5, passed)] * 20, 1)
     assert found.low < found.value or found.value == 0.0
     assert found.high > found.value or found.value == 1.0
     assert 0.05 < found.high - found.low < 0.2
@@ -64,7 +64,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(alpha, beta, n, k):
             (n, sum(chance.random() < p for _ in range(n)))
             for p in (chance.betavariate(alpha, beta) for _ in range(164))
         ]
-        found = estimate(counts, k)
+        found = estimate_pass_at_k(counts, k)
         inside += found.low <= truth <= found.high
     assert inside / rounds >= 0.92
 
@@ -78,14 +78,14 @@ def test_alike_runs_seldom_differ():
         first, second = (
             [(5, sum(chance.random() < p for _ in range(5))) for p in ps] for _ in range(2)
         )
-        found += difference(first, second, 1, resamples=400).p_value < 0.05
+        found += compare_paired(first, second, 1, resamples=400).p_value < 0.05
     assert found <= 9
 
 
 def test_a_better_run_is_told_from_a_worse_one():
     first, second = [(5, 3)] * 30, [(5, 2)] * 30
-    found = difference(first, second, 1)
+    found = compare_paired(first, second, 1)
     assert found.value == pytest.approx(0.2)
     assert found.p_value < 0.001
     with pytest.raises(ConfigError, match="no problem in common"):
-        difference(first, second[:3], 1)
+        compare_paired(first, second[:3], 1)

@@ -80,8 +80,7 @@ def test_a_folder_in_use_is_refused_with_the_process_that_uses_it(tiny_artifact,
         for name, arguments in commands.items():
             module = importlib.import_module(f"evaluation.{name}")
             with pytest.MonkeyPatch.context() as patch:
-                if name == "passk.__main__":
-                    patch.setattr(module, "select_level", lambda *_, **__: UNCONFINED)
+                patch.setattr("evaluation.passk.pipeline.select_level", lambda *_, **__: UNCONFINED)
                 with pytest.raises(FolderInUseError, match=f"process {os.getpid()} on"):
                     module.main([*arguments, "--out", str(out)])
         assert sorted(path.name for path in out.iterdir()) == [".lock"]

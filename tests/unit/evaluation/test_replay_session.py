@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from evaluation.replay.session import Session, Task
+from evaluation.replay.events import AnswerReceived
+from evaluation.replay.session import Session
+from evaluation.replay.typing_tasks import TypingTask
 
-TASK = Task(id="a.py", prefix="import os\n\n", target="total = 1\n", suffix="end = 2\n")
+TASK = TypingTask(id="a.py", prefix="import os\n\n", target="total = 1\n", suffix="end = 2\n")
 ANSWER = {
     "items": [
         {
@@ -51,7 +53,7 @@ async def test_an_answer_behind_the_change_is_stale_and_one_before_it_is_not(is_
     """If it fails, a slow machine is taken for a server that answers for another text."""
     client = Scripted(is_stale=is_stale, held_s=held_s)
     record = await Session(client, TASK, seed=0, pace=100.0).run()
-    late = [e["late_ms"] for e in record.events if e["event"] == "answer" and e["n_items"]]
-    assert late
-    assert late[0] >= 1000 * held_s
+    late_ms = [e.late_ms for e in record.events if isinstance(e, AnswerReceived) and e.n_items]
+    assert late_ms
+    assert late_ms[0] >= 1000 * held_s
     assert record.faults == ["an answer for a text that had changed"] * is_stale

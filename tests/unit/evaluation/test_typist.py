@@ -5,10 +5,16 @@ import random
 import pytest
 
 from evaluation.replay.buffer import Buffer
-from evaluation.replay.replay_metrics import summarise
-from evaluation.replay.replay_page import replay_page
-from evaluation.replay.session import Record, Task
-from evaluation.replay.tasks import cut_tasks, files_in
+from evaluation.replay.events import (
+    AnswerReceived,
+    KeyPressed,
+    SuggestionAccepted,
+    SuggestionShown,
+)
+from evaluation.replay.replay_metrics import Percentiles, measure_sessions
+from evaluation.replay.replay_page import ReplaySummary, draw_page
+from evaluation.replay.session import STALE_ANSWER, SessionRecord
+from evaluation.replay.typing_tasks import TypingTask, cut_tasks, read_python_files
 from evaluation.replay.typist import Act, Typist, first_line, is_rest_of_line
 from training.foundation.errors import ConfigError, PrerequisiteError
 
@@ -22,7 +28,7 @@ TEXT = (
 def act(buffer, typist, key, start):
     if key.act is Act.TYPE:
         typed = buffer.text[start : buffer.cursor]
-        return buffer.press(key.text, may_close=typist.closes_itself(typed, key.text))
+        return buffer.press(key.text, may_close=typist.closes_in_line(typed, key.text))
     return {Act.NEWLINE: buffer.newline, Act.INDENT: buffer.indent, Act.DELETE: buffer.delete}[
         key.act
     ]()
@@ -69,13 +75,13 @@ def test_the_same_seed_types_the_same():
 
 def test_a_user_takes_what_was_about_to_be_written():
     typist = Typist("total = sum(xs)\nreturn total\n", "x")
-    assert typist.takes("tot", "al = sum(xs)") == "al = sum(xs)"
-    assert typist.takes("tot", "al = sum(xs)\nreturn 1") == "al = sum(xs)"  # the first line
-    assert typist.takes("tot", "al = sum(x") == "al = sum(x"  # all of it is right
-    assert typist.takes("tot", "al = sum(ys)") is None
-    assert typist.takes("total = sum(xs)", "\nreturn total") == "\nreturn total"
-    assert typist.takes("total = sum(xs", ")") is None  # typed sooner than taken
-    assert typist.takes("tox", "al = sum(xs)") is None  # something is wrong there
+    assert typist.accepted_part("tot", "al = sum(xs)") == "al = sum(xs)"
+    assert typist.accepted_part("tot", "al = sum(xs)\nreturn 1") == "al = sum(xs)"  # the first line
+    assert typist.accepted_part("tot", "al = sum(x") == "al = sum(x"  # all of it is right
+    assert typist.accepted_part("tot", "al = sum(ys)") is None
+    assert typist.accepted_part("total = sum(xs)", "\nreturn total") == "\nreturn total"
+    assert typist.accepted_part("total = sum(xs", ")") is None  # typed sooner than taken
+    assert typist.accepted_part("tox", "al = sum(xs)") is None  # something is wrong there
     assert first_line("\n\n  a\nb") == "\n\n  a"
     assert is_rest_of_line("ab  \nc", "ab")
     assert not is_rest_of_line("abc\n", "ab")
@@ -105,7 +111,7 @@ def test_tasks_are_whole_lines_of_files_that_parse(tmp_path):
         (tmp_path / f"{number}.py").write_text("".join(lines))
     (tmp_path / "broken.py").write_text("def (\n" * 60)
     (tmp_path / "latin.py").write_bytes(b"x = '\xe9'\n" * 60)
-    tasks = cut_tasks(files_in(tmp_path), n=9, lines=8, seed=1)
+    tasks = cut_tasks(read_python_files(tmp_path), n=9, lines=8, seed=1)
     assert [task.id for task in tasks] == ["0.py", "1.py", "2.py", "3.py"]
     for task in tasks:
         assert task.target.count("\n") == 7
@@ -113,46 +119,76 @@ def test_tasks_are_whole_lines_of_files_that_parse(tmp_path):
         assert task.suffix.startswith("\n")
         whole = task.prefix + task.target + task.suffix
         assert whole == (tmp_path / task.id).read_text()
-    assert cut_tasks(files_in(tmp_path), n=2, lines=8, seed=1) == tasks[:2]
+    assert cut_tasks(read_python_files(tmp_path), n=2, lines=8, seed=1) == tasks[:2]
     with pytest.raises(ConfigError, match="400 lines of Python"):
-        cut_tasks(files_in(tmp_path), n=1, lines=400, seed=1)
+        cut_tasks(read_python_files(tmp_path), n=1, lines=400, seed=1)
     with pytest.raises(PrerequisiteError, match="correct --files"):
-        list(files_in(tmp_path / "nowhere"))
+        list(read_python_files(tmp_path / "nowhere"))
 
 
-def test_figures_count_what_happened():
+def session_events():
+    """Forty keys, each answered; every tenth answer comes too late, the others are shown."""
     chance = random.Random(0)
-    task = Task(id="a", prefix="", target="x" * 100, suffix="</script><b>")
     events = []
     for i in range(40):
-        events.append({"at": i / 10, "event": "key", "now": "x", "ghost": "y" if i % 4 else None})
-        late = i % 10 == 0
-        events.append(
-            {
-                "at": i / 10,
-                "event": "answer",
-                "ms": 10 + chance.random(),
-                "late_ms": 3.0 if late else None,
-                "ghost": None,
-                "now": "x",
-            }
-        )
-        if not late:
-            shown = {"text": "y", "is_new": i % 2 == 0, "is_right": i % 3 == 0, "is_on_way": True}
-            events.append({"at": i / 10, "event": "shown", "ghost": "y", "now": "x", **shown})
-    events.append({"at": 6.0, "event": "accept", "text": "y" * 21, "ghost": None, "now": "xy"})
-    record = Record(task=task, events=events, faults=["an answer for a text that had changed"])
+        now = {"at_s": i / 10, "typed": "x"}
+        is_late = i % 10 == 0
+        events += [
+            KeyPressed(**now, ghost="y" if i % 4 else None, key="type", text="x"),
+            AnswerReceived(
+                **now,
+                ghost=None,
+                latency_ms=10 + chance.random(),
+                late_ms=3.0 if is_late else None,
+                n_items=1,
+            ),
+        ]
+        if not is_late:
+            events.append(
+                SuggestionShown(
+                    **now,
+                    ghost="y",
+                    text="y",
+                    is_new=i % 2 == 0,
+                    is_right=i % 3 == 0,
+                    is_on_way=i != 1,
+                )
+            )
+    events.append(
+        SuggestionAccepted(at_s=6.0, typed="xy", ghost=None, text="y" * 21, is_whole=True)
+    )
+    return events
+
+
+def test_metrics_count_what_happened():
+    """If it fails, a figure of the replay counts something else than its name says."""
+    task = TypingTask(id="a", prefix="", target="x" * 100, suffix="</script><b>")
+    record = SessionRecord(task=task, events=session_events(), faults=[STALE_ANSWER, "other"])
     log = [{"prompt_tokens": 100, "reused_tokens": 90, "new_tokens": 5}] * 2
-    found = summarise([record], log, cpu_s=3.0)
-    assert (found["keys"], found["requests"], found["answered_in_time"]) == (40, 40, 36)
-    assert found["keys_with_ghost"] == 0.75
-    assert found["characters_saved"] == 0.2
-    assert found["tokens_reused"] == 0.9
-    assert found["cpu_s_per_minute"] == 30.0
-    assert found["stale_answers"] == 1
-    assert 10 < found["latency_ms"]["p50"] < 11
-    assert found["cancellation_ms"] == {"p50": 3.0, "p95": 3.0}
-    told = {"seed": 0, "eagerness": "balanced", "pace": 0, "model": "m"}
-    page = replay_page({**told, **found}, [record])
+    found = measure_sessions([record], log, cpu_s=3.0)
+    assert (found.keys, found.requests, found.answered_in_time) == (40, 40, 36)
+    assert found.keys_with_ghost == 0.75
+    assert found.suggestions == 16  # new at each even key but every tenth
+    assert found.precision_of_suggestions == pytest.approx(5 / 16, abs=1e-4)
+    assert found.precision_of_shown == pytest.approx(12 / 35, abs=1e-4)
+    assert found.characters_saved == 0.2
+    assert (found.tokens_reused, found.new_tokens) == (0.9, 10)
+    assert found.cpu_s_per_minute == 30.0
+    assert found.stale_answers == 1
+    assert 10 < found.latency_ms.p50 < found.latency_ms.p95 <= 11
+    assert found.cancellation_ms == Percentiles(p50=3.0, p95=3.0)
+    summary = ReplaySummary(seed=0, pace=0, model="m", eagerness="balanced", metrics=found)
+    page = draw_page(summary, [record])
     assert "\\u003c/script>\\u003cb>" in page
     assert "<b>" not in page
+    assert "curve" not in summary.to_json()
+
+
+def test_a_session_without_events_has_no_metrics_but_a_page():
+    """If it fails, a replay in which the server never answered ends in a division by zero."""
+    task = TypingTask(id="a", prefix="", target="", suffix="")
+    record = SessionRecord(task=task)
+    found = measure_sessions([record], [], cpu_s=None)
+    assert found.latency_ms is found.keys_with_ghost is found.characters_saved is None
+    summary = ReplaySummary(seed=0, pace=1, model="m", eagerness="quiet", metrics=found)
+    assert "unknown" in draw_page(summary, [record])

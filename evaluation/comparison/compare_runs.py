@@ -1,0 +1,56 @@
+"""Compares two pass@k runs problem by problem.
+
+A paired comparison detects smaller differences than two separate intervals do, and says how likely
+the difference would be between two equal models.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.passk.judging import read_results
+from evaluation.passk.records import PasskIdentity
+from evaluation.passk.scoring import count_samples
+from evaluation.runs.estimators import (
+    CONFIDENCE,
+    PairedDifference,
+    compare_paired,
+    format_percent,
+)
+from evaluation.runs.run_folder import read_identity
+from training.foundation.errors import ConfigError
+
+
+def compare_runs(first: Path, second: Path, ks: Sequence[int]) -> dict[int, PairedDifference]:
+    """Returns the difference in pass@k for each k, on the problems that both runs scored.
+
+    Raises:
+        ConfigError: The runs cannot be compared, or have too few samples for a k.
+    """
+    identities = [
+        PasskIdentity.from_json(read_identity(run, command="passk")) for run in (first, second)
+    ]
+    _check_comparable(*identities)
+    counts, baseline = (count_samples(read_results(run)) for run in (first, second))
+    shared = sorted(counts.keys() & baseline.keys())
+    pairs = [counts[task_id] for task_id in shared], [baseline[task_id] for task_id in shared]
+    return {k: compare_paired(*pairs, k) for k in ks}
+
+
+def format_difference(first: Path, second: Path, k: int, found: PairedDifference) -> str:
+    """Returns the line that the terminal shows for one k."""
+    return (
+        f"pass@{k}: {first} scores {100 * found.value:+.2f} percentage points compared with"
+        f" {second} ({format_percent(CONFIDENCE, 0)} interval {100 * found.low:+.2f} to"
+        f" {100 * found.high:+.2f}, bootstrap; p = {found.p_value:.4f}, sign-flip test;"
+        f" {found.problems} problems)\n"
+    )
+
+
+def _check_comparable(first: PasskIdentity, second: PasskIdentity) -> None:
+    for name in ("problems_sha256", "limits", "isolation"):
+        values = getattr(first, name), getattr(second, name)
+        if values[0] != values[1]:
+            raise ConfigError(
+                f"the runs differ in {name}: {values[0]} and {values[1]}; compare runs on the same"
+                " problems, with the same limits and isolation"
+            )

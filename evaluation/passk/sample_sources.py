@@ -1,0 +1,160 @@
+"""Where a run's samples come from: a model, a file, or the problems' own solutions.
+
+All three are a :class:`SampleSource`, so that what follows (judging, scores, report) does not ask
+which of them it was.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from evaluation.generators.generator import Writer
+from evaluation.passk.config import Generation
+from evaluation.passk.generation import generate_samples, merge_samples
+from evaluation.passk.records import Sample
+from evaluation.passk.sample_files import read_sample_file
+from evaluation.problems.problem import Problem, ProblemSet
+from evaluation.runs.journal import read_journal, to_json_line
+from evaluation.runs.processes import Processes
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.errors import ConfigError
+
+SAMPLES_FILE = "samples.jsonl"
+CANONICAL = "canonical"
+
+
+class SampleSource(Protocol):
+    """Where samples come from."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """The model, and whatever fixes its version; recorded as part of the run's identity."""
+        ...
+
+    def collect(
+        self,
+        problems: Sequence[Problem],
+        generation: Generation,
+        out: Path,
+        processes: Processes,
+    ) -> list[Sample]:
+        """Writes ``samples.jsonl`` in the main process, and returns the samples.
+
+        Every process of the run calls this. What an interrupted run has already generated is kept.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedSamples:
+    """Samples that a model generates."""
+
+    generator: Writer
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """The generator's identity."""
+        return self.generator.identity
+
+    def collect(
+        self,
+        problems: Sequence[Problem],
+        generation: Generation,
+        out: Path,
+        processes: Processes,
+    ) -> list[Sample]:
+        """Generates what is missing, in all processes, and merges what they wrote."""
+        generate_samples(
+            self.generator,
+            problems,
+            generation,
+            out,
+            process=processes.index,
+            n_processes=processes.n,
+        )
+        processes.wait()
+        samples = merge_samples(problems, out)
+        if processes.is_main:
+            write_samples(out, samples)
+        return samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenSamples:
+    """Samples that exist before the run: those of a file, or the problems' own solutions."""
+
+    name: str
+    samples: Sequence[Sample]
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """The source's name and a hash of its samples."""
+        digest = hashlib.sha256(_to_json_lines(self.samples).encode()).hexdigest()
+        return {"model": self.name, "samples_sha256": digest}
+
+    def collect(
+        self,
+        problems: Sequence[Problem],  # noqa: ARG002 - part of the protocol
+        generation: Generation,  # noqa: ARG002 - likewise
+        out: Path,
+        processes: Processes,
+    ) -> list[Sample]:
+        """Copies the samples into the run's folder."""
+        if processes.is_main:
+            write_samples(out, self.samples)
+        return list(self.samples)
+
+
+def open_source(options: argparse.Namespace, problem_set: ProblemSet) -> SampleSource:
+    """Returns the source that a command line names.
+
+    Raises:
+        ConfigError: The samples cannot be read, or a problem has no solution of its own.
+        PrerequisiteError: The model or the file cannot be found.
+    """
+    if options.model is not None:
+        return GeneratedSamples(generator=_open_generator(options.model, options.url))
+    if options.samples is not None:
+        problems = {problem.task_id: problem for problem in problem_set.problems}
+        samples = read_sample_file(options.samples, problems)
+        return GivenSamples(name=str(options.samples), samples=samples)
+    return GivenSamples(name=CANONICAL, samples=_canonical_solutions(problem_set))
+
+
+def read_samples(out: Path) -> list[Sample]:
+    """Returns the samples in a run's folder."""
+    return [Sample.from_json(record) for record in read_journal(out / SAMPLES_FILE)]
+
+
+def write_samples(out: Path, samples: Sequence[Sample]) -> None:
+    """Writes the samples of a run's folder."""
+    write_text_atomically(out / SAMPLES_FILE, _to_json_lines(samples))
+
+
+def _open_generator(model: str, url: str | None) -> Writer:
+    if url is not None:
+        from evaluation.generators.api_generator import CompletionsWriter  # noqa: PLC0415
+
+        return CompletionsWriter(url, model)
+    from evaluation.generators.registry import model_writer  # noqa: PLC0415 - judging needs no torch
+
+    return model_writer(model)
+
+
+def _canonical_solutions(problem_set: ProblemSet) -> list[Sample]:
+    samples = []
+    for problem in problem_set.problems:
+        if problem.canonical_solution is None:
+            raise ConfigError(
+                f"the problem {problem.task_id} has no 'canonical_solution', which --canonical"
+                " judges; use --model or --samples"
+            )
+        samples.append(Sample(task_id=problem.task_id, number=0, text=problem.canonical_solution))
+    return samples
+
+
+def _to_json_lines(samples: Sequence[Sample]) -> str:
+    return "".join(to_json_line(sample.to_json()) for sample in samples)

@@ -1,0 +1,137 @@
+"""Results to scores: pass@k with intervals, with and without problems in the training corpus."""
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from evaluation.judge import sandbox_packages
+from evaluation.judge.verdict import Outcome
+from evaluation.passk.config import PasskConfig
+from evaluation.passk.records import IN_PROCESS, PasskIdentity, Result
+from evaluation.passk.summary import MAX_UNJUDGED_SHARE, Decontamination, PasskSummary
+from evaluation.problems.problem import ProblemSet
+from evaluation.runs.estimators import Estimate, SampleCounts, estimate_pass_at_k
+from training.foundation.config_schema import to_mapping
+from training.foundation.errors import ConfigError
+
+_NOT_SCORED = {Outcome.SANDBOX_FAILURE, Outcome.INVALID_PROBLEM}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusOverlap:
+    """Which problems a training corpus contains, as ``parrotlet overlap`` found.
+
+    ``corpus_sha256`` is None if the file does not record it.
+    """
+
+    corpus_sha256: str | None
+    problems: frozenset[str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads the file that ``parrotlet overlap`` writes.
+
+        Raises:
+            ConfigError: It is not such a file.
+        """
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                corpus_sha256=found.get("corpus_sha256"),
+                problems=frozenset(found["problems"].keys()),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"{path} is not an overlap file ({error!r}); make one with: parrotlet overlap"
+            ) from error
+
+
+def count_samples(results: Iterable[Result]) -> dict[str, SampleCounts]:
+    """Returns for each problem how many samples were scored, and how many of them passed."""
+    counts: dict[str, SampleCounts] = {}
+    for result in results:
+        if result.outcome not in _NOT_SCORED:
+            n, n_passed = counts.get(result.task_id, SampleCounts(0, 0))
+            counts[result.task_id] = SampleCounts(n + 1, n_passed + result.has_passed)
+    return counts
+
+
+def summarise(
+    results: Sequence[Result],
+    *,
+    n_wanted: int,
+    identity: PasskIdentity,
+    problem_set: ProblemSet,
+    config: PasskConfig,
+    overlap: CorpusOverlap | None,
+) -> PasskSummary:
+    """Returns the scores of a run and what qualifies them.
+
+    Args:
+        results: What has been judged.
+        n_wanted: How many samples the whole run has; with fewer the summary is marked as partial.
+        identity: What identifies the run.
+        problem_set: The problems.
+        config: The run's settings, with each k to estimate.
+        overlap: The problems in the training corpus; None if that is unknown.
+
+    Raises:
+        ConfigError: A problem, or in a partial run every problem, has fewer samples than a k.
+    """
+    counts = count_samples(results)
+    unjudged = sum(r.outcome is Outcome.SANDBOX_FAILURE for r in results)
+    is_partial = len(results) - unjudged < n_wanted
+    return PasskSummary(
+        identity=identity,
+        problem_set=problem_set.name,
+        is_known_set=problem_set.is_known,
+        config=to_mapping(config),
+        is_partial=is_partial,
+        is_valid=unjudged <= MAX_UNJUDGED_SHARE * max(1, len(results)),
+        samples=len(results),
+        samples_wanted=n_wanted,
+        samples_not_judged=unjudged,
+        problems=len(counts),
+        invalid_problems=tuple(
+            sorted({r.task_id for r in results if r.outcome is Outcome.INVALID_PROBLEM})
+        ),
+        in_process_problems=len({r.task_id for r in results if r.mode == IN_PROCESS}),
+        outcomes=dict(Counter(r.outcome.value for r in results).most_common()),
+        pass_at_k={k: _estimate(counts, k, is_partial=is_partial) for k in config.k},
+        decontamination=_exclude_corpus(counts, config.k, overlap) if overlap else None,
+        python=platform.python_version(),
+        packages=sandbox_packages.list_versions(),
+        kernel=platform.release(),
+        machine=platform.machine(),
+    )
+
+
+def _exclude_corpus(
+    counts: Mapping[str, SampleCounts], ks: Sequence[int], overlap: CorpusOverlap
+) -> Decontamination:
+    others = {name: found for name, found in counts.items() if name not in overlap.problems}
+    return Decontamination(
+        corpus_sha256=overlap.corpus_sha256,
+        problems_in_corpus=tuple(sorted(counts.keys() & overlap.problems)),
+        pass_at_k_without={
+            k: _estimate(others, k, is_partial=True)
+            for k in ks
+            if any(found.n >= k for found in others.values())
+        },
+    )
+
+
+def _estimate(counts: Mapping[str, SampleCounts], k: int, *, is_partial: bool) -> Estimate:
+    """Estimates pass@k; in a partial run, from the problems that already have k samples."""
+    enough = [found for found in counts.values() if found.n >= k]
+    if not enough or not (is_partial or len(enough) == len(counts)):
+        fewest = min((found.n for found in counts.values()), default=0)
+        raise ConfigError(
+            f"pass@{k} needs at least {k} samples of each problem, but one has {fewest}; lower --k"
+            " or add samples"
+        )
+    return estimate_pass_at_k(enough, k)

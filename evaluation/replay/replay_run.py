@@ -1,0 +1,110 @@
+"""A replay from start to end: type every task into a server, then metrics, summary and page."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from evaluation.replay.lsp_client import LspClient
+from evaluation.replay.replay_metrics import ReplayMetrics, measure_sessions
+from evaluation.replay.replay_page import ReplaySummary, TradeOffPoint, draw_page
+from evaluation.replay.session import Session, SessionRecord
+from evaluation.replay.typing_tasks import TypingTask
+from evaluation.runs.journal import read_journal, to_json_line
+from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE
+from server.suggestion.confidence import THRESHOLDS
+from training.foundation.atomic_files import write_json_atomically, write_text_atomically
+from training.foundation.folder_lock import folder_lock
+
+SESSIONS_FILE = "sessions.jsonl"
+SERVER_LOG = "server.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """How to replay.
+
+    Attributes:
+        out: The folder to write.
+        model: The artifact folder of the model; None for the bundled model.
+        seed: Seeds pauses and typos.
+        pace: Typing speed as a multiple of a human's; 0 waits for answers instead of the clock.
+        eagerness: The server's setting ``suggestion.eagerness``.
+        draws_curve: Whether to replay again with every eagerness.
+    """
+
+    out: Path
+    model: Path | None
+    seed: int
+    pace: float
+    eagerness: str
+    draws_curve: bool
+
+
+def run_replay(tasks: Sequence[TypingTask], options: ReplayOptions) -> ReplaySummary:
+    """Types the tasks and writes the run's folder; returns its summary.
+
+    Raises:
+        PrerequisiteError: The server does not start.
+    """
+    with folder_lock(options.out):
+        records, metrics = _type_tasks(tasks, options)
+        summary = ReplaySummary(
+            seed=options.seed,
+            pace=options.pace,
+            model=str(options.model or "bundled"),
+            eagerness=options.eagerness,
+            metrics=metrics,
+            curve=_measure_curve(tasks, options) if options.draws_curve else None,
+        )
+        write_json_atomically(options.out / SUMMARY_FILE, summary.to_json())
+        lines = "".join(to_json_line(record.to_json()) for record in records)
+        write_text_atomically(options.out / SESSIONS_FILE, lines)
+        write_text_atomically(options.out / REPORT_FILE, draw_page(summary, records))
+    return summary
+
+
+def _measure_curve(tasks: Sequence[TypingTask], options: ReplayOptions) -> dict[str, TradeOffPoint]:
+    """Replays with every eagerness, as fast as the server answers."""
+    curve: dict[str, TradeOffPoint] = {}
+    for eagerness in THRESHOLDS:
+        _, metrics = _type_tasks(tasks, replace(options, eagerness=eagerness, pace=0))
+        curve[eagerness] = TradeOffPoint(
+            keys_with_ghost=metrics.keys_with_ghost,
+            precision_of_suggestions=metrics.precision_of_suggestions,
+            characters_saved=metrics.characters_saved,
+        )
+    return curve
+
+
+def _type_tasks(
+    tasks: Sequence[TypingTask], options: ReplayOptions
+) -> tuple[list[SessionRecord], ReplayMetrics]:
+    """Types all tasks into a server of their own; returns the records and their metrics."""
+    log = options.out / SERVER_LOG
+    log.unlink(missing_ok=True)
+    records, cpu_s = asyncio.run(_run_sessions(tasks, options, log))
+    return records, measure_sessions(records, read_journal(log), cpu_s=cpu_s)
+
+
+async def _run_sessions(
+    tasks: Sequence[TypingTask], options: ReplayOptions, log: Path
+) -> tuple[list[SessionRecord], float | None]:
+    """Returns the records of all sessions, and the server's CPU time if it is known."""
+    model = [] if options.model is None else ["--model", str(options.model)]
+    settings = {"suggestion": {"eagerness": options.eagerness}}
+    client = await LspClient.start(["--event-log", str(log), *model], settings)
+    try:
+        before_s = client.cpu_s()
+        records = []
+        for task in tqdm(tasks, desc="typing", unit="file", file=sys.stderr):
+            session = Session(client, task, seed=options.seed, pace=options.pace)
+            records.append(await session.run())
+        after_s = client.cpu_s()
+    finally:
+        await client.close()
+    is_known = before_s is not None and after_s is not None
+    return records, (after_s or 0.0) - (before_s or 0.0) if is_known else None

@@ -1,0 +1,112 @@
+"""What is typed: ranges of whole lines, taken from held-out files or any others."""
+
+import ast
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.runs.corpus_documents import alternate_packages, read_documents
+from training.foundation.errors import ConfigError, PrerequisiteError
+
+_MIN_TARGET_CHARS = 120
+_MIN_LINES_AROUND = 4
+_MAX_FILE_CHARS = 60_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypingTask:
+    """A file with a gap, and the text that is typed there."""
+
+    id: str
+    prefix: str
+    target: str
+    suffix: str
+
+
+def cut_tasks(
+    documents: Iterable[tuple[str, str]], *, n: int, lines: int, seed: int
+) -> list[TypingTask]:
+    """Cuts a task from each of the first ``n`` documents that are long enough.
+
+    Args:
+        documents: Names and texts.
+        n: The number of tasks.
+        lines: The number of lines to type in each.
+        seed: Seeds the choice of positions.
+
+    Raises:
+        ConfigError: No document has that many lines of Python.
+    """
+    tasks = []
+    for name, text in documents:
+        task = _cut_task(name, text, lines, random.Random(f"{seed}:{name}"))
+        if task is not None:
+            tasks.append(task)
+        if len(tasks) == n:
+            return tasks
+    if not tasks:
+        raise ConfigError(
+            f"none of the files has {lines} lines of Python to type; choose other files or lower"
+            " --lines"
+        )
+    return tasks
+
+
+def read_python_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields name and text of the Python files in a folder.
+
+    Raises:
+        PrerequisiteError: The folder does not exist.
+    """
+    if not folder.is_dir():
+        raise PrerequisiteError(f"the folder {folder} does not exist; correct --files")
+    for path in sorted(folder.rglob("*.py")):
+        try:
+            yield str(path.relative_to(folder)), path.read_bytes().decode("utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+
+
+def read_heldout_files(corpus: Path, seed: int) -> Iterator[tuple[str, str]]:
+    """Yields name and text of a corpus' held-out files, from one package after the other.
+
+    Raises:
+        PrerequisiteError: The corpus does not exist.
+    """
+    documents = list(read_documents(corpus, "heldout"))
+    for document in alternate_packages(documents, random.Random(f"{seed}:replay")):
+        yield document.name, document.text
+
+
+def _cut_task(name: str, text: str, n_lines: int, chance: random.Random) -> TypingTask | None:
+    if "\r" in text or len(text) > _MAX_FILE_CHARS or not _parses(text):
+        return None
+    lines = [f"{line}\n" for line in text.split("\n")]  # not splitlines, which splits at form feeds
+    starts = [
+        i
+        for i in range(_MIN_LINES_AROUND, len(lines) - n_lines - _MIN_LINES_AROUND)
+        if _is_code(lines, i)
+        and lines[i + n_lines - 1].strip() != ""
+        and sum(map(len, lines[i : i + n_lines])) > _MIN_TARGET_CHARS
+    ]
+    if not starts:
+        return None
+    start = chance.choice(starts)
+    target = "".join(lines[start : start + n_lines]).rstrip("\n")
+    prefix = "".join(lines[:start])
+    return TypingTask(
+        id=name, prefix=prefix, target=target, suffix=text[len(prefix) + len(target) :]
+    )
+
+
+def _is_code(lines: Sequence[str], index: int) -> bool:
+    return lines[index].strip() != "" and not lines[index].lstrip().startswith("#")
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
