@@ -12,7 +12,7 @@ if_installed = command -v $(1) >/dev/null || { echo "not checked: $(1) is not in
 VSCODE := editor-client/vscode
 has_node = node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 
-.PHONY: help demo vscode test unit check e2e first-hour wheel corpus cluster bench clean
+.PHONY: help demo vscode test unit check check-lua check-shell check-vscode e2e first-hour wheel corpus cluster bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,14 +33,21 @@ unit: $(VENV)/.dev ## Unit tests only, within a minute
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
 	  -m "not integration and not e2e and not gpu and not network and not cluster and not first_hour"
 
-check: $(VENV)/.dev ## Linters and types
+check: $(VENV)/.dev check-lua check-shell check-vscode ## Linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check-lua:
+	@$(call if_installed,stylua) --check editor-client/nvim
+	@$(call if_installed,luacheck) --quiet --config editor-client/nvim/.luacheckrc editor-client/nvim
+
+check-shell:
+	@$(call if_installed,shellcheck) .ci/run $(wildcard editor-client/*/scripts/*.sh)
+
+check-vscode:
 	@if $(has_node); then $(MAKE) --no-print-directory $(VSCODE)/node_modules && cd $(VSCODE) && npm run --silent check; \
 	  else echo "not checked: the VS Code extension, which needs Node 20 or newer"; fi
-	@$(call if_installed,luacheck) --quiet --config editor-client/nvim/.luacheckrc editor-client/nvim
-	@$(call if_installed,shellcheck) .ci/run $(wildcard editor-client/*/scripts/*.sh)
 
 e2e: $(VENV)/.dev ## Real editors with the real server and the bundled model
 	$(BIN)/python -m pytest --numprocesses 2 --dist load -m e2e tests/e2e

@@ -1,6 +1,5 @@
 """Fixtures that several kinds of tests share: a tokenizer of bytes, a tiny trained artifact."""
 
-import fcntl
 import os
 import shutil
 
@@ -8,6 +7,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Two tests run at once, and threads that wait for one another on cores that others use stand still.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where tests run one after another
+    fcntl = None
 
 import pytest
 import tiny_model
@@ -27,7 +31,8 @@ def build_once(tmp_path_factory):
     def build(name, make):
         folder, done = base / name, base / f"{name}.done"
         with (base / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if fcntl:
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if not done.exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()

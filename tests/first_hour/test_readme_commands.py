@@ -6,7 +6,7 @@ They run in the order of the documents: the first one installs what the others u
 import shutil
 
 import pytest
-from machine import lacking
+from sandbox_levels import lacking
 from stranger import CODE_SERVER, ROOT, shell_blocks
 
 pytestmark = [pytest.mark.first_hour, pytest.mark.timeout(1200)]

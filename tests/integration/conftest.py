@@ -3,7 +3,7 @@
 import pytest
 from hub_double import HubDouble
 from lsp_client import Client
-from machine import best_level, need_level
+from sandbox_levels import best_level, need_level
 from training_run import finish, launch
 
 from evaluation.judge.levels.ranking import LEVELS

@@ -14,6 +14,8 @@ from code_server import CodeServer, until
 from code_window import Window
 from test_vscode_server import SERVER
 
+from server import VERSION
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 STAND_IN = Path(build_backend.__file__)
@@ -194,7 +196,7 @@ def from_index(window, requirement):
     window.start("parrotlet.installServer")
     window.picks("Package index…")
     box = window.page.locator(".quick-input-widget input.input")
-    until(lambda: box.input_value() == "parrotlet==0.1.0", box.input_value)
+    until(lambda: box.input_value() == f"parrotlet=={VERSION}", box.input_value)
     window.answers(requirement, title="Install the Parrotlet Server from a Package Index")
     return window.confirms("Install")
 

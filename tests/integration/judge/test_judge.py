@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from machine import need_level
 from programs.breaking import BREAKING
 from programs.forging import FORGING
 from programs.odd import ODD
+from sandbox_levels import need_level
 
 from evaluation.judge.cgroups import (
     POLLING,

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from machine import need_level
+from sandbox_levels import need_level
 
 from evaluation.judge.levels.ranking import LEVELS, UNCONFINED
 from evaluation.judge.sandbox_pool import JudgeSettings, judge_all

@@ -9,7 +9,7 @@ import time
 
 import psutil
 import pytest
-from machine import lacking, why_not
+from sandbox_levels import lacking, why_not
 
 from evaluation.judge.levels.ranking import BUBBLEWRAP, LEVELS, UNCONFINED
 from evaluation.judge.selftest import ESCAPES, run_selftest

@@ -10,7 +10,7 @@ const EXTRA_INDEX = 'client.extraIndexUrl';
 
 /** What pip is to install. */
 export interface Source {
-  /** For people, as "the wheel parrotlet-0.1.0-py3-none-any.whl". */
+  /** For people, as "the wheel parrotlet-0.2.0-py3-none-any.whl". */
   readonly name: string;
   /** pip's arguments behind `install`. */
   readonly args: readonly string[];
@@ -125,7 +125,7 @@ async function chooseRequirement(version: string): Promise<Source | undefined> {
     value: `parrotlet==${version}`,
     ignoreFocusOut: true,
     validateInput: (input) => (
-      isRequirement(input) ? undefined : 'Enter a requirement such as parrotlet==0.1.0'
+      isRequirement(input) ? undefined : 'Enter a requirement such as parrotlet==0.2.0'
     ),
   });
   const requirement = text?.trim();

@@ -15,7 +15,7 @@ local status = require('parrotlet.ui.status')
 local M = {}
 
 --- What is installed from a package index: the release that this plugin belongs to.
-M.REQUIREMENT = 'parrotlet==0.1.0'
+M.REQUIREMENT = 'parrotlet==0.2.0'
 
 local LEAST_PYTHON = '3.11'
 local PYTHONS = { 'python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11' }
