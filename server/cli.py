@@ -98,10 +98,10 @@ def _complete(place: str, settings: Settings) -> int:
 
     request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
     result = Completer.load(settings=settings).complete(request)
-    if not result.text:
+    if not result.suggestion.text:
         sys.stderr.write(f"No suggestion. {reason_sentence(result.reason)}\n")
         return 0
-    sys.stdout.write(f"{result.text}\n")
+    sys.stdout.write(f"{result.suggestion.text}\n")
     return 0
 
 
@@ -115,7 +115,8 @@ def _health(settings: Settings) -> int:
     ready_s = time.perf_counter() - began
     text = "import os\n\n\ndef main():\n    print(os.path.jo"
     result = completer.complete(CompletionRequest(text=text, offset=len(text), is_asked_for=True))
-    facts = {"version": VERSION, "model": settings.model or "bundled", **completer.about()}
+    info = completer.describe().to_json()
+    facts = {"version": VERSION, "model": settings.model or "bundled", **info}
     facts["ready_s"] = round(ready_s, 2)
     facts["suggestion_ms"] = round(result.total_ms, 1)
     sys.stdout.write(lines_of(health_rows(facts)))

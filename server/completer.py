@@ -1,12 +1,10 @@
-"""Text in, completions out: the server's public face, used by the LSP room and by evaluation.
+"""Text in, completions out: the server's public face, used by the worker and by evaluation.
 
-It joins the parts that each know one thing: context (what is seen), scope (how far a suggestion
-goes), a writer (the model here, or a server elsewhere), and what of its text is shown. It knows
-nothing of editors and protocols. Calls from several threads wait for one another: there is one
-writer.
+A suggestion is made in one pass: the window and the scope at the cursor, one generation by a back
+end, then rules, confidence and attribution. It knows nothing of editors and protocols. Calls from
+several threads wait for one another, since there is one back end.
 """
 
-import re
 import threading
 import time
 from collections import deque
@@ -14,33 +12,41 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from server.backends.backend import Order, Writer
-from server.backends.model_store import Told, model_folder
-from server.engine.generation_request import Ending, Sampling
-from server.prompt.window import Budget, Window, lasting_suffix, window_at
+from server.backends.backend import Backend, BackendInfo
+from server.backends.model_store import DownloadProgress, find_model_folder
+from server.engine.generation_request import FinishReason, GenerationRequest, Sampling
+from server.prompt.context_budget import max_new_tokens as limit_new_tokens
+from server.prompt.context_budget import window_at_cursor, window_between
 from server.settings import Settings
 from server.suggestion.confidence import needed_confidence
-from server.suggestion.explanation import ATTRIBUTED
-from server.suggestion.extent import Extent, Limits, cut, scope_at
-from server.suggestion.request import CompletionRequest, CompletionResult
-from server.suggestion.result import Place, decoded, result_of, shown_of, sureness, with_others
-from server.suggestion.type_through import Shown, TypingThrough
+from server.suggestion.cursor_context import CursorContext
+from server.suggestion.explanation import SUPERSEDED
+from server.suggestion.extent import cut, scope_at
+from server.suggestion.postprocessing import (
+    add_alternatives,
+    assess_line,
+    attribute,
+    build_result,
+    decode,
+    to_suggestion,
+)
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult
+from server.suggestion.type_through import TypeThrough
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_TRIES = 3  # drawn for each alternative that is wanted, since many are alike
+_DRAWS_PER_ALTERNATIVE = 3  # since many are equal
 _VARIED = Sampling(temperature=0.8, top_p=0.95, seed=0)
-_MOST_TAKEN = 8  # suggestions that were taken of late
-_SUFFIX_SHARE = 4  # of the room for a prompt in ``generate``: one part in so many
+_MAX_ACCEPTED = 8  # recently accepted suggestions that may be repeated
 
 
 class Completer:
-    """Completes text with one writer."""
+    """Completes text with one back end."""
 
-    def __init__(self, writer: Writer, settings: Settings) -> None:
+    def __init__(self, backend: Backend, settings: Settings) -> None:
         self.settings = settings
-        self._writer = writer
-        self._typing = TypingThrough()
-        self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
+        self._backend = backend
+        self._type_through = TypeThrough()
+        self._accepted: deque[str] = deque(maxlen=_MAX_ACCEPTED)
         self._lock = threading.Lock()
 
     @classmethod
@@ -48,124 +54,125 @@ class Completer:
         cls,
         path: Path | None = None,
         settings: Settings | None = None,
-        told: Told | None = None,
+        on_download: DownloadProgress | None = None,
     ) -> "Completer":
         """Loads the artifact at ``path``, or the settings' server or model.
 
         Args:
-            path: A folder.
-            settings: The defaults if None.
-            told: Told how a download goes.
+            path: An artifact's folder.
+            settings: None for the defaults.
+            on_download: Called while a model is downloaded, from any thread.
 
         Raises:
-            ArtifactError: It is missing or damaged.
-            ConfigError: The server's address is none.
+            ArtifactError: The artifact is missing or damaged.
+            ConfigError: The remote server's URL is invalid.
         """
         settings = settings or Settings()
         if settings.remote.url and path is None:
-            from server.backends.remote_server import RemoteWriter  # noqa: PLC0415 - seldom wanted
+            from server.backends.remote_server import RemoteServer  # noqa: PLC0415 - rarely used
 
-            return cls(RemoteWriter(settings.remote), settings)
-        from server.backends.local_model import LocalWriter  # noqa: PLC0415 - imports torch: seconds
+            return cls(RemoteServer(settings.remote), settings)
+        from server.backends.local_model import LocalModel  # noqa: PLC0415 - imports torch: seconds
         from training.artifact.directory import load_artifact  # noqa: PLC0415
 
-        artifact = load_artifact(path or model_folder(settings.model, told))
-        return cls(LocalWriter(artifact, settings.engine), settings)
+        artifact = load_artifact(path or find_model_folder(settings.model, on_download))
+        return cls(LocalModel(artifact, settings.engine), settings)
 
     def warm_up(self) -> None:
-        """Runs a model here once, so that the first request does not pay for its set-up."""
-        if self.settings.remote.url:
-            return
-        self.complete(CompletionRequest(text="def", offset=3))
+        """Runs a local model once, so that the first request does not pay for its set-up."""
+        if not self.settings.remote.url:
+            self.complete(CompletionRequest(text="def", offset=3))
+
+    def describe(self) -> BackendInfo:
+        """Returns what generates here, for people who ask after its health."""
+        return self._backend.describe()
 
     def complete(
-        self, request: CompletionRequest, should_stop: Callable[[], bool] | None = None
+        self,
+        request: CompletionRequest,
+        should_stop: Callable[[], bool] | None = None,
+        wait_for_pause: Callable[[], bool] | None = None,
     ) -> CompletionResult:
         """Returns what to show at the cursor.
 
         Args:
             request: The document and the cursor.
-            should_stop: Asked before each step of the model; True ends the work at once.
+            should_stop: Checked before each step of the model; True ends the work at once.
+            wait_for_pause: Called only if the model is needed: waits until the user may have
+                stopped typing, and returns False if the request was superseded meanwhile.
+
+        Raises:
+            BackendUnavailableError: The remote server cannot be reached.
         """
         with self._lock:
             started = time.perf_counter()
-            rest = None
-            if request.n_wanted == 1:
-                rest = self._typing.rest(request.document, *request.around)
-            if rest is None:
-                result = self._written(request, should_stop, started)
-                rest = _shown_by(request, result)
+            rest = self._type_through.rest(request) if request.n_wanted == 1 else None
+            if rest is not None:
+                total_ms = 1000 * (time.perf_counter() - started)
+                result = CompletionResult(suggestion=rest, is_rest=True, total_ms=total_ms)
+            elif wait_for_pause is not None and not wait_for_pause():
+                return CompletionResult(reason=SUPERSEDED)
             else:
-                result = CompletionResult(
-                    text=rest.text,
-                    covered=rest.covered,
-                    is_rest=True,
-                    total_ms=1000 * (time.perf_counter() - started),
-                    confidence=rest.confidence,
-                    source=rest.source,
-                )
-            if request.document and result.reason != Ending.CANCELLED:
-                self._typing.remember(request.document, rest)
+                result = self._generate_result(request, should_stop)
+            if request.document and result.reason != FinishReason.CANCELLED:
+                self._type_through.remember(request, result.suggestion)
             return result
 
-    def is_typed_through(self, request: CompletionRequest) -> bool:
-        """Says whether the answer is the rest of what was shown before, without the model."""
-        with self._lock:
-            rest = self._typing.rest(request.document, *request.around)
-        return request.n_wanted == 1 and rest is not None
-
-    def about(self) -> dict[str, object]:
-        """Returns what writes here, for people who ask after its health."""
-        return self._writer.about()
-
-    def _written(
-        self,
-        request: CompletionRequest,
-        should_stop: Callable[[], bool] | None,
-        started: float,
+    def _generate_result(
+        self, request: CompletionRequest, should_stop: Callable[[], bool] | None
     ) -> CompletionResult:
-        """Has the writer write."""
-        place = self._place(request)
-        self._note_taken(request)
-        calibration = self._writer.calibration
-        eagerness = self.settings.suggestion.eagerness
-        least = needed_confidence(eagerness, is_asked_for=request.is_asked_for)
-        order = Order(
-            window=place.window,
-            similar=[place.window.context, *self._taken],
-            max_new_tokens=self._most_tokens(place.scope.extent),
-            is_finished=lambda written: cut(decoded(written), place.scope)[1],
-            is_hopeless=lambda written: sureness(written, calibration)[1] < least,
+        started = time.perf_counter()
+        suggesting = self.settings.suggestion
+        cursor = self._locate_cursor(request)
+        accepted = self._type_through.accepted(request)
+        if accepted is not None:
+            self._accepted.appendleft(accepted)
+        calibration = self._backend.calibration
+        needed = needed_confidence(suggesting.eagerness, is_asked_for=request.is_asked_for)
+        generation = GenerationRequest(
+            max_new_tokens=limit_new_tokens(cursor.scope.extent, suggesting, self._backend),
+            is_complete=lambda text: cut(decode(text), cursor.scope)[1],
+            is_hopeless=lambda sequence: assess_line(sequence, calibration)[1] < needed,
             should_stop=should_stop,
         )
-        outcome = self._writer.write(order)
-        result = result_of(outcome, place, calibration=calibration, least=least, started=started)
-        result = self._attributed(result, place)
-        if request.n_wanted == 1 or not result.text:
+        lookup_texts = [cursor.window.context, *self._accepted]
+        generated = self._backend.generate(cursor.window, generation, lookup_texts)
+        result = build_result(
+            generated, cursor, calibration=calibration, needed_confidence=needed, started=started
+        )
+        if suggesting.attribution != "allow" and result.suggestion.text:
+            head = cursor.before.rpartition("\n")[2]
+            source = self._backend.find_source(head, result.suggestion.text)
+            result = attribute(result, source, is_blocked=suggesting.attribution == "block")
+        if request.n_wanted == 1 or not result.suggestion.text:
             return result
-        again = replace(order, n_sequences=_TRIES * request.n_wanted, sampling=_VARIED)
-        drawn = self._writer.write(again).written
-        return with_others(result, [shown_of(w, place) for w in drawn], request.n_wanted)
+        n_draws = _DRAWS_PER_ALTERNATIVE * request.n_wanted
+        varied = replace(generation, n_sequences=n_draws, sampling=_VARIED)
+        drawn = self._backend.generate(cursor.window, varied, lookup_texts).sequences
+        return add_alternatives(result, [to_suggestion(s, cursor) for s in drawn], request.n_wanted)
 
-    def _attributed(self, result: CompletionResult, place: Place) -> CompletionResult:
-        """Adds whose text a result repeats; drops it if the user wants that."""
-        policy = self.settings.suggestion.attribution
-        if policy == "allow" or not result.text:
-            return result
-        head = place.before.rpartition("\n")[2]
-        source = self._writer.source_of(head, result.text)
-        if source is None:
-            return result
-        if policy == "block":
-            return replace(result, text="", reason=ATTRIBUTED, source=source)
-        return replace(result, source=source)
-
-    def _note_taken(self, request: CompletionRequest) -> None:
-        """Remembers a suggestion that now stands in its document: it may be written again."""
-        shown = self._typing.last(request.document)
-        if shown is not None and request.around[0].startswith(shown.before + shown.text):
-            head = shown.before.rpartition("\n")[2]
-            self._taken.appendleft(head + shown.text)
+    def _locate_cursor(self, request: CompletionRequest) -> CursorContext:
+        text, offset = request.text, request.offset
+        if not 0 <= offset <= len(text):
+            raise ValueError(f"offset is {offset}, the document has {len(text)} characters")
+        if "\r" in text:
+            before = _normalise_line_ends(text[:offset])
+            text, offset = before + _normalise_line_ends(text[offset:]), len(before)
+        before, after = text[:offset], text[offset:]
+        workspace, suggesting = request.workspace, self.settings.suggestion
+        return CursorContext(
+            before=before,
+            after=after,
+            window=window_at_cursor(text, offset, workspace, self.settings, self._backend),
+            scope=scope_at(
+                before,
+                after,
+                max_block_lines=suggesting.max_block_lines,
+                max_function_lines=suggesting.max_function_lines,
+                wanted=suggesting.extent,
+            ),
+            is_known_elsewhere=(lambda _: False) if workspace is None else workspace.knows,
+        )
 
     def generate(
         self,
@@ -180,125 +187,42 @@ class Completer:
         stop: Sequence[str] = (),
         should_stop: Callable[[], bool] | None = None,
     ) -> list[str]:
-        """Returns ``n`` raw continuations of ``prefix``, none cut or refused by any rule.
+        """Returns ``n`` raw continuations of ``prefix``, without any rule applied.
 
         Args:
-            prefix: What stands before; its beginning is dropped if it does not fit.
-            suffix: What stands behind; blank means left to right.
+            prefix: The text before; its beginning is dropped if it does not fit.
+            suffix: The text after; left to right if it is blank.
             n: How many.
-            max_new_tokens: Of each.
-            temperature: 0 is greedy (and all alike).
+            max_new_tokens: Per continuation.
+            temperature: 0 is greedy, and all continuations are equal.
             top_p: The nucleus.
-            seed: Equal seeds give equal samples, whatever ``n``.
+            seed: Equal seeds give equal samples, whatever ``n`` is.
             stop: A continuation ends before the first of these strings.
-            should_stop: As in :meth:`complete`; what was written so far is returned.
+            should_stop: As in :meth:`complete`; what was generated so far is returned.
         """
-        sampling = Sampling(temperature=temperature, top_p=top_p, seed=seed)
         n_different = n if temperature > 0 else min(n, 1)  # one greedy text, whatever the batch
+        stops = [s.encode() for s in stop]
         with self._lock:
-            window = self._generation_window(prefix, suffix, max_new_tokens)
-            stops = [s.encode() for s in stop]
+            window = window_between(prefix, suffix, max_new_tokens, self._backend)
             texts: list[str] = []
             while len(texts) < n_different:
-                order = Order(
-                    window=window,
+                request = GenerationRequest(
                     max_new_tokens=max_new_tokens,
                     n_sequences=min(n_different - len(texts), self.settings.engine.batch_size),
                     first_sequence=len(texts),
-                    sampling=sampling,
-                    is_finished=lambda text: any(s in text for s in stops),
+                    sampling=Sampling(temperature=temperature, top_p=top_p, seed=seed),
+                    is_complete=lambda text: any(s in text for s in stops),
                     should_stop=should_stop,
                 )
-                written = self._writer.write(order).written
-                texts += [_before_stop(decoded(w.text), stop) for w in written]
-            return texts if n_different == n else texts * n
-
-    def _place(self, request: CompletionRequest) -> Place:
-        text, offset = request.text, request.offset
-        if not 0 <= offset <= len(text):
-            raise ValueError(f"offset is {offset}, the document has {len(text)} characters")
-        if "\r" in text:
-            before = _plain_line_ends(text[:offset])
-            text, offset = before + _plain_line_ends(text[offset:]), len(before)
-        window = self._window(text, offset, request)
-        before, behind = text[:offset], text[offset:]
-        suggesting = self.settings.suggestion
-        limits = Limits(
-            block_lines=suggesting.max_block_lines, function_lines=suggesting.max_function_lines
-        )
-        workspace = request.workspace
-        return Place(
-            window=window,
-            scope=scope_at(before, behind, limits=limits, wanted=suggesting.extent),
-            before=before,
-            behind=behind,
-            knows_name=(lambda _: False) if workspace is None else workspace.knows,
-        )
-
-    def _window(self, text: str, offset: int, request: CompletionRequest) -> Window:
-        settings = self.settings.context
-        room = self._writer.room(self._capped(self.settings.suggestion.longest_tokens))
-        budget = Budget.within(settings, room)
-        window = window_at(text, offset, budget, self._count)
-        context = ""
-        left = min(settings.workspace_tokens, room - budget.prefix_tokens - budget.suffix_tokens)
-        if request.workspace is not None and left > 0:
-            context = request.workspace.context(left, self._count)
-        suffix = lasting_suffix(window.suffix)
-        return _printable(replace(window, suffix=suffix, context=context))
-
-    def _most_tokens(self, extent: Extent) -> int:
-        suggesting = self.settings.suggestion
-        return self._capped(
-            {
-                Extent.LINE: suggesting.max_line_tokens,
-                Extent.BLOCK: suggesting.max_block_tokens,
-                Extent.FUNCTION: suggesting.max_function_tokens,
-            }[extent]
-        )
-
-    def _capped(self, max_new_tokens: int) -> int:
-        return min(max_new_tokens, self._writer.context_tokens // 4)
-
-    def _count(self, line: str) -> int:
-        return self._writer.count(_SURROGATE.sub("\ufffd", line))
-
-    def _generation_window(self, prefix: str, suffix: str, max_new_tokens: int) -> Window:
-        room = self._writer.room(max_new_tokens)
-        suffix_tokens = room // _SUFFIX_SHARE if suffix.strip() else 0
-        budget = Budget(
-            prefix_tokens=room - suffix_tokens, suffix_tokens=suffix_tokens, step_lines=1
-        )
-        return _printable(window_at(prefix + suffix, len(prefix), budget, self._count))
+                sequences = self._backend.generate(window, request).sequences
+                texts += [cut_before_stop(decode(s.text), stop) for s in sequences]
+        return texts if n_different == n else texts * n
 
 
-def _shown_by(request: CompletionRequest, result: CompletionResult) -> Shown | None:
-    """Returns what a result shows, to be typed through."""
-    if not result.text:
-        return None
-    before, behind = request.around
-    return Shown(
-        before=before,
-        behind=behind,
-        text=result.text,
-        covered=result.covered,
-        confidence=result.confidence,
-        source=result.source,
-    )
+def cut_before_stop(text: str, stop: Sequence[str]) -> str:
+    """Returns the text before the first stop string: all of it, if there is none."""
+    return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
 
 
-def _before_stop(text: str, stops: Sequence[str]) -> str:
-    return text[: min((at for s in stops if (at := text.find(s)) >= 0), default=len(text))]
-
-
-def _plain_line_ends(text: str) -> str:
+def _normalise_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _printable(window: Window) -> Window:
-    """Replaces halves of surrogate pairs, which no encoder takes, one character for one."""
-    return Window(
-        prefix=_SURROGATE.sub("\ufffd", window.prefix),
-        suffix=_SURROGATE.sub("\ufffd", window.suffix),
-        context=_SURROGATE.sub("\ufffd", window.context),
-    )

@@ -18,7 +18,8 @@ from server.completer import Completer
 from server.health_report import health_rows
 from server.settings import Settings
 from server.suggestion.explanation import reason_sentence
-from server.suggestion.request import CompletionRequest, CompletionResult
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult
 
 CURSOR = "▏"
 
@@ -93,7 +94,7 @@ def show_demo(settings: Settings, out: TextIO) -> int:
     completer.warm_up()
     loaded_s = time.perf_counter() - began
     has_colour = out.isatty() and "NO_COLOR" not in os.environ
-    size = dict(health_rows(completer.about()))["Size"]
+    size = dict(health_rows(completer.describe().to_json()))["Size"]
     name = settings.model or "bundled model"
     out.write(f"Parrotlet {VERSION}: {name}, {size}, loaded in {loaded_s:.1f} s\n")
     for snippet in SNIPPETS:
@@ -108,14 +109,14 @@ def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) ->
     """Returns title, code with ghost text, and time, ready to print."""
     request = snippet.request
     before, after = request.text[: request.offset], request.text[request.offset :]
-    ghost = result.text or f"({reason_sentence(result.reason)})"
+    ghost = result.suggestion.text or f"({reason_sentence(result.reason)})"
     if has_colour:
         lines = (f"{_GHOST}{line}{_PLAIN}" if line else "" for line in ghost.split("\n"))
         title, ghost = f"{_TITLE}{snippet.title}{_PLAIN}", "\n".join(lines)
     else:
         title, ghost = snippet.title, f"⟦{ghost}⟧"
-    took = f"{result.total_ms:.0f} ms, {result.new_tokens} tokens"
-    return f"\n{title} ({took})\n\n{before}{ghost}{after[result.covered :]}"
+    took = f"{result.total_ms:.0f} ms, {result.usage.new_tokens} tokens"
+    return f"\n{title} ({took})\n\n{before}{ghost}{after[result.suggestion.covered :]}"
 
 
 def next_steps() -> tuple[tuple[str, str], tuple[str, str]]:

@@ -13,7 +13,7 @@ from evaluation.accuracy.run import ANSWERS_FILE
 from evaluation.runs.estimators import format_percent
 from evaluation.runs.journal import read_journal
 from evaluation.runs.run_folder import RUN_FILE, read_identity
-from server.suggestion.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fitted
+from server.suggestion.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fit_calibration
 from training.artifact.directory import add_metrics
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
@@ -52,7 +52,9 @@ def calibrate_run(run: Path) -> CalibratedRun:
     model = Path(read_identity(run, command="lines")["model"])
     lines = _read_lines(run)
     try:
-        curve = fitted([line.log_prob for line in lines], [line.is_correct for line in lines])
+        curve = fit_calibration(
+            [line.log_prob for line in lines], [line.is_correct for line in lines]
+        )
     except ValueError as error:
         raise ConfigError(f"{run}: {error}; run parrotlet lines with more items") from error
     return CalibratedRun(model=model, lines=lines, curve=curve)

@@ -17,14 +17,15 @@ def complete_as_shown(completer: Completer, item: Item) -> CompletedItem:
     text, offset = item.prefix + item.suffix, len(item.prefix)
     request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
     result = completer.complete(request)
-    text = result.text.removesuffix(item.suffix[: result.covered])  # what it would write again
+    shown = result.suggestion
+    text = shown.text.removesuffix(item.suffix[: shown.covered])  # what it would write again
     if item.kind != "block":
         text = text.split("\n")[0]
     return CompletedItem(
         item=item,
         text=text,
-        confidence=result.confidence if text else None,
-        log_prob=result.log_prob if text else None,
+        confidence=shown.confidence if text else None,
+        log_prob=shown.log_prob if text else None,
         reason=result.reason,
     )
 

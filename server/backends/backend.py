@@ -1,17 +1,17 @@
-"""What the completer needs of whoever writes."""
+"""What the completer needs of whoever generates: the model on this machine or a remote server."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from server.engine.generation_request import GREEDY, Decoding, Sampling, Written
+from server.engine.generation_request import GenerationRequest, GenerationResult
 from server.prompt.window import Window
 from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import CodeReference
 
 
-class WriterAwayError(Exception):
-    """Nothing could be written for a reason outside; ``is_new`` if it was found out just now."""
+class BackendUnavailableError(Exception):
+    """Nothing can be generated for an outside reason; ``is_new`` if that was just found out."""
 
     def __init__(self, sentence: str, *, is_new: bool) -> None:
         super().__init__(sentence)
@@ -19,69 +19,88 @@ class WriterAwayError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """What to write.
+class BackendInfo:
+    """What generates, for people who ask after its health; None where a fact does not apply.
 
     Attributes:
-        window: What stands around the cursor.
-        max_new_tokens: For each sequence.
-        n_sequences: How many continuations.
-        first_sequence: The number of the first of them, for its source of randomness.
-        similar: Texts that what is written may repeat, the likeliest first.
-        sampling: How each token is chosen.
-        is_finished: Told the bytes written so far, says whether that is enough.
-        is_hopeless: Told what was written so far, says whether nobody will want it.
-        should_stop: The stop flag.
+        url: Where a remote server answers.
+        model: The remote server's name for its model.
+        infilling: How a remote server learns the text after the cursor: "template", "suffix" or
+            "none".
+        parameters: How many the local model has.
+        tokens_seen: How many it was trained on.
+        context_tokens: How many it sees at once.
+        precision: In which its weights are multiplied.
+        threads: How many multiply them.
+        knows_its_sources: Whether it can tell which training documents a suggestion repeats.
+        documents_cached: How many documents have a cache.
     """
 
-    window: Window
-    max_new_tokens: int
-    n_sequences: int = 1
-    first_sequence: int = 0
-    similar: Sequence[str] = ()
-    sampling: Sampling = GREEDY
-    is_finished: Callable[[bytes], bool] | None = None
-    is_hopeless: Callable[[Written], bool] | None = None
-    should_stop: Callable[[], bool] | None = None
+    url: str | None = None
+    model: str | None = None
+    infilling: str | None = None
+    parameters: int | None = None
+    tokens_seen: int | None = None
+    context_tokens: int | None = None
+    precision: str | None = None
+    threads: int | None = None
+    knows_its_sources: bool | None = None
+    documents_cached: int | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the facts that apply, by name."""
+        return {name: fact for name, fact in asdict(self).items() if fact is not None}
 
 
-class Writer(Protocol):
-    """Continues text; one order at a time, of one thread."""
+class Backend(Protocol):
+    """Continues text; one request at a time."""
 
     @property
     def context_tokens(self) -> int:
-        """How many tokens are seen, those that are written included."""
+        """How many tokens the model sees, new ones included."""
         ...
 
     @property
     def calibration(self) -> Calibration | None:
-        """How sure a line is to be right, by its probability."""
+        """How the model's probabilities relate to being right, if that is known."""
         ...
 
-    def about(self) -> dict[str, object]:
-        """Returns what writes, by name, as JSON."""
+    def describe(self) -> BackendInfo:
+        """Returns what generates, and how."""
         ...
 
-    def count(self, text: str) -> int:
+    def count_tokens(self, text: str) -> int:
         """Returns how many tokens a line has."""
         ...
 
-    def room(self, max_new_tokens: int) -> int:
-        """Returns how many tokens a window may have that leaves room for so many new ones.
+    def prompt_room(self, max_new_tokens: int) -> int:
+        """Returns how many tokens a window may have if so many new ones follow.
 
         Raises:
-            ArtifactError: There is next to none.
+            ArtifactError: There are next to none.
         """
         ...
 
-    def source_of(self, head: str, text: str) -> CodeReference | None:
-        """Returns whose text is repeated by ``text`` behind ``head``, the cursor's line so far."""
+    def find_source(self, head: str, text: str) -> CodeReference | None:
+        """Returns the training document that ``text`` repeats, None if it repeats none.
+
+        Args:
+            head: The cursor's line before the cursor.
+            text: The suggestion.
+        """
         ...
 
-    def write(self, order: Order) -> Decoding:
-        """Writes behind a window's prefix.
+    def generate(
+        self, window: Window, request: GenerationRequest, lookup_texts: Sequence[str] = ()
+    ) -> GenerationResult:
+        """Generates after a window's prefix.
+
+        Args:
+            window: The text around the cursor.
+            request: How much, how, and until when.
+            lookup_texts: Texts that the output may repeat, the likeliest first.
 
         Raises:
-            WriterAwayError: Whoever writes is not here, and cannot be reached.
+            BackendUnavailableError: It cannot be reached.
         """
         ...

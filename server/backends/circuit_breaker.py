@@ -1,4 +1,4 @@
-"""A circuit breaker: a server that fails again and again is left alone for a while.
+"""A circuit breaker: a server that fails several times in a row is left alone for a while.
 
 Source: Nygard 2007, "Release It!": closed, open, half open.
 """
@@ -6,16 +6,16 @@ Source: Nygard 2007, "Release It!": closed, open, half open.
 import time
 from collections.abc import Callable
 
-_FAILURES = 3  # in a row, that open it
+_MAX_FAILURES = 3  # in a row; then the breaker opens
 _FIRST_WAIT_S = 5.0
 _LONGEST_WAIT_S = 300.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures.
 
     Args:
-        clock: Returns seconds, of a clock that never goes back.
+        clock: Returns the seconds of a monotonic clock.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,20 +25,20 @@ class Breaker:
         self._opened_at: float | None = None
 
     @property
-    def left_s(self) -> float:
-        """How long nothing is to be asked; 0 if something may be."""
+    def remaining_s(self) -> float:
+        """How long the breaker stays open; 0 if the next attempt may be made."""
         if self._opened_at is None:
             return 0.0
         return max(0.0, self._opened_at + self._wait_s - self._clock())
 
-    def succeeded(self) -> None:
-        """Closes it."""
+    def record_success(self) -> None:
+        """Closes the breaker."""
         self._n_failures, self._wait_s, self._opened_at = 0, _FIRST_WAIT_S, None
 
-    def failed(self) -> None:
-        """Opens it after too many; each time it fails when tried again, for twice as long."""
+    def record_failure(self) -> None:
+        """Opens the breaker after too many failures; each further one doubles the wait."""
         self._n_failures += 1
         if self._opened_at is not None:
             self._wait_s = min(_LONGEST_WAIT_S, 2 * self._wait_s)
-        if self._n_failures >= _FAILURES:
+        if self._n_failures >= _MAX_FAILURES:
             self._opened_at = self._clock()

@@ -1,11 +1,15 @@
-"""The artifact's model on this machine: window to prompt, prompt to the engine."""
+"""The artifact's model on this machine: lays a window out and has the engine generate."""
 
-from server.backends.backend import Order
+from collections.abc import Sequence
+from dataclasses import replace
+
+from server.backends.backend import BackendInfo
 from server.engine.decoder import Decoder
-from server.engine.generation_request import Decoding, Task
+from server.engine.generation_request import GenerationRequest, GenerationResult
 from server.engine.network import Network
-from server.engine.precision import chosen_precision, use_threads
+from server.engine.precision import resolve_precision, set_threads
 from server.prompt.layout import PromptBuilder
+from server.prompt.window import Window
 from server.settings import EngineSettings
 from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import CodeReference
@@ -13,15 +17,15 @@ from training.artifact.directory import Artifact
 from training.artifact.verbatim import LEAST_TOKENS
 from training.foundation.errors import ArtifactError
 
-_MIN_WINDOW_TOKENS = 12  # a model with less room than this could not see a line
+_MIN_WINDOW_TOKENS = 12  # with less, the model could not see a line
 
 
-class LocalWriter:
-    """Writes with one artifact; keeps what it has computed of the last documents."""
+class LocalModel:
+    """Generates with one artifact; keeps the caches of recent documents."""
 
     def __init__(self, artifact: Artifact, settings: EngineSettings) -> None:
-        threads = use_threads(settings.threads)
-        precision = chosen_precision(settings.precision)
+        threads = set_threads(settings.threads)
+        precision = resolve_precision(settings.precision)
         self._decoder = Decoder(
             Network(artifact.config, artifact.weights, precision),
             artifact.tokenizer.byte_table,
@@ -34,14 +38,14 @@ class LocalWriter:
         self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
         self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._verbatim = artifact.verbatim
-        self._about: dict[str, object] = {
-            "parameters": sum(weight.numel() for weight in artifact.weights.values()),
-            "tokens_seen": artifact.manifest.training.tokens_seen,
-            "context_tokens": self._context_tokens,
-            "precision": precision,
-            "threads": threads,
-            "knows_its_sources": self._verbatim is not None,
-        }
+        self._info = BackendInfo(
+            parameters=sum(weight.numel() for weight in artifact.weights.values()),
+            tokens_seen=artifact.manifest.training.tokens_seen,
+            context_tokens=self._context_tokens,
+            precision=precision,
+            threads=threads,
+            knows_its_sources=self._verbatim is not None,
+        )
 
     @property
     def context_tokens(self) -> int:
@@ -50,22 +54,22 @@ class LocalWriter:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What the artifact tells of itself."""
+        """What the artifact records of itself."""
         return self._calibration
 
-    def about(self) -> dict[str, object]:
-        """Returns what runs here, and how."""
-        return {**self._about, "documents_cached": self._decoder.n_cached}
+    def describe(self) -> BackendInfo:
+        """Returns the model's size and how it runs."""
+        return replace(self._info, documents_cached=self._decoder.n_cached)
 
-    def count(self, text: str) -> int:
+    def count_tokens(self, text: str) -> int:
         """Returns how many tokens a line has."""
-        return self._prompts.count(text)
+        return self._prompts.count_tokens(text)
 
-    def room(self, max_new_tokens: int) -> int:
-        """Returns the most tokens of a window that leaves room for ``max_new_tokens``.
+    def prompt_room(self, max_new_tokens: int) -> int:
+        """Returns how many tokens a window may have if so many new ones follow.
 
         Raises:
-            ArtifactError: There is next to none.
+            ArtifactError: There are next to none.
         """
         room = self._context_tokens - max_new_tokens - self._heal_tokens
         room -= self._prompts.overhead_tokens
@@ -76,26 +80,16 @@ class LocalWriter:
             )
         return room
 
-    def source_of(self, head: str, text: str) -> CodeReference | None:
-        """Returns whose text is repeated by ``text`` behind ``head``, the cursor's line so far."""
-        if self._verbatim is None or len(text) < LEAST_TOKENS:  # a character a token at the least
+    def find_source(self, head: str, text: str) -> CodeReference | None:
+        """Returns the training document that ``text`` after ``head`` repeats."""
+        if self._verbatim is None or len(text) < LEAST_TOKENS:  # a token has a character or more
             return None
         return self._verbatim.source_of(self._prompts.encode(head + text))
 
-    def write(self, order: Order) -> Decoding:
-        """Writes behind a window's prefix."""
-        room = self.room(order.max_new_tokens) + self._prompts.overhead_tokens
-        prompt = self._prompts.build(order.window, max_tokens=room)
-        task = Task(
-            prompt=prompt.ids,
-            owed=prompt.owed,
-            max_new_tokens=order.max_new_tokens,
-            n_sequences=order.n_sequences,
-            first_sequence=order.first_sequence,
-            sampling=order.sampling,
-            is_finished=order.is_finished,
-            is_hopeless=order.is_hopeless,
-            should_stop=order.should_stop,
-            similar=[self._prompts.encode(text) for text in order.similar if text],
-        )
-        return self._decoder.run(task)
+    def generate(
+        self, window: Window, request: GenerationRequest, lookup_texts: Sequence[str] = ()
+    ) -> GenerationResult:
+        """Generates after a window's prefix."""
+        room = self.prompt_room(request.max_new_tokens) + self._prompts.overhead_tokens
+        prompt = self._prompts.build(window, max_tokens=room, lookup_texts=lookup_texts)
+        return self._decoder.generate(prompt, request)

@@ -1,7 +1,7 @@
-"""Which folder a setting's model is in: the bundled one, the user's own, or one of the Hub's.
+"""Finds the folder of a setting's model: the bundled one, the user's own, or one from the Hub.
 
-A model of the Hub is fetched once, into the cache that the Hub's own tools share; after that
-nothing is asked of the network. Only an artifact's files are fetched, of which none is a program.
+A model from the Hub is downloaded once, into the cache that the Hub's own tools share; after that,
+the network is not used. Only an artifact's files are downloaded, none of which is a program.
 """
 
 import os
@@ -18,59 +18,59 @@ FILES = ("*.json", "*.safetensors", "README.md", "NOTICE", "LICENSE")
 
 _ON_HUB = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?")
 
-Told = Callable[[int, int], None]  # bytes that are here, and bytes in all
+DownloadProgress = Callable[[int, int], None]  # receives bytes so far and bytes in all
 
 
-def expanded(name: str) -> Path:
-    """Returns a path of the user's; "~" stays as it is where there is no home."""
+def expand_user(name: str) -> Path:
+    """Returns the user's path with "~" expanded, unless there is no home folder."""
     return Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's raises
 
 
-def absolute(name: str) -> str:
-    """Returns a path of the user's that holds in any working folder, unless this one is gone."""
+def make_absolute(name: str) -> str:
+    """Returns the user's path as an absolute one, if the working folder still exists."""
     try:
-        return str(expanded(name).absolute())
+        return str(expand_user(name).absolute())
     except OSError:
         return name
 
 
-def located(name: str) -> str:
-    """Returns a model's name for a process that works in another folder."""
-    folder = expanded(name)
+def resolve_model_name(name: str) -> str:
+    """Returns a model's name for a process with another working folder."""
+    folder = expand_user(name)
     is_folder = bool(name) and (_ON_HUB.fullmatch(name) is None or folder.exists())
-    return absolute(name) if is_folder else name
+    return make_absolute(name) if is_folder else name
 
 
-def model_folder(name: str, told: Told | None = None) -> Path:
-    """Returns the folder of the model that a setting names.
+def find_model_folder(name: str, on_download: DownloadProgress | None = None) -> Path:
+    """Returns the folder of the model that a setting names; downloads it if need be.
 
     Args:
         name: As in :class:`server.settings.Settings`.
-        told: Told how a download goes, from any thread.
+        on_download: Called while the model is downloaded, from any thread.
 
     Raises:
-        ArtifactError: It cannot be fetched.
+        ArtifactError: The model cannot be downloaded.
     """
     if not name:
         return BUNDLED_MODEL
-    folder = expanded(name)
+    folder = expand_user(name)
     on_hub = _ON_HUB.fullmatch(name)
     if on_hub is None or folder.exists():
         return folder
-    return _fetched(on_hub[1], on_hub[2], told)
+    return _download(on_hub[1], on_hub[2], on_download)
 
 
-def _fetched(name: str, revision: str | None, told: Told | None) -> Path:
+def _download(name: str, revision: str | None, on_download: DownloadProgress | None) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - seldom wanted, and slow
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
 
     wanted: dict[str, Any] = {"revision": revision, "allow_patterns": list(FILES)}
     try:
         return Path(snapshot_download(name, local_files_only=True, **wanted))
-    except (OSError, ValueError):  # not here, or not whole
+    except (OSError, ValueError):  # not in the cache, or incomplete
         pass
     try:
-        return Path(snapshot_download(name, tqdm_class=_bar(told), **wanted))
+        return Path(snapshot_download(name, tqdm_class=_make_progress_bar(on_download), **wanted))
     except HfHubHTTPError as error:
         found = f"the Hugging Face Hub answered with status {error.response.status_code}"
         what = "check the name and the revision, or log in with `hf auth login` if it is private"
@@ -81,12 +81,12 @@ def _fetched(name: str, revision: str | None, told: Told | None) -> Path:
     raise ArtifactError(f"cannot download the model {name}: {found}; {what}")
 
 
-def _bar(told: Told | None) -> type:
-    """Returns a progress bar that draws nothing and tells of the bytes."""
+def _make_progress_bar(on_download: DownloadProgress | None) -> type:
+    """Returns a class of progress bars that draw nothing and report the bytes."""
     from huggingface_hub.utils.tqdm import tqdm  # noqa: PLC0415
 
-    class _Telling(tqdm):
-        _lock_of_told = threading.Lock()
+    class _Reporting(tqdm):
+        _report_lock = threading.Lock()
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self._counts_bytes = options.get("unit") == "B"
@@ -94,9 +94,9 @@ def _bar(told: Told | None) -> type:
 
         def update(self, n: float | None = 1) -> bool | None:
             self.n += n or 0
-            if told is not None and self._counts_bytes and self.total:
-                with self._lock_of_told:
-                    told(int(self.n), int(self.total))
+            if on_download is not None and self._counts_bytes and self.total:
+                with self._report_lock:
+                    on_download(int(self.n), int(self.total))
             return None
 
-    return _Telling
+    return _Reporting

@@ -1,1 +1,1 @@
-"""Ids in, ids out: the model's forward pass, its cache, and the choice of each next token."""
+"""Ids in, ids out: the model's forward pass, its caches, and the choice of each next token."""

@@ -1,11 +1,12 @@
-"""The decoder: reads a prompt, reusing what the cache already holds, and writes token after token.
+"""The decoder: reads a prompt, reusing what the cache holds, and generates token after token.
 
 It keeps caches across requests (:mod:`server.engine.kv_cache`): what a new prompt shares with one
-of them is not computed again. A single sequence is written with drafts: guesses at the next tokens
-are read together with the last one, and as many are kept as the model would have written itself. A
-stop flag is looked at before every step and between the chunks of a prompt, so a cancelled request
-ends within one of them; what was computed stays usable. One thread at a time. It knows ids and
-bytes only; what is a good place to stop, the caller says by a predicate.
+of them is not computed again. A single sequence is generated speculatively: guesses at the next
+tokens (:mod:`server.engine.prompt_lookup`) are fed together with the last token, and those are
+kept that the model would have generated itself. The stop flag is checked before every step and
+between the chunks of a prompt, so a cancelled request ends within one of them, and what was
+computed stays usable. For one thread at a time. It knows ids and bytes only; the caller's
+predicates decide where a sequence ends.
 
 Tensor legend: B sequences, T new tokens, C embedding width, V vocabulary.
 """
@@ -18,31 +19,56 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from server.engine.generation_request import Decoding, Ending, Task, Written
-from server.engine.kv_cache import Kept, KeptCaches
+from server.engine.generation_request import (
+    FinishReason,
+    GeneratedSequence,
+    GenerationRequest,
+    GenerationResult,
+    Prompt,
+    TokenUsage,
+)
+from server.engine.kv_cache import CachedPrompt, KVCachePool
 from server.engine.network import Network
-from server.engine.prompt_lookup import Drafts
-from server.engine.sampling import choose
+from server.engine.prompt_lookup import PromptLookup
+from server.engine.sampling import sample_token
 from server.engine.token_healing import VocabularyIndex
 
 
 @dataclass(kw_only=True)
-class _Sequence:
-    written: Written
-    owed: bytes
+class _Run:
+    """One request while it is served."""
+
+    request: GenerationRequest
+    cached: CachedPrompt
+    usage: TokenUsage
+    started: float
+
+    def count_new(self, n_tokens: int) -> None:
+        """Counts tokens that were generated."""
+        self.usage.new_tokens += n_tokens
+        if self.usage.first_token_ms is None:
+            self.usage.first_token_ms = 1000 * (time.perf_counter() - self.started)
+
+
+@dataclass(kw_only=True)
+class _State:
+    """A sequence and what only the decoder needs to continue it."""
+
+    sequence: GeneratedSequence
+    required_bytes: bytes
     left_tokens: int
-    source: random.Random
+    generator: random.Random
 
 
 class Decoder:
-    """Runs tasks on one network, one after the other.
+    """Serves requests with one network, one after the other.
 
     Args:
         network: The model.
-        byte_table: The bytes of each id; none for special tokens.
-        chunk_tokens: How much of a prompt is read between two looks at the stop flag.
-        cache_bytes: For the caches of all documents.
-        max_guesses: Tokens guessed for a step; 0 for plain decoding.
+        byte_table: The bytes of each id; empty for special tokens.
+        chunk_tokens: How much of a prompt is read between two checks of the stop flag.
+        cache_bytes: The budget for the caches of all documents.
+        max_guesses: Tokens guessed per step; 0 for plain decoding.
     """
 
     def __init__(
@@ -60,97 +86,96 @@ class Decoder:
         self._vocabulary = VocabularyIndex(byte_table)
         self._chunk_tokens = chunk_tokens
         self._max_guesses = max_guesses
-        self._caches = KeptCaches(network.new_cache, cache_bytes)
+        self._caches = KVCachePool(network.new_cache, cache_bytes)
 
     @property
     def n_cached(self) -> int:
-        """Of how many documents something is kept."""
+        """How many documents have a cache."""
         return len(self._caches)
 
     @torch.inference_mode()
-    def run(self, task: Task) -> Decoding:
-        """Reads the prompt and writes until every sequence has ended."""
-        room = self._network.config.n_positions - len(task.prompt)
-        if not task.prompt or room < 1:
-            raise ValueError(f"a prompt of {len(task.prompt)} tokens does not fit")
+    def generate(self, prompt: Prompt, request: GenerationRequest) -> GenerationResult:
+        """Reads the prompt and generates until every sequence has ended."""
+        room = self._network.config.n_positions - len(prompt.ids)
+        if not prompt.ids or room < 1:
+            raise ValueError(f"a prompt of {len(prompt.ids)} tokens does not fit")
         started = time.perf_counter()
-        kept = self._caches.take(task.prompt)
-        outcome = Decoding(
-            written=[Written() for _ in range(task.n_sequences)],
-            prompt_tokens=len(task.prompt),
-            reused_tokens=len(kept.ids),
+        cached = self._caches.acquire(prompt.ids)
+        usage = TokenUsage(prompt_tokens=len(prompt.ids), reused_tokens=len(cached.ids))
+        result = GenerationResult(
+            sequences=[GeneratedSequence() for _ in range(request.n_sequences)], usage=usage
         )
-        hidden = self._read(task, kept, outcome)
+        run = _Run(request=request, cached=cached, usage=usage, started=started)
+        hidden = self._read(run, prompt)
+        states = _initial_states(prompt, request, result)
         if hidden is None:
-            for written in outcome.written:
-                written.ending = Ending.CANCELLED
-        elif task.n_sequences == 1:
-            self._write_one(task, kept, outcome, hidden, started)
+            for sequence in result.sequences:
+                sequence.finish_reason = FinishReason.CANCELLED
+        elif len(states) == 1:
+            lookup = PromptLookup(prompt.ids, prompt.lookup_ids)
+            self._generate_one(run, states[0], lookup, hidden)
         else:
-            self._write_several(task, kept, outcome, hidden, started)
-        return outcome
+            self._generate_several(run, states, hidden)
+        return result
 
-    def _read(self, task: Task, kept: Kept, outcome: Decoding) -> Tensor | None:
-        """Computes the rest of the prompt; returns its end's ``[1, C]``, None if stopped."""
+    def _read(self, run: _Run, prompt: Prompt) -> Tensor | None:
+        """Computes the rest of the prompt; returns the last ``[1, C]``, None if cancelled."""
+        request, cached, usage = run.request, run.cached, run.usage
         hidden = torch.empty(0)
-        for start in range(outcome.reused_tokens, len(task.prompt), self._chunk_tokens):
-            if task.should_stop is not None and task.should_stop():
+        for start in range(usage.reused_tokens, len(prompt.ids), self._chunk_tokens):
+            if request.should_stop is not None and request.should_stop():
                 return None
-            chunk = list(task.prompt[start : start + self._chunk_tokens])
-            hidden = self._network.extend(torch.tensor([chunk]), kept.values)
-            kept.ids += chunk
-            outcome.computed_tokens += len(chunk)
+            chunk = list(prompt.ids[start : start + self._chunk_tokens])
+            hidden = self._network.extend(torch.tensor([chunk]), cached.cache)
+            cached.ids += chunk
+            usage.computed_tokens += len(chunk)
         return hidden[:, -1]
 
-    def _write_one(
-        self, task: Task, kept: Kept, outcome: Decoding, hidden: Tensor, started: float
-    ) -> None:
-        """Writes into the kept cache, verifying guesses on the way."""
-        (sequence,) = _sequences(task, outcome)
-        drafts = Drafts(task.prompt, task.similar)
-        room = kept.values.room - len(task.prompt)
+    def _generate_one(self, run: _Run, state: _State, lookup: PromptLookup, hidden: Tensor) -> None:
+        """Generates into the prompt's own cache, verifying guesses on the way."""
+        request, cached, usage, sequence = run.request, run.cached, run.usage, state.sequence
+        room = cached.cache.room - usage.prompt_tokens
         guesses: list[int] = []
         while True:
             n_right = 0
-            for row in self._network.logits(hidden):  # [T, V], one behind each token that was fed
-                token_id = self._step(task, sequence, row)
-                outcome.new_tokens += 1
-                outcome.first_token_s = outcome.first_token_s or time.perf_counter() - started
-                drafts.add(token_id)
-                self._end_all(task, [sequence], is_full=room - outcome.new_tokens < 1)
+            for row in self._network.logits(hidden):  # [T, V], one after each token that was fed
+                token_id = self._take_step(request, state, row)
+                run.count_new(1)
+                lookup.append(token_id)
+                _finish_sequences(request, [state], is_full=room - usage.new_tokens < 1)
                 is_right = n_right < len(guesses) and token_id == guesses[n_right]
-                if sequence.written.ending is not None or not is_right:
+                if sequence.finish_reason is not None or not is_right:
                     break
                 n_right += 1
-            kept.ids += guesses[:n_right]
-            kept.values.truncate(len(kept.ids))
-            if sequence.written.ending is not None:
+            cached.ids += guesses[:n_right]
+            cached.cache.truncate(len(cached.ids))
+            if sequence.finish_reason is not None:
                 return
-            most = min(self._max_guesses, room - outcome.new_tokens - 1, sequence.left_tokens - 1)
-            guesses = drafts.guess(most) if most > 0 and not sequence.owed else []
+            most = min(self._max_guesses, room - usage.new_tokens - 1, state.left_tokens - 1)
+            guesses = lookup.guess(most) if most > 0 and not state.required_bytes else []
             fed = torch.tensor([[token_id, *guesses]])
-            hidden = self._network.extend(fed, kept.values)[0]  # [T, C]
-            kept.ids.append(token_id)
-            outcome.steps += 1
-            outcome.guessed_tokens += len(guesses)
+            hidden = self._network.extend(fed, cached.cache)[0]  # [T, C]
+            cached.ids.append(token_id)
+            usage.steps += 1
+            usage.guessed_tokens += len(guesses)
 
-    def _write_several(
-        self, task: Task, kept: Kept, outcome: Decoding, hidden: Tensor, started: float
-    ) -> None:
-        """Writes into copies of the kept cache, one token a step for each sequence."""
-        running = _sequences(task, outcome)
-        room = kept.values.room - len(task.prompt)
-        new = min(room, task.max_new_tokens + len(task.owed))
-        cache = kept.values.repeated(task.n_sequences, room=len(task.prompt) + new)
+    def _generate_several(self, run: _Run, running: list[_State], hidden: Tensor) -> None:
+        """Generates into copies of the prompt's cache, one token a step for each sequence."""
+        request, cached, usage = run.request, run.cached, run.usage
+        room = cached.cache.room - usage.prompt_tokens
+        new = min(room, request.max_new_tokens + len(running[0].required_bytes))
+        cache = cached.cache.repeat(request.n_sequences, room=usage.prompt_tokens + new)
         hidden = hidden.expand(len(running), -1)  # [B, C]
         while True:
             logits = self._network.logits(hidden)  # [B, V]
-            chosen = [self._step(task, s, row) for s, row in zip(running, logits, strict=True)]
-            outcome.new_tokens += len(chosen)
-            outcome.first_token_s = outcome.first_token_s or time.perf_counter() - started
+            chosen = [
+                self._take_step(request, state, row)
+                for state, row in zip(running, logits, strict=True)
+            ]
+            run.count_new(len(chosen))
             room -= 1
-            self._end_all(task, running, is_full=room < 1)
-            rows = [i for i, sequence in enumerate(running) if sequence.written.ending is None]
+            _finish_sequences(request, running, is_full=room < 1)
+            rows = [i for i, s in enumerate(running) if s.sequence.finish_reason is None]
             if not rows:
                 return
             if len(rows) < len(running):
@@ -158,53 +183,59 @@ class Decoder:
                 running = [running[i] for i in rows]
             fed = torch.tensor([[chosen[i]] for i in rows])
             hidden = self._network.extend(fed, cache)[:, -1]
-            outcome.steps += 1
+            usage.steps += 1
 
-    def _step(self, task: Task, sequence: _Sequence, logits: Tensor) -> int:
-        """Chooses a sequence's next token and takes it down."""
-        written, is_healing = sequence.written, bool(sequence.owed)
+    def _take_step(self, request: GenerationRequest, state: _State, logits: Tensor) -> int:
+        """Chooses a sequence's next token from ``[V]`` and appends it."""
+        sequence, is_healing = state.sequence, bool(state.required_bytes)
         if is_healing:
-            allowed = torch.tensor(self._vocabulary.allowed(sequence.owed))
+            allowed = torch.tensor(self._vocabulary.allowed_ids(state.required_bytes))
             logits = logits[allowed]
-            at = choose(logits, task.sampling, sequence.source)
+            at = sample_token(logits, request.sampling, state.generator)
             token_id = int(allowed[at])
         else:
-            at = token_id = choose(logits, task.sampling, sequence.source)
-        written.log_probs.append(float(logits[at] - logits.logsumexp(dim=-1)))
-        written.ids.append(token_id)
+            at = token_id = sample_token(logits, request.sampling, state.generator)
+        sequence.log_probs.append(float(logits[at] - logits.logsumexp(dim=-1)))
+        sequence.ids.append(token_id)
         token = self._byte_table[token_id]
-        written.text += token[len(sequence.owed) :]
-        written.ends.append(len(written.text))
-        sequence.owed = sequence.owed[len(token) :]
+        sequence.text += token[len(state.required_bytes) :]
+        sequence.ends.append(len(sequence.text))
+        state.required_bytes = state.required_bytes[len(token) :]
         if not token:  # end of text, or another special token: no text can follow
-            written.ending = Ending.END_OF_TEXT
-        if written.text or not is_healing:
-            sequence.left_tokens -= 1
+            sequence.finish_reason = FinishReason.END_OF_TEXT
+        if sequence.text or not is_healing:
+            state.left_tokens -= 1
         return token_id
 
-    def _end_all(self, task: Task, running: list[_Sequence], *, is_full: bool) -> None:
-        is_cancelled = task.should_stop is not None and task.should_stop()
-        for sequence in running:
-            written = sequence.written
-            if written.ending is not None:
-                continue
-            if task.is_finished is not None and written.text and task.is_finished(written.text):
-                written.ending = Ending.FINISHED
-            elif task.is_hopeless is not None and task.is_hopeless(written):
-                written.ending = Ending.HOPELESS
-            elif is_cancelled:
-                written.ending = Ending.CANCELLED
-            elif is_full or sequence.left_tokens < 1:
-                written.ending = Ending.MAX_TOKENS
 
-
-def _sequences(task: Task, outcome: Decoding) -> list[_Sequence]:
+def _initial_states(
+    prompt: Prompt, request: GenerationRequest, result: GenerationResult
+) -> list[_State]:
     return [
-        _Sequence(
-            written=written,
-            owed=task.owed,
-            left_tokens=task.max_new_tokens,
-            source=task.sampling.source(task.first_sequence + index),
+        _State(
+            sequence=sequence,
+            required_bytes=prompt.required_bytes,
+            left_tokens=request.max_new_tokens,
+            generator=request.sampling.generator(request.first_sequence + index),
         )
-        for index, written in enumerate(outcome.written)
+        for index, sequence in enumerate(result.sequences)
     ]
+
+
+def _finish_sequences(
+    request: GenerationRequest, states: Sequence[_State], *, is_full: bool
+) -> None:
+    """Ends the sequences that a predicate, the stop flag or a limit ends."""
+    is_cancelled = request.should_stop is not None and request.should_stop()
+    for state in states:
+        sequence = state.sequence
+        if sequence.finish_reason is not None:
+            continue
+        if request.is_complete is not None and sequence.text and request.is_complete(sequence.text):
+            sequence.finish_reason = FinishReason.COMPLETE
+        elif request.is_hopeless is not None and request.is_hopeless(sequence):
+            sequence.finish_reason = FinishReason.LOW_CONFIDENCE
+        elif is_cancelled:
+            sequence.finish_reason = FinishReason.CANCELLED
+        elif is_full or state.left_tokens < 1:
+            sequence.finish_reason = FinishReason.MAX_TOKENS

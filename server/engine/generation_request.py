@@ -1,4 +1,9 @@
-"""What is asked of whatever writes, and what comes of it: plain data, without torch."""
+"""What the engine is asked to generate and what it returns: plain data, without torch.
+
+A back end lays a window out as a :class:`Prompt`; the completer states the rest in one
+:class:`GenerationRequest` that reaches the decoder unchanged. Remote servers answer with the same
+:class:`GenerationResult`.
+"""
 
 import random
 from collections.abc import Callable, Sequence
@@ -8,92 +13,114 @@ from enum import StrEnum
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How to choose; a temperature of 0 is greedy, whatever the rest says."""
+    """How the next token is chosen; a temperature of 0 is greedy, whatever the rest says."""
 
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature <= 100:  # noqa: PLR2004 - beyond it nothing but noise
+        if not 0 <= self.temperature <= 100:  # noqa: PLR2004 - above it, all tokens are alike
             raise ValueError(f"temperature must be between 0 and 100, got {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be greater than 0 and at most 1, got {self.top_p}")
 
-    def source(self, sequence: int) -> random.Random:
-        """Returns the source of randomness of one sequence."""
+    def generator(self, sequence: int) -> random.Random:
+        """Returns the random generator of one sequence, so that 3 of 5 equals 3 of 50."""
         return random.Random(f"{self.seed}/{sequence}")
 
 
 GREEDY = Sampling()
 
 
-class Ending(StrEnum):
+class FinishReason(StrEnum):
     """Why a sequence ended."""
 
-    END_OF_TEXT = "end of text"  # the model closed it
-    FINISHED = "finished"  # the caller's predicate was met
+    END_OF_TEXT = "end of text"  # the model ended it
+    COMPLETE = "finished"  # is_complete returned True
     MAX_TOKENS = "max tokens"
-    HOPELESS = "not sure enough"  # the caller's other predicate was met
+    LOW_CONFIDENCE = "not sure enough"  # is_hopeless returned True
     CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """What to write.
+class Prompt:
+    """What the model reads.
 
     Attributes:
-        prompt: Ids, at least one, fewer than the model has positions.
-        owed: Bytes that the output must begin with; they are not part of the result.
-        max_new_tokens: For each sequence; those that only pay back ``owed`` do not count.
-        n_sequences: How many continuations.
-        first_sequence: The number of the first of them, for its source of randomness.
-        sampling: How each token is chosen.
-        is_finished: Told the bytes written so far, says whether that is enough.
-        is_hopeless: Told what was written so far, says whether nobody will want it.
-        should_stop: The stop flag.
-        similar: Ids of other texts that what is written may repeat, the likeliest first.
+        ids: Token ids: at least one, fewer than the model has positions.
+        required_bytes: What the output must begin with: the tokens that token healing removed from
+            the prompt's end. They are not part of the result.
+        lookup_ids: Ids of other texts that the output may repeat, the likeliest first.
     """
 
-    prompt: Sequence[int]
-    owed: bytes = b""
+    ids: Sequence[int]
+    required_bytes: bytes = b""
+    lookup_ids: Sequence[Sequence[int]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRequest:
+    """What to generate after a prompt.
+
+    Attributes:
+        max_new_tokens: Per sequence; tokens that only repeat required bytes do not count.
+        n_sequences: How many continuations.
+        first_sequence: The number of the first one, which selects its random generator.
+        sampling: How each token is chosen.
+        is_complete: Receives the bytes generated so far; True ends the sequence.
+        is_hopeless: Receives the sequence so far; True ends it, because it would not be shown.
+        should_stop: Checked before each step; True cancels the generation.
+    """
+
     max_new_tokens: int
     n_sequences: int = 1
     first_sequence: int = 0
     sampling: Sampling = GREEDY
-    is_finished: Callable[[bytes], bool] | None = None
-    is_hopeless: "Callable[[Written], bool] | None" = None
+    is_complete: Callable[[bytes], bool] | None = None
+    is_hopeless: "Callable[[GeneratedSequence], bool] | None" = None
     should_stop: Callable[[], bool] | None = None
-    similar: Sequence[Sequence[int]] = ()
 
 
 @dataclass(kw_only=True)
-class Written:
-    """One continuation.
+class GeneratedSequence:
+    """One continuation; it grows while it is generated.
 
     Attributes:
-        ids: Its tokens.
-        text: Their bytes behind what was owed.
-        ends: For each token, how much of ``text`` there was with it.
-        log_probs: Of each token, in nats, given what was still owed.
+        ids: Its tokens; empty if a remote server generated them.
+        text: Their bytes, without the required ones.
+        ends: For each token, the length of ``text`` up to and including it.
+        log_probs: Of each token, in nats, among the tokens that were allowed.
+        finish_reason: None while it is running.
     """
 
     ids: list[int] = field(default_factory=list)
     text: bytes = b""
     ends: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
-    ending: Ending | None = None
+    finish_reason: FinishReason | None = None
 
 
 @dataclass(kw_only=True)
-class Decoding:
-    """The outcome of a task and what it took."""
+class TokenUsage:
+    """What a generation cost; counted while it runs.
 
-    written: list[Written]
-    prompt_tokens: int
-    reused_tokens: int
+    ``reused_tokens`` of the prompt came from the cache, ``computed_tokens`` did not. ``steps`` are
+    forward passes after the prompt, in which ``guessed_tokens`` were verified.
+    """
+
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
     computed_tokens: int = 0
     new_tokens: int = 0
-    steps: int = 0  # of the model, after the prompt
+    steps: int = 0
     guessed_tokens: int = 0
-    first_token_s: float | None = None
+    first_token_ms: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationResult:
+    """The sequences that were generated, and what they cost."""
+
+    sequences: list[GeneratedSequence]
+    usage: TokenUsage

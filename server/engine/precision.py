@@ -1,4 +1,4 @@
-"""What the engine makes of this machine: how many threads, and which matrices are fastest."""
+"""Chooses threads and precision for this machine, by measuring which product is fastest."""
 
 import functools
 import os
@@ -10,21 +10,21 @@ import torch
 
 Precision = Literal["int8", "bfloat16", "float32"]
 
-_MAX_THREADS = 4  # more only wait for one another at one token a step
-_TRIED = (384, 4096)  # width of the input and of the output, larger than a layer's
-_TRIED_ROWS = (1, 64)
+_MAX_THREADS = 4  # more would only wait for one another while tokens come one at a time
+_WIDTHS = (384, 4096)  # of the measured product: input and output, wider than a layer's
+_ROW_COUNTS = (1, 64)  # one token, and a piece of a prompt
 _REPEATS = 5
 
-# oneDNN's products of integers with AMX take three times as long as without for one row, and longer
-# for many. It reads this before its first product; who has set it otherwise means it.
-_WITHOUT_TILES = ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+# With AMX, oneDNN's integer products take three times as long for one row, and longer for many
+# rows too. oneDNN reads this variable before its first product; a value set by the user stays.
+_WITHOUT_AMX = ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 
-def use_threads(wanted: int) -> int:
-    """Sets torch's threads and returns their number; 0 wants half of the cores.
+def set_threads(wanted: int) -> int:
+    """Sets the number of torch's threads and returns it; 0 means half of the cores.
 
-    A thread that has to wait for a core stalls all the others at each of some forty operations a
-    token, so the default leaves half of the cores to the editor and the user's own programs.
+    A thread that waits for a core stalls the others in each of some forty operations per token, so
+    the default leaves half of the cores to the editor and the user's programs.
     """
     cores = os.cpu_count() or 1
     threads = wanted or min(_MAX_THREADS, max(1, cores // 2))
@@ -32,48 +32,49 @@ def use_threads(wanted: int) -> int:
     return threads
 
 
-def chosen_precision(wanted: Literal["auto"] | Precision) -> Precision:
-    """Returns the kind of matrices; "auto" is the one that multiplies fastest here."""
+def resolve_precision(wanted: Literal["auto"] | Precision) -> Precision:
+    """Returns the precision to use; "auto" is the one whose products are fastest here."""
     if wanted in {"auto", "int8"}:
-        os.environ.setdefault(*_WITHOUT_TILES)
+        os.environ.setdefault(*_WITHOUT_AMX)
     return fastest_precision() if wanted == "auto" else wanted
 
 
 @functools.cache
 def fastest_precision() -> Precision:
-    """Measures products of each kind, a few milliseconds in all.
+    """Measures a product in each precision, which takes a few milliseconds in all.
 
-    Which is fastest depends on the processor's instructions and on how torch was built; some builds
-    multiply bfloat16 or integers in plain loops, a hundred times as slowly.
+    Which one is fastest depends on the processor's instructions and on how torch was built: some
+    builds multiply bfloat16 or integers in plain loops, a hundred times as slowly.
     """
-    taken = {precision: _seconds(product) for precision, product in _products().items()}
-    return min(taken, key=lambda precision: taken[precision])
+    seconds = {precision: _measure(product) for precision, product in _products().items()}
+    return min(seconds, key=lambda precision: seconds[precision])
 
 
 def _products() -> dict[Precision, Callable[[int], object]]:
-    n_in, n_out = _TRIED
+    """Returns a product of ``n`` rows for each precision."""
+    n_in, n_out = _WIDTHS
     weight = torch.ones(n_out, n_in)
-    halves = weight.bfloat16()
-    integers = weight.to(torch.int8).t()
-    rows = {n: torch.ones(n, n_in) for n in _TRIED_ROWS}
+    weight_bf16 = weight.bfloat16()
+    weight_int8 = weight.to(torch.int8).t()
+    rows = {n: torch.ones(n, n_in) for n in _ROW_COUNTS}
     return {
-        "int8": lambda n: torch._int_mm(rows[n].to(torch.int8), integers),  # noqa: SLF001
-        "bfloat16": lambda n: torch.nn.functional.linear(rows[n].bfloat16(), halves),
+        "int8": lambda n: torch._int_mm(rows[n].to(torch.int8), weight_int8),  # noqa: SLF001
+        "bfloat16": lambda n: torch.nn.functional.linear(rows[n].bfloat16(), weight_bf16),
         "float32": lambda n: torch.nn.functional.linear(rows[n], weight),
     }
 
 
-def _seconds(product: Callable[[int], object]) -> float:
-    """Returns what a token and a piece of a prompt take together, at best."""
+def _measure(product: Callable[[int], object]) -> float:
+    """Returns the best seconds per row, added up over the row counts."""
     total = 0.0
     try:
-        for n_rows in _TRIED_ROWS:
+        for n_rows in _ROW_COUNTS:
             best = float("inf")
             for _ in range(_REPEATS):
                 started = time.perf_counter()
                 product(n_rows)
                 best = min(best, time.perf_counter() - started)
             total += best / n_rows
-    except (RuntimeError, NotImplementedError):  # this build has no such product
+    except (RuntimeError, NotImplementedError):  # this build of torch has no such product
         return float("inf")
     return total

@@ -1,13 +1,13 @@
-"""The network's matrices: as floats, or as 8-bit integers, a quarter of the memory to read.
+"""Linear layers in floating point or in 8-bit integers, which are a quarter of the memory to read.
 
-One token a step reads every matrix once, so what a step takes is what its matrices weigh. Integers
-have one scale a column of the output, and each row of the input one of its own; their products are
-exact, so a row's result does not depend on the rows beside it: what was computed a token at a time
-equals what is computed all at once.
+Generating one token reads every weight once, so the time per token is proportional to the size of
+the weights. In int8, each output column has a scale, and so has each input row. The integer
+products are exact, so a row's result does not depend on the other rows: computing tokens one at a
+time gives the same values as computing them at once.
 
-Tensor legend: T rows, I width of the input, O width of the output.
+Tensor legend: T rows, I input width, O output width.
 
-Source: Dettmers et al. 2022, "LLM.int8()", arXiv:2208.07339 (a scale a row and a scale a column).
+Source: Dettmers et al. 2022, "LLM.int8()", arXiv:2208.07339 (row-wise and column-wise scales).
 """
 
 from typing import Protocol
@@ -22,21 +22,21 @@ _LARGEST = 127
 _TINY = 1e-8
 
 
-class Matrix(Protocol):
+class Linear(Protocol):
     """An affine map."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Maps float32 ``[..., I]`` to float32 ``[..., O]``."""
 
 
-def make_matrix(weight: Tensor, bias: Tensor | None, precision: Precision) -> Matrix:
-    """Returns the map of ``weight`` ``[O, I]`` and ``bias`` ``[O]`` (None for none)."""
+def make_linear(weight: Tensor, bias: Tensor | None, precision: Precision) -> Linear:
+    """Returns the layer with ``weight`` ``[O, I]`` and ``bias`` ``[O]``, or without bias."""
     if precision == "int8":
-        return _Int8Matrix(weight.float(), bias)
-    return _FloatMatrix(weight, bias, getattr(torch, precision))
+        return _Int8Linear(weight.float(), bias)
+    return _FloatLinear(weight, bias, getattr(torch, precision))
 
 
-class _FloatMatrix:
+class _FloatLinear:
     def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
         self._weight = weight.to(dtype).contiguous()
         self._bias = None if bias is None else bias.to(dtype)
@@ -45,12 +45,12 @@ class _FloatMatrix:
         return functional.linear(x.to(self._weight.dtype), self._weight, self._bias).float()
 
 
-class _Int8Matrix:
+class _Int8Linear:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         largest = torch.linalg.vector_norm(weight, float("inf"), dim=1)
         self._scales = (largest / _LARGEST).clamp(min=_TINY)  # [O]
         rounded = (weight / self._scales[:, None]).round().to(torch.int8)
-        self._weight = rounded.contiguous().t()  # [I, O], the layout that products read fastest
+        self._weight = rounded.contiguous().t()  # [I, O], the fastest layout for products
         self._bias = torch.zeros(()) if bias is None else bias.float()
 
     def __call__(self, x: Tensor) -> Tensor:

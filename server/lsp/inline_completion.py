@@ -18,7 +18,8 @@ from server.lsp.insertion import AcceptedText, InsertionPoint, SuggestedEdit
 from server.lsp.workspace_context import WorkspaceContext
 from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
 from server.suggestion.privacy import is_private
-from server.suggestion.request import CompletionRequest, CompletionResult
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult
 from server.worker.service import CompletionService
 
 _N_ON_REQUEST = 3  # suggestions for a user who asks for one
@@ -106,7 +107,7 @@ class InlineCompletion:
         request = self._request(uri, document, point, is_asked_for=is_asked_for)
         result = await self._result(request, quiet_s=time.monotonic() - document.changed_s)
         is_current = self._documents.get(uri) is document and document.version == version
-        if result is None or not result.text or not is_current:
+        if result is None or not result.suggestion.text or not is_current:
             return []
         self._if_accepted[uri] = AcceptedText.of(document, point, result)
         return SuggestedEdit.all_of(document, point, result, encoding)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lsprotocol import types
 
 from server.lsp.documents.text_document import Encoding, TextDocument
-from server.suggestion.request import CompletionResult
+from server.suggestion.result import CompletionResult
 from training.artifact.code_reference import CodeReference
 
 
@@ -56,8 +56,8 @@ class AcceptedText:
         cls, document: TextDocument, point: InsertionPoint, result: CompletionResult
     ) -> "AcceptedText":
         """Returns what accepting a result makes of the document that was completed."""
-        before = document.text[: point.start] + point.selected_text + result.text
-        after = document.text[point.end + result.covered :]
+        before = document.text[: point.start] + point.selected_text + result.suggestion.text
+        after = document.text[point.end + result.suggestion.covered :]
         return cls(text=before + after, offset=len(before))
 
 
@@ -86,18 +86,16 @@ class SuggestedEdit:
         encoding: Encoding,
     ) -> "list[SuggestedEdit]":
         """Returns a result's suggestion and its alternatives, the best first."""
-        suggestions = [(result.text, result.covered, result.source)]
-        suggestions += [(other.text, other.covered, None) for other in result.others]
         edits = []
-        for text, covered, source in suggestions:
-            offsets = (point.start, point.end + covered)
+        for suggestion in (result.suggestion, *result.alternatives):
+            offsets = (point.start, point.end + suggestion.covered)
             start, end = (document.position_of(offset, encoding) for offset in offsets)
             edits.append(
                 cls(
-                    text=point.selected_text + text,
+                    text=point.selected_text + suggestion.text,
                     range=types.Range(start=types.Position(*start), end=types.Position(*end)),
                     replaced_text=document.text[slice(*offsets)],
-                    source=source,
+                    source=suggestion.source,
                 )
             )
         return edits

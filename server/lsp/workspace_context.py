@@ -14,7 +14,7 @@ from lsprotocol import types
 from server.lsp.documents.open_documents import OpenDocuments
 from server.settings import Settings
 from server.worker.service import CompletionService
-from server.workspace.collector import Knowledge, path_of
+from server.workspace.collector import WorkspaceCollector, path_of
 from server.workspace.snapshot import WorkspaceSnapshot
 
 
@@ -32,7 +32,7 @@ class WorkspaceContext:
         self._warn_once = warn_once
         self._roots: list[Path] = []
         self._settings = Settings()
-        self._collector = Knowledge([], ())
+        self._collector = WorkspaceCollector([], ())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_reading = False  # on a dead disk that may last
 
@@ -44,7 +44,7 @@ class WorkspaceContext:
     def configure(self, settings: Settings) -> None:
         """Uses other settings."""
         self._settings = settings
-        self._collector = Knowledge(self._roots, settings.private_globs)
+        self._collector = WorkspaceCollector(self._roots, settings.private_globs)
 
     def add_folders(self, uris: Sequence[str]) -> None:
         """Adds folders to the workspace; takes effect with the next :meth:`configure`."""
@@ -70,8 +70,8 @@ class WorkspaceContext:
         if not self._collector.is_due(uri, text, offset) or self._loop is None:
             return
         self._is_reading = True
-        look, texts = self._collector.look, self._documents.texts()
-        reading = self._loop.run_in_executor(None, look, uri, text, offset, texts)
+        collect, texts = self._collector.collect, self._documents.texts()
+        reading = self._loop.run_in_executor(None, collect, uri, text, offset, texts)
         reading.add_done_callback(self._on_read)
 
     def _on_read(self, reading: "asyncio.Future[WorkspaceSnapshot]") -> None:

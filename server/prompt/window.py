@@ -1,9 +1,9 @@
-"""What the model sees of a document: whole lines before and behind the cursor, within a budget.
+"""The window: whole lines before and after the cursor, within a budget.
 
-Pure: a document and an offset in, two strings out. The window's first line moves in large steps, a
-function of the lines above the cursor's line only, so that typing within a line never moves it and
-what the model has computed stays valid. Tokens are counted by the caller's function; laying out
-the prompt is :mod:`server.prompt.layout`'s work.
+Pure: a document and an offset in, two strings out. The window's first line depends only on the
+lines above the cursor's line and moves in large steps, so that typing within a line never moves it
+and the cache stays valid. The caller's function counts tokens; :mod:`server.prompt.layout` lays
+the prompt out.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,17 @@ from dataclasses import dataclass
 
 from server.settings import ContextSettings
 
-_CHARS_PER_TOKEN = 32  # no token is longer, so a line longer than this by its budget cannot fit
-_CLOSED_BY_ITSELF = " \t)]}\"':,"
-_LINE_CHARS = 1024  # of the cursor's own line: one to two times as many are seen
+_CHARS_PER_TOKEN = 32  # no token is longer, so a line with more cannot fit its budget
+_AUTO_CLOSED = " \t)]}\"':,"
+_LINE_CHARS = 1024  # of a very long line, between one and two times as many are seen
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The most tokens that may stand before and behind the cursor."""
+    """The most tokens before and after the cursor.
+
+    The window's first line is a multiple of ``step_lines``.
+    """
 
     prefix_tokens: int
     suffix_tokens: int
@@ -38,57 +41,57 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The text around the cursor, and what of other files stands before it, whole lines."""
+    """The text around the cursor; ``context`` is text from other files that precedes it."""
 
     prefix: str
     suffix: str
     context: str = ""
 
 
-def window_at(text: str, offset: int, budget: Budget, count: Callable[[str], int]) -> Window:
-    """Returns what is seen from ``offset`` (in characters).
+def window_at(text: str, offset: int, budget: Budget, count_tokens: Callable[[str], int]) -> Window:
+    """Returns the window at the cursor.
 
     Args:
         text: The document; lines end with a line feed.
-        offset: The cursor, between 0 and ``len(text)``.
-        budget: How much.
-        count: How many tokens a line has.
+        offset: The cursor, in characters, between 0 and ``len(text)``.
+        budget: The most tokens.
+        count_tokens: Returns the number of tokens of a line.
     """
     return Window(
-        prefix=text[_start(text, offset, budget, count) : offset],
-        suffix=text[offset : _end(text, offset, budget, count)],
+        prefix=text[_start(text, offset, budget, count_tokens) : offset],
+        suffix=text[offset : _end(text, offset, budget, count_tokens)],
     )
 
 
-def lasting_suffix(suffix: str) -> str:
-    """Returns what of a window's suffix stays while a line is typed.
+def stable_suffix(suffix: str) -> str:
+    """Returns the part of a window's suffix that stays the same while a line is typed.
 
-    Brackets and quotes that an editor closes by itself come and go with each key, and at the head
-    of the prompt they would undo all that is computed. They tell next to nothing, so they are left
-    out.
+    Brackets and quotes that an editor closes automatically come and go with each key. The suffix is
+    at the head of the prompt, where each change invalidates the whole cache, and they tell the
+    model next to nothing, so they are left out.
     """
     tail, newline, below = suffix.partition("\n")
-    return newline + below if tail and not tail.strip(_CLOSED_BY_ITSELF) else suffix
+    return newline + below if tail and not tail.strip(_AUTO_CLOSED) else suffix
 
 
-def _start(text: str, offset: int, budget: Budget, count: Callable[[str], int]) -> int:
+def _start(text: str, offset: int, budget: Budget, count_tokens: Callable[[str], int]) -> int:
     line_start = text.rfind("\n", 0, offset) + 1
-    if offset - line_start >= 2 * _LINE_CHARS:  # nothing but a part of this one line fits
+    if offset - line_start >= 2 * _LINE_CHARS:  # only a part of this line fits
         return line_start + ((offset - line_start) // _LINE_CHARS - 1) * _LINE_CHARS
-    own_tokens = max(1, budget.prefix_tokens // 4)  # kept free for the cursor's own line
-    starts, sizes = _lines_above(text, line_start, budget.prefix_tokens - own_tokens, count)
+    own_tokens = max(1, budget.prefix_tokens // 4)  # reserved for the cursor's own line
+    starts, sizes = _lines_above(text, line_start, budget.prefix_tokens - own_tokens, count_tokens)
     if not starts:
         return line_start
     if starts[-1] == 0:
         return 0
-    first_index = text.count("\n", 0, starts[-1])  # the line number of the highest that fits
-    return _snapped(starts, sizes, first_index, budget.step_lines)
+    first_index = text.count("\n", 0, starts[-1])  # the number of the highest line that fits
+    return _snap_start(starts, sizes, first_index, budget.step_lines)
 
 
 def _lines_above(
-    text: str, line_start: int, budget_tokens: int, count: Callable[[str], int]
+    text: str, line_start: int, budget_tokens: int, count_tokens: Callable[[str], int]
 ) -> tuple[list[int], list[int]]:
-    """Walks up; returns the starts and token counts of the lines that fit, nearest first."""
+    """Returns the starts and token counts of the lines above that fit, the nearest first."""
     starts: list[int] = []
     sizes: list[int] = []
     end = line_start
@@ -96,7 +99,7 @@ def _lines_above(
         start = text.rfind("\n", 0, end - 1) + 1
         if end - start > budget_tokens * _CHARS_PER_TOKEN:
             break
-        size = count(text[start:end])
+        size = count_tokens(text[start:end])
         budget_tokens -= size
         if budget_tokens < 0:
             break
@@ -106,10 +109,10 @@ def _lines_above(
     return starts, sizes
 
 
-def _snapped(starts: list[int], sizes: list[int], first_index: int, step_lines: int) -> int:
-    """Moves the start down to a line number that is a multiple of a step.
+def _snap_start(starts: list[int], sizes: list[int], first_index: int, step_lines: int) -> int:
+    """Returns the start, moved down to a line number that is a multiple of the step.
 
-    The step is halved while snapping would give away more than half of the tokens that fit.
+    The step is halved while that would give up more than half of the tokens that fit.
     """
     total = sum(sizes)
     step = step_lines
@@ -122,7 +125,7 @@ def _snapped(starts: list[int], sizes: list[int], first_index: int, step_lines: 
     return starts[-1]
 
 
-def _end(text: str, offset: int, budget: Budget, count: Callable[[str], int]) -> int:
+def _end(text: str, offset: int, budget: Budget, count_tokens: Callable[[str], int]) -> int:
     if budget.suffix_tokens == 0:
         return offset
     end = offset
@@ -131,10 +134,10 @@ def _end(text: str, offset: int, budget: Budget, count: Callable[[str], int]) ->
         reach = min(len(text), end + left * _CHARS_PER_TOKEN)
         newline = text.find("\n", end, reach)
         next_end = newline + 1 if newline >= 0 else reach
-        left -= count(text[end:next_end])
+        left -= count_tokens(text[end:next_end])
         if left < 0 and end > offset:
             break
         end = next_end
-        if newline < 0:  # the line goes on out of reach, or the text ends
+        if newline < 0:  # the line continues beyond the budget, or the text ends
             break
     return end

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from server.suggestion.confidence import UNSURE, Eagerness
 from server.suggestion.extent import Extent
-from server.suggestion.request import CompletionResult
+from server.suggestion.result import CompletionResult
 from training.artifact.code_reference import CodeReference
 
 
@@ -32,11 +32,11 @@ class Stage(StrEnum):
         """Returns the stage at which the worker ended a request."""
         if is_cancelled:
             return cls.CANCELLED
-        if result.text:
+        if result.suggestion.text:
             return cls.TYPED_THROUGH if result.is_rest else cls.SHOWN
         if result.reason == UNSURE:
             return cls.CONFIDENCE
-        return cls.RULES if result.rules else cls.MODEL
+        return cls.RULES if result.suggestion.rules else cls.MODEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,23 +79,24 @@ class CompletionEvent:
         needed_confidence: float,
     ) -> "CompletionEvent":
         """Returns the event of a result, at this moment."""
-        first_token_ms = result.first_token_ms
+        suggestion, usage = result.suggestion, result.usage
+        first_token_ms = usage.first_token_ms
         return cls(
             time=round(time.time(), 3),
             request=request,
             stage=stage,
             reason=result.reason,
-            rules=result.rules,
+            rules=suggestion.rules,
             extent=result.extent,
-            prompt_tokens=result.prompt_tokens,
-            reused_tokens=result.reused_tokens,
-            computed_tokens=result.computed_tokens,
-            new_tokens=result.new_tokens,
-            log_prob=round(result.log_prob, 2),
-            confidence=round(result.confidence, 4),
+            prompt_tokens=usage.prompt_tokens,
+            reused_tokens=usage.reused_tokens,
+            computed_tokens=usage.computed_tokens,
+            new_tokens=usage.new_tokens,
+            log_prob=round(suggestion.log_prob, 2),
+            confidence=round(suggestion.confidence, 4),
             needed_confidence=needed_confidence,
             eagerness=eagerness,
-            source=result.source,
+            source=suggestion.source,
             first_token_ms=None if first_token_ms is None else round(first_token_ms, 2),
             total_ms=round(result.total_ms, 2),
         )

@@ -8,7 +8,7 @@ code can produce. Called by ``lsp`` for ``parrotlet.explain``, and by the comman
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from server.engine.generation_request import Ending
+from server.engine.generation_request import FinishReason
 from server.suggestion.confidence import UNSURE
 from server.suggestion.event import CompletionEvent, Stage
 
@@ -24,10 +24,10 @@ NOTHING = "The model had nothing to suggest here."
 _CANCELLED = "Cancelled: replaced by a newer request or edit."
 
 REASONS: Mapping[str, str] = {
-    Ending.END_OF_TEXT: NOTHING,
-    Ending.FINISHED: NOTHING,
-    Ending.MAX_TOKENS: "The model reached its length limit before it suggested anything.",
-    Ending.CANCELLED: _CANCELLED,
+    FinishReason.END_OF_TEXT: NOTHING,
+    FinishReason.COMPLETE: NOTHING,
+    FinishReason.MAX_TOKENS: "The model reached its length limit before it suggested anything.",
+    FinishReason.CANCELLED: _CANCELLED,
     SUPERSEDED: _CANCELLED,
     NO_MODEL: "No model is loaded.",
     ATTRIBUTED: "Discarded: it repeats the training corpus word for word.",

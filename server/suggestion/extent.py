@@ -1,8 +1,8 @@
-"""How far a suggestion goes: to the end of a line, a block or a function; decided at the cursor.
+"""How far a suggestion extends: to the end of a line, a block or a function.
 
-:func:`scope_at` asks the grammar (:mod:`server.syntax`) what begins at the cursor; where the text
-is too broken for an answer, the line above. :func:`cut` ends a text at its scope and says whether
-the end was reached, so that the decoder stops at the same place where the text is cut.
+:func:`scope_at` asks the grammar (:mod:`server.syntax`) what begins at the cursor or, if the text
+is too broken for that, looks at the line above. :func:`cut` ends a text at its scope and returns
+whether the end was reached, so that the decoder stops where the text will be cut.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from server.syntax.open_brackets import open_behind, unit_of
+from server.syntax.open_brackets import open_after, statement_at
 from server.syntax.parse_tree import MARK, block_opened_before_mark, function_around_mark
 
 Wanted = Literal["auto", "line", "block", "function"]
@@ -30,22 +30,14 @@ class Extent(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """The most lines of a block and of a function."""
-
-    block_lines: int
-    function_lines: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Scope:
     """Where a suggestion has to end.
 
     Attributes:
-        extent: The line, the block, or the function.
-        min_columns: The block's indentation; a line with less does not belong to it.
-        may_break: Whether a line's suggestion may begin on the next line.
-        max_lines: Of a block or a function.
+        extent: What it completes.
+        min_columns: The block's indentation; a line with less ends the block.
+        may_break: Whether a line may begin on the next line.
+        max_lines: The most lines of a block or a function.
     """
 
     extent: Extent
@@ -54,36 +46,44 @@ class Scope:
     max_lines: int = 1
 
 
-def scope_at(prefix: str, suffix: str, *, limits: Limits, wanted: Wanted = "auto") -> Scope:
-    """Decides by what the grammar makes of the cursor's place.
+def scope_at(
+    before: str,
+    after: str,
+    *,
+    max_block_lines: int,
+    max_function_lines: int,
+    wanted: Wanted = "auto",
+) -> Scope:
+    """Returns the scope at the cursor, by what the grammar makes of its place.
 
     Args:
-        prefix: The text before the cursor.
-        suffix: The text behind it.
-        limits: Of what is longer than a line.
-        wanted: "auto" goes on to a block's end where one begins; "line" never does; "block" and
-            "function" do so in the middle of one too.
+        before: The text before the cursor.
+        after: The text after it.
+        max_block_lines: The longest block to suggest.
+        max_function_lines: The longest function body to suggest.
+        wanted: "auto" extends to a block's end if a block begins at the cursor; "line" never does;
+            "block" and "function" do so in the middle of one, too.
     """
-    head = prefix.rpartition("\n")[2]
-    tail = suffix.partition("\n")[0]
+    head = before.rpartition("\n")[2]
+    tail = after.partition("\n")[0]
     if tail.strip():
         return Scope(extent=Extent.LINE, may_break=False)
     if wanted == "line":
         return Scope(extent=Extent.LINE)
-    found = _beginning(prefix, head)
+    found = _find_beginning(before, head)
     if found is None and wanted != "auto" and not head.strip():
-        found = _within(prefix, head, wanted)
+        found = _find_enclosing(before, head, wanted)
     if found is None:
         return Scope(extent=Extent.LINE)
     extent, columns = found
     if wanted == "block":
         extent = Extent.BLOCK
-    most = limits.function_lines if extent is Extent.FUNCTION else limits.block_lines
+    most = max_function_lines if extent is Extent.FUNCTION else max_block_lines
     return Scope(extent=extent, min_columns=columns, max_lines=most)
 
 
 def cut(text: str, scope: Scope) -> tuple[str, bool]:
-    """Returns ``text`` up to its scope's end, and whether that end is in it."""
+    """Returns ``text`` up to its scope's end, and whether it reaches that end."""
     if scope.extent is Extent.LINE:
         return _cut_line(text, scope)
     return _cut_block(text, scope)
@@ -99,13 +99,13 @@ def _cut_line(text: str, scope: Scope) -> tuple[str, bool]:
     if not scope.may_break:
         line, newline, _ = text.partition("\n")
         return line, bool(newline)
-    content = len(text) - len(text.lstrip())  # leading line ends belong to the suggestion
+    content = len(text) - len(text.lstrip())  # line ends at the beginning belong to the suggestion
     end = text.find("\n", content)
     return (text, False) if end < 0 else (text[:end], True)
 
 
 def _cut_block(text: str, scope: Scope) -> tuple[str, bool]:
-    kept = 0  # end of the last line that belongs to the block
+    kept = 0  # the end of the last line that belongs to the block
     n_lines = 0
     start = 0
     for line in text.split("\n"):
@@ -122,16 +122,16 @@ def _cut_block(text: str, scope: Scope) -> tuple[str, bool]:
     return text, False
 
 
-def _beginning(prefix: str, head: str) -> tuple[Extent, int] | None:
-    """Returns what begins at the cursor, with its least indentation; None within a block."""
-    unit = unit_of(prefix)
-    if not open_behind(head, unit.before).is_nothing:
+def _find_beginning(before: str, head: str) -> tuple[Extent, int] | None:
+    """Returns what begins at the cursor and its least indentation; None if nothing begins."""
+    statement = statement_at(before)
+    if not open_after(head, statement.before).is_empty:
         return None
-    above = unit.text.rstrip().expandtabs(_TAB_COLUMNS)
+    above = statement.text.rstrip().expandtabs(_TAB_COLUMNS)
     line = above.rpartition("\n")[2]
     line_columns = indentation_columns(line)
     own_columns = 0 if head.strip() else indentation_columns(head)
-    for columns in (line_columns + 1, line_columns):  # the second behind a docstring
+    for columns in (line_columns + 1, line_columns):  # the second one after a docstring
         margin = " " * max(own_columns, columns)
         opened = block_opened_before_mark(f"{above}\n{margin}{MARK}")
         if opened is not None:
@@ -142,12 +142,12 @@ def _beginning(prefix: str, head: str) -> tuple[Extent, int] | None:
     return None
 
 
-def _within(prefix: str, head: str, wanted: Wanted) -> tuple[Extent, int] | None:
-    """Returns the rest of the block or function that the cursor's empty line stands in."""
-    unit = unit_of(prefix)
-    if not unit.before.is_nothing:
+def _find_enclosing(before: str, head: str, wanted: Wanted) -> tuple[Extent, int] | None:
+    """Returns the block or function around the cursor's empty line, and its indentation."""
+    statement = statement_at(before)
+    if not statement.before.is_empty:
         return None
-    above = unit.text.rstrip().expandtabs(_TAB_COLUMNS)
+    above = statement.text.rstrip().expandtabs(_TAB_COLUMNS)
     columns = indentation_columns(head) or indentation_columns(above.rpartition("\n")[2])
     if columns == 0:
         return None

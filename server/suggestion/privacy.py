@@ -1,6 +1,6 @@
-"""What is none of a model's business: files of secrets, and suggestions that look like one.
+"""Private files, in which nothing is suggested, and suggestions that look like secrets.
 
-Names only for files (their text is not looked at), shapes only for suggestions.
+Files are recognised by name alone, without reading them; suggestions by their shape.
 """
 
 import re
@@ -37,7 +37,7 @@ PRIVATE_FILES = (
     "*secret*.py",
     "service-account*.json",
 )
-_LEAST_VARIED = 3  # kinds of characters in what may be a key: lower case, upper case, digits
+_MIN_CHARACTER_KINDS = 3  # of lower case, upper case and digits, in what may be a key
 _SECRETS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}"
     r"|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|\bsk[-_](?:live[-_])?[A-Za-z0-9]{20,}"
@@ -47,11 +47,11 @@ _LONG_VALUE = re.compile(r"[\"'][A-Za-z0-9+/=_-]{32,}[\"']")
 
 
 def is_private(uri: str, globs: Sequence[str]) -> bool:
-    """Says whether a document's name, or its path, is one of those that are left alone.
+    """Returns whether a document is private, by its name or path.
 
     Args:
-        uri: The document's.
-        globs: The user's, beside ``PRIVATE_FILES``: of a name, or of a path with slashes.
+        uri: The document's URI.
+        globs: The user's, besides ``PRIVATE_FILES``: for a name, or with slashes for a path.
     """
     path = unquote(urlsplit(uri).path)
     name = PurePosixPath(path).name.lower()
@@ -61,10 +61,10 @@ def is_private(uri: str, globs: Sequence[str]) -> bool:
 
 
 def looks_secret(text: str) -> bool:
-    """Says whether a suggestion holds what looks like a key or a token."""
+    """Returns whether a suggestion contains what looks like a key or a token."""
     if _SECRETS.search(text):
         return True
-    return any(_is_varied(value.group()) for value in _LONG_VALUE.finditer(text))
+    return any(_looks_random(value.group()) for value in _LONG_VALUE.finditer(text))
 
 
 def _matches(path: str, glob: str) -> bool:
@@ -73,6 +73,6 @@ def _matches(path: str, glob: str) -> bool:
     return any(fnmatchcase(part, glob) for part in PurePosixPath(path).parts)
 
 
-def _is_varied(value: str) -> bool:
+def _looks_random(value: str) -> bool:
     kinds = (str.islower, str.isupper, str.isdigit)
-    return sum(any(map(kind, value)) for kind in kinds) >= _LEAST_VARIED
+    return sum(any(map(kind, value)) for kind in kinds) >= _MIN_CHARACTER_KINDS

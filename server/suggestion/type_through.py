@@ -1,65 +1,50 @@
-"""Typing through a suggestion: what is typed as suggested needs no new one, only the rest.
+"""Type-through: text typed as suggested needs no new suggestion, only the rest of the last one.
 
-Remembers for each document what was shown last and where. Pure bookkeeping of texts; it asks no
-model. Called by the completer, before anything else.
+It remembers each document's last suggestion and the request that it answered. It compares texts
+and never runs the model. Called by the completer before anything else.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import replace
 
-from training.artifact.code_reference import CodeReference
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import Suggestion
 
-_MOST_DOCUMENTS = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A suggestion, and the texts around the cursor for which it was made."""
-
-    before: str
-    behind: str
-    text: str
-    covered: int
-    confidence: float
-    source: CodeReference | None = None
-
-    def rest(self, before: str, behind: str) -> str:
-        """Returns what is left of it for the texts around the cursor now; nothing if it is gone."""
-        if behind != self.behind or not before.startswith(self.before):
-            return ""
-        typed = before[len(self.before) :]
-        return self.text[len(typed) :] if typed and self.text.startswith(typed) else ""
+_MAX_DOCUMENTS = 16
 
 
-class TypingThrough:
-    """What was shown last in each document."""
+class TypeThrough:
+    """The last suggestion of each document."""
 
     def __init__(self) -> None:
-        self._shown: OrderedDict[str, Shown] = OrderedDict()
+        self._shown: OrderedDict[str, tuple[CompletionRequest, Suggestion]] = OrderedDict()
 
-    def rest(self, document: str, before: str, behind: str) -> Shown | None:
-        """Returns what is not yet typed of the last suggestion, None if nothing of it holds."""
-        shown = self._shown.get(document)
-        left = "" if shown is None else shown.rest(before, behind)
-        if shown is None or not left.strip():
+    def rest(self, request: CompletionRequest) -> Suggestion | None:
+        """Returns what is still to be typed of the last suggestion, None if it no longer fits."""
+        shown, suggestion = self._shown.get(request.document, (None, None))
+        if shown is None or suggestion is None or request.after != shown.after:
             return None
-        return Shown(
-            before=before,
-            behind=behind,
-            text=left,
-            covered=shown.covered,
-            confidence=shown.confidence,
-            source=shown.source,
-        )
+        before, shown_before = request.before, shown.before
+        typed = before[len(shown_before) :]
+        if not typed or not before.startswith(shown_before):
+            return None
+        if not suggestion.text.startswith(typed) or not suggestion.text[len(typed) :].strip():
+            return None
+        return replace(suggestion, text=suggestion.text[len(typed) :], rules=(), log_prob=0.0)
 
-    def last(self, document: str) -> Shown | None:
-        """Returns what was shown last in a document."""
-        return self._shown.get(document)
+    def accepted(self, request: CompletionRequest) -> str | None:
+        """Returns the last suggestion with its line's beginning if the text now contains it."""
+        shown, suggestion = self._shown.get(request.document, (None, None))
+        if shown is None or suggestion is None:
+            return None
+        if not request.before.startswith(shown.before + suggestion.text):
+            return None
+        return shown.before.rpartition("\n")[2] + suggestion.text
 
-    def remember(self, document: str, shown: Shown | None) -> None:
-        """Takes down what is shown in a document now, or that nothing is."""
-        self._shown.pop(document, None)
-        if shown is not None:
-            self._shown[document] = shown
-            while len(self._shown) > _MOST_DOCUMENTS:
+    def remember(self, request: CompletionRequest, suggestion: Suggestion) -> None:
+        """Records what the document shows now; an empty suggestion means nothing."""
+        self._shown.pop(request.document, None)
+        if suggestion.text:
+            self._shown[request.document] = (request, suggestion)
+            while len(self._shown) > _MAX_DOCUMENTS:
                 self._shown.popitem(last=False)

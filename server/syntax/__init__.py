@@ -1,1 +1,1 @@
-"""What Python's grammar says of the text around the cursor: broken as it usually is while typed."""
+"""What Python's grammar says about the text around the cursor, which is rarely valid."""

@@ -1,54 +1,64 @@
-"""Whether a suggestion fits what stands before it, and what of it does.
+"""Whether a suggestion is valid Python at the cursor, and which part of it is.
 
-A statement that is being typed is no statement yet. So what is asked is whether there is any way to
-go on: brackets are closed, a block gets a body, an operator gets an operand. Where the text before
-the cursor fits no grammar by itself, nothing can be said, and everything passes.
+A statement that is still being typed is not valid yet. So the question is whether it can be
+completed: by closing brackets, giving a block a body or an operator its operand. If the text before
+the cursor cannot be completed itself, nothing can be said about a suggestion, and all of them pass.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from server.syntax.open_brackets import Open, Unit, behind, next_line, open_behind, unit_of
+from server.syntax.open_brackets import (
+    OpenState,
+    Statement,
+    begin_next_line,
+    open_after,
+    scan_line,
+    statement_at,
+)
 from server.syntax.parse_tree import MARK, errors_from
 
-_CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends so goes on
+_CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends with one of these continues
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitter:
-    """What stands around the cursor, for the suggestions that are tried there.
+class GrammarCheck:
+    """Checks suggestions at one cursor.
 
-    ``tail`` is the rest of the cursor's line, and ``below`` the first line with text under it.
+    Attributes:
+        statement: The top-level statement that the cursor is in.
+        tail: The cursor's line after the cursor.
+        below: The first line below it that is not blank.
     """
 
-    unit: Unit
+    statement: Statement
     tail: str
     below: str
 
     @classmethod
-    def at(cls, prefix: str, suffix: str) -> "Fitter":
-        """Looks around the cursor."""
-        tail, _, rest = suffix.partition("\n")
+    def at(cls, before: str, after: str) -> "GrammarCheck":
+        """Returns the check for the text before and after the cursor."""
+        tail, _, rest = after.partition("\n")
         below = next((line for line in rest.split("\n") if line.strip()), "")
-        return cls(unit=unit_of(prefix), tail=tail, below=below)
+        return cls(statement=statement_at(before), tail=tail, below=below)
 
     def fits(self, text: str, covered: int = 0, *, is_whole: bool = True) -> bool:
-        """Says whether there is a way to go on behind ``text``.
+        """Returns whether the code can be completed after ``text`` is inserted.
 
         Args:
-            text: To stand at the cursor.
-            covered: How many characters of the tail it replaces.
+            text: To insert at the cursor.
+            covered: How many characters after the cursor it replaces.
             is_whole: Whether its last line is meant to end here.
         """
-        before = self.unit.text
+        before = self.statement.text
         line_start = before.rfind("\n") + 1
-        if not _can_go_on(before, line_start, self.unit, is_whole=False):
+        if not _can_continue(before, line_start, self.statement, is_whole=False):
             return True
         made = before + text + self.tail[covered:]
-        return _can_go_on(made, line_start, self.unit, is_whole=is_whole)
+        return _can_continue(made, line_start, self.statement, is_whole=is_whole)
 
     def longest_fit(self, text: str, covered: int = 0, *, is_whole: bool = True) -> str:
-        """Returns the most of ``text`` that fits: all, its first lines, a part of one, nothing."""
+        """Returns the longest part of ``text`` that fits: all, the first lines, or nothing."""
         if self.fits(text, covered, is_whole=is_whole):
             return text
         for shorter in self._shortened(text):
@@ -57,28 +67,28 @@ class Fitter:
         return ""
 
     def missing_closers(self, text: str) -> str:
-        """Returns the brackets that have to be closed behind ``text``, a line that is whole.
+        """Returns the closing brackets that are missing after ``text``, a whole line.
 
-        Only those that the cursor's line itself opens, if nothing stands behind the cursor and the
-        statement does not go on below.
+        Only for brackets that the cursor's own line opens, and only if nothing follows the cursor
+        and the statement does not continue below.
         """
         if self.tail.strip() or "\n" in text.strip("\n"):
             return ""
-        head = self.unit.text.rpartition("\n")[2]
+        head = self.statement.text.rpartition("\n")[2]
         line = head + text if not text.startswith("\n") else text.lstrip("\n")
-        at_end = behind(line, self.unit.before)
+        at_end = scan_line(line, self.statement.before)
         if at_end.quote or at_end.in_comment or line.rstrip()[-1:] in _CONTINUING:
             return ""
         if self.below.lstrip()[:1] in ")]}" and self.below.strip():
             return ""
         if _columns(self.below) > _columns(line):
             return ""
-        n_own = len(at_end.brackets) - len(self.unit.before.brackets)
+        n_own = len(at_end.brackets) - len(self.statement.before.brackets)
         return at_end.closers[: max(0, n_own)]
 
     def _shortened(self, text: str) -> Iterator[str]:
-        """Yields what is left without closers that close nothing, then fewer and fewer lines."""
-        at_start = open_behind(self.unit.text.rpartition("\n")[2], self.unit.before)
+        """Yields the text up to its first unmatched bracket, then fewer and fewer lines."""
+        at_start = open_after(self.statement.text.rpartition("\n")[2], self.statement.before)
         at = _first_unmatched(text, at_start)
         if at >= 0:
             yield text[:at].rstrip()
@@ -87,29 +97,29 @@ class Fitter:
             yield "\n".join(lines[:n_kept]).rstrip()
 
 
-def _can_go_on(text: str, line_start: int, unit: Unit, *, is_whole: bool) -> bool:
-    """Says whether any way to end ``text`` makes what stands from ``line_start`` on fit."""
-    at_end = open_behind(text[line_start:], unit.before)
+def _can_continue(text: str, line_start: int, statement: Statement, *, is_whole: bool) -> bool:
+    """Returns whether some ending makes ``text`` valid from ``line_start`` on."""
+    at_end = open_after(text[line_start:], statement.before)
     if at_end.n_unmatched or (is_whole and len(at_end.quote) == 1):
         return False
     ends = _ends_of_line(text, at_end) if is_whole else _ends_anywhere(text, at_end)
     return any(errors_from(text + end, line_start) == 0 for end in ends)
 
 
-def _ends_of_line(text: str, at_end: Open) -> Iterator[str]:
-    """Yields ways to go on behind a line's end, the likeliest first."""
+def _ends_of_line(text: str, at_end: OpenState) -> Iterator[str]:
+    """Yields endings for a line that is complete, the likeliest first."""
     indentation, _ = _split(text.rpartition("\n")[2])
     if not at_end.brackets:
         yield f"{at_end.quote}\n"
-        yield f"{at_end.quote}\n{indentation}    {MARK}"  # behind a head
-        yield f"\n{indentation}def {MARK}(): {MARK}"  # behind a decorator
+        yield f"{at_end.quote}\n{indentation}    {MARK}"  # after the head of a block
+        yield f"\n{indentation}def {MARK}(): {MARK}"  # after a decorator
         return
     for operand in ("", MARK, f": {MARK}", f" in {MARK}", f" else {MARK}"):
         yield from _headed("\n" + at_end.quote + operand + at_end.closers, indentation)
 
 
-def _ends_anywhere(text: str, at_end: Open) -> Iterator[str]:
-    """Yields ways to go on in the middle of a line, the likeliest first."""
+def _ends_anywhere(text: str, at_end: OpenState) -> Iterator[str]:
+    """Yields endings for a line that is not complete, the likeliest first."""
     indentation, _ = _split(text.rpartition("\n")[2])
     brackets = at_end.closers[len(at_end.quote) :]
     start = "\n" if at_end.in_comment else at_end.quote
@@ -121,25 +131,25 @@ def _ends_anywhere(text: str, at_end: Open) -> Iterator[str]:
 
 
 def _headed(end: str, indentation: str) -> Iterator[str]:
-    """Yields an end of a statement, of a compound statement's head, and of a decorator."""
+    """Yields an ending as it is, for the head of a block, and for a decorator."""
     yield end
     yield f"{end}:\n{indentation}    {MARK}"
     yield f"{end}\n{indentation}def {MARK}(): {MARK}"
 
 
-def _first_unmatched(text: str, before: Open) -> int:
-    """Returns where the first closer stands that closes nothing; -1 if there is none."""
+def _first_unmatched(text: str, before: OpenState) -> int:
+    """Returns the index of the first closing bracket without an opening one, or -1."""
     state, at = before, 0
     for line in text.split("\n"):
         for length in range(1, len(line) + 1):
-            if line[length - 1] in ")]}" and behind(line[:length], state).n_unmatched:
+            if line[length - 1] in ")]}" and scan_line(line[:length], state).n_unmatched:
                 return at + length - 1
-        state, at = next_line(behind(line, state), line), at + len(line) + 1
+        state, at = begin_next_line(scan_line(line, state), line), at + len(line) + 1
     return -1
 
 
 def _split(line: str) -> tuple[str, str]:
-    """Returns a line's indentation, and the rest."""
+    """Returns a line's indentation and the rest."""
     rest = line.lstrip()
     return line[: len(line) - len(rest)], rest
 

@@ -1,8 +1,9 @@
-"""What is open at the end of a text: brackets and strings; and where its statements begin.
+"""Which brackets and strings are open at the end of a text, and where its statements begin.
 
-A line at a time, with the state that the lines before have left, so that the state behind a line
-that was seen before is a look into a table. Text that is broken is the rule here: a closer without
-an opener closes nothing, a string of one line ends with it. Pure; it builds no tree.
+It scans a line at a time, from the state that the lines above left, so that a line that was seen
+before costs one look-up. Broken text is normal here: a closing bracket without an opening one is
+counted and ignored, and a string that is not triple-quoted ends with its line. Pure; it builds no
+tree.
 """
 
 import functools
@@ -11,19 +12,19 @@ from dataclasses import dataclass, replace
 
 OPENERS = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(OPENERS.values())
-_CLAUSES = ("elif", "else", "except", "finally")  # they belong to the statement above
+_CLAUSES = ("elif", "else", "except", "finally")  # part of the statement above
 _CONTINUES = re.compile(rf"(?:{'|'.join(_CLAUSES)})\b")
-# What begins a statement, whatever seems to be open above it.
+# What begins a statement, even if a bracket seems to be open above it.
 _ANEW = re.compile(r"\s*(?:async\s+def|def|class)\s+\w|@\w|import\s+\w|from\s+[\w.]+\s+import\b")
-_ANCHOR = re.compile(  # stricter, since a docstring may hold lines that look like statements
+_ANCHOR = re.compile(  # stricter, since a docstring may contain lines that look like statements
     r"^(?:(?:async def|def) \w+\(|class \w+[(:]|@\w|import [\w., ]+$|from [\w.]+ import )",
     re.MULTILINE,
 )
 _METHOD = re.compile(r"^(?: {1,8}|\t)(?:async\s+)?def\s", re.MULTILINE)
-_MOST_CHARS = 8_000  # of a statement: of a longer one only the end is looked at
-_REMEMBERED = 1 << 14  # lines
-_REMEMBERED_UNITS = 8
-_MOST_COLUMNS = 4096  # of a line: what stands behind is not looked at
+_MAX_CHARS = 8_000  # of a statement; only the end of a longer one is examined
+_REMEMBERED_LINES = 1 << 14
+_REMEMBERED_STATEMENTS = 8
+_MAX_COLUMNS = 4096  # of a line; the rest is ignored
 
 _TOKEN = re.compile(
     r"""
@@ -37,14 +38,14 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True)
-class Open:
-    """What is open.
+class OpenState:
+    """What is open at a place in a text.
 
     Attributes:
-        brackets: The openers, the outermost first.
-        quote: The quotation marks of the string that the text ends in, or nothing.
-        in_comment: Whether the text ends in a comment, which its line end will end.
-        n_unmatched: How many closers closed nothing.
+        brackets: The opening brackets, the outermost first.
+        quote: The quotation marks of the string that the text ends in; empty outside of strings.
+        in_comment: Whether the text ends in a comment.
+        n_unmatched: How many closing brackets matched nothing.
         is_joined: Whether a backslash joins the next line to this one.
     """
 
@@ -55,25 +56,25 @@ class Open:
     is_joined: bool = False
 
     @property
-    def is_nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether a new line would begin a new statement."""
         return not (self.brackets or self.quote or self.is_joined)
 
     @property
     def closers(self) -> str:
-        """What closes it all, at the end of the same line."""
+        """The quotes and brackets that close everything on the same line."""
         return self.quote + "".join(OPENERS[opener] for opener in reversed(self.brackets))
 
 
-NOTHING = Open()
+NOTHING_OPEN = OpenState()
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
-def behind(line: str, before: Open) -> Open:
-    """Returns what is open behind a part of a line, given what is open before it."""
+@functools.lru_cache(maxsize=_REMEMBERED_LINES)
+def scan_line(line: str, before: OpenState) -> OpenState:
+    """Returns what is open after (part of) a line, given what is open before it."""
     brackets, quote = list(before.brackets), before.quote
     n_unmatched, at = before.n_unmatched, 0
-    line = line[:_MOST_COLUMNS]
+    line = line[:_MAX_COLUMNS]
     while at < len(line):
         if quote:
             at = _end_of_string(line, at, quote)
@@ -82,10 +83,10 @@ def behind(line: str, before: Open) -> Open:
             quote = ""
             continue
         token = _TOKEN.match(line, at)
-        assert token is not None  # its last branch takes anything but a line end
+        assert token is not None  # the last alternative matches anything except a line end
         at = token.end()
         if token["comment"]:
-            return Open("".join(brackets), in_comment=True, n_unmatched=n_unmatched)
+            return OpenState("".join(brackets), in_comment=True, n_unmatched=n_unmatched)
         if token["quote"]:
             quote = token["quote"]
         elif token["bracket"] in OPENERS:
@@ -96,67 +97,67 @@ def behind(line: str, before: Open) -> Open:
             else:
                 n_unmatched += 1
     is_joined = not quote and line.endswith("\\")
-    return Open("".join(brackets), quote, n_unmatched=n_unmatched, is_joined=is_joined)
+    return OpenState("".join(brackets), quote, n_unmatched=n_unmatched, is_joined=is_joined)
 
 
-def next_line(at_end: Open, line: str) -> Open:
-    """Returns what is open where the next line begins, given what is open at a line's end."""
+def begin_next_line(at_end: OpenState, line: str) -> OpenState:
+    """Returns what is open where the next line begins, given what is open after ``line``."""
     quote = at_end.quote
-    if len(quote) == 1 and not _is_escaped(line):  # a string of one line does not go on
+    if len(quote) == 1 and not _is_escaped(line):  # an ordinary string ends with its line
         quote = ""
     return replace(at_end, quote=quote, in_comment=False)
 
 
-def open_behind(text: str, before: Open = NOTHING) -> Open:
-    """Returns what is open at the end of a text of several lines."""
+def open_after(text: str, before: OpenState = NOTHING_OPEN) -> OpenState:
+    """Returns what is open at the end of a text of any number of lines."""
     *lines, last = text.split("\n")
     for line in lines:
-        before = next_line(behind(line, before), line)
-    return behind(last, before)
+        before = begin_next_line(scan_line(line, before), line)
+    return scan_line(last, before)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
-    """The statement at the outermost level that a text ends in.
+class Statement:
+    """The top-level statement that a text ends in.
 
-    ``text`` begins with its first line; ``before`` is what is open in front of the cursor's line.
-    Of a long class only the last methods are in ``text``, under a head that stands for its own.
+    ``text`` begins with its first line; ``before`` is what is open before the cursor's line. Of a
+    long class, ``text`` has only the last methods, under a head that replaces the class's own.
     """
 
     text: str
-    before: Open
+    before: OpenState
 
 
-@functools.lru_cache(maxsize=_REMEMBERED_UNITS)
-def unit_of(prefix: str) -> Unit:
-    """Returns the statement that the text before the cursor ends in.
+@functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)
+def statement_at(prefix: str) -> Statement:
+    """Returns the top-level statement that the text before the cursor ends in.
 
-    A statement begins in a line without indentation where nothing is open; ``else`` and its like
-    belong to what stands above, as do decorators to what they decorate.
+    A statement begins in a line without indentation where nothing is open. ``else`` and the like
+    belong to the statement above, decorators to the one below.
     """
     text = _shortened(prefix)
-    start, offset, state = 0, 0, NOTHING
+    start, offset, state = 0, 0, NOTHING_OPEN
     is_decorated = False
     lines = text.split("\n")
     for index, line in enumerate(lines):
         is_last = index == len(lines) - 1
-        if state.is_nothing and line[:1].strip() and not line.startswith(("#", ")", "]", "}")):
+        if state.is_empty and line[:1].strip() and not line.startswith(("#", ")", "]", "}")):
             is_clause = _CONTINUES.match(line) or (is_last and _may_become_clause(line))
             if not is_decorated and not is_clause:
                 start = offset
             is_decorated = line.startswith("@")
         if is_last:
             break
-        state = next_line(behind(line, state), line)
+        state = begin_next_line(scan_line(line, state), line)
         if state.brackets and not state.quote and _ANEW.match(lines[index + 1]):
-            state = NOTHING  # a bracket was never closed
+            state = NOTHING_OPEN  # a bracket above was never closed
         offset += len(line) + 1
-    return Unit(text=text[start:], before=state)
+    return Statement(text=text[start:], before=state)
 
 
 def _shortened(prefix: str) -> str:
-    """Returns the end of a text from where a definition or an import begins, not too long."""
-    near = prefix[-_MOST_CHARS:]
+    """Returns the end of a text, from where its last definition or import begins."""
+    near = prefix[-_MAX_CHARS:]
     anchors = [anchor.start() for anchor in _ANCHOR.finditer(near)]
     if anchors:
         return near[anchors[-1] :]
@@ -171,7 +172,7 @@ def _may_become_clause(line: str) -> bool:
 
 
 def _end_of_string(line: str, at: int, quote: str) -> int:
-    """Returns where the string that is open at ``at`` has ended; -1 if it has not."""
+    """Returns where the string that is open at ``at`` ends; -1 if it does not."""
     end = line.find(quote, at)
     while end >= 0 and _is_escaped(line[at:end]):
         end = line.find(quote, end + 1)
@@ -179,5 +180,5 @@ def _end_of_string(line: str, at: int, quote: str) -> int:
 
 
 def _is_escaped(text: str) -> bool:
-    """Says whether what stands behind ``text`` is escaped by a backslash at its end."""
+    """Returns whether a backslash at the end of ``text`` escapes the next character."""
     return (len(text) - len(text.rstrip("\\"))) % 2 == 1

@@ -1,8 +1,8 @@
-"""The grammar's view of a text, by tree-sitter, which makes a tree of anything.
+"""Parses text with tree-sitter, which builds a tree from any text, however broken.
 
-The cursor is marked by a name that stands in no program, so that a tree can be asked what that
-name would be. The only module that knows tree-sitter. Texts are those of one statement at the
-outermost level (:func:`server.syntax.open_brackets.unit_of`); of a longer one only
+The cursor is marked by a name that occurs in no program, so that the tree tells what a name there
+would be. The only module that knows tree-sitter. Each text is one statement at the
+outermost level (:func:`server.syntax.open_brackets.statement_at`); of a longer one only
 its end is looked at.
 """
 
@@ -28,7 +28,7 @@ _CLAUSES = {
     "with_statement",
     "case_clause",
 }
-_BINDING = {  # a node's kind, and the field whose names it binds
+_BINDING = {  # node type: the field whose names it binds
     "assignment": "left",
     "for_statement": "left",
     "for_in_clause": "left",
@@ -39,7 +39,7 @@ _BINDING = {  # a node's kind, and the field whose names it binds
     "default_parameter": "name",
     "typed_default_parameter": "name",
 }
-_BINDING_ALL = {  # whatever name stands in one of these is bound
+_BINDING_ALL = {  # every name in one of these is bound
     "parameters",
     "lambda_parameters",
     "typed_parameter",
@@ -51,9 +51,9 @@ _BINDING_ALL = {  # whatever name stands in one of these is bound
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedBlock:
-    """A block whose first statement stands at the cursor."""
+    """A block whose first statement is at the cursor."""
 
-    kind: str  # of the statement or clause that opened it, as the grammar calls it
+    kind: str  # the node type of the statement or clause that opens it
     column: int  # of that statement, in bytes
 
     @property
@@ -63,7 +63,7 @@ class OpenedBlock:
 
 
 def block_opened_before_mark(text: str) -> OpenedBlock | None:
-    """Returns the block that begins at ``MARK``, at most behind a docstring and comments."""
+    """Returns the block that begins at ``MARK``; a docstring and comments may precede it."""
     source = text.encode("utf-8", "replace")
     node = _node_at_mark(source)
     statement = None if node is None else node.parent
@@ -79,7 +79,7 @@ def block_opened_before_mark(text: str) -> OpenedBlock | None:
 
 
 def function_around_mark(text: str) -> int | None:
-    """Returns the column of the innermost function that ``MARK`` stands in, None outside."""
+    """Returns the column of the innermost function around ``MARK``, None outside of functions."""
     node = _node_at_mark(text.encode("utf-8", "replace"))
     while node is not None and node.type != "function_definition":
         node = node.parent
@@ -87,17 +87,17 @@ def function_around_mark(text: str) -> int | None:
 
 
 def errors_from(text: str, start: int) -> int:
-    """Counts the places behind character ``start`` that fit no grammar, or reach over it."""
+    """Counts the syntax errors that end at or after character ``start``."""
     source = text.encode("utf-8", "replace")
     start_byte = len(text[:start].encode("utf-8", "replace"))
     root = _PARSER.parse(source).root_node
-    return sum(node.end_byte >= start_byte for node in _faults(root)) if root.has_error else 0
+    return sum(node.end_byte >= start_byte for node in _errors(root)) if root.has_error else 0
 
 
-def names_in(text: str, start: int) -> tuple[list[str], set[str]]:
-    """Returns the names that end behind character ``start`` and are used, and those bound there.
+def find_names(text: str, start: int) -> tuple[list[str], set[str]]:
+    """Returns the names after character ``start``: those that are used, and those that are bound.
 
-    Neither attributes, nor the names of keyword arguments, nor what an import names are uses.
+    Attributes, keyword arguments' names and imported names do not count as uses.
     """
     source = text.encode("utf-8", "replace")
     start_byte = len(text[:start].encode("utf-8", "replace"))
@@ -133,7 +133,7 @@ def _is_first(statement: Node, block: Node) -> bool:
 
 
 def _column(owner: Node) -> int:
-    """Returns the column of the line that a clause's statement begins in."""
+    """Returns the column of the statement that a clause belongs to."""
     while owner.type.endswith("_clause") and owner.type != "case_clause":
         if owner.parent is None:
             break
@@ -141,12 +141,12 @@ def _column(owner: Node) -> int:
     return owner.start_point[1]
 
 
-def _faults(node: Node) -> Iterator[Node]:
+def _errors(node: Node) -> Iterator[Node]:
     if node.is_error or node.is_missing:
         yield node
     elif node.has_error:
         for child in node.children:
-            yield from _faults(child)
+            yield from _errors(child)
 
 
 def _walk(root: Node) -> Iterator[Node]:
@@ -169,7 +169,7 @@ def _is_use(node: Node) -> bool:
 
 
 def _is_bound(node: Node) -> bool:
-    """Says whether a name is given a value where it stands."""
+    """Returns whether the name is bound, not used, here."""
     child, parent = node, node.parent
     while parent is not None:
         if parent.type in _BINDING_ALL:

@@ -9,11 +9,11 @@ import logging
 from pathlib import Path
 from typing import IO
 
-from server.backends.model_store import expanded
+from server.backends.model_store import expand_user
 from server.settings import Settings
 from server.suggestion.confidence import needed_confidence
 from server.suggestion.event import CompletionEvent, Stage
-from server.suggestion.request import CompletionResult
+from server.suggestion.result import CompletionResult
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class EventLog:
         before, self._settings = self._settings, settings
         if settings.event_log != before.event_log:
             self.close()
-            self._path = expanded(settings.event_log) if settings.event_log else None
+            self._path = expand_user(settings.event_log) if settings.event_log else None
             self._n_events, self.last = 0, None
 
     def record(self, stage: Stage, result: CompletionResult, *, is_asked_for: bool) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from server.settings import Settings
-from server.suggestion.request import CompletionRequest, CompletionResult
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult
 from server.workspace.snapshot import WorkspaceSnapshot
 
 PRELOAD_ARGUMENT = "--preload"  # of the worker: import the model's libraries before it is needed

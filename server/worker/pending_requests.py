@@ -9,7 +9,8 @@ import threading
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 
-from server.suggestion.request import CompletionRequest, CompletionResult
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult
 
 
 @dataclass(frozen=True, kw_only=True)

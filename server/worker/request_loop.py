@@ -11,11 +11,11 @@ import time
 from dataclasses import replace
 from typing import BinaryIO
 
-from server.backends.backend import WriterAwayError
+from server.backends.backend import BackendUnavailableError
 from server.completer import Completer
 from server.settings import Settings
 from server.suggestion.explanation import NO_MODEL, SUPERSEDED
-from server.suggestion.request import CompletionResult
+from server.suggestion.result import CompletionResult
 from server.worker.codec import BrokenStreamError, read_message, write_message
 from server.worker.debounce import Debounce
 from server.worker.messages import (
@@ -103,7 +103,7 @@ class RequestLoop:
             case UpdateWorkspace():
                 self._workspace = message.snapshot
             case CheckHealth():
-                facts = {} if self._completer is None else self._completer.about()
+                facts = {} if self._completer is None else self._completer.describe().to_json()
                 self._send(Health(id=message.id, facts=facts))
             case _:
                 raise BrokenStreamError(f"'{message.kind}' is not a message to the worker")
@@ -111,7 +111,7 @@ class RequestLoop:
     def _load(self, settings: Settings) -> Ready | LoadFailed:
         started = time.perf_counter()
         try:
-            self._completer = Completer.load(settings=settings, told=self._report_download)
+            self._completer = Completer.load(settings=settings, on_download=self._report_download)
             self._completer.warm_up()
         except ParrotletError as error:
             return LoadFailed(reason=str(error))
@@ -132,7 +132,7 @@ class RequestLoop:
         cancellation = self._cancellations[message.id]
         try:
             result = self._result(message, cancellation)
-        except WriterAwayError as error:
+        except BackendUnavailableError as error:
             return BackendUnavailable(id=message.id, reason=str(error), is_new=error.is_new)
         except Exception as error:  # noqa: BLE001 - the next request may succeed
             _log.exception("a request failed")
@@ -147,12 +147,14 @@ class RequestLoop:
         if cancellation.is_set():
             return CompletionResult(reason=SUPERSEDED)
         request = replace(message.request, workspace=self._workspace)
-        if not (request.is_asked_for or self._completer.is_typed_through(request)):
-            longest_ms = self._completer.settings.suggestion.max_debounce_ms
+        longest_ms = self._completer.settings.suggestion.max_debounce_ms
+
+        def wait_for_pause() -> bool:
             wait_s = self._debounce.wait_s(longest_ms=longest_ms, quiet_s=message.quiet_s)
-            if cancellation.wait(wait_s):
-                return CompletionResult(reason=SUPERSEDED)
-        result = self._completer.complete(request, cancellation.is_set)
+            return not cancellation.wait(wait_s)
+
+        wait = None if request.is_asked_for else wait_for_pause
+        result = self._completer.complete(request, cancellation.is_set, wait)
         if not result.is_rest and not cancellation.is_set():
             self._debounce.record(result.total_ms)
         return result

@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from server.settings import Settings
 from server.suggestion.event import CompletionEvent, Stage
 from server.suggestion.explanation import NO_MODEL
-from server.suggestion.request import CompletionRequest, CompletionResult
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult
 from server.worker.events import EventLog
 from server.worker.messages import (
     BackendUnavailable,
@@ -169,7 +170,7 @@ class CompletionService:
         result = message.result
         stage = Stage.of(result, is_cancelled=message.is_cancelled)
         self._events.record(stage, result, is_asked_for=pending.request.is_asked_for)
-        if is_last and (self.status.state is State.BUSY or result.first_token_ms is not None):
+        if is_last and (self.status.state is State.BUSY or result.usage.first_token_ms is not None):
             self.status.set(State.IDLE)
         pending.resolve(None if message.is_cancelled else result)
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from server.backends.model_store import absolute, located
+from server.backends.model_store import make_absolute, resolve_model_name
 from server.settings import Settings
 from server.worker.host import WorkerProcess
 from server.worker.messages import (
@@ -184,5 +184,5 @@ def _model_settings(settings: Settings) -> tuple[object, ...]:
 def _with_absolute_paths(settings: Settings) -> Settings:
     """Returns settings that mean the same in the worker's working folder."""
     tokenizer = settings.remote.tokenizer
-    remote = dataclasses.replace(settings.remote, tokenizer=tokenizer and absolute(tokenizer))
-    return dataclasses.replace(settings, model=located(settings.model), remote=remote)
+    remote = dataclasses.replace(settings.remote, tokenizer=tokenizer and make_absolute(tokenizer))
+    return dataclasses.replace(settings, model=resolve_model_name(settings.model), remote=remote)

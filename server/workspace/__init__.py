@@ -1,1 +1,1 @@
-"""What is known of the workspace besides the document at hand: its modules, and open files."""
+"""What the user's other files contribute: imported modules and similar snippets."""

@@ -1,7 +1,7 @@
-"""The workspace's own modules, as far as a document imports them: what they define, in short.
+"""The workspace's modules that a document imports, and outlines of what they define.
 
-Only files within the workspace are read, never what is installed, and nothing is run. A module is
-read again when its file has changed. Files of secrets are left alone, as are long ones.
+Only files in the workspace are read, never installed packages, and nothing is run. A module is read
+again once its file has changed. Private and long files are skipped.
 """
 
 import ast
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from server.suggestion.privacy import is_private
 
-_MOST_BYTES = 256 << 10
-_MOST_MODULES = 256  # remembered
-_MOST_IMPORTS = 32  # of a document
+_MAX_FILE_BYTES = 256 << 10
+_MAX_MODULES = 256  # in the cache
+_MAX_IMPORTS = 32  # per document
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<source>\.*[\w.]*)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n#]+)"
     r"|import[ \t]+(?P<modules>[\w., \t]+))",
@@ -26,12 +26,12 @@ _NAME = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """What a module of the workspace has.
+    """A module of the workspace.
 
     Attributes:
-        path: As it is shown, relative to its root.
-        definitions: A name defined at the outermost level, and lines that tell of it.
-        names: All names that stand in its text.
+        path: Relative to its root, for display.
+        definitions: Each top-level name and the lines that outline it.
+        names: All identifiers in its text.
     """
 
     path: str
@@ -41,18 +41,18 @@ class Module:
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """A module that is imported, and the names taken from it; none for all."""
+    """A module that is imported, and the names imported from it; empty for all of it."""
 
     module: str
     names: tuple[str, ...]
 
 
-class Modules:
-    """Reads modules of some roots.
+class ImportedModules:
+    """Finds and reads modules.
 
     Args:
-        roots: Folders; a module is looked for in each, and in its ``src``.
-        private_globs: Files that the user wants left alone.
+        roots: Folders to search, each with its ``src``.
+        private_globs: The user's private files.
     """
 
     def __init__(self, roots: Sequence[Path], private_globs: Sequence[str]) -> None:
@@ -60,15 +60,15 @@ class Modules:
         self._globs = private_globs
         self._read: OrderedDict[Path, tuple[tuple[int, int], Module | None]] = OrderedDict()
 
-    def imported_by(self, text: str, path: Path | None) -> list[tuple[Module, Import]]:
+    def find(self, text: str, path: Path | None) -> list[tuple[Module, Import]]:
         """Returns the workspace's modules that a document imports, in its order.
 
         Args:
             text: The document's.
-            path: Where it stands, for relative imports; None if it is no file.
+            path: Its file, for relative imports; None if it has none.
         """
         found = []
-        for wanted in list(imports_of(text))[:_MOST_IMPORTS]:
+        for wanted in list(find_imports(text))[:_MAX_IMPORTS]:
             for file in self._files(wanted.module, path):
                 module = self._module(file)
                 if module is not None and file != path:
@@ -77,7 +77,7 @@ class Modules:
         return found
 
     def _files(self, module: str, path: Path | None) -> Iterator[Path]:
-        """Yields where a module may stand."""
+        """Yields the files that may hold a module."""
         name = module.lstrip(".")
         n_dots = len(module) - len(name)
         parts = name.split(".") if name else []
@@ -95,7 +95,7 @@ class Modules:
     def _module(self, file: Path) -> Module | None:
         try:
             stat = file.stat()
-        except (OSError, ValueError):  # ValueError: a name that no file can have
+        except (OSError, ValueError):  # ValueError: not a valid file name
             return None
         stamp = (stat.st_mtime_ns, stat.st_size)
         known = self._read.get(file)
@@ -103,7 +103,7 @@ class Modules:
             known = (stamp, self._read_module(file, stat.st_size))
         self._read[file] = known
         self._read.move_to_end(file)
-        if len(self._read) > _MOST_MODULES:
+        if len(self._read) > _MAX_MODULES:
             self._read.popitem(last=False)
         return known[1]
 
@@ -111,7 +111,7 @@ class Modules:
         shown = next(
             (file.relative_to(root) for root in self._roots if file.is_relative_to(root)), None
         )
-        if shown is None or n_bytes > _MOST_BYTES or is_private(file.as_uri(), self._globs):
+        if shown is None or n_bytes > _MAX_FILE_BYTES or is_private(file.as_uri(), self._globs):
             return None
         try:
             text = file.read_text(encoding="utf-8")
@@ -120,13 +120,13 @@ class Modules:
             return None
         return Module(
             path=shown.as_posix(),
-            definitions=dict(_definitions(tree)),
+            definitions=dict(_outline_definitions(tree)),
             names=frozenset(_NAME.findall(text)),
         )
 
 
-def imports_of(text: str) -> Iterator[Import]:
-    """Yields what a text imports, as its lines tell: it need not be a program."""
+def find_imports(text: str) -> Iterator[Import]:
+    """Yields what a text imports, by its lines; the text need not be valid Python."""
     for match in _IMPORT.finditer(text):
         if match["modules"]:
             for part in match["modules"].split(","):
@@ -141,12 +141,12 @@ def imports_of(text: str) -> Iterator[Import]:
         source = match["source"]
         yield Import(module=source, names=taken)
         dot = "" if source.endswith(".") else "."
-        for name in taken:  # it may be a module itself
+        for name in taken:  # the name may be a module itself
             yield Import(module=f"{source}{dot}{name}", names=())
 
 
-def _definitions(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yields names and what they are, on a line or a few."""
+def _outline_definitions(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yields top-level names and their outlines, of one or a few lines."""
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.name, f"{_signature(node)}\n"

@@ -25,9 +25,9 @@ from pathlib import Path
 import torch
 
 from server.engine.decoder import Decoder
-from server.engine.generation_request import Task
+from server.engine.generation_request import GenerationRequest, Prompt
 from server.engine.network import Network
-from server.engine.precision import chosen_precision, use_threads
+from server.engine.precision import resolve_precision, set_threads
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Budget, window_at
 from server.settings import Settings
@@ -63,7 +63,7 @@ def prompts_of_typing(files, artifact, n_keys):
         line_end = text.find("\n", at + KEYS_IN_A_ROW)
         for key in range(min(KEYS_IN_A_ROW, n_keys)):
             typed = text[: at + key] + text[line_end:]
-            window = window_at(typed, at + key, budget, builder.count)
+            window = window_at(typed, at + key, budget, builder.count_tokens)
             yield builder.build(window, max_tokens=room).ids
         n_keys -= KEYS_IN_A_ROW
 
@@ -99,10 +99,10 @@ def alone(work, *arguments):
 def network_of(title, n, folder):
     """Returns a back end behind the engine's interface."""
     artifact = load_artifact(BUNDLED_MODEL)
-    use_threads(n)
+    set_threads(n)
     kind, precision = title.rsplit(" ", 1)
     if kind == "torch":
-        return Network(artifact.config, artifact.weights, chosen_precision(precision))
+        return Network(artifact.config, artifact.weights, resolve_precision(precision))
     from contenders.onnx_network import OnnxNetwork
 
     options = {"threads": n, "is_int8": precision == "int8"}
@@ -127,7 +127,9 @@ def behind_the_interface(title, n, prompt, folder):
 
 def ours(n, _folder):
     decoder = engine(network_of("torch int8", n, None))
-    return lambda ids: decoder.run(Task(prompt=ids, max_new_tokens=NEW_TOKENS))
+    return lambda ids: decoder.generate(
+        Prompt(ids=ids), GenerationRequest(max_new_tokens=NEW_TOKENS)
+    )
 
 
 def onnx_anew(n, folder):

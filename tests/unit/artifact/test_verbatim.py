@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.accuracy.memorisation import split_at_copies
-from server.backends.local_model import LocalWriter
+from server.backends.local_model import LocalModel
 from server.completer import Completer
 from server.settings import Settings, SuggestionSettings
 from server.suggestion.explanation import ATTRIBUTED
@@ -131,16 +131,16 @@ def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
             eagerness="always", attribution=policy, max_block_tokens=200, max_block_lines=30
         )
         settings = Settings(suggestion=suggesting)
-        writer = LocalWriter(artifact, settings.engine)
+        writer = LocalModel(artifact, settings.engine)
         writer._verbatim = index
         request = CompletionRequest(text=prefix, offset=len(prefix), document="a")
         results[policy] = Completer(writer, settings).complete(request)
-    assert len(results["allow"].text) > LEAST_TOKENS
-    assert results["allow"].source is None
-    assert results["mark"].text == results["allow"].text
-    assert results["mark"].source.path == "shapes.py"
-    assert "shapes.py in shapes (MIT)" in results["mark"].source.sentence
-    assert results["block"].text == ""
+    assert len(results["allow"].suggestion.text) > LEAST_TOKENS
+    assert results["allow"].suggestion.source is None
+    assert results["mark"].suggestion.text == results["allow"].suggestion.text
+    assert results["mark"].suggestion.source.path == "shapes.py"
+    assert "shapes.py in shapes (MIT)" in results["mark"].suggestion.source.sentence
+    assert results["block"].suggestion.text == ""
     assert results["block"].reason == ATTRIBUTED
 
 

@@ -8,12 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from server.backends.backend import Order, WriterAwayError
-from server.backends.circuit_breaker import Breaker
-from server.backends.fim_templates import template_of
-from server.backends.remote_server import RemoteWriter
+from server.backends.backend import BackendUnavailableError
+from server.backends.circuit_breaker import CircuitBreaker
+from server.backends.remote_server import RemoteServer
 from server.completer import Completer
-from server.engine.generation_request import Ending
+from server.engine.generation_request import FinishReason, GenerationRequest
 from server.prompt.window import Window
 from server.settings import RemoteSettings, Settings, SuggestionSettings
 from server.suggestion.request import CompletionRequest
@@ -83,12 +82,13 @@ def double():
         yield double
 
 
-def order(prefix="def add(a, b):\n", suffix="", **values):
-    return Order(window=Window(prefix=prefix, suffix=suffix), max_new_tokens=20, **values)
+def generate(server, prefix="def add(a, b):\n", suffix="", **values):
+    window = Window(prefix=prefix, suffix=suffix)
+    return server.generate(window, GenerationRequest(max_new_tokens=20, **values))
 
 
 def text_of(outcome):
-    return outcome.written[0].text.decode()
+    return outcome.sequences[0].text.decode()
 
 
 def test_what_is_streamed_is_shown_as_soon_as_it_is_enough(double, monkeypatch):
@@ -100,8 +100,8 @@ def test_what_is_streamed_is_shown_as_soon_as_it_is_enough(double, monkeypatch):
     double.pause_s = 0.05
     text = "def add(a, b):\n"
     result = completer.complete(CompletionRequest(text=text, offset=len(text)))
-    assert result.text == "    return a + b"
-    assert result.log_prob == pytest.approx(-0.3)
+    assert result.suggestion.text == "    return a + b"
+    assert result.suggestion.log_prob == pytest.approx(-0.3)
     assert double.n_sent <= 2 or result.total_ms < 150  # the third piece is not waited for
     path, body = double.asked[0]
     assert path == "/v1/completions"
@@ -111,114 +111,90 @@ def test_what_is_streamed_is_shown_as_soon_as_it_is_enough(double, monkeypatch):
 
 
 def test_white_space_at_the_end_is_not_sent_and_comes_back(double):
-    writer = RemoteWriter(RemoteSettings(url=double.url + "/v1/"))
-    assert text_of(writer.write(order("def add(a, b):\n  "))) == "  return a + b\nprint(1)"
+    server = RemoteServer(RemoteSettings(url=double.url + "/v1/"))
+    assert text_of(generate(server, "def add(a, b):\n  ")) == "  return a + b\nprint(1)"
     assert double.asked[0][1]["prompt"] == "def add(a, b):\n"
-    assert text_of(writer.write(order("def add(a, b):\n\t"))) == ""  # another indentation
+    assert text_of(generate(server, "def add(a, b):\n\t")) == ""  # another indentation
 
 
 def test_infilling_is_laid_out_by_the_server_or_not_at_all(double):
     """If it fails, a server that knows no suffix gives errors at every key."""
-    writer = RemoteWriter(RemoteSettings(url=double.url))
-    assert text_of(writer.write(order(suffix="\nend")))
-    assert text_of(writer.write(order(suffix="\nend")))
+    server = RemoteServer(RemoteSettings(url=double.url))
+    assert text_of(generate(server, suffix="\nend"))
+    assert text_of(generate(server, suffix="\nend"))
     assert ["suffix" in body for _, body in double.asked] == [True, False, False]
-    assert writer.about()["infilling"] == "none"
+    assert server.describe().infilling == "none"
     double.takes_suffix = True
-    writer = RemoteWriter(RemoteSettings(url=double.url))
-    writer.write(order(suffix="\nend"))
+    server = RemoteServer(RemoteSettings(url=double.url))
+    generate(server, suffix="\nend")
     assert double.asked[-1][1]["suffix"] == "\nend"
 
 
-@pytest.mark.parametrize(
-    ("tokens", "prompt"),
-    [
-        (
-            ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
-            "<fim_prefix>P<fim_suffix>S<fim_middle>",
-        ),
-        (
-            ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
-            "<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>",
-        ),
-        (("▁<PRE>", "▁<SUF>", "▁<MID>"), " <PRE>P <SUF>S <MID>"),
-        (("[PREFIX]", "[SUFFIX]"), "[SUFFIX]S[PREFIX]P"),
-        (("<s>",), None),
-    ],
-)
-def test_the_template_is_the_tokenizers(tmp_path, tokens, prompt):
-    """Sentinels of another model are text to this one: nobody notices but for bad suggestions."""
-    added = [{"id": i, "content": token} for i, token in enumerate(tokens)]
-    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": added}))
-    template = template_of(tmp_path)
-    assert (template and template.prompt("P", "S")) == prompt
-
-
 def test_our_own_artifact_can_be_served_elsewhere(double, tiny_artifact):
-    writer = RemoteWriter(RemoteSettings(url=double.url, tokenizer=str(tiny_artifact)))
-    writer.write(order(suffix="\nend"))
+    server = RemoteServer(RemoteSettings(url=double.url, tokenizer=str(tiny_artifact)))
+    generate(server, suffix="\nend")
     body = double.asked[0][1]
     assert body["prompt"] == "<|fim_prefix|>def add(a, b):\n<|fim_suffix|>\nend<|fim_middle|>"
     assert "<|endoftext|>" in body["stop"]
     assert "suffix" not in body
-    assert writer.count("def add(a, b):") < len("def add(a, b):")
+    assert server.count_tokens("def add(a, b):") < len("def add(a, b):")
 
 
 def test_a_request_is_called_off_while_the_server_thinks(double):
     """If it fails, the server goes on writing for an editor that has moved on."""
     double.pause_s = 5.0
-    writer = RemoteWriter(RemoteSettings(url=double.url))
+    server = RemoteServer(RemoteSettings(url=double.url))
     began = time.monotonic()
-    outcome = writer.write(order(should_stop=lambda: time.monotonic() - began > 0.1))
+    outcome = generate(server, should_stop=lambda: time.monotonic() - began > 0.1)
     assert time.monotonic() - began < 0.5
-    assert outcome.written[0].ending is Ending.CANCELLED
-    assert not writer._breaker.left_s
+    assert outcome.sequences[0].finish_reason is FinishReason.CANCELLED
+    assert not server._breaker.remaining_s
 
 
 def test_a_slow_server_is_given_up(double):
     double.pause_s = 5.0
-    writer = RemoteWriter(RemoteSettings(url=double.url, timeout_s=0.2))
-    with pytest.raises(WriterAwayError, match="did not answer within"):
-        writer.write(order())
+    server = RemoteServer(RemoteSettings(url=double.url, timeout_s=0.2))
+    with pytest.raises(BackendUnavailableError, match="did not answer within"):
+        generate(server)
 
 
 def test_a_server_that_is_away_is_left_alone_for_a_while(double):
     """If it fails, each key waits for a connection that cannot be made."""
     with serving() as other:
         url = other.url
-    writer = RemoteWriter(RemoteSettings(url=url))
+    server = RemoteServer(RemoteSettings(url=url))
     for is_new in (True, True, True, False, False):
-        with pytest.raises(WriterAwayError) as caught:
-            writer.write(order())
+        with pytest.raises(BackendUnavailableError) as caught:
+            generate(server)
         assert caught.value.is_new is is_new
     assert "next attempt in 5 s" in str(caught.value)
     double.status = 503
-    writer = RemoteWriter(RemoteSettings(url=double.url))
-    with pytest.raises(WriterAwayError, match="status 503"):
-        writer.write(order())
+    server = RemoteServer(RemoteSettings(url=double.url))
+    with pytest.raises(BackendUnavailableError, match="status 503"):
+        generate(server)
     double.status = 200
-    assert text_of(writer.write(order()))
+    assert text_of(generate(server))
 
 
 def test_a_breaker_closes_when_it_works_again_and_waits_longer_while_it_does_not():
     now = 0.0
-    breaker = Breaker(clock=lambda: now)
-    breaker.failed()
-    breaker.failed()
-    breaker.succeeded()
-    breaker.failed()
-    breaker.failed()
-    assert breaker.left_s == 0
-    breaker.failed()
-    assert breaker.left_s == 5
+    breaker = CircuitBreaker(clock=lambda: now)
+    breaker.record_failure()
+    breaker.record_failure()
+    breaker.record_success()
+    breaker.record_failure()
+    breaker.record_failure()
+    assert breaker.remaining_s == 0
+    breaker.record_failure()
+    assert breaker.remaining_s == 5
     now = 6.0
-    assert breaker.left_s == 0
-    breaker.failed()
-    assert breaker.left_s == 10
+    assert breaker.remaining_s == 0
+    breaker.record_failure()
+    assert breaker.remaining_s == 10
     now = 20.0
-    breaker.succeeded()
-    breaker.failed()
-    assert breaker.left_s == 0
+    breaker.record_success()
+    breaker.record_failure()
+    assert breaker.remaining_s == 0
 
 
 @pytest.mark.parametrize(
@@ -231,14 +207,14 @@ def test_what_is_no_stream_is_an_error_or_nothing(answer, monkeypatch, double):
         handler.wfile.write(answer)
 
     monkeypatch.setattr(Handler, "do_POST", do_post)
-    writer = RemoteWriter(RemoteSettings(url=double.url, timeout_s=1.0))
-    with contextlib.suppress(WriterAwayError):
-        assert text_of(writer.write(order())) == ""
-    assert writer._breaker.left_s == 0
+    server = RemoteServer(RemoteSettings(url=double.url, timeout_s=1.0))
+    with contextlib.suppress(BackendUnavailableError):
+        assert text_of(generate(server)) == ""
+    assert server._breaker.remaining_s == 0
 
 
 def test_mistakes_in_the_settings_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"remote\.url"):
-        RemoteWriter(RemoteSettings(url="ftp://x"))
+        RemoteServer(RemoteSettings(url="ftp://x"))
     with pytest.raises(ArtifactError, match=r"tokenizer\.json"):
-        RemoteWriter(RemoteSettings(url="http://x", tokenizer=str(tmp_path)))
+        RemoteServer(RemoteSettings(url="http://x", tokenizer=str(tmp_path)))

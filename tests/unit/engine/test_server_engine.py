@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from server.engine.decoder import Decoder
-from server.engine.generation_request import Ending, Sampling, Task
-from server.engine.kv_cache import KeptCaches, common_length
+from server.engine.generation_request import FinishReason, GenerationRequest, Prompt, Sampling
+from server.engine.kv_cache import KVCachePool, common_length
 from server.engine.network import Network
-from server.engine.precision import chosen_precision, fastest_precision
-from server.engine.prompt_lookup import Drafts
-from server.engine.quantized_linear import make_matrix
-from server.engine.sampling import choose
+from server.engine.precision import fastest_precision, resolve_precision
+from server.engine.prompt_lookup import PromptLookup
+from server.engine.quantized_linear import make_linear
+from server.engine.sampling import sample_token
 from server.engine.token_healing import VocabularyIndex
 from training.artifact.directory import load_artifact
 
@@ -29,6 +29,11 @@ def new_decoder(artifact, precision="float32", **options):
         artifact.tokenizer.byte_table,
         **{"chunk_tokens": 32, **options},
     )
+
+
+def generate(decoder, ids, max_new_tokens, *, required_bytes=b"", **values):
+    prompt = Prompt(ids=ids, required_bytes=required_bytes)
+    return decoder.generate(prompt, GenerationRequest(max_new_tokens=max_new_tokens, **values))
 
 
 def naive_greedy(artifact, prompt, owed, n_tokens):
@@ -62,11 +67,11 @@ def test_cached_decoding_equals_naive_decoding(artifact, known_module):
         prompt = ids[:length]
         for _ in range(chance.randint(0, 2)):  # a change somewhere, as editing makes it
             prompt[chance.randrange(length)] = chance.randrange(16, artifact.config.vocab_size)
-        outcome = decoder.run(Task(prompt=prompt, max_new_tokens=6))
+        outcome = generate(decoder, prompt, 6)
         wanted, log_probs = naive_greedy(artifact, prompt, b"", 6)
-        assert outcome.written[0].ids == wanted
-        assert outcome.written[0].log_probs == pytest.approx(log_probs, abs=1e-3)
-        assert outcome.reused_tokens + outcome.computed_tokens == len(prompt)
+        assert outcome.sequences[0].ids == wanted
+        assert outcome.sequences[0].log_probs == pytest.approx(log_probs, abs=1e-3)
+        assert outcome.usage.reused_tokens + outcome.usage.computed_tokens == len(prompt)
 
 
 def test_healing_equals_brute_force(artifact, known_module):
@@ -78,8 +83,8 @@ def test_healing_equals_brute_force(artifact, known_module):
         ids = [artifact.end_of_text_id, *tokenizer.encode(known_module[:cut])]
         n_removed = min(chance.randint(1, 4), len(ids) - 1)
         owed = tokenizer.decode_bytes(ids[-n_removed:])
-        outcome = decoder.run(Task(prompt=ids[:-n_removed], owed=owed, max_new_tokens=40))
-        written = outcome.written[0]
+        outcome = generate(decoder, ids[:-n_removed], 40, required_bytes=owed)
+        written = outcome.sequences[0]
         wanted, _ = naive_greedy(artifact, ids[:-n_removed], owed, len(written.ids))
         assert written.ids == wanted
         assert tokenizer.decode_bytes(written.ids) == owed + written.text
@@ -94,7 +99,7 @@ def test_the_index_finds_exactly_the_tokens_that_fit(artifact):
     owed_texts += [bytes(chance.choices(range(256), k=chance.randint(1, 4))) for _ in range(60)]
     for owed in owed_texts:
         fits = [i for i, t in enumerate(table) if t and (t.startswith(owed) or owed.startswith(t))]
-        assert index.allowed(owed) == fits
+        assert index.allowed_ids(owed) == fits
         assert fits
 
 
@@ -105,16 +110,17 @@ def test_several_sequences_equal_each_alone(artifact, known_module):
     sampling = Sampling(temperature=3.0, top_p=1.0, seed=7)
 
     def draw(first, n):
-        task = Task(
-            prompt=prompt,
-            owed=b"\n",
-            max_new_tokens=20,
+        result = generate(
+            decoder,
+            prompt,
+            20,
+            required_bytes=b"\n",
             n_sequences=n,
             first_sequence=first,
             sampling=sampling,
-            is_finished=lambda text: b"(" in text,
+            is_complete=lambda text: b"(" in text,
         )
-        return [written.ids for written in decoder.run(task).written]
+        return [sequence.ids for sequence in result.sequences]
 
     together = draw(0, 6)
     assert together == [draw(i, 1)[0] for i in range(6)]
@@ -126,11 +132,11 @@ def test_unchanged_text_computes_one_token(artifact, known_module):
     """Asking again where nothing changed must be nearly free, also after other requests' output."""
     decoder = new_decoder(artifact)
     prompt = [artifact.end_of_text_id, *artifact.tokenizer.encode(known_module[:300])]
-    first = decoder.run(Task(prompt=prompt, max_new_tokens=5))
-    again = decoder.run(Task(prompt=prompt, max_new_tokens=5))
-    assert (first.computed_tokens, again.computed_tokens) == (len(prompt), 1)
-    accepted = decoder.run(Task(prompt=prompt + first.written[0].ids[:4], max_new_tokens=1))
-    assert accepted.computed_tokens == 1
+    first = generate(decoder, prompt, 5)
+    again = generate(decoder, prompt, 5)
+    assert (first.usage.computed_tokens, again.usage.computed_tokens) == (len(prompt), 1)
+    accepted = generate(decoder, prompt + first.sequences[0].ids[:4], 1)
+    assert accepted.usage.computed_tokens == 1
 
 
 @pytest.mark.parametrize("n_asked_before_stop", [0, 1, 3])
@@ -146,10 +152,10 @@ def test_the_stop_flag_ends_it_at_once_and_nothing_breaks(
         asked.append(1)
         return len(asked) > n_asked_before_stop
 
-    outcome = decoder.run(Task(prompt=prompt, max_new_tokens=50, should_stop=should_stop))
-    assert outcome.written[0].ending is Ending.CANCELLED
+    outcome = generate(decoder, prompt, 50, should_stop=should_stop)
+    assert outcome.sequences[0].finish_reason is FinishReason.CANCELLED
     assert len(asked) == n_asked_before_stop + 1
-    after = decoder.run(Task(prompt=prompt, max_new_tokens=5)).written[0].ids
+    after = generate(decoder, prompt, 5).sequences[0].ids
     assert after == naive_greedy(artifact, prompt, b"", 5)[0]
 
 
@@ -159,9 +165,9 @@ def test_a_full_context_ends_the_text(artifact):
     room = artifact.config.n_positions
     for left in (1, 2, 5):
         prompt = [artifact.end_of_text_id] + [300] * (room - left - 1)
-        written = decoder.run(Task(prompt=prompt, max_new_tokens=50)).written[0]
+        written = generate(decoder, prompt, 50).sequences[0]
         assert 1 <= len(written.ids) <= left
-        assert written.ending is not None
+        assert written.finish_reason is not None
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
@@ -181,31 +187,31 @@ def test_integers_give_a_row_the_same_whatever_stands_beside_it():
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(96, 64, generator=generator), torch.randn(96, generator=generator)
     rows = torch.randn(33, 64, generator=generator) * 10.0 ** torch.arange(33)[:, None].sub(16)
-    matrix = make_matrix(weight, bias, "int8")
+    matrix = make_linear(weight, bias, "int8")
     together = matrix(rows)
     assert torch.equal(together, torch.cat([matrix(row[None]) for row in rows]))
     assert torch.equal(together, matrix(rows[None])[0])
     exact = torch.nn.functional.linear(rows, weight)
-    error = (make_matrix(weight, None, "int8")(rows) - exact)[10:]  # below, all is nearly zero
+    error = (make_linear(weight, None, "int8")(rows) - exact)[10:]  # below, all is nearly zero
     assert float((error / exact[10:].abs().amax(dim=1, keepdim=True)).abs().max()) < 0.02
     assert torch.equal(matrix(torch.zeros(2, 64)), bias.expand(2, -1))
 
 
 def test_this_machine_has_a_fastest_kind():
     assert fastest_precision() in {"int8", "bfloat16", "float32"}
-    assert chosen_precision("bfloat16") == "bfloat16"
+    assert resolve_precision("bfloat16") == "bfloat16"
 
 
 def test_integers_are_multiplied_without_tiles_unless_the_user_says_so(monkeypatch):
     """If it fails, a token takes three times as long on processors with AMX."""
     limit = "ONEDNN_MAX_CPU_ISA"
     monkeypatch.delenv(limit, raising=False)
-    chosen_precision("bfloat16")  # which is fastest with them
+    resolve_precision("bfloat16")  # which is fastest with them
     assert limit not in os.environ
-    chosen_precision("int8")
+    resolve_precision("int8")
     assert os.environ[limit] == "AVX512_CORE_BF16"
     monkeypatch.setenv(limit, "AVX2")
-    chosen_precision("int8")
+    resolve_precision("int8")
     assert os.environ[limit] == "AVX2"
 
 
@@ -224,36 +230,38 @@ def test_guessing_changes_nothing_but_the_number_of_steps(
         cut = chance.randint(1, len(known_module) - 1)
         ids = [artifact.end_of_text_id, *tokenizer.encode(known_module[:cut])]
         n_removed = min(chance.randint(0, 3), len(ids) - 1)
-        task = Task(
-            prompt=ids[: len(ids) - n_removed],
-            owed=tokenizer.decode_bytes(ids[len(ids) - n_removed :]),
+        prompt = Prompt(
+            ids=ids[: len(ids) - n_removed],
+            required_bytes=tokenizer.decode_bytes(ids[len(ids) - n_removed :]),
+            lookup_ids=[other],
+        )
+        request = GenerationRequest(
             max_new_tokens=chance.randint(1, 40),
             sampling=Sampling(temperature=temperature, seed=cut),
-            is_finished=lambda text: text.count(b"\n") > 2,
-            similar=[other],
+            is_complete=lambda text: text.count(b"\n") > 2,
         )
-        first, second = plain.run(task), guessing.run(task)
-        assert second.written[0].ids == first.written[0].ids
-        assert second.written[0].text == first.written[0].text
-        assert second.written[0].ending == first.written[0].ending
-        assert second.written[0].log_probs == pytest.approx(first.written[0].log_probs, abs=2e-3)
-        n_steps[False] += first.steps
-        n_steps[True] += second.steps
-        assert guessing.run(task).computed_tokens == 1  # the cache is sound
+        first, second = plain.generate(prompt, request), guessing.generate(prompt, request)
+        assert second.sequences[0].ids == first.sequences[0].ids
+        (one,), (two,) = first.sequences, second.sequences
+        assert (two.text, two.finish_reason) == (one.text, one.finish_reason)
+        assert two.log_probs == pytest.approx(one.log_probs, abs=2e-3)
+        n_steps[False] += first.usage.steps
+        n_steps[True] += second.usage.steps
+        assert guessing.generate(prompt, request).usage.computed_tokens == 1  # the cache is sound
     assert n_steps[True] < (0.6 if temperature == 0 else 1.0) * n_steps[False]
 
 
 def test_guesses_are_what_followed_before():
-    drafts = Drafts([1, 2, 3, 4, 5, 6, 9, 1, 2, 3], [[70, 71, 72, 73, 74, 75]])
-    assert drafts.guess(8) == [4, 5, 6, 9]  # three tokens known: four guessed
-    assert drafts.guess(1) == [4]
-    drafts.add(70)
-    assert drafts.guess(8) == []
-    drafts.add(71)
-    assert drafts.guess(8) == [72, 73]  # from the other text
-    assert Drafts([5]).guess(4) == []
+    lookup = PromptLookup([1, 2, 3, 4, 5, 6, 9, 1, 2, 3], [[70, 71, 72, 73, 74, 75]])
+    assert lookup.guess(8) == [4, 5, 6, 9]  # three tokens known: four guessed
+    assert lookup.guess(1) == [4]
+    lookup.append(70)
+    assert lookup.guess(8) == []
+    lookup.append(71)
+    assert lookup.guess(8) == [72, 73]  # from the other text
+    assert PromptLookup([5]).guess(4) == []
     wide = 1 << 24 | 1 << 16 | 1 << 8 | 1  # its bytes stand at many places
-    assert Drafts([wide, wide, 2, wide, wide]).guess(4) == [2, wide]
+    assert PromptLookup([wide, wide, 2, wide, wide]).guess(4) == [2, wide]
 
 
 def test_each_document_keeps_its_cache(artifact, known_module):
@@ -265,22 +273,22 @@ def test_each_document_keeps_its_cache(artifact, known_module):
     one = new_decoder(artifact)
     for decoder, n_computed in ((several, 1), (one, 1 + len(texts[0]) // 8)):
         for prompt in prompts:
-            assert decoder.run(Task(prompt=prompt, max_new_tokens=2)).computed_tokens > 1
-        again = [decoder.run(Task(prompt=p, max_new_tokens=2)).computed_tokens for p in prompts]
+            assert generate(decoder, prompt, 2).usage.computed_tokens > 1
+        again = [generate(decoder, p, 2).usage.computed_tokens for p in prompts]
         assert min(again) >= 1
         assert (max(again) == 1) == (n_computed == 1)
 
 
 def test_caches_stay_within_their_budget(artifact):
     network = Network(artifact.config, artifact.weights, "float32")
-    caches = KeptCaches(network.new_cache, 2 * network.new_cache().n_bytes)
+    caches = KVCachePool(network.new_cache, 2 * network.new_cache().n_bytes)
     for start in (0, 100, 200, 300):
         prompt = list(range(start, start + 20))
-        caches.take(prompt).ids += prompt
+        caches.acquire(prompt).ids += prompt
     assert len(caches) == 2
-    assert len(caches.take(list(range(300, 320))).ids) == 19
-    assert len(caches.take(list(range(200, 220))).ids) == 19
-    assert caches.take(list(range(20))).ids == []
+    assert len(caches.acquire(list(range(300, 320))).ids) == 19
+    assert len(caches.acquire(list(range(200, 220))).ids) == 19
+    assert caches.acquire(list(range(20))).ids == []
 
 
 def test_nucleus_sampling_follows_the_probabilities():
@@ -288,10 +296,10 @@ def test_nucleus_sampling_follows_the_probabilities():
     scores = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
     source = random.Random(0)
     n = 4000
-    drawn = [choose(scores, Sampling(temperature=1.0, top_p=0.8), source) for _ in range(n)]
+    drawn = [sample_token(scores, Sampling(temperature=1.0, top_p=0.8), source) for _ in range(n)]
     assert set(drawn) == {0, 1}
     assert drawn.count(0) / n == pytest.approx(0.5 / 0.8, abs=0.03)
-    assert {choose(scores, Sampling(top_p=1.0), source) for _ in range(20)} == {0}
+    assert {sample_token(scores, Sampling(top_p=1.0), source) for _ in range(20)} == {0}
     with pytest.raises(ValueError, match="top_p"):
         Sampling(top_p=0.0)
 

@@ -11,7 +11,7 @@ from server.lsp.configuration import Configuration
 from server.lsp.documents.open_documents import OpenDocuments
 from server.lsp.inline_completion import InlineCompletion
 from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
-from server.suggestion.request import Alternative, CompletionResult
+from server.suggestion.result import CompletionResult, Suggestion
 from server.worker.status import Status
 from training.artifact.code_reference import CodeReference
 
@@ -87,7 +87,8 @@ def range_of(edit):
 async def test_a_suggestion_has_a_range_its_alternatives_and_its_source():
     editor = Editor("é = 😋f(")
     editor.service.result = CompletionResult(
-        text="1)", covered=1, source=SOURCE, others=(Alternative(text="2)", covered=0),)
+        suggestion=Suggestion(text="1)", covered=1, source=SOURCE),
+        alternatives=(Suggestion(text="2)"),),
     )
     editor.insert(0, 8, ")")
     first, other = await editor.suggest(0, 8, is_asked_for=True)
@@ -143,14 +144,14 @@ async def test_a_late_result_is_not_shown_in_a_text_that_has_changed():
     await asyncio.sleep(0)
     editor.insert(0, 0, "y")
     assert editor.service.superseded == [URI]
-    late.set_result(CompletionResult(text=" + 1"))
+    late.set_result(CompletionResult(suggestion=Suggestion(text=" + 1")))
     assert await asked == []
 
 
 async def test_the_next_suggestion_is_computed_when_one_is_accepted():
     """If it fails, accepting a suggestion is followed by a pause."""
     editor = Editor("x = \ny = 2\n")
-    editor.service.result = CompletionResult(text="1")
+    editor.service.result = CompletionResult(suggestion=Suggestion(text="1"))
     await editor.suggest(0, 4)
     editor.insert(0, 4, "1")
     assert editor.service.requests[-1].text == "x = 1\ny = 2\n"
@@ -162,7 +163,7 @@ async def test_the_next_suggestion_is_computed_when_one_is_accepted():
 
 async def test_typing_something_else_computes_nothing_ahead():
     editor = Editor("x = \n")
-    editor.service.result = CompletionResult(text="1")
+    editor.service.result = CompletionResult(suggestion=Suggestion(text="1"))
     await editor.suggest(0, 4)
     editor.insert(0, 4, "2")
     assert len(editor.service.requests) == 1
@@ -171,7 +172,7 @@ async def test_typing_something_else_computes_nothing_ahead():
 async def test_the_selected_item_of_the_list_is_part_of_the_text_that_is_completed():
     """If it fails, VS Code shows no ghost text while its list is open."""
     editor = Editor("os.pa\n")
-    editor.service.result = CompletionResult(text=".join(")
+    editor.service.result = CompletionResult(suggestion=Suggestion(text=".join("))
     chosen = types.SelectedCompletionInfo(
         range=types.Range(types.Position(0, 3), types.Position(0, 5)), text="path"
     )
@@ -187,7 +188,7 @@ async def test_the_selected_item_of_the_list_is_part_of_the_text_that_is_complet
 
 async def test_closing_a_document_ends_its_request_and_forgets_it():
     editor = Editor("x = ")
-    editor.service.result = CompletionResult(text="1")
+    editor.service.result = CompletionResult(suggestion=Suggestion(text="1"))
     await editor.suggest(0, 4)
     editor.completion.close(URI)
     assert editor.service.superseded == [URI]

@@ -26,7 +26,7 @@ class Context:
         self.context = WorkspaceContext(documents, service, lambda _key, s: self.warnings.append(s))
         self.context.configure(settings or Settings())
         self.context.start(asyncio.get_running_loop())
-        monkeypatch.setattr(self.context._collector, "look", look)
+        monkeypatch.setattr(self.context._collector, "collect", look)
 
     def refresh(self, offset):
         self.context.refresh(URI, TEXT, offset)

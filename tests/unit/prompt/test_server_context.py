@@ -97,12 +97,11 @@ def test_the_prompt_is_training_s_own_layout(artifact, prompts):
     tokenizer, fim = artifact.tokenizer, artifact.fim
     window = Window(prefix="x = foo(", suffix=")\ny = 1\n")
     prompt = prompts.build(window, max_tokens=200)
-    whole = prompt.ids + tokenizer.encode(prompt.owed.decode())
+    whole = prompt.ids + tokenizer.encode(prompt.required_bytes.decode())
     spm = fim.spm_prompt(tokenizer.encode(window.prefix), tokenizer.encode(window.suffix))
     assert whole == spm
-    assert prompt.is_infilling
     prompt = prompts.build(Window(prefix="x = foo(", suffix=" \n"), max_tokens=200)
-    whole = prompt.ids + tokenizer.encode(prompt.owed.decode())
+    whole = prompt.ids + tokenizer.encode(prompt.required_bytes.decode())
     assert whole == fim.left_to_right_prompt(tokenizer.encode("x = foo("))
 
 
@@ -122,7 +121,8 @@ def test_the_prompt_is_training_s_own_layout(artifact, prompts):
 )
 def test_what_the_next_key_could_change_is_healed(prompts, prefix, owed):
     """A token that training would have joined with the next characters misleads the model."""
-    assert prompts.build(Window(prefix=prefix, suffix=""), max_tokens=100).owed.decode() == owed
+    prompt = prompts.build(Window(prefix=prefix, suffix=""), max_tokens=100)
+    assert prompt.required_bytes.decode() == owed
 
 
 def test_healing_removes_a_few_tokens_only(artifact):

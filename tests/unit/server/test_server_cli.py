@@ -79,7 +79,7 @@ def test_ghost_text_stands_out_in_colour(tiny_artifact):
     text = rendered(SNIPPETS[2], result, has_colour=True)
     assert "\x1b[3;90m" in text
     plain = re.sub("\x1b\\[[0-9;]*m", "", text)
-    assert (result.text or reason_sentence(result.reason)) in plain
+    assert (result.suggestion.text or reason_sentence(result.reason)) in plain
     assert SNIPPETS[2].request.text.split("\n")[0] in plain
 
 

@@ -8,27 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from server.engine.generation_request import Ending
+from server.engine.generation_request import FinishReason, TokenUsage
 from server.suggestion import explanation
 from server.suggestion.confidence import THRESHOLDS, UNSURE
 from server.suggestion.event import CompletionEvent, Stage
 from server.suggestion.explanation import Explanation, reason_sentence
 from server.suggestion.extent import Extent
-from server.suggestion.request import CompletionResult
+from server.suggestion.result import CompletionResult, Suggestion
 from server.suggestion.rules import RULES
 from training.artifact.code_reference import CodeReference
 
 SERVER = Path(__file__).parents[3] / "server"
 RULE_NAMES = list(dict.fromkeys(rule.__name__ for rule in RULES))
 CONSTANTS = ("SUPERSEDED", "NO_MODEL", "ATTRIBUTED", "PRIVATE", "ON_BATTERY", "NOT_OPEN", "OUTSIDE")
-REASONS = [*Ending, UNSURE, *(getattr(explanation, name) for name in CONSTANTS)]
+REASONS = [*FinishReason, UNSURE, *(getattr(explanation, name) for name in CONSTANTS)]
 SOURCE = CodeReference(package="requests", path="api.py", licence="MIT", n_tokens=60)
 MAX_CHARS = 80  # fits a line of a terminal
 
 
 def explain(stage, *, confidence=0.2, **others):
     """Returns the explanation of an event with these values."""
-    result = CompletionResult(confidence=confidence, total_ms=12.3)
+    result = CompletionResult(suggestion=Suggestion(confidence=confidence), total_ms=12.3)
     event = CompletionEvent.of(
         Stage(stage), result, request=1, eagerness="balanced", needed_confidence=0.4
     )
@@ -74,11 +74,11 @@ def test_every_reason_and_stage_has_a_sentence(stage, reason):
 def test_the_worker_ends_requests_at_stages_that_fit_their_results():
     """If it fails, a request that was cancelled is explained as one that was shown."""
     results = {
-        Stage.SHOWN: CompletionResult(text="a"),
-        Stage.TYPED_THROUGH: CompletionResult(text="a", is_rest=True),
+        Stage.SHOWN: CompletionResult(suggestion=Suggestion(text="a")),
+        Stage.TYPED_THROUGH: CompletionResult(suggestion=Suggestion(text="a"), is_rest=True),
         Stage.CONFIDENCE: CompletionResult(reason=UNSURE),
-        Stage.RULES: CompletionResult(reason="loop", rules=("loop",)),
-        Stage.MODEL: CompletionResult(reason=Ending.END_OF_TEXT),
+        Stage.RULES: CompletionResult(suggestion=Suggestion(rules=("loop",)), reason="loop"),
+        Stage.MODEL: CompletionResult(reason=FinishReason.END_OF_TEXT),
     }
     for stage, result in results.items():
         assert Stage.of(result, is_cancelled=False) is stage
@@ -166,7 +166,10 @@ def test_the_report_has_a_row_for_everything_that_is_known():
 
 def test_the_log_and_the_editors_get_the_keys_that_they_always_had():
     """If it fails, replays and editors of another version find nothing."""
-    result = CompletionResult(text="a", rules=("loop",), source=SOURCE, first_token_ms=1.234)
+    result = CompletionResult(
+        suggestion=Suggestion(text="a", rules=("loop",), source=SOURCE),
+        usage=TokenUsage(first_token_ms=1.234),
+    )
     event = CompletionEvent.of(
         Stage.SHOWN, result, request=3, eagerness="quiet", needed_confidence=0.7
     )

@@ -45,10 +45,10 @@ def test_known_text_is_completed_wherever_the_cursor_stands(
 ):
     """Mid-name, after indentation, after a sign: training's layout and the server's must agree."""
     result = completer.complete(at(known_module, behind, without=without))
-    assert without.startswith(result.text)
-    assert len(result.text) > len(without) / 2
-    assert -1 < result.log_prob < 0
-    assert result.confidence == pytest.approx(math.exp(result.log_prob))
+    assert without.startswith(result.suggestion.text)
+    assert len(result.suggestion.text) > len(without) / 2
+    assert -1 < result.suggestion.log_prob < 0
+    assert result.suggestion.confidence == pytest.approx(math.exp(result.suggestion.log_prob))
 
 
 def test_without_healing_a_cursor_within_a_token_is_lost(tiny_artifact, known_module):
@@ -78,12 +78,12 @@ def test_without_healing_a_cursor_within_a_token_is_lost(tiny_artifact, known_mo
             text = known_module[:offset] + known_module[end:]
             request = CompletionRequest(text=text, offset=offset)
             result = warm.complete(request)
-            right[heal_tokens] += result.text == known_module[offset:end]
+            right[heal_tokens] += result.suggestion.text == known_module[offset:end]
             if number % 40 == 0:
                 fresh = Completer.load(tiny_artifact, settings).complete(request)
-                assert (fresh.text, fresh.log_prob) == (
-                    result.text,
-                    pytest.approx(result.log_prob, abs=1e-4),
+                assert (fresh.suggestion.text, fresh.suggestion.log_prob) == (
+                    result.suggestion.text,
+                    pytest.approx(result.suggestion.log_prob, abs=1e-4),
                 )
     assert right[6] > 0.6 * n_places
     assert right[6] > 1.5 * right[0]
@@ -101,7 +101,7 @@ def test_a_body_is_completed_to_its_end(completer, known_module):
     behind = '"""Return the sum of all areas."""\n'
     prefix = known_module[: known_module.index(behind) + len(behind)]
     result = completer.complete(CompletionRequest(text=prefix, offset=len(prefix)))
-    assert prefix + result.text + "\n" == known_module
+    assert prefix + result.suggestion.text + "\n" == known_module
 
 
 def test_typing_a_real_file_recomputes_few_tokens(completer):
@@ -115,7 +115,7 @@ def test_typing_a_real_file_recomputes_few_tokens(completer):
         request = CompletionRequest(text=typed + "\n" + rest, offset=len(typed))
         asked = iter([False] * 3)  # typing is faster than a whole suggestion
         result = completer.complete(request, lambda asked=asked: next(asked, True))
-        computed.append(result.computed_tokens)
+        computed.append(result.usage.computed_tokens)
         lines.append(typed.count("\n"))
     extends_line = [c for c, a, b in zip(computed[1:], lines, lines[1:], strict=False) if a == b]
     assert max(extends_line) <= MAX_COMPUTED_TOKENS
@@ -127,9 +127,9 @@ def test_every_place_of_hostile_text_has_an_answer(completer):
     text = 'x = "\ud835\r\n\t😋\x00\x0c\r)\n\n\n<|endoftext|>(\n' + "é" * 3000 + "\n"
     for offset in [*range(44), len(text) - 1500, len(text)]:
         result = completer.complete(CompletionRequest(text=text, offset=offset))
-        result.text.encode()
-        assert offset + result.covered <= len(text)
-        assert (result.reason is None) == bool(result.text)
+        result.suggestion.text.encode()
+        assert offset + result.suggestion.covered <= len(text)
+        assert (result.reason is None) == bool(result.suggestion.text)
     with pytest.raises(ValueError, match="offset"):
         completer.complete(CompletionRequest(text="", offset=1))
 

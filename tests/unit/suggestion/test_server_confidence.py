@@ -16,9 +16,9 @@ from server.suggestion.confidence import (
     UNSURE,
     Calibration,
     confidence,
+    discount_unknown_names,
     first_line_log_prob,
-    fitted,
-    with_unknown_names,
+    fit_calibration,
 )
 from server.suggestion.request import CompletionRequest
 from training.artifact.directory import load_artifact
@@ -46,11 +46,11 @@ def test_the_curve_finds_what_made_the_data():
     chance = random.Random(0)
     truth = Calibration(slope=0.8, intercept=-0.5)
     xs = [-chance.expovariate(0.4) for _ in range(8000)]
-    curve = fitted(xs, [chance.random() < truth.share(x) for x in xs])
+    curve = fit_calibration(xs, [chance.random() < truth.share(x) for x in xs])
     for x in (0.0, -1.0, -3.0, -8.0):
         assert curve.share(x) == pytest.approx(truth.share(x), abs=0.03)
-    with pytest.raises(ValueError, match="not are needed"):
-        fitted([-1.0, -2.0], [True, True])
+    with pytest.raises(ValueError, match="both right and wrong"):
+        fit_calibration([-1.0, -2.0], [True, True])
 
 
 def test_below_the_threshold_nothing_is_shown_unless_asked_for(tiny_artifact):
@@ -69,18 +69,21 @@ def test_below_the_threshold_nothing_is_shown_unless_asked_for(tiny_artifact):
             request = CompletionRequest(text=text, offset=len(text))
             found[eagerness, text] = completer.complete(request)
             asked = CompletionRequest(text=text, offset=len(text), is_asked_for=True)
-            assert completer.complete(asked).text == found["always", text].text
+            shown = completer.complete(asked).suggestion
+            assert shown.text == found["always", text].suggestion.text
     n_held_back, n_tokens = 0, []
     for text in texts:
         shown, quiet = found["always", text], found["quiet", text]
+        n_tokens += [quiet.usage.new_tokens, shown.usage.new_tokens]
+        assert n_tokens[-2] <= n_tokens[-1]  # it stops where it is hopeless
+        n_unknown, reason = shown.n_unknown_names, quiet.reason
+        shown, quiet = shown.suggestion, quiet.suggestion
         assert quiet.log_prob >= shown.log_prob - 1e-4
-        assert quiet.new_tokens <= shown.new_tokens  # it stops where it is hopeless
-        n_tokens += [quiet.new_tokens, shown.new_tokens]
         if shown.text and shown.confidence < THRESHOLDS["quiet"]:
             n_held_back += 1
-            sure = with_unknown_names(exp(shown.log_prob), shown.n_unknown_names)
+            sure = discount_unknown_names(exp(shown.log_prob), n_unknown)
             assert shown.confidence == pytest.approx(sure)
-            assert (quiet.text, quiet.reason) == ("", UNSURE)
+            assert (quiet.text, reason) == ("", UNSURE)
         else:
             assert quiet.text == shown.text
     assert n_held_back > 0

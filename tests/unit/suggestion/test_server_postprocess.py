@@ -2,19 +2,22 @@
 
 import pytest
 
-from server.suggestion.extent import Extent, Limits, cut, scope_at
-from server.suggestion.rules import RULES, Suggestion, Surroundings, refine
-from server.syntax.grammar_check import Fitter
+from server.prompt.window import Window
+from server.suggestion.cursor_context import CursorContext
+from server.suggestion.extent import Extent, cut, scope_at
+from server.suggestion.result import Suggestion
+from server.suggestion.rules import RULES, apply_rules
 
-LIMITS = Limits(block_lines=5, function_lines=9)
+LIMITS = {"max_block_lines": 5, "max_function_lines": 9}
 DEF = "class A:\n    def f(\n        self,\n    ) -> int:\n"
 
 
 def shown(prefix, text, suffix="", *, is_whole=True, max_block_lines=12):
-    limits = Limits(block_lines=max_block_lines, function_lines=max_block_lines)
-    scope = scope_at(prefix, suffix, limits=limits)
-    around = Surroundings.of(prefix, suffix, scope, Fitter.at(prefix, suffix))
-    return refine(Suggestion(text=text, is_whole=is_whole), around)
+    limits = {"max_block_lines": max_block_lines, "max_function_lines": max_block_lines}
+    scope = scope_at(prefix, suffix, **limits)
+    window = Window(prefix=prefix, suffix=suffix)
+    cursor = CursorContext(before=prefix, after=suffix, window=window, scope=scope)
+    return apply_rules(Suggestion(text=text, is_whole=is_whole), cursor)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def shown(prefix, text, suffix="", *, is_whole=True, max_block_lines=12):
 )
 def test_the_syntax_around_the_cursor_decides_how_much(prefix, suffix, extent):
     """A whole block in the middle of a line, or one line of a body, is not what one wants."""
-    assert scope_at(prefix, suffix, limits=LIMITS).extent is extent
+    assert scope_at(prefix, suffix, **LIMITS).extent is extent
 
 
 def test_the_user_decides_too():
@@ -54,7 +57,7 @@ def test_the_user_decides_too():
     inside = "def f(x):\n    a = x\n    if a:\n        b = a\n        "
 
     def extent(prefix, wanted):
-        scope = scope_at(prefix, "", limits=LIMITS, wanted=wanted)
+        scope = scope_at(prefix, "", **LIMITS, wanted=wanted)
         return scope.extent, scope.min_columns
 
     assert extent("def f(x):", "line") == (Extent.LINE, 0)
@@ -80,7 +83,7 @@ def test_the_user_decides_too():
 )
 def test_a_suggestion_ends_at_its_line_or_block(prefix, written, kept):
     """Text from the next function must neither be shown nor waited for."""
-    scope = scope_at(prefix, "", limits=LIMITS)
+    scope = scope_at(prefix, "", **LIMITS)
     assert cut(written, scope) == (kept, True)
     seen_end = [cut(written[:n], scope) for n in range(len(written) + 1)]
     assert all(text == kept for text, is_ended in seen_end if is_ended)

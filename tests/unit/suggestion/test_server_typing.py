@@ -6,7 +6,8 @@ from server.completer import Completer
 from server.settings import EngineSettings, Settings, SuggestionSettings
 from server.suggestion.privacy import is_private, looks_secret
 from server.suggestion.request import CompletionRequest
-from server.suggestion.type_through import Shown, TypingThrough
+from server.suggestion.result import Suggestion
+from server.suggestion.type_through import TypeThrough
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +27,16 @@ def test_what_is_typed_as_suggested_asks_no_model(completer, known_module):
     first = completer.complete(
         CompletionRequest(text=known_module[:at] + behind, offset=at, document="file:///a")
     )
-    assert first.text.startswith("pi")
+    shown = first.suggestion
+    assert shown.text.startswith("pi")
     assert not first.is_rest
-    for typed in range(1, len(first.text)):
-        text = known_module[:at] + first.text[:typed] + behind
+    for typed in range(1, len(shown.text)):
+        text = known_module[:at] + shown.text[:typed] + behind
         request = CompletionRequest(text=text, offset=at + typed, document="file:///a")
         result = completer.complete(request)
         assert result.is_rest
-        assert (result.text, result.computed_tokens) == (first.text[typed:], 0)
-        assert result.confidence == first.confidence
+        assert (result.suggestion.text, result.usage.computed_tokens) == (shown.text[typed:], 0)
+        assert result.suggestion.confidence == shown.confidence
     other = completer.complete(CompletionRequest(text=text, offset=at + typed, document="b"))
     assert not other.is_rest
     wrong = known_module[:at] + "x" + behind
@@ -48,31 +50,40 @@ def test_a_request_called_off_forgets_nothing(completer, known_module):
     first = completer.complete(CompletionRequest(text=text, offset=at, document="c"))
     later = CompletionRequest(text=text + "zz", offset=at + 2, document="c")
     assert completer.complete(later, lambda: True).reason == "cancelled"
-    again = CompletionRequest(text=text + first.text[:1], offset=at + 1, document="c")
+    again = CompletionRequest(text=text + first.suggestion.text[:1], offset=at + 1, document="c")
     assert completer.complete(again).is_rest
 
 
-def shown(text, **change):
-    return Shown(
-        **{"before": "a", "behind": "z", "covered": 0, "confidence": 0.5, **change}, text=text
-    )
+def request(before, after, document="d"):
+    return CompletionRequest(text=before + after, offset=len(before), document=document)
 
 
-def test_the_rest_holds_only_where_it_stood():
-    typing = TypingThrough()
-    typing.remember("d", shown("bcd"))
-    assert typing.rest("d", "ab", "z").text == "cd"
-    for before, behind in (("a", "z"), ("ab", "y"), ("ax", "z"), ("b", "z"), ("abcd", "z")):
-        assert typing.rest("d", before, behind) is None
-    assert typing.rest("e", "ab", "z") is None
-    typing.remember("d", shown("b  \n"))
-    assert typing.rest("d", "ab", "z") is None  # nothing worth showing is left
-    typing.remember("d", None)
-    assert typing.rest("d", "ab", "z") is None
+def test_the_rest_holds_only_where_the_suggestion_was():
+    typing = TypeThrough()
+    typing.remember(request("a", "z"), Suggestion(text="bcd", confidence=0.5))
+    rest = typing.rest(request("ab", "z"))
+    assert (rest.text, rest.confidence) == ("cd", 0.5)
+    for before, after in (("a", "z"), ("ab", "y"), ("ax", "z"), ("b", "z"), ("abcd", "z")):
+        assert typing.rest(request(before, after)) is None
+    assert typing.rest(request("ab", "z", "e")) is None
+    typing.remember(request("a", "z"), Suggestion(text="b  \n"))
+    assert typing.rest(request("ab", "z")) is None  # only whitespace is left
+    typing.remember(request("a", "z"), Suggestion(text="bcd"))
+    typing.remember(request("a", "z"), Suggestion())
+    assert typing.rest(request("ab", "z")) is None
     for number in range(40):
-        typing.remember(str(number), shown("bcd"))
-    assert typing.rest("0", "ab", "z") is None
-    assert typing.rest("39", "ab", "z") is not None
+        typing.remember(request("a", "z", str(number)), Suggestion(text="bcd"))
+    assert typing.rest(request("ab", "z", "0")) is None
+    assert typing.rest(request("ab", "z", "39")) is not None
+
+
+def test_an_accepted_suggestion_is_recognised():
+    """If it fails, repeated code is not guessed, and each line of it takes longer."""
+    typing = TypeThrough()
+    typing.remember(request("import os\nx = ", "\n"), Suggestion(text="os.sep"))
+    assert typing.accepted(request("import os\nx = os.sep\ny", "\n")) == "x = os.sep"
+    assert typing.accepted(request("import os\nx = os.s", "\n")) is None
+    assert typing.accepted(request("import os\nx = os.sep", "\n", "other")) is None
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from server.syntax.grammar_check import Fitter
-from server.syntax.open_brackets import NOTHING, open_behind, unit_of
+from server.syntax.grammar_check import GrammarCheck
+from server.syntax.open_brackets import NOTHING_OPEN, open_after, statement_at
 from server.syntax.unknown_names import unknown_names
 
 FILE = Path(ast.__file__).read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ FILE = Path(ast.__file__).read_text(encoding="utf-8")
     ],
 )
 def test_what_is_open_is_known(text, closers, in_comment):
-    found = open_behind(text)
+    found = open_after(text)
     assert (found.closers, found.in_comment) == (closers, in_comment)
 
 
@@ -51,8 +51,8 @@ def test_a_whole_file_agrees_with_pythons_own_tokens():
     for number, line in enumerate(lines, 1):
         offset += len(line) + 1
         if number in depths:
-            assert len(open_behind(FILE[: offset - 1]).brackets) == depths[number], number
-    assert open_behind(FILE) == NOTHING
+            assert len(open_after(FILE[: offset - 1]).brackets) == depths[number], number
+    assert open_after(FILE) == NOTHING_OPEN
 
 
 def test_a_statement_of_a_file_is_found_from_anywhere_in_it():
@@ -64,7 +64,7 @@ def test_a_statement_of_a_file_is_found_from_anywhere_in_it():
     random.seed(1)
     n_found = 0
     for offset in random.sample(range(len(FILE)), 300):
-        text = unit_of(FILE[:offset]).text
+        text = statement_at(FILE[:offset]).text
         begins = [s for s in starts if offsets[s - 1] < offset]
         if begins and not text.startswith("class _:"):
             expected = FILE[offsets[begins[-1] - 1] : offset]
@@ -87,10 +87,10 @@ def test_every_prefix_of_a_correct_file_fits():
         below = "\n" + "\n".join(lines[number + 1 :])
         at = random.randrange(len(line))
         n_lines += 1
-        fitter = Fitter.at(above + line[:at], below)
+        fitter = GrammarCheck.at(above + line[:at], below)
         assert fitter.fits(line[at:]), (number, line[:at], line[at:])
         assert fitter.missing_closers(line[at:]) == "", (number, line)
-        assert Fitter.at(above + line[:at], line[at:] + below).fits("")
+        assert GrammarCheck.at(above + line[:at], line[at:] + below).fits("")
     assert n_lines > 100
 
 

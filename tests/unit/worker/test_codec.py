@@ -7,9 +7,11 @@ from typing import get_args
 
 import pytest
 
+from server.engine.generation_request import TokenUsage
 from server.settings import EngineSettings, RemoteSettings, Settings, SuggestionSettings
 from server.suggestion.extent import Extent
-from server.suggestion.request import Alternative, CompletionRequest, CompletionResult
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult, Suggestion
 from server.worker import codec
 from server.worker.codec import BrokenStreamError, read_message, write_message
 from server.worker.messages import (
@@ -39,15 +41,17 @@ SETTINGS = Settings(
     remote=RemoteSettings(timeout_s=0.5),
 )
 RESULT = CompletionResult(
-    text="a\ud800𝔘\x00",
-    covered=2,
-    rules=("loop", "unfitting"),
+    suggestion=Suggestion(
+        text="a\ud800𝔘\x00",
+        covered=2,
+        rules=("loop", "unfitting"),
+        confidence=0.25,
+        source=CodeReference(package="p", path="p/a.py", licence="MIT", n_tokens=60),
+    ),
+    alternatives=(Suggestion(text="b"), Suggestion(text="c", covered=1)),
     extent=Extent.FUNCTION,
-    first_token_ms=None,
+    usage=TokenUsage(prompt_tokens=7, first_token_ms=None),
     total_ms=12.5,
-    confidence=0.25,
-    source=CodeReference(package="p", path="p/a.py", licence="MIT", n_tokens=60),
-    others=(Alternative(text="b", covered=0), Alternative(text="c", covered=1)),
 )
 MESSAGES = [
     Load(settings=SETTINGS),

@@ -3,9 +3,9 @@
 import pytest
 
 from server.workspace import collector as knowledge
-from server.workspace.collector import Knowledge, path_of
-from server.workspace.imported_modules import Import, Modules, imports_of
-from server.workspace.similar_snippets import most_similar
+from server.workspace.collector import WorkspaceCollector, path_of
+from server.workspace.imported_modules import Import, ImportedModules, find_imports
+from server.workspace.similar_snippets import find_most_similar
 from server.workspace.snapshot import WorkspaceSnapshot
 
 TOOLS = '''
@@ -50,14 +50,14 @@ def root(tmp_path):
     ],
 )
 def test_imports_are_read_from_lines_that_need_not_be_a_program(text, found):
-    assert list(imports_of(text)) == [Import(module=m, names=n) for m, n in found]
+    assert list(find_imports(text)) == [Import(module=m, names=n) for m, n in found]
 
 
 def test_modules_of_the_workspace_are_found_and_told_in_short(root):
     """If it fails, the model sees nothing of the functions that are called, or of private ones."""
-    modules = Modules([root], ())
+    modules = ImportedModules([root], ())
     text = "import tools\nfrom app.models import User\nimport broken, secrets, json\n"
-    found = {m.path: m for m, _ in modules.imported_by(text, root / "main.py")}
+    found = {m.path: m for m, _ in modules.find(text, root / "main.py")}
     assert set(found) == {"tools.py", "src/app/models.py"}
     told = found["tools.py"].definitions
     assert told["slugify"] == "def slugify(text: str, *, most: int=LIMIT) -> str: ...\n"
@@ -69,46 +69,46 @@ def test_modules_of_the_workspace_are_found_and_told_in_short(root):
 
 
 def test_relative_imports_and_the_file_itself(root):
-    modules = Modules([root], ())
+    modules = ImportedModules([root], ())
     here = root / "src" / "app" / "views.py"
     text = "from . import VERSION\nfrom .models import User\nfrom .views import me\n"
-    paths = [m.path for m, _ in modules.imported_by(text, here)]
+    paths = [m.path for m, _ in modules.find(text, here)]
     assert [path.rpartition("/")[2] for path in paths] == ["__init__.py", "models.py"]
-    assert modules.imported_by("from ..... import x\n", here) == []
-    assert modules.imported_by("from . import x\n", None) == []
+    assert modules.find("from ..... import x\n", here) == []
+    assert modules.find("from . import x\n", None) == []
 
 
 def test_a_changed_module_is_read_again(root):
-    modules = Modules([root], ())
+    modules = ImportedModules([root], ())
     text = "import tools\n"
-    assert "slugify" in modules.imported_by(text, None)[0][0].definitions
+    assert "slugify" in modules.find(text, None)[0][0].definitions
     (root / "tools.py").write_text("def other_name_now(): ...\n")
-    assert "other_name_now" in modules.imported_by(text, None)[0][0].definitions
+    assert "other_name_now" in modules.find(text, None)[0][0].definitions
     (root / "tools.py").unlink()
-    assert modules.imported_by(text, None) == []
+    assert modules.find(text, None) == []
 
 
 def test_the_most_similar_piece_of_another_file_is_found():
     lines = [f"value_{i} = compute_{i}(argument_{i})" for i in range(60)]
     others = {"a.py": "\n".join(lines), "b.py": "nothing = alike\n" * 30}
-    name, piece = most_similar("compute_42(argument_42) + value_42 + value_43", others)
+    name, piece = find_most_similar("compute_42(argument_42) + value_42 + value_43", others)
     assert name == "a.py"
     assert "compute_42" in piece
     assert piece.count("\n") <= 10
-    assert most_similar("entirely different names here", others) is None
-    assert most_similar("", others) is None
+    assert find_most_similar("entirely different names here", others) is None
+    assert find_most_similar("", others) is None
 
 
 def test_what_is_told_stays_while_the_cursor_is_near(root, monkeypatch):
     """If it fails, each key gives the prompt another head, and nothing can be reused."""
     now = [100.0]
     monkeypatch.setattr(knowledge.time, "monotonic", lambda: now[0])
-    known = Knowledge([root], ())
+    known = WorkspaceCollector([root], ())
     uri = (root / "main.py").as_uri()
     text = "from tools import slugify\n" + "x = 1\n" * 100
     others = {uri: text, "file:///w/.env": "SECRET_NAME = 1", "file:///w/b.py": "other_name = 1\n"}
     assert known.is_due(uri, text, 40)
-    first = known.look(uri, text, 40, others)
+    first = known.collect(uri, text, 40, others)
     assert "def slugify" in first.context_text
     assert "# tools.py" in first.context_text
     assert {"slugify", "other_name"} <= first.names
@@ -117,7 +117,7 @@ def test_what_is_told_stays_while_the_cursor_is_near(root, monkeypatch):
     assert not known.is_due(uri, typed, 45)
     now[0] += 60
     assert known.is_due(uri, typed, 45)
-    assert "async def fetch" in known.look(uri, typed, 45, others).context_text
+    assert "async def fetch" in known.collect(uri, typed, 45, others).context_text
     assert not known.is_due(uri, typed, 46)
     assert known.is_due(uri, text, 500)
     assert known.is_due("file:///w/b.py", text, 500)

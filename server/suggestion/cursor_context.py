@@ -1,0 +1,56 @@
+"""What the completer knows of a request's cursor; everything after the window refers to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from server.prompt.window import Window
+from server.suggestion.extent import Scope
+from server.syntax.grammar_check import GrammarCheck
+
+_MAX_AFTER_CHARS = 8_000  # of the text after the cursor, for the rules
+_MAX_LINES = 24  # above and below the cursor, for the rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class CursorContext:
+    """The text around the cursor and how far a suggestion may extend there.
+
+    Attributes:
+        before: The document's text before the cursor.
+        after: The document's text after the cursor.
+        window: The part of it that the model sees.
+        scope: Where a suggestion has to end.
+        is_known_elsewhere: Returns whether a name occurs in another file.
+    """
+
+    before: str
+    after: str
+    window: Window
+    scope: Scope
+    is_known_elsewhere: Callable[[str], bool] = lambda _: False
+
+    @cached_property
+    def head(self) -> str:
+        """The cursor's line before the cursor."""
+        return self.window.prefix.rpartition("\n")[2]
+
+    @cached_property
+    def tail(self) -> str:
+        """The cursor's line after the cursor."""
+        return self.after[:_MAX_AFTER_CHARS].partition("\n")[0]
+
+    @cached_property
+    def above(self) -> tuple[str, ...]:
+        """The nearest lines above the cursor's, in the document's order."""
+        return tuple(self.window.prefix.split("\n")[:-1][-_MAX_LINES:])
+
+    @cached_property
+    def below(self) -> tuple[str, ...]:
+        """The nearest lines below the cursor's."""
+        return tuple(self.after[:_MAX_AFTER_CHARS].split("\n")[1 : _MAX_LINES + 1])
+
+    @cached_property
+    def grammar(self) -> GrammarCheck:
+        """Checks which texts fit the grammar at the cursor."""
+        return GrammarCheck.at(self.before, self.after[:_MAX_AFTER_CHARS])

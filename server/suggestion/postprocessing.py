@@ -1,0 +1,135 @@
+"""From generated text to the suggestion that is shown: decoding, rules, confidence, attribution.
+
+Pure functions that the completer calls after a back end has generated.
+"""
+
+import codecs
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from server.engine.generation_request import FinishReason, GeneratedSequence, GenerationResult
+from server.suggestion.confidence import (
+    UNSURE,
+    Calibration,
+    confidence,
+    discount_unknown_names,
+    first_line_log_prob,
+)
+from server.suggestion.cursor_context import CursorContext
+from server.suggestion.explanation import ATTRIBUTED
+from server.suggestion.result import CompletionResult, Suggestion
+from server.suggestion.rules import apply_rules
+from server.syntax.unknown_names import unknown_names
+from training.artifact.code_reference import CodeReference
+
+_NOT_SHOWN = {FinishReason.CANCELLED, FinishReason.LOW_CONFIDENCE}
+
+
+def build_result(
+    generated: GenerationResult,
+    cursor: CursorContext,
+    *,
+    calibration: Calibration | None,
+    needed_confidence: float,
+    started: float,
+) -> CompletionResult:
+    """Returns what is shown of a generation's first sequence.
+
+    Args:
+        generated: At least one sequence.
+        cursor: Where it is to be inserted.
+        calibration: The model's.
+        needed_confidence: Below it, nothing is shown.
+        started: When work on the request began, by ``time.perf_counter()``.
+    """
+    sequence = generated.sequences[0]
+    suggestion, n_unknown = to_suggestion(sequence, cursor), 0
+    if sequence.text:
+        log_prob, sure = assess_line(sequence, calibration)
+        suggestion = replace(suggestion, log_prob=log_prob, confidence=sure)
+    reason: str | None = None
+    if not suggestion.text:
+        reason = suggestion.rules[-1] if suggestion.rules else str(sequence.finish_reason)
+    elif suggestion.confidence >= needed_confidence:
+        n_unknown = len(_unknown_names(suggestion, cursor))
+        sure = discount_unknown_names(suggestion.confidence, n_unknown)
+        suggestion = replace(suggestion, confidence=sure)
+    if suggestion.text and suggestion.confidence < needed_confidence:
+        suggestion = replace(suggestion, text="", covered=0, rules=())
+        reason = UNSURE
+    return CompletionResult(
+        suggestion=suggestion,
+        reason=reason,
+        extent=cursor.scope.extent,
+        n_unknown_names=n_unknown,
+        usage=generated.usage,
+        total_ms=1000 * (time.perf_counter() - started),
+    )
+
+
+def to_suggestion(sequence: GeneratedSequence, cursor: CursorContext) -> Suggestion:
+    """Returns what the rules leave of one sequence."""
+    if sequence.finish_reason in _NOT_SHOWN or not sequence.text:
+        return Suggestion()
+    is_whole = sequence.finish_reason is not FinishReason.MAX_TOKENS
+    return apply_rules(Suggestion(text=decode(sequence.text), is_whole=is_whole), cursor)
+
+
+def assess_line(
+    sequence: GeneratedSequence, calibration: Calibration | None
+) -> tuple[float, float]:
+    """Returns the log-probability of the first line so far, and the confidence in it."""
+    log_prob = first_line_log_prob(sequence.text, sequence.ends, sequence.log_probs)
+    return log_prob, confidence(log_prob, calibration)
+
+
+def attribute(
+    result: CompletionResult, source: CodeReference | None, *, is_blocked: bool
+) -> CompletionResult:
+    """Records which training document a suggestion repeats, or discards it for that.
+
+    Args:
+        result: Shows a suggestion.
+        source: The document; None if it repeats none.
+        is_blocked: Whether the user wants no such suggestions.
+    """
+    if source is None:
+        return result
+    suggestion = replace(result.suggestion, source=source)
+    if not is_blocked:
+        return replace(result, suggestion=suggestion)
+    return replace(result, suggestion=replace(suggestion, text=""), reason=ATTRIBUTED)
+
+
+def add_alternatives(
+    result: CompletionResult, drawn: Sequence[Suggestion], n_wanted: int
+) -> CompletionResult:
+    """Adds those of the drawn suggestions that differ, the most frequent first.
+
+    Args:
+        result: Shows the best suggestion.
+        drawn: Several may be equal.
+        n_wanted: How many to show in all.
+    """
+    groups: dict[tuple[str, int], list[Suggestion]] = {}
+    for suggestion in drawn:
+        if suggestion.text and suggestion.text != result.suggestion.text:
+            groups.setdefault((suggestion.text, suggestion.covered), []).append(suggestion)
+    ranked = sorted(groups.values(), key=len, reverse=True)[: n_wanted - 1]
+    return replace(result, alternatives=tuple(group[0] for group in ranked))
+
+
+def decode(text: bytes) -> str:
+    """Decodes UTF-8; a character that is cut off at the end is left out."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    return decoder.decode(text, final=False)
+
+
+def _unknown_names(suggestion: Suggestion, cursor: CursorContext) -> list[str]:
+    return unknown_names(
+        cursor.before,
+        suggestion.text,
+        cursor.after,
+        is_known_elsewhere=cursor.is_known_elsewhere,
+    )
