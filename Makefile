@@ -10,6 +10,7 @@ if_installed = command -v $(1) >/dev/null || { echo "not checked: $(1) is not in
 
 # VS Code's extension is built by Node; who has none can do everything else.
 VSCODE := editor-client/vscode
+STYLUA = $(shell test -x $(VSCODE)/node_modules/.bin/stylua && echo $(VSCODE)/node_modules/.bin/)stylua
 has_node = node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 
 .PHONY: help demo vscode test unit check check-lua check-shell check-vscode e2e first-hour wheel corpus cluster bench clean
@@ -38,8 +39,8 @@ check: $(VENV)/.dev check-lua check-shell check-vscode ## Linters and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check-lua:
-	@$(call if_installed,stylua) --check editor-client/nvim
+check-lua: $(if $(shell $(has_node) && echo yes),$(VSCODE)/node_modules)
+	@$(call if_installed,$(STYLUA)) --check editor-client/nvim
 	@$(call if_installed,luacheck) --quiet --config editor-client/nvim/.luacheckrc editor-client/nvim
 
 check-shell:
