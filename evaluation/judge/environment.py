@@ -14,6 +14,7 @@ def make_plan(
     isolation: str,
     folder: str = "",
     readable: tuple[str, ...] = (),
+    hidden: tuple[str, ...] = (),
 ) -> Plan:
     """Returns the plan of a sandbox's processes.
 
@@ -23,6 +24,7 @@ def make_plan(
         isolation: What confines it, one of the constants beside :class:`Plan`.
         folder: For Landlock, where programs may write.
         readable: For Landlock, what they may read.
+        hidden: For Landlock, folders in what is readable that they may not read.
     """
     return Plan(
         **asdict(limits),
@@ -30,6 +32,7 @@ def make_plan(
         isolation=isolation,
         folder=folder,
         readable=readable,
+        hidden=hidden,
     )
 
 

@@ -24,8 +24,12 @@ EXPECTED = {
     "an early exit": ("import os\ndef f(x):\n    os._exit(0)\n", Outcome.EXITED_EARLY),
 }
 
+_INSTALLED = "/lib*/python*/*-packages/*/__init__.py"
+
 # Each raises an exception, and so ends as an error, unless the attempt succeeds.
 ESCAPES = {
+    "reading an installed package": "import glob, sys; [open(path).read() for prefix in"
+    f" (sys.base_prefix, '/usr', '/usr/local') for path in glob.glob(prefix + '{_INSTALLED}')][0]",
     "reading a host file": "open('/etc/passwd').read()",
     "writing outside its folder": "open('/usr/x', 'w').write('x')",
     "reaching the network": "__import__('socket').socket()",

@@ -22,6 +22,7 @@ class Plan(NamedTuple):
     isolation: str  # one of the three constants above
     folder: str = ""  # for Landlock: the parent of the programs' working folders
     readable: tuple[str, ...] = ()  # for Landlock
+    hidden: tuple[str, ...] = ()  # for Landlock: folders in what is readable
 
     @classmethod
     def take_from_environment(cls) -> "Plan":

@@ -57,6 +57,8 @@ def _build_rootfs_options() -> list[str]:
         words += ["--perms", "0755", "--dir", folder]
     for source, target in rootfs.binds:
         words += ["--ro-bind", source, target]
+    for folder in rootfs.hidden:
+        words += ["--perms", "0555", "--tmpfs", folder, "--remount-ro", folder]
     words += ["--proc", "/proc"]
     for name in DEVICES:
         words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]

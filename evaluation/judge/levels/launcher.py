@@ -29,6 +29,7 @@ class LaunchPlan(NamedTuple):
 
     folders: tuple[str, ...]
     binds: tuple[tuple[str, str], ...]
+    hidden: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
     devices: tuple[str, ...]
     hostname: str
@@ -83,6 +84,10 @@ def _make_root(plan: LaunchPlan) -> None:
     for descriptor, target in opened:
         _bind(descriptor, _BASE + target, is_device=target.startswith("/dev/"))
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    empty = "mode=555,size=0,nr_inodes=1"
+    for folder in plan.hidden:
+        hide = syscalls.prepare_tmpfs(_BASE + folder, flags | syscalls.MS_RDONLY, empty)
+        syscalls.make_calls([hide])
     syscalls.mount("proc", f"{_BASE}/proc", "proc", flags)
     for target, name in plan.links:
         os.symlink(target, _BASE + name)  # noqa: PTH211 - lean

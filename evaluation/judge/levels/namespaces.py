@@ -28,6 +28,7 @@ def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noq
     plan = LaunchPlan(
         folders=rootfs.folders,
         binds=rootfs.binds,
+        hidden=rootfs.hidden,
         links=rootfs.links,
         devices=DEVICES,
         hostname=HOSTNAME,

@@ -1,8 +1,8 @@
 """What a sandbox's file system holds and how Python starts there, on any level.
 
-The system's libraries and the interpreter, read-only; of this project only the modules that run
-inside; a few devices; nothing else. No process of the judge imports anything from the working
-directory, from PYTHONPATH or from site-packages.
+The interpreter and shared libraries, read-only (see ``visible_files``); of this project only the
+modules that run inside; a few devices; nothing else. No process of the judge imports anything from
+the working directory, from PYTHONPATH or from site-packages.
 """
 
 import os
@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.judge import sandbox_packages
+from evaluation.judge.levels.visible_files import list_hidden, list_visible
 
 HOSTNAME = "judge"
 FIRST_UID = 700_000  # as root, a sandbox's user: an unused one, so that process limits bind
 ROOT = "/judge"
+_TMP = "/tmp"  # noqa: S108 - the sandbox's
+_MOUNT_POINTS = (_TMP, "/dev", "/proc")
 _JUDGE = Path(__file__).parents[1]
 _LEVELS = __name__.rpartition(".")[0]
 _PACKAGE = _LEVELS.rpartition(".")[0]  # in an installed package there is one more part in front
@@ -29,31 +32,35 @@ _START = (
 
 @dataclass(frozen=True, kw_only=True)
 class RootFS:
-    """Folders to create, then read-only binds (source, target), then links (target, name)."""
+    """Folders to create, then read-only binds (source, target), folders to hide, links.
+
+    A link is its target and its name.
+    """
 
     folders: tuple[str, ...]
     binds: tuple[tuple[str, str], ...]
+    hidden: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
 
 
 def describe_rootfs() -> RootFS:
     """Returns the file system for this machine's interpreter."""
-    prefix = Path(sys.base_prefix).resolve()
-    is_own = not prefix.is_relative_to("/usr")
-    parents = [str(parent) for parent in reversed(prefix.parents[:-1])] if is_own else []
+    visible = list_visible()
+    parents = {str(parent) for path in visible for parent in path.parents[:-1]}
     ours = [f"{ROOT}/{'/'.join(_PARENTS[:n])}" for n in range(1, len(_PARENTS) + 1)]
     packages = sandbox_packages.list_folders()
     return RootFS(
-        folders=(*parents, ROOT, *ours, f"{ROOT}/packages", "/tmp", "/dev", "/proc"),  # noqa: S108 - inside
+        folders=(*sorted(parents), ROOT, *ours, f"{ROOT}/packages", *_MOUNT_POINTS),
         binds=(
-            ("/usr", "/usr"),
-            *([(str(prefix), str(prefix))] if is_own else []),
+            ("/usr/bin", "/usr/bin"),
+            *((str(path), str(path)) for path in visible),
             (str(_JUDGE / "inside"), f"{ROOT}/{_INSIDE}"),
             *((str(package), f"{ROOT}/packages/{package.name}") for package in packages),
         ),
+        hidden=tuple(map(str, list_hidden(visible))),
         links=(
             *((f"usr/{name}", f"/{name}") for name in ("lib", "lib64", "bin")),
-            ("/tmp", "/dev/shm"),  # noqa: S108 - inside
+            (_TMP, "/dev/shm"),  # noqa: S108 - the sandbox's
         ),
     )
 

@@ -103,6 +103,7 @@ class _Landlock:
         self._child = [*_prepare_common_calls(plan), syscalls.prepare_capability_drop()]
         self._child.append((_install_strict_filter, ()))
         syscalls.refuse_new_privileges()
+        landlock_rules.restrict_reading(plan.readable, plan.hidden, self._devices, plan.folder)
         syscalls.make_calls([syscalls.prepare_filter(build_zygote_filter())])
 
     def enter(self) -> list[syscalls.PreparedCall]:

@@ -6,7 +6,7 @@ Source: landlock(7) and the kernel's ``linux/landlock.h``; numbers as on x86-64 
 import ctypes
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_VERSION = 1
@@ -76,6 +76,43 @@ def create_ruleset(readable: Sequence[str], devices: Sequence[str], own: str) ->
         _allow(ruleset, path, _WRITE_FILE | _READ_FILE)
     _allow(ruleset, own, _OWN)
     return ruleset
+
+
+def restrict_reading(
+    readable: Sequence[str], hidden: Sequence[str], devices: Sequence[str], own: str
+) -> None:
+    """Binds this process to reading what is readable and not hidden, and to writing in ``own``.
+
+    Rulesets add up: a process bound to several may do only what all of them allow. Names in hidden
+    folders can still be listed, since Python lists the folders that it imports from.
+    """
+    ruleset = create_ruleset((), devices, own)
+    for path in readable:
+        if not any(is_within(folder, path) for folder in hidden):
+            _allow(ruleset, path, _READ_FILE | _READ_DIR)
+            continue
+        _allow(ruleset, path, _READ_DIR)
+        for part in _list_parts(path, hidden):
+            _allow(ruleset, part, _READ_FILE)
+    restrict_self(ruleset)
+    os.close(ruleset)
+
+
+def _list_parts(path: str, hidden: Sequence[str]) -> Iterator[str]:
+    """Yields files and folders that make up a folder without what is hidden in it."""
+    for name in os.listdir(path):  # noqa: PTH208 - lean
+        part = f"{path}/{name}"
+        if part in hidden or os.path.islink(part):  # noqa: PTH114 - a link is not what it leads to
+            continue
+        if any(is_within(folder, part) for folder in hidden):
+            yield from _list_parts(part, hidden)
+        else:
+            yield part
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Returns whether a path is somewhere below a folder."""
+    return path.startswith(f"{folder}/")
 
 
 def _allow(ruleset: int, path: str, access: int) -> None:

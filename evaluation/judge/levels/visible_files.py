@@ -1,0 +1,52 @@
+"""Which of the machine's files a program may read: the interpreter, its library, shared libraries.
+
+Not what is installed beside them: a benchmark in the interpreter's own ``site-packages`` would hand
+a program the solutions that it is judged by.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+# Folders of installed packages, relative to a folder that is visible.
+_PACKAGE_FOLDERS = ("*-packages", "python*/*-packages", "pypy*/*-packages")
+
+
+def list_visible() -> list[Path]:
+    """Returns the files and folders that programs may read, except for what is hidden in them."""
+    interpreter = Path(os.path.realpath(sys.executable))
+    prefix = Path(sys.base_prefix).resolve()
+    candidates = [
+        *sorted(Path("/usr/lib").glob("*-linux-gnu*")),
+        *sorted(Path("/usr/lib").glob("ld-*.so*")),
+        Path("/usr/lib64"),
+        Path("/usr/lib/locale"),
+        Path("/usr/share/zoneinfo"),
+        *((prefix / "lib", prefix / "lib64") if prefix != Path("/usr") else ()),
+        Path(os.__file__).resolve().parent,
+        interpreter,
+    ]
+    if not (_holds_libc(candidates[0]) or _holds_libc(Path("/usr/lib64"))):
+        candidates.insert(0, Path("/usr/lib"))  # one folder for all, as on Arch Linux
+    visible: list[Path] = []
+    for path in candidates:
+        is_covered = any(path.is_relative_to(other) for other in visible)
+        if path.exists() and not path.is_symlink() and not is_covered:
+            visible.append(path)
+    return visible
+
+
+def list_hidden(visible: list[Path]) -> list[Path]:
+    """Returns the folders of installed packages in what is visible."""
+    folders = {
+        folder
+        for path in visible
+        for pattern in _PACKAGE_FOLDERS
+        for folder in path.glob(pattern)
+        if folder.is_dir() and not folder.is_symlink()
+    }
+    return sorted(folders)
+
+
+def _holds_libc(folder: Path) -> bool:
+    return (folder / "libc.so.6").exists()
