@@ -12,6 +12,7 @@ from evaluation.judge.cgroups import MemoryGroup, create_memory_group
 from evaluation.judge.inside.channel.messages import ProgramMessage, TestMessage
 from evaluation.judge.inside.channel.wire import encode_frame
 from evaluation.judge.inside.plan import MAX_WALL_FACTOR
+from evaluation.judge.inside.processes.workdirs import remove_folder
 from evaluation.judge.levels.isolation_level import IsolationLevel
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
@@ -97,7 +98,7 @@ class Sandbox:
         if self._memory is not None:
             self._memory.close()
         if self._folder:
-            subprocess.run(["/bin/rm", "-rf", "--", self._folder], check=False)  # noqa: S603
+            remove_folder(self._folder)
         self._log.seek(0)
         log = self._log.read().decode("utf-8", "replace").strip()
         self._log.close()

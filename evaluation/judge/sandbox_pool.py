@@ -1,8 +1,9 @@
 """Judges many jobs at once: a pool of sandboxes, jobs in, verdicts out.
 
 A thread drives each sandbox, with two jobs in flight. A sandbox that fails is discarded, and its
-jobs are judged again, each in a fresh one; only if that fails too is the outcome a sandbox failure,
-which is never scored.
+jobs are judged again, each in a fresh one. If that fails too, a harmless program is judged in a
+third: if it passes, the job's program is to blame, and its outcome counts; otherwise the outcome is
+a sandbox failure, which is never scored.
 """
 
 import queue
@@ -17,6 +18,14 @@ from evaluation.judge.sandbox import Sandbox, SandboxFailure, open_sandbox
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 
 IN_FLIGHT = 2  # one job waits inside, so that the sandbox never waits for the host
+
+CONTROL = Job(
+    task_id="control",
+    program="def f(x):\n    return x\n",
+    entry_point="f",
+    prelude="",
+    test="assert f(1) == 1\n",
+)
 
 Report = Callable[[int, Verdict], None]
 _JobQueue = queue.SimpleQueue[tuple[int, Job]]
@@ -101,12 +110,21 @@ def _submit_jobs(sandbox: Sandbox, pending: _JobQueue, in_flight: deque[tuple[in
 
 
 def judge_alone(job: Job, start: Callable[[], Sandbox]) -> Verdict:
-    """Judges one job in a fresh sandbox; if that fails too, so does the verdict say."""
+    """Judges one job in a fresh sandbox; if that fails too, finds out whose fault it is."""
+    verdict = _try_alone(job, start)
+    if verdict is not None:
+        return verdict
+    control = _try_alone(CONTROL, start)
+    is_to_blame = control is not None and control.outcome is Outcome.PASSED
+    return Verdict(outcome=Outcome.BROKE_SANDBOX if is_to_blame else Outcome.SANDBOX_FAILURE)
+
+
+def _try_alone(job: Job, start: Callable[[], Sandbox]) -> Verdict | None:
     sandbox = start()
     try:
         sandbox.submit(job)
         return sandbox.receive_verdict()
     except SandboxFailure:
-        return Verdict(outcome=Outcome.SANDBOX_FAILURE)
+        return None
     finally:
         sandbox.close()

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     EXITED_EARLY = "exited_early"
     PROTOCOL_VIOLATION = "protocol_violation"  # its process sent something unexpected
     OUTPUT_LIMIT = "output_limit"
+    BROKE_SANDBOX = "broke_sandbox"  # no sandbox survives it, and another program's does
     SANDBOX_FAILURE = "sandbox_failure"  # our fault; never scored
     INVALID_PROBLEM = "invalid_problem"  # its own solution fails its test; never scored
 

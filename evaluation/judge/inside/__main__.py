@@ -10,7 +10,7 @@ import sys
 from typing import NoReturn
 
 from evaluation.judge.inside.confinement import syscalls
-from evaluation.judge.inside.plan import NAMESPACES, NOTHING, Plan
+from evaluation.judge.inside.plan import DEVICES, NAMESPACES, NOTHING, Plan
 from evaluation.judge.inside.processes.zygote import Zygote
 
 _NOBODY = 65534
@@ -57,6 +57,8 @@ def _enter_namespaces() -> None:
     flags = syscalls.NEW_USER | syscalls.NEW_NS | syscalls.NEW_PID | syscalls.NEW_IPC
     syscalls.unshare(flags)
     syscalls.map_user(_NOBODY, uid, _NOBODY, gid)
+    for name in DEVICES:  # programs can still write to them, but not change their times
+        syscalls.remount(f"/dev/{name}", syscalls.MS_RDONLY)
 
 
 def _set_common_limits(plan: Plan) -> None:

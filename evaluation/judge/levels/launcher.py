@@ -13,15 +13,6 @@ from typing import NamedTuple, NoReturn
 from evaluation.judge.inside.confinement import syscalls
 
 _BASE = "/tmp"  # noqa: S108 - where the new root is assembled, invisible to everyone else
-_FLAGS = {  # a mount's flags, by their names in statvfs
-    os.ST_RDONLY: syscalls.MS_RDONLY,
-    os.ST_NOSUID: syscalls.MS_NOSUID,
-    os.ST_NODEV: syscalls.MS_NODEV,
-    os.ST_NOEXEC: syscalls.MS_NOEXEC,
-    os.ST_NOATIME: syscalls.MS_NOATIME,
-    os.ST_NODIRATIME: syscalls.MS_NODIRATIME,
-    os.ST_RELATIME: syscalls.MS_RELATIME,
-}
 
 
 class LaunchPlan(NamedTuple):
@@ -106,9 +97,5 @@ def _bind(descriptor: int, target: str, *, is_device: bool) -> None:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
     syscalls.mount(source, target, None, syscalls.MS_BIND)
     os.close(descriptor)
-    present = os.statvfs(target).f_flag
-    kept = sum(flag for name, flag in _FLAGS.items() if present & name)  # these may be locked
-    flags = kept | syscalls.MS_NOSUID
-    if not is_device:
-        flags |= syscalls.MS_RDONLY | syscalls.MS_NODEV
-    syscalls.mount("none", target, None, syscalls.MS_BIND | syscalls.MS_REMOUNT | flags)
+    flags = syscalls.MS_NOSUID | syscalls.MS_RDONLY
+    syscalls.remount(target, flags if is_device else flags | syscalls.MS_NODEV)

@@ -13,6 +13,7 @@ from training_run import free_port
 
 from evaluation.compare import main as compare
 from evaluation.judge.sandbox import Sandbox, SandboxFailure
+from evaluation.judge.sandbox_pool import CONTROL
 from evaluation.passk.__main__ import main as passk
 from evaluation.runs.journal import read_journal
 from evaluation.versus import main as versus
@@ -143,13 +144,13 @@ def test_verdicts_that_the_sandbox_owes_make_a_run_invalid(problems, tmp_path, m
     arguments = ["--problems", str(problems), "--samples", str(samples), "--out", str(out)]
     submit = Sandbox.submit
 
-    def lost(slot, job):
-        if "return 7" in job.program:
+    def fail(sandbox, job):
+        if "return 7" in job.program or job.task_id == CONTROL.task_id:
             raise SandboxFailure
-        submit(slot, job)
+        submit(sandbox, job)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Sandbox, "submit", lost)
+        patch.setattr(Sandbox, "submit", fail)
         assert run_main(passk, arguments) == 4
     results = list(read_journal(out / "results.jsonl"))
     assert [r["outcome"] for r in results].count("sandbox_failure") == 1

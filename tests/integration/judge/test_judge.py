@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from programs.breaking import BREAKING
+from programs.disrupting import EVADING, FEIGNING, HOST_WIDE
 from programs.forging import FORGING
 from programs.odd import ODD
 from sandbox_levels import need_level
@@ -35,7 +36,12 @@ TEST = (
     "    assert candidate([]) == []\n    assert candidate([1.5, True]) == [True, 1.5]\n"
 )
 HONEST = "def f(xs):\n    return sorted(xs)\n"
-HOSTILE = {"forging": FORGING, "breaking": BREAKING}
+HOSTILE = {
+    "forging": FORGING,
+    "breaking": BREAKING,
+    "feigning": FEIGNING,
+    "host-wide": HOST_WIDE,
+}
 FORKING = {"a fork", "a pool of processes", "a subprocess", "a shared memory"}
 
 
@@ -59,7 +65,7 @@ def landlock():
 
 
 def test_the_suite_is_as_large_as_it_says():
-    assert len({*FORGING, *BREAKING}) >= 100
+    assert len({*FORGING, *BREAKING, *FEIGNING, *EVADING, *HOST_WIDE}) >= 130
     assert len(ODD) >= 25
 
 
@@ -82,7 +88,7 @@ def test_hostile_programs_never_pass_and_spoil_nothing(level, name):
     wrong = [
         (name, hostile, honest)
         for name, hostile, honest in zip(programs, found[::2], found[1::2], strict=True)
-        if hostile.outcome in {Outcome.PASSED, Outcome.SANDBOX_FAILURE}
+        if hostile.outcome in {Outcome.PASSED, Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
         or honest.outcome is not Outcome.PASSED
     ]
     assert not wrong
@@ -228,6 +234,16 @@ def test_what_children_compute_counts(level):
     )
     (verdict,) = judge([program], level)
     wanted = Outcome.ERROR if level is LANDLOCK else Outcome.TIMEOUT_CPU  # there none may fork
+    assert verdict.outcome is wanted, verdict
+
+
+@pytest.mark.parametrize("child_s", ["0.2", "0.02"])
+@pytest.mark.parametrize("name", EVADING)
+def test_what_lost_children_compute_counts(level, name, child_s):
+    """If it fails, children that are never waited for compute beyond the limit."""
+    limits = Limits(cpu_s=0.4, wall_s=20.0)
+    (verdict,) = judge([EVADING[name].replace("{child_s}", child_s)], level, limits=limits)
+    wanted = Outcome.ERROR if level is LANDLOCK else Outcome.TIMEOUT_CPU
     assert verdict.outcome is wanted, verdict
 
 

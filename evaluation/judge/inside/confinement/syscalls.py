@@ -15,6 +15,15 @@ NEW_UTS, NEW_NET = 0x04000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 0x1, 0x2, 0x4, 0x8, 0x20
 MS_NOATIME, MS_NODIRATIME, MS_BIND, MS_REC = 0x400, 0x800, 0x1000, 0x4000
 MS_PRIVATE, MS_RELATIME = 0x40000, 0x200000
+_STATVFS_FLAGS = {  # a mount's flags, by their names in statvfs
+    os.ST_RDONLY: MS_RDONLY,
+    os.ST_NOSUID: MS_NOSUID,
+    os.ST_NODEV: MS_NODEV,
+    os.ST_NOEXEC: MS_NOEXEC,
+    os.ST_NOATIME: MS_NOATIME,
+    os.ST_NODIRATIME: MS_NODIRATIME,
+    os.ST_RELATIME: MS_RELATIME,
+}
 _MNT_DETACH = 2
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
@@ -76,6 +85,13 @@ def mount(source: str, target: str, kind: str | None, flags: int) -> None:
     kind_bytes = None if kind is None else kind.encode()
     arguments = (source.encode(), target.encode(), kind_bytes, flags, None)
     _check(_mount(*arguments), f"mount {target}")
+
+
+def remount(target: str, flags: int) -> None:
+    """Adds flags to those of a bind mount."""
+    present = os.statvfs(target).f_flag
+    kept = sum(flag for name, flag in _STATVFS_FLAGS.items() if present & name)  # may be locked
+    mount("none", target, None, MS_BIND | MS_REMOUNT | kept | flags)
 
 
 def pivot_root_here() -> None:

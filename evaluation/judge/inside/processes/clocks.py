@@ -1,9 +1,11 @@
 """A program's clocks: processor time, and the time during which it did nothing.
 
 Neither runs faster on a loaded machine: a process that waits for a processor is not idle. A program
-is stopped when it has used up either, and after several times the latter in any case.
+is stopped when it has used up either, and after several times the latter in any case; also if what
+it returns keeps the examiner computing for several times the former.
 """
 
+import contextlib
 import time
 
 from evaluation.judge.inside.channel.messages import Ending
@@ -15,19 +17,27 @@ _PROCESSOR_TIME = 2  # in a process's clock id; see clock_getcpuclockid(3)
 
 
 class Clocks:
-    """The clocks of one program, which start now."""
+    """The clocks of one program, which start now.
 
-    def __init__(self, pid: int, plan: Plan) -> None:
+    Args:
+        program: Its process.
+        examiner: The process that tests it.
+        plan: The sandbox's.
+    """
+
+    def __init__(self, program: int, examiner: int, plan: Plan) -> None:
         self._plan = plan
-        self._clock = (~pid << 3) | _PROCESSOR_TIME
-        self._before_s = self._last_s = self._read(0.0)
+        self._program = _ProcessClock(program)
+        self._examiner = _ProcessClock(examiner)
         self._started = self._checked = time.monotonic()
         self._idle_s = 0.0
+        self._cpu_s = 0.0  # of the processes seen in the last check
+        self._last_process = 1  # the highest number of one that was ever seen
+        self._lost_s = 0.0  # processor time of processes that have ended and were not waited for
 
     def cpu_s(self) -> float:
-        """Returns the processor time of the program's first process."""
-        self._last_s = self._read(self._last_s)
-        return self._last_s - self._before_s
+        """Returns the processor time of the program's first process, and what was lost."""
+        return self._program.elapsed_s() + self._lost_s
 
     def wall_s(self) -> float:
         """Returns the seconds since the start."""
@@ -44,16 +54,44 @@ class Clocks:
             usage: What all of the program's processes use now.
         """
         now = time.monotonic()
+        since_s, self._checked = now - self._checked, now
         if not usage.is_running:
-            self._idle_s += now - self._checked
-        self._checked = now
-        if max(self.cpu_s(), usage.cpu_s) >= self._plan.cpu_s:
+            self._idle_s += since_s
+        self._lost_s += self._find_lost_s(usage, since_s)
+        if max(self._program.elapsed_s(), usage.cpu_s) + self._lost_s >= self._plan.cpu_s:
+            return "timeout_cpu"
+        if self._examiner.elapsed_s() >= MAX_WALL_FACTOR * self._plan.cpu_s:
             return "timeout_cpu"
         is_late = now - self._started >= MAX_WALL_FACTOR * self._plan.wall_s
         return "timeout_wall" if is_late or self._idle_s >= self._plan.wall_s else None
 
-    def _read(self, fallback_s: float) -> float:
-        try:
-            return time.clock_gettime(self._clock)
-        except OSError:  # the process has ended
-            return fallback_s
+    def _find_lost_s(self, usage: Usage, since_s: float) -> float:
+        """Returns the processor time that nobody accounts for since the last check.
+
+        What a process used is added to its parent's account when the parent waits for it, and
+        vanishes if it does not. If processes came and went unseen, all of the time since the last
+        check may have been theirs, but no more: a sandbox has one processor.
+        """
+        accounted_s, self._cpu_s = usage.cpu_s - self._cpu_s, usage.cpu_s
+        n_created = usage.last_process - self._last_process
+        self._last_process = max(self._last_process, usage.last_process)
+        if n_created > usage.n_processes and usage.is_running:
+            return max(0.0, since_s - accounted_s)
+        return max(0.0, -accounted_s)
+
+
+class _ProcessClock:
+    """The processor time of a process from now on, which can still be read once it has ended."""
+
+    def __init__(self, pid: int) -> None:
+        self._clock = (~pid << 3) | _PROCESSOR_TIME
+        self._last_s = 0.0
+        self._start_s = self._read_s()
+
+    def elapsed_s(self) -> float:
+        return self._read_s() - self._start_s
+
+    def _read_s(self) -> float:
+        with contextlib.suppress(OSError):  # the process has ended
+            self._last_s = time.clock_gettime(self._clock)
+        return self._last_s

@@ -54,7 +54,7 @@ class _Candidate:
         except (ValueError, TypeError, RecursionError) as error:
             raise _GoneError from error
         if "u" in answer:
-            return Foreign(str(answer["u"]))
+            return Foreign(_clean(answer["u"]))
         name, text = _read_exception(answer.get("e"))
         raise _EXCEPTIONS.get(name, Exception)(text)
 
@@ -161,9 +161,14 @@ def _compile(job: TestMessage, tests: _CompiledTests) -> tuple[CodeType, CodeTyp
 def _read_exception(description: object) -> tuple[str, str]:
     if not isinstance(description, list) or len(description) != 2:  # noqa: PLR2004 - name and text
         raise _GoneError
-    return str(description[0]), str(description[1])
+    return _clean(description[0]), _clean(description[1])
 
 
 def _describe(error: BaseException) -> str:
-    name, text = type(error).__name__, str(error)
-    return (f"{name}: {text}" if text else name)[:MAX_DETAIL_CHARS]
+    name, text = type(error).__name__, _clean(error)
+    return f"{name}: {text}" if text else name
+
+
+def _clean(text: object) -> str:
+    """Returns a short text that can be written as UTF-8, from one that a program may have made."""
+    return str(text)[:MAX_DETAIL_CHARS].encode("utf-8", "replace").decode()

@@ -22,6 +22,8 @@ class Usage(NamedTuple):
     memory_bytes: int
     cpu_s: float
     is_running: bool  # the program or the examiner runs, or would if it had a processor
+    n_processes: int = 1  # of the program, now
+    last_process: int = 1  # the highest number of one, in the program's own namespace
 
 
 class ProcessUsage:
@@ -48,6 +50,7 @@ class ProcessUsage:
             examiner: While this runs, the program does not count as idle.
         """
         memory_kib, cpu_s, is_running = 0, 0.0, False
+        n_processes, last_process = 0, 1
         own = {str(program), str(examiner)}
         names = os.listdir(self._proc) if self._is_nested else own  # noqa: PTH208 - a descriptor
         for name in names:
@@ -63,7 +66,9 @@ class ProcessUsage:
                 memory_kib += max(0, _sum_anonymous_kib(status) - self._shared_kib)
                 is_running |= status["State"].startswith(_RUNNING)
                 cpu_s += self._read_cpu_s(name)
-        return Usage(memory_kib * _KIB, cpu_s, is_running)
+                n_processes += 1
+                last_process = max(last_process, int(numbers[-1]) if len(numbers) > 1 else 1)
+        return Usage(memory_kib * _KIB, cpu_s, is_running, n_processes, last_process)
 
     def _read_cpu_s(self, name: str) -> float:
         fields = self._read(f"{name}/stat").rpartition(")")[2].split()

@@ -7,6 +7,7 @@ runs, and the examiner, which holds the tests.
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import socket
@@ -52,6 +53,15 @@ class ProgramProcess(NamedTuple):
     output: ProgramOutput
     number: int  # of its fork
 
+    def is_alive(self) -> bool:
+        """Returns False if the kernel killed it while it waited, when memory had run out."""
+        try:
+            return bool(self.channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:  # it has not confined itself yet
+            return True
+        except OSError:
+            return False
+
 
 class Run(NamedTuple):
     """How a program's run ended: by the examiner's finding, or by an exceeded limit."""
@@ -78,7 +88,7 @@ class Supervisor:
             flags |= syscalls.MS_NODEV | syscalls.MS_NOEXEC
             hide = syscalls.prepare_tmpfs("/proc", flags, "size=0,nr_inodes=1,mode=000")
             syscalls.make_calls([hide])
-        self._examiner = _start_examiner()
+        self._examiner = _start_examiner(plan.memory_bytes)
         self._n_forks = 0
         self._next = self._fork_next()
 
@@ -93,8 +103,8 @@ class Supervisor:
             send(self._host, self._judge(program, test))
 
     def _judge(self, program: bytes, test: bytes) -> VerdictMessage:
-        child = self._next
-        clocks = Clocks(child.pid, self._plan)
+        child = self._take_next()
+        clocks = Clocks(child.pid, self._examiner.pid, self._plan)
         with contextlib.suppress(OSError):  # it died while confining itself; the examiner will see
             send_frame(child.channel.fileno(), program)
         socket.send_fds(self._examiner.channel, [b"job\0"], [child.channel.fileno()])
@@ -102,6 +112,16 @@ class Supervisor:
         send_frame(self._examiner.channel.fileno(), test)
         self._next = self._fork_next()  # while this one runs
         return self._conclude(child, self._wait(child, clocks))
+
+    def _take_next(self) -> ProgramProcess:
+        child = self._next
+        if child.is_alive():
+            return child
+        self._dying.append(child.pid)
+        child.channel.close()
+        child.output.close()
+        self._workdirs.remove(child.number)
+        return self._fork_next()
 
     def _wait(self, child: ProgramProcess, clocks: Clocks) -> Run:
         """Waits for the finding or the first exceeded limit, and reads what is printed."""
@@ -173,7 +193,7 @@ class Supervisor:
         os.kill(self._examiner.pid, signal.SIGKILL)
         os.waitpid(self._examiner.pid, 0)
         self._examiner.channel.close()
-        self._examiner = _start_examiner()
+        self._examiner = _start_examiner(self._plan.memory_bytes)
 
     def _fork_next(self) -> ProgramProcess:
         ours, theirs = socket.socketpair()
@@ -186,7 +206,7 @@ class Supervisor:
         return ProgramProcess(pid, ours, output, self._n_forks)
 
 
-def _start_examiner() -> ExaminerProcess:
+def _start_examiner(memory_bytes: int) -> ExaminerProcess:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
@@ -195,6 +215,7 @@ def _start_examiner() -> ExaminerProcess:
         try:
             syscalls.die_with_parent()
             preload_modules()
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
             examiner.serve(theirs)
         finally:
             os._exit(1)

@@ -9,7 +9,7 @@ from evaluation.judge.inside.plan import LANDLOCK, Plan
 
 _BLOCK_BYTES = 512
 _MAX_ENTRIES = 2048
-_REMOVE = "/bin/rm"  # it copes with folders nested to any depth
+_REMOVE, _CHANGE_MODE = "/bin/rm", "/bin/chmod"  # both cope with any depth
 
 
 class Workdirs:
@@ -26,18 +26,45 @@ class Workdirs:
         folders = [f"{self._plan.folder}/{number}"]
         while folders and n_entries <= _MAX_ENTRIES:
             try:
-                with os.scandir(folders.pop()) as entries:
-                    for entry in entries:
-                        n_entries += 1
-                        n_bytes += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
-                        if entry.is_dir(follow_symlinks=False):
-                            folders.append(entry.path)
-            except OSError:  # it is gone, or its path is too long: then there are many
-                n_entries += 1
+                for entry in _list_entries(folders.pop()):
+                    n_entries += 1
+                    n_bytes += entry.stat(follow_symlinks=False).st_blocks * _BLOCK_BYTES
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+            except FileNotFoundError:  # the program has removed it meanwhile
+                continue
+            except OSError:  # its path is too long, say: what cannot be measured is too much
+                return True
         return n_entries > _MAX_ENTRIES or n_bytes > self._plan.disk_bytes
 
     def remove(self, number: int) -> None:
         """Removes the folder of a program, which is dead."""
         if self._plan.isolation == LANDLOCK:
-            command = [_REMOVE, "-rf", "--", f"{self._plan.folder}/{number}"]
-            os.waitpid(os.posix_spawn(_REMOVE, command, {}), 0)
+            remove_folder(f"{self._plan.folder}/{number}")
+
+
+def remove_folder(folder: str) -> None:
+    """Removes a folder with all that is in it, whatever its owner's permissions are."""
+    for command in (
+        [_REMOVE, "-rf", "--", folder],
+        [_CHANGE_MODE, "-R", "u+rwx", "--", folder],
+        [_REMOVE, "-rf", "--", folder],
+    ):
+        os.waitpid(_spawn(command), 0)
+        if not os.path.lexists(folder):
+            return
+
+
+def _spawn(command: list[str]) -> int:
+    silent = [(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
+    return os.posix_spawn(command[0], command, {}, file_actions=silent)
+
+
+def _list_entries(folder: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError:  # the program made it so that even its owner cannot list it
+        os.chmod(folder, 0o700)  # noqa: PTH101 - lean
+        with os.scandir(folder) as entries:
+            return list(entries)

@@ -87,8 +87,7 @@ class _ZygoteProcess:
 
     def __init__(self, control: socket, plan: Plan, namespaces: list[int]) -> None:
         self._control = control
-        with contextlib.suppress(OSError):  # short of memory, the kernel is to kill a program
-            syscalls.write_own("oom_score_adj", "1000")
+        self._oom_score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         syscalls.hide_from_peers()
         control.send(_NUMBER.pack(0))
         self._confinement = create_confinement(plan, namespaces)
@@ -119,11 +118,17 @@ class _ZygoteProcess:
         if descriptors != _EXPECTED:
             raise OSError("a child's descriptors are not the expected ones")
         calls = self._confinement.enter()
+        self._set_oom_score(b"1000")  # inherited: short of memory, the kernel kills a program
         pid = os.fork()
         if pid == 0:
             try:
                 candidate.run(calls)
             finally:
                 os._exit(1)
+        self._set_oom_score(b"0")
         self._confinement.leave()
         return pid
+
+    def _set_oom_score(self, score: bytes) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._oom_score, score)
