@@ -1,11 +1,12 @@
-"""Reads the corpus that ``training.corpus`` wrote: the stages behind it start here.
+"""Reads a finished corpus; the later stages of training start here.
 
-A corpus is a folder with ``train`` and ``heldout`` parts, each a row of Parquet files. Nothing is
-filtered or reordered here.
+A corpus is a folder with a ``train`` and a ``heldout`` split, each a series of Parquet files, and
+``report.json``. Nothing is filtered or reordered here. The report as a whole is read by
+:mod:`training.corpus.output.corpus_report`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ import pyarrow.parquet as pq
 from training.foundation.errors import CorpusError
 
 REPORT_FILE = "report.json"
-HELDOUT = "heldout"
+TRAIN, HELDOUT = "train", "heldout"
+SPLITS = (HELDOUT, TRAIN)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowGroup:
-    """One row group of one Parquet file: the unit that stages hand to their processes."""
+    """One row group of a Parquet file: the unit that stages pass to their processes."""
 
     path: Path
     index: int
@@ -29,11 +31,34 @@ class RowGroup:
     n_bytes: int
 
 
-def row_groups(corpus: Path, split: str) -> list[RowGroup]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredDocument:
+    """A document as it is stored; columns that were not read are empty.
+
+    Attributes:
+        package: Its package.
+        version: The package's version.
+        path: Its path within the package.
+        licence: The package's SPDX expression.
+        quality: "low", "mid", "high", or "" if unknown.
+        sha256: The SHA-256 of the text, in hexadecimal.
+        text: The text.
+    """
+
+    package: str = ""
+    version: str = ""
+    path: str = ""
+    licence: str = ""
+    quality: str = ""
+    sha256: str = ""
+    text: str = ""
+
+
+def list_row_groups(corpus: Path, split: str) -> list[RowGroup]:
     """Lists a split's row groups in file order.
 
     Raises:
-        CorpusError: The corpus is missing, unfinished or damaged.
+        CorpusError: The corpus is missing, unfinished or damaged, or the split is empty.
     """
     _check_finished(corpus)
     groups = []
@@ -53,12 +78,12 @@ def row_groups(corpus: Path, split: str) -> list[RowGroup]:
                 )
             )
     if not groups:
-        raise CorpusError(_without_documents(corpus, split))
+        raise CorpusError(_describe_empty_split(corpus, split))
     return groups
 
 
-def read_rows(group: RowGroup, columns: list[str]) -> Iterator[dict[str, str]]:
-    """Yields a row group's documents as dictionaries of the named columns.
+def read_documents(group: RowGroup, columns: Sequence[str]) -> Iterator[StoredDocument]:
+    """Yields a row group's documents with the named columns.
 
     Raises:
         CorpusError: A column is missing.
@@ -70,39 +95,37 @@ def read_rows(group: RowGroup, columns: list[str]) -> Iterator[dict[str, str]]:
             f"{group.path} has no column {', '.join(missing)}: another version wrote it;"
             " build the corpus again"
         )
-    yield from file.read_row_group(group.index, columns=columns).to_pylist()
+    for row in file.read_row_group(group.index, columns=list(columns)).to_pylist():
+        yield StoredDocument(**row)
 
 
-def corpus_hash(corpus: Path) -> str:
+def read_corpus_hash(corpus: Path) -> str:
     """Returns the hash over the corpus' documents that its report states.
 
     Raises:
         CorpusError: The corpus is missing, unfinished or damaged.
     """
-    return str(read_report(corpus)["corpus_sha256"])
+    return str(load_report(corpus)["corpus_sha256"])
 
 
-def read_report(corpus: Path) -> dict[str, Any]:
-    """Returns the corpus' report.
+def load_report(corpus: Path) -> dict[str, Any]:
+    """Loads the JSON of the corpus' report, of this or an older version.
 
     Raises:
         CorpusError: The corpus is missing, unfinished or damaged.
     """
     _check_finished(corpus)
+    damaged = f"{corpus / REPORT_FILE} is damaged; build the corpus again"
     try:
         report = json.loads((corpus / REPORT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _damaged_report(corpus) from error
+        raise CorpusError(damaged) from error
     if not isinstance(report, dict) or "corpus_sha256" not in report:
-        raise _damaged_report(corpus)
+        raise CorpusError(damaged)
     return report
 
 
-def _damaged_report(corpus: Path) -> CorpusError:
-    return CorpusError(f"{corpus / REPORT_FILE} is damaged; build the corpus again")
-
-
-def _without_documents(corpus: Path, split: str) -> str:
+def _describe_empty_split(corpus: Path, split: str) -> str:
     if split != HELDOUT:
         return f"{corpus} has no training documents; add sources and build the corpus again"
     return (

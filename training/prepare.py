@@ -34,8 +34,9 @@ from training.artifact.directory import load_artifact
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, ShardsConfig
-from training.corpus.output.corpus_page import html_page
-from training.corpus_reader import corpus_hash, read_report, row_groups
+from training.corpus.output.corpus_page import render_corpus_page
+from training.corpus.output.corpus_report import read_report
+from training.corpus_reader import list_row_groups, read_corpus_hash
 from training.foundation.atomic_files import (
     check_replaceable,
     file_sha256,
@@ -130,7 +131,7 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
         "block_tokens": config.shards.block_tokens,
         "vocab_size": vocabulary.vocab_size,
         "tokenizer_sha256": file_sha256(config.tokenizer_folder / TOKENIZER_FILE),
-        "corpus_sha256": corpus_hash(config.paths.corpus),
+        "corpus_sha256": read_corpus_hash(config.paths.corpus),
         "shards_config": _deciding(config.shards),
     }
     work = work_folder(config.paths.shards, _inputs_sha256(made_of))
@@ -207,7 +208,7 @@ def _page(corpus: Path, found: dict[str, PreparedSplit]) -> str:
         "licence": licences,
         "package": packages,
     }
-    return html_page(read_report(corpus), tokens)
+    return render_corpus_page(read_report(corpus), tokens)
 
 
 def _count_tokens(found: PreparedSplit, group: EncodedGroup) -> None:
@@ -253,7 +254,7 @@ def encoded_groups(
     config: RunConfig, split: str, shards: ShardsConfig, work: Path
 ) -> Iterator[EncodedGroup]:
     """Yields a split's row groups in order, each as soon as it and those before it are encoded."""
-    groups = row_groups(config.paths.corpus, split)
+    groups = list_row_groups(config.paths.corpus, split)
     files = [work / f"{split}-{number:05d}.npz" for number in range(len(groups))]
     encode = functools.partial(
         encode_to_file, tokenizer_file=config.tokenizer_folder / TOKENIZER_FILE, shards=shards

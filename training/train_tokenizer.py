@@ -26,7 +26,7 @@ from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, TokenizerConfig
-from training.corpus_reader import corpus_hash, read_rows, row_groups
+from training.corpus_reader import list_row_groups, read_corpus_hash, read_documents
 from training.foundation.atomic_files import (
     check_replaceable,
     write_directory_atomically,
@@ -80,7 +80,7 @@ def _make(config: RunConfig) -> None:
     tokenizer = train_tokenizer(texts, config.tokenizer)
     report = report_on(tokenizer, config) | {
         "vocab_size": tokenizer.vocab_size,
-        "corpus_sha256": corpus_hash(config.paths.corpus),
+        "corpus_sha256": read_corpus_hash(config.paths.corpus),
         "seconds": round(time.monotonic() - started, 1),
     }
     with write_directory_atomically(config.paths.tokenizer) as aside:
@@ -121,14 +121,14 @@ def sample_texts(corpus: Path, split: str, max_bytes: int, config: RunConfig) ->
 
     Every package gives its share: a document is taken with the same chance wherever it stands.
     """
-    groups = row_groups(corpus, split)
+    groups = list_row_groups(corpus, split)
     share = min(1.0, max_bytes / max(1, sum(g.n_bytes for g in groups)))
     chance = random.Random(config.tokenizer.seed)
     with progress_bar(len(groups), f"reading {split}", "group") as bar:
         for group in groups:
-            for row in read_rows(group, ["text"]):
+            for document in read_documents(group, ["text"]):
                 if chance.random() < share:
-                    yield row["text"]
+                    yield document.text
             bar.update()
 
 

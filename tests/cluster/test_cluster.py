@@ -13,6 +13,7 @@ import pytest
 
 from training.cluster.__main__ import main
 from training.corpus.__main__ import main as build
+from training.corpus.extraction.source_extractor import SourceExtractor
 from training.corpus.verify import main as verify
 from training.foundation.errors import ConfigError, CorpusError
 
@@ -123,18 +124,17 @@ def test_two_ray_workers_keep_the_same(world):
 
 def test_a_run_goes_on_with_the_tasks_that_are_left(world, monkeypatch):
     """If it fails, a cluster's night is lost with one node."""
-    from training.corpus.extraction.source_reader import Reader
 
     arguments = [str(world / "cluster.toml"), f"work='{world}/again'", "workers=1"]
-    read, calls = Reader.read, []
+    extract, calls = SourceExtractor.extract, []
 
     def fail_once(self, source, part):
         calls.append(source.name)
         if len(calls) == 3:
             raise OSError("the node went away")
-        return read(self, source, part)
+        return extract(self, source, part)
 
-    monkeypatch.setattr(Reader, "read", fail_once)
+    monkeypatch.setattr(SourceExtractor, "extract", fail_once)
     with pytest.raises((OSError, CorpusError)):
         main(arguments)
     assert main(arguments) == 0

@@ -1,1 +1,1 @@
-"""The corpus on many machines: the same stages, run by datatrove's executors."""
+"""Builds the corpus on many machines: the same stages, run by datatrove's executors."""

@@ -1,13 +1,13 @@
-"""The five stages of a run and the executors that run them.
+"""The five stages of a run, and the executors that run them.
 
-    read       tasks          sources to parts, by the default runner's Reader
-    signatures tasks          datatrove: MinHash of the parts' documents
-    buckets    one a bucket   datatrove: equal signatures, sorted and merged from disk
-    clusters   1              datatrove: what hangs together
-    finish     1              selection among all keys, the corpus written
+    read       tasks           sources to parts
+    signatures tasks           datatrove: MinHash of the parts' documents
+    buckets    one per bucket  datatrove: finds equal signatures
+    clusters   1               datatrove: joins pairs into clusters
+    finish     1               selects among all documents and writes the corpus
 
-Each stage has a folder of logs and completions, so that a run which is started again goes on with
-the tasks that are left.
+Each stage has a folder of logs and completed tasks, so that a run that is started again resumes
+with the remaining tasks.
 """
 
 import hashlib
@@ -22,35 +22,37 @@ from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 
 from training.cluster.config import ClusterConfig
-from training.cluster.steps import Finish, ReadParts, ReadSources, WordSignature
+from training.cluster.steps import ExtractSources, ReadParts, WordSignature, WriteCorpus
 from training.corpus.config import CorpusConfig
-from training.corpus.input_hash import inputs_sha256
-from training.corpus.readers.sources import Source
+from training.corpus.input_hash import hash_inputs
+from training.corpus.readers.sources import CorpusSource
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Steps, and among how many tasks the work is divided."""
+class ClusterStage:
+    """The steps of a stage, and the number of tasks that share its work."""
 
     name: str
     steps: Sequence[Any]
     tasks: int
-    sees_everything: bool = False
+    needs_all_documents: bool = False
 
 
-def run_folder(config: ClusterConfig, corpus: CorpusConfig) -> tuple[Path, str]:
-    """Returns the folder of this very run and the hash of its inputs, which names it."""
-    parts = [inputs_sha256(corpus), config.tasks, to_mapping(config.minhash)]
-    inputs = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    return config.work.resolve() / inputs[:16], inputs
+def locate_run(config: ClusterConfig, corpus: CorpusConfig) -> tuple[Path, str]:
+    """Returns the folder of a run and the hash of its inputs, which names the folder."""
+    parts = [hash_inputs(corpus), config.tasks, to_mapping(config.minhash)]
+    inputs_sha256 = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return config.work.resolve() / inputs_sha256[:16], inputs_sha256
 
 
-def stages(config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[Source]) -> list[Stage]:
-    """Returns the stages in their order."""
-    folder, inputs = run_folder(config, corpus)
+def make_stages(
+    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource]
+) -> list[ClusterStage]:
+    """Returns the stages in order."""
+    folder, inputs_sha256 = locate_run(config, corpus)
     parts, clusters = folder / "parts", folder / "clusters"
     parts.mkdir(parents=True, exist_ok=True)
     minhash = MinhashConfig(
@@ -59,49 +61,58 @@ def stages(config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[Source
         hashes_per_bucket=config.minhash.hashes_per_bucket,
     )
     signatures, buckets = str(folder / "signatures"), str(folder / "buckets")
-    finish = Finish(
-        corpus, sources, parts=parts, clusters=clusters, tasks=config.tasks, inputs=inputs
+    finish = WriteCorpus(
+        corpus,
+        sources,
+        parts=parts,
+        clusters=clusters,
+        tasks=config.tasks,
+        inputs_sha256=inputs_sha256,
     )
     return [
-        Stage(name="read", steps=[ReadSources(corpus, sources, parts)], tasks=config.tasks),
-        Stage(
+        ClusterStage(
+            name="read", steps=[ExtractSources(corpus, sources, parts)], tasks=config.tasks
+        ),
+        ClusterStage(
             name="signatures",
             steps=[ReadParts(parts, len(sources)), WordSignature(signatures, minhash)],
             tasks=config.tasks,
         ),
-        Stage(
+        ClusterStage(
             name="buckets",
             steps=[MinhashDedupBuckets(signatures, buckets, config=minhash)],
             tasks=minhash.num_buckets,
         ),
-        Stage(
+        ClusterStage(
             name="clusters",
             steps=[MinhashDedupCluster(buckets, str(clusters), minhash, save_cluster_id=True)],
             tasks=1,
-            sees_everything=True,
+            needs_all_documents=True,
         ),
-        Stage(name="finish", steps=[finish], tasks=1, sees_everything=True),
+        ClusterStage(name="finish", steps=[finish], tasks=1, needs_all_documents=True),
     ]
 
 
-def run(config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[Source]) -> bool:
-    """Runs the stages, or hands them to Slurm; says whether they are done on return.
+def run_stages(
+    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource]
+) -> bool:
+    """Runs the stages, or queues them with Slurm; returns whether they are done.
 
     Raises:
         CorpusError: Some tasks of a stage failed.
-        FolderInUseError: The same command is running already.
+        FolderInUseError: The same run is already in progress.
     """
-    folder = run_folder(config, corpus)[0]
+    folder = locate_run(config, corpus)[0]
     with folder_lock(folder):
         return _run(config, corpus, sources, logs=folder / "logs")
 
 
 def _run(
-    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[Source], *, logs: Path
+    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource], *, logs: Path
 ) -> bool:
     before = None
-    for stage in stages(config, corpus, sources):
-        executor = executor_of(stage, config, logs=logs / stage.name, depends=before)
+    for stage in make_stages(config, corpus, sources):
+        executor = make_executor(stage, config, logs=logs / stage.name, depends=before)
         executor.run()
         if config.executor == "slurm":
             before = executor
@@ -116,14 +127,15 @@ def _run(
     return config.executor != "slurm"
 
 
-def executor_of(stage: Stage, config: ClusterConfig, *, logs: Path, depends: Any) -> Any:
-    """Returns datatrove's executor of a stage; only Slurm is told what it waits for."""
+def make_executor(stage: ClusterStage, config: ClusterConfig, *, logs: Path, depends: Any) -> Any:
+    """Returns datatrove's executor for a stage; only Slurm needs the one it depends on."""
     common = {"pipeline": list(stage.steps), "tasks": stage.tasks, "logging_dir": str(logs)}
     workers = min(stage.tasks, config.workers if config.workers > 0 else stage.tasks)
     if config.executor == "ray":
         return RayPipelineExecutor(**common, workers=workers)
     if config.executor == "slurm":
         slurm = config.slurm
+        memory_gb = slurm.select_mem_gb if stage.needs_all_documents else slurm.mem_per_cpu_gb
         return SlurmPipelineExecutor(
             **common,
             workers=workers,
@@ -131,7 +143,7 @@ def executor_of(stage: Stage, config: ClusterConfig, *, logs: Path, depends: Any
             partition=slurm.partition,
             time=slurm.time,
             qos=slurm.qos,
-            mem_per_cpu_gb=slurm.select_mem_gb if stage.sees_everything else slurm.mem_per_cpu_gb,
+            mem_per_cpu_gb=memory_gb,
             venv_path=None if slurm.venv is None else str(slurm.venv / "bin" / "activate"),
             depends=depends,
         )

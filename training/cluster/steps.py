@@ -1,12 +1,12 @@
-"""The steps that a task runs: the default runner's own stages, fed by rank.
+"""The steps of a task: the stages of the local build, fed by rank.
 
-    ReadSources    a task's share of the sources, each into a part
-    ReadParts      the parts' documents, for
-    WordSignature  datatrove's MinHash, whose buckets and clusters are datatrove's own steps
-    Finish         one task: selects among all documents, writes the corpus
+    ExtractSources  extracts a task's share of the sources, each into a part
+    ReadParts       yields the parts' documents to the next step
+    WordSignature   datatrove's MinHash; its buckets and clusters are datatrove's own steps
+    WriteCorpus     one task: selects among all documents and writes the corpus
 
-Sources go round: task ``r`` of ``n`` has those whose number is ``r`` modulo ``n``. Parts lie in a
-folder that all machines see; one that is whole is not made again.
+Task ``r`` of ``n`` handles the sources whose number is ``r`` modulo ``n``. The parts are in a
+folder that all machines share; a complete part is not made again.
 """
 
 import struct
@@ -22,35 +22,37 @@ from datatrove.pipeline.dedup import MinhashDedupSignature
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 from datatrove.utils.word_tokenizers import WhitespaceTokenizer
 
-from training.corpus.build import check_heldout, warn_of_missing, write_result
+from training.corpus.build import check_heldout, warn_of_missing
 from training.corpus.config import CorpusConfig
-from training.corpus.dedup.near_duplicates import MIN_WORDS, WORD, word_hashes
+from training.corpus.dedup.near_duplicates import MIN_WORDS, WORD, hash_words
 from training.corpus.extraction.parts import Part
-from training.corpus.extraction.source_reader import Reader
-from training.corpus.readers.sources import Source
-from training.corpus.selection.selection import Place, select
+from training.corpus.extraction.source_extractor import SourceExtractor
+from training.corpus.output.corpus_folder import write_corpus
+from training.corpus.readers.sources import CorpusSource
+from training.corpus.selection.selection import PartRow, select
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock
 
 _PAIR = struct.Struct("<2I")
 
 
-class ReadSources(PipelineStep):
-    """Reads and screens the sources of a rank into parts."""
+class ExtractSources(PipelineStep):
+    """Extracts the sources of a rank into parts."""
 
     type, name = "parrotlet", "read sources"
 
-    def __init__(self, config: CorpusConfig, sources: Sequence[Source], parts: Path) -> None:
+    def __init__(self, config: CorpusConfig, sources: Sequence[CorpusSource], parts: Path) -> None:
         super().__init__()
         self._config, self._sources, self._parts = config, list(sources), parts
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Makes the parts; yields nothing."""
-        reader = Reader.of(self._config)
+        """Makes the parts and yields nothing."""
+        extractor = SourceExtractor.create(self._config)
         for number in range(rank, len(self._sources), world_size):
             with self.track_time():
-                report = reader.read(self._sources[number], Part(folder=self._parts, number=number))
-            self.stat_update("files", value=report["files"])
+                part = Part(folder=self._parts, number=number)
+                report = extractor.extract(self._sources[number], part)
+            self.stat_update("files", value=report.files)
         yield from data or ()
 
 
@@ -64,55 +66,56 @@ class ReadParts(PipelineStep):
         self._parts, self._n_sources = parts, n_sources
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yields documents, each named by its place."""
+        """Yields the documents, each identified by its part and row."""
         yield from data or ()
         for number in range(rank, self._n_sources, world_size):
             row = 0
-            for table in Part(folder=self._parts, number=number).row_groups(["text"]):
+            for table in Part(folder=self._parts, number=number).read_row_groups(["text"]):
                 for text in table["text"].to_pylist():
                     yield Document(text=text, id=f"{number}:{row}")
                     row += 1
 
 
 class WordSignature(MinhashDedupSignature):
-    """datatrove's MinHash over the words that the default runner compares."""
+    """datatrove's MinHash over the words that the local build compares."""
 
     name = "MinHash of words"
 
     def __init__(self, folder: str, config: MinhashConfig) -> None:
-        # The words are our own; naming a tokenizer keeps datatrove from asking for an English one.
+        # get_shingles splits the words; this tokenizer only keeps datatrove from loading another.
         super().__init__(folder, config, language=WhitespaceTokenizer())
 
     def get_shingles(self, text: str) -> Any:
-        """Returns the hashed different words ``[N, 1]``; none for too short a text."""
+        """Returns the hashes of the different words ``[N, 1]``; none if the text is too short."""
         words = set(WORD.findall(text))
-        hashes = word_hashes(words) if len(words) >= MIN_WORDS else np.array([], np.uint32)
+        hashes = hash_words(words) if len(words) >= MIN_WORDS else np.array([], np.uint32)
         return hashes.astype(np.uint64).reshape(-1, 1)
 
 
-class Finish(PipelineStep):
-    """Selects among the documents of all parts and writes the corpus; runs as one task."""
+class WriteCorpus(PipelineStep):
+    """Selects among the documents of all parts and writes the corpus, in a single task."""
 
     type, name = "parrotlet", "finish"
 
     def __init__(
         self,
         config: CorpusConfig,
-        sources: Sequence[Source],
+        sources: Sequence[CorpusSource],
         *,
         parts: Path,
         clusters: Path,
         tasks: int,
-        inputs: str,
+        inputs_sha256: str,
     ) -> None:
         super().__init__()
-        self._config, self._sources, self._inputs = config, list(sources), inputs
+        self._config, self._sources = config, list(sources)
+        self._inputs_sha256 = inputs_sha256
         self._parts = [Part(folder=parts, number=number) for number in range(len(self._sources))]
         self._clusters, self._tasks = clusters, tasks
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Writes the corpus; yields nothing."""
-        assert (rank, world_size) == (0, 1), "sees all documents at once"
+        """Writes the corpus and yields nothing."""
+        assert (rank, world_size) == (0, 1), "needs all documents at once"
         started = time.monotonic()
         with self.track_time():
             reports = [part.read_report() for part in self._parts]
@@ -122,39 +125,39 @@ class Finish(PipelineStep):
                     f"{len(missing)} sources were not read, {missing[0]} first; check the logs of"
                     " the read stage and run the same command again"
                 )
-            whole = [report for report in reports if report is not None]
-            check_heldout(self._config, self._sources, whole)
+            finished = [report for report in reports if report is not None]
+            check_heldout(self._config, self._sources, finished)
             near = read_clusters(self._clusters, self._parts, self._tasks)
             selection = select(self._parts, self._config, near)
             warn_of_missing(selection)
             with folder_lock(self._config.out, beside=True):
-                write_result(
+                write_corpus(
                     self._config,
                     self._parts,
-                    whole,
+                    finished,
                     selection,
-                    inputs=self._inputs,
+                    inputs_sha256=self._inputs_sha256,
                     started=started,
                 )
         yield from data or ()
 
 
-def read_clusters(folder: Path, parts: Sequence[Part], tasks: int) -> list[list[Place]]:
+def read_clusters(folder: Path, parts: Sequence[Part], tasks: int) -> list[list[PartRow]]:
     """Reads datatrove's ``RANK.clusters`` files: which documents are near duplicates.
 
-    They name documents by their rank and their number in it, which are turned into places here.
+    The files identify a document by its rank and its position there.
     """
-    found: dict[int, list[Place]] = {}
+    found: dict[int, list[PartRow]] = {}
     for rank in range(tasks):
         file = folder / f"{rank:06d}.clusters"
         if file.is_file():
-            places = list(_places(parts[rank::tasks]))
+            rows = list(_list_rows(parts[rank::tasks]))
             for document, cluster in _PAIR.iter_unpack(file.read_bytes()):
-                found.setdefault(cluster, []).append(places[document])
+                found.setdefault(cluster, []).append(rows[document])
     return [found[cluster] for cluster in sorted(found)]
 
 
-def _places(parts: Iterable[Part]) -> Iterator[Place]:
+def _list_rows(parts: Iterable[Part]) -> Iterator[PartRow]:
     for part in parts:
-        n_rows = sum(table.num_rows for table in part.row_groups(["n_bytes"]))
-        yield from ((part.number, row) for row in range(n_rows))
+        n_rows = sum(table.num_rows for table in part.read_row_groups(["n_bytes"]))
+        yield from (PartRow(part.number, row) for row in range(n_rows))

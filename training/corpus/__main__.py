@@ -10,9 +10,10 @@ if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 from training.command_line import config_parser, parse_config
-from training.corpus.build import build, finished_report
+from training.corpus.build import build_corpus
 from training.corpus.config import CorpusConfig
-from training.corpus.selection.heldout_split import describe
+from training.corpus.input_hash import hash_inputs
+from training.corpus.output.corpus_report import load_finished_report
 from training.foundation.errors import run_main
 from training.foundation.folder_lock import folder_lock
 
@@ -28,22 +29,19 @@ _EXAMPLE = """\
 
 
 def main(argv: Sequence[str]) -> int:
-    """Builds the corpus of a config, unless it exists, and prints what it holds."""
+    """Builds the corpus of a config, unless it is up to date, and prints what it holds."""
     config, options = parse_config(CorpusConfig, _parser(), argv)
-    report = None if options.force else finished_report(config)
+    report = None if options.force else load_finished_report(config.out, hash_inputs(config))
     if report is not None:
         sys.stdout.write(f"{config.out} is up to date; --force builds it again\n")
     else:
         with folder_lock(config.out, beside=True):
-            report = build(config)
-    sys.stderr.write(f"{describe(report['heldout'])}\n")
-    for split, totals in report["splits"].items():
-        sys.stdout.write(
-            f"{config.out / split}: {totals['documents']} documents,"
-            f" {totals['bytes'] / 1e6:.1f} MB\n"
-        )
-    dropped = ", ".join(f"{reason} {n}" for reason, n in report["drops"].items())
-    sys.stdout.write(f"dropped: {dropped}\ncorpus SHA-256 {report['corpus_sha256']}\n")
+            report = build_corpus(config)
+    if report.heldout is not None:
+        sys.stderr.write(f"{report.heldout.describe()}\n")
+    sys.stdout.write(report.describe_splits(config.out))
+    dropped = ", ".join(f"{reason} {n}" for reason, n in report.drops.items())
+    sys.stdout.write(f"dropped: {dropped}\ncorpus SHA-256 {report.corpus_sha256}\n")
     return 0
 
 

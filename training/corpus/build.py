@@ -1,56 +1,38 @@
-"""Sources to Parquet: the run of ``python -m training.corpus``.
+"""Builds a corpus: every source into a part, then what is kept of all parts into the corpus folder.
 
-Every source is read and screened by one of a few processes into a part of its own; then this
-process selects among all documents (:mod:`training.corpus.selection.selection`) and writes what is
-kept (:mod:`training.corpus.output.corpus_writer`). What is written depends on the sources and the
-config alone.
+The sources are extracted by a few processes; then this process selects among all documents and
+writes what is kept. The result depends on the sources and the config alone. Called by
+``python -m training.corpus``.
 """
 
-import json
 import shutil
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
 
 from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
 from training.corpus.config import CorpusConfig
 from training.corpus.extraction.parts import Part
-from training.corpus.extraction.source_reader import Reader
-from training.corpus.input_hash import inputs_sha256
-from training.corpus.output.corpus_page import dataset_card, html_page
-from training.corpus.output.corpus_writer import (
-    cluster_report,
-    funnel,
-    heldout_report,
-    share_report,
-    sizes,
-    source_report,
-    write_corpus,
-)
-from training.corpus.readers.sources import Source, SourceKind, list_sources
+from training.corpus.extraction.source_extractor import SourceExtractor
+from training.corpus.extraction.source_report import SourceReport
+from training.corpus.input_hash import hash_inputs
+from training.corpus.output.corpus_folder import write_corpus
+from training.corpus.output.corpus_report import CorpusReport
+from training.corpus.readers.sources import CorpusSource, SourceKind, list_sources
 from training.corpus.selection.selection import Selection, select
-from training.foundation.atomic_files import (
-    check_replaceable,
-    write_directory_atomically,
-    write_json_atomically,
-    write_text_atomically,
-)
-from training.foundation.config_schema import to_mapping
+from training.corpus_reader import REPORT_FILE
+from training.foundation.atomic_files import check_replaceable
 from training.foundation.errors import CorpusError
 from training.foundation.progress import progress_bar
 from training.foundation.worker_pool import work_folder, worker_pool
 
-REPORT_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "README.md"
 
-
-def build(config: CorpusConfig) -> dict[str, Any]:
-    """Builds the corpus at ``config.out``, whole or not at all, and returns its report.
+def build_corpus(config: CorpusConfig) -> CorpusReport:
+    """Builds the corpus at ``config.out``, completely or not at all, and returns its report.
 
     Finished parts stay in a work folder beside it until the corpus is complete, so that an
     interrupted run resumes with the remaining sources. The caller holds the folder's lock.
@@ -61,87 +43,25 @@ def build(config: CorpusConfig) -> dict[str, Any]:
     """
     started = time.monotonic()
     check_replaceable(config.out, mark=REPORT_FILE, key="out")
-    inputs = inputs_sha256(config)
-    work = work_folder(config.out, inputs)
+    inputs_sha256 = hash_inputs(config)
+    work = work_folder(config.out, inputs_sha256)
     sources = list_sources(config)
     parts = [Part(folder=work, number=number) for number in range(len(sources))]
-    reports = _read_all(sources, parts, config)
+    reports = _extract_all(sources, parts, config)
     check_heldout(config, sources, reports)
     selection = select(parts, config)
     warn_of_missing(selection)
-    report = write_result(config, parts, reports, selection, inputs=inputs, started=started)
+    report = write_corpus(
+        config, parts, reports, selection, inputs_sha256=inputs_sha256, started=started
+    )
     shutil.rmtree(work, ignore_errors=True)
     return report
 
 
-def write_result(
-    config: CorpusConfig,
-    parts: Sequence[Part],
-    reports: Sequence[dict[str, Any]],
-    selection: Selection,
-    *,
-    inputs: str,
-    started: float,
-) -> dict[str, Any]:
-    """Writes the corpus at ``config.out``, whole or not at all; returns its report.
-
-    Args:
-        config: The corpus' config.
-        parts: What was read.
-        reports: The parts' reports.
-        selection: What of the parts is kept.
-        inputs: The hash of all that the corpus depends on.
-        started: When the work began, on the monotonic clock.
-    """
-    with write_directory_atomically(config.out) as aside:
-        totals = write_corpus(aside, parts, selection, rows_per_file=config.rows_per_file)
-        packages = [source_report(r, number, selection) for number, r in enumerate(reports)]
-        report = {
-            **totals,
-            "drops": _sum(packages, "drops"),
-            "redactions": _sum(packages, "redactions"),
-            "unparsable": sum(package["unparsable"] for package in packages),
-            "heldout": heldout_report(selection),
-            "shares": share_report(selection),
-            "funnel": funnel(selection, sum(package["files"] for package in packages)),
-            "sizes": sizes(selection),
-            "duplicates": cluster_report(selection),
-            "packages": sorted(packages, key=lambda p: (-p["kept_bytes"], p["package"])),
-            "config": to_mapping(config),
-            "inputs_sha256": inputs,
-            "seconds": round(time.monotonic() - started, 1),
-        }
-        write_json_atomically(aside / REPORT_FILE, report)
-        write_text_atomically(aside / PAGE_FILE, html_page(report))
-        write_text_atomically(aside / CARD_FILE, dataset_card(report))
-    return report
-
-
-def _sum(packages: Sequence[dict[str, Any]], key: str) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for package in packages:
-        total.update(package[key])
-    return dict(sorted(total.items()))
-
-
-def finished_report(config: CorpusConfig) -> dict[str, Any] | None:
-    """Returns the report at ``config.out`` if it is of these very inputs, else None."""
-    try:
-        report = json.loads((config.out / REPORT_FILE).read_text(encoding="utf-8"))
-        if not isinstance(report, dict) or report["inputs_sha256"] != inputs_sha256(config):
-            return None
-        for split, totals in report["splits"].items():
-            if len(list((config.out / split).glob("part-*.parquet"))) != totals["files"]:
-                return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # of an older version, or damaged: to be built again
-    return report
-
-
-def _read_all(
-    sources: Sequence[Source], parts: Sequence[Part], config: CorpusConfig
-) -> list[dict[str, Any]]:
-    """Makes all parts that are not whole yet; returns every part's report."""
+def _extract_all(
+    sources: Sequence[CorpusSource], parts: Sequence[Part], config: CorpusConfig
+) -> list[SourceReport]:
+    """Makes the parts that are missing or incomplete, and returns every part's report."""
     reports = [part.read_report() for part in parts]
     missing = [number for number, report in enumerate(reports) if report is None]
     with (
@@ -149,18 +69,18 @@ def _read_all(
         worker_pool(config.processes) as pool,
     ):
         futures = [
-            (number, pool.submit(_read, sources[number], parts[number], config))
+            (number, pool.submit(_extract, sources[number], parts[number], config))
             for number in missing
         ]
         for number, future in futures:
-            reports[number] = report = _result(future, sources[number])
-            _warn(report["warnings"])
-            bar.set_postfix_str(f"{report['package']}: {report['files']} files", refresh=False)
+            reports[number] = report = _wait_for(future, sources[number])
+            _warn(report.warnings)
+            bar.set_postfix_str(f"{report.package}: {report.files} files", refresh=False)
             bar.update()
     return [report for report in reports if report is not None]
 
 
-def _result(future: Future[dict[str, Any]], source: Source) -> dict[str, Any]:
+def _wait_for(future: Future[SourceReport], source: CorpusSource) -> SourceReport:
     try:
         return future.result()
     except BrokenProcessPool as error:
@@ -170,17 +90,17 @@ def _result(future: Future[dict[str, Any]], source: Source) -> dict[str, Any]:
         ) from error
 
 
-_worker_reader: list[Reader] = []  # of this worker process
+_worker_extractor: list[SourceExtractor] = []  # of this worker process
 
 
-def _read(source: Source, part: Part, config: CorpusConfig) -> dict[str, Any]:
-    if not _worker_reader:
-        _worker_reader.append(Reader.of(config))
-    return _worker_reader[0].read(source, part)
+def _extract(source: CorpusSource, part: Part, config: CorpusConfig) -> SourceReport:
+    if not _worker_extractor:
+        _worker_extractor.append(SourceExtractor.create(config))
+    return _worker_extractor[0].extract(source, part)
 
 
 def check_heldout(
-    config: CorpusConfig, sources: Sequence[Source], reports: Sequence[dict[str, Any]]
+    config: CorpusConfig, sources: Sequence[CorpusSource], reports: Sequence[SourceReport]
 ) -> None:
     """Refuses an archive that hides a held-out package under another file name.
 
@@ -189,11 +109,11 @@ def check_heldout(
     """
     heldout = {str(canonicalize_name(name)) for name in config.heldout}
     for source, report in zip(sources, reports, strict=True):
-        named = str(canonicalize_name(report["package"]))
-        if named in heldout and source.name not in heldout:
+        package = str(canonicalize_name(report.package))
+        if package in heldout and source.name not in heldout:
             raise CorpusError(
-                f"{source.path} contains {named}, which is held out, under the name of"
-                f" {source.name}; rename the file to {named} or remove it from the sources"
+                f"{source.path} contains {package}, which is held out, under the name of"
+                f" {source.name}; rename the file to {package} or remove it from the sources"
             )
     if not any(source.kind in {SourceKind.RECORDS, SourceKind.HUB} for source in sources):
         _warn(
@@ -203,7 +123,7 @@ def check_heldout(
 
 
 def warn_of_missing(selection: Selection) -> None:
-    """Says that none of the packages to hold out has a document, so that others were taken."""
+    """Warns if no package to hold out has a document, so that others are held out instead."""
     missing = ", ".join(selection.heldout.missing)
     if missing:
         sentence = (
@@ -213,6 +133,6 @@ def warn_of_missing(selection: Selection) -> None:
         _warn([sentence])
 
 
-def _warn(sentences: Iterator[str] | Sequence[str]) -> None:
+def _warn(sentences: Iterable[str]) -> None:
     for sentence in sentences:
         tqdm.write(f"warning: {sentence}", file=sys.stderr)

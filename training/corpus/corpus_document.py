@@ -1,4 +1,4 @@
-"""The unit of the corpus: one source file with where it comes from."""
+"""The unit of the corpus: one source file and its provenance."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import pyarrow as pa
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One Python file as training sees it: decoded, lines ended by line feeds, secrets replaced."""
+    """One Python file as it is trained on: decoded, with line feeds, secrets replaced."""
 
     package: str
     version: str
     path: str
     licence: str  # SPDX expression of the package
-    quality: str = ""  # "low", "mid", "high", or "" where nothing is known
-    weight: float = 1.0  # the share of such documents that is wanted
+    quality: str = ""  # "low", "mid", "high", or "" if unknown
+    weight: float = 1.0  # the share of such documents to keep
     text: str
 
     @property

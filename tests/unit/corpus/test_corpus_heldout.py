@@ -7,7 +7,7 @@ import pytest
 from training.corpus.__main__ import main
 from training.corpus.config import CorpusConfig
 from training.corpus.selection.heldout_split import hold_out
-from training.corpus_reader import row_groups
+from training.corpus_reader import list_row_groups
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError
 
@@ -127,4 +127,4 @@ def test_it_is_said_on_stderr_and_in_the_report(one_package, capsys):
 def test_without_held_out_documents_the_next_command_says_what_to_set(one_package):
     assert main([str(one_package), "heldout_share=0"]) == 0
     with pytest.raises(CorpusError, match="set heldout_share"):
-        row_groups(one_package.parent / "corpus", "heldout")
+        list_row_groups(one_package.parent / "corpus", "heldout")

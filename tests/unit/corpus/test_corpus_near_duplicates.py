@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 from planted import similar_pair
 
-from training.corpus.dedup.near_duplicates import WORD, find_near_duplicates, jaccard, sketch
+from training.corpus.dedup.near_duplicates import (
+    WORD,
+    compute_jaccard,
+    compute_sketches,
+    find_near_duplicates,
+)
 
 THRESHOLD = 0.85
 
 
 def find(texts, order=None):
-    words, signatures = sketch(texts)
+    words, signatures = compute_sketches(texts)
     order = range(len(texts)) if order is None else order
     found = find_near_duplicates(
         signatures, lambda wanted: {i: words[i] for i in wanted}, order=order, threshold=THRESHOLD
@@ -48,6 +53,6 @@ def test_similarity_is_that_of_the_words():
     for _ in range(50):
         texts = [" ".join(chance.choices("abcdefghijklmnop", k=9)) for _ in range(2)]
         sets = [set(WORD.findall(text)) for text in texts]
-        words, _ = sketch(texts)
-        assert jaccard(*words) == len(sets[0] & sets[1]) / len(sets[0] | sets[1])
-    assert jaccard(np.array([], np.uint32), np.array([], np.uint32)) == 0.0
+        words, _ = compute_sketches(texts)
+        assert compute_jaccard(*words) == len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+    assert compute_jaccard(np.array([], np.uint32), np.array([], np.uint32)) == 0.0

@@ -5,16 +5,11 @@ import pytest
 from training.corpus.config import BalanceConfig, CorpusConfig, QualityConfig, QualityRule
 from training.corpus.corpus_document import Document
 from training.corpus.extraction.parts import Part, PartWriter
+from training.corpus.extraction.source_report import SourceReport
 from training.corpus.quality import QualityRules
-from training.corpus.selection.sampling_weights import weight_of
-from training.corpus.selection.selection import (
-    DOWN_WEIGHTED,
-    EXACT,
-    NEAR,
-    NEAR_HELDOUT,
-    OVER_CAP,
-    select,
-)
+from training.corpus.selection.balance import DOWN_WEIGHTED, OVER_CAP
+from training.corpus.selection.sampling_weights import compute_weight
+from training.corpus.selection.selection import EXACT, NEAR, NEAR_HELDOUT, select
 from training.foundation.errors import CorpusError
 
 
@@ -28,13 +23,30 @@ def document(body, package="p", version="1", licence="MIT", path="a.py", weight=
     )
 
 
+def empty_report():
+    return SourceReport(
+        package="p",
+        version="1",
+        licence="MIT",
+        licence_source="none",
+        licence_not_allowed=(),
+        warnings=(),
+        files=0,
+        bytes=0,
+        drops={},
+        examples={},
+        redactions={},
+        unparsable=0,
+    )
+
+
 def selected(tmp_path, documents, **config):
     """Returns for each document why it was dropped, or None."""
     part = Part(folder=tmp_path, number=0)
     writer = PartWriter(part=part)
     for one in documents:
         writer.add(one)
-    writer.close({})
+    writer.close(empty_report())
     config.setdefault("heldout_share", 0)
     settings = CorpusConfig(out=tmp_path / "out", licences=("MIT", "Apache-2.0"), **config)
     found = select([part], settings)
@@ -103,7 +115,7 @@ def test_a_cap_holds_for_each_package_but_not_for_what_is_held_out(tmp_path):
 def test_weights_know_kinds_of_files(path, body, weight):
     """CodeParrot dropped every short file with "latest" in it; if it fails, so do we."""
     config = BalanceConfig(test_weight=0.5, configuration_weight=0.25, few_assignments_weight=0.125)
-    assert weight_of(path, body, config) == weight
+    assert compute_weight(path, body, config) == weight
 
 
 RULES = (
@@ -125,9 +137,9 @@ RULES = (
 def test_the_first_rule_that_holds_gives_the_level(tmp_path, package, facts, level):
     table = tmp_path / "facts.tsv"
     table.write_text("package\tstars\tdownloads\nknown\t2000\t50\n")
-    rules = QualityRules.of(QualityConfig(rules=RULES, table=table))
-    assert rules.level(package, facts) == level
-    assert QualityRules.of(QualityConfig()).level(package, facts) == ""
+    rules = QualityRules.load(QualityConfig(rules=RULES, table=table))
+    assert rules.find_level(package, facts) == level
+    assert QualityRules.load(QualityConfig()).find_level(package, facts) == ""
 
 
 @pytest.mark.parametrize("content", ["name\tstars\na\t1\n", "package\tstars\na\tmany\n"])
@@ -135,4 +147,4 @@ def test_a_table_of_another_kind_is_named(tmp_path, content):
     table = tmp_path / "facts.tsv"
     table.write_text(content)
     with pytest.raises(CorpusError, match=r"quality\.table"):
-        QualityRules.of(QualityConfig(table=table))
+        QualityRules.load(QualityConfig(table=table))

@@ -5,20 +5,20 @@ import random
 import pytest
 
 from training.corpus.config import BalanceConfig
-from training.corpus.selection.sampling_weights import is_test
-from training.corpus.selection.share_limits import (
+from training.corpus.selection.balance import (
     OVER_PACKAGE_SHARE,
     OVER_TEST_SHARE,
-    Weighed,
-    largest_size,
-    over_shares,
+    TrainingDocument,
+    compute_size_limit,
+    limit_shares,
 )
+from training.corpus.selection.sampling_weights import is_test
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError
 
 
-def weighed(package, n_bytes, draw, *, is_test=False):
-    return Weighed(
+def make_document(package, n_bytes, draw, *, is_test=False):
+    return TrainingDocument(
         package=package,
         n_bytes=n_bytes,
         is_test=is_test,
@@ -36,7 +36,7 @@ def documents(sizes, *, tests=0.0, seed=0):
         while left > 0:
             n_bytes = draw.randint(10, 100)
             is_test = draw.random() < tests
-            found.append(weighed(package, n_bytes, draw, is_test=is_test))
+            found.append(make_document(package, n_bytes, draw, is_test=is_test))
             left -= n_bytes
     return dict(enumerate(found))
 
@@ -58,7 +58,7 @@ def test_no_package_and_no_tests_are_over_their_share():
     """If it fails, one large project speaks for all of Python."""
     found = documents(SIZES, tests=0.5)
     config = BalanceConfig(max_package_share=0.06, max_test_share=0.25)
-    dropped = over_shares(found, config)
+    dropped = limit_shares(found, config)
     package, tests, total = shares(found, dropped)
     assert 0.055 < package <= 0.06
     assert 0.24 < tests <= 0.25
@@ -69,7 +69,7 @@ def test_no_package_and_no_tests_are_over_their_share():
 def test_large_packages_lose_tests_and_code_alike():
     """If it fails, what is left of a large project are its tests, or none of them."""
     found = documents(SIZES, tests=0.5)
-    dropped = over_shares(found, BalanceConfig(max_package_share=0.06))
+    dropped = limit_shares(found, BalanceConfig(max_package_share=0.06))
     kept = [d for i, d in found.items() if i not in dropped and d.package == "larger"]
     assert 0.4 < sum(d.n_bytes for d in kept if d.is_test) / sum(d.n_bytes for d in kept) < 0.6
 
@@ -78,23 +78,23 @@ def test_the_same_documents_go_whatever_their_order():
     found = documents(SIZES, tests=0.5)
     config = BalanceConfig(max_package_share=0.06, max_test_share=0.25)
     shuffled = dict(sorted(found.items(), key=lambda item: item[1].draw))
-    assert over_shares(found, config) == over_shares(shuffled, config)
+    assert limit_shares(found, config) == limit_shares(shuffled, config)
 
 
 def test_nothing_goes_where_no_share_is_over():
     found = documents(SIZES, tests=0.1)
-    assert over_shares(found, BalanceConfig(max_test_share=0.25)) == {}
-    assert over_shares(found, BalanceConfig(max_package_share=0.5)) == {}
-    assert over_shares(found, BalanceConfig()) == {}
-    assert over_shares({}, BalanceConfig(max_package_share=0.1, max_test_share=0.1)) == {}
+    assert limit_shares(found, BalanceConfig(max_test_share=0.25)) == {}
+    assert limit_shares(found, BalanceConfig(max_package_share=0.5)) == {}
+    assert limit_shares(found, BalanceConfig()) == {}
+    assert limit_shares({}, BalanceConfig(max_package_share=0.1, max_test_share=0.1)) == {}
 
 
 def test_a_document_that_stays_does_so_with_a_tighter_share():
     """Drawn by hash: the documents with the highest draws go first."""
     found = documents({f"p{i}": 2000 for i in range(10)}, tests=1.0)
-    found |= {10_000: weighed("q", 9000, random.Random(0))}
-    loose = over_shares(found, BalanceConfig(max_test_share=0.5))
-    tight = over_shares(found, BalanceConfig(max_test_share=0.25))
+    found |= {10_000: make_document("q", 9000, random.Random(0))}
+    loose = limit_shares(found, BalanceConfig(max_test_share=0.5))
+    tight = limit_shares(found, BalanceConfig(max_test_share=0.25))
     assert set(loose) < set(tight)
     assert min(found[i].test_draw for i in loose) >= max(
         found[i].test_draw for i in found if found[i].is_test and i not in loose
@@ -104,7 +104,7 @@ def test_a_document_that_stays_does_so_with_a_tighter_share():
 def test_too_few_packages_for_a_share_are_one_sentence():
     found = documents({"a": 1000, "b": 1000})
     with pytest.raises(CorpusError, match=r"only 2 packages.*0\.500 or more"):
-        over_shares(found, BalanceConfig(max_package_share=0.1))
+        limit_shares(found, BalanceConfig(max_package_share=0.1))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 1.5])
@@ -117,7 +117,7 @@ def test_the_largest_size_is_its_share_of_the_sum():
     for seed in range(20):
         draw = random.Random(seed)
         sizes = [int(draw.paretovariate(1.0) * 100) for _ in range(50)]
-        limit = largest_size(sizes, 0.04)
+        limit = compute_size_limit(sizes, 0.04)
         cut = [min(size, limit) for size in sizes]
         assert max(cut) <= 0.04 * sum(cut) * (1 + 1e-9)
         if max(sizes) > limit:

@@ -72,9 +72,9 @@ def test_the_corpus_configs_it_shows_load(tmp_path):
         path = tmp_path / f"{number}.toml"
         path.write_text(block, encoding="utf-8")
         configs.append(load_toml(CorpusConfig, path, []))
-    levels = QualityRules.of(next(c for c in configs if c.quality.rules).quality)
-    assert levels.level("any", {"stars": 500.0, "has_tests": 1.0}) == "high"
-    assert levels.level("any", {"stars": 500.0}) == "low"
+    levels = QualityRules.load(next(c for c in configs if c.quality.rules).quality)
+    assert levels.find_level("any", {"stars": 500.0, "has_tests": 1.0}) == "high"
+    assert levels.find_level("any", {"stars": 500.0}) == "low"
 
 
 def test_the_keys_it_names_are_those_of_the_editors():

@@ -1,4 +1,4 @@
-"""Exact duplicates, blind to white space."""
+"""Exact duplicates: documents that differ in white space alone."""
 
 import hashlib
 import re
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 _SPACE = re.compile(r"\s+")
 
 
-def content_key(text: str) -> bytes:
-    """Returns a hash of the text that white space does not change."""
+def hash_content(text: str) -> bytes:
+    """Returns a hash of the text without its white space."""
     return hashlib.blake2b(_SPACE.sub("", text).encode(), digest_size=16).digest()
 
 
 def find_exact_duplicates(keys: Sequence[bytes], order: Sequence[int]) -> dict[int, int]:
-    """Returns which documents are dropped, and for which.
+    """Returns each document to drop, with the equal one that is kept.
 
     Args:
         keys: The content key of each document.
-        order: All documents, the best first.
+        order: All documents, the preferred ones first.
     """
     first: dict[bytes, int] = {}
     dropped = {}

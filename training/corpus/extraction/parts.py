@@ -1,25 +1,27 @@
-"""What one source gave, on disk: its documents with the sketches that find duplicates, its report.
+"""The documents of one source on disk, with the sketches that find duplicates, and its report.
 
-A part is two files in the work folder, the report written last: a part with a report is whole, and
-is not made again when the run goes on after an interruption. Row groups keep memory flat however
-large a source is. Called by :mod:`training.corpus.extraction.source_reader` (writes) and
-:mod:`training.corpus.selection.selection` and :mod:`training.corpus.output.corpus_writer` (read).
+A part is two files in the work folder. The report is written last: a part that has one is complete
+and is kept when an interrupted run resumes. Row groups bound the memory, however large a source is.
+Written by :mod:`training.corpus.extraction.source_extractor`, read by
+:mod:`training.corpus.selection.selection` and :mod:`training.corpus.output.corpus_writer`.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.corpus.corpus_document import SCHEMA, Document, to_table
-from training.corpus.dedup.exact_duplicates import content_key
-from training.corpus.dedup.near_duplicates import N_HASHES, Words, sketch
+from training.corpus.dedup.exact_duplicates import hash_content
+from training.corpus.dedup.near_duplicates import N_HASHES, WordHashes, compute_sketches
+from training.corpus.extraction.source_report import SourceReport
 from training.foundation.atomic_files import write_json_atomically
+from training.foundation.config_schema import from_mapping, to_mapping
+from training.foundation.errors import ConfigError
 
 ROW_GROUP_DOCUMENTS = 500
 _SKETCH_SCHEMA = pa.schema(
@@ -36,39 +38,41 @@ PART_SCHEMA = pa.schema([*SCHEMA, *_SKETCH_SCHEMA])
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The paths of one source's part."""
+    """The files of one source's part."""
 
     folder: Path
     number: int
 
     @property
     def documents(self) -> Path:
-        """The Parquet file, of :data:`PART_SCHEMA`."""
+        """The Parquet file, with the columns of :data:`PART_SCHEMA`."""
         return self.folder / f"{self.number:05d}.parquet"
 
     @property
     def report(self) -> Path:
-        """What was counted; there only if the part is whole."""
+        """The counts; exists only if the part is complete."""
         return self.folder / f"{self.number:05d}.json"
 
-    def read_report(self) -> dict[str, Any] | None:
-        """Returns the report, or None if the part is not whole."""
-        try:
-            found = json.loads(self.report.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+    def read_report(self) -> SourceReport | None:
+        """Returns the report, or None if the part is incomplete."""
+        if not self.documents.is_file():
             return None
-        return found if isinstance(found, dict) and self.documents.is_file() else None
+        try:
+            values = json.loads(self.report.read_text(encoding="utf-8"))
+            return from_mapping(SourceReport, values, where=str(self.report))
+        except (OSError, ValueError, TypeError, ConfigError):
+            return None
 
-    def row_groups(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+    def read_row_groups(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yields the named columns, a row group at a time."""
         file = pq.ParquetFile(self.documents)
         for index in range(file.num_row_groups):
             yield file.read_row_group(index, columns=list(columns))
 
-    def words(self, rows: Sequence[int]) -> dict[int, Words]:
-        """Returns the word sets of some rows."""
+    def read_words(self, rows: Sequence[int]) -> dict[int, WordHashes]:
+        """Returns the hashed word sets of some rows."""
         wanted, first, found = set(rows), 0, {}
-        for table in self.row_groups(["words"]) if wanted else ():
+        for table in self.read_row_groups(["words"]) if wanted else ():
             for offset, data in enumerate(table["words"]):
                 if first + offset in wanted:
                     found[first + offset] = np.frombuffer(data.as_py(), np.uint32)
@@ -78,7 +82,7 @@ class Part:
 
 @dataclass(kw_only=True)
 class PartWriter:
-    """Writes a part's documents; :meth:`close` makes it whole."""
+    """Writes a part's documents; :meth:`close` completes it."""
 
     part: Part
     _waiting: list[Document] = field(default_factory=list)
@@ -90,12 +94,12 @@ class PartWriter:
         if len(self._waiting) == ROW_GROUP_DOCUMENTS:
             self._flush()
 
-    def close(self, report: dict[str, Any]) -> None:
-        """Ends the file and writes the report."""
+    def close(self, report: SourceReport) -> None:
+        """Closes the file and writes the report."""
         self._flush()
         assert self._file is not None, "flushing opens it"
         self._file.close()
-        write_json_atomically(self.part.report, report)
+        write_json_atomically(self.part.report, to_mapping(report))
 
     def _flush(self) -> None:
         if self._file is None:
@@ -103,12 +107,12 @@ class PartWriter:
         if not self._waiting:
             return
         texts = [document.text for document in self._waiting]
-        words, signatures = sketch(texts)
+        words, signatures = compute_sketches(texts)
         sketches = pa.table(
             {
                 "n_bytes": [document.n_bytes for document in self._waiting],
                 "weight": [document.weight for document in self._waiting],
-                "content_key": [content_key(text) for text in texts],
+                "content_key": [hash_content(text) for text in texts],
                 "signature": [signature.tobytes() for signature in signatures],
                 "words": [found.tobytes() for found in words],
             },

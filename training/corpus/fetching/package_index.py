@@ -1,9 +1,9 @@
-"""Lists and downloads the files of package indexes, through ``unearth``.
+"""Lists and downloads the files of package indexes, using ``unearth``.
 
-A download is written beside its target and hashed on the way. Every failure of an index or of the
+A download is written to a temporary file and hashed on the way. Every failure of an index or of the
 network becomes a :class:`FetchError`: one sentence, and whether the index could be reached at all.
-Which files are wanted is decided elsewhere. Called by :mod:`training.corpus.fetching.fetcher` and
-:mod:`training.corpus.lock`.
+Called by :mod:`training.corpus.fetching.archive_fetcher` and
+:mod:`training.corpus.fetching.lock_resolver`.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from unearth import Link, Package, PackageFinder
 from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers.sync import PyPIClient
 
-from training.corpus.fetching.pip_config import IndexSettings, index_settings
+from training.corpus.fetching.pip_config import PipConfig, read_pip_config
 from training.foundation.errors import CorpusError
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ RETRY_WAITS_S = (1.0, 4.0)
 PIECE_BYTES = 1 << 20
 MAX_ARCHIVE_BYTES = 2 << 30
 ASIDE_PREFIX = ".fetching-"
-STALE_AFTER_S = 3600.0  # an unfinished download untouched for this long has no owner
+STALE_AFTER_S = 3600.0  # an unfinished download untouched for this long is abandoned
 _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 404, 429, 500
 
 logging.getLogger("unearth").addHandler(logging.NullHandler())  # failures are reported below
@@ -69,21 +69,21 @@ class Download:
 
 
 @dataclass(kw_only=True)
-class Index:
-    """The package indexes of pip's settings, asked one at a time."""
+class PackageIndex:
+    """The package indexes of pip's settings, queried together."""
 
     finder: PackageFinder
     _statuses: list[tuple[int, str]] = field(default_factory=list)  # of the last listing
 
     @classmethod
-    def of_settings(cls) -> "Index":
-        """Opens the indexes that pip would use."""
-        settings = index_settings()
-        index = cls(finder=_finder(settings))
-        index.finder.session.event_hooks = {"response": [index._note]}  # type: ignore[attr-defined]
+    def open(cls) -> "PackageIndex":
+        """Opens the indexes of pip's settings."""
+        settings = read_pip_config()
+        index = cls(finder=_make_finder(settings))
+        index.finder.session.event_hooks = {"response": [index._record_status]}  # type: ignore[attr-defined]
         return index
 
-    def files(self, name: str) -> list[Package]:
+    def list_files(self, name: str) -> list[Package]:
         """Returns the files of a package in every version, yanked ones included.
 
         Raises:
@@ -106,9 +106,9 @@ class Index:
     def download(
         self, link: Link, folder: Path, *, max_bytes: int = MAX_ARCHIVE_BYTES
     ) -> Download | None:
-        """Writes a file aside; None if it is larger than ``max_bytes``.
+        """Downloads a file into ``folder``; returns None if it is larger than ``max_bytes``.
 
-        The caller moves it or removes it.
+        The caller moves or removes the file.
         """
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, prefix=ASIDE_PREFIX)
@@ -116,7 +116,7 @@ class Index:
         n_bytes = 0
         try:
             with os.fdopen(handle, "wb") as file:
-                for piece in self._pieces(link, max_bytes):
+                for piece in self._iter_pieces(link, max_bytes):
                     n_bytes += len(piece)
                     if n_bytes > max_bytes:
                         Path(name).unlink()
@@ -130,8 +130,8 @@ class Index:
             raise
         return Download(path=Path(name), sha256=digest.hexdigest())
 
-    def _pieces(self, link: Link, max_bytes: int) -> Iterator[bytes]:
-        # identity: the bytes that were hashed, not what a server makes of them
+    def _iter_pieces(self, link: Link, max_bytes: int) -> Iterator[bytes]:
+        # no compression on the way: the hash is that of the file itself
         headers = {"Accept-Encoding": "identity"}
         session = self.finder.session
         with session.get_stream(link.url_without_fragment, headers=headers) as response:
@@ -141,8 +141,8 @@ class Index:
                 return
             yield from response.iter_bytes(PIECE_BYTES)
 
-    def _note(self, response: Any) -> None:
-        self._statuses.append((response.status_code, _host(response.url)))
+    def _record_status(self, response: Any) -> None:
+        self._statuses.append((response.status_code, _get_host(response.url)))
 
 
 ADVISE_AGAIN = (
@@ -152,8 +152,8 @@ ADVISE_AGAIN = (
 ADVISE_OTHER = "name another index in pip's settings, or renew the lock"
 
 
-def retried(what: str, attempt: Callable[[], T]) -> T:
-    """Calls ``attempt`` and returns its result, with a few retries.
+def retry(what: str, attempt: Callable[[], T]) -> T:
+    """Returns the result of ``attempt``, called again a few times if it fails.
 
     Args:
         what: The package, for the message.
@@ -170,26 +170,26 @@ def retried(what: str, attempt: Callable[[], T]) -> T:
             if error.is_final:
                 break
         except Exception as error:  # noqa: BLE001 - the network may fail in any way
-            failure = _in_words(what, error)
+            failure = _translate_error(what, error)
         if wait_s is not None:
             time.sleep(wait_s)
     raise failure
 
 
 def remove_stale(folder: Path) -> None:
-    """Removes unfinished downloads that killed runs left in a cache folder."""
+    """Removes the unfinished downloads of killed runs from a cache folder."""
     for path in folder.glob(f"{ASIDE_PREFIX}*"):
         try:
             if time.time() - path.stat().st_mtime > STALE_AFTER_S:
                 path.unlink()
         except OSError:
-            continue  # removed by another run
+            continue  # another run removed it
 
 
-def _in_words(what: str, error: Exception) -> FetchError:
-    """Describes an exception of the HTTP client, which only ``unearth`` imports."""
+def _translate_error(what: str, error: Exception) -> FetchError:
+    """Describes an exception of the HTTP client, which is ``unearth``'s dependency."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    host = _host(getattr(getattr(error, "_request", None), "url", None))
+    host = _get_host(getattr(getattr(error, "_request", None), "url", None))
     status = getattr(getattr(error, "response", None), "status_code", 0)
     if status == _NOT_FOUND:
         return FetchError(what, f"{host} does not have the file: 404", ADVISE_OTHER)
@@ -204,11 +204,11 @@ def _in_words(what: str, error: Exception) -> FetchError:
     return FetchError(what, f"{type(error).__name__} from {host}: {error}", ADVISE_AGAIN)
 
 
-def _host(url: Any) -> str:
+def _get_host(url: Any) -> str:
     return getattr(url, "netloc", b"").decode() or "the index"
 
 
-def _finder(settings: IndexSettings) -> PackageFinder:
+def _make_finder(settings: PipConfig) -> PackageFinder:
     default = PackageFinder().sources[0]["url"]
     indexes = (
         [] if settings.no_index else [settings.index_url or default, *settings.extra_index_urls]
@@ -221,7 +221,7 @@ def _finder(settings: IndexSettings) -> PackageFinder:
         follow_redirects=True,
     )
     session.auth = MultiDomainBasicAuth(prompting=False, index_urls=indexes)
-    # unearth's own client, which its own protocol types more narrowly than it is
+    # unearth's own client, which its protocol types too narrowly
     finder = PackageFinder(session, ignore_compatibility=True)  # type: ignore[arg-type]
     finder.sources.clear()  # with --no-index there is no default either
     for url in indexes:

@@ -1,8 +1,8 @@
-"""Where packages are looked for: pip's own settings, read and not executed.
+"""Reads pip's settings for package indexes, without running pip.
 
-Environment variables go before files, a file named by ``PIP_CONFIG_FILE`` before the user's, that
-before the machine's, as with pip. Nothing is looked up here; with nothing configured ``unearth``'s
-own default holds. Called by :mod:`training.corpus.fetching.fetcher`.
+As in pip, environment variables take precedence over files, the file that ``PIP_CONFIG_FILE`` names
+over the user's, and that over the machine's. Called by
+:mod:`training.corpus.fetching.package_index`, which falls back on ``unearth``'s default index.
 """
 
 import configparser
@@ -11,13 +11,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_SECTIONS = ("download", "global")  # what is said for the command goes before what is said for all
+_SECTIONS = ("download", "global")  # the command's own section takes precedence
 DEFAULT_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexSettings:
-    """Where to look; ``index_url`` is None for the default, ``cert`` for the system's."""
+class PipConfig:
+    """The index settings; ``index_url`` is None for the default, ``cert`` for the system's."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
@@ -28,26 +28,26 @@ class IndexSettings:
     timeout_s: float = DEFAULT_TIMEOUT_S
 
 
-def index_settings() -> IndexSettings:
+def read_pip_config() -> PipConfig:
     """Reads pip's environment variables and configuration files."""
-    files = _config_files()
+    files = _read_config_files()
 
     def option(name: str) -> str:
         variable = os.environ.get("PIP_" + name.upper().replace("-", "_"), "").strip()
-        return variable or _from_files(files, name)
+        return variable or _find_option(files, name)
 
-    return IndexSettings(
+    return PipConfig(
         index_url=option("index-url") or None,
         extra_index_urls=tuple(option("extra-index-url").split()),
         find_links=tuple(option("find-links").split()),
         trusted_hosts=tuple(option("trusted-host").split()),
         no_index=option("no-index").lower() in {"1", "true", "yes", "on"},
         cert=option("cert") or None,
-        timeout_s=_seconds(option("timeout") or option("default-timeout")),
+        timeout_s=_parse_timeout(option("timeout") or option("default-timeout")),
     )
 
 
-def _from_files(files: list[configparser.RawConfigParser], name: str) -> str:
+def _find_option(files: list[configparser.RawConfigParser], name: str) -> str:
     for parser in files:
         for section in _SECTIONS:
             value = parser.get(section, name, fallback="").strip()
@@ -56,10 +56,10 @@ def _from_files(files: list[configparser.RawConfigParser], name: str) -> str:
     return ""
 
 
-def _config_files() -> list[configparser.RawConfigParser]:
-    """Returns the files that exist, the one that goes before all others first."""
+def _read_config_files() -> list[configparser.RawConfigParser]:
+    """Returns the files that exist, the one with the highest precedence first."""
     named = os.environ.get("PIP_CONFIG_FILE")
-    if named == os.devnull:  # pip's way to say: no file at all
+    if named == os.devnull:  # pip's way to disable configuration files
         return []
     home = Path.home()
     name = "pip.ini" if sys.platform == "win32" else "pip.conf"
@@ -79,12 +79,12 @@ def _config_files() -> list[configparser.RawConfigParser]:
         try:
             parser.read_string(path.read_text(encoding="utf-8"))
         except (configparser.Error, OSError, UnicodeDecodeError):
-            continue  # pip itself would complain; a broken file names no index
+            continue  # pip itself reports this; a malformed file names no index
         parsers.append(parser)
     return parsers
 
 
-def _seconds(text: str) -> float:
+def _parse_timeout(text: str) -> float:
     try:
         return max(float(text), 1.0)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Python's own view of a document: does it parse, and which functions stand in it, names aside.
+"""Parses documents and fingerprints their functions, independently of names and comments.
 
-Nothing is compiled or run. Called by :mod:`training.corpus.extraction.source_reader` and
+Nothing is compiled or executed. Called by :mod:`training.corpus.filters.screening` and
 :mod:`training.corpus.filters.contamination`.
 """
 
@@ -19,18 +19,18 @@ _NAME_FIELDS = {"id", "arg", "name"}
 _STATEMENT_FIELDS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
-def parse(text: str) -> ast.Module | None:
-    """Returns the tree, or None for text that this interpreter's grammar does not take."""
+def parse_python(text: str) -> ast.Module | None:
+    """Returns the syntax tree, or None for text that this interpreter's grammar rejects."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the documents' own doubtful escapes
+        warnings.simplefilter("ignore")  # about invalid escapes in the documents
         try:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
 
 
-def functions(tree: ast.AST) -> Iterator[Function]:
-    """Yields all functions, those within functions and classes too."""
+def iter_functions(tree: ast.AST) -> Iterator[Function]:
+    """Yields all functions, including nested ones and methods."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -40,16 +40,16 @@ def functions(tree: ast.AST) -> Iterator[Function]:
             waiting += getattr(node, name, None) or ()
 
 
-def shape(function: Function) -> Shape:
-    """Returns a quick mark of a function that equal ones share: arguments and statement types."""
+def summarize_shape(function: Function) -> Shape:
+    """Returns a cheap key that equal functions share: argument count and statement types."""
     return (len(function.args.args), *(type(s).__name__ for s in _body(function)))
 
 
-def fingerprint(function: Function) -> tuple[bytes, int]:
-    """Returns a hash that no names, white space, comments or annotations change; and the size.
+def fingerprint_function(function: Function) -> tuple[bytes, int]:
+    """Returns a hash that ignores names, white space, comments and annotations, and the node count.
 
-    Names are numbered as they come, builtins and attributes keep theirs; the docstring is left out.
-    The size is the number of nodes: a small function is everybody's.
+    Names are numbered in order of appearance; builtins and attributes keep theirs; the docstring is
+    left out.
     """
     numbers: dict[str, int] = {}
     parts: list[str] = []
@@ -64,7 +64,7 @@ def fingerprint(function: Function) -> tuple[bytes, int]:
             size += 1
             parts.append(type(node).__name__)
             waiting += [
-                _renamed(name, value, numbers)
+                _number_name(name, value, numbers)
                 for name, value in reversed(list(ast.iter_fields(node)))
                 if name not in _IGNORED_FIELDS
             ]
@@ -75,7 +75,7 @@ def fingerprint(function: Function) -> tuple[bytes, int]:
     ).digest(), size
 
 
-def _renamed(field: str, value: object, numbers: dict[str, int]) -> object:
+def _number_name(field: str, value: object, numbers: dict[str, int]) -> object:
     if field in _NAME_FIELDS and isinstance(value, str) and value not in _BUILTINS:
         return numbers.setdefault(value, len(numbers))
     return value

@@ -1,51 +1,76 @@
-"""One document through all stages that need nothing but itself: the pure heart of the corpus.
+"""Screens one file: from bytes to the text that is kept, or a counted reason for dropping it.
 
-Filters, licence policy, redaction, grammar and contamination, in this order; a document dropped for
-several reasons is always counted under the first. Called by
-:mod:`training.corpus.extraction.source_reader`.
+The stages run in a fixed order, so that a file that several of them would drop is always counted
+under the first. Everything here depends on the file and the config alone; what concerns several
+documents is decided by :mod:`training.corpus.selection`. Called by
+:mod:`training.corpus.extraction.source_extractor`.
 """
 
+import ast
 from collections import Counter
 from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 
 from training.corpus.config import CorpusConfig, FilterConfig
-from training.corpus.filters import generated_code
-from training.corpus.filters.ast_fingerprint import parse
+from training.corpus.filters.ast_fingerprint import parse_python
 from training.corpus.filters.benchmark_problems import read_problems
 from training.corpus.filters.contamination import ContaminationFilter
-from training.corpus.filters.text_filters import decode, path_reason, text_reason
-from training.corpus.licences import disallowed
-from training.corpus.readers.archives import Member
+from training.corpus.filters.path_filters import VENDORED, check_path, is_vendored
+from training.corpus.filters.table_filter import TABLE, is_table
+from training.corpus.filters.text_filters import check_origin, check_text, decode
+from training.corpus.licences import find_disallowed
+from training.corpus.readers.source_file import SourceFile
 from training.corpus.secrets import redact
 
 LICENCE, UNPARSABLE = "licence", "does not parse"
 BROKEN_BY_REDACTION = "secret outside strings"
-EXAMPLES = 5  # kept of each reason
+MAX_EXAMPLES = 5  # paths recorded for each reason
 
 
 @dataclass(kw_only=True)
-class Tally:
-    """What happened to the files of a source."""
+class ScreeningCounts:
+    """What happened to the files of a source.
+
+    Attributes:
+        n_files: Files screened.
+        n_bytes: Their size.
+        drops: Dropped files by reason.
+        examples: The first dropped paths by reason.
+        redactions: Placeholders in the kept documents by kind.
+        unparsable: Kept documents that do not parse.
+    """
 
     n_files: int = 0
     n_bytes: int = 0
     drops: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)  # reason to the first paths
-    redactions: Counter[str] = field(default_factory=Counter)  # by kind
-    unparsable: int = 0  # and kept
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    redactions: Counter[str] = field(default_factory=Counter)
+    unparsable: int = 0
 
-    def drop(self, reason: str, example: str, n: int = 1) -> None:
-        """Counts a drop; the first few keep their path as examples."""
-        self.drops[reason] += n
+    def add_drop(self, reason: str, example: str) -> None:
+        """Counts a drop; the first few paths are kept as examples."""
+        self.drops[reason] += 1
         examples = self.examples.setdefault(reason, [])
-        if len(examples) < EXAMPLES:
+        if len(examples) < MAX_EXAMPLES:
             examples.append(example)
 
 
-class Screen:
-    """The stages with their thresholds, ready for any number of documents."""
+@dataclass(kw_only=True)
+class _Candidate:
+    """A file on its way through the stages, which fill in ``text``, ``tree`` and ``redactions``."""
+
+    file: SourceFile
+    package: str  # normalized
+    licence: str
+    filters: FilterConfig | None  # of what is not the package's own work; None keeps it
+    text: str = ""
+    tree: ast.Module | None = None
+    redactions: Counter[str] = field(default_factory=Counter)
+
+
+class Screening:
+    """The stages of a config, ready for any number of files."""
 
     def __init__(self, config: CorpusConfig) -> None:
         self._config = config
@@ -56,57 +81,83 @@ class Screen:
             min_words=config.decontaminate_min_words,
             min_nodes=config.decontaminate_min_nodes,
         )
+        self._stages = (
+            self._check_path,
+            self._decode,
+            self._check_text,
+            self._check_licence,
+            self._redact,
+            self._check_tree,
+        )
 
-    def not_allowed(self, licence: str) -> list[str]:
-        """Returns the parts of a licence expression that the policy does not name."""
-        return disallowed(licence, self._allowed)
+    def find_disallowed(self, licence: str) -> list[str]:
+        """Returns the licences in an SPDX expression that the policy does not allow."""
+        return find_disallowed(licence, self._allowed)
 
-    def check(self, file: Member, *, package: str, licence: str, tally: Tally) -> str | None:
-        """Returns the text to keep, or None for a drop; either is counted.
+    def screen(
+        self, file: SourceFile, *, package: str, licence: str, counts: ScreeningCounts
+    ) -> str | None:
+        """Returns the text to keep, or None if the file is dropped.
 
         Args:
-            file: What was read.
-            package: Whose it is.
-            licence: Of its package, as an SPDX expression.
-            tally: Counts into this.
+            file: The file as it was read.
+            package: The name of its package.
+            licence: The SPDX expression of its package.
+            counts: Counts the file, and its drop or its redactions.
         """
-        tally.n_files += 1
-        tally.n_bytes += len(file.data)
+        counts.n_files += 1
+        counts.n_bytes += len(file.data)
         name = str(canonicalize_name(package))
-        filters = self._config.filters
-        own = None if name in self._heldout else filters
-        reason = path_reason(file.path) or file.problem
-        if reason is None and own:
-            reason = generated_code.path_reason(file.path, name, own)
-        text = ""
-        if reason is None:
-            text, reason = decode(file.data, filters)
-        if reason is None:
-            reason = text_reason(text, filters)
-        if reason is None and own:
-            reason = generated_code.text_reason(text, own)
-        if reason is None and self.not_allowed(licence):
-            reason = LICENCE
-        if reason is None:
-            text, reason = self._look_inside(text, own, tally)
-        if reason is not None:
-            tally.drop(reason, file.path)
-            return None
-        return text
+        candidate = _Candidate(
+            file=file,
+            package=name,
+            licence=licence,
+            filters=None if name in self._heldout else self._config.filters,
+        )
+        for stage in self._stages:
+            reason = stage(candidate)
+            if reason is not None:
+                counts.add_drop(reason, file.path)
+                return None
+        counts.redactions.update(candidate.redactions)
+        counts.unparsable += candidate.tree is None
+        return candidate.text
 
-    def _look_inside(
-        self, text: str, own: FilterConfig | None, tally: Tally
-    ) -> tuple[str, str | None]:
-        redacted, found = redact(text, self._config.secrets)
-        tree = parse(redacted)
-        if tree is None:
-            if found and parse(text) is not None:
-                return "", BROKEN_BY_REDACTION
-            if self._config.filters.drop_unparsable:
-                return "", UNPARSABLE
-        reason = generated_code.tree_reason(tree, redacted, own) if own and tree else None
-        reason = reason or self._contamination.reason(redacted, tree)
-        if reason is None:
-            tally.redactions.update(found)
-            tally.unparsable += tree is None
-        return redacted, reason
+    def _check_path(self, candidate: _Candidate) -> str | None:
+        file, filters = candidate.file, candidate.filters
+        if is_vendored(file.path):
+            return VENDORED
+        if file.problem is not None or filters is None:
+            return file.problem
+        return check_path(file.path, candidate.package, filters)
+
+    def _decode(self, candidate: _Candidate) -> str | None:
+        candidate.text, reason = decode(candidate.file.data, self._config.filters)
+        return reason
+
+    def _check_text(self, candidate: _Candidate) -> str | None:
+        reason = check_text(candidate.text, self._config.filters)
+        if reason is None and candidate.filters is not None:
+            reason = check_origin(candidate.text, candidate.filters)
+        return reason
+
+    def _check_licence(self, candidate: _Candidate) -> str | None:
+        return LICENCE if self.find_disallowed(candidate.licence) else None
+
+    def _redact(self, candidate: _Candidate) -> str | None:
+        """Replaces secrets and parses the result, which a placeholder outside a string breaks."""
+        original = candidate.text
+        candidate.text, candidate.redactions = redact(original, self._config.secrets)
+        candidate.tree = parse_python(candidate.text)
+        if candidate.tree is not None:
+            return None
+        if candidate.redactions and parse_python(original) is not None:
+            return BROKEN_BY_REDACTION
+        return UNPARSABLE if self._config.filters.drop_unparsable else None
+
+    def _check_tree(self, candidate: _Candidate) -> str | None:
+        tree, filters = candidate.tree, candidate.filters
+        max_share = None if filters is None else filters.max_table_share
+        if tree is not None and is_table(tree, candidate.text, max_share):
+            return TABLE
+        return self._contamination.check(candidate.text, tree)

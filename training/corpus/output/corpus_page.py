@@ -1,14 +1,19 @@
-"""The corpus' report as a self-contained page, ``report.html``, and as a dataset card.
+"""The corpus report as a self-contained page, ``report.html``.
 
-Both are drawn from the numbers in ``report.json`` alone. ``training.corpus.build`` writes them;
-``training.prepare`` draws the page again, with token counts, beside the shards.
+Rendered from the report alone. Called by :mod:`training.corpus.output.corpus_folder`; and by
+``training.prepare``, which renders it again with token counts beside the shards.
 """
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
-from training.corpus.selection.heldout_split import describe
+from training.corpus.output.corpus_report import (
+    CorpusReport,
+    DuplicatesReport,
+    PackageReport,
+    ShareReport,
+    SizeTotals,
+)
 from training.foundation.charts import (
     Row,
     rank_counts,
@@ -18,156 +23,107 @@ from training.foundation.charts import (
     render_table,
 )
 
-_MOST_PACKAGES = 30
+_MAX_PACKAGES = 30
+_MAX_NAME_CHARS = 34
+_EXAMPLES_PER_PACKAGE, _MAX_EXAMPLES = 2, 12
 
 
-def html_page(
-    report: Mapping[str, Any], tokens: Mapping[str, Mapping[str, int]] | None = None
+def render_corpus_page(
+    report: CorpusReport, tokens: Mapping[str, Mapping[str, int]] | None = None
 ) -> str:
-    """Returns the whole page.
+    """Returns the page.
 
-    ``tokens`` are counts by split, by package and by licence, known once shards were made.
+    Args:
+        report: The report.
+        tokens: Token counts by split, package and licence; None before the shards are made.
     """
+    funnel: list[Row] = [(s.stage, s.documents, f"{s.documents:,}") for s in report.funnel]
     sections = {
-        "From files to documents": render_bars([_funnel_row(stage) for stage in report["funnel"]]),
-        "Why files were dropped": render_bars(rank_counts(report["drops"])) + _examples(report),
-        "Held out": f"<p>{escape(_heldout(report))}</p>",
-        "Shares of the text to train on": render_bars(_share_rows(report)),
-        "Document sizes": render_bars(_size_rows(report["sizes"])),
-        "Licences": render_table(
-            ("licence", "documents", "MB"), _licence_cells(report["licences"])
+        "From files to documents": render_bars(funnel),
+        "Why files were dropped": render_bars(rank_counts(report.drops)) + _render_examples(report),
+        "Held out": f"<p>{escape(describe_heldout(report))}</p>",
+        "Shares of the text to train on": render_bars(_list_shares(report.shares)),
+        "Document sizes": render_bars(
+            [(f"up to {int(size):,} bytes", n, f"{n:,}") for size, n in report.sizes.items()]
         ),
-        "Packages": render_bars(_package_rows(report["packages"])),
-        "Duplicates": _clusters(report["duplicates"]),
+        "Licences": render_table(("licence", "documents", "MB"), _list_licences(report.licences)),
+        "Packages": render_bars(_list_packages(report.packages)),
+        "Duplicates": _render_duplicates(report.duplicates),
         "Secrets and addresses replaced by placeholders": render_bars(
-            rank_counts(report["redactions"])
+            rank_counts(report.redactions)
         ),
     }
     for what, counts in (tokens or {}).items():
-        sections[f"Tokens by {what}"] = render_bars(rank_counts(counts, most=_MOST_PACKAGES))
+        sections[f"Tokens by {what}"] = render_bars(rank_counts(counts, most=_MAX_PACKAGES))
     return render_page(
         "Corpus",
-        _summary(report),
-        footnote=f"SHA-256 {report['corpus_sha256']}",
+        summarize(report),
+        footnote=f"SHA-256 {report.corpus_sha256}",
         sections=sections,
     )
 
 
-def dataset_card_head(files: Mapping[str, str]) -> str:
-    """Returns the Hub's front matter of a card, by which it finds the files of each split.
-
-    Args:
-        files: The pattern of the files by the split's name.
-    """
-    splits = "\n".join(f"  - {{split: {name}, path: {path}}}" for name, path in files.items())
-    return f"""---
-language: [code]
-license: other
-task_categories: [text-generation]
-tags: [code, python]
-configs:
-- config_name: default
-  data_files:
-{splits}
----"""
-
-
-def dataset_card(report: Mapping[str, Any]) -> str:
-    """Returns the README of the corpus as a dataset, with the Hub's front matter."""
-    licences = sorted(report["licences"])
-    rows = "\n".join(
-        f"| {_cell(p['package'])} | {_cell(p['version'])} | {_cell(p['licence'])} | {p['split']}"
-        f" | {p['kept_files']} | {p['kept_bytes'] / 1e6:.1f} |"
-        for p in report["packages"]
-        if p["kept_files"]
-    )
-    drops = "\n".join(f"| {_cell(reason)} | {n} |" for reason, n in report["drops"].items())
-    replaced = ", ".join(f"{kind} {n}" for kind, n in report["redactions"].items()) or "nothing"
-    head = dataset_card_head({"train": "train/*.parquet", "validation": "heldout/*.parquet"})
-    return f"""{head}
-# Python source code
-
-{_summary(report)}
-
-Each document keeps its package, version, path, SPDX licence and SHA-256; `NOTICE` names all
-packages. Licences: {", ".join(licences)}. {_heldout(report)}. Training has no
-duplicates or near duplicates of held-out documents.
-
-Replaced by placeholders: {replaced}.
-
-| reason for dropping | files |
-|---|---|
-{drops}
-
-| package | version | licence | split | files | MB |
-|---|---|---|---|---|---|
-{rows}
-"""
-
-
-def _summary(report: Mapping[str, Any]) -> str:
-    parts = [
-        f"{split}: {totals['documents']:,} documents, {totals['bytes'] / 1e6:,.1f} MB"
-        for split, totals in report["splits"].items()
+def summarize(report: CorpusReport) -> str:
+    """Returns one sentence: the size of the splits, and the number of sources."""
+    splits = [
+        f"{split}: {totals.documents:,} documents, {totals.bytes / 1e6:,.1f} MB"
+        for split, totals in report.splits.items()
     ]
-    return "; ".join(parts) + f"; from {len(report['packages'])} sources."
+    return "; ".join(splits) + f"; from {len(report.packages)} sources."
 
 
-def _heldout(report: Mapping[str, Any]) -> str:
-    text = describe(report["heldout"]) if "heldout" in report else "held out: whole packages"
+def describe_heldout(report: CorpusReport) -> str:
+    """Returns the sentence about the held-out split, for the page and the card."""
+    if report.heldout is None:
+        return "Held out: whole packages"
+    text = report.heldout.describe()
     return text[0].upper() + text[1:]
 
 
-def _share_rows(report: Mapping[str, Any]) -> list[Row]:
-    shares = report.get("shares", {"tests": 0.0, "largest_packages": {}})
-    named = {"tests": shares["tests"], **shares["largest_packages"]}
+def _list_shares(shares: ShareReport) -> list[Row]:
+    named = {"tests": shares.tests, **shares.largest_packages}
     return [(name, share, f"{share:.1%}") for name, share in named.items()]
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _list_licences(licences: Mapping[str, SizeTotals]) -> list[tuple[str, str, str]]:
+    rows = sorted(licences.items(), key=lambda item: -item[1].bytes)
+    return [(name, f"{t.documents:,}", f"{t.bytes / 1e6:,.1f}") for name, t in rows]
 
 
-def _funnel_row(stage: Mapping[str, Any]) -> Row:
-    return stage["stage"], stage["documents"], f"{stage['documents']:,}"
-
-
-def _size_rows(sizes: Mapping[str, int]) -> list[Row]:
-    return [(f"up to {int(upto):,} bytes", n, f"{n:,}") for upto, n in sizes.items()]
-
-
-def _licence_cells(licences: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, str]]:
-    rows = sorted(licences.items(), key=lambda item: -item[1]["bytes"])
-    return [(name, f"{t['documents']:,}", f"{t['bytes'] / 1e6:,.1f}") for name, t in rows]
-
-
-def _package_rows(packages: Sequence[Mapping[str, Any]]) -> list[Row]:
+def _list_packages(packages: Sequence[PackageReport]) -> list[Row]:
     return [
-        (f"{p['package']} {p['version']}"[:34], p["kept_bytes"], f"{p['kept_bytes'] / 1e6:,.1f} MB")
-        for p in packages[:_MOST_PACKAGES]
-        if p["kept_bytes"]
+        (
+            f"{p.package} {p.version}"[:_MAX_NAME_CHARS],
+            p.kept_bytes,
+            f"{p.kept_bytes / 1e6:,.1f} MB",
+        )
+        for p in packages[:_MAX_PACKAGES]
+        if p.kept_bytes
     ]
 
 
-def _examples(report: Mapping[str, Any]) -> str:
+def _render_examples(report: CorpusReport) -> str:
     found: dict[str, list[str]] = {}
-    for package in report["packages"]:
-        for reason, paths in package["examples"].items():
-            found.setdefault(reason, []).extend(f"{package['package']}: {p}" for p in paths[:2])
-    return "".join(render_details(reason, paths[:12]) for reason, paths in sorted(found.items()))
+    for package in report.packages:
+        for reason, paths in package.examples.items():
+            shown = found.setdefault(reason, [])
+            shown += [f"{package.package}: {path}" for path in paths[:_EXAMPLES_PER_PACKAGE]]
+    return "".join(
+        render_details(reason, paths[:_MAX_EXAMPLES]) for reason, paths in sorted(found.items())
+    )
 
 
-def _clusters(duplicates: Mapping[str, Any]) -> str:
+def _render_duplicates(duplicates: DuplicatesReport) -> str:
     rows = [
         (
-            cluster["kept"],
-            str(cluster["dropped"]),
-            ", ".join(str(e["similarity"] or "equal") for e in cluster["examples"]),
+            cluster.kept,
+            str(cluster.dropped),
+            ", ".join(str(example.similarity or "equal") for example in cluster.examples),
         )
-        for cluster in duplicates["largest"]
+        for cluster in duplicates.largest
     ]
     text = (
-        f"{duplicates['documents']:,} documents ({duplicates['bytes'] / 1e6:,.1f} MB) were"
-        f" duplicates of {duplicates['clusters']:,} others. The largest clusters:"
+        f"{duplicates.documents:,} documents ({duplicates.bytes / 1e6:,.1f} MB) were"
+        f" duplicates of {duplicates.clusters:,} others. The largest clusters:"
     )
     return f"<p>{escape(text)}</p>" + render_table(("kept", "dropped", "similarity"), rows)

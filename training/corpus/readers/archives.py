@@ -1,8 +1,8 @@
-"""Reads wheels and sdists member by member, trusting nothing they say.
+"""Reads wheels and sdists member by member, without trusting what they declare.
 
-Nothing is ever extracted to disk or executed. Links and special members are passed over, paths that
-leave the archive are refused, and an archive that claims more than its limits is abandoned. What is
-worth keeping is not decided here. Called by :mod:`training.corpus.extraction.source_reader`.
+Nothing is extracted to disk or executed. Links and special members are skipped, paths that leave
+the archive are refused, and an archive that exceeds its limits is abandoned. Called by
+:mod:`training.corpus.readers.source_contents`.
 """
 
 import lzma
@@ -12,10 +12,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from training.corpus.config import ArchiveLimits
+from training.corpus.readers.source_file import TOO_LARGE, SourceFile, is_relevant
 from training.foundation.errors import CorpusError
 
 _DAMAGED = (
@@ -29,11 +29,8 @@ _DAMAGED = (
     NotImplementedError,
     RuntimeError,  # zipfile, for encrypted members
 )
-METADATA = re.compile(r"(?:^|/)(?:METADATA|PKG-INFO)$")
-LICENCE_FILE = re.compile(r"(?:^|/)(?:LICEN[CS]E|COPYING)[^/]*$", re.IGNORECASE)
-TOO_LARGE = "too large"
 MAX_HEADER_BYTES = 1 << 20  # tarfile reads a long name or a pax header into memory at once
-MAX_ALL_HEADERS_BYTES = 64 << 20  # and keeps what the global ones say
+MAX_ALL_HEADERS_BYTES = 64 << 20  # and keeps the content of global headers
 _HEADERS = {
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -43,21 +40,12 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One file of a source; ``problem`` says why it has no data, None if it has."""
-
-    path: str
-    data: bytes = b""
-    problem: str | None = None
-
-
 class BeyondLimitsError(CorpusError):
-    """An archive that unpacks to more than any source archive would."""
+    """An archive that unpacks to more than a source archive plausibly would."""
 
 
-def read_members(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[Member]:
-    """Yields Python files, metadata and licence files, those over ``max_bytes`` without data.
+def read_archive(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[SourceFile]:
+    """Yields Python, metadata and licence files; those over ``max_bytes`` without their content.
 
     Raises:
         BeyondLimitsError: The archive is taken for a bomb.
@@ -65,9 +53,9 @@ def read_members(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[
     """
     try:
         if zipfile.is_zipfile(path):
-            yield from _zip_members(path, limits, max_bytes)
+            yield from _read_zip(path, limits, max_bytes)
         else:
-            yield from _tar_members(path, limits, max_bytes)
+            yield from _read_tar(path, limits, max_bytes)
     except _DAMAGED as error:
         raise CorpusError(
             f"{path} is damaged, or neither a wheel nor an sdist ({error});"
@@ -75,22 +63,17 @@ def read_members(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[
         ) from error
 
 
-def is_wanted(name: str) -> bool:
-    """Says whether a member is of any use here."""
-    return name.endswith(".py") or bool(METADATA.search(name) or LICENCE_FILE.search(name))
-
-
-def safe_path(name: str) -> str | None:
-    """Returns a member's normal path, or None if it leaves the archive."""
-    name = name.encode("utf-8", "replace").decode()  # a name may hold any bytes
+def normalize_member_path(name: str) -> str | None:
+    """Returns a member's normalized path, or None if it points outside the archive."""
+    name = name.encode("utf-8", "replace").decode()  # a name may contain any bytes
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"^[A-Za-z]:", name):
         return None
     return str(path)
 
 
-class _Budget:
-    """Counts what an archive has claimed so far."""
+class _ArchiveBudget:
+    """Counts the members and bytes that an archive has declared so far."""
 
     def __init__(self, path: Path, limits: ArchiveLimits) -> None:
         self._path = path
@@ -111,24 +94,24 @@ class _Budget:
             )
 
 
-def _zip_members(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[Member]:
-    budget = _Budget(path, limits)
+def _read_zip(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[SourceFile]:
+    budget = _ArchiveBudget(path, limits)
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            name = safe_path(info.filename)
-            if info.is_dir() or name is None or not is_wanted(name):
+            name = normalize_member_path(info.filename)
+            if info.is_dir() or name is None or not is_relevant(name):
                 budget.claim(0)
                 continue
             budget.claim(info.file_size)
             if info.file_size > max_bytes:
-                yield Member(path=name, problem=TOO_LARGE)
+                yield SourceFile(path=name, problem=TOO_LARGE)
                 continue
-            with archive.open(info) as member:  # gives no more than the size just claimed
-                yield Member(path=name, data=member.read())
+            with archive.open(info) as member:  # yields at most the declared size
+                yield SourceFile(path=name, data=member.read())
 
 
 class _BoundedTarInfo(tarfile.TarInfo):
-    """Refuses headers whose own content would fill the memory before any limit is asked."""
+    """Refuses headers whose own content would fill the memory before any limit applies."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _HEADERS:
@@ -144,17 +127,17 @@ class _BoundedTarInfo(tarfile.TarInfo):
         return processed
 
 
-def _tar_members(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[Member]:
-    budget = _Budget(path, limits)
+def _read_tar(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[SourceFile]:
+    budget = _ArchiveBudget(path, limits)
     with tarfile.open(path, "r|*", tarinfo=_BoundedTarInfo) as archive:
         for info in archive:
-            budget.claim(info.size)  # a stream is unpacked as it is read over
-            name = safe_path(info.name)
-            if not info.isreg() or name is None or not is_wanted(name):
+            budget.claim(info.size)  # skipping a member still unpacks it
+            name = normalize_member_path(info.name)
+            if not info.isreg() or name is None or not is_relevant(name):
                 continue
             if info.size > max_bytes:
-                yield Member(path=name, problem=TOO_LARGE)
+                yield SourceFile(path=name, problem=TOO_LARGE)
                 continue
             member = archive.extractfile(info)
             assert member is not None, "a regular file has content"
-            yield Member(path=name, data=member.read())
+            yield SourceFile(path=name, data=member.read())

@@ -1,8 +1,8 @@
 """Reads a git repository's tracked files at a commit, without git and without a work tree.
 
-What is not tracked does not exist here, so ``.gitignore`` is respected by nature; links and
-submodules are passed over. Also tells what a plain folder's ``.gitignore`` files leave out. Called
-by :mod:`training.corpus.extraction.source_reader`.
+Untracked files are not seen, so ``.gitignore`` is respected implicitly; links and submodules are
+skipped. For plain folders, :class:`IgnoreRules` applies their ``.gitignore`` files. Called by
+:mod:`training.corpus.readers.source_contents` and :mod:`training.corpus.readers.folders`.
 """
 
 import stat
@@ -16,7 +16,7 @@ from dulwich.objects import Blob
 from dulwich.objectspec import parse_commit
 from dulwich.repo import Repo
 
-from training.corpus.readers.archives import TOO_LARGE, Member, is_wanted
+from training.corpus.readers.source_file import TOO_LARGE, SourceFile, is_relevant
 from training.foundation.errors import CorpusError
 
 IGNORE_FILE = ".gitignore"
@@ -26,7 +26,7 @@ def resolve_commit(repository: Path, revision: str) -> str:
     """Returns the full id of a commit, a tag or a branch.
 
     Raises:
-        CorpusError: There is no such repository or revision.
+        CorpusError: The repository or the revision does not exist.
     """
     try:
         with Repo(str(repository)) as repo:
@@ -42,34 +42,37 @@ def resolve_commit(repository: Path, revision: str) -> str:
         ) from error
 
 
-def read_commit(repository: Path, commit: str, max_bytes: int) -> Iterator[Member]:
-    """Yields a commit's Python, metadata and licence files; over ``max_bytes`` without data."""
+def read_commit(repository: Path, commit: str, max_bytes: int) -> Iterator[SourceFile]:
+    """Yields a commit's Python, metadata and licence files.
+
+    Files over ``max_bytes`` come without their content.
+    """
     with Repo(str(repository)) as repo:
         tree = parse_commit(repo, commit).tree
         for entry in iter_tree_contents(repo.object_store, tree):
             path = entry.path.decode("utf-8", "replace")
-            if not stat.S_ISREG(entry.mode) or not is_wanted(path):
+            if not stat.S_ISREG(entry.mode) or not is_relevant(path):
                 continue
             blob = repo[entry.sha]
             if not isinstance(blob, Blob):
                 continue
             if blob.raw_length() > max_bytes:
-                yield Member(path=path, problem=TOO_LARGE)
+                yield SourceFile(path=path, problem=TOO_LARGE)
             else:
-                yield Member(path=path, data=blob.data)
+                yield SourceFile(path=path, data=blob.data)
 
 
 class IgnoreRules:
-    """The ``.gitignore`` files of a folder tree, each for what lies below it."""
+    """The ``.gitignore`` files of a folder tree; each applies to the paths below it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._filters: dict[Path, IgnoreFilter | None] = {}
 
     def ignores(self, path: Path, *, is_folder: bool) -> bool:
-        """Says whether the nearest rule about a path leaves it out."""
+        """Returns whether the nearest rule that matches a path ignores it."""
         for folder in path.parents:
-            rules = self._of(folder)
+            rules = self._load(folder)
             if rules is not None:
                 relative = path.relative_to(folder).as_posix() + ("/" if is_folder else "")
                 verdict = rules.is_ignored(relative)
@@ -79,7 +82,7 @@ class IgnoreRules:
                 break
         return False
 
-    def _of(self, folder: Path) -> IgnoreFilter | None:
+    def _load(self, folder: Path) -> IgnoreFilter | None:
         if folder not in self._filters:
             file = folder / IGNORE_FILE
             try:

@@ -1,8 +1,8 @@
-"""Reads records of source files: JSON lines (plain, gzip or zstd) and Parquet, as a stream.
+"""Streams records of source files from JSON lines (plain, gzip or zstd), Parquet and the Hub.
 
-BigQuery exports, Hub datasets and other people's corpora come so: one file a record, with its own
+BigQuery exports, Hub datasets and other corpora use this form: one file per record, with its own
 repository and licence. A damaged line is a counted drop; only a file that cannot be read at all is
-an error. Called by :mod:`training.corpus.extraction.source_reader`.
+an error. Called by :mod:`training.corpus.readers.source_contents`.
 """
 
 import gzip
@@ -11,7 +11,6 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.corpus.config import RecordFields
-from training.corpus.licences import UNKNOWN, spdx_of
+from training.corpus.licences import UNKNOWN, normalize_licence
+from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.foundation.errors import CorpusError
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".json.zst", ".jsonl.zst", ".parquet")
@@ -28,21 +28,13 @@ MAX_LINE_BYTES = 64 << 20
 _BATCH_ROWS = 256
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """One source file with what its record tells; ``problem`` says why it has no data."""
-
-    package: str = ""
-    version: str = ""
-    path: str = ""
-    licence: str = UNKNOWN
-    data: bytes = b""
-    facts: Mapping[str, float] = field(default_factory=dict)
-    problem: str | None = None
-
-
-def read_records(path: Path, fields: RecordFields) -> Iterator[Record]:
+def read_records(path: Path, fields: RecordFields, *, package: str) -> Iterator[SourceFile]:
     """Yields a file's records in order.
+
+    Args:
+        path: The file.
+        fields: What the records' fields are called.
+        package: The package of records that name none.
 
     Raises:
         CorpusError: The file is damaged or of an unknown kind.
@@ -50,26 +42,26 @@ def read_records(path: Path, fields: RecordFields) -> Iterator[Record]:
     try:
         rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
         for number, row in enumerate(rows, start=1):
-            yield _record(row, fields, number)
+            yield _parse_record(row, fields, number, package)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise CorpusError(
             f"{path} is damaged ({error}); fetch it again or remove it from sources.records"
         ) from error
 
 
-def read_hub(name: str, fields: RecordFields) -> Iterator[Record]:
+def read_hub(name: str, fields: RecordFields) -> Iterator[SourceFile]:
     """Yields the records of a Hub dataset, ``NAME``, ``NAME:CONFIG`` or ``NAME:CONFIG:SPLIT``.
 
     Raises:
-        CorpusError: It cannot be had.
+        CorpusError: The dataset cannot be read.
     """
-    from datasets import load_dataset  # noqa: PLC0415 - slow to import, seldom wanted
+    from datasets import load_dataset  # noqa: PLC0415 - slow to import, rarely needed
 
     dataset, config, split = (*name.split(":"), "", "")[:3]
     try:
         rows = load_dataset(dataset, config or None, split=split or "train", streaming=True)
         for number, row in enumerate(rows, start=1):
-            yield _record(row, fields, number)
+            yield _parse_record(row, fields, number, name)
     except (OSError, ValueError, LookupError) as error:
         raise CorpusError(
             f"cannot read the dataset {name} ({error}); correct sources.hub, or try again later"
@@ -77,10 +69,10 @@ def read_hub(name: str, fields: RecordFields) -> Iterator[Record]:
 
 
 def _json_rows(path: Path) -> Iterator[object]:
-    with closing(_opened(path)) as file:
+    with closing(_open(path)) as file:
         while line := file.readline(MAX_LINE_BYTES):
             if not line.endswith(b"\n") and len(line) >= MAX_LINE_BYTES:
-                while line and not line.endswith(b"\n"):  # pass over the rest of it
+                while line and not line.endswith(b"\n"):  # skip the rest of the line
                     line = file.readline(MAX_LINE_BYTES)
                 yield None
             elif line.strip():
@@ -90,11 +82,11 @@ def _json_rows(path: Path) -> Iterator[object]:
                     yield None
 
 
-def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
     if path.suffix == ".gz":
         return gzip.open(path, "rb")
     if path.suffix == ".zst":
-        stream = pa.input_stream(str(path), compression="zstd")  # tells a frame that was cut off
+        stream = pa.input_stream(str(path), compression="zstd")  # detects a truncated frame
         return io.BufferedReader(stream)
     return path.open("rb")
 
@@ -104,36 +96,39 @@ def _parquet_rows(path: Path) -> Iterator[object]:
         yield from batch.to_pylist()
 
 
-def _record(row: object, fields: RecordFields, number: int) -> Record:
+def _parse_record(row: object, fields: RecordFields, number: int, package: str) -> SourceFile:
+    unknown = FileOrigin(name=package, package=package, version="", licence=UNKNOWN)
     if not isinstance(row, dict):
-        return Record(path=f"record {number}", problem=DAMAGED_RECORD)
+        return SourceFile(path=f"record {number}", problem=DAMAGED_RECORD, origin=unknown)
     path = str(_first(row, fields.path) or f"record_{number}.py")
     content = _first(row, fields.text)
     if not isinstance(content, (str, bytes)):
-        return Record(path=path, problem=DAMAGED_RECORD)
+        return SourceFile(path=path, problem=DAMAGED_RECORD, origin=unknown)
     data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    return Record(
-        package=str(_first(row, fields.package) or ""),
+    package = str(_first(row, fields.package) or "") or package
+    stars = _parse_number(_first(row, fields.stars))
+    origin = FileOrigin(
+        name=package,
+        package=package,
         version=str(_first(row, fields.version) or ""),
-        path=path,
-        licence=_licence(_first(row, fields.licence)),
-        data=data,
-        facts={"stars": float(stars)} if (stars := _number(_first(row, fields.stars))) else {},
+        licence=_parse_licence(_first(row, fields.licence)),
+        facts={"stars": stars} if stars else {},
     )
+    return SourceFile(path=path, data=data, origin=origin)
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((row[name] for name in names if row.get(name) is not None), None)
 
 
-def _licence(value: object) -> str:
-    """Of a list of licences all must be allowed: nobody says whether they are alternatives."""
+def _parse_licence(value: object) -> str:
+    """Returns an SPDX expression; all of a list must be allowed, for they may not be choices."""
     if isinstance(value, (list, tuple)):
-        return " AND ".join(sorted({spdx_of(str(v)) for v in value})) or UNKNOWN
-    return spdx_of(value) if isinstance(value, str) and value else UNKNOWN
+        return " AND ".join(sorted({normalize_licence(str(v)) for v in value})) or UNKNOWN
+    return normalize_licence(value) if isinstance(value, str) and value else UNKNOWN
 
 
-def _number(value: object) -> float:
+def _parse_number(value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):

@@ -1,7 +1,8 @@
-"""Lists where documents come from: folders, repositories, archives, the lock, records, datasets.
+"""Lists the sources of a config: folders, repositories, archives, the lock, records and datasets.
 
-Sources are only named here, so that they can be ordered before any is read; the lock's archives are
-fetched. They are read by :mod:`training.corpus.extraction.source_reader`.
+Sources are listed, not read, so that they can be sorted first; the lock's archives are fetched.
+Called by :mod:`training.corpus.build` and ``python -m training.cluster``. To read a source, see
+:mod:`training.corpus.readers.source_contents`.
 """
 
 import glob
@@ -22,12 +23,16 @@ from packaging.utils import (
 )
 
 from training.corpus.config import CorpusConfig
-from training.corpus.fetching.fetcher import Fetcher, read_lock
-from training.corpus.licences import Metadata, read_metadata
-from training.corpus.readers.archives import LICENCE_FILE
-from training.corpus.readers.folder_metadata import folder_metadata
+from training.corpus.fetching.archive_fetcher import ArchiveFetcher
+from training.corpus.fetching.lock_file import read_lock
 from training.corpus.readers.git import resolve_commit
+from training.corpus.readers.package_metadata import (
+    PackageMetadata,
+    parse_metadata,
+    read_folder_metadata,
+)
 from training.corpus.readers.records import SUFFIXES
+from training.corpus.readers.source_file import LICENCE_PATH
 from training.foundation.errors import CorpusError
 
 STDLIB_NAME = "cpython-stdlib"
@@ -44,46 +49,55 @@ class SourceKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """One package to read, or many in one file; ``metadata`` is None if the source itself tells it.
+class CorpusSource:
+    """One package to read, or a file or dataset of records.
 
-    ``name`` is normalised, so that packages sort and compare alike however they are spelled.
+    Attributes:
+        name: The normalized name, so that packages sort and compare alike however they are spelled.
+        path: The folder or file.
+        kind: How it is read.
+        metadata: The package's metadata; None if they are found while it is read.
+        part: Of a folder, the subfolder or file to read, empty for all; of a repository, the
+            commit.
+        files: Of a folder, the only files to read; empty for all.
     """
 
     name: str
     path: Path
     kind: SourceKind = SourceKind.PACKAGE
-    metadata: Metadata | None = None
-    part: str = ""  # of a folder: what in it to take, empty for all; of a repository: the commit
-    files: tuple[str, ...] = ()  # of a folder: these alone; empty for all of it
+    metadata: PackageMetadata | None = None
+    part: str = ""
+    files: tuple[str, ...] = ()
 
 
-def list_sources(config: CorpusConfig) -> list[Source]:
-    """Lists every source of the config by name, fetching the lock's archives first.
+def list_sources(config: CorpusConfig) -> list[CorpusSource]:
+    """Lists every source of the config by name; the lock's archives are fetched.
 
     Raises:
-        CorpusError: Something named in the config is not there.
+        CorpusError: A source named in the config does not exist.
     """
-    sources = [_folder(f, config.sources.folder_licence) for f in config.sources.folders]
-    sources += [_archive(path) for path in config.sources.archives]
-    sources += [_installed(name) for name in config.sources.installed]
-    sources += [_stdlib(part) for part in config.sources.stdlib]
-    sources += [_repository(name, config.sources.folder_licence) for name in config.sources.git]
-    sources += [s for pattern in config.sources.records for s in _records(pattern)]
+    sources = [_list_folder(f, config.sources.folder_licence) for f in config.sources.folders]
+    sources += [_list_archive(path) for path in config.sources.archives]
+    sources += [_list_installed(name) for name in config.sources.installed]
+    sources += [_list_stdlib(part) for part in config.sources.stdlib]
     sources += [
-        Source(name=name, path=Path(name), kind=SourceKind.HUB) for name in config.sources.hub
+        _list_repository(name, config.sources.folder_licence) for name in config.sources.git
     ]
-    sources += _locked(config)
+    sources += [s for pattern in config.sources.records for s in _list_records(pattern)]
+    sources += [
+        CorpusSource(name=name, path=Path(name), kind=SourceKind.HUB) for name in config.sources.hub
+    ]
+    sources += _list_locked(config)
     if not sources:
         raise CorpusError("the config names no sources; add sources.folders, lock or stdlib")
     return sorted(sources, key=lambda source: (source.name, source.part))
 
 
-def archive_name(path: Path) -> str:
-    """Returns the normalised name of the package that an archive's file name tells.
+def parse_archive_name(path: Path) -> str:
+    """Returns the normalized package name in an archive's file name.
 
     Raises:
-        CorpusError: The file name is neither a wheel's nor an sdist's.
+        CorpusError: The file name is not that of a wheel or an sdist.
     """
     for parse in (parse_wheel_filename, parse_sdist_filename):
         try:
@@ -96,33 +110,33 @@ def archive_name(path: Path) -> str:
     )
 
 
-def _archive(path: Path) -> Source:
+def _list_archive(path: Path) -> CorpusSource:
     if not path.is_file():
         raise CorpusError(f"the archive {path} does not exist; correct sources.archives")
-    return Source(name=archive_name(path), path=path)
+    return CorpusSource(name=parse_archive_name(path), path=path)
 
 
-def _locked(config: CorpusConfig) -> Iterator[Source]:
+def _list_locked(config: CorpusConfig) -> Iterator[CorpusSource]:
     if config.sources.lock is None:
         return
     pins = read_lock(config.sources.lock)
-    for pin, path in zip(pins, Fetcher(config.cache).fetch_all(pins), strict=True):
-        yield Source(name=canonicalize_name(pin.name), path=path)
+    for pin, path in zip(pins, ArchiveFetcher(config.cache).fetch_all(pins), strict=True):
+        yield CorpusSource(name=canonicalize_name(pin.name), path=path)
 
 
-def _folder(folder: Path, licence: str | None) -> Source:
+def _list_folder(folder: Path, licence: str | None) -> CorpusSource:
     if not folder.is_dir():
         raise CorpusError(f"the source folder {folder} does not exist; correct sources.folders")
-    metadata = folder_metadata(folder, licence)
-    return Source(name=canonicalize_name(metadata.name), path=folder, metadata=metadata)
+    metadata = read_folder_metadata(folder, licence)
+    return CorpusSource(name=canonicalize_name(metadata.name), path=folder, metadata=metadata)
 
 
-def _repository(name: str, licence: str | None) -> Source:
+def _list_repository(name: str, licence: str | None) -> CorpusSource:
     path, _, revision = name.partition("@")
     folder = Path(path)
     commit = resolve_commit(folder, revision or "HEAD")
-    metadata = replace(folder_metadata(folder, licence), version=commit)
-    return Source(
+    metadata = replace(read_folder_metadata(folder, licence), version=commit)
+    return CorpusSource(
         name=canonicalize_name(metadata.name.removesuffix(".git")),
         path=folder,
         kind=SourceKind.GIT,
@@ -131,24 +145,24 @@ def _repository(name: str, licence: str | None) -> Source:
     )
 
 
-def matching(pattern: str) -> list[Path]:
-    """Returns the files that a pattern names, sorted; ``**`` stands for any folders."""
+def find_files(pattern: str) -> list[Path]:
+    """Returns the files that match a pattern, sorted; ``**`` matches any number of folders."""
     return sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
 
 
-def _records(pattern: str) -> list[Source]:
-    paths = matching(pattern)
+def _list_records(pattern: str) -> list[CorpusSource]:
+    paths = find_files(pattern)
     if not paths:
-        raise CorpusError(f"sources.records: nothing is called {pattern}; correct the pattern")
+        raise CorpusError(f"sources.records: no file matches {pattern}; correct the pattern")
     for path in paths:
         if not path.name.endswith(SUFFIXES):
             raise CorpusError(
                 f"sources.records: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern"
             )
-    return [Source(name=path.name, path=path, kind=SourceKind.RECORDS) for path in paths]
+    return [CorpusSource(name=path.name, path=path, kind=SourceKind.RECORDS) for path in paths]
 
 
-def _installed(name: str) -> Source:
+def _list_installed(name: str) -> CorpusSource:
     try:
         distribution = installed_metadata.distribution(name)
     except (installed_metadata.PackageNotFoundError, ValueError) as error:
@@ -158,23 +172,23 @@ def _installed(name: str) -> Source:
     files = [file.as_posix() for file in distribution.files or ()]
     inside = [f for f in files if not f.startswith("/") and ".." not in f.split("/")]
     licence_text = next((distribution.read_text(Path(f).name) for f in inside
-                         if LICENCE_FILE.search(f) and ".dist-info/" in f), None)  # fmt: skip
-    return Source(
+                         if LICENCE_PATH.search(f) and ".dist-info/" in f), None)  # fmt: skip
+    return CorpusSource(
         name=canonicalize_name(name),
         path=Path(str(distribution.locate_file(""))),
-        metadata=read_metadata(distribution.read_text("METADATA") or "", licence_text or ""),
+        metadata=parse_metadata(distribution.read_text("METADATA") or "", licence_text or ""),
         files=tuple(sorted(f for f in inside if f.endswith(".py"))),
     )
 
 
-def _stdlib(part: str) -> Source:
+def _list_stdlib(part: str) -> CorpusSource:
     whole = part == "."
     name = STDLIB_NAME if whole else f"{STDLIB_NAME}-{canonicalize_name(part)}"
-    metadata = Metadata(
+    metadata = PackageMetadata(
         name=name,
         version=platform.python_version(),
         licence=STDLIB_LICENCE,
-        source="the interpreter",
+        licence_source="the interpreter",
     )
     folder = Path(sysconfig.get_path("stdlib"))
-    return Source(name=name, path=folder, metadata=metadata, part="" if whole else part)
+    return CorpusSource(name=name, path=folder, metadata=metadata, part="" if whole else part)

@@ -1,17 +1,16 @@
-"""Which documents are held out: never trained on, so that a model can be measured on them.
+"""The held-out split: documents that are never trained on, so that a model can be measured on them.
 
-A config names packages (``heldout``), or leaves it to a share of the text (``heldout_share``). Then
-packages are held out whole, in the order of a hash of their names, as long as they are small beside
-the corpus; where all are too large for that (a single package, a few repositories), documents are,
-in the order of a hash of their text. Both depend on the documents alone, not on the machine or the
+A config names packages (``heldout``) or a share of the text (``heldout_share``). For a share, whole
+packages are held out, in the order of a hash of their names, as long as they are small compared to
+the corpus. If all are too large (a single package, a few repositories), single documents are, in
+the order of a hash of their text. Both depend on the documents alone, not on the machine or on the
 order of the sources. Called by :mod:`training.corpus.selection.selection`.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from packaging.utils import canonicalize_name
 
@@ -19,20 +18,19 @@ from training.corpus.config import CorpusConfig
 from training.foundation.errors import CorpusError
 
 DEFAULT_SHARE = 0.02
-MIN_BYTES = 16_000  # a few blocks of tokens, or validation has nothing to measure
+MIN_BYTES = 16_000  # a few blocks of tokens; less is too little to validate on
 MAX_SHARE = 0.25  # of the text, for MIN_BYTES or a whole package
-SHOWN = 5  # packages, in a message
-WHOLE_PACKAGE = 5  # a package is held out whole up to so many times what is wanted
+MAX_OVERSHOOT = 5  # times the wanted size that a package held out as a whole may have
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOut:
-    """What is held out.
+class HeldoutSplit:
+    """Which documents are held out.
 
     Attributes:
         by: "name" (the config names packages), "package", "document", or "nothing".
-        is_heldout: For each document whether it is.
-        missing: The packages that the config names and that have no document, if none has.
+        is_heldout: For each document, whether it is held out.
+        missing: The packages that the config names, if none of them has a document.
     """
 
     by: str
@@ -42,8 +40,8 @@ class HeldOut:
 
 def hold_out(
     config: CorpusConfig, package: Sequence[str], sha256: Sequence[str], n_bytes: Sequence[int]
-) -> HeldOut:
-    """Chooses what is held out of documents, given by three parallel columns.
+) -> HeldoutSplit:
+    """Chooses the documents to hold out, given as three parallel columns.
 
     Raises:
         CorpusError: There is only one document.
@@ -53,11 +51,11 @@ def hold_out(
     is_heldout = [name in named for name in names]
     has_named = any(is_heldout)
     missing = () if has_named else tuple(sorted(named))
-    share = _share(config, has_named=has_named)
+    share = _resolve_share(config, has_named=has_named)
     rest = [i for i, is_out in enumerate(is_heldout) if not is_out]
     if share == 0 or not rest:
         by = "name" if has_named else "nothing"
-        return HeldOut(by=by, is_heldout=is_heldout, missing=missing)
+        return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing)
     if len(rest) == 1:
         raise CorpusError(
             "the sources give only one document, and a corpus needs at least two, one of them held"
@@ -65,24 +63,24 @@ def hold_out(
         )
     total = sum(n_bytes[i] for i in rest)
     wanted = max(share * total, min(MIN_BYTES, MAX_SHARE * total))
-    most = min(WHOLE_PACKAGE * wanted, MAX_SHARE * total)
-    chosen = _whole_packages(rest, names, n_bytes, wanted=wanted, most=most)
+    most = min(MAX_OVERSHOOT * wanted, MAX_SHARE * total)
+    chosen = _choose_packages(rest, names, n_bytes, wanted=wanted, most=most)
     by = "package" if chosen else "document"
-    for i in chosen or _documents(rest, sha256, n_bytes, wanted):
+    for i in chosen or _choose_documents(rest, sha256, n_bytes, wanted):
         is_heldout[i] = True
-    return HeldOut(by=by, is_heldout=is_heldout, missing=missing)
+    return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing)
 
 
-def _share(config: CorpusConfig, *, has_named: bool) -> float:
+def _resolve_share(config: CorpusConfig, *, has_named: bool) -> float:
     if config.heldout_share is not None:
         return config.heldout_share
     return 0.0 if has_named else DEFAULT_SHARE
 
 
-def _whole_packages(
+def _choose_packages(
     rest: Sequence[int], names: Sequence[str], n_bytes: Sequence[int], *, wanted: float, most: float
 ) -> list[int]:
-    """Takes packages until there is enough, none beyond ``most``; nothing if that is impossible."""
+    """Returns the documents of packages of ``wanted`` to ``most`` bytes; none if impossible."""
     sizes: Counter[str] = Counter()
     for i in rest:
         sizes[names[i]] += n_bytes[i]
@@ -95,10 +93,10 @@ def _whole_packages(
     return [i for i in rest if names[i] in taken] if n_taken >= wanted else []
 
 
-def _documents(
+def _choose_documents(
     rest: Sequence[int], sha256: Sequence[str], n_bytes: Sequence[int], wanted: float
 ) -> list[int]:
-    """Takes documents until there is enough, but leaves one to train on."""
+    """Returns documents of ``wanted`` bytes or slightly more, but leaves one to train on."""
     chosen, n_taken = [], 0.0
     for i in sorted(rest, key=lambda i: (_draw(sha256[i]), i))[:-1]:
         if n_taken >= wanted:
@@ -106,24 +104,6 @@ def _documents(
         chosen.append(i)
         n_taken += n_bytes[i]
     return chosen
-
-
-def describe(record: Mapping[str, Any]) -> str:
-    """Returns a line for people about what a report says was held out."""
-    packages = record["packages"]
-    some = ", ".join(packages[:SHOWN]) + (", ..." if len(packages) > SHOWN else "")
-    amount = (
-        f"{record['documents']} documents, {record['bytes'] / 1e6:.1f} MB,"
-        f" {record['share']:.1%} of the text"
-    )
-    what = {
-        "name": f"the packages named in 'heldout' ({some})",
-        "package": f"{len(packages)} whole packages ({some})",
-        "document": f"single documents of {len(packages)} packages ({some})",
-    }
-    if record["by"] == "nothing":
-        return "held out: nothing; the tokenizer and the training need held-out documents"
-    return f"held out, never trained on: {what[record['by']]}: {amount}"
 
 
 def _draw(key: str) -> bytes:

@@ -1,8 +1,8 @@
-"""How much of a kind of file is wanted: a share between 0 and 1, never a cliff.
+"""Sampling weights: the share of tests, configuration and trivial files to keep.
 
-Pure functions of a path, a text and the config's shares. Which files of a kind go is drawn
-elsewhere (:mod:`training.corpus.selection.selection`). CodeParrot dropped these kinds by words such
-as "test" anywhere in a short file, "latest" among them; here paths and assignments decide.
+Pure functions of a path, a text and the config's shares; which files are dropped is decided in
+:mod:`training.corpus.selection.balance`. CodeParrot dropped such files for words like "test"
+anywhere in a short file, "latest" among them; here paths and assignments decide.
 """
 
 import re
@@ -18,8 +18,8 @@ _CONFIG_NAMES = {"conf.py", "config.py", "configs.py", "settings.py", "setup.py"
 _CONFIG_FOLDERS = {"conf", "config", "configs", "settings"}
 
 
-def weight_of(path: str, text: str, config: BalanceConfig) -> float:
-    """Returns the share of files like this one that is wanted."""
+def compute_weight(path: str, text: str, config: BalanceConfig) -> float:
+    """Returns the share of files like this one to keep."""
     weight = 1.0
     if is_test(path):
         weight *= config.test_weight
@@ -31,18 +31,18 @@ def weight_of(path: str, text: str, config: BalanceConfig) -> float:
 
 
 def is_test(path: str) -> bool:
-    """Says whether a path is that of a test: by its folder or its name."""
+    """Returns whether a path is that of a test, by its folder or its name."""
     *folders, name = path.lower().split("/")
     return bool(_TEST_NAME.match(name)) or any(map(_TEST_FOLDER.match, folders))
 
 
 def is_configuration(path: str) -> bool:
-    """Says whether a path is that of a configuration: by its folder or its name."""
+    """Returns whether a path is that of a configuration file, by its folder or its name."""
     *folders, name = path.lower().split("/")
     return name in _CONFIG_NAMES or not _CONFIG_FOLDERS.isdisjoint(folders)
 
 
 def has_few_assignments(text: str, least: int) -> bool:
-    """Says whether fewer than ``least`` lines assign something: tables, stubs, lists of imports."""
+    """Returns whether fewer than ``least`` lines are assignments: stubs, lists of imports."""
     matches = _ASSIGNMENT.finditer(text)
     return sum(1 for _, _ in zip(range(least), matches, strict=False)) < least

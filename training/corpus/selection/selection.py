@@ -1,15 +1,14 @@
-"""Decides what is kept of the corpus as a whole: duplicates, split, balance.
+"""Selects what is kept of the corpus as a whole: split, deduplication, balance.
 
-Sees numbers of all documents (keys, signatures, sizes) and the text of none. Held-out documents
-come first, then the best-licensed, then the newest: of several equal ones the first in that order
-is kept, so that held-out text is never trained on. Called by :mod:`training.corpus.build`.
+Works on the keys, signatures and sizes of all documents, never on their text. Of several equal
+documents a held-out one is kept first, then the best-licensed, then the newest, so that held-out
+text is never trained on. Called by :mod:`training.corpus.build` and ``python -m training.cluster``.
 """
 
-import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,30 +16,29 @@ from packaging.version import InvalidVersion, Version
 
 from training.corpus.config import BalanceConfig, CorpusConfig
 from training.corpus.dedup.exact_duplicates import find_exact_duplicates
-from training.corpus.dedup.near_duplicates import Words, find_near_duplicates
+from training.corpus.dedup.near_duplicates import WordHashes, find_near_duplicates
 from training.corpus.extraction.parts import Part
-from training.corpus.selection.heldout_split import HeldOut, hold_out
+from training.corpus.selection.balance import TrainingDocument, balance, draw_fraction
+from training.corpus.selection.heldout_split import HeldoutSplit, hold_out
 from training.corpus.selection.sampling_weights import is_test
-from training.corpus.selection.share_limits import (
-    OVER_PACKAGE_SHARE,
-    OVER_TEST_SHARE,
-    Weighed,
-    over_shares,
-)
 
 EXACT, NEAR, NEAR_HELDOUT = "exact duplicate", "near duplicate", "near duplicate of held-out"
-DOWN_WEIGHTED, OVER_CAP = "down-weighted", "over the package's cap"
-BALANCE = (DOWN_WEIGHTED, OVER_CAP, OVER_PACKAGE_SHARE, OVER_TEST_SHARE)
-Place = tuple[int, int]  # number of the part, row in it
 _COLUMNS = [
     *("package", "version", "path", "licence", "sha256"),
     *("n_bytes", "weight", "content_key", "signature"),
 ]
 
 
+class PartRow(NamedTuple):
+    """Where a document is stored."""
+
+    part: int
+    row: int
+
+
 @dataclass(kw_only=True)
-class Candidates:
-    """What is known of every document that passed its own stages; lists are parallel."""
+class DocumentIndex:
+    """The facts about every document that passed the screening, as parallel lists."""
 
     part: list[int] = field(default_factory=list)
     row: list[int] = field(default_factory=list)
@@ -55,13 +53,13 @@ class Candidates:
     signature: list[npt.NDArray[np.uint32]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, parts: Sequence[Part], *, with_signatures: bool = True) -> "Candidates":
+    def load(cls, parts: Sequence[Part], *, with_signatures: bool = True) -> "DocumentIndex":
         """Reads the key columns of all parts."""
         found = cls()
         columns = _COLUMNS if with_signatures else _COLUMNS[:-1]
         for number, part in enumerate(parts):
             row = 0
-            for table in part.row_groups(columns):
+            for table in part.read_row_groups(columns):
                 found.part += [number] * table.num_rows
                 found.row += range(row, row + table.num_rows)
                 for name in _COLUMNS[:-1]:
@@ -77,8 +75,8 @@ class Candidates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dropped:
-    """Why a document is not taken, and for which other, if it is for one."""
+class DroppedDocument:
+    """Why a document is dropped; ``kept`` is the document it duplicates, if it does."""
 
     reason: str
     kept: int | None = None
@@ -87,29 +85,29 @@ class Dropped:
 
 @dataclass(kw_only=True)
 class Selection:
-    """Which documents go where; indices are those of ``candidates``."""
+    """Which documents are kept, and in which split; numbers are positions in ``index``."""
 
-    candidates: Candidates
-    heldout: HeldOut
-    dropped: dict[int, Dropped]
+    index: DocumentIndex
+    heldout: HeldoutSplit
+    dropped: dict[int, DroppedDocument]
 
     @property
     def is_heldout(self) -> list[bool]:
-        """For each document whether it is held out."""
+        """For each document, whether it is held out."""
         return self.heldout.is_heldout
 
     @cached_property
     def by_part(self) -> Mapping[int, Sequence[int]]:
         """The documents of each part."""
         found: dict[int, list[int]] = {}
-        for index, part in enumerate(self.candidates.part):
+        for index, part in enumerate(self.index.part):
             found.setdefault(part, []).append(index)
         return found
 
     def kept_rows(self, part: int, *, heldout: bool) -> set[int]:
-        """Returns the rows of a part that go to a split."""
+        """Returns the rows of a part that belong to a split."""
         return {
-            self.candidates.row[i]
+            self.index.row[i]
             for i in self.by_part.get(part, ())
             if self.is_heldout[i] == heldout and i not in self.dropped
         }
@@ -118,62 +116,68 @@ class Selection:
 def select(
     parts: Sequence[Part],
     config: CorpusConfig,
-    near: Sequence[Sequence[tuple[int, int]]] | None = None,
+    near: Sequence[Sequence[PartRow]] | None = None,
 ) -> Selection:
-    """Applies everything that concerns more than one document.
+    """Applies the stages that concern several documents.
 
     Args:
-        parts: What was read.
+        parts: The parts of all sources.
         config: The corpus' config.
-        near: Clusters of near duplicates that were found elsewhere, each a list of places;
-            None finds them here.
+        near: Clusters of near duplicates that were found elsewhere; None to find them here.
+
+    Raises:
+        CorpusError: The documents are too few to hold some out, or to limit a package's share.
     """
-    found = Candidates.of(parts, with_signatures=near is None)
+    found = DocumentIndex.load(parts, with_signatures=near is None)
     heldout = hold_out(config, found.package, found.sha256, found.n_bytes)
     is_heldout = heldout.is_heldout
-    order = preference(found, is_heldout, config.licences)
+    order = order_by_preference(found, is_heldout, config.licences)
     dropped = {
-        index: Dropped(reason=EXACT, kept=kept)
+        index: DroppedDocument(reason=EXACT, kept=kept)
         for index, kept in find_exact_duplicates(found.content_key, order).items()
     }
     left = [index for index in order if index not in dropped]
     if near is not None:
-        dropped |= _of_clusters(found, is_heldout, left, near)
+        dropped |= _drop_clusters(found, is_heldout, left, near)
     elif config.near_duplicate_similarity is not None:
-        dropped |= _near(found, is_heldout, parts, left, config.near_duplicate_similarity)
+        dropped |= _drop_near(found, is_heldout, parts, left, config.near_duplicate_similarity)
     left = [i for i in order if i not in dropped and not is_heldout[i]]
-    dropped |= balance(found, left, config.balance)
-    return Selection(candidates=found, heldout=heldout, dropped=dropped)
+    dropped |= _balance(found, left, config.balance)
+    return Selection(index=found, heldout=heldout, dropped=dropped)
 
 
-def _of_clusters(
-    found: Candidates,
+def _drop_clusters(
+    found: DocumentIndex,
     is_heldout: Sequence[bool],
     order: Sequence[int],
-    clusters_of: Sequence[Sequence[Place]],
-) -> dict[int, Dropped]:
-    """Keeps the first of each cluster in ``order``; how similar the others are is not known."""
-    cluster = {place: n for n, places in enumerate(clusters_of) for place in places}
+    clusters: Sequence[Sequence[PartRow]],
+) -> dict[int, DroppedDocument]:
+    """Keeps the first of each cluster in ``order``; the similarity of the others is unknown."""
+    cluster = {row: number for number, rows in enumerate(clusters) for row in rows}
     kept: dict[int, int] = {}
     dropped = {}
     for index in order:
-        number = cluster.get((found.part[index], found.row[index]))
+        number = cluster.get(PartRow(found.part[index], found.row[index]))
         if number is None:
             continue
         first = kept.setdefault(number, index)
         if first != index:
-            dropped[index] = Dropped(reason=_near_reason(is_heldout, first, index), kept=first)
+            dropped[index] = DroppedDocument(
+                reason=_describe_near(is_heldout, first, index), kept=first
+            )
     return dropped
 
 
-def _near_reason(is_heldout: Sequence[bool], kept: int, dropped: int) -> str:
+def _describe_near(is_heldout: Sequence[bool], kept: int, dropped: int) -> str:
     return NEAR_HELDOUT if is_heldout[kept] and not is_heldout[dropped] else NEAR
 
 
-def preference(found: Candidates, is_heldout: Sequence[bool], licences: Sequence[str]) -> list[int]:
-    """Returns all documents, the best first: held-out, best-licensed, newest, as they come."""
+def order_by_preference(
+    found: DocumentIndex, is_heldout: Sequence[bool], licences: Sequence[str]
+) -> list[int]:
+    """Returns all documents: held-out ones first, then by licence, newest version and source."""
     ranks = {licence: rank for rank, licence in enumerate(licences)}
-    versions = sorted(set(found.version), key=_version, reverse=True)
+    versions = sorted(set(found.version), key=_parse_version, reverse=True)
     newest = {version: rank for rank, version in enumerate(versions)}
     return sorted(
         range(len(found)),
@@ -186,21 +190,21 @@ def preference(found: Candidates, is_heldout: Sequence[bool], licences: Sequence
     )
 
 
-def _version(text: str) -> tuple[int, Version]:
+def _parse_version(text: str) -> tuple[int, Version]:
     try:
         return 1, Version(text)
     except InvalidVersion:
         return 0, Version("0")
 
 
-def _near(
-    found: Candidates,
+def _drop_near(
+    found: DocumentIndex,
     is_heldout: Sequence[bool],
     parts: Sequence[Part],
     order: Sequence[int],
     threshold: float,
-) -> dict[int, Dropped]:
-    def words_of(wanted: Sequence[int]) -> dict[int, Words]:
+) -> dict[int, DroppedDocument]:
+    def read_words(wanted: Sequence[int]) -> dict[int, WordHashes]:
         rows: dict[int, dict[int, int]] = {}
         for place in wanted:
             index = order[place]
@@ -208,16 +212,18 @@ def _near(
         return {
             places[row]: words
             for part, places in rows.items()
-            for row, words in parts[part].words(list(places)).items()
+            for row, words in parts[part].read_words(list(places)).items()
         }
 
     if not order:
         return {}
     signatures = np.stack([found.signature[i] for i in order])
-    near = find_near_duplicates(signatures, words_of, order=range(len(order)), threshold=threshold)
+    near = find_near_duplicates(
+        signatures, read_words, order=range(len(order)), threshold=threshold
+    )
     return {
-        order[d.index]: Dropped(
-            reason=_near_reason(is_heldout, order[d.kept], order[d.index]),
+        order[d.index]: DroppedDocument(
+            reason=_describe_near(is_heldout, order[d.kept], order[d.index]),
             kept=order[d.kept],
             similarity=round(d.similarity, 4),
         )
@@ -225,39 +231,25 @@ def _near(
     }
 
 
-def balance(found: Candidates, indices: Sequence[int], config: BalanceConfig) -> dict[int, Dropped]:
-    """Thins out by weight, caps and shares; which documents go is drawn from their hash."""
-    draw = {i: _fraction(found.sha256[i], config.seed) for i in indices}
-    dropped = {i: Dropped(reason=DOWN_WEIGHTED) for i in indices if draw[i] >= found.weight[i]}
-    if config.max_package_bytes is not None:
-        taken: Counter[str] = Counter()
-        for i in sorted(indices, key=draw.__getitem__):
-            if i not in dropped:
-                taken[found.package[i]] += found.n_bytes[i]
-                if taken[found.package[i]] > config.max_package_bytes:
-                    dropped[i] = Dropped(reason=OVER_CAP)
-    weighed = {
-        i: Weighed(
-            package=found.package[i],
-            n_bytes=found.n_bytes[i],
-            is_test=is_test(found.path[i]),
-            draw=draw[i],
-            test_draw=_fraction(f"test:{found.sha256[i]}", config.seed),
+def _balance(
+    index: DocumentIndex, documents: Sequence[int], config: BalanceConfig
+) -> dict[int, DroppedDocument]:
+    facts = {
+        i: TrainingDocument(
+            package=index.package[i],
+            n_bytes=index.n_bytes[i],
+            is_test=is_test(index.path[i]),
+            draw=draw_fraction(index.sha256[i], config.seed),
+            test_draw=draw_fraction(f"test:{index.sha256[i]}", config.seed),
+            weight=index.weight[i],
         )
-        for i in indices
-        if i not in dropped
+        for i in documents
     }
-    over = over_shares(weighed, config)
-    return dropped | {i: Dropped(reason=reason) for i, reason in over.items()}
+    return {i: DroppedDocument(reason=reason) for i, reason in balance(facts, config).items()}
 
 
-def _fraction(sha256: str, seed: int) -> float:
-    digest = hashlib.blake2b(f"{seed}:{sha256}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
-
-
-def clusters(selection: Selection) -> Mapping[int, list[int]]:
-    """Returns for each kept document those dropped for it, the largest cluster first."""
+def group_duplicates(selection: Selection) -> Mapping[int, list[int]]:
+    """Returns the documents dropped for each kept one, the largest group first."""
     found: dict[int, list[int]] = {}
     for index, dropped in selection.dropped.items():
         if dropped.kept is not None:

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from training.corpus.config import ArchiveLimits
-from training.corpus.readers.archives import BeyondLimitsError, read_members
+from training.corpus.readers.archives import BeyondLimitsError, read_archive
 from training.foundation.errors import CorpusError
 
 TEXT = b"def double(value):\n    return value + value\n\n" * 8
@@ -18,7 +18,7 @@ LIMITS = ArchiveLimits()
 
 def read(path, limits=LIMITS, max_bytes=1_000_000):
     return {m.path: m.data if m.problem is None else m.problem
-            for m in read_members(path, limits, max_bytes)}  # fmt: skip
+            for m in read_archive(path, limits, max_bytes)}  # fmt: skip
 
 
 def add(archive, name, data=TEXT, **fields):

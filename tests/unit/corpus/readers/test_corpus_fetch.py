@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from training.corpus.fetching import package_index as downloads
-from training.corpus.fetching.fetcher import UNREACHABLE_IN_A_ROW, Fetcher, Pin, read_lock
-from training.corpus.fetching.pip_config import DEFAULT_TIMEOUT_S, index_settings
+from training.corpus.fetching import package_index
+from training.corpus.fetching.archive_fetcher import UNREACHABLE_IN_A_ROW, ArchiveFetcher
+from training.corpus.fetching.lock_file import Pin, read_lock
+from training.corpus.fetching.pip_config import DEFAULT_TIMEOUT_S, read_pip_config
 from training.foundation.errors import CorpusError
 
 DATA = b"what an archive holds is nothing to the fetcher" * 100
@@ -24,7 +25,7 @@ def no_settings(monkeypatch, tmp_path):
     for name in [n for n in os.environ if n.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setattr(downloads, "RETRY_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(package_index, "RETRY_WAITS_S", (0.0, 0.0))
 
 
 def make_index(folder, data=DATA, fragment=f"#sha256={SHA256}"):
@@ -41,11 +42,11 @@ def pin(sha256=SHA256):
 
 def test_an_archive_is_fetched_once_and_kept_by_hash(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", make_index(tmp_path))
-    path = Fetcher(tmp_path / "cache").fetch(pin())
+    path = ArchiveFetcher(tmp_path / "cache").fetch(pin())
     assert path.read_bytes() == DATA
     assert path.name == SHA256
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "nowhere").as_uri())
-    assert Fetcher(tmp_path / "cache").fetch(pin()) == path
+    assert ArchiveFetcher(tmp_path / "cache").fetch(pin()) == path
     assert [p.name for p in (tmp_path / "cache").iterdir()] == [SHA256]
 
 
@@ -53,21 +54,21 @@ def test_another_file_under_the_right_hash_is_refused(tmp_path, monkeypatch):
     """If it fails, a compromised index decides what the model learns."""
     monkeypatch.setenv("PIP_INDEX_URL", make_index(tmp_path, data=b"evil"))
     with pytest.raises(CorpusError, match="do not use it"):
-        Fetcher(tmp_path / "cache").fetch(pin())
+        ArchiveFetcher(tmp_path / "cache").fetch(pin())
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_damaged_cache_is_fetched_again(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", make_index(tmp_path))
-    path = Fetcher(tmp_path / "cache").fetch(pin())
+    path = ArchiveFetcher(tmp_path / "cache").fetch(pin())
     path.write_bytes(b"damaged")
-    assert Fetcher(tmp_path / "cache").fetch(pin()).read_bytes() == DATA
+    assert ArchiveFetcher(tmp_path / "cache").fetch(pin()).read_bytes() == DATA
 
 
 def test_a_hash_that_is_nowhere_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", make_index(tmp_path))
     with pytest.raises(CorpusError, match=r"Parrot\.Feed==1\.0 .*no file with the lock's hash"):
-        Fetcher(tmp_path / "cache").fetch(pin("0" * 64))
+        ArchiveFetcher(tmp_path / "cache").fetch(pin("0" * 64))
 
 
 def test_a_folder_of_archives_needs_no_index(tmp_path, monkeypatch):
@@ -75,15 +76,15 @@ def test_a_folder_of_archives_needs_no_index(tmp_path, monkeypatch):
     make_index(tmp_path, fragment="")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "simple" / "parrot-feed"))
-    assert Fetcher(tmp_path / "cache").fetch(pin()).read_bytes() == DATA
+    assert ArchiveFetcher(tmp_path / "cache").fetch(pin()).read_bytes() == DATA
     with pytest.raises(CorpusError, match="correct the lock"):
-        Fetcher(tmp_path / "cache").fetch(pin("0" * 64))
+        ArchiveFetcher(tmp_path / "cache").fetch(pin("0" * 64))
 
 
 def test_an_index_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(CorpusError, match=r"Parrot\.Feed==1\.0 \(no connection to 127") as error:
-        Fetcher(tmp_path / "cache").fetch(pin())
+        ArchiveFetcher(tmp_path / "cache").fetch(pin())
     assert "run the same command again" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -180,7 +181,7 @@ def mirror(monkeypatch):
         (status(503), "answered 503", "run the same command again"),
         (hang, "did not answer in time", "run the same command again"),
         (break_off, "127.0.0.1", "run the same command again"),
-        (lambda h: send(h, b"evil"), "it arrived with SHA-256", "do not use it"),
+        (lambda h: send(h, b"evil"), "its SHA-256 is ", "do not use it"),
     ],
     ids=["404", "503", "timeout", "broken off", "wrong hash"],
 )
@@ -191,14 +192,14 @@ def test_a_mirrors_failure_is_one_sentence_and_the_rest_is_kept(
     monkeypatch.setenv("PIP_TIMEOUT", "1")
     served = mirror(aaa=good("aaa"), bad=failure, zzz=good("zzz"))
     with pytest.raises(CorpusError) as error:
-        Fetcher(tmp_path).fetch_all(pins("aaa", "bad", "zzz"))
+        ArchiveFetcher(tmp_path).fetch_all(pins("aaa", "bad", "zzz"))
     sentence = str(error.value)
     assert sentence.startswith("cannot fetch bad==1.0 (")
     assert reason in sentence
     assert advice in sentence
     assert "\n" not in sentence
     tries = [path for path in served.requests if path.startswith("/files/bad")]
-    assert len(tries) == 1 + len(downloads.RETRY_WAITS_S)
+    assert len(tries) == 1 + len(package_index.RETRY_WAITS_S)
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept == sorted([sha256_of("aaa"), sha256_of("zzz")])
 
@@ -206,20 +207,20 @@ def test_a_mirrors_failure_is_one_sentence_and_the_rest_is_kept(
 def test_several_failures_are_one_sentence_too(tmp_path, mirror):
     mirror(a=status(404), b=status(503), c=good("c"))
     with pytest.raises(CorpusError, match=r"2 of 3 archives: a==1\.0 .*404.*b==1\.0 .*503"):
-        Fetcher(tmp_path).fetch_all(pins("a", "b", "c"))
+        ArchiveFetcher(tmp_path).fetch_all(pins("a", "b", "c"))
 
 
 def test_an_index_in_trouble_is_not_taken_for_a_wrong_lock(tmp_path, mirror, monkeypatch):
     served = mirror(a=good("a"))
     monkeypatch.setattr(served, "answer", lambda handler: handler.send_error(502))
     with pytest.raises(CorpusError, match="answered 502"):
-        Fetcher(tmp_path).fetch_all(pins("a"))
+        ArchiveFetcher(tmp_path).fetch_all(pins("a"))
 
 
 def test_a_package_that_no_index_lists_is_said(tmp_path, mirror):
     served = mirror(a=good("a"))
     with pytest.raises(CorpusError, match="no index lists a file of it"):
-        Fetcher(tmp_path).fetch(pins("b")[0])
+        ArchiveFetcher(tmp_path).fetch(pins("b")[0])
     assert len(served.requests) == 1, "asked again in vain"
 
 
@@ -230,7 +231,7 @@ def test_a_failure_that_passes_is_tried_again(tmp_path, mirror):
         answers.pop(0)(handler)
 
     mirror(a=answer)
-    (path,) = Fetcher(tmp_path).fetch_all(pins("a"))
+    (path,) = ArchiveFetcher(tmp_path).fetch_all(pins("a"))
     assert path.read_bytes() == data_of("a")
 
 
@@ -239,14 +240,14 @@ def test_without_a_connection_the_rest_is_not_tried(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     names = [f"p{i}" for i in range(UNREACHABLE_IN_A_ROW + 4)]
     with pytest.raises(CorpusError, match="; 4 others were not tried"):
-        Fetcher(tmp_path).fetch_all(pins(*names))
+        ArchiveFetcher(tmp_path).fetch_all(pins(*names))
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path, mirror):
     served = mirror(a=good("a"), b=good("b"))
-    Fetcher(tmp_path).fetch_all(pins("a"))
+    ArchiveFetcher(tmp_path).fetch_all(pins("a"))
     served.requests.clear()
-    paths = Fetcher(tmp_path).fetch_all(pins("a", "b"))
+    paths = ArchiveFetcher(tmp_path).fetch_all(pins("a", "b"))
     assert [path.name for path in paths] == [sha256_of("a"), sha256_of("b")]
     assert {path.split("/")[2] for path in served.requests} == {"b"}
 
@@ -254,13 +255,13 @@ def test_what_is_there_is_not_fetched_again(tmp_path, mirror):
 def test_a_killed_fetch_goes_on_and_leaves_nothing_aside(tmp_path, mirror):
     """A kill -9 leaves a file aside, never one under a hash; another run's own stays."""
     served = mirror(a=good("a"), b=good("b"))
-    Fetcher(tmp_path).fetch_all(pins("a"))
-    stale, fresh = (tmp_path / f"{downloads.ASIDE_PREFIX}{n}" for n in ("old", "new"))
+    ArchiveFetcher(tmp_path).fetch_all(pins("a"))
+    stale, fresh = (tmp_path / f"{package_index.ASIDE_PREFIX}{n}" for n in ("old", "new"))
     stale.write_bytes(b"half")
     fresh.write_bytes(b"half")
-    os.utime(stale, (time.time() - downloads.STALE_AFTER_S - 1,) * 2)
+    os.utime(stale, (time.time() - package_index.STALE_AFTER_S - 1,) * 2)
     served.requests.clear()
-    Fetcher(tmp_path).fetch_all(pins("a", "b"))
+    ArchiveFetcher(tmp_path).fetch_all(pins("a", "b"))
     assert {path.name for path in tmp_path.iterdir()} == {
         sha256_of("a"), sha256_of("b"), fresh.name,
     }  # fmt: skip
@@ -269,7 +270,7 @@ def test_a_killed_fetch_goes_on_and_leaves_nothing_aside(tmp_path, mirror):
 
 def test_fetching_shows_how_far_it_is(tmp_path, mirror, capsys):
     mirror(a=good("a"), b=good("b"))
-    Fetcher(tmp_path).fetch_all(pins("a", "b"))
+    ArchiveFetcher(tmp_path).fetch_all(pins("a", "b"))
     shown = capsys.readouterr().err
     assert "fetch" in shown
     assert "2/2" in shown
@@ -284,17 +285,17 @@ def test_settings_are_pips_own(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     monkeypatch.setenv("HOME", str(tmp_path))
-    settings = index_settings()
+    settings = read_pip_config()
     assert settings.index_url == "https://files.example/simple"
     assert settings.extra_index_urls == ("https://a.example", "https://b.example")
     assert settings.timeout_s == 7
     assert settings.no_index
     monkeypatch.setenv("PIP_INDEX_URL", "https://variable.example/simple")
-    assert index_settings().index_url == "https://variable.example/simple"
+    assert read_pip_config().index_url == "https://variable.example/simple"
 
 
 def test_nothing_configured_is_the_default(monkeypatch):
-    settings = index_settings()
+    settings = read_pip_config()
     assert settings.index_url is None
     assert not settings.no_index
     assert settings.timeout_s == DEFAULT_TIMEOUT_S
@@ -304,7 +305,7 @@ def test_a_broken_config_file_names_no_index(tmp_path, monkeypatch):
     (tmp_path / "pip.conf").write_bytes(b"\xff\xfe not ini")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    index_settings()  # does not raise
+    read_pip_config()  # does not raise
 
 
 def test_a_lock_may_have_comments_and_continued_lines(tmp_path):
@@ -339,12 +340,12 @@ def test_the_wide_lock_pins_what_its_list_names():
     from pathlib import Path
 
     import training
-    from training.corpus.lock import PackageList, kinds_of
+    from training.corpus.fetching.lock_resolver import PackageList, map_kinds
     from training.foundation.config_schema import load_toml
 
     configs = Path(training.__file__).parent / "configs"
     pins = {p.name.lower(): p for p in read_lock(configs / "corpus-wide.lock")}
-    kinds = kinds_of(load_toml(PackageList, configs / "corpus-wide-packages.toml"))
+    kinds = map_kinds(load_toml(PackageList, configs / "corpus-wide-packages.toml"))
     assert {name.replace("_", "-").replace(".", "-") for name in pins} == set(kinds)
     assert len(pins) >= 420
     default = {p.name: p for p in read_lock(configs / "python-corpus.lock")}

@@ -7,9 +7,10 @@ import zipfile
 
 import pytest
 
-from training.corpus.fetching import package_index as downloads
-from training.corpus.fetching.fetcher import read_lock
-from training.corpus.lock import PackageList, main
+from training.corpus.fetching import package_index
+from training.corpus.fetching.lock_file import read_lock
+from training.corpus.fetching.lock_resolver import LeftOutError, LockResolver, PackageList
+from training.corpus.lock import main
 from training.foundation.errors import ConfigError, CorpusError
 
 SOURCE = b"def function(value):\n    return value + 1\n" * 400
@@ -21,7 +22,7 @@ def no_settings(monkeypatch):
     for name in [n for n in os.environ if n.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setattr(downloads, "RETRY_WAITS_S", (0.0, 0.0))
+    monkeypatch.setattr(package_index, "RETRY_WAITS_S", (0.0, 0.0))
 
 
 def metadata(name, version, licence):
@@ -161,7 +162,7 @@ def test_the_lock_is_kept_unless_an_upgrade_is_asked_for(world):
 def test_a_run_that_was_stopped_goes_on(world, monkeypatch):
     world.publish("alpha", sdist("alpha", "1.0"))
     world.publish("beta", sdist("beta", "1.0"))
-    monkeypatch.setattr("training.corpus.lock.Resolver._check", interrupted_at("beta"))
+    monkeypatch.setattr(LockResolver, "_check", interrupted_at("beta"))
     with pytest.raises(KeyboardInterrupt):
         world.run("web = ['alpha', 'beta']")
     assert world.pinned() == ["alpha==1.0"]
@@ -195,15 +196,16 @@ def test_a_project_without_a_release_for_years_is_left_out():
     from unearth import Link, Package
 
     from training.corpus.config import CorpusConfig
-    from training.corpus.lock import LeftOutError, Resolver
 
     wanted = PackageList(packages={})
-    resolver = Resolver(wanted=wanted, config=CorpusConfig(out="x", licences=("MIT",)), index=None)
+    resolver = LockResolver(
+        wanted=wanted, config=CorpusConfig(out="x", licences=("MIT",)), index=None
+    )
     for age_days, is_kept in ((10, True), (wanted.max_age_days + 10, False)):
         uploaded = datetime.now(UTC) - timedelta(days=age_days)
         files = [Package("a", "1.0", Link("http://x/a-1.0.tar.gz", upload_time=uploaded))]
         if is_kept:
-            assert str(resolver._newest(files, "")[0]) == "1.0"
+            assert str(resolver._find_newest(files, "")[0]) == "1.0"
         else:
             with pytest.raises(LeftOutError, match="no release since"):
-                resolver._newest(files, "")
+                resolver._find_newest(files, "")

@@ -5,21 +5,16 @@ import ast
 import pytest
 
 from training.corpus.config import CorpusConfig, FilterConfig
-from training.corpus.filters.generated_code import (
-    CLIENT,
-    COPIED,
+from training.corpus.filters.path_filters import CLIENT, COPIED, LOCALE, VENDORED, check_path
+from training.corpus.filters.screening import Screening, ScreeningCounts
+from training.corpus.filters.table_filter import TABLE, compute_table_share
+from training.corpus.filters.text_filters import (
     GENERATED,
-    LOCALE,
-    TABLE,
-    VENDORED,
-    head,
-    path_reason,
-    table_share,
-    text_reason,
+    check_origin,
+    check_text,
+    extract_header,
 )
-from training.corpus.filters.screening import Screen, Tally
-from training.corpus.filters.text_filters import text_reason as first_text_reason
-from training.corpus.readers.archives import Member
+from training.corpus.readers.source_file import SourceFile
 
 ALL = FilterConfig(
     drop_copied=True, drop_generated_clients=True, drop_locale_data=True, max_table_share=0.5
@@ -60,14 +55,14 @@ TABLE_TEXT = "ROWS = [\n" + f"    ({NUMBERS}),\n" * 30 + "]\n"
     ],
 )
 def test_paths_tell_copies_clients_and_locales(path, reason):
-    assert path_reason(path, "p", ALL) == reason
-    assert path_reason(path, "p", FilterConfig()) is None, "on by default"
+    assert check_path(path, "p", ALL) == reason
+    assert check_path(path, "p", FilterConfig()) is None, "on by default"
 
 
 def test_a_project_keeps_its_own_module():
     """If it fails, six itself is missing in a corpus that has it."""
-    assert path_reason("six.py", "six", ALL) is None
-    assert path_reason("cloudpickle/cloudpickle.py", "cloudpickle", ALL) is None
+    assert check_path("six.py", "six", ALL) is None
+    assert check_path("cloudpickle/cloudpickle.py", "cloudpickle", ALL) is None
 
 
 LICENCE = "# Licensed under the Apache License.\n" * 14
@@ -93,18 +88,18 @@ LICENCE = "# Licensed under the Apache License.\n" * 14
 )
 def test_texts_tell_generated_and_copied_code(text, reason):
     """What says so further down than the first ten lines, which the other filters look at."""
-    if first_text_reason(text, ALL) is None:
-        assert text_reason(text, ALL) == reason
+    if check_text(text, ALL) is None:
+        assert check_origin(text, ALL) == reason
     else:
         assert reason == GENERATED
-    assert text_reason(text, FilterConfig()) is None, "on by default"
+    assert check_origin(text, FilterConfig()) is None, "on by default"
 
 
 def test_the_head_ends_with_the_docstring():
     text = '#!/usr/bin/python\n# a\n\n"""One\n\ntwo"""\nimport os\n# not this\n'
-    assert head(text) == '#!/usr/bin/python\n# a\n\n"""One\n\ntwo"""'
-    assert head(CODE) == ""
-    assert head('"""never closed') == '"""never closed'
+    assert extract_header(text) == '#!/usr/bin/python\n# a\n\n"""One\n\ntwo"""'
+    assert extract_header(CODE) == ""
+    assert extract_header('"""never closed') == '"""never closed'
 
 
 @pytest.mark.parametrize(
@@ -124,7 +119,7 @@ def test_the_head_ends_with_the_docstring():
     ],
 )
 def test_tables_are_told_from_code(text, is_table):
-    assert (table_share(ast.parse(text), text) > 0.5) == is_table
+    assert (compute_table_share(ast.parse(text), text) > 0.5) == is_table
 
 
 def config(**more):
@@ -132,25 +127,25 @@ def config(**more):
 
 
 def test_each_kind_is_a_counted_reason_with_an_example():
-    screen, tally = Screen(config()), Tally()
+    screening, counts = Screening(config()), ScreeningCounts()
     files = {
         "a.py": CODE, "six.py": CODE, "a_pb2.py": CODE, "locale/de/x.py": CODE, "t.py": TABLE_TEXT,
     }  # fmt: skip
     kept = [
         path
         for path, text in files.items()
-        if screen.check(
-            Member(path=path, data=text.encode()), package="p", licence="MIT", tally=tally
+        if screening.screen(
+            SourceFile(path=path, data=text.encode()), package="p", licence="MIT", counts=counts
         )
     ]
     assert kept == ["a.py"]
-    assert tally.drops == {COPIED: 1, CLIENT: 1, LOCALE: 1, TABLE: 1}
-    assert tally.examples[TABLE] == ["t.py"]
+    assert counts.drops == {COPIED: 1, CLIENT: 1, LOCALE: 1, TABLE: 1}
+    assert counts.examples[TABLE] == ["t.py"]
 
 
 def test_what_is_measured_on_stays_the_same():
     """If it fails, bits a byte cannot be compared with those of earlier models."""
-    screen, tally = Screen(config(heldout=("Held.Out",))), Tally()
-    file = Member(path="t.py", data=TABLE_TEXT.encode())
-    assert screen.check(file, package="held-out", licence="MIT", tally=tally) == TABLE_TEXT
-    assert screen.check(file, package="other", licence="MIT", tally=tally) is None
+    screening, counts = Screening(config(heldout=("Held.Out",))), ScreeningCounts()
+    file = SourceFile(path="t.py", data=TABLE_TEXT.encode())
+    assert screening.screen(file, package="held-out", licence="MIT", counts=counts) == TABLE_TEXT
+    assert screening.screen(file, package="other", licence="MIT", counts=counts) is None

@@ -25,6 +25,10 @@ ROWS = [
 ]
 
 
+def read(path):
+    return read_records(path, FIELDS, package="a.jsonl")
+
+
 def lines(rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
@@ -43,17 +47,18 @@ def write(path):
     "name", ["a.json", "a.jsonl", "a.json.gz", "a.jsonl.gz", "a.json.zst", "a.jsonl.zst"]
 )
 def test_every_packing_gives_the_same_records(tmp_path, name):
-    first, second, third = read_records(write(tmp_path / name), FIELDS)
-    assert (first.package, first.path, first.licence) == ("a/b", "x.py", "MIT")
-    assert (first.data, first.facts) == (b"x = 1\n", {"stars": 7.0})
-    assert (second.licence, second.data.decode()) == ("Apache-2.0 AND MIT", "ü = '\\0'\n")
-    assert (third.package, third.path, third.licence) == ("", "record_3.py", "UNKNOWN")
+    first, second, third = read(write(tmp_path / name))
+    assert (first.origin.package, first.path, first.origin.licence) == ("a/b", "x.py", "MIT")
+    assert (first.data, first.origin.facts) == (b"x = 1\n", {"stars": 7.0})
+    assert (second.origin.licence, second.data.decode()) == ("Apache-2.0 AND MIT", "ü = '\\0'\n")
+    assert (third.origin.package, third.path) == ("a.jsonl", "record_3.py")
+    assert third.origin.licence == "UNKNOWN"
 
 
 def test_parquet_gives_the_same_records(tmp_path):
     rows = [{"repo_name": r.get("repo_name"), "content": r.get("content")} for r in ROWS[:2]]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
-    found = list(read_records(tmp_path / "a.parquet", FIELDS))
+    found = list(read(tmp_path / "a.parquet"))
     assert [r.data.decode() for r in found] == [r["content"] for r in rows]
 
 
@@ -76,7 +81,7 @@ def test_damaged_records_are_counted_and_the_rest_is_read(tmp_path, monkeypatch)
     deep = b"[" * 900 + b"\n"
     data = b'{"cut\n\n[1]\n' + long + deep + b'{"content": 5}\n\xff\xfe\n' + lines(ROWS[:1])
     (tmp_path / "a.jsonl").write_bytes(data)
-    found = list(read_records(tmp_path / "a.jsonl", FIELDS))
+    found = list(read(tmp_path / "a.jsonl"))
     assert [r.problem for r in found] == [DAMAGED_RECORD] * 6 + [None]
 
 
@@ -85,7 +90,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
     good = write(tmp_path / name).read_bytes() if name != "a.parquet" else b"PAR1" + b"x" * 50
     (tmp_path / name).write_bytes(good[: len(good) // 2])
     with pytest.raises(CorpusError, match=name):
-        list(read_records(tmp_path / name, FIELDS))
+        list(read(tmp_path / name))
 
 
 def test_a_bomb_goes_by_as_a_stream(tmp_path, monkeypatch):
@@ -96,4 +101,4 @@ def test_a_bomb_goes_by_as_a_stream(tmp_path, monkeypatch):
         for _ in range(64):
             file.write(b"0" * (1 << 20))
     (tmp_path / "a.json.gz").write_bytes(packed.getvalue())
-    assert [r.problem for r in read_records(tmp_path / "a.json.gz", FIELDS)] == [DAMAGED_RECORD]
+    assert [r.problem for r in read(tmp_path / "a.json.gz")] == [DAMAGED_RECORD]

@@ -7,9 +7,9 @@ import pytest
 
 from training.corpus.config import CorpusConfig, SourcesConfig
 from training.corpus.extraction.parts import Part
-from training.corpus.extraction.source_reader import Reader
-from training.corpus.readers.folder_metadata import folder_metadata
-from training.corpus.readers.sources import archive_name, list_sources
+from training.corpus.extraction.source_extractor import SourceExtractor
+from training.corpus.readers.package_metadata import read_folder_metadata
+from training.corpus.readers.sources import list_sources, parse_archive_name
 from training.foundation.errors import CorpusError
 
 TEXT = "def double(value):\n    return value + value\n\n" * 8
@@ -26,8 +26,8 @@ def read(tmp_path_factory):
 
     def read_it(source, settings):
         part = Part(folder=tmp_path_factory.mktemp("work"), number=0)
-        report = Reader.of(settings).read(source, part)
-        paths = [p.as_py() for table in part.row_groups(["path"]) for p in table["path"]]
+        report = SourceExtractor.create(settings).extract(source, part)
+        paths = [p.as_py() for table in part.read_row_groups(["path"]) for p in table["path"]]
         return paths, report
 
     return read_it
@@ -44,35 +44,35 @@ def read(tmp_path_factory):
 )
 def test_an_archive_is_known_by_its_whole_name(file, name):
     """If it fails, a held-out package under an older file name is trained on."""
-    assert archive_name(Path(file)) == name
+    assert parse_archive_name(Path(file)) == name
 
 
 def test_an_archive_without_a_version_is_refused():
     with pytest.raises(CorpusError, match="NAME-VERSION"):
-        archive_name(Path("download.tar.gz"))
+        parse_archive_name(Path("download.tar.gz"))
 
 
 def test_a_folder_tells_its_name_and_licence(tmp_path):
     folder = tmp_path / "checkout"
     folder.mkdir()
-    assert folder_metadata(folder, None).name == "checkout"
-    assert folder_metadata(folder, None).licence == "UNKNOWN"
+    assert read_folder_metadata(folder, None).name == "checkout"
+    assert read_folder_metadata(folder, None).licence == "UNKNOWN"
     (folder / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
-    assert folder_metadata(folder, None).licence == "MIT"
+    assert read_folder_metadata(folder, None).licence == "MIT"
     (folder / "pyproject.toml").write_text(
         '[project]\nname = "Real_Name"\nversion = "2"\nlicense = "Apache-2.0"\n'
     )
-    found = folder_metadata(folder, None)
+    found = read_folder_metadata(folder, None)
     assert (found.name, found.version, found.licence) == ("Real_Name", "2", "Apache-2.0")
-    assert folder_metadata(folder, "BSD-3-Clause").licence == "BSD-3-Clause"
+    assert read_folder_metadata(folder, "BSD-3-Clause").licence == "BSD-3-Clause"
     (folder / "PKG-INFO").write_text("Name: sdist\nVersion: 3\nLicense-Expression: ISC\n")
-    assert folder_metadata(folder, None).name == "sdist"
+    assert read_folder_metadata(folder, None).name == "sdist"
 
 
 @pytest.mark.parametrize("text", ["[project", "project = 1", "x = " + "[" * 5000])
 def test_a_broken_pyproject_tells_nothing(tmp_path, text):
     (tmp_path / "pyproject.toml").write_text(text)
-    assert folder_metadata(tmp_path, None).name == tmp_path.name
+    assert read_folder_metadata(tmp_path, None).name == tmp_path.name
 
 
 def test_an_installed_package_is_read_where_it_lies(read):
@@ -80,7 +80,7 @@ def test_an_installed_package_is_read_where_it_lies(read):
     paths, report = read(source, config())
     assert "packaging/version.py" in paths
     assert all(path.startswith("packaging/") for path in paths)
-    assert "Apache-2.0" in report["licence"]
+    assert "Apache-2.0" in report.licence
 
 
 def test_a_package_that_is_not_installed_is_named():
@@ -102,17 +102,17 @@ def test_large_and_unreadable_files_are_counted(tmp_path, read):
     (source,) = list_sources(settings)
     paths, report = read(source, settings)
     assert paths == ["good.py"]
-    assert report["drops"] == {"too large": 1}
-    assert report["examples"] == {"too large": ["huge.py"]}
+    assert report.drops == {"too large": 1}
+    assert report.examples == {"too large": ("huge.py",)}
 
 
 def test_a_file_that_vanishes_is_counted(tmp_path, read):
-    from training.corpus.readers.sources import Source
+    from training.corpus.readers.sources import CorpusSource
 
     (tmp_path / "a.py").write_text(TEXT)
-    source = Source(name="x", path=tmp_path, files=("a.py", "gone.py"))
+    source = CorpusSource(name="x", path=tmp_path, files=("a.py", "gone.py"))
     _, report = read(source, config())
-    assert report["drops"] == {"licence": 1, "unreadable": 1}
+    assert report.drops == {"licence": 1, "unreadable": 1}
 
 
 def test_the_licence_file_of_the_package_itself_is_read(tmp_path, read):
@@ -127,7 +127,7 @@ def test_the_licence_file_of_the_package_itself_is_read(tmp_path, read):
         archive.writestr("a/code.py", TEXT)
     (source,) = list_sources(config(archives=(path,)))
     _, report = read(source, config())
-    assert (report["licence"], report["licence_source"]) == ("MIT", "licence file")
+    assert (report.licence, report.licence_source) == ("MIT", "licence file")
 
 
 def test_a_repository_gives_what_is_tracked_at_a_commit(tmp_path, read):
@@ -150,7 +150,7 @@ def test_a_repository_gives_what_is_tracked_at_a_commit(tmp_path, read):
     (now,) = list_sources(config(git=(str(folder),)))
     paths, report = read(now, config())
     assert paths == ["src/a.py", "src/b.py"]
-    assert (report["package"], report["licence"]) == ("mine", "MIT")
+    assert (report.package, report.licence) == ("mine", "MIT")
     (then,) = list_sources(config(git=(f"{folder}@{first.decode()}",)))
     assert read(then, config())[0] == ["src/a.py"]
     assert then.metadata.version == first.decode()

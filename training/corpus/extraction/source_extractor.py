@@ -1,0 +1,108 @@
+"""Extracts one source: opens it, screens every file and writes the kept documents into a part.
+
+Runs in the worker processes. What concerns the corpus as a whole (duplicates, split, balance) is
+decided by :mod:`training.corpus.selection`. Called by :mod:`training.corpus.build` and
+``python -m training.cluster``.
+"""
+
+from dataclasses import dataclass
+
+from training.corpus.config import CorpusConfig
+from training.corpus.corpus_document import Document
+from training.corpus.extraction.parts import Part, PartWriter
+from training.corpus.extraction.source_report import SourceReport
+from training.corpus.filters.screening import Screening, ScreeningCounts
+from training.corpus.quality import QualityRules
+from training.corpus.readers.source_contents import SourceContents, open_source
+from training.corpus.readers.source_file import FileOrigin
+from training.corpus.readers.sources import CorpusSource, SourceKind
+from training.corpus.selection.sampling_weights import compute_weight, is_test
+
+BEYOND_LIMITS = "archive beyond limits"
+
+
+@dataclass(kw_only=True)
+class SourceExtractor:
+    """Extracts any number of sources; the stages that are costly to set up are set up once."""
+
+    config: CorpusConfig
+    screening: Screening
+    quality: QualityRules
+
+    @classmethod
+    def create(cls, config: CorpusConfig) -> "SourceExtractor":
+        """Sets up the stages of a config."""
+        quality = QualityRules.load(config.quality)
+        return cls(config=config, screening=Screening(config), quality=quality)
+
+    def extract(self, source: CorpusSource, part: Part) -> SourceReport:
+        """Writes a source's part, unless it is already complete, and returns its report.
+
+        An archive that exceeds its limits yields no documents and one counted drop: it must not
+        stop the run.
+
+        Raises:
+            CorpusError: The source is damaged.
+        """
+        finished = part.read_report()
+        if finished is not None:
+            return finished
+        contents = open_source(source, self.config)
+        counts = ScreeningCounts()
+        if contents.beyond_limits is not None:
+            counts.add_drop(BEYOND_LIMITS, source.path.name)
+        writer = PartWriter(part=part)
+        package = self._describe_package(source, contents)
+        for file in contents.files:
+            origin = file.origin or package
+            licence = self.config.licence_overrides.get(origin.name, origin.licence)
+            text = self.screening.screen(file, package=origin.name, licence=licence, counts=counts)
+            if text is not None:
+                writer.add(
+                    Document(
+                        package=origin.package,
+                        version=origin.version,
+                        path=file.path,
+                        licence=licence,
+                        quality=self.quality.find_level(origin.name, origin.facts),
+                        weight=compute_weight(file.path, text, self.config.balance),
+                        text=text,
+                    )
+                )
+        report = self._report(source, contents, counts)
+        writer.close(report)
+        return report
+
+    def _describe_package(self, source: CorpusSource, contents: SourceContents) -> FileOrigin:
+        """Returns the package that the files of a source belong to, unless they name their own."""
+        is_package = source.kind in {SourceKind.PACKAGE, SourceKind.GIT}
+        has_tests = is_package and any(is_test(file.path) for file in contents.files)
+        return FileOrigin(
+            name=source.name,
+            package=contents.metadata.name or source.name,
+            version=contents.metadata.version,
+            licence=contents.metadata.licence,
+            facts={"has_tests": has_tests},
+        )
+
+    def _report(
+        self, source: CorpusSource, contents: SourceContents, counts: ScreeningCounts
+    ) -> SourceReport:
+        metadata, licence, disallowed = contents.metadata, contents.metadata.licence, []
+        if source.kind in {SourceKind.PACKAGE, SourceKind.GIT}:
+            licence = self.config.licence_overrides.get(source.name, licence)
+            disallowed = self.screening.find_disallowed(licence)
+        return SourceReport(
+            package=metadata.name or source.name,
+            version=metadata.version,
+            licence=licence,
+            licence_source=metadata.licence_source,
+            licence_not_allowed=tuple(disallowed),
+            warnings=(contents.beyond_limits,) if contents.beyond_limits else (),
+            files=counts.n_files,
+            bytes=counts.n_bytes,
+            drops=dict(sorted(counts.drops.items())),
+            examples={reason: tuple(paths) for reason, paths in counts.examples.items()},
+            redactions=dict(sorted(counts.redactions.items())),
+            unparsable=counts.unparsable,
+        )

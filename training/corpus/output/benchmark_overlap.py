@@ -1,0 +1,80 @@
+"""Searches the training documents of a finished corpus for benchmark problems.
+
+Uses the filter that also keeps problems out of a corpus, with the thresholds that the corpus was
+built with. Called by ``python -m training.corpus.overlap``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.corpus.filters.ast_fingerprint import parse_python
+from training.corpus.filters.benchmark_problems import BenchmarkProblem
+from training.corpus.filters.contamination import ContaminationFilter
+from training.corpus_reader import TRAIN, list_row_groups, load_report, read_documents
+from training.foundation.errors import CorpusError
+from training.foundation.progress import progress_bar
+
+MAX_DOCUMENTS = 5  # named for each problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkOverlap:
+    """The problems found in a corpus, each with the first few documents that contain it."""
+
+    corpus_sha256: str
+    problems: Mapping[str, tuple[str, ...]]
+
+
+def find_overlap(corpus: Path, problems: Mapping[str, BenchmarkProblem]) -> BenchmarkOverlap:
+    """Searches a corpus for problems, given by name.
+
+    Raises:
+        CorpusError: The corpus or its report cannot be read.
+    """
+    min_words, min_nodes, sha256 = _read_thresholds(corpus)
+    of_all = ContaminationFilter(problems.values(), min_words=min_words, min_nodes=min_nodes)
+    of_each = {
+        name: ContaminationFilter([problem], min_words=min_words, min_nodes=min_nodes)
+        for name, problem in problems.items()
+    }
+    found: dict[str, list[str]] = {}
+    for document, text in _read_training_documents(corpus):
+        tree = parse_python(text)
+        if of_all.check(text, tree) is None:
+            continue
+        for name, of_one in of_each.items():
+            if of_one.check(text, tree) is not None:
+                documents = found.setdefault(name, [])
+                if len(documents) < MAX_DOCUMENTS:
+                    documents.append(document)
+    return BenchmarkOverlap(
+        corpus_sha256=sha256,
+        problems={name: tuple(found[name]) for name in problems if name in found},
+    )
+
+
+def _read_training_documents(corpus: Path) -> Iterator[tuple[str, str]]:
+    """Yields package and path of each training document, and its text."""
+    groups = list_row_groups(corpus, TRAIN)
+    with progress_bar(len(groups), "reading", "group") as bar:
+        for group in groups:
+            for document in read_documents(group, ["package", "path", "text"]):
+                yield f"{document.package}/{document.path}", document.text
+            bar.update()
+
+
+def _read_thresholds(corpus: Path) -> tuple[int, int, str]:
+    """Returns the thresholds that the corpus was built with, and its hash."""
+    report = load_report(corpus)
+    try:
+        config = report["config"]
+        return (
+            int(config["decontaminate_min_words"]),
+            int(config["decontaminate_min_nodes"]),
+            str(report["corpus_sha256"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorpusError(
+            f"{corpus} holds no readable report.json ({error!r}); name a corpus folder"
+        ) from error

@@ -1,0 +1,104 @@
+"""Writes the corpus folder: Parquet files, NOTICE, report, page and dataset card.
+
+The parts are read again in the order of their sources, a row group at a time. What is kept was
+decided by :mod:`training.corpus.selection`. Called by :mod:`training.corpus.build` and
+``python -m training.cluster``.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.artifact.manifest import NOTICE_FILE
+from training.attribution import format_notice
+from training.corpus.config import CorpusConfig
+from training.corpus.extraction.parts import Part
+from training.corpus.extraction.source_report import SourceReport
+from training.corpus.output.corpus_page import render_corpus_page
+from training.corpus.output.corpus_report import CorpusReport, write_report
+from training.corpus.output.dataset_card import render_dataset_card
+from training.corpus.output.parquet_split import SplitWriter, hash_splits
+from training.corpus.output.report_builder import (
+    report_duplicates,
+    report_funnel,
+    report_heldout,
+    report_licences,
+    report_packages,
+    report_shares,
+    report_sizes,
+    sum_counts,
+)
+from training.corpus.selection.selection import Selection
+from training.corpus_reader import HELDOUT, SPLITS, TRAIN
+from training.foundation.atomic_files import write_directory_atomically, write_text_atomically
+from training.foundation.config_schema import to_mapping
+from training.foundation.errors import CorpusError
+
+PAGE_FILE, CARD_FILE = "report.html", "README.md"
+
+
+def write_corpus(
+    config: CorpusConfig,
+    parts: Sequence[Part],
+    reports: Sequence[SourceReport],
+    selection: Selection,
+    *,
+    inputs_sha256: str,
+    started: float,
+) -> CorpusReport:
+    """Writes the corpus at ``config.out``, completely or not at all, and returns its report.
+
+    Args:
+        config: The corpus' config.
+        parts: The parts of all sources.
+        reports: Their reports.
+        selection: What is kept of the parts.
+        inputs_sha256: The hash of everything the corpus depends on.
+        started: When the work began, on the monotonic clock.
+
+    Raises:
+        CorpusError: Nothing is left to train on.
+    """
+    with write_directory_atomically(config.out) as folder:
+        splits, hashes = {}, []
+        for split in SPLITS:
+            writer = SplitWriter(folder / split, config.rows_per_file)
+            for number, part in enumerate(parts):
+                writer.write(part, selection.kept_rows(number, heldout=split == HELDOUT))
+            splits[split] = writer.close()
+            hashes.append(writer.hash_documents())
+        if not splits[TRAIN].documents:
+            raise CorpusError("no document is left to train on; loosen the filters or add sources")
+        packages = report_packages(reports, selection)
+        report = CorpusReport(
+            corpus_sha256=hash_splits(hashes),
+            splits=splits,
+            licences=report_licences(selection),
+            drops=sum_counts([package.drops for package in packages]),
+            redactions=sum_counts([package.redactions for package in packages]),
+            unparsable=sum(package.unparsable for package in packages),
+            heldout=report_heldout(selection),
+            shares=report_shares(selection),
+            funnel=report_funnel(selection, sum(package.files for package in packages)),
+            sizes=report_sizes(selection),
+            duplicates=report_duplicates(selection),
+            packages=packages,
+            config=to_mapping(config),
+            inputs_sha256=inputs_sha256,
+            seconds=round(time.monotonic() - started, 1),
+        )
+        _write_documents(folder, report, selection)
+    return report
+
+
+def _write_documents(folder: Path, report: CorpusReport, selection: Selection) -> None:
+    index = selection.index
+    trained_on = {
+        (index.package[i], index.version[i], index.licence[i])
+        for i in range(len(index))
+        if i not in selection.dropped and not selection.is_heldout[i]
+    }
+    write_text_atomically(folder / NOTICE_FILE, format_notice(trained_on))
+    write_report(folder, report)
+    write_text_atomically(folder / PAGE_FILE, render_corpus_page(report))
+    write_text_atomically(folder / CARD_FILE, render_dataset_card(report))
