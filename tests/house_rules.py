@@ -28,7 +28,7 @@ ROOMS = {
         *("index_verbatim", "publish", "pretrain"),
     ),
     "training.corpus": (
-        *("corpus_document", "config", "licences", "fetching", "readers", "secrets", "filters"),
+        *("corpus_document", "config", "licences", "readers", "fetching", "secrets", "filters"),
         *("quality", "dedup", "extraction", "selection", "output", "input_hash", "build"),
         *("lock", "overlap", "verify", "bigquery", "__main__"),
     ),

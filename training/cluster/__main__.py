@@ -16,8 +16,8 @@ if __name__ == "__main__":
 from training.cluster.config import ClusterConfig
 from training.command_line import config_parser, find_config, parse_config
 from training.corpus.config import CorpusConfig
+from training.corpus.extraction.source_list import list_sources
 from training.corpus.output.corpus_report import read_report
-from training.corpus.readers.sources import list_sources
 from training.corpus_reader import REPORT_FILE
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.config_schema import load_toml

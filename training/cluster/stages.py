@@ -25,7 +25,7 @@ from training.cluster.config import ClusterConfig
 from training.cluster.steps import ExtractSources, ReadParts, WordSignature, WriteCorpus
 from training.corpus.config import CorpusConfig
 from training.corpus.input_hash import hash_inputs
-from training.corpus.readers.sources import CorpusSource
+from training.corpus.readers.corpus_source import CorpusSource
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock

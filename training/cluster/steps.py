@@ -28,7 +28,7 @@ from training.corpus.dedup.near_duplicates import MIN_WORDS, WORD, hash_words
 from training.corpus.extraction.parts import Part
 from training.corpus.extraction.source_extractor import SourceExtractor
 from training.corpus.output.corpus_folder import write_corpus
-from training.corpus.readers.sources import CorpusSource
+from training.corpus.readers.corpus_source import CorpusSource
 from training.corpus.selection.selection import PartRow, select
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock

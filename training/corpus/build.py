@@ -18,11 +18,12 @@ from tqdm import tqdm
 from training.corpus.config import CorpusConfig
 from training.corpus.extraction.parts import Part
 from training.corpus.extraction.source_extractor import SourceExtractor
+from training.corpus.extraction.source_list import list_sources
 from training.corpus.extraction.source_report import SourceReport
 from training.corpus.input_hash import hash_inputs
 from training.corpus.output.corpus_folder import write_corpus
 from training.corpus.output.corpus_report import CorpusReport
-from training.corpus.readers.sources import CorpusSource, SourceKind, list_sources
+from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.selection.selection import Selection, select
 from training.corpus_reader import REPORT_FILE
 from training.foundation.atomic_files import check_replaceable

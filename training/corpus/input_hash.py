@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.config import CorpusConfig
+from training.corpus.extraction.source_list import find_files
 from training.corpus.readers.folders import walk_python_files
 from training.corpus.readers.git import resolve_commit
-from training.corpus.readers.sources import find_files
 from training.foundation.config_schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}

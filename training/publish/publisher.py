@@ -39,7 +39,7 @@ def _harmless(
     """Lets a method do nothing without a repository, and never raise."""
 
     @functools.wraps(method)
-    def guarded(self: "Publisher", /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def call_safely(self: "Publisher", /, *args: P.args, **kwargs: P.kwargs) -> None:
         if not self.is_on:
             return
         try:
@@ -47,7 +47,7 @@ def _harmless(
         except Exception as error:  # noqa: BLE001 - a night's training is worth more
             _say(f"{error}; training continues")
 
-    return guarded
+    return call_safely
 
 
 class Publisher:

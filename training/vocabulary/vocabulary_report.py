@@ -59,7 +59,7 @@ def measure(tokenizer: CodeTokenizer, texts: Iterable[str]) -> dict[str, Any]:
         "characters_per_token": sums["characters"] / tokens,
         "tokens_per_word": sums["tokens"] / max(1, sums["words"]),
         "continued_word_share": sums["continued_words"] / max(1, sums["words"]),
-        "unused": {"count": len(unused), "examples": _shown(table, _spread(unused))},
+        "unused": {"count": len(unused), "examples": _spell(table, _spread(unused))},
         "not_one_token": {
             "keywords": _not_one_token(tokenizer, [*keyword.kwlist, *keyword.softkwlist]),
             "builtins": _not_one_token(tokenizer, _builtin_names()),
@@ -164,9 +164,9 @@ def _extremes(table: Sequence[bytes]) -> dict[str, list[str]]:
     learned = [i for i, b in enumerate(table) if len(b) > 1]
     longest = sorted(learned, key=lambda i: -len(table[i]))
     return {
-        "first": _shown(table, learned[:SHOWN_TOKENS]),
-        "last": _shown(table, learned[-SHOWN_TOKENS:]),
-        "longest": _shown(table, longest[:SHOWN_TOKENS]),
+        "first": _spell(table, learned[:SHOWN_TOKENS]),
+        "last": _spell(table, learned[-SHOWN_TOKENS:]),
+        "longest": _spell(table, longest[:SHOWN_TOKENS]),
     }
 
 
@@ -185,6 +185,6 @@ def _spread(ids: Sequence[int]) -> list[int]:
     return [ids[i * len(ids) // n] for i in range(n)]
 
 
-def _shown(table: Sequence[bytes], ids: Sequence[int]) -> list[str]:
+def _spell(table: Sequence[bytes], ids: Sequence[int]) -> list[str]:
     """Spells tokens as text; bytes that are no UTF-8 by themselves as hexadecimal escapes."""
     return [table[i].decode("utf-8", errors="backslashreplace") for i in ids]

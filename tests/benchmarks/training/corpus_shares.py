@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from packaging.utils import canonicalize_name
 
 from training.corpus.fetching.lock_resolver import PackageList, map_kinds
-from training.corpus.selection.sampling_weights import is_test
+from training.corpus.filters.sampling_weights import is_test
 from training.foundation.config_schema import load_toml
 from training.shards.blocks import BlockReader, pieces_file, tokens_file
 

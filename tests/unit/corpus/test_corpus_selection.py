@@ -6,9 +6,9 @@ from training.corpus.config import BalanceConfig, CorpusConfig, QualityConfig, Q
 from training.corpus.corpus_document import Document
 from training.corpus.extraction.parts import Part, PartWriter
 from training.corpus.extraction.source_report import SourceReport
+from training.corpus.filters.sampling_weights import compute_weight
 from training.corpus.quality import QualityRules
 from training.corpus.selection.balance import DOWN_WEIGHTED, OVER_CAP
-from training.corpus.selection.sampling_weights import compute_weight
 from training.corpus.selection.selection import EXACT, NEAR, NEAR_HELDOUT, select
 from training.foundation.errors import CorpusError
 

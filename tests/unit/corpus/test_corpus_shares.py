@@ -5,6 +5,7 @@ import random
 import pytest
 
 from training.corpus.config import BalanceConfig
+from training.corpus.filters.sampling_weights import is_test
 from training.corpus.selection.balance import (
     OVER_PACKAGE_SHARE,
     OVER_TEST_SHARE,
@@ -12,7 +13,6 @@ from training.corpus.selection.balance import (
     compute_size_limit,
     limit_shares,
 )
-from training.corpus.selection.sampling_weights import is_test
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError
 

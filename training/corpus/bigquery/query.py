@@ -142,12 +142,13 @@ def _parameters_resource(extraction: Extraction) -> dict[str, Any]:
     return {
         "parameterMode": "NAMED",
         "queryParameters": [
-            {"name": name, **_typed(value)} for name, value in parameters(extraction).items()
+            {"name": name, **_describe_value(value)}
+            for name, value in parameters(extraction).items()
         ],
     }
 
 
-def _typed(value: int | list[str]) -> dict[str, Any]:
+def _describe_value(value: int | list[str]) -> dict[str, Any]:
     if isinstance(value, int):
         return {"parameterType": {"type": "INT64"}, "parameterValue": {"value": str(value)}}
     return {

@@ -1,1 +1,1 @@
-"""Extraction: one source in, one part on disk out; runs in the worker processes."""
+"""Extraction: the sources of a config, each extracted into a part of its own on disk."""

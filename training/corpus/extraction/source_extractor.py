@@ -11,12 +11,12 @@ from training.corpus.config import CorpusConfig
 from training.corpus.corpus_document import Document
 from training.corpus.extraction.parts import Part, PartWriter
 from training.corpus.extraction.source_report import SourceReport
+from training.corpus.filters.sampling_weights import compute_weight, is_test
 from training.corpus.filters.screening import Screening, ScreeningCounts
 from training.corpus.quality import QualityRules
+from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.source_contents import SourceContents, open_source
 from training.corpus.readers.source_file import FileOrigin
-from training.corpus.readers.sources import CorpusSource, SourceKind
-from training.corpus.selection.sampling_weights import compute_weight, is_test
 
 BEYOND_LIMITS = "archive beyond limits"
 

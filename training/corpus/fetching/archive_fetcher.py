@@ -2,7 +2,7 @@
 
 No package's code is executed: nothing is built, installed or unpacked. The indexes are those of
 pip's settings (:mod:`training.corpus.fetching.pip_config`). Cached archives are not fetched again,
-so an interrupted run resumes. Called by :mod:`training.corpus.readers.sources`.
+so an interrupted run resumes. Called by :mod:`training.corpus.extraction.source_list`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from training.corpus.extraction.source_report import SourceReport
+from training.corpus.filters.sampling_weights import is_test
 from training.corpus.filters.screening import MAX_EXAMPLES
 from training.corpus.output.corpus_report import (
     DuplicateCluster,
@@ -19,7 +20,6 @@ from training.corpus.output.corpus_report import (
     SizeTotals,
 )
 from training.corpus.selection.balance import BALANCE_REASONS
-from training.corpus.selection.sampling_weights import is_test
 from training.corpus.selection.selection import (
     EXACT,
     NEAR,

@@ -1,1 +1,1 @@
-"""Readers: where documents come from, and how each kind of source is read, file by file."""
+"""Readers: how each kind of source is opened and read, file by file."""

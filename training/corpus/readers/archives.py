@@ -84,7 +84,7 @@ class _ArchiveBudget:
             limits.max_total_bytes, int(path.stat().st_size * limits.max_ratio) + (1 << 20)
         )
 
-    def claim(self, n_bytes: int) -> None:
+    def add(self, n_bytes: int) -> None:
         self._members += 1
         self._bytes += n_bytes
         if self._members > self._limits.max_members or self._bytes > self._max_bytes:
@@ -100,9 +100,9 @@ def _read_zip(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[Sou
         for info in archive.infolist():
             name = normalize_member_path(info.filename)
             if info.is_dir() or name is None or not is_relevant(name):
-                budget.claim(0)
+                budget.add(0)
                 continue
-            budget.claim(info.file_size)
+            budget.add(info.file_size)
             if info.file_size > max_bytes:
                 yield SourceFile(path=name, problem=TOO_LARGE)
                 continue
@@ -131,7 +131,7 @@ def _read_tar(path: Path, limits: ArchiveLimits, max_bytes: int) -> Iterator[Sou
     budget = _ArchiveBudget(path, limits)
     with tarfile.open(path, "r|*", tarinfo=_BoundedTarInfo) as archive:
         for info in archive:
-            budget.claim(info.size)  # skipping a member still unpacks it
+            budget.add(info.size)  # skipping a member still unpacks it
             name = normalize_member_path(info.name)
             if not info.isreg() or name is None or not is_relevant(name):
                 continue

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from training.corpus.config import CorpusConfig
 from training.corpus.readers.archives import BeyondLimitsError, read_archive
+from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.folders import read_folder
 from training.corpus.readers.git import read_commit
 from training.corpus.readers.package_metadata import MetadataSearch, PackageMetadata
-from training.corpus.readers.records import read_hub, read_records
 from training.corpus.readers.source_file import SourceFile
-from training.corpus.readers.sources import CorpusSource, SourceKind
+from training.corpus.readers.source_records import read_hub, read_records
 
 
 @dataclass(frozen=True, kw_only=True)

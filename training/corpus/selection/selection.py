@@ -18,9 +18,9 @@ from training.corpus.config import BalanceConfig, CorpusConfig
 from training.corpus.dedup.exact_duplicates import find_exact_duplicates
 from training.corpus.dedup.near_duplicates import WordHashes, find_near_duplicates
 from training.corpus.extraction.parts import Part
+from training.corpus.filters.sampling_weights import is_test
 from training.corpus.selection.balance import TrainingDocument, balance, draw_fraction
 from training.corpus.selection.heldout_split import HeldoutSplit, hold_out
-from training.corpus.selection.sampling_weights import is_test
 
 EXACT, NEAR, NEAR_HELDOUT = "exact duplicate", "near duplicate", "near duplicate of held-out"
 _COLUMNS = [

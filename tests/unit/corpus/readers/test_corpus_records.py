@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.corpus.config import RecordFields
-from training.corpus.readers.records import DAMAGED_RECORD, read_hub, read_records
+from training.corpus.readers.source_records import DAMAGED_RECORD, read_hub, read_records
 from training.foundation.errors import CorpusError
 
 FIELDS = RecordFields()
@@ -76,7 +76,7 @@ def test_a_dataset_that_is_not_there_is_named(tmp_path):
 
 def test_damaged_records_are_counted_and_the_rest_is_read(tmp_path, monkeypatch):
     """If it fails, one bad line among millions ends the run, or fills the memory."""
-    monkeypatch.setattr("training.corpus.readers.records.MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr("training.corpus.readers.source_records.MAX_LINE_BYTES", 1000)
     long = lines([{"content": "z" * 5000}])
     deep = b"[" * 900 + b"\n"
     data = b'{"cut\n\n[1]\n' + long + deep + b'{"content": 5}\n\xff\xfe\n' + lines(ROWS[:1])
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
 
 def test_a_bomb_goes_by_as_a_stream(tmp_path, monkeypatch):
     """If it fails, a small file fills the memory."""
-    monkeypatch.setattr("training.corpus.readers.records.MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr("training.corpus.readers.source_records.MAX_LINE_BYTES", 1 << 20)
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb") as file:
         for _ in range(64):

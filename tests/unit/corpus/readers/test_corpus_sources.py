@@ -8,8 +8,8 @@ import pytest
 from training.corpus.config import CorpusConfig, SourcesConfig
 from training.corpus.extraction.parts import Part
 from training.corpus.extraction.source_extractor import SourceExtractor
+from training.corpus.extraction.source_list import list_sources, parse_archive_name
 from training.corpus.readers.package_metadata import read_folder_metadata
-from training.corpus.readers.sources import list_sources, parse_archive_name
 from training.foundation.errors import CorpusError
 
 TEXT = "def double(value):\n    return value + value\n\n" * 8
@@ -107,7 +107,7 @@ def test_large_and_unreadable_files_are_counted(tmp_path, read):
 
 
 def test_a_file_that_vanishes_is_counted(tmp_path, read):
-    from training.corpus.readers.sources import CorpusSource
+    from training.corpus.readers.corpus_source import CorpusSource
 
     (tmp_path / "a.py").write_text(TEXT)
     source = CorpusSource(name="x", path=tmp_path, files=("a.py", "gone.py"))

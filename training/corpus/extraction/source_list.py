@@ -9,8 +9,7 @@ import glob
 import platform
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from importlib import metadata as installed_metadata
 from pathlib import Path
 
@@ -25,49 +24,19 @@ from packaging.utils import (
 from training.corpus.config import CorpusConfig
 from training.corpus.fetching.archive_fetcher import ArchiveFetcher
 from training.corpus.fetching.lock_file import read_lock
+from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.git import resolve_commit
 from training.corpus.readers.package_metadata import (
     PackageMetadata,
     parse_metadata,
     read_folder_metadata,
 )
-from training.corpus.readers.records import SUFFIXES
 from training.corpus.readers.source_file import LICENCE_PATH
+from training.corpus.readers.source_records import SUFFIXES
 from training.foundation.errors import CorpusError
 
 STDLIB_NAME = "cpython-stdlib"
 STDLIB_LICENCE = "PSF-2.0"
-
-
-class SourceKind(StrEnum):
-    """How a source is read."""
-
-    PACKAGE = "package"  # a folder or an archive
-    GIT = "git"
-    RECORDS = "records"
-    HUB = "hub"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusSource:
-    """One package to read, or a file or dataset of records.
-
-    Attributes:
-        name: The normalized name, so that packages sort and compare alike however they are spelled.
-        path: The folder or file.
-        kind: How it is read.
-        metadata: The package's metadata; None if they are found while it is read.
-        part: Of a folder, the subfolder or file to read, empty for all; of a repository, the
-            commit.
-        files: Of a folder, the only files to read; empty for all.
-    """
-
-    name: str
-    path: Path
-    kind: SourceKind = SourceKind.PACKAGE
-    metadata: PackageMetadata | None = None
-    part: str = ""
-    files: tuple[str, ...] = ()
 
 
 def list_sources(config: CorpusConfig) -> list[CorpusSource]:
