@@ -87,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 def _complete(place: str, settings: Settings) -> int:
     path, line, column = parse_place(place)
     text = read_source(path)
-    document = TextDocument(text, None)
+    document = TextDocument(text, None, "utf-32")
     try:
-        offset = document.offset_at(line - 1, column - 1, "utf-32")
+        offset = document.offset_at(line - 1, column - 1)
     except IndexError as error:
         raise ConfigError(
             f"{place} is past the end of the text ({error}); choose a position in the file"

@@ -51,7 +51,6 @@ def create_server(overrides: dict[str, Any], service: CompletionService) -> Serv
         edits = await server.inline_completion.suggest(
             params.text_document.uri,
             params.position,
-            server.protocol.position_encoding(),
             is_asked_for=params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked,
             selected=params.context.selected_completion_info,
         )
@@ -68,9 +67,7 @@ def _add_plain_completion(server: Server) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, options)
     async def _completion(params: types.CompletionParams) -> types.CompletionList:
-        edits = await server.inline_completion.suggest(
-            params.text_document.uri, params.position, server.protocol.position_encoding()
-        )
+        edits = await server.inline_completion.suggest(params.text_document.uri, params.position)
         items = [_completion_item(edit) for edit in edits]
         return types.CompletionList(is_incomplete=True, items=items)
 

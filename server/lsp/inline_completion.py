@@ -13,7 +13,7 @@ from lsprotocol import types
 from server.lsp.battery import BatteryPause
 from server.lsp.configuration import Configuration
 from server.lsp.documents.open_documents import OpenDocuments
-from server.lsp.documents.text_document import Encoding, TextDocument
+from server.lsp.documents.text_document import TextDocument
 from server.lsp.insertion import AcceptedText, InsertionPoint, SuggestedEdit
 from server.lsp.workspace_context import WorkspaceContext
 from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
@@ -53,11 +53,11 @@ class InlineCompletion:
         self._pause = BatteryPause(configuration, service.status)
         self._if_accepted: dict[str, AcceptedText] = {}  # of each document's last suggestion
 
-    def change(self, params: types.DidChangeTextDocumentParams, encoding: Encoding) -> None:
+    def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Changes a document; if that accepts its suggestion, the next one is computed ahead."""
         uri = params.text_document.uri
         self._service.supersede(uri)
-        document = self._documents.change(params, encoding)
+        document = self._documents.change(params)
         accepted = self._if_accepted.pop(uri, None)
         if document is None or accepted is None or accepted.text != document.text:
             return
@@ -75,7 +75,6 @@ class InlineCompletion:
         self,
         uri: str,
         position: types.Position,
-        encoding: Encoding,
         *,
         is_asked_for: bool = False,
         selected: types.SelectedCompletionInfo | None = None,
@@ -85,7 +84,6 @@ class InlineCompletion:
         Args:
             uri: The document's.
             position: The cursor.
-            encoding: The unit of its column.
             is_asked_for: Whether the user asked for a suggestion, and so wants alternatives too.
             selected: The selected item of the editor's list, which the suggestion extends.
         """
@@ -94,7 +92,7 @@ class InlineCompletion:
             self._warn_once(uri, "ignored a completion request for a document that is not open")
             return self._withhold(NOT_OPEN, is_asked_for=is_asked_for)
         try:
-            point = InsertionPoint.at(document, position, encoding, selected)
+            point = InsertionPoint.at(document, position, selected)
         except IndexError as error:
             self._warn_once(uri, f"ignored a completion request past the end of the text ({error})")
             return self._withhold(OUTSIDE, is_asked_for=is_asked_for)
@@ -110,7 +108,7 @@ class InlineCompletion:
         if result is None or not result.suggestion.text or not is_current:
             return []
         self._if_accepted[uri] = AcceptedText.of(document, point, result)
-        return SuggestedEdit.all_of(document, point, result, encoding)
+        return SuggestedEdit.all_of(document, point, result)
 
     def _withhold(self, reason: str, *, is_asked_for: bool) -> list[SuggestedEdit]:
         """Records why there is no suggestion, whatever the model would generate."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from server.lsp.documents.text_document import Encoding, TextDocument
+from server.lsp.documents.text_document import TextDocument
 from server.suggestion.result import CompletionResult
 from training.artifact.code_reference import CodeReference
 
@@ -25,7 +25,6 @@ class InsertionPoint:
         cls,
         document: TextDocument,
         position: types.Position,
-        encoding: Encoding,
         selected: types.SelectedCompletionInfo | None,
     ) -> "InsertionPoint":
         """Returns the insertion point of a position.
@@ -33,10 +32,10 @@ class InsertionPoint:
         Raises:
             IndexError: The position, or the selected item's range, is outside of the text.
         """
-        offset = document.offset_at(position.line, position.character, encoding)
+        offset = document.offset_at(position.line, position.character)
         if selected is not None:
             start, end = (
-                document.offset_at(at.line, at.character, encoding)
+                document.offset_at(at.line, at.character)
                 for at in (selected.range.start, selected.range.end)
             )
             if start <= offset <= end:  # else it is not at the cursor
@@ -79,17 +78,13 @@ class SuggestedEdit:
 
     @classmethod
     def all_of(
-        cls,
-        document: TextDocument,
-        point: InsertionPoint,
-        result: CompletionResult,
-        encoding: Encoding,
+        cls, document: TextDocument, point: InsertionPoint, result: CompletionResult
     ) -> "list[SuggestedEdit]":
         """Returns a result's suggestion and its alternatives, the best first."""
         edits = []
         for suggestion in (result.suggestion, *result.alternatives):
             offsets = (point.start, point.end + suggestion.covered)
-            start, end = (document.position_of(offset, encoding) for offset in offsets)
+            start, end = document.positions_of(*offsets)
             edits.append(
                 cls(
                     text=point.selected_text + suggestion.text,

@@ -25,8 +25,9 @@ class Protocol(LanguageServerProtocol):
         return 0 if self._shutdown else 1
 
     def position_encoding(self) -> Encoding:
-        """Returns the unit of columns that was negotiated."""
-        chosen = self.server_capabilities.position_encoding or types.PositionEncodingKind.Utf16
+        """Returns the unit of columns that was negotiated; the default before "initialize"."""
+        capabilities = getattr(self, "server_capabilities", types.ServerCapabilities())
+        chosen = capabilities.position_encoding or types.PositionEncodingKind.Utf16
         name = chosen.value if isinstance(chosen, types.PositionEncodingKind) else str(chosen)
         return name if name in {"utf-8", "utf-32"} else "utf-16"  # type: ignore[return-value]
 
@@ -57,12 +58,12 @@ class Protocol(LanguageServerProtocol):
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Opens a document."""
-        self._server.documents.open(params.text_document)
+        self._server.documents.open(params.text_document, self.position_encoding())
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Changes a document; a request under way for its old text is cancelled."""
-        self._server.inline_completion.change(params, self.position_encoding())
+        self._server.inline_completion.change(params)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
@@ -74,7 +75,7 @@ class Protocol(LanguageServerProtocol):
         """Opens a notebook and its cells."""
         self._server.documents.notebooks.open(params)
         for item in params.cell_text_documents:
-            self._server.documents.open(item)
+            self._server.documents.open(item, self.position_encoding())
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
     def lsp_notebook_document__did_change(
@@ -87,15 +88,14 @@ class Protocol(LanguageServerProtocol):
             return
         if cells.structure is not None:
             for item in cells.structure.did_open or ():
-                self._server.documents.open(item)
+                self._server.documents.open(item, self.position_encoding())
             for closed in cells.structure.did_close or ():
                 self._server.inline_completion.close(closed.uri)
         for content in cells.text_content or ():
             self._server.inline_completion.change(
                 types.DidChangeTextDocumentParams(
                     text_document=content.document, content_changes=content.changes
-                ),
-                self.position_encoding(),
+                )
             )
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)

@@ -44,30 +44,35 @@ class PendingRequests:
         self._by_id: dict[int, PendingRequest] = {}
         self._newest: dict[str, PendingRequest] = {}  # by document; may have been answered
 
-    def find(self, request: CompletionRequest) -> PendingRequest | None:
-        """Returns the document's newest request if it asks for the same and has not failed."""
-        newest = self._newest.get(request.document)
-        is_same = newest is not None and newest.request == request and not newest.has_failed
-        return newest if is_same else None
+    def add(self, request: CompletionRequest) -> tuple[PendingRequest, PendingRequest | None, bool]:
+        """Makes a request the newest of its document, unless it asks for the same as that one.
 
-    def add(self, request: CompletionRequest) -> PendingRequest:
-        """Returns a new pending request, now the newest of its document."""
+        Returns:
+            The newest request; the one that it superseded, if that was under way; and whether the
+            newest is a new one.
+        """
+        newest = self._newest.get(request.document)
+        if newest is not None and newest.request == request and not newest.has_failed:
+            return newest, None, False
+        superseded = self.supersede(request.document)
         pending = PendingRequest(id=next(self._ids), request=request, future=Future())
         with self._lock:
             self._by_id[pending.id] = pending
             self._newest[request.document] = pending
-        return pending
+        return pending, superseded, True
 
-    def pop_newest(self, document: str) -> PendingRequest | None:
-        """Returns a document's newest request, which from now on it no longer is."""
+    def supersede(self, document: str) -> PendingRequest | None:
+        """Ends a document's newest request; returns it if it was under way."""
         with self._lock:
-            return self._newest.pop(document, None)
+            newest = self._newest.pop(document, None)
+        return newest if newest is not None and newest.resolve(None) else None
 
-    def remove_newest(self, pending: PendingRequest) -> None:
-        """Makes sure that a request is not the newest of its document."""
+    def cancel(self, pending: PendingRequest) -> bool:
+        """Ends a request; returns false if it had ended already."""
         with self._lock:
             if self._newest.get(pending.request.document) is pending:
                 del self._newest[pending.request.document]
+        return pending.resolve(None)
 
     def take(self, request_id: int) -> tuple[PendingRequest | None, bool]:
         """Returns a request that was answered, if it is known, and whether no other is pending."""
@@ -75,14 +80,14 @@ class PendingRequests:
             pending = self._by_id.pop(request_id, None)
             return pending, not self._by_id
 
-    def forget_newest(self) -> None:
-        """Makes no request the newest: what comes of them is not to be used for equal ones."""
-        with self._lock:
-            self._newest.clear()
-
     def take_all(self) -> list[PendingRequest]:
         """Returns all pending requests, of which none is pending any more."""
         with self._lock:
             pending, self._by_id = list(self._by_id.values()), {}
             self._newest.clear()
         return pending
+
+    def forget_newest(self) -> None:
+        """Lets no answer be used for an equal request that comes later."""
+        with self._lock:
+            self._newest.clear()

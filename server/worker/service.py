@@ -84,11 +84,11 @@ class CompletionService:
             quiet_s: How long ago its document was changed: an editor may have waited for the next
                 keystroke already.
         """
-        ahead = self._pending.find(request)
-        if ahead is not None:
-            return ahead
-        self.supersede(request.document)
-        pending = self._pending.add(request)
+        pending, superseded, is_new = self._pending.add(request)
+        if not is_new:
+            return pending
+        if superseded is not None:
+            self._supervisor.send(Cancel(id=superseded.id))
         if self.status.state in {State.READY, State.IDLE}:
             self.status.set(State.BUSY)
         message = Complete(id=pending.id, request=_cropped(request), quiet_s=quiet_s)
@@ -98,14 +98,14 @@ class CompletionService:
 
     def supersede(self, document: str) -> None:
         """Cancels the newest request for a document, whose result would be stale."""
-        newest = self._pending.pop_newest(document)
-        if newest is not None:
-            self._cancel(newest)
+        superseded = self._pending.supersede(document)
+        if superseded is not None:
+            self._supervisor.send(Cancel(id=superseded.id))
 
     def cancel(self, pending: PendingRequest) -> None:
         """Cancels a request: it ends at once, without a result."""
-        self._pending.remove_newest(pending)
-        self._cancel(pending)
+        if self._pending.cancel(pending):
+            self._supervisor.send(Cancel(id=pending.id))
 
     def withhold(self, reason: str, *, is_asked_for: bool) -> None:
         """Records that a request got no suggestion, without asking the model."""
@@ -137,10 +137,6 @@ class CompletionService:
     def worker_pid(self) -> int | None:
         """The worker's process id, if it runs."""
         return self._supervisor.pid
-
-    def _cancel(self, pending: PendingRequest) -> None:
-        if pending.resolve(None):
-            self._supervisor.send(Cancel(id=pending.id))
 
     def _on_answer(self, message: Message) -> None:
         """Handles an answer of the worker, in the thread that reads them."""

@@ -1,8 +1,13 @@
 """Notebooks: each cell is completed with the code cells above and below it in view."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lsprotocol import types
+
+from server.lsp.documents.text_document import TextDocument
+
+_BETWEEN_CELLS = "\n\n"
 
 
 @dataclass(kw_only=True)
@@ -42,14 +47,24 @@ class Notebooks:
         """Removes a notebook."""
         self._open.pop(uri, None)
 
-    def cells_around(self, uri: str) -> tuple[list[str], list[str]]:
-        """Returns the URIs of the code cells above and below a document; none if it is no cell."""
+    def text_around(self, uri: str, documents: Mapping[str, TextDocument]) -> tuple[str, str]:
+        """Returns the code above and below a document; nothing unless it is a notebook's cell."""
         for notebook in self._open.values():
             code = notebook.code
             if uri in code:
                 index = code.index(uri)
-                return code[:index], code[index + 1 :]
-        return [], []
+                above, below = (
+                    _texts(cells, documents) for cells in (code[:index], code[index + 1 :])
+                )
+                return (
+                    "".join(text + _BETWEEN_CELLS for text in above),
+                    "".join(_BETWEEN_CELLS + text for text in below),
+                )
+        return "", ""
+
+
+def _texts(cells: Sequence[str], documents: Mapping[str, TextDocument]) -> list[str]:
+    return [documents[cell].text.rstrip("\r\n") for cell in cells if cell in documents]
 
 
 def _entry(cell: types.NotebookCell) -> tuple[str, bool]:

@@ -8,8 +8,6 @@ from lsprotocol import types
 from server.lsp.documents.notebooks import Notebooks
 from server.lsp.documents.text_document import Edit, Encoding, TextDocument
 
-_BETWEEN_CELLS = "\n\n"
-
 
 class OpenDocuments:
     """All open documents.
@@ -32,17 +30,15 @@ class OpenDocuments:
         """Returns an open document, None if there is no such document."""
         return self._by_uri.get(uri)
 
-    def open(self, item: types.TextDocumentItem) -> None:
-        """Adds a document that was opened."""
-        self._by_uri[item.uri] = TextDocument(item.text, item.version)
+    def open(self, item: types.TextDocumentItem, encoding: Encoding) -> None:
+        """Adds a document that was opened; the encoding is the one that was negotiated."""
+        self._by_uri[item.uri] = TextDocument(item.text, item.version, encoding)
 
     def close(self, uri: str) -> None:
         """Removes a document."""
         self._by_uri.pop(uri, None)
 
-    def change(
-        self, params: types.DidChangeTextDocumentParams, encoding: Encoding
-    ) -> TextDocument | None:
+    def change(self, params: types.DidChangeTextDocumentParams) -> TextDocument | None:
         """Applies changes in order; returns the document, None if it is not open."""
         uri, version = params.text_document.uri, params.text_document.version
         document = self._by_uri.pop(uri, None)
@@ -59,7 +55,7 @@ class OpenDocuments:
                     end=(end.line, end.character),
                     text=change.text,
                 )
-                document.edit(edit, encoding, version)
+                document.edit(edit, version)
             else:
                 document.replace(change.text, version)
         return document
@@ -70,11 +66,4 @@ class OpenDocuments:
 
     def text_around(self, uri: str) -> tuple[str, str]:
         """Returns the text above and below a document, if it is a notebook's cell."""
-        above, below = (
-            [self._by_uri[cell].text.rstrip("\r\n") for cell in cells if cell in self._by_uri]
-            for cells in self.notebooks.cells_around(uri)
-        )
-        return (
-            "".join(text + _BETWEEN_CELLS for text in above),
-            "".join(_BETWEEN_CELLS + text for text in below),
-        )
+        return self.notebooks.text_around(uri, self._by_uri)

@@ -30,12 +30,18 @@ class TextDocument:
 
     Attributes:
         changed_s: When the client last changed it, by the clock of the caller.
+
+    Args:
+        text: The whole text.
+        version: As the client counts; None if it does not.
+        encoding: The unit of all columns.
     """
 
-    def __init__(self, text: str, version: int | None) -> None:
+    def __init__(self, text: str, version: int | None, encoding: Encoding) -> None:
         self.text = text
         self.version = version
         self.changed_s = 0.0
+        self._encoding = encoding
         self._starts: array[int] | None = None
 
     @property
@@ -54,23 +60,20 @@ class TextDocument:
         """Replaces the whole text."""
         self.text, self.version, self._starts = text, version, None
 
-    def edit(self, edit: Edit, encoding: Encoding, version: int | None) -> None:
+    def edit(self, edit: Edit, version: int | None) -> None:
         """Applies an incremental change; columns past a line's end mean its end."""
-        start = self.offset_at(*edit.start, encoding, is_strict=False)
-        end = max(start, self.offset_at(*edit.end, encoding, is_strict=False))
+        start = self.offset_at(*edit.start, is_strict=False)
+        end = max(start, self.offset_at(*edit.end, is_strict=False))
         self.replace(self.text[:start] + edit.text + self.text[end:], version)
 
-    def offset_at(
-        self, line: int, column: int, encoding: Encoding, *, is_strict: bool = True
-    ) -> int:
+    def offset_at(self, line: int, column: int, *, is_strict: bool = True) -> int:
         """Returns the offset of a position, in characters.
 
         A column within a character means the beginning of that character.
 
         Args:
             line: Counted from 0.
-            column: Counted from 0, in units of ``encoding``.
-            encoding: The unit of ``column``.
+            column: Counted from 0, in units of the encoding.
             is_strict: Whether to raise for a position outside of the text, or else to use the
                 nearest end.
 
@@ -83,17 +86,21 @@ class TextDocument:
                 raise IndexError(f"line {line + 1} of {len(starts)}")
             return len(self.text)
         content = self.line(line)
-        n_chars = chars_in_units(content, column, encoding)
+        n_chars = chars_in_units(content, column, self._encoding)
         if n_chars is None:
             if is_strict:
-                raise IndexError(f"column {column + 1} of {units_in(content, encoding) + 1}")
+                raise IndexError(f"column {column + 1} of {units_in(content, self._encoding) + 1}")
             n_chars = len(content)
         return starts[line] + n_chars
 
-    def position_of(self, offset: int, encoding: Encoding) -> tuple[int, int]:
+    def position_of(self, offset: int) -> tuple[int, int]:
         """Returns the line and column of an offset; the inverse of :meth:`offset_at`."""
         line = bisect.bisect_right(self.line_starts, offset) - 1
-        return line, units_in(self.text[self.line_starts[line] : offset], encoding)
+        return line, units_in(self.text[self.line_starts[line] : offset], self._encoding)
+
+    def positions_of(self, start: int, end: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Returns the positions of two offsets."""
+        return self.position_of(start), self.position_of(end)
 
     def line(self, line: int) -> str:
         """Returns a line without its end."""

@@ -62,21 +62,21 @@ class Editor:
         )
         self.uri = uri
         item = types.TextDocumentItem(uri=uri, language_id="python", version=1, text=text)
-        self.documents.open(item)
+        self.documents.open(item, "utf-16")
 
     def warn(self, key, sentence):
         self.warnings.append(sentence)
 
     async def suggest(self, line, column, uri=None, **options):
         at = types.Position(line, column)
-        return await self.completion.suggest(uri or self.uri, at, "utf-16", **options)
+        return await self.completion.suggest(uri or self.uri, at, **options)
 
     def insert(self, line, column, text, version=2):
         at = types.Position(line, column)
         change = types.TextDocumentContentChangePartial(range=types.Range(at, at), text=text)
         document = types.VersionedTextDocumentIdentifier(uri=self.uri, version=version)
         params = types.DidChangeTextDocumentParams(text_document=document, content_changes=[change])
-        self.completion.change(params, "utf-16")
+        self.completion.change(params)
 
 
 def range_of(edit):
@@ -105,7 +105,7 @@ async def test_what_is_withheld_is_recorded_with_its_reason_and_asks_no_model(mo
     """If it fails, "why is nothing shown" speaks of another request."""
     editor = Editor(options={"private_globs": ["secret.py"]})
     item = types.TextDocumentItem("file:///w/secret.py", "python", 1, "KEY = 1")
-    editor.documents.open(item)
+    editor.documents.open(item, "utf-16")
     assert await editor.suggest(0, 0, uri="file:///w/none.py") == []
     assert await editor.suggest(9, 0, is_asked_for=True) == []
     assert await editor.suggest(0, 0, uri=item.uri) == []

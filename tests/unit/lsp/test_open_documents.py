@@ -9,7 +9,7 @@ def opened(*texts):
     warnings = []
     documents = OpenDocuments(lambda _key, sentence: warnings.append(sentence))
     for uri, text in texts:
-        documents.open(types.TextDocumentItem(uri, "python", 1, text))
+        documents.open(types.TextDocumentItem(uri, "python", 1, text), "utf-16")
     return documents, warnings
 
 
@@ -29,17 +29,17 @@ def test_changes_apply_in_order_each_to_the_text_that_the_last_one_left():
     """If it fails, the server completes a text that no editor shows."""
     documents, _ = opened(("a", "one\ntwo\n"))
     documents.change(
-        change("a", partial((0, 0), (1, 0), ""), partial((0, 3), (0, 3), "!"), version=7), "utf-16"
+        change("a", partial((0, 0), (1, 0), ""), partial((0, 3), (0, 3), "!"), version=7)
     )
     assert (documents.get("a").text, documents.get("a").version) == ("two!\n", 7)
     whole = types.TextDocumentContentChangeWholeDocument(text="x")
-    documents.change(change("a", whole, partial((0, 1), (0, 1), "y")), "utf-16")
+    documents.change(change("a", whole, partial((0, 1), (0, 1), "y")))
     assert documents.get("a").text == "xy"
 
 
 def test_a_change_to_a_document_that_is_not_open_is_one_warning():
     documents, warnings = opened()
-    assert documents.change(change("a", partial((0, 0), (0, 0), "x")), "utf-16") is None
+    assert documents.change(change("a", partial((0, 0), (0, 0), "x"))) is None
     assert len(documents) == 0
     assert len(warnings) == 1
 
@@ -47,7 +47,7 @@ def test_a_change_to_a_document_that_is_not_open_is_one_warning():
 def test_texts_come_latest_edited_first():
     """If it fails, excerpts come from files that nobody has touched for hours."""
     documents, _ = opened(("a", "1"), ("b", "2"), ("c", "3"))
-    documents.change(change("a", partial((0, 0), (0, 0), "0")), "utf-16")
+    documents.change(change("a", partial((0, 0), (0, 0), "0")))
     assert list(documents.texts().items()) == [("a", "01"), ("c", "3"), ("b", "2")]
 
 

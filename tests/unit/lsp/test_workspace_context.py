@@ -21,7 +21,7 @@ class Context:
     def __init__(self, monkeypatch, look, settings=None):
         self.warnings, self.snapshots = [], []
         documents = OpenDocuments(lambda *_: None)
-        documents.open(types.TextDocumentItem(URI, "python", 1, TEXT))
+        documents.open(types.TextDocumentItem(URI, "python", 1, TEXT), "utf-16")
         service = SimpleNamespace(update_workspace=self.snapshots.append)
         self.context = WorkspaceContext(documents, service, lambda _key, s: self.warnings.append(s))
         self.context.configure(settings or Settings())

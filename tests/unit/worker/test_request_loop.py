@@ -1,0 +1,196 @@
+"""The worker's loop over real pipes, with a completer that is a double."""
+
+import os
+import threading
+
+import pytest
+
+from server.backends.backend import BackendInfo, BackendUnavailableError
+from server.settings import Settings, SuggestionSettings
+from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult, Suggestion
+from server.worker import request_loop
+from server.worker.codec import read_message, write_message
+from server.worker.messages import (
+    BackendUnavailable,
+    Cancel,
+    ChangeSettings,
+    CheckHealth,
+    Complete,
+    Completed,
+    Failed,
+    Health,
+    Load,
+    LoadFailed,
+    Ready,
+    UpdateWorkspace,
+)
+from server.worker.request_loop import RequestLoop
+from server.workspace.snapshot import WorkspaceSnapshot
+from training.foundation.errors import ArtifactError
+
+
+class CompleterDouble:
+    """Answers with the request's text; the text may name something else to do."""
+
+    has_begun = threading.Event()
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    @classmethod
+    def load(cls, *, settings, **_):
+        if settings.model == "damaged":
+            raise ArtifactError("the model is damaged; train another")
+        if settings.model == "strange":
+            raise ZeroDivisionError
+        return cls(settings)
+
+    def warm_up(self):
+        pass
+
+    def complete(self, request, should_stop, wait_for_pause):
+        assert wait_for_pause()
+        if request.text == "fail":
+            raise KeyError("users' text")
+        if request.text == "away":
+            raise BackendUnavailableError("it is away", is_new=True)
+        if request.text == "wait":
+            self.has_begun.set()
+            while not should_stop():
+                pass
+        known = request.workspace.context_text
+        text = request.text + known + self.settings.suggestion.eagerness
+        return CompletionResult(suggestion=Suggestion(text=text))
+
+    def describe(self):
+        return BackendInfo(threads=2)
+
+
+class Server:
+    """The server's end of the pipes."""
+
+    def __init__(self):
+        to_worker, from_worker = os.pipe(), os.pipe()
+        self.loop_ends = os.fdopen(to_worker[0], "rb"), os.fdopen(from_worker[1], "wb")
+        self.source, self.sink = os.fdopen(from_worker[0], "rb"), os.fdopen(to_worker[1], "wb")
+        self.thread = threading.Thread(target=RequestLoop(*self.loop_ends).run)
+        self.thread.start()
+
+    def send(self, *messages):
+        for message in messages:
+            write_message(self.sink, message)
+
+    def ask(self, number, text):
+        request = CompletionRequest(text=text, offset=len(text))
+        self.send(Complete(id=number, request=request, quiet_s=0.0))
+
+    def receive(self):
+        return read_message(self.source)
+
+    def close(self):
+        self.sink.close()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+        for stream in (self.source, *self.loop_ends):
+            stream.close()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(request_loop, "Completer", CompleterDouble)
+    monkeypatch.setattr(CompleterDouble, "has_begun", threading.Event())
+    server = Server()
+    yield server
+    server.close()
+
+
+def load(server, model=""):
+    server.send(Load(settings=Settings(model=model)))
+    return server.receive()
+
+
+def test_requests_are_answered_with_the_settings_and_workspace_sent_before(server):
+    """If it fails, a changed setting or another file's names come one request late."""
+    assert isinstance(load(server), Ready)
+    server.ask(1, "a ")
+    assert server.receive() == Completed(
+        id=1, result=CompletionResult(suggestion=Suggestion(text="a balanced")), is_cancelled=False
+    )
+    server.send(
+        UpdateWorkspace(snapshot=WorkspaceSnapshot(context_text="b ")),
+        ChangeSettings(settings=Settings(suggestion=SuggestionSettings(eagerness="quiet"))),
+    )
+    server.ask(2, "a ")
+    assert server.receive().result.suggestion.text == "a b quiet"
+
+
+def test_a_request_is_cancelled_while_it_runs(server):
+    """If it fails, each keystroke waits for the suggestion of the last one."""
+    load(server)
+    server.ask(1, "wait")
+    server.ask(2, "x")
+    assert CompleterDouble.has_begun.wait(10)
+    server.send(Cancel(id=1))
+    first, second = server.receive(), server.receive()
+    assert (first.id, first.is_cancelled) == (1, True)
+    assert (second.id, second.is_cancelled) == (2, False)
+
+
+def test_a_request_that_was_cancelled_while_it_waited_is_not_begun(server):
+    load(server)
+    server.ask(1, "wait")
+    assert CompleterDouble.has_begun.wait(10)
+    server.ask(2, "fail")
+    server.send(Cancel(id=2), Cancel(id=99), Cancel(id=1))
+    server.receive()
+    second = server.receive()
+    assert (second.id, second.is_cancelled) == (2, True)  # it would have failed
+
+
+def test_a_request_that_fails_does_not_end_the_worker(server, caplog):
+    load(server)
+    server.ask(1, "fail")
+    assert server.receive() == Failed(id=1, error_type="KeyError")
+    server.ask(2, "away")
+    assert server.receive() == BackendUnavailable(id=2, reason="it is away", is_new=True)
+    server.ask(3, "x")
+    assert isinstance(server.receive(), Completed)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("damaged", "the model is damaged; train another"),
+        ("strange", "cannot load the model (ZeroDivisionError); see the log for details"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_one_sentence(server, model, reason):
+    """If it fails, the user sees a process that dies again and again."""
+    assert load(server, model) == LoadFailed(reason=reason)
+    server.ask(1, "x")
+    assert server.receive().result.reason == "no model"
+    server.send(CheckHealth(id=2))
+    assert server.receive() == Health(id=2, facts={})
+    assert isinstance(load(server), Ready)
+
+
+def test_health_is_the_completers(server):
+    load(server)
+    server.send(CheckHealth(id=7))
+    assert server.receive() == Health(id=7, facts={"threads": 2})
+
+
+def test_the_worker_ends_with_its_stream_even_within_a_request(server):
+    """If it fails, an editor that crashed leaves a busy process behind."""
+    load(server)
+    server.ask(1, "wait")
+    assert CompleterDouble.has_begun.wait(10)
+    server.sink.close()  # the fixture waits for the end
+
+
+def test_a_broken_stream_ends_the_worker(server):
+    server.sink.write(b"\xff\xff\xff\xff")
+    server.sink.flush()
+    server.thread.join(10)
+    assert not server.thread.is_alive()
