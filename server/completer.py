@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from server.backends.backend import Backend, BackendInfo
+from server.backends.context_budget import max_new_tokens as limit_new_tokens
+from server.backends.context_budget import window_at_cursor, window_between
 from server.backends.model_store import DownloadProgress, find_model_folder
 from server.engine.generation_request import FinishReason, GenerationRequest, Sampling
-from server.prompt.context_budget import max_new_tokens as limit_new_tokens
-from server.prompt.context_budget import window_at_cursor, window_between
 from server.settings import Settings
 from server.suggestion.confidence import needed_confidence
 from server.suggestion.cursor_context import CursorContext

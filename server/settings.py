@@ -254,7 +254,7 @@ class RemoteSettings(Group):
 class Settings(Group):
     """The root of the tree.
 
-    :data:`server.suggestion.privacy.PRIVATE_FILES` are private whatever the globs say.
+    :data:`server.workspace.private_files.PRIVATE_FILES` are private whatever the globs say.
     """
 
     model: str = setting(

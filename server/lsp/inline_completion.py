@@ -17,10 +17,10 @@ from server.lsp.documents.text_document import TextDocument
 from server.lsp.insertion import AcceptedText, InsertionPoint, SuggestedEdit
 from server.lsp.workspace_context import WorkspaceContext
 from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
-from server.suggestion.privacy import is_private
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 from server.worker.service import CompletionService
+from server.workspace.private_files import is_private
 
 _N_ON_REQUEST = 3  # suggestions for a user who asks for one
 

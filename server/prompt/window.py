@@ -9,8 +9,6 @@ the prompt out.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.settings import ContextSettings
-
 _CHARS_PER_TOKEN = 32  # no token is longer, so a line with more cannot fit its budget
 _AUTO_CLOSED = " \t)]}\"':,"
 _LINE_CHARS = 1024  # of a very long line, between one and two times as many are seen
@@ -28,14 +26,15 @@ class Budget:
     step_lines: int
 
     @classmethod
-    def within(cls, settings: ContextSettings, room_tokens: int) -> "Budget":
-        """Shrinks the settings' budget in proportion until it fits ``room_tokens``."""
-        wanted = settings.prefix_tokens + settings.suffix_tokens
-        share = min(1.0, room_tokens / wanted)
+    def within(
+        cls, room_tokens: int, *, prefix_tokens: int, suffix_tokens: int, step_lines: int
+    ) -> "Budget":
+        """Returns the budget, shrunk in proportion if it does not fit ``room_tokens``."""
+        share = min(1.0, room_tokens / (prefix_tokens + suffix_tokens))
         return cls(
-            prefix_tokens=max(1, int(settings.prefix_tokens * share)),
-            suffix_tokens=int(settings.suffix_tokens * share),
-            step_lines=settings.step_lines,
+            prefix_tokens=max(1, int(prefix_tokens * share)),
+            suffix_tokens=int(suffix_tokens * share),
+            step_lines=step_lines,
         )
 
 

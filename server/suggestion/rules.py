@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from server.suggestion.cursor_context import CursorContext
 from server.suggestion.extent import Extent, cut
-from server.suggestion.privacy import looks_secret
 from server.suggestion.result import Suggestion
+from server.suggestion.secret_shapes import looks_secret
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'"

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from server.suggestion.privacy import is_private
 from server.workspace.imported_modules import Import, ImportedModules, Module
+from server.workspace.private_files import is_private
 from server.workspace.similar_snippets import find_most_similar
 from server.workspace.snapshot import WorkspaceSnapshot
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.suggestion.privacy import is_private
+from server.workspace.private_files import is_private
 
 _MAX_FILE_BYTES = 256 << 10
 _MAX_MODULES = 256  # in the cache

@@ -55,7 +55,13 @@ def prompts_of_typing(files, artifact, n_keys):
     """Yields the ids of prompts as keys are typed, a dozen at each of many places."""
     builder = PromptBuilder(artifact, heal_tokens=Settings().engine.heal_tokens)
     room = artifact.context_tokens - NEW_TOKENS - builder.overhead_tokens
-    budget = Budget.within(Settings().context, room)
+    context = Settings().context
+    budget = Budget.within(
+        room,
+        prefix_tokens=context.prefix_tokens,
+        suffix_tokens=context.suffix_tokens,
+        step_lines=context.step_lines,
+    )
     chance = random.Random(0)
     while n_keys > 0:
         text = chance.choice(files)

@@ -8,7 +8,6 @@ import pytest
 
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Budget, Window, window_at
-from server.settings import ContextSettings
 from training.artifact.directory import load_artifact
 
 REAL_FILES = (Path(argparse.__file__), Path(random.__file__))
@@ -71,9 +70,10 @@ def test_any_text_has_a_window_at_any_place(text):
 
 def test_budgets_shrink_together():
     """A model with a short context must get both sides, not one only."""
-    budget = Budget.within(ContextSettings(prefix_tokens=300, suffix_tokens=100), 200)
+    budget = Budget.within(200, prefix_tokens=300, suffix_tokens=100, step_lines=16)
     assert (budget.prefix_tokens, budget.suffix_tokens) == (150, 50)
-    assert Budget.within(ContextSettings(prefix_tokens=30), 9999).prefix_tokens == 30
+    whole = Budget.within(9999, prefix_tokens=30, suffix_tokens=20, step_lines=16)
+    assert (whole.prefix_tokens, whole.suffix_tokens) == (30, 20)
 
 
 def test_encoding_by_lines_equals_encoding_whole(artifact, prompts):

@@ -38,11 +38,16 @@ def window_at_cursor(
     """
     longest = _limit_new_tokens(settings.suggestion.longest_tokens, backend)
     room = backend.prompt_room(longest)
-    budget = Budget.within(settings.context, room)
-    window = window_at(text, offset, budget, lambda line: _count_tokens(line, backend))
-    left = min(
-        settings.context.workspace_tokens, room - budget.prefix_tokens - budget.suffix_tokens
+    context_settings = settings.context
+    budget = Budget.within(
+        room,
+        prefix_tokens=context_settings.prefix_tokens,
+        suffix_tokens=context_settings.suffix_tokens,
+        step_lines=context_settings.step_lines,
     )
+    window = window_at(text, offset, budget, lambda line: _count_tokens(line, backend))
+    left = room - budget.prefix_tokens - budget.suffix_tokens
+    left = min(context_settings.workspace_tokens, left)
     context = ""
     if workspace is not None and left > 0:
         context = workspace.context(left, lambda line: _count_tokens(line, backend))
