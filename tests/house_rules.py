@@ -17,8 +17,8 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "types"}
 # The rooms of a package from the innermost out: none imports one that comes after it.
 ROOMS = {
     "server": (
-        *("VERSION", "isolation", "settings", "syntax", "engine", "prompt", "suggestion"),
-        *("workspace", "backends", "completer", "worker", "usage_statistics", "health_report"),
+        *("VERSION", "isolation", "syntax", "engine", "workspace", "prompt", "suggestion"),
+        *("settings", "backends", "completer", "worker", "usage_statistics", "health_report"),
         *("settings_schema", "lsp", "demo", "cli", "__main__"),
     ),
     "training": (
@@ -58,7 +58,8 @@ FORBIDDEN_IMPORTS = [
             "server.completer",
             "server.suggestion.confidence",
             "server.suggestion.explanation",
-            "server.backends.model_store",
+            "server.backends.completions_client",
+            "server.backends.fim_templates",
             "server.suggestion.request",
             "server.settings",
         },
@@ -111,10 +112,7 @@ VERBS_IN_ED = {"embed", "exceed", "feed", "need", "proceed", "seed", "speed"}
 PROBLEMS = "evaluation/problems/own"  # data: programs of problems
 # What the rules above do not hold yet; it must stay empty.
 PENDING = {
-    "import_faults": (
-        *("server.prompt.context_budget", "server.settings imports", "server.suggestion.request"),
-        *("source_reader imports", "evaluation.generators"),
-    ),
+    "import_faults": (*("source_reader imports", "evaluation.generators"),),
     "room_faults": ("evaluation/command_line.py",),
     "repetition_faults": ("events.py", "messages.py", "command_line.py", "records.py"),
     "word_faults": (

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from evaluation.comparison.constructs import common_phrases, construct_shares, repeated_share
-from evaluation.generators.registry import model_writer
+from evaluation.generators.registry import load_generator
 from evaluation.passk.config import Generation
 from evaluation.problems.own import own_problems
 from evaluation.problems.problem import Problem
@@ -96,7 +96,7 @@ def complete_prompts(
     Raises:
         PrerequisiteError: The model cannot be loaded.
     """
-    generator = model_writer(model)
+    generator = load_generator(model)
     problems = [
         Problem(task_id=f"prompt/{number}", prompt=prompt, entry_point="", test="")
         for number, prompt in enumerate(prompts)
@@ -105,7 +105,7 @@ def complete_prompts(
     return ModelCompletions(
         identity=generator.identity,
         prompts=tuple(prompts),
-        completions=tuple(generator.write(problem, generation, first=0)[0] for problem in bar),
+        completions=tuple(generator.generate(problem, generation, first=0)[0] for problem in bar),
     )
 
 

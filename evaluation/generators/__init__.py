@@ -1,1 +1,1 @@
-"""Who writes samples: the completer that users get, other models, a server; all by one protocol."""
+"""Who generates samples: the completer that users get, other models, servers; one protocol."""

@@ -1,117 +1,103 @@
-"""A server with OpenAI's ``/v1/completions`` (vLLM, llama.cpp, TGI, Ollama) as a writer."""
+"""Generates samples with a server of OpenAI's ``/v1/completions``: vLLM, llama.cpp, TGI, Ollama."""
 
-import json
-import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.generators.generator import before_stop, problem_seed, stops_of
+from evaluation.generators.generator import problem_seed, stop_strings
 from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
-from training.foundation.errors import ConfigError, PrerequisiteError
+from server.backends.completions_client import CompletionsClient, CompletionsError
+from server.completer import cut_before_stop
+from training.foundation.errors import PrerequisiteError
 
 TIMEOUT_S = 120.0
 TRIES = 6
 FIRST_WAIT_S = 0.5  # and twice as long each time
-MAX_ANSWER_BYTES = 64 << 20
-MAX_STOPS = 4  # OpenAI's limit; all stops are looked for here too
+MAX_STOPS = 4  # OpenAI's limit; all stop strings are looked for here too
 KEY_VARIABLE = "OPENAI_API_KEY"  # sent if it is set
-_TEMPORARY = {408, 409, 425, 429, 500, 502, 503, 504}
+_TEMPORARY = {None, 408, 409, 425, 429, 500, 502, 503, 504}  # None: it cannot be reached
+_OK = 200
 
 
-class CompletionsWriter:
-    """Writes by asking a server.
+class ApiGenerator:
+    """Generates by asking a server.
 
     Args:
         url: The server's root, or its ``/v1``.
-        model: What the server calls the model.
+        model: The server's name for its model.
 
     Raises:
         ConfigError: The URL does not start with http:// or https://.
     """
 
     def __init__(self, url: str, model: str) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"--url is {url!r}, but must start with http:// or https://")
-        root = url.rstrip("/")
-        self._url = f"{root if root.endswith('/v1') else root + '/v1'}/completions"
-        self._identity = {"model": model, "server": self._url}
+        self._client = CompletionsClient(
+            url, option="--url", key_variable=KEY_VARIABLE, timeout_s=TIMEOUT_S
+        )
+        self._identity = {"model": model, "server": self._client.url}
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """The server's address and its name for the model."""
+        """The server's URL and its name for the model."""
         return self._identity
 
-    def write(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
-        """Returns the samples from ``first`` on, asked for until there are enough.
+    def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
+        """Returns the samples from ``first`` on; asks again while the server returns too few.
 
         Raises:
-            PrerequisiteError: The server is away, or refuses.
+            PrerequisiteError: The server cannot be reached, or refuses.
         """
         texts: list[str] = []
-        wanted = generation.n - first
-        stops = stops_of(problem, generation)
-        while len(texts) < wanted:
+        n_wanted = generation.n - first
+        stops = stop_strings(problem, generation)
+        while len(texts) < n_wanted:
             seed = problem_seed(generation.seed, f"{problem.task_id}#{first + len(texts)}")
-            asked = {
+            body: dict[str, Any] = {
                 "model": self._identity["model"],
                 "prompt": problem.prompt,
-                "n": wanted - len(texts),
+                "n": n_wanted - len(texts),
                 "max_tokens": generation.max_new_tokens,
                 "temperature": generation.temperature,
                 "top_p": generation.top_p,
                 "seed": seed % 2**31,
             }
             if problem.suffix:
-                asked["suffix"] = problem.suffix
+                body["suffix"] = problem.suffix
             if stops:
-                asked["stop"] = list(stops[:MAX_STOPS])
-            texts += [before_stop(text, stops) for text in self._texts(asked)]
-        return texts[:wanted]
+                body["stop"] = list(stops[:MAX_STOPS])
+            texts += [cut_before_stop(text, stops) for text in self._complete(body)]
+        return texts[:n_wanted]
 
-    def _texts(self, asked: dict[str, Any]) -> list[str]:
-        answer = self._post(json.dumps(asked).encode())
+    def _complete(self, body: Mapping[str, Any]) -> list[str]:
         try:
-            texts = [choice["text"] for choice in json.loads(answer)["choices"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise PrerequisiteError(
-                f"{self._url} does not answer with completions ({error!r}); check --url and --model"
-            ) from error
+            choices = self._request(body)["choices"]
+            texts = [choice["text"] for choice in choices]
+        except (KeyError, TypeError) as error:
+            raise self._not_completions(repr(error)) from error
         if not texts or not all(isinstance(text, str) for text in texts):
-            raise PrerequisiteError(
-                f"{self._url} does not answer with completions; check --url and --model"
-            )
+            raise self._not_completions("no texts")
         return texts
 
-    def _post(self, body: bytes) -> bytes:
+    def _request(self, body: Mapping[str, Any]) -> dict[str, Any]:
         wait_s = FIRST_WAIT_S
-        for left in reversed(range(TRIES)):
+        for n_left in reversed(range(TRIES)):
             try:
-                with urllib.request.urlopen(self._request(body), timeout=TIMEOUT_S) as answer:  # noqa: S310 - http only, see __init__
-                    data: bytes = answer.read(MAX_ANSWER_BYTES)
-                    return data
-            except urllib.error.HTTPError as error:
-                if error.code not in _TEMPORARY or not left:
-                    said = error.read(300).decode("utf-8", "replace")
+                return self._client.complete(body)
+            except CompletionsError as error:
+                if error.status == _OK:
+                    raise self._not_completions(str(error)) from error
+                if error.status not in _TEMPORARY or not n_left:
                     raise PrerequisiteError(
-                        f"{self._url} answered {error.code} ({said}); samples so far are kept, fix"
-                        " the problem and run the same command to resume"
-                    ) from error
-            except OSError as error:
-                if not left:
-                    raise PrerequisiteError(
-                        f"cannot reach {self._url} ({error}); samples so far are kept, start the"
-                        " server and run the same command to resume"
+                        f"{self._client.url} {error}; samples so far are kept, fix the problem and"
+                        " run the same command to resume"
                     ) from error
             time.sleep(wait_s)
             wait_s *= 2
         raise AssertionError("the last try returns or raises")
 
-    def _request(self, body: bytes) -> urllib.request.Request:
-        headers = {"Content-Type": "application/json"}
-        if os.environ.get(KEY_VARIABLE):
-            headers["Authorization"] = f"Bearer {os.environ[KEY_VARIABLE]}"
-        return urllib.request.Request(self._url, data=body, headers=headers)  # noqa: S310 - http
+    def _not_completions(self, found: str) -> PrerequisiteError:
+        return PrerequisiteError(
+            f"{self._client.url} does not answer with completions ({found}); check --url and"
+            " --model"
+        )

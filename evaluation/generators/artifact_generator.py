@@ -1,9 +1,9 @@
-"""The completer that users get, as a writer of samples."""
+"""Generates samples with the completer that users get."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluation.generators.generator import problem_seed, stops_of
+from evaluation.generators.generator import problem_seed, stop_strings
 from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
 from server.completer import Completer
@@ -11,11 +11,11 @@ from training.artifact.directory import WEIGHTS_FILE, load_artifact
 from training.foundation.atomic_files import file_sha256
 
 
-class LocalWriter:
-    """Writes with an artifact, all samples of a problem behind one reading of its prompt.
+class ArtifactGenerator:
+    """Generates with an artifact; all samples of a problem share one pass over its prompt.
 
     Args:
-        model: The artifact's directory.
+        model: The artifact's folder.
 
     Raises:
         ArtifactError: It is missing or damaged.
@@ -35,7 +35,7 @@ class LocalWriter:
         """The artifact and its weights."""
         return self._identity
 
-    def write(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
+    def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
         """Returns the samples from ``first`` on; all are drawn, since they share a batch."""
         return self._completer.generate(
             problem.prompt,
@@ -45,5 +45,5 @@ class LocalWriter:
             temperature=generation.temperature,
             top_p=generation.top_p,
             seed=problem_seed(generation.seed, problem.task_id),
-            stop=stops_of(problem, generation),
+            stop=stop_strings(problem, generation),
         )[first:]

@@ -1,4 +1,4 @@
-"""What generation asks of whoever writes samples."""
+"""What a run of samples needs of whoever generates them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,34 +8,29 @@ from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
 
 
-class Writer(Protocol):
-    """Writes completions of problems."""
+class Generator(Protocol):
+    """Generates completions of problems."""
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """What a run with it is known by: the weights, not only where they stand."""
+        """What identifies it in a run: the weights themselves, not only where they are."""
         ...
 
-    def write(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
+    def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
         """Returns the samples from number ``first`` up to ``generation.n``.
 
-        Equal seeds give equal samples, whatever was written before them, if the writer can do that
-        at all (a server may not).
+        Equal seeds give equal samples, whatever was generated before, if the generator can do that
+        (a server may not).
         """
         ...
 
 
-def before_stop(text: str, stops: tuple[str, ...]) -> str:
-    """Returns what stands before the first stop string: all of it, if there is none."""
-    return text[: min((at for s in stops if (at := text.find(s)) >= 0), default=len(text))]
-
-
-def stops_of(problem: Problem, generation: Generation) -> tuple[str, ...]:
-    """Returns the stop strings for a problem: none where text follows."""
+def stop_strings(problem: Problem, generation: Generation) -> tuple[str, ...]:
+    """Returns the stop strings for a problem: none if text follows the completion."""
     return () if problem.suffix else generation.stop
 
 
 def problem_seed(seed: int, task_id: str) -> int:
-    """Returns a problem's own seed, the same whatever was generated before it."""
+    """Returns a problem's own seed, which does not depend on other problems."""
     digest = hashlib.sha256(f"{seed}:{task_id}".encode()).digest()
     return int.from_bytes(digest[:6], "big")

@@ -1,29 +1,34 @@
-"""Which writer a model's name asks for."""
+"""Which generator a model's name stands for."""
 
 from pathlib import Path
 
-from evaluation.generators.generator import Writer
+from evaluation.generators.generator import Generator
 from training.artifact.directory import MANIFEST_FILE
 
 
-def model_writer(model: str) -> Writer:
-    """Returns the writer for an artifact, or for another model's folder or Hub name.
+def load_generator(model: str) -> Generator:
+    """Returns the generator for an artifact, or for another model's folder or Hub repository.
 
     Raises:
-        PrerequisiteError: It cannot be loaded.
+        ArtifactError: The artifact is missing or damaged.
+        PrerequisiteError: The other model cannot be loaded.
     """
     folder = Path(model)
     if (folder / MANIFEST_FILE).exists() or not _may_be_foreign(model):
-        from evaluation.generators.artifact_generator import LocalWriter  # noqa: PLC0415 - loads torch
+        from evaluation.generators.artifact_generator import (  # noqa: PLC0415 - imports torch
+            ArtifactGenerator,
+        )
 
-        return LocalWriter(folder)
-    from evaluation.generators.transformers_generator import CausalLMWriter  # noqa: PLC0415 - and transformers
+        return ArtifactGenerator(folder)
+    from evaluation.generators.transformers_generator import (  # noqa: PLC0415 - and transformers
+        TransformersGenerator,
+    )
 
-    return CausalLMWriter(model)
+    return TransformersGenerator(model)
 
 
 def _may_be_foreign(model: str) -> bool:
-    """A folder with transformers' config, or what can be the name of a repository."""
+    """Returns whether it is a folder with transformers' config, or may be a Hub repository."""
     return (Path(model) / "config.json").exists() or (
         not Path(model).exists() and model.count("/") == 1 and model[0] not in "./~"
     )

@@ -1,34 +1,27 @@
-"""Any causal language model that transformers loads, from a folder or the Hub, as a writer."""
+"""Generates samples with any causal language model that transformers loads."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from evaluation.generators.generator import before_stop, problem_seed, stops_of
+from evaluation.generators.generator import problem_seed, stop_strings
 from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
+from server.backends.fim_templates import find_template
+from server.completer import cut_before_stop
 from training.foundation.errors import PrerequisiteError
 from training.foundation.extras import check_extra
 
-# Names of the tokens that open prefix, suffix and middle, family by family.
-FIM_TOKENS = (
-    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
-    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),  # SantaCoder, StarCoder
-    ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
-    ("<PRE>", "<SUF>", "<MID>"),  # CodeLlama
-    ("\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>"),
-)
 
-
-class CausalLMWriter:
-    """Writes with a foreign model.
+class TransformersGenerator:
+    """Generates with another model.
 
     Args:
         model: A folder or the name of a repository on the Hub. No code of a repository is run.
 
     Raises:
-        PrerequisiteError: It cannot be loaded.
+        PrerequisiteError: The model cannot be loaded.
     """
 
     def __init__(self, model: str) -> None:
@@ -45,8 +38,7 @@ class CausalLMWriter:
             ) from error
         if torch.cuda.is_available():
             self._model = self._model.cuda()
-        vocabulary = self._tokenizer.get_vocab()
-        self._fim = next((t for t in FIM_TOKENS if all(x in vocabulary for x in t)), None)
+        self._template = find_template(self._tokenizer.get_vocab())
         revision = str(getattr(self._model.config, "_commit_hash", None))
         n_parameters = sum(p.numel() for p in self._model.parameters())
         self._identity = {"model": model, "revision": revision, "parameters": str(n_parameters)}
@@ -56,58 +48,67 @@ class CausalLMWriter:
         """The repository and its commit."""
         return self._identity
 
-    def write(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
+    def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
         """Returns the samples from ``first`` on; all are drawn, since they share a batch."""
-        stops = stops_of(problem, generation)
-        prompt = self._prompt(problem)
+        stops = stop_strings(problem, generation)
+        prompt = self._prompt_ids(problem)
         room = getattr(self._model.config, "max_position_embeddings", None)
         if room is not None:
             prompt = prompt[-(room - generation.max_new_tokens) :]
         ids = torch.tensor([prompt], device=self._model.device)
         torch.manual_seed(problem_seed(generation.seed, problem.task_id))
         is_greedy = generation.temperature == 0
-        drawing = (
-            {}
-            if is_greedy
-            else {
+        sampling: dict[str, Any] = {}
+        if not is_greedy:
+            sampling = {
                 "temperature": generation.temperature,
                 "top_p": generation.top_p,
                 "top_k": 0,
             }
-        )
         with torch.inference_mode():
-            written = self._model.generate(
+            generated = self._model.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
                 do_sample=not is_greedy,
                 num_return_sequences=1 if is_greedy else generation.n,
                 max_new_tokens=generation.max_new_tokens,
-                pad_token_id=self._end_id(),
+                pad_token_id=self._padding_id(),
                 tokenizer=self._tokenizer,
                 stop_strings=list(stops) or None,
-                **drawing,
+                **sampling,
             )
-        texts = self._tokenizer.batch_decode(written[:, ids.shape[1] :], skip_special_tokens=True)
+        new_ids = generated[:, ids.shape[1] :]
+        texts = self._tokenizer.batch_decode(new_ids, skip_special_tokens=True)
         texts = texts * generation.n if is_greedy else texts
-        return [before_stop(text, stops) for text in texts][first:]
+        return [cut_before_stop(text, stops) for text in texts][first:]
 
-    def _prompt(self, problem: Problem) -> list[int]:
+    def _prompt_ids(self, problem: Problem) -> list[int]:
         if not problem.suffix:
             ids: list[int] = self._tokenizer(problem.prompt)["input_ids"]
             return ids
-        if self._fim is None:
+        if self._template is None:
             raise PrerequisiteError(
                 f"{self._identity['model']} cannot infill: its vocabulary has none of the known"
                 " infilling tokens; evaluate it on problems without a suffix"
             )
-        prefix, suffix, middle = self._tokenizer.convert_tokens_to_ids(list(self._fim))
-        before, after = (
+        prefix, suffix = (
             self._tokenizer(text, add_special_tokens=False)["input_ids"]
             for text in (problem.prompt, problem.suffix)
         )
-        return [prefix, *before, suffix, *after, middle]
+        sentinels = self._template.sentinels
+        sentinel_ids = self._tokenizer.convert_tokens_to_ids(list(sentinels))
+        parts = self._template.order_parts(
+            prefix, suffix, dict(zip(sentinels, sentinel_ids, strict=True))
+        )
+        return [*self._start_ids(), *parts]
 
-    def _end_id(self) -> int:
+    def _start_ids(self) -> list[int]:
+        """Returns the token that the tokenizer puts before every text, if it does."""
+        start = self._tokenizer.bos_token_id
+        begins_texts = start is not None and self._tokenizer("")["input_ids"][:1] == [start]
+        return [start] if begins_texts else []
+
+    def _padding_id(self) -> int:
         for name in ("pad_token_id", "eos_token_id"):
             found = getattr(self._tokenizer, name)
             if found is not None:

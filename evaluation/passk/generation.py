@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from evaluation.generators.generator import Writer
+from evaluation.generators.generator import Generator
 from evaluation.passk.config import Generation
 from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
@@ -18,7 +18,7 @@ from evaluation.runs.journal import Journal, read_journal
 
 
 def generate_samples(
-    generator: Writer,
+    generator: Generator,
     problems: Sequence[Problem],
     generation: Generation,
     out: Path,
@@ -47,7 +47,7 @@ def generate_samples(
         for problem in bar:
             existing = done.get(problem.task_id, set())
             first = next(n for n in range(generation.n) if n not in existing)
-            texts = generator.write(problem, generation, first=first)
+            texts = generator.generate(problem, generation, first=first)
             for number, text in enumerate(texts, first):
                 if number not in existing:
                     sample = Sample(task_id=problem.task_id, number=number, text=text)

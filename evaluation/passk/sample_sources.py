@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from evaluation.generators.generator import Writer
+from evaluation.generators.generator import Generator
 from evaluation.passk.config import Generation
 from evaluation.passk.generation import generate_samples, merge_samples
 from evaluation.passk.records import Sample
@@ -52,7 +52,7 @@ class SampleSource(Protocol):
 class GeneratedSamples:
     """Samples that a model generates."""
 
-    generator: Writer
+    generator: Generator
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -134,14 +134,14 @@ def write_samples(out: Path, samples: Sequence[Sample]) -> None:
     write_text_atomically(out / SAMPLES_FILE, _to_json_lines(samples))
 
 
-def _open_generator(model: str, url: str | None) -> Writer:
+def _open_generator(model: str, url: str | None) -> Generator:
     if url is not None:
-        from evaluation.generators.api_generator import CompletionsWriter  # noqa: PLC0415
+        from evaluation.generators.api_generator import ApiGenerator  # noqa: PLC0415
 
-        return CompletionsWriter(url, model)
-    from evaluation.generators.registry import model_writer  # noqa: PLC0415 - judging needs no torch
+        return ApiGenerator(url, model)
+    from evaluation.generators.registry import load_generator  # noqa: PLC0415 - judging needs no torch
 
-    return model_writer(model)
+    return load_generator(model)
 
 
 def _canonical_solutions(problem_set: ProblemSet) -> list[Sample]:
