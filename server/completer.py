@@ -124,7 +124,7 @@ class Completer:
         started = time.perf_counter()
         suggesting = self.settings.suggestion
         cursor = self._locate_cursor(request)
-        accepted = self._type_through.accepted(request)
+        accepted = self._type_through.find_accepted(request)
         if accepted is not None:
             self._accepted.appendleft(accepted)
         calibration = self._backend.calibration

@@ -32,7 +32,7 @@ class TypeThrough:
             return None
         return replace(suggestion, text=suggestion.text[len(typed) :], rules=(), log_prob=0.0)
 
-    def accepted(self, request: CompletionRequest) -> str | None:
+    def find_accepted(self, request: CompletionRequest) -> str | None:
         """Returns the last suggestion with its line's beginning if the text now contains it."""
         shown, suggestion = self._shown.get(request.document, (None, None))
         if shown is None or suggestion is None:

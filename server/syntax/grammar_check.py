@@ -61,7 +61,7 @@ class GrammarCheck:
         """Returns the longest part of ``text`` that fits: all, the first lines, or nothing."""
         if self.fits(text, covered, is_whole=is_whole):
             return text
-        for shorter in self._shortened(text):
+        for shorter in self._shorten(text):
             if shorter.strip() and self.fits(shorter, covered):
                 return shorter
         return ""
@@ -86,7 +86,7 @@ class GrammarCheck:
         n_own = len(at_end.brackets) - len(self.statement.before.brackets)
         return at_end.closers[: max(0, n_own)]
 
-    def _shortened(self, text: str) -> Iterator[str]:
+    def _shorten(self, text: str) -> Iterator[str]:
         """Yields the text up to its first unmatched bracket, then fewer and fewer lines."""
         at_start = open_after(self.statement.text.rpartition("\n")[2], self.statement.before)
         at = _first_unmatched(text, at_start)
@@ -115,7 +115,7 @@ def _ends_of_line(text: str, at_end: OpenState) -> Iterator[str]:
         yield f"\n{indentation}def {MARK}(): {MARK}"  # after a decorator
         return
     for operand in ("", MARK, f": {MARK}", f" in {MARK}", f" else {MARK}"):
-        yield from _headed("\n" + at_end.quote + operand + at_end.closers, indentation)
+        yield from _add_variants("\n" + at_end.quote + operand + at_end.closers, indentation)
 
 
 def _ends_anywhere(text: str, at_end: OpenState) -> Iterator[str]:
@@ -124,13 +124,13 @@ def _ends_anywhere(text: str, at_end: OpenState) -> Iterator[str]:
     brackets = at_end.closers[len(at_end.quote) :]
     start = "\n" if at_end.in_comment else at_end.quote
     for operand in ("", MARK, f" {MARK}", f": {MARK}", f" in {MARK}", f" else {MARK}"):
-        yield from _headed(start + operand + brackets, indentation)
+        yield from _add_variants(start + operand + brackets, indentation)
     if not at_end.brackets:
         yield f" import {MARK}"
         yield f" {MARK}():\n{indentation}    {MARK}"
 
 
-def _headed(end: str, indentation: str) -> Iterator[str]:
+def _add_variants(end: str, indentation: str) -> Iterator[str]:
     """Yields an ending as it is, for the head of a block, and for a decorator."""
     yield end
     yield f"{end}:\n{indentation}    {MARK}"

@@ -135,7 +135,7 @@ def statement_at(prefix: str) -> Statement:
     A statement begins in a line without indentation where nothing is open. ``else`` and the like
     belong to the statement above, decorators to the one below.
     """
-    text = _shortened(prefix)
+    text = _cut_beginning(prefix)
     start, offset, state = 0, 0, NOTHING_OPEN
     is_decorated = False
     lines = text.split("\n")
@@ -155,7 +155,7 @@ def statement_at(prefix: str) -> Statement:
     return Statement(text=text[start:], before=state)
 
 
-def _shortened(prefix: str) -> str:
+def _cut_beginning(prefix: str) -> str:
     """Returns the end of a text, from where its last definition or import begins."""
     near = prefix[-_MAX_CHARS:]
     anchors = [anchor.start() for anchor in _ANCHOR.finditer(near)]

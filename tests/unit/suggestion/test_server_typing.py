@@ -82,9 +82,9 @@ def test_an_accepted_suggestion_is_recognised():
     """If it fails, repeated code is not guessed, and each line of it takes longer."""
     typing = TypeThrough()
     typing.remember(request("import os\nx = ", "\n"), Suggestion(text="os.sep"))
-    assert typing.accepted(request("import os\nx = os.sep\ny", "\n")) == "x = os.sep"
-    assert typing.accepted(request("import os\nx = os.s", "\n")) is None
-    assert typing.accepted(request("import os\nx = os.sep", "\n", "other")) is None
+    assert typing.find_accepted(request("import os\nx = os.sep\ny", "\n")) == "x = os.sep"
+    assert typing.find_accepted(request("import os\nx = os.s", "\n")) is None
+    assert typing.find_accepted(request("import os\nx = os.sep", "\n", "other")) is None
 
 
 @pytest.mark.parametrize(
