@@ -2,7 +2,7 @@
 
 A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
 the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``, with a
-page of it (``.html``); the figures of the report (:mod:`training.vocabulary.vocabulary_report`) are
+page of it (``.html``); the figures of the report (:mod:`training.vocabulary.vocabulary_fit`) are
 measured on held-out documents, which the tokenizer has not seen.
 
 Source: Radford et al. 2019 (byte-level BPE and the splitting pattern of GPT-2).
@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from training.foundation.extras import require_extra
 
@@ -30,14 +29,19 @@ from training.corpus_reader import list_row_groups, read_corpus_hash, read_docum
 from training.foundation.atomic_files import (
     check_replaceable,
     write_directory_atomically,
-    write_json_atomically,
     write_text_atomically,
 )
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
-from training.vocabulary.vocabulary_page import html_page
-from training.vocabulary.vocabulary_report import load_compared, measure
+from training.vocabulary.compared_vocabulary import load_compared
+from training.vocabulary.vocabulary_fit import measure_vocabulary
+from training.vocabulary.vocabulary_page import render_vocabulary_page
+from training.vocabulary.vocabulary_report import (
+    ComparedVocabulary,
+    VocabularyReport,
+    write_vocabulary_report,
+)
 
 TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"
@@ -78,18 +82,20 @@ def _make(config: RunConfig) -> None:
     started = time.monotonic()
     texts = sample_texts(config.paths.corpus, "train", config.tokenizer.sample_bytes, config)
     tokenizer = train_tokenizer(texts, config.tokenizer)
-    report = report_on(tokenizer, config) | {
-        "vocab_size": tokenizer.vocab_size,
-        "corpus_sha256": read_corpus_hash(config.paths.corpus),
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    fit = measure_vocabulary(tokenizer, heldout_texts(config))
+    report = VocabularyReport(
+        fit=fit,
+        compared=_measure_compared(config),
+        corpus_sha256=read_corpus_hash(config.paths.corpus),
+        seconds=round(time.monotonic() - started, 1),
+    )
     with write_directory_atomically(config.paths.tokenizer) as aside:
         tokenizer.save(aside / TOKENIZER_FILE)
-        write_json_atomically(aside / REPORT_FILE, report)
-        write_text_atomically(aside / PAGE_FILE, html_page(report))
+        write_vocabulary_report(aside / REPORT_FILE, report)
+        write_text_atomically(aside / PAGE_FILE, render_vocabulary_page(report))
     sys.stdout.write(
         f"{config.paths.tokenizer / TOKENIZER_FILE}: {tokenizer.vocab_size} tokens,"
-        f" {report['heldout_bytes_per_token']:.3f} bytes per token on held-out documents\n"
+        f" {fit.bytes_per_token:.3f} bytes per token on held-out documents\n"
     )
 
 
@@ -132,20 +138,13 @@ def sample_texts(corpus: Path, split: str, max_bytes: int, config: RunConfig) ->
             bar.update()
 
 
-def report_on(tokenizer: CodeTokenizer, config: RunConfig) -> dict[str, Any]:
-    """Measures the vocabulary, and the one to compare with, on the same held-out sample."""
-    compared = config.tokenizer.compare_with
-    fit = measure(tokenizer, heldout_texts(config))
-    report: dict[str, Any] = {
-        "heldout_bytes": fit["bytes"],
-        "heldout_bytes_per_token": fit["bytes_per_token"],
-        "heldout_characters_per_token": fit["characters_per_token"],
-        "fit": fit,
-    }
-    if compared is not None:
-        other = measure(load_compared(compared), heldout_texts(config))
-        report["compared"] = {"with": str(compared), "fit": other}
-    return report
+def _measure_compared(config: RunConfig) -> ComparedVocabulary | None:
+    """Measures the vocabulary to compare with on the same held-out sample; None if not asked."""
+    path = config.tokenizer.compare_with
+    if path is None:
+        return None
+    fit = measure_vocabulary(load_compared(path), heldout_texts(config))
+    return ComparedVocabulary(path=str(path), fit=fit)
 
 
 def heldout_texts(config: RunConfig) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""How well a vocabulary fits the text it was learned on."""
+"""How well a vocabulary fits text: measured, compared with another one, and reported."""

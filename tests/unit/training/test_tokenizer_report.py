@@ -8,9 +8,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
 from training.config import TokenizerConfig
+from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ArtifactError, ConfigError
 from training.train_tokenizer import main, train_tokenizer
-from training.vocabulary.vocabulary_report import load_compared, measure
+from training.vocabulary.compared_vocabulary import load_compared
+from training.vocabulary.vocabulary_fit import measure_vocabulary
 
 BYTES = byte_alphabet()
 SPACE = BYTES[0x20]
@@ -44,27 +46,27 @@ def learned(known_module):
 def test_a_case_counted_by_hand(by_hand):
     """If it fails, the choice of a vocabulary rests on wrong figures."""
     # if| x|:|\n· |· if|\n  and é: words by "|"; two tokens in "\n·", "·if" and "é".
-    found = measure(by_hand, iter(["if x:\n  if\n", "é"]))
-    assert found["documents"] == 2
-    assert (found["bytes"], found["characters"]) == (13, 12)
-    assert (found["words"], found["continued_words"], found["tokens"]) == (7, 3, 10)
-    assert found["bytes_per_token"] == pytest.approx(1.3)
-    assert found["characters_per_token"] == pytest.approx(1.2)
-    assert found["tokens_per_word"] == pytest.approx(10 / 7)
-    assert found["continued_word_share"] == pytest.approx(3 / 7)
-    assert found["vocab_size"] == 16 + 256 + 3
-    assert found["special_tokens"] == 16
+    found = measure_vocabulary(by_hand, iter(["if x:\n  if\n", "é"]))
+    assert found.documents == 2
+    assert (found.bytes, found.characters) == (13, 12)
+    assert (found.words, found.continued_words, found.tokens) == (7, 3, 10)
+    assert found.bytes_per_token == pytest.approx(1.3)
+    assert found.characters_per_token == pytest.approx(1.2)
+    assert found.tokens_per_word == pytest.approx(10 / 7)
+    assert found.continued_word_share == pytest.approx(3 / 7)
+    assert found.vocab_size == 16 + 256 + 3
+    assert found.special_tokens == 16
     # Used: if, space and x, ":", line end, space, and the two bytes of é.
-    assert found["unused"]["count"] == 256 + 3 - 7
-    assert len(set(found["unused"]["examples"])) == 32
-    assert found["first"] == found["last"] == found["longest"] == ["if", " x", "  "]
-    assert found["white_space"]["2"] == ["  "]
-    assert " " in found["white_space"]["1"]
-    keywords = found["not_one_token"]["keywords"]
-    assert "if" not in keywords["without_space"]
-    assert "if" in keywords["with_space"]
-    assert "print" in found["not_one_token"]["builtins"]["without_space"]
-    json.dumps(found)
+    assert found.unused.count == 256 + 3 - 7
+    assert len(set(found.unused.examples)) == 32
+    assert found.first == found.last == found.longest == ("if", " x", "  ")
+    assert found.white_space["2"] == ("  ",)
+    assert " " in found.white_space["1"]
+    keywords = found.not_one_token.keywords
+    assert "if" not in keywords.without_space
+    assert "if" in keywords.with_space
+    assert "print" in found.not_one_token.builtins.without_space
+    json.dumps(to_mapping(found))
 
 
 def test_words_agree_with_encoding_each_by_itself(learned, known_module):
@@ -76,38 +78,38 @@ def test_words_agree_with_encoding_each_by_itself(learned, known_module):
         for text in texts
         for word, _ in splitter().pre_tokenize_str(text)
     ]
-    found = measure(learned, texts)
-    assert found["words"] == len(lengths)
-    assert found["tokens"] == sum(lengths)
-    assert found["continued_words"] == sum(n > 1 for n in lengths)
-    assert found["bytes"] == sum(len(text.encode()) for text in texts)
+    found = measure_vocabulary(learned, texts)
+    assert found.words == len(lengths)
+    assert found.tokens == sum(lengths)
+    assert found.continued_words == sum(n > 1 for n in lengths)
+    assert found.bytes == sum(len(text.encode()) for text in texts)
 
 
 def test_one_token_a_byte(byte_tokenizer, known_module):
-    found = measure(byte_tokenizer, [known_module])
-    assert found["bytes_per_token"] == 1
-    assert found["tokens"] == len(known_module.encode())
-    assert found["longest"] == []
+    found = measure_vocabulary(byte_tokenizer, [known_module])
+    assert found.bytes_per_token == 1
+    assert found.tokens == len(known_module.encode())
+    assert found.longest == ()
 
 
 def test_no_text_is_no_error(by_hand):
-    found = measure(by_hand, [])
-    assert (found["tokens"], found["tokens_per_word"], found["unused"]["count"]) == (0, 0, 259)
+    found = measure_vocabulary(by_hand, [])
+    assert (found.tokens, found.tokens_per_word, found.unused.count) == (0, 0, 259)
 
 
 def test_the_other_vocabulary_is_read_in_each_of_its_forms(by_hand, tmp_path):
     """If it fails, one cannot compare with the GPT-2 files one has."""
     texts = ["if x:\n  if\n", "<|endoftext|>"]
-    wanted = measure(by_hand, texts)
+    wanted = measure_vocabulary(by_hand, texts)
     by_hand.save(tmp_path / "tokenizer.json")
-    assert measure(load_compared(tmp_path / "tokenizer.json"), texts) == wanted
-    assert measure(load_compared(tmp_path), texts) == wanted
+    assert measure_vocabulary(load_compared(tmp_path / "tokenizer.json"), texts) == wanted
+    assert measure_vocabulary(load_compared(tmp_path), texts) == wanted
     for vocab, merges in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
         folder = tmp_path / vocab
         folder.mkdir()
         (folder / vocab).write_text(json.dumps(vocabulary()))
         (folder / merges).write_text("\n".join(["#version: 0.2", *map(" ".join, MERGES)]) + "\n")
-        assert measure(load_compared(folder), texts)["tokens"] == wanted["tokens"]
+        assert measure_vocabulary(load_compared(folder), texts).tokens == wanted.tokens
 
 
 def test_what_cannot_be_compared_is_named(tmp_path):
