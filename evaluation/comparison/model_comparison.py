@@ -14,7 +14,7 @@ from tqdm import tqdm
 from evaluation.comparison.constructs import common_phrases, construct_shares, repeated_share
 from evaluation.generators.registry import load_generator
 from evaluation.passk.config import Generation
-from evaluation.problems.own import own_problems
+from evaluation.problems.own import load_own_problems
 from evaluation.problems.problem import Problem
 from evaluation.runs.estimators import format_percent
 from evaluation.runs.input_files import read_text_file
@@ -80,7 +80,7 @@ def read_prompts(path: Path | None) -> list[str]:
         PrerequisiteError: The file does not exist.
     """
     if path is None:
-        return [problem.prompt for problem in own_problems()]
+        return [problem.prompt for problem in load_own_problems()]
     text = read_text_file(path, "--prompts")
     prompts = [prompt for prompt in text.split(SEPARATOR) if prompt.strip()]
     if not prompts:

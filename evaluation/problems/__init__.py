@@ -1,1 +1,1 @@
-"""Problem sets, from a package, a file or the Hub, checked and brought into one form."""
+"""Problem sets from a package, a file or the Hub, checked and converted to one form."""

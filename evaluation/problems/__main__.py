@@ -1,4 +1,4 @@
-"""A problem set as JSON lines in HumanEval's format: ``python -m evaluation.problems NAME``."""
+"""The command that prints a problem set as JSON lines: ``python -m evaluation.problems SET``."""
 
 import json
 import sys

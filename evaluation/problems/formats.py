@@ -1,6 +1,6 @@
-"""Records of the benchmarks' files to problems: HumanEval's format, with or without suffix; MBPP's.
+"""Parses the records of benchmark files: HumanEval's format, with or without suffix, and MBPP's.
 
-Nothing of a problem is executed here, its test is only parsed.
+Nothing of a problem is executed here; its test is only parsed.
 """
 
 import ast
@@ -17,15 +17,15 @@ _MBPP_FIELDS = {"code", "test_list"}
 _BUILTINS = frozenset(dir(builtins)) | {"__name__"}
 
 
-def problem_of(record: Any, where: str) -> Problem:
-    """Returns the problem that a record of any known format describes.
+def parse_problem(record: Any, where: str) -> Problem:
+    """Returns the problem in a record of any known format.
 
     Args:
         record: A line of a benchmark's file.
         where: File and line, for messages.
 
     Raises:
-        ConfigError: It is of no known format.
+        ConfigError: The record has no known format.
     """
     if not isinstance(record, dict):
         raise ConfigError(f"{where}: expected a JSON object")
@@ -35,120 +35,123 @@ def problem_of(record: Any, where: str) -> Problem:
             " original format (OriginFmt), or the sets humaneval+ and mbpp+"
         )
     if record.keys() >= _MBPP_FIELDS:
-        return _of_mbpp(record, where)
-    return _of_humaneval(record, where)
+        return _parse_mbpp(record, where)
+    return _parse_humaneval(record, where)
 
 
-def _of_humaneval(record: Mapping[str, Any], where: str) -> Problem:
+def _parse_humaneval(record: Mapping[str, Any], where: str) -> Problem:
     solution = record.get("canonical_solution")
     suffix = record.get("suffix", "")
     if not isinstance(suffix, str) or not isinstance(solution, str | None):
         raise ConfigError(f"{where}: 'suffix' and 'canonical_solution' must be strings")
     problem = Problem(
-        task_id=_text(record, "task_id", where),
-        prompt=_text(record, "prompt", where),
+        task_id=_read_text(record, "task_id", where),
+        prompt=_read_text(record, "prompt", where),
         suffix=suffix,
-        entry_point=_text(record, "entry_point", where),
+        entry_point=_read_text(record, "entry_point", where),
         canonical_solution=solution,
-        test=_text(record, "test", where),
+        test=_read_text(record, "test", where),
     )
-    return _where_it_runs(problem, record, where)
+    return _choose_process(problem, record, where)
 
 
-def _of_mbpp(record: Mapping[str, Any], where: str) -> Problem:
-    """MBPP (Austin et al. 2021, arXiv:2108.07732) states a task in words, and shows a test."""
-    tests = _lines(record, "test_list", where)
+def _parse_mbpp(record: Mapping[str, Any], where: str) -> Problem:
+    """MBPP (Austin et al. 2021, arXiv:2108.07732) describes a task in words and shows one test."""
+    tests = _read_lines(record, "test_list", where)
     if not tests:
         raise ConfigError(f"{where}: 'test_list' is empty")
-    code = _text(record, "code", where).replace("\r\n", "\n")
+    code = _read_text(record, "code", where).replace("\r\n", "\n")
     words = record.get("text") or record.get("prompt")
     if not isinstance(words, str):
         raise ConfigError(f"{where}: expected a string 'text' or 'prompt', as in MBPP's format")
     test = record.get("test")
     if not isinstance(test, str):
-        setup = [str(record.get("test_setup_code") or ""), *_lines(record, "test_imports", where)]
-        challenges = _lines(record, "challenge_test_list", where)
+        setup = [
+            str(record.get("test_setup_code") or ""),
+            *_read_lines(record, "test_imports", where),
+        ]
+        challenges = _read_lines(record, "challenge_test_list", where)
         test = "\n".join([*setup, *tests, *challenges]) + "\n"
     task_id = str(record.get("task_id", ""))
     problem = Problem(
         task_id=task_id if "/" in task_id else f"Mbpp/{task_id}",
         prompt=f'"""\n{words.strip()}\n{tests[0].strip()}\n"""\n',
-        entry_point=_tested_function(code, tests, where),
+        entry_point=_find_tested_function(code, tests, where),
         canonical_solution=code,
         test=test,
     )
-    return _where_it_runs(problem, record, where)
+    return _choose_process(problem, record, where)
 
 
-def _tested_function(code: str, tests: list[str], where: str) -> str:
+def _find_tested_function(code: str, tests: list[str], where: str) -> str:
     """Returns the function of ``code`` that the first test calls."""
-    defined = {n.name for n in ast.walk(_parsed(code, where)) if isinstance(n, ast.FunctionDef)}
-    for node in ast.walk(_parsed(tests[0], where)):
+    tree = _parse_python(code, "'code'", where)
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(_parse_python(tests[0], "the test", where)):
         function = node.func if isinstance(node, ast.Call) else None
         if isinstance(function, ast.Name) and function.id in defined:
             return function.id
     raise ConfigError(f"{where}: the first test calls no function that 'code' defines")
 
 
-def _where_it_runs(problem: Problem, record: Mapping[str, Any], where: str) -> Problem:
-    wanted = record.get("in_process")
-    needs_more = bool(
-        needed_names(problem.test, where) - defined_names(problem.prelude()) - {problem.entry_point}
-    )
-    is_in_process = needs_more if wanted is None else bool(wanted)
+def _choose_process(problem: Problem, record: Mapping[str, Any], where: str) -> Problem:
+    explicit = record.get("in_process")
+    provided = find_defined_names(problem.prelude()) | {problem.entry_point}
+    needs_more = bool(find_needed_names(problem.test, where) - provided)
+    is_in_process = needs_more if explicit is None else bool(explicit)
     return dataclasses.replace(problem, is_in_process=is_in_process)
 
 
-def needed_names(test: str, where: str) -> set[str]:
-    """Returns the names that a test uses and does not define: those it wants of the program.
+def find_needed_names(test: str, where: str) -> set[str]:
+    """Returns the names that a test uses but does not define: the program must define them.
 
     Raises:
-        ConfigError: The test is no Python.
+        ConfigError: The test is not valid Python.
     """
     try:
         table = symtable.symtable(test, where, "exec")
     except (SyntaxError, ValueError, RecursionError) as error:
         raise ConfigError(f"{where}: the test is not valid Python ({error})") from error
-    return _globals_used(table) - _names_bound(table) - _BUILTINS
+    return _find_used_globals(table) - _find_bound_names(table) - _BUILTINS
 
 
-def defined_names(program: str) -> set[str]:
+def find_defined_names(program: str) -> set[str]:
     """Returns the names that a program may define; none if it does not parse."""
     try:
-        return _names_bound(symtable.symtable(program, "<program>", "exec"))
+        return _find_bound_names(symtable.symtable(program, "<program>", "exec"))
     except (SyntaxError, ValueError, RecursionError):
         return set()
 
 
-def _globals_used(table: symtable.SymbolTable) -> set[str]:
+def _find_used_globals(table: symtable.SymbolTable) -> set[str]:
     is_module = table.get_type() == "module"
     used = {
         s.get_name()
         for s in table.get_symbols()
         if s.is_referenced() and (is_module or s.is_global())
     }
-    return used.union(*map(_globals_used, table.get_children()))
+    return used.union(*map(_find_used_globals, table.get_children()))
 
 
-def _names_bound(module: symtable.SymbolTable) -> set[str]:
+def _find_bound_names(module: symtable.SymbolTable) -> set[str]:
     return {s.get_name() for s in module.get_symbols() if s.is_assigned() or s.is_imported()}
 
 
-def _parsed(text: str, where: str) -> ast.Module:
+def _parse_python(text: str, name: str, where: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: the test is not valid Python ({error})") from error
+        raise ConfigError(f"{where}: {name} is not valid Python ({error})") from error
 
 
-def _text(record: Mapping[str, Any], name: str, where: str) -> str:
+def _read_text(record: Mapping[str, Any], name: str, where: str) -> str:
     value = record.get(name)
     if not isinstance(value, str):
         raise ConfigError(f"{where}: expected a string '{name}', as in HumanEval's format")
     return value
 
 
-def _lines(record: Mapping[str, Any], name: str, where: str) -> list[str]:
+def _read_lines(record: Mapping[str, Any], name: str, where: str) -> list[str]:
     value = record.get(name) or []
     if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
         raise ConfigError(f"{where}: '{name}' must be a list of strings")

@@ -1,4 +1,4 @@
-"""What a problem is, whichever benchmark it comes from."""
+"""What a problem is, whichever benchmark it comes from, and what a problem set is."""
 
 import ast
 import hashlib
@@ -11,14 +11,14 @@ class Problem:
     """One problem: a prompt to complete, and the hidden test of the result.
 
     Attributes:
-        task_id: Its name, unique in its set.
-        prompt: What stands before the completion.
-        suffix: What stands behind it; empty unless the problem is one of infilling.
+        task_id: The problem's name, unique in its set.
+        prompt: The text before the completion.
+        suffix: The text after it; empty unless this is an infilling problem.
         entry_point: The function that the test calls.
-        canonical_solution: A completion that is known to be right; None if none is known.
+        canonical_solution: A completion known to be correct; None if none is known.
         test: A module that defines ``check(candidate)``, or asserts by itself.
-        is_in_process: Whether the test needs more of the program than calls of its entry point, so
-            that both must run in one process, where a program can forge its verdict.
+        is_in_process: Whether the test needs more of the program than calls of its entry point.
+            Both then run in one process, where a program can forge its verdict.
     """
 
     task_id: str
@@ -30,27 +30,27 @@ class Problem:
     is_in_process: bool = False
 
     def program(self, completion: str) -> str:
-        """Returns the whole program that a completion makes."""
+        """Returns the whole program with a completion."""
         return f"{self.prompt}{completion}{self.suffix}\n"
 
     def prelude(self) -> str:
-        """Returns a program that defines what of the prompt a test may use beside the function."""
+        """Returns a program that defines what a test may use of the prompt besides the function."""
         solved = self.program(self.canonical_solution or "")
         if self.suffix:
             return solved
-        without = (self.program("\n    pass\n"), self.program(""))
-        return next(filter(_is_python, without), solved)
+        unsolved = (self.program("\n    pass\n"), self.program(""))
+        return next(filter(_is_python, unsolved), solved)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemSet:
-    """Problems in their source's order.
+    """Problems in the order of their source.
 
     Attributes:
-        name: As it was asked for, or the known set that it turned out to be.
+        name: The name that was asked for, or that of the known set with the same contents.
         problems: The problems.
-        cpu_s: What a right solution may need; None if nothing special is known.
-        is_known: Whether it is, to the byte, the set that this project has been tried with.
+        cpu_s: The CPU time that a correct solution may need; None for the default.
+        is_known: Whether it is, byte for byte, the set that this project was tested with.
     """
 
     name: str
@@ -60,8 +60,8 @@ class ProblemSet:
 
     @property
     def sha256(self) -> str:
-        """A hash of the problems, the same from whatever file or service they came."""
-        return content_hash(self.problems)
+        """A hash of the problems, independent of the file or service they came from."""
+        return hash_problems(self.problems)
 
 
 def _is_python(text: str) -> bool:
@@ -72,8 +72,8 @@ def _is_python(text: str) -> bool:
     return True
 
 
-def content_hash(problems: tuple[Problem, ...]) -> str:
-    """Returns the SHA-256 of problems, whatever their source's format was."""
+def hash_problems(problems: tuple[Problem, ...]) -> str:
+    """Returns a SHA-256 over problems, independent of the format of their source."""
     values = [{k: v for k, v in asdict(p).items() if k != "is_in_process"} for p in problems]
     text = json.dumps(values, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""The smallest problems: their signature all but says the one line that solves them."""
+"""The smallest problems: the signature almost states the one line that solves them."""
 
 
 def double(number: int) -> int:

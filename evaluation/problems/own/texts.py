@@ -1,4 +1,4 @@
-"""Small problems on texts."""
+"""Small problems about strings."""
 
 
 def shout(word: str) -> str:

@@ -175,7 +175,7 @@ api, name = HfApi(), "openai/openai_humaneval"
 api.create_repo(name, repo_type="dataset", private=True)
 api.upload_file(path_or_fileobj=sys.argv[1], path_in_repo="data/test-00000-of-00001.parquet",
                 repo_id=name, repo_type="dataset")
-sources._local_file = lambda known: None  # as if the package were not installed
+sources._find_local_file = lambda known: None  # as if the package were not installed
 found = sources.load_problems("humaneval")
 print(json.dumps([found.is_known, len(found.problems)]))
 """

@@ -15,7 +15,7 @@ from evaluation.judge.levels.ranking import BUBBLEWRAP, LEVELS, UNCONFINED
 from evaluation.judge.selftest import ESCAPES, run_selftest
 from evaluation.judge.verdict import Limits
 from evaluation.passk.__main__ import main as passk
-from evaluation.problems.own import own_problems
+from evaluation.problems.own import load_own_problems
 from training.foundation.errors import ConfigError, SandboxUnavailableError
 
 pytestmark = pytest.mark.integration
@@ -94,7 +94,7 @@ def test_without_a_sandbox_it_refuses_unless_told(tmp_path, capsys, monkeypatch)
     assert "with all your permissions" in capsys.readouterr().err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["isolation"] == "none (unsafe)"
-    assert summary["outcomes"] == {"passed": len(own_problems())}
+    assert summary["outcomes"] == {"passed": len(load_own_problems())}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from machine import lacking, need_level
 
 from evaluation.judge.levels.ranking import LANDLOCK
-from evaluation.problems.own import own_problems
+from evaluation.problems.own import load_own_problems
 
 pytestmark = pytest.mark.integration
 
@@ -67,7 +67,7 @@ def test_an_ordinary_user_can_judge(level, tmp_path, as_user):
     assert done.returncode == 0, done.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["isolation"] == level.name
-    assert summary["outcomes"] == {"passed": len(own_problems())}
+    assert summary["outcomes"] == {"passed": len(load_own_problems())}
 
 
 @pytest.mark.parametrize("name", UNLISTABLE)

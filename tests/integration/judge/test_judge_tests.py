@@ -11,7 +11,7 @@ from evaluation.judge.sandbox import open_sandbox
 from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
 from evaluation.passk.judging import make_job
-from evaluation.problems.own import own_problems
+from evaluation.problems.own import load_own_problems
 
 pytestmark = pytest.mark.integration
 
@@ -143,7 +143,7 @@ def test_a_test_that_asserts_by_itself_counts(judged):
 
 
 def test_our_own_problems_have_right_solutions(level):
-    problems = own_problems()
+    problems = load_own_problems()
     assert len({p.task_id for p in problems}) == len(problems) >= 40
     jobs = [make_job(p, p.program(p.canonical_solution)) for p in problems]
     lazy = [make_job(p, p.program("    pass\n")) for p in problems]

@@ -121,6 +121,7 @@ def test_an_infilling_problem_has_its_whole_program_as_prelude(tmp_path):
         ({"test_list": []}, "'test_list' is empty"),
         ({"test_list": ["assert other(1)"]}, "calls no function that 'code' defines"),
         ({"test_list": ["assert ("]}, "the test is not valid Python"),
+        ({"code": "def ("}, "'code' is not valid Python"),
         ({"text": None}, "expected a string 'text' or 'prompt'"),
         ({"plus_input": []}, "EvalPlus' own format"),
     ],
