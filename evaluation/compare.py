@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.command_line import add_out_argument
 from evaluation.comparison.comparison_page import draw_page
 from evaluation.comparison.model_comparison import (
     comparison_to_json,
@@ -13,7 +12,8 @@ from evaluation.comparison.model_comparison import (
     format_comparison,
     read_prompts,
 )
-from evaluation.passk.config import Generation
+from evaluation.generators.generator import Generation
+from evaluation.runs.arguments import add_out_argument
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main

@@ -15,7 +15,7 @@ if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
 from evaluation.accuracy.memorisation import format_memorisation, measure_memorisation
-from evaluation.command_line import DEFAULT_CORPUS, add_model_argument
+from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
 

@@ -16,7 +16,7 @@ from evaluation.accuracy.accuracy_summary import (
 )
 from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_items
 from evaluation.accuracy.metrics import CompletedItem
-from evaluation.command_line import DEFAULT_CORPUS, add_model_argument, add_out_argument
+from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
 from evaluation.runs.journal import Journal, read_journal
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer

@@ -12,8 +12,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from evaluation.comparison.constructs import common_phrases, construct_shares, repeated_share
+from evaluation.generators.generator import Generation
 from evaluation.generators.registry import load_generator
-from evaluation.passk.config import Generation
 from evaluation.problems.own import load_own_problems
 from evaluation.problems.problem import Problem
 from evaluation.runs.estimators import format_percent
@@ -45,7 +45,7 @@ class ModelCompletions:
         return f"{n / 1e6:.1f}M" if n else "size unknown"
 
     @property
-    def repetition(self) -> float:
+    def repeated_phrases(self) -> float:
         """The share of phrases that repeat an earlier one of the same completion."""
         return repeated_share(self.completions)
 
@@ -66,7 +66,7 @@ class ModelCompletions:
             **self.identity,
             "mean_chars": sum(lengths) / len(lengths),
             "empty": sum(not text.strip() for text in self.completions) / len(lengths),
-            "repetition": self.repetition,
+            "repetition": self.repeated_phrases,
             "constructs": self.constructs,
             "common_phrases": self.phrases,
         }
@@ -139,7 +139,7 @@ def overview_rows(models: Sequence[ModelCompletions]) -> list[list[str]]:
     return [
         ["model", *(model.name[-16:] for model in models)],
         ["parameters", *(model.size for model in models)],
-        ["repetition", *(format_percent(model.repetition) for model in models)],
+        ["repetition", *(format_percent(model.repeated_phrases) for model in models)],
         *(
             [name, *(format_percent(shares[name], 0) for shares in constructs)]
             for name in constructs[0]

@@ -4,8 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.generators.generator import problem_seed, stop_strings
-from evaluation.passk.config import Generation
+from evaluation.generators.generator import Generation, problem_seed, stop_strings
 from evaluation.problems.problem import Problem
 from server.backends.completions_client import CompletionsClient, CompletionsError
 from server.completer import cut_before_stop

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from evaluation.generators.generator import problem_seed, stop_strings
-from evaluation.passk.config import Generation
+from evaluation.generators.generator import Generation, problem_seed, stop_strings
 from evaluation.problems.problem import Problem
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE, load_artifact

@@ -2,10 +2,47 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
+
+# A function's body ends where something new begins in the first column.
+# Source: Chen et al. 2021, arXiv:2107.03374, section 2; extended by decorators and comments.
+STOP = (
+    "\nclass",
+    "\ndef",
+    "\n#",
+    "\n@",
+    "\nif",
+    "\nprint",
+    "\nfor",
+    "\nwhile",
+    "\nassert",
+    "\nimport",
+    "\nfrom",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """How samples are generated.
+
+    ``stop`` ends the completion of a prompt; an infilling ends where the model ends it.
+    """
+
+    n: int = 5
+    temperature: float = 0.2
+    top_p: float = 0.95
+    max_new_tokens: int = 256
+    seed: int = 0
+    stop: tuple[str, ...] = STOP
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.max_new_tokens < 1:
+            raise ValueError("--n and --max-new-tokens must be at least 1")
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError("--temperature must be 0 or more, and --top-p above 0 and at most 1")
 
 
 class Generator(Protocol):

@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 
-from evaluation.generators.generator import problem_seed, stop_strings
-from evaluation.passk.config import Generation
+from evaluation.generators.generator import Generation, problem_seed, stop_strings
 from evaluation.problems.problem import Problem
 from server.backends.fim_templates import find_template
 from server.completer import cut_before_stop

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.command_line import add_out_argument
+from evaluation.generators.generator import Generation
 from evaluation.judge.levels.ranking import LEVELS
 from evaluation.judge.verdict import MIB, Limits
-from evaluation.passk.config import Generation, PasskConfig
+from evaluation.passk.config import PasskConfig
 from evaluation.passk.pipeline import report_progress, run_passk
 from evaluation.problems.problem_sources import KNOWN, OWN
+from evaluation.runs.arguments import add_out_argument
 from evaluation.runs.processes import Processes
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from evaluation.generators.generator import Generator
-from evaluation.passk.config import Generation
+from evaluation.generators.generator import Generation, Generator
 from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
 from evaluation.runs.journal import Journal, read_journal

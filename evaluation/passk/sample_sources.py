@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from evaluation.generators.generator import Generator
-from evaluation.passk.config import Generation
+from evaluation.generators.generator import Generation, Generator
 from evaluation.passk.generation import generate_samples, merge_samples
 from evaluation.passk.records import Sample
 from evaluation.passk.sample_files import read_sample_file

@@ -2,5 +2,5 @@
 
 ``typing_tasks`` chooses what to type, ``typist`` decides which key to press, ``buffer`` is the
 editor's text, ``lsp_client`` runs the server and talks to it, and ``session`` brings them together
-and records ``events``. ``replay_metrics`` and ``replay_page`` evaluate the records.
+and records ``session_events``. ``replay_metrics`` and ``replay_page`` evaluate the records.
 """

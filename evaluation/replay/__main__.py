@@ -11,9 +11,9 @@ from training.foundation.extras import require_extra
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
-from evaluation.command_line import DEFAULT_CORPUS, add_out_argument
 from evaluation.replay.replay_run import ReplayOptions, run_replay
 from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
+from evaluation.runs.arguments import DEFAULT_CORPUS, add_out_argument
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
 from training.foundation.command_parser import command_parser

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.replay.events import (
+from evaluation.replay.session import STALE_ANSWER, SessionRecord
+from evaluation.replay.session_events import (
     AnswerReceived,
     KeyPressed,
     SessionEvent,
     SuggestionAccepted,
     SuggestionShown,
 )
-from evaluation.replay.session import STALE_ANSWER, SessionRecord
 
 _MS_DIGITS = 1
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.replay.events import AnswerReceived
 from evaluation.replay.replay_metrics import Percentiles, ReplayMetrics
 from evaluation.replay.session import SessionRecord
+from evaluation.replay.session_events import AnswerReceived
 from evaluation.runs.estimators import format_percent
 from training.foundation.charts import Row, render_bars, render_lines, render_page, render_table
 from training.foundation.config_schema import to_mapping

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation.replay.buffer import Buffer
-from evaluation.replay.events import (
+from evaluation.replay.lsp_client import LspClient
+from evaluation.replay.session_events import (
     AnswerReceived,
     CursorJumped,
     KeyPressed,
@@ -19,7 +20,6 @@ from evaluation.replay.events import (
     SuggestionAccepted,
     SuggestionShown,
 )
-from evaluation.replay.lsp_client import LspClient
 from evaluation.replay.typing_tasks import TypingTask
 from evaluation.replay.typist import Act, Key, Typist, first_line, is_rest_of_line
 
@@ -100,7 +100,7 @@ class Session:
         document = {"uri": self._uri, "languageId": "python", "version": 1}
         params = {"textDocument": {**document, "text": self._buffer.text}}
         self._client.notify("textDocument/didOpen", params)
-        while (key := self._typist.next_key(self._typed())) is not None:
+        while (key := self._typist.next_key(self._typed_text())) is not None:
             await self._pause(key)
             if key.is_read_before and self._accept_suggestion():
                 continue
@@ -109,11 +109,11 @@ class Session:
             answers = [request.answer for request in self._requests]
             await asyncio.wait(answers, timeout=_LAST_ANSWER_S)
         self._client.notify("textDocument/didClose", {"textDocument": {"uri": self._uri}})
-        if self._typed() != self.record.task.target:
+        if self._typed_text() != self.record.task.target:
             self.record.faults.append("the typed text differs from the target")
         return self.record
 
-    def _typed(self) -> str:
+    def _typed_text(self) -> str:
         return self._buffer.text[self._target_start : self._buffer.cursor]
 
     async def _pause(self, key: Key) -> None:
@@ -129,7 +129,7 @@ class Session:
             self._ghost = None
             await asyncio.sleep(_JUMP_S / self._pace if self._pace > 0 else 0)
             return
-        typed = self._typed()
+        typed = self._typed_text()
         if key.act is Act.TYPE:
             may_close = self._typist.closes_in_line(typed, key.text)
             change = self._buffer.press(key.text, may_close=may_close)
@@ -139,7 +139,7 @@ class Session:
                 Act.INDENT: self._buffer.indent,
                 Act.DELETE: self._buffer.delete,
             }[key.act]()
-        new = self._typed()
+        new = self._typed_text()
         self._shorten_ghost(new[len(typed) :] if new.startswith(typed) else None)
         self._record(KeyPressed, key=key.act.value, text=key.text)
         self._send_change(change)
@@ -154,7 +154,7 @@ class Session:
             self._ghost = Ghost(text=left, covered=0) if left else None
 
     def _accept_suggestion(self) -> bool:
-        ghost, typed = self._ghost, self._typed()
+        ghost, typed = self._ghost, self._typed_text()
         accepted = None if ghost is None else self._typist.accepted_part(typed, ghost.text)
         if ghost is None or accepted is None:
             return False
@@ -227,8 +227,8 @@ class Session:
         before = self._ghost
         is_new = before is None or before.text != text
         self._ghost = Ghost(text=text, covered=end - cursor)
-        left = self.record.task.target[len(self._typed()) :]
-        is_on_way = self.record.task.target.startswith(self._typed())
+        left = self.record.task.target[len(self._typed_text()) :]
+        is_on_way = self.record.task.target.startswith(self._typed_text())
         is_right = is_on_way and is_rest_of_line(left, first_line(text))
         self._record(
             SuggestionShown, text=text, is_new=is_new, is_right=is_right, is_on_way=is_on_way
@@ -237,4 +237,6 @@ class Session:
     def _record(self, event: Callable[..., SessionEvent], **details: object) -> None:
         at_s = round(time.monotonic() - self._start_s, 3)
         ghost = None if self._ghost is None else self._ghost.text
-        self.record.events.append(event(at_s=at_s, typed=self._typed(), ghost=ghost, **details))
+        self.record.events.append(
+            event(at_s=at_s, typed=self._typed_text(), ghost=ghost, **details)
+        )

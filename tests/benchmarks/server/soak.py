@@ -20,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-from evaluation.replay.events import AnswerReceived
 from evaluation.replay.lsp_client import LspClient
 from evaluation.replay.session import Session
+from evaluation.replay.session_events import AnswerReceived
 from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
 
 MAY_GROW = 1.10  # the last tenth's median over the second tenth's

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from evaluation.replay.events import AnswerReceived
 from evaluation.replay.session import Session
+from evaluation.replay.session_events import AnswerReceived
 from evaluation.replay.typing_tasks import TypingTask
 
 TASK = TypingTask(id="a.py", prefix="import os\n\n", target="total = 1\n", suffix="end = 2\n")

@@ -5,15 +5,15 @@ import random
 import pytest
 
 from evaluation.replay.buffer import Buffer
-from evaluation.replay.events import (
+from evaluation.replay.replay_metrics import Percentiles, measure_sessions
+from evaluation.replay.replay_page import ReplaySummary, draw_page
+from evaluation.replay.session import STALE_ANSWER, SessionRecord
+from evaluation.replay.session_events import (
     AnswerReceived,
     KeyPressed,
     SuggestionAccepted,
     SuggestionShown,
 )
-from evaluation.replay.replay_metrics import Percentiles, measure_sessions
-from evaluation.replay.replay_page import ReplaySummary, draw_page
-from evaluation.replay.session import STALE_ANSWER, SessionRecord
 from evaluation.replay.typing_tasks import TypingTask, cut_tasks, read_python_files
 from evaluation.replay.typist import Act, Typist, first_line, is_rest_of_line
 from training.foundation.errors import ConfigError, PrerequisiteError

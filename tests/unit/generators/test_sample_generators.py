@@ -9,9 +9,9 @@ import pytest
 
 from evaluation.generators import api_generator
 from evaluation.generators.api_generator import ApiGenerator
+from evaluation.generators.generator import Generation
 from evaluation.generators.registry import load_generator
 from evaluation.generators.transformers_generator import TransformersGenerator
-from evaluation.passk.config import Generation
 from evaluation.problems.problem import Problem
 from server.backends.fim_templates import find_template
 from training.foundation.errors import ArtifactError, PrerequisiteError

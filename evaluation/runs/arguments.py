@@ -1,6 +1,6 @@
-"""Arguments that several commands of ``evaluation`` take.
+"""Command-line arguments that several commands of evaluation share.
 
-Leaves out what a command does. Imports nothing heavy, so that ``--help`` answers at once.
+Imports nothing heavy, so that ``--help`` answers at once.
 """
 
 import argparse
