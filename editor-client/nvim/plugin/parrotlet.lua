@@ -1,5 +1,5 @@
--- Defines what costs nothing, and starts Parrotlet with its defaults unless the user's
--- configuration has called setup() itself.
+-- Defines the command and the <Plug> mappings, and starts Parrotlet with its defaults unless the
+-- user's configuration calls setup() itself.
 if vim.g.loaded_parrotlet then
   return
 end
@@ -34,18 +34,18 @@ for _, name in ipairs({
   end, { desc = 'Parrotlet: ' .. name:gsub('-', ' ') })
 end
 
---- Makes the tags by which `:help` finds the page, once, for those without a plugin manager.
-local function make_help_tags()
+--- Generates the help tags, once, for users without a plugin manager.
+local function generate_help_tags()
   local here = debug.getinfo(1, 'S').source:sub(2) -- PLUGIN/plugin/parrotlet.lua
   local doc = vim.fs.joinpath(vim.fs.dirname(vim.fs.dirname(here)), 'doc')
   if not vim.uv.fs_stat(vim.fs.joinpath(doc, 'tags')) then
-    pcall(vim.cmd.helptags, vim.fn.fnameescape(doc)) -- the folder may not be the user's
+    pcall(vim.cmd.helptags, vim.fn.fnameescape(doc)) -- the folder may be read-only
   end
 end
 
--- Later, so that a setup() which stands right behind the loading of the plugin comes first.
+-- Later, so that a setup() directly after the plugin is loaded takes precedence.
 vim.schedule(function()
-  make_help_tags()
+  generate_help_tags()
   local parrotlet = require('parrotlet')
   if not parrotlet.is_set_up then
     parrotlet.setup()

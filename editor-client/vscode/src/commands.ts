@@ -1,31 +1,31 @@
-/** The commands of package.json, and what does each. */
+/** Registers the commands that package.json contributes. */
 
 import * as vscode from 'vscode';
-import { chooseEagerness, chooseExtent } from './ui/suggestionPickers';
-import { currentEditor, focusEditor } from './suggestions/activeEditor';
 import { installServer } from './install/installer';
 import type { Log } from './server/log';
-import { showMenu } from './ui/actionMenu';
-import { chooseModel } from './ui/modelPicker';
-import { explainNow, hint, type Parts } from './services';
 import { setServerPath } from './server/serverPath';
-import { SECTION } from './settings/configuration';
-import { showStatistics } from './ui/statistics';
-import { ACCEPTED_COMMAND } from './suggestions/suggestions';
+import type { Services } from './services';
+import { SECTION } from './settings/settingNames';
+import { focusActiveEditor, getActiveEditor } from './suggestions/activeEditor';
 import {
   toggleAutomatic, toggleEverywhere, toggleFile, toggleLanguage, toggleWorkspace,
 } from './suggestions/enablement';
+import { ACCEPTED_COMMAND } from './suggestions/suggestions';
+import { showActionMenu } from './ui/actionMenu';
+import { chooseModel } from './ui/modelPicker';
+import { showStatistics } from './ui/statistics';
+import { chooseEagerness, chooseExtent } from './ui/suggestionPickers';
 
-const SETTINGS = '@ext:parrotlet.parrotlet';
+const SETTINGS_QUERY = '@ext:parrotlet.parrotlet';
 
 type Action = () => Promise<unknown>;
 
-/** Registers them all. */
-export function registerCommands(context: vscode.ExtensionContext, parts: Parts): void {
+/** Registers all of them. */
+export function registerCommands(context: vscode.ExtensionContext, services: Services): void {
   const actions: Record<string, Action> = {
-    ...ofSuggestions(parts),
-    ...ofServer(parts),
-    ...ofSwitch(parts),
+    ...createSuggestionActions(services),
+    ...createServerActions(services),
+    ...createEnablementActions(services),
     openWalkthrough: async () => {
       const walkthrough = `${context.extension.id}#start`;
       await vscode.commands.executeCommand('workbench.action.openWalkthrough', walkthrough, false);
@@ -35,45 +35,45 @@ export function registerCommands(context: vscode.ExtensionContext, parts: Parts)
     context.subscriptions.push(vscode.commands.registerCommand(`${SECTION}.${name}`, action));
   }
   context.subscriptions.push(vscode.commands.registerCommand(
-    ACCEPTED_COMMAND, (command?: vscode.Command) => parts.suggestions.accepted(command),
+    ACCEPTED_COMMAND, (command?: vscode.Command) => services.suggestions.onAccepted(command),
   ));
 }
 
-function ofSuggestions(parts: Parts): Record<string, Action> {
-  const { suggestions, power, lifecycle, pages } = parts;
+function createSuggestionActions(services: Services): Record<string, Action> {
+  const { suggestions, enablement, lifecycle, explanation, pages } = services;
   return {
     ask: async () => {
-      const off = power.whyOff(currentEditor()?.document);
-      if (off !== undefined) {
-        void vscode.window.showInformationMessage(`Parrotlet is ${off}.`);
-      } else if (lifecycle.running?.isRunning === true) {
-        await focusEditor();
-        await suggestions.ask();
+      const reason = enablement.getDisabledReason(getActiveEditor()?.document);
+      if (reason !== undefined) {
+        void vscode.window.showInformationMessage(`Parrotlet is ${reason}.`);
+      } else if (lifecycle.client?.isRunning === true) {
+        await focusActiveEditor();
+        await suggestions.trigger();
       } else {
-        await hint(lifecycle);
+        await explanation.showSummary();
       }
     },
     accept: () => suggestions.accept(),
     acceptWord: () => suggestions.acceptPart('word'),
     acceptLine: () => suggestions.acceptPart('line'),
-    showNext: () => suggestions.show('next'),
-    showPrevious: () => suggestions.show('previous'),
+    showNext: () => suggestions.cycle('next'),
+    showPrevious: () => suggestions.cycle('previous'),
     dismiss: () => suggestions.dismiss(),
     chooseExtent,
     chooseEagerness,
     newFile,
-    whyNothing: () => explainNow(parts, true),
-    showStatistics: () => showStatistics(pages, lifecycle.running),
+    whyNothing: () => explanation.show(),
+    showStatistics: () => showStatistics(pages, lifecycle.client),
   };
 }
 
-function ofServer(parts: Parts): Record<string, Action> {
-  const { lifecycle, installation, log, status } = parts;
+function createServerActions(services: Services): Record<string, Action> {
+  const { lifecycle, origin, log, status } = services;
   return {
     chooseModel,
-    restartServer: explained(parts, () => lifecycle.restart()),
-    installServer: explained(parts, async () => {
-      if (await installServer({ installation, log, status })) {
+    restartServer: refreshAfter(services, () => lifecycle.restart()),
+    installServer: refreshAfter(services, async () => {
+      if (await installServer({ origin, log, status })) {
         await lifecycle.restart();
       }
     }),
@@ -86,28 +86,28 @@ function ofServer(parts: Parts): Record<string, Action> {
   };
 }
 
-function ofSwitch(parts: Parts): Record<string, Action> {
-  const { power, status, lifecycle } = parts;
+function createEnablementActions(services: Services): Record<string, Action> {
+  const { enablement, status, lifecycle } = services;
   return {
-    menu: () => showMenu(status, power, lifecycle.missing),
-    toggle: explained(parts, toggleEverywhere),
-    toggleWorkspace: explained(parts, toggleWorkspace),
-    toggleLanguage: explained(parts, toggleLanguage),
-    toggleFile: explained(parts, toggleFile),
-    toggleAutomatic: explained(parts, toggleAutomatic),
-    snooze: explained(parts, () => power.snooze()),
-    wake: explained(parts, () => power.wake()),
+    menu: () => showActionMenu(status, enablement, lifecycle.notFound),
+    toggle: refreshAfter(services, toggleEverywhere),
+    toggleWorkspace: refreshAfter(services, toggleWorkspace),
+    toggleLanguage: refreshAfter(services, toggleLanguage),
+    toggleFile: refreshAfter(services, toggleFile),
+    toggleAutomatic: refreshAfter(services, toggleAutomatic),
+    snooze: refreshAfter(services, () => enablement.snooze()),
+    wake: refreshAfter(services, () => enablement.endSnooze()),
     openSettings: async () => {
-      await vscode.commands.executeCommand('workbench.action.openSettings', SETTINGS);
+      await vscode.commands.executeCommand('workbench.action.openSettings', SETTINGS_QUERY);
     },
   };
 }
 
-/** Returns an action after which the page that explains is right again, if it is open. */
-function explained(parts: Parts, action: Action): Action {
+/** Returns an action that also refreshes "Why Is Nothing Shown?", if it is open. */
+function refreshAfter({ explanation }: Services, action: Action): Action {
   return async () => {
     await action();
-    await explainNow(parts, false);
+    await explanation.refresh();
   };
 }
 
@@ -116,16 +116,16 @@ async function newFile(): Promise<void> {
   await vscode.window.showTextDocument(document);
 }
 
-/** Shows what the extension and the server say to each other; it is recorded only when wanted. */
+/** Shows the messages between extension and server, which are recorded only at the level Trace. */
 async function showTrace({ trace }: Log): Promise<void> {
   trace.show();
   if (trace.logLevel !== vscode.LogLevel.Trace) {
-    const chosen = await vscode.window.showInformationMessage(
+    const choice = await vscode.window.showInformationMessage(
       'The messages between the extension and the server are recorded while the log level of this'
       + ' output is Trace. They contain your code and stay on this machine.',
       'Set Log Level…',
     );
-    if (chosen !== undefined) {
+    if (choice !== undefined) {
       await vscode.commands.executeCommand('workbench.action.setLogLevel');
     }
   }

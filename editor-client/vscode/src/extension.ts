@@ -1,20 +1,20 @@
-/** Where VS Code begins and ends. */
+/** The extension's entry point. */
 
 import type * as vscode from 'vscode';
 import { registerCommands } from './commands';
-import { makeParts, type Parts } from './services';
-import { watch } from './listeners';
+import { registerListeners } from './listeners';
+import { createServices, type Services } from './services';
 
-let parts: Parts | undefined;
+let services: Services | undefined;
 
-/** Called by VS Code with the first Python file, or soon after its start. */
+/** Called by VS Code with the first Python file, or soon after it has started. */
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
-  parts = await makeParts(context);
-  registerCommands(context, parts);
-  await watch(context, parts);
+  services = await createServices(context);
+  registerCommands(context, services);
+  await registerListeners(context, services);
 }
 
-/** Called by VS Code when it ends. */
+/** Called by VS Code when it exits. */
 export async function deactivate(): Promise<void> {
-  await parts?.lifecycle.close();
+  await services?.lifecycle.close();
 }

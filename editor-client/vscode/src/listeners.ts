@@ -1,106 +1,109 @@
-/** What the extension does by itself: starts the server when it is needed, and follows changes. */
+/** Reacts to VS Code's events: starts the server when it is needed, applies changed settings. */
 
 import * as vscode from 'vscode';
-import { isWritten } from './suggestions/activeEditor';
-import { watchPython } from './server/discovery';
-import type { Parts } from './services';
-import { formerNames, listOf, SECTION, serverSettings } from './settings/configuration';
+import { onDidChangePython } from './server/discovery';
+import type { Services } from './services';
+import { collectServerSettings, getList } from './settings/configuration';
+import { listFormerNames, SECTION } from './settings/settingNames';
+import { isEditable } from './suggestions/activeEditor';
 
-const NAMES_PYTHON = 'python.defaultInterpreterPath';
+const PYTHON_SETTING = 'python.defaultInterpreterPath';
 // VS Code may read a settings file while it is being written, and then again.
-const SETTLED_MS = 150;
+const SETTLE_MS = 150;
 
-/** Begins to watch, until the extension ends. */
-export async function watch(context: vscode.ExtensionContext, parts: Parts): Promise<void> {
-  const { lifecycle, power, status } = parts;
-  const lookAgain = (): void => {
-    if (lifecycle.isWanted) {
-      void lifecycle.lookAgain();
+/** Registers all listeners, until the extension is deactivated. */
+export async function registerListeners(
+  context: vscode.ExtensionContext, services: Services,
+): Promise<void> {
+  const { lifecycle, enablement, status } = services;
+  const rediscover = (): void => {
+    if (lifecycle.isRequested) {
+      void lifecycle.rediscover();
     }
   };
-  const draw = (): void => {
-    status.draw();
+  const render = (): void => {
+    status.render();
   };
-  const settings = new Settings(parts);
+  const forwarder = new SettingsForwarder(services);
   context.subscriptions.push(
-    settings,
+    forwarder,
     vscode.workspace.onDidOpenTextDocument(() => {
-      startIfNeeded(parts);
+      startIfNeeded(services);
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration(NAMES_PYTHON)) {
-        lookAgain();
+      if (event.affectsConfiguration(PYTHON_SETTING)) {
+        rediscover();
       }
       if (event.affectsConfiguration(SECTION)) {
-        status.draw();
-        settings.changed();
+        status.render();
+        forwarder.schedule();
       }
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(lookAgain),
-    vscode.window.onDidChangeActiveTextEditor(draw),
-    power.onDidChange(draw),
+    vscode.workspace.onDidGrantWorkspaceTrust(rediscover),
+    vscode.window.onDidChangeActiveTextEditor(render),
+    enablement.onDidChange(render),
   );
-  tellLanguages();
-  for (const [former, name] of formerNames()) {
-    parts.log.main.warn(`the setting ${former} is now called ${name}; its value still applies`);
+  setLanguagesContext();
+  for (const [former, name] of listFormerNames()) {
+    services.log.main.warn(`the setting ${former} is now called ${name}; its value still applies`);
   }
-  startIfNeeded(parts);
-  context.subscriptions.push(await watchPython(lookAgain));
+  startIfNeeded(services);
+  context.subscriptions.push(await onDidChangePython(rediscover));
 }
 
-/** Starts the server as soon as there is a document to suggest in. */
-function startIfNeeded({ lifecycle, power }: Parts): void {
+/** Starts the server as soon as there is a document to complete. */
+function startIfNeeded({ lifecycle, enablement }: Services): void {
   const isNeeded = vscode.workspace.textDocuments.some((document) => (
-    isWritten(document) && power.whyOff(document) === undefined
+    isEditable(document) && enablement.getDisabledReason(document) === undefined
   ));
-  if (isNeeded && !lifecycle.isWanted) {
+  if (isNeeded && !lifecycle.isRequested) {
     void lifecycle.restart();
-  } else if (isNeeded && lifecycle.missing !== undefined) {
-    void lifecycle.lookAgain(); // it may have been installed since
+  } else if (isNeeded && lifecycle.notFound !== undefined) {
+    void lifecycle.rediscover(); // it may have been installed in the meantime
   }
 }
 
-/** Lets the server have the settings, or another server, once they stand still. */
-class Settings implements vscode.Disposable {
+/** Sends changed settings to the server, or restarts it, once they have settled. */
+class SettingsForwarder implements vscode.Disposable {
   private timer: NodeJS.Timeout | undefined;
-  private told: string;
+  private lastSent: string;
 
-  constructor(private readonly parts: Parts) {
-    this.told = this.ofServer;
+  constructor(private readonly services: Services) {
+    this.lastSent = serializeServerSettings();
   }
 
-  /** Called whenever they change. */
-  changed(): void {
+  /** Called at every change. */
+  schedule(): void {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      this.settled();
-    }, SETTLED_MS);
+      this.forward();
+    }, SETTLE_MS);
   }
 
   dispose(): void {
     clearTimeout(this.timer);
   }
 
-  private settled(): void {
-    const { lifecycle } = this.parts;
-    const { told } = this;
-    this.told = this.ofServer;
-    tellLanguages();
-    if (lifecycle.isWanted && lifecycle.needsAnother) {
+  private forward(): void {
+    const { lifecycle } = this.services;
+    const { lastSent } = this;
+    this.lastSent = serializeServerSettings();
+    setLanguagesContext();
+    if (lifecycle.isRequested && lifecycle.needsRestart) {
       void lifecycle.restart();
-    } else if (this.told !== told) {
-      lifecycle.running?.tell('workspace/didChangeConfiguration', { settings: null });
+    } else if (this.lastSent !== lastSent) {
+      lifecycle.client?.notify('workspace/didChangeConfiguration', { settings: null });
     }
-    startIfNeeded(this.parts);
-  }
-
-  private get ofServer(): string {
-    return JSON.stringify(serverSettings());
+    startIfNeeded(this.services);
   }
 }
 
-/** Lets keybindings know in which languages they are of use. */
-function tellLanguages(): void {
-  const languages = listOf('languages');
+function serializeServerSettings(): string {
+  return JSON.stringify(collectServerSettings());
+}
+
+/** Sets the languages in which keybindings apply. */
+function setLanguagesContext(): void {
+  const languages = getList('languages');
   void vscode.commands.executeCommand('setContext', `${SECTION}.languages`, languages);
 }

@@ -1,79 +1,56 @@
-/** The parts of the extension, put together. */
+/** Creates the objects that commands and listeners work with, and connects them. */
 
 import * as vscode from 'vscode';
-import { currentEditor, followEditors } from './suggestions/activeEditor';
-import { explain, summaryOf, type Explanation } from './ui/explanation';
-import { readInstallation, type Installation } from './install/origin';
+import { readOrigin, type Origin } from './install/origin';
 import { Lifecycle } from './server/lifecycle';
 import { Log } from './server/log';
-import { modelNow } from './ui/modelPicker';
-import { Pages } from './ui/webview';
-import { Status } from './ui/status';
+import { getActiveEditor, trackActiveEditor } from './suggestions/activeEditor';
+import { Enablement } from './suggestions/enablement';
 import { Suggestions } from './suggestions/suggestions';
-import { Switch } from './suggestions/enablement';
+import { Explanation } from './ui/explanation';
+import { describeModel } from './ui/modelPicker';
+import { Status } from './ui/status';
+import { WebviewPages } from './ui/webview';
 
-const HINT_MS = 5000;
-
-/** What commands and events act on. */
-export interface Parts {
+/** The objects that live as long as the extension. */
+export interface Services {
   readonly log: Log;
-  readonly installation: Installation;
-  readonly power: Switch;
+  readonly origin: Origin;
+  readonly enablement: Enablement;
   readonly status: Status;
-  readonly pages: Pages;
+  readonly pages: WebviewPages;
   readonly suggestions: Suggestions;
   readonly lifecycle: Lifecycle;
+  readonly explanation: Explanation;
 }
 
-/** Makes all of them; the server is not started yet. */
-export async function makeParts(context: vscode.ExtensionContext): Promise<Parts> {
-  context.subscriptions.push(followEditors());
+/** Creates all of them; the server is not started yet. */
+export async function createServices(context: vscode.ExtensionContext): Promise<Services> {
+  context.subscriptions.push(trackActiveEditor());
   const log = new Log();
-  const installation = await readInstallation(context);
-  const power = new Switch(context.globalState);
-  const status = new Status(() => whyOff(power));
-  const pages = new Pages();
+  const origin = await readOrigin(context);
+  const enablement = new Enablement(context.globalState);
+  const status = new Status(() => enablement.describePause(getActiveEditor()?.document));
+  const pages = new WebviewPages();
   const suggestions = new Suggestions(
-    power,
-    (method, params) => lifecycle.running?.tell(method, params),
-    () => void hint(lifecycle),
+    enablement,
+    (method, params) => lifecycle.client?.notify(method, params),
+    () => void explanation.showSummary(),
   );
   const lifecycle: Lifecycle = new Lifecycle({
     log,
     folder: context.globalStorageUri.fsPath,
     suggestions,
-    report: (now) => {
-      const version = lifecycle.running?.version;
-      status.details = version && `Version ${version}, model: ${modelNow()}`;
-      status.report(now);
-      if (now.state === 'ready' || now.state === 'error') {
-        void explainNow(parts, false);
+    onStatus: (serverStatus) => {
+      const version = lifecycle.client?.version;
+      status.details = version && `Version ${version}, model: ${describeModel()}`;
+      status.setServerStatus(serverStatus);
+      if (serverStatus.state === 'ready' || serverStatus.state === 'error') {
+        void explanation.refresh();
       }
     },
-  }, installation);
-  context.subscriptions.push(log, power, status, pages, suggestions);
-  const parts: Parts = { log, installation, power, status, pages, suggestions, lifecycle };
-  return parts;
-}
-
-/**
- * Shows the page that explains.
- *
- * @param isNew whether to open it; if not, it is only drawn again where it is open
- */
-export async function explainNow(parts: Parts, isNew: boolean): Promise<void> {
-  const { pages, power, status, lifecycle: { running, found, missing } } = parts;
-  await explain(pages, { power, status, client: running, found, missing }, isNew);
-}
-
-/** Says why the last request, which the user made, gave nothing. */
-export async function hint(lifecycle: Lifecycle): Promise<void> {
-  const last = await lifecycle.running?.ask<Explanation>('parrotlet.explain');
-  const reason = last === undefined ? 'The server is not ready.' : summaryOf(last);
-  vscode.window.setStatusBarMessage(`Parrotlet: ${reason}`, HINT_MS);
-}
-
-function whyOff(power: Switch): string | undefined {
-  const off = power.whyOff(currentEditor()?.document);
-  return off ?? (power.isSnoozing ? power.untilWhen : undefined);
+  }, origin);
+  const explanation: Explanation = new Explanation(pages, enablement, status, lifecycle);
+  context.subscriptions.push(log, enablement, status, pages, suggestions);
+  return { log, origin, enablement, status, pages, suggestions, lifecycle, explanation };
 }

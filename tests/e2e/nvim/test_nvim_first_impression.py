@@ -118,7 +118,7 @@ def test_one_message_after_another_does_not_wait_for_a_key(start_plainly):
     """If it fails, two messages at once stop Neovim."""
     editor = start_plainly()
     editor.screen.wait_for(lambda f: NO_SERVER in f.text)
-    editor.lua("for n = 1, 3 do require('parrotlet.ui.message').complain('number ' .. n) end")
+    editor.lua("for n = 1, 3 do require('parrotlet.ui.message').warn('number ' .. n) end")
     editor.screen.wait_for(lambda f: f.rows[-1] == "Parrotlet: number 3")
     assert has_no_prompt(editor)
 
@@ -128,7 +128,7 @@ def test_what_was_cut_can_be_read(start_plainly):
     editor = start_plainly()
     editor.screen.wait_for(lambda f: NO_SERVER in f.text)  # or it comes over the next one
     long = "/a/long/" + 20 * "path/" + "end: is no model; choose another one, please, and then this"
-    editor.lua("require('parrotlet.ui.message').complain(...)", long)
+    editor.lua("require('parrotlet.ui.message').warn(...)", long)
     editor.screen.wait_for(lambda f: f.rows[-1].endswith("… (:Parrotlet messages)"))
     editor.command("Parrotlet messages")
     editor.screen.wait_for(lambda f: "please, and then this" in f.text)

@@ -266,17 +266,22 @@ def test_a_plugin_from_a_wheel_finds_the_server_of_its_environment(
     editor = start_editor(options, plugin=link, env={"PATH": "/usr/bin:/bin"})
     found = editor.lua("return require('parrotlet.server.discovery').find({})")
     assert found == [str(program)]
-    assert editor.lua("return require('parrotlet.server.discovery').checkout()") is None
+    assert editor.lua("return require('parrotlet.install.origin').find_checkout()") is None
     suggest(editor, model)
 
 
 AS_WINDOWS = """
 local has = vim.fn.has
+local function unload()
+  for _, name in ipairs({ 'install.environment', 'install.origin', 'server.discovery' }) do
+    package.loaded['parrotlet.' .. name] = nil
+  end
+end
 vim.fn.has = function(name) return name == 'win32' and 1 or has(name) end
-package.loaded['parrotlet.server.discovery'] = nil
+unload()
 local found = require('parrotlet.server.discovery').find({})
 vim.fn.has = has
-package.loaded['parrotlet.server.discovery'] = nil
+unload()
 return found
 """
 
@@ -308,8 +313,9 @@ PIP_OUTPUT = {
 def test_the_steps_are_read_from_the_output(editor):
     """If it fails, a download of minutes looks like a hang."""
     step = (
-        "local step = require('parrotlet.install.pip_output').step(...) return step and step.text"
+        "local step = require('parrotlet.install.pip_output').parse_step(...)"
+        " return step and step.text"
     )
     assert {line: editor.lua(step, line) for line in PIP_OUTPUT} == PIP_OUTPUT
-    failure = "return require('parrotlet.install.pip_output').failure(...)"
+    failure = "return require('parrotlet.install.pip_output').find_error(...)"
     assert editor.lua(failure, "x\nERROR: No space left\n  hint\n") == "No space left"

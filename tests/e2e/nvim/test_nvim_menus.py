@@ -120,8 +120,9 @@ def editor(_editor_with_menu, model, tmp_path):
 
 
 SELECTED = """
-local selection, is_other = require('parrotlet.suggestions.completion_menu').selection(...)
-return selection and selection.text or is_other and 'remap' or ''
+local menu = require('parrotlet.suggestions.completion_menu')
+local selection, is_conflicting = menu.get_selection(...)
+return selection and selection.text or is_conflicting and 'remap' or ''
 """
 
 

@@ -59,7 +59,7 @@ def test_what_is_shown_goes_when_it_is_switched_off(editor, scripted):
     editor.keys("i")
     editor.type(CALL[0])
     editor.wait_for_ghost(CALL[1])
-    editor.lua("require('parrotlet.suggestions.enablement').decide(false)")
+    editor.lua("require('parrotlet.suggestions.enablement').set_enabled(false)")
     assert not editor.ghost
 
 

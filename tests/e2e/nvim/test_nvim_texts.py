@@ -1,23 +1,28 @@
-"""What people read in Neovim: strings of the plugin, its help and its README. Needs no Neovim."""
+"""What people read in Neovim: messages, the help page and the README, as the plugin exports them."""
 
+import json
 import re
-import tomllib
-from pathlib import Path
+import subprocess
 
 import pytest
+from markdown_text import table_rows
+from nvim_editor import PLUGIN, VERSIONS, program
+from server.catalogue import catalogue
 
-ROOT = Path(__file__).parents[3]
-PLUGIN = ROOT / "editor-client" / "nvim"
-HELP = PLUGIN / "doc" / "parrotlet.txt"
+from server import VERSION
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
 README = PLUGIN / "README.md"
+HELP = PLUGIN / "doc" / "parrotlet.txt"
+EXPORT = PLUGIN / "scripts" / "export-interface.lua"
 
 PREFIX = "Parrotlet: "
 MESSAGE_COLUMNS = 68  # what Neovim shows in 80 columns without "Press ENTER"
+PLACEHOLDER_COLUMNS = 8  # the least that a value in a message has room for
 HELP_COLUMNS = 78
-LITERAL = re.compile(r"""'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)\"""")
-SAID = re.compile(r"\b(?:tell|complain|complain_once|progress|fail)\(\(*(['\"])(.*?)(?<!\\)\1")
 
-# Words of a text that reads as translated, and of versions before; see the wording page.
+# Phrases that read as translated, and those of earlier versions.
 RETIRED = (
     r"\banew\b|\bunasked\b|\bgoes on\b|\bgo on with\b|\bis told\b|\btells?\b|\bstands?\b"
     r"|\bswitched (?:off|on)\b|\bis taken\b|\btakes (?:it|what)\b|\bwhat you took\b"
@@ -25,119 +30,130 @@ RETIRED = (
     r"|\bbehind the cursor\b|\bwanted\b|\bso many\b|\bTaken\b|\bat all\b|\bleft alone\b"
     r"|\d %(?!\w)"
 )
+KEY_NAMES = {"M": "Alt+", "C": "Ctrl+", "Right": "→", "Down": "↓", "Bslash": "\\"}
 
 
-def sources():
-    return sorted([*PLUGIN.glob("lua/**/*.lua"), *PLUGIN.glob("plugin/*.lua")])
+@pytest.fixture(scope="module")
+def interface():
+    """Everything that the plugin exports about itself."""
+    exported = subprocess.run(
+        [program(VERSIONS[0]), "--headless", "-u", "NONE", "-l", EXPORT],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(exported.stdout or exported.stderr)
 
 
-def code_of(path):
-    """The file without its comments."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(re.sub(r"(^|\s)--.*$", r"\1", line) for line in lines)
-
-
-def sentences():
-    """Every string of the plugin that holds words, and its file."""
-    for path in sources():
-        for match in LITERAL.finditer(code_of(path)):
-            text = match[1] if match[1] is not None else match[2]
-            if re.search(r"[a-z]{2,} [a-z]{2,}", text):
-                yield path.name, text
-
-
-def options():
+@pytest.fixture(scope="module")
+def option_names(interface):
     """The names that users write in setup()."""
-    code = (PLUGIN / "lua/parrotlet/config.lua").read_text(encoding="utf-8")
-    defaults = code.split("M.defaults = {\n")[1].split("\n}\n")[0]
-    return set(re.findall(r"^ +(\w+) = ", defaults, re.MULTILINE))
+    return {*interface["options"], *interface["options"]["keys"]}
 
 
-def subcommands():
-    code = (PLUGIN / "lua/parrotlet/command.lua").read_text(encoding="utf-8")
-    table = code.split("local subcommands = {\n")[1].split("\n}\n")[0]
-    return re.findall(r"^  (\w+) = ", table, re.MULTILINE)
+def sentences(interface):
+    """Yields the file and the text of every string with at least two words."""
+    for string in interface["strings"]:
+        if re.search(r"[a-z]{2,} [a-z]{2,}", string["text"]):
+            yield string["file"], string["text"]
 
 
-def test_no_identifier_is_shown_to_people():
-    """If it fails, users read names of the code, such as stands_behind."""
-    found = list(sentences())
+def test_no_identifiers_in_messages(interface, option_names):
+    """If it fails, users read names from the code, such as end_of_scope."""
+    found = list(sentences(interface))
     assert len(found) > 60
-    shown = [
-        (name, word)
-        for name, text in found
+    identifiers = [
+        (file, word)
+        for file, text in found
         for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)
-        if word not in options() and "require(" not in text and "import " not in text
+        if word not in option_names and "require(" not in text and "import " not in text
     ]
-    assert not shown
+    assert identifiers == []
 
 
-@pytest.mark.parametrize("path", [*sources(), HELP, README], ids=lambda path: path.name)
-def test_no_retired_phrase_is_left(path):
+def test_no_retired_phrases(interface):
     """If it fails, a text reads as translated again."""
-    if path.suffix == ".lua":
-        text = "\n".join(text for name, text in sentences() if name == path.name)
-    else:
-        text = path.read_text(encoding="utf-8")
-    assert re.findall(RETIRED, text) == []
+    texts = [*sentences(interface), (README.name, README.read_text(encoding="utf-8"))]
+    texts.append((HELP.name, HELP.read_text(encoding="utf-8")))
+    assert [(file, found) for file, text in texts if (found := re.findall(RETIRED, text))] == []
 
 
-def test_messages_fit_into_a_line():
+def test_messages_fit_into_a_line(interface):
     """If it fails, Neovim stops at "Press ENTER", or the end of a message is cut off.
 
-    What is filled in may be long, and is shortened; the words around it have room for some of it.
+    Values in a message may be long, and are shortened; the text around them leaves room for some.
     """
-    messages = [
-        (path.name, re.sub(r"%\w", "", match[2]))
-        for path in sources()
-        for match in SAID.finditer(code_of(path))
-    ]
-    assert len(messages) > 15
-    assert [m for m in messages if len(PREFIX + m[1]) > MESSAGE_COLUMNS - 8 * ("%" in m[1])] == []
-    assert [m for m in messages if "\\n" in m[1] or m[1].endswith(".")] == []
+    messages = [one["text"] for one in interface["messages"] if "health" not in one["file"]]
+    assert len(messages) > 20
+    for message in messages:
+        text = re.sub(r"%\w", "", message)
+        has_values = text != message
+        assert len(PREFIX + text) <= MESSAGE_COLUMNS - PLACEHOLDER_COLUMNS * has_values, message
+        assert "\\n" not in message
+        assert not message.endswith("."), message
 
 
-def test_the_help_keeps_its_width_and_its_links():
-    """If it fails, a help page wraps, or a link in it leads nowhere."""
+def test_help_lines_and_links(interface):
+    """If it fails, a help page wraps, or one of its links leads nowhere."""
     lines = HELP.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if len(line) > HELP_COLUMNS] == []
-    text = "\n".join(lines)
-    tags = set(re.findall(r"(?<=\*)[^*\s|]+(?=\*)", text))
-    links = set(re.findall(r"\|([^|\s]+)\|", text))
-    assert {link for link in links if "arrotlet" in link and "hl-" not in link} <= tags
+    tags, links = interface["help"]["tags"], interface["help"]["links"]
+    assert len(links) > 20
+    assert {link for link in links if "arrotlet" in link} <= set(tags)
 
 
-@pytest.mark.parametrize("page", [README, HELP], ids=lambda page: page.name)
-def test_every_command_option_and_key_is_explained(page):
-    """If it fails, users cannot find out about something that they could do."""
-    text = page.read_text(encoding="utf-8")
-    for name in subcommands():
-        assert re.search(rf"`(?:install |log )?{name}\b|\*:Parrotlet-{name}\*", text), name
-    for name in options():
-        assert re.search(rf"\b{name}\b", text), name
+def test_help_documents_every_command_and_option(interface):
+    """If it fails, users cannot find out about a command or an option."""
+    tags = set(interface["help"]["tags"])
+    assert {f":Parrotlet-{name}" for name in interface["completions"]} <= tags
+    assert {f"parrotlet-option-{name}" for name in interface["options"]} <= tags
+    assert {f"parrotlet.{action['name']}()" for action in interface["actions"]} <= tags
 
 
-def test_the_defaults_in_the_pages_are_the_plugins():
-    """If it fails, the pages promise keys that do nothing."""
-    code = (PLUGIN / "lua/parrotlet/config.lua").read_text(encoding="utf-8")
-    keys = dict(re.findall(r"^    (\w+) = '([^']+)'", code, re.MULTILINE))
-    shown = dict(re.findall(r"^      (\w+) = '([^']+)', +-- ", HELP.read_text(), re.MULTILINE))
-    assert shown == keys
-    words = {"M": "Alt+", "C": "Ctrl+", "Right": "→", "Down": "↓", "Bslash": "\\"}
-    rows = dict(
-        reversed(row)
-        for row in re.findall(
-            r"^\| `([^`]+)` \|.*\| `keys\.(\w+)` \|$", README.read_text(), re.MULTILINE
-        )
-    )
-    for name, key in keys.items():
-        held, _, last = key.strip("<>").rpartition("-")
-        assert rows.pop(name) == words.get(held, "") + words.get(last, last), name
-    assert not rows
+def test_help_shows_the_real_defaults(interface):
+    """If it fails, the help promises options or keys that do something else."""
+    assert interface["help"]["options"] == interface["options"]
 
 
-def test_the_plugin_installs_its_own_release():
-    """If it fails, `:Parrotlet install` brings another release than the plugin's."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    code = (PLUGIN / "lua/parrotlet/install.lua").read_text(encoding="utf-8")
-    assert f"M.REQUIREMENT = 'parrotlet=={project['version']}'" in code
+def test_readme_lists_every_command_and_option(interface, option_names):
+    """If it fails, the README lacks a command or an option."""
+    page = README.read_text(encoding="utf-8")
+    for name in interface["completions"]:
+        assert f"`{name}" in page, name
+    for name in option_names:
+        assert name in page, name
+
+
+def test_readme_lists_the_real_keys(interface):
+    """If it fails, the README promises keys that do nothing."""
+    rows = [row for row in table_rows(README.read_text(encoding="utf-8")) if len(row) == 3]
+    documented = {row[2].strip("`"): row[0].strip("`") for row in rows if "`keys." in row[2]}
+    expected = {}
+    for name, key in interface["options"]["keys"].items():
+        modifier, _, last = key.strip("<>").rpartition("-")
+        label = KEY_NAMES.get(modifier, "") + KEY_NAMES.get(last, last)
+        expected[f"keys.{name}"] = label
+    assert documented == expected
+
+
+def test_options_are_the_clients_settings(interface):
+    """If it fails, VS Code, Neovim and `parrotlet settings` disagree about a default."""
+    settings = {
+        entry.name.removeprefix("client."): entry.default
+        for entry in catalogue()
+        if entry.name.startswith("client.")
+    }
+    options = interface["options"]
+    assert {name: options[name] for name in settings} == settings
+    assert set(options) - set(settings) == {"keys", "settings"}
+
+
+def test_extents_are_the_servers(interface):
+    """If it fails, `:Parrotlet extent` offers a value that the server rejects."""
+    (setting,) = [entry for entry in catalogue() if entry.name == "suggestion.extent"]
+    assert interface["completions"]["extent"] == list(setting.choices)
+
+
+def test_plugin_installs_its_own_version(interface):
+    """If it fails, `:Parrotlet install` installs another release than the plugin's."""
+    assert interface["requirement"] == f"parrotlet=={VERSION}"

@@ -10,15 +10,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
 RUN = """
 const [what, ...args] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
-const { PipOutput, isOurWheel, isRequirement } = require(process.argv[1]);
+const { PipOutput, isParrotletWheel, isRequirement } = require(process.argv[1]);
 const output = new PipOutput();
 const does = {
-  phases: (lines) => lines.map((line) => output.phase(line) ?? null),
+  phases: (lines) => lines.map((line) => output.addLine(line) ?? null),
   failure: (lines, code) => {
-    lines.forEach((line) => output.phase(line));
-    return output.failure(code);
+    lines.forEach((line) => output.addLine(line));
+    return output.describeFailure(code);
   },
-  isOurWheel, isRequirement,
+  isParrotletWheel, isRequirement,
 };
 console.log(JSON.stringify(does[what](...args)));
 """
@@ -131,4 +131,4 @@ def test_only_requirements_go_to_the_index(pip, text, is_one):
     ],
 )
 def test_wheels_are_known_by_their_names(pip, path, is_ours):
-    assert pip("isOurWheel", path) is is_ours
+    assert pip("isParrotletWheel", path) is is_ours

@@ -129,14 +129,14 @@ def test_one_line_or_several(window, model):
     """If it fails, a user who wants single lines gets whole blocks."""
     model.rules = [("def both():\n", "    a = 1\n    return a\n")]
     window.start("parrotlet.chooseExtent")
-    window.picks("Never more than one line")
+    window.picks("One line at most")
     window.page.wait_for_timeout(400)
     window.open("def both():|", "line_only.py")
     window.press("Enter")
     window.sees("a = 1")
     window.press("Escape")
     window.start("parrotlet.chooseExtent")
-    window.picks("Automatic (default)")
+    window.picks("Auto (default)")
     window.page.wait_for_timeout(400)
     window.open("def both():|", "block_too.py")
     window.press("Enter")

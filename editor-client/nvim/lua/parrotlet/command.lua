@@ -1,23 +1,23 @@
---- `:Parrotlet`: every command, by name, with completion.
+--- `:Parrotlet`: all commands by name, with completion.
 local M = {}
 
 ---@class parrotlet.Subcommand
 ---@field run fun(argument?: string)
 ---@field complete? fun(typed: string): string[]
 
-local function tell(sentence)
-  require('parrotlet.ui.message').tell(sentence)
+local function info(text)
+  require('parrotlet.ui.message').info(text)
 end
 
-local function complain(sentence)
-  require('parrotlet.ui.message').complain(sentence)
+local function warn(text)
+  require('parrotlet.ui.message').warn(text)
 end
 
---- Shows the status: in a window where it does not fit into one line.
+--- Shows the status, in a window if it does not fit into one line.
 local function show_status()
-  local sentence = require('parrotlet.ui.status').sentence()
+  local sentence = require('parrotlet.ui.status').describe()
   if require('parrotlet.ui.message').fits(sentence) then
-    tell(sentence)
+    info(sentence)
   else
     require('parrotlet.ui.float').open({ sentence }, 'Parrotlet status')
   end
@@ -25,7 +25,7 @@ end
 
 ---@param words string[]
 ---@return fun(typed: string): string[]
-local function among(words)
+local function complete_from(words)
   return function(typed)
     return vim.tbl_filter(function(word)
       return vim.startswith(word, typed)
@@ -37,22 +37,21 @@ local SCOPES = { 'everywhere', 'language', 'workspace', 'file' }
 local EXTENTS = { 'auto', 'line', 'block', 'function' }
 local SNOOZE_MINUTES = 5
 
---- Turns suggestions on or off, and shows the new status.
----@param decide fun(scope: parrotlet.Scope): boolean
+--- Makes a command that turns suggestions on or off and shows the new status.
+---@param decide fun(): boolean Returns whether they are turned on.
 ---@return parrotlet.Subcommand
-local function switching(decide)
+local function make_switch(decide)
   return {
-    complete = among(SCOPES),
+    complete = complete_from(SCOPES),
     run = function(scope)
       scope = scope or 'everywhere'
       if not vim.list_contains(SCOPES, scope) then
-        complain(("use everywhere, language, workspace or file, not '%s'"):format(scope))
+        warn(("use everywhere, language, workspace or file, not '%s'"):format(scope))
         return
       end
-      local switch = require('parrotlet.suggestions.enablement')
-      local complaint = switch.decide(decide(scope), scope)
-      if complaint then
-        complain(complaint)
+      local err = require('parrotlet.suggestions.enablement').set_enabled(decide(), scope)
+      if err then
+        warn(err)
       else
         show_status()
       end
@@ -61,22 +60,22 @@ local function switching(decide)
 end
 
 ---@type table<string, parrotlet.Subcommand>
-local subcommands = {
-  enable = switching(function()
+M.subcommands = {
+  enable = make_switch(function()
     return true
   end),
-  disable = switching(function()
+  disable = make_switch(function()
     return false
   end),
-  toggle = switching(function()
-    return require('parrotlet.suggestions.enablement').why_quiet(vim.api.nvim_get_current_buf())
-      ~= nil
+  toggle = make_switch(function()
+    local enablement = require('parrotlet.suggestions.enablement')
+    return enablement.get_pause_reason(vim.api.nvim_get_current_buf()) ~= nil
   end),
   snooze = {
     run = function(minutes)
       local number = tonumber(minutes or SNOOZE_MINUTES)
       if not number or number < 0 then
-        complain(("use a number of minutes, not '%s'"):format(minutes))
+        warn(("use a number of minutes, not '%s'"):format(minutes))
         return
       end
       require('parrotlet.suggestions.enablement').snooze(number)
@@ -84,18 +83,18 @@ local subcommands = {
     end,
   },
   extent = {
-    complete = among(EXTENTS),
+    complete = complete_from(EXTENTS),
     run = function(extent)
-      local settings = require('parrotlet.settings.server_settings')
+      local server_settings = require('parrotlet.settings.server_settings')
       if extent and not vim.list_contains(EXTENTS, extent) then
-        complain(("use auto, line, block or function, not '%s'"):format(extent))
+        warn(("use auto, line, block or function, not '%s'"):format(extent))
         return
       end
       if extent then
-        settings.change({ ['suggestion.extent'] = extent })
+        server_settings.change({ ['suggestion.extent'] = extent })
       end
-      local current = settings.get('suggestion.extent') or EXTENTS[1]
-      tell(('suggestion length: %s (this session only)'):format(current))
+      local current = server_settings.get('suggestion.extent') or EXTENTS[1]
+      info(('suggestion length: %s (this session only)'):format(current))
     end,
   },
   model = {
@@ -103,11 +102,11 @@ local subcommands = {
       return require('parrotlet.ui.model_picker').complete(typed)
     end,
     run = function(name)
-      local model = require('parrotlet.ui.model_picker')
+      local model_picker = require('parrotlet.ui.model_picker')
       if name then
-        model.use(name)
+        model_picker.switch_to(name)
       else
-        model.choose()
+        model_picker.open()
       end
     end,
   },
@@ -121,15 +120,15 @@ local subcommands = {
   },
   restart = {
     run = function()
-      require('parrotlet.server.client').restart()
+      require('parrotlet.server.lifecycle').restart()
       local status = require('parrotlet.ui.status').get()
       if status.state == 'error' then
-        complain(status.reason)
+        warn(status.reason)
       end
     end,
   },
   log = {
-    complete = among({ 'install' }),
+    complete = complete_from({ 'install' }),
     run = function(name)
       require('parrotlet.server.log').open(name == 'install')
     end,
@@ -141,7 +140,8 @@ local subcommands = {
   },
   keys = {
     run = function()
-      local lines = require('parrotlet.suggestions.keymap').lines(vim.api.nvim_get_current_buf())
+      local keymap = require('parrotlet.suggestions.keymap')
+      local lines = keymap.list_keys(vim.api.nvim_get_current_buf())
       require('parrotlet.ui.float').open(lines, 'Parrotlet keys')
     end,
   },
@@ -152,7 +152,7 @@ local subcommands = {
   },
   install = {
     complete = function(typed)
-      local found = among({ 'cancel' })(typed)
+      local found = complete_from({ 'cancel' })(typed)
       return vim.list_extend(found, vim.fn.getcompletion(typed, 'file'))
     end,
     run = function(argument)
@@ -166,37 +166,38 @@ local subcommands = {
   },
 }
 
---- Runs the command as Neovim calls it.
----@param args { args: string }
+--- Runs the command.
+---@param args { args: string } As Neovim passes them.
 function M.run(args)
   local name, argument = args.args:match('^%s*(%S*)%s*(.-)%s*$')
   name = name ~= '' and name or 'status'
-  argument = argument ~= '' and argument or nil -- as it is: a folder's name may have spaces
-  local subcommand = subcommands[name]
+  argument = argument ~= '' and argument or nil -- not split: a folder's name may contain spaces
+  local subcommand = M.subcommands[name]
   if not subcommand then
-    local near = require('parrotlet.settings.nearest_name').nearest(name, vim.tbl_keys(subcommands))
+    local nearest = require('parrotlet.settings.nearest_name')
+    local near = nearest.find(name, vim.tbl_keys(M.subcommands))
     local remedy = near and ('did you mean :Parrotlet %s?'):format(near) or 'see :help :Parrotlet'
-    complain(("no command '%s'; %s"):format(name, remedy))
+    warn(("no command '%s'; %s"):format(name, remedy))
   elseif not require('parrotlet.config').options and name ~= 'messages' then
-    complain('setup() was given a wrong option (:Parrotlet messages)')
+    warn('setup() was given a wrong option (:Parrotlet messages)')
   else
     subcommand.run(argument)
   end
 end
 
---- Completes the command's words.
----@param typed string The last, so far.
+--- Completes the words of the command line.
+---@param typed string The last word so far.
 ---@param line string
 ---@return string[]
 function M.complete(typed, line)
   local name = line:match('^.-Parrotlet!?%s+(%S+)%s+%S*$')
   if name then
-    local subcommand = subcommands[name]
+    local subcommand = M.subcommands[name]
     return subcommand and subcommand.complete and subcommand.complete(typed) or {}
   end
-  local names = vim.tbl_keys(subcommands)
+  local names = vim.tbl_keys(M.subcommands)
   table.sort(names)
-  return among(names)(typed)
+  return complete_from(names)(typed)
 end
 
 return M

@@ -1,11 +1,11 @@
---- The plugin's options, checked.
+--- The plugin's options: defaults and validation.
 ---
---- It knows the client's own options only; their defaults are those that `parrotlet settings` lists
---- under `client`. What stands in `settings` belongs to the server, which owns every default there
---- and reports wrong values. Called by `parrotlet`; others read `options`.
+--- Only the client's own options; their defaults are those that `parrotlet settings` lists under
+--- `client`. The contents of `settings` belong to the server, which defines the defaults there and
+--- reports wrong values. Called by `parrotlet`; other modules read `options`.
 local M = {}
 
----@class parrotlet.Keys Each a key for insert mode, or false for none.
+---@class parrotlet.Keys Keys for Insert mode, or false for none.
 ---@field accept string|false Accepts the suggestion.
 ---@field accept_word string|false Accepts its next word.
 ---@field accept_line string|false Accepts the rest of its line.
@@ -15,8 +15,8 @@ local M = {}
 ---@field suggest string|false Requests a suggestion.
 
 ---@class parrotlet.Options
----@field enabled boolean Whether suggestions are shown before they are turned on by hand.
----@field automatic boolean Whether suggestions appear while you type; else only on request.
+---@field enabled boolean Whether suggestions are shown without `:Parrotlet enable`.
+---@field automatic boolean Whether suggestions appear while typing; otherwise only on request.
 ---@field languages string[] The filetypes in which suggestions are shown.
 ---@field server string[] The server's command; empty searches for it.
 ---@field excluded_files string[] Globs of files in which no suggestions are shown.
@@ -44,11 +44,11 @@ M.defaults = {
   settings = {},
 }
 
---- The options in force; nil before setup() and after a refused one.
+--- The current options; nil before setup(), and after one with a wrong option.
 ---@type parrotlet.Options?
 M.options = nil
 
---- The keys that the user named; the others are defaults.
+--- The keys that the user chose; the others are defaults.
 ---@type table<string, string|false>
 M.chosen_keys = {}
 
@@ -56,14 +56,14 @@ local function is_boolean(value)
   return type(value) == 'boolean'
 end
 
-local function is_list_of_strings(value)
+local function is_string_list(value)
   return vim.islist(value)
     and vim.iter(value):all(function(item)
       return type(item) == 'string' and item ~= ''
     end)
 end
 
-local function is_table_by_name(value)
+local function is_dict(value)
   return type(value) == 'table' and (next(value) == nil or not vim.islist(value))
 end
 
@@ -76,32 +76,32 @@ local function is_url_or_empty(value)
 end
 
 ---@class parrotlet.Rule
----@field [1] fun(value: any): boolean
+---@field [1] fun(value: any): boolean Checks a value.
 ---@field [2] string What is expected, with an example.
 
 ---@type table<string, parrotlet.Rule>
 local rules = {
   enabled = { is_boolean, 'true or false' },
   automatic = { is_boolean, 'true or false' },
-  languages = { is_list_of_strings, 'a list like { "python" }' },
-  server = { is_list_of_strings, 'a list like { "parrotlet-server" }' },
-  excluded_files = { is_list_of_strings, 'a list like { "*_pb2.py" }' },
+  languages = { is_string_list, 'a list like { "python" }' },
+  server = { is_string_list, 'a list like { "parrotlet-server" }' },
+  excluded_files = { is_string_list, 'a list like { "*_pb2.py" }' },
   extra_index_url = { is_url_or_empty, 'a URL or ""' },
-  keys = { is_table_by_name, 'a table like { accept = "<Tab>" }' },
-  settings = { is_table_by_name, 'a table like { model = "~/model" }' },
+  keys = { is_dict, 'a table like { accept = "<Tab>" }' },
+  settings = { is_dict, 'a table like { model = "~/model" }' },
 }
 
---- Returns what is wrong with one table of values, in one sentence, if anything.
+--- Validates a table of values; returns the first error, in one sentence.
 ---@param given table
----@param rule_of fun(name: any): parrotlet.Rule?
----@param prefix string Of its names, as the user writes them.
+---@param get_rule fun(name: any): parrotlet.Rule?
+---@param prefix string Of the names, as the user writes them.
 ---@param known string[]
 ---@return string?
-local function complaint_about(given, rule_of, prefix, known)
+local function validate(given, get_rule, prefix, known)
   for name, value in pairs(given) do
-    local rule = rule_of(name)
+    local rule = get_rule(name)
     if not rule then
-      local near = require('parrotlet.settings.nearest_name').nearest(tostring(name), known)
+      local near = require('parrotlet.settings.nearest_name').find(tostring(name), known)
       local remedy = near and ("did you mean '%s%s'?"):format(prefix, near)
         or 'see :help parrotlet-options'
       return ("unknown option '%s%s'; %s"):format(prefix, name, remedy)
@@ -113,22 +113,22 @@ local function complaint_about(given, rule_of, prefix, known)
   end
 end
 
---- Lays what the user gave over the defaults.
+--- Completes the user's options with the defaults.
 ---@param given? table
 ---@return parrotlet.Options?
----@return string? complaint What is wrong, in one sentence; then there are no options.
+---@return string? err In one sentence; then there are no options.
 function M.resolve(given)
   if given ~= nil and type(given) ~= 'table' then
     return nil, ('setup() takes a table of options, not a %s'):format(type(given))
   end
   given = given or {}
-  local complaint = complaint_about(given, function(name)
+  local err = validate(given, function(name)
     return rules[name]
-  end, '', vim.tbl_keys(rules)) or complaint_about(given.keys or {}, function(name)
+  end, '', vim.tbl_keys(rules)) or validate(given.keys or {}, function(name)
     return M.defaults.keys[name] ~= nil and { is_key, 'a key like "<Tab>" or false' } or nil
   end, 'keys.', vim.tbl_keys(M.defaults.keys))
-  if complaint then
-    return nil, complaint
+  if err then
+    return nil, err
   end
   local options = vim.tbl_extend('force', vim.deepcopy(M.defaults), vim.deepcopy(given))
   options.keys = vim.tbl_extend('force', M.defaults.keys, given.keys or {})

@@ -1,8 +1,8 @@
---- `:checkhealth parrotlet`: what is there, what is missing, what to do.
+--- `:checkhealth parrotlet`: what works, what is missing, and what to do.
 local M = {}
 
-local CHECK_MS = 20000
-local ANSWER_MS = 5000
+local VERSION_TIMEOUT_MS = 20000
+local REQUEST_TIMEOUT_MS = 5000
 
 local function check_neovim()
   if vim.fn.has('nvim-0.11') == 1 then
@@ -13,7 +13,7 @@ local function check_neovim()
   return false
 end
 
---- Lists what differs from the defaults.
+--- Lists the options that differ from the defaults.
 ---@return parrotlet.Options?
 local function check_options()
   local config = require('parrotlet.config')
@@ -34,10 +34,10 @@ local function check_options()
   return options
 end
 
---- Lists the places that were searched in vain.
-local function missing_advice()
+--- Lists the places that were searched without success.
+local function build_missing_advice()
   local advice = { 'Run :Parrotlet install.' }
-  for _, candidate in ipairs(require('parrotlet.server.discovery').candidates()) do
+  for _, candidate in ipairs(require('parrotlet.server.discovery').list_candidates()) do
     advice[#advice + 1] = 'Not found: ' .. candidate.place
   end
   return advice
@@ -45,18 +45,18 @@ end
 
 ---@param options parrotlet.Options
 local function check_server(options)
-  local command, complaint = require('parrotlet.server.discovery').find(options.server)
+  local command, err = require('parrotlet.server.discovery').find(options.server)
   if not command then
-    vim.health.error(assert(complaint), not options.server[1] and missing_advice() or nil)
+    vim.health.error(assert(err), not options.server[1] and build_missing_advice() or nil)
     return
   end
   local text = table.concat(command, ' ')
   local arguments = vim.list_extend(vim.list_slice(command), { '--version' })
-  local is_run, result = pcall(function()
-    return vim.system(arguments, { text = true, timeout = CHECK_MS }):wait()
+  local is_started, result = pcall(function()
+    return vim.system(arguments, { text = true, timeout = VERSION_TIMEOUT_MS }):wait()
   end)
-  if not is_run or result.code ~= 0 then
-    local output = is_run and vim.trim(result.stderr or '') or tostring(result)
+  if not is_started or result.code ~= 0 then
+    local output = is_started and vim.trim(result.stderr or '') or tostring(result)
     local advice = { 'Run :Parrotlet install, or fix the server option.' }
     vim.health.error(('%s does not start: %s'):format(text, output), advice)
     return
@@ -64,11 +64,11 @@ local function check_server(options)
   vim.health.ok(('server %s, version %s'):format(text, vim.trim(result.stdout)))
 end
 
---- Shows what the running server reports of itself.
+--- Shows the running server's report.
 ---@param client vim.lsp.Client
-local function check_running(client)
+local function check_running_server(client)
   local params = { command = 'parrotlet.health' }
-  local answer = client:request_sync('workspace/executeCommand', params, ANSWER_MS)
+  local answer = client:request_sync('workspace/executeCommand', params, REQUEST_TIMEOUT_MS)
   local facts = answer and answer.result
   if type(facts) ~= 'table' then
     vim.health.warn('the server runs but does not answer', { 'Run :Parrotlet restart.' })
@@ -76,13 +76,13 @@ local function check_running(client)
   end
   local count = vim.tbl_count(client.attached_buffers)
   vim.health.ok(('server running for %d %s'):format(count, count == 1 and 'file' or 'files'))
-  for _, line in ipairs(require('parrotlet.ui.report').lines(facts.report)) do
+  for _, line in ipairs(require('parrotlet.ui.report').format_rows(facts.report)) do
     vim.health.info(line)
   end
 end
 
---- The buffer that was current before the report.
-local function edited_buffer()
+--- Returns the buffer that was current before the report.
+local function get_edited_buffer()
   local alternate = vim.fn.bufnr('#')
   return alternate > 0 and alternate or vim.api.nvim_get_current_buf()
 end
@@ -90,21 +90,21 @@ end
 local function check_client()
   local client = require('parrotlet.server.client').get()
   if client then
-    check_running(client)
+    check_running_server(client)
   else
     vim.health.info('the server is not running; it starts with the first supported file')
   end
-  vim.health.info('status: ' .. require('parrotlet.ui.status').sentence(edited_buffer()))
-  vim.health.info('log: ' .. require('parrotlet.server.log').path())
+  vim.health.info('status: ' .. require('parrotlet.ui.status').describe(get_edited_buffer()))
+  vim.health.info('log: ' .. require('parrotlet.server.log').get_path())
 end
 
 local function check_keys()
-  for _, line in ipairs(require('parrotlet.suggestions.keymap').lines(edited_buffer())) do
+  for _, line in ipairs(require('parrotlet.suggestions.keymap').list_keys(get_edited_buffer())) do
     vim.health.info(line)
   end
 end
 
---- Lists the completion menus that suggestions take into account.
+--- Lists the completion menus that suggestions work with.
 local function check_menus()
   local found = vim.tbl_filter(function(name)
     return package.loaded[name] ~= nil

@@ -1,162 +1,169 @@
---- Ghost text from Parrotlet's server: what users call.
+--- The functions that users call: `require('parrotlet')`.
 ---
---- setup() listens for files to complete; nothing else is loaded, and no server started, before
---- there is one. The rest are the functions for mappings and status lines.
+--- setup() listens for files to complete. Until there is one, nothing else is loaded and no server
+--- is started.
 local config = require('parrotlet.config')
 
---- For mappings; each says whether there was anything to do.
+--- Functions for mappings; each returns whether there was anything to do.
 ---@class parrotlet.Api
----@field accept fun(): boolean Takes what is shown.
----@field accept_word fun(): boolean Takes its next word.
----@field accept_line fun(): boolean Takes the rest of its line.
+---@field accept fun(): boolean Accepts the suggestion.
+---@field accept_word fun(): boolean Accepts its next word.
+---@field accept_line fun(): boolean Accepts the rest of its line.
 ---@field next fun(): boolean Shows the next alternative.
----@field previous fun(): boolean Shows the one before.
----@field dismiss fun(): boolean Hides what is shown.
----@field suggest fun(): boolean Asks for a suggestion.
+---@field previous fun(): boolean Shows the previous alternative.
+---@field dismiss fun(): boolean Hides the suggestion.
+---@field suggest fun(): boolean Requests a suggestion.
 local M = {}
 
 --- Whether setup() has been called.
 M.is_set_up = false
 
---- Whether what needs the server is loaded and listens.
-local is_prepared = false
+--- Whether the modules that need the server are loaded and listening.
+local is_activated = false
 
---- Acts when a client of ours is attached to a buffer, or leaves it.
-local function on_client(event, group, act)
+--- Calls back when our client is attached to a buffer or detached from it.
+---@param event 'LspAttach'|'LspDetach'
+---@param group integer
+---@param callback fun(bufnr: integer, client: vim.lsp.Client)
+local function on_client_event(event, group, callback)
   local name = require('parrotlet.server.client').NAME
   vim.api.nvim_create_autocmd(event, {
     group = group,
     callback = function(args)
       local client = vim.lsp.get_client_by_id(args.data.client_id)
       if client and client.name == name then
-        act(args.buf, client)
+        callback(args.buf, client)
       end
     end,
   })
 end
 
---- Makes everything ready, when there is something to complete.
-local function prepare(group)
-  if is_prepared then
+--- Loads everything and starts listening, as soon as there is a file to complete.
+---@param group integer
+local function activate(group)
+  if is_activated then
     return
   end
-  is_prepared = true
-  local client, typing = require('parrotlet.server.client'), require('parrotlet.suggestions.events')
-  local keymap, sessions =
-    require('parrotlet.suggestions.keymap'), require('parrotlet.suggestions.session')
-  on_client('LspAttach', group, function(bufnr, attached)
-    client.note(attached, bufnr)
+  is_activated = true
+  local client = require('parrotlet.server.client')
+  local events = require('parrotlet.suggestions.events')
+  local keymap = require('parrotlet.suggestions.keymap')
+  local sessions = require('parrotlet.suggestions.session')
+  on_client_event('LspAttach', group, function(bufnr, attached)
+    client.register_attachment(attached, bufnr)
     sessions.start(bufnr)
     keymap.map(bufnr, config.options.keys)
-    typing.look_soon()
+    events.schedule_update()
   end)
-  on_client('LspDetach', group, function(bufnr)
+  on_client_event('LspDetach', group, function(bufnr)
     sessions.stop(bufnr)
     keymap.unmap(bufnr)
   end)
-  typing.listen(group)
+  events.listen(group)
   require('parrotlet.ui.progress').listen(group)
   -- setup() may have been called before, with other options.
-  for bufnr in pairs(sessions.all()) do
+  for bufnr in pairs(sessions.get_all()) do
     keymap.unmap(bufnr)
     keymap.map(bufnr, config.options.keys)
   end
-  client.tell_settings()
+  client.send_settings()
 end
 
 ---@param bufnr integer
 ---@return boolean
-local function is_of_a_language(bufnr)
+local function has_supported_language(bufnr)
   return vim.list_contains(config.options.languages, vim.bo[bufnr].filetype)
 end
 
---- Has a buffer completed, if it is of a language of the options.
-local function consider(group, bufnr)
-  if not is_of_a_language(bufnr) then
-    local client = package.loaded['parrotlet.server.client']
-    if client then
-      client.detach(bufnr)
-    end
-    return
+--- Attaches the server to a buffer, or detaches it, according to the buffer's language.
+---@param group integer
+---@param bufnr integer
+local function update_buffer(group, bufnr)
+  if has_supported_language(bufnr) then
+    activate(group)
+    require('parrotlet.server.lifecycle').attach(bufnr)
+  elseif package.loaded['parrotlet.server.lifecycle'] then
+    require('parrotlet.server.lifecycle').detach(bufnr)
   end
-  prepare(group)
-  require('parrotlet.server.client').attach(bufnr)
 end
 
---- Listens for files, and for switches.
+local function on_enablement_changed()
+  if is_activated then
+    require('parrotlet.server.lifecycle').attach_all()
+    require('parrotlet.suggestions.events').apply_enablement()
+  end
+  require('parrotlet.ui.status').announce()
+end
+
+--- Listens for files, and for suggestions being turned on or off.
+---@param group integer
 local function listen(group)
-  is_prepared = false
+  is_activated = false
   vim.api.nvim_create_autocmd('FileType', {
     group = group,
     callback = function(args)
-      -- Later, so that keys which others map for the file are there already.
+      -- Later, so that keys that others map for the file type are mapped by then.
       vim.schedule(function()
         if vim.api.nvim_buf_is_loaded(args.buf) then
-          consider(group, args.buf)
+          update_buffer(group, args.buf)
         end
       end)
     end,
   })
   vim.api.nvim_create_autocmd('User', {
     group = group,
-    pattern = 'ParrotletSwitch',
-    callback = function()
-      if is_prepared then
-        require('parrotlet.server.client').attach_all()
-        require('parrotlet.suggestions.events').obey_switch()
-      end
-      require('parrotlet.ui.status').announce()
-    end,
+    pattern = 'ParrotletEnablementChanged',
+    callback = on_enablement_changed,
   })
-  -- Files that were there before the plugin was loaded.
+  -- Files that were opened before the plugin was loaded.
   for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_is_loaded(bufnr) and is_of_a_language(bufnr) then
-      consider(group, bufnr)
+    if vim.api.nvim_buf_is_loaded(bufnr) and has_supported_language(bufnr) then
+      update_buffer(group, bufnr)
     end
   end
 end
 
 --- Starts Parrotlet.
----@param given? table See |parrotlet-options|.
-function M.setup(given)
+---@param options? table See |parrotlet-options|.
+function M.setup(options)
   M.is_set_up = true
-  local options, complaint = config.resolve(given)
-  config.options = options
+  local resolved, err = config.resolve(options)
+  config.options = resolved
   local group = vim.api.nvim_create_augroup('parrotlet', { clear = true })
-  if options then
+  if resolved then
     listen(group)
   else
-    require('parrotlet.ui.message').complain(assert(complaint))
+    require('parrotlet.ui.message').warn(assert(err))
   end
 end
 
---- What Parrotlet is doing in the current buffer, or another: `state` and `reason`.
----@param bufnr? integer
+--- Returns what Parrotlet is doing in a buffer: `state` and `reason`.
+---@param bufnr? integer The current one by default.
 ---@return parrotlet.Status
 function M.status(bufnr)
   return require('parrotlet.ui.status').get(bufnr)
 end
 
---- The same in a few words, for 'statusline'; "" in files that are not to be completed.
----@param bufnr? integer
+--- Returns the same in a few words, for 'statusline'; "" in files that are not supported.
+---@param bufnr? integer The current one by default.
 ---@return string
 function M.statusline(bufnr)
-  return require('parrotlet.ui.status').line(bufnr)
+  return require('parrotlet.ui.status').format_statusline(bufnr)
 end
 
---- Says whether ghost text stands in the current buffer.
+--- Returns whether ghost text is shown in the current buffer.
 ---@return boolean
 function M.is_shown()
-  local session = package.loaded['parrotlet.suggestions.session']
-  local current = session and session.current()
-  return current ~= nil and current:shown() ~= nil
+  local sessions = package.loaded['parrotlet.suggestions.session']
+  local session = sessions and sessions.get_current()
+  return session ~= nil and session:get_shown() ~= nil
 end
 
--- The functions for mappings are found when they are first called.
+-- The functions for mappings are loaded on first use.
 return setmetatable(M, {
   __index = function(_, name)
     if config.defaults.keys[name] ~= nil then
-      return require('parrotlet.suggestions.keymap').ACTIONS[name]
+      return require('parrotlet.suggestions.keymap').functions[name]
     end
   end,
 })

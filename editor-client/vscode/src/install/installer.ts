@@ -1,56 +1,56 @@
 /**
- * Installs the server, when the user says so: a virtual environment of this extension's own, pip,
- * and the proof that what was installed answers.
+ * Installs the server, with the user's consent: creates a virtual environment of the extension's
+ * own, runs pip, and checks that the installed server answers.
  */
 
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { homedir } from 'node:os';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
-import {
-  adoptEnvironment, BIN, IS_WINDOWS, newEnvironment, PROGRAM, removeEnvironment,
-} from './environment';
-import type { Installation } from './origin';
 import type { Log } from '../server/log';
-import { PipOutput } from './pipOutput';
-import { findPython, isPip } from './python';
-import { chooseSource, confirm, indexArguments, type Source } from './source';
 import type { Status } from '../ui/status';
+import {
+  activateEnvironment, BIN, createEnvironmentPath, IS_WINDOWS, PROGRAM, removeEnvironment,
+} from './environment';
+import type { Origin } from './origin';
+import { PipOutput } from './pipOutput';
+import { runCommand, type RunContext } from './process';
+import { findPython, hasPip } from './python';
+import { buildIndexArguments, chooseSource, confirmSource, type Source } from './source';
 
-const ANSWER_MS = 120_000; // a first start compiles what was installed
+const VERSION_TIMEOUT_MS = 120_000; // the first start compiles the installed modules
 
 /** What an installation needs of the rest of the extension. */
-export interface Around {
-  readonly installation: Installation;
+export interface InstallerContext {
+  readonly origin: Origin;
   readonly log: Log;
   readonly status: Status;
 }
 
 let isInstalling = false;
 
-/** Asks what to install and installs it; returns whether that was done. */
-export async function installServer(around: Around): Promise<boolean> {
+/** Asks what to install and installs it; returns whether a server was installed. */
+export async function installServer(context: InstallerContext): Promise<boolean> {
   if (isInstalling) {
     void vscode.window.showInformationMessage('The Parrotlet server is already being installed.');
     return false;
   }
-  const source = await chooseSource(around.installation);
+  const source = await chooseSource(context.origin);
   if (source === undefined) {
     return false;
   }
   try {
-    const python = await findPython(around.installation.python);
-    return await confirm(source, python) && await installWithProgress(source, python, around);
+    const python = await findPython(context.origin.minPython);
+    return await confirmSource(source, python)
+      && await installWithProgress(source, python, context);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    around.log.main.error(`installing the server failed: ${reason}`);
+    context.log.main.error(`installing the server failed: ${reason}`);
     void vscode.window.showErrorMessage(
       `The Parrotlet server was not installed: ${reason}.`, 'Show Log',
-    ).then((chosen) => {
-      if (chosen !== undefined) {
-        around.log.main.show();
+    ).then((choice) => {
+      if (choice !== undefined) {
+        context.log.main.show();
       }
     });
     return false;
@@ -58,11 +58,10 @@ export async function installServer(around: Around): Promise<boolean> {
 }
 
 async function installWithProgress(
-  source: Source, python: string, around: Around,
+  source: Source, python: string, { log, status, origin: { storage } }: InstallerContext,
 ): Promise<boolean> {
   setInstalling(true);
-  const { status, installation: { storage } } = around;
-  const environment = await newEnvironment(storage);
+  const environment = await createEnvironmentPath(storage);
   let isDone = false;
   try {
     const version = await vscode.window.withProgress(
@@ -73,15 +72,15 @@ async function installWithProgress(
       },
       (progress, token) => {
         const report = (phase: string): void => {
-          status.installing(phase);
-          progress.report({ message: capitalized(phase) });
+          status.setInstallPhase(phase);
+          progress.report({ message: capitalize(phase) });
         };
-        return install(source, python, environment, { log: around.log, report, token });
+        return install(source, python, environment, { log, report, token });
       },
     );
     isDone = version !== undefined;
     if (version !== undefined) {
-      await adoptEnvironment(storage, environment);
+      await activateEnvironment(storage, environment);
       void vscode.window.showInformationMessage(`Installed the Parrotlet server ${version}.`);
     }
   } finally {
@@ -89,56 +88,49 @@ async function installWithProgress(
       await removeEnvironment(environment);
     }
     setInstalling(false);
-    status.installing(undefined);
+    status.setInstallPhase(undefined);
   }
   return isDone;
 }
 
-/** How an installation tells how far it is, and learns that it is to stop. */
-interface Steps {
-  readonly log: Log;
-  readonly report: (phase: string) => void;
-  readonly token: vscode.CancellationToken;
-}
-
-/** Returns the version of the server that was installed, undefined if that was cancelled. */
+/** Returns the version of the installed server, or undefined if the user cancelled. */
 async function install(
-  source: Source, python: string, environment: string, steps: Steps,
+  source: Source, python: string, environment: string, context: RunContext,
 ): Promise<string | undefined> {
-  const { log, report, token } = steps;
+  const { log, report, token } = context;
   const isCancelled = (): boolean => token.isCancellationRequested;
   report('creating a virtual environment');
-  const made = await run([python, '-m', 'venv', environment], steps, () => undefined);
+  const venvCode = await runCommand([python, '-m', 'venv', environment], context, () => undefined);
   if (isCancelled()) {
     return undefined;
   }
-  if (made !== 0) {
+  if (venvCode !== 0) {
     throw new Error(`${python} could not create a virtual environment`);
   }
-  const inside = join(environment, BIN, IS_WINDOWS ? 'python.exe' : 'python');
-  const canCount = await isPip(inside, 24, 1); // its progress is of use only since then
+  const venvPython = join(environment, BIN, IS_WINDOWS ? 'python.exe' : 'python');
+  const hasRawProgress = await hasPip(venvPython, 24, 1);
   const output = new PipOutput();
-  const code = await run([
-    inside, '-m', 'pip', 'install', '--no-input', '--disable-pip-version-check',
-    '--progress-bar', canCount ? 'raw' : 'off', ...indexArguments(), ...source.args,
-  ], steps, (line) => output.phase(line));
+  const pipCode = await runCommand([
+    venvPython, '-m', 'pip', 'install', '--no-input', '--disable-pip-version-check',
+    '--progress-bar', hasRawProgress ? 'raw' : 'off', ...buildIndexArguments(), ...source.args,
+  ], context, (line) => output.addLine(line));
   if (isCancelled()) {
     return undefined;
   }
-  if (code !== 0) {
-    throw new Error(output.failure(code));
+  if (pipCode !== 0) {
+    throw new Error(output.describeFailure(pipCode));
   }
   report('checking the server');
-  return versionOf(environment, source, log);
+  return verifyServer(environment, source, log);
 }
 
-/** Returns what the installed server says its version is. */
-async function versionOf(environment: string, { name }: Source, log: Log): Promise<string> {
+/** Checks that the installed server answers; returns its version. */
+async function verifyServer(environment: string, { name }: Source, log: Log): Promise<string> {
   const program = join(environment, BIN, PROGRAM);
-  let answer: string;
+  let output: string;
   try {
-    const options = { cwd: environment, timeout: ANSWER_MS };
-    answer = (await promisify(execFile)(program, ['--version'], options)).stdout.trim();
+    const options = { cwd: environment, timeout: VERSION_TIMEOUT_MS };
+    output = (await promisify(execFile)(program, ['--version'], options)).stdout.trim();
   } catch (error) {
     log.main.error(String((error as { stderr?: unknown }).stderr ?? error));
     throw new Error(
@@ -148,71 +140,21 @@ async function versionOf(environment: string, { name }: Source, log: Log): Promi
       { cause: error },
     );
   }
-  const version = /\d+(\.\d+)+\S*/.exec(answer)?.[0];
+  const version = /\d+(\.\d+)+\S*/.exec(output)?.[0];
   if (version === undefined) {
     throw new Error(
-      `parrotlet-server from ${name} answered '${answer.slice(0, 60)}' instead of its version;`
+      `parrotlet-server from ${name} answered '${output.slice(0, 60)}' instead of its version;`
       + ' select another source',
     );
   }
   return version;
 }
 
-/** Runs a command; returns its exit code, null if it was ended. */
-function run(
-  [command = '', ...args]: string[],
-  { log, report, token }: Steps,
-  phase: (line: string) => string | undefined,
-): Promise<number | null> {
-  log.main.info(`running ${[command, ...args].join(' ')}`);
-  // At home, where no project's file can be taken for a module of Python's; in a group of its own,
-  // so that cancelling ends what it has started, too.
-  const child = spawn(command, args, {
-    cwd: homedir(), windowsHide: true, detached: !IS_WINDOWS, stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const cancelling = token.onCancellationRequested(() => {
-    kill(child);
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      const now = phase(line);
-      if (!line.startsWith('Progress ')) {
-        log.main.info(line);
-      }
-      if (now !== undefined) {
-        report(now);
-      }
-    });
-  }
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => {
-      cancelling.dispose();
-      resolve(code);
-    });
-  });
+function setInstalling(value: boolean): void {
+  isInstalling = value;
+  void vscode.commands.executeCommand('setContext', 'parrotlet.isInstalling', value);
 }
 
-function kill({ pid }: ChildProcess): void {
-  if (pid === undefined) {
-    return;
-  }
-  if (IS_WINDOWS) {
-    spawn('taskkill', ['/pid', String(pid), '/t', '/f'], { windowsHide: true });
-    return;
-  }
-  try {
-    process.kill(-pid, 'SIGTERM');
-  } catch {
-    // it has just ended
-  }
-}
-
-function setInstalling(is: boolean): void {
-  isInstalling = is;
-  void vscode.commands.executeCommand('setContext', 'parrotlet.isInstalling', is);
-}
-
-function capitalized(text: string): string {
+function capitalize(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

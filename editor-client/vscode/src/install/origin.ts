@@ -1,60 +1,60 @@
-/** Where this extension comes from, as its build wrote it down, verified on this machine. */
+/** Where this extension comes from, as its build recorded it, verified on this machine. */
 
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type * as vscode from 'vscode';
 
 const RECORD = 'installation.json';
-const DEFAULT_PYTHON = '3.11';
-const NAME = /^name\s*=\s*["']parrotlet["']\s*$/m;
+const DEFAULT_MIN_PYTHON = '3.11';
+const PROJECT_NAME = /^name\s*=\s*["']parrotlet["']\s*$/m;
 
-/** Where this extension may find what it needs. */
-export interface Installation {
-  /** The folder that it was built in. On another machine there is none, or another project. */
-  readonly folder: string | undefined;
-  /** The server of the installation that brought it. */
+/** Where this extension comes from, and where it stores its files. */
+export interface Origin {
+  /** The folder in which it was built. On another machine, it may be another project's. */
+  readonly buildFolder: string | undefined;
+  /** The server of the Python installation that brought it. */
   readonly server: string | undefined;
   /** The oldest Python that the server runs on, as "3.11". */
-  readonly python: string;
-  /** A folder of this extension's own. */
+  readonly minPython: string;
+  /** The extension's own folder. */
   readonly storage: string;
-  /** Its version, which is the server's too. */
+  /** Its version, which is also the server's. */
   readonly version: string;
 }
 
-/** Reads what the build wrote down. */
-export async function readInstallation(context: vscode.ExtensionContext): Promise<Installation> {
+/** Reads the record of the build. */
+export async function readOrigin(context: vscode.ExtensionContext): Promise<Origin> {
   let record: Record<string, unknown> = {};
   try {
     const text = await readFile(context.asAbsolutePath(RECORD), 'utf8');
     record = JSON.parse(text) as Record<string, unknown>;
   } catch {
-    // without it the extension finds the server where users have it
+    // Without it, the extension finds only servers that the user has installed.
   }
   const { python } = record;
   return {
-    folder: pathOf(record['folder']),
-    server: pathOf(record['server']),
-    python: typeof python === 'string' ? python : DEFAULT_PYTHON,
+    buildFolder: toAbsolutePath(record['folder']),
+    server: toAbsolutePath(record['server']),
+    minPython: typeof python === 'string' ? python : DEFAULT_MIN_PYTHON,
     storage: context.globalStorageUri.fsPath,
     version: String((context.extension.packageJSON as { version?: unknown }).version),
   };
 }
 
 /** Returns the checkout that the extension was built in, if it is one on this machine. */
-export async function checkoutOf({ folder }: Installation): Promise<string | undefined> {
-  return folder !== undefined && await isCheckout(folder) ? folder : undefined;
+export async function findCheckout({ buildFolder }: Origin): Promise<string | undefined> {
+  return buildFolder !== undefined && await isCheckout(buildFolder) ? buildFolder : undefined;
 }
 
-/** Says whether a folder is a checkout of Parrotlet. */
+/** Checks whether a folder is a checkout of Parrotlet. */
 export async function isCheckout(folder: string): Promise<boolean> {
   try {
-    return NAME.test(await readFile(join(folder, 'pyproject.toml'), 'utf8'));
+    return PROJECT_NAME.test(await readFile(join(folder, 'pyproject.toml'), 'utf8'));
   } catch {
     return false;
   }
 }
 
-function pathOf(value: unknown): string | undefined {
+function toAbsolutePath(value: unknown): string | undefined {
   return typeof value === 'string' && isAbsolute(value) ? value : undefined;
 }

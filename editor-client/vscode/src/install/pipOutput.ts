@@ -1,14 +1,14 @@
-/** pip's output in readable words: what it is doing, and why it failed. */
+/** Reads pip's output: what it is doing, in readable words, and why it failed. */
 
-// "  Downloading torch-2.9.0-cp311-cp311-linux_x86_64.whl (190.1 MB)", and not its metadata.
+// "  Downloading torch-2.9.0-cp311-cp311-linux_x86_64.whl (190.1 MB)", but not its metadata.
 const FILE = String.raw`(?:\S*\/)?(\S+?)-\d\S*\.(?:whl|tar\.gz|zip)`;
 const DOWNLOADING = new RegExp(String.raw`^\s*Downloading ${FILE} \(([\d.]+) (\w+)\)`);
-const HERE = new RegExp(String.raw`^\s*(?:Using cached|Processing) ${FILE}(?: |$)`);
+const LOCAL_FILE = new RegExp(String.raw`^\s*(?:Using cached|Processing) ${FILE}(?: |$)`);
 const COLLECTING = /^\s*Collecting ([\w.-]+)/;
 const BUILDING = /^\s*Building wheels? for (?:collected packages: )?([\w.-]+)/;
 const PREPARING = /^\s*(?:Processing |Installing build dep|Getting requirements|Preparing meta)/;
 const INSTALLING = /^Installing collected packages: (.+)/;
-/** What `--progress-bar raw` prints while it downloads. */
+/** Printed by `--progress-bar raw` during a download. */
 const PROGRESS = /^Progress (\d+) of (\d+)/;
 
 const FAILURES: readonly (readonly [RegExp, string])[] = [
@@ -26,39 +26,39 @@ const FAILURES: readonly (readonly [RegExp, string])[] = [
   [/^ERROR: (.+)/, 'pip reported: $1'],
 ];
 
-/** Reads what one run of pip prints, line by line. */
+/** The output of one run of pip, line by line. */
 export class PipOutput {
   private downloading: string | undefined;
   private readonly lines: string[] = [];
 
-  /** Takes a line; returns what pip is doing since then, undefined if the line says nothing new. */
-  phase(line: string): string | undefined {
+  /** Adds a line; returns the phase that it begins, if it begins one. */
+  addLine(line: string): string | undefined {
     this.lines.push(line);
-    const [, done, all] = PROGRESS.exec(line) ?? [];
-    if (done !== undefined && all !== undefined) {
-      const percent = Math.floor((100 * Number(done)) / Math.max(1, Number(all)));
+    const [, done, total] = PROGRESS.exec(line) ?? [];
+    if (done !== undefined && total !== undefined) {
+      const percent = Math.floor((100 * Number(done)) / Math.max(1, Number(total)));
       return this.downloading && `${this.downloading}: ${percent}%`;
     }
-    const phase = phaseOf(line);
+    const phase = parsePhase(line);
     if (phase !== undefined) {
       this.downloading = DOWNLOADING.test(line) ? phase : undefined;
     }
     return phase;
   }
 
-  /** Why pip failed, as part of a sentence. */
-  failure(exitCode: number | null): string {
-    for (const [pattern, words] of FAILURES) {
-      const found = this.lines.map((line) => pattern.exec(line)).find((one) => one !== null);
-      if (found) {
-        return words.replace('$1', () => (found[1] ?? '').replace(/[.\s]+$/, ''));
+  /** Returns why pip failed, as part of a sentence. */
+  describeFailure(exitCode: number | null): string {
+    for (const [pattern, text] of FAILURES) {
+      const match = this.lines.map((line) => pattern.exec(line)).find((one) => one !== null);
+      if (match) {
+        return text.replace('$1', () => (match[1] ?? '').replace(/[.\s]+$/, ''));
       }
     }
     return exitCode === null ? 'pip was stopped' : `pip ended with exit code ${exitCode}`;
   }
 }
 
-function phaseOf(line: string): string | undefined {
+function parsePhase(line: string): string | undefined {
   const [, file, size, unit] = DOWNLOADING.exec(line) ?? [];
   if (file !== undefined) {
     const isLarge = unit === 'MB' || unit === 'GB';
@@ -69,7 +69,7 @@ function phaseOf(line: string): string | undefined {
   if (packages !== undefined) {
     return `installing ${packages} ${packages === 1 ? 'package' : 'packages'}`;
   }
-  const found = HERE.exec(line) ?? COLLECTING.exec(line);
+  const found = LOCAL_FILE.exec(line) ?? COLLECTING.exec(line);
   const built = BUILDING.exec(line)?.[1];
   return found ? `collecting ${(found[1] ?? '').replaceAll('_', '-')}`
     : built !== undefined ? `building ${built}`
@@ -79,16 +79,16 @@ function phaseOf(line: string): string | undefined {
 
 const NAME = String.raw`[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:\[[\w, .-]+\])?`;
 const VERSION = String.raw`\s*(?:[=!~]=|[<>]=?)\s*[\w.*+!-]+\s*`;
-/** A requirement as pip takes it, and nothing else: no option, no URL, no path. */
+/** A requirement as pip accepts it, but no option, URL or path. */
 const REQUIREMENT = new RegExp(`^${NAME}(?:${VERSION}(?:,${VERSION})*)?$`);
 
-/** Says whether a text is a requirement such as `parrotlet==0.1.0`. */
+/** Checks whether a text is a requirement such as `parrotlet==0.2.0`. */
 export function isRequirement(text: string): boolean {
   return REQUIREMENT.test(text.trim());
 }
 
-/** Says whether a file is called as a wheel of Parrotlet. */
-export function isOurWheel(path: string): boolean {
+/** Checks whether a file has the name of a wheel of Parrotlet. */
+export function isParrotletWheel(path: string): boolean {
   const name = path.split(/[\\/]/).at(-1) ?? '';
   return /^parrotlet-\d[^-]*(?:-[^-]+){3,4}\.whl$/.test(name);
 }

@@ -1,42 +1,42 @@
-/** Finds a Python to install the server with. */
+/** Finds a Python interpreter to install the server with. */
 
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { getActivePython, isExecutable, listPathFolders, mayRun } from '../server/discovery';
 import { IS_WINDOWS } from './environment';
-import { activePython, isProgram, mayRun, searchPath } from '../server/discovery';
 
 const NAMES = IS_WINDOWS ? ['python.exe'] : ['python3', 'python'];
 
 /**
- * Returns a Python that is new enough and can make virtual environments.
+ * Returns a Python that is new enough and can create virtual environments.
  *
- * @param oldest the oldest version that will do, as "3.11"
+ * @param minVersion the oldest version that is sufficient, as "3.11"
  */
-export async function findPython(oldest: string): Promise<string> {
-  const wanted = `(${oldest.replace('.', ', ')})`;
-  const active = await activePython();
-  const onPath = searchPath().flatMap((folder) => NAMES.map((name) => join(folder, name)));
-  let incomplete: string | undefined;
+export async function findPython(minVersion: string): Promise<string> {
+  const minTuple = `(${minVersion.replace('.', ', ')})`;
+  const active = await getActivePython();
+  const onPath = listPathFolders().flatMap((folder) => NAMES.map((name) => join(folder, name)));
+  let withoutVenv: string | undefined;
   for (const python of [...(active === undefined ? [] : [active]), ...onPath]) {
-    const isNewEnough = mayRun(python) && await isProgram(python)
-      && await succeeds(python, `import sys; sys.exit(sys.version_info < ${wanted})`);
+    const isNewEnough = mayRun(python) && await isExecutable(python)
+      && await succeeds(python, `import sys; sys.exit(sys.version_info < ${minTuple})`);
     if (isNewEnough && await succeeds(python, 'import ensurepip, venv')) {
       return python;
     }
-    incomplete ??= isNewEnough ? python : undefined;
+    withoutVenv ??= isNewEnough ? python : undefined;
   }
   throw new Error(
-    incomplete === undefined
-      ? `no Python ${oldest} or newer was found; install one, or select one with the Python`
+    withoutVenv === undefined
+      ? `no Python ${minVersion} or newer was found; install one, or select one with the Python`
         + ' extension'
-      : `${incomplete} cannot create virtual environments; install its venv module (on Debian and`
+      : `${withoutVenv} cannot create virtual environments; install its venv module (on Debian and`
         + ' Ubuntu, the package python3-venv)',
   );
 }
 
-/** Says whether a Python's pip is of this version or newer. */
-export async function isPip(python: string, major: number, minor: number): Promise<boolean> {
+/** Checks whether a Python's pip has at least this version. */
+export async function hasPip(python: string, major: number, minor: number): Promise<boolean> {
   const code = 'import pip, sys; v = [int(n) for n in pip.__version__.split(".")[:2]];'
     + `sys.exit(v < [${major}, ${minor}])`;
   return succeeds(python, code);

@@ -1,34 +1,34 @@
-/** Where the server can be installed from, and the user's consent to exactly that. */
+/** Where the server is installed from, and the user's consent to exactly that. */
 
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { checkoutOf, isCheckout, type Installation } from './origin';
-import { isOurWheel, isRequirement } from './pipOutput';
-import { textOf } from '../settings/configuration';
+import { getText } from '../settings/configuration';
+import { findCheckout, isCheckout, type Origin } from './origin';
+import { isParrotletWheel, isRequirement } from './pipOutput';
 
 const EXTRA_INDEX = 'client.extraIndexUrl';
 
-/** What pip is to install. */
+/** What pip installs. */
 export interface Source {
-  /** For people, as "the wheel parrotlet-0.2.0-py3-none-any.whl". */
+  /** For people, as in "the wheel parrotlet-0.2.0-py3-none-any.whl". */
   readonly name: string;
-  /** pip's arguments behind `install`. */
+  /** pip's arguments after `install`. */
   readonly args: readonly string[];
 }
 
 interface Choice extends vscode.QuickPickItem {
-  /** Returns the source, undefined if the user thinks better of it. */
+  /** Returns the source, or undefined if the user cancels. */
   readonly choose: () => Promise<Source | undefined>;
 }
 
-/** Asks where the server is to come from. */
-export async function chooseSource(installation: Installation): Promise<Source | undefined> {
-  const checkout = await checkoutOf(installation);
+/** Asks where to install the server from. */
+export async function chooseSource(origin: Origin): Promise<Source | undefined> {
+  const checkout = await findCheckout(origin);
   const choices: Choice[] = [
     ...(checkout === undefined ? [] : [{
       label: '$(repo) This extension’s checkout',
       detail: checkout,
-      choose: () => ofCheckout(checkout),
+      choose: () => createCheckoutSource(checkout),
     }]),
     {
       label: '$(file-zip) Wheel file…',
@@ -38,7 +38,7 @@ export async function chooseSource(installation: Installation): Promise<Source |
     {
       label: '$(cloud-download) Package index…',
       detail: 'Downloaded by pip',
-      choose: () => chooseRequirement(installation.version),
+      choose: () => chooseRequirement(origin.version),
     },
     {
       label: '$(folder-opened) Source folder…',
@@ -54,24 +54,24 @@ export async function chooseSource(installation: Installation): Promise<Source |
       },
     },
   ];
-  const chosen = await vscode.window.showQuickPick(choices, {
+  const choice = await vscode.window.showQuickPick(choices, {
     title: 'Install the Parrotlet Server',
     placeHolder: 'Select where to install the server from',
     matchOnDetail: true,
     ignoreFocusOut: true,
   });
-  return chosen?.choose();
+  return choice?.choose();
 }
 
-/** Returns what the setting adds to pip's own configuration. */
-export function indexArguments(): string[] {
-  const index = textOf(EXTRA_INDEX).trim();
+/** Returns pip's arguments for the additional package index in the settings. */
+export function buildIndexArguments(): string[] {
+  const index = getText(EXTRA_INDEX).trim();
   return index ? ['--extra-index-url', index] : [];
 }
 
-/** Shows exactly what will be installed, and says whether the user wants that. */
-export async function confirm({ name, args }: Source, python: string): Promise<boolean> {
-  const index = indexArguments();
+/** Shows exactly what would be installed; returns whether the user agrees. */
+export async function confirmSource({ name, args }: Source, python: string): Promise<boolean> {
+  const index = buildIndexArguments();
   const isLarge = process.platform === 'linux' && index.length === 0;
   const detail = [
     `Command: pip install ${[...index, ...args].join(' ')}`,
@@ -85,21 +85,21 @@ export async function confirm({ name, args }: Source, python: string): Promise<b
     ] : []),
   ].join('\n\n');
   const buttons = ['Install', ...(isLarge ? ['Set Extra Index…'] : [])];
-  const chosen = await vscode.window.showInformationMessage(
+  const choice = await vscode.window.showInformationMessage(
     `Install the Parrotlet server from ${name}?`, { modal: true, detail }, ...buttons,
   );
-  if (chosen === buttons[1]) {
+  if (choice === buttons[1]) {
     await vscode.commands.executeCommand(
       'workbench.action.openSettings', `@id:parrotlet.${EXTRA_INDEX}`,
     );
   }
-  return chosen === 'Install';
+  return choice === 'Install';
 }
 
-async function ofCheckout(folder: string): Promise<Source> {
+async function createCheckoutSource(folder: string): Promise<Source> {
   const constraints = join(folder, 'constraints.txt');
-  const pinned = await isFile(constraints) ? ['--constraint', constraints] : [];
-  return { name: `the checkout ${folder}`, args: [...pinned, folder] };
+  const constraintArgs = await isFile(constraints) ? ['--constraint', constraints] : [];
+  return { name: `the checkout ${folder}`, args: [...constraintArgs, folder] };
 }
 
 async function chooseWheel(): Promise<Source | undefined> {
@@ -109,7 +109,7 @@ async function chooseWheel(): Promise<Source | undefined> {
     filters: { 'Python wheels': ['whl'] },
   });
   const path = files?.[0]?.fsPath;
-  if (path !== undefined && !isOurWheel(path)) {
+  if (path !== undefined && !isParrotletWheel(path)) {
     void vscode.window.showErrorMessage(
       `${path} is not a wheel of Parrotlet. Select a file named parrotlet-….whl.`,
     );
@@ -119,16 +119,16 @@ async function chooseWheel(): Promise<Source | undefined> {
 }
 
 async function chooseRequirement(version: string): Promise<Source | undefined> {
-  const text = await vscode.window.showInputBox({
+  const input = await vscode.window.showInputBox({
     title: 'Install the Parrotlet Server from a Package Index',
     prompt: 'Requirement that pip installs. Make sure that the package is the one you mean.',
     value: `parrotlet==${version}`,
     ignoreFocusOut: true,
-    validateInput: (input) => (
-      isRequirement(input) ? undefined : 'Enter a requirement such as parrotlet==0.2.0'
+    validateInput: (text) => (
+      isRequirement(text) ? undefined : 'Enter a requirement such as parrotlet==0.2.0'
     ),
   });
-  const requirement = text?.trim();
+  const requirement = input?.trim();
   return requirement === undefined
     ? undefined
     : { name: `the package index (${requirement})`, args: [requirement] };
@@ -149,7 +149,7 @@ async function chooseFolder(): Promise<Source | undefined> {
     );
     return undefined;
   }
-  return folder === undefined ? undefined : ofCheckout(folder);
+  return folder === undefined ? undefined : createCheckoutSource(folder);
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,7 +1,6 @@
 /**
- * One run of the server: its process, and the language client that talks to it.
- *
- * How often it may be started again is `lifecycle`'s to say.
+ * One run of the server: its process, and the language client that is connected to it. Restarts are
+ * decided by `lifecycle`.
  */
 
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -13,87 +12,89 @@ import {
   RevealOutputChannelOn, ShowMessageNotification,
   type LanguageClientOptions, type Middleware,
 } from 'vscode-languageclient/node';
+import { collectServerSettings, getList } from '../settings/configuration';
+import { SECTION, translateSettingNames } from '../settings/settingNames';
 import { SCHEMES } from '../suggestions/activeEditor';
-import type { Found } from './discovery';
-import type { Log } from './log';
-import { listOf, SECTION, serverSettings, withOwnNames } from '../settings/configuration';
-import type { StatusOfServer } from '../ui/status';
 import type { Suggestions } from '../suggestions/suggestions';
+import type { ServerStatus } from '../ui/status';
+import type { ServerCommand } from './discovery';
+import type { Log } from './log';
 
-const STOP_MS = 2000;
-const GRACE_MS = 500;
+const STOP_TIMEOUT_MS = 2000;
+const EXIT_TIMEOUT_MS = 500;
 
-/** What a run needs of the rest of the extension. */
-export interface Surroundings {
+/** What a client needs of the rest of the extension. */
+export interface ClientContext {
   readonly log: Log;
-  /** A folder of this extension's own, to run in: never the user's project. */
+  /** The extension's own folder, in which the server runs: never the user's project. */
   readonly folder: string;
   readonly suggestions: Suggestions;
-  readonly report: (status: StatusOfServer) => void;
+  readonly onStatus: (status: ServerStatus) => void;
 }
 
-/** A language client whose errors `lifecycle` reports once; the log has them in full. */
+/** A language client that only logs its errors; `lifecycle` reports them once. */
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
   }
 }
 
-/** A server that has been started. */
+/** A run of the server. */
 export class Client {
-  /** Those in which it is asked. */
-  readonly languages = listOf('languages');
+  /** The languages that the server is used for. */
+  readonly languages = getList('languages');
   private readonly client: LanguageClient;
   private process: ChildProcess | undefined;
   private isStopping = false;
 
   /**
-   * Starts nothing yet.
+   * Does not start the server yet.
    *
-   * @param ended called once if the server ends without having been told to, with how it ended
+   * @param onExit called once if the server exits without having been stopped
    */
   constructor(
-    private readonly found: Found,
-    private readonly around: Surroundings,
-    ended: (how: string) => void,
+    private readonly command: ServerCommand,
+    private readonly context: ClientContext,
+    onExit: (how: string) => void,
   ) {
-    const options = this.options(async () => {
-      const how = await this.howItEnded();
+    const options = this.createOptions(async () => {
+      const how = await this.describeExit();
       if (!this.isStopping) {
-        ended(how);
+        onExit(how);
       }
     });
     this.client = new QuietClient(SECTION, 'Parrotlet', () => this.spawn(), options);
-    this.client.onNotification('parrotlet/status', (status: StatusOfServer) => {
-      around.report(status);
+    this.client.onNotification('parrotlet/status', (status: ServerStatus) => {
+      context.onStatus(status);
     });
   }
 
-  /** Starts the server, and returns when it answers. */
+  /** Starts the server, and returns when it has answered. */
   async start(): Promise<void> {
     await this.client.start();
+    // Replaces the language client's handler, which does not know VS Code's names of settings.
     this.client.onNotification(ShowMessageNotification.type, ({ type, message }) => {
-      showMessage(type, withOwnNames(message)); // instead of the language client, which knows none
+      showMessage(type, translateSettingNames(message));
     });
   }
 
-  /** Ends the server; it is killed if it does not leave. */
+  /** Stops the server; kills it if it does not exit. */
   async stop(): Promise<void> {
     this.isStopping = true;
     if (this.isRunning) {
       try {
-        await this.client.dispose(STOP_MS);
+        await this.client.dispose(STOP_TIMEOUT_MS);
       } catch (error) {
-        this.around.log.main.warn(`the server did not shut down cleanly: ${String(error)}`);
+        this.context.log.main.warn(`the server did not shut down cleanly: ${String(error)}`);
       }
     } else {
       this.process?.kill();
     }
-    await this.exited(STOP_MS);
+    await this.waitForExit(STOP_TIMEOUT_MS);
     this.process?.kill('SIGKILL');
   }
 
-  /** Whether it answers. */
+  /** Whether the server has answered and not exited. */
   get isRunning(): boolean {
     return this.client.isRunning();
   }
@@ -103,60 +104,61 @@ export class Client {
     return this.client.initializeResult?.serverInfo?.version;
   }
 
-  /** Tells the server something, if it runs. */
-  tell(method: string, params: object): void {
+  /** Sends a notification, if the server is running. */
+  notify(method: string, params: object): void {
     if (this.isRunning) {
-      void this.client.sendNotification(method, params).catch(() => undefined); // it is gone
+      void this.client.sendNotification(method, params).catch(() => undefined); // it has exited
     }
   }
 
-  /** Asks the server by one of its commands; undefined if it does not answer. */
-  async ask<T>(command: string): Promise<T | undefined> {
+  /** Runs one of the server's commands; returns undefined for an empty result or no server. */
+  async execute<T>(command: string): Promise<T | undefined> {
     if (!this.isRunning) {
       return undefined;
     }
-    const answer: unknown = await this.client.sendRequest(ExecuteCommandRequest.type, { command });
-    return (answer ?? undefined) as T | undefined;
+    const result: unknown = await this.client.sendRequest(ExecuteCommandRequest.type, { command });
+    return (result ?? undefined) as T | undefined;
   }
 
   private async spawn(): Promise<ChildProcess> {
-    const { command, args } = this.found;
-    const { log, folder } = this.around;
+    const { command, args, location } = this.command;
+    const { log, folder } = this.context;
     await vscode.workspace.fs.createDirectory(vscode.Uri.file(folder));
-    const all = [...args, '--log-level', log.serverLevel];
-    log.main.info(`starting ${[command, ...all].join(' ')} (found in ${this.found.where})`);
-    const process = spawn(command, all, { cwd: folder, stdio: 'pipe', windowsHide: true });
-    await once(process, 'spawn'); // or its error
+    const allArgs = [...args, '--log-level', log.serverLevel];
+    log.main.info(`starting ${[command, ...allArgs].join(' ')} (found in ${location})`);
+    const process = spawn(command, allArgs, { cwd: folder, stdio: 'pipe', windowsHide: true });
+    await once(process, 'spawn'); // throws the process's error
     process.on('error', (error) => {
       log.main.error(`the server's process: ${error.message}`);
     });
-    log.follow(process.stderr);
+    log.readStderr(process.stderr);
     this.process = process;
     return process;
   }
 
-  private async howItEnded(): Promise<string> {
+  private async describeExit(): Promise<string> {
     const { process } = this;
     if (process === undefined) {
       return 'did not start';
     }
-    await this.exited(GRACE_MS);
-    const words = this.around.log.lastWords;
+    await this.waitForExit(EXIT_TIMEOUT_MS);
     if (process.signalCode !== null) {
       return `was terminated by ${process.signalCode}`;
     }
-    return `exited with code ${process.exitCode ?? 'unknown'}${words && ` (${words})`}`;
+    const { lastOutput } = this.context.log;
+    const detail = lastOutput && ` (${lastOutput})`;
+    return `exited with code ${process.exitCode ?? 'unknown'}${detail}`;
   }
 
-  private async exited(patience: number): Promise<void> {
+  private async waitForExit(timeoutMs: number): Promise<void> {
     const { process } = this;
     if (process?.exitCode === null && process.signalCode === null) {
-      await Promise.race([once(process, 'exit'), sleep(patience)]);
+      await Promise.race([once(process, 'exit'), sleep(timeoutMs)]);
     }
   }
 
-  private options(closed: () => Promise<void>): LanguageClientOptions {
-    const { log } = this.around;
+  private createOptions(onClosed: () => Promise<void>): LanguageClientOptions {
+    const { log } = this.context;
     return {
       documentSelector: this.languages.flatMap((language) => (
         SCHEMES.map((scheme) => ({ language, scheme }))
@@ -165,21 +167,21 @@ export class Client {
       traceOutputChannel: log.trace,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       stdioOptions: { stdout: () => undefined, stderr: () => undefined },
-      initializationOptions: () => serverSettings(),
-      middleware: this.middleware(),
-      initializationFailedHandler: () => false, // `closed` below reports it
+      initializationOptions: () => collectServerSettings(),
+      middleware: this.createMiddleware(),
+      initializationFailedHandler: () => false, // reported by `closed` below
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
-          void closed();
+          void onClosed();
           return { action: CloseAction.DoNotRestart, handled: true };
         },
       },
     };
   }
 
-  private middleware(): Middleware {
-    const { suggestions } = this.around;
+  private createMiddleware(): Middleware {
+    const { suggestions } = this.context;
     return {
       provideInlineCompletionItems: (document, position, context, token, next) => (
         suggestions.provide(document, position, context, token, () => (
@@ -187,7 +189,7 @@ export class Client {
         ))
       ),
       workspace: {
-        configuration: ({ items }) => items.map(() => serverSettings()),
+        configuration: ({ items }) => items.map(() => collectServerSettings()),
       },
     };
   }

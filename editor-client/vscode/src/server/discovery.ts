@@ -1,102 +1,110 @@
 /**
- * Finds the server: the user's setting, the active virtual environment, the one that this extension
- * installed, the installation or checkout that it came with, the PATH.
+ * Finds the server: by the user's setting, in the active virtual environment, where this extension
+ * installed it, in the installation or checkout that the extension comes from, and on the PATH.
  *
- * Nothing in a workspace that is not trusted is taken: whoever wrote the project would choose what
- * runs here.
+ * Nothing in an untrusted workspace is used: otherwise the workspace could decide what runs here.
  */
 
 import { access, constants } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, isAbsolute, join, relative } from 'node:path';
 import * as vscode from 'vscode';
-import { BIN, currentEnvironment, IS_WINDOWS, PROGRAM } from '../install/environment';
-import { checkoutOf, type Installation } from '../install/origin';
-import { listOf } from '../settings/configuration';
+import { BIN, getCurrentEnvironment, IS_WINDOWS, PROGRAM } from '../install/environment';
+import { findCheckout, type Origin } from '../install/origin';
+import { getList } from '../settings/configuration';
 
 const PYTHON_EXTENSION = 'ms-python.python';
 
 /** How to start the server. */
-export interface Found {
+export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
   /** Where it was found, as in "found in …". */
-  readonly where: string;
+  readonly location: string;
 }
 
-/** Why there is none. */
-export interface Missing {
+/** Why there is no server. */
+export interface ServerNotFound {
   readonly reason: string;
   /** Whether installing it would help. */
   readonly canInstall: boolean;
 }
 
-/** Looks for the server where it may be, in order. */
-export async function findServer(installation: Installation): Promise<Found | Missing> {
-  const named = listOf('server');
-  if (named.length > 0) {
-    return ofSetting(named);
+/** A folder that may contain the server. */
+interface Candidate {
+  readonly location: string;
+  readonly folder: string;
+}
+
+/** Searches for the server. */
+export async function findServer(origin: Origin): Promise<ServerCommand | ServerNotFound> {
+  const commandSetting = getList('server');
+  if (commandSetting.length > 0) {
+    return resolveSetting(commandSetting);
   }
-  for (const [where, folder] of await places(installation)) {
+  for (const { location, folder } of await listCandidates(origin)) {
     const command = join(folder, PROGRAM);
-    if (mayRun(command) && await isProgram(command)) {
-      return { command, args: [], where };
+    if (mayRun(command) && await isExecutable(command)) {
+      return { command, args: [], location };
     }
   }
   return { reason: 'the server is not installed', canInstall: true };
 }
 
-/** Returns the folders in which the server may be, with a name for each, in order. */
-async function places(installation: Installation): Promise<[string, string][]> {
-  const list = await ofActiveEnvironment();
-  const own = await currentEnvironment(installation.storage);
+/** Lists the folders that are searched, in this order. */
+async function listCandidates(origin: Origin): Promise<Candidate[]> {
+  const candidates = await listActiveEnvironments();
+  const own = await getCurrentEnvironment(origin.storage);
   if (own !== undefined) {
-    list.push(['the environment that this extension installed', join(own, BIN)]);
+    const location = 'the environment that this extension installed';
+    candidates.push({ location, folder: join(own, BIN) });
   }
-  const { server } = installation;
+  const { server } = origin;
   if (server !== undefined && basename(server) === PROGRAM) {
-    list.push(['the installation that this extension comes from', dirname(server)]);
+    const location = 'the installation that this extension comes from';
+    candidates.push({ location, folder: dirname(server) });
   }
-  const checkout = await checkoutOf(installation);
+  const checkout = await findCheckout(origin);
   if (checkout !== undefined) {
-    list.push(['the checkout that this extension was built from', join(checkout, '.venv', BIN)]);
+    const location = 'the checkout that this extension was built from';
+    candidates.push({ location, folder: join(checkout, '.venv', BIN) });
   }
-  list.push(...searchPath().map((folder): [string, string] => ['the PATH', folder]));
-  return list;
+  candidates.push(...listPathFolders().map((folder) => ({ location: 'the PATH', folder })));
+  return candidates;
 }
 
-/** Returns the Python that the user works with, by path; an untrusted folder names none. */
-export async function activePython(): Promise<string | undefined> {
+/** Returns the path of the user's active Python; an untrusted workspace cannot set it. */
+export async function getActivePython(): Promise<string | undefined> {
   if (!vscode.workspace.isTrusted) {
     return undefined;
   }
-  const chosen = (await pythonEnvironments())?.getActiveEnvironmentPath().path;
+  const selected = (await getPythonEnvironments())?.getActiveEnvironmentPath().path;
   const settings = vscode.workspace.getConfiguration('python');
-  const named = settings.get<string>('defaultInterpreterPath');
+  const setting = settings.get<string>('defaultInterpreterPath');
   const [folder] = vscode.workspace.workspaceFolders ?? [];
-  const written = named?.replaceAll('${workspaceFolder}', folder?.uri.fsPath ?? '');
-  return [chosen, written].find((path) => path !== undefined && isAbsolute(path));
+  const resolved = setting?.replaceAll('${workspaceFolder}', folder?.uri.fsPath ?? '');
+  return [selected, resolved].find((path) => path !== undefined && isAbsolute(path));
 }
 
-/** Calls back when the user chooses another Python. */
-export async function watchPython(changed: () => void): Promise<vscode.Disposable> {
-  const environments = vscode.workspace.isTrusted ? await pythonEnvironments() : undefined;
+/** Calls back when the user selects another Python. */
+export async function onDidChangePython(callback: () => void): Promise<vscode.Disposable> {
+  const environments = vscode.workspace.isTrusted ? await getPythonEnvironments() : undefined;
   const none = new vscode.Disposable(() => undefined);
-  return environments?.onDidChangeActiveEnvironmentPath(changed) ?? none;
+  return environments?.onDidChangeActiveEnvironmentPath(callback) ?? none;
 }
 
-/** Returns the folders of the PATH, without those that are relative to wherever one stands. */
-export function searchPath(): string[] {
+/** Returns the folders of the PATH, without relative ones. */
+export function listPathFolders(): string[] {
   return (process.env['PATH'] ?? '').split(delimiter).filter((folder) => isAbsolute(folder));
 }
 
-/** Says whether a program may be started: not if it is of a workspace that is not trusted. */
+/** Checks that a program is not part of an untrusted workspace. */
 export function mayRun(path: string): boolean {
   return vscode.workspace.isTrusted || !isInWorkspace(path);
 }
 
-/** Says whether there is a file that can be started. */
-export async function isProgram(path: string): Promise<boolean> {
+/** Checks that a file exists and is executable. */
+export async function isExecutable(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);
     return true;
@@ -105,13 +113,13 @@ export async function isProgram(path: string): Promise<boolean> {
   }
 }
 
-/** What of the Python extension's interface is used here. */
+/** The part of the Python extension's API that is used here. */
 interface PythonEnvironments {
   getActiveEnvironmentPath(): { path: string };
   onDidChangeActiveEnvironmentPath: vscode.Event<unknown>;
 }
 
-async function pythonEnvironments(): Promise<PythonEnvironments | undefined> {
+async function getPythonEnvironments(): Promise<PythonEnvironments | undefined> {
   const extension = vscode.extensions.getExtension<{ environments?: PythonEnvironments }>(
     PYTHON_EXTENSION,
   );
@@ -122,27 +130,29 @@ async function pythonEnvironments(): Promise<PythonEnvironments | undefined> {
   }
 }
 
-async function ofActiveEnvironment(): Promise<[string, string][]> {
-  const list: [string, string][] = [];
-  const python = await activePython();
+async function listActiveEnvironments(): Promise<Candidate[]> {
+  const candidates: Candidate[] = [];
+  const python = await getActivePython();
   if (python !== undefined) {
-    list.push([`the environment of ${python}`, dirname(python)]);
+    candidates.push({ location: `the environment of ${python}`, folder: dirname(python) });
   }
   const active = process.env['VIRTUAL_ENV'];
   if (active) {
-    list.push([`the active environment ${active}`, join(active, BIN)]);
+    candidates.push({ location: `the active environment ${active}`, folder: join(active, BIN) });
   }
-  return list;
+  return candidates;
 }
 
-async function ofSetting([first = '', ...args]: string[]): Promise<Found | Missing> {
+async function resolveSetting(
+  [first = '', ...args]: string[],
+): Promise<ServerCommand | ServerNotFound> {
   const path = first.startsWith('~/') ? join(homedir(), first.slice(2)) : first;
   const candidates = isAbsolute(path)
     ? [path]
-    : searchPath().map((folder) => join(folder, IS_WINDOWS ? `${path}.exe` : path));
+    : listPathFolders().map((folder) => join(folder, IS_WINDOWS ? `${path}.exe` : path));
   for (const command of candidates) {
-    if (await isProgram(command)) {
-      return { command, args, where: 'the setting parrotlet.client.server' };
+    if (await isExecutable(command)) {
+      return { command, args, location: 'the setting parrotlet.client.server' };
     }
   }
   return {
@@ -154,7 +164,7 @@ async function ofSetting([first = '', ...args]: string[]): Promise<Found | Missi
 
 function isInWorkspace(path: string): boolean {
   return (vscode.workspace.workspaceFolders ?? []).some(({ uri }) => {
-    const way = relative(uri.fsPath, path);
-    return !way.startsWith('..') && !isAbsolute(way);
+    const relativePath = relative(uri.fsPath, path);
+    return !relativePath.startsWith('..') && !isAbsolute(relativePath);
   });
 }

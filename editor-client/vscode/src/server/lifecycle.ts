@@ -1,186 +1,189 @@
 /**
- * The server's life: found, started, started again when it dies, and left alone when it dies too
- * often. One restart at a time, and of those that wait only the last.
+ * The server's life: found, started, restarted when it crashes, and left alone when it crashes too
+ * often. One restart runs at a time; of several that are waiting, only the last one runs.
  */
 
 import * as vscode from 'vscode';
-import { Client, type Surroundings } from './client';
-import { findServer, type Found, type Missing } from './discovery';
-import type { Installation } from '../install/origin';
-import { listOf } from '../settings/configuration';
+import type { Origin } from '../install/origin';
+import { getList } from '../settings/configuration';
+import { Client, type ClientContext } from './client';
+import { findServer, type ServerCommand, type ServerNotFound } from './discovery';
 
-const MOST_DEATHS = 3; // within so many milliseconds; after them it is left alone
-const DEATHS_MS = 180_000;
-const SETTING = '@id:parrotlet.client.server';
-const RETRY_MS = 1000; // from the second on, once more for each
+const MAX_CRASHES = 3; // within CRASH_WINDOW_MS; then the server is not restarted
+const CRASH_WINDOW_MS = 180_000;
+const RETRY_DELAY_MS = 1000; // times the number of recent crashes before this one
+const SERVER_SETTING_QUERY = '@id:parrotlet.client.server';
 
 /** Owns the server. */
 export class Lifecycle {
-  private client: Client | undefined;
-  private now: Promise<void> = Promise.resolve();
-  private next: Promise<void> | undefined;
-  private deaths: number[] = [];
+  private current: Client | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private waiting: Promise<void> | undefined;
+  private crashes: number[] = [];
   private isClosed = false;
-  /** Whether it has been asked for yet. */
-  isWanted = false;
-  /** Why there is none, if it was looked for and is nowhere. */
-  missing: Missing | undefined;
-  /** The command of the settings that the last server was looked for by. */
-  private named: string[] = [];
-  /** What runs, or is about to. */
-  found: Found | undefined;
+  /** The setting for the server's command, as of the last start. */
+  private commandSetting: string[] = [];
+  /** Whether a server has been needed so far. */
+  isRequested = false;
+  /** Why no server was found, if none was. */
+  notFound: ServerNotFound | undefined;
+  /** The command of the server that is running or starting. */
+  command: ServerCommand | undefined;
 
   constructor(
-    private readonly around: Surroundings,
-    private readonly installation: Installation,
+    private readonly context: ClientContext,
+    private readonly origin: Origin,
   ) {}
 
-  /** What runs, if anything does. */
-  get running(): Client | undefined {
-    return this.client;
+  /** The newest client, if there is one; it may not have answered yet. */
+  get client(): Client | undefined {
+    return this.current;
   }
 
-  /** Whether the settings want a server that is started otherwise than the one that runs. */
-  get needsAnother(): boolean {
-    const isNamed = JSON.stringify(listOf('server')) !== JSON.stringify(this.named);
-    const known = this.client?.languages;
-    return isNamed || (known && listOf('languages').some((one) => !known.includes(one))) === true;
+  /** Whether changed settings require another server process. */
+  get needsRestart(): boolean {
+    const commandSetting = JSON.stringify(getList('server'));
+    const isOtherCommand = commandSetting !== JSON.stringify(this.commandSetting);
+    const known = this.current?.languages;
+    const hasNewLanguage = known && getList('languages').some((one) => !known.includes(one));
+    return isOtherCommand || hasNewLanguage === true;
   }
 
-  /** Starts the server, or another in its place, at the user's wish. */
+  /** Starts the server, or replaces it by another process. */
   restart(): Promise<void> {
-    this.deaths = [];
-    if (this.client?.isRunning === false) {
-      void this.client.stop(); // it may never have got anywhere
+    this.crashes = [];
+    if (this.current?.isRunning === false) {
+      void this.current.stop(); // it may be hanging
     }
     return this.replace();
   }
 
-  /** Starts another server if one is found in another place than the one that runs. */
-  async lookAgain(): Promise<void> {
-    await (this.next ?? this.now);
-    const found = await findServer(this.installation);
-    if ('command' in found && found.command !== this.found?.command) {
+  /** Restarts with another server, if one is now found in another place. */
+  async rediscover(): Promise<void> {
+    await (this.waiting ?? this.running);
+    const found = await findServer(this.origin);
+    if ('command' in found && found.command !== this.command?.command) {
       await this.restart();
     }
   }
 
-  /** Ends the server for good. */
+  /** Stops the server for good. */
   async close(): Promise<void> {
     this.isClosed = true;
-    await this.client?.stop();
+    await this.current?.stop();
   }
 
   private replace(): Promise<void> {
-    this.isWanted = true;
-    this.missing = undefined;
-    this.next ??= this.now.then(() => {
-      this.next = undefined;
-      this.now = this.start();
-      return this.now;
+    this.isRequested = true;
+    this.notFound = undefined;
+    this.waiting ??= this.running.then(() => {
+      this.waiting = undefined;
+      this.running = this.start();
+      return this.running;
     });
-    return this.next;
+    return this.waiting;
   }
 
   private async start(): Promise<void> {
-    const old = this.client;
-    this.client = undefined;
+    const old = this.current;
+    this.current = undefined;
     await old?.stop();
     if (this.isClosed) {
       return;
     }
-    this.around.report({ state: 'starting', reason: null });
-    this.named = listOf('server');
-    const found = await findServer(this.installation);
+    this.context.onStatus({ state: 'starting', reason: null });
+    this.commandSetting = getList('server');
+    const found = await findServer(this.origin);
     if ('reason' in found) {
-      this.found = undefined;
-      this.miss(found);
+      this.command = undefined;
+      this.onNotFound(found);
       return;
     }
-    this.found = found;
+    this.command = found;
     await this.run(found);
   }
 
-  private async run(found: Found): Promise<void> {
-    const client: Client = new Client(found, this.around, (how) => {
-      this.ended(client, how);
+  private async run(command: ServerCommand): Promise<void> {
+    const client: Client = new Client(command, this.context, (how) => {
+      this.onExit(client, how);
     });
-    this.client = client;
+    this.current = client;
     try {
       await client.start();
       void vscode.commands.executeCommand('setContext', 'parrotlet.isRunning', true);
     } catch (error) {
-      this.around.log.main.error(`the server did not start: ${String(error)}`);
+      this.context.log.main.error(`the server did not start: ${String(error)}`);
       if (isSpawnError(error)) {
-        const reason = `${found.command} could not be started (${error.code});`
-          + ' set another server path';
-        this.around.report({ state: 'error', reason });
-        this.complain(`Parrotlet has a problem: ${reason}.`);
+        this.fail(`${command.command} could not be started (${error.code});`
+          + ' set another server path');
       }
     }
   }
 
-  private ended(client: Client, how: string): void {
-    if (this.client !== client || this.isClosed) {
+  private onExit(client: Client, how: string): void {
+    if (this.current !== client || this.isClosed) {
       return;
     }
     void vscode.commands.executeCommand('setContext', 'parrotlet.isRunning', false);
-    this.around.log.main.error(`the server ${how}`);
+    this.context.log.main.error(`the server ${how}`);
     const now = Date.now();
-    this.deaths = [...this.deaths.filter((at) => now - at < DEATHS_MS), now];
-    if (this.deaths.length > MOST_DEATHS) {
-      const often = `${this.deaths.length} times`;
-      const reason = `the server ${how}, ${often} within 3 minutes; fix the problem, then restart`;
-      this.around.report({ state: 'error', reason });
-      this.complain(`Parrotlet has a problem: ${reason}.`);
+    this.crashes = [...this.crashes.filter((time) => now - time < CRASH_WINDOW_MS), now];
+    const { length: nCrashes } = this.crashes;
+    if (nCrashes > MAX_CRASHES) {
+      this.fail(`the server ${how}, ${nCrashes} times within 3 minutes; fix the problem, then`
+        + ' restart');
       return;
     }
-    this.around.report({ state: 'starting', reason: `the server ${how}` });
-    if (this.deaths.length === 1) { // the next ones are in the status bar
-      this.warn(`The Parrotlet server ${how}. It is being restarted.`);
+    this.context.onStatus({ state: 'starting', reason: `the server ${how}` });
+    if (nCrashes === 1) { // later ones appear in the status bar only
+      this.showWarning(`The Parrotlet server ${how}. It is being restarted.`);
     }
     setTimeout(() => {
-      if (this.client === client) { // nobody else has taken care of it
+      if (this.current === client) { // it has not been replaced in the meantime
         void this.replace();
       }
-    }, RETRY_MS * (this.deaths.length - 1));
+    }, RETRY_DELAY_MS * (nCrashes - 1));
   }
 
-  private warn(sentence: string): void {
-    void vscode.window.showWarningMessage(sentence, 'Show Log').then((chosen) => {
-      if (chosen !== undefined) {
-        this.around.log.main.show();
-      }
-    });
-  }
-
-  private complain(sentence: string): void {
+  private fail(reason: string): void {
+    this.context.onStatus({ state: 'error', reason });
     const buttons = ['Restart', 'Show Log'];
-    void vscode.window.showErrorMessage(sentence, ...buttons).then((chosen) => {
-      if (chosen === 'Restart') {
+    const text = `Parrotlet has a problem: ${reason}.`;
+    void vscode.window.showErrorMessage(text, ...buttons).then((choice) => {
+      if (choice === 'Restart') {
         void this.restart();
-      } else if (chosen !== undefined) {
-        this.around.log.main.show();
+      } else if (choice !== undefined) {
+        this.context.log.main.show();
       }
     });
   }
 
-  /** Says in one sentence that there is no server, and offers to get it. */
-  private miss(missing: Missing): void {
-    this.missing = missing;
-    const { reason, canInstall } = missing;
-    this.around.log.main.error(reason);
-    this.around.report({ state: 'error', reason });
+  private showWarning(text: string): void {
+    void vscode.window.showWarningMessage(text, 'Show Log').then((choice) => {
+      if (choice !== undefined) {
+        this.context.log.main.show();
+      }
+    });
+  }
+
+  /** Reports that there is no server, and offers remedies. */
+  private onNotFound(notFound: ServerNotFound): void {
+    this.notFound = notFound;
+    const { reason, canInstall } = notFound;
+    this.context.log.main.error(reason);
+    this.context.onStatus({ state: 'error', reason });
     const commands: Record<string, readonly string[]> = {
       ...(canInstall && { 'Install Server…': ['parrotlet.installServer'] }),
       'Set Server Path…': ['parrotlet.setServerPath'],
-      ...(!canInstall && { 'Open Settings': ['workbench.action.openSettings', SETTING] }),
+      ...(!canInstall && { 'Open Settings': [
+        'workbench.action.openSettings', SERVER_SETTING_QUERY,
+      ] }),
     };
-    const sentence = canInstall
+    const text = canInstall
       ? 'Parrotlet needs its server, which is not installed on this machine.'
       : `Parrotlet has a problem: ${reason}.`;
-    void vscode.window.showErrorMessage(sentence, ...Object.keys(commands)).then((chosen) => {
-      const [command, ...args] = commands[chosen ?? ''] ?? [];
+    void vscode.window.showErrorMessage(text, ...Object.keys(commands)).then((choice) => {
+      const [command, ...args] = commands[choice ?? ''] ?? [];
       if (command !== undefined) {
         void vscode.commands.executeCommand(command, ...args);
       }

@@ -1,28 +1,28 @@
-/** The output channels, and the server's stderr in one of them. */
+/** The output channels. One of them includes the server's stderr. */
 
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import * as vscode from 'vscode';
 
-/** "2026-01-31 12:00:00,123 WARNING server.worker.service: the engine died" */
-const OF_SERVER = /^\S+ \S+ (DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)$/;
+/** "2026-01-31 12:00:00,123 WARNING server.service: the engine died" */
+const SERVER_RECORD = /^\S+ \S+ (DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)$/;
 
-/** What the extension and the server say, and what they say to each other. */
+/** The log of the extension and the server, and the trace of the messages between them. */
 export class Log implements vscode.Disposable {
   readonly main = vscode.window.createOutputChannel('Parrotlet', { log: true });
   readonly trace = vscode.window.createOutputChannel('Parrotlet Trace', { log: true });
-  /** The last line that was no log record: of a server that dies, why. */
-  lastWords = '';
+  /** The server's last output that was no log record: after a crash, usually its cause. */
+  lastOutput = '';
 
-  /** Reads a server's stderr to its end. */
-  follow(stderr: Readable): void {
-    this.lastWords = '';
+  /** Copies a server's stderr to the log until it ends. */
+  readStderr(stderr: Readable): void {
+    this.lastOutput = '';
     createInterface({ input: stderr }).on('line', (line) => {
-      this.take(line);
+      this.writeLine(line);
     });
   }
 
-  /** The server's `--log-level` that tells what this channel is set to show. */
+  /** The server's `--log-level` that corresponds to this channel's level. */
   get serverLevel(): string {
     switch (this.main.logLevel) {
       case vscode.LogLevel.Trace:
@@ -43,24 +43,24 @@ export class Log implements vscode.Disposable {
     this.trace.dispose();
   }
 
-  private take(line: string): void {
-    const [, level, rest = line] = OF_SERVER.exec(line) ?? [];
+  private writeLine(line: string): void {
+    const [, level, message] = SERVER_RECORD.exec(line) ?? [];
     switch (level) {
       case 'DEBUG':
-        this.main.debug(rest);
+        this.main.debug(message ?? '');
         break;
       case 'INFO':
-        this.main.info(rest);
+        this.main.info(message ?? '');
         break;
       case 'WARNING':
-        this.main.warn(rest);
+        this.main.warn(message ?? '');
         break;
       case undefined:
-        this.lastWords = line.trim() || this.lastWords;
+        this.lastOutput = line.trim() || this.lastOutput;
         this.main.error(line);
         break;
       default:
-        this.main.error(rest);
+        this.main.error(message ?? '');
     }
   }
 }

@@ -1,14 +1,14 @@
-/** Lets the user name the server: its program, which is tried before it is written down. */
+/** Lets the user select the server's executable, which is tried before the setting is changed. */
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
 import { IS_WINDOWS, PROGRAM } from '../install/environment';
-import { change } from '../settings/configuration';
+import { changeSetting } from '../settings/configuration';
 
-const ANSWER_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 
-/** Asks for the program and writes it into the settings. */
+/** Asks for the executable and writes it into the settings. */
 export async function setServerPath(): Promise<void> {
   const files = await vscode.window.showOpenDialog({
     title: `Select ${PROGRAM}`,
@@ -20,12 +20,12 @@ export async function setServerPath(): Promise<void> {
     return;
   }
   try {
-    await promisify(execFile)(path, ['--version'], { timeout: ANSWER_MS });
+    await promisify(execFile)(path, ['--version'], { timeout: TIMEOUT_MS });
   } catch {
     void vscode.window.showErrorMessage(
       `${path} does not answer to --version. Select the program ${PROGRAM}.`,
     );
     return;
   }
-  await change('client.server', [path]);
+  await changeSetting('client.server', [path]);
 }

@@ -1,168 +1,135 @@
 /**
- * The extension's settings: its own (`parrotlet.client.*`), and the others, which are the server's.
+ * Reads and changes settings: the extension's own (`parrotlet.client.*`) and the server's.
  *
- * Defaults and texts are the server's; package.json has them from there, and nothing here repeats
- * them. Identifiers are in camel case here and in snake case in the server: `settingNames` in
- * package.json is the map. What a user has set under a name of the server's, as the extension had
- * them once, still holds where nothing is set under the new one.
+ * Their defaults and descriptions are defined by the server and copied into package.json; nothing
+ * here repeats them.
  */
 
 import * as vscode from 'vscode';
-import { settingNames } from '../../package.json';
+import { CLIENT_PREFIX, getFormerName, SECTION, SERVER_NAMES } from './settingNames';
 
-export const SECTION = 'parrotlet';
-const OWN = 'client.';
-/** "the configuration: remote: timeout_s" is how the server names a setting. */
-const OF_SERVER = /(?:the configuration|initializationOptions): (?:(\w+): )?(\w+)/g;
-const NAMES: Readonly<Record<string, string>> = settingNames;
+/** Settings as the server expects them: objects in objects. */
+export type NestedSettings = Record<string, unknown>;
 
-/** Settings as the server takes them: objects in objects. */
-export type Nested = Record<string, unknown>;
-
-/** What each level of the settings says of one; undefined where a level says nothing. */
+/** The values of a setting at each level; undefined where it is not set. */
 interface Levels {
   readonly user: unknown;
   readonly workspace: unknown;
   readonly folder: unknown;
 }
 
-/** Reads one of the extension's own settings, which is on or off, as it holds for a document. */
-export function isTrue(name: 'enabled' | 'automatic', scope?: vscode.ConfigurationScope): boolean {
-  return vscode.workspace.getConfiguration(SECTION, scope).get(OWN + name) === true;
+/** Reads one of the extension's own settings that is on or off, as it applies to a document. */
+export function getFlag(
+  name: 'enabled' | 'automatic', scope?: vscode.ConfigurationScope,
+): boolean {
+  return vscode.workspace.getConfiguration(SECTION, scope).get(CLIENT_PREFIX + name) === true;
 }
 
-/** Reads one of the extension's own settings, which is a list. */
-export function listOf(name: 'languages' | 'server'): string[] {
-  const value = vscode.workspace.getConfiguration(SECTION).get(OWN + name);
+/** Reads one of the extension's own settings that is a list. */
+export function getList(name: 'languages' | 'server'): string[] {
+  const value = vscode.workspace.getConfiguration(SECTION).get(CLIENT_PREFIX + name);
   return Array.isArray(value) ? value.map(String) : [];
 }
 
+/** Reads a setting that is a string; returns an empty one if it is not set. */
+export function getText(id: string): string {
+  return String(vscode.workspace.getConfiguration(SECTION).get(id) ?? '');
+}
+
+/** Returns whether the server counts shown and accepted suggestions. */
+export function isCountingEnabled(): boolean {
+  return vscode.workspace.getConfiguration(SECTION).get('statistics') === true;
+}
+
 /**
- * Returns what every level of the settings says of the globs of excluded files, all of it
- * together: a workspace can add to the user's list and cannot take from it.
+ * Returns the globs of excluded files from all levels together: a workspace can add to the user's
+ * list, but not remove anything from it.
  */
-export function excludedFiles(scope?: vscode.ConfigurationScope): string[] {
-  const { user, workspace, folder } = levels('client.excludedFiles', scope);
-  return [user, workspace, folder].flatMap(strings);
+export function getExcludedFiles(scope?: vscode.ConfigurationScope): string[] {
+  const { user, workspace, folder } = inspectLevels('client.excludedFiles', scope);
+  return [user, workspace, folder].flatMap(toStrings);
 }
 
-/** Returns the globs of excluded files that the user's own settings have. */
-export function excludedByUser(): string[] {
-  return strings(levels('client.excludedFiles').user);
+/** Returns the globs of excluded files in the user's own settings. */
+export function getUserExcludedFiles(): string[] {
+  return toStrings(inspectLevels('client.excludedFiles').user);
 }
 
-/** Returns what the user has set of the server's settings, by its names; it knows the rest. */
-export function serverSettings(): Nested {
-  const nested: Nested = {};
-  for (const [id, name] of Object.entries(NAMES)) {
-    const value = name.startsWith(OWN) ? undefined : valueOf(id);
+/** Returns the server's settings that differ from its defaults, by the server's names. */
+export function collectServerSettings(): NestedSettings {
+  const nested: NestedSettings = {};
+  for (const [id, name] of Object.entries(SERVER_NAMES)) {
+    const value = name.startsWith(CLIENT_PREFIX) ? undefined : getSetValue(id);
     if (value !== undefined) {
-      put(nested, name.split('.'), value);
+      setNested(nested, name.split('.'), value);
     }
   }
   return nested;
 }
 
-/** Reads a setting that is a text; empty if it is not set. */
-export function textOf(id: string): string {
-  return String(vscode.workspace.getConfiguration(SECTION).get(id) ?? '');
-}
-
-/** Says whether the server counts what is shown and accepted. */
-export function isCounting(): boolean {
-  return vscode.workspace.getConfiguration(SECTION).get('statistics') === true;
-}
-
-/**
- * Changes a setting at the level that decides it now: the workspace's if it has it, else the
- * user's.
- */
-export async function change(id: string, value: unknown): Promise<void> {
-  const isOfWorkspace = levels(id).workspace !== undefined;
-  const target = isOfWorkspace
+/** Changes a setting in the workspace if it is set there, and in the user's settings otherwise. */
+export async function changeSetting(id: string, value: unknown): Promise<void> {
+  const isSetInWorkspace = inspectLevels(id).workspace !== undefined;
+  const target = isSetInWorkspace
     ? vscode.ConfigurationTarget.Workspace
     : vscode.ConfigurationTarget.Global;
-  await update(id, value, target);
+  await updateSetting(id, value, target);
 }
 
-/** Changes a setting at a level, and removes what that level has under its former name. */
-export async function update(
+/** Changes a setting at a level, and removes a value under its former name from that level. */
+export async function updateSetting(
   id: string, value: unknown, target: vscode.ConfigurationTarget,
 ): Promise<void> {
   const configuration = vscode.workspace.getConfiguration(SECTION);
   await configuration.update(id, value, target);
-  const former = formerOf(id);
-  if (former !== undefined && valueAt(configuration.inspect(former), target) !== undefined) {
+  const former = getFormerName(id);
+  if (former !== undefined && getValueAt(configuration.inspect(former), target) !== undefined) {
     await configuration.update(former, undefined, target);
   }
 }
 
-/** Returns the former names that the user's settings still have, with the new name of each. */
-export function formerNames(): [former: string, id: string][] {
-  const configuration = vscode.workspace.getConfiguration(SECTION);
-  return Object.keys(NAMES).flatMap((id): [string, string][] => {
-    const former = formerOf(id);
-    const isSet = former !== undefined && configuration.inspect(former)?.globalValue !== undefined;
-    return isSet ? [[`${SECTION}.${former}`, `${SECTION}.${id}`]] : [];
-  });
-}
-
-/** Returns what the server says of a setting, with the name that it has in VS Code. */
-export function withOwnNames(text: string): string {
-  return text.replace(OF_SERVER, (all, group: string | undefined, name: string) => {
-    const whole = group === undefined ? name : `${group}.${name}`;
-    const [id] = Object.entries(NAMES).find(([, one]) => one === whole) ?? [];
-    return id === undefined ? all : `${SECTION}.${id}`;
-  });
-}
-
-function formerOf(id: string): string | undefined {
-  const name = NAMES[id];
-  return name === id ? undefined : name;
-}
-
-/** Returns what holds of a setting if anybody has set it. */
-function valueOf(id: string): unknown {
-  const { user, workspace, folder } = levels(id);
+/** Returns the value of a setting; undefined if only its default applies. */
+function getSetValue(id: string): unknown {
+  const { user, workspace, folder } = inspectLevels(id);
   return folder ?? workspace ?? user;
 }
 
-function levels(id: string, scope?: vscode.ConfigurationScope): Levels {
+function inspectLevels(id: string, scope?: vscode.ConfigurationScope): Levels {
   const configuration = vscode.workspace.getConfiguration(SECTION, scope);
-  const now = configuration.inspect(id);
-  const former = formerOf(id);
-  const before = former === undefined ? undefined : configuration.inspect(former);
-  // VS Code holds back what an untrusted workspace sets, but not under names it does not know.
-  const ofWorkspace = vscode.workspace.isTrusted ? before : undefined;
+  const current = configuration.inspect(id);
+  const formerName = getFormerName(id);
+  const former = formerName === undefined ? undefined : configuration.inspect(formerName);
+  // VS Code ignores restricted settings of an untrusted workspace only under their current names.
+  const formerInWorkspace = vscode.workspace.isTrusted ? former : undefined;
   return {
-    user: now?.globalValue ?? before?.globalValue,
-    workspace: now?.workspaceValue ?? ofWorkspace?.workspaceValue,
-    folder: now?.workspaceFolderValue ?? ofWorkspace?.workspaceFolderValue,
+    user: current?.globalValue ?? former?.globalValue,
+    workspace: current?.workspaceValue ?? formerInWorkspace?.workspaceValue,
+    folder: current?.workspaceFolderValue ?? formerInWorkspace?.workspaceFolderValue,
   };
 }
 
-type Inspected = ReturnType<vscode.WorkspaceConfiguration['inspect']>;
+type Inspection = ReturnType<vscode.WorkspaceConfiguration['inspect']>;
 
-function valueAt(found: Inspected, target: vscode.ConfigurationTarget): unknown {
+function getValueAt(inspection: Inspection, target: vscode.ConfigurationTarget): unknown {
   switch (target) {
     case vscode.ConfigurationTarget.Global:
-      return found?.globalValue;
+      return inspection?.globalValue;
     case vscode.ConfigurationTarget.Workspace:
-      return found?.workspaceValue;
+      return inspection?.workspaceValue;
     case vscode.ConfigurationTarget.WorkspaceFolder:
-      return found?.workspaceFolderValue;
+      return inspection?.workspaceFolderValue;
   }
 }
 
-function strings(value: unknown): string[] {
+function toStrings(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-function put(nested: Nested, [first = '', ...rest]: string[], value: unknown): void {
+function setNested(nested: NestedSettings, [first = '', ...rest]: string[], value: unknown): void {
   if (rest.length === 0) {
     nested[first] = value;
   } else {
-    const inner = (nested[first] ??= {}) as Nested;
-    put(inner, rest, value);
+    const inner = (nested[first] ??= {}) as NestedSettings;
+    setNested(inner, rest, value);
   }
 }

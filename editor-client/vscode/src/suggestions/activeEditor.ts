@@ -1,41 +1,41 @@
 /**
- * The editor that a person is writing in. VS Code's active editor is none while a page or a panel
- * has the focus, and may be an output.
+ * The editor that the user is typing in. VS Code's own active editor is undefined while a page or a
+ * panel has the focus, and may be an output channel.
  */
 
 import * as vscode from 'vscode';
 
-/** Where documents come from that a person writes in: not, say, old versions in a comparison. */
+/** URI schemes of documents that people edit; not, for example, old versions in a diff. */
 export const SCHEMES = ['file', 'untitled', 'vscode-notebook-cell', 'vscode-vfs'];
 
-let last: vscode.TextEditor | undefined;
+let lastEditor: vscode.TextEditor | undefined;
 
-/** Says whether a document is one that a person writes in. */
-export function isWritten(document: vscode.TextDocument): boolean {
+/** Checks whether a document is one that people edit. */
+export function isEditable(document: vscode.TextDocument): boolean {
   return SCHEMES.includes(document.uri.scheme);
 }
 
-/** Begins to follow the user from editor to editor. */
-export function followEditors(): vscode.Disposable {
-  note(vscode.window.activeTextEditor);
-  return vscode.window.onDidChangeActiveTextEditor(note);
+/** Starts to track the user's editor. */
+export function trackActiveEditor(): vscode.Disposable {
+  recordEditor(vscode.window.activeTextEditor);
+  return vscode.window.onDidChangeActiveTextEditor(recordEditor);
 }
 
-/** Returns the editor that the user is in, or was in last, if it is still to be seen. */
-export function currentEditor(): vscode.TextEditor | undefined {
-  return vscode.window.visibleTextEditors.find((editor) => editor === last);
+/** Returns the editor that the user is in, or was in last, if it is still visible. */
+export function getActiveEditor(): vscode.TextEditor | undefined {
+  return vscode.window.visibleTextEditors.find((editor) => editor === lastEditor);
 }
 
-/** Puts the cursor back into that editor. */
-export async function focusEditor(): Promise<void> {
-  const editor = currentEditor();
+/** Returns the focus to that editor. */
+export async function focusActiveEditor(): Promise<void> {
+  const editor = getActiveEditor();
   if (editor !== undefined && editor !== vscode.window.activeTextEditor) {
     await vscode.window.showTextDocument(editor.document, editor.viewColumn);
   }
 }
 
-function note(editor: vscode.TextEditor | undefined): void {
-  if (editor !== undefined && isWritten(editor.document)) {
-    last = editor;
+function recordEditor(editor: vscode.TextEditor | undefined): void {
+  if (editor !== undefined && isEditable(editor.document)) {
+    lastEditor = editor;
   }
 }

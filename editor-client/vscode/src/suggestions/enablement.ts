@@ -1,157 +1,161 @@
 /**
- * Says whether anything is suggested in a document, and turns it on and off: everywhere, for a
- * workspace, a language, a file, or for a while.
+ * Whether suggestions are enabled in a document, and how they are turned on and off: everywhere,
+ * for a workspace, a language or a file, or for a while.
  *
- * All but the snooze are settings, so that they can be seen and shared where settings are.
+ * All of this but the snooze is kept in settings, where it can be seen and shared.
  */
 
 import { isAbsolute, sep } from 'node:path';
 import * as vscode from 'vscode';
-import { currentEditor } from './activeEditor';
 import {
-  excludedByUser, excludedFiles, isTrue, listOf, SECTION, update as updateSetting,
+  getExcludedFiles, getFlag, getList, getUserExcludedFiles, updateSetting,
 } from '../settings/configuration';
+import { SECTION } from '../settings/settingNames';
+import { getActiveEditor } from './activeEditor';
 
 const SNOOZED_UNTIL = 'snoozedUntil';
 const MINUTE_MS = 60_000;
-const MINUTES = [5, 15, 30, 60, 240];
+const SNOOZE_MINUTES = [5, 15, 30, 60, 240];
 
-/** Whether suggestions are made. */
-export class Switch implements vscode.Disposable {
-  private readonly changed = new vscode.EventEmitter<void>();
+/** Whether suggestions are shown. */
+export class Enablement implements vscode.Disposable {
+  private readonly emitter = new vscode.EventEmitter<void>();
   private timer: NodeJS.Timeout | undefined;
-  private until: number;
-  readonly onDidChange = this.changed.event;
+  private snoozedUntilMs: number;
+  readonly onDidChange = this.emitter.event;
 
-  constructor(private readonly memory: vscode.Memento) {
-    this.until = memory.get<number>(SNOOZED_UNTIL) ?? 0;
-    this.sleep();
+  constructor(private readonly memento: vscode.Memento) {
+    this.snoozedUntilMs = memento.get<number>(SNOOZED_UNTIL) ?? 0;
+    this.applySnooze();
   }
 
   /**
-   * Returns why nothing is ever suggested in a document, as "off …"; undefined if something is.
+   * Returns why a document has no suggestions, not even on request, as "off …"; undefined if it
+   * has.
    *
-   * @param document undefined for none in particular
+   * @param document undefined for the settings that apply everywhere
    */
-  whyOff(document: vscode.TextDocument | undefined): string | undefined {
-    if (!isTrue('enabled', document)) {
-      return whereOff(document);
+  getDisabledReason(document: vscode.TextDocument | undefined): string | undefined {
+    if (!getFlag('enabled', document)) {
+      return describeDisabledScope(document);
     }
     if (document === undefined) {
       return undefined;
     }
     const language = document.languageId;
-    if (!listOf('languages').includes(language)) {
+    if (!getList('languages').includes(language)) {
       return `off for the language ${language}`;
     }
-    const glob = globOf(document);
+    const glob = findExcludingGlob(document);
     return glob === undefined ? undefined : `off for files that match ${glob}`;
   }
 
-  /** Returns why nothing is suggested automatically, undefined if something is. */
-  whySilent(document: vscode.TextDocument): string | undefined {
-    if (this.isSnoozing) {
-      return this.untilWhen;
+  /** Returns why there are no automatic suggestions, although suggestions are enabled. */
+  getPauseReason(document: vscode.TextDocument): string | undefined {
+    if (this.isSnoozed) {
+      return this.describeSnooze();
     }
-    return isTrue('automatic', document) ? undefined : 'showing suggestions only on request';
+    return getFlag('automatic', document) ? undefined : 'showing suggestions only on request';
   }
 
-  /** The end of the snooze that is on, as "snoozed until …". */
-  get untilWhen(): string {
-    const time = new Date(this.until).toLocaleTimeString([], { timeStyle: 'short' });
-    return `snoozed until ${time}`;
+  /** Returns why suggestions are off or snoozed, for the status bar. */
+  describePause(document: vscode.TextDocument | undefined): string | undefined {
+    return this.getDisabledReason(document) ?? (this.isSnoozed ? this.describeSnooze() : undefined);
   }
 
-  /** Whether a snooze is on. */
-  get isSnoozing(): boolean {
-    return Date.now() < this.until;
+  get isSnoozed(): boolean {
+    return Date.now() < this.snoozedUntilMs;
   }
 
-  /** Asks for how long to be quiet, and is. */
+  /** Asks for how long to pause automatic suggestions, and pauses them. */
   async snooze(): Promise<void> {
-    const items = MINUTES.map((minutes) => ({ label: told(minutes), minutes }));
-    const chosen = await vscode.window.showQuickPick(items, {
+    const items = SNOOZE_MINUTES.map((minutes) => ({ label: formatDuration(minutes), minutes }));
+    const choice = await vscode.window.showQuickPick(items, {
       title: 'Snooze Suggestions',
       placeHolder: 'Pause automatic suggestions for…',
     });
-    if (chosen !== undefined) {
-      await this.sleepUntil(Date.now() + chosen.minutes * MINUTE_MS);
+    if (choice !== undefined) {
+      await this.setSnooze(Date.now() + choice.minutes * MINUTE_MS);
     }
   }
 
-  /** Ends a snooze. */
-  async wake(): Promise<void> {
-    await this.sleepUntil(0);
+  async endSnooze(): Promise<void> {
+    await this.setSnooze(0);
   }
 
   dispose(): void {
     clearTimeout(this.timer);
-    this.changed.dispose();
+    this.emitter.dispose();
   }
 
-  private async sleepUntil(time: number): Promise<void> {
-    this.until = time;
-    this.sleep();
-    await this.memory.update(SNOOZED_UNTIL, time);
+  /** Returns the end of the snooze, as "snoozed until …". */
+  private describeSnooze(): string {
+    const time = new Date(this.snoozedUntilMs).toLocaleTimeString([], { timeStyle: 'short' });
+    return `snoozed until ${time}`;
   }
 
-  private sleep(): void {
+  private async setSnooze(untilMs: number): Promise<void> {
+    this.snoozedUntilMs = untilMs;
+    this.applySnooze();
+    await this.memento.update(SNOOZED_UNTIL, untilMs);
+  }
+
+  private applySnooze(): void {
     clearTimeout(this.timer);
-    if (this.isSnoozing) {
+    if (this.isSnoozed) {
       this.timer = setTimeout(() => {
-        this.sleep();
-      }, this.until - Date.now());
+        this.applySnooze();
+      }, this.snoozedUntilMs - Date.now());
     }
-    void vscode.commands.executeCommand('setContext', `${SECTION}.isSnoozing`, this.isSnoozing);
-    this.changed.fire();
+    void vscode.commands.executeCommand('setContext', `${SECTION}.isSnoozing`, this.isSnoozed);
+    this.emitter.fire();
   }
 }
 
-/** Turns suggestions on or off for the user, in every workspace that says nothing else. */
+/** Turns suggestions on or off for the user, in every workspace that does not override it. */
 export async function toggleEverywhere(): Promise<void> {
-  const isOn = isTrue('enabled');
-  await update('enabled', !isOn, vscode.ConfigurationTarget.Global);
-  if (isTrue('enabled') === isOn) { // the workspace says otherwise
+  const isEnabled = getFlag('enabled');
+  await update('enabled', !isEnabled, vscode.ConfigurationTarget.Global);
+  if (getFlag('enabled') === isEnabled) { // the workspace overrides it
     await update('enabled', undefined, vscode.ConfigurationTarget.Workspace);
   }
 }
 
 /** Turns suggestions on or off for this workspace. */
 export async function toggleWorkspace(): Promise<void> {
-  const isOn = isTrue('enabled');
-  await update('enabled', !isOn, vscode.ConfigurationTarget.Workspace);
+  await update('enabled', !getFlag('enabled'), vscode.ConfigurationTarget.Workspace);
 }
 
 /** Turns automatic suggestions on or off. */
 export async function toggleAutomatic(): Promise<void> {
-  await update('automatic', !isTrue('automatic'), vscode.ConfigurationTarget.Global);
+  await update('automatic', !getFlag('automatic'), vscode.ConfigurationTarget.Global);
 }
 
 /** Turns suggestions on or off for the language of the active editor. */
 export async function toggleLanguage(): Promise<void> {
-  const language = currentEditor()?.document.languageId;
+  const language = getActiveEditor()?.document.languageId;
   if (language !== undefined) {
-    const languages = toggled(listOf('languages'), language);
+    const languages = toggleItem(getList('languages'), language);
     await update('languages', languages, vscode.ConfigurationTarget.Global);
   }
 }
 
 /** Turns suggestions on or off for the file of the active editor, in the user's own settings. */
 export async function toggleFile(): Promise<void> {
-  const document = currentEditor()?.document;
+  const document = getActiveEditor()?.document;
   if (document === undefined) {
     return;
   }
-  const glob = globOf(document);
-  const path = escaped(document.uri.fsPath.replaceAll(sep, '/'));
-  if (glob !== undefined && glob !== path) {
+  const glob = findExcludingGlob(document);
+  const fileGlob = escapeGlob(document.uri.fsPath.replaceAll(sep, '/'));
+  if (glob !== undefined && glob !== fileGlob) {
     void vscode.window.showInformationMessage(
       `Suggestions are off for this file because it matches ${glob}. Change the setting`
       + ' parrotlet.client.excludedFiles to turn them on.',
     );
     return;
   }
-  const globs = toggled(excludedByUser(), path);
+  const globs = toggleItem(getUserExcludedFiles(), fileGlob);
   const value = globs.length > 0 ? globs : undefined;
   await update('excludedFiles', value, vscode.ConfigurationTarget.Global);
 }
@@ -160,34 +164,35 @@ function update(name: string, value: unknown, target: vscode.ConfigurationTarget
   return updateSetting(`client.${name}`, value, target);
 }
 
-function toggled(list: readonly string[], item: string): string[] {
-  return list.includes(item) ? list.filter((one) => one !== item) : [...list, item];
+function toggleItem(list: readonly string[], item: string): string[] {
+  return list.includes(item) ? list.filter((other) => other !== item) : [...list, item];
 }
 
-/** Returns the glob that excludes a document, if one does. */
-function globOf(document: vscode.TextDocument): string | undefined {
-  return excludedFiles(document).find((glob) => {
-    const isWhole = isAbsolute(glob) || glob.startsWith('**');
-    const pattern = isWhole ? glob : `**/${glob}`;
+/** Returns the glob that excludes a document, if there is one. */
+function findExcludingGlob(document: vscode.TextDocument): string | undefined {
+  return getExcludedFiles(document).find((glob) => {
+    const isFullPath = isAbsolute(glob) || glob.startsWith('**');
+    const pattern = isFullPath ? glob : `**/${glob}`;
     return vscode.languages.match({ pattern }, document) > 0;
   });
 }
 
-/** Returns a path as a glob that only it matches. */
-function escaped(path: string): string {
+/** Returns a glob that matches only one path. */
+function escapeGlob(path: string): string {
   return path.replaceAll(/[*?[\]{}]/g, '[$&]');
 }
 
-function whereOff(document: vscode.TextDocument | undefined): string {
-  const found = vscode.workspace.getConfiguration(SECTION, document).inspect('client.enabled');
-  const ofLanguage = [found?.globalLanguageValue, found?.workspaceLanguageValue];
-  if (document !== undefined && ofLanguage.includes(false)) {
+/** Returns where suggestions are turned off, as "off …". */
+function describeDisabledScope(document: vscode.TextDocument | undefined): string {
+  const levels = vscode.workspace.getConfiguration(SECTION, document).inspect('client.enabled');
+  const languageLevels = [levels?.globalLanguageValue, levels?.workspaceLanguageValue];
+  if (document !== undefined && languageLevels.includes(false)) {
     return `off for the language ${document.languageId}`;
   }
-  const isOfWorkspace = [found?.workspaceValue, found?.workspaceFolderValue].includes(false);
-  return isOfWorkspace ? 'off for this workspace' : 'off everywhere';
+  const workspaceLevels = [levels?.workspaceValue, levels?.workspaceFolderValue];
+  return workspaceLevels.includes(false) ? 'off for this workspace' : 'off everywhere';
 }
 
-function told(minutes: number): string {
+function formatDuration(minutes: number): string {
   return minutes < 60 ? `${minutes} minutes` : minutes === 60 ? '1 hour' : `${minutes / 60} hours`;
 }

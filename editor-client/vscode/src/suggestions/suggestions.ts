@@ -1,20 +1,20 @@
 /**
- * What is done with suggestions: requested, accepted whole, by word or by line, cycled through,
- * dismissed; and what the server is told of it.
+ * Suggestions on their way from the server to the user: requested, accepted, cycled through,
+ * dismissed; and what the server learns about them.
  *
- * VS Code shows and inserts them; it tells an extension only that one was taken whole, by running
- * the suggestion's command. The rest is learned by running VS Code's own commands from ours. Tab
- * is VS Code's and stays so.
+ * VS Code shows and inserts them. It informs an extension only when a suggestion was accepted as a
+ * whole, by running the suggestion's command; the rest is observed around VS Code's own commands,
+ * which ours run. Tab remains VS Code's own key.
  */
 
 import * as vscode from 'vscode';
-import type { Switch } from './enablement';
+import type { Enablement } from './enablement';
 
 export const ACCEPTED_COMMAND = 'parrotlet.accepted';
 const SHOWN_CONTEXT = 'parrotlet.hasShown';
 
-const OF_EDITOR = {
-  ask: 'editor.action.inlineSuggest.trigger',
+const EDITOR_COMMANDS = {
+  trigger: 'editor.action.inlineSuggest.trigger',
   accept: 'editor.action.inlineSuggest.commit',
   word: 'editor.action.inlineSuggest.acceptNextWord',
   line: 'editor.action.inlineSuggest.acceptNextLine',
@@ -23,140 +23,141 @@ const OF_EDITOR = {
   previous: 'editor.action.inlineSuggest.showPrevious',
 } as const;
 
-type How = 'whole' | 'word' | 'line';
-export type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
+type AcceptUnit = 'whole' | 'word' | 'line';
+type Response = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
 
-/** Tells the server; nothing if there is none. */
-export type Tell = (method: string, params: object) => void;
+/** Sends a notification to the server, if it is running. */
+type NotifyServer = (method: string, params: object) => void;
 
-/** A suggestion that stands in an editor. */
-interface Shown {
+/** A suggestion that is shown in an editor. */
+interface ShownSuggestion {
   readonly uri: string;
-  /** Where it began when it was new, in UTF-16 units. */
-  readonly anchor: number;
-  /** All of it from there, with what has been typed or taken of it. */
+  /** Where it started when it was first shown, in UTF-16 units. */
+  readonly startOffset: number;
+  /** Its whole text from there, including what has been typed or accepted since. */
   readonly text: string;
 }
 
 /** The last edit of a document. */
-interface Edited {
+interface Edit {
   readonly uri: string;
   readonly version: number;
-  /** How much longer it made the document. */
-  readonly grown: number;
-  /** Where what was inserted ends. */
+  /** By how many UTF-16 units the document grew. */
+  readonly growth: number;
+  /** Where the inserted text ends. */
   readonly end: vscode.Position;
-  /** Whether VS Code may have counted characters where it should have counted UTF-16 units. */
+  /** Whether the inserted text has characters outside the Basic Multilingual Plane. */
   readonly isAstral: boolean;
 }
 
 const ASTRAL = /[\ud800-\udbff]/;
 
-/** Suggestions on their way from the server to the user, and back. */
+/** Provides suggestions, and follows what becomes of them. */
 export class Suggestions implements vscode.Disposable {
   private readonly listener: vscode.Disposable;
-  private shown: Shown | undefined;
-  private edited: Edited | undefined;
-  /** Set while a part of a suggestion is taken. */
-  private taking: Exclude<How, 'whole'> | undefined;
-  /** The last that the server was told of. */
-  private told: Edited | undefined;
+  private shown: ShownSuggestion | undefined;
+  private lastEdit: Edit | undefined;
+  /** Set while a part of a suggestion is being accepted. */
+  private acceptingPart: Exclude<AcceptUnit, 'whole'> | undefined;
+  /** The last edit that was reported to the server as an acceptance. */
+  private lastReported: Edit | undefined;
 
   constructor(
-    private readonly power: Switch,
-    private readonly tell: Tell,
-    private readonly gotNothing: (document: vscode.TextDocument) => void,
+    private readonly enablement: Enablement,
+    private readonly notifyServer: NotifyServer,
+    private readonly onNothingFound: () => void,
   ) {
     this.listener = vscode.workspace.onDidChangeTextDocument((event) => {
-      this.note(event);
+      this.recordEdit(event);
     });
   }
 
   /**
-   * Answers VS Code's request for suggestions.
+   * Handles VS Code's request for suggestions.
    *
-   * @param next asks the server
+   * @param next sends the request to the server
    */
   async provide(
     document: vscode.TextDocument,
     position: vscode.Position,
     context: vscode.InlineCompletionContext,
     token: vscode.CancellationToken,
-    next: () => vscode.ProviderResult<Answer>,
-  ): Promise<Answer> {
-    const isAsked = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
-    const reason = this.power.whyOff(document) ?? this.power.whySilent(document);
-    if (reason !== undefined && !(isAsked && this.power.whyOff(document) === undefined)) {
+    next: () => vscode.ProviderResult<Response>,
+  ): Promise<Response> {
+    const isInvoked = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
+    const isDisabled = this.enablement.getDisabledReason(document) !== undefined;
+    const isPaused = this.enablement.getPauseReason(document) !== undefined;
+    if (isDisabled || (isPaused && !isInvoked)) {
       return undefined;
     }
-    const began = performance.now();
-    const answer = await next();
+    const started = performance.now();
+    const response = await next();
     if (token.isCancellationRequested) {
       return undefined;
     }
-    const items = itemsOf(answer).map(followed);
+    const items = getItems(response).map(attachAcceptedCommand);
     const [first] = items;
     if (first !== undefined) {
-      this.noteShown(document, position, first, performance.now() - began);
-    } else if (isAsked) {
-      this.gotNothing(document);
+      this.recordShown(document, position, first, performance.now() - started);
+    } else if (isInvoked) {
+      this.onNothingFound();
     }
     return items;
   }
 
-  /** Asks for suggestions at the cursor, several of them. */
-  async ask(): Promise<void> {
-    await vscode.commands.executeCommand(OF_EDITOR.ask);
+  /** Requests suggestions at the cursor, including alternatives. */
+  async trigger(): Promise<void> {
+    await vscode.commands.executeCommand(EDITOR_COMMANDS.trigger);
   }
 
-  /** Takes the suggestion that is shown. */
+  /** Accepts the suggestion that is shown. */
   async accept(): Promise<void> {
-    await vscode.commands.executeCommand(OF_EDITOR.accept);
+    await vscode.commands.executeCommand(EDITOR_COMMANDS.accept);
   }
 
-  /** Takes the next word or line of the suggestion that is shown. */
-  async acceptPart(how: 'word' | 'line'): Promise<void> {
-    const before = this.edited;
-    this.taking = how;
+  /** Accepts the next word or line of the suggestion that is shown. */
+  async acceptPart(unit: 'word' | 'line'): Promise<void> {
+    const before = this.lastEdit;
+    this.acceptingPart = unit;
     try {
-      await vscode.commands.executeCommand(OF_EDITOR[how]);
+      await vscode.commands.executeCommand(EDITOR_COMMANDS[unit]);
     } finally {
-      this.taking = undefined;
+      this.acceptingPart = undefined;
     }
-    if (this.edited !== before && this.isTaken()) {
-      this.mendCursor();
-      this.tellAccepted(how);
+    if (this.lastEdit !== before && this.isOurs()) {
+      this.correctCursor();
+      this.reportAccepted(unit);
     }
   }
 
-  /** Shows the next suggestion, or the one before. */
-  async show(which: 'next' | 'previous'): Promise<void> {
-    await vscode.commands.executeCommand(OF_EDITOR[which]);
+  /** Shows the next or the previous suggestion. */
+  async cycle(direction: 'next' | 'previous'): Promise<void> {
+    await vscode.commands.executeCommand(EDITOR_COMMANDS[direction]);
   }
 
-  /** Takes the suggestion away. */
+  /** Hides the suggestion. */
   async dismiss(): Promise<void> {
-    await vscode.commands.executeCommand(OF_EDITOR.dismiss);
+    await vscode.commands.executeCommand(EDITOR_COMMANDS.dismiss);
     const uri = vscode.window.activeTextEditor?.document.uri.toString();
     if (this.shown !== undefined && this.shown.uri === uri) {
       this.shown = undefined;
-      this.tell('parrotlet/didReject', {});
+      this.notifyServer('parrotlet/didReject', {});
     }
   }
 
   /**
-   * Called by VS Code when a suggestion has been taken to its end.
+   * Called by VS Code when a suggestion has been accepted to its end.
    *
-   * @param command the server's own, which tells whose text it was
+   * @param command the server's own, which names the source of repeated text
    */
-  async accepted(command: vscode.Command | undefined): Promise<void> {
-    this.mendCursor();
-    this.tellAccepted(this.taking ?? 'whole');
+  async onAccepted(command: vscode.Command | undefined): Promise<void> {
+    this.correctCursor();
+    this.reportAccepted(this.acceptingPart ?? 'whole');
     this.shown = undefined;
     if (command !== undefined) {
       void vscode.window.showInformationMessage(command.title);
-      const told: unknown[] = command.arguments ?? [];
-      await vscode.commands.executeCommand(command.command, ...told);
+      const commandArguments: unknown[] = command.arguments ?? [];
+      await vscode.commands.executeCommand(command.command, ...commandArguments);
     }
   }
 
@@ -164,13 +165,13 @@ export class Suggestions implements vscode.Disposable {
     this.listener.dispose();
   }
 
-  private note({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+  private recordEdit({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
     const [first] = contentChanges;
     if (first !== undefined) {
-      this.edited = {
+      this.lastEdit = {
         uri: document.uri.toString(),
         version: document.version,
-        grown: Math.max(0, first.text.length - first.rangeLength),
+        growth: Math.max(0, first.text.length - first.rangeLength),
         end: document.positionAt(first.rangeOffset + first.text.length),
         isAstral: ASTRAL.test(first.text),
       };
@@ -178,80 +179,83 @@ export class Suggestions implements vscode.Disposable {
   }
 
   /**
-   * Puts the cursor behind what was taken, where VS Code leaves it one short for each character
-   * outside the basic plane (microsoft/vscode#288720).
+   * Moves the cursor to the end of the accepted text: VS Code leaves it one unit short for each
+   * character outside the Basic Multilingual Plane (microsoft/vscode#288720).
    */
-  private mendCursor(): void {
+  private correctCursor(): void {
     const editor = vscode.window.activeTextEditor;
-    const edited = this.edited;
+    const edit = this.lastEdit;
     if (
-      edited?.isAstral === true
-      && editor?.document.uri.toString() === edited.uri
-      && editor.document.version === edited.version
+      edit?.isAstral === true
+      && editor?.document.uri.toString() === edit.uri
+      && editor.document.version === edit.version
       && editor.selections.length === 1
     ) {
-      editor.selection = new vscode.Selection(edited.end, edited.end);
+      editor.selection = new vscode.Selection(edit.end, edit.end);
     }
   }
 
-  /** Tells that a part was taken, once for each edit. */
-  private tellAccepted(how: How): void {
-    const edited = this.edited;
-    if (edited !== undefined && edited !== this.told) {
-      this.told = edited;
-      this.tell('parrotlet/didAccept', { characters: edited.grown, how });
+  /** Reports an acceptance to the server, once for each edit. */
+  private reportAccepted(unit: AcceptUnit): void {
+    const edit = this.lastEdit;
+    if (edit !== undefined && edit !== this.lastReported) {
+      this.lastReported = edit;
+      this.notifyServer('parrotlet/didAccept', { characters: edit.growth, how: unit });
     }
   }
 
-  /** Tells that a suggestion is shown, unless it is what was left of the one before. */
-  private noteShown(
+  /** Reports a new suggestion to the server; not the rest of one that was reported before. */
+  private recordShown(
     document: vscode.TextDocument,
     position: vscode.Position,
     item: vscode.InlineCompletionItem,
-    ms: number,
+    latencyMs: number,
   ): void {
     const uri = document.uri.toString();
     const start = item.range?.start ?? position;
-    const typed = textBetween(document, start, position);
+    const typed = getText(document, start, position);
     const text = typeof item.insertText === 'string' ? item.insertText : item.insertText.value;
     const rest = text.startsWith(typed) ? text.slice(typed.length) : text;
-    if (!this.isRest(document, position, rest)) {
-      this.shown = { uri, anchor: document.offsetAt(position), text: rest };
-      this.tell('parrotlet/didShow', { characters: rest.length, ms: Math.round(ms) });
+    if (!this.isContinuation(document, position, rest)) {
+      this.shown = { uri, startOffset: document.offsetAt(position), text: rest };
+      const params = { characters: rest.length, ms: Math.round(latencyMs) };
+      this.notifyServer('parrotlet/didShow', params);
       void vscode.commands.executeCommand('setContext', SHOWN_CONTEXT, true);
     }
   }
 
-  private isRest(document: vscode.TextDocument, position: vscode.Position, rest: string): boolean {
-    const typed = this.typedOf(document, position);
+  private isContinuation(
+    document: vscode.TextDocument, position: vscode.Position, rest: string,
+  ): boolean {
+    const typed = this.getTypedText(document, position);
     return typed !== undefined && typed + rest === this.shown?.text;
   }
 
-  /** Says whether it was of our suggestion that a part was taken, and not of somebody else's. */
-  private isTaken(): boolean {
+  /** Checks whether the accepted part belongs to our suggestion, not to another extension's. */
+  private isOurs(): boolean {
     const editor = vscode.window.activeTextEditor;
-    const typed = editor && this.typedOf(editor.document, editor.selection.active);
+    const typed = editor && this.getTypedText(editor.document, editor.selection.active);
     return typed !== undefined && this.shown?.text.startsWith(typed) === true;
   }
 
-  /** Returns what stands between the place where the suggestion began and the cursor. */
-  private typedOf(
+  /** Returns the text between the suggestion's original start and the cursor. */
+  private getTypedText(
     document: vscode.TextDocument, position: vscode.Position,
   ): string | undefined {
     const { shown } = this;
-    if (shown?.uri !== document.uri.toString() || document.offsetAt(position) < shown.anchor) {
+    if (shown?.uri !== document.uri.toString() || document.offsetAt(position) < shown.startOffset) {
       return undefined;
     }
-    return textBetween(document, document.positionAt(shown.anchor), position);
+    return getText(document, document.positionAt(shown.startOffset), position);
   }
 }
 
-function itemsOf(answer: Answer): vscode.InlineCompletionItem[] {
-  return Array.isArray(answer) ? answer : answer?.items ?? [];
+function getItems(response: Response): vscode.InlineCompletionItem[] {
+  return Array.isArray(response) ? response : response?.items ?? [];
 }
 
-/** Returns a suggestion that tells when it is taken. */
-function followed(item: vscode.InlineCompletionItem): vscode.InlineCompletionItem {
+/** Returns a copy of an item that runs our command when it is accepted. */
+function attachAcceptedCommand(item: vscode.InlineCompletionItem): vscode.InlineCompletionItem {
   const command = { title: 'Accepted', command: ACCEPTED_COMMAND, arguments: [item.command] };
   const copy = new vscode.InlineCompletionItem(item.insertText, item.range, command);
   if (item.filterText !== undefined) {
@@ -260,8 +264,8 @@ function followed(item: vscode.InlineCompletionItem): vscode.InlineCompletionIte
   return copy;
 }
 
-/** Returns a part of a document with line feeds only, as suggestions have them. */
-function textBetween(
+/** Returns a part of a document, with the line ends that suggestions have. */
+function getText(
   document: vscode.TextDocument, start: vscode.Position, end: vscode.Position,
 ): string {
   return document.getText(new vscode.Range(start, end)).replaceAll('\r\n', '\n');

@@ -1,88 +1,97 @@
-/** The menu behind the status bar item: all actions, those first that fit the moment. */
+/** The menu that the status bar item opens: all actions, the most relevant ones first. */
 
 import * as vscode from 'vscode';
-import { currentEditor } from '../suggestions/activeEditor';
-import type { Missing } from '../server/discovery';
-import { modelNow } from './modelPicker';
-import { isTrue, listOf, textOf } from '../settings/configuration';
+import type { ServerNotFound } from '../server/discovery';
+import { getFlag, getList, getText } from '../settings/configuration';
+import { getActiveEditor } from '../suggestions/activeEditor';
+import type { Enablement } from '../suggestions/enablement';
+import { describeModel } from './modelPicker';
 import type { Status } from './status';
-import type { Switch } from '../suggestions/enablement';
 
 interface Entry extends vscode.QuickPickItem {
   readonly command?: string;
 }
 
-/** Shows the menu and does what is chosen. */
-export async function showMenu(
-  status: Status, power: Switch, missing: Missing | undefined,
+/** Shows the menu, and runs the selected command. */
+export async function showActionMenu(
+  status: Status, enablement: Enablement, notFound: ServerNotFound | undefined,
 ): Promise<void> {
-  const list = [...remedies(status, missing), ...entries(power)];
-  const chosen = await vscode.window.showQuickPick(list, {
-    title: status.sentence,
+  const entries = [...listRemedies(status, notFound), ...listActions(enablement)];
+  const choice = await vscode.window.showQuickPick(entries, {
+    title: status.describe(),
     matchOnDescription: true,
   });
-  if (chosen?.command !== undefined) {
-    await vscode.commands.executeCommand(chosen.command);
+  if (choice?.command !== undefined) {
+    await vscode.commands.executeCommand(choice.command);
   }
 }
 
-/** What helps where there is no server. */
-function remedies(status: Status, missing: Missing | undefined): Entry[] {
-  return missing === undefined || status.isInstalling ? [] : [
-    ...(missing.canInstall ? [entry('cloud-download', 'Install server…', 'installServer')] : []),
-    entry('search', 'Set server path…', 'setServerPath'),
-    separator('Suggestions'),
-  ];
-}
-
-function entries(power: Switch): Entry[] {
+/** Lists what helps if there is no server. */
+function listRemedies(status: Status, notFound: ServerNotFound | undefined): Entry[] {
+  if (notFound === undefined || status.isInstalling) {
+    return [];
+  }
   return [
-    entry('question', 'Why is nothing shown?', 'whyNothing'),
-    entry('sparkle', 'Trigger suggestion', 'ask', 'Alt+\\'),
-    ...switches(power),
-    separator('Length and eagerness'),
-    entry('list-tree', 'Suggestion length…', 'chooseExtent', textOf('suggestion.extent')),
-    entry('dashboard', 'Suggestion eagerness…', 'chooseEagerness', textOf('suggestion.eagerness')),
-    entry('graph', 'Show statistics', 'showStatistics'),
-    separator('Model and server'),
-    entry('arrow-swap', 'Switch model…', 'chooseModel', modelNow()),
-    entry('debug-restart', 'Restart server', 'restartServer'),
-    entry('output', 'Show log', 'showLog'),
-    entry('list-flat', 'Show protocol trace', 'showTrace'),
-    entry('gear', 'Open settings', 'openSettings'),
-    entry('book', 'Open walkthrough', 'openWalkthrough'),
+    ...(notFound.canInstall
+      ? [createEntry('cloud-download', 'Install server…', 'installServer')]
+      : []),
+    createEntry('search', 'Set server path…', 'setServerPath'),
+    createSeparator('Suggestions'),
   ];
 }
 
-function switches(power: Switch): Entry[] {
-  const document = currentEditor()?.document;
-  const off = power.whyOff(document);
-  const turn = isTrue('enabled', document) ? 'Turn off' : 'Turn on';
-  const list = [
-    separator(off === undefined ? 'Turn off or snooze' : `Suggestions are ${off}`),
-    power.isSnoozing
-      ? entry('bell', 'Cancel snooze', 'wake')
-      : entry('bell-slash', 'Snooze…', 'snooze'),
-    isTrue('automatic', document)
-      ? entry('eye-closed', 'Suggest only on request', 'toggleAutomatic')
-      : entry('eye', 'Suggest while typing', 'toggleAutomatic'),
-    entry('circle-slash', `${turn} everywhere`, 'toggle'),
+function listActions(enablement: Enablement): Entry[] {
+  const extent = getText('suggestion.extent');
+  const eagerness = getText('suggestion.eagerness');
+  return [
+    createEntry('question', 'Why is nothing shown?', 'whyNothing'),
+    createEntry('sparkle', 'Trigger suggestion', 'ask', 'Alt+\\'),
+    ...listSwitches(enablement),
+    createSeparator('Length and eagerness'),
+    createEntry('list-tree', 'Suggestion length…', 'chooseExtent', extent),
+    createEntry('dashboard', 'Suggestion eagerness…', 'chooseEagerness', eagerness),
+    createEntry('graph', 'Show statistics', 'showStatistics'),
+    createSeparator('Model and server'),
+    createEntry('arrow-swap', 'Switch model…', 'chooseModel', describeModel()),
+    createEntry('debug-restart', 'Restart server', 'restartServer'),
+    createEntry('output', 'Show log', 'showLog'),
+    createEntry('list-flat', 'Show protocol trace', 'showTrace'),
+    createEntry('gear', 'Open settings', 'openSettings'),
+    createEntry('book', 'Open walkthrough', 'openWalkthrough'),
+  ];
+}
+
+function listSwitches(enablement: Enablement): Entry[] {
+  const document = getActiveEditor()?.document;
+  const reason = enablement.getDisabledReason(document);
+  const turn = getFlag('enabled', document) ? 'Turn off' : 'Turn on';
+  const entries = [
+    createSeparator(reason === undefined ? 'Turn off or snooze' : `Suggestions are ${reason}`),
+    enablement.isSnoozed
+      ? createEntry('bell', 'Cancel snooze', 'wake')
+      : createEntry('bell-slash', 'Snooze…', 'snooze'),
+    getFlag('automatic', document)
+      ? createEntry('eye-closed', 'Suggest only on request', 'toggleAutomatic')
+      : createEntry('eye', 'Suggest while typing', 'toggleAutomatic'),
+    createEntry('circle-slash', `${turn} everywhere`, 'toggle'),
   ];
   if (vscode.workspace.workspaceFolders !== undefined) {
-    list.push(entry('folder', `${turn} for this workspace`, 'toggleWorkspace'));
+    entries.push(createEntry('folder', `${turn} for this workspace`, 'toggleWorkspace'));
   }
   if (document !== undefined) {
-    const language = document.languageId;
-    const hasLanguage = listOf('languages').includes(language);
-    const ofLanguage = `Turn ${hasLanguage ? 'off' : 'on'} for the language ${language}`;
-    const ofFile = `Turn ${off?.startsWith('off for files') ? 'on' : 'off'} for this file`;
-    list.push(entry('symbol-misc', ofLanguage, 'toggleLanguage'));
-    list.push(entry('file', ofFile, 'toggleFile'));
+    const { languageId } = document;
+    const turnLanguage = getList('languages').includes(languageId) ? 'Turn off' : 'Turn on';
+    const language = `${turnLanguage} for the language ${languageId}`;
+    const turnFile = reason?.startsWith('off for files') ? 'Turn on' : 'Turn off';
+    entries.push(
+      createEntry('symbol-misc', language, 'toggleLanguage'),
+      createEntry('file', `${turnFile} for this file`, 'toggleFile'),
+    );
   }
-  return list;
+  return entries;
 }
 
-function entry(icon: string, label: string, command: string, description?: string): Entry {
+function createEntry(icon: string, label: string, command: string, description?: string): Entry {
   return {
     label: `$(${icon}) ${label}`,
     command: `parrotlet.${command}`,
@@ -90,6 +99,6 @@ function entry(icon: string, label: string, command: string, description?: strin
   };
 }
 
-function separator(label: string): Entry {
+function createSeparator(label: string): Entry {
   return { label, kind: vscode.QuickPickItemKind.Separator };
 }

@@ -1,49 +1,44 @@
-/** "Why is nothing shown?": what the editor, the settings and the server say, in one page. */
+/**
+ * "Why Is Nothing Shown?": what the editor's state and settings allow, and the server's own report
+ * on its last request.
+ */
 
 import * as vscode from 'vscode';
-import type { Client } from '../server/client';
-import { currentEditor } from '../suggestions/activeEditor';
-import type { Found, Missing } from '../server/discovery';
-import { escaped, table, type Button, type Pages, type Row } from './webview';
-import { listOf } from '../settings/configuration';
+import type { ServerCommand } from '../server/discovery';
+import type { Lifecycle } from '../server/lifecycle';
+import { getList } from '../settings/configuration';
+import { getActiveEditor } from '../suggestions/activeEditor';
+import type { Enablement } from '../suggestions/enablement';
 import type { Status } from './status';
-import type { Switch } from '../suggestions/enablement';
+import {
+  escapeHtml, renderTable, type Button, type Page, type Row, type WebviewPages,
+} from './webview';
 
-/** What the server says of its last request. */
-export interface Explanation {
+/** The server's report on its last request. Servers of other versions may omit parts of it. */
+interface LastRequest {
+  /** In seconds since 1970. */
   readonly time: number;
-  readonly stage: string;
-  /** How it ended, as a sentence. A server of another version may have none. */
+  /** How it ended, as a sentence. */
   readonly summary?: string;
-  /** What was changed about the suggestion, as sentences. */
-  readonly adjustments?: readonly string[];
-  /** Whose text it repeats, as a sentence. */
-  readonly attribution?: string | null;
-  readonly extent: string;
-  readonly prompt_tokens: number;
-  readonly reused_tokens: number;
-  readonly new_tokens: number;
-  readonly confidence: number;
-  readonly total_ms: number | null;
+  readonly report?: readonly Row[];
 }
 
-/** What the page is made from. */
-export interface Facts {
-  readonly power: Switch;
-  readonly status: Status;
-  readonly client: Client | undefined;
-  readonly found: Found | undefined;
-  readonly missing: Missing | undefined;
+interface Health {
+  readonly report?: readonly Row[];
 }
 
-/** One thing that must hold for anything to be shown. */
+/** A condition for suggestions to be shown. */
 interface Check {
-  readonly holds: boolean;
+  readonly isMet: boolean;
   readonly text: string;
+  /** Buttons that help if it is not met. */
   readonly help?: readonly Button[];
 }
 
 const KIND = 'explain';
+const SUMMARY_MS = 5000;
+const NO_REQUEST = 'No suggestion has been requested yet.';
+const NO_SERVER = 'The server is not ready.';
 
 const BUTTONS: readonly Button[] = [
   ['Trigger Suggestion', 'parrotlet.ask'],
@@ -51,132 +46,138 @@ const BUTTONS: readonly Button[] = [
   ['Show All Actions…', 'parrotlet.menu'],
 ];
 
-const ENDINGS: Readonly<Record<string, string>> = {
-  shown: 'A suggestion was shown.',
-  'typed through': 'The suggestion continued as you typed.',
-  confidence: 'The model was not confident enough in its suggestion.',
-  rules: 'The suggestion was discarded because it did not fit the code around it.',
-  cancelled: 'The request was replaced by a newer one.',
-  failed: 'The request failed. See the log for details.',
-};
-const NOTHING = 'The model had nothing to suggest.';
+/** Explains why there is no suggestion. */
+export class Explanation {
+  constructor(
+    private readonly pages: WebviewPages,
+    private readonly enablement: Enablement,
+    private readonly status: Status,
+    private readonly lifecycle: Lifecycle,
+  ) {}
 
-/**
- * Shows the page.
- *
- * @param isNew whether to open it; if not, it is only drawn again where it is open
- */
-export async function explain(pages: Pages, facts: Facts, isNew: boolean): Promise<void> {
-  if (!isNew && !pages.isOpen(KIND)) {
-    return;
+  /** Opens the page. */
+  async show(): Promise<void> {
+    this.pages.show(KIND, await this.createPage());
   }
-  const last = await facts.client?.ask<Explanation>('parrotlet.explain');
-  const health = await facts.client?.ask<{ report?: readonly Row[] }>('parrotlet.health');
-  const checks = checked(facts);
-  const lead = checks.find(({ holds }) => !holds)?.text
-    ?? (last === undefined ? 'No suggestion has been requested yet.' : summaryOf(last));
-  const help = checks.flatMap(({ holds, help: buttons }) => (holds ? [] : buttons ?? []));
-  const list = checks.map(({ holds, text }) => (
-    `<li><span class="mark ${holds ? 'good">✓' : 'bad">✗'}</span>${escaped(text)}</li>`
-  ));
-  const body = [
-    '<h1>Why is nothing shown?</h1>',
-    `<p class="lead">${escaped(lead)}</p>`,
-    `<h2>In the editor</h2><ul>${list.join('')}</ul>`,
-    ...(last ? [`<h2>Last request</h2>${table(rowsOf(last))}`] : []),
-    ...(health ? [`<h2>Server</h2>${table(serverRows(health.report ?? [], facts.found))}`] : []),
-  ];
-  const page = [KIND, 'Why Is Nothing Shown?', body.join('\n'), [...help, ...BUTTONS]] as const;
-  if (isNew) {
-    pages.show(...page);
-  } else {
-    pages.draw(...page);
-  }
-}
 
-/** Returns a sentence on how a request ended. */
-export function summaryOf({ summary, stage }: Explanation): string {
-  return summary ?? ENDINGS[stage] ?? NOTHING;
-}
-
-function checked(facts: Facts): Check[] {
-  const document = currentEditor()?.document;
-  if (document === undefined) {
-    return [ofServer(facts), { holds: false, text: 'No file is open in an editor.' }];
+  /** Updates the page, if it is open. */
+  async refresh(): Promise<void> {
+    if (this.pages.isOpen(KIND)) {
+      this.pages.refresh(KIND, await this.createPage());
+    }
   }
-  const { power } = facts;
-  const off = power.whyOff(document);
-  const silent = power.whySilent(document);
-  const inline = vscode.workspace.getConfiguration('editor', document).get('inlineSuggest.enabled');
-  const hasLanguage = listOf('languages').includes(document.languageId);
-  return [
-    ofServer(facts),
-    {
-      holds: hasLanguage,
-      text: `The language “${document.languageId}” is turned ${hasLanguage ? 'on' : 'off'}.`,
-      help: [['Turn On for This Language', 'parrotlet.toggleLanguage']],
-    },
-    {
-      holds: off === undefined,
-      text: `Parrotlet is ${off ?? 'on for this file'}.`,
-      help: hasLanguage ? [['Turn On…', 'parrotlet.menu']] : [],
-    },
-    {
-      holds: silent === undefined,
-      text: silent === undefined
-        ? 'Automatic suggestions are on.'
-        : `Parrotlet is ${silent}.`,
-      help: power.isSnoozing
+
+  /** Says in the status bar how the last request ended. */
+  async showSummary(): Promise<void> {
+    const last = await this.fetchLastRequest();
+    const summary = last?.summary ?? NO_SERVER;
+    vscode.window.setStatusBarMessage(`Parrotlet: ${summary}`, SUMMARY_MS);
+  }
+
+  private async fetchLastRequest(): Promise<LastRequest | undefined> {
+    return this.lifecycle.client?.execute<LastRequest>('parrotlet.explain');
+  }
+
+  private async createPage(): Promise<Page> {
+    const last = await this.fetchLastRequest();
+    const health = await this.lifecycle.client?.execute<Health>('parrotlet.health');
+    const checks = this.check();
+    const failed = checks.filter(({ isMet }) => !isMet);
+    const lead = failed[0]?.text ?? last?.summary ?? NO_REQUEST;
+    const body = [
+      '<h1>Why is nothing shown?</h1>',
+      `<p class="lead">${escapeHtml(lead)}</p>`,
+      `<h2>In the editor</h2><ul>${checks.map(renderCheck).join('')}</ul>`,
+    ];
+    if (last !== undefined) {
+      const time: Row = ['Time', new Date(1000 * last.time).toLocaleTimeString()];
+      body.push(`<h2>Last request</h2>${renderTable([time, ...last.report ?? []])}`);
+    }
+    if (health !== undefined) {
+      const rows = [...describeCommand(this.lifecycle.command), ...health.report ?? []];
+      body.push(`<h2>Server</h2>${renderTable(rows)}`);
+    }
+    return {
+      title: 'Why Is Nothing Shown?',
+      body: body.join('\n'),
+      buttons: [...failed.flatMap(({ help }) => help ?? []), ...BUTTONS],
+    };
+  }
+
+  private check(): Check[] {
+    const document = getActiveEditor()?.document;
+    return [
+      this.checkServer(),
+      ...(document === undefined
+        ? [{ isMet: false, text: 'No file is open in an editor.' }]
+        : this.checkDocument(document)),
+    ];
+  }
+
+  private checkServer(): Check {
+    const { client, notFound } = this.lifecycle;
+    const isMet = client !== undefined && this.status.isHealthy;
+    if (notFound === undefined) {
+      const text = `${this.status.describeServer('The server')}.`;
+      return { isMet, text, help: [['Restart Server', 'parrotlet.restartServer']] };
+    }
+    const { reason, canInstall } = notFound;
+    return {
+      isMet,
+      text: `${reason.slice(0, 1).toUpperCase()}${reason.slice(1)}.`,
+      help: [
+        ...(canInstall ? [['Install Server…', 'parrotlet.installServer'] as const] : []),
+        ['Set Server Path…', 'parrotlet.setServerPath'],
+      ],
+    };
+  }
+
+  private checkDocument(document: vscode.TextDocument): Check[] {
+    const { languageId } = document;
+    const hasLanguage = getList('languages').includes(languageId);
+    const disabledReason = this.enablement.getDisabledReason(document);
+    return [
+      {
+        isMet: hasLanguage,
+        text: `The language “${languageId}” is turned ${hasLanguage ? 'on' : 'off'}.`,
+        help: [['Turn On for This Language', 'parrotlet.toggleLanguage']],
+      },
+      {
+        isMet: disabledReason === undefined,
+        text: `Parrotlet is ${disabledReason ?? 'on for this file'}.`,
+        help: hasLanguage ? [['Turn On…', 'parrotlet.menu']] : [],
+      },
+      this.checkAutomatic(document),
+      checkInlineSuggest(document),
+    ];
+  }
+
+  private checkAutomatic(document: vscode.TextDocument): Check {
+    const reason = this.enablement.getPauseReason(document);
+    return {
+      isMet: reason === undefined,
+      text: reason === undefined ? 'Automatic suggestions are on.' : `Parrotlet is ${reason}.`,
+      help: this.enablement.isSnoozed
         ? [['Cancel Snooze', 'parrotlet.wake']]
         : [['Suggest While Typing', 'parrotlet.toggleAutomatic']],
-    },
-    {
-      holds: inline !== false,
-      text: `The setting editor.inlineSuggest.enabled is ${inline === false ? 'off' : 'on'}.`,
-    },
-  ];
+    };
+  }
 }
 
-function ofServer({ status, client, missing }: Facts): Check {
-  const install: Button[] = [
-    ...(missing?.canInstall === true
-      ? [['Install Server…', 'parrotlet.installServer'] as const]
-      : []),
-    ['Set Server Path…', 'parrotlet.setServerPath'],
-  ];
-  return {
-    holds: client !== undefined && status.isWell,
-    text: missing === undefined
-      ? `${status.sentenceOfServer('The server')}.`
-      : `${missing.reason.slice(0, 1).toUpperCase()}${missing.reason.slice(1)}.`,
-    help: missing === undefined ? [['Restart Server', 'parrotlet.restartServer']] : install,
-  };
+function checkInlineSuggest(document: vscode.TextDocument): Check {
+  const editorSettings = vscode.workspace.getConfiguration('editor', document);
+  const isMet = editorSettings.get('inlineSuggest.enabled') !== false;
+  return { isMet, text: `The setting editor.inlineSuggest.enabled is ${isMet ? 'on' : 'off'}.` };
 }
 
-function rowsOf(last: Explanation): Row[] {
-  return [
-    ['Result', summaryOf(last)],
-    ['Adjustments', last.adjustments?.join(' ')],
-    ['Source', last.attribution],
-    ['Time', new Date(1000 * last.time).toLocaleTimeString()],
-    ['Duration', last.total_ms === null ? undefined : `${Math.round(last.total_ms)} ms`],
-    ['Confidence', percentage(last.confidence)],
-    ['Length', last.extent],
-    ['Prompt', `${last.prompt_tokens} tokens, ${last.reused_tokens} of them from the cache`],
-    ['Generated', `${last.new_tokens} ${last.new_tokens === 1 ? 'token' : 'tokens'}`],
-  ];
+function renderCheck({ isMet, text }: Check): string {
+  const mark = isMet ? '<span class="mark good">✓</span>' : '<span class="mark bad">✗</span>';
+  return `<li>${mark}${escapeHtml(text)}</li>`;
 }
 
-/** Returns a share as "34%"; undefined if nothing is known of it. */
-function percentage(share: number): string | undefined {
-  const percent = Math.round(100 * share);
-  return share > 0 ? percent === 0 ? 'less than 1%' : `${percent}%` : undefined;
-}
-
-function serverRows(report: readonly Row[], found: Found | undefined): Row[] {
-  return [
-    ['Found in', found?.where],
-    ['Command', found && [found.command, ...found.args].join(' ')],
-    ...report,
+function describeCommand(command: ServerCommand | undefined): Row[] {
+  return command === undefined ? [] : [
+    ['Found in', command.location],
+    ['Command', [command.command, ...command.args].join(' ')],
   ];
 }

@@ -1,77 +1,78 @@
 /**
- * Switches the model: the bundled one, a folder, one of the Hugging Face Hub, a remote server.
+ * Switches the model: bundled, a folder, one on the Hugging Face Hub, or a remote server.
  *
- * It only writes settings. The server takes them while it runs, and shows how loading or fetching
- * goes as progress.
+ * It only changes settings. The server applies them while it is running, and reports its progress
+ * in loading or downloading a model.
  */
 
 import * as vscode from 'vscode';
-import { change, textOf } from '../settings/configuration';
+import { changeSetting, getText } from '../settings/configuration';
 
-const HUB_ID = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
+const HUB_NAME = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
+const HTTP_URL = /^https?:\/\/[^\s/]+/;
 
-/** Settings to write. What is none is written as empty: it may be set at another level, too. */
-type Settings = Record<string, string>;
+/** Settings to change. Unused ones are set to an empty string: another level may have a value. */
+type Changes = Record<string, string>;
 
 interface Choice extends vscode.QuickPickItem {
-  /** Returns the settings that make it so, undefined if the user cancels. */
-  readonly settings: () => Promise<Settings | undefined>;
+  /** Returns the settings for this choice, or undefined if the user cancels. */
+  readonly resolve: () => Promise<Changes | undefined>;
 }
 
 /** Asks for a model and switches to it. */
 export async function chooseModel(): Promise<void> {
-  const chosen = await vscode.window.showQuickPick(choices(), {
+  const choice = await vscode.window.showQuickPick(createChoices(), {
     title: 'Switch Model', matchOnDetail: true,
   });
-  const settings = await chosen?.settings();
-  for (const [name, value] of Object.entries(settings ?? {})) {
-    await change(name, value);
+  const changes = await choice?.resolve();
+  for (const [id, value] of Object.entries(changes ?? {})) {
+    await changeSetting(id, value);
   }
 }
 
-/** Returns what generates suggestions now, in a few words, as behind "Model:". */
-export function modelNow(): string {
-  const url = textOf('remote.url');
-  const model = textOf('model');
+/** Describes the current model in a few words, as after "Model:". */
+export function describeModel(): string {
+  const url = getText('remote.url');
+  const model = getText('model');
   return url ? `remote server ${url}` : model || 'bundled';
 }
 
-function choices(): Choice[] {
-  const url = textOf('remote.url');
-  const model = textOf('model');
-  const isHub = HUB_ID.test(model);
+function createChoices(): Choice[] {
+  const url = getText('remote.url');
+  const model = getText('model');
+  const isOnHub = HUB_NAME.test(model);
   return [
     {
-      label: mark('Bundled', !url && !model),
+      label: markCurrent('Bundled', !url && !model),
       detail: 'Small, works offline',
-      settings: () => Promise.resolve({ 'remote.url': '', model: '' }),
+      resolve: () => Promise.resolve({ 'remote.url': '', model: '' }),
     },
     {
-      label: mark('Folder…', !url && model !== '' && !isHub),
-      description: isHub ? '' : model,
+      label: markCurrent('Folder…', !url && model !== '' && !isOnHub),
+      description: isOnHub ? '' : model,
       detail: 'A model that you have trained or downloaded',
-      settings: askFolder,
+      resolve: chooseFolder,
     },
     {
-      label: mark('Hugging Face Hub…', !url && isHub),
-      description: isHub ? model : '',
+      label: markCurrent('Hugging Face Hub…', !url && isOnHub),
+      description: isOnHub ? model : '',
       detail: 'Downloaded once, then used offline',
-      settings: askHub,
+      resolve: enterHubName,
     },
     {
-      label: mark('Remote server…', url !== ''),
+      label: markCurrent('Remote server…', url !== ''),
       description: url,
       detail: 'Any server with /v1/completions. The text around the cursor is sent to it.',
-      settings: askRemote,
+      resolve: enterRemoteServer,
     },
   ];
 }
 
-function mark(label: string, isChosen: boolean): string {
-  return isChosen ? `$(check) ${label}` : label;
+function markCurrent(label: string, isCurrent: boolean): string {
+  return isCurrent ? `$(check) ${label}` : label;
 }
 
-async function askFolder(): Promise<Settings | undefined> {
+async function chooseFolder(): Promise<Changes | undefined> {
   const folders = await vscode.window.showOpenDialog({
     title: 'Select a Model Folder',
     openLabel: 'Use This Model',
@@ -82,28 +83,28 @@ async function askFolder(): Promise<Settings | undefined> {
   return folder === undefined ? undefined : { 'remote.url': '', model: folder };
 }
 
-async function askHub(): Promise<Settings | undefined> {
+async function enterHubName(): Promise<Changes | undefined> {
   const name = await vscode.window.showInputBox({
     title: 'Use a Model from the Hugging Face Hub',
     prompt: 'Name of the model, as owner/name or owner/name@revision',
-    value: textOf('model'),
+    value: getText('model'),
     ignoreFocusOut: true,
     validateInput: (text) => (
-      HUB_ID.test(text.trim()) ? undefined : 'Enter a name such as owner/name'
+      HUB_NAME.test(text.trim()) ? undefined : 'Enter a name such as owner/name'
     ),
   });
   return name === undefined ? undefined : { 'remote.url': '', model: name.trim() };
 }
 
-async function askRemote(): Promise<Settings | undefined> {
+async function enterRemoteServer(): Promise<Changes | undefined> {
   const url = await vscode.window.showInputBox({
     title: 'Use a Remote Server (1/2)',
     prompt: 'URL of the server. The text around the cursor is sent to it.',
-    value: textOf('remote.url'),
+    value: getText('remote.url'),
     placeHolder: 'http://localhost:8000',
     ignoreFocusOut: true,
     validateInput: (text) => (
-      isAddress(text) ? undefined : 'Enter a URL that starts with http:// or https://'
+      HTTP_URL.test(text.trim()) ? undefined : 'Enter a URL that starts with http:// or https://'
     ),
   });
   if (url === undefined) {
@@ -112,14 +113,10 @@ async function askRemote(): Promise<Settings | undefined> {
   const model = await vscode.window.showInputBox({
     title: 'Use a Remote Server (2/2)',
     prompt: 'Name of the model on that server. Leave empty if it serves only one.',
-    value: textOf('remote.model'),
+    value: getText('remote.model'),
     ignoreFocusOut: true,
   });
   return model === undefined
     ? undefined
     : { 'remote.model': model.trim(), 'remote.url': url.trim() };
-}
-
-function isAddress(text: string): boolean {
-  return /^https?:\/\/[^\s/]+/.test(text.trim());
 }

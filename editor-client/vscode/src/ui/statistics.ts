@@ -1,28 +1,31 @@
-/** What was shown and accepted, as the server has counted it on this machine. */
+/** Shows how many suggestions were shown and accepted, as counted by the server. */
 
 import type { Client } from '../server/client';
-import { escaped, table, type Pages, type Row } from './webview';
-import { isCounting } from '../settings/configuration';
+import { isCountingEnabled } from '../settings/configuration';
+import { escapeHtml, renderTable, type Row, type WebviewPages } from './webview';
 
-interface Figures {
+interface Statistics {
   readonly report?: readonly Row[];
 }
 
-/** Shows the page; without a server there is nothing to show. */
-export async function showStatistics(pages: Pages, client: Client | undefined): Promise<void> {
-  const figures = await client?.ask<Figures>('parrotlet.statistics');
-  const lead = figures === undefined
+/** Opens the page. */
+export async function showStatistics(
+  pages: WebviewPages, client: Client | undefined,
+): Promise<void> {
+  const statistics = await client?.execute<Statistics>('parrotlet.statistics');
+  const lead = statistics === undefined
     ? 'Statistics are unavailable: the server is not running.'
-    : !isCounting()
+    : !isCountingEnabled()
       ? 'Counting is turned off. These figures are from before.'
       : 'Statistics stay on this machine.';
   const body = [
     '<h1>Statistics</h1>',
-    `<p class="lead">${escaped(lead)}</p>`,
-    figures === undefined ? '' : table(figures.report ?? []),
+    `<p class="lead">${escapeHtml(lead)}</p>`,
+    renderTable(statistics?.report ?? []),
   ];
-  pages.show('statistics', 'Parrotlet: Statistics', body.join('\n'), [
-    ['Open Settings', 'parrotlet.openSettings'],
-    ['Show Log', 'parrotlet.showLog'],
-  ]);
+  pages.show('statistics', {
+    title: 'Parrotlet: Statistics',
+    body: body.join('\n'),
+    buttons: [['Open Settings', 'parrotlet.openSettings'], ['Show Log', 'parrotlet.showLog']],
+  });
 }

@@ -1,14 +1,19 @@
-/** The item in the status bar: what Parrotlet is doing, and why; a click opens all actions. */
+/** The status bar item: what Parrotlet is doing, and why. Clicking it opens the action menu. */
 
 import * as vscode from 'vscode';
 
-/** What the server says of itself, and what the extension says of a server that is not there. */
-export interface StatusOfServer {
+/** The server's state: as it reports it, or as the extension knows it when there is no server. */
+export interface ServerStatus {
   readonly state: 'starting' | 'ready' | 'busy' | 'idle' | 'off' | 'error';
   readonly reason: string | null;
 }
 
-type State = StatusOfServer['state'] | 'waiting' | 'installing';
+type State = ServerStatus['state'] | 'waiting' | 'installing';
+
+interface StateWithReason {
+  readonly state: State;
+  readonly reason: string | null;
+}
 
 const ICONS: Record<State, string> = {
   waiting: '$(circle-outline)',
@@ -30,78 +35,78 @@ const WORDS: Record<State, string> = {
   off: 'off',
   error: 'not working',
 };
-const BUSY_MS = 300; // what is busy for less is not worth a flicker
+const BUSY_DELAY_MS = 300; // shorter requests do not change the icon, which would flicker
 
-/** Shows the state. */
+/** The status bar item. */
 export class Status implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem(
     'parrotlet.status', vscode.StatusBarAlignment.Right, 100,
   );
-  private server: { state: State; reason: string | null } = { state: 'waiting', reason: null };
-  private phase: string | undefined;
+  private server: StateWithReason = { state: 'waiting', reason: null };
+  private installPhase: string | undefined;
   private timer: NodeJS.Timeout | undefined;
-  /** What runs, for those who want to know more. */
+  /** Details of the running server, for the tooltip. */
   details: string | undefined;
 
   /**
-   * @param whyOff why nothing is suggested in the active editor, as "off …"; undefined if it is on
+   * @param describePause returns why the active editor has no suggestions, as "off …"
    */
-  constructor(private readonly whyOff: () => string | undefined) {
+  constructor(private readonly describePause: () => string | undefined) {
     this.item.name = 'Parrotlet';
     this.item.command = 'parrotlet.menu';
-    this.draw();
+    this.render();
     this.item.show();
   }
 
-  /** What Parrotlet is doing, as "Parrotlet is ready", without a full stop. */
-  get sentence(): string {
-    const { off } = this;
-    return off === undefined ? this.sentenceOfServer('Parrotlet') : `Parrotlet is ${off}`;
+  /** Describes what Parrotlet is doing, as in "Parrotlet is ready", without a full stop. */
+  describe(): string {
+    const pause = this.getRelevantPause();
+    return pause === undefined ? this.describeServer('Parrotlet') : `Parrotlet is ${pause}`;
   }
 
-  /** What the server is doing, wherever it is wanted, as "The server is ready". */
-  sentenceOfServer(subject: string): string {
-    const { state, reason } = this.now;
+  /** Describes the server's state, as in "The server is ready". */
+  describeServer(subject: string): string {
+    const { state, reason } = this.getState();
     if (state === 'error') {
       return `${subject} has a problem${reason ? `: ${reason}` : ''}`;
     }
     return `${subject} is ${WORDS[state]}${reason ? `: ${reason}` : ''}`;
   }
 
-  /** Whether the server works, or will soon. */
-  get isWell(): boolean {
+  /** Whether the server is working, or will be soon. */
+  get isHealthy(): boolean {
     return this.server.state !== 'error';
   }
 
   /** Whether the server is being installed. */
   get isInstalling(): boolean {
-    return this.phase !== undefined;
+    return this.installPhase !== undefined;
   }
 
-  /** Takes what the server says of itself. */
-  report(server: StatusOfServer): void {
+  /** Sets the server's state. */
+  setServerStatus(server: ServerStatus): void {
     clearTimeout(this.timer);
-    const take = (): void => {
+    const apply = (): void => {
       this.server = server;
-      this.draw();
+      this.render();
     };
     if (server.state === 'busy') {
-      this.timer = setTimeout(take, BUSY_MS);
+      this.timer = setTimeout(apply, BUSY_DELAY_MS);
     } else {
-      take();
+      apply();
     }
   }
 
-  /** Shows how an installation goes, as "downloading torch", until it is undefined. */
-  installing(phase: string | undefined): void {
-    this.phase = phase;
-    this.draw();
+  /** Sets the phase of an installation, as in "downloading torch"; undefined when it has ended. */
+  setInstallPhase(phase: string | undefined): void {
+    this.installPhase = phase;
+    this.render();
   }
 
-  /** Shows what holds now. */
-  draw(): void {
-    const { sentence, off } = this;
-    const state = off === undefined ? this.now.state : 'off';
+  /** Updates the item. */
+  render(): void {
+    const sentence = this.describe();
+    const state = this.getRelevantPause() === undefined ? this.getState().state : 'off';
     this.item.text = `${ICONS[state]} Parrotlet${state === 'installing' ? ': Installing…' : ''}`;
     this.item.backgroundColor = state === 'error'
       ? new vscode.ThemeColor('statusBarItem.warningBackground')
@@ -121,13 +126,16 @@ export class Status implements vscode.Disposable {
     this.item.dispose();
   }
 
-  /** What the server does, or what is done to get it. */
-  private get now(): { state: State; reason: string | null } {
-    return this.phase === undefined ? this.server : { state: 'installing', reason: this.phase };
+  private getState(): StateWithReason {
+    return this.installPhase === undefined
+      ? this.server
+      : { state: 'installing', reason: this.installPhase };
   }
 
-  /** Why nothing is suggested in the active editor; that there is no server matters more. */
-  private get off(): string | undefined {
-    return ['error', 'installing'].includes(this.now.state) ? undefined : this.whyOff();
+  /** Returns why the active editor has no suggestions; a missing server takes precedence. */
+  private getRelevantPause(): string | undefined {
+    return ['error', 'installing'].includes(this.getState().state)
+      ? undefined
+      : this.describePause();
   }
 }

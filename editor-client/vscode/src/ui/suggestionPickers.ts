@@ -1,41 +1,48 @@
-/** Quick choices of how long suggestions are, and how confident the model must be. */
+/**
+ * Quick picks for how long suggestions are, and how confident the model must be. The choices and
+ * their descriptions are those of the settings in package.json, which the server defines.
+ */
 
 import * as vscode from 'vscode';
-import { change, textOf } from '../settings/configuration';
+import { contributes } from '../../package.json';
+import { changeSetting, getText } from '../settings/configuration';
+import { SECTION } from '../settings/settingNames';
 
-const EXTENTS = {
-  auto: ['Automatic (default)', 'One line, or a whole block or function where it begins'],
-  line: ['One line', 'Never more than one line'],
-  block: ['Block', 'The block around the cursor, up to its end'],
-  function: ['Function', 'The function around the cursor, up to its end'],
-} as const;
+interface EnumSetting {
+  readonly enum: readonly string[];
+  readonly markdownEnumDescriptions: readonly string[];
+  readonly default: string;
+}
 
-const EAGERNESS = {
-  quiet: ['Quiet', 'Few suggestions, most of them right'],
-  balanced: ['Balanced (default)', 'Suggestions that the model is confident of'],
-  eager: ['Eager', 'More suggestions, including less certain ones'],
-  always: ['Always', 'Every suggestion'],
-} as const;
-
-/** Asks how long suggestions are: one line or several. */
+/** Asks how long suggestions are. */
 export async function chooseExtent(): Promise<void> {
-  await choose('suggestion.extent', 'Suggestion Length', EXTENTS);
+  await chooseValue('suggestion.extent', 'Suggestion Length');
 }
 
-/** Asks how confident the model has to be. */
+/** Asks how confident the model must be. */
 export async function chooseEagerness(): Promise<void> {
-  await choose('suggestion.eagerness', 'Suggestion Eagerness', EAGERNESS);
+  await chooseValue('suggestion.eagerness', 'Suggestion Eagerness');
 }
 
-async function choose(
-  name: string, title: string, choices: Readonly<Record<string, readonly [string, string]>>,
-): Promise<void> {
-  const now = textOf(name);
-  const items = Object.entries(choices).map(([value, [label, description]]) => ({
-    label: value === now ? `$(check) ${label}` : label, description, value,
-  }));
-  const chosen = await vscode.window.showQuickPick(items, { title });
-  if (chosen !== undefined) {
-    await change(name, chosen.value);
+async function chooseValue(id: string, title: string): Promise<void> {
+  const { enum: values, markdownEnumDescriptions, default: defaultValue } = findSetting(id);
+  const current = getText(id);
+  const items = values.map((value, index) => {
+    const name = value.slice(0, 1).toUpperCase() + value.slice(1);
+    const label = value === defaultValue ? `${name} (default)` : name;
+    const description = (markdownEnumDescriptions[index] ?? '').replace(/\.$/, '');
+    return { label: value === current ? `$(check) ${label}` : label, description, value };
+  });
+  const choice = await vscode.window.showQuickPick(items, { title });
+  if (choice !== undefined) {
+    await changeSetting(id, choice.value);
   }
+}
+
+function findSetting(id: string): EnumSetting {
+  const pages: readonly Readonly<Record<string, unknown>>[] = contributes.configuration.map(
+    ({ properties }) => properties,
+  );
+  const found = pages.map((page) => page[`${SECTION}.${id}`]).find((one) => one !== undefined);
+  return found as EnumSetting;
 }

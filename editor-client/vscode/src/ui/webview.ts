@@ -1,4 +1,4 @@
-/** Pages to read, beside the editor: explanations and figures. They run no script. */
+/** Pages beside the editor, for explanations and statistics. They run no scripts. */
 
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
@@ -25,35 +25,42 @@ const STYLE = `
   a.button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
 `;
 
-/** A button of a page: what it says, and one of the extension's commands. */
+/** A button: its label, and the command of the extension that it runs. */
 export type Button = readonly [label: string, command: string];
 
-/** The pages that are open, one of each kind. */
-export class Pages implements vscode.Disposable {
+/** A row of a table. */
+export type Row = readonly [label: string, value: unknown];
+
+/** The contents of a page. */
+export interface Page {
+  readonly title: string;
+  /** HTML, in which all text has been escaped by `escapeHtml`. */
+  readonly body: string;
+  readonly buttons: readonly Button[];
+}
+
+/** The open pages, one of each kind. */
+export class WebviewPages implements vscode.Disposable {
   private readonly panels = new Map<string, vscode.WebviewPanel>();
 
-  /**
-   * Opens a page and brings it to the front.
-   *
-   * @param body HTML, in which texts have gone through `escaped`
-   */
-  show(kind: string, title: string, body: string, buttons: readonly Button[]): void {
-    const panel = this.panels.get(kind) ?? this.open(kind, title);
-    this.draw(kind, title, body, buttons);
+  /** Opens a page, or brings it to the front. */
+  show(kind: string, page: Page): void {
+    const panel = this.panels.get(kind) ?? this.open(kind, page.title);
+    this.refresh(kind, page);
     panel.reveal(undefined, true);
   }
 
-  /** Says whether a page of this kind is open. */
+  /** Whether a page of this kind is open. */
   isOpen(kind: string): boolean {
     return this.panels.has(kind);
   }
 
-  /** Draws a page again, wherever it is; nothing if it is not open. */
-  draw(kind: string, title: string, body: string, buttons: readonly Button[]): void {
+  /** Updates a page where it is, if it is open. */
+  refresh(kind: string, page: Page): void {
     const panel = this.panels.get(kind);
     if (panel !== undefined) {
-      panel.webview.options = { enableCommandUris: buttons.map(([, command]) => command) };
-      panel.webview.html = whole(title, body, buttons);
+      panel.webview.options = { enableCommandUris: page.buttons.map(([, command]) => command) };
+      panel.webview.html = renderDocument(page);
     }
   }
 
@@ -64,16 +71,16 @@ export class Pages implements vscode.Disposable {
   }
 
   private open(kind: string, title: string): vscode.WebviewPanel {
-    const where = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
-    const panel = vscode.window.createWebviewPanel(`parrotlet.${kind}`, title, where);
+    const showOptions = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
+    const panel = vscode.window.createWebviewPanel(`parrotlet.${kind}`, title, showOptions);
     this.panels.set(kind, panel);
     panel.onDidDispose(() => this.panels.delete(kind));
     return panel;
   }
 }
 
-/** Makes a text safe to stand in HTML. */
-export function escaped(text: string): string {
+/** Escapes a text for HTML. */
+export function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
@@ -81,21 +88,19 @@ export function escaped(text: string): string {
     .replaceAll('"', '&quot;');
 }
 
-/** A line of a table. Without a value it is left out. */
-export type Row = readonly [name: string, value: unknown];
-
-/** Returns names and values as a table. */
-export function table(rows: readonly Row[]): string {
-  const cells = rows
+/** Renders a table. Rows without a value are omitted. */
+export function renderTable(rows: readonly Row[]): string {
+  const html = rows
     .filter(([, value]) => value !== undefined && value !== null && value !== '')
-    .map(([name, value]) => `<tr><td>${escaped(name)}</td><td>${escaped(String(value))}</td></tr>`);
-  return `<table>${cells.join('')}</table>`;
+    .map(([label, value]) => [label, String(value)].map(escapeHtml))
+    .map(([label, value]) => `<tr><td>${label}</td><td>${value}</td></tr>`);
+  return html.length > 0 ? `<table>${html.join('')}</table>` : '';
 }
 
-function whole(title: string, body: string, buttons: readonly Button[]): string {
+function renderDocument({ title, body, buttons }: Page): string {
   const nonce = randomBytes(16).toString('hex');
   const links = buttons.map(([label, command]) => (
-    `<a class="button" role="button" href="command:${command}">${escaped(label)}</a>`
+    `<a class="button" role="button" href="command:${command}">${escapeHtml(label)}</a>`
   ));
   return `<!DOCTYPE html>
 <html lang="en">
@@ -103,7 +108,7 @@ function whole(title: string, body: string, buttons: readonly Button[]): string 
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
   content="default-src 'none'; style-src 'nonce-${nonce}'">
-<title>${escaped(title)}</title>
+<title>${escapeHtml(title)}</title>
 <style nonce="${nonce}">${STYLE}</style>
 </head>
 <body>

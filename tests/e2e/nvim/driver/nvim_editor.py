@@ -61,12 +61,12 @@ vim.cmd.stopinsert()
 pcall(vim.cmd.only, { bang = true })
 vim.cmd('silent! %bwipeout!')
 vim.g.parrotlet_enabled = nil
-require('parrotlet.suggestions.enablement').wake()
+require('parrotlet.suggestions.enablement').end_snooze()
 vim.cmd('messages clear')
 assert(loadstring(init))()
 _G.said, _G.states, _G.asked, _G.called_off = {}, {}, 0, 0
 """
-OWN, BUILT_IN = "parrotlet.ghost", "nvim.lsp.inline_completion"  # whose ghost text
+OWN, BUILT_IN = "parrotlet.ghost_text", "nvim.lsp.inline_completion"  # whose ghost text
 
 
 def program(version):

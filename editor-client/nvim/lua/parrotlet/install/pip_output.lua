@@ -1,10 +1,10 @@
---- Turns pip's output into steps that people can read, and finds out why it failed.
+--- Reads pip's output: what it is doing, in readable words, and why it failed.
 local M = {}
 
---- The name of the package in a file name or URL, as pip prints it.
+--- Returns the name of the package in a file name or URL, as pip prints it.
 ---@param file string
 ---@return string?
-local function package_of(file)
+local function parse_package_name(file)
   local name = file:match('([^/]+)$'):match('^(.-)%-%d')
   return name and (name:gsub('_', '-'))
 end
@@ -13,10 +13,10 @@ end
 ---@field is_installing boolean Whether the downloads are complete.
 ---@field text string
 
---- The step that a line of output begins; nil for lines that begin none.
+--- Returns the step that a line of output begins.
 ---@param line string
----@return parrotlet.PipStep?
-function M.step(line)
+---@return parrotlet.PipStep? # nil for lines that begin none.
+function M.parse_step(line)
   local text = vim.trim(line)
   local packages = text:match('^Installing collected packages: (.+)$')
   if packages then
@@ -26,7 +26,7 @@ function M.step(line)
   end
   local file, size = text:match('^Downloading (%S+) %(([^)]+)%)')
   if file and not file:find('%.metadata$') then
-    local name = package_of(file) or 'packages'
+    local name = parse_package_name(file) or 'packages'
     return { is_installing = false, text = ('downloading %s (%s)'):format(name, size) }
   end
   local name = text:match('^Collecting ([%w._-]+)')
@@ -38,10 +38,10 @@ function M.step(line)
   end
 end
 
---- The line that says best what went wrong; "" if there is none.
+--- Returns the most informative line about a failure; empty if there is no output.
 ---@param output string
 ---@return string
-function M.failure(output)
+function M.find_error(output)
   local last_error, last
   for line in vim.gsplit(output, '\n', { plain = true, trimempty = true }) do
     local text = vim.trim(line)

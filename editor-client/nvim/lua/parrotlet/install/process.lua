@@ -1,27 +1,27 @@
---- Runs the commands of an installation beside the editor: one after another, with a log, and in
+--- Runs the commands of an installation in the background, one after another, with a log, and in
 --- one Neovim at a time.
 ---
---- Nothing of the project, the working folder or the user's Python variables reaches them. Called
---- by `parrotlet.install.installer`.
+--- The commands see nothing of the project, the working folder or the user's Python variables.
+--- Called by `parrotlet.install.installer` and `parrotlet.install.python`.
 local M = {}
 
-local CHECK_MS = 10000
-local STOPPING_MS = 3000 -- for a command to end by itself
+local CHECK_TIMEOUT_MS = 10000
+local STOP_TIMEOUT_MS = 3000
 local is_windows = vim.fn.has('win32') == 1
 
----@class parrotlet.Running
+---@class parrotlet.Process
 ---@field pid integer
----@field process vim.SystemObj
----@field is_ended boolean
+---@field system? vim.SystemObj
+---@field has_exited boolean
 
---- The file to which the commands' output goes.
+--- Returns the file to which the commands' output is written.
 ---@return string
-function M.log_path()
+function M.get_log_path()
   return vim.fs.joinpath(vim.fn.stdpath('log') --[[@as string]], 'parrotlet-install.log')
 end
 
 ---@return vim.SystemOpts
-local function options()
+local function build_options()
   local env = vim.fn.environ()
   for name in pairs(env) do
     if name:find('^PYTHON') or name == 'VIRTUAL_ENV' or name == 'PIP_TARGET' then
@@ -32,40 +32,41 @@ local function options()
   return { env = env, clear_env = true, cwd = vim.uv.os_homedir() }
 end
 
---- Says whether a short command succeeds.
+--- Runs a short command, and returns whether it succeeded.
 ---@param command string[]
 ---@return boolean
 function M.succeeds(command)
-  local is_run, result = pcall(function()
-    return vim.system(command, options()):wait(CHECK_MS)
+  local is_started, result = pcall(function()
+    return vim.system(command, build_options()):wait(CHECK_TIMEOUT_MS)
   end)
-  return is_run and result.code == 0
+  return is_started and result.code == 0
 end
 
---- Begins a new log.
+--- Empties the log.
 function M.start_log()
-  vim.fn.mkdir(vim.fs.dirname(M.log_path()), 'p')
-  local file = io.open(M.log_path(), 'w')
+  vim.fn.mkdir(vim.fs.dirname(M.get_log_path()), 'p')
+  local file = io.open(M.get_log_path(), 'w')
   if file then
     file:close()
   end
 end
 
-local function log(text)
-  local file = io.open(M.log_path(), 'a')
+---@param text string
+local function append_to_log(text)
+  local file = io.open(M.get_log_path(), 'a')
   if file then
     file:write(text)
     file:close()
   end
 end
 
---- Returns a function that takes pieces of output, and calls back with each whole line.
+--- Returns a function that accepts chunks of output and calls back with each complete line.
 ---@param on_line fun(line: string)
----@return fun(piece: string)
-local function line_splitter(on_line)
+---@return fun(chunk: string)
+local function make_line_splitter(on_line)
   local rest = ''
-  return function(piece)
-    rest = rest .. piece:gsub('\r\n?', '\n')
+  return function(chunk)
+    rest = rest .. chunk:gsub('\r\n?', '\n')
     for line in rest:gmatch('([^\n]*)\n') do
       on_line(line)
     end
@@ -73,81 +74,81 @@ local function line_splitter(on_line)
   end
 end
 
---- Runs a command.
+--- Starts a command.
 ---@param command string[]
 ---@param on_line fun(line: string) Called with each line of its output.
----@param on_end fun(is_success: boolean, output: string)
----@return parrotlet.Running
-function M.run(command, on_line, on_end)
-  log(('$ %s\n'):format(table.concat(command, ' ')))
+---@param on_exit fun(is_success: boolean, output: string)
+---@return parrotlet.Process
+function M.run(command, on_line, on_exit)
+  append_to_log(('$ %s\n'):format(table.concat(command, ' ')))
   local output = {}
-  local split = line_splitter(on_line)
-  local take = vim.schedule_wrap(function(piece)
-    output[#output + 1] = piece
-    log(piece)
-    split(piece)
+  local split_lines = make_line_splitter(on_line)
+  local add_chunk = vim.schedule_wrap(function(chunk)
+    output[#output + 1] = chunk
+    append_to_log(chunk)
+    split_lines(chunk)
   end)
-  local function on_output(_, piece)
-    if piece then
-      take(piece)
+  local function on_output(_, chunk)
+    if chunk then
+      add_chunk(chunk)
     end
   end
-  -- A group of its own, so that what pip starts can be ended with it.
-  local how = vim.tbl_extend('force', options(), {
+  -- A process group of its own, so that pip's child processes can be stopped with it.
+  local options = vim.tbl_extend('force', build_options(), {
     detach = not is_windows,
     stdout = on_output,
     stderr = on_output,
   })
-  ---@type parrotlet.Running
-  local running = { pid = 0, is_ended = false }
-  local on_exit = vim.schedule_wrap(function(result)
-    running.is_ended = true
-    on_end(result.code == 0 and result.signal == 0, table.concat(output))
+  ---@type parrotlet.Process
+  local process = { pid = 0, has_exited = false }
+  local on_result = vim.schedule_wrap(function(result)
+    process.has_exited = true
+    on_exit(result.code == 0 and result.signal == 0, table.concat(output))
   end)
-  local is_started, process = pcall(vim.system, command, how, on_exit)
+  local is_started, system = pcall(vim.system, command, options, on_result)
   if is_started then
-    running.process, running.pid = process, process.pid
+    process.system, process.pid = system, system.pid
   else
-    output[1] = tostring(process)
-    log(output[1] .. '\n')
-    on_exit({ code = 1, signal = 0 })
+    output[1] = tostring(system)
+    append_to_log(output[1] .. '\n')
+    on_result({ code = 1, signal = 0 })
   end
-  return running
+  return process
 end
 
----@param running parrotlet.Running
+---@param process parrotlet.Process
 ---@param signal string
-local function kill(running, signal)
-  if not running.process or running.is_ended then
+local function kill(process, signal)
+  if not process.system or process.has_exited then
     return
   elseif is_windows then
-    running.process:kill(signal)
+    process.system:kill(signal)
   else
-    vim.uv.kill(-running.pid, signal)
+    vim.uv.kill(-process.pid, signal)
   end
 end
 
---- Ends a command and what it has started.
----@param running? parrotlet.Running
----@param is_now? boolean Whether there is no time to wait for it.
-function M.stop(running, is_now)
-  if not running then
+--- Stops a command and its child processes.
+---@param process? parrotlet.Process
+---@param is_now? boolean Kills it at once instead of giving it time to clean up.
+function M.stop(process, is_now)
+  if not process then
     return
   end
-  kill(running, is_now and 'sigkill' or 'sigterm')
+  kill(process, is_now and 'sigkill' or 'sigterm')
   vim.defer_fn(function()
-    kill(running, 'sigkill')
-  end, STOPPING_MS)
+    kill(process, 'sigkill')
+  end, STOP_TIMEOUT_MS)
 end
 
-local function lock_path()
+local function get_lock_path()
   return vim.fs.joinpath(vim.fn.stdpath('data') --[[@as string]], 'parrotlet', 'install.lock')
 end
 
---- Claims the installation for this Neovim; returns the process of the one that has it.
----@return integer? other
-function M.lock()
-  local path = lock_path()
+--- Reserves the installation for this Neovim.
+---@return integer? other_pid The process that holds the lock; nil if this Neovim now does.
+function M.acquire_lock()
+  local path = get_lock_path()
   vim.fn.mkdir(vim.fs.dirname(path), 'p')
   for _ = 1, 2 do
     local file = vim.uv.fs_open(path, 'wx', tonumber('600', 8))
@@ -164,13 +165,12 @@ function M.lock()
     if pid and vim.uv.kill(pid, 0) == 0 then
       return pid
     end
-    vim.uv.fs_unlink(path) -- it has died
+    vim.uv.fs_unlink(path) -- left behind by a process that no longer exists
   end
 end
 
---- Gives the claim back.
-function M.unlock()
-  vim.uv.fs_unlink(lock_path())
+function M.release_lock()
+  vim.uv.fs_unlink(get_lock_path())
 end
 
 return M

@@ -1,28 +1,28 @@
 --- The logs of the server and of its installation: files of their own, shown in a window.
 ---
---- What the server writes to stderr would otherwise end, quoted, in the log that all of Neovim's
---- language servers share. Called by `parrotlet.server.client` and `parrotlet.command`.
+--- Without a file of its own, what the server writes to stderr would end up, quoted, in the log
+--- that all language servers share. Called by `parrotlet.server.client` and `parrotlet.command`.
 local M = {}
 
-local MOST_BYTES = 1024 * 1024 -- then a new file is begun and the old one kept aside
+local MAX_BYTES = 1024 * 1024 -- then the log is set aside and a new one begun
 
---- The log's file.
+--- Returns the file of the server's log.
 ---@return string
-function M.path()
+function M.get_path()
   return vim.fs.joinpath(vim.fn.stdpath('log') --[[@as string]], 'parrotlet-server.log')
 end
 
---- Returns a command that runs `command` with its stderr in the log.
+--- Returns a command that runs `command` with its stderr appended to the log.
 ---@param command string[]
 ---@return string[]
-function M.redirected(command)
+function M.redirect_stderr(command)
   if vim.fn.executable('sh') == 0 then
-    return command -- then it ends in Neovim's own log
+    return command -- its output goes to Neovim's own log
   end
-  local path = M.path()
+  local path = M.get_path()
   vim.fn.mkdir(vim.fs.dirname(path), 'p')
   local stat = vim.uv.fs_stat(path)
-  if stat and stat.size > MOST_BYTES then
+  if stat and stat.size > MAX_BYTES then
     vim.uv.fs_rename(path, path .. '.old')
   end
   local file = io.open(path, 'a')
@@ -35,12 +35,13 @@ function M.redirected(command)
   return vim.list_extend({ 'sh', '-c', script, 'sh', path }, command)
 end
 
---- Shows a log, its end first.
----@param is_of_install? boolean The installation's, not the server's.
-function M.open(is_of_install)
-  local path = is_of_install and require('parrotlet.install.process').log_path() or M.path()
+--- Opens a log, with the cursor at its end.
+---@param is_install_log? boolean The installation's log instead of the server's.
+function M.open(is_install_log)
+  local path = is_install_log and require('parrotlet.install.process').get_log_path()
+    or M.get_path()
   if not vim.uv.fs_stat(path) then
-    require('parrotlet.ui.message').tell('the log is empty')
+    require('parrotlet.ui.message').info('the log is empty')
     return
   end
   vim.cmd.split({ vim.fn.fnameescape(path) })

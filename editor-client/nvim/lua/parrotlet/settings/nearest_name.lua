@@ -1,11 +1,11 @@
---- Finds the name that somebody meant who wrote another.
+--- Finds the name that the user probably meant, for error messages.
 local M = {}
 
---- How many characters must change to make one word of another.
+--- Computes the Levenshtein distance of two words.
 ---@param one string
 ---@param other string
 ---@return integer
-local function distance(one, other)
+local function compute_distance(one, other)
   local row = {}
   for column = 0, #other do
     row[column] = column
@@ -22,19 +22,19 @@ local function distance(one, other)
   return row[#other]
 end
 
---- Returns the nearest known name; nil if none is near.
+--- Returns the nearest known name, or nil if none is near.
 ---@param name string
 ---@param known string[]
 ---@return string?
-function M.nearest(name, known)
-  local best, least = nil, math.max(1, math.floor(#name / 3)) + 1
+function M.find(name, known)
+  local nearest, least = nil, math.max(1, math.floor(#name / 3)) + 1
   for _, candidate in ipairs(known) do
-    local steps = distance(name:lower(), candidate:lower())
-    if steps < least or (steps == least and best and candidate < best) then
-      best, least = candidate, steps
+    local distance = compute_distance(name:lower(), candidate:lower())
+    if distance < least or (distance == least and nearest and candidate < nearest) then
+      nearest, least = candidate, distance
     end
   end
-  return best
+  return nearest
 end
 
 return M

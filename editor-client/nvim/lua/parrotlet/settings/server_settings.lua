@@ -1,26 +1,25 @@
---- The server's settings, as they hold now: the option `settings`, and what was changed since.
+--- The server's settings: the option `settings`, and changes made since.
 ---
---- Names, defaults and checks are the server's. Changes last until Neovim is left. Called by
---- `parrotlet.server.client`, which sends them, and by those that change them.
+--- Names, defaults and validation are the server's. Changes last until Neovim exits.
 local config = require('parrotlet.config')
 
 local M = {}
 
---- All that differ from the server's defaults.
+--- Returns all settings that differ from the server's defaults.
 ---@return table<string, any>
-function M.tree()
-  local tree = config.options and config.options.settings or {}
-  return next(tree) and vim.deepcopy(tree) or vim.empty_dict()
+function M.get_all()
+  local settings = config.options and config.options.settings or {}
+  return next(settings) and vim.deepcopy(settings) or vim.empty_dict()
 end
 
---- One setting; nil where the server's default holds.
+--- Returns one setting; nil where the server's default applies.
 ---@param name string With dots, as in 'suggestion.extent'.
 ---@return any
 function M.get(name)
-  return vim.tbl_get(M.tree(), unpack(vim.split(name, '.', { plain = true })))
+  return vim.tbl_get(M.get_all(), unpack(vim.split(name, '.', { plain = true })))
 end
 
---- Changes settings, in the running server too.
+--- Changes settings, and sends them to the running server.
 ---@param values table<string, any> By their names, with dots.
 function M.change(values)
   for name, value in pairs(values) do
@@ -35,7 +34,7 @@ function M.change(values)
       end
     end
   end
-  require('parrotlet.server.client').tell_settings()
+  require('parrotlet.server.client').send_settings()
 end
 
 return M

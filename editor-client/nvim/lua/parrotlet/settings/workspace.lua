@@ -1,25 +1,26 @@
---- The workspace of a file, and what was decided for it.
+--- The workspace of a file, and whether suggestions are enabled in it.
 ---
---- Decisions are kept in the user's own data folder, by the workspace's path: a file within the
---- project could be anybody's. Called by `parrotlet.server.client` and
+--- Decisions are stored in the user's data folder, by the workspace's path, rather than in the
+--- workspace, whose files may be somebody else's. Called by `parrotlet.server.client` and
 --- `parrotlet.suggestions.enablement`.
 local M = {}
 
 local MARKERS = { 'pyproject.toml', 'setup.py', 'setup.cfg', 'requirements.txt', '.git', '.hg' }
 
---- Whether something is suggested, by workspace.
+--- Whether suggestions are enabled, by workspace.
 ---@type table<string, boolean>?
 local decisions
 
-local function store()
+local function get_store_path()
   return vim.fs.joinpath(vim.fn.stdpath('data') --[[@as string]], 'parrotlet', 'workspaces.json')
 end
 
-local function load()
+---@return table<string, boolean>
+local function load_decisions()
   if not decisions then
-    local file = io.open(store())
-    local is_read, found = pcall(vim.json.decode, file and file:read('*a') or '{}')
-    decisions = is_read and type(found) == 'table' and found or {}
+    local file = io.open(get_store_path())
+    local is_valid, found = pcall(vim.json.decode, file and file:read('*a') or '{}')
+    decisions = is_valid and type(found) == 'table' and found or {}
     if file then
       file:close()
     end
@@ -27,56 +28,56 @@ local function load()
   return decisions
 end
 
---- Replaces the store at once, so that another Neovim never reads half of it.
----@return string? complaint
-local function save()
-  local path = store()
+--- Replaces the stored file atomically, so that another Neovim never reads half of it.
+---@return string? err
+local function save_decisions()
+  local path = get_store_path()
   vim.fn.mkdir(vim.fs.dirname(path), 'p')
-  local aside = ('%s.%d'):format(path, vim.uv.os_getpid())
-  local file = io.open(aside, 'w')
+  local temporary_path = ('%s.%d'):format(path, vim.uv.os_getpid())
+  local file = io.open(temporary_path, 'w')
   if not file then
     return ('cannot write %s; this lasts until you leave Neovim'):format(path)
   end
   file:write(vim.json.encode(next(decisions) and decisions or vim.empty_dict()))
   file:close()
-  vim.uv.fs_rename(aside, path)
+  vim.uv.fs_rename(temporary_path, path)
 end
 
---- The folders found, by the names of files: it is asked at each key.
+--- Workspace folders by file name, cached because they are needed at each key.
 ---@type table<string, string>
 local roots = {}
 
---- The workspace's folder: the nearest one that is marked as a project, else the file's own.
+--- Returns the workspace folder: the nearest one with a project marker, or else the file's own.
 ---@param bufnr integer
 ---@return string
-function M.root(bufnr)
+function M.find_root(bufnr)
   local name = vim.api.nvim_buf_get_name(bufnr)
   if not roots[name] then
-    local own = name ~= '' and vim.fs.dirname(name) or vim.uv.cwd() or '.'
-    local root = vim.fs.root(bufnr, MARKERS) or own
+    local parent = name ~= '' and vim.fs.dirname(name) or vim.uv.cwd() or '.'
+    local root = vim.fs.root(bufnr, MARKERS) or parent
     roots[name] = vim.fs.normalize(vim.uv.fs_realpath(root) or root)
   end
   return roots[name]
 end
 
---- What was decided for a buffer's workspace; nil for nothing.
+--- Returns the decision for a buffer's workspace, or nil if there is none.
 ---@param bufnr integer
 ---@return boolean?
-function M.decision(bufnr)
-  local found = load()[M.root(bufnr)]
+function M.get_decision(bufnr)
+  local found = load_decisions()[M.find_root(bufnr)]
   if type(found) == 'boolean' then
     return found
   end
 end
 
---- Decides for a buffer's workspace, until it is decided otherwise.
+--- Stores the decision for a buffer's workspace.
 ---@param bufnr integer
----@param is_on boolean
----@return string? complaint
-function M.decide(bufnr, is_on)
-  decisions = nil -- another Neovim may have decided something meanwhile
-  load()[M.root(bufnr)] = is_on
-  return save()
+---@param is_enabled boolean
+---@return string? err
+function M.set_decision(bufnr, is_enabled)
+  decisions = nil -- another Neovim may have changed the file in the meantime
+  load_decisions()[M.find_root(bufnr)] = is_enabled
+  return save_decisions()
 end
 
 return M

@@ -1,18 +1,19 @@
---- Takes what is shown: all of it, its next word, or the rest of its line.
+--- Accepts the suggestion that is shown: all of it, its next word, or the rest of its line.
 ---
---- Each is one step of undo, with what was typed before and after in steps of their own.
+--- Each is one undo step, separate from what was typed before and after.
 local sessions = require('parrotlet.suggestions.session')
 local suggestions = require('parrotlet.suggestions.suggestion')
 
 local M = {}
 
----@alias parrotlet.How 'whole'|'word'|'line'
+---@alias parrotlet.AcceptUnit 'whole'|'word'|'line'
 
---- A word, as the buffer's 'iskeyword' has it, or signs that are none.
+--- A word as defined by 'iskeyword', or a run of other non-blank characters.
 local WORD = vim.regex([[^\%(\k\+\|\%(\k\@!\S\)\+\)]])
 
----@type table<parrotlet.How, fun(text: string): string>
-local piece_of = {
+--- Functions that cut the part to accept off the start of a text.
+---@type table<parrotlet.AcceptUnit, fun(text: string): string>
+local cut = {
   whole = function(text)
     return text
   end,
@@ -27,44 +28,44 @@ local piece_of = {
   end,
 }
 
---- What is being taken: found when the key is pressed, since that may close the menu for whose item
---- it was suggested.
----@type { session: parrotlet.Session, shown: parrotlet.Fitting, tick: integer }?
-local taking
+--- What is about to be accepted. Recorded when the key is pressed, which may close the completion
+--- menu for whose item the suggestion was made.
+---@type { session: parrotlet.Session, match: parrotlet.Match, changedtick: integer }?
+local pending
 
---- Puts a piece of what is being taken into the buffer. Called with the undo step broken around it.
----@param how parrotlet.How
-function M.apply(how)
-  local now = taking
-  taking = nil
-  if not now or now.tick ~= vim.api.nvim_buf_get_changedtick(0) then
+--- Inserts a part of the pending suggestion. Called with undo breaks around it.
+---@param unit parrotlet.AcceptUnit
+function M.apply(unit)
+  local accepted = pending
+  pending = nil
+  if not accepted or accepted.changedtick ~= vim.api.nvim_buf_get_changedtick(0) then
     return
   end
-  local rest = now.shown.rest
-  local piece = piece_of[how](rest.text)
-  local replaced = 0
-  for _, place in ipairs(assert(suggestions.aligned(rest.text, rest.covered))) do
-    replaced = replaced + (place <= #piece and 1 or 0)
+  local remainder = accepted.match.remainder
+  local piece = cut[unit](remainder.text)
+  local n_replaced = 0
+  for _, index in ipairs(assert(suggestions.align(remainder.text, remainder.replaced))) do
+    n_replaced = n_replaced + (index <= #piece and 1 or 0)
   end
   local lines = vim.split(piece, '\n', { plain = true })
-  local stop = rest.col + replaced
-  vim.api.nvim_buf_set_text(0, rest.row, rest.col, rest.row, stop, lines)
-  local col = #lines[#lines] + (#lines == 1 and rest.col or 0)
-  vim.api.nvim_win_set_cursor(0, { rest.row + #lines, col })
-  now.session:took(now.shown.suggestion, piece, how)
+  local row, start = remainder.row, remainder.col
+  vim.api.nvim_buf_set_text(0, row, start, row, start + n_replaced, lines)
+  local col = #lines[#lines] + (#lines == 1 and start or 0)
+  vim.api.nvim_win_set_cursor(0, { row + #lines, col })
+  accepted.session:on_accepted(accepted.match.suggestion, piece, unit)
 end
 
---- Takes what is shown, as soon as the mapping that calls this has ended.
----@param how parrotlet.How
----@return boolean # Whether anything is shown.
-function M.take(how)
-  local session = sessions.current()
-  local shown = session and session:shown()
-  if not session or not shown then
+--- Accepts the suggestion that is shown, as soon as the calling mapping has ended.
+---@param unit parrotlet.AcceptUnit
+---@return boolean is_shown
+function M.accept(unit)
+  local session = sessions.get_current()
+  local match = session and session:get_shown()
+  if not session or not match then
     return false
   end
-  taking = { session = session, shown = shown, tick = vim.api.nvim_buf_get_changedtick(0) }
-  local call = ("<Cmd>lua require('parrotlet.suggestions.acceptance').apply('%s')<CR>"):format(how)
+  pending = { session = session, match = match, changedtick = vim.api.nvim_buf_get_changedtick(0) }
+  local call = ("<Cmd>lua require('parrotlet.suggestions.acceptance').apply('%s')<CR>"):format(unit)
   vim.api.nvim_feedkeys(vim.keycode('<C-g>u' .. call .. '<C-g>u'), 'in', false)
   return true
 end

@@ -1,34 +1,35 @@
---- The menus of completion that may stand open: Neovim's own, nvim-cmp's and blink.cmp's.
+--- Completion menus that may be open: Neovim's own, nvim-cmp's and blink.cmp's.
 ---
---- An item that is selected there, but not inserted yet, is what the user is about to have: a
---- suggestion is to go on behind it. The plugins are never loaded from here. Called by
---- `parrotlet.suggestions.session` and `parrotlet.suggestions.keymap`.
+--- If an item is selected but not inserted yet, a suggestion should continue after it. The plugins
+--- are never loaded from here. Called by `parrotlet.suggestions.cursor`,
+--- `parrotlet.suggestions.keymap` and `parrotlet.suggestions.events`.
 local M = {}
 
 local SNIPPET = 2 -- an lsp.InsertTextFormat
-local BLINK_WINDOW = 'blink.cmp.completion.windows.menu' -- the module of blink.cmp's
-local CMP_FILETYPE = 'cmp_menu' -- of the window that nvim-cmp draws
-local DRAWING = vim.api.nvim_create_namespace('parrotlet.menu')
+local BLINK_MENU = 'blink.cmp.completion.windows.menu' -- a module of blink.cmp
+local CMP_FILETYPE = 'cmp_menu' -- of nvim-cmp's window
+local NAMESPACE = vim.api.nvim_create_namespace('parrotlet.completion_menu')
 
 --- The word that is selected in Neovim's own menu.
 ---@type string?
 local selected_word
 
---- Returns the text of an lsp.CompletionItem, of a snippet only what stands before its first place.
+--- Returns the text of an lsp.CompletionItem; for a snippet, only the part before its first tab
+--- stop.
 ---@param item table
 ---@return string
-local function text_of(item)
+local function get_item_text(item)
   local text = item.textEdit and item.textEdit.newText or item.insertText or item.label
   return item.insertTextFormat == SNIPPET and text:match('^[^$\\]*') or text
 end
 
 ---@class parrotlet.Menu
 ---@field is_open fun(): boolean
----@field selected fun(): string? The selected item's text.
+---@field get_selected fun(): string? Returns the selected item's text.
 
---- What nvim-cmp shows. Its public functions wait for its filter, which may take a second.
+--- Returns nvim-cmp's view. Its public functions wait for its filter, which may take a second.
 ---@return table?
-local function cmp_view()
+local function get_cmp_view()
   local cmp = package.loaded['cmp']
   return cmp and cmp.core and cmp.core.view
 end
@@ -39,59 +40,59 @@ local menus = {
     is_open = function()
       return vim.fn.pumvisible() == 1
     end,
-    selected = function()
+    get_selected = function()
       return selected_word
     end,
   },
   {
     is_open = function()
-      local view = cmp_view()
+      local view = get_cmp_view()
       return view ~= nil and view:visible()
     end,
-    selected = function()
-      local entry = assert(cmp_view()):get_selected_entry()
+    get_selected = function()
+      local entry = assert(get_cmp_view()):get_selected_entry()
       return entry and entry:get_word()
     end,
   },
   {
     is_open = function()
-      -- Asked before it is set up, it would load its window with the wrong options.
-      local is_set_up = package.loaded[BLINK_WINDOW] ~= nil
+      -- Asked before its setup, blink.cmp would create its window with the wrong options.
+      local is_set_up = package.loaded[BLINK_MENU] ~= nil
       return is_set_up and package.loaded['blink.cmp'].is_menu_visible()
     end,
-    selected = function()
+    get_selected = function()
       local item = package.loaded['blink.cmp'].get_selected_item()
-      return item and text_of(item)
+      return item and get_item_text(item)
     end,
   },
 }
 
 ---@return parrotlet.Menu?
-local function open_menu()
+local function find_open_menu()
   return vim.iter(menus):find(function(menu)
     return menu.is_open()
   end)
 end
 
---- Says whether any menu stands open.
+--- Checks whether any menu is open.
 ---@return boolean
 function M.is_open()
-  return open_menu() ~= nil
+  return find_open_menu() ~= nil
 end
 
 ---@class parrotlet.Selection
 ---@field text string The item's.
----@field length integer How many bytes of it stand before the cursor.
+---@field n_typed integer How many bytes of it precede the cursor.
 
 local function ends_in_word(text)
   return text:find('[%w_\128-\255]$') ~= nil
 end
 
---- Returns how much of an item stands before the cursor already; nil if something else does.
+--- Returns how many bytes of an item have been typed; nil if something else has.
 ---@param text string
 ---@param before string
 ---@return integer?
-local function length_before(text, before)
+local function count_typed(text, before)
   for length = math.min(#text, #before), 0, -1 do
     local head = before:sub(1, #before - length)
     local splits_word = ends_in_word(head) and text:find('^[%w_\128-\255]') ~= nil
@@ -101,73 +102,76 @@ local function length_before(text, before)
   end
 end
 
---- Returns the selected item that is still to be inserted, if there is one.
----@param before string The cursor's line up to it.
+--- Returns the selected item, if it has not been inserted yet.
+---@param before string The line up to the cursor.
 ---@return parrotlet.Selection?
----@return boolean is_other Whether something else is selected than a longer form of what is typed.
-function M.selection(before)
-  local menu = open_menu()
-  local text = menu and menu.selected()
+---@return boolean is_conflicting Whether the selected item does not extend what has been typed.
+function M.get_selection(before)
+  local menu = find_open_menu()
+  local text = menu and menu.get_selected()
   if not text or text == '' then
     return nil, false
   end
-  local length = length_before(text, before)
-  if not length then
+  local n_typed = count_typed(text, before)
+  if not n_typed then
     return nil, true
   end
-  return length < #text and { text = text, length = length } or nil, false
+  return n_typed < #text and { text = text, n_typed = n_typed } or nil, false
 end
 
---- Hears of Neovim's own menu, and of blink.cmp's.
-local function hear(group, look)
-  local later = vim.schedule_wrap(look)
+--- Listens to Neovim's own menu and to blink.cmp's.
+---@param group integer
+---@param on_change fun() Called when the menu has changed.
+local function listen_to_events(group, on_change)
   vim.api.nvim_create_autocmd('CompleteChanged', {
     group = group,
     callback = function()
       local item = vim.v.event.completed_item
       selected_word = item and item.word
-      later()
+      on_change()
     end,
   })
   vim.api.nvim_create_autocmd('CompleteDone', {
     group = group,
     callback = function()
       selected_word = nil
-      later()
+      on_change()
     end,
   })
   vim.api.nvim_create_autocmd('User', {
     group = group,
     pattern = { 'BlinkCmpListSelect', 'BlinkCmpMenuOpen', 'BlinkCmpMenuClose', 'BlinkCmpHide' },
-    callback = later,
+    callback = on_change,
   })
-  return later
 end
 
---- Hears of nvim-cmp's menu. It tells when it comes and goes, but not when another item is
---- selected: then its window is drawn anew.
-local function hear_cmp(later)
-  local is_known = false
-  vim.api.nvim_set_decoration_provider(DRAWING, {
+--- Listens to nvim-cmp's menu. It has events for opening and closing, but not for the selection,
+--- whose change redraws its window.
+---@param on_change fun()
+local function listen_to_cmp(on_change)
+  local is_listening = false
+  vim.api.nvim_set_decoration_provider(NAMESPACE, {
     on_win = function(_, _, bufnr)
       if vim.bo[bufnr].filetype ~= CMP_FILETYPE then
         return false
       end
-      if not is_known and package.loaded['cmp'] then
-        is_known = true
-        package.loaded['cmp'].event:on('menu_closed', later)
+      if not is_listening and package.loaded['cmp'] then
+        is_listening = true
+        package.loaded['cmp'].event:on('menu_closed', on_change)
       end
-      later()
+      on_change()
       return false
     end,
   })
 end
 
---- Calls back whenever another item may be selected.
----@param group integer The group of autocommands for it.
----@param look fun()
-function M.watch(group, look)
-  hear_cmp(hear(group, look))
+--- Calls back, a moment later, whenever another item may be selected.
+---@param group integer The autocommand group.
+---@param on_change fun()
+function M.listen(group, on_change)
+  local on_change_later = vim.schedule_wrap(on_change)
+  listen_to_events(group, on_change_later)
+  listen_to_cmp(on_change_later)
 end
 
 return M

@@ -1,50 +1,49 @@
---- Tells the sessions what the user does: types, moves, chooses in a menu, leaves.
+--- Forwards editor events to the sessions: typing, cursor movement, menu selections, leaving.
 ---
---- Neovim triggers these events before it redraws, so ghost text moves in the same moment as the
---- text.
-local menu = require('parrotlet.suggestions.completion_menu')
+--- Neovim triggers these events before it redraws, so ghost text moves together with the text.
+local completion_menu = require('parrotlet.suggestions.completion_menu')
+local enablement = require('parrotlet.suggestions.enablement')
 local sessions = require('parrotlet.suggestions.session')
-local switch = require('parrotlet.suggestions.enablement')
 
 local M = {}
 
-local function look()
-  local session = sessions.current()
+local function update()
+  local session = sessions.get_current()
   if session then
-    session:look()
+    session:update()
   end
 end
 
-local function leave()
-  local session = sessions.all()[vim.api.nvim_get_current_buf()]
+local function reset()
+  local session = sessions.get_all()[vim.api.nvim_get_current_buf()]
   if session then
-    session:leave()
+    session:reset()
   end
 end
 
---- Looks soon, when the mode or the menu is what it will be.
-M.look_soon = vim.schedule_wrap(look)
+--- Updates the current session once Neovim has processed the current event.
+M.schedule_update = vim.schedule_wrap(update)
 
---- Hides what is shown where nothing is to be suggested any more.
-function M.obey_switch()
-  for bufnr, session in pairs(sessions.all()) do
-    if switch.why_quiet(bufnr) then
-      session:leave()
+--- Hides suggestions in buffers where they are no longer enabled.
+function M.apply_enablement()
+  for bufnr, session in pairs(sessions.get_all()) do
+    if enablement.get_pause_reason(bufnr) then
+      session:reset()
     end
   end
 end
 
---- Listens to Neovim, for all sessions.
----@param group integer The group of autocommands for it.
+--- Starts listening, for all sessions.
+---@param group integer The autocommand group.
 function M.listen(group)
   local function on(event, pattern, callback)
     vim.api.nvim_create_autocmd(event, { group = group, pattern = pattern, callback = callback })
   end
-  on({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, '*', look)
-  on('InsertEnter', '*', M.look_soon)
-  on('ModeChanged', 'i*:[^i]*', leave)
-  on({ 'BufLeave', 'WinLeave' }, '*', leave)
-  menu.watch(group, M.look_soon)
+  on({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, '*', update)
+  on('InsertEnter', '*', M.schedule_update)
+  on('ModeChanged', 'i*:[^i]*', reset)
+  on({ 'BufLeave', 'WinLeave' }, '*', reset)
+  completion_menu.listen(group, M.schedule_update)
 end
 
 return M

@@ -1,19 +1,22 @@
 --- Keys that act on the suggestion, and otherwise do what they did before.
 ---
---- The mappings are the buffer's own. What a key did before is looked up when it is pressed, so
---- that mappings made later count too, and run as it was defined: it is copied to a <Plug> name,
---- with its callback, its script and its flags. A key that the user has not named for an action is
---- left to the mapping it already has. Called by `parrotlet` as the client comes and goes.
+--- The mappings are buffer-local. What a key did before is looked up when it is pressed, so that
+--- mappings defined later count too: the other mapping is copied to a <Plug> name, with its
+--- callback, script and flags. A default key is left to any mapping that it already has.
 local config = require('parrotlet.config')
 
 local M = {}
 
-local FORMER = '<Plug>(parrotlet-former)'
+local FALLBACK = '<Plug>(parrotlet-fallback)'
 local DESCRIPTION = 'Parrotlet: '
 
---- The actions in the order in which they are listed, and what each does.
----@type { name: string, text: string }[]
-local DESCRIBED = {
+---@class parrotlet.Action
+---@field name string As in the option `keys`.
+---@field text string
+
+--- The actions, in the order in which they are listed.
+---@type parrotlet.Action[]
+M.ACTIONS = {
   { name = 'accept', text = 'accept the suggestion' },
   { name = 'accept_word', text = 'accept the next word' },
   { name = 'accept_line', text = 'accept the rest of the line' },
@@ -23,72 +26,75 @@ local DESCRIBED = {
   { name = 'suggest', text = 'request a suggestion' },
 }
 
---- Keys that belong to an open menu.
+--- Keys that belong to an open completion menu.
 local MENU_KEYS = {}
 for key in ('<Tab> <S-Tab> <CR> <C-n> <C-p> <C-y> <C-e> <Up> <Down> <C-Space>'):gmatch('%S+') do
   MENU_KEYS[vim.keycode(key)] = true
 end
 
---- What a key can do: each says whether there was anything to do.
+--- The functions of the actions, by name. Each returns whether there was anything to do.
 ---@type table<string, fun(): boolean>
-M.ACTIONS = {
+M.functions = {
   accept = function()
-    return require('parrotlet.suggestions.acceptance').take('whole')
+    return require('parrotlet.suggestions.acceptance').accept('whole')
   end,
   accept_word = function()
-    return require('parrotlet.suggestions.acceptance').take('word')
+    return require('parrotlet.suggestions.acceptance').accept('word')
   end,
   accept_line = function()
-    return require('parrotlet.suggestions.acceptance').take('line')
+    return require('parrotlet.suggestions.acceptance').accept('line')
   end,
   next = function()
-    local session = require('parrotlet.suggestions.session').current()
+    local session = require('parrotlet.suggestions.session').get_current()
     return session ~= nil and session:cycle(1)
   end,
   previous = function()
-    local session = require('parrotlet.suggestions.session').current()
+    local session = require('parrotlet.suggestions.session').get_current()
     return session ~= nil and session:cycle(-1)
   end,
   dismiss = function()
-    local session = require('parrotlet.suggestions.session').current()
+    local session = require('parrotlet.suggestions.session').get_current()
     return session ~= nil and session:dismiss()
   end,
   suggest = function()
-    local session = require('parrotlet.suggestions.session').current()
+    local session = require('parrotlet.suggestions.session').get_current()
     if session then
       session:suggest()
     else
-      require('parrotlet.ui.explanation').tell(vim.api.nvim_get_current_buf())
+      require('parrotlet.ui.explanation').show_summary(vim.api.nvim_get_current_buf())
     end
     return true
   end,
 }
 
----@class parrotlet.Mapped
+---@class parrotlet.Mapping
 ---@field key string
----@field is_yielding boolean Whether another mapping of the key goes first: nobody named it.
----@field former? table The buffer's own mapping that ours stands above.
+---@field is_default boolean Whether the user did not choose the key; then other mappings win.
+---@field replaced? table The buffer-local mapping that ours replaced.
 
 --- Our mappings, by buffer and action.
----@type table<integer, table<string, parrotlet.Mapped>>
-local mapped = {}
+---@type table<integer, table<string, parrotlet.Mapping>>
+local mappings_by_buffer = {}
 
-local function find(mappings, key)
+---@param mappings table[]
+---@param key string
+local function find_mapping(mappings, key)
   local raw = vim.keycode(key)
   return vim.iter(mappings):find(function(mapping)
     return mapping.lhsraw == raw or mapping.lhsrawalt == raw
   end)
 end
 
-local function find_global(key)
-  return find(vim.api.nvim_get_keymap('i'), key)
+---@param key string
+local function find_global_mapping(key)
+  return find_mapping(vim.api.nvim_get_keymap('i'), key)
 end
 
---- What Neovim makes of a key in Insert mode that nobody has mapped: with Alt, <Esc> and the key.
+--- Returns what Neovim makes of an unmapped key in Insert mode: with Alt, <Esc> and the key.
 ---@param key string
 ---@return string keys
 ---@return boolean is_remapped Whether the keys are subject to mappings.
-local function unmapped(key)
+local function resolve_unmapped_key(key)
   local plain = key:match('^<[MmAa]%-(.+)>$')
   if not plain or plain:find('.%-.') then
     return key, false
@@ -96,47 +102,50 @@ local function unmapped(key)
   return '<Esc>' .. (#plain == 1 and plain or ('<%s>'):format(plain)), true
 end
 
---- Makes FORMER do what the key did before.
----@param ours parrotlet.Mapped
-local function define_former(ours)
-  local former = ours.former or find_global(ours.key)
-  if not former then
-    local keys, is_remapped = unmapped(ours.key)
-    vim.keymap.set('i', FORMER, keys, { remap = is_remapped })
+--- Maps FALLBACK to what the key did before.
+---@param ours parrotlet.Mapping
+local function define_fallback(ours)
+  local other = ours.replaced or find_global_mapping(ours.key)
+  if not other then
+    local keys, is_remapped = resolve_unmapped_key(ours.key)
+    vim.keymap.set('i', FALLBACK, keys, { remap = is_remapped })
     return
   end
-  local copy = vim.tbl_extend('force', former, {
-    lhs = FORMER,
-    lhsraw = vim.keycode(FORMER),
+  local copy = vim.tbl_extend('force', other, {
+    lhs = FALLBACK,
+    lhsraw = vim.keycode(FALLBACK),
     buffer = 0,
   })
   copy.lhsrawalt = nil
   vim.fn.mapset('i', false, copy)
 end
 
+---@param ours parrotlet.Mapping
+local function is_overridden(ours)
+  return ours.is_default and find_global_mapping(ours.key) ~= nil
+end
+
 ---@param bufnr integer
----@param ours parrotlet.Mapped
----@param action { name: string, text: string }
-local function map_one(bufnr, ours, action)
+---@param ours parrotlet.Mapping
+---@param action parrotlet.Action
+local function map_action(bufnr, ours, action)
   vim.keymap.set('i', ours.key, function()
-    local is_others = ours.is_yielding and find_global(ours.key) ~= nil
-      or MENU_KEYS[vim.keycode(ours.key)]
-        and require('parrotlet.suggestions.completion_menu').is_open()
-    if not is_others and M.ACTIONS[action.name]() then
+    local belongs_to_menu = MENU_KEYS[vim.keycode(ours.key)]
+      and require('parrotlet.suggestions.completion_menu').is_open()
+    if not is_overridden(ours) and not belongs_to_menu and M.functions[action.name]() then
       return ''
     end
-    define_former(ours)
-    return FORMER
+    define_fallback(ours)
+    return FALLBACK
   end, { buffer = bufnr, expr = true, remap = true, desc = DESCRIPTION .. action.text })
 end
 
---- Says whether a key is left alone: it is a default, and is used for something else already.
+--- Checks whether an action gets no mapping, because its default key is used for something else.
 ---@param name string The action's.
 ---@param key string
----@param present table[] The buffer's mappings.
-local function is_left_alone(name, key, present)
-  local is_chosen = config.chosen_keys[name] ~= nil
-  if is_chosen then
+---@param buffer_mappings table[]
+local function should_skip(name, key, buffer_mappings)
+  if config.chosen_keys[name] ~= nil then
     return false
   end
   for other, chosen in pairs(config.chosen_keys) do
@@ -144,86 +153,87 @@ local function is_left_alone(name, key, present)
       return true
     end
   end
-  -- The key that accepts has always gone above other mappings, which it falls back to.
-  return name ~= 'accept' and (find(present, key) or find_global(key)) ~= nil
+  -- The key that accepts is mapped above other mappings, and falls back to them.
+  return name ~= 'accept'
+    and (find_mapping(buffer_mappings, key) or find_global_mapping(key)) ~= nil
 end
 
---- Maps the keys of the options in a buffer.
+--- Maps keys in a buffer, unless that was done before.
 ---@param bufnr integer
 ---@param keys parrotlet.Keys
 function M.map(bufnr, keys)
-  if mapped[bufnr] then
+  if mappings_by_buffer[bufnr] then
     return
   end
-  mapped[bufnr] = {}
-  local present = vim.api.nvim_buf_get_keymap(bufnr, 'i')
-  for _, action in ipairs(DESCRIBED) do
+  mappings_by_buffer[bufnr] = {}
+  local buffer_mappings = vim.api.nvim_buf_get_keymap(bufnr, 'i')
+  for _, action in ipairs(M.ACTIONS) do
     local name, key = action.name, keys[action.name]
-    if key and not is_left_alone(name, key, present) then
+    if key and not should_skip(name, key, buffer_mappings) then
+      ---@type parrotlet.Mapping
       local ours = {
         key = key,
-        is_yielding = config.chosen_keys[name] == nil and name ~= 'accept',
-        former = find(present, key),
+        is_default = config.chosen_keys[name] == nil and name ~= 'accept',
+        replaced = find_mapping(buffer_mappings, key),
       }
-      mapped[bufnr][name] = ours
-      map_one(bufnr, ours, action)
+      mappings_by_buffer[bufnr][name] = ours
+      map_action(bufnr, ours, action)
     end
   end
 end
 
---- Gives the keys back.
+--- Removes our mappings from a buffer, and restores those that they replaced.
 ---@param bufnr integer
 function M.unmap(bufnr)
-  local all = mapped[bufnr] or {}
-  mapped[bufnr] = nil
+  local mappings = mappings_by_buffer[bufnr] or {}
+  mappings_by_buffer[bufnr] = nil
   if not vim.api.nvim_buf_is_valid(bufnr) then
     return
   end
-  for _, ours in pairs(all) do
-    local present = find(vim.api.nvim_buf_get_keymap(bufnr, 'i'), ours.key)
-    local is_ours = present and vim.startswith(present.desc or '', DESCRIPTION)
-    if is_ours then -- else the user has mapped it anew
+  for _, ours in pairs(mappings) do
+    local current = find_mapping(vim.api.nvim_buf_get_keymap(bufnr, 'i'), ours.key)
+    local is_ours = current and vim.startswith(current.desc or '', DESCRIPTION)
+    if is_ours then -- otherwise the user has remapped the key
       vim.keymap.del('i', ours.key, { buffer = bufnr })
-      if ours.former then
+      if ours.replaced then
         vim.api.nvim_buf_call(bufnr, function()
-          vim.fn.mapset('i', false, ours.former)
+          vim.fn.mapset('i', false, ours.replaced)
         end)
       end
     end
   end
 end
 
---- The key that does something in a buffer; nil if none does.
+--- Returns the key for an action in a buffer; nil if there is none.
 ---@param bufnr integer
 ---@param name string The action's.
 ---@return string?
-function M.key_of(bufnr, name)
-  local ours = mapped[bufnr] and mapped[bufnr][name]
-  local is_others = ours and ours.is_yielding and find_global(ours.key) ~= nil
-  return ours and not is_others and ours.key or nil
+function M.get_key(bufnr, name)
+  local ours = mappings_by_buffer[bufnr] and mappings_by_buffer[bufnr][name]
+  return ours and not is_overridden(ours) and ours.key or nil
 end
 
---- A key as people write it.
+--- Returns a key as people write it.
 ---@param key string
 ---@return string
-function M.label(key)
+function M.format_key(key)
   return (key:gsub('Bslash', '\\'):gsub('Bar', '|'))
 end
 
---- Lists all actions and the keys for them, a line each.
+--- Lists all actions and their keys, a line each.
 ---@param bufnr integer
 ---@return string[]
-function M.lines(bufnr)
+function M.list_keys(bufnr)
   local lines = {}
-  for _, action in ipairs(DESCRIBED) do
+  for _, action in ipairs(M.ACTIONS) do
     local key = config.options.keys[action.name]
-    local shown, note = key and M.label(key) or '', ''
+    local label, note = key and M.format_key(key) or '', ''
     if not key then
       note = ' (no key)'
-    elseif mapped[bufnr] and not M.key_of(bufnr, action.name) then
+    elseif mappings_by_buffer[bufnr] and not M.get_key(bufnr, action.name) then
       note = ' (not mapped: the key is in use)'
     end
-    lines[#lines + 1] = ('%-12s %s%s'):format(shown, action.text, note)
+    lines[#lines + 1] = ('%-12s %s%s'):format(label, action.text, note)
   end
   return lines
 end

@@ -1,232 +1,236 @@
---- What is suggested in a buffer: asked for, shown, kept while it is typed, and let go.
+--- The suggestions of a buffer: requested, shown, kept while they are typed, and discarded.
 ---
---- One session for each buffer with the server. `parrotlet.suggestions.events` calls it when
---- something changes; how a suggestion is drawn is `parrotlet.suggestions.ghost_text`'s, and how it
---- is taken `parrotlet.suggestions.acceptance`'s.
+--- There is one session for each buffer with a server. `parrotlet.suggestions.events` calls it when
+--- something changes; `parrotlet.suggestions.ghost_text` draws suggestions, and
+--- `parrotlet.suggestions.acceptance` inserts them.
 local client = require('parrotlet.server.client')
-local ghost = require('parrotlet.suggestions.ghost_text')
+local cursor = require('parrotlet.suggestions.cursor')
+local enablement = require('parrotlet.suggestions.enablement')
+local ghost_text = require('parrotlet.suggestions.ghost_text')
 local message = require('parrotlet.ui.message')
-local places = require('parrotlet.suggestions.cursor')
 local requests = require('parrotlet.suggestions.request')
 local suggestions = require('parrotlet.suggestions.suggestion')
-local switch = require('parrotlet.suggestions.enablement')
 
---- The command of a suggestion that repeats somebody's text; its title says whose.
+--- The command of a suggestion that repeats the training corpus; its title names the source.
 local SOURCE_COMMAND = 'parrotlet.source'
 
 ---@class parrotlet.Session
 ---@field bufnr integer
----@field seen? parrotlet.Place The last that was looked at.
----@field request? parrotlet.Request The last that was sent.
+---@field last_context? parrotlet.CursorContext The one of the last update.
+---@field request? parrotlet.Request The last one that was sent.
 ---@field list parrotlet.Suggestion[] The alternatives.
----@field index integer The one that is shown, if it still fits.
----@field has_all boolean Whether the user asked for alternatives, which are counted then.
+---@field index integer The one to show, if it still fits.
+---@field has_alternatives boolean Whether the user requested alternatives; then they are numbered.
 local Session = {}
 Session.__index = Session
 
---- An alternative that fits, and what of it is to come.
----@class parrotlet.Fitting
----@field index integer
+--- An alternative that fits the buffer.
+---@class parrotlet.Match
+---@field index integer In the session's list.
 ---@field suggestion parrotlet.Suggestion
----@field rest parrotlet.Rest
+---@field remainder parrotlet.Remainder
 
---- Begins a buffer's session.
 ---@param bufnr integer
 ---@return parrotlet.Session
 function Session.new(bufnr)
-  return setmetatable({ bufnr = bufnr, list = {}, index = 1, has_all = false }, Session)
+  return setmetatable({ bufnr = bufnr, list = {}, index = 1, has_alternatives = false }, Session)
 end
 
---- Returns the alternatives that fit at the cursor, and the place among them of the shown one.
----@return parrotlet.Fitting[]
----@return integer at
-function Session:fitting()
-  local found, at = {}, 1
-  if not self.list[1] or not places.is_typed_into(self.bufnr) then
-    return found, at
+--- Returns the alternatives that fit at the cursor.
+---@return parrotlet.Match[]
+---@return integer position Of the shown one among them.
+function Session:find_matches()
+  local matches, position = {}, 1
+  if not self.list[1] or not cursor.is_inserting(self.bufnr) then
+    return matches, position
   end
-  local place = places.here()
+  local context = cursor.get_context()
+  if context.has_conflicting_selection then
+    return matches, position
+  end
+  local selected_text = cursor.get_selected_text(context)
   for index, suggestion in ipairs(self.list) do
-    local is_for_it = not place.is_other and suggestion.selected == places.selected(place)
-    local rest = is_for_it and suggestions.rest(self.bufnr, suggestion, place.row, place.col)
-    if rest then
-      found[#found + 1] = { index = index, suggestion = suggestion, rest = rest }
-      at = index == self.index and #found or at
+    local remainder = suggestion.selected_text == selected_text
+      and suggestions.compute_remainder(self.bufnr, suggestion, context.row, context.col)
+    if remainder then
+      matches[#matches + 1] = { index = index, suggestion = suggestion, remainder = remainder }
+      position = index == self.index and #matches or position
     end
   end
-  return found, at
+  return matches, position
 end
 
---- The suggestion that is shown; nil if none is.
----@return parrotlet.Fitting?
-function Session:shown()
-  local fitting, at = self:fitting()
-  return fitting[at]
+--- Returns the suggestion that is shown; nil if there is none.
+---@return parrotlet.Match?
+function Session:get_shown()
+  local matches, position = self:find_matches()
+  return matches[position]
 end
 
---- Tells the server something.
 ---@param method string
 ---@param params table
-function Session:tell(method, params)
+function Session:notify_server(method, params)
   local running = client.get(self.bufnr)
   if running then
     running:notify(method, params)
   end
 end
 
---- Draws the suggestion that fits; says whether one does.
----@return boolean
+--- Draws the suggestion that fits.
+---@return boolean is_drawn
 function Session:draw()
-  local fitting, at = self:fitting()
-  local one = fitting[at]
-  if not one then
+  local matches, position = self:find_matches()
+  local match = matches[position]
+  if not match then
     return false
   end
-  self.index = one.index
-  local is_counted = self.has_all and #fitting > 1
-  ghost.draw(self.bufnr, one.rest, is_counted and ('(%d/%d)'):format(at, #fitting) or nil)
-  if not one.suggestion.is_told then
-    one.suggestion.is_told = true
-    local characters = vim.fn.strchars(one.rest.text)
-    self:tell('parrotlet/didShow', { characters = characters, ms = one.suggestion.ms })
+  self.index = match.index
+  local is_numbered = self.has_alternatives and #matches > 1
+  local hint = is_numbered and ('(%d/%d)'):format(position, #matches) or nil
+  ghost_text.draw(self.bufnr, match.remainder, hint)
+  local suggestion = match.suggestion
+  if not suggestion.is_reported then
+    suggestion.is_reported = true
+    local characters = vim.fn.strchars(match.remainder.text)
+    self:notify_server('parrotlet/didShow', { characters = characters, ms = suggestion.latency_ms })
     require('parrotlet.ui.key_hint').show_once(self.bufnr)
   end
   return true
 end
 
---- Shows nothing any more.
-function Session:hide()
-  ghost.clear(self.bufnr)
+--- Discards all suggestions.
+function Session:clear()
+  ghost_text.clear(self.bufnr)
   for _, suggestion in ipairs(self.list) do
-    suggestions.forget(self.bufnr, suggestion)
+    suggestions.delete_extmark(self.bufnr, suggestion)
   end
-  self.list, self.index, self.has_all = {}, 1, false
+  self.list, self.index, self.has_alternatives = {}, 1, false
 end
 
---- Looks at what has changed: goes on with what is shown, or lets it go and asks.
-function Session:look()
-  if not places.is_typed_into(self.bufnr) then
+--- Reacts to a change of the buffer or the cursor: keeps the suggestion, or requests another.
+function Session:update()
+  if not cursor.is_inserting(self.bufnr) then
     return
   end
-  local place, seen = places.here(), self.seen
-  if places.is_same(place, seen) then
+  local context, last = cursor.get_context(), self.last_context
+  if cursor.is_same(context, last) then
     return
   end
-  self.seen = place
+  self.last_context = context
   requests.cancel(self.request)
   if self:draw() then
     return
   end
-  self:hide()
-  local is_typed = not seen or seen.tick ~= place.tick
-  local is_chosen = seen and places.selected(seen) ~= places.selected(place)
-  if (is_typed or is_chosen) and switch.asks_by_itself(self.bufnr) then
-    self:ask()
+  self:clear()
+  local has_typed = not last or last.changedtick ~= context.changedtick
+  local has_selected = last and cursor.get_selected_text(last) ~= cursor.get_selected_text(context)
+  if (has_typed or has_selected) and enablement.is_automatic(self.bufnr) then
+    self:send_request()
   end
 end
 
---- Asks the server for what to suggest at the cursor.
----@param wanted? { step: integer } The user asked, and wants alternatives; by how many to go on.
----@return boolean is_asked
-function Session:ask(wanted)
+--- Requests suggestions at the cursor.
+---@param step? integer For a request by the user, how many alternatives to move on; nil otherwise.
+---@return boolean is_sent
+function Session:send_request(step)
   requests.cancel(self.request)
-  self.seen = places.here()
-  self.request = requests.send(self.seen, wanted ~= nil, function(_, list)
+  self.last_context = cursor.get_context()
+  self.request = requests.send(self.last_context, step ~= nil, function(list)
     if list[1] then
-      self:take(list, wanted)
-    elseif wanted and not self.list[1] then
-      require('parrotlet.ui.explanation').tell(self.bufnr)
+      self:show(list, step)
+    elseif step and not self.list[1] then
+      require('parrotlet.ui.explanation').show_summary(self.bufnr)
     end
   end)
   return self.request ~= nil
 end
 
---- Shows what was answered.
+--- Shows the suggestions of a response.
 ---@param list parrotlet.Suggestion[]
----@param wanted? { step: integer }
-function Session:take(list, wanted)
-  local shown = self:shown()
-  self:hide()
-  self.list, self.has_all = list, wanted ~= nil
-  if shown and wanted then
-    self:go_on_from(shown.rest.text, wanted.step)
+---@param step? integer
+function Session:show(list, step)
+  local shown = self:get_shown()
+  self:clear()
+  self.list, self.has_alternatives = list, step ~= nil
+  if shown and step then
+    self:select_from(shown.remainder.text, step)
   end
   self:draw()
 end
 
---- Goes on from an alternative, wherever it stands in the list.
----@param text string What of it is to come.
+--- Selects the alternative some steps after the one with a text.
+---@param text string What remains of it.
 ---@param step integer
-function Session:go_on_from(text, step)
-  local fitting = self:fitting()
-  for at, one in ipairs(fitting) do
-    if one.rest.text == text then
-      self.index = fitting[(at - 1 + step) % #fitting + 1].index
+function Session:select_from(text, step)
+  local matches = self:find_matches()
+  for position, match in ipairs(matches) do
+    if match.remainder.text == text then
+      self.index = matches[(position - 1 + step) % #matches + 1].index
       return
     end
   end
-  self.index = fitting[1] and fitting[1].index or 1
+  self.index = matches[1] and matches[1].index or 1
 end
 
---- Asks because the user wants it; says why if that is not possible.
+--- Requests suggestions for the user; says why if that is impossible.
 function Session:suggest()
-  local why = switch.why_off(self.bufnr)
-  if why then
-    message.tell(why)
-  elseif not self:ask({ step = 0 }) then
-    require('parrotlet.ui.explanation').tell(self.bufnr)
+  local reason = enablement.get_disabled_reason(self.bufnr)
+  if reason then
+    message.info(reason)
+  elseif not self:send_request(0) then
+    require('parrotlet.ui.explanation').show_summary(self.bufnr)
   end
 end
 
---- Shows another alternative; asks for some if there are none yet.
----@param step integer 1 for the next, -1 for the one before.
+--- Shows another alternative; the first call requests them.
+---@param step integer 1 for the next, -1 for the previous.
 ---@return boolean is_done
 function Session:cycle(step)
-  local shown = self:shown()
+  local shown = self:get_shown()
   if not shown then
     return false
   end
-  if not self.has_all then
-    return self:ask({ step = step })
+  if not self.has_alternatives then
+    return self:send_request(step)
   end
-  self:go_on_from(shown.rest.text, step)
+  self:select_from(shown.remainder.text, step)
   return self:draw()
 end
 
---- Hides what is shown, until something is typed; says whether there was anything.
----@return boolean
+--- Hides the suggestion until something is typed.
+---@return boolean was_shown
 function Session:dismiss()
-  if not self:shown() then
+  if not self:get_shown() then
     return false
   end
   requests.cancel(self.request)
-  self:hide()
-  self:tell('parrotlet/didReject', vim.empty_dict())
+  self:clear()
+  self:notify_server('parrotlet/didReject', vim.empty_dict())
   return true
 end
 
---- Goes on after a part of the suggestion, or all of it, was taken.
+--- Reports an acceptance to the server, and continues with the rest of the suggestion.
 ---@param suggestion parrotlet.Suggestion
----@param piece string What was taken.
----@param how 'whole'|'word'|'line'
-function Session:took(suggestion, piece, how)
-  self:tell('parrotlet/didAccept', { characters = vim.fn.strchars(piece), how = how })
+---@param piece string What was inserted.
+---@param unit parrotlet.AcceptUnit
+function Session:on_accepted(suggestion, piece, unit)
+  self:notify_server('parrotlet/didAccept', { characters = vim.fn.strchars(piece), how = unit })
   local command, running = suggestion.command, client.get(self.bufnr)
   if command and running then
     suggestion.command = nil
     running:exec_cmd(command, { bufnr = self.bufnr })
     if command.command == SOURCE_COMMAND then
-      message.tell(command.title)
+      message.info(command.title)
     end
   end
-  self:look()
+  self:update()
 end
 
---- Leaves everything that was suggested behind: nobody types any more.
-function Session:leave()
+--- Discards everything, because the user has stopped typing here.
+function Session:reset()
   requests.cancel(self.request)
-  self:hide()
-  self.seen = nil
+  self:clear()
+  self.last_context = nil
 end
 
 local M = {}
@@ -234,20 +238,20 @@ local M = {}
 ---@type table<integer, parrotlet.Session>
 local sessions = {}
 
---- The session of the current buffer, if one is typed into.
+--- Returns the current buffer's session, if the user is in Insert mode.
 ---@return parrotlet.Session?
-function M.current()
+function M.get_current()
   local bufnr = vim.api.nvim_get_current_buf()
-  return places.is_typed_into(bufnr) and sessions[bufnr] or nil
+  return cursor.is_inserting(bufnr) and sessions[bufnr] or nil
 end
 
---- All sessions, by buffer.
+--- Returns all sessions, by buffer.
 ---@return table<integer, parrotlet.Session>
-function M.all()
+function M.get_all()
   return sessions
 end
 
---- Begins a buffer's session.
+--- Starts a buffer's session, unless it has one.
 ---@param bufnr integer
 function M.start(bufnr)
   sessions[bufnr] = sessions[bufnr] or Session.new(bufnr)
@@ -259,7 +263,7 @@ function M.stop(bufnr)
   local session = sessions[bufnr]
   sessions[bufnr] = nil
   if session then
-    session:leave()
+    session:reset()
   end
 end
 

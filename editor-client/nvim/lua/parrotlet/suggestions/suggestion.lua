@@ -1,35 +1,35 @@
---- A suggestion in a buffer: its text, where it stands, and what of it is still to come.
+--- A suggestion in a buffer: its text, its position, and how much of it remains to be typed.
 ---
---- Knows texts and places only: it draws nothing and asks nobody. Used by
+--- Deals with text and positions only; it draws nothing and sends no requests. Used by
 --- `parrotlet.suggestions.session`, `parrotlet.suggestions.ghost_text` and
 --- `parrotlet.suggestions.acceptance`.
 local M = {}
 
---- Marks where suggestions begin, so that they are found again after changes before them.
-local PLACES = vim.api.nvim_create_namespace('parrotlet.places')
+--- Extmarks at the start of suggestions, which follow edits above them.
+local NAMESPACE = vim.api.nvim_create_namespace('parrotlet.suggestions')
 
 ---@class parrotlet.Suggestion
----@field text string All that is put into its range.
----@field mark integer The extmark at the beginning of its range.
----@field tail string What stands behind its range, to the end of the line.
----@field selected? string The item of a menu that it was made for.
----@field command? lsp.Command To be run when it is taken: it names whose text it repeats.
----@field ms number From the request to the answer.
----@field is_told boolean Whether the server knows that it was shown.
+---@field text string The text of its whole range.
+---@field extmark_id integer At the start of its range.
+---@field suffix string The rest of the line after its range.
+---@field selected_text? string The menu item for which it was made.
+---@field command? lsp.Command To be run on acceptance: names the source of repeated text.
+---@field latency_ms number From the request to the response.
+---@field is_reported boolean Whether the server knows that it was shown.
 
---- What of a suggestion is to come at the cursor.
----@class parrotlet.Rest
+--- What remains of a suggestion at the cursor.
+---@class parrotlet.Remainder
 ---@field row integer The cursor's, from 0.
----@field col integer The cursor's, in bytes.
----@field text string What is to be inserted there.
----@field covered string What stands behind the cursor and is replaced.
----@field tail string What stands behind that.
+---@field col integer The cursor's, from 0, in bytes.
+---@field text string What would be inserted.
+---@field replaced string The text after the cursor that it would replace.
+---@field suffix string The rest of the line after that.
 
---- Takes a suggestion from the server's answer.
+--- Creates a suggestion from an item of the server's response.
 ---@param bufnr integer
 ---@param item table An lsp.InlineCompletionItem.
 ---@param encoding 'utf-8'|'utf-16'|'utf-32'
----@return parrotlet.Suggestion? # nil if it is none that can be shown.
+---@return parrotlet.Suggestion? # nil if it cannot be shown.
 function M.from_item(bufnr, item, encoding)
   local range = item.range
   if type(item.insertText) ~= 'string' or item.insertText == '' then
@@ -48,76 +48,76 @@ function M.from_item(bufnr, item, encoding)
   local options = { right_gravity = false, undo_restore = false }
   return {
     text = item.insertText,
-    mark = vim.api.nvim_buf_set_extmark(bufnr, PLACES, row, start, options),
-    tail = line:sub(stop + 1),
+    extmark_id = vim.api.nvim_buf_set_extmark(bufnr, NAMESPACE, row, start, options),
+    suffix = line:sub(stop + 1),
     command = item.command ~= vim.NIL and item.command or nil,
-    ms = 0,
-    is_told = false,
+    latency_ms = 0,
+    is_reported = false,
   }
 end
 
---- Forgets where a suggestion stands.
+--- Removes a suggestion's extmark.
 ---@param bufnr integer
 ---@param suggestion parrotlet.Suggestion
-function M.forget(bufnr, suggestion)
+function M.delete_extmark(bufnr, suggestion)
   if vim.api.nvim_buf_is_valid(bufnr) then
-    vim.api.nvim_buf_del_extmark(bufnr, PLACES, suggestion.mark)
+    vim.api.nvim_buf_del_extmark(bufnr, NAMESPACE, suggestion.extmark_id)
   end
 end
 
---- Finds the characters that are replaced within the text that replaces them, as late as possible:
---- what an editor closed by itself is closed by the end of the text.
+--- Aligns replaced characters with the text that replaces them, each as late as possible: brackets
+--- that the editor closed automatically correspond to the end of the text.
 ---@param text string
----@param covered string
----@return integer[]? # The place of each byte of `covered`; nil if they are not all there.
-function M.aligned(text, covered)
-  local places = {}
-  local at = #text
-  for index = #covered, 1, -1 do
-    local byte = covered:byte(index)
-    while at > 0 and text:byte(at) ~= byte do
-      at = at - 1
+---@param replaced string
+---@return integer[]? # The index in `text` of each byte of `replaced`; nil if some are missing.
+function M.align(text, replaced)
+  local indexes = {}
+  local index = #text
+  for n = #replaced, 1, -1 do
+    local byte = replaced:byte(n)
+    while index > 0 and text:byte(index) ~= byte do
+      index = index - 1
     end
-    if at == 0 then
+    if index == 0 then
       return
     end
-    places[index] = at
-    at = at - 1
+    indexes[n] = index
+    index = index - 1
   end
-  return places
+  return indexes
 end
 
---- Says what of a suggestion is to come; nil if the buffer is no longer what it was made for.
+--- Computes what remains of a suggestion at the cursor; nil if it no longer fits the buffer.
 ---
---- It holds while what stands from its beginning to the cursor begins its text. What stands behind
---- the cursor may be brackets that were closed meanwhile, if the text closes them too.
+--- It fits while its text starts with the text between its start and the cursor. The text after the
+--- cursor may have gained brackets, if the suggestion closes them too.
 ---@param bufnr integer
 ---@param suggestion parrotlet.Suggestion
 ---@param row integer The cursor's, from 0.
 ---@param col integer
----@return parrotlet.Rest?
-function M.rest(bufnr, suggestion, row, col)
-  local mark = vim.api.nvim_buf_get_extmark_by_id(bufnr, PLACES, suggestion.mark, {})
-  if not mark[1] or row < mark[1] or (row == mark[1] and col < mark[2]) then
+---@return parrotlet.Remainder?
+function M.compute_remainder(bufnr, suggestion, row, col)
+  local start = vim.api.nvim_buf_get_extmark_by_id(bufnr, NAMESPACE, suggestion.extmark_id, {})
+  if not start[1] or row < start[1] or (row == start[1] and col < start[2]) then
     return
   end
-  local typed = vim.api.nvim_buf_get_text(bufnr, mark[1], mark[2], row, col, {})
-  local before = table.concat(typed, '\n')
-  if not vim.startswith(suggestion.text, before) or before == suggestion.text then
+  local lines = vim.api.nvim_buf_get_text(bufnr, start[1], start[2], row, col, {})
+  local typed = table.concat(lines, '\n')
+  if not vim.startswith(suggestion.text, typed) or typed == suggestion.text then
     return
   end
   local line = vim.api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1]
   local behind = line:sub(col + 1)
-  if not vim.endswith(behind, suggestion.tail) then
+  if not vim.endswith(behind, suggestion.suffix) then
     return
   end
-  local text = suggestion.text:sub(#before + 1)
-  local covered = behind:sub(1, #behind - #suggestion.tail)
-  local is_ascii = not covered:find('[\128-\255]')
-  if covered ~= '' and not (is_ascii and M.aligned(text, covered)) then
+  local text = suggestion.text:sub(#typed + 1)
+  local replaced = behind:sub(1, #behind - #suggestion.suffix)
+  local is_ascii = not replaced:find('[\128-\255]')
+  if replaced ~= '' and not (is_ascii and M.align(text, replaced)) then
     return
   end
-  return { row = row, col = col, text = text, covered = covered, tail = suggestion.tail }
+  return { row = row, col = col, text = text, replaced = replaced, suffix = suggestion.suffix }
 end
 
 return M

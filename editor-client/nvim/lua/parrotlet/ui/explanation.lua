@@ -1,96 +1,79 @@
---- Answers "why is nothing shown?": who turned suggestions off, what the server is doing, and how
---- its last request ended.
+--- `:Parrotlet why`: answers "Why is nothing shown?".
+---
+--- It shows where suggestions are turned off, what the server is doing, and the server's own report
+--- on its last request.
 local client = require('parrotlet.server.client')
+local enablement = require('parrotlet.suggestions.enablement')
 local message = require('parrotlet.ui.message')
+local report = require('parrotlet.ui.report')
 local status = require('parrotlet.ui.status')
-local switch = require('parrotlet.suggestions.enablement')
 
 local M = {}
 
-local NOTHING_YET = 'No suggestion has been requested yet.'
+local COMMAND = 'parrotlet.explain'
+local NO_REQUEST = 'No suggestion has been requested yet.'
 
---- Begins a sentence with a capital letter and ends it with a full stop.
+--- Capitalizes a text and ends it with a full stop.
 ---@param text string
 ---@return string
-local function sentence(text)
-  local whole = text:sub(1, 1):upper() .. text:sub(2)
-  return whole:find('[.?!]$') and whole or whole .. '.'
+local function make_sentence(text)
+  local capitalized = text:sub(1, 1):upper() .. text:sub(2)
+  return capitalized:find('[.?!]$') and capitalized or capitalized .. '.'
 end
 
---- How a request ended, in the server's words; one of another release may have none.
-local function summary_of(answer)
-  return type(answer.summary) == 'string' and answer.summary or 'It ended without a summary.'
-end
-
---- A figure of the answer; 0 where it has none.
-local function number(value)
-  return tonumber(value) or 0
-end
-
---- Describes how a request went, a line for each thing there is to say.
----@param answer table What `parrotlet.explain` answers; its sentences are shown as they are.
+--- Formats the server's report on its last request.
+---@param explanation table The result of `parrotlet.explain`.
 ---@return string[]
-local function lines_of_request(answer)
-  local ago = math.max(0, os.time() - math.floor(number(answer.time)))
-  local lines = { ('Last request, %d s ago: %s'):format(ago, summary_of(answer)) }
-  if number(answer.prompt_tokens) > 0 then
-    lines[2] = ('  Took %d ms: %d prompt tokens (%d reused), %d new tokens.'):format(
-      number(answer.total_ms),
-      number(answer.prompt_tokens),
-      number(answer.reused_tokens),
-      number(answer.new_tokens)
-    )
-  end
-  for _, text in ipairs(type(answer.adjustments) == 'table' and answer.adjustments or {}) do
-    lines[#lines + 1] = '  ' .. text
-  end
-  if type(answer.attribution) == 'string' then
-    lines[#lines + 1] = '  ' .. answer.attribution
+local function format_last_request(explanation)
+  local elapsed_s = math.max(0, os.time() - math.floor(tonumber(explanation.time) or os.time()))
+  local lines = { '', ('Last request, %d s ago:'):format(elapsed_s) }
+  for _, line in ipairs(report.format_rows(explanation.report)) do
+    lines[#lines + 1] = '  ' .. line
   end
   return lines
 end
 
---- Finds out, and calls back with the lines to show.
+--- Collects the lines to show.
 ---@param bufnr integer
----@param take fun(lines: string[])
-function M.lines(bufnr, take)
-  local off = switch.why_quiet(bufnr)
-  local lines = { ('Suggestions are %s in this file.'):format(off and 'off' or 'on') }
-  lines[#lines + 1] = sentence(status.sentence(bufnr))
-  if not off and not client.get(bufnr) then
+---@param on_lines fun(lines: string[])
+function M.collect(bufnr, on_lines)
+  local pause_reason = enablement.get_pause_reason(bufnr)
+  local lines = { ('Suggestions are %s in this file.'):format(pause_reason and 'off' or 'on') }
+  lines[#lines + 1] = make_sentence(status.describe(bufnr))
+  if not pause_reason and not client.get(bufnr) then
     lines[#lines + 1] = 'This file is not connected to a server (:checkhealth parrotlet).'
   end
-  local is_asked = client.execute('parrotlet.explain', function(answer)
-    if answer then
-      vim.list_extend(lines, lines_of_request(answer))
+  local is_sent = client.execute(COMMAND, function(explanation)
+    if explanation then
+      vim.list_extend(lines, format_last_request(explanation))
     else
-      lines[#lines + 1] = NOTHING_YET
+      lines[#lines + 1] = NO_REQUEST
     end
-    take(lines)
+    on_lines(lines)
   end)
-  if not is_asked then
-    take(lines)
+  if not is_sent then
+    on_lines(lines)
   end
 end
 
---- Shows all there is to say.
+--- Opens a window with everything that is known.
 function M.show()
-  M.lines(vim.api.nvim_get_current_buf(), function(lines)
+  M.collect(vim.api.nvim_get_current_buf(), function(lines)
     require('parrotlet.ui.float').open(lines, 'Why is nothing shown?')
   end)
 end
 
---- Says in one sentence why a suggestion that was asked for did not come.
+--- Says in one sentence why a request brought no suggestion.
 ---@param bufnr integer
-function M.tell(bufnr)
+function M.show_summary(bufnr)
   local state = status.get(bufnr).state
   local is_running = state ~= 'error' and state ~= 'off' and client.get(bufnr) ~= nil
-  local is_asked = is_running
-    and client.execute('parrotlet.explain', function(answer)
-      message.tell(answer and summary_of(answer) or NOTHING_YET)
+  local is_sent = is_running
+    and client.execute(COMMAND, function(explanation)
+      message.info(explanation and explanation.summary or NO_REQUEST)
     end)
-  if not is_asked then
-    message.tell(status.sentence(bufnr))
+  if not is_sent then
+    message.info(status.describe(bufnr))
   end
 end
 

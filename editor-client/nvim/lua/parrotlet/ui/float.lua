@@ -1,10 +1,10 @@
---- Shows a few lines beside the cursor until it moves, as Neovim shows a hover.
---- Long lines are wrapped at the width of the window.
+--- Shows lines in a floating window that closes when the cursor moves, like Neovim's hover.
 local M = {}
 
-local MOST_COLUMNS = 76
+local MAX_COLUMNS = 76
+local MIN_COLUMNS = 20
 
---- Shows lines; called again while they are shown, it moves into them.
+--- Opens the window; called again while it is open, moves the cursor into it.
 ---@param lines string[]
 ---@param title string
 ---@return integer bufnr
@@ -14,10 +14,10 @@ function M.open(lines, title)
     focus_id = title,
     border = 'rounded',
     title = (' %s '):format(title),
-    max_width = math.max(20, math.min(MOST_COLUMNS, vim.o.columns - 4)),
+    max_width = math.max(MIN_COLUMNS, math.min(MAX_COLUMNS, vim.o.columns - 4)),
     wrap = true,
   })
-  vim.wo[window].linebreak = true -- between words
+  vim.wo[window].linebreak = true
   return bufnr, window
 end
 

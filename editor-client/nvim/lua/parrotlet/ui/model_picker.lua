@@ -1,27 +1,27 @@
---- Switches models: the bundled one, a folder, one of the Hugging Face Hub, or a remote server.
+--- Switches the model: bundled, a folder, one on the Hugging Face Hub, or a remote server.
 ---
---- Only names are looked at here; the server loads, downloads and reports errors. A change lasts
---- until Neovim is left; the option `settings` keeps one.
+--- Only the form of a name is checked here; the server loads and downloads models and reports
+--- errors. A switch lasts until Neovim exits; the option `settings` makes it permanent.
 local message = require('parrotlet.ui.message')
-local settings = require('parrotlet.settings.server_settings')
+local server_settings = require('parrotlet.settings.server_settings')
 
 local M = {}
 
 local BUNDLED = 'bundled'
 
---- The model in use, as the user would name it.
+--- Returns the current model, as the user would name it.
 ---@return string
-function M.current()
-  local url = settings.get('remote.url') or ''
-  local model = settings.get('model') or ''
+function M.get_current()
+  local url = server_settings.get('remote.url') or ''
+  local model = server_settings.get('model') or ''
   return url ~= '' and url or model ~= '' and model or BUNDLED
 end
 
---- Turns a name into settings.
+--- Converts a name to settings.
 ---@param name string
 ---@return table<string, string>?
----@return string? complaint
-function M.settings_for(name)
+---@return string? err
+function M.resolve_name(name)
   if name == BUNDLED then
     return { model = '', ['remote.url'] = '' }
   end
@@ -38,53 +38,59 @@ function M.settings_for(name)
   return nil, ("no model '%s'; see :help parrotlet-models"):format(name)
 end
 
---- Changes to another model.
+--- Switches to another model.
 ---@param name string
-function M.use(name)
-  local values, complaint = M.settings_for(name)
+function M.switch_to(name)
+  local values, err = M.resolve_name(name)
   if not values then
-    message.complain(assert(complaint))
+    message.warn(assert(err))
     return
   end
   require('parrotlet.ui.progress').is_awaited = true
-  settings.change(values)
-  message.tell(('model: %s (this session only)'):format(M.current()))
+  server_settings.change(values)
+  message.info(('model: %s (this session only)'):format(M.get_current()))
 end
 
---- What the user can choose, and what is asked for each; nil asks nothing.
----@type { label: string, ask?: string, completion?: string }[]
+---@class parrotlet.ModelChoice
+---@field label string
+---@field prompt? string What to ask for; nil for the bundled model.
+---@field completion? string
+
+---@type parrotlet.ModelChoice[]
 local CHOICES = {
   { label = 'Bundled model' },
-  { label = 'Model folder…', ask = 'Model folder: ', completion = 'dir' },
-  { label = 'Hugging Face Hub…', ask = 'OWNER/NAME or OWNER/NAME@REVISION: ' },
-  { label = 'Remote server… (sends your code there)', ask = 'Server URL: ' },
+  { label = 'Model folder…', prompt = 'Model folder: ', completion = 'dir' },
+  { label = 'Hugging Face Hub…', prompt = 'OWNER/NAME or OWNER/NAME@REVISION: ' },
+  { label = 'Remote server… (sends your code there)', prompt = 'Server URL: ' },
 }
 
---- Lets the user choose a model.
-function M.choose()
-  local prompt = ('Switch model (current: %s)'):format(M.current())
-  vim.ui.select(CHOICES, {
-    prompt = prompt,
-    format_item = function(choice)
-      return choice.label
-    end,
-  }, function(choice)
-    if not choice then
-      return
+---@param choice? parrotlet.ModelChoice
+local function on_choice(choice)
+  if not choice then
+    return
+  end
+  if not choice.prompt then
+    M.switch_to(BUNDLED)
+    return
+  end
+  vim.ui.input({ prompt = choice.prompt, completion = choice.completion }, function(name)
+    if name and name ~= '' then
+      M.switch_to(name)
     end
-    if not choice.ask then
-      M.use(BUNDLED)
-      return
-    end
-    vim.ui.input({ prompt = choice.ask, completion = choice.completion }, function(name)
-      if name and name ~= '' then
-        M.use(name)
-      end
-    end)
   end)
 end
 
---- Completes the names that can be known.
+--- Lets the user choose a model.
+function M.open()
+  vim.ui.select(CHOICES, {
+    prompt = ('Switch model (current: %s)'):format(M.get_current()),
+    format_item = function(choice)
+      return choice.label
+    end,
+  }, on_choice)
+end
+
+--- Completes the names of the bundled model and of folders.
 ---@param typed string
 ---@return string[]
 function M.complete(typed)

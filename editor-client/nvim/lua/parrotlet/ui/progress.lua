@@ -1,69 +1,69 @@
---- Shows that a model is being loaded or downloaded, if that takes long.
+--- Shows the progress of loading or downloading a model, if that takes long.
 ---
---- In the message line, without an entry in the history; other plugins can show the same progress
---- from Neovim's own event `LspProgress`.
+--- It appears in the message line and leaves no entry in the history. Other plugins can show the
+--- same progress from Neovim's own event `LspProgress`.
 local client = require('parrotlet.server.client')
 
 local M = {}
 
-local PATIENCE_MS = 3000
+local DELAY_MS = 3000
 
---- Whether the user waits for it: then all of it is shown.
+--- Whether the user is waiting for the operation; then its progress is shown without delay.
 M.is_awaited = false
 
 ---@class parrotlet.Progress
 ---@field message string The newest.
 ---@field is_shown boolean
 
---- What is under way, by token.
+--- Operations in progress, by token.
 ---@type table<string|integer, parrotlet.Progress>
-local under_way = {}
+local operations = {}
 
+---@param text string
 local function show(text)
-  require('parrotlet.ui.message').progress(text)
+  require('parrotlet.ui.message').show_progress(text)
 end
 
 ---@param token string|integer
 local function show_newest(token)
-  local progress = under_way[token]
-  if progress then
-    progress.is_shown = true
-    show(progress.message)
+  local operation = operations[token]
+  if operation then
+    operation.is_shown = true
+    show(operation.message)
   end
 end
 
---- Takes one message of progress.
 ---@param token string|integer
 ---@param value { kind: 'begin'|'report'|'end', message?: string }
-local function take(token, value)
-  local progress = under_way[token]
+local function on_progress(token, value)
+  local operation = operations[token]
   if value.kind == 'end' then
-    under_way[token], M.is_awaited = nil, false
-    if progress and progress.is_shown then
-      show(require('parrotlet.ui.status').sentence())
+    operations[token], M.is_awaited = nil, false
+    if operation and operation.is_shown then
+      show(require('parrotlet.ui.status').describe())
     end
-  elseif progress then
-    progress.message = value.message or progress.message
-    if progress.is_shown then
+  elseif operation then
+    operation.message = value.message or operation.message
+    if operation.is_shown then
       show_newest(token)
     end
   else
-    under_way[token] = { message = value.message or 'starting', is_shown = false }
+    operations[token] = { message = value.message or 'starting', is_shown = false }
     vim.defer_fn(function()
       show_newest(token)
-    end, M.is_awaited and 0 or PATIENCE_MS)
+    end, M.is_awaited and 0 or DELAY_MS)
   end
 end
 
---- Listens to Neovim.
----@param group integer The group of autocommands for it.
+--- Starts listening.
+---@param group integer The autocommand group.
 function M.listen(group)
   vim.api.nvim_create_autocmd('LspProgress', {
     group = group,
     callback = function(args)
       local running = client.get()
       if running and running.id == args.data.client_id then
-        take(args.data.params.token, args.data.params.value)
+        on_progress(args.data.params.token, args.data.params.value)
       end
     end,
   })

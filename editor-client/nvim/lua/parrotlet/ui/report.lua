@@ -1,12 +1,12 @@
---- Lays out the pairs of a label and a text in which the server reports to people.
+--- Formats the server's reports, which are lists of a label and a text each.
 local M = {}
 
---- Returns a line for each pair, the texts in one column.
----@param pairs_told any A list of pairs.
+--- Returns a line for each row, with the texts aligned in one column.
+---@param report any A list of pairs.
 ---@return string[]
-function M.lines(pairs_told)
+function M.format_rows(report)
   local rows = {}
-  for _, row in ipairs(type(pairs_told) == 'table' and pairs_told or {}) do
+  for _, row in ipairs(type(report) == 'table' and report or {}) do
     if type(row) == 'table' and type(row[1]) == 'string' and row[2] ~= nil then
       rows[#rows + 1] = { row[1], tostring(row[2]) }
     end
@@ -16,8 +16,8 @@ function M.lines(pairs_told)
     width = math.max(width, vim.fn.strdisplaywidth(row[1]))
   end
   return vim.tbl_map(function(row)
-    local gap = (' '):rep(width - vim.fn.strdisplaywidth(row[1]) + 2)
-    return row[1] .. gap .. row[2]
+    local padding = (' '):rep(width - vim.fn.strdisplaywidth(row[1]) + 2)
+    return row[1] .. padding .. row[2]
   end, rows)
 end
 

@@ -1,9 +1,9 @@
 --- What Parrotlet is doing, for status lines and for people.
 ---
---- The server reports its own state; without a server, while one is being installed, and where
---- suggestions are off, this module answers instead. `User ParrotletStatus` is triggered whenever
+--- The server reports its own state. Where suggestions are off, without a server and while one is
+--- being installed, the status comes from the plugin. `User ParrotletStatus` is triggered whenever
 --- the status changes, with the status as its data.
-local switch = require('parrotlet.suggestions.enablement')
+local enablement = require('parrotlet.suggestions.enablement')
 
 local M = {}
 
@@ -11,10 +11,10 @@ local M = {}
 ---@field state 'installing'|'starting'|'ready'|'busy'|'idle'|'off'|'error'
 ---@field reason? string In words, where there is more to say.
 
---- The reason while no server has been started.
+--- The reason until a server is started.
 M.NOT_STARTED = 'not started (open a supported file)'
 
---- States in the words that people read; of the others, the reason says it all.
+--- The words for states; for other states, the reason says everything.
 local WORDS = {
   installing = 'installing',
   starting = 'starting',
@@ -24,31 +24,31 @@ local WORDS = {
 }
 
 ---@type parrotlet.Status
-local of_server = { state = 'off', reason = M.NOT_STARTED }
+local server_status = { state = 'off', reason = M.NOT_STARTED }
 
---- The step of an installation that is under way.
+--- The current step of an installation.
 ---@type string?
-local installing
+local install_step
 
---- The status in a buffer.
----@param bufnr? integer The current one unless given.
+--- Returns the status in a buffer.
+---@param bufnr? integer The current one by default.
 ---@return parrotlet.Status
 function M.get(bufnr)
-  if installing then
-    return { state = 'installing', reason = installing }
+  if install_step then
+    return { state = 'installing', reason = install_step }
   end
   bufnr = (bufnr == nil or bufnr == 0) and vim.api.nvim_get_current_buf() or bufnr
-  local why = switch.why_quiet(bufnr)
-  if why then
-    return { state = 'off', reason = why }
+  local reason = enablement.get_pause_reason(bufnr)
+  if reason then
+    return { state = 'off', reason = reason }
   end
-  return vim.deepcopy(of_server)
+  return vim.deepcopy(server_status)
 end
 
---- The status in a few words, for a status line; "" in buffers without suggestions.
----@param bufnr? integer The current one unless given.
+--- Formats the status for a status line; "" in buffers without suggestions.
+---@param bufnr? integer The current one by default.
 ---@return string
-function M.line(bufnr)
+function M.format_statusline(bufnr)
   local options = require('parrotlet.config').options
   local filetype = vim.bo[bufnr or 0].filetype
   if not options or not vim.list_contains(options.languages, filetype) then
@@ -64,10 +64,10 @@ function M.line(bufnr)
   return 'Parrotlet: ' .. text
 end
 
---- The status in one sentence.
----@param bufnr? integer The current one unless given.
+--- Describes the status in one sentence.
+---@param bufnr? integer The current one by default.
 ---@return string
-function M.sentence(bufnr)
+function M.describe(bufnr)
   local status = M.get(bufnr)
   local word = WORDS[status.state]
   if word and status.reason then
@@ -76,7 +76,7 @@ function M.sentence(bufnr)
   return word or status.reason or status.state
 end
 
---- Tells whoever shows the status that it may have changed.
+--- Triggers the event for everyone who shows the status.
 function M.announce()
   vim.api.nvim_exec_autocmds('User', {
     pattern = 'ParrotletStatus',
@@ -86,21 +86,21 @@ function M.announce()
   vim.cmd.redrawstatus({ bang = true })
 end
 
---- Takes what the server, or its end, has to say.
+--- Sets the server's state, as it reports it or as it ended.
 ---@param state string
 ---@param reason? string
 function M.set(state, reason)
-  if state ~= of_server.state or reason ~= of_server.reason then
-    of_server = { state = state, reason = reason }
+  if state ~= server_status.state or reason ~= server_status.reason then
+    server_status = { state = state, reason = reason }
     M.announce()
   end
 end
 
---- Takes the step of an installation.
+--- Sets the step of an installation.
 ---@param step? string As in "2/4 downloading torch"; nil when it has ended.
 function M.set_installing(step)
-  if step ~= installing then
-    installing = step
+  if step ~= install_step then
+    install_step = step
     M.announce()
   end
 end
