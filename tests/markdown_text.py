@@ -40,7 +40,7 @@ def prose(page):
 
 def bold_texts(page):
     """Returns the texts in bold type."""
-    return without_code_blocks(page).split("**")[1::2]
+    return prose(page).split("**")[1::2]
 
 
 def table_rows(page):

@@ -1,4 +1,4 @@
-"""What people read in Neovim: messages, the help page and the README, as the plugin exports them."""
+"""What people read in Neovim: messages, the help page and the README."""
 
 import json
 import re
@@ -7,9 +7,9 @@ import subprocess
 import pytest
 from markdown_text import table_rows
 from nvim_editor import PLUGIN, VERSIONS, program
-from server.catalogue import catalogue
 
 from server import VERSION
+from server.settings_schema import list_settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
@@ -84,7 +84,7 @@ def test_messages_fit_into_a_line(interface):
     Values in a message may be long, and are shortened; the text around them leaves room for some.
     """
     messages = [one["text"] for one in interface["messages"] if "health" not in one["file"]]
-    assert len(messages) > 20
+    assert len(messages) > 15
     for message in messages:
         text = re.sub(r"%\w", "", message)
         has_values = text != message
@@ -140,7 +140,7 @@ def test_options_are_the_clients_settings(interface):
     """If it fails, VS Code, Neovim and `parrotlet settings` disagree about a default."""
     settings = {
         entry.name.removeprefix("client."): entry.default
-        for entry in catalogue()
+        for entry in list_settings()
         if entry.name.startswith("client.")
     }
     options = interface["options"]
@@ -150,7 +150,7 @@ def test_options_are_the_clients_settings(interface):
 
 def test_extents_are_the_servers(interface):
     """If it fails, `:Parrotlet extent` offers a value that the server rejects."""
-    (setting,) = [entry for entry in catalogue() if entry.name == "suggestion.extent"]
+    (setting,) = [entry for entry in list_settings() if entry.name == "suggestion.extent"]
     assert interface["completions"]["extent"] == list(setting.choices)
 
 
