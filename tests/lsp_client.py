@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+import psutil
+
 REPLY_TIMEOUT_S = 60.0
 
 
@@ -138,6 +140,21 @@ class Client:
                 self.seen.append(self._arrived.get(timeout=deadline - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(f"no such message came; stderr: {self.stderr!r}") from None
+
+    def worker_pid(self):
+        """The process that runs the model."""
+        (worker,) = psutil.Process(self.process.pid).children()
+        return worker.pid
+
+    @contextlib.contextmanager
+    def worker_stopped(self):
+        """The model answers nothing while this lasts, and then everything in order."""
+        worker = psutil.Process(self.worker_pid())
+        worker.suspend()
+        try:
+            yield
+        finally:
+            worker.resume()
 
     def leave(self):
         """Says goodbye as the protocol wants; returns the exit code."""

@@ -21,11 +21,6 @@ def cut(text):
     return text, place(text, 'area of the circle."""\n        return')
 
 
-def worker_of(client):
-    (worker,) = psutil.Process(client.process.pid).children()
-    return worker.pid
-
-
 def test_settings_change_while_it_runs(client, known_module):
     """If it fails, a changed setting needs a restart of the editor, or is never looked at."""
     client.configuration = {"suggestion": {"extent": "line"}, "client": {"enable": True}}
@@ -33,14 +28,17 @@ def test_settings_change_while_it_runs(client, known_module):
     text = known_module.replace('        """Return the area of the circle."""\n', "")
     client.open(URI, text)
     at = place(text, "def area(self) -> float:")
-    assert "\n" not in client.items(URI, *at)[0]["insertText"].strip("\n")
-    worker = worker_of(client)
+    client.items(URI, *at)
+    assert client.command("parrotlet.explain")["extent"] == "line"
+    worker = client.worker_pid()
     client.configuration = {"suggestion": {"extent": "auto"}}
     client.notify("workspace/didChangeConfiguration", {"settings": None})
     client.wait(lambda m: m.get("method") == "workspace/configuration" and m["id"] != 1)
-    time.sleep(0.5)
-    assert client.items(URI, *at)[0]["insertText"].strip("\n")
-    assert worker_of(client) == worker  # the model was not loaded again for that
+    deadline = time.monotonic() + 20
+    while client.command("parrotlet.explain")["extent"] == "line":
+        assert time.monotonic() < deadline, "the setting has no effect"
+        client.items(URI, *at)
+    assert client.worker_pid() == worker  # the model was not loaded again for that
     client.configuration = {"suggestion": {"extend": "auto"}}
     client.notify("workspace/didChangeConfiguration", {"settings": None})
     shown = client.wait(lambda m: m.get("method") == "window/showMessage")["params"]["message"]
@@ -54,13 +52,13 @@ def test_clients_that_push_their_settings_are_heard(client, known_module):
     client.open(URI, text)
     client.wait_for_state("ready")
     pushed = {"settings": {"parrotlet": {"engine": {"threads": 1}}}}
-    before = worker_of(client)
+    before = client.worker_pid()
     client.notify("workspace/didChangeConfiguration", pushed)
     deadline = time.monotonic() + 20
     while psutil.pid_exists(before) and time.monotonic() < deadline:
         time.sleep(0.1)
     client.request("workspace/executeCommand", {"command": "parrotlet.explain"})
-    assert worker_of(client) != before  # the engine's settings need the model loaded again
+    assert client.worker_pid() != before  # the engine's settings need the model loaded again
     assert client.items(URI, *at, triggerKind=1)
 
 
@@ -71,7 +69,7 @@ def test_an_engine_that_dies_is_started_again(client, log, known_module):
     client.open(URI, text)
     wanted = client.items(URI, *at)
     assert wanted
-    os.kill(worker_of(client), signal.SIGKILL)
+    os.kill(client.worker_pid(), signal.SIGKILL)
     told = client.wait(
         lambda m: (
             m.get("method") == "parrotlet/status" and "SIGKILL" in (m["params"]["reason"] or "")
@@ -88,16 +86,16 @@ def test_an_engine_that_dies_with_a_request_answers_it(client, log, known_module
     client.wait_for_state("ready")
     text, at = cut(known_module)
     client.open(URI, text)
-    os.kill(worker_of(client), signal.SIGSTOP)
+    os.kill(client.worker_pid(), signal.SIGSTOP)
     asked = client.ask(URI, *at)
     time.sleep(0.3)
-    os.kill(worker_of(client), signal.SIGKILL)
+    os.kill(client.worker_pid(), signal.SIGKILL)
     assert client.reply(asked)["result"]["items"] == []
     assert events(log)[-1]["stage"] == "failed"
     for _ in range(3):
         client.wait_for_state("starting")
         time.sleep(0.2)
-        os.kill(worker_of(client), signal.SIGKILL)
+        os.kill(client.worker_pid(), signal.SIGKILL)
         time.sleep(0.3)
     assert "restart it" in client.wait_for_state("error")["reason"]  # it does not go on for ever
     assert client.items(URI, *at) == []

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 
 import pytest
 from lsp_client import Client, events, place
@@ -47,13 +46,14 @@ def test_what_was_shown_and_taken_is_counted_and_the_last_request_explained(
 ):
     """Malformed tellings count for nothing and stop nothing."""
     client.initialize()
-    assert client.request("workspace/executeCommand", {"command": "parrotlet.explain"})
+    assert client.command("parrotlet.explain") is None  # nothing was requested yet
     text = known_module[: known_module.index("return math.") + len("return math.")]
     client.open(URI, text)
     client.items(URI, *place(text, "return math."))
-    asked = client.request("workspace/executeCommand", {"command": "parrotlet.explain"})
-    assert asked["result"]["stage"] == "shown"
-    assert 0 < asked["result"]["confidence"] <= 1
+    explanation = client.command("parrotlet.explain")
+    assert explanation["stage"] == "shown"
+    assert 0 < explanation["confidence"] <= 1
+    assert dict(explanation["report"])["Result"] == explanation["summary"]
     client.notify("parrotlet/didShow", {"characters": 20, "ms": 12.5})
     client.notify("parrotlet/didShow", {"characters": "many", "ms": None})
     client.notify("parrotlet/didShow", {"characters": 5, "ms": 7.5})
@@ -143,15 +143,15 @@ def test_cancelling_stops_the_model(client, log, known_module):
     client.initialize()
     client.wait_for_state("ready")
     client.open(URI, known_module)
-    asked = client.ask(URI, *place(known_module, "float) -> "))
-    client.notify("$/cancelRequest", {"id": asked})
-    reply = client.reply(asked)
-    assert reply["error"]["code"] == -32800 or "result" in reply  # the model may have been faster
-    assert client.items(SNAIL, 0, 0) == []
+    at = place(known_module, "float) -> ")
+    with client.worker_stopped():  # else the model might be faster
+        cancelled = client.ask(URI, *at)
+        client.notify("$/cancelRequest", {"id": cancelled})
+        assert client.reply(cancelled)["error"]["code"] == -32800
+    client.items(URI, at[0], at[1] - 1)  # is answered after what was asked before it
     client.leave()
-    if "error" in reply and log.exists():  # not if it was cancelled before it was begun
-        stages = [event["stage"] for event in events(log)]
-        assert set(stages) <= {"cancelled", "withheld"}  # the other file is not open
+    first, _ = events(log)
+    assert first["stage"] == "cancelled"
 
 
 def test_a_newer_request_takes_the_place_of_an_older_one(client, log, known_module):
@@ -160,24 +160,28 @@ def test_a_newer_request_takes_the_place_of_an_older_one(client, log, known_modu
     client.wait_for_state("ready")
     client.open(URI, known_module)
     line, column = place(known_module, "float) -> ")
-    asked = [client.ask(URI, line, column - n) for n in range(6)]
-    replies = [client.reply(msg_id) for msg_id in asked]
-    assert all(reply["result"]["items"] == [] for reply in replies[:-2])
+    with client.worker_stopped():  # else the model might be faster
+        asked = [client.ask(URI, line, column - n) for n in range(6)]
+        for msg_id in asked[:-1]:
+            assert client.reply(msg_id)["result"]["items"] == []
+    client.reply(asked[-1])
     client.leave()
     stages = [event["stage"] for event in events(log)]
-    assert stages.count("cancelled") >= 4
+    assert stages[:-1] == ["cancelled"] * 5
     assert stages[-1] != "cancelled"
 
 
 def test_no_stale_answer_after_a_change(client, known_module):
     """An answer for text that is no longer there would be inserted at the wrong place."""
-    client.initialize()
-    client.open(URI, known_module)
-    line, column = place(known_module, "return math")
+    client.initialize(options={"suggestion": {"eagerness": "always"}})
+    text = known_module[: known_module.index("return math.") + len("return math")]
+    client.open(URI, text)
+    line, column = place(text, "return math")
     asked = client.ask(URI, line, column)  # waits for the model to load
     client.insert(URI, 2, 0, 0, "# a line above\n")
     assert client.reply(asked)["result"]["items"] == []
-    assert client.items(URI, line + 1, column) is not None
+    (item,) = client.items(URI, line + 1, column)
+    assert item["range"]["start"] == {"line": line + 1, "character": column}
 
 
 @pytest.mark.parametrize(
@@ -292,10 +296,8 @@ def test_an_unknown_setting_is_named_once_and_the_defaults_hold(client, known_mo
 def test_leaving_without_goodbye_ends_the_process(client):
     """An editor that crashed must not leave a server behind."""
     client.initialize()
-    started = time.monotonic()
     client.process.stdin.close()
-    assert client.process.wait(30) == 1
-    assert time.monotonic() - started < 20
+    assert client.process.wait(20) == 1
 
 
 def test_exit_without_shutdown_is_an_error(client):
