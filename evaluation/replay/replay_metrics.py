@@ -27,6 +27,15 @@ class Percentiles:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenCounts:
+    """The tokens of all requests: in prompts, found in the cache, and generated."""
+
+    prompt: int = 0
+    reused: int = 0
+    new: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReplayMetrics:
     """The metrics of a replay, under the names that ``summary.json`` gives them.
 
@@ -79,9 +88,19 @@ class ReplayMetrics:
     new_tokens: int
 
 
+def count_tokens(server_events: Iterable[Mapping[str, Any]]) -> TokenCounts:
+    """Adds up the tokens in the records of the server's event log."""
+    prompt = reused = new = 0
+    for event in server_events:
+        prompt += event["prompt_tokens"]
+        reused += event["reused_tokens"]
+        new += event["new_tokens"]
+    return TokenCounts(prompt=prompt, reused=reused, new=new)
+
+
 def measure_sessions(
     records: Sequence[SessionRecord],
-    server_events: Iterable[Mapping[str, Any]],
+    tokens: TokenCounts,
     *,
     cpu_s: float | None,
 ) -> ReplayMetrics:
@@ -89,7 +108,7 @@ def measure_sessions(
 
     Args:
         records: The records of all sessions.
-        server_events: The server's event log, for the numbers of tokens.
+        tokens: The tokens of all requests.
         cpu_s: The server's CPU time during the sessions; None if it is unknown.
     """
     events = [event for record in records for event in record.events]
@@ -102,7 +121,6 @@ def measure_sessions(
     saved = sum(len(e.text) - 1 for e in accepted)  # accepting costs a key
     written = sum(len(record.task.target) for record in records)
     minutes = sum(record.events[-1].at_s for record in records if record.events) / 60
-    tokens = _count_tokens(server_events)
     return ReplayMetrics(
         files=len(records),
         keys=len(keys),
@@ -122,18 +140,10 @@ def measure_sessions(
         cpu_s_per_minute=None if cpu_s is None or not minutes else round(cpu_s / minutes, 2),
         faults=sorted(fault for record in records for fault in record.faults),
         stale_answers=sum(f == STALE_ANSWER for record in records for f in record.faults),
-        prompt_tokens=tokens["prompt_tokens"],
-        tokens_reused=_share(tokens["reused_tokens"], tokens["prompt_tokens"]),
-        new_tokens=tokens["new_tokens"],
+        prompt_tokens=tokens.prompt,
+        tokens_reused=_share(tokens.reused, tokens.prompt),
+        new_tokens=tokens.new,
     )
-
-
-def _count_tokens(server_events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    counts = dict.fromkeys(("prompt_tokens", "reused_tokens", "new_tokens"), 0)
-    for event in server_events:
-        for name in counts:
-            counts[name] += event[name]
-    return counts
 
 
 def _shown_latencies_ms(records: Sequence[SessionRecord]) -> list[float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from evaluation.replay.lsp_client import LspClient
-from evaluation.replay.replay_metrics import ReplayMetrics, measure_sessions
+from evaluation.replay.replay_metrics import ReplayMetrics, count_tokens, measure_sessions
 from evaluation.replay.replay_page import ReplaySummary, TradeOffPoint, draw_page
 from evaluation.replay.session import Session, SessionRecord
 from evaluation.replay.typing_tasks import TypingTask
@@ -87,7 +87,7 @@ def _type_tasks(
     log = options.out / SERVER_LOG
     log.unlink(missing_ok=True)
     records, cpu_s = asyncio.run(_run_sessions(tasks, options, log))
-    return records, measure_sessions(records, read_journal(log), cpu_s=cpu_s)
+    return records, measure_sessions(records, count_tokens(read_journal(log)), cpu_s=cpu_s)
 
 
 async def _run_sessions(

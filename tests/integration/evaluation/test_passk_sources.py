@@ -261,6 +261,7 @@ def test_any_causal_language_model_writes(tiny_artifact, problems, tmp_path):
     texts = [list(read_journal(tmp_path / x / "samples.jsonl")) for x in "abc"]
     assert len(texts[0]) == len(texts[1]) == 3
     assert len(texts[2]) == 9
+    assert texts[1] == texts[0]
     with pytest.raises(PrerequisiteError, match="no model"):
         judged(problems, tmp_path / "d", "--model", tmp_path / "nowhere")
 
@@ -335,4 +336,9 @@ def test_models_are_shown_side_by_side(tiny_artifact, tmp_path, capsys):
     found = json.loads((tmp_path / "comparison.json").read_text())
     assert len(found["models"]) == 2
     assert len(found["completions"]) == 2
-    assert "Side by side" not in (tmp_path / "comparison.html").read_text()
+    page = (tmp_path / "comparison.html").read_text()
+    assert "Models compared" in page
+    assert page.count(f"--- {tiny_artifact}") == 4  # two prompts, two models
+    for wrong in ("0", "-1"):
+        with pytest.raises(ConfigError, match="--max-new-tokens must be at least 1"):
+            compare([*arguments, "--max-new-tokens", wrong])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from evaluation.replay.__main__ import main as replay
-from training.foundation.errors import ArtifactError, PrerequisiteError
+from training.foundation.errors import PrerequisiteError
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 
@@ -65,13 +65,13 @@ def test_at_a_quick_pace_requests_are_superseded_and_nothing_is_stale(
 ):
     found = run(folder, tiny_artifact, tmp_path / "a", "--pace", "40")
     assert found["faults"] == []
-    assert found["requests"] >= found["answered_in_time"] > 0
+    assert found["requests"] > found["answered_in_time"] > 0
 
 
 def test_what_is_missing_is_named(folder, tmp_path):
     with pytest.raises(PrerequisiteError, match="there is no model directory"):
         run(folder, tmp_path / "nowhere", tmp_path / "a")
-    with pytest.raises((PrerequisiteError, ArtifactError), match="correct --files"):
+    with pytest.raises(PrerequisiteError, match="correct --files"):
         run(tmp_path / "nowhere", tmp_path, tmp_path / "b")
 
 

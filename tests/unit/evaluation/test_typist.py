@@ -5,7 +5,12 @@ import random
 import pytest
 
 from evaluation.replay.buffer import Buffer
-from evaluation.replay.replay_metrics import Percentiles, measure_sessions
+from evaluation.replay.replay_metrics import (
+    Percentiles,
+    TokenCounts,
+    count_tokens,
+    measure_sessions,
+)
 from evaluation.replay.replay_page import ReplaySummary, draw_page
 from evaluation.replay.session import STALE_ANSWER, SessionRecord
 from evaluation.replay.session_events import (
@@ -165,7 +170,7 @@ def test_metrics_count_what_happened():
     task = TypingTask(id="a", prefix="", target="x" * 100, suffix="</script><b>")
     record = SessionRecord(task=task, events=session_events(), faults=[STALE_ANSWER, "other"])
     log = [{"prompt_tokens": 100, "reused_tokens": 90, "new_tokens": 5}] * 2
-    found = measure_sessions([record], log, cpu_s=3.0)
+    found = measure_sessions([record], count_tokens(log), cpu_s=3.0)
     assert (found.keys, found.requests, found.answered_in_time) == (40, 40, 36)
     assert found.keys_with_ghost == 0.75
     assert found.suggestions == 16  # new at each even key but every tenth
@@ -188,7 +193,7 @@ def test_a_session_without_events_has_no_metrics_but_a_page():
     """If it fails, a replay in which the server never answered ends in a division by zero."""
     task = TypingTask(id="a", prefix="", target="", suffix="")
     record = SessionRecord(task=task)
-    found = measure_sessions([record], [], cpu_s=None)
+    found = measure_sessions([record], TokenCounts(), cpu_s=None)
     assert found.latency_ms is found.keys_with_ghost is found.characters_saved is None
     summary = ReplaySummary(seed=0, pace=1, model="m", eagerness="quiet", metrics=found)
     assert "unknown" in draw_page(summary, [record])

@@ -1,0 +1,218 @@
+"""Samples, results and summaries as files: what earlier versions wrote is still read."""
+
+import argparse
+import json
+
+import pytest
+
+from evaluation.generators.generator import Generation
+from evaluation.judge.verdict import Outcome
+from evaluation.passk.config import resolve_config
+from evaluation.passk.passk_page import redraw_page
+from evaluation.passk.records import PasskIdentity, Result, Sample
+from evaluation.passk.sample_sources import GivenSamples, open_source, read_samples
+from evaluation.passk.scoring import CorpusOverlap, summarise
+from evaluation.passk.summary import PasskSummary, format_summary
+from evaluation.problems.problem import Problem, ProblemSet
+from evaluation.runs.processes import Processes
+from training.foundation.errors import ConfigError, PrerequisiteError
+
+TEST = "def check(candidate):\n    assert candidate() == 1\n"
+ONE, TWO = (
+    Problem(
+        task_id=f"t/{name}",
+        prompt=f"def {name}():\n",
+        entry_point=name,
+        canonical_solution="    return 1\n",
+        test=TEST,
+    )
+    for name in ("one", "two")
+)
+PROBLEMS = ProblemSet(name="t", problems=(ONE, TWO))
+IDENTITY = {
+    "model": "m",
+    "weights_sha256": "abc",
+    "problems_sha256": PROBLEMS.sha256,
+    "generation": {"n": 2},
+    "limits": {"cpu_s": 3.0},
+    "isolation": "bubblewrap",
+    "memory_bounded": "cgroup",
+}
+
+
+def parse(**given):
+    defaults = {"model": None, "samples": None, "canonical": False, "url": None, "k": None}
+    generation = {"n": 2, "temperature": 0.2, "top_p": 0.95, "max_new_tokens": 9, "seed": 0}
+    judging = {"cpu_s": None, "memory_mib": 512, "workers": 1, "problems": "t"}
+    return argparse.Namespace(**{**defaults, **generation, **judging, **given})
+
+
+def result(task_id, number, outcome, **more):
+    verdict = {"detail": "d", "calls": 1, "cpu_s": 0.5, "wall_s": 0.6, "output": "<o>"}
+    scored = outcome not in {"sandbox_failure", "invalid_problem"}
+    return Result.from_json(
+        {
+            "task_id": task_id,
+            "sample": number,
+            "outcome": outcome,
+            "passed": outcome == "passed",
+            **(verdict if scored else {}),
+            "mode": "split",
+            "isolation": "bubblewrap",
+            **more,
+        }
+    )
+
+
+RESULTS = [
+    result("t/one", 0, "passed"),
+    result("t/one", 1, "failed"),
+    result("t/two", 0, "timeout_cpu", mode="in-process"),
+    result("t/two", 1, "sandbox_failure"),
+]
+
+
+def make_summary(results=RESULTS, ks=(1,), overlap=None, n_wanted=4):
+    config = resolve_config(parse(model="m", k=list(ks)), PROBLEMS)
+    return summarise(
+        results,
+        n_wanted=n_wanted,
+        identity=PasskIdentity.from_json(IDENTITY),
+        problem_set=PROBLEMS,
+        config=config,
+        overlap=overlap,
+    )
+
+
+def test_an_identity_is_read_as_it_was_written():
+    """If it fails, a run that an earlier version began cannot be resumed."""
+    found = PasskIdentity.from_json(IDENTITY)
+    assert found.source == {"model": "m", "weights_sha256": "abc"}
+    assert json.dumps(found.to_json()) == json.dumps(IDENTITY)
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed", "sandbox_failure", "invalid_problem"])
+def test_results_are_read_as_they_were_written(outcome):
+    found = result("t/one", 0, outcome)
+    assert found.outcome is Outcome(outcome)
+    assert found.has_passed is (outcome == "passed")
+    assert Result.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_a_result_of_an_earlier_version_lacks_keys_and_is_read():
+    old = {"task_id": "t/one", "sample": 0, "outcome": "oom", "passed": False, "cpu_s": 1.5}
+    found = Result.from_json(old)
+    assert (found.detail, found.verdict.output, found.verdict.cpu_s) == ("", "", 1.5)
+
+
+def test_the_hash_of_given_samples_is_that_of_earlier_versions(tmp_path):
+    """If it fails, runs of --samples and --canonical that were begun earlier are refused."""
+    path = tmp_path / "samples.jsonl"
+    path.write_text(
+        '{"task_id": "t/two", "solution": "def two(): ..."}\n'
+        '{"sample": 7, "completion": "    return 1", "task_id": "t/two"}\n'
+    )
+    source = open_source(parse(samples=path), PROBLEMS)
+    assert source.samples == [
+        Sample(task_id="t/two", number=0, text="def two(): ...", is_program=True),
+        Sample(task_id="t/two", number=1, text="    return 1"),
+    ]
+    digest = "90206b5f162d2213de595956d71f9349687f6f8108c299e255164dffafe0f426"
+    assert source.identity == {"model": str(path), "samples_sha256": digest}
+    canonical = open_source(parse(canonical=True), PROBLEMS)
+    assert [sample.text for sample in canonical.samples] == ["    return 1\n"] * 2
+    digest = "5d0038a327c0fcb454780cc244443778beff44fda4bf55fafce590c98bab8edd"
+    assert canonical.identity == {"model": "canonical", "samples_sha256": digest}
+
+
+def test_given_samples_are_copied_into_the_folder(tmp_path):
+    sample = Sample(task_id="t/one", number=0, text="ü\u2028\ud800", is_program=True)
+    source = GivenSamples(name="x", samples=[sample])
+    with Processes() as processes:
+        assert source.collect(PROBLEMS.problems, Generation(), tmp_path, processes) == [sample]
+    assert read_samples(tmp_path) == [sample]
+    assert sample.program(ONE) == "ü\u2028\ud800\n"
+
+
+def test_a_source_that_lacks_something_is_refused(tmp_path):
+    unsolved = ProblemSet(
+        name="t", problems=(Problem(task_id="a", prompt="", entry_point="f", test=""),)
+    )
+    with pytest.raises(ConfigError, match="a has no 'canonical_solution'"):
+        open_source(parse(canonical=True), unsolved)
+    with pytest.raises(PrerequisiteError, match="correct --samples"):
+        open_source(parse(samples=tmp_path / "nowhere"), PROBLEMS)
+    with pytest.raises(ConfigError, match="must start with http"):
+        open_source(parse(model="m", url="ftp://x"), PROBLEMS)
+
+
+def test_a_summary_is_read_as_it_was_written():
+    """If it fails, the page of an earlier run cannot be drawn again."""
+    overlap = CorpusOverlap(corpus_sha256="x", problems=frozenset({"t/two", "other"}))
+    for summary in (make_summary(), make_summary(overlap=overlap)):
+        text = json.dumps(summary.to_json())
+        assert PasskSummary.from_json(json.loads(text)) == summary
+        assert json.dumps(PasskSummary.from_json(json.loads(text)).to_json()) == text
+
+
+def test_what_is_not_scored_counts_as_neither_right_nor_wrong():
+    """If it fails, failures of the sandbox change a model's score."""
+    summary = make_summary()
+    assert summary.pass_at_k[1].value == pytest.approx((0.5 + 0) / 2)
+    assert summary.is_partial  # a verdict is missing
+    assert not summary.is_valid
+    assert (summary.samples_not_judged, summary.in_process_problems) == (1, 1)
+    invalid = [*RESULTS[:2], result("t/two", 0, "invalid_problem")]
+    summary = make_summary(invalid, n_wanted=3)
+    assert summary.invalid_problems == ("t/two",)
+    assert summary.pass_at_k[1].value == pytest.approx(0.5)
+    assert not summary.is_partial
+
+
+def test_problems_in_the_corpus_are_left_out_of_a_second_score():
+    overlap = CorpusOverlap(corpus_sha256=None, problems=frozenset({"t/two"}))
+    found = make_summary(RESULTS[:3], n_wanted=3, overlap=overlap).decontamination
+    assert found.problems_in_corpus == ("t/two",)
+    assert found.pass_at_k_without[1].value == pytest.approx(0.5)
+    everything = CorpusOverlap(corpus_sha256=None, problems=frozenset({"t/one", "t/two"}))
+    found = make_summary(RESULTS[:3], n_wanted=3, overlap=everything)
+    assert found.decontamination.pass_at_k_without == {}
+    assert "in the training corpus: 2 problems" in format_summary(found)
+
+
+def test_a_k_that_some_problem_cannot_have_is_refused_unless_the_run_is_partial():
+    """If it fails, problems with few samples are dropped and the rest is called pass@k."""
+    with pytest.raises(ConfigError, match="pass@2 needs at least 2 samples of each problem"):
+        make_summary(RESULTS[:3], ks=(2,), n_wanted=3)
+    summary = make_summary(RESULTS[:3], ks=(2,), n_wanted=4)
+    assert summary.pass_at_k[2].problems == 1
+    with pytest.raises(ConfigError, match="one has 0"):
+        make_summary([], n_wanted=4)
+
+
+def test_a_page_of_a_run_without_some_keys_is_drawn(tmp_path):
+    """A run of an earlier version; what it did not record is left empty."""
+    record = make_summary().to_json()
+    for key in ("memory_bounded", "packages", "decontamination", "in_process_problems", "config"):
+        del record[key]
+    (tmp_path / "summary.json").write_text(json.dumps(record))
+    lines = [json.dumps(r.to_json()) + "\n" for r in RESULTS]
+    (tmp_path / "results.jsonl").write_text("".join(lines))
+    (tmp_path / "samples.jsonl").write_text(
+        '{"task_id": "t/one", "sample": 1, "completion": "</pre><script>"}\n'
+    )
+    page = redraw_page(tmp_path).read_text()
+    assert "t/one #1: failed" in page
+    assert "&lt;/pre&gt;&lt;script&gt;" in page
+    assert "# &lt;o&gt;" in page
+    (tmp_path / "summary.json").write_text("[]")
+    with pytest.raises(ConfigError, match="contains no finished pass@k run"):
+        redraw_page(tmp_path)
+
+
+def test_an_overlap_file_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "overlap.json"
+    for text in ("[]", "{}", '{"problems": ["t/one"]}', "{"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match="is not an overlap file"):
+            CorpusOverlap.read(path)
