@@ -110,9 +110,9 @@ def _run(module, arguments, env, texts, largest_file):
         for name in [n for n in sys.modules if n.startswith(("huggingface_hub", "training."))]:
             del sys.modules[name]
     command = importlib.import_module(module)
-    from training.pretrain import leave, run_process
+    from training.processes.exit_reports import exit_immediately, run_process
 
-    leave(run_process(command.main, arguments))
+    exit_immediately(run_process(command.main, arguments))
 
 
 def _environment():

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     n_blocks = options.blocks or walk.first_block + walk.n_blocks
     if n_blocks < 1:
         raise ConfigError(f"--blocks is {n_blocks}, expected at least 1")
-    read = {reader.shuffled(p, seed=walk.seed) for p in range(min(n_blocks, len(reader)))}
+    read = {reader.find_block(p, seed=walk.seed) for p in range(min(n_blocks, len(reader)))}
     table = pq.read_table(shards / f"{SPLIT}.documents.parquet", columns=_COLUMNS).to_pylist()
     hashes, documents = _grams(reader, sorted(read), options.least_documents)
     index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)
@@ -80,7 +80,7 @@ def _grams(
     is_cut: list[npt.NDArray[np.bool_]] = []
     with progress_bar(len(indices), "indexing", "block") as bar:
         for index in indices:
-            ids, owners = reader.block(index), reader.documents_of(index).astype(np.int32)
+            ids, owners = reader.read_block(index), reader.read_documents(index).astype(np.int32)
             for start, end in running_text(ids, owners):
                 every = gram_hashes(ids[start:end])
                 of_run = every if least_documents > 1 else every[::GRAM]

@@ -31,7 +31,7 @@ from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
 from training.run.checkpoint import STATE_RECORD
-from training.shards.blocks import BlockReader, pieces_file, shards_hash
+from training.shards.blocks import BlockReader, pieces_file
 
 SPLIT = "train"
 SHOWN_DOCUMENTS = 10  # of the most seen, in the summary
@@ -228,10 +228,10 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
         ConfigError: Another corpus, tokenizer or preparation.
     """
     config, meta = _recorded(checkpoint, manifest, "shards"), reader.meta
-    hashes = {manifest.training.shards_hash, shards_hash(meta)} - {""}  # not all say theirs
-    prepared = meta.get("shards_config", {})
+    hashes = {manifest.training.shards_hash, meta.content_sha256} - {""}  # old ones have none
+    prepared = meta.shards_config
     differs = {
-        "corpus": manifest.training.data_hash != meta.get("corpus_sha256"),
+        "corpus": manifest.training.data_hash != meta.corpus_sha256,
         "tokenizer": manifest.sha256.get(TOKENIZER_FILE) != file_sha256(shards / TOKENIZER_FILE),
         "block size": manifest.context_tokens != reader.block_tokens,
         **{
@@ -251,7 +251,7 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
 def block_readings(reader: BlockReader, walk: Walk) -> Counts:
     """Returns ``[blocks]``: how often the walk has read each block."""
     positions = range(walk.first_block, walk.first_block + walk.n_blocks)
-    read = (reader.shuffled(position, seed=walk.seed) for position in positions)
+    read = (reader.find_block(position, seed=walk.seed) for position in positions)
     indices = np.fromiter(read, dtype=np.int64, count=walk.n_blocks)
     return np.bincount(indices, minlength=len(reader)).astype(np.int64)
 
@@ -268,7 +268,7 @@ def seen_documents(shards: Path, reader: BlockReader, readings: Counts) -> Seen:
     n, n_tokens = len(documents), reader.block_tokens
     times, tokens, tokens_a_pass = (np.zeros(n, dtype=np.int64) for _ in range(3))
     first_row = 0
-    for number, n_rows in enumerate(reader.meta["shard_blocks"][SPLIT]):
+    for number, n_rows in enumerate(reader.meta.shard_blocks[SPLIT]):
         pieces = np.load(pieces_file(shards, SPLIT, number), allow_pickle=False)
         owners = pieces["document"].astype(np.int64)
         if owners.max() >= n:

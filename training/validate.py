@@ -84,7 +84,7 @@ def validate(
     weight = model.transformer.wte.weight
     with torch.no_grad():
         for index in indices:
-            ids, firsts, _ = to_tensors(reader.blocks([index]), weight.device)
+            ids, firsts, _ = to_tensors(reader.read_blocks([index]), weight.device)
             documents = DocumentSpans(firsts[:, :-1]) if within_documents else None
             hidden = model.hidden(ids[:, :-1], documents=documents)[0]
             block = ids[0]

@@ -1,1 +1,1 @@
-"""The one dial: a size and a budget in place of a dozen settings."""
+"""Chooses the settings of a run from a size and a budget."""

@@ -1,38 +1,40 @@
-"""The one dial: ``size=17M budget=60min`` in place of a dozen settings.
+"""``size=17M budget=60min`` in place of a dozen settings.
 
-From a number of parameters and a budget of time or tokens it chooses depth, width, batch, learning
-rates and steps (``training.autoconfig.sizing``), and says why. Time becomes tokens by the speed
-that this very machine reaches with that network. A run that goes on keeps what was chosen when it
-began, and what is set by name beside the dial stays as it was set.
+From a number of parameters and a budget of time or tokens, it chooses depth, width, batch size,
+learning rates and steps (``training.autoconfig.sizing``) and prints why. A budget of time becomes
+tokens by the speed that this machine reaches with that network. A resumed run keeps what was chosen
+when it started, and what the user sets by name is never changed.
 """
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from training.autoconfig.sizing import (
     KNOWN_BATCH_TOKENS,
     KNOWN_TOKENS,
     KNOWN_WIDTH,
-    Data,
-    batch_blocks_for,
-    learning_rates_for,
-    n_parameters,
-    parameters_in,
-    seconds_in,
-    shape_for,
-    tokens_in,
+    DataShape,
+    choose_batch_blocks,
+    choose_model,
+    count_parameters,
+    parse_parameters,
+    parse_seconds,
+    parse_tokens,
+    scale_learning_rates,
 )
-from training.autoconfig.speed import Speed
+from training.autoconfig.speed import Speed, measure_speed
 from training.config import RunConfig
 from training.foundation.config_schema import apply_overrides, from_mapping, to_mapping
 from training.foundation.errors import ConfigError
+from training.shards.blocks import read_meta
 from training.validate import ALL_BLOCKS
 
-TOKENS_OF_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
-VALIDATIONS = 20  # on the way, at most
-VALIDATION_SHARE = 0.1  # of the time, at most, for those on the way
+TOKENS_PER_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
+VALIDATIONS = 20  # during training, at most
+VALIDATION_SHARE = 0.1  # of the time, at most, for validations during training
 SAVE_EVERY_S = 300.0
 FEWEST_STEPS = 20
 CHOSEN = {
@@ -46,110 +48,147 @@ CHOSEN = {
         "save_every_steps",
     ),
 }
+Settings = Mapping[str, Mapping[str, object]]  # by table of the config, then by key
 
 
-def turned(
+def resolve_config(config: RunConfig, overrides: Sequence[str], accelerator: Any) -> RunConfig:
+    """Returns the config with what ``size`` and ``budget`` choose, or chose when the run started.
+
+    Args:
+        config: Without ``size`` and ``budget`` it is returned unchanged.
+        overrides: What was set on the command line, which is never changed.
+        accelerator: Accelerate's; all processes must call this together.
+
+    Raises:
+        ConfigError: Size or budget is malformed or impossible, or differs from the started run's.
+    """
+    if config.size is None and config.budget is None:
+        return config
+    resumed = resume_config(config, overrides)
+    if resumed is not None:
+        return resumed
+    meta = read_meta(config.paths.shards)
+    data = DataShape(vocab_size=meta.vocab_size, block_tokens=meta.block_tokens)
+    config, reasons = choose_settings(
+        config,
+        overrides,
+        data,
+        n_processes=accelerator.num_processes,
+        measure=lambda chosen: measure_speed(chosen, data, accelerator),
+    )
+    if accelerator.is_main_process:
+        sys.stderr.write("".join(f"{reason}\n" for reason in reasons))
+    return config
+
+
+def choose_settings(
     config: RunConfig,
     overrides: Sequence[str],
-    data: Data,
+    data: DataShape,
     *,
     n_processes: int,
     measure: Callable[[RunConfig], Speed],
 ) -> tuple[RunConfig, list[str]]:
-    """Returns the config with everything chosen, and the reasons, a line each.
+    """Returns the config with everything chosen, and the reasons, one line each.
 
     Args:
-        config: With ``size``, ``budget`` or both; without, it is returned as it is.
-        overrides: What was set by name on the command line; it stays so.
+        config: With ``size``, ``budget`` or both.
+        overrides: What was set on the command line, which is never changed.
         data: Of the shards.
         n_processes: How many train together.
-        measure: Finds the speed of the network that a config describes.
+        measure: Measures the speed of the network that a config describes.
 
     Raises:
-        ConfigError: Size or budget cannot be understood or reached.
+        ConfigError: Size or budget is malformed or impossible.
     """
     reasons = []
     if config.size is not None:
-        model = to_mapping(shape_for(parameters_in(config.size), data))
+        model = to_mapping(choose_model(parse_parameters(config.size), data))
         shape = {key: model[key] for key in CHOSEN["model"]}
-        config = _with(config, {"model": shape}, overrides)
-        reasons.append(_why_shape(config, data))
+        config = _apply(config, {"model": shape}, overrides)
+        reasons.append(_explain_model(config, data))
     if config.budget is not None:
         speed = measure(config)
-        chosen = _with(config, _training(config, data, n_processes, speed), overrides)
+        chosen = _apply(config, _choose_training(config, data, n_processes, speed), overrides)
         if chosen.pretrain.micro_batch_blocks != config.pretrain.micro_batch_blocks:
             speed = measure(chosen)  # smaller passes are slower
-            chosen = _with(config, _training(config, data, n_processes, speed), overrides)
+            chosen = _apply(config, _choose_training(config, data, n_processes, speed), overrides)
         config = chosen
-        reasons += _why_training(config, data, speed)
+        reasons += _explain_training(config, data, speed)
     return config, reasons
 
 
-def as_begun(config: RunConfig, overrides: Sequence[str]) -> RunConfig | None:
-    """Returns what the dial chose when the run in this folder began, or None if there is none.
+def resume_config(config: RunConfig, overrides: Sequence[str]) -> RunConfig | None:
+    """Returns the config with what was chosen when the run in this folder started.
+
+    Returns:
+        None if there is no run in this folder.
 
     Raises:
-        ConfigError: It began with another size or budget.
+        ConfigError: It started with another size or budget.
     """
     path = config.paths.run / "config.json"
     if not path.exists():
         return None
     try:
-        begun = from_mapping(RunConfig, json.loads(path.read_bytes()), where=str(path))
+        started = from_mapping(RunConfig, json.loads(path.read_bytes()), where=str(path))
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path} ({error}); choose another paths.run") from error
-    if (begun.size, begun.budget) != (config.size, config.budget):
+    if (started.size, started.budget) != (config.size, config.budget):
         raise ConfigError(
-            f"the run in {config.paths.run} started with size={begun.size} budget={begun.budget};"
-            " use these, or choose another paths.run"
+            f"the run in {config.paths.run} started with size={started.size}"
+            f" budget={started.budget}; use these, or choose another paths.run"
         )
-    values = to_mapping(begun)
+    values = to_mapping(started)
     chosen = {table: {key: values[table][key] for key in keys} for table, keys in CHOSEN.items()}
-    return _with(config, chosen, overrides)
+    return _apply(config, chosen, overrides)
 
 
-def _with(config: RunConfig, chosen: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
+def _apply(config: RunConfig, chosen: Settings, overrides: Sequence[str]) -> RunConfig:
     values = to_mapping(config)
     for table, settings in chosen.items():
         values[table] |= settings
     apply_overrides(values, overrides)
-    return from_mapping(RunConfig, values, where="the dial")
+    return from_mapping(RunConfig, values, where="the chosen settings")
 
 
-def _batch_and_steps(
-    config: RunConfig, data: Data, n_processes: int, speed: Speed
+def _choose_batch_and_steps(
+    config: RunConfig, data: DataShape, n_processes: int, speed: Speed
 ) -> tuple[int, int]:
-    """Returns the blocks of a step, and how many steps the budget allows beside validations."""
+    """Returns the blocks of a step, and how many steps the budget allows besides validations."""
     assert config.budget is not None
-    seconds = seconds_in(config.budget)
+    seconds = parse_seconds(config.budget)
     if seconds is None:
-        tokens = tokens_in(config.budget)
-        batch = batch_blocks_for(tokens, data, n_processes)
+        tokens = parse_tokens(config.budget)
+        batch = choose_batch_blocks(tokens, data, n_processes)
         return batch, round(tokens / (batch * data.block_tokens))
-    on_the_way = speed.validation_s(config.pretrain.validation_blocks)
-    validations_s = _validations(seconds, on_the_way) * on_the_way + speed.validation_s(ALL_BLOCKS)
+    one_validation_s = speed.validation_s(config.pretrain.validation_blocks)
+    n_validations = _count_validations(seconds, one_validation_s)
+    validations_s = n_validations * one_validation_s + speed.validation_s(ALL_BLOCKS)
     seconds = max(0.0, seconds - validations_s)
-    batch = batch_blocks_for(seconds * speed.tokens_per_s, data, n_processes)
+    batch = choose_batch_blocks(seconds * speed.tokens_per_s, data, n_processes)
     return batch, int(seconds / speed.step_s(batch * data.block_tokens))
 
 
-def _validations(seconds: float, of_one: float) -> int:
-    return max(1, min(VALIDATIONS, int(VALIDATION_SHARE * seconds / of_one)))
+def _count_validations(seconds: float, one_validation_s: float) -> int:
+    return max(1, min(VALIDATIONS, int(VALIDATION_SHARE * seconds / one_validation_s)))
 
 
-def _training(config: RunConfig, data: Data, n_processes: int, speed: Speed) -> dict[str, Any]:
-    batch, steps = _batch_and_steps(config, data, n_processes, speed)
+def _choose_training(
+    config: RunConfig, data: DataShape, n_processes: int, speed: Speed
+) -> Settings:
+    batch, steps = _choose_batch_and_steps(config, data, n_processes, speed)
     if steps < FEWEST_STEPS:
         raise ConfigError(
             f"budget={config.budget} allows only {steps} steps on this machine, too few to learn"
             " anything; choose a larger budget or a smaller size"
         )
     step_s = speed.step_s(batch * data.block_tokens)
-    of_one = speed.validation_s(config.pretrain.validation_blocks)
-    validations = _validations(steps * step_s, of_one)
+    one_validation_s = speed.validation_s(config.pretrain.validation_blocks)
+    validations = _count_validations(steps * step_s, one_validation_s)
     return {
         "optim": {
-            **learning_rates_for(config.model.n_embd),
+            **scale_learning_rates(config.model.n_embd),
             "warmup_steps": min(max(10, steps // 100), 1000),
         },
         "pretrain": {
@@ -164,29 +203,29 @@ def _training(config: RunConfig, data: Data, n_processes: int, speed: Speed) -> 
     }
 
 
-def _why_shape(config: RunConfig, data: Data) -> str:
+def _explain_model(config: RunConfig, data: DataShape) -> str:
     model = config.model
     return (
         f"size={config.size}: {model.n_layer} layers of width {model.n_embd},"
-        f" {n_parameters(model, data) / 1e6:.1f}M parameters,"
+        f" {count_parameters(model, data) / 1e6:.1f}M parameters,"
         f" {data.vocab_size * model.n_embd / 1e6:.1f}M of them for {data.vocab_size:,} tokens"
     )
 
 
-def _why_training(config: RunConfig, data: Data, speed: Speed) -> list[str]:
+def _explain_training(config: RunConfig, data: DataShape, speed: Speed) -> list[str]:
     settings, optim = config.pretrain, config.optim
     batch = settings.batch_blocks * data.block_tokens
     step_s, tokens = speed.step_s(batch), settings.steps * batch
-    on_the_way = (settings.steps - 1) // settings.validate_every_steps
-    validation_s = on_the_way * speed.validation_s(settings.validation_blocks)
+    n_validations = (settings.steps - 1) // settings.validate_every_steps
+    validation_s = n_validations * speed.validation_s(settings.validation_blocks)
     validation_s += speed.validation_s(ALL_BLOCKS)
-    of_parameter = tokens / n_parameters(config.model, data)
-    is_short = of_parameter < TOKENS_OF_PARAMETER
+    tokens_per_parameter = tokens / count_parameters(config.model, data)
+    is_short = tokens_per_parameter < TOKENS_PER_PARAMETER
     speed_line = f"{batch / step_s:,.0f} tokens per second, measured here with this network"
     budget_line = (
         f"budget={config.budget}: {tokens / 1e6:,.1f}M tokens, {settings.steps} steps of"
         f" {step_s:.2f} s, {settings.steps * step_s / 60:,.1f} minutes in all, plus"
-        f" {validation_s / 60:,.1f} minutes for {on_the_way + 1} validations"
+        f" {validation_s / 60:,.1f} minutes for {n_validations + 1} validations"
     )
     batch_line = (
         f"batch: {settings.batch_blocks} blocks, {batch:,} tokens per step ({KNOWN_BATCH_TOKENS:,}"
@@ -197,7 +236,8 @@ def _why_training(config: RunConfig, data: Data, speed: Speed) -> list[str]:
         f" defaults suit a width of {KNOWN_WIDTH}; scaled by the inverse square root)"
     )
     advice_line = (
-        f"{of_parameter:.1f} tokens per parameter; about {TOKENS_OF_PARAMETER} are best for a given"
-        f" budget, so {'a smaller' if is_short else 'a larger'} size may reach a lower loss"
+        f"{tokens_per_parameter:.1f} tokens per parameter; about {TOKENS_PER_PARAMETER} are best"
+        f" for a given budget, so {'a smaller' if is_short else 'a larger'} size may reach a lower"
+        " loss"
     )
     return [speed_line, budget_line, batch_line, rates_line, advice_line]

@@ -1,12 +1,12 @@
-"""What fits a size and a budget: depth, width, batch, learning rates; pure functions.
+"""What fits a size and a budget: depth, width, batch size and learning rates; pure functions.
 
-The rules are measurements of ours (``training/LOG.md``) carried along known laws:
+The rules extrapolate our own measurements (``training/LOG.md``) by known scaling laws:
 
-- Width is about 64 for each layer, and a head is 64 wide, as in GPT-2.
-- The batch grows with the root of the tokens, for the gradient's noise scale grows as the loss
-  falls (McCandlish et al. 2018, arXiv:1812.06162).
-- Learning rates fall with the root of the width: between none at all, as for Muon's matrices, and
-  the width itself, as for Adam's (Yang et al. 2022, arXiv:2203.03466).
+- The width is about 64 times the number of layers, and a head is 64 wide, as in GPT-2.
+- The batch grows with the square root of the tokens, because the gradient noise scale grows as the
+  loss falls (McCandlish et al. 2018, arXiv:1812.06162).
+- Learning rates fall with the square root of the width: between not at all, as for Muon's matrices,
+  and in proportion, as for Adam's (Yang et al. 2022, arXiv:2203.03466).
 """
 
 import math
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from training.config import ModelConfig, OptimConfig
 from training.foundation.errors import ConfigError
 
-WIDTH_OF_LAYER = 64  # of the network, for each of its layers
+WIDTH_PER_LAYER = 64  # of the whole network
 HEAD_WIDTH = 64
 MAX_LAYERS = 128
-KNOWN_WIDTH = 384  # where the defaults' learning rates were found
+KNOWN_WIDTH = 384  # for which the default learning rates were tuned
 KNOWN_TOKENS, KNOWN_BATCH_TOKENS = 150e6, 16_384
 
 _UNITS = {"K": 1e3, "M": 1e6, "B": 1e9}
@@ -27,18 +27,18 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
-    """What the shards decide about a network."""
+class DataShape:
+    """What the shards determine about a network."""
 
     vocab_size: int
     block_tokens: int
 
 
-def parameters_in(size: str) -> float:
-    """Reads a number of parameters: ``17M``, ``1.5B``.
+def parse_parameters(size: str) -> float:
+    """Parses a number of parameters: ``17M``, ``1.5B``.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not one.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB])", size)
     if not found:
@@ -46,17 +46,17 @@ def parameters_in(size: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def seconds_in(budget: str) -> float | None:
-    """Reads a time: ``90s``, ``60min``, ``8h``, ``2d``; None if it is no time."""
+def parse_seconds(budget: str) -> float | None:
+    """Parses a time: ``90s``, ``60min``, ``8h``, ``2d``; returns None if it is not one."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)", budget)
     return float(found[1]) * _SECONDS[found[2]] if found else None
 
 
-def tokens_in(budget: str) -> float:
-    """Reads a number of tokens: ``150M``.
+def parse_tokens(budget: str) -> float:
+    """Parses a number of tokens: ``150M``.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not one.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB])", budget)
     if not found:
@@ -66,30 +66,30 @@ def tokens_in(budget: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def n_parameters(model: ModelConfig, data: Data) -> int:
-    """Returns the number of parameters, biases and gains left out."""
+def count_parameters(model: ModelConfig, data: DataShape) -> int:
+    """Returns the number of parameters without biases and gains."""
     vectors = data.vocab_size + data.block_tokens
     return 12 * model.n_layer * model.n_embd**2 + vectors * model.n_embd
 
 
-def shape_for(wanted: float, data: Data) -> ModelConfig:
-    """Returns the network of about that many parameters whose width fits its depth best.
+def choose_model(target: float, data: DataShape) -> ModelConfig:
+    """Returns the network of about that many parameters with the best ratio of width to depth.
 
     Raises:
         ConfigError: The vocabulary alone is about as large.
     """
     smallest = ModelConfig(n_embd=HEAD_WIDTH, n_layer=1, n_head=1)
-    if wanted < n_parameters(smallest, data) / 1.25:
+    if target < count_parameters(smallest, data) / 1.25:
         raise ConfigError(
             f"size: the smallest network for {data.vocab_size:,} tokens has"
-            f" {n_parameters(smallest, data):,} parameters; choose a larger size, or a"
+            f" {count_parameters(smallest, data):,} parameters; choose a larger size, or a"
             " smaller tokenizer.vocab_size"
         )
 
     def misfit(model: ModelConfig) -> float:
-        in_size = abs(math.log(n_parameters(model, data) / wanted))
-        in_form = abs(math.log(model.n_embd / (model.n_layer * WIDTH_OF_LAYER)))
-        return 4 * in_size + in_form  # a size was asked for, a form was not
+        in_size = abs(math.log(count_parameters(model, data) / target))
+        in_shape = abs(math.log(model.n_embd / (model.n_layer * WIDTH_PER_LAYER)))
+        return 4 * in_size + in_shape  # the user asked for a size, not for a shape
 
     return min(
         (
@@ -101,13 +101,13 @@ def shape_for(wanted: float, data: Data) -> ModelConfig:
     )
 
 
-def batch_blocks_for(tokens: float, data: Data, n_processes: int) -> int:
-    """Returns the blocks of a step for a training on so many tokens: 2**n for each process."""
-    wanted = KNOWN_BATCH_TOKENS * math.sqrt(tokens / KNOWN_TOKENS) / data.block_tokens
-    return n_processes * int(2 ** round(math.log2(max(1.0, wanted / n_processes))))
+def choose_batch_blocks(tokens: float, data: DataShape, n_processes: int) -> int:
+    """Returns the blocks of a step for a training on ``tokens``: a power of 2 per process."""
+    ideal = KNOWN_BATCH_TOKENS * math.sqrt(tokens / KNOWN_TOKENS) / data.block_tokens
+    return n_processes * int(2 ** round(math.log2(max(1.0, ideal / n_processes))))
 
 
-def learning_rates_for(n_embd: int) -> dict[str, float]:
+def scale_learning_rates(n_embd: int) -> dict[str, float]:
     """Returns the settings of ``[optim]`` that depend on the width."""
     known, factor = OptimConfig(), math.sqrt(KNOWN_WIDTH / n_embd)
     return {

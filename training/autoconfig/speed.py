@@ -1,4 +1,4 @@
-"""How fast a network is on this very machine, with as many processes as will train it."""
+"""How fast a network trains on this machine, with as many processes as will train it."""
 
 import statistics
 import time
@@ -9,43 +9,44 @@ from typing import Any
 import torch
 
 from training.artifact.network.gpt2 import GPT2
-from training.autoconfig.sizing import Data
-from training.config import RunConfig
+from training.autoconfig.sizing import DataShape
+from training.config import PretrainConfig, RunConfig
 from training.run.sample_completions import MAX_NEW_TOKENS, PROMPTS
 from training.step.loss import token_losses
-from training.step.model import build_network
+from training.step.model import build_model
+from training.step.objective import LossModule
 from training.step.optim import MasterOptimizer
-from training.step.parallel import ParallelLoss
+from training.step.parallel import ParallelLoss, ReplicatedLoss, ShardedLoss, wants_sharding
 
 MEASURE_S = 5.0
-FEWEST = 3  # of each measurement; the first is slow
-SAMPLE_CONTEXT = 64  # tokens before and in a sample, about
+MIN_REPEATS = 3  # of each measurement; the first is slow
+SAMPLE_CONTEXT = 64  # about the tokens of a prompt and its completion
 
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """What all processes reach together, and what each validates, for all validate the same."""
+    """Training speed of all processes together; validation speed of each, since all do the same."""
 
-    tokens_per_s: float  # of the passes through the network, forward and backward
+    tokens_per_s: float  # forward and backward passes only
     update_s: float
-    block_s: float  # of one held-out block
+    block_s: float  # to validate one block
     samples_s: float
 
     def step_s(self, tokens: float) -> float:
-        """Returns the seconds of a step on so many tokens."""
+        """Returns the seconds of a step with ``tokens`` tokens."""
         return tokens / self.tokens_per_s + self.update_s
 
     def validation_s(self, n_blocks: int) -> float:
-        """Returns the seconds of a validation on so many blocks."""
+        """Returns the seconds of a validation on ``n_blocks`` blocks."""
         return n_blocks * self.block_s + self.samples_s
 
 
-def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
-    """Trains the network on noise for a few seconds, all processes at once."""
+def measure_speed(config: RunConfig, data: DataShape, accelerator: Any) -> Speed:
+    """Trains the network on noise for a few seconds, in all processes at once."""
     device, settings = accelerator.device, config.pretrain
-    shape = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
-    model = build_network(shape, settings, device)
-    loss = ParallelLoss(model, accelerator, settings)
+    network = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
+    model = build_model(network, settings, device)
+    loss = _parallelise(LossModule(model, settings), settings, accelerator)
     optimizer = MasterOptimizer(model, config.optim)
     size = (settings.micro_batch_blocks, data.block_tokens)
     ids = torch.randint(data.vocab_size, size, device=device)
@@ -53,56 +54,64 @@ def measured_speed(config: RunConfig, data: Data, accelerator: Any) -> Speed:
     pass_s: list[float] = []
     update_s: list[float] = []
     began = _now()
-    while not bool(accelerator.reduce(torch.tensor(_enough(pass_s, began), device=device))):
+    while not bool(accelerator.reduce(torch.tensor(_is_enough(pass_s, began), device=device))):
         started = _now()
         accelerator.backward(loss(*noise)[0])
         done = _now()
         optimizer.take_gradients()
-        optimizer.clip()
+        optimizer.clip_gradients()
         optimizer.step(0.0)
         pass_s.append(done - started)
         update_s.append(_now() - done)
-    with loss.evaluating():
-        block_s, token_s = _forward_s(model, ids[:1])
+    with loss.evaluate():
+        block_s, token_s = _time_forward(model, ids[:1])
     loss.close()
-    of_step = statistics.median(pass_s), statistics.median(update_s)
-    slowest = torch.tensor([*of_step, block_s, token_s], device=device)
-    of_pass, of_update, of_block, of_token = accelerator.gather(slowest[None]).amax(0).tolist()
+    medians = statistics.median(pass_s), statistics.median(update_s)
+    slowest = torch.tensor([*medians, block_s, token_s], device=device)
+    pass_max_s, update_max_s, block_max_s, token_max_s = (
+        accelerator.gather(slowest[None]).amax(0).tolist()
+    )
     return Speed(
-        tokens_per_s=accelerator.num_processes * ids.numel() / of_pass,
-        update_s=of_update,
-        block_s=of_block,
-        samples_s=of_token * len(PROMPTS) * MAX_NEW_TOKENS,
+        tokens_per_s=accelerator.num_processes * ids.numel() / pass_max_s,
+        update_s=update_max_s,
+        block_s=block_max_s,
+        samples_s=token_max_s * len(PROMPTS) * MAX_NEW_TOKENS,
     )
 
 
-def _forward_s(model: GPT2, block: torch.Tensor) -> tuple[float, float]:
-    """Returns the seconds of a held-out block (``[1, T]``) and of a token of a sample."""
+def _parallelise(module: LossModule, settings: PretrainConfig, accelerator: Any) -> ParallelLoss:
+    if wants_sharding(settings, accelerator):
+        return ShardedLoss(module, accelerator)
+    return ReplicatedLoss(module, accelerator.prepare(module), accelerator)
+
+
+def _time_forward(model: GPT2, block: torch.Tensor) -> tuple[float, float]:
+    """Returns the seconds per validated block (``[1, T]``) and per generated token."""
     weight = model.transformer.wte.weight
     with torch.no_grad():
-        of_block = _typical_s(
+        block_s = _median_s(
             lambda: token_losses(model.hidden(block[:, :-1])[0], weight, block[0, 1:])
         )
         context = block[:, :SAMPLE_CONTEXT]
-        of_token = _typical_s(lambda: model.logits(model.hidden(context)[:, -1]))
-    return of_block, of_token
+        token_s = _median_s(lambda: model.logits(model.hidden(context)[:, -1]))
+    return block_s, token_s
 
 
-def _typical_s(work: Callable[[], object]) -> float:
+def _median_s(work: Callable[[], object]) -> float:
     seconds = []
-    for _ in range(FEWEST):
+    for _ in range(MIN_REPEATS):
         started = _now()
         work()
         seconds.append(_now() - started)
     return statistics.median(seconds)
 
 
-def _enough(pass_s: Sequence[float], began: float) -> float:
-    return float(len(pass_s) >= FEWEST and _now() - began > MEASURE_S)
+def _is_enough(pass_s: Sequence[float], began: float) -> float:
+    return float(len(pass_s) >= MIN_REPEATS and _now() - began > MEASURE_S)
 
 
 def _now() -> float:
-    """Returns the time, in seconds, when the device is done with all it was given."""
+    """Returns the time, in seconds, once the device has finished its work."""
     if torch.accelerator.is_available():
         torch.accelerator.synchronize()
     return time.perf_counter()

@@ -1,13 +1,16 @@
-"""What the processes of one training do together: lock the run's folder, fail, stop.
+"""What the processes of one training run decide together: lock the run's folder, fail, stop.
 
-A process that ends alone leaves the others waiting for it, so whatever one of them meets becomes
-known to all. Called by ``training/pretrain.py``; the accelerator is Accelerate's, of this process.
+A process that ends alone leaves the others waiting for it, so whatever happens to one of them is
+shared with all. Called by ``training/pretrain.py`` and ``training.run``; the accelerator is
+Accelerate's, of this process.
 """
 
 import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 import torch
 
@@ -16,36 +19,75 @@ from training.foundation.folder_lock import folder_lock
 
 
 @contextlib.contextmanager
-def run_lock(path: Path, accelerator: Any) -> Iterator[None]:
-    """Keeps the run's folder for these processes: the main one locks it.
+def lock_run_folder(path: Path, accelerator: Any) -> Iterator[None]:
+    """Locks the run's folder for these processes; the main one holds the lock.
 
     Raises:
-        FolderInUseError: Another run has it.
-        OtherProcessError: The same, in the processes beside the main one.
+        FolderInUseError: Another run is using it.
+        OtherProcessError: The same, in all processes but the main one.
     """
     with contextlib.ExitStack() as stack:
-        failure: PrerequisiteError | None = None
-        try:
+        with fail_together(accelerator):
             if accelerator.is_main_process:
                 stack.enter_context(folder_lock(path))
-        except PrerequisiteError as error:
-            failure = error
-        raise_together(failure, accelerator)
         yield
 
 
-def raise_together(failure: PrerequisiteError | None, accelerator: Any) -> None:
-    """Raises in all processes if one has failed.
+@contextlib.contextmanager
+def fail_together(accelerator: Any) -> Iterator[None]:
+    """Ends the block in all processes if it fails in one of them for a missing prerequisite.
 
     Raises:
-        PrerequisiteError: ``failure``, this process' own.
-        OtherProcessError: Another process has failed.
+        PrerequisiteError: This process failed.
+        OtherProcessError: Another process failed.
     """
-    if on_any_process(accelerator, happened=failure is not None):
+    failure: PrerequisiteError | None = None
+    try:
+        yield
+    except PrerequisiteError as error:
+        failure = error
+    if is_true_anywhere(accelerator, value=failure is not None):
         raise failure or OtherProcessError("another training process has failed; see its message")
 
 
-def on_any_process(accelerator: Any, *, happened: bool) -> bool:
-    """Says whether something happened in any of the processes."""
-    flag = torch.tensor(float(happened), device=accelerator.device)
+def is_true_anywhere(accelerator: Any, *, value: bool) -> bool:
+    """Says whether ``value`` is true in any of the processes."""
+    flag = torch.tensor(float(value), device=accelerator.device)
     return bool(accelerator.reduce(flag, reduction="sum") > 0)
+
+
+class StopRequest:
+    """Turns SIGTERM and SIGINT into a request to stop after the current step.
+
+    A context manager; outside the block the signals work as before.
+    """
+
+    def __init__(self, accelerator: Any) -> None:
+        self._accelerator = accelerator
+        self._is_requested = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def is_requested(self, *, or_if: bool = False) -> bool:
+        """Says whether any process was asked to stop, so that all stop at the same step.
+
+        Args:
+            or_if: Another reason for this process to stop.
+        """
+        return is_true_anywhere(self._accelerator, value=self._is_requested or or_if)
+
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        self._is_requested = True

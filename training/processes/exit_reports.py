@@ -8,10 +8,12 @@ error file, so that torchrun's own summary ends with it.
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.errors import ExitReport, print_exit_report, run_main
@@ -24,6 +26,17 @@ _TORCH_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 def run_process(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
     """Does what ``run_main`` does, in a process that may be one of several."""
     return run_main(main, argv, report=_write_exit_report)
+
+
+def exit_immediately(code: int) -> NoReturn:
+    """Ends the process without tearing down the interpreter.
+
+    The connection of a sharded network outlives the network, and one of its threads that still
+    holds a tensor during teardown aborts the process (PyTorch issue 190489).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""Checkpoints: an artifact plus optimiser state and data position, written whole, found again.
+"""Checkpoints: an artifact plus optimiser state and position, written atomically, found again.
 
 A run's ``checkpoints`` folder holds ``step-00000100`` and so on. Each is an artifact directory that
 server and evaluation can load, with ``training_state.json`` and the optimiser's tensors
-(``training.step.state_shards``) beside it. Nothing is pickled. Every process that holds a part of
-the tensors writes it aside (``write_state``), then the main one makes the checkpoint of the parts.
-Which steps to save is the loop's decision; which to keep is decided here: the newest few, the best
-on the held-out packages, and every n-th step.
+(``training.step.state_shards``) beside it. Nothing is pickled. First every process that holds a
+part of the tensors writes it to a staging folder (``write_state``); then the main one assembles the
+checkpoint. Which steps to save is the loop's decision; which checkpoints to keep is decided here:
+the newest few, the best on held-out documents, and every n-th step.
 """
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -29,92 +30,120 @@ from training.foundation.atomic_files import (
 from training.step.state_shards import StateReader, write_shard
 
 STATE_RECORD = "training_state.json"
-_ASIDE = ".unfinished-"
+_STAGING = ".unfinished-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunIdentity:
+    """What may not change while a run is resumed; None or "" where an old record lacks it."""
+
+    tokenizer_sha256: str | None = None
+    corpus_sha256: str | None = None
+    shards_sha256: str | None = None
+    batch_blocks: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointRecord(RunIdentity):
+    """The content of ``training_state.json``, beside the hashes of itself and of the tensors."""
+
+    loss_scale: float | None = None
+    loss_scale_good_steps: int = 0
+    step: int
+    train_seconds: float = 0.0
+    validation_loss: float | None = None
+    best_loss: float | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "CheckpointRecord":
+        """Reads a record of this or an older version.
+
+        Raises:
+            TypeError: It has no step.
+        """
+        names = [f.name for f in dataclasses.fields(cls)]
+        return cls(**{name: values[name] for name in names if name in values})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """What a run needs to go on.
-
-    ``record`` has ``step`` (finished optimiser steps), ``train_seconds``, the losses of validations
-    and the hashes of data and tokenizer that the run was made with.
-    """
+    """What a run needs to resume."""
 
     tensors: StateReader
-    record: Mapping[str, Any]
+    record: CheckpointRecord
 
 
 def write_state(
     folder: Path, step: int, tensors: Mapping[str, Tensor], *, index: int = 0, n_shards: int = 1
 ) -> None:
-    """Writes one process' part of the tensors aside, for :func:`save_checkpoint` to take.
+    """Writes one process's part of the tensors to the staging folder.
 
     Raises:
-        OSError: It could not be written, for a full disk say.
+        OSError: It could not be written: the disk is full, say.
     """
-    write_shard(_aside(folder, step), tensors, index, n_shards)
+    write_shard(_staging_path(folder, step), tensors, index, n_shards)
 
 
 def save_checkpoint(
     folder: Path,
     *,
-    record: Mapping[str, Any],
+    record: CheckpointRecord,
     keep: int,
     keep_every_steps: int,
     write_artifact: Callable[[Path], None],
 ) -> Path:
-    """Writes ``folder/step-N`` whole or not at all, then removes those not to be kept.
+    """Writes ``folder/step-N`` atomically, then removes the checkpoints that need not be kept.
 
     Args:
         folder: The run's checkpoints.
-        record: What the run needs beside its tensors, which were written before.
-        keep: How many of the newest stay.
-        keep_every_steps: Multiples of this many steps stay for good; 0 for none.
+        record: What the run needs besides its tensors, which are in the staging folder.
+        keep: How many of the newest to keep.
+        keep_every_steps: Multiples of this many steps are kept for good; 0 for none.
         write_artifact: Writes the artifact to the folder it is given.
 
     Raises:
-        OSError: Nothing was written, for a full disk say.
+        OSError: Nothing was written: the disk is full, say.
     """
-    step = int(record["step"])
-    target = checkpoint_path(folder, step)
+    staging, target = _staging_path(folder, record.step), checkpoint_path(folder, record.step)
     with write_directory_atomically(target) as aside:
         try:
             write_artifact(aside / "artifact")
         except SafetensorError as error:
             raise OSError(str(error)) from error
-        hashes = {f.name: file_sha256(f) for f in sorted(_aside(folder, step).iterdir())}
-        for file in (*(aside / "artifact").iterdir(), *_aside(folder, step).iterdir()):
+        hashes = {f.name: file_sha256(f) for f in sorted(staging.iterdir())}
+        for file in (*(aside / "artifact").iterdir(), *staging.iterdir()):
             file.rename(aside / file.name)
         (aside / "artifact").rmdir()
-        whole = {**record, "tensors_sha256": hashes}
-        write_json_atomically(aside / STATE_RECORD, {**whole, "sha256": _record_hash(whole)})
+        values = {**dataclasses.asdict(record), "tensors_sha256": hashes}
+        write_json_atomically(aside / STATE_RECORD, {**values, "sha256": _hash_record(values)})
     discard_unfinished(folder)
-    kept = kept_checkpoints(folder, keep=keep, keep_every_steps=keep_every_steps)
-    for old in set(checkpoints(folder)) - kept:
+    kept = select_kept_checkpoints(folder, keep=keep, keep_every_steps=keep_every_steps)
+    for old in set(list_checkpoints(folder)) - kept:
         shutil.rmtree(old)
     sync_directory(folder)
     return target
 
 
 def discard_unfinished(folder: Path) -> None:
-    """Removes what was written aside and never became a checkpoint."""
-    for path in folder.glob(f"{_ASIDE}*"):
+    """Removes staging folders that never became a checkpoint."""
+    for path in folder.glob(f"{_STAGING}*"):
         shutil.rmtree(path)
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Returns where the checkpoint of a step is, if there is one."""
+    """Returns the folder of a step's checkpoint, whether it exists or not."""
     return folder / f"step-{step:08d}"
 
 
-def checkpoints(folder: Path) -> list[Path]:
+def list_checkpoints(folder: Path) -> list[Path]:
     """Lists the checkpoints of a run, oldest first."""
     return sorted(p for p in folder.glob("step-*") if p.is_dir())
 
 
-def kept_checkpoints(folder: Path, *, keep: int, keep_every_steps: int) -> set[Path]:
+def select_kept_checkpoints(folder: Path, *, keep: int, keep_every_steps: int) -> set[Path]:
     """Returns the newest ``keep``, the one with the lowest validation loss, and every n-th."""
-    paths = checkpoints(folder)
+    paths = list_checkpoints(folder)
     kept = set(paths[-keep:])
     losses = {path: _validation_loss(path) for path in paths}
     validated = [(loss, path) for path, loss in losses.items() if loss is not None]
@@ -126,11 +155,11 @@ def kept_checkpoints(folder: Path, *, keep: int, keep_every_steps: int) -> set[P
 
 
 def load_newest_state(folder: Path) -> TrainingState | None:
-    """Reads the newest checkpoint that is whole, or None if there is none.
+    """Reads the newest intact checkpoint, or returns None if there is none.
 
-    A damaged one is passed over with a line on stderr, and the one before it is used.
+    A damaged one is skipped with a message on stderr, and the one before it is used.
     """
-    for path in reversed(checkpoints(folder)):
+    for path in reversed(list_checkpoints(folder)):
         try:
             return _load_state(path)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -138,23 +167,23 @@ def load_newest_state(folder: Path) -> TrainingState | None:
     return None
 
 
-def _aside(folder: Path, step: int) -> Path:
-    return folder / f"{_ASIDE}{step:08d}"
+def _staging_path(folder: Path, step: int) -> Path:
+    return folder / f"{_STAGING}{step:08d}"
 
 
 def _load_state(path: Path) -> TrainingState:
-    record = json.loads((path / STATE_RECORD).read_text(encoding="utf-8"))
-    if "sha256" in record and record.pop("sha256") != _record_hash(record):
-        raise ValueError(f"the hash of {STATE_RECORD} does not fit")
-    for name, wanted in record["tensors_sha256"].items():
-        if file_sha256(path / name) != wanted:
-            raise ValueError(f"the hash of {name} does not fit")
-    paths = [path / name for name in record["tensors_sha256"]]
-    return TrainingState(tensors=StateReader(paths), record=record)
+    values = json.loads((path / STATE_RECORD).read_text(encoding="utf-8"))
+    if "sha256" in values and values.pop("sha256") != _hash_record(values):
+        raise ValueError(f"the hash of {STATE_RECORD} does not match")
+    for name, expected in values["tensors_sha256"].items():
+        if file_sha256(path / name) != expected:
+            raise ValueError(f"the hash of {name} does not match")
+    paths = [path / name for name in values["tensors_sha256"]]
+    return TrainingState(tensors=StateReader(paths), record=CheckpointRecord.from_json(values))
 
 
-def _record_hash(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+def _hash_record(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _validation_loss(path: Path) -> float | None:

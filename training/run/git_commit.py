@@ -1,11 +1,11 @@
-"""Which commit of the project is running, read from ``.git`` without starting a program."""
+"""Which commit of the project is running, read from ``.git`` without starting git."""
 
 from pathlib import Path
 
 _UNKNOWN = "unknown"
 
 
-def current_commit(start: Path = Path(__file__)) -> str:
+def read_commit(start: Path = Path(__file__)) -> str:
     """Returns the checkout's commit, or "unknown" outside a checkout."""
     for folder in start.resolve().parents:
         git = folder / ".git"

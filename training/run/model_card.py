@@ -1,4 +1,4 @@
-"""The model card: what the model was trained on, how, and how well it does."""
+"""The model card: what the model was trained on, how, and how well it performs."""
 
 from collections import Counter
 from pathlib import Path
@@ -54,8 +54,8 @@ insecure, or close to training code; read what you accept.
 """
 
 
-def model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
-    """Returns the card as Markdown with the Hub's YAML head."""
+def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
+    """Returns the card as Markdown with the YAML header that the Hub reads."""
     documents = config.paths.shards / "train.documents.parquet"
     record = manifest.training
     return _CARD.format(
@@ -64,7 +64,7 @@ def model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
         layers=config.model.n_layer,
         width=config.model.n_embd,
         context=manifest.context_tokens,
-        licences="\n".join(f"| {licence} | {n} |" for licence, n in _licences(documents)),
+        licences="\n".join(f"| {licence} | {n} |" for licence, n in _count_licences(documents)),
         tokens=record.tokens_seen,
         steps=record.steps,
         minutes=record.train_seconds / 60,
@@ -75,6 +75,6 @@ def model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
     )
 
 
-def _licences(documents: Path) -> list[tuple[str, int]]:
+def _count_licences(documents: Path) -> list[tuple[str, int]]:
     column = pq.read_table(documents, columns=["licence"])["licence"]
     return Counter(column.to_pylist()).most_common()

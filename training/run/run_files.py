@@ -1,8 +1,8 @@
-"""The folder of a training run: what is written there, and what a run finds on coming back.
+"""The folder of a training run: what is written there, and what a resumed run finds.
 
 config.json      the resolved configuration
-metrics.jsonl    a line a step (``training.foundation.progress``)
-checkpoints/     to go on from (``training.run.checkpoint``)
+metrics.jsonl    one line per step (``training.run.run_log``)
+checkpoints/     to resume from (``training.run.checkpoint``)
 outbox/          what waits to be published (``training.publish``)
 model/           the finished artifact
 """
@@ -27,6 +27,8 @@ from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.run.checkpoint import (
+    CheckpointRecord,
+    RunIdentity,
     TrainingState,
     checkpoint_path,
     discard_unfinished,
@@ -34,27 +36,19 @@ from training.run.checkpoint import (
     save_checkpoint,
     write_state,
 )
-from training.run.git_commit import current_commit
-from training.run.model_card import model_card
-from training.shards.blocks import BlockReader, shards_hash
+from training.run.git_commit import read_commit
+from training.run.model_card import render_model_card
+from training.run.trainer_state import TrainerState
+from training.shards.blocks import BlockReader
+from training.step.loss_scale import LossScaleState
 
 
-@dataclasses.dataclass(frozen=True)
-class Reached:
-    """How far a run is: finished steps, seconds of training, and the figures of validations."""
-
-    step: int = 0
-    seconds: float = 0.0
-    evaluation: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    best_loss: float | None = None  # of all validations so far
-
-
-class RunFolder:
-    """Writes and finds again everything of one run but its metrics.
+class RunFiles:
+    """Writes and finds everything in a run's folder except its metrics.
 
     Raises:
-        ConfigError: The shards were prepared with another tokenizer than that of the artifact which
-            the run starts from.
+        ConfigError: The run starts from an artifact, and the shards were prepared with another
+            tokenizer than that artifact's.
     """
 
     def __init__(self, config: RunConfig, reader: BlockReader, tokenizer: CodeTokenizer) -> None:
@@ -64,8 +58,15 @@ class RunFolder:
         self._tokenizer = tokenizer
         self._check_tokenizer()
 
-    def tokens_seen(self, step: int) -> int:
-        """Training tokens after ``step``, those of the artifact it started from included."""
+    @functools.cached_property
+    def model_config(self) -> GPT2Config:
+        """The config's network, with the vocabulary and the block length of the data."""
+        return self.config.model.gpt2(
+            vocab_size=self._tokenizer.vocab_size, n_positions=self._reader.block_tokens
+        )
+
+    def count_tokens(self, step: int) -> int:
+        """Returns the training tokens after ``step``, those of ``start_from`` included."""
         own = step * self.config.pretrain.batch_blocks * self._reader.block_tokens
         return own + self._start.training.tokens_seen
 
@@ -73,76 +74,72 @@ class RunFolder:
         """Writes ``config.json``."""
         write_json_atomically(self.path / "config.json", to_mapping(self.config))
 
-    def newest_state(self) -> TrainingState | None:
-        """Returns the newest whole checkpoint, or None if there is none.
+    def load_newest_state(self) -> TrainingState | None:
+        """Returns the newest intact checkpoint, or None if there is none.
 
         Raises:
             ConfigError: It was made with other data, tokenizer, batch or seed.
         """
         state = load_newest_state(self._checkpoints)
-        for key, wanted in self._identity().items():
-            if state and key in state.record and state.record[key] not in {wanted, ""}:
+        if state is None:
+            return None
+        for key, expected in dataclasses.asdict(self._identity()).items():
+            if getattr(state.record, key) not in {expected, "", None}:
                 raise ConfigError(
                     f"{self.path} holds a run with another {key}; restore that setting, or choose"
                     " another paths.run"
                 )
         return state
 
-    def checkpoint(self, step: int) -> Path:
-        """Returns where the checkpoint of a step is, if there is one."""
+    def checkpoint_path(self, step: int) -> Path:
+        """Returns the folder of a step's checkpoint, whether it exists or not."""
         return checkpoint_path(self._checkpoints, step)
-
-    @functools.cached_property
-    def shape(self) -> GPT2Config:
-        """The network's shape: the config's, with the vocabulary and the blocks of the data."""
-        return self.config.model.gpt2(
-            vocab_size=self._tokenizer.vocab_size, n_positions=self._reader.block_tokens
-        )
 
     def write_state(
         self, tensors: Mapping[str, Tensor], step: int, *, index: int, n_shards: int
     ) -> None:
-        """Writes what one process holds of the optimiser's tensors, before the checkpoint is made.
+        """Writes one process's part of the optimiser state, before the checkpoint is made.
 
         Raises:
-            PrerequisiteError: It cannot be written; the checkpoints are as they were.
+            PrerequisiteError: It cannot be written; earlier checkpoints are untouched.
         """
-        with self._saying_what_to_do(step):
+        with self._explain_write_errors(step):
             write_state(self._checkpoints, step, tensors, index=index, n_shards=n_shards)
 
     def save_checkpoint(
-        self, weights: Mapping[str, Tensor], record: Mapping[str, object], at: Reached
+        self, weights: Mapping[str, Tensor], loss_scale: LossScaleState, state: TrainerState
     ) -> Path:
-        """Makes a checkpoint of what was written and removes those that need not be kept.
+        """Makes a checkpoint of what was written, and removes those that need not be kept.
 
         Raises:
-            PrerequisiteError: It cannot be written; those before it are as they were.
+            PrerequisiteError: It cannot be written; earlier checkpoints are untouched.
         """
         settings = self.config.pretrain
-        whole = {
-            **self._identity(),
-            **record,
-            "step": at.step,
-            "train_seconds": at.seconds,
-            "validation_loss": at.evaluation.get("validation_loss"),
-            "best_loss": at.best_loss,
-        }
-        with self._saying_what_to_do(at.step):
+        record = CheckpointRecord(
+            **dataclasses.asdict(self._identity()),
+            loss_scale=loss_scale.value,
+            loss_scale_good_steps=loss_scale.good_steps,
+            step=state.step,
+            train_seconds=state.train_seconds,
+            validation_loss=state.validation.loss if state.validation else None,
+            best_loss=state.best_loss,
+        )
+        with self._explain_write_errors(state.step):
             return save_checkpoint(
                 self._checkpoints,
-                record=whole,
+                record=record,
                 keep=settings.keep_checkpoints,
                 keep_every_steps=settings.keep_every_steps,
-                write_artifact=lambda path: self._save_artifact(path, weights, at),
+                write_artifact=lambda path: self._save_artifact(path, weights, state),
             )
 
-    def save_model(self, weights: Mapping[str, Tensor], at: Reached) -> Path:
+    def save_model(self, weights: Mapping[str, Tensor], state: TrainerState) -> Path:
         """Writes the finished artifact; returns its folder."""
-        self._save_artifact(self.path / "model", weights, at)
+        self._save_artifact(self.path / "model", weights, state)
         return self.path / "model"
 
     @contextlib.contextmanager
-    def _saying_what_to_do(self, step: int) -> Iterator[None]:
+    def _explain_write_errors(self, step: int) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -152,16 +149,18 @@ class RunFolder:
                 " ones are intact: free some disk space and run the same command again"
             ) from error
 
-    def _save_artifact(self, path: Path, weights: Mapping[str, Tensor], at: Reached) -> None:
-        manifest = self._manifest(at)
+    def _save_artifact(
+        self, path: Path, weights: Mapping[str, Tensor], state: TrainerState
+    ) -> None:
+        manifest = self._manifest(state)
         n_parameters = sum(weight.numel() for weight in weights.values())
         save_artifact(
             path,
-            config=self.shape,
+            config=self.model_config,
             weights=weights,
             tokenizer=self._tokenizer,
             manifest=manifest,
-            card=model_card(self.config, manifest, n_parameters),
+            card=render_model_card(self.config, manifest, n_parameters),
             notice=self._notice,
         )
 
@@ -169,32 +168,32 @@ class RunFolder:
     def _checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> RunIdentity:
         meta = self._reader.meta
-        return {
-            "tokenizer_sha256": meta["tokenizer_sha256"],
-            "corpus_sha256": meta["corpus_sha256"],
-            "shards_sha256": shards_hash(meta),
-            "batch_blocks": self.config.pretrain.batch_blocks,
-            "seed": self.config.pretrain.seed,
-        }
+        return RunIdentity(
+            tokenizer_sha256=meta.tokenizer_sha256,
+            corpus_sha256=meta.corpus_sha256,
+            shards_sha256=meta.content_sha256,
+            batch_blocks=self.config.pretrain.batch_blocks,
+            seed=self.config.pretrain.seed,
+        )
 
-    def _manifest(self, at: Reached) -> Manifest:
+    def _manifest(self, state: TrainerState) -> Manifest:
         before, meta = self._start.training, self._reader.meta
         return Manifest(
             context_tokens=self._reader.block_tokens,
-            quality_tokens=QUALITY_TOKENS if meta.get("has_quality") else (),
+            quality_tokens=QUALITY_TOKENS if meta.has_quality else (),
             training=TrainingRecord(
                 config=to_mapping(self.config),
-                commit=current_commit(),
+                commit=read_commit(),
                 seed=self.config.pretrain.seed,
-                data_hash=str(meta["corpus_sha256"]),
-                shards_hash=shards_hash(meta),
-                tokens_seen=self.tokens_seen(at.step),
-                steps=at.step + before.steps,
-                train_seconds=round(at.seconds + before.train_seconds, 1),
+                data_hash=meta.corpus_sha256,
+                shards_hash=meta.content_sha256,
+                tokens_seen=self.count_tokens(state.step),
+                steps=state.step + before.steps,
+                train_seconds=round(state.train_seconds + before.train_seconds, 1),
             ),
-            evaluation=at.evaluation,
+            evaluation=state.validation.values() if state.validation else {},
         )
 
     @functools.cached_property
@@ -208,8 +207,8 @@ class RunFolder:
         start = self.config.pretrain.start_from
         if start is None:
             return
-        wanted = CodeTokenizer.load(resolve_artifact(start) / TOKENIZER_FILE)
-        if wanted.sha256 != self._tokenizer.sha256:
+        expected = CodeTokenizer.load(resolve_artifact(start) / TOKENIZER_FILE)
+        if expected.sha256 != self._tokenizer.sha256:
             raise ConfigError(
                 f"{self.config.paths.shards} was prepared with another tokenizer than {start} has,"
                 " and a model knows only its own; prepare the shards again with:"

@@ -1,45 +1,61 @@
-"""What a run measures of its model on the way: losses on held-out packages, and what it writes."""
+"""Validation during a run: losses on held-out documents, and samples of what the model writes."""
 
-from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
-from training.run.sample_completions import samples
+from training.run.metrics import ValidationMetrics
+from training.run.run_log import RunLog
+from training.run.sample_completions import complete_samples
 from training.shards.blocks import BlockReader
+from training.step.objective import LossModule
+from training.step.parallel import ParallelLoss
 from training.validate import count_token_bytes, spread_indices, validate
 
 
-class Evaluation:
-    """The same blocks and prompts each time, so that the figures of a run compare.
+class Validator:
+    """Measures on the same blocks and prompts each time, so that a run's metrics are comparable.
 
     Args:
-        reader: Of the held-out packages.
-        tokenizer: The run's.
-        within_documents: Whether training keeps to one document at a time.
+        reader: The held-out blocks.
+        tokenizer: The run's tokenizer.
+        module: The network, and whether attention ends at document boundaries.
+        parallel: The same, on all processes.
+        log: Where to report.
     """
 
     def __init__(
-        self, reader: BlockReader, tokenizer: CodeTokenizer, *, within_documents: bool
+        self,
+        reader: BlockReader,
+        tokenizer: CodeTokenizer,
+        module: LossModule,
+        parallel: ParallelLoss,
+        log: RunLog,
     ) -> None:
         self._reader = reader
         self._tokenizer = tokenizer
         self._token_bytes = count_token_bytes(tokenizer)
-        self._within_documents = within_documents
+        self._module = module
+        self._parallel = parallel
+        self._log = log
 
-    def losses(self, model: GPT2, n_blocks: int) -> dict[str, float]:
-        """Returns ``validation_*``: loss (nats a token), perplexity and bits a byte."""
-        found = validate(
-            model,
-            self._reader,
-            self._token_bytes,
-            spread_indices(len(self._reader), n_blocks),
-            within_documents=self._within_documents,
+    def validate(self, step: int, *, n_blocks: int) -> ValidationMetrics:
+        """Measures the network after ``step`` steps and reports losses and samples.
+
+        All processes must call it; each measures the same.
+        """
+        model = self._module.model
+        with self._parallel.evaluate():
+            found = validate(
+                model,
+                self._reader,
+                self._token_bytes,
+                spread_indices(len(self._reader), n_blocks),
+                within_documents=self._module.within_documents,
+            )
+            samples = complete_samples(
+                model, self._tokenizer, has_quality=self._reader.meta.has_quality
+            )
+        metrics = ValidationMetrics(
+            loss=found.loss, perplexity=found.perplexity, bits_per_byte=found.bits_per_byte
         )
-        return {
-            "validation_loss": found.loss,
-            "validation_perplexity": found.perplexity,
-            "validation_bits_per_byte": found.bits_per_byte,
-        }
-
-    def samples(self, model: GPT2) -> list[tuple[str, str]]:
-        """Returns each prompt and the model's greedy completion."""
-        has_quality = bool(self._reader.meta.get("has_quality"))
-        return list(samples(model, self._tokenizer, has_quality=has_quality))
+        self._log.log_validation(step, metrics)
+        self._log.log_samples(step, samples)
+        return metrics

@@ -3,20 +3,20 @@
 A shard folder holds, for each of the splits ``train`` and ``heldout``:
 
     SPLIT-00000.tokens.npy    unsigned integers [blocks, block_tokens], memory-mapped
-    SPLIT-00000.pieces.npy    a record a piece: first token, document, whether split for infilling
+    SPLIT-00000.pieces.npy    one record per piece: first token, document, split for infilling?
     SPLIT.documents.parquet   package, version, path, licence, sha256; row number = document
-    shards.json               sizes, SHA-256 of each split, what it was made from; written last
-    report.html               the corpus' page, with its tokens by package and licence
+    shards.json               sizes, SHA-256 of each split, inputs (``ShardsMeta``); written last
+    report.html               the corpus report, with tokens by package and licence
 
-``ShardWriter`` writes it, ``BlockReader`` reads fixed-length blocks in a seeded order that is a
-pure function of the position, so that any number of processes and any interruption see the same
-order.
+``ShardWriter`` writes it. ``BlockReader`` reads fixed-length blocks in a seeded order that is a
+pure function of the position, so any number of processes sees the same order, however often they
+are interrupted.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,54 @@ PIECE_DTYPE = np.dtype([("first_token", "<i8"), ("document", "<i4"), ("is_fim", 
 UInt = npt.NDArray[np.unsignedinteger[Any]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShardsMeta:
+    """The content of ``shards.json``; mappings are by split.
+
+    Attributes:
+        block_tokens: Tokens of a block.
+        vocab_size: Of the tokenizer.
+        tokenizer_sha256: Of ``tokenizer.json``.
+        corpus_sha256: Of the corpus.
+        shards_config: The ``[shards]`` settings that decide the blocks; none in old files.
+        sha256: Hash over tokens and their documents; none in old files.
+        shard_blocks: Blocks of each shard.
+        documents: Number of documents.
+        tokens: Number of tokens, including those that fill no whole block.
+        has_quality: Whether any document has a quality token.
+        drops: Dropped documents, counted by reason.
+    """
+
+    block_tokens: int
+    vocab_size: int = 0
+    tokenizer_sha256: str = ""
+    corpus_sha256: str = ""
+    shards_config: Mapping[str, Any] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    shard_blocks: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    documents: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    has_quality: bool = False
+    drops: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def content_sha256(self) -> str:
+        """The hash over the training split's tokens and their documents; "" in old files."""
+        return self.sha256.get("train", "")
+
+
 def tokens_file(folder: Path, split: str, number: int) -> Path:
-    """Returns where a shard's tokens are."""
+    """Returns the path of a shard's tokens."""
     return folder / f"{split}-{number:05d}.tokens.npy"
 
 
 def pieces_file(folder: Path, split: str, number: int) -> Path:
-    """Returns where the records of a shard's pieces are."""
+    """Returns the path of a shard's piece records."""
     return folder / f"{split}-{number:05d}.pieces.npy"
 
 
 class ShardWriter:
-    """Collects pieces into full blocks, and full blocks into shards of one split."""
+    """Collects the blocks of one split and writes them as shards."""
 
     def __init__(
         self, folder: Path, split: str, *, block_tokens: int, blocks_per_shard: int, vocab_size: int
@@ -65,7 +101,7 @@ class ShardWriter:
 
     @property
     def sha256(self) -> str:
-        """The hash over tokens and pieces added so far, however they are cut into shards."""
+        """The hash over tokens and pieces added so far; independent of the size of shards."""
         both = self._tokens_sha256.digest() + self._owners_sha256.digest()
         return hashlib.sha256(both).hexdigest()
 
@@ -74,7 +110,7 @@ class ShardWriter:
 
         Args:
             tokens: ``[n * block_tokens]`` ids.
-            pieces: ``PIECE_DTYPE`` records, ``first_token`` counted from the start of ``tokens``.
+            pieces: ``PIECE_DTYPE`` records; ``first_token`` is relative to ``tokens``.
         """
         assert tokens.size % self._block_tokens == 0
         tokens, pieces = tokens.astype(self._dtype), pieces.copy()
@@ -89,7 +125,7 @@ class ShardWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is buffered as one shard."""
+        """Writes the buffered blocks as one shard."""
         if not self._n_buffered:
             return
         number = len(self.shard_blocks)
@@ -103,7 +139,7 @@ class ShardWriter:
 def pieces_to_blocks(
     pieces: Sequence[tuple[int, Piece]], block_tokens: int
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Lays ``(document, piece)`` pairs end to end and cuts off what fills no whole block."""
+    """Concatenates ``(document, piece)`` pairs and cuts off what does not fill a whole block."""
     lengths = np.array([len(piece.ids) for _, piece in pieces], dtype=np.int64)
     records = np.zeros(len(pieces), dtype=PIECE_DTYPE)
     records["first_token"] = np.cumsum(lengths) - lengths
@@ -118,8 +154,10 @@ def pieces_to_blocks(
 class Blocks:
     """Blocks with their layout, ``[blocks, block_tokens]`` each.
 
-    ``firsts`` says for each token where in its block the piece begins that it is of, ``is_fim``
-    whether that piece is split for infilling.
+    Attributes:
+        ids: Tokens.
+        firsts: For each token, the index in its block at which its piece begins.
+        is_fim: For each token, whether its piece is split for infilling.
     """
 
     ids: npt.NDArray[np.int64]
@@ -136,7 +174,7 @@ class SplitFiles:
 
 
 class BlockReader:
-    """Random access to a split's blocks, and to their seeded endless order.
+    """Random access to a split's blocks, and to their endless seeded order.
 
     Raises:
         CorpusError: The folder is missing, unfinished or damaged.
@@ -144,7 +182,7 @@ class BlockReader:
 
     def __init__(self, folder: Path, split: str) -> None:
         self.meta = read_meta(folder)
-        self.block_tokens = int(self.meta["block_tokens"])
+        self.block_tokens = self.meta.block_tokens
         self._files = _map_split(folder, split, self.meta)
         self._ends = np.cumsum([len(t) for t in self._files.tokens])
         self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
@@ -152,18 +190,18 @@ class BlockReader:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def block(self, index: int) -> npt.NDArray[np.int64]:
+    def read_block(self, index: int) -> npt.NDArray[np.int64]:
         """Returns the ids ``[block_tokens]`` of one block."""
         shard, row = self._locate(index)
         return np.asarray(self._files.tokens[shard][row], dtype=np.int64)
 
-    def documents_of(self, index: int) -> npt.NDArray[np.int32]:
-        """Returns for each token ``[block_tokens]`` of a block the document it came from."""
+    def read_documents(self, index: int) -> npt.NDArray[np.int32]:
+        """Returns the document ``[block_tokens]`` that each token of a block came from."""
         records, firsts = self._pieces(index)
         lengths = np.diff(firsts, append=self.block_tokens)
         return np.repeat(records["document"], lengths).astype(np.int32)
 
-    def blocks(self, indices: Sequence[int]) -> Blocks:
+    def read_blocks(self, indices: Sequence[int]) -> Blocks:
         """Returns blocks with their layout."""
         firsts, is_fim = [], []
         for index in indices:
@@ -171,19 +209,18 @@ class BlockReader:
             lengths = np.diff(begins, append=self.block_tokens)
             firsts.append(np.repeat(begins, lengths))
             is_fim.append(np.repeat(records["is_fim"], lengths))
-        ids = np.stack([self.block(index) for index in indices])
+        ids = np.stack([self.read_block(index) for index in indices])
         return Blocks(ids, np.stack(firsts), np.stack(is_fim))
 
-    def batch(self, position: int, n_blocks: int, *, seed: int) -> Blocks:
-        """Returns ``n_blocks`` blocks at a position of the seeded endless order.
+    def read_batch(self, position: int, n_blocks: int, *, seed: int) -> Blocks:
+        """Returns ``n_blocks`` blocks from a position of the endless seeded order.
 
-        The order is one shuffled pass over all blocks after the other; it depends on nothing but
-        ``seed``.
+        The order is a sequence of shuffled passes over all blocks; it depends on ``seed`` alone.
         """
-        return self.blocks([self.shuffled(position + i, seed=seed) for i in range(n_blocks)])
+        return self.read_blocks([self.find_block(position + i, seed=seed) for i in range(n_blocks)])
 
-    def shuffled(self, position: int, *, seed: int) -> int:
-        """Returns the block at a position of the seeded endless order."""
+    def find_block(self, position: int, *, seed: int) -> int:
+        """Returns the index of the block at a position of the endless seeded order."""
         epoch, place = divmod(position, len(self))
         if self._order is None or self._order[0] != (seed, epoch):
             rng = np.random.default_rng((seed, epoch))
@@ -191,7 +228,7 @@ class BlockReader:
         return int(self._order[1][place])
 
     def _pieces(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-        """Returns the records of a block's pieces, and where in the block they begin."""
+        """Returns the records of a block's pieces, and where in the block each begins."""
         shard, row = self._locate(index)
         pieces, start = self._files.pieces[shard], row * self.block_tokens
         edges = [start + 1, start + self.block_tokens]
@@ -206,29 +243,28 @@ class BlockReader:
         return shard, index - (int(self._ends[shard - 1]) if shard else 0)
 
 
-def read_meta(folder: Path) -> Mapping[str, Any]:
+def read_meta(folder: Path) -> ShardsMeta:
     """Reads ``shards.json``.
 
     Raises:
         CorpusError: It is missing or damaged.
     """
     try:
-        meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
+        values = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
+        known = {f.name: values[f.name] for f in fields(ShardsMeta) if f.name in values}
+        return ShardsMeta(**known)
     except FileNotFoundError as error:
         raise CorpusError(
             f"{folder} holds no finished shards ({META_FILE} is missing);"
             " prepare them with: parrotlet prepare CONFIG.toml"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise CorpusError(f"{folder / META_FILE} is damaged; prepare the shards again") from error
-    if not isinstance(meta, dict) or "block_tokens" not in meta:
-        raise CorpusError(f"{folder / META_FILE} is damaged; prepare the shards again")
-    return meta
 
 
-def _map_split(folder: Path, split: str, meta: Mapping[str, Any]) -> SplitFiles:
+def _map_split(folder: Path, split: str, meta: ShardsMeta) -> SplitFiles:
     tokens, pieces = [], []
-    for number, n_blocks in enumerate(meta["shard_blocks"][split]):
+    for number, n_blocks in enumerate(meta.shard_blocks.get(split, ())):
         path = tokens_file(folder, split, number)
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -237,7 +273,7 @@ def _map_split(folder: Path, split: str, meta: Mapping[str, Any]) -> SplitFiles:
             raise CorpusError(
                 f"{path} or its pieces are damaged or missing; prepare the shards again"
             ) from error
-        if mapped.shape != (n_blocks, meta["block_tokens"]) or records.dtype != PIECE_DTYPE:
+        if mapped.shape != (n_blocks, meta.block_tokens) or records.dtype != PIECE_DTYPE:
             raise CorpusError(
                 f"{path} or its pieces do not match {META_FILE}; prepare the shards again"
             )
@@ -246,11 +282,3 @@ def _map_split(folder: Path, split: str, meta: Mapping[str, Any]) -> SplitFiles:
     if not tokens:
         raise CorpusError(f"{folder} has no {split} blocks; prepare it from a larger corpus")
     return SplitFiles(tokens, pieces)
-
-
-def shards_hash(meta: Mapping[str, Any]) -> str:
-    """Returns the hash over the training split's tokens and their documents.
-
-    It is "" for shards of a version that did not hash them.
-    """
-    return str(meta.get("sha256", {}).get("train", ""))

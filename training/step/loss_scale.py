@@ -1,18 +1,29 @@
 """Loss scaling for float16, whose smallest gradients would otherwise round to zero.
 
-The scale doubles after many good steps and halves at one whose gradients are not finite, which is
-then left out. In other dtypes it is 1, and such a step is an error.
+The scale doubles after many steps with finite gradients and halves after a step without, which is
+then skipped. In other dtypes the scale is 1, and such a step is an error.
 
 Source: Micikevicius et al. 2018, "Mixed precision training", arXiv:1710.03740.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 
+from training.foundation.errors import InvalidResultError
+
 FIRST_SCALE = 2.0**16
 GOOD_STEPS = 2000  # before the scale doubles
-SMALLEST_SCALE = 2.0**-8  # below it, it is not the scale that is wrong
+SMALLEST_SCALE = 2.0**-8  # below it, the scale is not what is wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossScaleState:
+    """What a checkpoint keeps of the scale; ``value`` is None in old ones."""
+
+    value: float | None = None
+    good_steps: int = 0
 
 
 class LossScale:
@@ -23,32 +34,47 @@ class LossScale:
         self.value = FIRST_SCALE if self._is_used else 1.0
         self._good_steps = 0
 
-    def accepts(self, gradient_norm: float) -> bool:
-        """Says whether a step with this norm may be taken, and adapts the scale.
+    def update(self, gradient_norm: float) -> bool:
+        """Adapts the scale to a step's gradients; says whether the step may be taken.
 
         Returns:
-            False where the step is to be left out.
+            False if the step must be skipped.
         """
-        is_good = math.isfinite(gradient_norm)
+        is_finite = math.isfinite(gradient_norm)
         if not self._is_used:
-            return is_good
-        self._good_steps = self._good_steps + 1 if is_good else 0
-        if not is_good:
+            return is_finite
+        self._good_steps = self._good_steps + 1 if is_finite else 0
+        if not is_finite:
             self.value /= 2
         elif self._good_steps == GOOD_STEPS:
             self.value, self._good_steps = self.value * 2, 0
-        return is_good
+        return is_finite
 
     @property
-    def can_go_lower(self) -> bool:
-        """Whether a smaller scale may mend gradients that are not finite."""
+    def can_decrease(self) -> bool:
+        """Whether a smaller scale may make the gradients finite again."""
         return self._is_used and self.value >= SMALLEST_SCALE
 
-    def record(self) -> dict[str, float]:
-        """Returns what a checkpoint keeps of it."""
-        return {"loss_scale": self.value, "loss_scale_good_steps": self._good_steps}
+    def check(self, loss: float, gradient_norm: float, *, step: int) -> None:
+        """Stops a training that has diverged.
 
-    def load(self, record: dict[str, float]) -> None:
-        """Takes back what :meth:`record` returned, where a checkpoint has it."""
-        self.value = float(record.get("loss_scale", self.value))
-        self._good_steps = int(record.get("loss_scale_good_steps", 0))
+        Raises:
+            InvalidResultError: The loss is not finite, or the gradients are not and a smaller scale
+                will not help.
+        """
+        is_sound = math.isfinite(gradient_norm) or self.can_decrease
+        if not (math.isfinite(loss) and is_sound):
+            raise InvalidResultError(
+                f"the loss became {loss} and the gradient norm {gradient_norm} at step {step};"
+                " earlier checkpoints are intact: lower optim.learning_rate and run the command"
+                " again"
+            )
+
+    def state(self) -> LossScaleState:
+        """Returns what a checkpoint keeps."""
+        return LossScaleState(value=self.value, good_steps=self._good_steps)
+
+    def load_state(self, state: LossScaleState) -> None:
+        """Restores what :meth:`state` returned."""
+        self.value = self.value if state.value is None else state.value
+        self._good_steps = state.good_steps

@@ -1,7 +1,7 @@
-"""Which parameter is updated how, and how fast: groups, optimisers, schedule.
+"""The optimisers: which parameters each one updates, and the learning-rate schedule.
 
 Matrices of the layers go to Muon (or AdamW), token vectors to AdamW with decay, position vectors to
-AdamW at a rate of their own, biases and gains to AdamW without decay. When the network is in
+AdamW at their own rate, biases and gains to AdamW without decay. When the network is in
 bfloat16 the optimisers work on fp32 master copies. The learning rate is a pure function of the
 step, so that resuming needs no scheduler state.
 
@@ -36,8 +36,8 @@ def schedule_factor(step: int, steps: int, config: OptimConfig) -> float:
     return min(warm, left)
 
 
-def group_of(name: str, parameter: Tensor) -> str:
-    """Returns which of ``GROUPS`` a parameter belongs to."""
+def select_group(name: str, parameter: Tensor) -> str:
+    """Returns the one of ``GROUPS`` that a parameter belongs to."""
     if parameter.ndim < 2:  # noqa: PLR2004 - a matrix has two
         return "vectors"
     if name.endswith("wpe.weight"):
@@ -48,7 +48,7 @@ def group_of(name: str, parameter: Tensor) -> str:
 class MasterOptimizer:
     """Muon and AdamW over fp32 masters of a network's parameters.
 
-    After ``backward``: :meth:`take_gradients`, then :meth:`clip`, then :meth:`step`.
+    After ``backward``: :meth:`take_gradients`, :meth:`clip_gradients`, then :meth:`step`.
     """
 
     def __init__(self, model: nn.Module, config: OptimConfig) -> None:
@@ -60,7 +60,7 @@ class MasterOptimizer:
         }
         groups: dict[str, list[Tensor]] = {name: [] for name in GROUPS}
         for name, master in self._masters.items():
-            groups[group_of(name, master)].append(master)
+            groups[select_group(name, master)].append(master)
         rate, decay = config.learning_rate, config.weight_decay
         adamw_groups = [
             {"params": groups["embeddings"], "weight_decay": decay, "peak": rate},
@@ -83,7 +83,7 @@ class MasterOptimizer:
         self._optimizers.append(torch.optim.AdamW(adamw_groups, betas=betas, fused=True))
 
     def take_gradients(self, loss_scale: float = 1.0) -> None:
-        """Moves the network's gradients, of a loss that was scaled, to the masters."""
+        """Moves the network's gradients to the masters, and divides them by the loss scale."""
         for name, parameter in self._parameters.items():
             master = self._masters[name]
             if master is not parameter:
@@ -92,18 +92,18 @@ class MasterOptimizer:
             if loss_scale != 1.0 and master.grad is not None:
                 master.grad /= loss_scale
 
-    def clip(self) -> float:
-        """Scales the gradients to the configured norm; returns the norm before."""
+    def clip_gradients(self) -> float:
+        """Scales the gradients down to the configured norm; returns their norm before that."""
         norm = nn.utils.clip_grad_norm_(self._masters.values(), self._config.clip_norm)
         return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
-    def leave_out(self) -> None:
-        """Forgets the gradients."""
+    def zero_grad(self) -> None:
+        """Drops the gradients."""
         for optimizer in self._optimizers:
             optimizer.zero_grad(set_to_none=True)
 
     def step(self, factor: float) -> None:
-        """Updates the masters at ``factor`` of the peak rates, then the network from them."""
+        """Updates the masters at ``factor`` of the peak learning rates, then the network."""
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * factor
@@ -115,7 +115,7 @@ class MasterOptimizer:
                     parameter.copy_(self._masters[name])
 
     def state(self) -> dict[str, Tensor]:
-        """Returns masters and moments, this process' rows of them, fit for safetensors."""
+        """Returns this process's rows of masters and moments, ready for safetensors."""
         tensors = {f"master/{name}": local_part(m.detach()) for name, m in self._masters.items()}
         for optimizer in self._optimizers:
             for name, master in self._masters.items():
@@ -124,10 +124,10 @@ class MasterOptimizer:
         return tensors
 
     def load_state(self, tensors: StateReader) -> None:
-        """Takes back what :meth:`state` returned, network included.
+        """Restores what :meth:`state` returned, and the network from it.
 
         Raises:
-            CorpusError: The tensors are not of this network and optimiser.
+            CorpusError: The tensors belong to another network or optimiser.
         """
         kinds: dict[str, list[str]] = {}
         for key in sorted(tensors.keys()):
@@ -152,4 +152,4 @@ class MasterOptimizer:
             for group in optimizer.param_groups:
                 if any(parameter is master for parameter in group["params"]):
                     return optimizer
-        raise AssertionError("every master is in one group")
+        raise AssertionError("every master belongs to a group")

@@ -1,21 +1,20 @@
-"""One network on many processes: each holds all of it, or (sharded) a part of every weight.
+"""One network on many processes: each holds all of it, or (sharded) some rows of every weight.
 
-Whole copies are Accelerate's data parallelism. Sharded, every process keeps some rows of each
-parameter and of all that the optimiser knows of it, and fetches a layer's rest while it computes
-that layer: what a model needs that does not fit into one device. Both give the same losses. This
-room also says which rows of a tensor a process holds, so that a checkpoint can be written by many
-processes and read by another number of them.
+``ReplicatedLoss`` is Accelerate's data parallelism. With ``ShardedLoss`` each process keeps only
+some rows of every parameter and of its optimiser state, and fetches the rest of a layer while it
+computes that layer: this is for models that do not fit on one device. Both give the same losses.
+This module also says which rows of a tensor a process holds, so that one number of processes can
+write a checkpoint and another number can read it.
 
 Source: Zhao et al. 2023, "PyTorch FSDP: Experiences on scaling fully sharded data parallel",
 arXiv:2304.11277, in the form of ``torch.distributed.fsdp.fully_shard``.
 """
 
 import contextlib
-import os
-import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,83 +22,49 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
-from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.step.objective import LossModule
 
 
-class ParallelLoss:
+class ParallelLoss(ABC):
     """The loss of a network that several processes train together; called like ``LossModule``.
 
     Args:
-        model: The network; sharding changes its parameters in place.
+        module: The network with its loss.
+        prepared: The same, wrapped for parallelism.
         accelerator: Accelerate's, of this process.
-        settings: Of the run; a launcher file that says FSDP asks for sharding too.
     """
 
-    def __init__(self, model: GPT2, accelerator: Any, settings: PretrainConfig) -> None:
-        module = LossModule(
-            model,
-            within_documents=settings.within_documents,
-            n_slices=settings.rare_token_slices,
-        )
+    is_sharded: bool
+
+    def __init__(self, module: LossModule, prepared: Any, accelerator: Any) -> None:
         self._module = module
+        self._prepared = prepared
         self._accelerator = accelerator
-        self._sharded: FSDPModule | None = None
-        self._called: Any = module
-        if settings.shard_model or accelerator.distributed_type == "FSDP":
-            self._sharded = _shard(module, accelerator.device, accelerator.num_processes)
-        else:
-            self._called = accelerator.prepare(module)
 
-    def __call__(self, *blocks: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns what :meth:`LossModule.forward` does, of this process' blocks."""
-        loss, kinds = self._called(*blocks)
-        return loss, kinds
-
-    @property
-    def is_sharded(self) -> bool:
-        """Whether processes hold a part of the weights each."""
-        return self._sharded is not None
+    def __call__(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns what :meth:`LossModule.forward` returns, for this process's blocks."""
+        loss, sums = self._prepared(*batch)
+        return loss, sums
 
     @property
     def n_shards(self) -> int:
-        """How many processes hold a part of the weights of their own."""
+        """How many processes hold optimiser state that no other process holds."""
         return self._accelerator.num_processes if self.is_sharded else 1
 
-    def accumulating(self, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Where gradients of one micro-batch are made; processes exchange those of the last."""
-        if self._sharded is not None:
-            self._sharded.set_requires_gradient_sync(is_last)
-        elif not is_last:
-            no_sync: AbstractContextManager[Any] = self._accelerator.no_sync(self._called)
-            return no_sync
-        return contextlib.nullcontext()
+    @abstractmethod
+    def accumulate(self, *, is_last: bool) -> AbstractContextManager[Any]:
+        """Surrounds one micro-batch; gradients are exchanged in the last one of a step."""
 
-    @contextlib.contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Where the network may be used by itself, without gradients; for all processes at once."""
-        self._module.eval()
-        if self._sharded is not None:
-            self._sharded.unshard()
-        try:
-            yield
-        finally:
-            if self._sharded is not None:
-                self._sharded.reshard()
-            self._module.train()
+    @abstractmethod
+    def evaluate(self) -> AbstractContextManager[None]:
+        """Surrounds use of the bare network, without gradients; by all processes at once."""
 
-    def close(self) -> None:
-        """Lets go of the network, which has to be gone before processes part from each other.
+    def gather_weights(self) -> dict[str, Tensor]:
+        """Returns the whole weights in the main process, and nothing in the others.
 
-        Otherwise the exchange of gradients would hold their connection last, and end it while it
-        holds Python's lock, for which the threads of that very connection may be waiting.
+        All processes must call it.
         """
-        self._called = self._sharded = None
-        self._accelerator.free_memory()
-
-    def whole_weights(self) -> dict[str, Tensor]:
-        """Returns the network's weights, in the main process; the others help, and get nothing."""
         weights = {}
         for name, parameter in self._module.model.state_dict().items():
             whole = parameter.full_tensor().cpu() if isinstance(parameter, DTensor) else parameter
@@ -107,16 +72,67 @@ class ParallelLoss:
                 weights[name] = whole
         return weights
 
+    def close(self) -> None:
+        """Releases the wrapped network, before the processes disconnect.
 
-def leave(code: int) -> NoReturn:
-    """Ends the process, and takes nothing apart.
+        Otherwise the gradient exchange would be the last to hold the connection and would close it
+        while holding the GIL, which the connection's own threads may be waiting for.
+        """
+        self._prepared = None
+        self._accelerator.free_memory()
 
-    A sharded network's connection outlives it, and a thread of the connection that still holds a
-    tensor while the interpreter is taken apart aborts the process (PyTorch issue 190489).
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+
+class ReplicatedLoss(ParallelLoss):
+    """Every process holds the whole network; ``prepared`` is Accelerate's."""
+
+    is_sharded = False
+
+    def accumulate(self, *, is_last: bool) -> AbstractContextManager[Any]:
+        """Surrounds one micro-batch; gradients are exchanged in the last one of a step."""
+        if is_last:
+            return contextlib.nullcontext()
+        no_sync: AbstractContextManager[Any] = self._accelerator.no_sync(self._prepared)
+        return no_sync
+
+    @contextlib.contextmanager
+    def evaluate(self) -> Iterator[None]:
+        """Surrounds use of the bare network, without gradients; by all processes at once."""
+        self._module.eval()
+        try:
+            yield
+        finally:
+            self._module.train()
+
+
+class ShardedLoss(ParallelLoss):
+    """Every process holds some rows of each parameter; sharding changes the module in place."""
+
+    is_sharded = True
+
+    def __init__(self, module: LossModule, accelerator: Any) -> None:
+        sharded = _shard(module, accelerator.device, accelerator.num_processes)
+        super().__init__(module, sharded, accelerator)
+
+    def accumulate(self, *, is_last: bool) -> AbstractContextManager[Any]:
+        """Surrounds one micro-batch; gradients are exchanged in the last one of a step."""
+        self._prepared.set_requires_gradient_sync(is_last)
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def evaluate(self) -> Iterator[None]:
+        """Surrounds use of the bare network, without gradients; by all processes at once."""
+        self._module.eval()
+        self._prepared.unshard()
+        try:
+            yield
+        finally:
+            self._prepared.reshard()
+            self._module.train()
+
+
+def wants_sharding(settings: PretrainConfig, accelerator: Any) -> bool:
+    """Says whether the weights are to be sharded: by our config, or by a launcher file's FSDP."""
+    return settings.shard_model or accelerator.distributed_type == "FSDP"
 
 
 def _shard(module: LossModule, device: torch.device, n_processes: int) -> FSDPModule:
@@ -128,7 +144,7 @@ def _shard(module: LossModule, device: torch.device, n_processes: int) -> FSDPMo
 
 
 def local_part(tensor: Tensor) -> Tensor:
-    """Returns the rows that this process holds; of a tensor that is not sharded, all."""
+    """Returns the rows that this process holds: all of them if the tensor is not sharded."""
     if not isinstance(tensor, DTensor):
         return tensor
     part: Tensor = tensor.to_local()
@@ -136,7 +152,7 @@ def local_part(tensor: Tensor) -> Tensor:
 
 
 def local_rows(tensor: Tensor) -> slice:
-    """Says which rows those are."""
+    """Returns which rows of the whole tensor this process holds."""
     if not isinstance(tensor, DTensor):
         return slice(None)
     size = -(-tensor.shape[0] // tensor.device_mesh.size())
@@ -145,7 +161,7 @@ def local_rows(tensor: Tensor) -> slice:
 
 
 def sharded_like(part: Tensor, other: Tensor) -> Tensor:
-    """Returns ``part`` as this process' rows of a tensor that is sharded as ``other`` is."""
+    """Returns a tensor sharded like ``other``, of which this process holds ``part``."""
     if not isinstance(other, DTensor):
         return part
     mesh, placements = other.device_mesh, other.placements

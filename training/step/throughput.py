@@ -1,44 +1,81 @@
-"""How much of the machine a training uses: model FLOPs utilisation (MFU).
+"""How much of the machine a training uses: tokens per second and model FLOPs utilisation (MFU).
 
-The arithmetic a token needs, over the fastest matrix product that was measured on this very machine
-when the run began: 1.0 would be a training that does nothing but multiply at full speed.
+MFU is the arithmetic that the tokens need, divided by the speed of the fastest matrix product
+measured on this machine when the run started: 1.0 would be a training that does nothing but
+multiply at full speed.
 
-Source: Chowdhery et al. 2022, "PaLM", arXiv:2204.02311, appendix B; attention is counted for the
-half of the scores that a causal model looks at.
+Source: Chowdhery et al. 2022, "PaLM", arXiv:2204.02311, appendix B; attention counts only the half
+of the scores that a causal model looks at.
 """
 
 import time
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from training.artifact.network.config import GPT2Config
+from training.artifact.network.gpt2 import GPT2
 
 REPEATS = 5
 WIDTHS = (256, 512, 1024, 2048, 4096, 8192)  # of the square matrices tried
-LONG_ENOUGH_S = 0.01  # wider ones tell nothing new: full speed is reached, or there is none
+LONG_ENOUGH_S = 0.01  # wider matrices tell nothing new: full speed is reached, or there is none
 
 
-def flops_per_token(config: GPT2Config) -> float:
-    """Returns the floating-point operations of one token of training, forward and backward."""
+@dataclass(frozen=True, kw_only=True)
+class Throughput:
+    """The speed of one step."""
+
+    tokens_per_s: float
+    mfu: float
+
+
+class ThroughputMeter:
+    """Turns the seconds of a step into its throughput.
+
+    Args:
+        model: The network.
+        step_tokens: Tokens of a step, over all processes.
+        accelerator: Accelerate's; all processes must create the meter together, because they share
+            what the machine has.
+    """
+
+    def __init__(self, model: GPT2, step_tokens: int, accelerator: Any) -> None:
+        self._step_tokens = step_tokens
+        self._flops_per_token = count_flops_per_token(model.config)
+        accelerator.wait_for_everyone()
+        peak = measure_peak_flops(next(model.parameters()).dtype, accelerator.device)
+        total = torch.tensor(peak, device=accelerator.device)
+        self.peak_flops_per_s = float(accelerator.reduce(total, reduction="sum"))
+
+    def measure(self, elapsed_s: float) -> Throughput:
+        """Returns the throughput of a step that took ``elapsed_s``."""
+        tokens_per_s = self._step_tokens / elapsed_s
+        mfu = tokens_per_s * self._flops_per_token / self.peak_flops_per_s
+        return Throughput(tokens_per_s=tokens_per_s, mfu=mfu)
+
+
+def count_flops_per_token(config: GPT2Config) -> float:
+    """Returns the floating-point operations of training on one token, forward and backward."""
     matrices = 12 * config.n_layer * config.n_embd**2 + config.vocab_size * config.n_embd
     attention = config.n_layer * config.n_embd * config.n_positions
     return 6.0 * (matrices + attention)
 
 
-def matmul_peak(dtype: torch.dtype, device: torch.device) -> float:
-    """Returns the operations a second of the best of a few square matrix products."""
+def measure_peak_flops(dtype: torch.dtype, device: torch.device) -> float:
+    """Returns the operations per second of the fastest of a few square matrix products."""
     best = 0.0
     for n in WIDTHS:
         a = torch.ones(n, n, dtype=dtype, device=device)
-        seconds = min(_product_s(a) for _ in range(REPEATS))
+        seconds = min(_time_product(a) for _ in range(REPEATS))
         best = max(best, 2 * n**3 / seconds)
         if seconds > LONG_ENOUGH_S:
             break
     return best
 
 
-def _product_s(a: Tensor) -> float:
+def _time_product(a: Tensor) -> float:
     started = time.perf_counter()
     float((a @ a)[0, 0])  # waits for the device
     return time.perf_counter() - started

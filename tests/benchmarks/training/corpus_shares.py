@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
 
 def tokens_of_documents(shards: Path, n_documents: int) -> np.ndarray:
     found = np.zeros(n_documents, np.int64)
-    for number in range(len(BlockReader(shards, "train").meta["shard_blocks"]["train"])):
+    for number in range(len(BlockReader(shards, "train").meta.shard_blocks["train"])):
         pieces = np.load(pieces_file(shards, "train", number))
         n_tokens = np.load(tokens_file(shards, "train", number), mmap_mode="r").size
         lengths = np.diff(pieces["first_token"], append=n_tokens)

@@ -71,7 +71,7 @@ def trainer(shards):
             return len(reader)
 
         def __getitem__(self, index):
-            ids = torch.from_numpy(reader.block(index))
+            ids = torch.from_numpy(reader.read_block(index))
             return {"input_ids": ids, "labels": ids}
 
     times = []
@@ -106,7 +106,7 @@ def autocast(shards):
     for step in range(WARMUP_STEPS + TIMED_STEPS):
         if step == WARMUP_STEPS:
             started = time.perf_counter()
-        batch = reader.batch(step * BATCH_BLOCKS, BATCH_BLOCKS, seed=0).ids
+        batch = reader.read_batch(step * BATCH_BLOCKS, BATCH_BLOCKS, seed=0).ids
         optimizer.zero_grad(set_to_none=True)
         for blocks in torch.from_numpy(batch).split(MICRO_BLOCKS):
             with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -159,7 +159,7 @@ class PlainGPT(nn.Module):
 
 
 def vocabulary(reader):
-    return int(reader.meta["vocab_size"])
+    return reader.meta.vocab_size
 
 
 def make_shards(folder):

@@ -111,7 +111,7 @@ def judged(hidden_of, weight, reader, token_bytes):
     """Returns the bits a byte of a network on blocks that are text from left to right."""
     nats, n_bytes = 0.0, 0
     for index in spread_indices(len(reader), JUDGED_BLOCKS):
-        found = reader.blocks([index])
+        found = reader.read_blocks([index])
         ids, firsts = torch.from_numpy(found.ids), torch.from_numpy(found.firsts)
         with torch.no_grad():
             hidden = hidden_of(ids[:, :-1], firsts[:, :-1])

@@ -15,7 +15,8 @@ from accelerate import Accelerator
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.network.config import GPT2Config
 from training.config import PretrainConfig
-from training.step.parallel import ParallelLoss
+from training.step.objective import LossModule
+from training.step.parallel import ReplicatedLoss
 
 
 def threads_of_the_connection():
@@ -25,7 +26,8 @@ def threads_of_the_connection():
 
 accelerator = Accelerator(cpu=True)
 network = GPT2(GPT2Config(vocab_size=64, n_positions=16, n_embd=8, n_layer=1, n_head=1))
-loss = ParallelLoss(network, accelerator, PretrainConfig())
+module = LossModule(network, PretrainConfig())
+loss = ReplicatedLoss(module, accelerator.prepare(module), accelerator)
 ids = torch.randint(64, (1, 16))
 accelerator.backward(loss(ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool))[0])
 print(threads_of_the_connection() > 0)

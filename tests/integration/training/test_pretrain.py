@@ -15,8 +15,8 @@ from training.config import RunConfig
 from training.foundation.config_schema import load_toml
 from training.foundation.errors import CorpusError
 from training.prepare import main as prepare
-from training.run.checkpoint import checkpoints
-from training.shards.blocks import BlockReader, shards_hash
+from training.run.checkpoint import list_checkpoints
+from training.shards.blocks import BlockReader
 from training.validate import main as validate
 
 pytestmark = pytest.mark.integration
@@ -141,7 +141,7 @@ def test_a_full_disk_costs_no_finished_checkpoint(uninterrupted, config_file, tm
     _, err = full.communicate(timeout=110)
     assert full.returncode != 0
     assert "free some disk space and run the same command again" in err
-    assert [p.name for p in checkpoints(run / "checkpoints")] == ["step-00000004"]
+    assert [p.name for p in list_checkpoints(run / "checkpoints")] == ["step-00000004"]
     assert not list((run / "checkpoints").glob(".*"))
     finish(Forked(config_file, f"paths.run={run}"))
     assert curve(run) == curve(uninterrupted)
@@ -193,7 +193,7 @@ def test_one_dial_in_place_of_many_settings(config_file, tmp_path):
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_file, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(uninterrupted, run)
-    newest = checkpoints(run / "checkpoints")[-1]
+    newest = list_checkpoints(run / "checkpoints")[-1]
     (newest / "training_state.safetensors").write_bytes(b"damaged")
     _, err = finish(Forked(config_file, f"paths.run={run}"))
     assert "is damaged" in err
@@ -249,7 +249,7 @@ def test_every_token_leads_back_to_its_document(tiny_config):
 
     tokenizer = CodeTokenizer.load(config.paths.shards / "tokenizer.json")
     for index in range(0, len(reader), max(1, len(reader) // 20)):
-        ids, owners = reader.block(index), reader.documents_of(index)
+        ids, owners = reader.read_block(index), reader.read_documents(index)
         for owner in set(owners.tolist()):
             text = tokenizer.decode_bytes(ids[owners == owner].tolist())
             whole = corpus[documents[owner]["sha256"]].encode()
@@ -262,7 +262,7 @@ def test_prepared_shards_do_not_depend_on_the_number_of_processes(tiny_config, t
     first = BlockReader(load_toml(RunConfig, tiny_config).paths.shards, "train")
     second = BlockReader(tmp_path / "s", "train")
     assert len(first) == len(second)
-    assert all((first.block(i) == second.block(i)).all() for i in range(len(first)))
+    assert all((first.read_block(i) == second.read_block(i)).all() for i in range(len(first)))
 
 
 def test_shards_cut_otherwise_are_the_same_data(tiny_config, tmp_path):
@@ -274,10 +274,8 @@ def test_shards_cut_otherwise_are_the_same_data(tiny_config, tmp_path):
     ):
         prepare([str(tiny_config), f"paths.shards={tmp_path / name}", override])
         meta = BlockReader(tmp_path / name, "train").meta
-        assert (
-            len(meta["shard_blocks"]["train"]) > len(first["shard_blocks"]["train"]) or not is_same
-        )
-        assert (shards_hash(meta) == shards_hash(first)) is is_same
+        assert len(meta.shard_blocks["train"]) > len(first.shard_blocks["train"]) or not is_same
+        assert (meta.content_sha256 == first.content_sha256) is is_same
 
 
 def test_a_run_goes_on_with_its_own_shards_only(uninterrupted, config_file, tmp_path):

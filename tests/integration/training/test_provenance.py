@@ -76,8 +76,8 @@ def oracle(shards, positions, seed):
     for position in positions:
         epoch, place = divmod(position, len(reader))
         index = int(np.random.default_rng((seed, epoch)).permutation(len(reader))[place])
-        assert (reader.batch(position, 1, seed=seed).ids[0] == reader.block(index)).all()
-        owners = Counter(reader.documents_of(index).tolist())
+        assert (reader.read_batch(position, 1, seed=seed).ids[0] == reader.read_block(index)).all()
+        owners = Counter(reader.read_documents(index).tolist())
         times.update(dict.fromkeys(owners, 1))
         tokens.update(owners)
     return {
@@ -209,10 +209,10 @@ def test_what_a_model_has_seen_is_indexed_and_travels_with_it(copied, capsys):
     assert f"from {n_blocks} blocks" in capsys.readouterr().out
     index = load_artifact(model).verbatim
     documents = pq.read_table(shards / "train.documents.parquet").to_pylist()
-    order = [reader.shuffled(position, seed=5) for position in range(len(reader))]
+    order = [reader.find_block(position, seed=5) for position in range(len(reader))]
     found, n_runs = {True: 0, False: 0}, {True: 0, False: 0}
     for place, block in enumerate(order):
-        ids, owners = reader.block(block), reader.documents_of(block)
+        ids, owners = reader.read_block(block), reader.read_documents(block)
         for start, end in running_text(ids, owners):
             if end - start >= LEAST_TOKENS:
                 source = index.source_of(ids[start:end].tolist())

@@ -5,7 +5,7 @@ import torch
 from training_run import Forked, curve, finish, processes_of
 
 from training.artifact.directory import load_artifact
-from training.run.checkpoint import checkpoints
+from training.run.checkpoint import list_checkpoints
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs each
 
@@ -25,7 +25,7 @@ def test_sharded_processes_follow_the_curve_of_one(config_file, tmp_path):
     assert processes_of(many) == [4]
     assert list(curve(one)) == list(curve(many)) == [1, 2, 3, 4]
     assert list(curve(many).values()) == pytest.approx(list(curve(one).values()), rel=2e-4)
-    found, wanted = (checkpoints(run / "checkpoints")[-1] for run in (many, one))
+    found, wanted = (list_checkpoints(run / "checkpoints")[-1] for run in (many, one))
     weights = load_artifact(wanted).weights
     for name, weight in load_artifact(found).weights.items():
         torch.testing.assert_close(weight, weights[name], rtol=0.02, atol=2e-3)
@@ -46,7 +46,7 @@ def test_a_sharded_run_goes_on_however_many_processes_there_are(
     ):
         stop = f"pretrain.stop_after_steps={steps}"
         finish(Forked(*arguments, stop, *settings, processes=processes))
-        newest = checkpoints(run / "checkpoints")[-1]
+        newest = list_checkpoints(run / "checkpoints")[-1]
         n_files = len(list(newest.glob("training_state*.safetensors")))
         assert n_files == (processes if settings else 1)
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
@@ -56,7 +56,7 @@ def test_a_lost_shard_gives_way_to_the_checkpoint_before(config_file, tmp_path):
     run = tmp_path / "run"
     stop = "pretrain.stop_after_steps=8"
     finish(Forked(config_file, f"paths.run={run}", SHARDED, stop, processes=2))
-    newest = checkpoints(run / "checkpoints")[-1]
+    newest = list_checkpoints(run / "checkpoints")[-1]
     (newest / "training_state-00001-of-00002.safetensors").unlink()
     _, err = finish(Forked(config_file, f"paths.run={run}", SHARDED, processes=2))
     assert "is damaged" in err

@@ -8,7 +8,7 @@ from training.artifact.network.gpt2 import GPT2
 from training.config import OptimConfig
 from training.foundation.errors import CorpusError
 from training.step.init_weights import initialise
-from training.step.optim import MasterOptimizer, group_of, schedule_factor
+from training.step.optim import MasterOptimizer, schedule_factor, select_group
 
 TINY = GPT2Config(vocab_size=64, n_positions=16, n_embd=16, n_layer=2, n_head=2)
 
@@ -30,7 +30,7 @@ def one_step(model, optimizer, seed=0):
     ids = torch.randint(0, 64, (2, 16), generator=torch.Generator().manual_seed(seed))
     model(ids).float().logsumexp(-1).mean().backward()
     optimizer.take_gradients()
-    optimizer.clip()
+    optimizer.clip_gradients()
     optimizer.step(1.0)
 
 
@@ -55,7 +55,7 @@ def test_cosine_warms_up_and_ends_at_zero():
 
 
 def test_biases_and_gains_never_decay():
-    names = {name: group_of(name, p) for name, p in tiny_model().named_parameters()}
+    names = {name: select_group(name, p) for name, p in tiny_model().named_parameters()}
     assert [n for n, g in names.items() if g == "embeddings"] == ["transformer.wte.weight"]
     assert [n for n, g in names.items() if g == "positions"] == ["transformer.wpe.weight"]
     assert all(g == "vectors" for n, g in names.items() if n.endswith("bias") or ".ln_" in n)

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from training.autoconfig.resolve import as_begun, turned
+from training.autoconfig.resolve import choose_settings, resume_config
 from training.autoconfig.sizing import (
-    Data,
-    batch_blocks_for,
-    learning_rates_for,
-    n_parameters,
-    parameters_in,
-    seconds_in,
-    shape_for,
+    DataShape,
+    choose_batch_blocks,
+    choose_model,
+    count_parameters,
+    parse_parameters,
+    parse_seconds,
+    scale_learning_rates,
 )
 from training.autoconfig.speed import Speed
 from training.config import ModelConfig, OptimConfig, RunConfig
@@ -20,7 +20,7 @@ from training.foundation.config_schema import load_toml, to_mapping
 from training.foundation.errors import ConfigError
 from training.validate import ALL_BLOCKS
 
-DATA = Data(vocab_size=16_384, block_tokens=1024)
+DATA = DataShape(vocab_size=16_384, block_tokens=1024)
 SPEED = Speed(tokens_per_s=2500.0, update_s=0.3, block_s=0.12, samples_s=1.5)
 
 
@@ -31,8 +31,10 @@ def config_with(tmp_path):
     return lambda *overrides: load_toml(RunConfig, path, overrides)
 
 
-def turn(config, *overrides, n_processes=1, speed=SPEED):
-    return turned(config, overrides, DATA, n_processes=n_processes, measure=lambda _: speed)
+def choose(config, *overrides, n_processes=1, speed=SPEED):
+    return choose_settings(
+        config, overrides, DATA, n_processes=n_processes, measure=lambda _: speed
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,34 +43,36 @@ def turn(config, *overrides, n_processes=1, speed=SPEED):
 )
 def test_known_sizes_give_the_known_networks(size, vocab_size, n_layer, n_embd):
     """The bundled model, and GPT-2's own smallest."""
-    shape = shape_for(parameters_in(size), Data(vocab_size=vocab_size, block_tokens=1024))
+    shape = choose_model(
+        parse_parameters(size), DataShape(vocab_size=vocab_size, block_tokens=1024)
+    )
     assert (shape.n_layer, shape.n_embd, shape.n_head) == (n_layer, n_embd, n_embd // 64)
 
 
 @pytest.mark.parametrize("millions", [5, 10, 17, 30, 70, 160, 410, 1500])
 def test_a_network_has_the_size_asked_for(millions):
-    shape = shape_for(millions * 1e6, DATA)
-    assert n_parameters(shape, DATA) == pytest.approx(millions * 1e6, rel=0.2)
+    shape = choose_model(millions * 1e6, DATA)
+    assert count_parameters(shape, DATA) == pytest.approx(millions * 1e6, rel=0.2)
     assert 0.5 <= shape.n_embd / (64 * shape.n_layer) <= 2
 
 
 def test_the_default_width_has_the_default_rates():
-    known, rates = OptimConfig(), learning_rates_for(ModelConfig().n_embd)
+    known, rates = OptimConfig(), scale_learning_rates(ModelConfig().n_embd)
     assert rates["learning_rate"] == known.learning_rate
     assert rates["matrix_learning_rate"] == known.matrix_learning_rate
 
 
 def test_more_tokens_want_larger_batches():
-    blocks = [batch_blocks_for(tokens, DATA, 1) for tokens in (1e6, 1e7, 4e7, 1.5e8, 1e9)]
+    blocks = [choose_batch_blocks(tokens, DATA, 1) for tokens in (1e6, 1e7, 4e7, 1.5e8, 1e9)]
     assert blocks == sorted(set(blocks))
-    assert batch_blocks_for(1e6, DATA, 6) == 6
+    assert choose_batch_blocks(1e6, DATA, 6) == 6
 
 
 @pytest.mark.parametrize(
     ("budget", "seconds"), [("90s", 90), ("60min", 3600), ("1.5h", 5400), ("2d", 172_800)]
 )
 def test_times_are_read(budget, seconds):
-    assert seconds_in(budget) == seconds
+    assert parse_seconds(budget) == seconds
 
 
 def seconds_of(config):
@@ -85,14 +89,14 @@ def seconds_of(config):
 @pytest.mark.parametrize("minutes", [3, 10, 60, 600])
 def test_a_budget_of_time_is_kept(config_with, minutes):
     """If it fails, the run is not done when its owner comes back."""
-    config, _ = turn(config_with("size=17M", f"budget={minutes}min"))
+    config, _ = choose(config_with("size=17M", f"budget={minutes}min"))
     assert 0.9 * minutes * 60 < seconds_of(config) <= minutes * 60
     batch = config.pretrain.batch_blocks * DATA.block_tokens
     assert config.pretrain.save_every_steps * SPEED.step_s(batch) <= 330
 
 
 def test_an_hour_trains_the_default_network_and_validates_often(config_with):
-    config, reasons = turn(config_with("size=17M", "budget=60min"))
+    config, reasons = choose(config_with("size=17M", "budget=60min"))
     assert config.model == ModelConfig()
     assert config.pretrain.steps // config.pretrain.validate_every_steps in (20, 21)
     assert any("for 21 validations" in reason for reason in reasons)
@@ -106,7 +110,7 @@ def test_small_batches_are_measured_again(config_with):
         measured.append(config.pretrain.micro_batch_blocks)
         return SPEED
 
-    config, _ = turned(
+    config, _ = choose_settings(
         config_with("size=17M", "budget=10min"), (), DATA, n_processes=1, measure=measure
     )
     assert measured == [8, config.pretrain.micro_batch_blocks]
@@ -114,7 +118,7 @@ def test_small_batches_are_measured_again(config_with):
 
 
 def test_tokens_are_tokens_and_the_reasons_say_so(config_with):
-    config, reasons = turn(config_with("size=17M", "budget=150M"), n_processes=4)
+    config, reasons = choose(config_with("size=17M", "budget=150M"), n_processes=4)
     tokens = config.pretrain.steps * config.pretrain.batch_blocks * DATA.block_tokens
     assert tokens == pytest.approx(150e6, rel=0.001)
     assert config.pretrain.batch_blocks % 4 == 0
@@ -131,34 +135,34 @@ def test_tokens_are_tokens_and_the_reasons_say_so(config_with):
 def test_what_is_set_by_name_stays(config_with):
     """If it fails, the dial knows better than its owner."""
     overrides = ("size=17M", "budget=10M", "optim.learning_rate=1e-4", "model.n_layer=7")
-    config, _ = turn(config_with(*overrides), *overrides)
+    config, _ = choose(config_with(*overrides), *overrides)
     assert config.optim.learning_rate == 1e-4
     assert config.model.n_layer == 7
     assert config.model.n_embd == 384
 
 
 def test_a_size_alone_leaves_the_training_as_it_is(config_with):
-    config, _ = turn(config_with("size=5M"))
+    config, _ = choose(config_with("size=5M"))
     assert config.pretrain == RunConfig().pretrain
     assert config.model != RunConfig().model
 
 
 def test_a_run_that_goes_on_keeps_what_was_chosen(config_with):
     """If it fails, a slower day makes another network of a half-trained one."""
-    config, _ = turn(config_with("size=17M", "budget=60min"))
+    config, _ = choose(config_with("size=17M", "budget=60min"))
     config.paths.run.mkdir()
     (config.paths.run / "config.json").write_text(json.dumps(to_mapping(config)))
-    assert as_begun(config_with("size=17M", "budget=60min"), ()) == config
+    assert resume_config(config_with("size=17M", "budget=60min"), ()) == config
     overrides = ["size=17M", "budget=60min", "pretrain.stop_after_steps=9"]
-    stopped = as_begun(config_with(*overrides), overrides)
+    stopped = resume_config(config_with(*overrides), overrides)
     assert stopped.pretrain.stop_after_steps == 9
     assert stopped.pretrain.steps == config.pretrain.steps
     with pytest.raises(ConfigError, match="started with size=17M budget=60min"):
-        as_begun(config_with("size=17M", "budget=2h"), ())
+        resume_config(config_with("size=17M", "budget=2h"), ())
 
 
 def test_a_new_folder_begins_anew(config_with):
-    assert as_begun(config_with("size=17M"), ()) is None
+    assert resume_config(config_with("size=17M"), ()) is None
 
 
 @pytest.mark.parametrize(
@@ -173,4 +177,4 @@ def test_a_new_folder_begins_anew(config_with):
 )
 def test_what_cannot_be_had_is_said_in_one_sentence(config_with, overrides, message):
     with pytest.raises(ConfigError, match=message):
-        turn(config_with(*overrides))
+        choose(config_with(*overrides))

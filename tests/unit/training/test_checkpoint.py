@@ -7,8 +7,9 @@ import torch
 
 from training.run.checkpoint import (
     STATE_RECORD,
-    checkpoints,
+    CheckpointRecord,
     discard_unfinished,
+    list_checkpoints,
     load_newest_state,
     save_checkpoint,
     write_state,
@@ -19,7 +20,7 @@ def save(folder, step, loss=None, keep=2, every=0, write_artifact=lambda path: p
     write_state(folder, step, {"master/x": torch.full((2,), float(step))})
     save_checkpoint(
         folder,
-        record={"step": step, "validation_loss": loss},
+        record=CheckpointRecord(step=step, validation_loss=loss),
         keep=keep,
         keep_every_steps=every,
         write_artifact=write_artifact,
@@ -27,7 +28,7 @@ def save(folder, step, loss=None, keep=2, every=0, write_artifact=lambda path: p
 
 
 def steps(folder):
-    return [int(p.name.removeprefix("step-")) for p in checkpoints(folder)]
+    return [int(p.name.removeprefix("step-")) for p in list_checkpoints(folder)]
 
 
 def test_the_newest_the_best_and_every_nth_stay(tmp_path):
@@ -68,9 +69,9 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_message(tmp_path, capsys, da
     """If it fails, a run goes on from a place where it never was."""
     save(tmp_path, 1)
     save(tmp_path, 2)
-    damage(checkpoints(tmp_path)[-1])
+    damage(list_checkpoints(tmp_path)[-1])
     state = load_newest_state(tmp_path)
-    assert state.record["step"] == 1
+    assert state.record.step == 1
     assert state.tensors.read("master/x").tolist() == [1.0, 1.0]
     assert "step-00000002 is damaged" in capsys.readouterr().err
 
@@ -96,7 +97,11 @@ def test_any_number_of_processes_reads_what_another_wrote(tmp_path, n_wrote, n_r
         tensors = {"master/x": part, "step/x": torch.tensor(5.0)}
         write_state(tmp_path, 5, tensors, index=index, n_shards=n_wrote)
     save_checkpoint(
-        tmp_path, record={"step": 5}, keep=1, keep_every_steps=0, write_artifact=lambda p: p.mkdir()
+        tmp_path,
+        record=CheckpointRecord(step=5),
+        keep=1,
+        keep_every_steps=0,
+        write_artifact=lambda p: p.mkdir(),
     )
     read = load_newest_state(tmp_path).tensors.read
     size = -(-7 // n_read)

@@ -6,8 +6,9 @@ import pytest
 
 from training.artifact.network.config import GPT2Config
 from training.foundation.errors import CorpusError
-from training.run.page import read_metrics, write_run_page
-from training.step.throughput import flops_per_token
+from training.run.metrics import read_metrics
+from training.run.page import write_run_page
+from training.step.throughput import count_flops_per_token
 
 
 def step(number, loss):
@@ -17,7 +18,7 @@ def step(number, loss):
 def test_a_step_counts_as_it_was_run_last_and_half_a_line_not_at_all(tmp_path):
     metrics = tmp_path / "metrics.jsonl"
     metrics.write_text("\n".join([step(1, 5.0), step(2, 4.0), step(2, 3.0), '{"event": "st']))
-    assert [e["loss"] for e in read_metrics(metrics)] == [5.0, 3.0]
+    assert [e.values["loss"] for e in read_metrics(metrics)] == [5.0, 3.0]
 
 
 def test_what_the_model_writes_stays_text(tmp_path):
@@ -42,6 +43,6 @@ def test_a_run_without_metrics_is_named(tmp_path):
 
 def test_arithmetic_of_a_token_is_six_a_weight_and_the_scores():
     """GPT-2 small, by hand: 85M weights in layers, 38.6M in the output, 12 layers of scores."""
-    found = flops_per_token(GPT2Config(vocab_size=50257, n_embd=768, n_layer=12, n_head=12))
+    found = count_flops_per_token(GPT2Config(vocab_size=50257, n_embd=768, n_layer=12, n_head=12))
     by_hand = 6 * (84_934_656 + 38_597_376) + 6 * 12 * 768 * 1024
     assert found == by_hand
