@@ -84,7 +84,7 @@ class LocalModel:
         """Returns the training document that ``text`` after ``head`` repeats."""
         if self._verbatim is None or len(text) < LEAST_TOKENS:  # a token has a character or more
             return None
-        return self._verbatim.source_of(self._prompts.encode(head + text))
+        return self._verbatim.find_reference(self._prompts.encode(head + text))
 
     def generate(
         self, window: Window, request: GenerationRequest, lookup_texts: Sequence[str] = ()

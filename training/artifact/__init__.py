@@ -1,5 +1,5 @@
-"""What a trained model is: directory format, tokenizer, FIM layout, network.
+"""What a trained model is: directory format, tokenizer, infilling layout, network.
 
-The one definition that training writes and that server and evaluation read. Nothing in here knows
-how a model is trained or served: no accelerate, no datasets, no pygls.
+Training writes it, server and evaluation read it, and this is its only definition. Nothing here
+knows how a model is trained or served: no accelerate, no datasets, no pygls.
 """

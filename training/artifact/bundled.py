@@ -1,4 +1,4 @@
-"""The model that comes with Parrotlet, by its name ``bundled``, wherever it is installed."""
+"""The model that is bundled with Parrotlet: named ``bundled``, wherever it is installed."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ BUNDLED_MODEL = Path(__file__).parents[2] / "server" / "model"
 
 
 def resolve_artifact(path: Path) -> Path:
-    """Returns the folder of an artifact: ``bundled`` names the model that comes with Parrotlet."""
+    """Returns an artifact's folder; ``bundled`` names the model that comes with Parrotlet."""
     return BUNDLED_MODEL if path == BUNDLED and not path.exists() else path

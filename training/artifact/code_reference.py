@@ -1,11 +1,11 @@
-"""A document of the training corpus, as users are told of it."""
+"""Which training document a suggestion repeats, as users see it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodeReference:
-    """A document of which a text repeats at least ``n_tokens`` tokens, word for word."""
+    """A training document of which a text repeats at least ``n_tokens`` tokens verbatim."""
 
     package: str
     path: str
@@ -14,7 +14,7 @@ class CodeReference:
 
     @property
     def sentence(self) -> str:
-        """What a user is told."""
+        """The message for the user."""
         return (
             f"Repeats at least {self.n_tokens} tokens of {self.path} in {self.package}"
             f" ({self.licence or 'licence unknown'})."

@@ -1,8 +1,8 @@
-"""The artifact as a directory: written whole, read with every doubt.
+"""The artifact as a directory: written atomically, and checked when it is read.
 
-An artifact is what ``server`` and ``evaluation`` load and what transformers loads as it is. Weights
-are safetensors only, never pickle, and no code is ever loaded from it. Training state (optimiser,
-data position) is a checkpoint's business, not an artifact's.
+An artifact is what ``server`` and ``evaluation`` load, and transformers loads it too. Weights are
+safetensors only, never pickle, and no code is ever loaded from it. Training state (optimiser, data
+position) belongs to a checkpoint, not to an artifact.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ _MAX_JSON_BYTES = 64 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """A loaded artifact; weights are in the dtype they were asked for."""
+    """A loaded artifact, its weights in float32."""
 
     path: Path
     config: GPT2Config
@@ -69,19 +69,19 @@ class Artifact:
 
     @property
     def end_of_text_id(self) -> int:
-        """The id that begins each prompt and closes each completion."""
+        """The id that begins every prompt and ends every completion."""
         return self.tokenizer.end_of_text_id
 
     @cached_property
     def fim(self) -> FimLayout | None:
-        """The infilling layout, or None if the model knows left to right only."""
+        """The infilling layout, or None if the model was trained left to right only."""
         if self.manifest.fim is None:
             return None
         return FimLayout.of(self.tokenizer, self._best_quality)
 
     @property
     def start_ids(self) -> list[int]:
-        """What every prompt begins with; asks for the best quality that the model knows."""
+        """The ids that every prompt begins with; they ask for the best quality the model knows."""
         best = self._best_quality
         quality_id = None if best is None else self.tokenizer.special_id(best)
         return prompt_start_ids(self.end_of_text_id, quality_id)
@@ -92,21 +92,21 @@ class Artifact:
 
     @cached_property
     def verbatim(self) -> VerbatimIndex | None:
-        """Whose text it may repeat; None if it comes without an index of that.
+        """The index of training text that it may repeat; None if it has no index.
 
         Raises:
-            ArtifactError: The index is damaged, or another model's.
+            ArtifactError: The index is damaged or belongs to another model.
         """
-        wanted = self.manifest.sha256.get(VERBATIM_FILE)
-        if wanted is None:
+        expected = self.manifest.sha256.get(VERBATIM_FILE)
+        if expected is None:
             return None
         file = self.path / VERBATIM_FILE
-        if not file.is_file() or file_sha256(file) != wanted:
+        if not file.is_file() or file_sha256(file) != expected:
             raise ArtifactError(f"{file} is missing or damaged; {_COPY_AGAIN}")
         return VerbatimIndex.read(file)
 
     def model(self) -> GPT2:
-        """Returns the network with these weights (shared, not copied), in evaluation mode."""
+        """Returns the network in evaluation mode; it shares these weights."""
         with torch.device("meta"):
             network = GPT2(self.config)
         network.load_state_dict(dict(self.weights), assign=True)
@@ -117,7 +117,7 @@ def load_artifact(path: Path) -> Artifact:
     """Reads an artifact directory, its weights as float32.
 
     Raises:
-        ArtifactError: Something is missing, damaged, or of a format this version does not read.
+        ArtifactError: Something is missing, damaged, or of another format version.
     """
     path = resolve_artifact(path)
     if not path.is_dir():
@@ -150,17 +150,17 @@ def save_artifact(
     notice: str = "",
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
-    """Writes an artifact directory whole or not at all, replacing what stood at ``path``.
+    """Writes an artifact directory atomically, replacing what is at ``path``.
 
     Args:
         path: The directory.
-        config: The network's shape.
+        config: The network's config.
         weights: The network's state dict.
         tokenizer: Its tokenizer.
-        manifest: Its record; the files' hashes are filled in here.
+        manifest: Its manifest; the hashes of the files are filled in here.
         card: The model card (Markdown with a YAML head).
-        notice: Whose code it was trained on; nothing is written for an empty one.
-        dtype: The type the weights are stored in.
+        notice: The text of NOTICE; if empty, no file is written.
+        dtype: In which the weights are stored.
     """
     end_of_text_id = tokenizer.end_of_text_id
     tensors = {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
@@ -186,15 +186,15 @@ def save_artifact(
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
 
 
-def add_metrics(path: Path, figures: Mapping[str, float]) -> None:
-    """Adds to what an artifact's manifest says of the model, in place of older figures of the name.
+def add_metrics(path: Path, metrics: Mapping[str, float]) -> None:
+    """Adds metrics to an artifact's manifest; they replace older ones of the same name.
 
     Raises:
         ArtifactError: There is no such artifact.
     """
     manifest = _read_manifest(path / MANIFEST_FILE)
-    told = dataclasses.replace(manifest, evaluation={**manifest.evaluation, **figures})
-    write_json_atomically(path / MANIFEST_FILE, to_mapping(told))
+    updated = dataclasses.replace(manifest, evaluation={**manifest.evaluation, **metrics})
+    write_json_atomically(path / MANIFEST_FILE, to_mapping(updated))
 
 
 def add_file(path: Path, name: str, content: bytes) -> None:
@@ -211,7 +211,7 @@ def add_file(path: Path, name: str, content: bytes) -> None:
 
 
 def save_tokenizer(path: Path, tokenizer: CodeTokenizer, config: GPT2Config) -> None:
-    """Writes into the folder ``path`` what transformers loads a tokenizer from."""
+    """Writes the tokenizer files that transformers loads into the folder ``path``."""
     tokenizer.save(path / TOKENIZER_FILE)
     write_json_atomically(path / TOKENIZER_CONFIG_FILE, _tokenizer_config(config))
 
@@ -260,13 +260,13 @@ def _check_hashes(path: Path, manifest: Manifest) -> None:
         file = path / name
         if not file.is_file():
             raise ArtifactError(f"{file} is missing; {_COPY_AGAIN}")
-        wanted = manifest.sha256.get(name)
-        if wanted is None:
+        expected = manifest.sha256.get(name)
+        if expected is None:
             raise ArtifactError(f"{path / MANIFEST_FILE} has no hash of {name}; {_COPY_AGAIN}")
         found = file_sha256(file)
-        if found != wanted:
+        if found != expected:
             raise ArtifactError(
-                f"{file} is damaged: its SHA-256 begins {found[:12]}, expected {wanted[:12]};"
+                f"{file} is damaged: its SHA-256 begins {found[:12]}, expected {expected[:12]};"
                 f" {_COPY_AGAIN}"
             )
 
@@ -285,18 +285,18 @@ def _read_config(path: Path) -> GPT2Config:
 
 def _read_weights(path: Path, config: GPT2Config) -> dict[str, Tensor]:
     try:
-        # Not mapped: a file that is replaced in place must not change, or end, who has read it.
+        # Not memory-mapped: replacing the file in place must not change or crash its readers.
         found = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}); {_COPY_AGAIN}") from error
-    wanted = parameter_shapes(config)
-    missing = sorted(wanted.keys() - found.keys())
+    expected = parameter_shapes(config)
+    missing = sorted(expected.keys() - found.keys())
     if missing:
         raise ArtifactError(f"{path} lacks {missing[0]}; {_COPY_AGAIN}")
-    for name, shape in wanted.items():
+    for name, shape in expected.items():
         if tuple(found[name].shape) != tuple(shape):
             raise ArtifactError(
-                f"{path}: {name} has shape {tuple(found[name].shape)}, {CONFIG_FILE} wants"
+                f"{path}: {name} has shape {tuple(found[name].shape)}, {CONFIG_FILE} requires"
                 f" {tuple(shape)}; {_COPY_AGAIN}"
             )
-    return {name: found[name].float() for name in wanted}
+    return {name: found[name].float() for name in expected}

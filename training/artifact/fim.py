@@ -1,8 +1,8 @@
-"""Prompt layouts: how prefix, suffix and middle stand in one token sequence.
+"""Prompt layouts: the order of prefix, suffix and middle in one token sequence.
 
 This is the only place that knows the order of the sentinels. Training lays out examples with it and
 the server lays out prompts with it, so the two cannot differ by a token. Where a document is split,
-and how long the parts may be, is the callers' business.
+and how long the parts may be, is up to the callers.
 
 Source: Bavarian et al. 2022, "Efficient Training of Language Models to Fill in the Middle",
 arXiv:2207.14255 (PSM and SPM; SPM in its second variant, where prefix and middle are contiguous).
@@ -17,10 +17,10 @@ from training.artifact.tokenizer import CodeTokenizer
 
 @dataclass(frozen=True, kw_only=True)
 class FimLayout:
-    """The ids of the sentinels, and the two orders they may stand in.
+    """The ids of the sentinels, and the two orders in which they occur.
 
-    A middle is written behind the prompt and closed by ``end_of_text_id``. Where a document's
-    quality is known, or asked for, ``quality_id`` stands behind the first token of every prompt.
+    The middle follows the prompt and ends with ``end_of_text_id``. If a document's quality is
+    known, or a certain quality is requested, ``quality_id`` is the second token of every prompt.
     """
 
     end_of_text_id: int
@@ -45,32 +45,32 @@ class FimLayout:
         )
 
     def left_to_right_prompt(self, prefix: Sequence[int]) -> list[int]:
-        """A document's beginning, with nothing known of what follows."""
+        """Returns a prompt without a suffix: the beginning of a document."""
         return [*self.start, *prefix]
 
     @property
     def overhead_tokens(self) -> int:
-        """What either order adds to its parts."""
+        """The tokens that either order adds to prefix, suffix and middle."""
         return len(self.start) + 3  # the sentinels
 
     @property
     def start(self) -> list[int]:
-        """What every prompt begins with."""
+        """The ids that every prompt begins with."""
         return prompt_start_ids(self.end_of_text_id, self.quality_id)
 
     def spm_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
-        """Suffix first: what is typed at the cursor only ever extends the end of the prompt."""
+        """Returns the suffix-first prompt: typing at the cursor extends only its end."""
         return [*self.spm_head(suffix), *prefix]
 
     def spm_head(self, suffix: Sequence[int]) -> list[int]:
-        """The part of :meth:`spm_prompt` that stands before the prefix."""
+        """Returns the part of :meth:`spm_prompt` before the prefix."""
         return [*self.start, self.prefix_id, self.suffix_id, *suffix, self.middle_id]
 
     def psm_prompt(self, prefix: Sequence[int], suffix: Sequence[int]) -> list[int]:
-        """Prefix first, then suffix."""
+        """Returns the prefix-first prompt."""
         return [*self.start, self.prefix_id, *prefix, self.suffix_id, *suffix, self.middle_id]
 
 
 def prompt_start_ids(end_of_text_id: int, quality_id: int | None) -> list[int]:
-    """Returns what every sequence begins with, of a model with infilling or without."""
+    """Returns the ids that every sequence begins with, for models with and without infilling."""
     return [end_of_text_id] if quality_id is None else [end_of_text_id, quality_id]

@@ -1,4 +1,4 @@
-"""``parrotlet.json``: what an artifact says of itself beyond what transformers needs."""
+"""``parrotlet.json``: the part of an artifact's metadata that transformers does not need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from training.artifact.special_tokens import (
 )
 
 FORMAT_VERSION = 1
-NOTICE_FILE = "NOTICE"  # whose code the model was trained on; models of other makers have none
+NOTICE_FILE = "NOTICE"  # whose code the model was trained on; foreign models have none
 
 
 @dataclass(frozen=True, kw_only=True)
 class FimTokens:
-    """The sentinels' spellings, and the orders the model has seen."""
+    """The spellings of the sentinels, and the orders the model was trained with."""
 
     prefix: str = FIM_PREFIX
     suffix: str = FIM_SUFFIX
@@ -30,10 +30,10 @@ class FimTokens:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """Where the weights come from; enough to train them again.
+    """Where the weights come from: enough to train them again.
 
-    ``data_hash`` is the corpus', ``shards_hash`` that of the blocks made of it ("" if they do not
-    tell).
+    ``data_hash`` is the hash of the corpus, ``shards_hash`` that of the blocks made from it ("" if
+    they record none). ``config`` is the run's whole config as plain data.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -51,8 +51,8 @@ class Manifest:
     """The content of ``parrotlet.json``.
 
     ``fim`` is None for a model without infilling; ``quality_tokens`` are those it was trained with,
-    from low to high, none if nothing was known of its documents. ``evaluation`` maps a figure's
-    name to its value; ``sha256`` maps the name of each other file to its hash.
+    from low to high, none if its documents had no quality labels. ``evaluation`` maps metrics to
+    their values; ``sha256`` maps the names of the other files to their hashes.
     """
 
     format_version: int = FORMAT_VERSION

@@ -1,7 +1,7 @@
 """The special tokens, in the order of their ids.
 
-They take the first ids of every vocabulary, so that an id means the same in all of our models.
-Ordinary text never encodes to any of them (see :mod:`training.artifact.tokenizer`).
+They have the first ids of every vocabulary, so an id means the same in all of our models. Ordinary
+text never encodes to any of them (see :mod:`training.artifact.tokenizer`).
 """
 
 END_OF_TEXT = "<|endoftext|>"
@@ -12,7 +12,7 @@ FIM_PAD = "<|fim_pad|>"
 FILE_SEPARATOR = "<|file_sep|>"
 QUALITY_TOKENS = ("<|quality:low|>", "<|quality:mid|>", "<|quality:high|>")
 
-N_SPECIAL_TOKENS = 16  # those above and reserved ones, so that a later need changes no id
+N_SPECIAL_TOKENS = 16  # with reserved ones, so that a new special token changes no other id
 
 _NAMED = (
     END_OF_TEXT,

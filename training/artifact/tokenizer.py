@@ -1,9 +1,9 @@
-"""The tokenizer as the rest of the project sees it: text to ids and back, and a token's bytes.
+"""The tokenizer: text to ids and back, and the bytes of each token.
 
 A thin wrapper around ``tokenizers``, which reads the artifact's ``tokenizer.json``. It adds what
-the library does not offer: ordinary text can never turn into a special token (a source file that
-spells ``<|endoftext|>`` stays text), and the exact bytes of every token, which healing at the
-cursor needs. Training a vocabulary is ``training.train_tokenizer``'s work.
+the library does not offer: ordinary text never becomes a special token (``<|endoftext|>`` in a
+source file stays text), and the exact bytes of every token, which token healing needs. The
+vocabulary is trained by ``training.train_tokenizer``.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class CodeTokenizer:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._tokenizer.encode_special_tokens = True  # that is: as ordinary text
+        self._tokenizer.encode_special_tokens = True  # that is, as ordinary text
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
 
@@ -49,12 +49,12 @@ class CodeTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids, special tokens included."""
+        """The number of ids, including special tokens."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     @property
     def sha256(self) -> str:
-        """A hash over vocabulary, merges and pipeline, whatever wrote the file."""
+        """A hash over vocabulary, merges and pipeline; independent of the file's formatting."""
         return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()
 
     @cached_property
@@ -82,37 +82,37 @@ class CodeTokenizer:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def encode_with_starts(self, text: str) -> tuple[list[int], npt.NDArray[np.int64]]:
-        """Returns ids, and for each the index of the character of ``text`` in which it begins."""
+        """Returns ids, and for each the index of the character in which it begins."""
         ids = self._word_cache.encode(text) if self._word_cache else self.encode(text)
         lengths = self._byte_lengths[ids]
         starts = np.cumsum(lengths) - lengths  # in bytes
         if not text.isascii():
             data = np.frombuffer(text.encode(), np.uint8)
-            first_of_character = (data & 0xC0) != 0x80  # noqa: PLR2004 - UTF-8's continuation mark
+            first_of_character = (data & 0xC0) != 0x80  # noqa: PLR2004 - a UTF-8 continuation byte
             starts = (np.cumsum(first_of_character) - 1)[starts]
         return ids, starts
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Encodes many texts, on several threads."""
+        """Encodes many texts in parallel."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [list(e.ids) for e in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Returns the text of ``ids``; special tokens vanish, broken UTF-8 becomes U+FFFD."""
+        """Returns the text of ``ids`` without special tokens; invalid UTF-8 becomes U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """Returns the exact bytes of ``ids``; special tokens vanish."""
+        """Returns the exact bytes of ``ids`` without special tokens."""
         table = self.byte_table
         return b"".join(table[i] for i in ids)
 
     def token_bytes(self, token_id: int) -> bytes:
-        """Returns the bytes one token stands for: empty for special tokens."""
+        """Returns the bytes of one token: empty for special tokens."""
         return self.byte_table[token_id]
 
     @cached_property
     def _word_cache(self) -> WordCache | None:
-        """The quick way for whole documents, or None for a vocabulary of another pipeline."""
+        """A faster path for whole documents, or None if the pipeline is not GPT-2's."""
         pipeline = json.loads(self._tokenizer.to_str())
         before = pipeline["pre_tokenizer"] or {}
         is_gpt2s = before.get("type") == "ByteLevel" and before.get("use_regex")
@@ -140,7 +140,7 @@ class CodeTokenizer:
 
     def save(self, path: Path) -> None:
         """Writes ``tokenizer.json``."""
-        self._tokenizer.encode_special_tokens = False  # as other programs expect it in the file
+        self._tokenizer.encode_special_tokens = False  # as other programs expect in the file
         try:
             self._tokenizer.save(str(path))
         finally:

@@ -1,14 +1,14 @@
-"""The index that tells whose text a suggestion repeats, word for word.
+"""The index that finds the training document which a suggestion repeats verbatim.
 
-Training text is cut into grams of ``GRAM`` tokens that follow each other without a gap, and each is
-kept as 28 bits of a hash with the number of its document. A text is looked up at every one of its
-places. Two grams that follow each other in it, found one behind the other in one document, are a
-repetition: at least ``2 * GRAM`` tokens long, and every one of ``LEAST_TOKENS`` is found. A single
-gram means nothing, it may be chance. The text itself cannot be had back from the index.
+Training text is cut into consecutive grams of ``GRAM`` tokens, and for each the index keeps 28 bits
+of a hash and its document. A text is looked up at every offset. Two consecutive grams of it that
+are found in the same document are a repetition of at least ``2 * GRAM`` tokens; any repetition of
+``LEAST_TOKENS`` is found. A single gram is ignored because it may be a chance match. The text
+itself cannot be recovered from the index.
 
-``VERBATIM_FILE`` in an artifact's directory is safetensors: ``counts`` of entries a bucket (the
-first 20 bits), their other 8 bits ``rests``, ``documents``, and a ``table`` of these, compressed.
-The method is that of winnowing, without its choice of grams. Source: Schleimer et al. 2003,
+``VERBATIM_FILE`` in an artifact's directory is safetensors: ``counts`` of entries per bucket (the
+first 20 bits), their other 8 bits ``rests``, ``documents``, and a compressed ``table`` of these.
+The method is winnowing without its selection of grams. Source: Schleimer et al. 2003,
 "Winnowing: local algorithms for document fingerprinting".
 """
 
@@ -28,20 +28,20 @@ from training.foundation.errors import ArtifactError
 
 VERBATIM_FILE = "verbatim.safetensors"
 GRAM = 20
-LEAST_TOKENS = 60  # 3 * GRAM - 1 would do: two whole grams lie in it wherever it begins
+LEAST_TOKENS = 60  # 3 * GRAM - 1 would do: it contains two whole grams at any offset
 
 _BUCKET_BITS, _REST_BITS = 20, 8
-_MOST_IN_BUCKET = 255
-_MOST_TABLE_BYTES = 256 << 20
+_MAX_IN_BUCKET = 255
+_MAX_TABLE_BYTES = 256 << 20
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 Hashes = npt.NDArray[np.uint64]
 
 
 def gram_hashes(ids: npt.NDArray[np.int64]) -> Hashes:
-    """Returns the hash of the gram at each place, ``[T - GRAM + 1]`` of ids ``[T]``."""
+    """Returns the hash of the gram at each offset, ``[T - GRAM + 1]`` for ids ``[T]``."""
     n = max(0, len(ids) - GRAM + 1)
     mixed = np.zeros(n, dtype=np.uint64)
-    with np.errstate(over="ignore"):  # modulo 2^64 is what is wanted
+    with np.errstate(over="ignore"):  # modulo 2^64 is intended
         for offset in range(GRAM):
             mixed = mixed * _PRIME + ids[offset : offset + n].astype(np.uint64) + np.uint64(1)
             mixed ^= mixed >> np.uint64(29)
@@ -50,13 +50,13 @@ def gram_hashes(ids: npt.NDArray[np.int64]) -> Hashes:
 
 
 class VerbatimIndex:
-    """Finds documents by grams.
+    """Finds documents by their grams.
 
     Args:
         counts: Entries of each bucket, ``[2^20]``.
-        rests: The other bits of each entry, in order of buckets.
+        rests: The other bits of each entry, in bucket order.
         documents: The row of ``table`` of each entry.
-        table: What is known of each document: package, path, licence.
+        table: Package, path and licence of each document.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class VerbatimIndex:
         documents: npt.NDArray[np.int64],
         table: Sequence[Mapping[str, str]],
     ) -> "VerbatimIndex":
-        """Makes an index of grams and the rows of ``table`` they are of.
+        """Builds an index from grams and their documents, as rows of ``table``.
 
-        What stands twice in a document is kept once, and of an overfull bucket a part.
+        A gram that occurs twice in a document is kept once; overfull buckets are truncated.
         """
         short = hashes >> np.uint64(64 - _BUCKET_BITS - _REST_BITS)
         order = np.lexsort((documents, short))
@@ -94,7 +94,7 @@ class VerbatimIndex:
         short, documents = short[is_new], documents[is_new]
         buckets = (short >> np.uint64(_REST_BITS)).astype(np.int64)
         places = np.arange(len(buckets)) - np.searchsorted(buckets, buckets)
-        fits = places < _MOST_IN_BUCKET
+        fits = places < _MAX_IN_BUCKET
         short, documents, buckets = short[fits], documents[fits], buckets[fits]
         used, rows = np.unique(documents, return_inverse=True)
         return cls(
@@ -117,14 +117,14 @@ class VerbatimIndex:
 
     @classmethod
     def read(cls, path: Path) -> "VerbatimIndex":
-        """Reads it.
+        """Reads an index.
 
         Raises:
-            ArtifactError: It cannot be read, or does not hold together.
+            ArtifactError: It cannot be read or is inconsistent.
         """
         try:
             tensors = load(path.read_bytes())
-            table = _unpacked(tensors["table"].tobytes())
+            table = _decompress_table(tensors["table"].tobytes())
             counts, rests, documents = (tensors[n] for n in ("counts", "rests", "documents"))
             is_sound = (
                 counts.dtype == rests.dtype == np.uint8
@@ -139,17 +139,17 @@ class VerbatimIndex:
             raise ArtifactError(f"{path} is inconsistent; copy it again")
         return cls(counts, rests, documents, table)
 
-    def source_of(self, ids: Sequence[int]) -> CodeReference | None:
-        """Returns the document that repeats the most of ``ids``, None if none repeats enough."""
+    def find_reference(self, ids: Sequence[int]) -> CodeReference | None:
+        """Returns the document that ``ids`` repeat most, or None if they repeat too little."""
         if len(ids) < 2 * GRAM:
             return None
-        found: dict[int, dict[int, int]] = {}  # of each document, hashes by their place
+        found: dict[int, dict[int, int]] = {}  # for each document, hashes by offset
         for place, hashed in enumerate(gram_hashes(np.asarray(ids, dtype=np.int64)).tolist()):
             for document in self._documents_with(hashed):
                 found.setdefault(document, {})[place] = hashed
         best, most = -1, 1
         for document, places in found.items():
-            length = max(_run(places, place) for place in places)
+            length = max(_count_consecutive(places, place) for place in places)
             if length > most:
                 best, most = document, length
         if best < 0:
@@ -171,10 +171,10 @@ class VerbatimIndex:
         ]
 
 
-def _run(places: Mapping[int, int], first: int) -> int:
-    """Returns how many different grams follow each other from a place on.
+def _count_consecutive(places: Mapping[int, int], first: int) -> int:
+    """Returns how many distinct consecutive grams begin at an offset.
 
-    A text that goes in a circle has one gram over and over, which says no more than once.
+    A text that repeats itself has the same gram many times, which counts once.
     """
     grams = set()
     while first in places:
@@ -183,12 +183,12 @@ def _run(places: Mapping[int, int], first: int) -> int:
     return len(grams)
 
 
-def _unpacked(packed: bytes) -> list[Mapping[str, str]]:
+def _decompress_table(packed: bytes) -> list[Mapping[str, str]]:
     unpacker = zlib.decompressobj()
-    data = unpacker.decompress(packed, _MOST_TABLE_BYTES)
+    data = unpacker.decompress(packed, _MAX_TABLE_BYTES)
     if unpacker.unconsumed_tail:
-        raise ValueError("its table is larger than any real one")
+        raise ValueError("its table is implausibly large")
     table = json.loads(data)
     if not isinstance(table, list) or not all(isinstance(row, dict) for row in table):
-        raise ValueError("its table is none")
+        raise ValueError("its table is not a list of mappings")
     return table

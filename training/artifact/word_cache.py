@@ -1,35 +1,35 @@
-"""A quicker way through GPT-2's pipeline for much text: every word is encoded once.
+"""A faster path through GPT-2's tokenizer for large amounts of text: each word is encoded once.
 
-Byte-level BPE works on words, the pieces of GPT-2's splitting pattern, each for itself; code has
-few different ones. So words found by a pattern and looked up in a table give the ids that the
-library gives, several times as fast (``tests/benchmarks/training/encoding.py`` prints both, a test
-holds them together). Used where whole corpora are encoded; everything else asks the library.
+Byte-level BPE encodes each word (a match of GPT-2's splitting pattern) by itself, and code has few
+distinct words. Looking words up in a table gives the same ids as the library, several times as fast
+(a test compares the ids, a benchmark the speed). Used to encode whole corpora; everything else
+calls the library.
 
-Source: the splitting pattern is GPT-2's (Radford et al. 2019), cut down to ASCII. Lines with other
-letters are left to the library.
+Source: the splitting pattern is GPT-2's (Radford et al. 2019), reduced to ASCII. Lines with other
+characters are left to the library.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-# Line ends and blanks are spelt out: Python's \s holds a few control characters more.
+# White space is spelt out because Python's \s includes a few more control characters.
 _WORD = re.compile(
     r"'(?:[smtd]|re|ve|ll)| ?[A-Za-z]+| ?[0-9]+| ?[^\t-\r A-Za-z0-9]+"
     r"|[\t-\r ]+(?![^\t-\r ])|[\t-\r ]+"
 )
-# No word of the pattern reaches over the place between a visible character and a line's end.
+# No word of the pattern extends across the boundary between a visible character and a line end.
 _SAFE_PLACE = re.compile(r"(?<=[!-~])(?=\n)")
-MAX_WORDS = 200_000  # in the table: some tens of megabytes
+MAX_WORDS = 200_000  # in the table: tens of megabytes
 
 EncodeBatch = Callable[[Sequence[str]], list[list[int]]]
 
 
 class WordCache:
-    """Encodes texts by their words.
+    """Encodes texts word by word.
 
     Args:
-        encode_batch: The library's way, for words not met before; it must split by GPT-2's pattern.
+        encode_batch: The library's method, for unknown words; it must split by GPT-2's pattern.
     """
 
     def __init__(self, encode_batch: EncodeBatch) -> None:
@@ -48,7 +48,7 @@ class WordCache:
 
 
 def _words(text: str) -> list[str]:
-    """Cuts ``text`` into what is encoded for itself: words, and stretches that are not ASCII."""
+    """Splits ``text`` into parts that are encoded independently: words, and non-ASCII stretches."""
     if text.isascii():
         return _WORD.findall(text)
     words: list[str] = []

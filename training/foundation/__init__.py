@@ -1,4 +1,4 @@
-"""What every room builds on and no room owns: errors, atomic files, configs, progress, charts.
+"""What every package builds on: errors, atomic files, configs, progress bars, charts, workers.
 
-No machine learning: nothing here imports another room of the project, or a library of models.
+No machine learning: nothing here imports another package of the project or a model library.
 """

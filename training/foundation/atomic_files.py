@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, never a half one."""
+"""Writing files so that a crash leaves the old version or the new one, never a partial one."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from training.foundation.errors import ConfigError
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Replaces ``path`` by ``text`` (UTF-8): written aside, flushed to disk, renamed."""
+    """Replaces ``path`` with ``text`` (UTF-8): temporary file, flush to disk, rename."""
     write_bytes_atomically(path, text.encode("utf-8"))
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Replaces ``path`` by ``content``: written aside, flushed to disk, renamed."""
+    """Replaces ``path`` with ``content``: temporary file, flush to disk, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -36,15 +36,15 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json_atomically(path: Path, value: Any) -> None:
-    """Replaces ``path`` by ``value`` as indented JSON."""
+    """Replaces ``path`` with ``value`` as indented JSON."""
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 @contextmanager
 def write_directory_atomically(target: Path) -> Iterator[Path]:
-    """Yields a new directory that takes the place of ``target`` if the block ends well.
+    """Yields a new directory that replaces ``target`` if the block succeeds.
 
-    Files already in ``target`` are not carried over; on an error ``target`` is left as it was.
+    Files already in ``target`` are not kept; after an error ``target`` is unchanged.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
@@ -60,11 +60,11 @@ def write_directory_atomically(target: Path) -> Iterator[Path]:
 
 
 def check_replaceable(folder: Path, *, mark: str, key: str) -> None:
-    """Refuses to replace a folder that holds anything else than what the command writes.
+    """Refuses to replace a folder that this command did not write.
 
     Args:
         folder: What is about to be replaced.
-        mark: A file that only the command itself writes.
+        mark: A file that only this command writes.
         key: The setting that names the folder.
 
     Raises:
@@ -105,6 +105,6 @@ def sync_directory(path: Path) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """Returns the hex SHA-256 of a file, read in pieces."""
+    """Returns the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

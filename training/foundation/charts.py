@@ -1,6 +1,6 @@
-"""Self-contained pages of bars and tables: the HTML that every report of training is drawn with.
+"""Self-contained HTML pages with charts and tables, for every report of the project.
 
-Whatever is handed in is escaped here, so that names and paths of sources stay text.
+All text is escaped here, so names and paths from foreign sources cannot become markup.
 """
 
 import math
@@ -22,11 +22,11 @@ _HEIGHT, _LEFT, _TOP = 220, 60, 20  # of a line chart
 _BOTTOM = _HEIGHT - 24
 _CELL = 16  # of a grid
 _COLOURS = ("#3b7a57", "#b5522b", "#2b5fb5", "#7a3b73")
-Row = tuple[str, float, str]  # label, length of the bar, what is written beside it
+Row = tuple[str, float, str]  # label, length of the bar, note beside it
 
 
 def render_page(title: str, lead: str, *, footnote: str, sections: Mapping[str, str]) -> str:
-    """Returns a whole document; ``sections`` maps headings to HTML, the rest is plain text."""
+    """Returns an HTML document; ``sections`` maps headings to HTML, the rest is plain text."""
     body = "".join(f"<h2>{escape(head)}</h2>\n{html}\n" for head, html in sections.items())
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -36,7 +36,7 @@ def render_page(title: str, lead: str, *, footnote: str, sections: Mapping[str, 
 
 
 def render_bars(rows: Sequence[Row]) -> str:
-    """Returns a bar chart as SVG, one bar a row."""
+    """Returns a bar chart as SVG, one bar per row."""
     if not rows:
         return "<p>None.</p>"
     longest = max(length for _, length, _ in rows) or 1
@@ -63,9 +63,9 @@ def render_lines(
     """Returns a line chart as SVG.
 
     Args:
-        series: Each is named ``(x, y)`` points, none empty.
+        series: Points ``(x, y)`` by name; none may be empty.
         along: What x is.
-        bands: ``(x, low, high)`` around the series of the same name.
+        bands: Bands ``(x, low, high)`` around the series of the same name.
     """
     bands = bands or {}
     xs = [x for points in series.values() for x, _ in points]
@@ -87,7 +87,7 @@ def render_lines(
 
 
 class _Frame:
-    """Where a value stands in a chart."""
+    """Maps values to coordinates of a chart."""
 
     def __init__(self, xs: Sequence[float], ys: Sequence[float]) -> None:
         self._x, self._last_x = min(xs), max(xs)
@@ -96,7 +96,7 @@ class _Frame:
         self._y_scale = (_BOTTOM - _TOP) / ((self._high - self._low) or 1)
 
     def path(self, points: Sequence[tuple[float, float]]) -> str:
-        """Returns SVG's list of the points that are finite."""
+        """Returns the finite points as SVG coordinates."""
         return " ".join(
             f"{_LEFT + (x - self._x) * self._x_scale:.1f},"
             f"{_BOTTOM - (y - self._low) * self._y_scale:.1f}"
@@ -105,7 +105,7 @@ class _Frame:
         )
 
     def axes(self, along: str) -> list[str]:
-        """Returns the axes with their ends."""
+        """Returns the axes, labelled with their ranges."""
         text, end = '<text class="label"', f"{escape(along)} {self._last_x:g}"
         return [
             f'{text} x="0" y="{_BOTTOM}">{self._low:.4g}</text>',
@@ -117,7 +117,7 @@ class _Frame:
 
 
 def render_grid(rows: Mapping[str, Sequence[tuple[str, str]]]) -> str:
-    """Returns a grid as SVG: a row of squares for each name, ``(colour, what it is)`` each."""
+    """Returns a grid as SVG: for each name a row of squares, given as ``(colour, tooltip)``."""
     parts = []
     for number, (name, row) in enumerate(rows.items()):
         y = number * _CELL
@@ -133,13 +133,13 @@ def render_grid(rows: Mapping[str, Sequence[tuple[str, str]]]) -> str:
 
 
 def rank_counts(counts: Mapping[str, int], *, most: int | None = None) -> list[Row]:
-    """Returns a bar for each count, the largest first, ``most`` at the most."""
+    """Returns rows for :func:`render_bars`, largest count first, at most ``most``."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return [(key, n, f"{n:,}") for key, n in ordered[:most]]
 
 
 def render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table; the columns behind the first are set as numbers."""
+    """Returns a table; all columns but the first are right-aligned numbers."""
 
     def line(tag: str, cells: Sequence[str]) -> str:
         return "<tr>" + "".join(
@@ -151,6 +151,6 @@ def render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def render_details(summary: str, lines: Sequence[str]) -> str:
-    """Returns lines of code that open at a click on their summary."""
+    """Returns lines of code that expand when their summary is clicked."""
     code = "".join(f"<code>{escape(line)}</code><br>" for line in lines)
     return f"<details><summary>{escape(summary)}</summary>{code}</details>"

@@ -1,7 +1,7 @@
-"""How a command's help reads, and what it calls itself there: the way it was started.
+"""Argument parsers whose help names a command the way it was started.
 
-The command ``parrotlet`` puts its own name and the subcommand's into ``sys.argv[0]``; everything
-else was started as a module.
+The command ``parrotlet`` puts its own name and the subcommand into ``sys.argv[0]``; everything else
+was started as a module.
 """
 
 import argparse
@@ -14,10 +14,10 @@ _ROOT = __package__.removesuffix("training.foundation")  # "parrotlet." in a whe
 
 
 def program_name(module: str) -> str:
-    """Returns the words that start a command.
+    """Returns the words by which a command is started.
 
     Args:
-        module: The command's module by its name in the checkout, for example ``training.corpus``.
+        module: The command's module, as it is called in a checkout: ``training.corpus``, say.
     """
     started_as = sys.argv[0]
     if started_as.startswith(f"{LAUNCHER} "):
@@ -26,11 +26,11 @@ def program_name(module: str) -> str:
 
 
 def command_parser(module: str, purpose: str, *, example: str) -> argparse.ArgumentParser:
-    """Returns a parser whose help starts with the purpose and ends with examples.
+    """Returns a parser whose help begins with the purpose and ends with examples.
 
     Args:
-        module: The command's module, by its name in the checkout.
-        purpose: One or a few sentences; paragraphs are wrapped here.
+        module: The command's module, as it is called in a checkout.
+        purpose: A few sentences; paragraphs are wrapped here.
         example: Command lines; ``{prog}`` stands for the program's name.
     """
     program = program_name(module)

@@ -1,8 +1,8 @@
 """Strict reading of plain data (TOML, JSON, dotted overrides) into frozen dataclasses.
 
-Used for training configs, the artifact's manifest and the server's settings, so that an unknown key
-is refused everywhere with the same sentence. It deliberately does no coercion beyond int to float,
-list to tuple and str to Path: a wrong type is the writer's error and is named.
+Used for training configs, the artifact's manifest and the server's settings, so an unknown key is
+refused everywhere with the same message. It deliberately converts nothing but int to float, list to
+tuple and str to Path: any other wrong type is an error.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     Args:
         cls: A dataclass; nested dataclasses are built from nested mappings.
         values: Keys are field names.
-        where: What the data is, for messages (a file name, say).
+        where: Where the data comes from, for messages: a file name, say.
 
     Raises:
         ConfigError: Unknown or missing key, or a value of the wrong type.
@@ -34,7 +34,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise ConfigError(f"{where}: unknown key '{key}'{_nearest(key, fields)}")
+            raise ConfigError(f"{where}: unknown key '{key}'{_suggest_keys(key, fields)}")
     kwargs = {k: _convert(hints[k], v, where=f"{where}: {k}") for k, v in values.items()}
     for name, field in fields.items():
         has_default = (
@@ -50,7 +50,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
 
 
 def to_mapping(value: Any) -> Any:
-    """Returns ``value`` as plain data: the inverse of :func:`from_mapping`, fit for JSON."""
+    """Returns ``value`` as plain data for JSON: the inverse of :func:`from_mapping`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_mapping(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -63,7 +63,7 @@ def to_mapping(value: Any) -> Any:
 def load_toml(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     """Reads a TOML file into ``cls``, then applies ``key.sub=value`` overrides (TOML values).
 
-    A top-level ``extends = "other.toml"`` takes that file (beside this one) as the base.
+    A top-level ``extends = "other.toml"`` names a file in the same folder to use as the base.
 
     Raises:
         ConfigError: The file cannot be read, or :func:`from_mapping` refuses it.
@@ -77,7 +77,7 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
     """Sets each ``key.sub=value`` in nested plain data.
 
     Raises:
-        ConfigError: One is not of that form.
+        ConfigError: One of them is malformed.
     """
     for override in overrides:
         _override(values, override)
@@ -136,7 +136,7 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         return value
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} is {_kind(value)}, expected a table")
+            raise ConfigError(f"{where} is {_describe(value)}, expected a table")
         return from_mapping(typing.cast("type[Any]", hint), value, where=where)
     if origin in {tuple, list} and isinstance(value, (list, tuple)):
         items = [_convert(args[0], v, where=f"{where}[{i}]") for i, v in enumerate(value)]
@@ -155,16 +155,16 @@ def _scalar(hint: Any, value: Any, *, where: str) -> Any:
         return Path(value)
     accepted = isinstance(value, hint) if isinstance(hint, type) else False
     if not accepted or (isinstance(value, bool) and hint is not bool):
-        wanted = getattr(hint, "__name__", str(hint))
-        raise ConfigError(f"{where} is {_kind(value)}, expected {wanted}")
+        expected = getattr(hint, "__name__", str(hint))
+        raise ConfigError(f"{where} is {_describe(value)}, expected {expected}")
     return value
 
 
-def _kind(value: Any) -> str:
+def _describe(value: Any) -> str:
     return f"{value!r} ({type(value).__name__})"
 
 
-def _nearest(key: str, known: Mapping[str, Any]) -> str:
+def _suggest_keys(key: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(repr(c) for c in close)}?"

@@ -1,8 +1,8 @@
-"""The optional dependencies of a command: are they installed, and if not, how to get them.
+"""Whether a command's optional dependencies are installed, and if not, how to install them.
 
-A command calls :func:`require_extra` before it imports what an extra brings, so that a missing
-package ends in one sentence. What belongs to an extra stands in pyproject.toml alone and is read
-from the metadata of the installed distribution.
+A command calls :func:`require_extra` before it imports an optional package, so that a missing one
+is reported in one sentence. Only pyproject.toml lists the packages of an extra; they are read from
+the metadata of the installed distribution.
 """
 
 import json
@@ -19,14 +19,14 @@ from training.foundation.errors import PrerequisiteError
 
 DISTRIBUTION = "parrotlet"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[^;]*;.*\bextra == ['\"]([\w-]+)['\"]")
-_NAMED = 3  # packages that a message names before it counts the rest
+_MAX_NAMED = 3  # packages that a message names; the others are counted
 
 
 def require_extra(extra: str) -> None:
-    """Ends the program with one sentence unless the packages of an extra are installed.
+    """Exits with one sentence unless the packages of an extra are installed.
 
     Raises:
-        SystemExit: A package is missing; the exit code is that of a missing prerequisite.
+        SystemExit: A package is missing; the exit code is that of ``PrerequisiteError``.
     """
     try:
         check_extra(extra)
@@ -36,7 +36,7 @@ def require_extra(extra: str) -> None:
 
 
 def check_extra(extra: str) -> None:
-    """Does the same for callers that report errors themselves.
+    """Does the same as :func:`require_extra`, for callers that report errors themselves.
 
     Raises:
         PrerequisiteError: A package of the extra is missing.
@@ -44,13 +44,13 @@ def check_extra(extra: str) -> None:
     try:
         parrotlet = distribution(DISTRIBUTION)
     except PackageNotFoundError:
-        return  # a checkout on the path, not installed: imports speak for themselves
+        return  # a checkout that is not installed: let the imports fail
     missing = [name for name in requirements(parrotlet, extra) if not _is_installed(name)]
     if not missing:
         return
-    named = ", ".join(missing[:_NAMED])
-    if len(missing) > _NAMED:
-        named += f" and {len(missing) - _NAMED} more"
+    named = ", ".join(missing[:_MAX_NAMED])
+    if len(missing) > _MAX_NAMED:
+        named += f" and {len(missing) - _MAX_NAMED} more"
     raise PrerequisiteError(
         f"this command needs the '{extra}' packages, of which {named}"
         f" {'are' if len(missing) > 1 else 'is'} not installed; run:"
@@ -67,7 +67,7 @@ def requirements(parrotlet: Distribution, extra: str) -> list[str]:
 def install_command(parrotlet: Distribution, extra: str) -> str:
     """Returns the shell command that adds an extra to this environment.
 
-    It repeats how the distribution was installed, which PEP 610 records.
+    It repeats the way in which the distribution was installed (PEP 610).
     """
     python = shlex.quote(_python())
     record = json.loads(parrotlet.read_text("direct_url.json") or "{}")
@@ -75,15 +75,15 @@ def install_command(parrotlet: Distribution, extra: str) -> str:
     path = Path(url2pathname(url.path)) if url.scheme == "file" else None
     if path is None or not path.exists():
         return f"{python} -m pip install {shlex.quote(f'{DISTRIBUTION}[{extra}]')}"
-    wanted = shlex.quote(f"{path}[{extra}]")
+    requirement = shlex.quote(f"{path}[{extra}]")
     if not path.is_dir():
-        return f"{python} -m pip install {wanted}"
+        return f"{python} -m pip install {requirement}"
     pins = shlex.quote(str(path / "constraints.txt"))
-    return f"{python} -m pip install -c {pins} -e {wanted}"
+    return f"{python} -m pip install -c {pins} -e {requirement}"
 
 
 def _python() -> str:
-    """Returns this interpreter as a user types it: relative where it is below this folder."""
+    """Returns this interpreter as a user would type it: relative if it is below this folder."""
     here = os.path.relpath(sys.executable)
     return here if not here.startswith(os.pardir) else sys.executable
 

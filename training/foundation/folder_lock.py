@@ -1,11 +1,11 @@
-"""One writer per folder: a command locks the folder it writes; a second one refuses and says why.
+"""One writer per folder: a command locks the folder it writes, and a second command is refused.
 
 The lock belongs to the open file, so the operating system releases it however the process ends, and
-no stale lock is left after ``kill -9``. The file holds a record of its owner for the message that
-the other process prints. It lies in the folder, or beside it (``beside=True``) where the folder is
-replaced as a whole, as :func:`~training.foundation.atomic_files.write_directory_atomically` does.
+``kill -9`` leaves no stale lock. The file records its owner for the other process's message. It is
+in the folder, or beside it (``beside=True``) if the folder itself is replaced, as with
+:func:`~training.foundation.atomic_files.write_directory_atomically`.
 
-Of several processes that write one folder together (``accelerate launch``), the main one locks it.
+If several processes write one folder together (``accelerate launch``), the main one locks it.
 """
 
 import json
@@ -20,13 +20,13 @@ from pathlib import Path
 from training.foundation.errors import PrerequisiteError
 
 LOCK_FILE = ".lock"
-_RECORD_WAIT_S = 0.1  # between taking the lock and writing the record, its owner needs a moment
+_RECORD_WAIT_S = 0.1  # the owner takes a moment to write its record after locking
 _MAX_RECORD_BYTES = 4096
 
 if sys.platform == "win32":
     import msvcrt
 
-    _LOCKED_BYTE = 1 << 30  # behind the record, which must stay readable
+    _LOCKED_BYTE = 1 << 30  # past the record, which must stay readable
 
     def _try_lock(handle: int) -> None:
         os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
@@ -49,14 +49,14 @@ class FolderInUseError(PrerequisiteError):
 
 @contextmanager
 def folder_lock(folder: Path, *, beside: bool = False) -> Iterator[None]:
-    """Keeps ``folder`` for this process until the block ends.
+    """Locks ``folder`` for this process until the block ends.
 
     Args:
-        folder: What will be written; it is made if the lock lies in it.
-        beside: Put the lock beside the folder, since the folder itself will be replaced.
+        folder: What will be written; created if the lock is in it.
+        beside: Put the lock beside the folder, because the folder itself will be replaced.
 
     Raises:
-        FolderInUseError: Another process, or another part of this one, has it.
+        FolderInUseError: Another process, or another part of this one, holds it.
         PrerequisiteError: The lock file cannot be written.
     """
     path = lock_path(folder, beside=beside)
@@ -64,13 +64,13 @@ def folder_lock(folder: Path, *, beside: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # Windows removes no open file; it is free all the same
+        with suppress(OSError):  # Windows cannot remove an open file; the lock is released anyway
             path.unlink()
         os.close(handle)
 
 
 def lock_path(folder: Path, *, beside: bool = False) -> Path:
-    """Returns where the lock file of a folder is."""
+    """Returns the path of a folder's lock file."""
     folder = folder.resolve()
     return folder.parent / f".{folder.name}{LOCK_FILE}" if beside else folder / LOCK_FILE
 
@@ -85,7 +85,7 @@ def _acquire(path: Path, folder: Path) -> int:
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)  # its owner has removed it just now: the next one takes part in a new file
+        os.close(handle)  # its owner has just removed it: try again with a new file
 
 
 def _open(path: Path) -> int:
@@ -99,7 +99,7 @@ def _open(path: Path) -> int:
 
 
 def _lock(handle: int, path: Path, folder: Path) -> bool:
-    """Locks an open file; warns where the file system has no locks, and lets the command go on."""
+    """Locks an open file; if the file system has no locks, warns and continues."""
     try:
         _try_lock(handle)
     except BlockingIOError:
@@ -138,7 +138,7 @@ def _write_record(handle: int) -> None:
 
 
 def _owner(handle: int) -> str:
-    """Returns how to name the process that wrote the record."""
+    """Returns a description of the process that wrote the record."""
     try:
         os.lseek(handle, 0, os.SEEK_SET)
         record = json.loads(os.read(handle, _MAX_RECORD_BYTES))

@@ -1,4 +1,4 @@
-"""What long work over many processes has in common: the processes, and the folder it resumes from.
+"""Worker processes for long jobs, and the work folder from which such a job resumes.
 
 Called by :mod:`training.corpus.build` and :mod:`training.prepare`.
 """
@@ -19,17 +19,17 @@ from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import CorpusError
 
 _INPUTS_FILE = "inputs"
-_RARE_COLLECTIONS = (100_000, 20, 50)  # syntax trees and token lists are many objects, no cycles
+_RARE_COLLECTIONS = (100_000, 20, 50)  # syntax trees and token lists: many objects, no cycles
 
 
 @contextmanager
 def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     """Yields a pool of processes that end with this one, however it ends.
 
-    On an error they are stopped at once: what they were at is made again by the next run.
+    After an error they are stopped at once; the next run repeats what they were doing.
 
     Raises:
-        CorpusError: One of them was killed.
+        CorpusError: A worker was killed.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _start_worker) as pool:
@@ -48,11 +48,11 @@ def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def work_folder(out: Path, inputs: str) -> Path:
-    """Returns the folder beside ``out`` for what is made on the way to it.
+    """Returns the folder beside ``out`` for intermediate results.
 
     Args:
-        out: What is to be made.
-        inputs: A hash over all that it depends on; what was made of others is removed.
+        out: The final result.
+        inputs: A hash over everything it depends on; results of other inputs are removed.
     """
     work = out.parent / f".{out.name}.work"
     mark = work / _INPUTS_FILE
@@ -64,7 +64,7 @@ def work_folder(out: Path, inputs: str) -> Path:
 
 
 def _start_worker() -> None:
-    """Leaves interrupts to the parent, and ends with it however it ends."""
+    """Leaves interrupts to the parent, and exits when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()
@@ -75,4 +75,4 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "runs in a worker"
     parent.join()
-    os._exit(1)  # nobody is left to read what this process is at
+    os._exit(1)  # nobody is left to use this process's work

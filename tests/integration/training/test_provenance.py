@@ -215,7 +215,7 @@ def test_what_a_model_has_seen_is_indexed_and_travels_with_it(copied, capsys):
         ids, owners = reader.read_block(block), reader.read_documents(block)
         for start, end in running_text(ids, owners):
             if end - start >= LEAST_TOKENS:
-                source = index.source_of(ids[start:end].tolist())
+                source = index.find_reference(ids[start:end].tolist())
                 is_seen = place < n_blocks
                 n_runs[is_seen] += 1
                 found[is_seen] += source is not None

@@ -51,7 +51,7 @@ def test_every_repetition_of_so_many_tokens_is_found_wherever_it_begins(texts, i
         owner = start % 40
         repeated = texts[owner][start : start + LEAST_TOKENS]
         own = chance.integers(16, 16384, 40)
-        found = index.source_of([*own[: start % 30], *repeated, *own[:7]])
+        found = index.find_reference([*own[: start % 30], *repeated, *own[:7]])
         assert found is not None
         assert (found.package, found.path) == (f"p{owner}", f"p{owner}/m.py")
         assert 2 * GRAM <= found.n_tokens <= LEAST_TOKENS
@@ -61,12 +61,12 @@ def test_nothing_is_found_in_what_repeats_little_or_nothing(texts, index):
     """If it fails, users are told of sources of what is their own."""
     chance = np.random.default_rng(3)
     for number in range(300):
-        assert index.source_of(chance.integers(16, 16384, 150).tolist()) is None
+        assert index.find_reference(chance.integers(16, 16384, 150).tolist()) is None
         one = texts[number % 40][number : number + GRAM + 5]
         two = texts[(number + 1) % 40][number : number + GRAM + 5]
-        assert index.source_of([*one, *two]) is None  # a bit of each is nobody's
-    assert index.source_of([]) is None
-    assert index.source_of(texts[0][:39].tolist()) is None
+        assert index.find_reference([*one, *two]) is None  # a bit of each is nobody's
+    assert index.find_reference([]) is None
+    assert index.find_reference(texts[0][:39].tolist()) is None
 
 
 def test_a_hash_is_of_the_gram_alone(texts):
@@ -81,14 +81,16 @@ def test_text_in_many_documents_is_kept_within_bounds(texts):
     common = texts[0][:200]
     index = indexed([common] * 40)
     assert len(index) == 40 * 10
-    assert index.source_of(common.tolist()) is not None
+    assert index.find_reference(common.tolist()) is not None
 
 
 def test_it_survives_the_way_through_a_file_and_damage_is_named(tmp_path, texts, index):
     file = tmp_path / VERBATIM_FILE
     file.write_bytes(index.to_bytes())
     read = VerbatimIndex.read(file)
-    assert read.source_of(texts[3][50:130].tolist()) == index.source_of(texts[3][50:130].tolist())
+    assert read.find_reference(texts[3][50:130].tolist()) == index.find_reference(
+        texts[3][50:130].tolist()
+    )
     content = file.read_bytes()
     chance = np.random.default_rng(4)
     for number in range(60):
@@ -147,7 +149,7 @@ def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
 def test_a_text_that_goes_in_a_circle_is_no_evidence(texts, index):
     """If it fails, "0, 0, 0, 0" is said to be somebody's, by one chance hit counted often."""
     for text in texts:
-        assert index.source_of([*text[:GRAM]] * 8) is None
+        assert index.find_reference([*text[:GRAM]] * 8) is None
 
 
 def test_what_stands_in_several_documents_is_counted_by_documents():

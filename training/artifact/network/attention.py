@@ -1,9 +1,9 @@
-"""Causal attention within documents, in the form that is fastest where it runs.
+"""Causal attention within documents, in the form that is fastest on the device.
 
-On a CPU torch's fused kernel spends as long above the diagonal as below it, and its backward pass
-is slow. Here the queries are cut into blocks that look at their own past only, the probabilities
-are kept for the backward pass, and that is written out (``tests/benchmarks/training/attention.py``
-prints both). Elsewhere torch's kernel is used. All give the same values; tests hold them together.
+On a CPU, torch's fused kernel spends as much time above the diagonal as below it, and its backward
+pass is slow. Here the queries are cut into blocks that attend only to their own past, and a manual
+backward pass reuses the probabilities (a benchmark compares both). Other devices use torch's
+kernel. All give the same values, as tests check.
 
 Tensor legend: B batch, H heads, T tokens, D width of one head; in a span N sequences (rows times
 heads) of L tokens; Q queries of one block that ends at E.
@@ -25,12 +25,12 @@ def causal_attention(qkv: Tensor, documents: DocumentSpans | None) -> Tensor:
     """Returns the attention output ``[B, T, H, D]``.
 
     Args:
-        qkv: Queries, keys and values as the joint layer makes them, ``[B, T, 3, H, D]``.
-        documents: Which tokens belong together; without it every row is one document.
+        qkv: Queries, keys and values from the joint layer, ``[B, T, 3, H, D]``.
+        documents: Document boundaries; None if every row is one document.
     """
     if qkv.device.type == "cpu":
         if documents is None:
-            documents = DocumentSpans.one_a_row(qkv.shape[0], qkv.shape[1], qkv.device)
+            documents = DocumentSpans.one_per_row(qkv.shape[0], qkv.shape[1], qkv.device)
         y: Tensor = _SpanAttention.apply(qkv, documents.spans)  # type: ignore[no-untyped-call]
         return y
     return fused_attention(qkv, documents)
@@ -47,7 +47,7 @@ def fused_attention(qkv: Tensor, documents: DocumentSpans | None) -> Tensor:
 
 
 class _SpanAttention(torch.autograd.Function):
-    """Attention one span after the other; each is independent of the rest."""
+    """Attention one span at a time; spans are independent of each other."""
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, spans: list[Span]) -> Tensor:
@@ -55,7 +55,7 @@ class _SpanAttention(torch.autograd.Function):
         q, k, v = qkv.unbind(2)
         kept: list[Tensor] = []
         for span in spans:
-            parts = (span.of(q) * q.shape[-1] ** -0.5, span.of(k), span.of(v))
+            parts = (span.take(q) * q.shape[-1] ** -0.5, span.take(k), span.take(v))
             out, probabilities = _forward(*parts)
             span.put(y, out)
             kept += [*parts, *probabilities]
@@ -73,7 +73,7 @@ class _SpanAttention(torch.autograd.Function):
             n_blocks = len(_edges(span.end - span.start)) - 1
             q, k, v, *probabilities = kept[: 3 + n_blocks]
             kept = kept[3 + n_blocks :]
-            dq, dk, dv = _backward(span.of(dy), q, k, v, probabilities)
+            dq, dk, dv = _backward(span.take(dy), q, k, v, probabilities)
             for part, gradient in enumerate((dq.mul_(d**-0.5), dk, dv)):
                 span.put(dqkv[:, :, part], gradient)
         return dqkv, None
@@ -111,5 +111,5 @@ def _backward(
 
 
 def _edges(n_tokens: int) -> list[int]:
-    """Returns where the blocks of queries begin, and the end."""
+    """Returns where the blocks of queries begin, and the end of the last one."""
     return [*range(0, n_tokens, BLOCK_QUERIES), n_tokens]

@@ -1,6 +1,6 @@
-"""The shape of the network, and how transformers spells it.
+"""The network's config, and its form in transformers' ``config.json``.
 
-Apart from the network itself, so that reading a config does not load torch.
+Separate from the network itself, so that reading a config does not load torch.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ INIT_STD = 0.02  # Radford et al. 2019, GPT-2
 
 @dataclass(frozen=True, kw_only=True)
 class GPT2Config:
-    """The shape of the network, in the field's names."""
+    """The sizes of the network, with transformers' names."""
 
     vocab_size: int
     n_positions: int = 1024
@@ -29,9 +29,9 @@ class GPT2Config:
 
     @property
     def gelu_form(self) -> str:
-        """What torch calls the activation: OpenAI's approximation, or the exact form.
+        """The activation as torch names it: OpenAI's approximation, or the exact form.
 
-        They differ by less than 0.0005 anywhere; on a CPU the exact one is four times as fast.
+        They differ by less than 0.0005 everywhere; on a CPU the exact one is four times as fast.
         """
         return "tanh" if self.activation_function == "gelu_new" else "none"
 
@@ -39,8 +39,8 @@ class GPT2Config:
 def parameter_shapes(config: GPT2Config) -> dict[str, tuple[int, ...]]:
     """Returns the shape of every parameter by name, in the network's order.
 
-    Said here once more, and held against the network by a test: to build one without weights loads
-    half of torch's tools, a second and a half at each start of the server.
+    A second definition, which a test compares with the network: building the network without
+    weights would load half of torch and add 1.5 seconds to each start of the server.
     """
     width = config.n_embd
     shapes: dict[str, tuple[int, ...]] = {
@@ -66,7 +66,7 @@ def parameter_shapes(config: GPT2Config) -> dict[str, tuple[int, ...]]:
 def transformers_config(
     config: GPT2Config, *, end_of_text_id: int, dtype: str
 ) -> dict[str, object]:
-    """Returns the ``config.json`` with which transformers loads the same network."""
+    """Returns the ``config.json`` from which transformers builds the same network."""
     return {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",

@@ -1,9 +1,9 @@
-"""GPT-2, the network: small enough to read, equal to transformers' ``GPT2LMHeadModel``.
+"""GPT-2: small enough to read, and equal to transformers' ``GPT2LMHeadModel``.
 
-Parameter names and layouts are transformers' own (its linear layers keep weights as ``[in, out]``),
-so a state dict goes to and from an artifact unchanged. Training runs it on whole blocks, the server
-step by step through a key-value cache; a test holds its logits against transformers' model. It
-deliberately has no dropout (one pass over the data needs none), no loss and no generation.
+Parameter names and layouts are those of transformers (whose linear layers store weights as
+``[in, out]``), so a state dict goes to and from an artifact unchanged. Training runs it on whole
+blocks; a test compares its logits with transformers' model. It deliberately has no dropout (one
+pass over the data needs none), no loss and no generation.
 
 Tensor legend: B batch, T tokens, P tokens already in the cache, C embedding width, H heads,
 D width of one head, V vocabulary.
@@ -24,12 +24,12 @@ from training.artifact.network.document_spans import DocumentSpans
 
 
 class KeyValueCache(Protocol):
-    """What attention needs of a cache; the server's engine owns the real one."""
+    """What attention needs from a key-value cache."""
 
     length: int  # P, before the current call
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Appends ``[B, H, T, D]`` behind ``length`` and returns all ``[B, H, P + T, D]``."""
+        """Appends ``[B, H, T, D]`` and returns everything, ``[B, H, P + T, D]``."""
         ...
 
 
@@ -60,7 +60,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, cache: KeyValueCache | None, documents: DocumentSpans | None
     ) -> Tensor:
-        """Maps ``[B, T, C]`` to ``[B, T, C]``, looking back over the cache's ``P`` tokens too."""
+        """Maps ``[B, T, C]`` to ``[B, T, C]``, attending to the ``P`` cached tokens too."""
         b, t, c = x.shape
         qkv = self.c_attn(x).view(b, t, 3, self.n_head, c // self.n_head)
         if cache is None:
@@ -85,13 +85,13 @@ class MultiLayerPerceptron(nn.Module):
         self.gelu_form = config.gelu_form
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps ``[B, T, C]`` to ``[B, T, C]``, each position by itself."""
+        """Maps ``[B, T, C]`` to ``[B, T, C]``, each position independently."""
         y: Tensor = self.c_proj(functional.gelu(self.c_fc(x), approximate=self.gelu_form))
         return y
 
 
 class Block(nn.Module):
-    """One layer: attention, then feed-forward, each on a normalised copy and added back."""
+    """One layer: attention, then feed-forward, each with a layer norm and a residual connection."""
 
     def __init__(self, config: GPT2Config, layer: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Transformer(nn.Module):
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
-        self.gradient_checkpointing = False  # keep a layer's input only, and compute it twice
+        self.gradient_checkpointing = False  # keep only each layer's input and recompute the rest
 
     def forward(
         self,
@@ -130,8 +130,8 @@ class Transformer(nn.Module):
 
         Args:
             ids: Tokens.
-            cache: Keys and values of what stands before; extended.
-            documents: Which tokens belong together; without it (and always with a cache) all.
+            cache: Keys and values of the tokens before; extended in place.
+            documents: Document boundaries; None, as always with a cache, for one document.
         """
         start = 0 if cache is None else cache.length
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
@@ -148,7 +148,7 @@ class Transformer(nn.Module):
 
 
 class GPT2(nn.Module):
-    """The language model; its output layer is the input embedding."""
+    """The language model; its output layer shares the input embedding."""
 
     def __init__(self, config: GPT2Config) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ class GPT2(nn.Module):
         cache: KeyValueCache | None = None,
         documents: DocumentSpans | None = None,
     ) -> Tensor:
-        """Returns the last hidden states ``[B, T, C]``, for callers that need few logits."""
+        """Returns the final hidden states ``[B, T, C]``, for callers that need few logits."""
         states: Tensor = self.transformer(ids, cache, documents)
         return states
 
@@ -174,11 +174,11 @@ class GPT2(nn.Module):
         return functional.linear(hidden, self.transformer.wte.weight)
 
     def n_parameters(self) -> int:
-        """Number of parameters, the shared embedding counted once."""
+        """Returns the number of parameters; the shared embedding counts once."""
         return sum(p.numel() for p in self.parameters())
 
 
 def causal_mask(n_new: int, n_past: int, device: torch.device) -> Tensor:
-    """Returns which of ``[P + T]`` keys each of ``[T]`` new queries may see, as booleans."""
+    """Returns ``[T, P + T]`` booleans: which keys each new query may attend to."""
     ones = torch.ones(n_new, n_past + n_new, dtype=torch.bool, device=device)
     return ones.tril(n_past)
