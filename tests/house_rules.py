@@ -23,7 +23,7 @@ ROOMS = {
     ),
     "training": (
         *("foundation", "artifact", "attribution", "config", "corpus_reader", "command_line"),
-        *("shards", "step", "validate", "run", "processes", "autoconfig", "launch"),
+        *("shards", "step", "validate", "processes", "run", "autoconfig", "launch"),
         *("vocabulary", "train_tokenizer", "corpus", "cluster", "prepare", "provenance"),
         *("index_verbatim", "publish", "pretrain"),
     ),

@@ -30,15 +30,15 @@ from training.autoconfig.resolve import resolve_config
 from training.command_line import parse_config
 from training.config import RunConfig
 from training.foundation.errors import InvalidResultError
+from training.foundation.git_commit import read_commit
 from training.processes.collective import StopRequest, lock_run_folder
 from training.processes.exit_reports import exit_immediately, run_process
 from training.publish.publisher import Publisher
 from training.run.checkpointer import Checkpointer
-from training.run.git_commit import read_commit
-from training.run.metrics import StartFacts, StepMetrics, ValidationMetrics
 from training.run.page import write_run_page
 from training.run.run_files import RunFiles
 from training.run.run_log import RunLog, select_tracker
+from training.run.run_metrics import StartFacts, StepMetrics, ValidationMetrics
 from training.run.validation import Validator
 from training.shards.blocks import BlockReader
 from training.step.batches import BatchLoader

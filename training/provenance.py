@@ -181,7 +181,7 @@ def read_manifest(checkpoint: Path) -> Manifest:
 
 def shards_of(checkpoint: Path, manifest: Manifest) -> Path:
     """Returns the shard folder that the record names."""
-    return Path(str(_recorded(checkpoint, manifest, "paths")["shards"]))
+    return Path(str(_read_config_table(checkpoint, manifest, "paths")["shards"]))
 
 
 def read_walk(checkpoint: Path, manifest: Manifest) -> Walk:
@@ -193,7 +193,7 @@ def read_walk(checkpoint: Path, manifest: Manifest) -> Walk:
     Raises:
         ArtifactError: The record does not say.
     """
-    pretrain = _recorded(checkpoint, manifest, "pretrain")
+    pretrain = _read_config_table(checkpoint, manifest, "pretrain")
     record, state = manifest.training, checkpoint / STATE_RECORD
     try:
         start = pretrain["start_from"]
@@ -227,7 +227,7 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
     Raises:
         ConfigError: Another corpus, tokenizer or preparation.
     """
-    config, meta = _recorded(checkpoint, manifest, "shards"), reader.meta
+    config, meta = _read_config_table(checkpoint, manifest, "shards"), reader.meta
     hashes = {manifest.training.shards_hash, meta.content_sha256} - {""}  # old ones have none
     prepared = meta.shards_config
     differs = {
@@ -316,7 +316,7 @@ def summary(
     return "\n".join(lines) + "\n"
 
 
-def _recorded(checkpoint: Path, manifest: Manifest, table: str) -> Mapping[str, Any]:
+def _read_config_table(checkpoint: Path, manifest: Manifest, table: str) -> Mapping[str, Any]:
     value = manifest.training.config.get(table)
     if not isinstance(value, Mapping):
         raise ArtifactError(

@@ -86,7 +86,7 @@ def validate(
         for index in indices:
             ids, firsts, _ = to_tensors(reader.read_blocks([index]), weight.device)
             documents = DocumentSpans(firsts[:, :-1]) if within_documents else None
-            hidden = model.hidden(ids[:, :-1], documents=documents)[0]
+            hidden = model.compute_hidden(ids[:, :-1], documents=documents)[0]
             block = ids[0]
             nats += float(token_losses(hidden, weight, block[1:]).double().sum())
             n_tokens += len(block) - 1

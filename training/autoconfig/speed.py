@@ -90,10 +90,10 @@ def _time_forward(model: GPT2, block: torch.Tensor) -> tuple[float, float]:
     weight = model.transformer.wte.weight
     with torch.no_grad():
         block_s = _median_s(
-            lambda: token_losses(model.hidden(block[:, :-1])[0], weight, block[0, 1:])
+            lambda: token_losses(model.compute_hidden(block[:, :-1])[0], weight, block[0, 1:])
         )
         context = block[:, :SAMPLE_CONTEXT]
-        token_s = _median_s(lambda: model.logits(model.hidden(context)[:, -1]))
+        token_s = _median_s(lambda: model.logits(model.compute_hidden(context)[:, -1]))
     return block_s, token_s
 
 

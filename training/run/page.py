@@ -16,7 +16,7 @@ from training.foundation.atomic_files import write_text_atomically
 from training.foundation.charts import render_details, render_lines, render_page, render_table
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
-from training.run.metrics import METRICS_FILE, MetricsEvent, read_metrics
+from training.run.run_metrics import METRICS_FILE, MetricsEvent, read_metrics
 
 MAX_POINTS = 400  # of a line; more are averaged
 CHARTS = {  # heading: (kind of event, names of its values)

@@ -26,6 +26,7 @@ from training.config import RunConfig
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.git_commit import read_commit
 from training.run.checkpoint import (
     CheckpointRecord,
     RunIdentity,
@@ -36,7 +37,6 @@ from training.run.checkpoint import (
     save_checkpoint,
     write_state,
 )
-from training.run.git_commit import read_commit
 from training.run.model_card import render_model_card
 from training.run.trainer_state import TrainerState
 from training.shards.blocks import BlockReader

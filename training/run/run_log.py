@@ -13,7 +13,7 @@ from typing import Any
 from training.config import RunConfig
 from training.foundation.errors import ConfigError
 from training.foundation.progress import progress_bar
-from training.run.metrics import (
+from training.run.run_metrics import (
     METRICS_FILE,
     SampleCompletion,
     StartFacts,

@@ -6,7 +6,7 @@ from training.artifact.fim import FimLayout
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
-from training.run.metrics import SampleCompletion
+from training.run.run_metrics import SampleCompletion
 
 MAX_NEW_TOKENS = 40
 PROMPTS = (  # text before the cursor, and after it (None: nothing is known of it)
@@ -39,7 +39,7 @@ def _generate(model: GPT2, prompt: list[int], end_id: int) -> list[int]:
     room = model.config.n_positions - len(prompt)
     with torch.no_grad():
         for _ in range(min(MAX_NEW_TOKENS, room)):
-            hidden = model.hidden(torch.tensor([ids], device=device))[:, -1]
+            hidden = model.compute_hidden(torch.tensor([ids], device=device))[:, -1]
             best = int(model.logits(hidden).argmax())
             if best == end_id:
                 break

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from training.run.metrics import ValidationMetrics
+from training.run.run_metrics import ValidationMetrics
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Validation during a run: losses on held-out documents, and samples of what the model writes."""
 
 from training.artifact.tokenizer import CodeTokenizer
-from training.run.metrics import ValidationMetrics
 from training.run.run_log import RunLog
+from training.run.run_metrics import ValidationMetrics
 from training.run.sample_completions import complete_samples
 from training.shards.blocks import BlockReader
 from training.step.objective import LossModule

@@ -45,7 +45,7 @@ class LossModule(nn.Module):
         order = firsts[:, -1].argsort(stable=True)
         ids, firsts, is_fim = ids[order], firsts[order], is_fim[order]
         documents = DocumentSpans(firsts) if self.within_documents else None
-        hidden = self.model.hidden(ids, documents=documents)  # [B, T, C]
+        hidden = self.model.compute_hidden(ids, documents=documents)  # [B, T, C]
         weight = self.model.transformer.wte.weight
         targets = ids.roll(-1, dims=1)
         targets[:, -1] = IGNORED  # not dropped: rows of T are faster than rows of T - 1

@@ -166,7 +166,9 @@ def main():
         for artifact, seconds in ours([*data, shards], folder / "run", options.minutes / 2):
             model = artifact.model()
             found = judged(
-                lambda ids, firsts, model=model: model.hidden(ids, documents=DocumentSpans(firsts)),
+                lambda ids, firsts, model=model: model.compute_hidden(
+                    ids, documents=DocumentSpans(firsts)
+                ),
                 model.transformer.wte.weight,
                 reader,
                 token_bytes,

@@ -65,7 +65,7 @@ def test_a_document_in_a_block_has_the_logits_it_has_alone(model):
     ids = torch.randint(0, 160, (1, 300))
     documents = DocumentSpans(firsts_of([[0, 40, 41]], 300))
     with torch.no_grad():
-        together = model.logits(model.hidden(ids, documents=documents))
+        together = model.logits(model.compute_hidden(ids, documents=documents))
         for start, end in ((0, 40), (40, 41), (41, 300)):
             alone = model(ids[:, start:end])
             torch.testing.assert_close(together[:, start:end], alone, atol=2e-5, rtol=1e-4)

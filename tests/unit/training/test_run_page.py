@@ -6,8 +6,8 @@ import pytest
 
 from training.artifact.network.config import GPT2Config
 from training.foundation.errors import CorpusError
-from training.run.metrics import read_metrics
 from training.run.page import write_run_page
+from training.run.run_metrics import read_metrics
 from training.step.throughput import count_flops_per_token
 
 

@@ -157,9 +157,9 @@ class GPT2(nn.Module):
 
     def forward(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """Returns the logits ``[B, T, V]`` of ``ids`` ``[B, T]``."""
-        return self.logits(self.hidden(ids, cache))
+        return self.logits(self.compute_hidden(ids, cache))
 
-    def hidden(
+    def compute_hidden(
         self,
         ids: Tensor,
         cache: KeyValueCache | None = None,
