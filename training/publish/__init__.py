@@ -1,6 +1,6 @@
-"""Publishing on the Hugging Face Hub: models while they train, and corpora.
+"""Publishes models, while they train, and corpora on the Hugging Face Hub.
 
-``publisher`` is what the training loop calls, ``__main__`` what people call. What waits to be sent
-stands on disk (``outbox``), ``sending`` turns it into commits, and ``hub`` alone knows the Hub's
-client. Nothing here reads or writes optimiser states.
+The training loop calls ``publisher``, users call ``__main__``. Commits are queued on disk
+(``outbox``) and sent by ``sender``; only ``hub`` uses the Hub's client. Optimiser states are never
+published.
 """

@@ -1,7 +1,7 @@
 """``python -m training.publish``: uploads models and corpora to the Hugging Face Hub.
 
-Everything is private unless ``--public`` says otherwise. A command that was interrupted resumes
-when it is run again: what the Hub has already is not sent twice.
+Repositories are private unless ``--public`` is given. An interrupted command resumes when it is run
+again: files that the Hub already has are not sent twice.
 """
 
 import argparse
@@ -24,15 +24,15 @@ from training.artifact.directory import (
 from training.config import check_repo_name
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
-from training.publish.corpus_datasets import publish_split, splits
+from training.publish.corpus_datasets import plan_splits, publish_split
 from training.publish.hub import Hub
 from training.publish.outbox import Outbox
-from training.publish.publishable_files import artifact_files, link_artifact
-from training.publish.sender import persistently, send_all
+from training.publish.publishable_files import link_artifact, list_artifact_files
+from training.publish.sender import retry, send_all
 
 
 def main(argv: Sequence[str]) -> int:
-    """Publishes one thing and says where it stands."""
+    """Publishes a model, a corpus or a run's queue."""
     arguments = _parser().parse_args(argv)
     if arguments.command == "run":
         publish_run(arguments.run)
@@ -49,23 +49,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def publish_model(path: Path, repo: str, *, private: bool) -> None:
-    """Puts an artifact, or a run's finished one, on main: its tokenizer first."""
+    """Publishes an artifact, or a run's finished one, on main: the tokenizer first."""
     folder = path / "model" if (path / "model").is_dir() else path
-    load_artifact(folder)  # refuses what is damaged
+    load_artifact(folder)  # refuses a damaged one
     hub = Hub(repo, shows_progress=True)
-    where = persistently(lambda: hub.make(private=private))
+    url = retry(lambda: hub.create(private=private))
     with tempfile.TemporaryDirectory() as aside:
         link_artifact(folder, Path(aside))
-        files = artifact_files(Path(aside))
+        files = list_artifact_files(Path(aside))
         tokenizer = {n: f for n, f in files.items() if n in {TOKENIZER_FILE, TOKENIZER_CONFIG_FILE}}
-        if WEIGHTS_FILE not in persistently(hub.tree):
-            persistently(lambda: hub.commit(tokenizer, message="Tokenizer"))
-        persistently(lambda: hub.commit(files, message="Model"))
-    _tell(where)
+        if WEIGHTS_FILE not in retry(hub.list_files):
+            retry(lambda: hub.commit(tokenizer, message="Tokenizer"))
+        retry(lambda: hub.commit(files, message="Model"))
+    _print(url)
 
 
 def publish_run(run: Path) -> None:
-    """Sends what a run has left in its outbox."""
+    """Sends what is queued in a run's outbox."""
     outbox = Outbox(run)
     target = outbox.target()
     if target is None:
@@ -73,20 +73,20 @@ def publish_run(run: Path) -> None:
             f"{run} has no outbox: it was trained without publish.repo; publish its model with:"
             f" parrotlet publish model {run} --repo OWNER/NAME"
         )
-    with outbox.sending():
+    with outbox.lock():
         hub = Hub(target.repo, shows_progress=True)
-        send_all(outbox, hub, target, sent=lambda entry: _tell(entry.title))
-    _tell(f"everything queued was sent to {target.repo}, branch {target.branch}")
+        send_all(outbox, hub, target, on_sent=lambda commit: _print(commit.title))
+    _print(f"everything queued was sent to {target.repo}, branch {target.branch}")
 
 
 def publish_corpus(corpus: Path, repo: str, *, private: bool) -> None:
-    """Makes the train and the validation dataset of a corpus."""
-    for split in splits(corpus, repo):
-        where = publish_split(split, private=private)
-        _tell(f"{where}: {len(split.files)} files, split {split.name}")
+    """Publishes the train and the validation dataset of a corpus."""
+    for split in plan_splits(corpus, repo):
+        url = publish_split(split, private=private)
+        _print(f"{url}: {len(split.files)} files, split {split.name}")
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "training.publish",
         "Upload to the Hugging Face Hub: a model, a corpus, or what a run has queued."
-        " Repositories are private unless you say --public. Log in first: hf auth login, or set"
+        " Repositories are private unless --public is given. Log in first: hf auth login, or set"
         " HF_TOKEN.",
         example="{prog} model runs/default/run --repo me/parrotlet\n"
         "{prog} corpus runs/corpus/default --repo me/corpus --public\n"

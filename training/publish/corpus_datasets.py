@@ -1,8 +1,8 @@
 """A corpus as two dataset repositories: ``OWNER/NAME-train`` and ``OWNER/NAME-valid``.
 
-The validation is the held-out split, or the last file of the training split where nothing is held
-out. Each repository has a card and a NOTICE of its own documents. The corpus' report stays here: it
-names local folders. Called by ``python -m training.publish corpus``.
+The validation dataset is the held-out split, or the last file of the training split if nothing is
+held out. Each repository has a card and a NOTICE for its own documents. The corpus report is not
+published, because it names local folders. Called by ``python -m training.publish corpus``.
 """
 
 import tempfile
@@ -22,10 +22,10 @@ from training.corpus.output.dataset_card import render_front_matter
 from training.corpus_reader import HELDOUT, TRAIN, read_corpus_hash
 from training.foundation.errors import CorpusError
 from training.publish.hub import Hub
-from training.publish.publishable_files import within
-from training.publish.sender import persistently
+from training.publish.publishable_files import resolve_within
+from training.publish.sender import retry
 
-VALIDATION = "validation"  # as datasets calls it
+VALIDATION = "validation"  # the name that datasets uses
 _FILES_PER_COMMIT, _BYTES_PER_COMMIT = 32, 2 << 30
 _CARD = """{head}
 # Python source code: {split}
@@ -45,8 +45,8 @@ load_dataset("{repo}", split="{split}", streaming=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
-    """The files of one repository."""
+class DatasetSplit:
+    """The files of one dataset repository."""
 
     name: str
     repo: str
@@ -55,21 +55,21 @@ class Split:
     corpus_sha256: str
 
     @property
-    def names(self) -> dict[str, Path]:
-        """The files by their paths in the repository."""
+    def files_by_path(self) -> dict[str, Path]:
+        """The files by their path in the repository."""
         return {f"{self.name}/{file.name}": file for file in self.files}
 
 
 @dataclass(kw_only=True)
-class Contents:
-    """What a split's documents are: of which packages, under which licences."""
+class SplitContents:
+    """The packages and licences of a split's documents."""
 
     packages: set[tuple[str, str, str]] = field(default_factory=set)
     licences: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, files: Sequence[Path]) -> "Contents":
-        """Reads three columns of Parquet files, some rows at a time."""
+    def read(cls, files: Sequence[Path]) -> "SplitContents":
+        """Reads the columns it needs from Parquet files, in batches of rows."""
         found = cls()
         columns = ["package", "version", "licence"]
         for file in files:
@@ -83,15 +83,15 @@ class Contents:
         return found
 
 
-def splits(corpus: Path, repo: str) -> tuple[Split, ...]:
-    """Returns what goes to the train and to the validation repository.
+def plan_splits(corpus: Path, repo: str) -> tuple[DatasetSplit, ...]:
+    """Returns the splits for the train and the validation repository.
 
     Raises:
-        CorpusError: The corpus is not finished, or there is nothing to validate on.
+        CorpusError: The corpus is unfinished, or nothing is left to validate on.
     """
     sha256 = read_corpus_hash(corpus)
     train, heldout = (
-        [within(corpus, file) for file in sorted((corpus / split).glob("*.parquet"))]
+        [resolve_within(corpus, file) for file in sorted((corpus / split).glob("*.parquet"))]
         for split in (TRAIN, HELDOUT)
     )
     split_by = "The validation split contains whole packages, none of which is in training."
@@ -104,7 +104,7 @@ def splits(corpus: Path, repo: str) -> tuple[Split, ...]:
             " again with 'heldout_share' or 'heldout', or fewer 'rows_per_file'"
         )
     return tuple(
-        Split(
+        DatasetSplit(
             name=name,
             repo=f"{repo}-{end}",
             files=files,
@@ -115,40 +115,40 @@ def splits(corpus: Path, repo: str) -> tuple[Split, ...]:
     )
 
 
-def publish_split(split: Split, *, private: bool) -> str:
-    """Makes a dataset repository hold a split, and nothing of another corpus.
+def publish_split(split: DatasetSplit, *, private: bool) -> str:
+    """Uploads a split to its dataset repository, and removes the files of earlier corpora.
 
-    Files go in commits of bounded size, the card in the last; those that are there already are not
-    sent again.
+    The files are sent in commits of bounded size, the card in the last; files that the repository
+    already has are not sent again.
 
     Returns:
-        The repository's address.
+        The repository's URL and visibility.
 
     Raises:
-        HubError: The same call goes on where this one has stopped.
+        HubError: The upload failed; the same call resumes it.
     """
     hub = Hub(split.repo, "dataset", shows_progress=True)
-    where = persistently(lambda: hub.make(private=private))
+    url = retry(lambda: hub.create(private=private))
     with tempfile.TemporaryDirectory() as folder:
         card, notice = Path(folder) / CARD_FILE, Path(folder) / NOTICE_FILE
-        contents = Contents.of(split.files)
-        card.write_text(card_text(split, contents), encoding="utf-8")
+        contents = SplitContents.read(split.files)
+        card.write_text(render_card(split, contents), encoding="utf-8")
         notice.write_text(format_notice(contents.packages), encoding="utf-8")
-        names, folder_of_old = split.names, f"{split.name}/"
-        for batch in batches(names):
-            persistently(partial(hub.commit, batch, message=_title(batch)))
-        persistently(
+        files, old_folder = split.files_by_path, f"{split.name}/"
+        for batch in batch_files(files):
+            retry(partial(hub.commit, batch, message=_describe_batch(batch)))
+        retry(
             lambda: hub.commit(
                 {CARD_FILE: card, NOTICE_FILE: notice},
                 message="Card and attribution",
-                replaces=lambda name: name.startswith(folder_of_old) and name not in names,
+                replaces=lambda name: name.startswith(old_folder) and name not in files,
             )
         )
-    return where
+    return url
 
 
-def batches(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    """Yields files in groups that one commit takes."""
+def batch_files(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Yields files in groups that fit into one commit."""
     batch: dict[str, Path] = {}
     n_bytes = 0
     for name, file in files.items():
@@ -161,8 +161,8 @@ def batches(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     yield batch
 
 
-def card_text(split: Split, contents: Contents) -> str:
-    """Returns a repository's card: what this split holds, not the corpus."""
+def render_card(split: DatasetSplit, contents: SplitContents) -> str:
+    """Returns a repository's card, which describes this split alone."""
     return _CARD.format(
         head=render_front_matter({split.name: f"{split.name}/*.parquet"}),
         split=split.name,
@@ -176,6 +176,6 @@ def card_text(split: Split, contents: Contents) -> str:
     )
 
 
-def _title(names: Mapping[str, Path]) -> str:
+def _describe_batch(names: Mapping[str, Path]) -> str:
     first, *_, last = [*names, *names]
     return first if first == last else f"{first} to {last}"

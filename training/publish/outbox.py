@@ -1,10 +1,10 @@
-"""What waits to be published: ``RUN/outbox``, a folder of entries that survive a kill.
+"""The queue of commits to publish: ``RUN/outbox``, a folder that survives a kill.
 
-An entry is a folder ``NUMBER-KIND-STEP`` with the files of one commit, written aside and renamed.
-Files of checkpoints are hard links, so that the rotation of checkpoints takes nothing from what
-waits, and what waits takes no room while its checkpoint is there. One process adds (the training);
-whoever holds :meth:`Outbox.sending` removes. ``target.json`` says where they go, ``queued.json``
-which step was added last.
+A queued commit is a folder ``NUMBER-KIND-STEP`` with its files, written aside and renamed. Files of
+checkpoints are hard links, so that rotating checkpoints does not affect the queue, and the queue
+takes no space while the checkpoint exists. One process adds commits (the training); the one that
+holds :meth:`Outbox.lock` removes them. ``target.json`` records where they go, ``queued.json`` the
+step of the last one.
 """
 
 import json
@@ -20,13 +20,13 @@ from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
 
-Kind = Literal["tokenizer", "checkpoint", "model"]
+CommitKind = Literal["tokenizer", "checkpoint", "model"]
 _TARGET_FILE, _QUEUED_FILE = "target.json", "queued.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """Where on the Hub the entries go."""
+class PublishTarget:
+    """The repository and branch that the commits go to."""
 
     repo: str
     private: bool
@@ -34,17 +34,17 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Entry:
+class QueuedCommit:
     """The files of one commit; a lower number is older."""
 
     number: int
-    kind: Kind
+    kind: CommitKind
     step: int
     path: Path
 
     @property
     def title(self) -> str:
-        """What the commit is called."""
+        """The commit's title."""
         return {
             "tokenizer": "Tokenizer",
             "checkpoint": f"Step {self.step}",
@@ -58,15 +58,15 @@ class Outbox:
     def __init__(self, run: Path) -> None:
         self.path = run / "outbox"
 
-    def target(self) -> Target | None:
-        """Returns where the entries go, or None before the run has begun to publish.
+    def target(self) -> PublishTarget | None:
+        """Returns where the commits go, or None before the run has started to publish.
 
         Raises:
             PrerequisiteError: The record is damaged.
         """
         file = self.path / _TARGET_FILE
         try:
-            return from_mapping(Target, json.loads(file.read_text("utf-8")), where=str(file))
+            return from_mapping(PublishTarget, json.loads(file.read_text("utf-8")), where=str(file))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, ConfigError) as error:
@@ -74,67 +74,67 @@ class Outbox:
                 f"{file} cannot be read ({error}); remove it and start the run again"
             ) from error
 
-    def set_target(self, target: Target) -> None:
-        """Records where the entries go."""
+    def set_target(self, target: PublishTarget) -> None:
+        """Records where the commits go."""
         write_json_atomically(self.path / _TARGET_FILE, to_mapping(target))
 
     def queued_step(self) -> int:
-        """Returns the step of the newest entry, also when it has been sent since; 0 before any.
+        """Returns the step of the newest commit, sent or not; 0 before the first.
 
-        The record of it is written behind the entry, so an entry that waits counts too.
+        The record is written after the commit is queued, so queued commits count as well.
         """
         try:
             recorded = int(json.loads((self.path / _QUEUED_FILE).read_text("utf-8"))["step"])
         except (OSError, ValueError, TypeError, KeyError):
-            recorded = 0  # sent twice, a commit changes nothing
-        return max([recorded, *(entry.step for entry in self.entries())])
+            recorded = 0  # a commit sent twice changes nothing
+        return max([recorded, *(commit.step for commit in self.commits())])
 
-    def entries(self) -> list[Entry]:
-        """Lists what waits, in the order it is to be sent: a tokenizer, then the others by age."""
+    def commits(self) -> list[QueuedCommit]:
+        """Lists the queued commits in sending order: the tokenizer, then the others by age."""
         if not self.path.is_dir():
             return []
-        found = (entry for path in self.path.iterdir() if (entry := _entry(path)))
-        return sorted(found, key=lambda entry: (entry.kind != "tokenizer", entry.number))
+        found = (commit for path in self.path.iterdir() if (commit := _parse_commit(path)))
+        return sorted(found, key=lambda commit: (commit.kind != "tokenizer", commit.number))
 
-    def add(self, kind: Kind, step: int, write: Callable[[Path], None]) -> None:
-        """Adds an entry behind all others; ``write`` fills the folder it is given.
+    def add(self, kind: CommitKind, step: int, write: Callable[[Path], None]) -> None:
+        """Adds a commit to the end of the queue; ``write`` fills the folder it is given.
 
         Raises:
-            OSError: It could not be written; the queue is as it was.
+            OSError: It could not be written; the queue is unchanged.
         """
-        number = 1 + max((entry.number for entry in self.entries()), default=0)
+        number = 1 + max((commit.number for commit in self.commits()), default=0)
         with write_directory_atomically(self.path / f"{number:06d}-{kind}-{step:08d}") as aside:
             write(aside)
         write_json_atomically(self.path / _QUEUED_FILE, {"step": step})
 
-    def drop_beyond(self, most: int) -> list[Entry]:
-        """Removes the oldest checkpoints beyond ``most``; returns them.
+    def drop_excess(self, most: int) -> list[QueuedCommit]:
+        """Removes the oldest checkpoints in excess of ``most``, and returns them.
 
-        The first entry of all stays, since it may just be on its way.
+        The first commit of the queue stays, since it may be being sent.
         """
-        waiting = [entry for entry in self.entries() if entry.kind == "checkpoint"]
-        droppable = [entry for entry in self.entries()[1:] if entry.kind == "checkpoint"]
+        waiting = [commit for commit in self.commits() if commit.kind == "checkpoint"]
+        droppable = [commit for commit in self.commits()[1:] if commit.kind == "checkpoint"]
         dropped = droppable[: max(0, len(waiting) - most)]
-        for entry in dropped:
-            self.remove(entry)
+        for commit in dropped:
+            self.remove(commit)
         return dropped
 
-    def remove(self, entry: Entry) -> None:
-        """Removes an entry that may be gone already: as a whole, whenever this is killed."""
-        gone = self.path / f".{entry.path.name}.gone"
+    def remove(self, commit: QueuedCommit) -> None:
+        """Removes a commit, atomically even if killed; it may have been removed already."""
+        gone = self.path / f".{commit.path.name}.gone"
         with suppress(FileNotFoundError):
-            entry.path.rename(gone)
+            commit.path.rename(gone)
         _remove_folder(gone)
 
-    def tidy(self) -> None:
-        """Removes what a kill has left half written or half removed; only for who adds."""
+    def clean_up(self) -> None:
+        """Removes what a kill left half written or half removed; for the process that adds."""
         for path in self.path.glob(".*"):
             if path.is_dir():
                 _remove_folder(path)
 
     @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Keeps the queue for this process, which alone sends and removes until the block ends.
+    def lock(self) -> Iterator[None]:
+        """Holds the queue's lock: only this process sends and removes until the block ends.
 
         Raises:
             FolderInUseError: Another process is sending.
@@ -144,18 +144,18 @@ class Outbox:
 
 
 def _remove_folder(path: Path) -> None:
-    """Removes a folder that another process may be removing at this moment.
+    """Removes a folder that another process may be removing at the same time.
 
-    What cannot be removed is hidden already, and :meth:`Outbox.tidy` tries it again.
+    A folder that cannot be removed is hidden already, and :meth:`Outbox.clean_up` tries again.
     """
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _entry(path: Path) -> Entry | None:
+def _parse_commit(path: Path) -> QueuedCommit | None:
     parts = path.name.split("-")
     match parts:
         case [number, kind, step] if number.isdigit() and step.isdigit() and path.is_dir():
-            for known in get_args(Kind):
+            for known in get_args(CommitKind):
                 if kind == known:
-                    return Entry(int(number), known, int(step), path)
+                    return QueuedCommit(int(number), known, int(step), path)
     return None

@@ -1,4 +1,4 @@
-"""The files that may be published: an artifact's own, inside its folder, without local paths."""
+"""Selects the files that may be published: those of an artifact, without local paths."""
 
 import json
 import os
@@ -12,28 +12,28 @@ from training.foundation.atomic_files import write_json_atomically
 from training.foundation.errors import PrerequisiteError
 
 
-def artifact_files(folder: Path) -> dict[str, Path]:
+def list_artifact_files(folder: Path) -> dict[str, Path]:
     """Returns the files of an artifact by name; of a checkpoint, all but the training state.
 
     Raises:
-        PrerequisiteError: A file is a link to a place outside of the folder.
+        PrerequisiteError: A file is a link to outside the folder.
     """
     files = {name: folder / name for name in sorted(ARTIFACT_FILES) if (folder / name).is_file()}
-    return {name: within(folder, file) for name, file in files.items()}
+    return {name: resolve_within(folder, file) for name, file in files.items()}
 
 
 def link_artifact(artifact: Path, folder: Path) -> None:
-    """Puts an artifact's files into a folder: as hard links, or as copies where links fail.
+    """Puts an artifact's files into a folder, as hard links, or as copies where links fail.
 
-    The manifest is written anew, its paths cut to their last names: what lies where on this machine
-    is nobody's business.
+    The manifest is rewritten with the last names of its paths, so that nothing about the folders of
+    this machine is published.
 
     Raises:
-        PrerequisiteError: A file is a link to a place outside of the artifact's folder.
+        PrerequisiteError: A file is a link to outside the artifact's folder.
     """
-    for name, file in artifact_files(artifact).items():
+    for name, file in list_artifact_files(artifact).items():
         if name == MANIFEST_FILE:
-            write_json_atomically(folder / name, without_folders(json.loads(file.read_bytes())))
+            write_json_atomically(folder / name, strip_folders(json.loads(file.read_bytes())))
             continue
         try:
             os.link(file, folder / name)
@@ -41,21 +41,21 @@ def link_artifact(artifact: Path, folder: Path) -> None:
             shutil.copyfile(file, folder / name)
 
 
-def without_folders(value: Any) -> Any:
-    """Returns plain data with every absolute path cut to its last name."""
+def strip_folders(value: Any) -> Any:
+    """Returns plain data with every absolute path reduced to its last name."""
     if isinstance(value, Mapping):
-        return {key: without_folders(part) for key, part in value.items()}
+        return {key: strip_folders(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [without_folders(part) for part in value]
+        return [strip_folders(part) for part in value]
     is_path = isinstance(value, str) and Path(value).is_absolute()
     return Path(value).name if is_path else value
 
 
-def within(folder: Path, file: Path) -> Path:
+def resolve_within(folder: Path, file: Path) -> Path:
     """Returns the real path of a file in a folder.
 
     Raises:
-        PrerequisiteError: It is a link to a place outside.
+        PrerequisiteError: The file is a link to outside the folder.
     """
     real = file.resolve()
     if not real.is_relative_to(folder.resolve()):

@@ -1,8 +1,8 @@
-"""Publishing as the training loop sees it: it queues, and a thread of its own sends.
+"""Publishes during training: the loop queues commits, and a thread sends them.
 
-Nothing here may stop or slow the training: what fails is said in one line on standard error, and
-what is not sent waits in ``RUN/outbox`` for the next checkpoint, the next start, or
-``python -m training.publish run RUN``.
+Nothing here may stop or slow down the training: failures are reported in one line on standard
+error, and unsent commits stay in ``RUN/outbox`` for the next checkpoint, the next start, or
+``python -m training.publish run RUN``. Called by :mod:`training.pretrain`.
 """
 
 import functools
@@ -25,7 +25,7 @@ from training.config import RunConfig
 from training.foundation.errors import HubError, HubUnavailableError
 from training.foundation.folder_lock import FolderInUseError
 from training.publish.hub import Hub
-from training.publish.outbox import Outbox, Target
+from training.publish.outbox import Outbox, PublishTarget
 from training.publish.publishable_files import link_artifact
 from training.publish.sender import send_all
 
@@ -33,10 +33,10 @@ P = ParamSpec("P")
 _MAX_NAME_CHARS = 40
 
 
-def _harmless(
+def _never_raise(
     method: Callable[Concatenate["Publisher", P], None],
 ) -> Callable[Concatenate["Publisher", P], None]:
-    """Lets a method do nothing without a repository, and never raise."""
+    """Makes a method do nothing without a repository, and never raise."""
 
     @functools.wraps(method)
     def call_safely(self: "Publisher", /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -44,14 +44,14 @@ def _harmless(
             return
         try:
             method(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - a night's training is worth more
-            _say(f"{error}; training continues")
+        except Exception as error:  # noqa: BLE001 - publishing must not end the training
+            _report(f"{error}; training continues")
 
     return call_safely
 
 
 class Publisher:
-    """Queues what a run has made; used in the main process, does nothing in the others."""
+    """Queues a run's artifacts in the main process; does nothing in the others."""
 
     def __init__(
         self,
@@ -67,73 +67,83 @@ class Publisher:
         self._pause = pause
         self._queued_step = 0
         self._change = threading.Condition()
-        self._asked = self._done = 0  # passes over the queue
-        self._is_sending = self._is_away = self._has_dropped = False
+        self._n_requested = self._n_completed = 0  # passes over the queue
+        self._is_sending = self._is_unavailable = self._has_dropped = False
 
-    @_harmless
+    @_never_raise
     def start(
-        self, tokenizer: CodeTokenizer, shape: GPT2Config, begun: tuple[Path, int] | None = None
+        self,
+        tokenizer: CodeTokenizer,
+        shape: GPT2Config,
+        resumed_from: tuple[Path, int] | None = None,
     ) -> None:
-        """Queues the tokenizer, before any weights, and begins to send.
+        """Queues the tokenizer before any weights, and starts the sending thread.
 
-        A run that goes on keeps its branch and sends first what was left. ``begun`` is the
-        checkpoint that it goes on from, and its step: queued only where it never was, for a kill
-        came between the two.
+        A resumed run keeps its branch, and first sends what is still queued.
+
+        Args:
+            tokenizer: The tokenizer.
+            shape: The model's config.
+            resumed_from: The checkpoint that the run resumes from and its step; queued if a kill
+                prevented that. None for a new run.
         """
         before, repo = self._outbox.target(), self._settings.repo
         assert repo is not None
-        self._outbox.tidy()
-        branch = self._settings.branch or (before.branch if before else branch_name(self._name))
-        target = Target(repo=repo, private=self._settings.private, branch=branch)
+        self._outbox.clean_up()
+        branch = self._settings.branch or (
+            before.branch if before else make_branch_name(self._name)
+        )
+        target = PublishTarget(repo=repo, private=self._settings.private, branch=branch)
         if before is None or (before.repo, before.branch) != (repo, branch):
             self._outbox.add("tokenizer", 0, lambda path: save_tokenizer(path, tokenizer, shape))
         self._outbox.set_target(target)
-        _say(f"to {repo}, branch {branch}")
+        _report(f"to {repo}, branch {branch}")
         self._is_sending = True
         threading.Thread(target=self._work, args=(target,), daemon=True, name="publisher").start()
-        if begun is not None:
-            path, self._queued_step = begun
+        if resumed_from is not None:
+            path, self._queued_step = resumed_from
             if self._outbox.queued_step() < self._queued_step:
                 self._add_checkpoint(path, self._queued_step)
         self._wake()
 
-    @_harmless
+    @_never_raise
     def checkpoint(self, path: Path, step: int) -> None:
-        """Queues a checkpoint's artifact, once a step: the last one comes as the model again."""
+        """Queues a checkpoint's artifact, once per step."""
         if step == self._queued_step:
             return
         self._add_checkpoint(path, step)
         self._queued_step = step
-        dropped = self._outbox.drop_beyond(self._settings.max_waiting)
+        dropped = self._outbox.drop_excess(self._settings.max_waiting)
         if dropped and not self._has_dropped:
             self._has_dropped = True
-            _say(
+            _report(
                 f"{dropped[0].title} and perhaps later checkpoints are skipped: more than"
                 f" {self._settings.max_waiting} are queued (publish.max_waiting)"
             )
         self._wake()
 
-    @_harmless
+    @_never_raise
     def finish(self, path: Path, step: int) -> None:
-        """Queues the finished model and its merge, and waits for the queue to empty."""
+        """Queues the finished model and its merge, and waits until the queue is empty."""
         self._outbox.add("model", step, lambda folder: link_artifact(path, folder))
         self._wake()
         if self._is_sending:
-            _say(f"sending what is queued, for up to {self._settings.wait_s:.0f} s")
+            _report(f"sending what is queued, for up to {self._settings.wait_s:.0f} s")
         with self._change:
             self._change.wait_for(
-                lambda: not self._is_sending or self._done == self._asked, self._settings.wait_s
+                lambda: not self._is_sending or self._n_completed == self._n_requested,
+                self._settings.wait_s,
             )
 
-    @_harmless
+    @_never_raise
     def close(self) -> None:
-        """Ends the sending; says what is left, and how it is sent."""
+        """Stops sending, and reports what is left and how to send it."""
         with self._change:
             self._is_sending = False
             self._change.notify_all()
-        n_waiting = len(self._outbox.entries())
+        n_waiting = len(self._outbox.commits())
         if n_waiting:
-            _say(
+            _report(
                 f"{n_waiting} {'commit is' if n_waiting == 1 else 'commits are'} queued in"
                 f" {self._outbox.path}; send with: parrotlet publish run {self._run}"
             )
@@ -143,46 +153,48 @@ class Publisher:
 
     def _wake(self) -> None:
         with self._change:
-            self._asked += 1
+            self._n_requested += 1
             self._change.notify_all()
 
-    def _work(self, target: Target) -> None:
-        """Goes over the queue whenever something came, until the Hub refuses for good."""
+    def _work(self, target: PublishTarget) -> None:
+        """Sends the queue whenever it has grown, until the Hub refuses permanently."""
         while self._is_sending:
             with self._change:
-                self._change.wait_for(lambda: self._done < self._asked or not self._is_sending)
-                asked = self._asked
+                self._change.wait_for(
+                    lambda: self._n_completed < self._n_requested or not self._is_sending
+                )
+                requested = self._n_requested
             if self._is_sending:
                 self._send(target)
             with self._change:
-                self._done = asked
+                self._n_completed = requested
                 self._change.notify_all()
 
-    def _send(self, target: Target) -> None:
+    def _send(self, target: PublishTarget) -> None:
         try:
-            with self._outbox.sending():
+            with self._outbox.lock():
                 hub = Hub(target.repo, shows_progress=False)
                 send_all(self._outbox, hub, target, pause=self._pause)
-                self._is_away = False
+                self._is_unavailable = False
         except FolderInUseError:
-            return  # whoever sends now sends all that waits
+            return  # the process that holds the lock sends everything
         except HubUnavailableError as error:
-            if not self._is_away:
-                self._is_away = True
-                _say(f"{error}; trying again at the next checkpoint")
+            if not self._is_unavailable:
+                self._is_unavailable = True
+                _report(f"{error}; trying again at the next checkpoint")
         except HubError as error:
             self._is_sending = False
-            _say(f"{error}; training continues, the rest stays queued")
-        except Exception as error:  # noqa: BLE001 - a thread that dies would say so in ten lines
+            _report(f"{error}; training continues, the rest stays queued")
+        except Exception as error:  # noqa: BLE001 - a thread that dies prints a traceback
             self._is_sending = False
-            _say(f"{type(error).__name__}: {error}; training continues, the rest stays queued")
+            _report(f"{type(error).__name__}: {error}; training continues, the rest stays queued")
 
 
-def branch_name(run: str) -> str:
-    """Returns a branch for a new run: no two runs get the same."""
+def make_branch_name(run: str) -> str:
+    """Returns a unique name for a new run's branch."""
     words = re.findall(r"[A-Za-z0-9_]+", run[:_MAX_NAME_CHARS])
     return "-".join([*words, f"{datetime.now(UTC):%Y%m%d}", secrets.token_hex(3)])
 
 
-def _say(sentence: str) -> None:
+def _report(sentence: str) -> None:
     tqdm.write(f"publishing: {sentence}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""From entries of the outbox to commits on the Hub, in order, with patience.
+"""Sends the queued commits to the Hub in order, and retries.
 
-An entry is removed once its commit stands; sent twice, after a kill in between, it changes nothing.
-Called by the training's ``publisher`` and by ``python -m training.publish run``.
+A commit is removed from the queue once the Hub has it; one sent twice, after a kill in between,
+changes nothing. Called by :mod:`training.publish.publisher` and ``python -m training.publish run``.
 """
 
 import random
@@ -13,72 +13,72 @@ from typing import TypeVar
 from training.artifact.directory import ARTIFACT_FILES, WEIGHTS_FILE
 from training.foundation.errors import HubError, HubUnavailableError
 from training.publish.hub import MAIN, Hub
-from training.publish.outbox import Entry, Outbox, Target
+from training.publish.outbox import Outbox, PublishTarget, QueuedCommit
 
 T = TypeVar("T")
-TRIES = 6
+MAX_ATTEMPTS = 6
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 
 
 def send_all(
     outbox: Outbox,
     hub: Hub,
-    target: Target,
+    target: PublishTarget,
     *,
     pause: Callable[[float], None] = time.sleep,
-    sent: Callable[[Entry], None] = lambda _entry: None,
+    on_sent: Callable[[QueuedCommit], None] = lambda _commit: None,
 ) -> None:
-    """Sends what waits, oldest first, until nothing does; what comes meanwhile too.
+    """Sends the queued commits, oldest first, until the queue is empty.
 
     Args:
-        outbox: The queue; the caller holds its ``sending``.
+        outbox: The queue; the caller holds its lock.
         hub: The repository that ``target`` names.
-        target: Branch and visibility.
+        target: The branch and the visibility.
         pause: Waits some seconds.
-        sent: Told of each entry.
+        on_sent: Called with each commit that was sent.
 
     Raises:
-        HubError: The Hub refuses an entry; it and those behind it stay.
-        HubUnavailableError: The Hub was away longer than all tries.
+        HubError: The Hub refused a commit; it and the later ones stay queued.
+        HubUnavailableError: The Hub was unavailable for all attempts.
     """
-    while entries := outbox.entries():
-        entry = entries[0]
+    while commits := outbox.commits():
+        commit = commits[0]
         try:
-            persistently(partial(send, hub, target, entry), pause=pause)
+            retry(partial(send, hub, target, commit), pause=pause)
         except (HubError, OSError):
-            if entry.path.is_dir():
+            if commit.path.is_dir():
                 raise
-            continue  # dropped on the way, for too many waited
-        outbox.remove(entry)
-        sent(entry)
+            continue  # dropped meanwhile, because too many were queued
+        outbox.remove(commit)
+        on_sent(commit)
 
 
-def send(hub: Hub, target: Target, entry: Entry) -> None:
-    """Makes the commit of one entry, and what belongs to it."""
-    files = {path.name: path for path in entry.path.iterdir()}
-    if entry.kind == "tokenizer":
-        hub.make(private=target.private)
-        if WEIGHTS_FILE not in hub.tree():  # another run's model keeps its tokenizer on main
-            hub.commit(files, message=entry.title, revision=MAIN)
-        hub.make_branch(target.branch)
+def send(hub: Hub, target: PublishTarget, commit: QueuedCommit) -> None:
+    """Sends one commit, with the branch or the merge that belongs to it."""
+    files = {path.name: path for path in commit.path.iterdir()}
+    if commit.kind == "tokenizer":
+        hub.create(private=target.private)
+        if WEIGHTS_FILE not in hub.list_files():  # main may hold another run's model
+            hub.commit(files, message=commit.title, revision=MAIN)
+        hub.create_branch(target.branch)
     hub.commit(
         files,
-        message=entry.title,
+        message=commit.title,
         revision=target.branch,
         replaces=ARTIFACT_FILES.__contains__,
     )
-    if entry.kind == "model":
+    if commit.kind == "model":
         hub.merge(target.branch)
 
 
-def persistently(call: Callable[[], T], *, pause: Callable[[float], None] = time.sleep) -> T:
-    """Calls until it succeeds, a few times, with waits that grow and are never quite the same.
+def retry(call: Callable[[], T], *, pause: Callable[[float], None] = time.sleep) -> T:
+    """Returns the result of a call, repeated a few times with growing, randomised waits.
 
     Raises:
-        HubError: It fails for good.
-        HubUnavailableError: The last try failed too.
+        HubError: The call fails permanently.
+        HubUnavailableError: The last attempt failed as well.
     """
-    for number in range(TRIES - 1):
+    for number in range(MAX_ATTEMPTS - 1):
         try:
             return call()
         except HubUnavailableError:

@@ -85,7 +85,7 @@ def test_a_run_appears_on_the_hub_while_it_trains(hub, uninterrupted, config_fil
     assert repository.find("main").tree == repository.find("first").tree
     assert repository.find("main").tree.keys() == ARTIFACT_FILES
     assert_loads_as(run / "model")
-    assert not Outbox(run).entries()
+    assert not Outbox(run).commits()
     assert "send with" not in err
     assert curve(run) == curve(uninterrupted)
 
@@ -105,13 +105,13 @@ def test_a_hub_that_is_down_costs_nothing(hub, uninterrupted, config_file, tmp_p
         _, err = finish(Forked(config_file, f"paths.run={run}", *PUBLISH, "publish.wait_s=1"))
     assert curve(run) == curve(uninterrupted)
     assert not hub.repositories
-    assert [entry.title for entry in Outbox(run).entries()] == ["Tokenizer", *TITLES]
+    assert [entry.title for entry in Outbox(run).commits()] == ["Tokenizer", *TITLES]
     assert f"parrotlet publish run {run}" in err
     shutil.rmtree(run / "checkpoints")
     assert publish("run", run).splitlines()[:-1] == ["Tokenizer", *TITLES]
     assert hub.model(REPO).titles("first")[1:] == ["Tokenizer", *TITLES]
     assert hub.model(REPO).find("main").tree.keys() == ARTIFACT_FILES
-    assert not Outbox(run).entries()
+    assert not Outbox(run).commits()
     assert publish("run", run).splitlines() == [
         f"everything queued was sent to {REPO}, branch first"
     ]  # and nothing was sent again
@@ -159,10 +159,10 @@ def test_a_kill_in_the_middle_of_a_commit_loses_and_doubles_nothing(hub, config_
     with hub.failing(refuses):
         process.communicate(timeout=100)
     assert process.returncode != 0
-    assert next(entry.step for entry in Outbox(run).entries()) == 4
+    assert next(entry.step for entry in Outbox(run).commits()) == 4
     finish(Forked(config_file, f"paths.run={run}", *PUBLISH))
     assert hub.model(REPO).titles("first") == ["initial commit", "Tokenizer", *TITLES]
-    assert not Outbox(run).entries()
+    assert not Outbox(run).commits()
 
 
 def test_a_wrong_token_is_said_once_and_training_goes_on(
@@ -185,7 +185,7 @@ def test_a_second_run_leaves_the_model_on_main_whole(hub, config_file, model, tm
     before = hub.model(REPO).find("main")
     run = tmp_path / "run"
     finish(Forked(config_file, f"paths.run={run}", *PUBLISH, "pretrain.stop_after_steps=4"))
-    if Outbox(run).entries():
+    if Outbox(run).commits():
         publish("run", run)
     assert hub.model(REPO).find("main") == before
     assert hub.model(REPO).titles("first")[-2:] == ["Tokenizer", "Step 4"]
@@ -259,9 +259,9 @@ def test_a_merge_takes_what_the_branch_removed_and_leaves_what_others_added(hub,
         f"hub, folder = Hub({REPO!r}, shows_progress=False), Path({str(tmp_path)!r})\n"
         "def commit(*names, **more):\n"
         "    hub.commit({name: folder / name for name in names}, message='x', **more)\n"
-        "hub.make(private=True)\n"
+        "hub.create(private=True)\n"
         "commit('old.txt', 'kept.txt')\n"
-        "hub.make_branch('first')\n"
+        "hub.create_branch('first')\n"
         "commit('model.safetensors', revision='first', replaces='old.txt'.__eq__)\n"
         "commit('added.txt')\n"
         "hub.merge('first')\n"

@@ -13,12 +13,12 @@ from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, HubError, HubUnavailableError, PrerequisiteError
 from training.foundation.folder_lock import FolderInUseError
 from training.publish import publisher as publisher_module
-from training.publish.outbox import Outbox, Target
-from training.publish.publishable_files import artifact_files, link_artifact
-from training.publish.publisher import Publisher, branch_name
-from training.publish.sender import TRIES, persistently, send_all
+from training.publish.outbox import Outbox, PublishTarget
+from training.publish.publishable_files import link_artifact, list_artifact_files
+from training.publish.publisher import Publisher, make_branch_name
+from training.publish.sender import MAX_ATTEMPTS, retry, send_all
 
-TARGET = Target(repo="me/model", private=True, branch="run")
+TARGET = PublishTarget(repo="me/model", private=True, branch="run")
 
 
 class FakeHub:
@@ -27,13 +27,13 @@ class FakeHub:
     def __init__(self, failures=()):
         self.failures, self.commits, self.merged, self.trees = list(failures), [], [], {"main": {}}
 
-    def make(self, *, private):
+    def create(self, *, private):
         self.is_private = private
 
-    def make_branch(self, branch):
+    def create_branch(self, branch):
         self.trees.setdefault(branch, dict(self.trees["main"]))
 
-    def tree(self, revision="main"):
+    def list_files(self, revision="main"):
         return self.trees[revision]
 
     def commit(self, files, *, message, revision="main", replaces=None):
@@ -69,12 +69,12 @@ def outbox(tmp_path):
 @pytest.fixture
 def hub():
     hub = FakeHub()
-    hub.make_branch("run")
+    hub.create_branch("run")
     return hub
 
 
 def steps(outbox):
-    return [entry.step for entry in outbox.entries()]
+    return [entry.step for entry in outbox.commits()]
 
 
 def test_entries_are_sent_in_order_the_tokenizer_first(outbox, hub, tmp_path):
@@ -92,7 +92,7 @@ def test_entries_are_sent_in_order_the_tokenizer_first(outbox, hub, tmp_path):
     ]
     assert hub.is_private
     assert hub.merged == ["run"]
-    assert not outbox.entries()
+    assert not outbox.commits()
 
 
 def test_what_waits_outlives_its_checkpoint_and_has_no_training_state(outbox, hub, tmp_path):
@@ -108,7 +108,7 @@ def test_what_waits_outlives_its_checkpoint_and_has_no_training_state(outbox, hu
 
 def test_waiting_takes_no_room_beside_the_checkpoint(outbox, tmp_path):
     queue(outbox, tmp_path, 1)
-    waiting = outbox.entries()[0].path / "model.safetensors"
+    waiting = outbox.commits()[0].path / "model.safetensors"
     assert waiting.samefile(tmp_path / "checkpoints/checkpoint-1/model.safetensors")
 
 
@@ -116,7 +116,7 @@ def test_copies_where_links_fail(outbox, tmp_path, monkeypatch):
     """If it fails, nothing is published from a disk that knows no hard links."""
     monkeypatch.setattr("os.link", lambda *_paths: (_ for _ in ()).throw(OSError("no links")))
     queue(outbox, tmp_path, 1)
-    assert (outbox.entries()[0].path / "config.json").read_text() == "config.json 1"
+    assert (outbox.commits()[0].path / "config.json").read_text() == "config.json 1"
 
 
 @pytest.mark.parametrize("killed_at", ["before", "within"])
@@ -131,7 +131,7 @@ def test_a_kill_between_commit_and_removal_sends_the_same_again(
         with pytest.raises(SystemExit):
             send_all(outbox, hub, TARGET)
     assert steps(outbox) == ([1, 2] if killed_at == "before" else [2])
-    outbox.tidy()
+    outbox.clean_up()
     send_all(outbox, hub, TARGET)
     assert hub.commits == [("run", "Step 1"), ("run", "Step 2")]
     assert [path.name for path in outbox.path.iterdir()] == ["queued.json"]
@@ -142,22 +142,22 @@ def test_a_dead_network_cannot_fill_the_disk(outbox, tmp_path):
     outbox.add("tokenizer", 0, lambda path: (path / "tokenizer.json").write_text("t"))
     for step in range(1, 8):
         queue(outbox, tmp_path, step)
-        outbox.drop_beyond(3)
+        outbox.drop_excess(3)
     assert steps(outbox) == [0, 5, 6, 7]
     queue(outbox, tmp_path, 7, kind="model")
-    outbox.drop_beyond(1)
-    assert [entry.kind for entry in outbox.entries()] == ["tokenizer", "checkpoint", "model"]
+    outbox.drop_excess(1)
+    assert [entry.kind for entry in outbox.commits()] == ["tokenizer", "checkpoint", "model"]
 
 
 def test_the_entry_that_is_on_its_way_is_not_dropped(outbox, tmp_path):
     queue(outbox, tmp_path, 1, 2, 3, 4)
-    assert [entry.step for entry in outbox.drop_beyond(2)] == [2, 3]
+    assert [entry.step for entry in outbox.drop_excess(2)] == [2, 3]
     assert steps(outbox) == [1, 4]
 
 
 def test_an_entry_dropped_while_it_was_sent_stops_nothing(outbox, hub, tmp_path):
     queue(outbox, tmp_path, 1, 2)
-    first = outbox.entries()[0]
+    first = outbox.commits()[0]
 
     def pause(_seconds):
         if first.path.is_dir():
@@ -170,9 +170,9 @@ def test_an_entry_dropped_while_it_was_sent_stops_nothing(outbox, hub, tmp_path)
 
 def test_two_processes_do_not_send_at_once(outbox):
     """If it fails, a command beside the training mixes up the order of commits."""
-    with outbox.sending(), pytest.raises(FolderInUseError, match="outbox"), outbox.sending():
+    with outbox.lock(), pytest.raises(FolderInUseError, match="outbox"), outbox.lock():
         pass
-    with outbox.sending():
+    with outbox.lock():
         pass
 
 
@@ -185,11 +185,11 @@ def test_patience_grows_has_an_end_and_is_never_quite_the_same():
 
     for _ in range(2):
         with pytest.raises(HubUnavailableError):
-            persistently(away, pause=waits.append)
-    assert len(waits) == 2 * (TRIES - 1)
-    longest = [min(30, 2**number) for number in range(TRIES - 1)] * 2
+            retry(away, pause=waits.append)
+    assert len(waits) == 2 * (MAX_ATTEMPTS - 1)
+    longest = [min(30, 2**number) for number in range(MAX_ATTEMPTS - 1)] * 2
     assert all(most / 2 <= wait <= most for wait, most in zip(waits, longest, strict=True))
-    assert waits[: TRIES - 1] != waits[TRIES - 1 :]
+    assert waits[: MAX_ATTEMPTS - 1] != waits[MAX_ATTEMPTS - 1 :]
 
 
 def test_a_refusal_is_not_tried_again(outbox, hub, tmp_path):
@@ -207,7 +207,7 @@ def test_links_that_lead_out_of_the_folder_are_refused(tmp_path):
     folder = checkpoint(tmp_path / "model")
     (folder / "README.md").symlink_to(tmp_path / "secret")
     with pytest.raises(PrerequisiteError, match=r"README.md is a link to outside"):
-        artifact_files(folder)
+        list_artifact_files(folder)
 
 
 @pytest.mark.parametrize("repo", ["a/b", "Own-er/na_me.x-1", "1/2"])
@@ -238,16 +238,16 @@ def test_tidying_while_another_process_removes_an_entry(outbox):
     for number in range(100):
         outbox.add("checkpoint", number, lambda path: [(path / str(n)).touch() for n in range(10)])
     with ThreadPoolExecutor() as pool:
-        removal = pool.submit(lambda: [outbox.remove(entry) for entry in outbox.entries()])
+        removal = pool.submit(lambda: [outbox.remove(entry) for entry in outbox.commits()])
         while not removal.done():
-            outbox.tidy()
+            outbox.clean_up()
         removal.result()
-    outbox.tidy()
+    outbox.clean_up()
     assert [path.name for path in outbox.path.iterdir()] == ["queued.json"]
 
 
 def test_branches_of_two_runs_differ():
-    first, second = branch_name("My run/1"), branch_name("My run/1")
+    first, second = make_branch_name("My run/1"), make_branch_name("My run/1")
     assert first != second
     assert first.startswith("My-run-1-20")
     assert PublishConfig(branch=first).branch == first
@@ -328,7 +328,7 @@ class TestPublisher:
 
     def test_a_hub_that_comes_back_gets_what_waited(self, start, tmp_path, hub, capsys):
         """If it fails, an hour without network ends the publishing of the whole run."""
-        hub.failures = [HubUnavailableError("away")] * TRIES
+        hub.failures = [HubUnavailableError("away")] * MAX_ATTEMPTS
         publisher = start()
         publisher.checkpoint(checkpoint(tmp_path / "1", text="1"), 1)
         publisher.finish(checkpoint(tmp_path / "2", text="2"), 2)

@@ -9,7 +9,7 @@ from training.corpus.corpus_document import Document, to_table
 from training.foundation.errors import ConfigError, CorpusError, ParrotletError, PrerequisiteError
 from training.publish import corpus_datasets as corpora
 from training.publish.__main__ import main
-from training.publish.corpus_datasets import Contents, batches, card_text, splits
+from training.publish.corpus_datasets import SplitContents, batch_files, plan_splits, render_card
 from training.publish.publishable_files import link_artifact
 
 
@@ -43,7 +43,7 @@ def test_commits_of_a_corpus_are_bounded(tmp_path, monkeypatch):
     for number, size in enumerate([10, 10, 10, 10, 95, 10, 500, 1]):
         files[str(number)] = tmp_path / str(number)
         files[str(number)].write_bytes(bytes(size))
-    assert [list(batch) for batch in batches(files)] == [
+    assert [list(batch) for batch in batch_files(files)] == [
         ["0", "1", "2"],
         ["3"],
         ["4"],
@@ -75,10 +75,10 @@ def corpus(tmp_path):
 def test_each_card_and_notice_is_of_its_own_split(corpus):
     """If it fails, a dataset claims licences that it does not have, or hides some."""
     folder = corpus([("a", "MIT"), ("b", "BSD-3-Clause")], [("c", "Apache-2.0")])
-    train, valid = splits(folder, "me/code")
+    train, valid = plan_splits(folder, "me/code")
     assert (train.repo, valid.repo) == ("me/code-train", "me/code-valid")
-    assert list(valid.names) == ["validation/part-0.parquet"]
-    train_card, valid_card = (card_text(s, Contents.of(s.files)) for s in (train, valid))
+    assert list(valid.files_by_path) == ["validation/part-0.parquet"]
+    train_card, valid_card = (render_card(s, SplitContents.read(s.files)) for s in (train, valid))
     assert "| MIT | 1 |\n| BSD-3-Clause | 1 |" in train_card
     assert "Apache-2.0" not in train_card
     assert "| Apache-2.0 | 1 |" in valid_card
@@ -89,10 +89,10 @@ def test_each_card_and_notice_is_of_its_own_split(corpus):
 def test_without_a_heldout_split_the_last_file_is_the_validation(corpus):
     """If it fails, the same documents are published to train and to validate on."""
     folder = corpus([("a", "MIT"), ("b", "MIT"), ("c", "MIT")], [])
-    train, valid = splits(folder, "me/code")
+    train, valid = plan_splits(folder, "me/code")
     assert [file.name for file in train.files] == ["part-0.parquet", "part-1.parquet"]
     assert [file.name for file in valid.files] == ["part-2.parquet"]
-    assert "may be in both splits" in card_text(valid, Contents.of(valid.files))
+    assert "may be in both splits" in render_card(valid, SplitContents.read(valid.files))
 
 
 def test_links_in_a_corpus_are_not_followed_out_of_it(corpus, tmp_path_factory):
@@ -101,7 +101,7 @@ def test_links_in_a_corpus_are_not_followed_out_of_it(corpus, tmp_path_factory):
     outside.write_bytes(b"")
     (folder / "train/part-1.parquet").symlink_to(outside)
     with pytest.raises(PrerequisiteError, match="is a link to outside"):
-        splits(folder, "me/code")
+        plan_splits(folder, "me/code")
 
 
 def test_what_is_published_does_not_say_where_it_lay(tmp_path):

@@ -8,7 +8,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from training.foundation.errors import HubError, HubUnavailableError
 from training.publish import hub as hub_module
-from training.publish.hub import Hub, failure
+from training.publish.hub import Hub, translate_error
 
 
 def answered(status):
@@ -37,7 +37,7 @@ def caused_by(cause):
 )
 def test_what_passes_is_tried_again(error):
     """If it fails, one bad minute of the network ends a run's publishing."""
-    assert isinstance(failure(error, "me/model"), HubUnavailableError)
+    assert isinstance(translate_error(error, "me/model"), HubUnavailableError)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_passes_is_tried_again(error):
 )
 def test_what_does_not_pass_is_one_sentence_with_advice(error, advice):
     """If it fails, a wrong token is tried for hours, or nobody knows what to do about it."""
-    meant = failure(error, "me/model")
+    meant = translate_error(error, "me/model")
     assert not isinstance(meant, HubUnavailableError)
     assert advice in str(meant)
     assert "\n" not in str(meant)
@@ -62,7 +62,7 @@ def test_what_does_not_pass_is_one_sentence_with_advice(error, advice):
 def test_offline_mode_is_named():
     """If it fails, a forgotten HF_HUB_OFFLINE looks like a dead network."""
     with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
-        Hub("me/model", shows_progress=False).make(private=True)
+        Hub("me/model", shows_progress=False).create(private=True)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_request_is_made_again_only_if_it_was_not_taken(monkeypatch, statuses,
     waits, left = [], list(statuses)
     monkeypatch.setattr(hub_module.time, "sleep", waits.append)
     transport = httpx2.MockTransport(lambda _request: httpx2.Response(left.pop(0)))
-    with hub_module._PatientClient(transport=transport) as client:
+    with hub_module._RetryingClient(transport=transport) as client:
         assert client.post("http://hub/", json={}).status_code == answer
     assert len(waits) == n_waits
     assert left == []
