@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.judge import sandbox_packages
-from evaluation.judge.levels.visible_files import list_hidden, list_visible
+from evaluation.judge.levels.visible_files import list_hidden, list_visible, replace_by_links
 
 HOSTNAME = "judge"
 FIRST_UID = 700_000  # as root, a sandbox's user: an unused one, so that process limits bind
@@ -46,19 +46,22 @@ class RootFS:
 def describe_rootfs() -> RootFS:
     """Returns the file system for this machine's interpreter."""
     visible = list_visible()
+    links = {path: replace_by_links(path) for path in visible}
     parents = {str(parent) for path in visible for parent in path.parents[:-1]}
+    parents |= {str(path) for path in visible if links[path]}
     ours = [f"{ROOT}/{'/'.join(_PARENTS[:n])}" for n in range(1, len(_PARENTS) + 1)]
     packages = sandbox_packages.list_folders()
     return RootFS(
         folders=(*sorted(parents), ROOT, *ours, f"{ROOT}/packages", *_MOUNT_POINTS),
         binds=(
             ("/usr/bin", "/usr/bin"),
-            *((str(path), str(path)) for path in visible),
+            *((str(path), str(path)) for path in visible if not links[path]),
             (str(_JUDGE / "inside"), f"{ROOT}/{_INSIDE}"),
             *((str(package), f"{ROOT}/packages/{package.name}") for package in packages),
         ),
         hidden=tuple(map(str, list_hidden(visible))),
         links=(
+            *(link for path in visible for link in links[path]),
             *((f"usr/{name}", f"/{name}") for name in ("lib", "lib64", "bin")),
             (_TMP, "/dev/shm"),  # noqa: S108 - the sandbox's
         ),

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+_MAX_LINKS = 8
 # Folders of installed packages, relative to a folder that is visible.
 _PACKAGE_FOLDERS = ("*-packages", "python*/*-packages", "pypy*/*-packages")
 
@@ -20,7 +21,6 @@ def list_visible() -> list[Path]:
         *sorted(Path("/usr/lib").glob("*-linux-gnu*")),
         *sorted(Path("/usr/lib").glob("ld-*.so*")),
         Path("/usr/lib64"),
-        Path("/usr/lib/locale"),
         Path("/usr/share/zoneinfo"),
         *((prefix / "lib", prefix / "lib64") if prefix != Path("/usr") else ()),
         Path(os.__file__).resolve().parent,
@@ -34,6 +34,17 @@ def list_visible() -> list[Path]:
         if path.exists() and not path.is_symlink() and not is_covered:
             visible.append(path)
     return visible
+
+
+def replace_by_links(path: Path) -> tuple[tuple[str, str], ...]:
+    """Returns links (target, name) that are all there is in a folder; none if there is more.
+
+    Debian's ``/usr/lib64`` holds a link only. Each mount costs every program a little time.
+    """
+    parts = list(path.iterdir()) if path.is_dir() else []
+    if len(parts) > _MAX_LINKS or not all(part.is_symlink() for part in parts):
+        return ()
+    return tuple((str(part.readlink()), str(part)) for part in parts)
 
 
 def list_hidden(visible: list[Path]) -> list[Path]:

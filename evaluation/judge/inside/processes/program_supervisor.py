@@ -35,6 +35,7 @@ from evaluation.judge.inside.processes.zygote import Zygote
 
 _EXAMINER_GRACE_S = 1.0
 _MAX_DYING = 3
+_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _SANDBOX_FAILURE = Finding("sandbox_failure")
 
 
@@ -56,7 +57,7 @@ class ProgramProcess(NamedTuple):
     def is_alive(self) -> bool:
         """Returns False if the kernel killed it while it waited, when memory had run out."""
         try:
-            return bool(self.channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            return bool(self.channel.recv(1, _PEEK))
         except BlockingIOError:  # it has not confined itself yet
             return True
         except OSError:
