@@ -1,6 +1,6 @@
-"""Who wrote what a model was trained on: the NOTICE of a corpus, and of a model made of it.
+"""Attribution: the NOTICE of a corpus, and of a model trained on it.
 
-One line a package: name, version, SPDX licence. Called by
+One line per package: name, version, SPDX licence. Called by
 :mod:`training.corpus.output.corpus_writer` and :mod:`training.pretrain`.
 """
 
@@ -20,7 +20,7 @@ def format_notice(packages: Iterable[tuple[str, str, str]], *, earlier: str = ""
 
     Args:
         packages: Name, version and licence of each document's package, in any order.
-        earlier: The NOTICE of the model that training went on from; its packages stay named.
+        earlier: The NOTICE of the model that training started from; its packages are kept.
     """
     lines = {f"{name} {version}".strip() + f": {licence}" for name, version, licence in packages}
     lines.update(earlier.removeprefix(_HEAD).splitlines())
@@ -31,8 +31,8 @@ def build_model_notice(shards: Path, start_from: Path | None) -> str:
     """Returns the NOTICE of a model trained on a shard folder.
 
     Args:
-        shards: The folder; its table of training documents is read.
-        start_from: The artifact that training continued from, if any.
+        shards: The shard folder; its table of training documents is read.
+        start_from: The artifact that training started from, if any.
     """
     columns = ["package", "version", "licence"]
     table = pq.read_table(shards / "train.documents.parquet", columns=columns)

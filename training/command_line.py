@@ -1,6 +1,6 @@
-"""What the commands of ``training`` have in common on their command lines: a config, overrides.
+"""The command-line arguments that the training commands share: a config and overrides.
 
-Leaves out what a command does. Imports nothing heavy, so that ``--help`` answers at once.
+Imports nothing heavy, so that ``--help`` is fast.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, described: str) -> Non
 def parse_config(
     cls: type[T], parser: argparse.ArgumentParser, argv: Sequence[str]
 ) -> tuple[T, argparse.Namespace]:
-    """Reads a command line of :func:`config_parser`; returns the config and the other options.
+    """Parses the arguments of :func:`config_parser`; returns the config and all options.
 
     Raises:
         ConfigError: The config cannot be read, or has an unknown key or a wrong value.
@@ -59,7 +59,7 @@ def parse_config(
 
 
 def find_config(path: Path) -> Path:
-    """Returns the file itself, else the one of this name that comes with the package.
+    """Returns ``path``, or the config of this name that comes with the package.
 
     So ``debug.toml`` and ``training/configs/debug.toml`` work in any folder.
     """

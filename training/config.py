@@ -1,8 +1,8 @@
 """The configuration of a training run, from tokenizer to weights: one TOML file, one tree.
 
 ``train_tokenizer``, ``prepare`` and ``pretrain`` take the same file and each reads its own tables;
-every default stands here and nowhere else. The corpus has a configuration of its own
-(``training.corpus.config``), since many runs may share one corpus.
+every default is defined here and nowhere else. The corpus has its own configuration
+(``training.corpus.config``), because several runs may share a corpus.
 """
 
 import re
@@ -14,7 +14,7 @@ from training.artifact.bundled import resolve_artifact
 from training.artifact.network.config import GPT2Config
 from training.artifact.special_tokens import N_SPECIAL_TOKENS
 
-VOCAB_MULTIPLE = 64  # whole tiles for the output layer's matrix product
+VOCAB_MULTIPLE = 64  # whole tiles for the matrix product of the output layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class TokenizerConfig:
     """How the vocabulary is learned."""
 
     vocab_size: int = 16_384
-    sample_bytes: int = 160_000_000  # more text changes few merges and costs minutes
+    sample_bytes: int = 160_000_000  # more text changes few merges and takes minutes
     min_frequency: int = 2
     max_token_chars: int = 32  # longer tokens are ASCII rulers and licence lines
     seed: int = 0
-    compare_with: Path | None = None  # a vocabulary to measure beside it: GPT-2's, say
+    compare_with: Path | None = None  # another vocabulary to measure too: GPT-2's, say
 
     def __post_init__(self) -> None:
         if self.vocab_size % VOCAB_MULTIPLE or self.vocab_size < 256 + N_SPECIAL_TOKENS:
@@ -51,9 +51,9 @@ class FimConfig:
     """How often, and where, a piece of text is split for infilling."""
 
     rate: float = 0.5
-    spm_share: float = 0.5  # of the split pieces; the rest is laid out PSM
+    spm_share: float = 0.5  # of the split pieces; the others are PSM
     line_share: float = 0.5  # of the split pieces whose middle ends at a line's end
-    more_lines: float = 0.5  # chance that such a middle takes one more line, and again
+    more_lines: float = 0.5  # chance that such a middle takes one more line, and so on
 
     def __post_init__(self) -> None:
         for name in ("rate", "spm_share", "line_share", "more_lines"):
@@ -67,7 +67,7 @@ class ShardsConfig:
 
     block_tokens: int = 1024
     blocks_per_shard: int = 16_384
-    min_characters_per_token: float = 1.5  # documents with less are data more than code
+    min_characters_per_token: float = 1.5  # documents with fewer are more data than code
     processes: int = 2
     seed: int = 0
     fim: FimConfig = field(default_factory=FimConfig)
@@ -75,7 +75,7 @@ class ShardsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The network's shape; its vocabulary is the tokenizer's, its positions the block's."""
+    """The network's sizes; the data determines its vocabulary and context."""
 
     n_embd: int = 384
     n_layer: int = 6
@@ -83,7 +83,7 @@ class ModelConfig:
     activation_function: Literal["gelu", "gelu_new"] = "gelu"  # exact, or OpenAI's approximation
 
     def gpt2(self, *, vocab_size: int, n_positions: int) -> GPT2Config:
-        """Completes the shape with what the data decides."""
+        """Returns the network's config, completed by what the data determines."""
         return GPT2Config(
             vocab_size=vocab_size,
             n_positions=n_positions,
@@ -96,51 +96,51 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """Learning rates and their course.
+    """Learning rates and their schedule.
 
-    ``learning_rate`` is AdamW's, for embeddings, biases and gains (and for the matrices too when
+    ``learning_rate`` is AdamW's, for embeddings, biases and gains (and for matrices too if
     ``matrices`` is "adamw"); ``matrix_learning_rate`` is Muon's.
     """
 
     matrices: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 3e-3
     matrix_learning_rate: float = 5e-3
-    position_rate: float = 3e-4  # of the position vectors: fast, they turn to noise
+    position_rate: float = 3e-4  # of position vectors, which a higher rate turns into noise
     weight_decay: float = 0.02
     beta1: float = 0.9
     beta2: float = 0.95
     momentum: float = 0.95
     clip_norm: float = 1.0
     warmup_steps: int = 20
-    schedule: Literal["stable", "cosine"] = "stable"  # what follows the warm-up
-    decay_share: float = 0.88  # "stable": of all steps, at the end, going linearly to zero
+    schedule: Literal["stable", "cosine"] = "stable"  # after the warm-up
+    decay_share: float = 0.88  # "stable": last part of the steps, with a linear decay to zero
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig:
-    """The loop: how much, how often, how exact."""
+    """The training loop: how much, how often, how precisely."""
 
     steps: int = 9200
-    stop_after_steps: int | None = None  # stop here as if asked to; the schedule is of all steps
-    batch_blocks: int = 16  # over all processes, in one optimiser step
-    micro_batch_blocks: int = 8  # of one process, in one forward pass
+    stop_after_steps: int | None = None  # stop early; the schedule still spans all steps
+    batch_blocks: int = 16  # per optimiser step, over all processes
+    micro_batch_blocks: int = 8  # per forward pass of one process
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    shard_model: bool = False  # a process holds a part of the weights only: FSDP instead of DDP
-    gradient_checkpointing: bool = False  # less memory, a third more arithmetic
-    within_documents: bool = True  # attention and positions end at a document's edge
+    shard_model: bool = False  # each process holds a part of the weights: FSDP instead of DDP
+    gradient_checkpointing: bool = False  # less memory, a third more computation
+    within_documents: bool = True  # attention and positions end at document boundaries
     rare_token_slices: int = (
-        8  # a block takes one into its gradient; 1 for all (training/step/loss.py)
+        8  # a block's gradient includes one of them; 1 for all (training/step/loss.py)
     )
     validate_every_steps: int = 250
     validation_blocks: int = 32
     save_every_steps: int = 100
-    keep_checkpoints: int = 2  # the newest; the best on the held-out packages is kept too
-    keep_every_steps: int = 0  # multiples of this are kept for good; 0 for none
-    first_block: int = 0  # where in the data order to begin, when going on from an artifact
+    keep_checkpoints: int = 2  # the newest; the best on held-out documents is kept too
+    keep_every_steps: int = 0  # multiples of this are kept permanently; 0 for none
+    first_block: int = 0  # where in the data order to start, for start_from
     start_from: Path | None = (
-        None  # an artifact to continue from, or "bundled"; brings its tokenizer
+        None  # an artifact to continue from, or "bundled"; its tokenizer is used
     )
-    loss_below: float | None = None  # what the last validation must reach for exit code 0
+    loss_below: float | None = None  # required of the last validation for exit code 0
     seed: int = 0
     tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
 
@@ -154,13 +154,13 @@ class PretrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishConfig:
-    """Where on the Hugging Face Hub a run appears while it trains: nowhere without ``repo``."""
+    """Where a run is published on the Hugging Face Hub; nowhere without ``repo``."""
 
     repo: str | None = None  # OWNER/NAME
     private: bool = True
-    branch: str | None = None  # None: the run's name, the day it began, and a random end
-    max_waiting: int = 8  # checkpoints kept for a Hub that is away, each the size of the model
-    wait_s: float = 600.0  # at the end, for what still waits
+    branch: str | None = None  # None: the run's name, its start date and a random suffix
+    max_waiting: int = 8  # checkpoints queued while the Hub is unreachable
+    wait_s: float = 600.0  # at the end, for what is still queued
 
     def __post_init__(self) -> None:
         if self.repo is not None:
@@ -180,10 +180,10 @@ _MAX_REPO_CHARS = 96
 
 
 def check_repo_name(repo: str) -> None:
-    """Refuses what the Hub would refuse as a repository's name.
+    """Refuses names of repositories that the Hub would refuse.
 
     Raises:
-        ValueError: It is not of the form OWNER/NAME.
+        ValueError: The name is not of the form OWNER/NAME.
     """
     names = repo.split("/")
     is_good = len(names) == 2 and all(map(_NAME.fullmatch, names))  # noqa: PLR2004 - owner, name
@@ -199,8 +199,8 @@ class RunConfig:
     """The whole file."""
 
     name: str = "default"
-    size: str | None = None  # 17M: chooses the network (training/autoconfig/resolve.py)
-    budget: str | None = None  # 60min or 150M tokens: chooses steps, batch and rates
+    size: str | None = None  # "17M" chooses the network (training/autoconfig)
+    budget: str | None = None  # "60min" or "150M" tokens chooses steps, batch and rates
     paths: PathsConfig = field(default_factory=PathsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     shards: ShardsConfig = field(default_factory=ShardsConfig)
@@ -211,6 +211,6 @@ class RunConfig:
 
     @property
     def tokenizer_folder(self) -> Path:
-        """Where the tokenizer is: in the artifact that the run starts from, if it names one."""
+        """Where the tokenizer is: in the artifact that the run starts from, if any."""
         start = self.pretrain.start_from
         return resolve_artifact(self.paths.tokenizer if start is None else start)

@@ -1,13 +1,13 @@
-"""Whose text may a model repeat? ``python -m training.index_verbatim MODEL --shards SHARDS``.
+"""Indexes training text: ``python -m training.index_verbatim MODEL --shards SHARDS``.
 
 Indexes the blocks that training has read and adds the index to the artifact (see
-:mod:`training.artifact.verbatim`). The server then names the document that a suggestion repeats. A
-piece that was split for infilling is indexed part by part, since the model has seen its parts as
-running text.
+:mod:`training.artifact.verbatim`), so that the server can name the document that a suggestion
+repeats. A piece that was split for infilling is indexed part by part, because the model has seen
+its parts as continuous text.
 
 ``--least-documents 2`` keeps only text that occurs in several documents: a small model memorises
 what it has seen often, and the index becomes ten times smaller. ``python -m evaluation.repetition``
-measures what is lost by that.
+measures what that misses.
 
 Source: Carlini et al. 2022, "Quantifying Memorization Across Neural Language Models"
 (arXiv:2202.07646), on how memorisation grows with repetition.
@@ -38,7 +38,7 @@ from training.foundation.progress import progress_bar
 from training.provenance import SPLIT, trained_on
 from training.shards.blocks import BlockReader
 
-Documents = npt.NDArray[np.int32]
+DocumentIds = npt.NDArray[np.int32]
 
 _PART_BITS = 4
 _COLUMNS = ["package", "path", "licence"]
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--blocks is {n_blocks}, expected at least 1")
     read = {reader.find_block(p, seed=walk.seed) for p in range(min(n_blocks, len(reader)))}
     table = pq.read_table(shards / f"{SPLIT}.documents.parquet", columns=_COLUMNS).to_pylist()
-    hashes, documents = _grams(reader, sorted(read), options.least_documents)
+    hashes, documents = _collect_grams(reader, sorted(read), options.least_documents)
     index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)
     content = index.to_bytes()
     if options.out is None:
@@ -67,21 +67,21 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _grams(
+def _collect_grams(
     reader: BlockReader, indices: Sequence[int], least_documents: int
-) -> tuple[Hashes, Documents]:
-    """Returns the hashes of the grams of some blocks, and the document each is of.
+) -> tuple[Hashes, DocumentIds]:
+    """Returns the hashes of the grams of some blocks, and the document of each.
 
-    A text that several documents hold stands at other places in each: which grams are theirs is
-    found among those at every place, and those are kept that follow each other without a gap.
+    A text that occurs in several documents has another offset in each. So shared grams are found
+    among the grams at all offsets, and then only consecutive grams are kept.
     """
     hashes: list[Hashes] = []
-    documents: list[Documents] = []
+    documents: list[DocumentIds] = []
     is_cut: list[npt.NDArray[np.bool_]] = []
     with progress_bar(len(indices), "indexing", "block") as bar:
         for index in indices:
             ids, owners = reader.read_block(index), reader.read_documents(index).astype(np.int32)
-            for start, end in running_text(ids, owners):
+            for start, end in split_stretches(ids, owners):
                 every = gram_hashes(ids[start:end])
                 of_run = every if least_documents > 1 else every[::GRAM]
                 hashes.append(of_run)
@@ -91,15 +91,15 @@ def _grams(
     found, owned = np.concatenate(hashes), np.concatenate(documents)
     kept = np.concatenate(is_cut)
     if least_documents > 1:
-        kept &= in_several(found, owned, least_documents)
+        kept &= find_shared(found, owned, least_documents)
     return found[kept], owned[kept]
 
 
-def in_several(hashes: Hashes, documents: Documents, least: int) -> npt.NDArray[np.bool_]:
-    """Says of each hash whether at least so many documents hold it, ``[N]`` of ``[N]`` each."""
+def find_shared(hashes: Hashes, documents: DocumentIds, least: int) -> npt.NDArray[np.bool_]:
+    """Returns for each hash ``[N]`` whether at least ``least`` documents contain it."""
     answer = np.zeros(len(hashes), dtype=bool)
     part_of = hashes >> np.uint64(64 - _PART_BITS)
-    for part in range(1 << _PART_BITS):  # sorted part by part, or it takes gigabytes
+    for part in range(1 << _PART_BITS):  # sorting part by part saves gigabytes
         at = np.flatnonzero(part_of == np.uint64(part))
         order = at[np.lexsort((documents[at], hashes[at]))]
         sorted_hashes, sorted_documents = hashes[order], documents[order]
@@ -113,10 +113,10 @@ def in_several(hashes: Hashes, documents: Documents, least: int) -> npt.NDArray[
     return answer
 
 
-def running_text(
+def split_stretches(
     ids: npt.NDArray[np.int64], owners: npt.NDArray[np.integer[Any]]
 ) -> Iterator[tuple[int, int]]:
-    """Yields the stretches of running text of one document that are long enough for a gram."""
+    """Yields ``(start, end)`` of continuous text of one document that is long enough for a gram."""
     is_text = ids >= len(SPECIAL_TOKENS)
     is_edge = np.ones(len(ids) + 1, dtype=bool)
     is_edge[1:-1] = (owners[1:] != owners[:-1]) | (is_text[1:] != is_text[:-1])

@@ -1,10 +1,9 @@
 """Starts a training on one process or several: ``parrotlet pretrain CONFIG.toml [key=value ...]``.
 
 Accelerate's launcher does the work, as in ``accelerate launch training/pretrain.py``, and reads the
-same launcher files. This module adds what a command of ours promises: the last line that is printed
-says what went wrong, and the exit code says what kind of error it was. One process takes this one's
-place; several are watched by torchrun, and hand in why they ended
-(``training.processes.exit_reports``).
+same launcher files. This module adds what all our commands promise: the last line printed says what
+went wrong, and the exit code says what kind of error it was. A single process replaces this one;
+several are supervised by torchrun and report why they ended (``training.processes.exit_reports``).
 """
 
 import argparse
@@ -34,12 +33,12 @@ if __name__ == "__main__":
     require_extra("train")
 
 PRETRAIN = Path(__file__).with_name("pretrain.py")
-SHUTDOWN_S = 300  # for the other processes to save a checkpoint after a signal
+SHUTDOWN_S = 300  # for the processes to save a checkpoint after a signal
 _UNSUPPORTED = ("use_deepspeed", "use_megatron_lm", "tpu", "use_parallelism_config")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains, or resumes, by as many processes as were asked for; returns the exit code."""
+    """Trains or resumes with the requested number of processes; returns the exit code."""
     options = _parser().parse_intermixed_args(argv)
     if not find_config(options.config).is_file():
         raise ConfigError(f"there is no config {options.config}; check the path")
@@ -52,12 +51,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def accelerate_arguments(options: argparse.Namespace) -> Any:
-    """Returns Accelerate's own arguments for our options, its config file's values filled in.
+    """Returns Accelerate's own arguments for our options, with the values of its config file.
 
     Raises:
-        ConfigError: Accelerate cannot read the file, or it asks for a launcher that we do not use.
+        ConfigError: Accelerate cannot read the file, or it requests an unsupported launcher.
     """
-    from accelerate.commands import launch  # noqa: PLC0415 - PyTorch, which --help can do without
+    from accelerate.commands import launch  # noqa: PLC0415 - imports PyTorch: not for --help
     from accelerate.commands.config.config_args import default_config_file  # noqa: PLC0415
 
     words = _launcher_words(options, has_default_file=Path(default_config_file).is_file())
@@ -71,11 +70,11 @@ def accelerate_arguments(options: argparse.Namespace) -> Any:
             f"Accelerate refuses the launcher options ({error}); correct"
             f" {options.config_file or 'them'}"
         ) from error
-    wanted = [name for name in _UNSUPPORTED if getattr(arguments, name, False)]
-    if wanted:
+    unsupported = [name for name in _UNSUPPORTED if getattr(arguments, name, False)]
+    if unsupported:
         raise ConfigError(
-            f"the launcher file asks for {wanted[0].removeprefix('use_')}, which this command does"
-            f" not start; use: accelerate launch {PRETRAIN}"
+            f"the launcher file asks for {unsupported[0].removeprefix('use_')}, which this command"
+            f" does not start; use: accelerate launch {PRETRAIN}"
         )
     _share_cores(arguments)
     return arguments
@@ -108,7 +107,7 @@ def _n_accelerators() -> int:
 
 
 def _share_cores(arguments: Any) -> None:
-    """Divides the cores among processes on CPUs: Accelerate gives each only one thread."""
+    """Divides the cores among CPU processes; Accelerate would give each only one thread."""
     if "OMP_NUM_THREADS" not in os.environ and _n_accelerators() == 0:
         local = max(1, (arguments.num_processes or 1) // (arguments.num_machines or 1))
         arguments.num_cpu_threads_per_process = max(1, _n_cores() // local)
@@ -122,7 +121,7 @@ def _n_cores() -> int:
 
 
 def run_one(arguments: Any) -> int:
-    """Becomes the one process that trains: its last line and its exit code are the command's."""
+    """Replaces this process with the one that trains."""
     from accelerate.utils.launch import prepare_simple_launcher_cmd_env  # noqa: PLC0415
 
     command, environment = prepare_simple_launcher_cmd_env(arguments)
@@ -134,7 +133,7 @@ def run_one(arguments: Any) -> int:
 
 
 def run_several(arguments: Any) -> int:
-    """Starts processes by torchrun; prints one sentence when all are gone.
+    """Starts the processes with torchrun; after a failure, prints one sentence when all are gone.
 
     Raises:
         PrerequisiteError: They could not be started.

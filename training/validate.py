@@ -1,7 +1,7 @@
 """Validation on held-out documents: ``python -m training.validate MODEL --shards FOLDER``.
 
 Prints loss, perplexity and bits per byte of an artifact; the training loop calls the same function.
-Bits per byte do not depend on the vocabulary, so models with different tokenizers compare.
+Bits per byte do not depend on the vocabulary, so models with different tokenizers can be compared.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
 from training.step.objective import to_tensors
 
-ALL_BLOCKS = 256  # of a full validation, spread evenly over the held-out packages
+ALL_BLOCKS = 256  # of a full validation, spread evenly over the held-out documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +43,12 @@ class Validation:
 
     @property
     def loss(self) -> float:
-        """Nats a token."""
+        """Nats per token."""
         return self.nats / max(1, self.tokens)
 
     @property
     def perplexity(self) -> float:
-        """``exp(loss)``, infinite where that overflows."""
+        """``exp(loss)``, or infinity if that overflows."""
         try:
             return math.exp(self.loss)
         except OverflowError:
@@ -56,18 +56,18 @@ class Validation:
 
     @property
     def bits_per_byte(self) -> float:
-        """Bits a byte of text."""
+        """Bits per byte of text."""
         return self.nats / math.log(2) / max(1, self.bytes)
 
 
 def count_token_bytes(tokenizer: CodeTokenizer) -> Tensor:
-    """Returns ``[V]``: the number of bytes each token stands for."""
+    """Returns the number of bytes of each token, ``[V]``."""
     return torch.tensor([len(b) for b in tokenizer.byte_table])
 
 
-def spread_indices(n_all: int, n_wanted: int) -> list[int]:
-    """Returns up to ``n_wanted`` indices spread over ``range(n_all)``."""
-    n = min(n_all, n_wanted)
+def spread_indices(n_all: int, n_most: int) -> list[int]:
+    """Returns up to ``n_most`` indices spread evenly over ``range(n_all)``."""
+    n = min(n_all, n_most)
     return [int(i) for i in np.linspace(0, n_all, n, endpoint=False)]
 
 
@@ -79,7 +79,7 @@ def validate(
     *,
     within_documents: bool,
 ) -> Validation:
-    """Measures ``model`` on the given held-out blocks, a document as training saw it."""
+    """Measures ``model`` on held-out blocks, with the attention boundaries of training."""
     nats, n_tokens, n_bytes = 0.0, 0, 0
     weight = model.transformer.wte.weight
     with torch.no_grad():
@@ -95,7 +95,7 @@ def validate(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints the validation figures of an artifact."""
+    """Prints the validation metrics of an artifact."""
     options = _parser().parse_args(argv)
     artifact = load_artifact(options.model)
     reader = BlockReader(options.shards, "heldout")

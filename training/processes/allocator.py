@@ -1,8 +1,8 @@
-"""The memory allocator: tcmalloc makes training on a CPU faster, where the machine has it.
+"""The memory allocator: tcmalloc makes training on a CPU faster.
 
-glibc gives large blocks back to the system and takes them again at every step; tcmalloc keeps most
-of them, and all when it is told to. It must be in a process from its start, so a training that
-finds it on the machine, but not in itself, begins again with it. It is never required.
+glibc returns large blocks to the system and requests them again at every step; tcmalloc keeps most
+of them, and all if it is configured to. It must be loaded when a process starts, so a training
+process without it restarts itself if the machine has it. It is never required.
 """
 
 import os
@@ -11,12 +11,12 @@ from pathlib import Path
 
 LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 PATTERNS = ("libtcmalloc_minimal.so*", "*/libtcmalloc_minimal.so*", "libtcmalloc.so*")
-KEEPING = ("TCMALLOC_RELEASE_RATE", "0")  # a training takes the same memory again at every step
-TRIED = "PARROTLET_TCMALLOC_TRIED"  # set for the new beginning, so that there is only one
+KEEPING = ("TCMALLOC_RELEASE_RATE", "0")  # training allocates the same memory again at every step
+TRIED = "PARROTLET_TCMALLOC_TRIED"  # set before the restart, so that there is only one
 
 
 def find_tcmalloc() -> str | None:
-    """Returns the path of the shared library, or None where there is none."""
+    """Returns the path of the shared library, or None if there is none."""
     for folder in LIBRARY_FOLDERS:
         for pattern in PATTERNS:
             for path in sorted(Path(folder).glob(pattern)):
@@ -25,7 +25,7 @@ def find_tcmalloc() -> str | None:
 
 
 def is_tcmalloc_loaded() -> bool:
-    """Says whether this process has it."""
+    """Says whether this process has loaded tcmalloc."""
     try:
         return "libtcmalloc" in Path("/proc/self/maps").read_text(encoding="utf-8")
     except OSError:
@@ -33,10 +33,9 @@ def is_tcmalloc_loaded() -> bool:
 
 
 def restart_with_tcmalloc() -> None:
-    """Replaces this process by itself with tcmalloc preloaded, if that brings something.
+    """Restarts this process with tcmalloc preloaded, if it is not loaded yet.
 
-    It says on stderr when there is none. Nothing happens where it is loaded already, and on systems
-    other than Linux.
+    If the machine has no tcmalloc, prints a hint on stderr. Does nothing outside Linux.
     """
     if sys.platform != "linux" or is_tcmalloc_loaded() or os.environ.get(TRIED):
         return

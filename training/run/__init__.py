@@ -1,1 +1,1 @@
-"""What a training run leaves in its folder, and finds there when it goes on."""
+"""A training run: its folder, checkpoints, metrics, validation and report."""

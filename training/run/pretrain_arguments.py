@@ -1,4 +1,4 @@
-"""The command line of pretraining, for ``training.launch`` and ``training/pretrain.py`` alike."""
+"""The command-line arguments of ``training.launch`` and ``training/pretrain.py``."""
 
 import argparse
 import sys
@@ -7,10 +7,10 @@ from training.command_line import add_config_arguments
 from training.foundation.command_parser import command_parser
 
 _PURPOSE = """\
-Pretrain a model on prepared shards, or resume a training that was interrupted.
+Pretrain a model on prepared shards, or resume an interrupted run.
 
 Writes to paths.run: checkpoints, metrics.jsonl, report.html, and the finished model in RUN/model.
-The model can be served with: parrotlet-server --model RUN/model"""
+Serve the model with: parrotlet-server --model RUN/model"""
 _EXAMPLE = """\
 {prog} default.toml
 {prog} default.toml size=17M budget=2h
@@ -25,7 +25,7 @@ def pretrain_parser(module: str) -> argparse.ArgumentParser:
 
 
 def script_parser() -> argparse.ArgumentParser:
-    """Returns the parser of ``training/pretrain.py``, which a launcher starts."""
+    """Returns the parser of ``training/pretrain.py``, which a launcher runs."""
     parser = pretrain_parser("training.pretrain")
     parser.prog = f"accelerate launch {sys.argv[0]}"
     parser.epilog = f"example:\n  accelerate launch {sys.argv[0]} training/configs/default.toml"

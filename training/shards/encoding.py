@@ -1,9 +1,9 @@
-"""One row group of documents to packed tokens, and the file that holds them until shards are made.
+"""Encodes a row group of documents into packed tokens, and keeps them in a file.
 
-A pure function of the row group, the tokenizer and the config. The files make ``training.prepare``,
-which calls this in several processes, go on where it was stopped.
+A pure function of row group, tokenizer and config. ``training.prepare`` calls it in several
+processes; the files let an interrupted run resume.
 
-Source: Tunstall, von Werra and Wolf 2022, CodeParrot (the least characters a token).
+Source: Tunstall, von Werra and Wolf 2022, CodeParrot (minimum characters per token).
 """
 
 import functools
@@ -31,9 +31,9 @@ QUALITY_OF_LEVEL = dict(zip(("low", "mid", "high"), QUALITY_TOKENS, strict=True)
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedGroup:
-    """What one row group became; documents are numbered within the group.
+    """An encoded row group; documents are numbered within the group.
 
-    ``dropped`` are the documents with too few characters a token, as ``PACKAGE: PATH``.
+    ``dropped`` lists documents with too few characters per token, as ``PACKAGE: PATH``.
     """
 
     tokens: npt.NDArray[Any]
@@ -43,7 +43,7 @@ class EncodedGroup:
     dropped: list[str]
 
     def save(self, path: Path) -> None:
-        """Writes one file, whole or not at all."""
+        """Writes one file atomically."""
         about = {"documents": self.documents, "n_tokens": self.n_tokens, "dropped": self.dropped}
         aside = path.with_suffix(f".{os.getpid()}")
         with aside.open("wb") as file:
@@ -57,7 +57,7 @@ class EncodedGroup:
 
     @classmethod
     def load(cls, path: Path) -> "EncodedGroup | None":
-        """Reads what :meth:`save` wrote; None for a missing or damaged file."""
+        """Reads what :meth:`save` wrote; returns None if the file is missing or damaged."""
         try:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 about = json.loads(file["about"].tobytes())
@@ -69,14 +69,14 @@ class EncodedGroup:
 def encode_to_file(
     group: RowGroup, path: Path, *, tokenizer_file: Path, shards: ShardsConfig
 ) -> None:
-    """Encodes a row group into its file, unless that is there already."""
+    """Encodes a row group into its file, unless that exists."""
     if EncodedGroup.load(path) is None:
         encode_group(group, tokenizer_file=tokenizer_file, shards=shards).save(path)
 
 
 def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig) -> EncodedGroup:
-    """Encodes and packs one row group's documents, in an order drawn from the seed."""
-    tokenizer = _tokenizer(tokenizer_file)
+    """Encodes and packs a row group's documents, in an order given by the seed."""
+    tokenizer = _load_tokenizer(tokenizer_file)
     stored = list(read_documents(group, [*DOCUMENT_COLUMNS, "text"]))
     random.Random(f"{shards.seed}:{group.path.name}:{group.index}").shuffle(stored)
     pieces: list[tuple[int, Piece]] = []
@@ -110,5 +110,5 @@ def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig)
 
 
 @functools.cache
-def _tokenizer(path: Path) -> CodeTokenizer:
+def _load_tokenizer(path: Path) -> CodeTokenizer:
     return CodeTokenizer.load(path)

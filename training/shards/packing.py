@@ -1,13 +1,13 @@
-"""Documents to blocks of tokens: cutting into pieces, splitting pieces for infilling, packing.
+"""Packs documents into blocks of tokens: cuts them into pieces, and splits pieces for infilling.
 
-Pure functions of a document and a seed; no files. A block is filled exactly: each piece begins with
-the end-of-text token, is cut to the room that is left, and a document goes on in the next piece at
-the next whole line. A piece is split for infilling only within itself, so that prefix, suffix and
-middle always stand in one block together (context-level FIM).
+Pure functions of a document and a seed; no files. Blocks are filled exactly: each piece begins with
+the end-of-text token and is cut to the room left in its block, and the document continues at the
+next line in the next piece. A piece is split for infilling within itself, so prefix, suffix and
+middle are always in the same block (context-level FIM).
 
 Source: Bavarian et al. 2022, arXiv:2207.14255 (rate, character-level split, PSM and SPM halves,
-context-level). Middles that end at a line's end are added to their uniform ones, because that is
-what an editor asks for.
+context-level). Middles that end at a line end are added to the uniform ones, because that is what
+editors ask for.
 """
 
 import math
@@ -22,7 +22,7 @@ from training.artifact.fim import FimLayout
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig
 
-MIN_FIM_TOKENS = 48  # a piece with less text is not worth splitting
+MIN_FIM_TOKENS = 48  # shorter pieces are not worth splitting
 _SAFE_PLACE = re.compile(r"(?<=[!-~])\n")
 
 
@@ -35,10 +35,10 @@ class Piece:
 
 
 class EncodedText:
-    """A text with its tokens, of which any stretch can be had without encoding it again.
+    """A text with its tokens, which yields the tokens of any substring without encoding it all.
 
-    The pattern of GPT-2 never joins a visible character and the line end behind it, so what lies
-    between two such places has the same tokens in any stretch; only its two ends are encoded.
+    GPT-2's pattern never joins a visible character with the line end after it. So the text between
+    two such boundaries has the same tokens in any substring; only the two ends are encoded again.
     """
 
     def __init__(self, text: str, tokenizer: CodeTokenizer) -> None:
@@ -48,15 +48,15 @@ class EncodedText:
 
     @property
     def characters_per_token(self) -> float:
-        """How well the vocabulary fits; infinite for an empty text."""
+        """How well the vocabulary fits the text; infinity for an empty text."""
         return len(self.text) / len(self.ids) if self.ids else math.inf
 
     def start(self, token: int) -> int:
-        """Returns the index of the character in which a token begins; the end for the one past."""
+        """Returns the index of the character in which a token begins, or the end of the text."""
         return int(self.starts[token]) if token < len(self.ids) else len(self.text)
 
     def encode(self, start: int, end: int) -> list[int]:
-        """Returns the ids of the characters ``[start, end)``, as if they were all of the text."""
+        """Returns the ids of the characters ``[start, end)``, as if they were the whole text."""
         first = _SAFE_PLACE.search(self.text, start, end)
         last = first.start() if first else -1
         at = self.text.rfind("\n", start, end)
@@ -69,8 +69,8 @@ class EncodedText:
         head = self.tokenizer.encode(self.text[start : first.start()])
         return [*head, *self.ids[i:j], *self.tokenizer.encode(self.text[last:end])]
 
-    def line_after(self, token: int) -> int:
-        """Returns the first token at or after ``token`` that begins behind a line's end."""
+    def find_line_after(self, token: int) -> int:
+        """Returns the first token at or after ``token`` that begins a line."""
         newline = self.text.find("\n", max(0, int(self.starts[token]) - 1))
         if newline < 0:
             return len(self.ids)
@@ -90,11 +90,11 @@ def pack_document(
 
     Args:
         encoded: The document.
-        room_tokens: What is left of the current block, at least 1.
+        room_tokens: Tokens left in the current block, at least 1.
         block_tokens: The size of a block.
-        fim: The rates of splitting.
-        chance: The document's own source of randomness.
-        quality: The token that says how good its source is, at the head of every piece.
+        fim: How often pieces are split, and where.
+        chance: The document's random number generator.
+        quality: The quality token of the document, for the head of every piece.
     """
     layout = FimLayout.of(encoded.tokenizer, quality)
     n_tokens = len(encoded.ids)
@@ -104,17 +104,19 @@ def pack_document(
         if wants_fim and min(room_tokens, n_tokens - first) >= MIN_FIM_TOKENS:
             last = min(n_tokens, first + room_tokens - layout.overhead_tokens)
             span = (encoded.start(first), encoded.start(last))
-            piece = fim_piece(encoded, span, room_tokens, layout=layout, fim=fim, chance=chance)
+            piece = split_for_infilling(
+                encoded, span, room_tokens, layout=layout, fim=fim, chance=chance
+            )
         else:
             last = min(n_tokens, first + max(0, room_tokens - len(layout.start)))
             ids = layout.left_to_right_prompt(encoded.ids[first:last])[:room_tokens]
             piece = Piece(ids=ids, is_fim=False)
         yield piece
         room_tokens = (room_tokens - len(piece.ids)) or block_tokens
-        first = last if last == n_tokens else encoded.line_after(last)
+        first = last if last == n_tokens else encoded.find_line_after(last)
 
 
-def fim_piece(
+def split_for_infilling(
     encoded: EncodedText,
     span: tuple[int, int],
     room_tokens: int,
@@ -123,13 +125,13 @@ def fim_piece(
     fim: FimConfig,
     chance: random.Random,
 ) -> Piece:
-    """Splits a span at characters and lays the parts out, closed by end-of-text if it fits.
+    """Splits a span of characters and lays out the parts, followed by end-of-text if it fits.
 
-    Splitting may cost a few tokens more than the span had; then the suffix loses its far end, as it
-    does at serving time, and if there is none the prefix loses its beginning.
+    Splitting may add a few tokens. Then the suffix is truncated at its end, as in serving, and the
+    prefix at its beginning if there is no suffix left.
     """
     begin, finish = span
-    start, end = middle_span(encoded.text[begin:finish], fim, chance)
+    start, end = draw_middle(encoded.text[begin:finish], fim, chance)
     prefix = encoded.encode(begin, begin + start)
     middle = encoded.encode(begin + start, begin + end)
     suffix = encoded.encode(begin + end, finish)
@@ -145,18 +147,18 @@ def fim_piece(
     return Piece(ids=(prompt + middle + closing)[:room_tokens], is_fim=True)
 
 
-def middle_span(text: str, fim: FimConfig, chance: random.Random) -> tuple[int, int]:
-    """Draws the characters ``[start, end)`` of the middle."""
+def draw_middle(text: str, fim: FimConfig, chance: random.Random) -> tuple[int, int]:
+    """Draws the middle: characters ``[start, end)``."""
     if chance.random() >= fim.line_share:
         a, b = chance.randint(0, len(text)), chance.randint(0, len(text))
         return min(a, b), max(a, b)
     start = chance.randint(0, len(text))
-    end = _line_end(text, start)
+    end = _find_line_end(text, start)
     while end < len(text) and chance.random() < fim.more_lines:
-        end = _line_end(text, end + 1)
+        end = _find_line_end(text, end + 1)
     return start, end
 
 
-def _line_end(text: str, position: int) -> int:
+def _find_line_end(text: str, position: int) -> int:
     newline = text.find("\n", position)
     return len(text) if newline < 0 else newline

@@ -1,9 +1,9 @@
-"""Where training begins: fresh weights for a network.
+"""Initial weights of a network.
 
-Matrices are drawn as GPT-2's were. Two things that every trained GPT-2 has and that are slow to
-come by are given instead of drawn: position vectors in which "so many tokens before" looks alike
-everywhere, and, in the first layer, heads that look a fixed number of tokens back. They are values
-like any others and are trained on; the network and its files know nothing of it.
+Matrices are drawn like GPT-2's. Two things that every trained GPT-2 has, and learns slowly, are set
+from the start: position vectors in which the same distance looks the same everywhere, and heads in
+the first layer that attend to a fixed number of tokens back. They are ordinary weights and are
+trained like all others; the network and its files do not know about them.
 
 Tensor legend: T positions, C embedding width, D width of one head, W waves.
 
@@ -19,52 +19,52 @@ from torch import Tensor
 from training.artifact.network.config import INIT_STD, GPT2Config
 from training.artifact.network.gpt2 import GPT2
 
-POSITION_STD = 0.04  # of a position vector's elements; over the tokens', so that it is heard
-FASTEST_RADIANS = 2.0  # a position; neighbours then differ by more than equal tokens are alike
-LOOK_BACK_GAIN = 1.5  # makes such a head's weight on its token nearly all
-FREE_HEADS = 2  # of the first layer, drawn at random like all others
+POSITION_STD = 0.04  # of position vectors: larger than token vectors', which would drown them
+FASTEST_RADIANS = 2.0  # per position; makes neighbours differ by more than equal tokens agree
+LOOK_BACK_GAIN = 1.5  # puts nearly all of such a head's attention on its token
+FREE_HEADS = 2  # of the first layer, initialised at random like all others
 
 
 def initialise(model: GPT2, generator: torch.Generator) -> None:
-    """Draws fresh weights; residual projections are scaled down by depth."""
+    """Initialises the weights; residual projections are scaled down by depth."""
     config = model.config
     residual_std = INIT_STD / math.sqrt(2 * config.n_layer)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("wpe.weight"):
-                parameter.copy_(sinusoids(config))
+                parameter.copy_(build_sinusoids(config))
             elif parameter.ndim > 1:
                 std = residual_std if name.endswith("c_proj.weight") else INIT_STD
                 parameter.normal_(0.0, std, generator=generator)
             else:
-                parameter.fill_(0.0 if name.endswith("bias") else 1.0)  # or a layer norm's gain
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)  # gains of layer norms are 1
         first = dict(model.named_parameters())["transformer.h.0.attn.c_attn.weight"]
         for head in range(config.n_head - FREE_HEADS):
-            look_back(first, config, head=head, n_tokens=head + 1)
+            set_look_back_head(first, config, head=head, n_tokens=head + 1)
 
 
-def frequencies(config: GPT2Config) -> Tensor:
-    """Returns ``[W]`` radians a position, from FASTEST_RADIANS to about one over the context."""
+def compute_frequencies(config: GPT2Config) -> Tensor:
+    """Returns ``[W]`` radians per position, from FASTEST_RADIANS down to about 1 / context."""
     n_waves = (config.n_embd + 1) // 2
     return torch.logspace(math.log10(FASTEST_RADIANS), -math.log10(config.n_positions), n_waves)
 
 
-def sinusoids(config: GPT2Config) -> Tensor:
-    """Returns the position vectors ``[T, C]``: all sines, then all cosines."""
-    angles = torch.arange(config.n_positions)[:, None] * frequencies(config)  # [T, W]
+def build_sinusoids(config: GPT2Config) -> Tensor:
+    """Returns position vectors ``[T, C]``: all sines, then all cosines."""
+    angles = torch.arange(config.n_positions)[:, None] * compute_frequencies(config)  # [T, W]
     waves = torch.cat([angles.sin(), angles.cos()], dim=1)[:, : config.n_embd]
     return POSITION_STD * math.sqrt(2.0) * waves
 
 
-def look_back(weight: Tensor, config: GPT2Config, *, head: int, n_tokens: int) -> None:
+def set_look_back_head(weight: Tensor, config: GPT2Config, *, head: int, n_tokens: int) -> None:
     """Sets a head's queries and keys in ``weight`` ``[C, 3C]`` to attend ``n_tokens`` back.
 
-    Keys are the fastest waves of their position, queries the same of ``n_tokens`` before (a
-    rotation of each wave); their product is greatest where the two positions are one.
+    Keys are the fastest waves of their position, queries those of ``n_tokens`` earlier (each wave
+    rotated); their product is greatest where both positions are equal.
     """
     head_width = config.n_embd // config.n_head
     n_waves = min(head_width, config.n_embd) // 2
-    turns = frequencies(config)[:n_waves] * n_tokens
+    turns = compute_frequencies(config)[:n_waves] * n_tokens
     n_sines = (config.n_embd + 1) // 2
     sines, cosines = torch.arange(n_waves), torch.arange(n_waves) + n_sines  # rows of weight
     query = weight[:, head * head_width :][:, :head_width]

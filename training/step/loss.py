@@ -1,14 +1,14 @@
-"""Cross-entropy of the next token without ever holding all logits.
+"""Next-token cross-entropy that never holds all logits in memory.
 
-The logits of a batch would take more memory than the network; here they are made a chunk of
-positions at a time, forward and gradient in one go. A chunk never reaches over a block's edge, so
-what is computed for a block does not depend on the batch it comes in.
+The logits of a batch would need more memory than the network. Here they are computed for a chunk of
+positions at a time, forward and gradient together. A chunk never crosses a block boundary, so the
+result for a block does not depend on the rest of the batch.
 
-The loss is always exact. Its gradient may be estimated: pushing down the rare tokens, of which each
-has next to no probability, costs as much as all the rest of the output layer. With ``n_slices`` > 1
-a chunk does that for the frequent eighth of the vocabulary and for one slice of the rest, weighed
-``n_slices`` times; which slice is a function of the chunk's own tokens. Each position's own target
-is always exact, and over all slices the mean of the estimate is the gradient.
+The loss is always exact; its gradient may be an estimate. Pushing down rare tokens, each of which
+has almost no probability, costs as much as the rest of the output layer. With ``n_slices`` > 1, a
+chunk does that for the most frequent eighth of the vocabulary and for one slice of the rest, scaled
+by ``n_slices``; the slice is a function of the chunk's own tokens. The gradient of each position's
+target is always exact, and the estimate is unbiased over the slices.
 
 Tensor legend: B blocks, T tokens of a block, N positions of a chunk, C width, V vocabulary.
 
@@ -23,28 +23,28 @@ import torch
 from torch import Tensor
 
 CHUNK_LOGITS = 1 << 25  # elements: 64 MiB in bfloat16
-FREQUENT = 8  # one token in so many, the first ids: a BPE learns frequent tokens first
-IGNORED = -100  # a target that is none, as torch's cross-entropy has it
-Columns = tuple[slice, int]  # part of the vocabulary, and how often it counts
+FREQUENT = 8  # 1/8 of the vocabulary: the first ids, because BPE learns frequent tokens first
+IGNORED = -100  # marks positions without a target, as in torch's cross-entropy
+Columns = tuple[slice, int]  # a part of the vocabulary, and its weight
 
 
 def next_token_loss(
     hidden: Tensor, weight: Tensor, targets: Tensor, *, n_slices: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Returns the mean loss in nats, and each position's ``[B, T]`` (float32, without gradients).
+    """Returns the mean loss in nats, and each position's loss ``[B, T]`` (float32, no gradients).
 
     Args:
         hidden: ``[B, T, C]``.
-        weight: The output layer, ``[V, C]``; ids in order of frequency, about, if n_slices > 1.
-        targets: ``[B, T]`` ids; ``IGNORED`` ones have no loss and count nowhere.
-        n_slices: Into how many the rare tokens are cut; 1 for the exact gradient.
+        weight: The output layer, ``[V, C]``; roughly ordered by frequency if n_slices > 1.
+        targets: ``[B, T]`` ids; ``IGNORED`` ones are left out.
+        n_slices: How many slices the rare tokens are cut into; 1 for the exact gradient.
     """
     mean, losses = _ChunkedCrossEntropy.apply(hidden, weight, targets, n_slices)  # type: ignore[no-untyped-call]
     return mean, losses
 
 
 def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Returns each position's loss ``[N]`` in nats, in full precision, without gradients.
+    """Returns each position's loss ``[N]`` in nats, in full precision and without gradients.
 
     Args:
         hidden: ``[N, C]``.
@@ -53,15 +53,15 @@ def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """
     parts = []
     with torch.no_grad():
-        for rows in _chunks(len(hidden), len(weight)):
+        for rows in _split_positions(len(hidden), len(weight)):
             logits = (hidden[rows] @ weight.t()).float()
             log_norm = torch.logsumexp(logits, dim=-1)
             parts.append(log_norm - logits.gather(-1, targets[rows, None])[:, 0])
     return torch.cat(parts)
 
 
-def columns_of(targets: Tensor, vocab_size: int, n_slices: int) -> list[Columns]:
-    """Returns the parts of the vocabulary that a chunk with these targets computes gradients of."""
+def select_columns(targets: Tensor, vocab_size: int, n_slices: int) -> list[Columns]:
+    """Returns the parts of the vocabulary whose gradients a chunk with these targets computes."""
     if n_slices == 1:
         return [(slice(0, vocab_size), 1)]
     frequent = vocab_size // FREQUENT
@@ -71,7 +71,7 @@ def columns_of(targets: Tensor, vocab_size: int, n_slices: int) -> list[Columns]
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy of ``hidden @ weight.T`` against ``targets``, and each position's."""
+    """Cross-entropy of ``hidden @ weight.T`` against ``targets``: its mean, and each position's."""
 
     @staticmethod
     def forward(
@@ -81,10 +81,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
         for block in range(len(targets)):
-            for rows in _chunks(targets.shape[1], len(weight)):
+            for rows in _split_positions(targets.shape[1], len(weight)):
                 at = (block, rows)
-                columns = columns_of(targets[at], len(weight), n_slices)
-                losses[at], grad_hidden[at] = _one_chunk(
+                columns = select_columns(targets[at], len(weight), n_slices)
+                losses[at], grad_hidden[at] = _compute_chunk(
                     hidden[at], weight, targets[at], grad_weight, columns
                 )
         n_counted = (targets != IGNORED).sum()
@@ -95,24 +95,24 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_hidden, grad_weight, n_counted = ctx.saved_tensors
-        factor = grads[0] / n_counted  # in one go: float16 would lose the mean alone
+        factor = grads[0] / n_counted  # at once: in float16 the mean alone would underflow
         grad_weight = (grad_weight * factor).to(grad_hidden.dtype)
         return grad_hidden * factor, grad_weight, None, None
 
 
-def _one_chunk(
+def _compute_chunk(
     hidden: Tensor, weight: Tensor, targets: Tensor, grad_weight: Tensor, columns: list[Columns]
 ) -> tuple[Tensor, Tensor]:
-    """Adds to ``grad_weight`` in place; returns the losses ``[N]`` and their sum's gradient."""
+    """Adds to ``grad_weight``; returns the losses ``[N]`` and the gradient of their sum."""
     counts = targets != IGNORED
     probabilities = torch.softmax(hidden @ weight.t(), dim=-1)  # [N, V]
     each, targets = torch.arange(len(targets), device=targets.device), targets.clamp_min(0)
     chosen = probabilities[each, targets].float()
     losses = -chosen.clamp_min(torch.finfo(probabilities.dtype).tiny).log() * counts
-    # By index: scatter_ and a mask of rows would walk through all of the vocabulary.
+    # By index: scatter_ or a mask of rows would scan the whole vocabulary.
     probabilities[each, targets] = 0.0
     probabilities[(~counts).nonzero()[:, 0]] = 0.0
-    pull = torch.expm1(-losses)[:, None]  # p - 1 of the target, also where p is nearly 1
+    pull = torch.expm1(-losses)[:, None]  # p - 1 of the target, accurate even if p is nearly 1
     grad_hidden = pull * weight[targets]
     grad_weight.index_add_(0, targets, pull * hidden)
     for part, times in columns:
@@ -124,7 +124,7 @@ def _one_chunk(
     return losses, grad_hidden
 
 
-def _chunks(n_positions: int, vocab_size: int) -> Iterator[slice]:
+def _split_positions(n_positions: int, vocab_size: int) -> Iterator[slice]:
     size = max(1, CHUNK_LOGITS // vocab_size)
     for start in range(0, n_positions, size):
         yield slice(start, start + size)

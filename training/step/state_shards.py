@@ -1,8 +1,8 @@
-"""The tensors of a training state on disk: one file, or one for each process that holds a part.
+"""The tensors of a training state on disk: one file, or one per process that holds a part.
 
-Every file has the same keys; each holds some rows of a tensor, in the order of the files, and all
-of a scalar. Readers ask for rows of the whole tensor, so that a state may be read by another number
-of processes than wrote it.
+All files have the same keys. Each holds some rows of every tensor, in the order of the files, and
+the whole of every scalar. Readers ask for rows of the whole tensor, so another number of processes
+can read a state than wrote it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from torch import Tensor
 
 
 def shard_name(index: int, n_shards: int) -> str:
-    """Returns the file's name of one shard."""
+    """Returns the file name of a shard."""
     if n_shards == 1:
         return "training_state.safetensors"
     return f"training_state-{index:05d}-of-{n_shards:05d}.safetensors"
 
 
 def write_shard(folder: Path, tensors: Mapping[str, Tensor], index: int, n_shards: int) -> None:
-    """Writes this process' rows into ``folder``.
+    """Writes this process's rows into ``folder``.
 
     Raises:
         OSError: They could not be written.
@@ -37,13 +37,13 @@ def write_shard(folder: Path, tensors: Mapping[str, Tensor], index: int, n_shard
 
 
 class StateReader:
-    """The tensors of a state, whichever files have their rows.
+    """Reads the tensors of a state from all its files.
 
     Args:
         paths: All files, in order.
 
     Raises:
-        SafetensorError: One is damaged.
+        SafetensorError: A file is damaged.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ from training.config import RunConfig
 from training.foundation.config_schema import load_toml
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
 from training.index_verbatim import main as index_verbatim
-from training.index_verbatim import running_text
+from training.index_verbatim import split_stretches
 from training.provenance import Walk, block_readings, main, seen_documents
 from training.shards.blocks import BlockReader
 
@@ -213,7 +213,7 @@ def test_what_a_model_has_seen_is_indexed_and_travels_with_it(copied, capsys):
     found, n_runs = {True: 0, False: 0}, {True: 0, False: 0}
     for place, block in enumerate(order):
         ids, owners = reader.read_block(block), reader.read_documents(block)
-        for start, end in running_text(ids, owners):
+        for start, end in split_stretches(ids, owners):
             if end - start >= LEAST_TOKENS:
                 source = index.find_reference(ids[start:end].tolist())
                 is_seen = place < n_blocks

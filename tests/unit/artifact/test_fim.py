@@ -10,7 +10,7 @@ from training.artifact.fim import FimLayout
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.config import FimConfig, TokenizerConfig
 from training.shards.blocks import pieces_to_blocks
-from training.shards.packing import EncodedText, fim_piece, middle_span, pack_document
+from training.shards.packing import EncodedText, draw_middle, pack_document, split_for_infilling
 from training.train_tokenizer import train_tokenizer
 
 SOURCE = "".join(
@@ -34,7 +34,7 @@ def split_parts(ids, layout):
 def test_split_pieces_join_to_the_text_they_came_from(seed, byte_tokenizer):
     """If it fails, the model learns from text that no file ever contained."""
     layout = FimLayout.of(byte_tokenizer)
-    piece = fim_piece(
+    piece = split_for_infilling(
         EncodedText(SOURCE, byte_tokenizer),
         (0, 900),
         4096,
@@ -52,7 +52,7 @@ def test_a_piece_too_long_loses_only_the_far_end_of_its_suffix(seed, byte_tokeni
     text = SOURCE[:300]
     fim = FimConfig(line_share=1.0, more_lines=0.0)
     room = len(byte_tokenizer.encode(text)) - 5
-    piece = fim_piece(
+    piece = split_for_infilling(
         EncodedText(text, byte_tokenizer),
         (0, len(text)),
         room,
@@ -79,7 +79,7 @@ def test_middles_reach_the_end_of_a_line_when_asked():
     fim = FimConfig(line_share=1.0, more_lines=0.0)
     chance = random.Random(1)
     for _ in range(200):
-        start, end = middle_span(SOURCE, fim, chance)
+        start, end = draw_middle(SOURCE, fim, chance)
         assert end == len(SOURCE) or SOURCE[end] == "\n"
         assert "\n" not in SOURCE[start:end]
 

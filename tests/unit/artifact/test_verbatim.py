@@ -20,7 +20,7 @@ from training.artifact.verbatim import (
     gram_hashes,
 )
 from training.foundation.errors import ArtifactError
-from training.index_verbatim import in_several, running_text
+from training.index_verbatim import find_shared, split_stretches
 
 TABLE = [
     {"package": f"p{i}", "path": f"p{i}/m.py", "licence": "MIT" if i else ""} for i in range(40)
@@ -111,7 +111,7 @@ def test_it_survives_the_way_through_a_file_and_damage_is_named(tmp_path, texts,
 def test_runs_are_of_one_document_without_sentinels():
     ids = np.array([3] + [20] * 30 + [5] + [20] * 10 + [20] * 25 + [0])
     owners = np.array([1] * 42 + [2] * 26)
-    assert list(running_text(ids, owners)) == [(1, 31), (42, 67)]
+    assert list(split_stretches(ids, owners)) == [(1, 31), (42, 67)]
 
 
 def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
@@ -160,7 +160,7 @@ def test_what_stands_in_several_documents_is_counted_by_documents():
     held_by = {h: set(documents[hashes == h].tolist()) for h in hashes.tolist()}
     for least in (2, 4, 5):
         expected = [len(held_by[h]) >= least for h in hashes.tolist()]
-        assert in_several(hashes, documents, least).tolist() == expected
+        assert find_shared(hashes, documents, least).tolist() == expected
     assert 0 < sum(expected) < 600
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from training.step import loss
-from training.step.loss import IGNORED, columns_of, next_token_loss, token_losses
+from training.step.loss import IGNORED, next_token_loss, select_columns, token_losses
 
 VOCABULARY = 50
 
@@ -45,8 +45,8 @@ def test_slices_average_to_the_gradient(monkeypatch, problem, n_slices):
     plain, wanted = plain_gradients(*problem)
     found = []
     for number in range(n_slices):
-        columns = columns_of(torch.tensor(number), VOCABULARY, n_slices)
-        monkeypatch.setattr(loss, "columns_of", lambda *_, columns=columns: columns)
+        columns = select_columns(torch.tensor(number), VOCABULARY, n_slices)
+        monkeypatch.setattr(loss, "select_columns", lambda *_, columns=columns: columns)
         estimated, losses = next_token_loss(*problem, n_slices=n_slices)
         torch.testing.assert_close(losses[:, :-1].mean(), plain)
         found.append(torch.autograd.grad(estimated, problem[:2]))
@@ -70,6 +70,6 @@ def test_a_block_is_estimated_alike_in_every_batch(problem):
 def test_every_token_is_in_one_slice(n_slices):
     taken = torch.zeros(VOCABULARY)
     for number in range(n_slices):
-        for part, times in columns_of(torch.tensor(number), VOCABULARY, n_slices):
+        for part, times in select_columns(torch.tensor(number), VOCABULARY, n_slices):
             taken[part] += times / n_slices
     torch.testing.assert_close(taken, torch.ones(VOCABULARY))
