@@ -30,7 +30,7 @@ def best():
     return best_level()
 
 
-@pytest.fixture(scope="module", params=LEVELS, ids=lambda isolation: isolation.level)
+@pytest.fixture(scope="module", params=LEVELS, ids=lambda isolation: isolation.name)
 def level(request):
     """Each level of isolation that holds on this machine."""
     need_level(request.param)

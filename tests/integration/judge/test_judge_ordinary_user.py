@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from machine import lacking, need_level
+from sandbox_levels import lacking, need_level
 
 from evaluation.judge.levels.ranking import LANDLOCK
 from evaluation.problems.own import load_own_problems
