@@ -249,19 +249,22 @@ def test_a_server_that_is_away_is_said_so(problems, tmp_path, monkeypatch):
         judged(problems, tmp_path / "out2", "--model", "m", "--url", "ftp://x")
 
 
-def test_any_causal_language_model_writes(tiny_artifact, problems, tmp_path):
-    """The artifact as a stranger's model: greedy, it writes what the completer writes."""
+def test_any_causal_language_model_generates(tiny_artifact, problems, tmp_path):
+    """If it fails, other projects' models cannot be scored; the artifact serves as such a model."""
     foreign = tmp_path / "foreign"
     shutil.copytree(tiny_artifact, foreign)
     (foreign / "parrotlet.json").unlink()
-    common = ["--n", "1", "--k", "1", "--temperature", "0", "--max-new-tokens", "24"]
-    judged(problems, tmp_path / "a", "--model", tiny_artifact, *common)
-    judged(problems, tmp_path / "b", "--model", foreign, *common)
-    judged(problems, tmp_path / "c", "--model", foreign, "--n", "3", "--k", "1", "--seed", "1")
-    texts = [list(read_journal(tmp_path / x / "samples.jsonl")) for x in "abc"]
-    assert len(texts[0]) == len(texts[1]) == 3
-    assert len(texts[2]) == 9
-    assert texts[1] == texts[0]
+    common = ["--model", foreign, "--k", "1", "--max-new-tokens", "24"]
+    judged(problems, tmp_path / "greedy", *common, "--n", "2", "--temperature", "0")
+    judged(problems, tmp_path / "drawn", *common, "--n", "3", "--temperature", "1")
+    greedy, drawn = (
+        list(read_journal(tmp_path / name / "samples.jsonl")) for name in ("greedy", "drawn")
+    )
+    assert all(record["completion"] for record in greedy)
+    assert [r["completion"] for r in greedy[::2]] == [r["completion"] for r in greedy[1::2]]
+    assert len(drawn) == 9
+    assert len({r["completion"] for r in drawn}) > 3  # one for each problem would be greedy
+    assert not any("\ndef" in r["completion"] for r in drawn)  # a stop string
     with pytest.raises(PrerequisiteError, match="no model"):
         judged(problems, tmp_path / "d", "--model", tmp_path / "nowhere")
 
