@@ -21,6 +21,16 @@ def cut(text):
     return text, place(text, 'area of the circle."""\n        return')
 
 
+def wait_until_extent(client, at, is_right):
+    """Requests suggestions until one has the extent that the settings demand."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        client.items(URI, *at)
+        if is_right(client.command("parrotlet.explain")["extent"]):
+            return
+    raise AssertionError("the setting has no effect")
+
+
 def test_settings_change_while_it_runs(client, known_module):
     """If it fails, a changed setting needs a restart of the editor, or is never looked at."""
     client.configuration = {"suggestion": {"extent": "line"}, "client": {"enable": True}}
@@ -28,16 +38,12 @@ def test_settings_change_while_it_runs(client, known_module):
     text = known_module.replace('        """Return the area of the circle."""\n', "")
     client.open(URI, text)
     at = place(text, "def area(self) -> float:")
-    client.items(URI, *at)
-    assert client.command("parrotlet.explain")["extent"] == "line"
+    wait_until_extent(client, at, lambda extent: extent == "line")
     worker = client.worker_pid()
     client.configuration = {"suggestion": {"extent": "auto"}}
     client.notify("workspace/didChangeConfiguration", {"settings": None})
     client.wait(lambda m: m.get("method") == "workspace/configuration" and m["id"] != 1)
-    deadline = time.monotonic() + 20
-    while client.command("parrotlet.explain")["extent"] == "line":
-        assert time.monotonic() < deadline, "the setting has no effect"
-        client.items(URI, *at)
+    wait_until_extent(client, at, lambda extent: extent != "line")
     assert client.worker_pid() == worker  # the model was not loaded again for that
     client.configuration = {"suggestion": {"extend": "auto"}}
     client.notify("workspace/didChangeConfiguration", {"settings": None})
