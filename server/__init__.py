@@ -4,10 +4,10 @@ VERSION: str  # of the installed package; "0" in a checkout that is not installe
 
 
 def __getattr__(name: str) -> str:
-    """Looks the version up when it is wanted: nothing is imported before :mod:`server.isolation`.
+    """Looks up the version on first use: nothing may be imported before :mod:`server.isolation`.
 
     Raises:
-        AttributeError: There is nothing else.
+        AttributeError: For any other name.
     """
     if name != "VERSION":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -17,5 +17,5 @@ def __getattr__(name: str) -> str:
         found = version("parrotlet")
     except PackageNotFoundError:
         found = "0"
-    globals()["VERSION"] = found  # the next one finds it
+    globals()["VERSION"] = found  # this function is not called again
     return found

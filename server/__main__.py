@@ -1,6 +1,6 @@
-"""``parrotlet-server``, also ``python -m server``: one editor on stdin and stdout.
+"""``parrotlet-server``, also ``python -m server``: serves one editor on stdin and stdout.
 
-Arguments only; the work is ``lsp``'s. Logs go to stderr.
+Arguments and streams only; the server itself is in ``lsp``. Logs go to stderr.
 """
 
 import sys
@@ -31,11 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     _set_up_logs(arguments.log_level)
-    from server.worker.service import CompletionService  # noqa: PLC0415 - --help and mistakes need none
+    from server.worker.service import CompletionService  # noqa: PLC0415 - not for --help
 
-    with _claimed_stdout() as protocol_out:
+    with _reserve_stdout() as protocol_out:
         service = CompletionService()
-        service.prepare()  # the worker's imports and ours take as long: at the same time
+        service.prepare()  # its imports take as long as ours
         try:
             from server.lsp.features import create_server  # noqa: PLC0415
 
@@ -48,12 +48,12 @@ def _serve(argv: Sequence[str]) -> int:
 
 
 @contextmanager
-def _claimed_stdout() -> Iterator[BinaryIO]:
-    """Yields stdout for the protocol alone; what anything else prints goes to stderr."""
+def _reserve_stdout() -> Iterator[BinaryIO]:
+    """Yields stdout for the protocol; whatever else is printed goes to stderr."""
     sys.stdout.flush()
-    claimed = os.dup(1)
+    reserved = os.dup(1)
     os.dup2(2, 1)
-    with os.fdopen(claimed, "wb") as stream:
+    with os.fdopen(reserved, "wb") as stream:
         yield stream
 
 

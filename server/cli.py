@@ -1,6 +1,6 @@
 """The server from a shell: ``parrotlet complete``, ``demo``, ``settings``, ``health``, ``stats``.
 
-Arguments and printing only. The command ``parrotlet`` passes the subcommand's name as the first
+Arguments and output only. The command ``parrotlet`` passes the name of the subcommand as the first
 argument.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from server import VERSION
-from server.health_report import health_rows, lines_of
+from server.health_report import Health, format_rows
 from server.lsp.documents.text_document import TextDocument
 from server.settings import Settings
 from server.settings_schema import list_settings
@@ -23,8 +23,8 @@ from server.suggestion.request import CompletionRequest
 from server.usage_statistics import default_folder, read_summary
 from training.foundation.errors import ConfigError, run_main
 
-_MAX_FILE_BYTES = 64 << 20  # an editor would not open it either
-_COMMANDS = {  # what each does, and an example
+_MAX_FILE_BYTES = 64 << 20  # editors do not open larger ones either
+_COMMANDS = {  # a description and an example of each
     "complete": ("Print the completion at a position in a file", "complete app.py:12:5"),
     "demo": ("Complete three snippets and show the results as ghost text", "demo"),
     "settings": ("List every setting with its default and what it does", "settings"),
@@ -48,11 +48,11 @@ def _run(argv: Sequence[str]) -> int:
         return _health(Settings(model=arguments.model))
     if arguments.command == "stats":
         folder = arguments.folder or default_folder()
-        sys.stdout.write(lines_of(read_summary(folder).rows()))
+        sys.stdout.write(format_rows(read_summary(folder).rows()))
         return 0
     if arguments.command == "settings":
         return _list_settings(as_json=arguments.json)
-    return _complete(arguments.place, Settings(model=arguments.model))
+    return _complete(arguments.position, Settings(model=arguments.model))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         for name, (text, example) in _COMMANDS.items()
     }
     found["complete"].add_argument(
-        "place", metavar="FILE:LINE:COL", help="position; line and column count from 1"
+        "position", metavar="FILE:LINE:COL", help="position; line and column count from 1"
     )
     found["settings"].add_argument("--json", action="store_true", help="print JSON, for programs")
     found["stats"].add_argument(
@@ -84,15 +84,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _complete(place: str, settings: Settings) -> int:
-    path, line, column = parse_place(place)
+def _complete(position: str, settings: Settings) -> int:
+    path, line, column = parse_position(position)
     text = read_source(path)
     document = TextDocument(text, None, "utf-32")
     try:
         offset = document.offset_at(line - 1, column - 1)
     except IndexError as error:
         raise ConfigError(
-            f"{place} is past the end of the text ({error}); choose a position in the file"
+            f"{position} is past the end of the text ({error}); choose a position in the file"
         ) from error
     from server.completer import Completer  # noqa: PLC0415 - imports torch
 
@@ -106,38 +106,42 @@ def _complete(place: str, settings: Settings) -> int:
 
 
 def _health(settings: Settings) -> int:
-    """Loads the model, requests one suggestion, and reports how that went."""
+    """Loads the model, requests one suggestion, and reports how long that took."""
     from server.completer import Completer  # noqa: PLC0415 - imports torch
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     completer = Completer.load(settings=settings)
     completer.warm_up()
-    ready_s = time.perf_counter() - began
+    ready_s = time.perf_counter() - started
     text = "import os\n\n\ndef main():\n    print(os.path.jo"
     result = completer.complete(CompletionRequest(text=text, offset=len(text), is_asked_for=True))
-    info = completer.describe().to_json()
-    facts = {"version": VERSION, "model": settings.model or "bundled", **info}
-    facts["ready_s"] = round(ready_s, 2)
-    facts["suggestion_ms"] = round(result.total_ms, 1)
-    sys.stdout.write(lines_of(health_rows(facts)))
+    health = Health(
+        version=VERSION,
+        model=settings.model or "bundled",
+        backend=completer.describe(),
+        ready_s=ready_s,
+        suggestion_ms=result.total_ms,
+    )
+    sys.stdout.write(format_rows(health.rows()))
     return 0
 
 
 def _list_settings(*, as_json: bool) -> int:
-    entries = list_settings()
+    settings = list_settings()
     if as_json:
-        sys.stdout.write(json.dumps([dataclasses.asdict(e) for e in entries], indent=2) + "\n")
+        listed = [dataclasses.asdict(setting) for setting in settings]
+        sys.stdout.write(json.dumps(listed, indent=2) + "\n")
         return 0
-    for entry in entries:
-        value = json.dumps(entry.default)
-        sys.stdout.write(f"{entry.name} = {value}\n{_filled(entry.text)}")
-        texts = zip(entry.choices or (), entry.choice_texts or (), strict=True)
-        sys.stdout.write("".join(_filled(f"  {choice}  {text}") for choice, text in texts))
+    for setting in settings:
+        value = json.dumps(setting.default)
+        sys.stdout.write(f"{setting.name} = {value}\n{_wrap(setting.text)}")
+        texts = zip(setting.choices or (), setting.choice_texts or (), strict=True)
+        sys.stdout.write("".join(_wrap(f"  {choice}  {text}") for choice, text in texts))
     return 0
 
 
-def _filled(text: str) -> str:
-    """Returns a text as indented lines; a further line of a choice is indented more."""
+def _wrap(text: str) -> str:
+    """Returns a text as indented lines; continuation lines of a choice are indented further."""
     margin = len(text) - len(text.lstrip())
     return (
         textwrap.fill(
@@ -151,24 +155,24 @@ def _filled(text: str) -> str:
     )
 
 
-def parse_place(place: str) -> tuple[Path, int, int]:
-    """Splits ``FILE:LINE:COL``; the file's name may have colons of its own.
+def parse_position(position: str) -> tuple[Path, int, int]:
+    """Splits ``FILE:LINE:COL``; the file's name may contain colons.
 
     Raises:
         ConfigError: It is not of that form.
     """
-    file, *numbers = place.rsplit(":", 2)
+    file, *numbers = position.rsplit(":", 2)
     are_counts = len(numbers) == 2 and all(n.isdecimal() and int(n) > 0 for n in numbers)  # noqa: PLR2004
     if not file or not are_counts:
         raise ConfigError(
-            f"'{place}' is not of the form FILE:LINE:COL; give a line and a column, counted from"
+            f"'{position}' is not of the form FILE:LINE:COL; give a line and a column, counted from"
             " 1, such as app.py:12:5"
         )
     return Path(file), int(numbers[0]), int(numbers[1])
 
 
 def read_source(path: Path) -> str:
-    """Returns a source file's text with its line ends as they are.
+    """Returns the text of a source file, line ends included.
 
     Raises:
         ConfigError: It cannot be read, is too large, or is not UTF-8.

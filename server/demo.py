@@ -1,8 +1,8 @@
 """The demo: three snippets completed by the real completer, printed as an editor would show them.
 
-What stands in the file is printed as it is, the suggestion as ghost text (grey and slanted, or
-between brackets where there is no colour). It measures nothing but the times it prints. Called by
-``parrotlet demo``.
+Code is printed as it is, a suggestion as ghost text: grey and italic, or between brackets where
+there is no colour. Nothing is measured but the times that are printed. Called by ``parrotlet
+demo``.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import TextIO
 
 from server import VERSION
 from server.completer import Completer
-from server.health_report import health_rows
+from server.health_report import describe_size
 from server.settings import Settings
 from server.suggestion.explanation import reason_sentence
 from server.suggestion.request import CompletionRequest
@@ -28,14 +28,14 @@ _GHOST, _TITLE, _PLAIN = "\x1b[3;90m", "\x1b[1m", "\x1b[0m"
 
 @dataclass(frozen=True, kw_only=True)
 class Snippet:
-    """Code with one CURSOR in it."""
+    """Code that contains CURSOR once."""
 
     title: str
     code: str
 
     @property
     def request(self) -> CompletionRequest:
-        """The code without its cursor, and where that stood."""
+        """The code without the cursor, and the cursor's offset."""
         before, _, after = self.code.partition(CURSOR)
         return CompletionRequest(text=before + after, offset=len(before), is_asked_for=True)
 
@@ -89,24 +89,24 @@ class Point:
 
 def show_demo(settings: Settings, out: TextIO) -> int:
     """Prints all snippets with their completions; returns the exit code."""
-    began = time.perf_counter()
+    started = time.perf_counter()
     completer = Completer.load(settings=settings)
     completer.warm_up()
-    loaded_s = time.perf_counter() - began
+    loaded_s = time.perf_counter() - started
     has_colour = out.isatty() and "NO_COLOR" not in os.environ
-    size = dict(health_rows(completer.describe().to_json()))["Size"]
+    size = describe_size(completer.describe())
     name = settings.model or "bundled model"
     out.write(f"Parrotlet {VERSION}: {name}, {size}, loaded in {loaded_s:.1f} s\n")
     for snippet in SNIPPETS:
         result = completer.complete(snippet.request)
-        out.write(rendered(snippet, result, has_colour=has_colour))
+        out.write(render(snippet, result, has_colour=has_colour))
     out.write("\nGhost text in your editor:\n")
     out.writelines(f"  {editor:9}{step}\n" for editor, step in next_steps())
     return 0
 
 
-def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) -> str:
-    """Returns title, code with ghost text, and time, ready to print."""
+def render(snippet: Snippet, result: CompletionResult, *, has_colour: bool) -> str:
+    """Returns the title, the time, and the code with its ghost text, ready to print."""
     request = snippet.request
     before, after = request.text[: request.offset], request.text[request.offset :]
     ghost = result.suggestion.text or f"({reason_sentence(result.reason)})"
@@ -120,9 +120,9 @@ def rendered(snippet: Snippet, result: CompletionResult, *, has_colour: bool) ->
 
 
 def next_steps() -> tuple[tuple[str, str], tuple[str, str]]:
-    """Returns what brings ghost text to VS Code and to Neovim, for this installation."""
-    editors = f"{_own_command()} editors"
-    extension = Path(__file__).parents[1] / "editor-client" / "vscode"  # of a checkout alone
+    """Returns the command that sets up each editor, for this installation."""
+    editors = f"{_command()} editors"
+    extension = Path(__file__).parents[1] / "editor-client" / "vscode"  # only in a checkout
     is_unpacked = extension.is_dir() and not (extension / "parrotlet.vsix").exists()
     first = "make vscode (with Node 20 or newer), then " if is_unpacked else ""
     return (
@@ -131,8 +131,8 @@ def next_steps() -> tuple[tuple[str, str], tuple[str, str]]:
     )
 
 
-def _own_command() -> str:
-    """Returns what starts ``parrotlet`` of this environment from the folder the user is in."""
+def _command() -> str:
+    """Returns what runs this environment's ``parrotlet`` in the current folder."""
     script = Path(sys.executable).parent / ("parrotlet.exe" if os.name == "nt" else "parrotlet")
     on_path = shutil.which("parrotlet")
     if on_path is not None and script.exists() and Path(on_path).samefile(script):

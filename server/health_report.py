@@ -1,80 +1,125 @@
-"""What runs here and how it is, as rows of a label and a text, for people.
+"""What runs here and how it is: as JSON for programs, and as rows of a label and a text for people.
 
-The facts are for programs (``parrotlet.health`` answers both). Called by ``lsp`` and by the command
-line.
+Called by ``lsp`` for ``parrotlet.health``, and by the command line.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from server.backends.backend import BackendInfo
 
 _INFILLING = {
     "template": "by the format that the model's tokenizer defines",
     "suffix": "by the server, which gets the text after the cursor as `suffix`",
     "none": "none: the server continues the text before the cursor",
 }
-_THOUSAND = 1000
 
 
-def health_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns a row for each thing that is known; what is not known is left out."""
-    return [(label, text) for label, text in _rows(facts) if text]
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """The state of the server, and of what generates suggestions.
+
+    Attributes:
+        version: Of this package.
+        model: As the settings name it.
+        backend: What generates; None while nothing does.
+        state: As in a status bar.
+        reason: Of the state.
+        documents: How many are open.
+        server_mib: Memory of the server.
+        worker_mib: Memory of the worker.
+        ready_s: How long loading took, if that was measured.
+        suggestion_ms: How long a suggestion took, if that was measured.
+    """
+
+    version: str
+    model: str
+    backend: BackendInfo | None
+    state: str | None = None
+    reason: str | None = None
+    documents: int | None = None
+    server_mib: float | None = None
+    worker_mib: float | None = None
+    ready_s: float | None = None
+    suggestion_ms: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Returns what ``parrotlet.health`` answers, the rows as ``report``."""
+        return {
+            "version": self.version,
+            "state": self.state,
+            "reason": self.reason,
+            "model": self.model,
+            "documents": self.documents,
+            "server_mib": self.server_mib,
+            "worker_mib": self.worker_mib,
+            **(self.backend.to_json() if self.backend is not None else {}),
+            "report": self.rows(),
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Returns a row for each thing that is known."""
+        return [(label, text) for label, text in self._all_rows() if text]
+
+    def _all_rows(self) -> Iterator[tuple[str, str]]:
+        backend = self.backend or BackendInfo()
+        yield "Version", self.version
+        state = "ready" if self.state == "idle" else self.state
+        yield "State", _join(": ", state, self.reason)
+        yield "Model", self.model if backend.model is None else backend.model
+        yield "Remote server", backend.url or ""
+        yield "Infilling", _INFILLING.get(backend.infilling or "", "")
+        yield "Size", describe_size(backend)
+        yield "Context", _format("{} tokens", backend.context_tokens)
+        yield "Precision", backend.precision or ""
+        yield "Threads", _format("{}", backend.threads)
+        yield "Attribution", _describe_attribution(backend)
+        yield "Open documents", _format("{}", self.documents)
+        yield (
+            "Memory",
+            _join(
+                ", ",
+                _format("server {} MiB", self.server_mib),
+                _format("model {} MiB", self.worker_mib),
+            ),
+        )
+        yield "Ready after", "" if self.ready_s is None else f"{self.ready_s:.1f} s"
+        yield "Suggestion after", _format("{} ms", self.suggestion_ms)
 
 
-def lines_of(rows: list[tuple[str, str]]) -> str:
-    """Returns rows as lines to print, the texts below one another."""
+def describe_size(backend: BackendInfo) -> str:
+    """Returns how large a model is and how long it was trained; "" if nothing is known."""
+    return _join(
+        ", ",
+        _abbreviate("{} parameters", backend.parameters),
+        _abbreviate("trained on {} tokens", backend.tokens_seen),
+    )
+
+
+def format_rows(rows: list[tuple[str, str]]) -> str:
+    """Returns rows as lines to print, the texts aligned."""
     width = max(len(label) for label, _ in rows)
     return "".join(f"{label:{width}}  {text}\n" for label, text in rows)
 
 
-def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    is_remote = "url" in facts
-    yield "Version", facts.get("version", "")
-    state = facts.get("state")
-    yield "State", _joined(": ", "ready" if state == "idle" else state, facts.get("reason"))
-    yield "Model", facts.get("model", "")
-    yield "Remote server", facts.get("url", "")
-    yield "Infilling", _INFILLING.get(facts.get("infilling", ""), "")
-    yield (
-        "Size",
-        _joined(
-            ", ",
-            _counted("{} parameters", facts.get("parameters")),
-            _counted("trained on {} tokens", facts.get("tokens_seen")),
-        ),
-    )
-    yield "Context", _counted("{} tokens", facts.get("context_tokens"), is_exact=True)
-    yield "Precision", facts.get("precision", "")
-    yield "Threads", _counted("{}", facts.get("threads"), is_exact=True)
-    if "knows_its_sources" in facts and not is_remote:
-        is_known = facts["knows_its_sources"]
-        yield "Attribution", "on" if is_known else "off: the model has no index of its corpus"
-    yield "Open documents", _counted("{}", facts.get("documents"), is_exact=True)
-    yield (
-        "Memory",
-        _joined(
-            ", ",
-            _counted("server {} MiB", facts.get("server_mib"), is_exact=True),
-            _counted("model {} MiB", facts.get("worker_mib"), is_exact=True),
-        ),
-    )
-    yield "Ready after", "" if "ready_s" not in facts else f"{facts['ready_s']:.1f} s"
-    yield (
-        "Suggestion after",
-        "" if "suggestion_ms" not in facts else f"{facts['suggestion_ms']:.0f} ms",
-    )
-
-
-def _joined(between: str, *parts: object) -> str:
-    return between.join(str(part) for part in parts if part)
-
-
-def _counted(template: str, number: float | None, *, is_exact: bool = False) -> str:
-    """Returns a sentence with a number, large ones as "17.3M"; nothing if it is not known."""
-    if number is None:
+def _describe_attribution(backend: BackendInfo) -> str:
+    if backend.knows_its_sources is None or backend.url is not None:
         return ""
-    if is_exact or number < _THOUSAND:
-        return template.format(f"{number:.0f}")
+    return "on" if backend.knows_its_sources else "off: the model has no index of its corpus"
+
+
+def _join(separator: str, *parts: str | None) -> str:
+    return separator.join(part for part in parts if part)
+
+
+def _format(template: str, number: float | None) -> str:
+    """Returns a text with a number, rounded; "" if it is not known."""
+    return "" if number is None else template.format(f"{number:.0f}")
+
+
+def _abbreviate(template: str, number: float | None) -> str:
+    """Returns a text with a large number as "17.3M"; "" if it is not known."""
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
+        if number is not None and number >= size:
             return template.format(f"{number / size:.3g}{unit}")
-    raise AssertionError(number)
+    return _format(template, number)

@@ -1,18 +1,18 @@
 """Keeps the working folder and PYTHONPATH out of what our processes import.
 
-An editor starts the server in the folder of a project, with the project's environment: a
-``json.py`` or a package ``server`` there is none of ours. Entry points call :func:`isolate` before
-they import anything else; the worker is started with :func:`child_environment`. What the
-interpreter itself imports before a program's first line (``sitecustomize``, say) nobody can undo.
+An editor starts the server in a project's folder, with the project's environment: a ``json.py`` or
+a package ``server`` there must not be imported. Entry points call :func:`isolate` before they
+import anything else; the worker is started with :func:`child_environment`. What the interpreter
+itself imports before the first line of a program (``sitecustomize``, for example) is out of reach.
 
-Of the standard library only what every interpreter has loaded by then is imported here, since
-anything else might be the project's.
+This module imports only what every interpreter has loaded by then, since anything else might be
+the project's.
 """
 
 import os
 import sys
 
-_N_PARTS = __name__.count(".") + 1  # one more in a wheel, where this is parrotlet.server
+_N_PARTS = __name__.count(".") + 1  # one more in a wheel: parrotlet.server.isolation
 _IS_CHECKOUT = _N_PARTS == 2  # noqa: PLR2004 - server.isolation
 
 
@@ -26,19 +26,19 @@ ROOT = _parent(os.path.abspath(__file__), _N_PARTS)  # noqa: PTH100 - as above
 
 
 def isolate() -> None:
-    """Leaves in ``sys.path`` the standard library, what is installed, and our own folder."""
+    """Reduces ``sys.path`` to the standard library, installed packages, and our own folder."""
     sys.path[:] = isolated_path(sys.path)
-    os.environ.pop("PYTHONPATH", None)  # for processes that are started from here
+    os.environ.pop("PYTHONPATH", None)  # for child processes
 
 
 def isolated_path(path: list[str]) -> list[str]:
-    """Returns ``path`` without what stands before the standard library.
+    """Returns ``path`` without what comes before the standard library.
 
-    These are the folder of the script or the working folder, and PYTHONPATH. Our own folder stays:
-    first in a checkout, whose packages have names that others might have too.
+    That is the folder of the script or the working folder, and PYTHONPATH. Our own folder is kept:
+    first in a checkout, since other packages may have the same names.
     """
     first = _index_of_library(path)
-    if first is None:  # nothing is known of this interpreter
+    if first is None:  # an interpreter with another layout
         return path
     installed = _site_folders()
     kept = [*path[first:], *(folder for folder in path[:first] if folder in installed)]
@@ -48,7 +48,7 @@ def isolated_path(path: list[str]) -> list[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """Returns the environment for an interpreter started with ``-P``, so that it finds us."""
+    """Returns the environment for an interpreter started with ``-P``, which then finds us."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if ROOT not in _site_folders():
         environment["PYTHONPATH"] = ROOT
@@ -66,7 +66,7 @@ def _index_of_library(path: list[str]) -> int | None:
 
 
 def _site_folders() -> set[str]:
-    """Returns where packages are installed; empty if the interpreter was told to look nowhere."""
+    """Returns where packages are installed; empty if the interpreter runs without ``site``."""
     site = sys.modules.get("site")
     if site is None:
         return set()

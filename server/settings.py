@@ -1,9 +1,8 @@
-"""Every setting's name, default and meaning, once: a frozen tree that clients override by name.
+"""Every setting with its default and its text, defined once: a tree that clients override by name.
 
-Read from ``initializationOptions`` (and by the command line) through
-:func:`training.foundation.config_schema.from_mapping`, so that an unknown key is an error that
-names near ones. :mod:`server.settings_schema` lists it for the editors' settings pages; a test
-compares them.
+Read through :func:`training.foundation.config_schema.from_mapping`, so that an unknown key is an
+error that suggests similar ones. :mod:`server.settings_schema` lists the settings for the editors'
+settings pages; a test compares them.
 """
 
 import dataclasses
@@ -25,9 +24,9 @@ def setting(
     """Returns a field of a group of settings.
 
     Args:
-        default: Its value where the user gives none.
+        default: The value unless the user sets another.
         text: What it does, in sentences for the user.
-        minimum: The least that a number may be.
+        minimum: The smallest value of a number.
         choices: For each value of a ``Literal``, what it does.
     """
     metadata = {"text": text, "minimum": minimum, "choices": choices or {}}
@@ -35,20 +34,21 @@ def setting(
 
 
 class Group:
-    """Settings that belong together; a number below its least is refused."""
+    """Settings that belong together; a number below its minimum is refused."""
 
     def __post_init__(self) -> None:
-        for one in dataclasses.fields(self):  # type: ignore[arg-type]
-            minimum, value = one.metadata.get("minimum"), getattr(self, one.name)
+        for setting_field in dataclasses.fields(self):  # type: ignore[arg-type]
+            minimum = setting_field.metadata.get("minimum")
+            value = getattr(self, setting_field.name)
             if minimum is not None and not value >= minimum:
-                raise ValueError(f"{one.name} must be at least {minimum}, got {value}")
+                raise ValueError(f"{setting_field.name} must be at least {minimum}, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientSettings(Group):
-    """What the editors' clients do by themselves; the server owns the texts and ignores the rest.
+    """What the editors' clients do by themselves; the server owns the texts and ignores the values.
 
-    In Neovim these are options of ``setup()``, in VS Code they stand below ``parrotlet.client``.
+    In Neovim these are options of ``setup()``; in VS Code they are below ``parrotlet.client``.
     """
 
     enabled: bool = setting(default=True, text="Controls whether Parrotlet shows suggestions.")
@@ -80,10 +80,10 @@ class ClientSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class ContextSettings(Group):
-    """How much of the document, and of others, the model sees.
+    """How much of the document, and of other files, the model sees.
 
-    The prefix and the suffix shrink together if the model's context is smaller. The first line
-    seen moves in steps, so that what the model has computed stays valid while typing.
+    Prefix and suffix shrink together if the model's context is smaller. The first visible line
+    moves in steps, so that the key-value cache stays valid while typing.
     """
 
     prefix_tokens: int = setting(
@@ -109,9 +109,9 @@ class ContextSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestionSettings(Group):
-    """What is suggested.
+    """What is suggested, and when.
 
-    ``training.artifact.verbatim`` says how many tokens make a repetition.
+    :mod:`training.artifact.verbatim` defines how many tokens make a repetition.
     """
 
     eagerness: Eagerness = setting(
@@ -171,13 +171,13 @@ class SuggestionSettings(Group):
 
     @property
     def longest_tokens(self) -> int:
-        """The most tokens of any suggestion."""
+        """The maximum length of any suggestion, in tokens."""
         return max(self.max_line_tokens, self.max_block_tokens, self.max_function_tokens)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings(Group):
-    """How the model is run on this machine."""
+    """How the model runs on this machine."""
 
     threads: int = setting(
         0,
@@ -223,7 +223,7 @@ class EngineSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteSettings(Group):
-    """A server that writes instead of the model here."""
+    """A remote server that generates the suggestions instead of the model on this machine."""
 
     url: str = setting(
         "",

@@ -42,7 +42,7 @@ def create_server(overrides: dict[str, Any], service: CompletionService) -> Serv
             _add_plain_completion(server)  # an editor that knows both would ask twice
 
     @server.feature(types.INITIALIZED)
-    async def _initialized(_: types.InitializedParams) -> None:
+    async def _on_initialized(_: types.InitializedParams) -> None:
         server.start()
         await _request_configuration(server)
 
@@ -115,7 +115,7 @@ def _add_commands(server: Server) -> None:
 
     @server.command(HEALTH_COMMAND)
     async def _health(*_: Any) -> dict[str, object]:
-        return await check_health(server)
+        return (await check_health(server)).to_json()
 
     @server.command(STATISTICS_COMMAND)
     def _statistics(*_: Any) -> dict[str, object]:

@@ -6,27 +6,26 @@ from typing import TYPE_CHECKING
 import psutil
 
 from server import VERSION
-from server.health_report import health_rows
+from server.health_report import Health
 
 if TYPE_CHECKING:
     from server.lsp.server import Server
 
 
-async def check_health(server: "Server") -> dict[str, object]:
-    """Returns the facts as JSON, for programs, and as rows of a label and a text, for people."""
+async def check_health(server: "Server") -> Health:
+    """Asks the worker and measures memory."""
     service = server.service
-    worker = await asyncio.wrap_future(service.check_health())
-    facts = {
-        "version": VERSION,
-        "state": str(service.status.state),
-        "reason": service.status.reason,
-        "model": server.configuration.settings.model or "bundled",
-        "documents": len(server.documents),
-        "server_mib": _resident_mib(None),
-        "worker_mib": _resident_mib(service.worker_pid),
-        **worker,
-    }
-    return {**facts, "report": health_rows(facts)}
+    backend = await asyncio.wrap_future(service.check_health())
+    return Health(
+        version=VERSION,
+        model=server.configuration.settings.model or "bundled",
+        backend=backend,
+        state=str(service.status.state),
+        reason=service.status.reason,
+        documents=len(server.documents),
+        server_mib=_resident_mib(None),
+        worker_mib=_resident_mib(service.worker_pid),
+    )
 
 
 def _resident_mib(pid: int | None) -> float | None:

@@ -8,6 +8,7 @@ request.
 from dataclasses import dataclass
 from typing import ClassVar
 
+from server.backends.backend import BackendInfo
 from server.settings import Settings
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
@@ -64,7 +65,7 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckHealth:
-    """To the worker: answer with Health."""
+    """To the worker: answer with HealthReport."""
 
     kind: ClassVar[str] = "check_health"
     id: int
@@ -128,14 +129,16 @@ class BackendUnavailable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Health:
-    """From the worker: what runs there, by name, as JSON."""
+class HealthReport:
+    """From the worker: what generates there; None if there is no model."""
 
-    kind: ClassVar[str] = "health"
+    kind: ClassVar[str] = "health_report"
     id: int
-    facts: dict[str, object]
+    backend: BackendInfo | None
 
 
 ToWorker = Load | ChangeSettings | UpdateWorkspace | Complete | Cancel | CheckHealth
-FromWorker = Ready | Downloading | LoadFailed | Completed | Failed | BackendUnavailable | Health
+FromWorker = (
+    Ready | Downloading | LoadFailed | Completed | Failed | BackendUnavailable | HealthReport
+)
 Message = ToWorker | FromWorker

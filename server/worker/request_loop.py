@@ -28,7 +28,7 @@ from server.worker.messages import (
     Downloading,
     Failed,
     FromWorker,
-    Health,
+    HealthReport,
     Load,
     LoadFailed,
     Message,
@@ -103,8 +103,8 @@ class RequestLoop:
             case UpdateWorkspace():
                 self._workspace = message.snapshot
             case CheckHealth():
-                facts = {} if self._completer is None else self._completer.describe().to_json()
-                self._send(Health(id=message.id, facts=facts))
+                backend = None if self._completer is None else self._completer.describe()
+                self._send(HealthReport(id=message.id, backend=backend))
             case _:
                 raise BrokenStreamError(f"'{message.kind}' is not a message to the worker")
 

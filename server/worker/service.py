@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 from concurrent.futures import Future
 
+from server.backends.backend import BackendInfo
 from server.settings import Settings
 from server.suggestion.event import CompletionEvent, Stage
 from server.suggestion.explanation import NO_MODEL
@@ -21,7 +22,7 @@ from server.worker.messages import (
     Complete,
     Completed,
     Failed,
-    Health,
+    HealthReport,
     Message,
 )
 from server.worker.pending_requests import PendingRequest, PendingRequests
@@ -46,7 +47,7 @@ class CompletionService:
         self._events = EventLog()
         self._pending = PendingRequests()
         self._health_ids = itertools.count(1)
-        self._health_checks: dict[int, Future[dict[str, object]]] = {}
+        self._health_checks: dict[int, Future[BackendInfo | None]] = {}
         self._supervisor = Supervisor(
             self.status, on_answer=self._on_answer, on_loss=self._give_up_all
         )
@@ -91,7 +92,7 @@ class CompletionService:
             self._supervisor.send(Cancel(id=superseded.id))
         if self.status.state in {State.READY, State.IDLE}:
             self.status.set(State.BUSY)
-        message = Complete(id=pending.id, request=_cropped(request), quiet_s=quiet_s)
+        message = Complete(id=pending.id, request=_crop(request), quiet_s=quiet_s)
         if not self._supervisor.send(message):
             self._end_unsent(pending)
         return pending
@@ -117,14 +118,14 @@ class CompletionService:
         """How the last request ended; None before the first."""
         return self._events.last
 
-    def check_health(self) -> Future[dict[str, object]]:
-        """Asks the worker what it runs; the answer is empty while there is no model."""
-        answer: Future[dict[str, object]] = Future()
+    def check_health(self) -> Future[BackendInfo | None]:
+        """Asks the worker what generates there; the answer is None while there is no model."""
+        answer: Future[BackendInfo | None] = Future()
         check_id = next(self._health_ids)
         self._health_checks[check_id] = answer
         is_starting = self.status.state is State.STARTING
         if is_starting or not self._supervisor.send(CheckHealth(id=check_id)):
-            self._answer_health_check(check_id, {})
+            self._answer_health_check(check_id, None)
         return answer
 
     def close(self) -> None:
@@ -141,8 +142,8 @@ class CompletionService:
     def _on_answer(self, message: Message) -> None:
         """Handles an answer of the worker, in the thread that reads them."""
         match message:
-            case Health():
-                self._answer_health_check(message.id, message.facts)
+            case HealthReport():
+                self._answer_health_check(message.id, message.backend)
             case Completed() | Failed() | BackendUnavailable():
                 pending, is_last = self._pending.take(message.id)
                 if pending is None:
@@ -157,10 +158,10 @@ class CompletionService:
         if taken is not None:  # else the worker has just died, and this request with it
             self._end(taken, Stage.MODEL, NO_MODEL)
 
-    def _answer_health_check(self, check_id: int, facts: dict[str, object]) -> None:
+    def _answer_health_check(self, check_id: int, backend: BackendInfo | None) -> None:
         answer = self._health_checks.pop(check_id, None)
         if answer is not None:
-            answer.set_result(facts)
+            answer.set_result(backend)
 
     def _complete(self, pending: PendingRequest, message: Completed, *, is_last: bool) -> None:
         result = message.result
@@ -195,10 +196,10 @@ class CompletionService:
             else:
                 self._end(pending, Stage.FAILED, reason)
         for check_id in list(self._health_checks):
-            self._answer_health_check(check_id, {})
+            self._answer_health_check(check_id, None)
 
 
-def _cropped(request: CompletionRequest) -> CompletionRequest:
+def _crop(request: CompletionRequest) -> CompletionRequest:
     """Returns a request with the part of a very long document that can matter."""
     half = _PIECE_CHARS * _MAX_PIECES
     if len(request.text) <= 2 * half:

@@ -8,7 +8,7 @@ import pytest
 
 from server.cli import main
 from server.completer import Completer
-from server.demo import SNIPPETS, rendered
+from server.demo import SNIPPETS, render
 from server.suggestion.explanation import reason_sentence
 
 
@@ -76,7 +76,7 @@ def test_ghost_text_stands_out_in_colour(tiny_artifact):
     """Colour tells the suggestion from the code around it."""
     completer = Completer.load(tiny_artifact)
     result = completer.complete(SNIPPETS[2].request)
-    text = rendered(SNIPPETS[2], result, has_colour=True)
+    text = render(SNIPPETS[2], result, has_colour=True)
     assert "\x1b[3;90m" in text
     plain = re.sub("\x1b\\[[0-9;]*m", "", text)
     assert (result.suggestion.text or reason_sentence(result.reason)) in plain

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from server.backends.backend import BackendInfo
 from server.engine.generation_request import TokenUsage
 from server.settings import EngineSettings, RemoteSettings, Settings, SuggestionSettings
 from server.suggestion.extent import Extent
@@ -23,7 +24,7 @@ from server.worker.messages import (
     Completed,
     Downloading,
     Failed,
-    Health,
+    HealthReport,
     Load,
     LoadFailed,
     Message,
@@ -71,7 +72,7 @@ MESSAGES = [
     Completed(id=2, result=CompletionResult(reason="no model"), is_cancelled=True),
     Failed(id=1, error_type="ValueError"),
     BackendUnavailable(id=1, reason="away", is_new=False),
-    Health(id=2, facts={"threads": 2, "precision": "int8"}),
+    HealthReport(id=2, backend=BackendInfo(threads=2, precision="int8")),
 ]
 
 

@@ -19,7 +19,7 @@ from server.worker.messages import (
     Complete,
     Completed,
     Failed,
-    Health,
+    HealthReport,
     Load,
     LoadFailed,
     Ready,
@@ -171,14 +171,14 @@ def test_a_model_that_cannot_be_loaded_is_one_sentence(server, model, reason):
     server.ask(1, "x")
     assert server.receive().result.reason == "no model"
     server.send(CheckHealth(id=2))
-    assert server.receive() == Health(id=2, facts={})
+    assert server.receive() == HealthReport(id=2, backend=None)
     assert isinstance(load(server), Ready)
 
 
 def test_health_is_the_completers(server):
     load(server)
     server.send(CheckHealth(id=7))
-    assert server.receive() == Health(id=7, facts={"threads": 2})
+    assert server.receive() == HealthReport(id=7, backend=BackendInfo(threads=2))
 
 
 def test_the_worker_ends_with_its_stream_even_within_a_request(server):

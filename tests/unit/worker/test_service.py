@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 
+from server.backends.backend import BackendInfo
 from server.engine.generation_request import TokenUsage
 from server.settings import EngineSettings, RemoteSettings, Settings, SuggestionSettings
 from server.suggestion.event import Stage
@@ -22,7 +23,7 @@ from server.worker.messages import (
     Completed,
     Downloading,
     Failed,
-    Health,
+    HealthReport,
     Load,
     LoadFailed,
     Ready,
@@ -167,7 +168,7 @@ def test_without_a_model_a_request_ends_at_once():
     assert refused.future.result() is None
     assert started.service.last_event.reason == "no model"
     assert started.process.kinds().count(Complete) == 1
-    assert started.service.check_health().result() == {}
+    assert started.service.check_health().result() is None
 
 
 def test_a_worker_that_dies_is_replaced_with_its_settings_and_workspace():
@@ -179,7 +180,7 @@ def test_a_worker_that_dies_is_replaced_with_its_settings_and_workspace():
     pending, health = started.submit(), started.service.check_health()
     started.process.on_exit("was killed (SIGKILL)")
     assert pending.future.result() is None
-    assert health.result() == {}
+    assert health.result() is None
     assert started.service.last_event.stage is Stage.FAILED
     assert "SIGKILL" in started.service.last_event.reason
     state, reason = started.states[-1]
@@ -265,8 +266,10 @@ def test_health_is_the_workers():
     started = Started()
     check = started.service.check_health()
     assert isinstance(started.process.sent[-1], CheckHealth)
-    started.process.on_message(Health(id=started.process.sent[-1].id, facts={"threads": 2}))
-    assert check.result() == {"threads": 2}
+    started.process.on_message(
+        HealthReport(id=started.process.sent[-1].id, backend=BackendInfo(threads=2))
+    )
+    assert check.result() == BackendInfo(threads=2)
 
 
 def test_an_answer_that_nobody_waits_for_is_ignored():
@@ -283,7 +286,7 @@ def test_closing_ends_everything():
     started.service.close()
     assert started.process.is_closed
     assert pending.future.result() is None
-    assert health.result() == {}
+    assert health.result() is None
     started.process.on_exit("exited with code 0")
     assert len(ProcessDouble.started) == 1
 
