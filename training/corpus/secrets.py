@@ -1,10 +1,10 @@
 """Replaces secrets and personal data by placeholders: keys, tokens, passwords, addresses.
 
-What a token looks like is the detector's knowledge (detect-secrets, of Yelp); here it is looked
-for in whole texts instead of single lines, and only where a literal that every such token has
-occurs, so that a gigabyte takes a minute. A placeholder has letters, digits, dots, ``@`` and ``:``
-only, so that a string literal or comment stays one. No secret is ever returned, printed or counted
-by value. Called by :mod:`training.corpus.extraction.source_reader`.
+The patterns of most tokens come from detect-secrets (Yelp). They are matched against whole texts
+instead of single lines, and only if the text contains a literal that every such token has, so that
+a gigabyte takes a minute. Placeholders consist of letters, digits, dots, ``@`` and ``:``, so that a
+string literal or comment stays one. Secrets themselves are never returned, printed or counted.
+Called by :mod:`training.corpus.filters.screening`.
 """
 
 import io
@@ -45,7 +45,7 @@ EMAIL, IPV4, IPV6, PASSWORD, PRIVATE_KEY = "e-mail", "IPv4", "IPv6", "password",
 _REMOVED = "REMOVED_"
 
 _Kind = tuple[str, type[RegexBasedDetector], tuple[str, ...]]
-# Name, detector, and literals of which each of its tokens has one.
+# Name, detector, and literals one of which occurs in each of its tokens.
 _DETECTORS: tuple[_Kind, ...] = (
     ("AWS key", AWSKeyDetector, ("AKIA", "ASIA", "ABIA", "ACCA", "A3T", "aws", "AWS")),
     ("Azure storage key", AzureStorageKeyDetector, ("AccountKey=",)),
@@ -63,7 +63,7 @@ _DETECTORS: tuple[_Kind, ...] = (
     ("Stripe key", StripeDetector, ("k_live_",)),
     ("Twilio key", TwilioKeyDetector, ("AC", "SK")),
 )
-# Tokens that the detector does not know yet: name, pattern, literals.
+# Tokens that detect-secrets does not know yet: name, pattern, literals.
 _MORE = (
     ("GitHub token", re.compile(r"github_pat_[A-Za-z0-9_]{22,}"), ("github_pat_",)),
     ("Google key", re.compile(r"AIza[0-9A-Za-z_-]{35}"), ("AIza",)),
@@ -99,8 +99,8 @@ _LOOK_BEFORE_CHARS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Characters ``[start, end)`` to be replaced by ``placeholder``."""
+class SecretFinding:
+    """Characters ``[start, end)`` that ``placeholder`` replaces."""
 
     kind: str
     start: int
@@ -109,44 +109,44 @@ class Finding:
 
     @property
     def is_secret(self) -> bool:
-        """Not an address: a password before an ``@`` is no e-mail address' name."""
+        """Whether this is a secret, which takes precedence over an address that overlaps it."""
         return self.placeholder.startswith(_REMOVED)
 
 
 def redact(text: str, config: SecretsConfig) -> tuple[str, Counter[str]]:
-    """Returns the text with placeholders, and how many of each kind stand in it."""
-    findings = sorted(_findings(text, config), key=lambda f: (f.start, not f.is_secret, -f.end))
+    """Returns the text with placeholders, and their number by kind."""
+    findings = sorted(_find_all(text, config), key=lambda f: (f.start, not f.is_secret, -f.end))
     if not findings:
         return text, Counter()
     parts, end, counts = [], 0, Counter[str]()
     for finding in findings:
         if finding.start < end:
-            continue  # within one already replaced
+            continue  # overlaps one that was replaced
         parts += [text[end : finding.start], finding.placeholder]
         counts[finding.kind] += 1
         end = finding.end
     return "".join([*parts, text[end:]]), counts
 
 
-def _findings(text: str, config: SecretsConfig) -> Iterator[Finding]:
+def _find_all(text: str, config: SecretsConfig) -> Iterator[SecretFinding]:
     if config.replace_secrets:
-        yield from _tokens(text)
-        yield from _private_keys(text)
-        yield from _passwords(text, config.min_entropy_bits)
+        yield from _find_tokens(text)
+        yield from _find_private_keys(text)
+        yield from _find_passwords(text, config.min_entropy_bits)
     if config.replace_addresses:
-        yield from _emails(text)
-        yield from _addresses(text)
+        yield from _find_emails(text)
+        yield from _find_addresses(text)
 
 
-def _tokens(text: str) -> Iterator[Finding]:
-    for kind, pattern, literals in _patterns():
+def _find_tokens(text: str) -> Iterator[SecretFinding]:
+    for kind, pattern, literals in _load_patterns():
         if any(literal in text for literal in literals):
             for match in pattern.finditer(text):
-                yield _secret(kind, *match.span())
+                yield _make_finding(kind, *match.span())
 
 
 @cache
-def _patterns() -> list[tuple[str, re.Pattern[str], tuple[str, ...]]]:
+def _load_patterns() -> list[tuple[str, re.Pattern[str], tuple[str, ...]]]:
     known = [
         (kind, pattern, literals)
         for kind, detector, literals in _DETECTORS
@@ -155,46 +155,46 @@ def _patterns() -> list[tuple[str, re.Pattern[str], tuple[str, ...]]]:
     return [*known, *_MORE]
 
 
-def _secret(kind: str, start: int, end: int) -> Finding:
+def _make_finding(kind: str, start: int, end: int) -> SecretFinding:
     name = "".join(c if c.isalnum() else "_" for c in kind.upper())
-    return Finding(kind=kind, start=start, end=end, placeholder=_REMOVED + name)
+    return SecretFinding(kind=kind, start=start, end=end, placeholder=_REMOVED + name)
 
 
-def _private_keys(text: str) -> Iterator[Finding]:
-    """Finds the key's lines between its markers; quotes and line ends around them stay."""
+def _find_private_keys(text: str) -> Iterator[SecretFinding]:
+    """Finds the lines of keys between their markers; quotes and line ends around them stay."""
     if "PRIVATE KEY" not in text:
         return
     for block in _PRIVATE_KEY.finditer(text):
         for body in _KEY_BODY.finditer(text, *block.span(2)):
-            yield _secret(PRIVATE_KEY, *body.span())
+            yield _make_finding(PRIVATE_KEY, *body.span())
 
 
-def _passwords(text: str, min_entropy_bits: float) -> Iterator[Finding]:
+def _find_passwords(text: str, min_entropy_bits: float) -> Iterator[SecretFinding]:
     if "://" in text:
         for match in _BASIC_AUTH.finditer(text):
             if match.group(1).lower() not in _NO_PASSWORD:
-                yield _secret(PASSWORD, *match.span(1))
+                yield _make_finding(PASSWORD, *match.span(1))
     lowered = text.lower()
-    if len(lowered) != len(text):  # some letters change their length; offsets would not hold
+    if len(lowered) != len(text):  # some letters change length, which would shift the offsets
         return
     for name in _PASSWORD_NAMES:
         at = lowered.find(name)
         while at >= 0:
             value = _ASSIGNED.match(text, at + len(name))
             if value and _looks_random(value.group(2), min_entropy_bits):
-                yield _secret(PASSWORD, *value.span(2))
+                yield _make_finding(PASSWORD, *value.span(2))
             at = lowered.find(name, at + len(name))
 
 
 def _looks_random(value: str, min_entropy_bits: float) -> bool:
-    """Says whether a value is none that a person would read: mixed, and hard to guess."""
+    """Returns whether a value mixes letters and digits and has the entropy of a random one."""
     has_both = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     counts = Counter(value).values()
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
     return has_both and bits >= min_entropy_bits and "://" not in value
 
 
-def _emails(text: str) -> Iterator[Finding]:
+def _find_emails(text: str) -> Iterator[SecretFinding]:
     found = []
     for host in _EMAIL_HOST.finditer(text):
         name = _EMAIL_NAME.search(text, max(0, host.start() - 64), host.start())
@@ -203,35 +203,37 @@ def _emails(text: str) -> Iterator[Finding]:
         if _NO_PERSON.search(name.group() + host.group()):
             continue
         found.append(
-            Finding(kind=EMAIL, start=name.start(), end=host.end(), placeholder=EMAIL_PLACEHOLDER)
+            SecretFinding(
+                kind=EMAIL, start=name.start(), end=host.end(), placeholder=EMAIL_PLACEHOLDER
+            )
         )
-    yield from _in_literals(text, found)
+    yield from _keep_in_literals(text, found)
 
 
-def _addresses(text: str) -> Iterator[Finding]:
+def _find_addresses(text: str) -> Iterator[SecretFinding]:
     found = []
-    for start, end in _lines_with(_IPV4_HINT, text):
+    for start, end in _find_lines(_IPV4_HINT, text):
         for match in _IPV4.finditer(text, start, end):
             before = text[max(0, match.start() - _LOOK_BEFORE_CHARS) : match.start()]
             if _is_public(match.group()) and not _VERSION_BEFORE.search(before):
                 found.append((IPV4, match.span(), IPV4_PLACEHOLDER))
-    for start, end in _lines_with(_IPV6_HINT, text):
+    for start, end in _find_lines(_IPV6_HINT, text):
         found += [
             (IPV6, match.span(), IPV6_PLACEHOLDER)
             for match in _IPV6.finditer(text, start, end)
             if _is_public(match.group())
         ]
-    yield from _in_literals(
+    yield from _keep_in_literals(
         text,
         [
-            Finding(kind=kind, start=start, end=end, placeholder=placeholder)
+            SecretFinding(kind=kind, start=start, end=end, placeholder=placeholder)
             for kind, (start, end), placeholder in found
         ],
     )
 
 
-def _lines_with(hint: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-    """Yields the lines in which a quick pattern occurs, for the slow one to search."""
+def _find_lines(hint: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Yields the lines in which a fast pattern occurs, for a slow one to search."""
     end = 0
     while match := hint.search(text, end):
         start = text.rfind("\n", end, match.start()) + 1 or end
@@ -248,19 +250,19 @@ def _is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
-def _in_literals(text: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yields those in strings and comments: ``a@b.T`` is a product, ``1:2:3`` a slice."""
+def _keep_in_literals(text: str, findings: Iterable[SecretFinding]) -> Iterator[SecretFinding]:
+    """Yields the findings in strings and comments: ``a@b.T`` is a product, ``1:2:3`` a slice."""
     findings = list(findings)
     if not findings:
         return
-    spans = _literal_spans(text)
+    spans = _find_literals(text)
     for finding in findings:
         if spans is None or any(s <= finding.start and finding.end <= e for s, e in spans):
             yield finding
 
 
-def _literal_spans(text: str) -> list[tuple[int, int]] | None:
-    """Returns where strings and comments stand, or None for text that is no Python."""
+def _find_literals(text: str) -> list[tuple[int, int]] | None:
+    """Returns the spans of strings and comments, or None if the text cannot be tokenized."""
     starts = [0]
     for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)

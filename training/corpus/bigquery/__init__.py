@@ -1,6 +1,6 @@
-"""Python files of the public dataset of GitHub on BigQuery, as JSON lines in a bucket.
+"""Extracts the Python files of GitHub's public BigQuery dataset as JSON lines in a bucket.
 
-The module ``__main__`` alone talks to BigQuery and knows its library; ``query`` says what is asked
-and under which names; ``extract.sql`` is the question. Nothing here fetches the files from the
-bucket: they are a corpus's ``sources.records``.
+Only ``__main__`` uses BigQuery's library; ``query`` defines the jobs and their names, and
+``extract.sql`` is the query. The files are not downloaded from the bucket here: a corpus reads them
+as ``sources.records``.
 """

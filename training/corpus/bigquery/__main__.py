@@ -1,7 +1,8 @@
-"""``python -m training.corpus.bigquery``: Python files of GitHub's public dataset, into a bucket.
+"""``python -m training.corpus.bigquery``: extracts Python files from GitHub's public dataset.
 
-Asks BigQuery first how much the query would scan, and refuses to run it over the cap. The jobs'
-names follow from the parameters, so the same command resumes an earlier one. It estimates no price.
+A dry run first finds out how much the query would scan; above the cap, the command refuses to run
+it. The names of jobs are derived from the parameters, so that the same command resumes an earlier
+one. No price is estimated.
 """
 
 import argparse
@@ -26,26 +27,26 @@ Submit = Callable[[str], Any]  # from a job's id to the job
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
-    """BigQuery: the client, and what else of its library is needed, so that tests need none."""
+class BigQueryService:
+    """BigQuery's client and the parts of its library that are used, so that tests need neither."""
 
     client: Any
     dataset: Callable[[dict[str, Any]], Any]
     query_config: Callable[[dict[str, Any]], Any]
     extract_config: Callable[[dict[str, Any]], Any]
-    conflict: type[Exception]  # a job with this id is there already
+    conflict: type[Exception]  # a job with this id exists already
     not_found: type[Exception]
     failures: tuple[type[Exception], ...]
 
 
-def connect(project: str) -> Service:
-    """Returns the real service, with the credentials of the environment.
+def connect(project: str) -> BigQueryService:
+    """Returns the service for the credentials of the environment.
 
     Raises:
         PrerequisiteError: The extra is not installed, or there are no credentials.
     """
     try:
-        from google.api_core import exceptions  # noqa: PLC0415 - an extra that few install
+        from google.api_core import exceptions  # noqa: PLC0415 - an optional extra
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
         from google.cloud import bigquery  # noqa: PLC0415
     except ImportError as error:
@@ -58,7 +59,7 @@ def connect(project: str) -> Service:
         raise PrerequisiteError(
             f"no credentials for BigQuery ({error}); run: gcloud auth application-default login"
         ) from error
-    return Service(
+    return BigQueryService(
         client=client,
         dataset=bigquery.Dataset.from_api_repr,
         query_config=bigquery.QueryJobConfig.from_api_repr,
@@ -69,11 +70,11 @@ def connect(project: str) -> Service:
     )
 
 
-def main(argv: Sequence[str], connect: Callable[[str], Service] = connect) -> int:
-    """Runs the extraction, or as much of it as is not done yet."""
+def main(argv: Sequence[str], connect: Callable[[str], BigQueryService] = connect) -> int:
+    """Runs the extraction, or the rest of an earlier one."""
     arguments = _parser().parse_args(argv)
     extraction = Extraction(licences=tuple(arguments.licences), share=arguments.share)
-    uri = query.destination_uri(arguments.bucket)
+    uri = query.make_destination_uri(arguments.bucket)
     service = connect(arguments.project)
     try:
         _refuse_over_cap(service, extraction, arguments.max_billed_bytes)
@@ -87,9 +88,11 @@ def main(argv: Sequence[str], connect: Callable[[str], Service] = connect) -> in
     return 0
 
 
-def _refuse_over_cap(service: Service, extraction: Extraction, max_billed_bytes: int) -> None:
-    config = service.query_config(query.dry_run_configuration(extraction))
-    job = service.client.query(query.sql(), job_config=config, location=query.LOCATION)
+def _refuse_over_cap(
+    service: BigQueryService, extraction: Extraction, max_billed_bytes: int
+) -> None:
+    config = service.query_config(query.configure_dry_run(extraction))
+    job = service.client.query(query.load_sql(), job_config=config, location=query.LOCATION)
     scanned = int(job.total_bytes_processed)
     sys.stdout.write(f"the query would scan {scanned:,} bytes\n")
     if scanned > max_billed_bytes:
@@ -100,49 +103,56 @@ def _refuse_over_cap(service: Service, extraction: Extraction, max_billed_bytes:
 
 
 def _extract(
-    service: Service, extraction: Extraction, uri: str, arguments: argparse.Namespace
+    service: BigQueryService, extraction: Extraction, uri: str, arguments: argparse.Namespace
 ) -> None:
-    table = query.table_of(arguments.project, extraction)
+    table = query.name_table(arguments.project, extraction)
     table_id = ".".join(table.values())
-    extract_name = f"parrotlet-extract-{query.name_of(extraction, uri)}"
-    if _is_done(service, extract_name):  # before the table is looked for: it may have expired
+    extract_name = f"parrotlet-extract-{query.derive_name(extraction, uri)}"
+    if _is_done(service, extract_name):  # checked first, since the table may have expired
         sys.stdout.write(f"{uri} was written by an earlier run\n")
         return
 
-    def ask(job_id: str) -> Any:
-        config = query.query_configuration(
+    def submit_query(job_id: str) -> Any:
+        config = query.configure_query(
             extraction, table=table, max_billed_bytes=arguments.max_billed_bytes
         )
         return service.client.query(
-            query.sql(),
+            query.load_sql(),
             job_config=service.query_config(config),
             job_id=job_id,
             location=query.LOCATION,
-            job_retry=None,  # the library cannot run it again under the same id; _finish does
+            job_retry=None,  # the library cannot retry under the same id; _finish does
         )
 
-    def write(job_id: str) -> Any:
-        config = service.extract_config(query.extract_configuration())
+    def submit_extract(job_id: str) -> Any:
+        config = service.extract_config(query.configure_extract())
         return service.client.extract_table(
             table_id, uri, job_id=job_id, location=query.LOCATION, job_config=config
         )
 
     service.client.create_dataset(
-        service.dataset(query.dataset_resource(arguments.project)), exists_ok=True
+        service.dataset(query.describe_dataset(arguments.project)), exists_ok=True
     )
-    query_name = f"parrotlet-query-{query.name_of(extraction)}"
-    _finish(service, ask, query_name, is_usable=lambda: _table(service, table_id) is not None)
-    rows = _let_expire(service, table_id)
-    _finish(service, write, extract_name, is_usable=lambda: True)
+    query_name = f"parrotlet-query-{query.derive_name(extraction)}"
+    _finish(
+        service,
+        submit_query,
+        query_name,
+        is_usable=lambda: _find_table(service, table_id) is not None,
+    )
+    rows = _set_expiration(service, table_id)
+    _finish(service, submit_extract, extract_name, is_usable=lambda: True)
     sys.stdout.write(f"{uri}: {rows} rows written\n")
 
 
-def _finish(service: Service, submit: Submit, name: str, *, is_usable: Callable[[], bool]) -> None:
-    """Starts the job, or goes on with the one that is there, and waits for its end.
+def _finish(
+    service: BigQueryService, submit: Submit, name: str, *, is_usable: Callable[[], bool]
+) -> None:
+    """Starts the job, or joins an existing one, and waits for its end.
 
-    A job's id is spent for ever, so after one that failed, or whose result is gone, comes the next.
+    A job's id can be used only once, so one that failed or whose result is gone needs the next id.
     """
-    for job_id in _job_ids(name):
+    for job_id in _iter_job_ids(name):
         try:
             job = submit(job_id)
             sys.stdout.write(f"job {job_id} started\n")
@@ -155,8 +165,8 @@ def _finish(service: Service, submit: Submit, name: str, *, is_usable: Callable[
         return
 
 
-def _is_done(service: Service, name: str) -> bool:
-    for job_id in _job_ids(name):
+def _is_done(service: BigQueryService, name: str) -> bool:
+    for job_id in _iter_job_ids(name):
         try:
             job = service.client.get_job(job_id, location=query.LOCATION)
         except service.not_found:
@@ -166,19 +176,19 @@ def _is_done(service: Service, name: str) -> bool:
     raise AssertionError("job ids do not end")
 
 
-def _job_ids(name: str) -> Iterator[str]:
+def _iter_job_ids(name: str) -> Iterator[str]:
     return (f"{name}-{attempt}" for attempt in count(1))
 
 
-def _table(service: Service, table_id: str) -> Any:
+def _find_table(service: BigQueryService, table_id: str) -> Any:
     try:
         return service.client.get_table(table_id)
     except service.not_found:
         return None
 
 
-def _let_expire(service: Service, table_id: str) -> int:
-    """Gives the table its end, which an older dataset may not give, and returns its rows."""
+def _set_expiration(service: BigQueryService, table_id: str) -> int:
+    """Sets the table's expiration, which older datasets may lack, and returns its rows."""
     table = service.client.get_table(table_id)
     if table.expires is None:
         table.expires = datetime.now(UTC) + timedelta(days=query.TABLE_LIFETIME_DAYS)

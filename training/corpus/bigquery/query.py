@@ -1,7 +1,7 @@
-"""What is asked of BigQuery: the SQL, its parameters, and names that follow from them alone.
+"""Defines the BigQuery jobs: the SQL, its parameters, and names derived from them.
 
-Configurations are those of the REST interface, plain values, so that this module needs no library
-and a test can read them. It talks to nobody. Called by ``__main__``.
+Configurations are the plain values of the REST API, so that this module needs no library and tests
+can read them. Nothing is sent here. Called by ``__main__``.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ DATASET = "parrotlet"
 TABLE_LIFETIME_DAYS = 7
 WHOLE = 1_000_000  # the share is counted in millionths
 
-# The keys of the dataset's table of licences. It does not say "or later" of the GNU licences, so
-# each is taken for that version only.
+# The keys of the dataset's licence table. It does not distinguish "or later" for the GNU licences,
+# so each counts as that version only.
 SPDX = {
     "agpl-3.0": "AGPL-3.0-only",
     "apache-2.0": "Apache-2.0",
@@ -43,12 +43,12 @@ _BUCKET_PREFIX = re.compile(r"gs://[a-z0-9][a-z0-9._-]+/[^*\s]*[^*\s/]")
 
 @dataclass(frozen=True, kw_only=True)
 class Extraction:
-    """Which files to take; the order of ``licences`` does not matter."""
+    """The files to extract; the order of ``licences`` does not matter."""
 
     licences: tuple[str, ...] = ("apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc", "mit")
     min_bytes: int = 1 << 10
     max_bytes: int = 1_000_000
-    share: float = 1.0  # of the contents; a larger share holds all of a smaller one
+    share: float = 1.0  # of the contents; a larger share includes a smaller one
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.licences) - set(SPDX))
@@ -60,12 +60,12 @@ class Extraction:
             raise ConfigError(f"share is {self.share}; expected at least {1 / WHOLE:f}, at most 1")
 
 
-def sql() -> str:
+def load_sql() -> str:
     """Returns the query."""
     return resources.files(__package__).joinpath("extract.sql").read_text(encoding="utf-8")
 
 
-def parameters(extraction: Extraction) -> dict[str, int | list[str]]:
+def build_parameters(extraction: Extraction) -> dict[str, int | list[str]]:
     """Returns the query's parameters by name."""
     licences = sorted(set(extraction.licences))
     return {
@@ -77,17 +77,17 @@ def parameters(extraction: Extraction) -> dict[str, int | list[str]]:
     }
 
 
-def name_of(extraction: Extraction, *more: str) -> str:
-    """Returns the name that the same SQL and parameters, and ``more``, always get."""
-    asked = json.dumps([sql(), parameters(extraction), *more], sort_keys=True)
+def derive_name(extraction: Extraction, *more: str) -> str:
+    """Returns a name that depends on the SQL, the parameters and ``more`` alone."""
+    asked = json.dumps([load_sql(), build_parameters(extraction), *more], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
-def destination_uri(bucket_prefix: str) -> str:
-    """Returns the pattern of the files to write; BigQuery puts a number for the star.
+def make_destination_uri(bucket_prefix: str) -> str:
+    """Returns the pattern of the files to write; BigQuery replaces the star by a number.
 
     Raises:
-        ConfigError: It is not ``gs://BUCKET/PREFIX``.
+        ConfigError: The prefix is not ``gs://BUCKET/PREFIX``.
     """
     if not _BUCKET_PREFIX.fullmatch(bucket_prefix):
         raise ConfigError(
@@ -97,14 +97,14 @@ def destination_uri(bucket_prefix: str) -> str:
     return f"{bucket_prefix}-*.json.gz"
 
 
-def table_of(project: str, extraction: Extraction) -> dict[str, str]:
-    """Returns the reference of the table in which the rows wait for their export."""
-    table = f"python_files_{name_of(extraction)}"
+def name_table(project: str, extraction: Extraction) -> dict[str, str]:
+    """Returns the reference of the table that holds the rows until they are exported."""
+    table = f"python_files_{derive_name(extraction)}"
     return {"projectId": project, "datasetId": DATASET, "tableId": table}
 
 
-def dataset_resource(project: str) -> dict[str, Any]:
-    """Returns the dataset of these tables, which forgets them by itself."""
+def describe_dataset(project: str) -> dict[str, Any]:
+    """Returns the dataset of these tables, which expire by themselves."""
     return {
         "datasetReference": {"projectId": project, "datasetId": DATASET},
         "location": LOCATION,
@@ -112,38 +112,38 @@ def dataset_resource(project: str) -> dict[str, Any]:
     }
 
 
-def dry_run_configuration(extraction: Extraction) -> dict[str, Any]:
-    """Returns the job that only says how many bytes the query would scan."""
-    query = {"useLegacySql": False, "useQueryCache": False, **_parameters_resource(extraction)}
+def configure_dry_run(extraction: Extraction) -> dict[str, Any]:
+    """Returns the job that only reports how many bytes the query would scan."""
+    query = {"useLegacySql": False, "useQueryCache": False, **_describe_parameters(extraction)}
     return {"query": query, "dryRun": True}
 
 
-def query_configuration(
+def configure_query(
     extraction: Extraction, *, table: Mapping[str, str], max_billed_bytes: int
 ) -> dict[str, Any]:
-    """Returns the query's job; BigQuery itself keeps it under the cap."""
+    """Returns the query's job; BigQuery enforces the cap."""
     query = {
         "useLegacySql": False,
         "maximumBytesBilled": str(max_billed_bytes),
         "destinationTable": dict(table),
         "createDisposition": "CREATE_IF_NEEDED",
         "writeDisposition": "WRITE_TRUNCATE",
-        **_parameters_resource(extraction),
+        **_describe_parameters(extraction),
     }
     return {"query": query}
 
 
-def extract_configuration() -> dict[str, Any]:
+def configure_extract() -> dict[str, Any]:
     """Returns the job that writes a table as gzipped JSON lines."""
     return {"extract": {"destinationFormat": "NEWLINE_DELIMITED_JSON", "compression": "GZIP"}}
 
 
-def _parameters_resource(extraction: Extraction) -> dict[str, Any]:
+def _describe_parameters(extraction: Extraction) -> dict[str, Any]:
     return {
         "parameterMode": "NAMED",
         "queryParameters": [
             {"name": name, **_describe_value(value)}
-            for name, value in parameters(extraction).items()
+            for name, value in build_parameters(extraction).items()
         ],
     }
 

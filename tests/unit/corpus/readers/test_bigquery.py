@@ -11,7 +11,7 @@ import pytest
 import sqlglot
 
 from training.corpus.bigquery import query
-from training.corpus.bigquery.__main__ import Service, connect, main
+from training.corpus.bigquery.__main__ import BigQueryService, connect, main
 from training.corpus.bigquery.query import SPDX, Extraction
 from training.corpus.config import RecordFields
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
@@ -58,8 +58,10 @@ class Tables:
         self.add("contents", content_id, size, content, binary, 1)
 
     def rows(self, extraction=None):
-        translated = sqlglot.transpile(query.sql(), read="bigquery", write="duckdb")[0]
-        result = self.connection.execute(translated, query.parameters(extraction or Extraction()))
+        translated = sqlglot.transpile(query.load_sql(), read="bigquery", write="duckdb")[0]
+        result = self.connection.execute(
+            translated, query.build_parameters(extraction or Extraction())
+        )
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -197,7 +199,7 @@ class Cloud:
 
     def service(self, project):
         self.project = project
-        return Service(
+        return BigQueryService(
             client=self,
             dataset=dict,
             query_config=dict,
@@ -224,7 +226,7 @@ class Cloud:
         return job
 
     def query(self, text, *, job_config, location, job_id=None, job_retry=None):
-        assert (text, location) == (query.sql(), "US")
+        assert (text, location) == (query.load_sql(), "US")
         if job_config.get("dryRun"):
             return SimpleNamespace(total_bytes_processed=self.scanned)
         target = job_config["query"]["destinationTable"]
@@ -301,9 +303,9 @@ def test_the_rows_go_through_a_table_that_expires_into_the_bucket(capsys):
 def test_the_same_command_again_goes_on_and_pays_once(capsys):
     """If it fails, each interruption is billed as a new query."""
     cloud = Cloud()
-    query_id = f"parrotlet-query-{query.name_of(Extraction())}-1"
+    query_id = f"parrotlet-query-{query.derive_name(Extraction())}-1"
     cloud._job(query_id, lambda: None)  # an earlier run was interrupted while this one ran
-    table_id = ".".join(query.table_of("p", Extraction()).values())
+    table_id = ".".join(query.name_table("p", Extraction()).values())
     cloud.tables[table_id] = SimpleNamespace(expires=None, num_rows=3)
     assert cloud.run() == 0
     assert "exists already" in capsys.readouterr().out
@@ -338,11 +340,14 @@ def test_a_job_that_failed_is_not_waited_for_again():
 def test_names_follow_from_what_is_asked_and_from_nothing_else():
     one = Extraction()
     same = replace(one, licences=(*reversed(one.licences), "mit"))
-    assert query.name_of(one) == query.name_of(same)
+    assert query.derive_name(one) == query.derive_name(same)
     others = [
         replace(one, licences=("mit",)), replace(one, share=0.5), replace(one, min_bytes=1)
     ]  # fmt: skip
-    assert len({query.name_of(e) for e in (one, *others)} | {query.name_of(one, "gs://b/p")}) == 5
+    assert (
+        len({query.derive_name(e) for e in (one, *others)} | {query.derive_name(one, "gs://b/p")})
+        == 5
+    )
 
 
 @pytest.mark.parametrize(
