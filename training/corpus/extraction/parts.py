@@ -59,8 +59,10 @@ class Part:
             return None
         try:
             values = json.loads(self.report.read_text(encoding="utf-8"))
+            if not isinstance(values, dict):
+                return None
             return from_mapping(SourceReport, values, where=str(self.report))
-        except (OSError, ValueError, TypeError, ConfigError):
+        except (OSError, ValueError, ConfigError):
             return None
 
     def read_row_groups(self, columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -5,7 +5,6 @@ versions, which lack some fields, can still be read. Used by the commands that b
 search a corpus.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,11 +193,9 @@ def read_report(corpus: Path) -> CorpusReport:
 def load_finished_report(corpus: Path, inputs_sha256: str) -> CorpusReport | None:
     """Returns the report of a complete corpus made from these very inputs, else None."""
     try:
-        report = from_mapping(
-            CorpusReport, json.loads((corpus / REPORT_FILE).read_text("utf-8")), where=REPORT_FILE
-        )
-    except (OSError, ValueError, TypeError, ConfigError):
-        return None  # missing, damaged, or of an older version
+        report = read_report(corpus)
+    except CorpusError:
+        return None  # missing, damaged, or of another version
     n_files = {split: len(list((corpus / split).glob("part-*.parquet"))) for split in report.splits}
     is_complete = all(n_files[split] == totals.files for split, totals in report.splits.items())
     return report if is_complete and report.inputs_sha256 == inputs_sha256 else None

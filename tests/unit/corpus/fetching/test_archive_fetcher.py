@@ -305,7 +305,8 @@ def test_a_broken_config_file_names_no_index(tmp_path, monkeypatch):
     (tmp_path / "pip.conf").write_bytes(b"\xff\xfe not ini")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    read_pip_config()  # does not raise
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read_pip_config().index_url is None
 
 
 def test_a_lock_may_have_comments_and_continued_lines(tmp_path):
