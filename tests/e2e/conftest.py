@@ -1,14 +1,14 @@
-"""What the tests of all editors share: ``scripted``, and which of them run together."""
+"""Which of the editors' tests run in one process."""
 
 import pytest
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's
 def pytest_xdist_make_scheduler(config, log):
-    """Keeps the tests of one editor in one process: they share one that is open.
+    """Runs the tests of one editor in one process, because they share an open editor.
 
-    Marks of groups (``--dist loadgroup``) would do, but are lost with pytest 9.2: pytest-xdist 3.8
-    writes them into an attribute that pytest no longer reads.
+    Group marks (``--dist loadgroup``) would be simpler, but pytest-xdist 3.8 stores them in an
+    attribute that pytest 9.2 no longer reads.
     """
     from xdist.scheduler import LoadScopeScheduling
 

@@ -18,9 +18,9 @@ COMMANDS = [
     "accelerate launch training/pretrain.py training/configs/debug.toml",
 ]
 MODEL = "runs/debug/run/model"
-LIMIT_S = 180  # of the whole path, in a job of its own on two cores
+LIMIT_S = 180  # for everything, on two cores with nothing else to do
 
-# What the debug corpus is full of, and how it goes on.
+# Beginnings that are frequent in the debug corpus, and how they continue.
 KNOWN = {
     "import unittest\n\n\nclass ParserTest(unittest.": "TestCase",
     "class Parser:\n    def __init__(": "self",
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory):
-    """Runs the commands in a folder that looks like the checkout; returns it and the seconds."""
+    """Runs the commands in a folder with the checkout's training; returns it, and the seconds."""
     folder = tmp_path_factory.mktemp("first-run")
     (folder / "training").symlink_to(ROOT / "training")
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
@@ -55,7 +55,7 @@ def first_run(tmp_path_factory):
     return folder, seconds
 
 
-def test_the_model_that_was_just_trained_completes_what_it_has_learned(first_run, capsys):
+def test_a_freshly_trained_model_completes_what_it_learned(first_run, capsys):
     """If it fails, the first thing that a newcomer tries ends in an error, or teaches nothing."""
     folder, seconds = first_run
     started = time.monotonic()
@@ -76,7 +76,8 @@ def test_the_model_that_was_just_trained_completes_what_it_has_learned(first_run
         sys.stdout.write(f"\n{sum(seconds.values()):6.1f} s  together, of {LIMIT_S}\n")
 
 
-def test_its_report_shows_what_was_learned(first_run):
+def test_reports_are_written(first_run):
+    """If it fails, the first run leaves nothing to look at."""
     folder, _ = first_run
     for page in ("corpus/debug/report.html", "debug/tokenizer/tokenizer-report.html"):
         assert "<svg" in (folder / "runs" / page).read_text()

@@ -1,4 +1,4 @@
-"""Training by its launchers: what the last line says, and the exit code."""
+"""Training by its launchers: the last line of the output, and the exit code."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from training_run import ROOT, processes_of
 
 pytestmark = pytest.mark.e2e
 
-# What goes wrong: settings, the exit code, and words of the one sentence that is printed.
+# Faults: settings, the exit code, and words of the sentence that is printed.
 FAULTS = {
     "config": (["pretrain.stepz=3"], 2, ["stepz", "'steps'"]),
     "prerequisite": (["paths.shards=/nowhere"], 3, ["/nowhere", "shards.json"]),
@@ -21,7 +21,7 @@ FAULTS = {
 
 
 def start(config, *words):
-    """Starts our launcher as its own process group, as a shell does."""
+    """Starts the launcher in a process group of its own, as a shell does."""
     command = [sys.executable, "-m", "training.launch", str(config), *map(str, words)]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -37,14 +37,14 @@ def end(process):
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.timeout(180)
 def test_an_error_is_the_last_line_and_has_its_exit_code(tiny_config, tmp_path, fault, processes):
-    """If it fails, users read a launcher's traceback, and scripts cannot tell what went wrong."""
+    """If it fails, users read a launcher's traceback, and scripts cannot see what went wrong."""
     settings, exit_code, words = FAULTS[fault]
     run = f"paths.run={tmp_path / 'run'}"
     code, err = end(start(tiny_config, "--processes", processes, run, *settings))
     assert code == exit_code, err
     assert "Traceback" not in err
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert errors == [err.splitlines()[-1]], "one sentence, and nothing behind it"
+    assert errors == [err.splitlines()[-1]], "one sentence, and nothing after it"
     assert all(word in errors[0] for word in words)
 
 
@@ -67,7 +67,7 @@ def test_ctrl_c_saves_and_ends_with_130(tiny_config, tmp_path, processes, to_gro
 
 
 @pytest.mark.timeout(180)
-def test_a_killed_process_is_named(tiny_config, tmp_path):
+def test_a_killed_process_is_reported(tiny_config, tmp_path):
     """If it fails, a process that ran out of memory ends a training without a word."""
     run = tmp_path / "run"
     process = start(tiny_config, "--processes", 2, f"paths.run={run}", "pretrain.steps=100000")
@@ -81,7 +81,7 @@ def test_a_killed_process_is_named(tiny_config, tmp_path):
 
 
 @pytest.mark.timeout(180)
-def test_a_folder_has_one_run(tiny_config, tmp_path):
+def test_a_folder_is_used_by_one_run(tiny_config, tmp_path):
     """If it fails, two runs overwrite each other's checkpoints, and both believe they trained."""
     run = f"paths.run={tmp_path / 'run'}"
     first = start(tiny_config, run, "pretrain.steps=100000")
@@ -108,7 +108,8 @@ def test_help_names_the_arguments(script):
         assert word in found.stdout
 
 
-def test_a_launcher_file_is_obeyed_and_a_wrong_one_refused(tiny_config, tmp_path):
+def test_launcher_configs_are_applied_or_refused(tiny_config, tmp_path):
+    """If it fails, Accelerate's configuration has no effect, or a wrong one ends in a traceback."""
     process = start(tiny_config, "--config_file", tmp_path / "none.yaml")
     code, err = end(process)
     assert (code, "none.yaml" in err.splitlines()[-1]) == (2, True)

@@ -1,5 +1,5 @@
--- Prints what the plugin offers and says, as JSON, for tests and tools: options, keys, commands, all
--- strings of the code, the messages among them, and the contents of the help page.
+-- Prints what the plugin offers and says, as JSON, for tests and tools: options, keys, commands,
+-- all strings of the code, the messages among them, and the contents of the help page.
 -- usage: nvim --headless -u NONE -l editor-client/nvim/scripts/export-interface.lua
 local here = vim.fs.abspath(debug.getinfo(1, 'S').source:sub(2))
 local plugin = vim.fs.dirname(vim.fs.dirname(here))

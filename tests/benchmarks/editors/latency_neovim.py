@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.extend(str(Path(__file__).parents[2] / part) for part in ("e2e", "e2e/nvim/driver"))
 
-from nvim_editor import VERSIONS, Editor, setup
+from nvim_editor import VERSIONS, Editor, make_setup
 
 N_KEYS = 200
 KEY_S = 0.15
@@ -50,20 +50,20 @@ def main():
 def measured(version, lines):
     """Types in one Neovim; returns the milliseconds of all keys, and of those that asked."""
     with tempfile.TemporaryDirectory() as home:
-        editor = Editor(version, Path(home), setup(settings=SETTINGS), size=(110, 40))
+        editor = Editor(version, Path(home), make_setup(settings=SETTINGS), size=(110, 40))
         try:
             editor.open("\n".join(lines[:CONTEXT_LINES]) + "\n", "wrapping.py")
             editor.command("setlocal indentexpr= noautoindent")
             everything, asked = [], []
             for line in filter(str.strip, lines[CONTEXT_LINES:]):
                 indentation = line[: len(line) - len(line.lstrip())]
-                editor.keys("<Esc>o" + indentation)
+                editor.press("<Esc>o" + indentation)
                 for at in range(len(indentation), len(line)):
-                    n_asked = editor.n_asked
+                    n_requests = editor.n_requests
                     took_ms = press(editor, line[at], line[: at + 1])
                     if took_ms is not None:
                         everything.append(took_ms)
-                        if editor.n_asked > n_asked:
+                        if editor.n_requests > n_requests:
                             asked.append(took_ms)
                     if len(everything) == N_KEYS:
                         return everything, asked

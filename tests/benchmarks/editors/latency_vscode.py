@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.extend(str(Path(__file__).parents[2] / part) for part in ("e2e", "e2e/vscode/driver"))
 
-from code_server import EXTENSION, CodeServer, browser_path, needed
+from code_server import EXTENSION, CodeServer, find_browser, require_path
 from code_window import Window
 
 from training.foundation.errors import run_main
@@ -74,7 +74,7 @@ WATCH = """() => {
 
 def main(_argv):
     """Prints a table."""
-    package = needed(
+    package = require_path(
         "parrotlet.vsix", EXTENSION / "parrotlet.vsix", "npm run package --prefix " + str(EXTENSION)
     )
     lines = Path(textwrap.__file__).read_text(encoding="utf-8").splitlines()
@@ -83,7 +83,7 @@ def main(_argv):
         code_server = CodeServer(Path(home) / "vscode", SETTINGS, packages=[package])
         try:
             arguments = ["--no-sandbox", "--disable-gpu"]
-            browser = playwright.chromium.launch(executable_path=browser_path(), args=arguments)
+            browser = playwright.chromium.launch(executable_path=find_browser(), args=arguments)
             page = browser.new_page(viewport={"width": 1200, "height": 800})
             everything, asked = measured(Window(code_server, page, Path(home)), lines)
             browser.close()
@@ -102,8 +102,8 @@ def measured(window, lines):
     """Types; returns the milliseconds of all keys, and of those that asked."""
     path = window.folder / "wrapping.py"
     path.write_text("\n".join(lines[:CONTEXT_LINES]) + "\n", encoding="utf-8")
-    window.show(path, path.stat().st_size)
-    window.is_ready()
+    window.show_file(path, path.stat().st_size)
+    window.wait_until_ready()
     window.page.evaluate(WATCH)
     everything, asked = [], []
     n_pressed = 0
@@ -114,7 +114,7 @@ def measured(window, lines):
             n_pressed += 1
             if took_ms is not None and n_pressed > WARM_UP:
                 everything.append(took_ms)
-                if window.api(EXPLAIN)["stage"] != "typed through":
+                if window.call_api(EXPLAIN)["stage"] != "typed through":
                     asked.append(took_ms)
             if len(everything) == N_KEYS:
                 return everything, asked

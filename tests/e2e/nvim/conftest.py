@@ -1,4 +1,4 @@
-"""Neovims: one of each version that lasts, with one server, and ones of a test's own."""
+"""Fixtures: a shared Neovim of each version with its server, and Neovims of a test's own."""
 
 import sys
 from pathlib import Path
@@ -7,26 +7,26 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent / "driver"))
 
-from nvim_editor import VERSIONS, Editor, made_anew, setup
+from nvim_editor import VERSIONS, Editor, make_setup, reset_editor
 from scripted_model import ScriptedModel
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
 def version(request):
-    """Each version of Neovim that the plugin is for."""
+    """Each supported version of Neovim."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def lasting_model():
-    """The one model; a test takes ``model``."""
+    """The model of the shared Neovims; tests use ``model``."""
     with ScriptedModel() as model:
         yield model
 
 
 @pytest.fixture
 def model(lasting_model):
-    """A model that says what a test tells it."""
+    """The scripted model, without rules."""
     lasting_model.rules, lasting_model.delay_s, lasting_model.prompts = [], 0.0, []
     return lasting_model
 
@@ -34,20 +34,20 @@ def model(lasting_model):
 @pytest.fixture(scope="session")
 def _lasting_editor(version, lasting_model, tmp_path_factory):
     home = tmp_path_factory.mktemp(f"nvim-{version}")
-    editor = Editor(version, home, setup(settings=lasting_model.settings))
+    editor = Editor(version, home, make_setup(settings=lasting_model.settings))
     yield editor
     editor.close()
 
 
 @pytest.fixture
 def editor(_lasting_editor, model, tmp_path):
-    """A Neovim as a user has it, with nothing open, and its server."""
-    return made_anew(_lasting_editor, model, tmp_path)
+    """The shared Neovim, reset: nothing is open, and all settings are the defaults."""
+    return reset_editor(_lasting_editor, model, tmp_path)
 
 
 @pytest.fixture
 def start_editor(version, tmp_path):
-    """Starts a Neovim of the test's own."""
+    """Starts Neovims that only this test uses."""
     editors = []
 
     def start(config="", *, home=None, **options):

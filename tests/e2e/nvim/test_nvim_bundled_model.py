@@ -1,11 +1,11 @@
-"""With the bundled model, and with others in its place; in real Neovims."""
+"""The bundled model and others in real Neovims."""
 
 import shutil
 
 import numpy as np
 import pytest
 from hub_double import HubDouble
-from nvim_editor import IDIOM, Editor, setup
+from nvim_editor import IDIOM, Editor, make_setup
 
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import TOKENIZER_FILE, add_file
@@ -14,7 +14,7 @@ from training.artifact.verbatim import GRAM, VERBATIM_FILE, VerbatimIndex, gram_
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-# A model that has read a function once goes on with it where it seems to stand again.
+# Where a function seems to be repeated, the model repeats it.
 MOVED = '''        """Return the circle at another place."""
         first = Circle(self.x + dx, self.y + dy, self.radius)
         second = Circle(first.x + dx, first.y + dy, first.radius)
@@ -29,7 +29,7 @@ WHOLE_FUNCTIONS = {
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    """The Hub, with one model."""
+    """A stand-in for the Hub, with one model."""
     double = HubDouble()
     files = [file for file in BUNDLED_MODEL.iterdir() if file.is_file()]
     double.add_model("someone/small-model", {file.name: file.read_bytes() for file in files})
@@ -39,12 +39,12 @@ def hub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def editor(version, hub, tmp_path_factory):
-    """A Neovim with the bundled model, which shows all it writes and reaches the Hub's double."""
+    """A Neovim with the bundled model, which shows everything, and the Hub's stand-in."""
     home = tmp_path_factory.mktemp(f"bundled-{version}")
     names = ("HF_ENDPOINT", "HF_HOME", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY")
     hubs = hub.environment(home / "hub", token="")
     env = {name: hubs[name] for name in names} | {"HF_HUB_OFFLINE": "0"}
-    command = setup(settings=WHOLE_FUNCTIONS)
+    command = make_setup(settings=WHOLE_FUNCTIONS)
     command = command.replace('"server"]', '"server", "--log-level", "info"]')
     editor = Editor(version, home, command, env=env, size=(100, 30))
     editor.open("")
@@ -53,69 +53,69 @@ def editor(version, hub, tmp_path_factory):
 
 
 def use_model(editor, name):
-    """Changes the model and waits until it is ready."""
-    editor.keys("<Esc>")
+    """Switches the model and waits until it is loaded."""
+    editor.press("<Esc>")
     editor.lua("_G.states = {}")
     editor.command(f"Parrotlet model {name}")
-    editor.until(lambda: "starting" in editor.states, "the beginning")
-    editor.until(lambda: {"ready", "error"} & set(editor.states), "the model", timeout_s=60)
+    editor.wait_until(lambda: "starting" in editor.states, "the beginning")
+    editor.wait_until(lambda: {"ready", "error"} & set(editor.states), "the model", timeout_s=60)
 
 
-def moved_again(editor):
-    """Has the model repeat a function; returns what it writes."""
-    editor.keys("<Esc>")
+def repeat_function(editor):
+    """Makes the model repeat a function; returns its suggestion."""
+    editor.press("<Esc>")
     editor.open(REPEATING, "circles.py")
-    editor.keys("o")
+    editor.press("o")
     editor.type("def moved(self, dx, dy):")  # Neovim indents it
-    editor.keys("<CR>")
-    return editor.until(lambda: editor.ghost.count("\n") >= 2 and editor.ghost, "a function")
+    editor.press("<CR>")
+    return editor.wait_until(lambda: editor.ghost.count("\n") >= 2 and editor.ghost, "a function")
 
 
-def test_it_is_shown_taken_and_undone(editor):
+def test_a_suggestion_is_shown_accepted_and_undone(editor):
     """The product in one test: if it fails, nobody gets completions."""
     editor.open(IDIOM[0], "idiom.py")
-    editor.keys("o")
+    editor.press("o")
     editor.type(IDIOM[1])
-    ghost = editor.until(lambda: editor.ghost, "ghost text")
+    ghost = editor.wait_until(lambda: editor.ghost, "ghost text")
     before = editor.text
-    editor.keys("<Tab>")
-    editor.until(lambda: editor.text == before + ghost, "acceptance")
-    editor.keys("<Esc>u")
+    editor.press("<Tab>")
+    editor.wait_until(lambda: editor.text == before + ghost, "acceptance")
+    editor.press("<Esc>u")
     assert editor.text == before
 
 
-def test_whose_text_it_repeats_is_told(editor, tmp_path):
-    """If it fails, somebody's code is taken without a word of whose it is.
+def test_the_source_of_repeated_text_is_named(editor, tmp_path):
+    """If it fails, somebody's code is accepted and nobody says whose it is.
 
-    The model is a copy of the bundled one with an index that knows what it is about to write.
+    The model is a copy of the bundled one, with an index that contains its next suggestion.
     """
-    written = moved_again(editor)
+    written = repeat_function(editor)
     folder = shutil.copytree(BUNDLED_MODEL, tmp_path / "my models" / "marked")
     tokenizer = CodeTokenizer.load(folder / TOKENIZER_FILE)
     ids = np.array(tokenizer.encode("        " + written))
-    assert len(ids) > 2 * GRAM + 2, "the model wrote too little to be anybody's"
+    assert len(ids) > 2 * GRAM + 2, "the suggestion is too short to be attributed"
     grams = np.concatenate([gram_hashes(ids[shift:])[::GRAM] for shift in range(GRAM)])
     table = [{"package": "shapes", "path": "shapes.py", "licence": "MIT"}]
     index = VerbatimIndex.build(grams, np.zeros(len(grams), dtype=np.int64), table)
     add_file(folder, VERBATIM_FILE, index.to_bytes())
     use_model(editor, folder)
     assert editor.status["state"] != "error"
-    assert moved_again(editor) == written
-    editor.keys("<Tab>")
-    editor.until(lambda: editor.text.endswith(written), "acceptance")
+    assert repeat_function(editor) == written
+    editor.press("<Tab>")
+    editor.wait_until(lambda: editor.text.endswith(written), "acceptance")
     log = editor.home / "state" / "nvim" / "parrotlet-server.log"
     source = "tokens of shapes.py in shapes (MIT)"
     logged = "accepted a suggestion that repeats shapes, shapes.py (MIT)"
-    editor.until(lambda: logged in log.read_text(), "the log's line")
-    assert editor.said[-1].startswith("Parrotlet: Repeats at least ")
-    assert editor.said[-1].endswith(f"{source}.")
-    moved_again(editor)
-    editor.keys("<Esc>")
+    editor.wait_until(lambda: logged in log.read_text(), "the log's line")
+    assert editor.messages[-1].startswith("Parrotlet: Repeats at least ")
+    assert editor.messages[-1].endswith(f"{source}.")
+    repeat_function(editor)
+    editor.press("<Esc>")
     editor.command("Parrotlet why")
     editor.screen.wait_for(lambda f: source in f.text)
 
 
-def test_a_model_of_the_hub_is_fetched_with_progress(editor, hub):
+def test_a_hub_model_is_downloaded_with_progress_messages(editor, hub):
     """If it fails, a long download looks like a hang, or brings nothing."""
     editor.lua(
         "_G.progress = {}"
@@ -126,24 +126,24 @@ def test_a_model_of_the_hub_is_fetched_with_progress(editor, hub):
     since = editor.screen.frames[-1].at
     use_model(editor, "someone/small-model")
     assert editor.status["state"] != "error"
-    editor.until(lambda: editor.lua("return _G.progress")[-1][0] == "end", "the end")
+    editor.wait_until(lambda: editor.lua("return _G.progress")[-1][0] == "end", "the end")
     progress = editor.lua("return _G.progress")
     assert progress[0][0] == "begin"
     assert any("downloading someone/small-model: " in message for _, message in progress)
     assert any("GET /someone/small-model/resolve" in r for r in hub.requests)
-    painted = "\n".join(frame.rows[-1] for frame in editor.screen.since(since))
+    painted = "\n".join(frame.rows[-1] for frame in editor.screen.get_frames_since(since))
     assert "Parrotlet: downloading someone/small-model: " in painted
     assert "Parrotlet: ready" in painted
-    assert moved_again(editor)
+    assert repeat_function(editor)
 
 
-def test_a_folder_that_is_no_model_is_said(editor, tmp_path):
+def test_a_folder_without_a_model_is_reported(editor, tmp_path):
     """If it fails, a wrong folder ends suggestions without a word."""
     (tmp_path / "empty").mkdir()
     use_model(editor, tmp_path / "empty")
     assert editor.status["state"] == "error"
     assert str(tmp_path / "empty") in editor.status["reason"]
-    assert any("empty" in said for said in editor.said)
+    assert any("empty" in said for said in editor.messages)
     use_model(editor, "bundled")
     assert editor.status["state"] != "error"
-    assert moved_again(editor)
+    assert repeat_function(editor)

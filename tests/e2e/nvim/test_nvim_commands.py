@@ -1,11 +1,11 @@
-"""`:Parrotlet`, `:checkhealth` and `:help`, in real Neovims."""
+"""`:Parrotlet`, `:checkhealth` and `:help` in real Neovims."""
 
 import re
 import shutil
 import sys
 
 import pytest
-from nvim_editor import CALL, PLUGIN, setup, suggest
+from nvim_editor import CALL, PLUGIN, make_setup, wait_for_suggestion
 from scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
@@ -29,16 +29,16 @@ return texts
 """
 
 
-def float_of(editor, words):
-    """Returns the lines of the float, once they have these words."""
+def wait_for_float(editor, words):
+    """Returns the text of a floating window that contains a text, once it is open."""
 
     def found():
         return next((text for text in editor.lua(FLOATS) if words in text), None)
 
-    return editor.until(found, f"a float with {words!r}")
+    return editor.wait_until(found, f"a float with {words!r}")
 
 
-def test_its_words_are_completed(editor):
+def test_subcommands_are_completed(editor):
     """If it fails, users have to know the subcommands by heart."""
 
     def complete(line):
@@ -54,68 +54,68 @@ def test_its_words_are_completed(editor):
     assert complete("Parrotlet why ") == []
 
 
-def test_an_unknown_word_is_answered_with_the_nearest(editor):
-    """If it fails, a typing mistake is answered with nothing to go on with."""
+def test_an_unknown_subcommand_suggests_the_nearest(editor):
+    """If it fails, the answer to a typing mistake does not help."""
     editor.command("Parrotlet fly")
-    assert editor.said == ["Parrotlet: no command 'fly'; see :help :Parrotlet"]
+    assert editor.messages == ["Parrotlet: no command 'fly'; see :help :Parrotlet"]
     editor.command("Parrotlet statu")
-    assert editor.said[-1] == "Parrotlet: no command 'statu'; did you mean :Parrotlet status?"
+    assert editor.messages[-1] == "Parrotlet: no command 'statu'; did you mean :Parrotlet status?"
 
 
-def test_why_tells_how_the_last_request_ended(editor, model):
+def test_why_shows_how_the_last_request_ended(editor, model):
     """If it fails, nobody can find out why there is no ghost text."""
-    suggest(editor, model)
-    editor.keys("<Esc>")
+    wait_for_suggestion(editor, model)
+    editor.press("<Esc>")
     editor.command("Parrotlet why")
-    text = float_of(editor, "Last request")
+    text = wait_for_float(editor, "Last request")
     assert "Suggestions are on in this file." in text
     assert "Ready." in text
     assert "Suggested" in text or "Continued the suggestion" in text
-    assert " prompt tokens (" in text
+    assert "of them from the cache" in text
     assert not re.search(r"[a-z]_[a-z]", text), "names of the server's rules"
-    suggest(editor, model, ("nothing", ""))
-    editor.keys("<Esc>")
 
 
-def test_why_tells_that_the_model_wrote_nothing(editor, model):
+def test_why_shows_that_the_model_had_nothing_to_suggest(editor, model):
+    """If it fails, an empty suggestion looks like a defect."""
     editor.open("")
-    editor.keys("i")
+    editor.press("i")
     editor.type("x")
-    editor.until(lambda: editor.n_asked and editor.is_answered, "an answer")
-    editor.keys("<Esc>")
+    editor.wait_until(lambda: editor.n_requests and editor.has_no_pending_request, "an answer")
+    editor.press("<Esc>")
     editor.command("Parrotlet why")
-    assert "had nothing to suggest" in float_of(editor, "Last request")
+    assert "had nothing to suggest" in wait_for_float(editor, "Last request")
 
 
-def test_why_tells_who_switched_it_off(editor):
+def test_why_shows_where_suggestions_are_off(editor):
+    """If it fails, users cannot find the switch that they once turned off."""
     editor.open("")
     editor.command("Parrotlet disable file")
     editor.command("Parrotlet why")
-    text = float_of(editor, "Suggestions are off in this file.")
+    text = wait_for_float(editor, "Suggestions are off in this file.")
     assert "Off in this file (:Parrotlet enable file)." in text
 
 
-def test_the_statistics_are_shown(editor, model):
-    """If it fails, users cannot see what suggestions are worth to them."""
-    suggest(editor, model)
-    editor.keys("<Tab>")
-    editor.until(lambda: editor.lines == ["".join(CALL)], "acceptance")
-    editor.keys("<Esc>")
+def test_statistics_open_in_a_window(editor, model):
+    """If it fails, users cannot see how many suggestions they accept."""
+    wait_for_suggestion(editor, model)
+    editor.press("<Tab>")
+    editor.wait_until(lambda: editor.lines == ["".join(CALL)], "acceptance")
+    editor.press("<Esc>")
     editor.command("Parrotlet statistics")
-    text = float_of(editor, "Statistics stay on this machine.")
+    text = wait_for_float(editor, "Statistics stay on this machine.")
     rows = dict(re.split(r"  +", line, maxsplit=1) for line in text.splitlines() if "  " in line)
     assert int(re.search(r"\d+", rows["Shown"])[0]) >= 1
     assert int(re.search(r"\d+", rows["Accepted in full"])[0]) >= 1
 
 
-def test_the_keys_are_listed(start_editor, model):
+def test_keys_are_listed(start_editor, model):
     """If it fails, nobody finds out that words and lines can be accepted."""
     mine = "vim.keymap.set('i', '<M-]>', 'mine')\n"
     keys = {"accept_line": "<C-l>", "previous": False}
-    editor = start_editor(mine + setup(settings=model.settings, keys=keys))
+    editor = start_editor(mine + make_setup(settings=model.settings, keys=keys))
     editor.open("")
     editor.command("Parrotlet keys")
-    rows = float_of(editor, "<Tab>").splitlines()
+    rows = wait_for_float(editor, "<Tab>").splitlines()
     assert [" ".join(row.split()) for row in rows] == [
         "<Tab> accept the suggestion",
         "<M-Right> accept the next word",
@@ -127,10 +127,10 @@ def test_the_keys_are_listed(start_editor, model):
     ]
 
 
-def test_checkhealth_tells_what_is_there(editor, model):
-    """If it fails, a user with a problem has nothing to send."""
-    suggest(editor, model)
-    editor.keys("<Esc>")
+def test_checkhealth_describes_a_working_setup(editor, model):
+    """If it fails, a user with a problem has nothing to report."""
+    wait_for_suggestion(editor, model)
+    editor.press("<Esc>")
     editor.command("Parrotlet health")
     text = editor.text
     assert "ERROR" not in text
@@ -144,15 +144,16 @@ def test_checkhealth_tells_what_is_there(editor, model):
     assert "completion menus: built-in" in text
 
 
-def test_checkhealth_tells_what_is_missing(editor):
-    init = setup(server=["/nowhere/parrotlet"])
+def test_checkhealth_describes_what_is_missing(editor):
+    """If it fails, a user without a server does not learn where it was searched."""
+    init = make_setup(server=["/nowhere/parrotlet"])
     editor.lua("assert(loadstring(...))()", init)
     editor.command("checkhealth parrotlet")
     assert "cannot run '/nowhere/parrotlet'; fix the server option" in editor.text
 
 
-def test_the_help_has_every_command_option_and_function(editor, start_editor, tmp_path):
-    """If it fails, `:help` knows nothing of something that users can do, or is not found at all.
+def test_help_finds_every_command_option_and_function(editor, start_editor, tmp_path):
+    """If it fails, `:help` does not find something that users can do, or is not found itself.
 
     The plugin is one that was just copied somewhere, by hand.
     """
@@ -170,7 +171,7 @@ def test_the_help_has_every_command_option_and_function(editor, start_editor, tm
     ignored = shutil.ignore_patterns("tags")
     plugin = shutil.copytree(PLUGIN, tmp_path / "some plugins" / "parrotlet", ignore=ignored)
     reader = start_editor(plugin=plugin)
-    reader.until((plugin / "doc" / "tags").exists, "the help's tags")
+    reader.wait_until((plugin / "doc" / "tags").exists, "the help's tags")
     reader.command("filetype plugin off")  # Debian's Neovim lacks the grammar of help pages
     for topic in topics:
         reader.command(f"help {topic}")
@@ -183,28 +184,29 @@ OPTIONS = "return vim.tbl_keys(require('parrotlet.config').defaults)"
 ACTIONS = "return vim.tbl_keys(require('parrotlet.config').defaults.keys)"
 
 
-def test_another_server_with_a_model(editor, model):
-    """If it fails, one cannot change to a team's server without leaving Neovim."""
-    suggest(editor, model)
+def test_switching_to_another_remote_server(editor, model):
+    """If it fails, users cannot switch to a team's server without leaving Neovim."""
+    wait_for_suggestion(editor, model)
     with ScriptedModel([(CALL[0], "from_the_other()")]) as other:
-        editor.keys("<Esc>")
+        editor.press("<Esc>")
         editor.command(f"Parrotlet model {other.url}")
-        assert editor.said[-1] == f"Parrotlet: model: {other.url} (this session only)"
-        editor.until(lambda: suggested(editor) == "from_the_other()", "the other model")
-        editor.keys("<Esc>")
-        # As one chooses from the list: the fourth kind, and then its address.
+        assert editor.messages[-1] == f"Parrotlet: model: {other.url} (this session only)"
+        editor.wait_until(lambda: read_suggestion(editor) == "from_the_other()", "the other model")
+        editor.press("<Esc>")
+        # By choosing from the list: the fourth entry, and then the URL.
         editor.input(f":Parrotlet model<CR>4<CR>{model.url}<CR>")
-        editor.until(lambda: suggested(editor) == CALL[1], "the first model")
+        editor.wait_until(lambda: read_suggestion(editor) == CALL[1], "the first model")
 
 
-def suggested(editor):
-    editor.keys("<Esc>cc")
+def read_suggestion(editor):
+    editor.press("<Esc>cc")
     editor.type(CALL[0])
-    editor.until(lambda: editor.ghost or editor.status["state"] == "starting", "anything")
+    editor.wait_until(lambda: editor.ghost or editor.status["state"] == "starting", "anything")
     return editor.ghost
 
 
-def test_what_is_no_model_is_said(editor):
+def test_an_unknown_model_is_reported(editor):
+    """If it fails, a typing mistake in a model's name is silent."""
     editor.open("")
     editor.command("Parrotlet model whatever it is")
-    assert editor.said == ["Parrotlet: no model 'whatever it is'; see :help parrotlet-models"]
+    assert editor.messages == ["Parrotlet: no model 'whatever it is'; see :help parrotlet-models"]

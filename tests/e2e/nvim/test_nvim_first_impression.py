@@ -1,13 +1,13 @@
-"""The first minutes with the plugin: what is said, and what it looks like; in real Neovims."""
+"""The first minutes with the plugin in real Neovims: messages and colours."""
 
 import shutil
 
 import pytest
-from nvim_editor import CALL, PLUGIN, Editor, setup
+from nvim_editor import CALL, PLUGIN, Editor, make_setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
-PROMPT_S = 1.0  # for a prompt to come, once what is said has been said
+PROMPT_S = 1.0  # within which a prompt would appear after a message
 BARE_PATH = {"PATH": "/usr/bin:/bin"}  # without a server
 LEAST_CONTRAST = 4.5
 NO_SERVER = "Parrotlet: no server yet; run :Parrotlet install"
@@ -33,8 +33,8 @@ return out
 """
 
 
-def contrast(one, other):
-    """The contrast of two RGB numbers, as WCAG 2 defines it; not the plugin's own computation."""
+def compute_contrast(one, other):
+    """Returns the contrast of two RGB numbers, by WCAG 2, independently of the plugin."""
 
     def luminance(colour):
         values = [((colour >> shift) & 255) / 255 for shift in (16, 8, 0)]
@@ -47,7 +47,7 @@ def contrast(one, other):
 
 @pytest.fixture
 def start_plainly(version, tmp_path):
-    """Starts Neovim as a user does, with the plugin and a Python file, and no server anywhere."""
+    """Starts Neovim as for a user, with the plugin, a Python file, and no server."""
     editors = []
 
     def start(folder="parrotlet", *, config="", **options):
@@ -66,7 +66,7 @@ def start_plainly(version, tmp_path):
 
 
 def has_no_prompt(editor):
-    """Whether Neovim waits for nothing, a while after the newest message."""
+    """Returns whether Neovim does not wait for a key, a while after the newest message."""
     return not editor.lua("vim.wait(...)", int(1000 * PROMPT_S)) and editor.mode == "n"
 
 
@@ -87,7 +87,9 @@ def has_no_prompt(editor):
 )
 def test_starting_never_waits_for_a_key(start_plainly, columns, look, options):
     """If it fails, the first thing that Parrotlet does is to stop Neovim at "Press ENTER"."""
-    config = setup(**options) if "settings" in options else setup(**{"server": [], **options})
+    config = (
+        make_setup(**options) if "settings" in options else make_setup(**{"server": [], **options})
+    )
     folder = 9 * "a-long-name/" + "parrotlet"
     editor = start_plainly(folder, config=look + config, size=(columns, 24))
     frame = editor.screen.wait_for(lambda f: "Parrotlet: " in f.rows[-1])
@@ -97,8 +99,8 @@ def test_starting_never_waits_for_a_key(start_plainly, columns, look, options):
     assert editor.lines == ["import os"]
 
 
-def test_without_a_server_it_says_how_to_get_one(start_plainly):
-    """If it fails, a new user does not learn how to go on."""
+def test_a_missing_server_is_reported_with_the_remedy(start_plainly):
+    """If it fails, a new user does not learn what to do."""
     editor = start_plainly(size=(60, 24))
     editor.screen.wait_for(lambda f: f.rows[-1] == NO_SERVER)
     editor.command("checkhealth parrotlet")
@@ -106,15 +108,17 @@ def test_without_a_server_it_says_how_to_get_one(start_plainly):
     assert "Not found: PATH" in editor.text
 
 
-def test_a_screen_that_shows_messages_itself_gets_them_too(start_plainly):
-    """If it fails, users of a message plugin are told nothing, or stopped."""
+def test_messages_reach_a_ui_that_shows_them_itself(start_plainly):
+    """If it fails, users of a message plugin see no messages, or Neovim stops."""
     editor = start_plainly(ui={"ext_messages": True})
-    editor.until(lambda: NO_SERVER in [text for _, text in editor.screen.messages], "the message")
+    editor.wait_until(
+        lambda: NO_SERVER in [text for _, text in editor.screen.messages], "the message"
+    )
     assert has_no_prompt(editor)
     assert "return_prompt" not in {kind for kind, _ in editor.screen.messages}
 
 
-def test_one_message_after_another_does_not_wait_for_a_key(start_plainly):
+def test_several_messages_do_not_wait_for_a_key(start_plainly):
     """If it fails, two messages at once stop Neovim."""
     editor = start_plainly()
     editor.screen.wait_for(lambda f: NO_SERVER in f.text)
@@ -123,10 +127,10 @@ def test_one_message_after_another_does_not_wait_for_a_key(start_plainly):
     assert has_no_prompt(editor)
 
 
-def test_what_was_cut_can_be_read(start_plainly):
+def test_shortened_messages_can_be_read_in_full(start_plainly):
     """If it fails, the end of a long message is lost."""
     editor = start_plainly()
-    editor.screen.wait_for(lambda f: NO_SERVER in f.text)  # or it comes over the next one
+    editor.screen.wait_for(lambda f: NO_SERVER in f.text)  # otherwise it would cover the next one
     long = "/a/long/" + 20 * "path/" + "end: is no model; choose another one, please, and then this"
     editor.lua("require('parrotlet.ui.message').warn(...)", long)
     editor.screen.wait_for(lambda f: f.rows[-1].endswith("… (:Parrotlet messages)"))
@@ -142,17 +146,17 @@ def test_ghost_text_is_legible_in_every_colour_scheme(editor):
     assert {"dark default", "light default"} <= set(names)
     assert len(names) > 25
     for name, paper, ghost, hint in found:
-        assert contrast(ghost, paper) >= LEAST_CONTRAST, name
-        assert contrast(ghost, paper) >= contrast(hint, paper), name
+        assert compute_contrast(ghost, paper) >= LEAST_CONTRAST, name
+        assert compute_contrast(ghost, paper) >= compute_contrast(hint, paper), name
 
 
 @pytest.mark.parametrize("background", ["dark", "light"])
-def test_ghost_text_is_painted_no_fainter_than_the_number_beside_it(editor, model, background):
-    """If it fails, the number of the alternative outshines the suggestion."""
+def test_ghost_text_has_at_least_the_contrast_of_its_number(editor, model, background):
+    """If it fails, the number of the alternative is more legible than the suggestion."""
     editor.lua("vim.o.termguicolors = true vim.o.background = ...", background)
     model.rules = [CALL, (CALL[0], "other()")]
     editor.open("")
-    editor.keys("i")
+    editor.press("i")
     editor.type(CALL[0])
     editor.wait_for_ghost(CALL[1])
     editor.lua("require('parrotlet').suggest()")
@@ -160,14 +164,14 @@ def test_ghost_text_is_painted_no_fainter_than_the_number_beside_it(editor, mode
     editor.screen.wait_for(lambda f: f.rows[0] == painted)
     cells, normal = editor.screen.cells
     inks = [look.get("foreground") for _, look in cells[0][: len(painted)]]
-    ghost = contrast(inks[len(CALL[0])], normal["bg"])
-    number = contrast(inks[-2], normal["bg"])
+    ghost = compute_contrast(inks[len(CALL[0])], normal["bg"])
+    number = compute_contrast(inks[-2], normal["bg"])
     assert ghost >= LEAST_CONTRAST
     assert ghost >= number >= LEAST_CONTRAST
     editor.lua("vim.o.background = 'dark'")
 
 
-def test_the_colour_can_be_chosen(start_editor):
+def test_users_can_choose_the_colour(start_editor):
     """If it fails, a user's own highlight is overwritten."""
     editor = start_editor("vim.api.nvim_set_hl(0, 'ParrotletGhost', { fg = '#123456' })\n")
     editor.lua("require('parrotlet.suggestions.ghost_text')")
@@ -176,20 +180,20 @@ def test_the_colour_can_be_chosen(start_editor):
 
 
 def test_the_keys_are_named_once(start_editor, model):
-    """If it fails, nobody learns that words can be accepted, or is told so every day."""
-    editor = start_editor(setup(settings=model.settings))
+    """If it fails, nobody learns that words can be accepted, or is reminded every day."""
+    editor = start_editor(make_setup(settings=model.settings))
     (editor.home / "data" / "nvim" / "parrotlet" / "keys-shown").unlink()
     model.rules = [CALL]
     editor.open("")
-    editor.keys("i")
+    editor.press("i")
     editor.type(CALL[0])
     editor.wait_for_ghost(CALL[1])
     hint = "Parrotlet: <Tab> accepts, <M-Right> one word; see :Parrotlet keys"
-    editor.until(lambda: editor.said == [hint], "the hint")
+    editor.wait_until(lambda: editor.messages == [hint], "the hint")
     editor.close()
-    again = start_editor(setup(settings=model.settings), home=editor.home)
+    again = start_editor(make_setup(settings=model.settings), home=editor.home)
     again.open("")
-    again.keys("i")
+    again.press("i")
     again.type(CALL[0])
     again.wait_for_ghost(CALL[1])
-    assert again.said == []
+    assert again.messages == []

@@ -1,4 +1,4 @@
-"""How the server gets onto the machine from within Neovim, and how it is found; in real Neovims."""
+"""Installing the server from within real Neovims, and finding it."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ import zipfile
 
 import psutil
 import pytest
-from nvim_editor import PLUGIN, ROOT, processes, setup, suggest
+from nvim_editor import PLUGIN, ROOT, find_processes, make_setup, wait_for_suggestion
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 INSTALL_S = 60
-PROGRAMS = {"PATH": "/usr/bin:/bin:/usr/local/bin"}  # Python, and no server
+PYTHON_ONLY = {"PATH": "/usr/bin:/bin:/usr/local/bin"}  # without a server
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 SHIM = f"""
 import os, sys
@@ -30,7 +30,7 @@ backend-path = ["."]
 
 [project]
 name = "parrotlet"
-version = "0.1.0"
+version = "{version}"
 """
 BACKEND = """
 import shutil
@@ -53,7 +53,7 @@ vim.api.nvim_create_autocmd('User', {
 
 
 def make_wheel(folder, code=SHIM):
-    """Makes a wheel of a small Parrotlet, whose server is the one of this environment."""
+    """Builds a wheel of a small Parrotlet, whose server runs this environment's."""
     folder.mkdir(exist_ok=True)
     path = folder / f"parrotlet-{VERSION}-py3-none-any.whl"
     info = f"parrotlet-{VERSION}.dist-info"
@@ -69,10 +69,10 @@ def make_wheel(folder, code=SHIM):
 
 
 def make_checkout(folder, first="pass", code=SHIM):
-    """Makes a checkout with the plugin; ``first`` is what its build does before anything else."""
+    """Makes a checkout with the plugin; ``first`` is a statement that its build runs first."""
     plugin = shutil.copytree(PLUGIN, folder / "editor-client" / "nvim")
     wheel = make_wheel(folder / "built", code)
-    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "pyproject.toml").write_text(PROJECT.format(version=VERSION))
     (folder / "constraints.txt").write_text("")
     (folder / "backend.py").write_text(BACKEND.format(first=first, wheel=wheel))
     return plugin
@@ -80,11 +80,11 @@ def make_checkout(folder, first="pass", code=SHIM):
 
 @pytest.fixture
 def start(start_editor, model):
-    """Starts a Neovim without a server, with a plugin and an empty Python file."""
+    """Starts Neovims without a server, with a plugin and an empty Python file."""
 
     def start(plugin, *, env=None, **options):
-        config = STEPS + setup(settings=model.settings, server=[], **options)
-        editor = start_editor(config, plugin=plugin, env=PROGRAMS | (env or {}))
+        config = STEPS + make_setup(settings=model.settings, server=[], **options)
+        editor = start_editor(config, plugin=plugin, env=PYTHON_ONLY | (env or {}))
         editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
         return editor
 
@@ -93,78 +93,83 @@ def start(start_editor, model):
 
 @pytest.fixture
 def copied(tmp_path):
-    """The plugin alone, as a plugin manager leaves it."""
+    """A copy of the plugin alone, as a plugin manager installs it."""
     return shutil.copytree(PLUGIN, tmp_path / "plugins" / "parrotlet")
 
 
-def wait_for_said(editor, sentence):
-    editor.until(lambda: f"Parrotlet: {sentence}" in editor.said, sentence, timeout_s=INSTALL_S)
+def wait_for_message(editor, sentence):
+    editor.wait_until(
+        lambda: f"Parrotlet: {sentence}" in editor.messages, sentence, timeout_s=INSTALL_S
+    )
 
 
-def own_environment(editor):
+def get_own_environment(editor):
     return editor.home / "data" / "nvim" / "parrotlet" / "server"
 
 
-def log_of(editor):
+def read_log(editor):
     return (editor.home / "state" / "nvim" / "parrotlet-install.log").read_text()
 
 
-def test_from_the_checkout_that_the_plugin_is_in(start, model, tmp_path):
-    """If it fails, a new user is told that something is missing, and left alone with it."""
+def test_installing_from_the_plugins_checkout(start, model, tmp_path):
+    """If it fails, a new user learns that the server is missing, but cannot install it."""
     checkout = tmp_path / "my checkout"
     editor = start(make_checkout(checkout))
     bait = editor.write(".venv/bin/parrotlet-server", f"#!/bin/sh\ntouch {tmp_path}/bitten\n")
     bait.chmod(0o755)
     sentence = "no server yet; run :Parrotlet install"
-    assert editor.said == [f"Parrotlet: {sentence}"]
+    assert editor.messages == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
     editor.input(":Parrotlet install<CR>3<CR>")
-    editor.keys("<Esc>")
+    editor.press("<Esc>")
     assert not (checkout / ".venv").exists()
     editor.input(":Parrotlet install<CR>1<CR>")
-    wait_for_said(editor, f"server {VERSION} installed")
+    wait_for_message(editor, f"server {VERSION} installed")
     steps = editor.lua("return _G.steps")
     assert steps[0][0] == "1/4 creating the environment"
     assert {step[:4] for step, _ in steps} == {"1/4 ", "2/4 ", "3/4 ", "4/4 "}
     assert {line for _, line in steps} == {f"Parrotlet: installing {n}/4" for n in range(1, 5)}
     painted = {frame.rows[-1] for frame in editor.screen.frames}
     assert "Parrotlet: installing 3/4 installing 1 package" in painted
-    assert f"--constraint {checkout}/constraints.txt" in log_of(editor)
+    assert f"--constraint {checkout}/constraints.txt" in read_log(editor)
     editor.wait_for_server()
-    suggest(editor, model)
+    wait_for_suggestion(editor, model)
     assert not (tmp_path / "bitten").exists()
 
 
-def test_from_a_wheel_file(start, model, copied, tmp_path):
-    """If it fails, who was given a wheel cannot use it, or keeps the one before.
+def test_installing_from_a_wheel_file(start, model, copied, tmp_path):
+    """If it fails, a user with a wheel cannot install it, or keeps the previous one.
 
-    Where a folder happens to look like a checkout's, but is none, it is not installed from.
+    A folder that only looks like a checkout is not used.
     """
     wheel = make_wheel(tmp_path / "a folder", SHIM.replace("os.execv", "print('0.0'); sys.exit"))
     editor = start(copied)
     editor.command("Parrotlet install /nowhere/parrotlet.whl")
-    assert editor.said[-1] == "Parrotlet: no wheel file '/nowhere/parrotlet.whl'; expected PATH.whl"
+    assert (
+        editor.messages[-1]
+        == "Parrotlet: no wheel file '/nowhere/parrotlet.whl'; expected PATH.whl"
+    )
     editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
-    wait_for_said(editor, "installation failed; see :Parrotlet log install")
+    wait_for_message(editor, "installation failed; see :Parrotlet log install")
     make_wheel(tmp_path / "a folder")
     editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
-    wait_for_said(editor, f"server {VERSION} installed")
-    assert (own_environment(editor) / "bin" / "parrotlet-server").exists()
+    wait_for_message(editor, f"server {VERSION} installed")
+    assert (get_own_environment(editor) / "bin" / "parrotlet-server").exists()
     editor.wait_for_server()
-    suggest(editor, model)
+    wait_for_suggestion(editor, model)
     make_wheel(tmp_path / "a folder", SHIM + "\n# newer\n")
-    editor.keys("<Esc>")
-    editor.lua("_G.said = {}")
+    editor.press("<Esc>")
+    editor.lua("_G.messages = {}")
     editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
-    wait_for_said(editor, f"server {VERSION} installed")
-    (code,) = own_environment(editor).glob("lib/*/site-packages/shim.py")
+    wait_for_message(editor, f"server {VERSION} installed")
+    (code,) = get_own_environment(editor).glob("lib/*/site-packages/shim.py")
     assert "# newer" in code.read_text()
 
 
-def test_from_an_index_only_after_asking_for_exactly_this(start, copied, tmp_path):
+def test_installing_from_an_index_after_consent(start, copied, tmp_path):
     """If it fails, something is downloaded that nobody agreed to.
 
-    The index is a folder, as pip's own configuration names it.
+    The index is a folder in pip's configuration.
     """
     wheel = make_wheel(tmp_path / "index")
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent)}
@@ -172,16 +177,16 @@ def test_from_an_index_only_after_asking_for_exactly_this(start, copied, tmp_pat
     exactly = f"pip install parrotlet=={VERSION} --extra-index-url http://127.0.0.1:9/cpu"
     editor.input(":Parrotlet install<CR>")
     editor.screen.wait_for(lambda f: f"1: Run {exactly}" in f.text)
-    assert not own_environment(editor).exists()
+    assert not get_own_environment(editor).exists()
     editor.input("1<CR>")
-    wait_for_said(editor, f"server {VERSION} installed")
+    wait_for_message(editor, f"server {VERSION} installed")
     wanted = f"install --extra-index-url http://127.0.0.1:9/cpu parrotlet=={VERSION}"
-    assert wanted in log_of(editor)
+    assert wanted in read_log(editor)
     editor.wait_for_server()
 
 
-def test_an_environment_that_is_there_is_used_or_left_as_it_is(start, tmp_path):
-    """If it fails, installing breaks the environment of a checkout, which another Python made."""
+def test_an_existing_environment_is_never_emptied(start, tmp_path):
+    """If it fails, installing breaks the environment of a checkout that another Python created."""
     checkout = tmp_path / "checkout"
     editor = start(make_checkout(checkout))
     broken = editor.folder.parent / "checkout" / ".venv" / "kept.txt"
@@ -189,59 +194,61 @@ def test_an_environment_that_is_there_is_used_or_left_as_it_is(start, tmp_path):
     broken.touch()
     editor.input(":Parrotlet install<CR>1<CR>")
     said = "this environment is broken; remove it first"
-    editor.until(lambda: said in " ".join(editor.said), "why")
+    editor.wait_until(lambda: said in " ".join(editor.messages), "why")
     assert [path.name for path in broken.parent.iterdir()] == ["kept.txt"]
     shutil.rmtree(broken.parent)
     venv.create(broken.parent, with_pip=True)
     made = (broken.parent / "pyvenv.cfg").read_text()
     editor.input(":Parrotlet install<CR>1<CR>")
-    wait_for_said(editor, f"server {VERSION} installed")
+    wait_for_message(editor, f"server {VERSION} installed")
     assert (broken.parent / "pyvenv.cfg").read_text() == made
     assert not [step for step, _ in editor.lua("return _G.steps") if step.startswith("1/4")]
 
 
-def test_it_can_be_cancelled(start, tmp_path):
-    """If it fails, a download that takes an hour can only be ended with Neovim."""
+def test_an_installation_can_be_cancelled(start, tmp_path):
+    """If it fails, a download that takes an hour can only be stopped by leaving Neovim."""
     checkout = tmp_path / "checkout"
     editor = start(make_checkout(checkout, "import time; time.sleep(1000)"))
     editor.input(":Parrotlet install<CR>1<CR>")
-    builders = editor.until(
-        lambda: processes(editor, "build_editable"), "the build", timeout_s=INSTALL_S
+    builders = editor.wait_until(
+        lambda: find_processes(editor, "build_editable"), "the build", timeout_s=INSTALL_S
     )
     assert editor.status["state"] == "installing"
     editor.command("Parrotlet install")
-    assert editor.said[-1] == "Parrotlet: already installing; :Parrotlet install cancel stops it"
+    assert (
+        editor.messages[-1] == "Parrotlet: already installing; :Parrotlet install cancel stops it"
+    )
     editor.command("Parrotlet install cancel")
-    wait_for_said(editor, "installation cancelled")
+    wait_for_message(editor, "installation cancelled")
     assert psutil.wait_procs(builders, timeout=10)[1] == []
     assert not (checkout / ".venv").exists()
     assert editor.status["state"] == "error"
     editor.command("Parrotlet install cancel")
-    assert editor.said[-1] == "Parrotlet: no installation is running"
+    assert editor.messages[-1] == "Parrotlet: no installation is running"
 
 
-def test_why_it_failed_is_said(start, tmp_path):
+def test_a_failed_installation_says_why(start, tmp_path):
     """If it fails, a failed installation ends in silence, or in a page of pip's output."""
     checkout = tmp_path / "checkout"
     editor = start(make_checkout(checkout, "raise SystemExit('disk is full')"))
     editor.input(":Parrotlet install<CR>1<CR>")
-    wait_for_said(editor, "installation failed; see :Parrotlet log install")
+    wait_for_message(editor, "installation failed; see :Parrotlet log install")
     assert not (checkout / ".venv").exists()
     assert editor.status["reason"].startswith("installation failed: ")
     editor.command("Parrotlet log install")
     assert "disk is full" in editor.text
 
 
-def test_two_neovims_do_not_install_at_once(start, tmp_path):
-    """If it fails, two installations write one environment, which is broken then."""
+def test_only_one_neovim_installs_at_a_time(start, tmp_path):
+    """If it fails, two installations break one environment."""
     editor = start(make_checkout(tmp_path / "checkout"))
     lock = editor.home / "data" / "nvim" / "parrotlet" / "install.lock"
     lock.write_text(str(os.getpid()))
     editor.input(":Parrotlet install<CR>1<CR>")
-    wait_for_said(editor, f"another Neovim is installing (process {os.getpid()})")
+    wait_for_message(editor, f"another Neovim is installing (process {os.getpid()})")
     lock.write_text("999999999")
     editor.input(":Parrotlet install<CR>1<CR>")
-    wait_for_said(editor, f"server {VERSION} installed")
+    wait_for_message(editor, f"server {VERSION} installed")
     assert not lock.exists()
 
 
@@ -251,7 +258,7 @@ def test_a_plugin_from_a_wheel_finds_the_server_of_its_environment(
 ):
     """If it fails, `pip install` brings a plugin that asks for a server it came with.
 
-    The plugin is linked to, as `parrotlet editors nvim --install` does it.
+    A link leads to the plugin, as `parrotlet editors nvim --install` creates it.
     """
     environment = tmp_path / "some environment"
     plugin = shutil.copytree(PLUGIN, environment / site / "parrotlet" / "editors" / "nvim")
@@ -262,12 +269,12 @@ def test_a_plugin_from_a_wheel_finds_the_server_of_its_environment(
     link = tmp_path / "pack" / "parrotlet"
     link.parent.mkdir()
     link.symlink_to(plugin)
-    options = setup(settings=model.settings, server=[])
+    options = make_setup(settings=model.settings, server=[])
     editor = start_editor(options, plugin=link, env={"PATH": "/usr/bin:/bin"})
     found = editor.lua("return require('parrotlet.server.discovery').find({})")
     assert found == [str(program)]
     assert editor.lua("return require('parrotlet.install.origin').find_checkout()") is None
-    suggest(editor, model)
+    wait_for_suggestion(editor, model)
 
 
 AS_WINDOWS = """
@@ -286,7 +293,7 @@ return found
 """
 
 
-def test_on_windows_programs_are_in_scripts(start_editor, tmp_path):
+def test_programs_are_in_scripts_on_windows(start_editor, tmp_path):
     """If it fails, the server of a wheel is not found on Windows, whose folders differ."""
     environment = tmp_path / "environment"
     site = environment / "Lib" / "site-packages"
@@ -310,8 +317,8 @@ PIP_OUTPUT = {
 }
 
 
-def test_the_steps_are_read_from_the_output(editor):
-    """If it fails, a download of minutes looks like a hang."""
+def test_steps_are_read_from_pips_output(editor):
+    """If it fails, a download that takes minutes looks like a hang."""
     step = (
         "local step = require('parrotlet.install.pip_output').parse_step(...)"
         " return step and step.text"

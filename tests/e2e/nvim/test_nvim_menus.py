@@ -1,14 +1,14 @@
-"""Suggestions while a menu of completion stands open, in real Neovims.
+"""Suggestions while a completion menu is open, in real Neovims.
 
-Neovim's own menu is the real one. nvim-cmp and blink.cmp are the real ones where they lie in
-`.tools/nvim-plugins`, else stand-ins with the part of their interface that is used (in `menus`).
+nvim-cmp and blink.cmp are the real plugins if they are in `.tools/nvim-plugins`, and otherwise
+stand-ins with the part of their API that is used (in `menus`).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nvim_editor import ROOT, Editor, made_anew, setup
+from nvim_editor import ROOT, Editor, make_setup, reset_editor
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
@@ -67,7 +67,7 @@ require('blink.cmp').setup({
 
 @dataclass(frozen=True)
 class Menu:
-    """A menu whose `<F6>` opens it with ITEMS, the first one selected, and none inserted."""
+    """A menu; `<F6>` opens it with ITEMS and selects the first one without inserting it."""
 
     plugin: str
     lua: str
@@ -100,21 +100,21 @@ def kind(request):
 @pytest.fixture(scope="module")
 def _editor_with_menu(kind, version, lasting_model, tmp_path_factory):
     home = tmp_path_factory.mktemp(kind.plugin or "own")
-    editor = Editor(version, home, kind.config + setup(settings=lasting_model.settings))
+    editor = Editor(version, home, kind.config + make_setup(settings=lasting_model.settings))
     yield editor
     editor.close()
 
 
 @pytest.fixture
 def editor(_editor_with_menu, model, tmp_path):
-    """A Neovim with the menu open behind `items.ap` and its first item selected."""
-    editor = made_anew(_editor_with_menu, model, tmp_path)
+    """A Neovim with the menu open after `items.ap`, and its first item selected."""
+    editor = reset_editor(_editor_with_menu, model, tmp_path)
     model.rules = RULES
     editor.open("")
-    editor.keys("i")
+    editor.press("i")
     editor.type("items.ap")
     editor.wait_for_ghost("x()")
-    editor.keys("<F6>")
+    editor.press("<F6>")
     editor.wait_for_ghost("pend(value)")
     return editor
 
@@ -127,50 +127,50 @@ return selection and selection.text or is_conflicting and 'remap' or ''
 
 
 def wait_for_item(editor, kind, item, ghost):
-    """Goes on to an item and waits for the ghost text behind it.
+    """Moves the selection to an item and waits for its ghost text.
 
-    nvim-cmp may draw its menu once more, with the first item selected again.
+    nvim-cmp may redraw its menu and select the first item again.
     """
 
     def is_shown():
         selected = editor.lua(SELECTED, editor.lines[0])
         if selected in ITEMS[: ITEMS.index(item)]:
-            editor.keys(kind.next_key)
+            editor.press(kind.next_key)
         return selected == item and editor.ghost == ghost
 
-    editor.until(is_shown, f"{ghost!r} behind {item}")
+    editor.wait_until(is_shown, f"{ghost!r} after {item}")
 
 
-def test_the_suggestion_goes_on_behind_the_selected_item(editor, kind):
+def test_the_suggestion_continues_the_selected_item(editor, kind):
     """If it fails, ghost text and menu contradict each other."""
     wait_for_item(editor, kind, "appendleft", "pendleft(first)")
     assert editor.lines == ["items.ap"]
 
 
-def test_an_item_that_is_something_else_hides_it(editor, kind):
-    """If it fails, ghost text stands behind a menu that would replace it."""
+def test_a_conflicting_item_hides_the_suggestion(editor, kind):
+    """If it fails, ghost text is shown next to a menu item that would replace it."""
     wait_for_item(editor, kind, "remap", "")
     assert editor.lines == ["items.ap"]
 
 
-def test_what_is_shown_can_be_taken_with_the_menu_open(editor):
-    """If it fails, whoever has a menu cannot take suggestions."""
+def test_a_suggestion_can_be_accepted_while_the_menu_is_open(editor):
+    """If it fails, users with an open menu cannot accept suggestions."""
     editor.lua("vim.keymap.set('i', '<F5>', function() require('parrotlet').accept() end)")
-    editor.keys("<F5>")
-    editor.until(lambda: editor.lines == ["items.append(value)"], "acceptance")
+    editor.press("<F5>")
+    editor.wait_until(lambda: editor.lines == ["items.append(value)"], "acceptance")
 
 
-def test_the_keys_of_the_menu_stay_with_it(editor):
-    """If it fails, Tab takes ghost text where it used to choose in the menu."""
-    editor.lua("vim.keymap.set('i', '<Tab>', function() _G.said[1] = 'menu' end)")
-    editor.keys("<Tab>")
-    assert editor.said == ["menu"]
+def test_menu_keys_belong_to_the_menu(editor):
+    """If it fails, Tab accepts ghost text where it used to select from the menu."""
+    editor.lua("vim.keymap.set('i', '<Tab>', function() _G.messages[1] = 'menu' end)")
+    editor.press("<Tab>")
+    assert editor.messages == ["menu"]
     assert editor.lines == ["items.ap"]
 
 
-def test_without_the_menu_it_goes_on_behind_what_is_typed(editor):
-    """If it fails, a closed menu leaves the ghost text of its item behind."""
-    editor.keys("<Esc>")
+def test_closing_the_menu_restores_the_plain_suggestion(editor):
+    """If it fails, a closed menu leaves the ghost text of its item."""
+    editor.press("<Esc>")
     editor.wait_for_no_ghost()
-    editor.keys("a")
+    editor.press("a")
     editor.wait_for_ghost("x()")

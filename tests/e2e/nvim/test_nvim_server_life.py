@@ -1,4 +1,4 @@
-"""The server as users meet it: found, slow, killed, missing, told to go; in real Neovims."""
+"""The server's life in real Neovims: found, slow, killed, missing, restarted."""
 
 import re
 import sys
@@ -6,126 +6,131 @@ from pathlib import Path
 
 import psutil
 import pytest
-from nvim_editor import CALL, processes, setup, suggest
+from nvim_editor import CALL, find_processes, make_setup, wait_for_suggestion
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
 
-def server_process(editor):
-    return editor.until(lambda: processes(editor, "-m server")[:1], "the server's process")[0]
+def get_server_process(editor):
+    return editor.wait_until(
+        lambda: find_processes(editor, "-m server")[:1], "the server's process"
+    )[0]
 
 
-def script(path, *lines):
-    """Writes a program for the shell."""
+def write_script(path, *lines):
+    """Writes a shell script."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
     path.chmod(0o755)
     return path
 
 
-def test_a_slow_server_holds_nobody_up(editor, model):
-    """If it fails, a slow model slows typing down, or shows what is no longer wanted."""
+def test_a_slow_server_does_not_slow_down_typing(editor, model):
+    """If it fails, a slow model slows down typing, or shows outdated suggestions."""
     model.rules = [CALL]
     editor.open("")
     model.delay_s = 1.0
-    editor.keys("i")
+    editor.press("i")
     editor.type(CALL[0])
     assert editor.lines == [CALL[0]]
     assert not editor.ghost
     editor.wait_for_ghost(CALL[1])
 
 
-def test_overtaken_requests_are_called_off_and_never_shown(editor, model):
-    """If it fails, ghost text of a moment ago flashes up while one types."""
+def test_superseded_requests_are_cancelled_and_never_shown(editor, model):
+    """If it fails, outdated ghost text flashes up while typing."""
     model.rules = [("a = ", "1"), ("a = b", " + 2"), ("a = bc", " + 3")]
     model.delay_s = 0.3
     editor.open("")
-    editor.keys("i")
+    editor.press("i")
     editor.type("a = bc")
     editor.wait_for_ghost(" + 3")
     shown = {frame.rows[0] for frame in editor.screen.frames[-200:]}
     assert not shown & {"a = 1", "a = b + 2"}
-    assert editor.n_called_off == editor.n_asked - 1
+    assert editor.n_cancelled == editor.n_requests - 1
 
 
-def test_a_killed_server_comes_back_and_says_so(start_editor, model):
-    """If it fails, suggestions stop without a word, or a broken server is started for ever."""
-    editor = start_editor(setup(settings=model.settings))
-    suggest(editor, model)
-    server_process(editor).kill()
-    editor.until(lambda: editor.said, "a sentence")
-    assert editor.said == ["Parrotlet: server stopped (signal 9); restarting it"]
-    suggest(editor, model)
+def test_a_killed_server_is_restarted(start_editor, model):
+    """If it fails, suggestions stop without a word, or a broken server is restarted forever."""
+    editor = start_editor(make_setup(settings=model.settings))
+    wait_for_suggestion(editor, model)
+    get_server_process(editor).kill()
+    editor.wait_until(lambda: editor.messages, "a sentence")
+    assert editor.messages == ["Parrotlet: server stopped (signal 9); restarting it"]
+    wait_for_suggestion(editor, model)
     for number in range(2, 5):
         editor.wait_for_connection()
-        server_process(editor).kill()
-        editor.until(lambda n=number: len(editor.said) == n, "a sentence")
+        get_server_process(editor).kill()
+        editor.wait_until(lambda n=number: len(editor.messages) == n, "a sentence")
     reason = "server stopped 4 times (signal 9); see :Parrotlet log"
     assert editor.status == {"state": "error", "reason": reason}
-    assert editor.said[-1] == f"Parrotlet: {reason}"
+    assert editor.messages[-1] == f"Parrotlet: {reason}"
     editor.command("Parrotlet restart")
-    suggest(editor, model)
+    wait_for_suggestion(editor, model)
 
 
-def test_a_killed_engine_comes_back_and_says_so(editor, model):
+def test_a_killed_engine_is_restarted(editor, model):
     """If it fails, a model that runs out of memory ends suggestions."""
-    suggest(editor, model)
+    wait_for_suggestion(editor, model)
     editor.lua("_G.reasons = {}")
     editor.lua(
         "vim.api.nvim_create_autocmd('User', { pattern = 'ParrotletStatus', callback = function(a)"
         " table.insert(_G.reasons, a.data.reason or '') end })"
     )
-    editor.until(lambda: len(processes(editor, "server.worker")) == 1, "one engine's process")
-    processes(editor, "server.worker")[0].kill()
-    reasons = editor.until(lambda: editor.lua("return _G.reasons"), "another status")
+    editor.wait_until(
+        lambda: len(find_processes(editor, "server.worker")) == 1, "one engine's process"
+    )
+    find_processes(editor, "server.worker")[0].kill()
+    reasons = editor.wait_until(lambda: editor.lua("return _G.reasons"), "another status")
     assert re.search("the model's process .*; restarting", reasons[0])
-    suggest(editor, model, ("again = ", "another(one)"))
+    wait_for_suggestion(editor, model, ("again = ", "another(one)"))
 
 
-def test_restart_brings_another_process(editor, model):
-    """If it fails, a server that hangs cannot be got rid of."""
-    suggest(editor, model)
-    before = server_process(editor)
+def test_restart_replaces_the_process(editor, model):
+    """If it fails, a server that hangs cannot be replaced."""
+    wait_for_suggestion(editor, model)
+    before = get_server_process(editor)
     editor.command("Parrotlet restart")
-    editor.until(lambda: not before.is_running(), "the end of the old server")
-    suggest(editor, model)
-    assert server_process(editor).pid != before.pid
-    assert editor.said == []
+    editor.wait_until(lambda: not before.is_running(), "the end of the old server")
+    wait_for_suggestion(editor, model)
+    assert get_server_process(editor).pid != before.pid
+    assert editor.messages == []
 
 
 def test_the_server_does_not_run_in_the_project(editor, model):
-    """If it fails, what lies in a project decides what the server imports."""
-    suggest(editor, model)
-    assert Path(server_process(editor).cwd()) == Path.home()
+    """If it fails, a file of the project decides what the server imports."""
+    wait_for_suggestion(editor, model)
+    assert Path(get_server_process(editor).cwd()) == Path.home()
     assert Path.home() not in {Path.cwd(), editor.folder}
 
 
-def test_a_server_that_cannot_be_run_is_said_in_one_sentence(start_editor):
+def test_a_wrong_server_command_is_reported_once(start_editor):
+    """If it fails, a typing mistake in the option is silent, or reported for every file."""
     editor = start_editor("require('parrotlet').setup({ server = { '/nowhere/parrotlet' } })\n")
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.lua("vim.cmd.edit(...)", str(editor.write("two.py", "")))
     sentence = "cannot run '/nowhere/parrotlet'; fix the server option"
-    assert editor.said == [f"Parrotlet: {sentence}"]
+    assert editor.messages == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
     editor.command("Parrotlet restart")
-    assert editor.said == 2 * [f"Parrotlet: {sentence}"]
+    assert editor.messages == 2 * [f"Parrotlet: {sentence}"]
 
 
-def test_a_server_that_ends_at_once_is_said_and_left_alone(start_editor):
+def test_a_server_that_exits_at_once_is_not_restarted(start_editor):
     """If it fails, a broken installation is started over and over, or fails in silence."""
     editor = start_editor("require('parrotlet').setup({ server = { 'sh', '-c', 'echo no >&2' } })")
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
-    editor.until(lambda: editor.said, "a sentence")
+    editor.wait_until(lambda: editor.messages, "a sentence")
     sentence = "server failed to start (exit code 0); see :Parrotlet log"
-    assert editor.said == [f"Parrotlet: {sentence}"]
+    assert editor.messages == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
     editor.command("Parrotlet log")
     assert editor.lines[-1] == "no"
 
 
 def test_the_log_is_shown(editor, model):
-    """If it fails, nobody can tell what went wrong in the server."""
-    suggest(editor, model)
+    """If it fails, nobody can find out what went wrong in the server."""
+    wait_for_suggestion(editor, model)
     editor.command("Parrotlet log")
     path = editor.home / "state" / "nvim" / "parrotlet-server.log"
     assert editor.file == str(path)
@@ -133,10 +138,10 @@ def test_the_log_is_shown(editor, model):
     assert editor.lua("return vim.bo.modifiable") is False
 
 
-def test_the_server_is_looked_for_in_order(editor, tmp_path):
-    """If it fails, another server runs than the one that belongs to the user's environment."""
-    on_path = script(tmp_path / "on path" / "parrotlet-server")
-    active = script(tmp_path / "active one" / "bin" / "parrotlet-server")
+def test_the_order_of_the_search_for_the_server(editor, tmp_path):
+    """If it fails, another server runs than the one in the user's environment."""
+    on_path = write_script(tmp_path / "on path" / "parrotlet-server")
+    active = write_script(tmp_path / "active one" / "bin" / "parrotlet-server")
     find = """
     local path, environment, command = ...
     local old = { vim.env.PATH, vim.env.VIRTUAL_ENV }
@@ -155,49 +160,49 @@ def test_the_server_is_looked_for_in_order(editor, tmp_path):
     assert editor.lua(find, path, str(active.parents[1]), []) == [own]
 
 
-def test_a_folder_with_spaces_and_other_letters(start_editor, model, tmp_path):
+def test_folders_with_spaces_and_non_ascii_letters(start_editor, model, tmp_path):
     """If it fails, users whose folders are not named in ASCII have no suggestions."""
     home = tmp_path / "Größe und 変数"
     home.mkdir()
-    server = script(home / "mein server", f'exec "{sys.executable}" -m server "$@"')
-    editor = start_editor(setup(settings=model.settings, server=[str(server)]), home=home)
+    server = write_script(home / "mein server", f'exec "{sys.executable}" -m server "$@"')
+    editor = start_editor(make_setup(settings=model.settings, server=[str(server)]), home=home)
     model.rules = [CALL]
     editor.write("пример проект/pyproject.toml", "")
     editor.open("import os\n", "пример проект/mein modul é.py")
-    editor.keys("o")
+    editor.press("o")
     editor.type(CALL[0])
     editor.wait_for_ghost(CALL[1])
     editor.command("Parrotlet log")
     assert str(server) in editor.text
 
 
-def test_all_projects_have_one_server_which_knows_their_files(editor, model):
-    """If it fails, each project costs another model in memory, or its modules are not known."""
+def test_projects_share_a_server_that_knows_their_files(editor, model):
+    """If it fails, each project loads another model, or its modules are unknown."""
     settings = model.settings | {"context": {"workspace_tokens": 128}}
-    editor.lua("assert(loadstring(...))()", setup(settings=settings))
+    editor.lua("assert(loadstring(...))()", make_setup(settings=settings))
     for project in ("shop", "blog"):
         editor.write(f"{project}/pyproject.toml", "")
         editor.write(f"{project}/{project}_tools.py", f"def helper_of_{project}(one):\n    ...\n")
     model.rules = [CALL]
 
     def is_known(project):
-        editor.keys("<Esc>cc")
+        editor.press("<Esc>cc")
         editor.type(CALL[0])
         editor.wait_for_ghost(CALL[1])
         return f"def helper_of_{project}(one)" in model.prompts[-1]
 
     for project in ("shop", "blog"):
-        editor.keys("<Esc>")
+        editor.press("<Esc>")
         editor.open(f"from {project}_tools import *\n", f"{project}/one.py")
-        editor.keys("o")
-        editor.until(lambda p=project: is_known(p), f"the module of {project} in the prompt")
+        editor.press("o")
+        editor.wait_until(lambda p=project: is_known(p), f"the module of {project} in the prompt")
     clients = "return #vim.lsp.get_clients({ name = 'parrotlet' })"
     assert editor.lua(clients) == 1
 
 
-def test_the_status_stands_in_the_status_line(editor, model):
+def test_the_status_line_shows_the_status(editor, model):
     """If it fails, users cannot see whether Parrotlet is ready."""
-    suggest(editor, model)
+    wait_for_suggestion(editor, model)
     editor.command("set laststatus=2")
     editor.lua("vim.o.statusline = \"%t %{v:lua.require'parrotlet'.statusline()}\"")
     editor.screen.wait_for(lambda f: "fresh.py Parrotlet: ready" in f.text)
@@ -206,16 +211,16 @@ def test_the_status_stands_in_the_status_line(editor, model):
     assert editor.states[-1] == "off"
     editor.command("set statusline&")
     editor.command("Parrotlet enable")
-    editor.keys("<Esc>")
+    editor.press("<Esc>")
     editor.command("Parrotlet status")
-    assert editor.said[-1] in {"Parrotlet: ready", "Parrotlet: completing"}
+    assert editor.messages[-1] in {"Parrotlet: ready", "Parrotlet: completing"}
 
 
-def test_leaving_takes_the_server_along(start_editor, model):
-    """If it fails, servers stay behind in memory after Neovim has gone."""
-    editor = start_editor(setup(settings=model.settings))
+def test_exiting_stops_the_server(start_editor, model):
+    """If it fails, servers stay in memory after Neovim has exited."""
+    editor = start_editor(make_setup(settings=model.settings))
     editor.open("")
-    servers = processes(editor, "server")
+    servers = find_processes(editor, "server")
     assert len(servers) >= 2  # the server and its engine
     editor.close()
     _, alive = psutil.wait_procs(servers, timeout=20)

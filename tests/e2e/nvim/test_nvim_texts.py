@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from markdown_text import table_rows
-from nvim_editor import PLUGIN, VERSIONS, program
+from nvim_editor import PLUGIN, VERSIONS, find_program
 
 from server import VERSION
 from server.settings_schema import list_settings
@@ -19,7 +19,7 @@ EXPORT = PLUGIN / "scripts" / "export-interface.lua"
 
 PREFIX = "Parrotlet: "
 MESSAGE_COLUMNS = 68  # what Neovim shows in 80 columns without "Press ENTER"
-PLACEHOLDER_COLUMNS = 8  # the least that a value in a message has room for
+PLACEHOLDER_COLUMNS = 6  # the least that is left for a value in a message
 HELP_COLUMNS = 78
 
 # Phrases that read as translated, and those of earlier versions.
@@ -37,7 +37,7 @@ KEY_NAMES = {"M": "Alt+", "C": "Ctrl+", "Right": "→", "Down": "↓", "Bslash":
 def interface():
     """Everything that the plugin exports about itself."""
     exported = subprocess.run(
-        [program(VERSIONS[0]), "--headless", "-u", "NONE", "-l", EXPORT],
+        [find_program(VERSIONS[0]), "--headless", "-u", "NONE", "-l", EXPORT],
         capture_output=True,
         text=True,
         check=True,

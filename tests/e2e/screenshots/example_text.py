@@ -1,4 +1,4 @@
-"""What the pictures of both editors show being typed."""
+"""The text that the screenshots of both editors show."""
 
 TEXT = """\
 import unittest

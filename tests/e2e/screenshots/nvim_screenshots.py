@@ -1,10 +1,10 @@
-"""Draws what a real Neovim shows.
+"""Takes screenshots of a real Neovim, as SVG.
 
 Run: ``python tests/e2e/screenshots/nvim_screenshots.py FOLDER [0.11|0.12]``.
 
-Opens Neovim with the plugin, the real server and the bundled model, types until ghost text stands
-on the screen, asks why, and writes both screens, cell by cell with their colours, as SVG:
-``ghost-text.svg``, which is the picture of the READMEs, and ``why.svg``.
+Opens Neovim with the plugin, the real server and the bundled model, types until ghost text is
+shown, runs ``:Parrotlet why``, and writes both screens, cell by cell with their colours:
+``ghost-text.svg``, the picture in the READMEs, and ``why.svg``.
 """
 
 import sys
@@ -16,11 +16,11 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "nvim" / "driver"))
 
 from example_text import TEXT
-from nvim_editor import Editor, setup
+from nvim_editor import Editor, make_setup
 
 COLUMNS, ROWS = 78, 20
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 8.4, 18, 14
-NO_BREAK_SPACE = "\u00a0"  # SVG makes one of several others
+NO_BREAK_SPACE = "\u00a0"  # SVG collapses ordinary spaces
 
 SETTINGS = {"suggestion": {"eagerness": "eager"}}
 LOOK = """
@@ -34,11 +34,13 @@ def main(argv):
     """Writes the pictures into the folder named by the first argument."""
     folder, version = Path(argv[0]), (argv[1:] or ["0.12"])[0]
     with tempfile.TemporaryDirectory() as home:
-        editor = Editor(version, Path(home), LOOK + setup(settings=SETTINGS), size=(COLUMNS, ROWS))
+        editor = Editor(
+            version, Path(home), LOOK + make_setup(settings=SETTINGS), size=(COLUMNS, ROWS)
+        )
         try:
             editor.open(f"{TEXT}\n", "stack.py")
-            editor.keys("o")
-            editor.until(lambda: editor.ghost, "ghost text")
+            editor.press("o")
+            editor.wait_until(lambda: editor.ghost, "ghost text")
             editor.command("echo ''")
             editor.screen.wait_for(lambda f: "Parrotlet: ready" in f.text and not f.rows[-1])
             write(folder / "ghost-text.svg", editor.screen.cells)

@@ -1,8 +1,9 @@
-"""Draws what a real VS Code shows: ``python tests/e2e/screenshots/vscode_screenshots.py FOLDER``.
+"""Takes screenshots of a real VS Code.
 
-Opens VS Code with the extension, the real server and the bundled model, and makes pictures of ghost
-text (the one of the READMEs), of the menu behind the status bar, of the page that tells why nothing
-is shown, and of the walkthrough.
+Run: ``python tests/e2e/screenshots/vscode_screenshots.py FOLDER``.
+
+Opens VS Code with the extension, the real server and the bundled model, and shows ghost text (the
+picture in the READMEs), the action menu, the page "Why is nothing shown?", and the walkthrough.
 """
 
 import sys
@@ -13,7 +14,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.append(str(Path(__file__).parents[1] / "vscode" / "driver"))
 
-from code_server import EXTENSION, CodeServer, browser_path, until
+from code_server import EXTENSION, CodeServer, find_browser, wait_until
 from code_window import Window
 from example_text import TEXT
 
@@ -36,25 +37,25 @@ def main(folder):
             Path(home) / "vscode", SETTINGS, packages=[EXTENSION / "parrotlet.vsix"]
         )
         browser = playwright.chromium.launch(
-            executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"]
         )
         project = Path(home) / "project"
         project.mkdir()
         window = Window(code_server, browser.new_page(viewport=SIZE), project)
-        draw(window, folder)
+        take_screenshots(window, folder)
         browser.close()
         code_server.close()
 
 
-def draw(window, folder):
-    window.run("workbench.action.closeSidebar")
-    window.open(f"{TEXT}|\n", "test_stack.py")
-    window.is_ready()
+def take_screenshots(window, folder):
+    window.run_command("workbench.action.closeSidebar")
+    window.open_file(f"{TEXT}|\n", "test_stack.py")
+    window.wait_until_ready()
     window.press("Enter")
     window.page.wait_for_timeout(500)
     window.press("Alt+\\")
-    until(lambda: window.ghost, lambda: window.told)
-    window.is_ready()
+    wait_until(lambda: window.ghost, lambda: window.description)
+    window.wait_until_ready()
     window.page.wait_for_timeout(1000)
     window.page.screenshot(path=folder / "ghost-text.png")
     window.page.locator("#parrotlet\\.parrotlet\\.parrotlet\\.status a").click()
@@ -63,16 +64,16 @@ def draw(window, folder):
     window.page.screenshot(path=folder / "menu.png")
     window.page.wait_for_timeout(500)
     window.press("Escape")
-    window.run("workbench.action.focusActiveEditorGroup")
+    window.run_command("workbench.action.focusActiveEditorGroup")
     window.type("self.nothing_known = ")
     window.page.wait_for_timeout(1500)
-    window.run("parrotlet.whyNothing")
-    window.page_says("Why is nothing shown?")
+    window.run_command("parrotlet.whyNothing")
+    window.wait_for_page("Why is nothing shown?")
     window.page.wait_for_timeout(1000)
     window.page.screenshot(path=folder / "why.png")
     for _ in range(2):
-        window.run("workbench.action.revertAndCloseActiveEditor")
-    window.run("parrotlet.openWalkthrough")
+        window.run_command("workbench.action.revertAndCloseActiveEditor")
+    window.run_command("parrotlet.openWalkthrough")
     window.page.locator(".getting-started-step .step-title").first.wait_for()
     window.page.wait_for_timeout(1500)
     window.page.screenshot(path=folder / "walkthrough.png")

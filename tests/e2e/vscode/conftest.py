@@ -1,4 +1,4 @@
-"""One VS Code for all tests, with the real server and a scripted model; a fresh file for each."""
+"""Fixtures: a shared VS Code with the real server and a scripted model, and fresh ones."""
 
 import json
 import subprocess
@@ -10,19 +10,19 @@ from playwright.sync_api import sync_playwright
 
 sys.path.extend(str(Path(__file__).parent / name) for name in ("driver", "stand_ins"))
 
-from code_server import EXTENSION, CodeServer, browser_path, needed
+from code_server import EXTENSION, CodeServer, find_browser, require_path
 from code_window import Window
 from scripted_model import ScriptedModel
 
-# A user's folder may be called anything.
+# A folder with spaces, other scripts, and an emoji.
 FOLDER = "mein Ordner für Ωδή 🦜"
 SIZE = {"width": 1200, "height": 800}
 
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
-    """The extension as users get it, packed from the sources as they are."""
-    modules = needed(
+    """The extension's .vsix, packed from the current sources."""
+    modules = require_path(
         "node_modules in editor-client/vscode",
         EXTENSION / "node_modules",
         "npm ci --prefix editor-client/vscode",
@@ -39,7 +39,7 @@ def package(tmp_path_factory):
 def browser():
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=browser_path(), args=arguments)
+        running = playwright.chromium.launch(executable_path=find_browser(), args=arguments)
         yield running
         running.close()
 
@@ -50,20 +50,22 @@ def scripted():
         yield model
 
 
-def as_settings(nested, prefix=""):
-    """The server's settings under the names that they have in VS Code."""
+def convert_settings(nested, prefix=""):
+    """Returns the server's settings under VS Code's names."""
     names = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))["settingNames"]
     ids = {name: f"parrotlet.{one}" for one, name in names.items()}
     flat = {}
     for name, value in nested.items():
         inner = f"{prefix}{name}"
-        flat |= as_settings(value, f"{inner}.") if isinstance(value, dict) else {ids[inner]: value}
+        flat |= (
+            convert_settings(value, f"{inner}.") if isinstance(value, dict) else {ids[inner]: value}
+        )
     return flat
 
 
 @pytest.fixture(scope="session")
 def base_settings(scripted):
-    return as_settings(scripted.settings)
+    return convert_settings(scripted.settings)
 
 
 @pytest.fixture(scope="session")
@@ -80,23 +82,23 @@ def shared_window(code_server, browser, tmp_path_factory):
     folder.mkdir()
     page = browser.new_page(viewport=SIZE)
     window = Window(code_server, page, folder)
-    window.open("x = 1\n", "first.py")
-    window.is_ready()
+    window.open_file("x = 1\n", "first.py")
+    window.wait_until_ready()
     return window
 
 
 @pytest.fixture
 def open_fresh(browser, tmp_path):
-    """Opens a window of another code-server, as on a machine that has never seen Parrotlet."""
+    """Opens windows of new code-servers, as on machines that have never run Parrotlet."""
     running, pages = [], []
 
-    def open_it(package, folder, *, settings=None, env=None):
+    def open_window(package, folder, *, settings=None, env=None):
         server = CodeServer(tmp_path / "code-server", settings or {}, packages=[package], env=env)
         running.append(server)
         pages.append(browser.new_page(viewport=SIZE))
         return Window(server, pages[-1], folder)
 
-    yield open_it
+    yield open_window
     for page in pages:
         page.close()
     for server in running:
@@ -105,13 +107,13 @@ def open_fresh(browser, tmp_path):
 
 @pytest.fixture
 def model(scripted):
-    """What the model says in this test."""
+    """The scripted model, without rules."""
     scripted.rules, scripted.delay_s = [], 0.0
     return scripted
 
 
 @pytest.fixture
 def window(shared_window, model, base_settings):
-    """The window, as if it had just been opened."""
+    """The shared window, reset."""
     shared_window.reset(base_settings)
     return shared_window

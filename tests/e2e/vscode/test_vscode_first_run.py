@@ -1,9 +1,9 @@
-"""A machine that has never seen Parrotlet: what a new user does, and what is found where."""
+"""The first run in VS Code: what a new user does, and which server is found."""
 
 import json
 
 import pytest
-from code_server import until
+from code_server import wait_until
 from test_vscode_server import SERVER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -15,7 +15,7 @@ LINES = [
 ]
 
 
-def folder_of(path, files):
+def write_folder(path, files):
     path.mkdir(parents=True)
     for name, text in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -23,39 +23,39 @@ def folder_of(path, files):
     return path
 
 
-def door(path, *, mark=None):
-    """Makes a program that starts the real server, and leaves a mark that it has run."""
+def write_server_script(path, *, mark=None):
+    """Writes a script that runs the real server, and creates ``mark`` if it is given."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    left = f'touch "{mark}"\n' if mark else ""
-    path.write_text(f'#!/bin/sh\n{left}exec "{SERVER}" "$@"\n')
+    touch = f'touch "{mark}"\n' if mark else ""
+    path.write_text(f'#!/bin/sh\n{touch}exec "{SERVER}" "$@"\n')
     path.chmod(0o755)
 
 
 def test_two_actions_after_make_demo(open_fresh, package, tmp_path):
-    """The bar: install the .vsix, open a Python file; if it fails, new users give up."""
-    folder = folder_of(tmp_path / "project", {"new.py": ""})
-    window = open_fresh(package, folder)  # has installed the .vsix: the first action
-    assert window.server_pid is None  # nothing is started where no Python is
+    """The bar: install the .vsix, open a Python file. If it fails, new users give up."""
+    folder = write_folder(tmp_path / "project", {"new.py": ""})
+    window = open_fresh(package, folder)  # the first action: installs the .vsix
+    assert window.server_pid is None  # nothing is started before there is a Python file
     window.page.locator(".explorer-folders-view .monaco-list-row", has_text="new.py").dblclick()
-    window.waits_for_focus("new.py")
-    window.is_ready()
-    ghost = next(filter(None, (type_and_look(window, line) for line in LINES)), None)
-    assert ghost, window.told
+    window.wait_for_focus("new.py")
+    window.wait_until_ready()
+    ghost = next(filter(None, (type_and_read_ghost(window, line) for line in LINES)), None)
+    assert ghost, window.description
     before = window.text
     window.press("Tab")
-    window.holds(before + ghost)
-    assert window.notices == []
+    window.wait_for_text(before + ghost)
+    assert window.notifications == []
 
 
-def type_and_look(window, line):
+def type_and_read_ghost(window, line):
     window.type(line)
     window.page.wait_for_timeout(1000)
     return window.ghost
 
 
-def test_settings_under_their_former_names_still_apply(open_fresh, package, tmp_path):
-    """If it fails, an update of the extension forgets what its users have set."""
-    folder = folder_of(tmp_path / "project", {"new.py": ""})
+def test_settings_under_former_names_still_apply(open_fresh, package, tmp_path):
+    """If it fails, an update of the extension ignores what its users have set."""
+    folder = write_folder(tmp_path / "project", {"new.py": ""})
     events = tmp_path / "events"
     settings = {
         "parrotlet.client.excluded_files": ["**/former_*.py"],
@@ -63,46 +63,46 @@ def test_settings_under_their_former_names_still_apply(open_fresh, package, tmp_
         "parrotlet.suggestion.eagerness": "always",
     }
     window = open_fresh(package, folder, settings=settings)
-    window.open("", "new.py")
-    window.is_ready()
+    window.open_file("", "new.py")
+    window.wait_until_ready()
     window.type("import numpy as ")
-    until(lambda: window.ghost, lambda: window.told)
+    wait_until(lambda: window.ghost, lambda: window.description)
     assert events.read_text()
     assert "parrotlet.event_log is now called parrotlet.eventLog" in window.log
-    path = window.open("", "former_one.py")
-    window.is_status("Parrotlet is off for files that match **/former_*.py")
-    window.open("", "another.py")
-    window.is_ready()
-    window.run("parrotlet.toggleFile")  # writes the new name, with what the former one had
+    path = window.open_file("", "former_one.py")
+    window.wait_for_status("Parrotlet is off for files that match **/former_*.py")
+    window.open_file("", "another.py")
+    window.wait_until_ready()
+    window.run_command("parrotlet.toggleFile")  # copies the value to the new name
     inspect = "return vscode.workspace.getConfiguration('parrotlet').inspect(given.name)"
-    now = window.api(inspect, name="client.excludedFiles")["globalValue"]
+    now = window.call_api(inspect, name="client.excludedFiles")["globalValue"]
     assert now[0] == "**/former_*.py"
     assert str(path.with_name("another.py")) in now[1]
-    former = window.api(inspect, name="client.excluded_files")
+    former = window.call_api(inspect, name="client.excluded_files")
     assert former.get("globalValue") is None
 
 
-def test_another_python_brings_another_server(open_fresh, package, tmp_path):
-    """If it fails, a user who selects an environment goes on with the server of another."""
-    folder = folder_of(tmp_path / "project", {"new.py": ""})
+def test_selecting_another_python_starts_its_server(open_fresh, package, tmp_path):
+    """If it fails, a user who selects an environment keeps the server of another."""
+    folder = write_folder(tmp_path / "project", {"new.py": ""})
     window = open_fresh(package, folder)
-    window.open("", "new.py")
-    window.is_ready()
+    window.open_file("", "new.py")
+    window.wait_until_ready()
     chosen = tmp_path / "chosen"
-    door(chosen / "bin" / "parrotlet-server")
+    write_server_script(chosen / "bin" / "parrotlet-server")
     (chosen / "bin" / "python").symlink_to("/usr/bin/python3")
     settings = {"python.defaultInterpreterPath": str(chosen / "bin" / "python")}
     (folder / ".vscode").mkdir()
     (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
-    until(lambda: f"the environment of {chosen}/bin/python" in window.log, lambda: window.log)
+    wait_until(lambda: f"the environment of {chosen}/bin/python" in window.log, lambda: window.log)
 
 
-def test_a_project_that_is_not_trusted_chooses_nothing_that_runs(open_fresh, package, tmp_path):
+def test_an_untrusted_workspace_cannot_choose_what_runs(open_fresh, package, tmp_path):
     """If it fails, opening somebody's project runs somebody's program."""
-    mark = tmp_path / "it has run"
-    project = folder_of(tmp_path / "project", {"new.py": ""})
-    door(project / "server.sh", mark=mark)
-    door(project / ".venv" / "bin" / "parrotlet-server", mark=mark)
+    mark = tmp_path / "it was run"
+    project = write_folder(tmp_path / "project", {"new.py": ""})
+    write_server_script(project / "server.sh", mark=mark)
+    write_server_script(project / ".venv" / "bin" / "parrotlet-server", mark=mark)
     (project / ".venv" / "bin" / "python").symlink_to("/usr/bin/python3")
     settings = {
         "parrotlet.client.server": [str(project / "server.sh")],
@@ -112,7 +112,7 @@ def test_a_project_that_is_not_trusted_chooses_nothing_that_runs(open_fresh, pac
         "parrotlet.event_log": str(project / "former name"),
         "python.defaultInterpreterPath": "${workspaceFolder}/.venv/bin/python",
     }
-    folder_of(project / ".vscode", {"settings.json": json.dumps(settings)})
+    write_folder(project / ".vscode", {"settings.json": json.dumps(settings)})
     trust = {
         "security.workspace.trust.enabled": True,
         "security.workspace.trust.startupPrompt": "never",
@@ -121,25 +121,25 @@ def test_a_project_that_is_not_trusted_chooses_nothing_that_runs(open_fresh, pac
     in_project = str(project / ".venv" / "bin")
     env = {"VIRTUAL_ENV": str(project / ".venv"), "PATH": f"{in_project}:/usr/bin:/bin"}
     window = open_fresh(package, project, settings=trust, env=env)
-    window.show(project / "new.py", 0)
-    window.is_ready()
+    window.show_file(project / "new.py", 0)
+    window.wait_until_ready()
     window.type("import numpy as ")
-    until(lambda: window.ghost, lambda: window.told)
-    health = window.api("return await vscode.commands.executeCommand('parrotlet.health')")
+    wait_until(lambda: window.ghost, lambda: window.description)
+    health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
     assert health["model"] == "bundled"
     assert "the checkout that this extension was built from" in window.log
     assert not mark.exists()
     assert not (project / "events").exists()
     assert not (project / "former name").exists()
 
-    window.start("workbench.trust.manage")
+    window.start_command("workbench.trust.manage")
     window.page.get_by_role("button", name="Trust", exact=True).first.click()
-    until(mark.exists, "the project's own server, now that it is trusted")
+    wait_until(mark.exists, "the project's own server, now that it is trusted")
 
 
-def test_the_walkthrough_leads_through_it(window, model):
-    """If it fails, new users learn nothing of keys and switches."""
-    window.run("parrotlet.openWalkthrough")
+def test_the_walkthrough_opens(window, model):
+    """If it fails, new users do not learn about keys and switches."""
+    window.run_command("parrotlet.openWalkthrough")
     steps = window.page.locator(".getting-started-step .step-title")
     steps.first.wait_for()
     assert [one.strip() for one in steps.all_text_contents()] == [
@@ -151,4 +151,4 @@ def test_the_walkthrough_leads_through_it(window, model):
     ]
     steps.nth(4).click()
     window.page.get_by_role("button", name="Why Is Nothing Shown?").click()
-    assert "Why is nothing shown?" in window.page_says("Why is nothing shown?")
+    assert "Why is nothing shown?" in window.wait_for_page("Why is nothing shown?")

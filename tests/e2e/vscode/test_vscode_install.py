@@ -1,4 +1,4 @@
-"""Getting the server: offered where there is none, asked, shown, cancelled, verified."""
+"""Installing the server from VS Code: offered, confirmed, shown, cancelled, verified."""
 
 import functools
 import http.server
@@ -10,7 +10,7 @@ from pathlib import Path
 import build_backend
 import psutil
 import pytest
-from code_server import CodeServer, until
+from code_server import CodeServer, wait_until
 from code_window import Window
 from test_vscode_server import SERVER
 
@@ -33,7 +33,7 @@ requires-python = ">=3.11"
 """
 
 
-def folder_of(path, files):
+def write_folder(path, files):
     path.mkdir(parents=True)
     for name, text in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -41,16 +41,16 @@ def folder_of(path, files):
     return path
 
 
-def source_of(path, **changes):
-    """Makes a folder of source that pip can install; ``changes`` are those of the backend."""
+def write_source(path, **changes):
+    """Writes a source folder that pip can install; ``changes`` are constants of its backend."""
     text = STAND_IN.read_text().replace('SERVER = ""', f"SERVER = {SERVER!r}")
     for name, value in changes.items():
         text = text.replace(f"{name} = 0", f"{name} = {value!r}")
-    return folder_of(path, {"pyproject.toml": PYPROJECT, STAND_IN.name: text})
+    return write_folder(path, {"pyproject.toml": PYPROJECT, STAND_IN.name: text})
 
 
-def wheel_of(folder, *, server=SERVER, n_padding=0):
-    """Makes a wheel that pip can install."""
+def build_wheel_in(folder, *, server=SERVER, n_padding=0):
+    """Builds a wheel that pip can install."""
     folder.mkdir(parents=True, exist_ok=True)
     changes = {"SERVER": server, "N_PADDING": n_padding}
     with pytest.MonkeyPatch.context() as patch:
@@ -59,8 +59,8 @@ def wheel_of(folder, *, server=SERVER, n_padding=0):
         return folder / build_backend.build_wheel(folder)
 
 
-def built_elsewhere(package, path, record):
-    """Returns the extension as it is when it was built on another machine."""
+def repackage(package, path, record):
+    """Repackages the extension with another record of its build."""
     with zipfile.ZipFile(package) as whole, zipfile.ZipFile(path, "w") as other:
         for name in whole.namelist():
             content = whole.read(name)
@@ -71,9 +71,9 @@ def built_elsewhere(package, path, record):
 
 
 class SlowIndex(http.server.SimpleHTTPRequestHandler):
-    """A package index that sends the second half of a wheel when ``goes_on`` is set."""
+    """A package index that sends the second half of a wheel once ``may_continue`` is set."""
 
-    goes_on = threading.Event()
+    may_continue = threading.Event()
 
     def copyfile(self, source, outputfile):
         content = source.read()
@@ -81,7 +81,7 @@ class SlowIndex(http.server.SimpleHTTPRequestHandler):
         outputfile.write(content[:half])
         if self.path.endswith(".whl"):
             outputfile.flush()
-            self.goes_on.wait(60)
+            self.may_continue.wait(60)
         outputfile.write(content[half:])
 
     def log_message(self, *_):
@@ -90,15 +90,15 @@ class SlowIndex(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    """An index with one large wheel; returns its URL."""
+    """The URL of a package index with one large wheel."""
     folder = tmp_path_factory.mktemp("index")
-    wheel_of(folder / "simple" / "parrotlet", n_padding=3_000_000)
+    build_wheel_in(folder / "simple" / "parrotlet", n_padding=3_000_000)
     handler = functools.partial(SlowIndex, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/simple"
-    SlowIndex.goes_on.set()
+    SlowIndex.may_continue.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -106,12 +106,12 @@ def index(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shared_bare(browser, package, index, tmp_path_factory):
-    """A window on a machine without a server, whose extension was built on another one."""
+    """A window on a machine without a server; the extension was built on another machine."""
     home = tmp_path_factory.mktemp("bare")
-    # The folder of that machine is here, too, and is another project's.
-    other = folder_of(home / "elsewhere", {"pyproject.toml": '[project]\nname = "other"\n'})
-    alone = built_elsewhere(package, home / "alone.vsix", {"folder": str(other)})
-    project = folder_of(home / "project", {"new.py": ""})
+    # Here, the build's folder is another project.
+    other = write_folder(home / "elsewhere", {"pyproject.toml": '[project]\nname = "other"\n'})
+    alone = repackage(package, home / "alone.vsix", {"folder": str(other)})
+    project = write_folder(home / "project", {"new.py": ""})
     env = {"PATH": "/usr/bin:/bin", "PIP_INDEX_URL": index}
     server = CodeServer(home / "code-server", {}, packages=[alone], env=env)
     page = browser.new_page(viewport={"width": 1200, "height": 800})
@@ -122,187 +122,192 @@ def shared_bare(browser, package, index, tmp_path_factory):
 
 @pytest.fixture
 def bare(shared_bare):
-    """The window, with nothing open but a file; no test before the last ones installs anything."""
+    """The window with only a file open; only the last tests install anything."""
     shared_bare.press("Escape")
-    shared_bare.run("notifications.clearAll")
-    shared_bare.run("workbench.action.closeAllEditors")
-    shared_bare.open("", "new.py")
+    shared_bare.run_command("notifications.clearAll")
+    shared_bare.run_command("workbench.action.closeAllEditors")
+    shared_bare.open_file("", "new.py")
     return shared_bare
 
 
-def environments(window):
-    """What the extension has in its own folder."""
+def list_environments(window):
+    """Returns the names of the environments in the extension's own folder."""
     storage = window.home / "data" / "User" / "globalStorage" / "parrotlet.parrotlet"
     return [path.name for path in storage.glob("server-*")]
 
 
-def installs_wheel(window, wheel):
-    """Chooses a wheel to install."""
-    window.start("parrotlet.installServer")
-    window.picks("Wheel file…")
-    window.chooses_file(wheel, "Select")
+def choose_wheel(window, wheel):
+    """Selects a wheel to install."""
+    window.start_command("parrotlet.installServer")
+    window.pick("Wheel file…")
+    window.choose_file(wheel, "Select")
 
 
-def test_a_missing_server_is_offered_everywhere(bare):
-    """If it fails, whoever got the .vsix alone does not know what to do."""
+def test_installing_a_missing_server_is_offered_everywhere(bare):
+    """If it fails, users who have only the .vsix do not know what to do."""
     window = bare
-    window.run("parrotlet.restartServer")
-    notice = window.says("Parrotlet needs its server, which is not installed on this machine.")
+    window.run_command("parrotlet.restartServer")
+    notice = window.wait_for_notification(
+        "Parrotlet needs its server, which is not installed on this machine."
+    )
     assert window.status == MISSING
     assert notice.get_by_role("button", name="Set Server Path…").count() == 1
-    window.start("parrotlet.menu")
+    window.start_command("parrotlet.menu")
     assert "Install server…" in window.choices[0]
     window.press("Escape")
-    window.run("parrotlet.whyNothing")
-    said = window.page_says("Why is nothing shown?")
+    window.run_command("parrotlet.whyNothing")
+    said = window.wait_for_page("Why is nothing shown?")
     assert "The server is not installed." in said
-    window.clicks_on_page("Install Server…")
-    until(lambda: "Wheel file…" in "".join(window.choices), lambda: window.choices)
+    window.click_on_page("Install Server…")
+    wait_until(lambda: "Wheel file…" in "".join(window.choices), lambda: window.choices)
     choices = "\n".join(window.choices)
-    assert "elsewhere" not in choices  # what was built there is no checkout of Parrotlet here
+    assert "elsewhere" not in choices  # it is not a checkout of Parrotlet
     assert all(one in choices for one in ("Package index…", "Source folder…", "Set server path…"))
 
 
-def test_what_is_no_wheel_of_parrotlet_is_refused(bare, tmp_path):
-    other = folder_of(tmp_path / "wheels", {"other-1.0-py3-none-any.whl": ""})
-    installs_wheel(bare, other / "other-1.0-py3-none-any.whl")
-    bare.says("other-1.0-py3-none-any.whl is not a wheel of Parrotlet.")
-    assert environments(bare) == []
+def test_other_wheels_are_refused(bare, tmp_path):
+    """If it fails, a wrong click installs somebody else's package."""
+    other = write_folder(tmp_path / "wheels", {"other-1.0-py3-none-any.whl": ""})
+    choose_wheel(bare, other / "other-1.0-py3-none-any.whl")
+    bare.wait_for_notification("other-1.0-py3-none-any.whl is not a wheel of Parrotlet.")
+    assert list_environments(bare) == []
 
 
 def test_nothing_is_installed_without_consent(bare, tmp_path):
     """If it fails, a wrong click downloads gigabytes."""
-    wheel = wheel_of(tmp_path / "wheels")
-    installs_wheel(bare, wheel)
-    asked = bare.confirms(None)
+    wheel = build_wheel_in(tmp_path / "wheels")
+    choose_wheel(bare, wheel)
+    asked = bare.answer_dialog(None)
     assert f"pip install {wheel}" in asked
     assert "Python: /usr/bin/python3" in asked
     assert "CUDA" in asked
     bare.page.wait_for_timeout(1000)
-    assert environments(bare) == []
+    assert list_environments(bare) == []
 
 
 def test_a_server_that_does_not_answer_is_not_used(bare, tmp_path):
-    """If it fails, a wrong package is started at every start of VS Code."""
-    installs_wheel(bare, wheel_of(tmp_path / "wheels", server="/bin/false"))
-    bare.confirms("Install")
-    bare.says("does not start; see the log, or select another source")
-    until(lambda: environments(bare) == [], lambda: environments(bare))
+    """If it fails, a wrong package is started whenever VS Code starts."""
+    choose_wheel(bare, build_wheel_in(tmp_path / "wheels", server="/bin/false"))
+    bare.answer_dialog("Install")
+    bare.wait_for_notification("does not start; see the log, or select another source")
+    wait_until(lambda: list_environments(bare) == [], lambda: list_environments(bare))
     assert bare.status == MISSING
 
 
-def from_index(window, requirement):
-    """Installs a requirement from the index; returns what the user is asked."""
-    window.start("parrotlet.installServer")
-    window.picks("Package index…")
+def install_from_index(window, requirement):
+    """Installs a requirement from the index; returns the text of the confirmation."""
+    window.start_command("parrotlet.installServer")
+    window.pick("Package index…")
     box = window.page.locator(".quick-input-widget input.input")
-    until(lambda: box.input_value() == f"parrotlet=={VERSION}", box.input_value)
-    window.answers(requirement, title="Install the Parrotlet Server from a Package Index")
-    return window.confirms("Install")
+    wait_until(lambda: box.input_value() == f"parrotlet=={VERSION}", box.input_value)
+    window.fill_input(requirement, title="Install the Parrotlet Server from a Package Index")
+    return window.answer_dialog("Install")
 
 
-def test_a_failed_installation_is_one_sentence_and_leaves_nothing(bare):
+def test_a_failed_installation_leaves_nothing(bare):
     """If it fails, users read pip's output, or start half a server."""
-    from_index(bare, "parrotlet==9.9")
-    notice = bare.says("The Parrotlet server was not installed: pip found no package for")
+    install_from_index(bare, "parrotlet==9.9")
+    notice = bare.wait_for_notification(
+        "The Parrotlet server was not installed: pip found no package for"
+    )
     assert "parrotlet==9.9 in its package index." in notice.inner_text()
     notice.get_by_role("button", name="Show Log").click()
     assert "No matching distribution found" in bare.log
-    until(lambda: environments(bare) == [], lambda: environments(bare))
+    wait_until(lambda: list_environments(bare) == [], lambda: list_environments(bare))
     assert bare.status == MISSING
 
 
-def test_a_cancelled_installation_ends_all_that_it_has_started(bare, tmp_path):
-    """If it fails, pip goes on in secret."""
-    source = source_of(tmp_path / "slow source", DELAY_S=90)
-    bare.start("parrotlet.installServer")
-    bare.picks("Source folder…")
-    bare.chooses_folder(source, "Install From Here")
-    bare.confirms("Install")
-    until(lambda: running(str(source)), "the build")
-    until(lambda: "installing its server: " in bare.status, lambda: bare.status)
+def test_cancelling_stops_all_processes(bare, tmp_path):
+    """If it fails, pip continues in secret."""
+    source = write_source(tmp_path / "slow source", DELAY_S=90)
+    bare.start_command("parrotlet.installServer")
+    bare.pick("Source folder…")
+    bare.choose_folder(source, "Install From Here")
+    bare.answer_dialog("Install")
+    wait_until(lambda: find_processes(str(source)), "the build")
+    wait_until(lambda: "installing its server: " in bare.status, lambda: bare.status)
     bare.page.get_by_role("button", name="Cancel").click()
-    until(lambda: not running(str(source)), lambda: running(str(source)))
-    until(lambda: environments(bare) == [], lambda: environments(bare))
+    wait_until(lambda: not find_processes(str(source)), lambda: find_processes(str(source)))
+    wait_until(lambda: list_environments(bare) == [], lambda: list_environments(bare))
     assert bare.status == MISSING
 
 
-def running(words):
-    """The processes of this machine in whose commands or folders this stands."""
+def find_processes(text):
+    """Returns all processes whose command line or working folder contains a text."""
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
         about = [*(process.info["cmdline"] or ()), process.info["cwd"] or ""]
-        if any(words in one for one in about):
+        if any(text in one for one in about):
             found.append(process.info)
     return found
 
 
-def test_the_index_is_asked_for_exactly_what_the_user_agreed_to(bare, index):
+def test_pip_installs_exactly_what_the_user_agreed_to(bare, index):
     """If it fails, something else is installed than what was shown."""
-    bare.set("parrotlet.client.extraIndexUrl", index)
-    asked = from_index(bare, "parrotlet==0.0.0")
+    bare.change_setting("parrotlet.client.extraIndexUrl", index)
+    asked = install_from_index(bare, "parrotlet==0.0.0")
     assert f"pip install --extra-index-url {index} parrotlet==0.0.0" in asked
     assert "continue only if you trust them" in asked
-    assert "CUDA" not in asked  # an index for builds without it is set
-    until(lambda: "downloading parrotlet (3" in bare.status, lambda: bare.status)
+    assert "CUDA" not in asked  # because an extra index is set
+    wait_until(lambda: "downloading parrotlet (3" in bare.status, lambda: bare.status)
     bar = bare.page.locator("#parrotlet\\.parrotlet\\.parrotlet\\.status")
     assert "Installing…" in bar.inner_text()
-    bare.says("Downloading parrotlet (3")
-    bare.run("parrotlet.whyNothing")
-    assert "The server is not installed." in bare.page_says("Why is nothing shown?")
-    SlowIndex.goes_on.set()
-    bare.says("Installed the Parrotlet server")
-    bare.is_ready()
-    until(
-        lambda: "The server is ready." in bare.page_says("Why is nothing shown?"),
-        lambda: bare.page_says("Why is nothing shown?"),
+    bare.wait_for_notification("Downloading parrotlet (3")
+    bare.run_command("parrotlet.whyNothing")
+    assert "The server is not installed." in bare.wait_for_page("Why is nothing shown?")
+    SlowIndex.may_continue.set()
+    bare.wait_for_notification("Installed the Parrotlet server")
+    bare.wait_until_ready()
+    wait_until(
+        lambda: "The server is ready." in bare.wait_for_page("Why is nothing shown?"),
+        lambda: bare.wait_for_page("Why is nothing shown?"),
     )
     assert "found in the environment that this extension installed" in bare.log
 
 
 def test_another_installation_replaces_the_first(bare, tmp_path):
-    """If it fails, each installation leaves the last one's gigabytes."""
-    (before,) = environments(bare)
+    """If it fails, each installation leaves the gigabytes of the last one."""
+    (before,) = list_environments(bare)
     server = bare.server_pid
-    installs_wheel(bare, wheel_of(tmp_path / "wheels"))
-    bare.confirms("Install")
-    until(lambda: bare.server_pid not in {None, server}, "another server")
-    bare.is_ready()
-    (after,) = environments(bare)
+    choose_wheel(bare, build_wheel_in(tmp_path / "wheels"))
+    bare.answer_dialog("Install")
+    wait_until(lambda: bare.server_pid not in {None, server}, "another server")
+    bare.wait_until_ready()
+    (after,) = list_environments(bare)
     assert after != before
 
 
-def test_a_server_path_is_tried_before_it_is_written_down(bare, tmp_path):
+def test_a_server_path_is_checked_before_the_setting_changes(bare, tmp_path):
     """If it fails, a wrong click ends suggestions until the user finds the setting."""
     right, wrong = tmp_path / "parrotlet-server", tmp_path / "wrong-server"
     right.write_text(f'#!/bin/sh\nexec "{SERVER}" "$@"\n')
     wrong.write_text("#!/bin/sh\nexit 3\n")
     for path in (right, wrong):
         path.chmod(0o755)
-    bare.start("parrotlet.setServerPath")
-    bare.chooses_file(wrong, "Use This Server")
-    bare.says("does not answer to --version")
-    bare.start("parrotlet.setServerPath")
-    bare.chooses_file(right, "Use This Server")
+    bare.start_command("parrotlet.setServerPath")
+    bare.choose_file(wrong, "Use This Server")
+    bare.wait_for_notification("does not answer to --version")
+    bare.start_command("parrotlet.setServerPath")
+    bare.choose_file(right, "Use This Server")
     setting = "return vscode.workspace.getConfiguration('parrotlet').get('client.server')"
-    until(lambda: bare.api(setting) == [str(right)], lambda: bare.api(setting))
-    until(lambda: f"starting {right}" in bare.log, lambda: bare.log)
+    wait_until(lambda: bare.call_api(setting) == [str(right)], lambda: bare.call_api(setting))
+    wait_until(lambda: f"starting {right}" in bare.log, lambda: bare.log)
 
 
 @pytest.mark.parametrize("how", ["active", "server", "path"])
-def test_an_installation_is_found_where_it_is(open_fresh, package, tmp_path, how):
-    """If it fails, whoever has installed the server reads that there is none."""
-    folder = folder_of(tmp_path / "project", {"new.py": ""})
+def test_an_existing_installation_is_found(open_fresh, package, tmp_path, how):
+    """If it fails, users who have installed the server read that there is none."""
+    folder = write_folder(tmp_path / "project", {"new.py": ""})
     program = tmp_path / "a place" / "bin" / "parrotlet-server"
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nexec "{SERVER}" "$@"\n')
     program.chmod(0o755)
     record = {"server": str(program)} if how == "server" else {}
-    alone = built_elsewhere(package, tmp_path / "alone.vsix", record)
+    alone = repackage(package, tmp_path / "alone.vsix", record)
     env = {"PATH": f"{program.parent}:/usr/bin:/bin" if how == "path" else "/usr/bin:/bin"}
     env |= {"VIRTUAL_ENV": str(program.parent.parent)} if how == "active" else {}
     window = open_fresh(alone, folder, env=env)
-    window.open("", "new.py")
-    window.is_ready()
+    window.open_file("", "new.py")
+    window.wait_until_ready()
     assert f"starting {program}" in window.log
-    assert window.notices == []
+    assert window.notifications == []

@@ -1,4 +1,4 @@
-"""The .vsix and the scripts that make it. What package.json says is tested without Node."""
+"""The .vsix and the scripts that build it; unit tests check package.json."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from code_server import EXTENSION, ROOT
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 
-def test_the_script_that_writes_the_settings_has_nothing_to_change(tmp_path):
-    """If it fails, whoever runs it next changes package.json without having changed a setting."""
+def test_the_settings_script_changes_nothing(tmp_path):
+    """If it fails, the next person to run it changes package.json by accident."""
     copy = tmp_path / "scripts"
     copy.mkdir()
     script = "write-settings.mjs"
@@ -30,21 +30,21 @@ def test_the_script_that_writes_the_settings_has_nothing_to_change(tmp_path):
     assert (tmp_path / "package.json").read_text() == before
 
 
-def test_the_package_is_small_and_has_what_it_needs(package):
+def test_the_package_contains_what_it_needs_and_no_more(package):
     """If it fails, users download sources and tests, or an extension without its licence."""
     with zipfile.ZipFile(package) as archive:
         names = set(archive.namelist())
         record = json.loads(archive.read("extension/installation.json"))
     assert {"extension/LICENSE.txt", "extension/readme.md", "extension/changelog.md"} <= names
     assert {"extension/dist/extension.js", "extension/media/icon.png"} <= names
-    assert "extension/dist/licences.txt" in names  # of what is bundled
+    assert "extension/dist/licences.txt" in names  # of the bundled packages
     assert not [n for n in names if re.search(r"\.ts$|node_modules|scripts/|\.map$", n)]
     assert package.stat().st_size < 500_000
     assert record == {"python": "3.11", "folder": str(ROOT)}
 
 
 def test_the_lock_file_names_no_registry():
-    """If it fails, whoever uses another registry cannot install."""
+    """If it fails, users of another registry cannot install the dependencies."""
     lock = json.loads((EXTENSION / "package-lock.json").read_text())
     assert not [name for name, one in lock["packages"].items() if "resolved" in one]
     for name, version in json.loads((EXTENSION / "package.json").read_text())[

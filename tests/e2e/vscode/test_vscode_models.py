@@ -1,11 +1,11 @@
-"""Switching models from the menu, the bundled one being real; and being told whose text it is."""
+"""Switching models in VS Code, and the attribution of suggestions."""
 
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from code_server import ROOT, until
+from code_server import ROOT, wait_until
 from hub_double import HubDouble
 from scripted_model import ScriptedModel
 from test_vscode_server import SERVER
@@ -35,64 +35,68 @@ def main(argv):
 
 @pytest.fixture(scope="module")
 def expected():
-    """What the bundled model writes behind HEAD: the same wherever it is asked."""
+    """The bundled model's completion of HEAD."""
     request = CompletionRequest(text=HEAD, offset=len(HEAD), is_asked_for=True)
     return Completer.load(BUNDLED).complete(request).text
 
 
-def settings_of_model(window):
-    return window.api(
+def get_model_settings(window):
+    return window.call_api(
         "const found = vscode.workspace.getConfiguration('parrotlet');"
         "return [found.get('model'), found.get('remote.url'), found.get('remote.model')]"
     )
 
 
-def shows(window, expected, name):
-    """Sees to it that this is suggested behind HEAD, on demand."""
-    window.is_ready()
-    window.open(HEAD + "|", name)
+def expect_model_output(window, expected, name):
+    """Checks that a request after HEAD brings this suggestion."""
+    window.wait_until_ready()
+    window.open_file(HEAD + "|", name)
     window.press("Alt+\\")
-    window.sees(expected)
+    window.wait_for_ghost(expected)
 
 
-def copy_of_model(folder):
+def copy_model(folder):
     folder.mkdir()
     for file in BUNDLED.iterdir():
         shutil.copy(file, folder)
     return folder
 
 
-def test_bundled_then_a_folder_then_a_server_elsewhere(window, model, expected, tmp_path):
+def test_switching_between_bundled_folder_and_remote_models(window, model, expected, tmp_path):
     """If it fails, a team cannot use the model that it has trained."""
-    window.start("parrotlet.chooseModel")
-    window.picks("Bundled")
-    until(lambda: settings_of_model(window) == ["", "", ""], lambda: settings_of_model(window))
+    window.start_command("parrotlet.chooseModel")
+    window.pick("Bundled")
+    wait_until(
+        lambda: get_model_settings(window) == ["", "", ""], lambda: get_model_settings(window)
+    )
     window.page.wait_for_timeout(400)
-    shows(window, expected, "bundled.py")
+    expect_model_output(window, expected, "bundled.py")
 
-    folder = copy_of_model(tmp_path / "own model")
-    window.start("parrotlet.chooseModel")
-    window.picks("Folder…")
-    window.chooses_folder(folder, "Use This Model")
-    until(lambda: settings_of_model(window)[0] == str(folder), lambda: settings_of_model(window))
+    folder = copy_model(tmp_path / "own model")
+    window.start_command("parrotlet.chooseModel")
+    window.pick("Folder…")
+    window.choose_folder(folder, "Use This Model")
+    wait_until(
+        lambda: get_model_settings(window)[0] == str(folder), lambda: get_model_settings(window)
+    )
     window.page.wait_for_timeout(400)
-    shows(window, expected, "folder.py")
-    health = window.api("return await vscode.commands.executeCommand('parrotlet.health')")
+    expect_model_output(window, expected, "folder.py")
+    health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
     assert health["model"] == str(folder)
 
     with ScriptedModel([(HEAD, "nes_elsewhere(path):")]) as other:
-        window.start("parrotlet.chooseModel")
-        window.picks("Remote server…")
-        window.answers(other.url, title="Use a Remote Server (1/2)")
-        window.answers("big-model", title="Use a Remote Server (2/2)")
+        window.start_command("parrotlet.chooseModel")
+        window.pick("Remote server…")
+        window.fill_input(other.url, title="Use a Remote Server (1/2)")
+        window.fill_input("big-model", title="Use a Remote Server (2/2)")
         wanted = [str(folder), other.url, "big-model"]
-        until(lambda: settings_of_model(window) == wanted, lambda: settings_of_model(window))
+        wait_until(lambda: get_model_settings(window) == wanted, lambda: get_model_settings(window))
         window.page.wait_for_timeout(400)
-        shows(window, "nes_elsewhere(path):", "elsewhere.py")
+        expect_model_output(window, "nes_elsewhere(path):", "elsewhere.py")
 
 
-def test_a_model_of_the_hub_is_downloaded_with_progress(window, model, expected, tmp_path):
-    """If it fails, users wait before a model of the Hub and do not know what for."""
+def test_a_hub_model_is_downloaded_with_progress(window, model, expected, tmp_path):
+    """If it fails, users wait for a model from the Hub and do not know why."""
     hub = HubDouble()
     try:
         files = {file.name: file.read_bytes() for file in BUNDLED.iterdir()}
@@ -100,40 +104,43 @@ def test_a_model_of_the_hub_is_downloaded_with_progress(window, model, expected,
         told = {k: v for k, v in hub.environment(tmp_path / "hub").items() if k.startswith("HF_")}
         environment = [f"{name}={value}" for name, value in told.items()]
         command = ["/usr/bin/env", "-u", "HF_HUB_OFFLINE", *environment, SERVER]
-        window.set_server(command)
-        window.watch_statuses()
-        window.start("parrotlet.chooseModel")
-        window.picks("Hugging Face Hub…")
-        window.answers("somebody/parrot", title="Use a Model from the Hugging Face Hub")
-        until(lambda: settings_of_model(window)[0], "the setting")
+        window.change_server(command)
+        window.record_statuses()
+        window.start_command("parrotlet.chooseModel")
+        window.pick("Hugging Face Hub…")
+        window.fill_input("somebody/parrot", title="Use a Model from the Hugging Face Hub")
+        wait_until(lambda: get_model_settings(window)[0], "the setting")
         window.page.wait_for_timeout(400)
-        shows(window, expected, "hub.py")
-        seen = window.watched_statuses()
+        expect_model_output(window, expected, "hub.py")
+        seen = window.stop_recording_statuses()
         assert any("downloading somebody/parrot" in status for status in seen), seen
-        health = window.api("return await vscode.commands.executeCommand('parrotlet.health')")
+        health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
         assert health["model"] == "somebody/parrot"
     finally:
         hub.close()
 
 
-def test_a_model_that_is_not_there_is_named(window, model):
-    window.set("parrotlet.remote.url", "")
-    window.set("parrotlet.model", "/nowhere/model")
-    window.says("/nowhere/model")
-    until(lambda: window.status.startswith("Parrotlet has a problem"), lambda: window.status)
+def test_a_missing_model_is_reported(window, model):
+    """If it fails, a wrong path ends suggestions without a word."""
+    window.change_setting("parrotlet.remote.url", "")
+    window.change_setting("parrotlet.model", "/nowhere/model")
+    window.wait_for_notification("/nowhere/model")
+    wait_until(lambda: window.status.startswith("Parrotlet has a problem"), lambda: window.status)
 
 
-def test_whose_text_is_taken_is_told(window, model):
-    """If it fails, somebody's code ends up in a user's, and nobody says whose it is."""
+def test_the_source_of_accepted_text_is_named(window, model):
+    """If it fails, somebody's code ends up in a user's file, and nobody says whose it is."""
     model.rules = [("mine = ", "yours")]
     script = str(Path(__file__).parent / "stand_ins" / "attributing_server.py")
-    window.set_server([sys.executable, script])
-    window.open("", "borrowed.py")
+    window.change_server([sys.executable, script])
+    window.open_file("", "borrowed.py")
     window.type("mine = ")
-    window.sees("yours")
+    window.wait_for_ghost("yours")
     window.press("Tab")
-    window.says("Repeats at least 60 tokens of lender/lines.py in lender (BSD-3-Clause).")
-    until(
+    window.wait_for_notification(
+        "Repeats at least 60 tokens of lender/lines.py in lender (BSD-3-Clause)."
+    )
+    wait_until(
         lambda: "a suggestion that repeats lender, lender/lines.py" in window.log,
         lambda: window.log,
     )

@@ -1,55 +1,57 @@
-"""The first impression: the details page, the extension's own pages, settings, and pickers."""
+"""The details page, the extension's own pages, settings, and pickers."""
 
+import json
 import re
 
 import pytest
-from code_server import EXTENSION, until
+from code_server import EXTENSION, wait_until
 from playwright.sync_api import Error
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-LEAST_CONTRAST = 4.5  # WCAG 2.2, level AA
+LEAST_CONTRAST = 4.5  # of text, by WCAG 2.2, level AA
+LEAST_OUTLINE_CONTRAST = 3
 STYLE = """(node) => {
   const style = getComputedStyle(node);
   return [style.color, style.backgroundColor].map((color) => color.match(/[\\d.]+/g).map(Number));
 }"""
 
 
-def frame_with(window, selector):
-    """Returns the frame of a page that holds this, once there is one."""
+def find_frame(window, selector):
+    """Returns the frame that contains a selector, once there is one."""
 
     def frame():
         for one in window.page.frames:
             try:
                 if one.locator(selector).count():
                     return one
-            except Error:  # it is being replaced
+            except Error:  # the frame is being replaced
                 continue
         return None
 
-    return until(frame, f"a page with {selector}")
+    return wait_until(frame, f"a page with {selector}")
 
 
-def luminance(color):
+def compute_luminance(color):
     parts = [part / 255 for part in color[:3]]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def contrast(one, other):
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+def compute_contrast(one, other):
+    light, dark = sorted((compute_luminance(one), compute_luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_the_details_page_shows_no_broken_picture(window):
+def test_the_details_page_has_no_broken_images(window):
     """If it fails, the first thing that users see of the extension is broken."""
-    window.api("void vscode.commands.executeCommand('extension.open', 'parrotlet.parrotlet')")
-    frame = frame_with(window, "h1:has-text('Parrotlet for VS Code')")
+    window.call_api("void vscode.commands.executeCommand('extension.open', 'parrotlet.parrotlet')")
+    frame = find_frame(window, "h1:has-text('Parrotlet for VS Code')")
     broken = "() => [...document.images].filter((one) => one.naturalWidth === 0).length"
     window.page.wait_for_timeout(500)
     assert frame.evaluate(broken) == 0
     assert "ghost text: Tab accepts it" in frame.locator("pre").first.inner_text()
-    hidden = "a:not([href]):not(#scroll-to-top)"  # links that the page has taken away
+    hidden = "a:not([href]):not(#scroll-to-top)"  # links that VS Code has removed
     assert frame.locator(hidden).count() == 0
 
 
@@ -57,12 +59,12 @@ def test_the_details_page_shows_no_broken_picture(window):
     "theme", ["Default Dark Modern", "Default Light Modern", "Default High Contrast"]
 )
 def test_buttons_of_pages_look_like_buttons(window, theme):
-    """If it fails, what can be clicked cannot be told from text."""
-    window.set("workbench.colorTheme", theme)
-    window.run("parrotlet.showStatistics")
-    window.page_says("Statistics")
-    frame = frame_with(window, "a.button")
-    window.page.wait_for_timeout(500)  # the theme's colours
+    """If it fails, buttons look like text."""
+    window.change_setting("workbench.colorTheme", theme)
+    window.run_command("parrotlet.showStatistics")
+    window.wait_for_page("Statistics")
+    frame = find_frame(window, "a.button")
+    window.page.wait_for_timeout(500)  # until the theme is applied
     text, background = frame.locator("a.button").first.evaluate(STYLE)
     border = frame.locator("a.button").first.evaluate(
         "(node) => getComputedStyle(node).borderColor.match(/[\\d.]+/g).map(Number)"
@@ -73,13 +75,15 @@ def test_buttons_of_pages_look_like_buttons(window, theme):
         ".map((part) => parseInt(part, 16))"
     )
     seen = background if len(background) == 3 or background[3] > 0 else page
-    assert contrast(text, seen) >= LEAST_CONTRAST
-    assert max(contrast(seen, page), contrast(border, page)) >= 3  # its shape against the page
+    assert compute_contrast(text, seen) >= LEAST_CONTRAST
+    assert (
+        max(compute_contrast(seen, page), compute_contrast(border, page)) >= 3
+    )  # its outline against the page
 
 
-def test_settings_are_this_extensions_alone(window):
+def test_open_settings_shows_only_this_extensions_settings(window):
     """If it fails, "Open Settings" lists settings of other extensions."""
-    window.run("parrotlet.openSettings")
+    window.run_command("parrotlet.openSettings")
     labels = window.page.locator(".settings-editor .setting-item-category")
     labels.first.wait_for()
     found = labels.all_inner_texts()
@@ -92,42 +96,43 @@ def test_settings_are_this_extensions_alone(window):
 @pytest.mark.parametrize(
     "command", ["menu", "snooze", "chooseExtent", "chooseEagerness", "chooseModel", "installServer"]
 )
-def test_what_ends_in_dots_opens_a_picker(window, command):
+def test_commands_with_an_ellipsis_open_a_picker(window, command):
     """If it fails, a title promises a question that never comes."""
-    window.start(f"parrotlet.{command}")
+    window.start_command(f"parrotlet.{command}")
     assert window.choices
     window.press("Escape")
 
 
-def test_parts_are_accepted_as_by_vscodes_own_keys(window):
+def test_keys_for_parts_have_vs_codes_own_conditions(window):
     """If it fails, Ctrl+Right inserts text where VS Code's own key moves the cursor."""
-    manifest = (EXTENSION / "package.json").read_text(encoding="utf-8")
-    ours = re.search(r'"parrotlet.acceptWord",\s+"key": "([^"]+)"[^}]+"when": "([^"]+)"', manifest)
-    window.run("workbench.action.openDefaultKeybindingsFile")
+    manifest = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
+    bindings = manifest["contributes"]["keybindings"]
+    (ours,) = [one for one in bindings if one["command"] == "parrotlet.acceptWord"]
+    window.run_command("workbench.action.openDefaultKeybindingsFile")
     of_vs_code = (
         "return vscode.workspace.textDocuments.find((one) => one.uri.path.endsWith('keybindings"
         ".json'))?.getText()"
     )
-    text = until(lambda: window.api(of_vs_code), "VS Code's own keys")
+    text = wait_until(lambda: window.call_api(of_vs_code), "VS Code's own keys")
     theirs = re.search(
         r'"key": "([^"]+)",\s+"command": "editor.action.inlineSuggest.acceptNextWord",'
         r'\s+"when": "([^"]+)"',
         text,
     )
-    assert ours[1] == theirs[1]
-    assert set(theirs[2].split(" && ")) <= set(ours[2].split(" && "))
+    assert ours["key"] == theirs[1]
+    assert set(theirs[2].split(" && ")) <= set(ours["when"].split(" && "))
 
 
-def test_with_a_screen_reader_cursor_keys_move_the_cursor(window, model):
+def test_arrow_keys_move_the_cursor_with_a_screen_reader(window, model):
     """If it fails, people who cannot see ghost text insert it while they read."""
-    window.set("editor.accessibilitySupport", "on")
+    window.change_setting("editor.accessibilitySupport", "on")
     try:
         model.rules = [("mine = ", "yours")]
-        window.open("|\nnext line\n", "reader.py")
+        window.open_file("|\nnext line\n", "reader.py")
         window.type("mine = ")
-        window.sees("yours")
+        window.wait_for_ghost("yours")
         window.press("Control+ArrowRight")
-        until(lambda: window.cursor == (1, 4), lambda: window.cursor)
-        window.holds("mine = \nnext line\n")
+        wait_until(lambda: window.cursor == (1, 4), lambda: window.cursor)
+        window.wait_for_text("mine = \nnext line\n")
     finally:
-        window.set("editor.accessibilitySupport", "off")  # the tests behind share the window
+        window.change_setting("editor.accessibilitySupport", "off")  # later tests share the window

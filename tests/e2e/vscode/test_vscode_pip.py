@@ -1,10 +1,10 @@
-"""pip's output in readable words: the extension's own code, run by Node."""
+"""Reading pip's output: the extension's own code, run by Node."""
 
 import json
 import subprocess
 
 import pytest
-from code_server import EXTENSION, needed
+from code_server import EXTENSION, require_path
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
@@ -26,8 +26,8 @@ console.log(JSON.stringify(does[what](...args)));
 
 @pytest.fixture(scope="module")
 def pip(tmp_path_factory):
-    """Calls what src/install/pipOutput.ts exports."""
-    esbuild = needed(
+    """Calls functions of src/install/pipOutput.ts."""
+    esbuild = require_path(
         "esbuild", EXTENSION / "node_modules/.bin/esbuild", "npm ci --prefix editor-client/vscode"
     )
     bundle = tmp_path_factory.mktemp("pip") / "pip.js"
@@ -48,7 +48,7 @@ def pip(tmp_path_factory):
     return call
 
 
-def test_phases_are_words_and_not_pips_lines(pip):
+def test_phases_are_readable(pip):
     """If it fails, the notification shows file names and hashes while the user waits."""
     lines = {
         "Looking in indexes: http://localhost/simple": None,
@@ -94,7 +94,7 @@ def test_phases_are_words_and_not_pips_lines(pip):
         ([], "pip ended with exit code 2"),
     ],
 )
-def test_failures_are_one_sentence(pip, lines, words):
+def test_failures_are_described_in_one_sentence(pip, lines, words):
     """If it fails, users read pip's last line, which is rarely the reason."""
     assert pip("failure", lines, 2) == words
 
@@ -114,7 +114,7 @@ def test_failures_are_one_sentence(pip, lines, words):
         ("", False),
     ],
 )
-def test_only_requirements_go_to_the_index(pip, text, is_one):
+def test_only_requirements_are_passed_to_pip(pip, text, is_one):
     """If it fails, what the user types can be an option of pip's."""
     assert pip("isRequirement", text) is is_one
 
@@ -130,5 +130,6 @@ def test_only_requirements_go_to_the_index(pip, text, is_one):
         ("/home/user/parrotlet-0.1.0.tar.gz", False),
     ],
 )
-def test_wheels_are_known_by_their_names(pip, path, is_ours):
+def test_wheels_are_recognized_by_name(pip, path, is_ours):
+    """If it fails, the extension installs somebody else's wheel."""
     assert pip("isParrotletWheel", path) is is_ours

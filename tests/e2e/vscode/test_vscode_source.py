@@ -76,7 +76,7 @@ def test_menus_and_buttons_run_real_commands(source, command_names):
 
 def test_every_command_is_registered(window, command_names):
     """If it fails, a command of the palette ends in "command not found"."""
-    registered = window.api("return await vscode.commands.getCommands(true)")
+    registered = window.call_api("return await vscode.commands.getCommands(true)")
     assert command_names <= set(registered)
 
 

@@ -1,7 +1,7 @@
-"""Ghost text in texts of all kinds: what is shown is what is inserted, and nothing else changes."""
+"""Ghost text in all kinds of text: exactly what is shown is inserted."""
 
 import pytest
-from code_server import until
+from code_server import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -14,113 +14,119 @@ NAMES = {
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_ghost_text_stands_right_behind_any_characters(window, model, kind):
+def test_ghost_text_follows_any_characters(window, model, kind):
     """If it fails, accepted text lands in the middle of a character or a word."""
     name = NAMES[kind]
     model.rules = [(f'"{name}": "{name}', f' {name}"')]
     before, behind = f'd = {{"{name}": "', '"}  # ' + name + "\n"
-    window.open(f"# {name}\n{before}|{behind}", f"{kind}.py")
+    window.open_file(f"# {name}\n{before}|{behind}", f"{kind}.py")
     window.type(name)
-    window.sees(f" {name}")
+    window.wait_for_ghost(f" {name}")
     window.press("Tab")
-    window.holds(f"# {name}\n{before}{name} {name}{behind}")
+    window.wait_for_text(f"# {name}\n{before}{name} {name}{behind}")
     column = len(f"{before}{name} {name}".encode("utf-16-le")) // 2
-    until(lambda: window.cursor == (1, column), lambda: f"column {column}, not {window.cursor}")
+    wait_until(
+        lambda: window.cursor == (1, column), lambda: f"column {column}, not {window.cursor}"
+    )
 
 
-def test_windows_line_ends_stay_and_are_those_of_what_is_taken(window, model):
+def test_accepted_text_has_the_files_line_ends(window, model):
     """If it fails, a file ends up with both kinds of line ends."""
     model.rules = [("def f():\n", "    a = 1\n    return a\n")]
-    window.open("import os\r\n\r\n\r\ndef f():|\r\n\r\n\r\nf()\r\n", "crlf.py")
+    window.open_file("import os\r\n\r\n\r\ndef f():|\r\n\r\n\r\nf()\r\n", "crlf.py")
     window.press("Enter")
-    window.sees("a = 1\n    return a")
+    window.wait_for_ghost("a = 1\n    return a")
     window.press("Tab")
-    window.holds("import os\r\n\r\n\r\ndef f():\r\n    a = 1\r\n    return a\r\n\r\n\r\nf()\r\n")
+    window.wait_for_text(
+        "import os\r\n\r\n\r\ndef f():\r\n    a = 1\r\n    return a\r\n\r\n\r\nf()\r\n"
+    )
 
 
 def test_tabs_stay_tabs(window, model):
-    """If it fails, accepted code does not run: Python forbids mixing tabs and blanks."""
+    """If it fails, accepted code does not run: Python forbids mixing tabs and spaces."""
     model.rules = [("def g():\n", "\tb = 2\n\treturn b\n")]
-    window.open("def e():\n\treturn 1\n\n\ndef g():|", "tabs.py")
+    window.open_file("def e():\n\treturn 1\n\n\ndef g():|", "tabs.py")
     window.press("Enter")
-    window.sees("b = 2\n    return b")  # as VS Code paints a tab
+    window.wait_for_ghost("b = 2\n    return b")  # VS Code draws a tab as spaces
     window.press("Tab")
-    window.holds("def e():\n\treturn 1\n\n\ndef g():\n\tb = 2\n\treturn b")
+    window.wait_for_text("def e():\n\treturn 1\n\n\ndef g():\n\tb = 2\n\treturn b")
 
 
-def test_text_behind_the_cursor_stays(window, model):
-    """If it fails, accepting eats a comment that stood there."""
+def test_text_after_the_cursor_stays(window, model):
+    """If it fails, accepting a suggestion removes the comment after it."""
     model.rules = [("total = ", "sum(prices)")]
-    window.open("|  # keep me\n", "behind.py")
+    window.open_file("|  # keep me\n", "behind.py")
     window.type("total = ")
-    window.sees("sum(prices)")
+    window.wait_for_ghost("sum(prices)")
     window.press("Tab")
-    window.holds("total = sum(prices)  # keep me\n")
+    window.wait_for_text("total = sum(prices)  # keep me\n")
 
 
-def test_brackets_that_closed_themselves_are_not_doubled(window, model):
+def test_auto_closed_brackets_are_not_doubled(window, model):
     """If it fails, every accepted call ends in two brackets."""
     model.rules = [("print(", "value, end='')")]
-    window.open("", "brackets.py")
+    window.open_file("", "brackets.py")
     window.type("print(")
-    window.holds("print()")
-    window.sees("value, end=''")
+    window.wait_for_text("print()")
+    window.wait_for_ghost("value, end=''")
     window.press("Tab")
-    window.holds("print(value, end='')")
+    window.wait_for_text("print(value, end='')")
 
 
 def test_nested_brackets_and_quotes_close_once(window, model):
+    """If it fails, accepting an index in a call doubles its brackets."""
     model.rules = [('data["', 'key"][0])')]
-    window.open("print(|)", "nested.py")
+    window.open_file("print(|)", "nested.py")
     window.type('data["')
-    window.sees("key][0")  # around the quote and the bracket that closed themselves
+    window.wait_for_ghost("key][0")  # around the auto-closed quote and bracket
     window.press("Tab")
-    window.holds('print(data["key"][0])')
+    window.wait_for_text('print(data["key"][0])')
 
 
-def test_two_editors_on_one_file_have_ghost_text_where_the_user_types(window, model):
+def test_a_split_editor_shows_ghost_text_in_the_active_half(window, model):
     """If it fails, a split editor shows ghost text twice, or in the wrong half."""
     model.rules = [("left = ", "port"), ("right = ", "starboard")]
-    path = window.open("left\n\nright\n", "split.py")
-    window.show(path, len("left\n\nright"), column=2)
+    path = window.open_file("left\n\nright\n", "split.py")
+    window.show_file(path, len("left\n\nright"), column=2)
     window.type(" = ")
-    window.sees("starboard")
+    window.wait_for_ghost("starboard")
     assert window.n_editors_with_ghost == 1
     window.press("Tab")
-    window.holds("left\n\nright = starboard\n")
-    window.show(path, len("left"), column=1)
+    window.wait_for_text("left\n\nright = starboard\n")
+    window.show_file(path, len("left"), column=1)
     window.type(" = ")
-    window.sees("port")
+    window.wait_for_ghost("port")
     window.press("Tab")
-    window.holds("left = port\n\nright = starboard\n")
+    window.wait_for_text("left = port\n\nright = starboard\n")
 
 
-def test_files_that_were_never_saved_are_completed_too(window, model):
+def test_unsaved_files_are_completed(window, model):
     """If it fails, the walkthrough's first step shows nothing."""
     model.rules = [("scratch = ", "pad()")]
-    window.run("parrotlet.newFile")
-    window.waits_for_focus("Untitled-1")
+    window.run_command("parrotlet.newFile")
+    window.wait_for_focus("Untitled-1")
     window.type("scratch = ")
-    window.sees("pad()")
+    window.wait_for_ghost("pad()")
     window.press("Tab")
-    window.holds("scratch = pad()")
-    window.run("workbench.action.revertAndCloseActiveEditor")
+    window.wait_for_text("scratch = pad()")
+    window.run_command("workbench.action.revertAndCloseActiveEditor")
 
 
-def test_cells_of_notebooks_are_completed_with_the_cells_above_in_view(window, model):
-    """If it fails, there is no ghost text in notebooks, or it knows nothing of other cells."""
+def test_notebook_cells_are_completed_with_the_cells_above(window, model):
+    """If it fails, there is no ghost text in notebooks, or it ignores other cells."""
     model.rules = [("frame = load()\n\nframe.", "describe()")]
     window.open_notebook(["frame = load()", ""])
     window.type("frame.")
-    window.sees("describe()")
+    window.wait_for_ghost("describe()")
     window.press("Tab")
-    until(lambda: window.cells == ["frame = load()", "frame.describe()"], lambda: window.cells)
+    wait_until(lambda: window.cells == ["frame = load()", "frame.describe()"], lambda: window.cells)
 
 
-def test_a_file_of_many_lines_is_completed_as_quickly(window, model):
+def test_long_files_are_completed(window, model):
+    """If it fails, ghost text is missing in long files."""
     model.rules = [("the_last = ", "one")]
-    window.open("# line\n" * 20_000 + "|", "long.py")
+    window.open_file("# line\n" * 20_000 + "|", "long.py")
     window.type("the_last = ")
-    window.sees("one")
+    window.wait_for_ghost("one")
     window.press("Tab")
-    until(lambda: window.text.endswith("the_last = one"), "the accepted text")
+    wait_until(lambda: window.text.endswith("the_last = one"), "the accepted text")

@@ -1,4 +1,4 @@
-"""A real Neovim with the plugin, driven over its own protocol."""
+"""A real Neovim with the plugin, controlled over its protocol."""
 
 import json
 import os
@@ -16,24 +16,24 @@ PLUGIN = ROOT / "editor-client" / "nvim"
 VERSIONS = ("0.11", "0.12")
 DEADLINE_S = 30.0
 POLL_S = 0.02
-CALL = ("total = ", "compute(first, second)")  # what is typed, and what is suggested then
-# What stands and what is typed, where a model of any strength that has read Python is sure.
+CALL = ("total = ", "compute(first, second)")  # what is typed, and its suggestion
+# The text and the next line for which any model that was trained on Python is confident.
 IDIOM = ("import logging\nimport os\n", "logger = logging.get")
 
-# What is said to the user, and each request to the server as it goes its way.
+# Records messages, states and requests.
 INIT = """
 vim.o.swapfile, vim.o.autoindent, vim.o.hidden, vim.o.more = false, true, true, false
 vim.o.shortmess = vim.o.shortmess .. 'IFW'
-_G.said, _G.states = {}, {}
-_G.asked, _G.called_off, _G.waiting = 0, 0, {}
-vim.notify = function(text) table.insert(_G.said, text) end
+_G.messages, _G.states = {}, {}
+_G.n_requests, _G.n_cancelled, _G.pending = 0, 0, {}
+vim.notify = function(text) table.insert(_G.messages, text) end
 vim.api.nvim_create_autocmd('LspRequest', {
   callback = function(args)
     local request, id = args.data.request, args.data.request_id
     if request.method ~= 'textDocument/inlineCompletion' then return end
-    _G.asked = _G.asked + (request.type == 'pending' and 1 or 0)
-    _G.called_off = _G.called_off + (request.type == 'cancel' and 1 or 0)
-    _G.waiting[id] = request.type ~= 'complete' or nil
+    _G.n_requests = _G.n_requests + (request.type == 'pending' and 1 or 0)
+    _G.n_cancelled = _G.n_cancelled + (request.type == 'cancel' and 1 or 0)
+    _G.pending[id] = request.type ~= 'complete' or nil
   end,
 })
 vim.api.nvim_create_autocmd('User', {
@@ -41,7 +41,7 @@ vim.api.nvim_create_autocmd('User', {
   callback = function(args) table.insert(_G.states, args.data.state) end,
 })
 """
-GHOST = """
+READ_GHOST_TEXT = """
 local id = vim.api.nvim_create_namespace(...)
 local out = {}
 for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, id, 0, -1, { details = true })) do
@@ -64,13 +64,20 @@ vim.g.parrotlet_enabled = nil
 require('parrotlet.suggestions.enablement').end_snooze()
 vim.cmd('messages clear')
 assert(loadstring(init))()
-_G.said, _G.states, _G.asked, _G.called_off = {}, {}, 0, 0
+_G.messages, _G.states, _G.n_requests, _G.n_cancelled = {}, {}, 0, 0
 """
-OWN, BUILT_IN = "parrotlet.ghost_text", "nvim.lsp.inline_completion"  # whose ghost text
+GHOST_NAMESPACE, BUILT_IN_NAMESPACE = (
+    "parrotlet.ghost_text",
+    "nvim.lsp.inline_completion",
+)  # whose ghost text
 
 
-def program(version):
-    """Returns the path of an installed Neovim."""
+def find_program(version):
+    """Returns the path of an installed Neovim.
+
+    Raises:
+        FileNotFoundError: It is not installed; the message says how to install it.
+    """
     path = ROOT / ".tools" / f"nvim-{version}" / "nvim"
     if not path.exists():
         script = "bash editor-client/nvim/scripts/install-neovim.sh"
@@ -80,14 +87,14 @@ def program(version):
     return path
 
 
-def setup(**options):
-    """Returns the line of Lua that sets the plugin up, with the server of this environment."""
+def make_setup(**options):
+    """Returns Lua code that calls setup(), with this environment's server by default."""
     options = {"server": [sys.executable, "-m", "server"], **options}
     return f"require('parrotlet').setup(vim.json.decode([==[{json.dumps(options)}]==]))\n"
 
 
-def connected(socket):
-    """Returns a connection; None while Neovim does not listen yet."""
+def try_connect(socket):
+    """Returns a connection; None while Neovim is starting."""
     try:
         return Connection(socket)
     except (FileNotFoundError, ConnectionRefusedError):
@@ -95,19 +102,19 @@ def connected(socket):
 
 
 class Editor:
-    """One Neovim, with a screen.
+    """A Neovim with a screen.
 
     Args:
-        version: Of Neovim.
-        home: A folder for all that it writes.
-        config: Lua, run before everything else is loaded.
-        plugin: The plugin's folder; None for none.
-        env: Further variables.
-        size: Columns and rows of the screen.
-        plain: Starts as a user does, with a screen from the first moment, and leaves Neovim's
-            messages and options alone.
-        file: What is opened at the start.
-        ui: Further options of the screen, as Neovim calls them.
+        version: One of VERSIONS.
+        home: A folder for everything that it writes.
+        config: Lua code for init.lua.
+        plugin: The plugin's folder; None for no plugin.
+        env: Additional environment variables.
+        size: The screen's columns and rows.
+        plain: Starts as for a user, with a screen from the beginning, and without changed messages
+            or options.
+        file: A file to open.
+        ui: Additional options for ``nvim_ui_attach``.
     """
 
     def __init__(
@@ -124,14 +131,20 @@ class Editor:
         ui=None,
     ):
         self.version, self.home = version, home
-        self.folder = home  # of the files that are edited
+        self.folder = home  # for edited files
         init = home / "init.lua"
         rtp = f"vim.opt.runtimepath:prepend({str(plugin)!r})\n" if plugin else ""
         init.write_text(("" if plain else INIT) + rtp + config, encoding="utf-8")
         if not plain:
-            know_the_keys(home)
+            mark_key_hint_shown(home)
         socket = home / "nvim.sock"
-        argv = [str(program(version)), "--embed" if plain else "--headless", "-n", "-i", "NONE"]
+        argv = [
+            str(find_program(version)),
+            "--embed" if plain else "--headless",
+            "-n",
+            "-i",
+            "NONE",
+        ]
         self._process = subprocess.Popen(
             [*argv, "-u", str(init), "--listen", str(socket), *([str(file)] if file else [])],
             env=self._environment() | (env or {}),
@@ -141,7 +154,7 @@ class Editor:
             stderr=subprocess.DEVNULL,
         )
         try:
-            self._connection = self.until(lambda: connected(socket), "Neovim")
+            self._connection = self.wait_until(lambda: try_connect(socket), "Neovim")
         except AssertionError:
             self._process.kill()
             raise
@@ -157,7 +170,7 @@ class Editor:
         return self.lua("return vim.fn.getpid()")
 
     def close(self):
-        """Leaves Neovim as a user does, if it is still there."""
+        """Quits Neovim, if it is running."""
         if self._process.poll() is None:
             self._connection.send("nvim_command", "qall!")
         try:
@@ -172,46 +185,46 @@ class Editor:
 
     @property
     def mode(self):
-        """Neovim's mode; "r" is "Press ENTER". Answered whatever Neovim waits for."""
+        """Neovim's mode, available even while it waits; "r" is "Press ENTER"."""
         return self._connection.request("nvim_get_mode")["mode"]
 
     def lua(self, code, *arguments):
         return self._connection.request("nvim_exec_lua", code, arguments)
 
-    def command(self, words):
-        """Runs a command as from the command line."""
-        self._connection.request("nvim_command", words)
+    def command(self, command):
+        """Runs an Ex command."""
+        self._connection.request("nvim_command", command)
 
     def input(self, keys):
-        """Sends keys, by Neovim's names for them."""
+        """Sends keys, in Neovim's notation."""
         self._connection.request("nvim_input", keys)
 
-    def until(self, condition, what, timeout_s=DEADLINE_S):
-        """Polls until ``condition`` holds; fails with what was waited for and what is there."""
+    def wait_until(self, condition, what, timeout_s=DEADLINE_S):
+        """Polls until a condition is met and returns its value; fails with a description."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             value = condition()
             if value:
                 return value
             time.sleep(POLL_S)
-        told = what() if callable(what) else what
-        raise AssertionError(f"waited in vain for {told}; {self._situation()}")
+        expected = what() if callable(what) else what
+        raise AssertionError(f"timed out waiting for {expected}; {self._describe_state()}")
 
-    def _situation(self):
+    def _describe_state(self):
         if not hasattr(self, "screen"):
             return "Neovim did not start"
         screen = "\n".join(self.screen.rows)
-        return f"said {self.said}, state {self.status}, screen:\n{screen}"
+        return f"messages {self.messages}, status {self.status}, screen:\n{screen}"
 
     def write(self, name, text, encoding="utf-8"):
-        """Writes a file below the folder; returns its path."""
+        """Writes a file into the folder; returns its path."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode(encoding))
         return path
 
     def open(self, text="", name="example.py"):
-        """Opens a new file with a text and the cursor at its end; waits for the server."""
+        """Opens a new file with the cursor at its end; waits for the server."""
         path = self.write(name, text)
         self.lua("vim.cmd.edit({ vim.fn.fnameescape(...), bang = true })", str(path))
         self.command("normal! G$")
@@ -219,12 +232,12 @@ class Editor:
         return path
 
     def wait_for_server(self):
-        self.until(lambda: self.status["state"] in {"ready", "busy", "idle"}, "the server")
+        self.wait_until(lambda: self.status["state"] in {"ready", "busy", "idle"}, "the server")
         self.wait_for_connection()
 
     def wait_for_connection(self):
-        """Waits until the current file is connected to the server, which may still load."""
-        self.until(
+        """Waits until the current file is attached to the server, which may still be loading."""
+        self.wait_until(
             lambda: self.lua(
                 "local clients = require('parrotlet.server.client')"
                 " local client = clients.get(vim.api.nvim_get_current_buf())"
@@ -234,28 +247,28 @@ class Editor:
         )
 
     def type(self, text):
-        """Types as a person does, one key after another."""
+        """Types a text, key by key."""
         for character in text:
-            self.keys("<lt>" if character == "<" else character)
+            self.press("<lt>" if character == "<" else character)
 
-    def keys(self, keys):
-        """Sends keys, and waits until they have been taken."""
+    def press(self, keys):
+        """Sends keys, and waits until they have been processed."""
         self.input(keys)
         self.lua("")
 
     def wait_for_ghost(self, text):
-        """Waits until exactly this ghost text stands in the buffer, and is painted."""
-        self.until(
+        """Waits until the buffer has exactly this ghost text."""
+        self.wait_until(
             lambda: self.ghost == text, lambda: f"the ghost text {text!r}, not {self.ghost!r}"
         )
 
     def wait_for_no_ghost(self):
-        self.until(lambda: not self.ghost, "the ghost text to go")
+        self.wait_until(lambda: not self.ghost, "no ghost text")
 
     @property
     def ghost(self):
-        """The ghost text of the current buffer; pieces apart are joined by a bar."""
-        return self.lua(GHOST, OWN)
+        """The ghost text of the current buffer; separate pieces are joined by a bar."""
+        return self.lua(READ_GHOST_TEXT, GHOST_NAMESPACE)
 
     @property
     def lines(self):
@@ -267,7 +280,7 @@ class Editor:
 
     @property
     def cursor(self):
-        """Row from 1 and column from 0, in bytes."""
+        """The row, from 1, and the column, from 0 and in bytes."""
         return tuple(self.lua("return vim.api.nvim_win_get_cursor(0)"))
 
     @property
@@ -280,44 +293,44 @@ class Editor:
         return self.lua("return require('parrotlet').status()")
 
     @property
-    def said(self):
-        return self.lua("return _G.said")
+    def messages(self):
+        return self.lua("return _G.messages")
 
     @property
-    def n_asked(self):
-        """How many suggestions were asked for since the test began."""
-        return self.lua("return _G.asked")
+    def n_requests(self):
+        """How many suggestions were requested since the test began."""
+        return self.lua("return _G.n_requests")
 
     @property
-    def n_called_off(self):
-        return self.lua("return _G.called_off")
+    def n_cancelled(self):
+        return self.lua("return _G.n_cancelled")
 
     @property
-    def is_answered(self):
-        """Whether no request is under way."""
-        return self.lua("return next(_G.waiting) == nil")
+    def has_no_pending_request(self):
+        """Whether all requests have been answered."""
+        return self.lua("return next(_G.pending) == nil")
 
     @property
     def states(self):
         return self.lua("return _G.states")
 
 
-def know_the_keys(home):
-    """Makes the home one of a user who has seen what the keys are."""
-    seen = home / "data" / "nvim" / "parrotlet" / "keys-shown"
-    seen.parent.mkdir(parents=True, exist_ok=True)
-    seen.touch()
+def mark_key_hint_shown(home):
+    """Prevents the hint that names the keys, which is shown only once."""
+    marker = home / "data" / "nvim" / "parrotlet" / "keys-shown"
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
 
 
-def made_anew(editor, model, folder):
-    """Returns an editor as it was when it was started, for files in a folder."""
+def reset_editor(editor, model, folder):
+    """Resets an editor to its state after the start, with another folder; returns it."""
     editor.folder = folder
-    editor.lua(RESET, setup(settings=model.settings))
+    editor.lua(RESET, make_setup(settings=model.settings))
     return editor
 
 
-def processes(editor, words):
-    """The processes that Neovim has started whose command has these words."""
+def find_processes(editor, words):
+    """Returns Neovim's child processes whose command line contains a text."""
     found = []
     for process in psutil.Process(editor.pid).children(recursive=True):
         try:
@@ -328,11 +341,11 @@ def processes(editor, words):
     return found
 
 
-def suggest(editor, model, rule=CALL):
-    """Asks in a new file until the rule's suggestion stands there."""
+def wait_for_suggestion(editor, model, rule=CALL):
+    """Types a rule's prefix in a new file and waits for its suggestion."""
     model.rules = [rule]
-    editor.keys("<Esc>")
+    editor.press("<Esc>")
     editor.open("", "fresh.py")
-    editor.keys("i")
+    editor.press("i")
     editor.type(rule[0])
     editor.wait_for_ghost(rule[1])

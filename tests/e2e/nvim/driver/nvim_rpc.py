@@ -1,4 +1,4 @@
-"""Neovim's own protocol, MessagePack-RPC over its socket: as much of it as the tests need."""
+"""Neovim's protocol, MessagePack-RPC over a socket, as far as the tests need it."""
 
 import contextlib
 import socket
@@ -11,25 +11,25 @@ ANSWER_S = 60.0
 
 
 class NeovimError(Exception):
-    """Neovim refused a request."""
+    """Neovim returned an error, or has exited."""
 
 
 class Connection:
-    """One connection; requests are answered one after another.
+    """A connection; requests are sent one after another.
 
     Args:
-        path: Of the socket.
-        notified: Told each notification, its name and arguments, from another thread.
+        path: The socket's.
+        on_notification: Called with each notification's name and arguments, from another thread.
     """
 
-    def __init__(self, path, notified=lambda _name, _arguments: None):
+    def __init__(self, path, on_notification=lambda _name, _arguments: None):
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             self._socket.connect(str(path))
         except OSError:
             self._socket.close()
             raise
-        self._notified = notified
+        self._notified = on_notification
         self._answered = threading.Condition()
         self._answers = {}
         self._n_sent = 0
@@ -38,17 +38,17 @@ class Connection:
         self._thread.start()
 
     def send(self, method, *arguments):
-        """Sends a request whose answer may never come; returns its number."""
+        """Sends a request without waiting for the response; returns its number."""
         self._n_sent += 1
         message = [REQUEST, self._n_sent, method, arguments]
         self._socket.sendall(msgpack.packb(message, unicode_errors="surrogateescape"))
         return self._n_sent
 
     def request(self, method, *arguments):
-        """Returns what Neovim answers.
+        """Sends a request and returns its result.
 
         Raises:
-            NeovimError: It refused, or is gone.
+            NeovimError: Neovim returned an error, or has exited.
         """
         number = self.send(method, *arguments)
         with self._answered:
@@ -56,14 +56,14 @@ class Connection:
                 lambda: number in self._answers or not self._is_open, timeout=ANSWER_S
             )
             if number not in self._answers:
-                raise NeovimError(f"no answer to {method}: Neovim is gone or waits for a key")
+                raise NeovimError(f"no response to {method}: Neovim has exited or waits for a key")
             error, result = self._answers.pop(number)
         if error is not None:
             raise NeovimError(error[1])
         return result
 
     def close(self):
-        """Ends it; again, or after Neovim has, it does nothing."""
+        """Closes the connection; does nothing if it is closed."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)

@@ -1,7 +1,7 @@
-"""A screen for a Neovim, as a terminal would be one: what is painted, cell by cell, and when.
+"""A screen for Neovim, in place of a terminal: what is drawn, cell by cell, and when.
 
-Attaches over Neovim's own protocol, on a connection of its own, and follows the redraw events. A
-frame is what stands there whenever Neovim says that it has finished painting.
+It attaches as a UI, on a connection of its own, and applies the redraw events. A frame is what is
+shown whenever Neovim has finished drawing.
 """
 
 import threading
@@ -23,7 +23,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Frame:
-    """What was painted at a time of ``time.perf_counter()``."""
+    """The screen at a time of ``time.perf_counter()``."""
 
     at: float
     rows: tuple
@@ -35,12 +35,12 @@ class Frame:
 
 @dataclass
 class _Grid:
-    """The cells, as the events leave them."""
+    """The current cells."""
 
     columns: int
     n_rows: int
     cells: list = field(default_factory=list)
-    texts: list = field(default_factory=list)  # of rows; None for those that have changed
+    texts: list = field(default_factory=list)  # of rows; None for changed ones
     looks: dict = field(default_factory=dict)  # attributes of each highlight, by number
     colours: dict = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class _Grid:
         self.texts = [None] * self.n_rows
 
     def rows(self):
-        """The rows' texts, without the white space at their ends."""
+        """Returns the texts of the rows, without trailing whitespace."""
         for row, text in enumerate(self.texts):
             if text is None:
                 self.texts[row] = "".join(cell.text for cell in self.cells[row]).rstrip()
@@ -76,52 +76,52 @@ class _Grid:
 
 
 class Screen:
-    """Follows one Neovim until it is closed."""
+    """The screen of one Neovim, until it is closed."""
 
     def __init__(self, path, columns=80, rows=24, ui=None):
         self._grid = _Grid(columns, rows)
         self._changed = threading.Condition()
         self.frames = []
-        self.messages = []  # kind and text, where the UI shows messages itself
+        self.messages = []  # kind and text, if the UI shows messages itself
         self._connection = Connection(path, self._notified)
         self._connection.request(
             "nvim_ui_attach", columns, rows, {"rgb": True, "ext_linegrid": True} | (ui or {})
         )
 
     def close(self):
-        """Ends with Neovim's own end, or before it."""
+        """Detaches from Neovim, which may have exited."""
         self._connection.close()
 
     @property
     def rows(self):
-        """The newest frame's rows, without the white space at their ends."""
+        """The rows of the newest frame, without trailing whitespace."""
         with self._changed:
             return list(self.frames[-1].rows) if self.frames else []
 
     @property
     def cells(self):
-        """Text and attributes of each cell, and the default colours."""
+        """The text and attributes of each cell, and the default colours."""
         with self._changed:
             looks = self._grid.looks
             cells = [[(c.text, looks.get(c.look, {})) for c in row] for row in self._grid.cells]
             return cells, dict(self._grid.colours)
 
-    def wait_for(self, is_wanted, timeout_s=20.0):
-        """Returns the first frame from the newest on for which ``is_wanted`` holds."""
+    def wait_for(self, condition, timeout_s=20.0):
+        """Returns the first frame, from the newest on, that fulfils a condition."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             at = max(0, len(self.frames) - 1)
             while True:
                 for frame in self.frames[at:]:
-                    if is_wanted(frame):
+                    if condition(frame):
                         return frame
                 at = len(self.frames)
                 if not self._changed.wait(deadline - time.monotonic()):
                     shown = self.frames[-1].text if self.frames else "nothing"
-                    raise AssertionError(f"it was not painted; the screen shows\n{shown}")
+                    raise AssertionError(f"not drawn in time; the screen shows\n{shown}")
 
-    def since(self, at):
-        """Returns the frames painted after a time."""
+    def get_frames_since(self, at):
+        """Returns the frames drawn after a time."""
         with self._changed:
             return [frame for frame in self.frames if frame.at > at]
 

@@ -1,7 +1,7 @@
-"""A real VS Code: code-server in its own folder, and windows of it in a real browser.
+"""A real VS Code: code-server, with windows in a real browser.
 
-What a user does goes through the browser: keys, clicks, and what is painted. What a test only has
-to arrange or to look up goes through VS Code's own API, by a small extension (``driver``).
+What a user does and sees goes through the browser: keys, clicks, and drawn text. Other preparations
+and checks use VS Code's API, through a small extension (``extension``).
 """
 
 import json
@@ -25,7 +25,7 @@ BROWSER = "chromium"
 DEADLINE_S = 40.0
 POLL_S = 0.02
 
-# What would disturb: other things that pop up, and what reaches for the network.
+# Turns off other popups, and everything that accesses the network.
 QUIET = {
     "chat.disableAIFeatures": True,
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
@@ -46,29 +46,33 @@ QUIET = {
 }
 
 
-def needed(what, path, command):
-    """Returns a path that is there, and says in one sentence how to get it if it is not."""
+def require_path(what, path, command):
+    """Returns a path that exists.
+
+    Raises:
+        PrerequisiteError: It does not exist; the message says how to install it.
+    """
     if path is None or not Path(path).exists():
         raise PrerequisiteError(f"there is no {what}; install it with: {command}")
     return path
 
 
-def browser_path():
-    return needed("Chromium", shutil.which(BROWSER), f"apt-get install {BROWSER}")
+def find_browser():
+    return require_path("Chromium", shutil.which(BROWSER), f"apt-get install {BROWSER}")
 
 
-def until(condition, what, *, deadline_s=DEADLINE_S):
-    """Polls until ``condition`` returns something; fails with what was waited for."""
+def wait_until(condition, what, *, deadline_s=DEADLINE_S):
+    """Polls until a condition is met and returns its value; fails with a description."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         if value := condition():
             return value
         time.sleep(POLL_S)
-    raise AssertionError(f"waited in vain for {what() if callable(what) else what}")
+    raise AssertionError(f"timed out waiting for {what() if callable(what) else what}")
 
 
 class CodeServer:
-    """One installation of VS Code, as a user with a new machine has it."""
+    """A new installation of VS Code."""
 
     def __init__(self, home, settings, *, packages, env=None, arguments=()):
         self.home = home
@@ -79,7 +83,7 @@ class CodeServer:
         self.write_settings(settings)
         self._env = self._environment(env or {})
         self._command = [
-            *(needed("code-server in .tools/code-server", CODE_SERVER, INSTALL),),
+            *(require_path("code-server in .tools/code-server", CODE_SERVER, INSTALL),),
             *("--user-data-dir", home / "data", "--extensions-dir", home / "extensions"),
         ]
         driver = home / "driver.vsix"
@@ -96,10 +100,10 @@ class CodeServer:
             text=True,
             start_new_session=True,
         )
-        self.url = self._listening()
+        self.url = self._wait_for_url()
 
     def install(self, package):
-        """Installs a .vsix as a user does who has a shell."""
+        """Installs a .vsix from the command line."""
         done = subprocess.run(
             [*self._command, "--install-extension", package],
             env=self._env,
@@ -115,7 +119,7 @@ class CodeServer:
         (self._user / "settings.json").write_text(text, encoding="utf-8")
 
     def new_driver(self, known):
-        """Returns address and process of the driver of a window opened since ``known``."""
+        """Returns the URL and process of the driver of a new window, once it is running."""
         for name in self.drivers - known:
             if port := (self._drivers / name).read_text():
                 return f"http://127.0.0.1:{port}/", int(name)
@@ -131,7 +135,7 @@ class CodeServer:
         self._process.stdout.close()
 
     def _environment(self, extra):
-        """Returns the environment of a user of their own, with a login shell that sets the PATH."""
+        """Returns environment variables with another home folder and a login shell's PATH."""
         dropped = {"VIRTUAL_ENV", "PYTHONPATH"}
         inherited = {name: value for name, value in os.environ.items() if name not in dropped}
         kinds = ("CONFIG", "DATA", "STATE", "CACHE")
@@ -144,8 +148,8 @@ class CodeServer:
         quiet = {"PARROTLET_TEST_DRIVERS": str(self._drivers), "EXTENSIONS_GALLERY": "{}"}
         return inherited | folders | quiet | extra | own
 
-    def _listening(self):
+    def _wait_for_url(self):
         for line in self._process.stdout:
             if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)", line):
                 return found[1]
-        raise AssertionError("code-server ended before it listened")
+        raise AssertionError("code-server exited before it was listening")

@@ -1,6 +1,6 @@
-"""What runs in the page, or by VS Code's API, for ``code_window``: JavaScript."""
+"""JavaScript for ``code_window``, run in the page or with VS Code's API."""
 
-# What is painted as ghost text: behind the cursor, and in lines of its own below.
+# Returns the drawn ghost text: after the cursor, and in lines below it.
 GHOST = """() => {
   const editor = document.activeElement?.closest('.monaco-editor')
     ?? document.querySelector('.editor-group-container.active .monaco-editor');
@@ -24,7 +24,7 @@ RESET = """
   const run = (command) => vscode.commands.executeCommand(command);
   const isAnyOpen = () => vscode.window.tabGroups.all.some((group) => group.tabs.length > 0);
   while (isAnyOpen()) {
-    await run('workbench.action.revertAndCloseActiveEditor'); // asks nothing
+    await run('workbench.action.revertAndCloseActiveEditor'); // without confirmation
   }
   await run('workbench.action.editorLayoutSingle');
   await run('workbench.action.closePanel');
@@ -50,10 +50,10 @@ RESET = """
   }
   return changed;"""
 
-# VS Code makes the parts of a new editor, those for ghost text too, when there is nothing to do.
+# VS Code creates parts of a new editor, including ghost text, when it is idle.
 IDLE = "() => new Promise((done) => requestIdleCallback(done))"
 
-WATCH_GHOSTS = """(ghost) => {
+RECORD_GHOSTS = """(ghost) => {
   const now = eval(ghost);
   window.seenGhosts = [];
   const look = () => {
@@ -63,20 +63,22 @@ WATCH_GHOSTS = """(ghost) => {
   };
   look();
 }"""
-WATCHED_GHOSTS = """() => new Promise((done) => {
+STOP_RECORDING_GHOSTS = """() => new Promise((done) => {
   const end = () => { cancelAnimationFrame(window.ghostWatch); done(window.seenGhosts); };
   requestAnimationFrame(() => requestAnimationFrame(end));
 })"""
 
-WATCH_STATUSES = """() => {
+RECORD_STATUSES = """() => {
   const bar = document.querySelector('.part.statusbar');
   window.seenStatuses = new Set();
   window.statusWatch = new MutationObserver(() => window.seenStatuses.add(bar.textContent));
   window.statusWatch.observe(bar, { subtree: true, childList: true, characterData: true });
 }"""
-WATCHED_STATUSES = "() => { window.statusWatch.disconnect(); return [...window.seenStatuses]; }"
+STOP_RECORDING_STATUSES = (
+    "() => { window.statusWatch.disconnect(); return [...window.seenStatuses]; }"
+)
 
-# Opens a notebook of cells that are given, and begins to edit the last.
+# Opens a notebook and starts editing its last cell.
 OPEN_NOTEBOOK = """
   const cells = given.cells.map((text) => new vscode.NotebookCellData(
     vscode.NotebookCellKind.Code, text, 'python'));
@@ -87,7 +89,7 @@ OPEN_NOTEBOOK = """
   await vscode.commands.executeCommand('notebook.cell.edit');"""
 IS_IN_CELL = "() => document.activeElement?.closest('.cell .monaco-editor') !== null"
 
-# Shows a file in a column with the cursor at an offset; tells where the status bar says it is.
+# Shows a file in a column with the cursor at an offset; returns its position in the status bar.
 SHOW = """
   const uri = vscode.Uri.file(given.path);
   const document = await vscode.workspace.openTextDocument(uri);

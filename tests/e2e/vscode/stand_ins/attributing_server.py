@@ -1,6 +1,6 @@
-"""The real server, for which every suggestion repeats somebody's text.
+"""The real server, except that it attributes every suggestion to a source.
 
-How that is found out is tested elsewhere; here it is to reach the user.
+The editor's tests check that users learn about the source; how it is found is tested elsewhere.
 """
 
 import dataclasses
@@ -17,12 +17,12 @@ SOURCE = CodeReference(
 suggest = InlineCompletion.suggest
 
 
-async def borrowed(self, *arguments, **options):
+async def suggest_with_source(self, *arguments, **options):
     edits = await suggest(self, *arguments, **options)
     return [dataclasses.replace(edit, source=SOURCE) for edit in edits]
 
 
-InlineCompletion.suggest = borrowed
+InlineCompletion.suggest = suggest_with_source
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,8 @@
-"""The build of a stand-in for Parrotlet's source: what is installed is a door to the real server.
+"""A build backend for a stand-in of Parrotlet, whose server runs the real one.
 
-Installing the real one takes a minute and a network; what the extension does is the same. Copied by
-a test beside a ``pyproject.toml`` that names it, with ``SERVER`` set to the real server, or called
-to make a wheel.
+Installing the real package takes a minute and a network; the extension does the same. Tests copy
+this file next to a ``pyproject.toml`` that names it, with ``SERVER`` set to the real server, or use
+it to build a wheel.
 """
 
 import base64

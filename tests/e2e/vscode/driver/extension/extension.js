@@ -1,4 +1,4 @@
-// Runs what the tests send it with VS Code's API at hand, on the loopback, for the tests alone.
+// For the tests: runs code that they send over the loopback interface, with VS Code's API.
 const { writeFileSync } = require('node:fs');
 const { createServer } = require('node:http');
 const { join } = require('node:path');
