@@ -57,7 +57,7 @@ def measure_memorisation(
         stretches = list(split_at_copies(tokenizer.encode(prefix), tokenizer.encode(text)))
         continuations += 1
         for path, index in indexes_by_path.items():
-            repetitions[path] += any(index.source_of(s) is not None for s in stretches)
+            repetitions[path] += any(index.find_reference(s) is not None for s in stretches)
     if not continuations:
         raise ConfigError(
             f"no training document in {corpus} has {_MIN_PREFIX_CHARS} characters before a line's"
