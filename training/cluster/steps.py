@@ -51,7 +51,7 @@ class ExtractSources(PipelineStep):
         for number in range(rank, len(self._sources), world_size):
             with self.track_time():
                 part = Part(folder=self._parts, number=number)
-                report = extractor.extract(self._sources[number], part)
+                report = part.read_report() or extractor.extract(self._sources[number], part)
             self.stat_update("files", value=report.files)
         yield from data or ()
 

@@ -24,11 +24,6 @@ class Document:
         """The hex SHA-256 of the text in UTF-8: the document's identity."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    @property
-    def n_bytes(self) -> int:
-        """Its size in UTF-8."""
-        return len(self.text.encode())
-
 
 SCHEMA = pa.schema(
     [

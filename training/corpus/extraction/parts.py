@@ -108,20 +108,18 @@ class PartWriter:
             self._file = pq.ParquetWriter(self.part.documents, PART_SCHEMA, compression="zstd")
         if not self._waiting:
             return
+        table = to_table(self._waiting)
         texts = [document.text for document in self._waiting]
         words, signatures = compute_sketches(texts)
-        sketches = pa.table(
-            {
-                "n_bytes": [document.n_bytes for document in self._waiting],
-                "weight": [document.weight for document in self._waiting],
-                "content_key": [hash_content(text) for text in texts],
-                "signature": [signature.tobytes() for signature in signatures],
-                "words": [found.tobytes() for found in words],
-            },
-            schema=_SKETCH_SCHEMA,
-        )
-        table = to_table(self._waiting)
-        for name in _SKETCH_SCHEMA.names:
-            table = table.append_column(_SKETCH_SCHEMA.field(name), sketches[name])
+        columns = {
+            "n_bytes": [len(text.encode()) for text in texts],
+            "weight": [document.weight for document in self._waiting],
+            "content_key": [hash_content(text) for text in texts],
+            "signature": [signature.tobytes() for signature in signatures],
+            "words": [found.tobytes() for found in words],
+        }
+        for name, column in columns.items():
+            field = _SKETCH_SCHEMA.field(name)
+            table = table.append_column(field, pa.array(column, field.type))
         self._file.write_table(table)
         self._waiting.clear()

@@ -36,7 +36,7 @@ class SourceExtractor:
         return cls(config=config, screening=Screening(config), quality=quality)
 
     def extract(self, source: CorpusSource, part: Part) -> SourceReport:
-        """Writes a source's part, unless it is already complete, and returns its report.
+        """Writes a source's part, and returns its report.
 
         An archive that exceeds its limits yields no documents and one counted drop: it must not
         stop the run.
@@ -44,9 +44,6 @@ class SourceExtractor:
         Raises:
             CorpusError: The source is damaged.
         """
-        finished = part.read_report()
-        if finished is not None:
-            return finished
         contents = open_source(source, self.config)
         counts = ScreeningCounts()
         if contents.beyond_limits is not None:

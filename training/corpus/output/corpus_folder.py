@@ -5,19 +5,23 @@ decided by :mod:`training.corpus.selection`. Called by :mod:`training.corpus.bui
 ``python -m training.cluster``.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import format_notice
 from training.corpus.config import CorpusConfig
+from training.corpus.corpus_document import SCHEMA
 from training.corpus.extraction.parts import Part
 from training.corpus.extraction.source_report import SourceReport
 from training.corpus.output.corpus_page import render_corpus_page
-from training.corpus.output.corpus_report import CorpusReport, write_report
+from training.corpus.output.corpus_report import CorpusReport, SplitTotals, write_report
 from training.corpus.output.dataset_card import render_dataset_card
-from training.corpus.output.parquet_split import SplitWriter, hash_splits
 from training.corpus.output.report_builder import (
     report_duplicates,
     report_funnel,
@@ -102,3 +106,61 @@ def _write_documents(folder: Path, report: CorpusReport, selection: Selection) -
     write_report(folder, report)
     write_text_atomically(folder / PAGE_FILE, render_corpus_page(report))
     write_text_atomically(folder / CARD_FILE, render_dataset_card(report))
+
+
+class SplitWriter:
+    """Writes a split as Parquet files of a bounded number of rows."""
+
+    def __init__(self, folder: Path, rows_per_file: int) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._rows_per_file = rows_per_file
+        self._file: pq.ParquetWriter | None = None
+        self._n_files = self._n_rows = self._rows_in_file = self._n_bytes = 0
+        self._sha256: list[str] = []
+
+    def write(self, part: Part, rows: set[int]) -> None:
+        """Appends the given rows of a part, a row group at a time."""
+        first = 0
+        for table in part.read_row_groups([*SCHEMA.names, "n_bytes"]) if rows else ():
+            keep = [i for i in range(table.num_rows) if first + i in rows]
+            first += table.num_rows
+            if keep:
+                self._write_group(table.take(pa.array(keep)))
+
+    def _write_group(self, table: pa.Table) -> None:
+        if self._file is None or self._rows_in_file >= self._rows_per_file:
+            self._file = self._open_next_file()
+        self._file.write_table(table.select(SCHEMA.names))
+        self._rows_in_file += table.num_rows
+        self._n_rows += table.num_rows
+        self._n_bytes += sum(table["n_bytes"].to_pylist())
+        self._sha256 += table["sha256"].to_pylist()
+
+    def _open_next_file(self) -> pq.ParquetWriter:
+        if self._file is not None:
+            self._file.close()
+        path = self._folder / f"part-{self._n_files:05d}.parquet"
+        self._n_files += 1
+        self._rows_in_file = 0
+        return pq.ParquetWriter(path, SCHEMA, compression="zstd")
+
+    def close(self) -> SplitTotals:
+        """Closes the last file and returns the split's totals."""
+        if self._file is not None:
+            self._file.close()
+        return SplitTotals(documents=self._n_rows, bytes=self._n_bytes, files=self._n_files)
+
+    def hash_documents(self) -> str:
+        """Returns a hash over the split's documents, whatever their order."""
+        return hash_documents(self._sha256)
+
+
+def hash_documents(sha256: list[str]) -> str:
+    """Returns a hash over documents, given by their own hashes in any order."""
+    return hashlib.sha256("".join(sorted(sha256)).encode()).hexdigest()
+
+
+def hash_splits(hashes: list[str]) -> str:
+    """Returns the hash of a corpus from those of its splits, in the order of ``SPLITS``."""
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from training.artifact.manifest import NOTICE_FILE
 from training.corpus.extraction.source_extractor import BEYOND_LIMITS
+from training.corpus.output.corpus_folder import hash_documents, hash_splits
 from training.corpus.output.corpus_report import CorpusReport, SizeTotals
-from training.corpus.output.parquet_split import hash_documents, hash_splits
 from training.corpus_reader import (
     SPLITS,
     TRAIN,

@@ -25,8 +25,8 @@ def extracted(tmp_path):
     part = Part(folder=work, number=3)
 
     def extract():
-        extractor = SourceExtractor.create(config)
-        return extractor.extract(CorpusSource(name="p", path=folder), part)
+        source = CorpusSource(name="p", path=folder)
+        return part.read_report() or SourceExtractor.create(config).extract(source, part)
 
     return folder, part, extract
 
@@ -108,7 +108,7 @@ def test_records_have_packages_and_licences_of_their_own(tmp_path):
 def test_the_hash_covers_the_code_of_every_room():
     """If it fails, a changed filter leaves yesterday's corpus up to date."""
     names = {name for name, _ in _list_own_code()}
-    assert {"build.py", "filters/screening.py", "output/parquet_split.py"} <= names
+    assert {"build.py", "filters/screening.py", "output/corpus_folder.py"} <= names
     assert len(names) > 40
 
 
