@@ -15,6 +15,7 @@ def make_plan(
     folder: str = "",
     readable: tuple[str, ...] = (),
     hidden: tuple[str, ...] = (),
+    covered: tuple[tuple[str, str], ...] = (),
 ) -> Plan:
     """Returns the plan of a sandbox's processes.
 
@@ -25,6 +26,7 @@ def make_plan(
         folder: For Landlock, where programs may write.
         readable: For Landlock, what they may read.
         hidden: For Landlock, folders in what is readable that they may not read.
+        covered: For namespaces, see ``rootfs.RootFS``.
     """
     return Plan(
         **asdict(limits),
@@ -33,6 +35,7 @@ def make_plan(
         folder=folder,
         readable=readable,
         hidden=hidden,
+        covered=covered,
     )
 
 

@@ -1,11 +1,11 @@
-"""Programs that read what they must not, get out, use up, stay behind, or spoil the next one.
+"""Programs that read secrets, break out, exhaust resources, stay behind, or harm the next program.
 
 Each defines ``f``, which returns the right answer only if the attempt succeeded. None may pass.
 """
 
 
 def attempt(code: str) -> str:
-    """Returns a program that is right only if ``code`` runs without an error."""
+    """Returns a program that gives the right answer only if ``code`` raises no exception."""
     body = "".join(f"        {line}\n" for line in code.split("\n"))
     return (
         "import ctypes, os, socket, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -20,7 +20,7 @@ READING = {
     "the shadow file": attempt("open('/etc/shadow').read()"),
     "a home folder": attempt("os.listdir('/home')"),
     "the host's root": attempt("assert {'home', 'etc', 'var'} & set(os.listdir('/'))"),
-    "its environment": attempt("assert 'JUDGE_LIMITS' in os.environ"),
+    "its environment": attempt("assert 'JUDGE_PLAN' in os.environ"),
     "the first process' environment": attempt("open('/proc/1/environ').read()"),
     "its own memory map": attempt("open('/proc/self/maps').read()"),
     "its parent's memory": attempt("open(f'/proc/{os.getppid()}/mem', 'rb').read(1)"),
@@ -64,7 +64,7 @@ ESCAPING = {
     "capabilities": attempt("must(libc.prctl(47, 2, 21, 0, 0))"),
     "a device": attempt("os.mknod('/tmp/d', 0o20600, os.makedev(1, 1))\nopen('/tmp/d', 'rb')"),
     "the network": attempt("socket.socket()"),
-    "the network of six": attempt("socket.socket(socket.AF_INET6)"),
+    "the network, version 6": attempt("socket.socket(socket.AF_INET6)"),
     "netlink": attempt("socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)"),
     "packets": attempt("socket.socket(socket.AF_PACKET, socket.SOCK_RAW)"),
     "the machine monitor": attempt("socket.socket(40, 1)"),
@@ -93,18 +93,18 @@ EXHAUSTING = {
     "a huge power": "def f(xs):\n    return 7 ** 10**9\n",
     "sleeping": "import time\ndef f(xs):\n    time.sleep(1000)\n",
     "waiting for input": "import select\ndef f(xs):\n    select.select([], [], [])\n",
-    "deaf to signals": "import signal\nfor n in range(1, 65):\n    try:\n"
+    "ignoring signals": "import signal\nfor n in range(1, 65):\n    try:\n"
     "        signal.signal(n, signal.SIG_IGN)\n    except (OSError, ValueError):\n        pass\n"
     "def f(xs):\n    while True:\n        pass\n",
     "memory": "def f(xs):\n    x = [0] * 10**10\n    return x\n",
-    "memory, bit by bit": "def f(xs):\n    x = []\n    while True:\n        x.append(bytearray(2**22))\n",
+    "memory, piece by piece": "def f(xs):\n    x = []\n    while True:\n        x.append(bytearray(2**22))\n",
     "memory by mapping": "import mmap\ndef f(xs):\n    maps = []\n    while True:\n"
     "        m = mmap.mmap(-1, 2**26)\n        m.write(b'x' * 2**26)\n        maps.append(m)\n",
     "memory over many processes": "import os, time\ndef f(xs):\n    for _ in range(40):\n"
     "        if os.fork() == 0:\n            x = bytearray(150 * 2**20)\n            for i in "
     "range(0, len(x), 4096):\n                x[i] = 1\n            time.sleep(1000)\n"
     "    time.sleep(1000)\n",
-    "memory in no process": attempt("os.memfd_create('x')"),
+    "memory that belongs to no process": attempt("os.memfd_create('x')"),
     "a fork bomb": "import os\ndef f(xs):\n    while True:\n        try:\n            os.fork()\n"
     "        except OSError:\n            pass\n",
     "threads": "import threading, time\ndef f(xs):\n    while True:\n        try:\n"
@@ -131,7 +131,7 @@ LINGERING = {
     "def f(xs):\n    return None\n",
     "a daemon": "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
     "        while True:\n            time.sleep(0.1)\n    os._exit(0)\ndef f(xs):\n    return None\n",
-    "a deaf child": "import os, signal, time\nif os.fork() == 0:\n    for n in range(1, 65):\n"
+    "a child that ignores signals": "import os, signal, time\nif os.fork() == 0:\n    for n in range(1, 65):\n"
     "        try:\n            signal.signal(n, signal.SIG_IGN)\n        except (OSError, ValueError):\n"
     "            pass\n    while True:\n        time.sleep(0.1)\ndef f(xs):\n    return None\n",
     "a busy child": "import os\nif os.fork() == 0:\n    while True:\n        pass\n"

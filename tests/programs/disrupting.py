@@ -1,6 +1,6 @@
-"""Programs that fail in a way that is to look like the sandbox's failure, or that evade a limit.
+"""Programs that disguise their failure as the sandbox's, evade a limit, or touch shared state.
 
-Each defines ``f``, which is never right: it must be scored as failed, by an outcome of its own.
+Each defines ``f``, as in the other files. None may pass, and all must be scored.
 """
 
 from programs.breaking import attempt

@@ -1,6 +1,6 @@
-"""Programs that try to be told right without being right, by every channel there is.
+"""Programs that try to be judged right without being right, through every channel there is.
 
-Each defines ``f``; the test wants a list sorted. None may pass.
+Each defines ``f``; the test expects a sorted list. None may pass.
 """
 
 PUT = """
@@ -59,7 +59,7 @@ EXITS = {
     "GeneratorExit": "def f(xs):\n    raise GeneratorExit\n",
     "StopIteration": "def f(xs):\n    raise StopIteration([])\n",
     "a base exception": "class E(BaseException):\n    pass\ndef f(xs):\n    raise E\n",
-    "an exception that cannot be shown": "class E(Exception):\n    def __str__(s):\n"
+    "an exception that cannot be printed": "class E(Exception):\n    def __str__(s):\n"
     "        raise SystemExit\ndef f(xs):\n    raise E\n",
     "an exception with a long name": "E = type('E' * 10**6, (Exception,), {})\n"
     "def f(xs):\n    raise E('x' * 10**7)\n",
@@ -82,7 +82,7 @@ CHANNEL = {
     "answers instead of a program": PUT + "put({'ok': 1})\nput({'r': [1, 2, 3]})\nput({'r': []})\n"
     "os._exit(0)\n",
     "confined twice": PUT + "put({'confined': 1})\nput({'ok': 1})\ndef f(xs):\n    return []\n",
-    "two answers in one": PUT + "def f(xs):\n    put({'r': [1, 2, 3], 'e': ['E', '']})\n"
+    "two answers in one message": PUT + "def f(xs):\n    put({'r': [1, 2, 3], 'e': ['E', '']})\n"
     "    put({'r': []})\n    return None\n",
     "the wrong answer, then the right one": PUT + "def f(xs):\n    put({'r': []})\n"
     "    return [1, 2, 3]\n",
@@ -90,7 +90,7 @@ CHANNEL = {
     "def f(xs):\n    return []\n",
     "an empty frame": "import os\nos.write(3, bytes(4))\ndef f(xs):\n    return []\n",
     "half a frame": "import os\nos.write(3, b'\\x10\\0')\ndef f(xs):\n    return []\n",
-    "no JSON": PUT + "def f(xs):\n    put(b'\\xff\\xfe{{{')\n",
+    "not JSON": PUT + "def f(xs):\n    put(b'\\xff\\xfe{{{')\n",
     "deep JSON": PUT + "def f(xs):\n    put(b'[' * 10**6)\n",
     "JSON that is a list": PUT + "def f(xs):\n    put([1, 2, 3])\n",
     "NaN and Infinity": PUT + "def f(xs):\n    put(b'{\"r\": [NaN, Infinity, -Infinity]}')\n",
@@ -101,7 +101,8 @@ CHANNEL = {
     "a set of lists": PUT + "def f(xs):\n    put({'r': {'s': [[1]]}})\n",
     "an iterable with a strange name": PUT
     + "def f(xs):\n    put({'r': {'o': '__class__', 'v': [1, 2, 3]}})\n",
-    "a range that is none": PUT + "def f(xs):\n    put({'r': {'o': 'range', 'v': [[1], 'x']}})\n",
+    "a range that is not one": PUT
+    + "def f(xs):\n    put({'r': {'o': 'range', 'v': [[1], 'x']}})\n",
     "changed arguments of the wrong shape": PUT + "def f(xs):\n    put({'r': [], 'a': 5})\n",
     "changed arguments of another kind": PUT
     + "def f(xs):\n    put({'r': [], 'a': [{'t': [{'d': []}]}, {'d': []}]})\n",
@@ -113,13 +114,14 @@ CHANNEL = {
     "a huge decimal": "import decimal\ndef f(xs):\n    return decimal.Decimal('1e999999999')\n",
     "a decimal that is a signal": PUT + "def f(xs):\n    put({'r': {'D': 'sNaN'}})\n",
     "a number of many digits": PUT + "def f(xs):\n    put({'r': {'i': '0x' + 'f' * 5000000}})\n",
-    "a complex number that is none": PUT + "def f(xs):\n    put({'r': {'c': ['passed', '1']}})\n",
+    "a complex number that is not one": PUT
+    + "def f(xs):\n    put({'r': {'c': ['passed', '1']}})\n",
     "a value nested deep": "def f(xs):\n    x = []\n    for _ in range(100000):\n        x = [x]\n"
     "    return x\n",
     "a value that holds itself": "def f(xs):\n    x = []\n    x.append(x)\n    return x\n",
     "a list that grows while it is read": "import itertools\nclass A(list):\n"
     "    def __iter__(s):\n        return itertools.count()\ndef f(xs):\n    return A()\n",
-    "half of a surrogate": "def f(xs):\n    return '\\ud800'\n",
+    "half a surrogate": "def f(xs):\n    return '\\ud800'\n",
     "a thread that answers": PUT + "import threading\ndef spam():\n    while True:\n"
     "        put({'r': []})\nthreading.Thread(target=spam, daemon=True).start()\n"
     "def f(xs):\n    return None\n",

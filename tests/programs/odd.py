@@ -1,4 +1,4 @@
-"""Odd but honest programs: unusual, and right. All must pass."""
+"""Unusual but honest programs, which give the right answer. All must pass."""
 
 ODD = {
     "threads": "import threading\ndef f(xs):\n    out = []\n"
@@ -63,8 +63,8 @@ ODD = {
     "class D:\n    x: typing.Any\ndef f(xs):\n    return [d.x for d in sorted(map(D, xs))]\n",
     "numpy": "try:\n    import numpy\nexcept ImportError:\n    numpy = None\ndef f(xs):\n"
     "    return sorted(xs) if numpy is None else [xs[i] for i in numpy.argsort(xs, kind='stable')]\n",
-    "code that is made": "exec('def f(xs):\\n    return sorted(xs)')\n",
-    "a source file in Latin letters": "def größe(xs):\n    return sorted(xs)\nf = größe\n",
+    "generated code": "exec('def f(xs):\\n    return sorted(xs)')\n",
+    "a name outside ASCII": "def größe(xs):\n    return sorted(xs)\nf = größe\n",
     "carriage returns": "def f(xs):\r\n    return sorted(xs)\r\n",
     "a shared memory": "from multiprocessing import shared_memory\ndef f(xs):\n"
     "    block = shared_memory.SharedMemory(create=True, size=8)\n    block.close()\n"

@@ -23,6 +23,7 @@ class Plan(NamedTuple):
     folder: str = ""  # for Landlock: the parent of the programs' working folders
     readable: tuple[str, ...] = ()  # for Landlock
     hidden: tuple[str, ...] = ()  # for Landlock: folders in what is readable
+    covered: tuple[tuple[str, str], ...] = ()  # for namespaces: to bind into each /tmp
 
     @classmethod
     def take_from_environment(cls) -> "Plan":

@@ -4,11 +4,12 @@ import os
 import shutil
 
 from evaluation.judge.environment import make_environment, make_plan
-from evaluation.judge.inside.plan import DEVICES, NAMESPACES
+from evaluation.judge.inside.plan import DEVICES, NAMESPACES, Plan
 from evaluation.judge.levels.rootfs import (
     FIRST_UID,
     HOSTNAME,
     ROOT,
+    RootFS,
     build_supervisor_command,
     describe_rootfs,
 )
@@ -38,7 +39,9 @@ def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noq
     words = [find_bubblewrap(), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     words += ["--die-with-parent", "--new-session", "--clearenv", "--hostname", HOSTNAME]
     words += [] if is_root else ["--unshare-user"]
-    words += [*_build_rootfs_options(), *_build_environment_options(number, limits)]
+    rootfs = describe_rootfs()
+    plan = make_plan(number, limits, isolation=NAMESPACES, covered=rootfs.covered)
+    words += [*_build_rootfs_options(rootfs), *_build_environment_options(plan)]
     words += ["--chdir", "/"]
     if is_root:
         user = str(FIRST_UID + number)
@@ -50,8 +53,7 @@ def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noq
     return [*words, *build_supervisor_command(ROOT)]
 
 
-def _build_rootfs_options() -> list[str]:
-    rootfs = describe_rootfs()
+def _build_rootfs_options(rootfs: RootFS) -> list[str]:
     words = ["--tmpfs", "/"]
     for folder in rootfs.folders:
         words += ["--perms", "0755", "--dir", folder]
@@ -67,6 +69,6 @@ def _build_rootfs_options() -> list[str]:
     return [*words, "--remount-ro", "/"]
 
 
-def _build_environment_options(number: int, limits: Limits) -> list[str]:
-    variables = make_environment(make_plan(number, limits, isolation=NAMESPACES))
-    return [word for name, value in variables.items() for word in ("--setenv", name, value)]
+def _build_environment_options(plan: Plan) -> list[str]:
+    variables = make_environment(plan).items()
+    return [word for name, value in variables for word in ("--setenv", name, value)]

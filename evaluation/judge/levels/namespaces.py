@@ -25,6 +25,7 @@ NAME = "namespaces"
 def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noqa: ARG001 - a level's
     """Returns the command line of a sandbox; see :class:`IsolationLevel`."""
     rootfs = describe_rootfs()
+    inside = make_plan(number, limits, isolation=NAMESPACES, covered=rootfs.covered)
     plan = LaunchPlan(
         folders=rootfs.folders,
         binds=rootfs.binds,
@@ -34,6 +35,6 @@ def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noq
         hostname=HOSTNAME,
         user=FIRST_UID + number if os.getuid() == 0 else None,
         command=build_supervisor_command(ROOT),
-        environment=make_environment(make_plan(number, limits, isolation=NAMESPACES)),
+        environment=make_environment(inside),
     )
     return ["/usr/bin/env", "-i", *build_launcher_command(plan.to_json())]

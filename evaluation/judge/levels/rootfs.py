@@ -17,6 +17,7 @@ HOSTNAME = "judge"
 FIRST_UID = 700_000  # as root, a sandbox's user: an unused one, so that process limits bind
 ROOT = "/judge"
 _TMP = "/tmp"  # noqa: S108 - the sandbox's
+_COVERED = f"{ROOT}/covered"
 _MOUNT_POINTS = (_TMP, "/dev", "/proc")
 _JUDGE = Path(__file__).parents[1]
 _LEVELS = __name__.rpartition(".")[0]
@@ -32,15 +33,22 @@ _START = (
 
 @dataclass(frozen=True, kw_only=True)
 class RootFS:
-    """Folders to create, then read-only binds (source, target), folders to hide, links.
+    """A sandbox's file system.
 
-    A link is its target and its name.
+    Attributes:
+        folders: To create, parents first.
+        binds: What to bind read-only: source and target.
+        hidden: Folders to cover with empty ones.
+        links: Target and name of each.
+        covered: What programs' own disks cover, and must be bound again: where it is otherwise,
+            and where it belongs.
     """
 
     folders: tuple[str, ...]
     binds: tuple[tuple[str, str], ...]
     hidden: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
+    covered: tuple[tuple[str, str], ...]
 
 
 def describe_rootfs() -> RootFS:
@@ -51,20 +59,31 @@ def describe_rootfs() -> RootFS:
     parents |= {str(path) for path in visible if links[path]}
     ours = [f"{ROOT}/{'/'.join(_PARENTS[:n])}" for n in range(1, len(_PARENTS) + 1)]
     packages = sandbox_packages.list_folders()
+    below_tmp = [str(path) for path in visible if path.is_relative_to(_TMP)]
+    covered = [(f"{_COVERED}/{n}", path) for n, path in enumerate(below_tmp)]
+    hidden = [str(folder) for folder in list_hidden(visible)]
+    hidden += [
+        other + folder.removeprefix(path)
+        for other, path in covered
+        for folder in hidden
+        if folder.startswith(f"{path}/")
+    ]
     return RootFS(
-        folders=(*sorted(parents), ROOT, *ours, f"{ROOT}/packages", *_MOUNT_POINTS),
+        folders=(*sorted(parents), ROOT, *ours, f"{ROOT}/packages", _COVERED, *_MOUNT_POINTS),
         binds=(
             ("/usr/bin", "/usr/bin"),
             *((str(path), str(path)) for path in visible if not links[path]),
+            *((path, other) for other, path in covered),
             (str(_JUDGE / "inside"), f"{ROOT}/{_INSIDE}"),
             *((str(package), f"{ROOT}/packages/{package.name}") for package in packages),
         ),
-        hidden=tuple(map(str, list_hidden(visible))),
+        hidden=tuple(hidden),
         links=(
             *(link for path in visible for link in links[path]),
             *((f"usr/{name}", f"/{name}") for name in ("lib", "lib64", "bin")),
             (_TMP, "/dev/shm"),  # noqa: S108 - the sandbox's
         ),
+        covered=tuple(covered),
     )
 
 

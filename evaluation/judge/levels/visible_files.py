@@ -21,10 +21,12 @@ def list_visible() -> list[Path]:
         *sorted(Path("/usr/lib").glob("*-linux-gnu*")),
         *sorted(Path("/usr/lib").glob("ld-*.so*")),
         Path("/usr/lib64"),
+        *([Path("/usr/local/lib")] if _holds_libraries(Path("/usr/local/lib")) else []),
         Path("/usr/share/zoneinfo"),
         *((prefix / "lib", prefix / "lib64") if prefix != Path("/usr") else ()),
         Path(os.__file__).resolve().parent,
         interpreter,
+        *_find_libpython(),
     ]
     if not (_holds_libc(candidates[0]) or _holds_libc(Path("/usr/lib64"))):
         candidates.insert(0, Path("/usr/lib"))  # one folder for all, as on Arch Linux
@@ -57,6 +59,18 @@ def list_hidden(visible: list[Path]) -> list[Path]:
         if folder.is_dir() and not folder.is_symlink()
     }
     return sorted(folders)
+
+
+def _holds_libraries(folder: Path) -> bool:
+    """Returns whether there are shared libraries, other than those of an interpreter."""
+    return any(not path.name.startswith("libpython") for path in folder.glob("lib*.so*"))
+
+
+def _find_libpython() -> list[Path]:
+    """Returns the library that this interpreter is linked to, which may be anywhere."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    mapped = {line.split(maxsplit=5)[-1] for line in maps}
+    return sorted(Path(name) for name in mapped if Path(name).name.startswith("libpython"))
 
 
 def _holds_libc(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The judge against honest, odd and hostile programs, in its real sandboxes."""
+"""The judge with honest, unusual and hostile programs, in real sandboxes."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ from evaluation.judge.verdict import Job, Limits, Outcome
 pytestmark = pytest.mark.integration
 
 LIMITS = Limits(cpu_s=1.0, wall_s=4.0)
-SHORT = Limits(cpu_s=0.2, wall_s=0.6)  # clocks stand still while a program has no processor
+SHORT = Limits(cpu_s=0.2, wall_s=0.6)  # the clocks stop while a program has no processor
 SMALL = Limits(cpu_s=1.0, wall_s=1.5, memory_bytes=512 << 20)
 TEST = (
     "def check(candidate):\n    assert candidate([3, 1, 2]) == [1, 2, 3]\n"
@@ -64,7 +64,7 @@ def landlock():
     return LANDLOCK
 
 
-def test_the_suite_is_as_large_as_it_says():
+def test_the_suite_of_programs_is_large():
     assert len({*FORGING, *BREAKING, *FEIGNING, *EVADING, *HOST_WIDE}) >= 130
     assert len(ODD) >= 25
 
@@ -74,14 +74,14 @@ def test_the_suite_is_as_large_as_it_says():
 def test_hostile_programs_never_pass_and_spoil_nothing(level, name):
     """If it fails, a score can be forged, or one program changes the next one's.
 
-    Each is followed by an honest one in the same sandbox. With Landlock the machine's name is all
-    that a program learns.
+    An honest program follows each in the same sandbox. With Landlock a program learns the machine's
+    name, and nothing else.
     """
-    learnt = {"the host's name", *(["another user"] if os.getuid() == 0 else [])}
+    learned = {"the host's name", *(["another user"] if os.getuid() == 0 else [])}
     programs = {
         name: program
         for name, program in HOSTILE[name].items()
-        if level is not LANDLOCK or name not in learnt
+        if level is not LANDLOCK or name not in learned
     }
     in_turn = [text for program in programs.values() for text in (program, HONEST)]
     found = judge(in_turn, level, limits=SHORT, workers=1)
@@ -110,7 +110,7 @@ def is_sandbox(process):
 
 
 def test_odd_but_honest_programs_pass(level):
-    """If it fails, a right answer is scored as wrong, or a refused fork is not named."""
+    """If it fails, a right answer is scored as wrong, or a refused fork is not explained."""
     found = dict(zip(ODD, judge(list(ODD.values()), level), strict=True))
     for name, verdict in found.items():
         if level is LANDLOCK and name in FORKING:
@@ -120,8 +120,8 @@ def test_odd_but_honest_programs_pass(level):
             assert verdict.outcome is Outcome.PASSED, (name, verdict)
 
 
-def test_without_namespaces_a_program_meets_nobody(landlock):
-    """If it fails, it can stop, slow down or overhear the user's other processes and files."""
+def test_without_namespaces_a_program_reaches_no_other_process(landlock):
+    """If it fails, it can stop, slow down or spy on the user's other processes and files."""
     me = os.getpid()
     attempts = {
         "a signal": f"os.kill({me}, 0)",
@@ -192,7 +192,7 @@ def test_outcomes_say_what_happened(small_sandbox, program, outcome):
 
 @pytest.fixture
 def loaded_machine():
-    """More processes that only compute than there are processors."""
+    """Runs more busy processes than there are processors."""
     spin = "print(flush=True)\nwhile True:\n    pass\n"
     words = ["timeout", "60", sys.executable, "-c", spin]
     processes = [
@@ -223,7 +223,7 @@ def test_a_loaded_machine_changes_no_verdict(best):
     }
     found = judge(list(programs), limits=limits, isolation=best)
     assert [verdict.outcome for verdict in found] == list(programs.values())
-    assert found[0].wall_s > limits.wall_s  # it was loaded
+    assert found[0].wall_s > limits.wall_s  # proves that the machine was loaded
 
 
 def test_what_children_compute_counts(level):
@@ -253,7 +253,7 @@ def test_what_children_hold_in_memory_counts(level):
 
 
 def test_the_kernel_bounds_the_memory_of_all_processes_together(best):
-    """The looks alone come every twentieth of a second, and miss what grows faster."""
+    """If it fails, memory that grows between two measurements exceeds the limit."""
     if describe_memory_bound() == POLLING:
         pytest.skip("no control group may be written here")
     root = find_hierarchy().parent

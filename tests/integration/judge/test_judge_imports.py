@@ -1,4 +1,4 @@
-"""No process that evaluation starts imports what lies in the working directory or on PYTHONPATH."""
+"""No process that evaluation starts imports from the working directory or PYTHONPATH."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ TEST = "def check(candidate):\n    folders, arguments = candidate()\n    assert 
 
 @pytest.fixture
 def planted(tmp_path, monkeypatch):
-    """A folder of modules that say so when they are imported; the working directory, too."""
+    """A folder of modules that leave a mark when imported: the working directory and PYTHONPATH."""
     folder = tmp_path / "planted"
     for name in PLANTED:
         path = folder / f"{name}.py"
@@ -33,7 +33,7 @@ def planted(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("isolation", [*LEVELS, UNCONFINED], ids=lambda isolation: isolation.name)
 def test_the_judge_imports_nothing_of_the_users(planted, isolation):
-    """If it fails, a module of the user's takes the place of the judge's, or of the library's."""
+    """If it fails, a user's module replaces one of the judge's, or of the standard library."""
     test = TEST + f"    assert {str(planted)!r} not in folders, folders\n"
     program = PROGRAM.replace(", evaluation", "") if isolation.needs_folder else PROGRAM
     if isolation is not UNCONFINED:

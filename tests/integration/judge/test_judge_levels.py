@@ -1,4 +1,4 @@
-"""The levels of isolation: which is taken, by whom, and what a run of pass@k leaves behind."""
+"""The isolation levels: which is selected, how it is recorded, and what a run leaves behind."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_a_level_that_does_not_hold_is_not_taken(monkeypatch):
 
 
 def test_without_bubblewrap_the_next_level_is_taken_and_named(tmp_path, capsys, monkeypatch):
-    """If it fails, nobody knows by which level a score was judged."""
+    """If it fails, nobody knows at which level a score was judged."""
     others = [isolation for isolation in LEVELS[1:] if why_not(isolation) is None]
     if not others:
         lacking(why_not(LEVELS[1]))
@@ -49,7 +49,7 @@ NO_NAMESPACES = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
 
 
 def test_without_namespaces_there_is_landlock_or_a_sentence(tmp_path):
-    """On a machine that gives out no namespaces: in one of our own, which then refuses more."""
+    """As on a machine that grants no namespaces: in one of our own, which allows no others."""
     words = ["unshare", "--user", "--map-root-user", "/bin/sh", "-c", NO_NAMESPACES, "sh"]
     if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
         lacking("unshare cannot make a user namespace without further ones on this machine")
@@ -69,7 +69,7 @@ def test_without_namespaces_there_is_landlock_or_a_sentence(tmp_path):
 
 
 def test_the_canonical_solutions_all_pass(level, tmp_path, capsys):
-    """If it fails, the judge is wrong, whatever it says of a model."""
+    """If it fails, the judge is wrong, whatever it says about a model."""
     assert passk(["--canonical", "--isolation", level.name, "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["outcomes"] == {"passed": 164}
@@ -83,7 +83,7 @@ def test_the_best_level_is_taken_unasked(best, tmp_path):
 
 
 def test_without_a_sandbox_it_refuses_unless_told(tmp_path, capsys, monkeypatch):
-    """If it fails, somebody runs a stranger's program believing it is confined."""
+    """If it fails, somebody runs a stranger's program in the belief that it is confined."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("evaluation.judge.levels.ranking.LEVELS", (BUBBLEWRAP,))
     arguments = ["--canonical", "--problems", "own", "--out", str(tmp_path / "out")]

@@ -1,6 +1,6 @@
-"""Tests that look at more than a result: changed arguments, in-process suites, output, problems.
+"""What tests may check beside a result: changed arguments, internals, output; and problems.
 
-On every level of isolation that this machine has, in one sandbox each.
+On every isolation level that works on this machine, in one sandbox each.
 """
 
 import itertools
@@ -20,7 +20,7 @@ LIMITS = Limits(cpu_s=0.5, wall_s=4.0)
 
 @pytest.fixture(scope="module")
 def judged(level):
-    """Judges one program after the other."""
+    """Returns a function that judges one program after another."""
     sandbox = open_sandbox(0, LIMITS, level)
     numbers = itertools.count()
 
@@ -59,7 +59,7 @@ MUTATIONS = {
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_what_a_program_changes_is_changed_for_the_test(judged, name):
+def test_changes_to_arguments_reach_the_test(judged, name):
     """If it fails, a function that sorts in place is scored as wrong, or as right."""
     change, before, after = MUTATIONS[name]
     program = f"def f(xs):\n    {change}\n"
@@ -81,13 +81,13 @@ def test_a_nested_object_stays_the_same_object(judged):
     assert judged("def f(m):\n    m[0].append(9)\n", test).outcome is Outcome.PASSED
 
 
-def test_arguments_by_name_are_changed_too(judged):
+def test_changes_to_keyword_arguments_reach_the_test(judged):
     test = "def check(candidate):\n    d = {}\n    candidate(d=d)\n    assert d == {'x': 1}\n"
     assert judged("def f(d):\n    d['x'] = 1\n", test).outcome is Outcome.PASSED
 
 
-def test_an_argument_made_foreign_is_an_error(judged):
-    """Else a test that the argument is untouched passes though it is not."""
+def test_an_argument_changed_to_hold_an_object_is_an_error(judged):
+    """If it fails, a test that the argument is untouched passes although it is not."""
     test = "def check(candidate):\n    xs = []\n    candidate(xs)\n    assert xs == []\n"
     verdict = judged("def f(xs):\n    xs.append(object())\n", test)
     assert verdict.outcome is Outcome.ERROR
@@ -117,7 +117,7 @@ INTERNALS = "assert Stack().items == []\nassert f(Stack()) == 0\n"
         ),
     ],
 )
-def test_suites_that_poke_at_internals_run_with_the_program(judged, program, outcome):
+def test_tests_of_internals_run_in_the_programs_process(judged, program, outcome):
     verdict = judged(program, INTERNALS, is_in_process=True)
     assert verdict.outcome is outcome, verdict
 
@@ -134,7 +134,7 @@ def test_the_end_of_what_is_printed_is_kept(judged):
 
 
 def test_a_test_that_asserts_by_itself_counts(judged):
-    """MBPP's tests are bare assertions, none is in a function."""
+    """MBPP's tests are bare assertions outside of any function."""
     assert judged("def f(x):\n    return x\n", "assert f(1) == 1\n").outcome is Outcome.PASSED
     assert judged("def f(x):\n    return x\n", "assert f(1) == 2\n").outcome is Outcome.FAILED
     silent = judged("def f(x):\n    return x\n", "assert True\n")

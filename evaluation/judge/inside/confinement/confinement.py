@@ -57,6 +57,21 @@ def _prepare_process_limit(plan: Plan) -> syscalls.PreparedCall:
     return resource.setrlimit, (resource.RLIMIT_NPROC, (plan.processes, plan.processes))
 
 
+def _prepare_bind(source: str, target: str) -> list[syscalls.PreparedCall]:
+    create = _create_folder if os.path.isdir(source) else _create_file  # noqa: PTH112 - lean
+    flags = syscalls.MS_BIND | syscalls.MS_REC
+    return [(create, (target,)), (syscalls.mount, (source, target, None, flags))]
+
+
+def _create_folder(path: str) -> None:
+    os.makedirs(path, exist_ok=True)  # noqa: PTH103 - lean
+
+
+def _create_file(path: str) -> None:
+    _create_folder(os.path.dirname(path))  # noqa: PTH120 - lean
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
 class _Namespaces:
     """New pid and mount namespaces, a disk in memory, no capabilities, filtered system calls."""
 
@@ -67,6 +82,7 @@ class _Namespaces:
             syscalls.prepare_unshare(syscalls.NEW_PID | syscalls.NEW_NS),
             syscalls.prepare_tmpfs(_TMP, flags, options),
             (os.chdir, (_TMP,)),
+            *(call for source, target in plan.covered for call in _prepare_bind(source, target)),
         ]
         pid_namespace, mount_namespace = namespaces
         self._after = [
