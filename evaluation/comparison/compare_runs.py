@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.passk.judging import read_results
-from evaluation.passk.records import PasskIdentity
-from evaluation.passk.scoring import count_samples
+from evaluation.passk.records import PasskIdentity, count_samples
 from evaluation.runs.estimators import (
     CONFIDENCE,
     PairedDifference,

@@ -1,8 +1,11 @@
-"""The settings of a pass@k run, with their defaults; those of generation are in ``generators``."""
+"""What a pass@k run is asked for: its settings with their defaults, and the corpus' overlap."""
 
 import argparse
 import dataclasses
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
 
 from evaluation.generators.generator import Generation
 from evaluation.judge.verdict import MIB, Limits
@@ -25,6 +28,35 @@ class PasskConfig:
             raise ValueError("every k must be at least 1")
         if self.workers < 1:
             raise ValueError("--workers must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusOverlap:
+    """Which problems a training corpus contains, as ``parrotlet overlap`` found.
+
+    ``corpus_sha256`` is None if the file does not record it.
+    """
+
+    corpus_sha256: str | None
+    problems: frozenset[str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads the file that ``parrotlet overlap`` writes.
+
+        Raises:
+            ConfigError: It is not such a file.
+        """
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                corpus_sha256=found.get("corpus_sha256"),
+                problems=frozenset(found["problems"].keys()),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"{path} is not an overlap file ({error!r}); make one with: parrotlet overlap"
+            ) from error
 
 
 def resolve_config(options: argparse.Namespace, problem_set: ProblemSet) -> PasskConfig:

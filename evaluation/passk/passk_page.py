@@ -10,9 +10,8 @@ from pathlib import Path
 from statistics import fmean
 
 from evaluation.passk.judging import RESULTS_FILE, read_results
-from evaluation.passk.records import Result, Sample
+from evaluation.passk.records import Result, Sample, count_samples
 from evaluation.passk.sample_sources import read_samples
-from evaluation.passk.scoring import count_samples
 from evaluation.passk.summary import PasskSummary
 from evaluation.runs.estimators import CONFIDENCE, Estimate, estimate_pass_at_k, format_percent
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE

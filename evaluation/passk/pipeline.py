@@ -16,7 +16,7 @@ from evaluation.judge.levels.isolation_level import IsolationLevel
 from evaluation.judge.levels.ranking import LEVELS, UNCONFINED, select_level
 from evaluation.judge.sandbox_pool import JudgeSettings
 from evaluation.judge.verdict import Limits
-from evaluation.passk.config import PasskConfig, resolve_config
+from evaluation.passk.config import CorpusOverlap, PasskConfig, resolve_config
 from evaluation.passk.generation import merge_samples
 from evaluation.passk.judging import collect_results, judge_samples
 from evaluation.passk.passk_page import write_page
@@ -27,7 +27,7 @@ from evaluation.passk.sample_sources import (
     read_samples,
     write_samples,
 )
-from evaluation.passk.scoring import CorpusOverlap, summarise
+from evaluation.passk.scoring import summarise
 from evaluation.passk.summary import check_validity, format_summary
 from evaluation.problems.problem import Problem, ProblemSet
 from evaluation.problems.problem_sources import load_problems
@@ -148,7 +148,7 @@ def _report(
     samples: Sequence[Sample],
     results: Sequence[Result],
 ) -> None:
-    """Writes ``summary.json`` and ``report.html``, and prints the scores."""
+    """Writes ``report.html`` and ``summary.json``, and prints the scores."""
     n_planned = len(request.problem_set.problems) * request.config.generation.n
     summary = summarise(
         results,
@@ -158,7 +158,7 @@ def _report(
         config=request.config,
         overlap=request.overlap,
     )
-    write_json_atomically(request.out / SUMMARY_FILE, summary.to_json())
     write_page(request.out, summary, samples, results)
+    write_json_atomically(request.out / SUMMARY_FILE, summary.to_json())
     sys.stdout.write(format_summary(summary))
     check_validity(summary)

@@ -4,16 +4,18 @@ Each is a line or an object of JSON in the run's folder. The keys are part of th
 runs are read with the same functions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 from evaluation.judge.verdict import Outcome, Verdict
 from evaluation.problems.problem import Problem
+from evaluation.runs.estimators import SampleCounts
 from evaluation.runs.run_folder import RecordedSettings
 
 SampleKey: TypeAlias = tuple[str, int]  # the problem, and the sample's number within it
 
+_NOT_SCORED = {Outcome.SANDBOX_FAILURE, Outcome.INVALID_PROBLEM}
 IN_PROCESS, SPLIT = "in-process", "split"  # where a test runs: beside its program, or apart
 
 
@@ -161,6 +163,16 @@ class Result:
             mode=record.get("mode", SPLIT),
             isolation=record.get("isolation", ""),
         )
+
+
+def count_samples(results: Iterable[Result]) -> dict[str, SampleCounts]:
+    """Returns for each problem how many samples were scored, and how many of them passed."""
+    counts: dict[str, SampleCounts] = {}
+    for result in results:
+        if result.outcome not in _NOT_SCORED:
+            n, n_passed = counts.get(result.task_id, SampleCounts(0, 0))
+            counts[result.task_id] = SampleCounts(n + 1, n_passed + result.has_passed)
+    return counts
 
 
 def verdict_to_json(verdict: Verdict) -> dict[str, object]:

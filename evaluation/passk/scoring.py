@@ -1,63 +1,18 @@
 """Results to scores: pass@k with intervals, with and without problems in the training corpus."""
 
-import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
 
 from evaluation.judge import sandbox_packages
 from evaluation.judge.verdict import Outcome
-from evaluation.passk.config import PasskConfig
-from evaluation.passk.records import IN_PROCESS, PasskIdentity, Result
+from evaluation.passk.config import CorpusOverlap, PasskConfig
+from evaluation.passk.records import IN_PROCESS, PasskIdentity, Result, count_samples
 from evaluation.passk.summary import MAX_UNJUDGED_SHARE, Decontamination, PasskSummary
 from evaluation.problems.problem import ProblemSet
 from evaluation.runs.estimators import Estimate, SampleCounts, estimate_pass_at_k
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError
-
-_NOT_SCORED = {Outcome.SANDBOX_FAILURE, Outcome.INVALID_PROBLEM}
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusOverlap:
-    """Which problems a training corpus contains, as ``parrotlet overlap`` found.
-
-    ``corpus_sha256`` is None if the file does not record it.
-    """
-
-    corpus_sha256: str | None
-    problems: frozenset[str]
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Reads the file that ``parrotlet overlap`` writes.
-
-        Raises:
-            ConfigError: It is not such a file.
-        """
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return cls(
-                corpus_sha256=found.get("corpus_sha256"),
-                problems=frozenset(found["problems"].keys()),
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(
-                f"{path} is not an overlap file ({error!r}); make one with: parrotlet overlap"
-            ) from error
-
-
-def count_samples(results: Iterable[Result]) -> dict[str, SampleCounts]:
-    """Returns for each problem how many samples were scored, and how many of them passed."""
-    counts: dict[str, SampleCounts] = {}
-    for result in results:
-        if result.outcome not in _NOT_SCORED:
-            n, n_passed = counts.get(result.task_id, SampleCounts(0, 0))
-            counts[result.task_id] = SampleCounts(n + 1, n_passed + result.has_passed)
-    return counts
 
 
 def summarise(

@@ -7,11 +7,11 @@ import pytest
 
 from evaluation.generators.generator import Generation
 from evaluation.judge.verdict import Outcome
-from evaluation.passk.config import resolve_config
+from evaluation.passk.config import CorpusOverlap, resolve_config
 from evaluation.passk.passk_page import redraw_page
 from evaluation.passk.records import PasskIdentity, Result, Sample
 from evaluation.passk.sample_sources import GivenSamples, open_source, read_samples
-from evaluation.passk.scoring import CorpusOverlap, summarise
+from evaluation.passk.scoring import summarise
 from evaluation.passk.summary import PasskSummary, format_summary
 from evaluation.problems.problem import Problem, ProblemSet
 from evaluation.runs.processes import Processes
