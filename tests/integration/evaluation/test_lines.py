@@ -1,4 +1,4 @@
-"""Lines, blocks and infilling of a real model, end to end; what a corpus holds of problems."""
+"""Lines, blocks and infilling of a real model, end to end; benchmark problems in a corpus."""
 
 import json
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def items(known_module, tmp_path):
-    """Places in a module that the model has learned by heart."""
+    """Positions in a module that the model knows by heart."""
     path = tmp_path / "items.jsonl"
     at = known_module.index("total = 0.0")
     end = known_module.index("\n", at)
@@ -57,7 +57,7 @@ def test_what_a_model_knows_by_heart_is_exact(tiny_artifact, items, tmp_path, ca
     assert 0 <= summary["expected_calibration_error"] <= 1
     assert "Confidence and exact match" in (out / "report.html").read_text()
     answers = (out / "answers.jsonl").read_bytes()
-    assert lines(arguments) == 0  # goes on: nothing is left to ask
+    assert lines(arguments) == 0  # resumes: nothing is left to complete
     assert (out / "answers.jsonl").read_bytes() == answers
     other = items.read_text().replace('"mid", "kind"', '"mid2", "kind"')
     items.write_text(other)
@@ -65,7 +65,7 @@ def test_what_a_model_knows_by_heart_is_exact(tiny_artifact, items, tmp_path, ca
         lines(arguments)
 
 
-def test_infilling_is_measured_without_any_rule(tiny_artifact, items, tmp_path):
+def test_infilling_applies_no_rule_of_the_server(tiny_artifact, items, tmp_path):
     out = tmp_path / "out"
     assert infill(["--model", str(tiny_artifact), "--items", str(items), "--out", str(out)]) == 0
     records = list(read_journal(out / "answers.jsonl"))
@@ -76,7 +76,7 @@ def test_infilling_is_measured_without_any_rule(tiny_artifact, items, tmp_path):
 
 
 def test_problems_in_a_corpus_are_found_by_words_and_by_solution(tmp_path, capsys):
-    """If it fails, a score is of what the model has seen, and nobody knows."""
+    """If it fails, a model is scored on problems that it was trained on, without a note."""
     words = "Return the number of seven legged spiders that sleep in every second green shed."
     solution = (
         "    total = 0\n    for shed in sheds:\n        if shed % 2 == 0:\n"

@@ -1,4 +1,4 @@
-"""pass@k end to end: a real model writes, the real sandbox judges, nothing is lost."""
+"""pass@k end to end: a real model generates, the real sandbox judges, nothing is lost."""
 
 import json
 import signal
@@ -14,7 +14,7 @@ from training.foundation.errors import ConfigError
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("proven")]
 
-CASES = {  # what the test wants of an empty list, and what the canonical solution gives it
+CASES = {  # what the test expects for an empty list, and the canonical solution
     "easy": (0.0, None),
     "other": (1.0, "    return 1.0\n"),
 }
@@ -47,7 +47,7 @@ def arguments(model, problems, out, n):
 
 
 def test_a_model_is_scored_by_what_its_programs_do(tiny_artifact, problems, tmp_path):
-    """Else the figure says nothing about the completions that users get."""
+    """If it fails, the score says nothing about the completions that users get."""
     assert passk(arguments(tiny_artifact, problems, tmp_path, 4)) == 0
     results = list(read_journal(tmp_path / "results.jsonl"))
     outcomes = {(r["task_id"], r["outcome"]) for r in results}
@@ -56,8 +56,10 @@ def test_a_model_is_scored_by_what_its_programs_do(tiny_artifact, problems, tmp_
     assert [entry["value"] for entry in summary["pass_at_k"].values()] == [0.5, 0.5]
 
 
-def test_a_killed_run_goes_on_without_losing_or_repeating(tiny_artifact, problems, tmp_path):
-    """Else hours of generation are thrown away, or counted twice."""
+def test_a_killed_run_resumes_without_losing_or_repeating_samples(
+    tiny_artifact, problems, tmp_path
+):
+    """If it fails, hours of generation are lost or counted twice."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert passk(arguments(tiny_artifact, problems, whole, 40)) == 0
     process = subprocess.Popen(
@@ -78,8 +80,8 @@ def test_a_killed_run_goes_on_without_losing_or_repeating(tiny_artifact, problem
     assert len(keys) == len(set(keys)) == 2 * 40
 
 
-def test_another_model_does_not_go_on_in_its_folder(tiny_artifact, problems, tmp_path):
-    """Else two models' samples are averaged into one score."""
+def test_another_run_is_refused_in_the_same_folder(tiny_artifact, problems, tmp_path):
+    """If it fails, two models' samples are averaged into one score."""
     assert passk(arguments(tiny_artifact, problems, tmp_path, 2)) == 0
     with pytest.raises(ConfigError, match="choose another --out"):
         passk([*arguments(tiny_artifact, problems, tmp_path, 2), "--seed", "1"])

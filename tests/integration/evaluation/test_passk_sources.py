@@ -1,4 +1,4 @@
-"""Samples from elsewhere: files, other models, servers, several processes; partial and paired."""
+"""Samples from files, other models, servers and several processes; partial runs; comparisons."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def judged(problems, out, *arguments):
     return [(r["task_id"], r["outcome"]) for r in read_journal(out / "results.jsonl")]
 
 
-def test_samples_made_elsewhere_are_judged_in_their_order(problems, tmp_path, capsys):
+def test_samples_from_a_file_are_judged_in_their_order(problems, tmp_path, capsys):
     samples = tmp_path / "samples.jsonl"
     records = [
         {"task_id": "t/2", "completion": "    return 2\n"},
@@ -77,7 +77,7 @@ def test_samples_made_elsewhere_are_judged_in_their_order(problems, tmp_path, ca
     assert "t/1 #0: failed" in page
 
 
-def test_a_score_that_cannot_be_had_is_refused(problems, tmp_path):
+def test_pass_at_k_with_too_few_samples_is_refused(problems, tmp_path):
     """If it fails, problems with few samples are dropped and the rest is called pass@k."""
     samples = tmp_path / "samples.jsonl"
     records = [{"task_id": t, "completion": ""} for t in ("t/1", "t/2", "t/2")]
@@ -113,7 +113,7 @@ def test_evalplus_folders_are_read(problems, tmp_path):
         ('{"completion": ""}', "with a 'task_id'"),
     ],
 )
-def test_what_is_no_sample_is_named(problems, tmp_path, text, message):
+def test_an_invalid_sample_is_reported_with_its_line(problems, tmp_path, text, message):
     samples = tmp_path / "samples.jsonl"
     samples.write_text(text)
     with pytest.raises(ConfigError, match=message):
@@ -122,7 +122,7 @@ def test_what_is_no_sample_is_named(problems, tmp_path, text, message):
         judged(problems, tmp_path / "out", "--samples", tmp_path / "nowhere")
 
 
-def test_greedy_samples_are_the_same_however_many_are_asked_for(tiny_artifact, problems, tmp_path):
+def test_greedy_samples_do_not_depend_on_how_many_are_requested(tiny_artifact, problems, tmp_path):
     """If it fails, a greedy score depends on the size of a batch."""
     for n in (1, 2, 5):
         arguments = ["--n", n, "--k", "1", "--temperature", "0", "--max-new-tokens", "48"]
@@ -135,8 +135,8 @@ def test_greedy_samples_are_the_same_however_many_are_asked_for(tiny_artifact, p
     assert len(five) == 3
 
 
-def test_verdicts_that_the_sandbox_owes_make_a_run_invalid(problems, tmp_path, monkeypatch):
-    """If it fails, programs that were never judged count as wrong, or as right."""
+def test_samples_that_the_sandbox_failed_on_make_a_run_invalid(problems, tmp_path, monkeypatch):
+    """If it fails, programs that were never judged count as failed or passed."""
     samples = tmp_path / "samples.jsonl"
     records = [{"task_id": "t/1", "completion": f"    return {i}\n"} for i in range(30)]
     samples.write_text("".join(json.dumps(r) + "\n" for r in records))
@@ -183,7 +183,7 @@ print(json.dumps([found.is_known, len(found.problems)]))
 
 @pytest.mark.usefixtures("hub")
 def test_problems_come_from_the_hub(tmp_path):
-    """By the real client; a set that is not there is named, with what to do."""
+    """With the real client; a set that cannot be downloaded is reported with what to do."""
     words = [sys.executable, "-c", FROM_THE_HUB, str(tmp_path / "problems.parquet")]
     done = subprocess.run(words, capture_output=True, check=False, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -217,8 +217,8 @@ class _Server(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_with_completions_is_asked(problems, tmp_path, monkeypatch):
-    """It answers 503 twice and fewer choices than asked for; both are common."""
+def test_a_completions_server_generates_samples(problems, tmp_path, monkeypatch):
+    """It answers 503 twice, and with fewer choices than requested; both are common."""
     monkeypatch.setattr("evaluation.generators.api_generator.FIRST_WAIT_S", 0.01)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -240,7 +240,7 @@ def test_a_server_with_completions_is_asked(problems, tmp_path, monkeypatch):
     assert samples[0]["completion"] == "    return 1"
 
 
-def test_a_server_that_is_away_is_said_so(problems, tmp_path, monkeypatch):
+def test_an_unreachable_server_is_reported(problems, tmp_path, monkeypatch):
     monkeypatch.setattr("evaluation.generators.api_generator.FIRST_WAIT_S", 0.001)
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(PrerequisiteError, match=r"cannot be reached .* run the same"):
@@ -269,8 +269,8 @@ def test_any_causal_language_model_generates(tiny_artifact, problems, tmp_path):
         judged(problems, tmp_path / "d", "--model", tmp_path / "nowhere")
 
 
-def test_several_processes_write_what_one_writes(tiny_artifact, problems, tmp_path):
-    """If it fails, a run on a cluster has other samples than one on a laptop."""
+def test_several_processes_generate_the_same_samples_as_one(tiny_artifact, problems, tmp_path):
+    """If it fails, the number of processes changes a run's samples."""
     arguments = ["--model", str(tiny_artifact), "--problems", str(problems)]
     arguments += ["--n", "2", "--k", "1", "--max-new-tokens", "16"]
     assert passk([*arguments, "--out", str(tmp_path / "one")]) == 0
@@ -290,7 +290,7 @@ def test_several_processes_write_what_one_writes(tiny_artifact, problems, tmp_pa
         assert [[r.get(k) for k in keys] for r in one] == [[r.get(k) for k in keys] for r in two]
 
 
-def test_a_part_of_a_run_has_figures_and_says_so(tiny_artifact, problems, tmp_path, capsys):
+def test_partial_results_are_reported_as_partial(tiny_artifact, problems, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ["--model", tiny_artifact, "--n", "2", "--k", "1", "--max-new-tokens", "8"]
     judged(problems, out, *arguments)
@@ -319,7 +319,7 @@ def test_two_runs_compare_problem_by_problem(problems, tmp_path, capsys):
         versus([str(tmp_path), str(tmp_path / "bad")])
 
 
-def test_a_corpus_that_holds_problems_is_told_beside_the_score(problems, tmp_path, capsys):
+def test_problems_in_the_corpus_are_reported_with_the_score(problems, tmp_path, capsys):
     overlap = tmp_path / "overlap.json"
     overlap.write_text(json.dumps({"corpus_sha256": "x", "problems": {"t/1": ["a/b.py"]}}))
     judged(problems, tmp_path / "out", "--canonical", "--overlap", overlap)

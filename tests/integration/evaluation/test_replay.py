@@ -37,8 +37,10 @@ def run(folder, model, out, *more):
     return json.loads((out / "summary.json").read_text())
 
 
-def test_a_known_text_is_typed_with_help_twice_the_same(folder, tiny_artifact, tmp_path, capsys):
-    """If it fails, the figures are of another server than users have, or of chance."""
+def test_replaying_a_known_text_twice_gives_the_same_metrics(
+    folder, tiny_artifact, tmp_path, capsys
+):
+    """If it fails, the metrics depend on chance."""
     first = run(folder, tiny_artifact, tmp_path / "a", "--pace", "0")
     assert '"precision_of_suggestions"' in capsys.readouterr().out
     assert first["faults"] == []
@@ -49,7 +51,7 @@ def test_a_known_text_is_typed_with_help_twice_the_same(folder, tiny_artifact, t
     assert first["latency_ms"]["p50"] > 0
     second = run(folder, tiny_artifact, tmp_path / "b", "--pace", "0")
     measured = {"latency_ms", "latency_shown_ms", "minutes", "cpu_s_per_minute"}
-    assert first["cancellation_ms"] is None  # nothing was called off
+    assert first["cancellation_ms"] is None  # nothing was cancelled
     assert {k: v for k, v in first.items() if k not in measured} == {
         k: v for k, v in second.items() if k not in measured
     }
@@ -68,7 +70,7 @@ def test_at_a_quick_pace_requests_are_superseded_and_nothing_is_stale(
     assert found["requests"] > found["answered_in_time"] > 0
 
 
-def test_what_is_missing_is_named(folder, tmp_path):
+def test_a_missing_model_or_folder_is_reported(folder, tmp_path):
     with pytest.raises(PrerequisiteError, match="there is no model directory"):
         run(folder, tmp_path / "nowhere", tmp_path / "a")
     with pytest.raises(PrerequisiteError, match="correct --files"):
@@ -76,7 +78,7 @@ def test_what_is_missing_is_named(folder, tmp_path):
 
 
 def test_the_trade_off_is_shown(folder, tiny_artifact, tmp_path):
-    """If it fails, nobody can choose between being seen more often and being right."""
+    """If it fails, users cannot weigh more suggestions against more correct ones."""
     short = ["--pace", "0", "--curve", "--n", "1", "--lines", "5"]
     figures = run(folder, tiny_artifact, tmp_path / "c", *short)
     curve = figures["curve"]

@@ -1,4 +1,4 @@
-"""Items that are cut from files, how near a completion comes, what completions are made of."""
+"""Items cut from files, the metrics of completions, and the constructs that they use."""
 
 import ast
 import json
@@ -59,6 +59,7 @@ def corpus(tmp_path):
 
 
 def test_items_are_cut_where_their_kind_says(corpus):
+    """If it fails, a metric is of another kind of completion than its name says."""
     items = cut_items(corpus, KINDS, n=20, seed=0)
     assert [sum(i.kind == kind for i in items) for kind in KINDS] == [20] * 4
     for item in items:
@@ -82,7 +83,7 @@ def test_the_same_seed_cuts_the_same_items(corpus):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-def test_items_are_read_from_a_file_and_a_bad_line_is_named(tmp_path):
+def test_items_are_read_from_a_file_and_a_bad_line_is_reported(tmp_path):
     path = tmp_path / "items.jsonl"
     good = {"id": "a", "kind": "mid", "prefix": "x = ", "suffix": "\n", "target": "1"}
     path.write_text(json.dumps(good))
@@ -92,6 +93,7 @@ def test_items_are_read_from_a_file_and_a_bad_line_is_named(tmp_path):
         ("{", "line 1: not valid JSON"),
         (json.dumps({**good, "kind": "word"}), "'kind' is 'word'"),
         (json.dumps({**good, "target": 3}), "expected a string 'target'"),
+        (f"{json.dumps(good)}\n{json.dumps(good)}", "the id 'a' occurs 2 times"),
         ("", "contains no items"),
     ):
         path.write_text(bad)
@@ -107,7 +109,7 @@ def test_items_are_read_from_a_file_and_a_bad_line_is_named(tmp_path):
     ("first", "second", "distance"),
     [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "abc", 0), ("flaw", "lawn", 2)],
 )
-def test_edit_similarity_is_of_levenshtein(first, second, distance):
+def test_edit_similarity_follows_the_levenshtein_distance(first, second, distance):
     longest = max(len(first), len(second))
     assert edit_similarity(first, second) == pytest.approx(1 - distance / longest)
     assert edit_similarity(second, first) == edit_similarity(first, second)
@@ -118,7 +120,7 @@ def complete(*texts, target="1", confidence=None):
     return [CompletedItem(item=item, text=text, confidence=confidence) for text in texts]
 
 
-def test_figures_say_what_was_shown_right_and_valid():
+def test_metrics_count_shown_exact_and_valid_completions():
     found = measure_accuracy(complete("1", "1  ", "2", "(", ""))
     assert found.items == 5
     assert found.shown.value == pytest.approx(0.8)
@@ -129,7 +131,7 @@ def test_figures_say_what_was_shown_right_and_valid():
     assert measure_accuracy(complete("")).exact_match_of_shown is None
 
 
-def test_calibration_tells_confidence_from_luck():
+def test_reliability_bins_separate_confident_from_unsure_completions():
     sure = complete(*["1"] * 50, confidence=0.9) + complete(*["2"] * 50, confidence=0.1)
     bins = reliability_bins(sure)
     assert len(bins) == 10
@@ -138,7 +140,7 @@ def test_calibration_tells_confidence_from_luck():
     assert expected_calibration_error([]) is None
 
 
-def test_constructs_are_those_of_the_completion():
+def test_only_constructs_of_the_completion_count():
     pairs = [
         ("def f(xs):\n    ", "return [x for x in xs]"),
         ("for x in y:\n    ", "while x:\n        x -= 1"),
@@ -149,7 +151,7 @@ def test_constructs_are_those_of_the_completion():
     assert shares["function"] == shares["for"] == 0.0
 
 
-def test_repetition_is_seen():
+def test_repeated_phrases_are_counted():
     loop = "x = x + 1\n" * 6
     assert repeated_share([loop]) > 0.5
     assert repeated_share(["a b c d e f g h"]) == 0.0

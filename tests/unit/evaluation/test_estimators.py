@@ -1,4 +1,4 @@
-"""pass@k against brute force, its interval, and what it refuses."""
+"""pass@k against brute force, its interval, and the comparison of two runs."""
 
 import random
 from itertools import combinations
@@ -12,7 +12,7 @@ from training.foundation.errors import ConfigError
 
 @pytest.mark.parametrize("n", range(1, 8))
 def test_pass_at_k_equals_brute_force(n):
-    """If it fails, every score that was ever printed is wrong."""
+    """If it fails, every reported score is wrong."""
     for n_passed in range(n + 1):
         outcomes = [True] * n_passed + [False] * (n - n_passed)
         for k in range(1, n + 1):
@@ -28,7 +28,7 @@ def test_fewer_samples_than_k_is_an_error_not_a_dropped_problem():
         estimate_pass_at_k([], 1)
 
 
-def test_interval_holds_the_value_and_narrows_with_more_problems():
+def test_the_interval_contains_the_value_and_narrows_with_more_problems():
     few = estimate_pass_at_k([(5, 2), (5, 0), (5, 5), (5, 1)] * 5, 1)
     many = estimate_pass_at_k([(5, 2), (5, 0), (5, 5), (5, 1)] * 100, 1)
     for found in (few, many):
@@ -38,8 +38,8 @@ def test_interval_holds_the_value_and_narrows_with_more_problems():
 
 
 @pytest.mark.parametrize("passed", [0, 5])
-def test_no_score_is_certain(passed):
-    """A bootstrap would say that 0 of 20 is 0 % exactly."""
+def test_the_interval_has_a_width_at_0_and_100_percent(passed):
+    """A bootstrap would report 0 of 20 as exactly 0%."""
     found = estimate_pass_at_k([(5, passed)] * 20, 1)
     assert found.low < found.value or found.value == 0.0
     assert found.high > found.value or found.value == 1.0
@@ -50,10 +50,10 @@ def test_no_score_is_certain(passed):
     ("alpha", "beta", "n", "k"),
     [(0.3, 3.0, 5, 1), (0.3, 3.0, 10, 5), (0.1, 5.0, 5, 1), (2.0, 2.0, 5, 1), (5.0, 0.5, 10, 10)],
 )
-def test_the_interval_holds_the_truth_as_often_as_it_says(alpha, beta, n, k):
-    """Problems of random difficulty, samples of random luck: 95 % of the intervals are right.
+def test_95_percent_intervals_cover_the_truth(alpha, beta, n, k):
+    """Random problems and samples: about 95% of the intervals contain the true score.
 
-    If it fails, differences between models are believed that are none.
+    If it fails, users believe in differences between models that do not exist.
     """
     chance = random.Random(0)
     difficulties = [chance.betavariate(alpha, beta) for _ in range(100_000)]
@@ -69,8 +69,8 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(alpha, beta, n, k):
     assert inside / rounds >= 0.92
 
 
-def test_alike_runs_seldom_differ():
-    """A p-value below 0.05 in one of twenty comparisons of a model with itself."""
+def test_equal_models_seldom_differ_significantly():
+    """About one in twenty comparisons of a model with itself has a p-value below 0.05."""
     chance = random.Random(1)
     found = 0
     for _ in range(60):
@@ -82,7 +82,7 @@ def test_alike_runs_seldom_differ():
     assert found <= 9
 
 
-def test_a_better_run_is_told_from_a_worse_one():
+def test_a_better_run_differs_significantly_from_a_worse_one():
     first, second = [(5, 3)] * 30, [(5, 2)] * 30
     found = compare_paired(first, second, 1)
     assert found.value == pytest.approx(0.2)

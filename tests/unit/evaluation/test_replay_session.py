@@ -1,4 +1,4 @@
-"""What a session of the replay takes for a stale answer, with a server that follows a script."""
+"""When a replay session counts an answer as stale, with a scripted server."""
 
 import asyncio
 
@@ -20,15 +20,15 @@ ANSWER = {
 
 
 class Scripted:
-    """Holds the first request back, and answers it before or behind what shows the change read."""
+    """Answers the first request late: before or after the echo that shows the change was read."""
 
     def __init__(self, *, is_stale, held_s):
         self._is_stale, self._held_s = is_stale, held_s
         self._first = None
-        self._tasks = []  # kept, as the loop only knows tasks weakly
+        self._tasks = []  # kept, because the loop holds only weak references
 
     def notify(self, method, params):
-        """Takes whatever it is told."""
+        """Accepts any notification."""
 
     def send_request(self, method, params):
         answer = asyncio.get_running_loop().create_future()
@@ -49,8 +49,8 @@ class Scripted:
 
 @pytest.mark.parametrize("held_s", [0.0, 0.2])
 @pytest.mark.parametrize("is_stale", [False, True])
-async def test_an_answer_behind_the_change_is_stale_and_one_before_it_is_not(is_stale, held_s):
-    """If it fails, a slow machine is taken for a server that answers for another text."""
+async def test_only_an_answer_after_the_change_was_read_is_stale(is_stale, held_s):
+    """If it fails, a slow machine looks like a server that answers for an outdated text."""
     client = Scripted(is_stale=is_stale, held_s=held_s)
     record = await Session(client, TASK, seed=0, pace=100.0).run()
     late_ms = [e.late_ms for e in record.events if isinstance(e, AnswerReceived) and e.n_items]

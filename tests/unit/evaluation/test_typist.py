@@ -1,4 +1,4 @@
-"""The typist and the editor of the replay, without a server."""
+"""The replay's typist, editor buffer, tasks and metrics, without a server."""
 
 import random
 
@@ -40,8 +40,8 @@ def act(buffer, typist, key, start):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_typist_writes_the_text_and_the_changes_make_it_too(seed):
-    """If it fails, the replay types something else than it measures."""
+def test_a_typist_types_the_text_and_its_changes_reproduce_it(seed):
+    """If it fails, the replay types another text than it measures."""
     before, behind = "import os\n\n", "\n\nend = 1\n"
     buffer = Buffer(text=before + behind, cursor=len(before))
     typist = Typist(TEXT, str(seed))
@@ -78,15 +78,15 @@ def test_the_same_seed_types_the_same():
     assert 0 < sum(key.is_read_before for key in everything) < len(everything) / 2
 
 
-def test_a_user_takes_what_was_about_to_be_written():
+def test_a_typist_accepts_what_it_was_about_to_type():
     typist = Typist("total = sum(xs)\nreturn total\n", "x")
     assert typist.accepted_part("tot", "al = sum(xs)") == "al = sum(xs)"
     assert typist.accepted_part("tot", "al = sum(xs)\nreturn 1") == "al = sum(xs)"  # the first line
     assert typist.accepted_part("tot", "al = sum(x") == "al = sum(x"  # all of it is right
     assert typist.accepted_part("tot", "al = sum(ys)") is None
     assert typist.accepted_part("total = sum(xs)", "\nreturn total") == "\nreturn total"
-    assert typist.accepted_part("total = sum(xs", ")") is None  # typed sooner than taken
-    assert typist.accepted_part("tox", "al = sum(xs)") is None  # something is wrong there
+    assert typist.accepted_part("total = sum(xs", ")") is None  # quicker typed than accepted
+    assert typist.accepted_part("tox", "al = sum(xs)") is None  # there is a typo
     assert first_line("\n\n  a\nb") == "\n\n  a"
     assert is_rest_of_line("ab  \nc", "ab")
     assert not is_rest_of_line("abc\n", "ab")
@@ -110,7 +110,7 @@ def test_an_editor_closes_brackets_and_types_over_them():
     assert block.text == "    if x:\n    "
 
 
-def test_tasks_are_whole_lines_of_files_that_parse(tmp_path):
+def test_typing_tasks_are_whole_lines_of_valid_files(tmp_path):
     for number in range(4):
         lines = [f"value_{i} = compute({number}, {i})\n" for i in range(60)]
         (tmp_path / f"{number}.py").write_text("".join(lines))
