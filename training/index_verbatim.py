@@ -35,7 +35,7 @@ from training.foundation.atomic_files import write_bytes_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.progress import progress_bar
-from training.provenance import SPLIT, trained_on
+from training.provenance import SPLIT, open_training_data
 from training.shards.blocks import BlockReader
 
 DocumentIds = npt.NDArray[np.int32]
@@ -47,11 +47,11 @@ _COLUMNS = ["package", "path", "licence"]
 def main(argv: Sequence[str]) -> int:
     """Builds the index, adds it to the model and prints its size."""
     options = _parser().parse_args(argv)
-    shards, reader, walk = trained_on(options.model, options.shards)
-    n_blocks = options.blocks or walk.first_block + walk.n_blocks
+    shards, reader, span = open_training_data(options.model, options.shards)
+    n_blocks = options.blocks or span.first_block + span.n_blocks
     if n_blocks < 1:
         raise ConfigError(f"--blocks is {n_blocks}, expected at least 1")
-    read = {reader.find_block(p, seed=walk.seed) for p in range(min(n_blocks, len(reader)))}
+    read = {reader.find_block(p, seed=span.seed) for p in range(min(n_blocks, len(reader)))}
     table = pq.read_table(shards / f"{SPLIT}.documents.parquet", columns=_COLUMNS).to_pylist()
     hashes, documents = _collect_grams(reader, sorted(read), options.least_documents)
     index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)

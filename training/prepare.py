@@ -1,11 +1,11 @@
 """Documents to shards: ``python -m training.prepare CONFIG.toml [key=value ...]``.
 
-Encodes the corpus, splits pieces for infilling at the config's rate, packs them into fixed-length
-blocks and writes the shard folder (see ``training.shards.blocks``), with the corpus' page again,
-now with token counts. Training documents get infilling; held-out ones stay left to right, so that
-validation measures plain language modelling. Row groups are encoded in parallel into files beside
-the shard folder, from which an interrupted run resumes, and written in order: the output depends
-on corpus, tokenizer and config alone, not on the number of processes or interruptions.
+Encodes the corpus, splits pieces for infilling at the configured rate, packs them into fixed-length
+blocks and writes the shard folder (see ``training.shards.blocks``), including the corpus report
+with token counts. Only training documents are split for infilling; held-out ones stay left to
+right, so that validation measures plain language modelling. Row groups are encoded in parallel into
+files beside the shard folder, from which an interrupted run resumes, and are written in order. So
+the output depends only on corpus, tokenizer and config, not on processes or interruptions.
 """
 
 import dataclasses
@@ -18,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from training.foundation.extras import require_extra
 
@@ -50,7 +49,7 @@ from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
 from training.foundation.worker_pool import work_folder, worker_pool
 from training.shards import encoding, packing
-from training.shards.blocks import META_FILE, ShardWriter
+from training.shards.blocks import META_FILE, ShardsMeta, ShardWriter
 from training.shards.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.train_tokenizer import TOKENIZER_FILE
 
@@ -65,15 +64,15 @@ _EXAMPLE = """\
 {prog} training/configs/default.toml pretrain.start_from=bundled"""
 PAGE_FILE = "report.html"
 MAX_EXAMPLES = 20
-_DECIDING = (encoding, packing, fim, tokenizer, word_cache)  # what a group's file depends on
+_ENCODING_MODULES = (encoding, packing, fim, tokenizer, word_cache)
 
 
 @dataclasses.dataclass(kw_only=True)
 class PreparedSplit:
-    """What one split became.
+    """The result of preparing one split.
 
-    ``has_quality`` says whether any document has a quality token; the counters have the tokens in
-    its blocks, ``n_tokens`` those before what fills no whole block is cut off.
+    ``has_quality`` says whether any document has a quality token. The counters count the tokens in
+    blocks; ``n_tokens`` includes those cut off because they do not fill a block.
     """
 
     shard_blocks: list[int]
@@ -87,7 +86,7 @@ class PreparedSplit:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prepares both splits and writes the shard folder whole or not at all."""
+    """Prepares both splits and writes the shard folder atomically."""
     parser = config_parser(
         "training.prepare", _PURPOSE, example=_EXAMPLE, described="training/config.py"
     )
@@ -103,8 +102,8 @@ def load_tokenizer(config: RunConfig) -> CodeTokenizer:
     """Returns the run's tokenizer: that of the artifact it starts from, or the trained one.
 
     Raises:
-        PrerequisiteError: It has not been trained.
-        ConfigError: The artifact has another context than the config.
+        PrerequisiteError: The tokenizer has not been trained.
+        ConfigError: The artifact's context differs from the config's.
     """
     start, file = config.pretrain.start_from, config.tokenizer_folder / TOKENIZER_FILE
     if start is None and not file.is_file():
@@ -127,14 +126,14 @@ def load_tokenizer(config: RunConfig) -> CodeTokenizer:
 
 def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
     started = time.monotonic()
-    made_of = {
-        "block_tokens": config.shards.block_tokens,
-        "vocab_size": vocabulary.vocab_size,
-        "tokenizer_sha256": file_sha256(config.tokenizer_folder / TOKENIZER_FILE),
-        "corpus_sha256": read_corpus_hash(config.paths.corpus),
-        "shards_config": _deciding(config.shards),
-    }
-    work = work_folder(config.paths.shards, _inputs_sha256(made_of))
+    inputs = ShardsMeta(
+        block_tokens=config.shards.block_tokens,
+        vocab_size=vocabulary.vocab_size,
+        tokenizer_sha256=file_sha256(config.tokenizer_folder / TOKENIZER_FILE),
+        corpus_sha256=read_corpus_hash(config.paths.corpus),
+        shards_config={k: v for k, v in to_mapping(config.shards).items() if k != "processes"},
+    )
+    work = work_folder(config.paths.shards, _hash_inputs(inputs))
     with write_directory_atomically(config.paths.shards) as aside:
         found = {
             split: prepare_split(config, split, vocabulary.vocab_size, aside, work)
@@ -142,8 +141,8 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
         }
         _check_blocks(found, config)
         vocabulary.save(aside / TOKENIZER_FILE)
-        write_text_atomically(aside / PAGE_FILE, _page(config.paths.corpus, found))
-        write_json_atomically(aside / META_FILE, made_of | _totals(found))
+        write_text_atomically(aside / PAGE_FILE, _render_page(config.paths.corpus, found))
+        write_json_atomically(aside / META_FILE, to_mapping(_add_totals(inputs, found)))
     shutil.rmtree(work, ignore_errors=True)
     counts = ", ".join(
         f"{split} {sum(f.shard_blocks)} blocks of {config.shards.block_tokens}"
@@ -158,47 +157,45 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
 
 
 def _check_blocks(found: dict[str, PreparedSplit], config: RunConfig) -> None:
-    """Refuses a corpus too small to train on, or to be measured on.
+    """Refuses a corpus that is too small for training or validation.
 
     Raises:
-        CorpusError: A split fills no block.
+        CorpusError: A split does not fill a block.
     """
     for split, prepared in found.items():
         if not prepared.shard_blocks:
             raise CorpusError(
                 f"the {split} documents of {config.paths.corpus} have {prepared.n_tokens} tokens,"
-                f" which fill no block of {config.shards.block_tokens}; add sources, lower"
-                " shards.block_tokens, or raise the corpus' heldout_share"
+                f" which do not fill a block of {config.shards.block_tokens}; add sources,"
+                " lower shards.block_tokens, or raise the corpus's heldout_share"
             )
 
 
-def _inputs_sha256(made_of: dict[str, Any]) -> str:
-    """Returns a hash over all that the files of row groups depend on, this code included."""
-    code = [file_sha256(Path(str(module.__file__))) for module in _DECIDING]
-    return hashlib.sha256(json.dumps([made_of, code], sort_keys=True).encode()).hexdigest()
+def _hash_inputs(inputs: ShardsMeta) -> str:
+    """Returns a hash over everything that encoded row groups depend on, including our code."""
+    code = [file_sha256(Path(str(module.__file__))) for module in _ENCODING_MODULES]
+    return hashlib.sha256(
+        json.dumps([to_mapping(inputs), code], sort_keys=True).encode()
+    ).hexdigest()
 
 
-def _deciding(shards: ShardsConfig) -> dict[str, Any]:
-    return {key: value for key, value in to_mapping(shards).items() if key != "processes"}
-
-
-def _totals(found: dict[str, PreparedSplit]) -> dict[str, Any]:
-    return {
-        "sha256": {split: f.sha256 for split, f in found.items()},
-        "shard_blocks": {split: f.shard_blocks for split, f in found.items()},
-        "documents": {split: f.n_documents for split, f in found.items()},
-        "tokens": {split: f.n_tokens for split, f in found.items()},
-        "has_quality": any(f.has_quality for f in found.values()),
-        "drops": {
-            "few characters per token": {
-                split: {"documents": len(f.dropped), "examples": f.dropped[:MAX_EXAMPLES]}
-                for split, f in found.items()
-            }
-        },
+def _add_totals(inputs: ShardsMeta, found: dict[str, PreparedSplit]) -> ShardsMeta:
+    drops = {
+        split: {"documents": len(f.dropped), "examples": f.dropped[:MAX_EXAMPLES]}
+        for split, f in found.items()
     }
+    return dataclasses.replace(
+        inputs,
+        sha256={split: f.sha256 for split, f in found.items()},
+        shard_blocks={split: f.shard_blocks for split, f in found.items()},
+        documents={split: f.n_documents for split, f in found.items()},
+        tokens={split: f.n_tokens for split, f in found.items()},
+        has_quality=any(f.has_quality for f in found.values()),
+        drops={"few characters per token": drops},
+    )
 
 
-def _page(corpus: Path, found: dict[str, PreparedSplit]) -> str:
+def _render_page(corpus: Path, found: dict[str, PreparedSplit]) -> str:
     packages, licences = Counter[str](), Counter[str]()
     for split in found.values():
         packages += split.package_tokens
@@ -236,7 +233,7 @@ def prepare_split(
     found = PreparedSplit(shard_blocks=writer.shard_blocks)
     schema = pa.schema([(column, pa.string()) for column in DOCUMENT_COLUMNS])
     with pq.ParquetWriter(folder / f"{split}.documents.parquet", schema) as table:
-        for group in encoded_groups(config, split, shards, work):
+        for group in encode_groups(config, split, shards, work):
             _count_tokens(found, group)
             group.pieces["document"] += found.n_documents
             writer.add(group.tokens, group.pieces)
@@ -250,10 +247,10 @@ def prepare_split(
     return found
 
 
-def encoded_groups(
+def encode_groups(
     config: RunConfig, split: str, shards: ShardsConfig, work: Path
 ) -> Iterator[EncodedGroup]:
-    """Yields a split's row groups in order, each as soon as it and those before it are encoded."""
+    """Encodes a split's row groups in parallel and yields them in order."""
     groups = list_row_groups(config.paths.corpus, split)
     files = [work / f"{split}-{number:05d}.npz" for number in range(len(groups))]
     encode = functools.partial(

@@ -1,16 +1,16 @@
 """Which documents a checkpoint has seen: ``python -m training.provenance CHECKPOINT [options]``.
 
-Takes a checkpoint or a finished model, reads from its record which way it has gone through the data
-order, and looks up in the shards which document each token on that way came from. Training records
-nothing for it: the order is a pure function of seed and position, and the shards know the rest. It
-never opens the weights, and says nothing of what a model has remembered.
+Takes a checkpoint or a finished model, reads from its record which part of the data order it was
+trained on, and looks up in the shards which document each of those tokens came from. Training
+itself records nothing for this: the order is a pure function of seed and position. It never opens
+the weights, and says nothing about what a model has memorised.
 """
 
 import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +35,16 @@ from training.shards.blocks import BlockReader, pieces_file
 
 SPLIT = "train"
 SHOWN_DOCUMENTS = 10  # of the most seen, in the summary
-FREE_SHARDS_KEYS = {"processes", "blocks_per_shard"}  # they change no block, nor the order
+FREE_SHARDS_KEYS = {"processes", "blocks_per_shard"}  # they change neither blocks nor order
 Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
-    """The way a training has gone: ``n_blocks`` positions of a data order from ``first_block``.
+class TrainingSpan:
+    """What a run was trained on: ``n_blocks`` positions of the data order from ``first_block``.
 
-    ``start_from`` is the artifact it began with, None if it began with fresh weights;
-    ``earlier_tokens`` are what that artifact had seen.
+    ``start_from`` is the artifact it started from, None for fresh weights; ``earlier_tokens`` is
+    the number of tokens that artifact had seen.
     """
 
     step: int
@@ -56,11 +56,29 @@ class Walk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What was seen of each document ``[documents]``, in the order of the shards' table.
+class SeenDocument:
+    """A document that was seen in training; the fields are those of ``--out``.
 
-    ``times`` counts the readings of a block that holds some of the document, ``tokens`` its tokens
-    in them; ``tokens_a_pass`` are its tokens in the whole of the shards.
+    ``times`` counts how often a block with a part of the document was read, ``tokens`` its tokens
+    in those blocks; ``tokens_a_pass`` are its tokens in all shards.
+    """
+
+    package: str
+    version: str
+    path: str
+    licence: str
+    quality: str = ""  # old shards have none
+    sha256: str
+    times: int
+    tokens: int
+    tokens_a_pass: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenDocuments:
+    """How much of each document was seen, in the order of the shards' table.
+
+    The counts ``[documents]`` are those of :class:`SeenDocument`.
     """
 
     documents: list[dict[str, str]]
@@ -68,45 +86,45 @@ class Seen:
     tokens: Counts
     tokens_a_pass: Counts
 
-    def of_package(self, package: str) -> "Seen":
-        """Keeps one package's documents.
+    def filter_package(self, package: str) -> "SeenDocuments":
+        """Returns only one package's documents.
 
         Raises:
-            ConfigError: The shards hold none of it.
+            ConfigError: The shards hold none of them.
         """
-        wanted = package.lower()
+        name = package.lower()
         names = {d["package"].lower(): d["package"] for d in self.documents}
-        if wanted not in names:
-            near = difflib.get_close_matches(wanted, names, n=2, cutoff=0.5) or sorted(names)
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=2, cutoff=0.5) or sorted(names)
             raise ConfigError(
                 f"the shards hold no training document of '{package}', so the model has not seen"
                 f" it there; known packages are {', '.join(names[n] for n in near)}"
             )
-        rows = [i for i, d in enumerate(self.documents) if d["package"].lower() == wanted]
-        return Seen(
+        rows = [i for i, d in enumerate(self.documents) if d["package"].lower() == name]
+        return SeenDocuments(
             documents=[self.documents[i] for i in rows],
             times=self.times[rows],
             tokens=self.tokens[rows],
             tokens_a_pass=self.tokens_a_pass[rows],
         )
 
-    def most_seen_first(self) -> list[dict[str, Any]]:
-        """Lists the documents that were seen at all, those with the most tokens first."""
+    def rank(self) -> list[SeenDocument]:
+        """Returns the documents that were seen at all, those with the most tokens first."""
         rows = np.argsort(-self.tokens, kind="stable")
         return [
-            {
+            SeenDocument(
                 **self.documents[i],
-                "times": int(self.times[i]),
-                "tokens": int(self.tokens[i]),
-                "tokens_a_pass": int(self.tokens_a_pass[i]),
-            }
+                times=int(self.times[i]),
+                tokens=int(self.tokens[i]),
+                tokens_a_pass=int(self.tokens_a_pass[i]),
+            )
             for i in rows
             if self.times[i]
         ]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints a summary of what a checkpoint has seen, and writes the list if asked."""
+    """Prints a summary of what a checkpoint has seen, and writes the list on request."""
     parser = command_parser(
         "training.provenance",
         "List the documents that a checkpoint has seen in training, with package, version,"
@@ -131,34 +149,36 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--package", metavar="NAME", help="list only this package's documents")
     options = parser.parse_args(argv)
-    shards, reader, walk = trained_on(options.checkpoint, options.shards)
-    seen = seen_documents(shards, reader, block_readings(reader, walk))
+    shards, reader, span = open_training_data(options.checkpoint, options.shards)
+    seen = count_seen_documents(shards, reader, count_readings(reader, span))
     if options.package is not None:
-        seen = seen.of_package(options.package)
-    listed = seen.most_seen_first()
+        seen = seen.filter_package(options.package)
+    listed = seen.rank()
     if options.out is not None:
-        lines = (json.dumps(document, ensure_ascii=False) + "\n" for document in listed)
+        lines = (json.dumps(asdict(document), ensure_ascii=False) + "\n" for document in listed)
         write_text_atomically(options.out, "".join(lines))
-    sys.stdout.write(summary(walk, reader, seen, listed))
+    sys.stdout.write(render_summary(span, reader, seen, listed))
     return 0
 
 
-def trained_on(checkpoint: Path, shards: Path | None) -> tuple[Path, BlockReader, Walk]:
-    """Opens what a checkpoint was trained on, and says which way it has gone through it.
+def open_training_data(
+    checkpoint: Path, shards: Path | None
+) -> tuple[Path, BlockReader, TrainingSpan]:
+    """Opens the shards that a checkpoint was trained on, and says which part it has seen.
 
     Args:
         checkpoint: A checkpoint or an artifact.
-        shards: Where they are; None means where its record says.
+        shards: The shard folder; None means the one that the checkpoint records.
 
     Raises:
         ArtifactError: The record is missing or damaged.
         ConfigError: The shards are not those it was trained on.
     """
     manifest = read_manifest(checkpoint)
-    shards = shards or shards_of(checkpoint, manifest)
+    shards = shards or find_shards(checkpoint, manifest)
     reader = BlockReader(shards, SPLIT)
     check_shards(checkpoint, manifest, shards, reader)
-    return shards, reader, read_walk(checkpoint, manifest)
+    return shards, reader, read_span(checkpoint, manifest)
 
 
 def read_manifest(checkpoint: Path) -> Manifest:
@@ -179,19 +199,19 @@ def read_manifest(checkpoint: Path) -> Manifest:
         raise ArtifactError(f"cannot read {path} ({error}); copy the folder again") from error
 
 
-def shards_of(checkpoint: Path, manifest: Manifest) -> Path:
-    """Returns the shard folder that the record names."""
+def find_shards(checkpoint: Path, manifest: Manifest) -> Path:
+    """Returns the shard folder that the checkpoint records."""
     return Path(str(_read_config_table(checkpoint, manifest, "paths")["shards"]))
 
 
-def read_walk(checkpoint: Path, manifest: Manifest) -> Walk:
-    """Reads how far, and along which order, a checkpoint has gone.
+def read_span(checkpoint: Path, manifest: Manifest) -> TrainingSpan:
+    """Reads which part of the data order a checkpoint has seen.
 
-    A checkpoint's own state has its step. A finished model has the sum of steps over all artifacts
-    it came from; if it went on from one, its own are those its config asked for.
+    A checkpoint records its own step. A finished model records the sum of steps over all artifacts
+    that it was continued from; if there are any, its own steps are those of its config.
 
     Raises:
-        ArtifactError: The record does not say.
+        ArtifactError: The record is incomplete.
     """
     pretrain = _read_config_table(checkpoint, manifest, "pretrain")
     record, state = manifest.training, checkpoint / STATE_RECORD
@@ -201,7 +221,7 @@ def read_walk(checkpoint: Path, manifest: Manifest) -> Walk:
         if state.exists():
             step = int(json.loads(state.read_bytes())["step"])
         n_blocks = step * int(pretrain["batch_blocks"])
-        walk = Walk(
+        span = TrainingSpan(
             step=step,
             first_block=int(pretrain["first_block"]),
             n_blocks=n_blocks,
@@ -213,24 +233,24 @@ def read_walk(checkpoint: Path, manifest: Manifest) -> Walk:
         raise ArtifactError(
             f"{checkpoint} does not record how it was trained ({error}); copy the folder again"
         ) from error
-    if walk.earlier_tokens < 0 or (start is None and walk.earlier_tokens):
+    if span.earlier_tokens < 0 or (start is None and span.earlier_tokens):
         raise ArtifactError(
-            f"{checkpoint} records {record.tokens_seen} tokens seen, but its steps make"
+            f"{checkpoint} records {record.tokens_seen} tokens seen, but its steps amount to"
             f" {n_blocks * manifest.context_tokens}; copy the folder again"
         )
-    return walk
+    return span
 
 
 def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: BlockReader) -> None:
-    """Refuses shards that are not those the checkpoint was trained on.
+    """Refuses shards that the checkpoint was not trained on.
 
     Raises:
-        ConfigError: Another corpus, tokenizer or preparation.
+        ConfigError: Corpus, tokenizer or preparation differ.
     """
     config, meta = _read_config_table(checkpoint, manifest, "shards"), reader.meta
     hashes = {manifest.training.shards_hash, meta.content_sha256} - {""}  # old ones have none
     prepared = meta.shards_config
-    differs = {
+    differences = {
         "corpus": manifest.training.data_hash != meta.corpus_sha256,
         "tokenizer": manifest.sha256.get(TOKENIZER_FILE) != file_sha256(shards / TOKENIZER_FILE),
         "block size": manifest.context_tokens != reader.block_tokens,
@@ -240,7 +260,7 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
         },
         "content": len(hashes) > 1,
     }
-    for what, is_other in differs.items():
+    for what, is_other in differences.items():
         if is_other:
             raise ConfigError(
                 f"{shards} has another {what} than the shards {checkpoint} was trained on;"
@@ -248,18 +268,18 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
             )
 
 
-def block_readings(reader: BlockReader, walk: Walk) -> Counts:
-    """Returns ``[blocks]``: how often the walk has read each block."""
-    positions = range(walk.first_block, walk.first_block + walk.n_blocks)
-    read = (reader.find_block(position, seed=walk.seed) for position in positions)
-    indices = np.fromiter(read, dtype=np.int64, count=walk.n_blocks)
+def count_readings(reader: BlockReader, span: TrainingSpan) -> Counts:
+    """Returns how often each block was read, ``[blocks]``."""
+    positions = range(span.first_block, span.first_block + span.n_blocks)
+    read = (reader.find_block(position, seed=span.seed) for position in positions)
+    indices = np.fromiter(read, dtype=np.int64, count=span.n_blocks)
     return np.bincount(indices, minlength=len(reader)).astype(np.int64)
 
 
-def seen_documents(shards: Path, reader: BlockReader, readings: Counts) -> Seen:
-    """Turns readings of blocks ``[blocks]`` into what was seen of each document.
+def count_seen_documents(shards: Path, reader: BlockReader, readings: Counts) -> SeenDocuments:
+    """Counts what was seen of each document, from the readings of blocks ``[blocks]``.
 
-    A piece never crosses the edge of a block, so all its tokens were read as often as its block.
+    A piece never crosses a block boundary, so all its tokens were read as often as its block.
 
     Raises:
         CorpusError: The table of documents is missing or does not fit the shards.
@@ -276,42 +296,44 @@ def seen_documents(shards: Path, reader: BlockReader, readings: Counts) -> Seen:
         lengths = np.diff(pieces["first_token"], append=n_rows * n_tokens)
         rows = pieces["first_token"] // n_tokens
         of_shard = readings[first_row : first_row + n_rows]
-        tokens_a_pass += _sums(owners, lengths, n)
-        tokens += _sums(owners, lengths * of_shard[rows], n)
+        tokens_a_pass += _sum_by_owner(owners, lengths, n)
+        tokens += _sum_by_owner(owners, lengths * of_shard[rows], n)
         pair_owners, pair_rows = np.divmod(np.unique(owners * n_rows + rows), n_rows)
-        times += _sums(pair_owners, of_shard[pair_rows], n)
+        times += _sum_by_owner(pair_owners, of_shard[pair_rows], n)
         first_row += n_rows
-    return Seen(documents=documents, times=times, tokens=tokens, tokens_a_pass=tokens_a_pass)
+    return SeenDocuments(
+        documents=documents, times=times, tokens=tokens, tokens_a_pass=tokens_a_pass
+    )
 
 
-def summary(
-    walk: Walk, reader: BlockReader, seen: Seen, listed: Sequence[Mapping[str, Any]]
+def render_summary(
+    span: TrainingSpan, reader: BlockReader, seen: SeenDocuments, listed: Sequence[SeenDocument]
 ) -> str:
-    """Says in a few lines what was seen, by licence, and most."""
-    end, n_tokens = walk.first_block + walk.n_blocks, int(seen.tokens.sum())
-    passes = f"{walk.n_blocks / len(reader):.3f} passes over {len(reader)} blocks"
+    """Returns a few lines about what was seen: in total, by licence, and most often."""
+    end, n_tokens = span.first_block + span.n_blocks, int(seen.tokens.sum())
+    passes = f"{span.n_blocks / len(reader):.3f} passes over {len(reader)} blocks"
     lines = [
-        f"up to step {walk.step}: {passes}, positions {walk.first_block} to {end}",
+        f"up to step {span.step}: {passes}, positions {span.first_block} to {end}",
         f"documents seen: {len(listed)} of {len(seen.documents)}, {n_tokens} tokens",
     ]
-    if walk.start_from is not None:
+    if span.start_from is not None:
         lines.append(
-            f"it continued from {walk.start_from}: the documents of the {walk.earlier_tokens}"
+            f"it continued from {span.start_from}: the documents of the {span.earlier_tokens}"
             " tokens seen before are not in this list; run this command on that model too"
         )
     licences: dict[str, list[int]] = {}
     for document in listed:
-        licences.setdefault(document["licence"], []).append(document["tokens"])
+        licences.setdefault(document.licence, []).append(document.tokens)
     lines += ["by licence:"] * bool(listed)
     for licence, tokens in sorted(licences.items(), key=lambda item: -sum(item[1])):
         lines.append(f"  {sum(tokens):>11} tokens  {len(tokens):>6} documents  {licence}")
     lines += ["most seen:"] * bool(listed)
     for document in listed[:SHOWN_DOCUMENTS]:
-        name = f"{document['package']} {document['version']} {document['path']}"
+        name = f"{document.package} {document.version} {document.path}"
         lines.append(
-            f"  {document['tokens']:>11} tokens  {document['times']:>6} times"
-            f"  {document['tokens'] / document['tokens_a_pass']:.3f} passes  {name}"
-            f" ({document['licence']})"
+            f"  {document.tokens:>11} tokens  {document.times:>6} times"
+            f"  {document.tokens / document.tokens_a_pass:.3f} passes  {name}"
+            f" ({document.licence})"
         )
     return "\n".join(lines) + "\n"
 
@@ -335,8 +357,8 @@ def _read_documents(shards: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _sums(owners: Counts, values: Counts, n: int) -> Counts:
-    """Sums ``values`` by owner ``[n]``; exact, since float64 holds any count of tokens."""
+def _sum_by_owner(owners: Counts, values: Counts, n: int) -> Counts:
+    """Sums ``values`` by owner ``[n]``; exact, because float64 holds any count of tokens."""
     return np.bincount(owners, weights=values, minlength=n).astype(np.int64)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from training.artifact.network.config import INIT_STD, GPT2Config
 from training.artifact.network.gpt2 import GPT2
 
-POSITION_STD = 0.04  # of position vectors: larger than token vectors', which would drown them
+POSITION_STD = 0.04  # of position vectors; smaller ones are drowned out by token vectors
 FASTEST_RADIANS = 2.0  # per position; makes neighbours differ by more than equal tokens agree
 LOOK_BACK_GAIN = 1.5  # puts nearly all of such a head's attention on its token
 FREE_HEADS = 2  # of the first layer, initialised at random like all others

@@ -16,7 +16,7 @@ from training.foundation.config_schema import load_toml
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
 from training.index_verbatim import main as index_verbatim
 from training.index_verbatim import split_stretches
-from training.provenance import Walk, block_readings, main, seen_documents
+from training.provenance import TrainingSpan, count_readings, count_seen_documents, main
 from training.shards.blocks import BlockReader
 
 pytestmark = pytest.mark.integration
@@ -113,7 +113,7 @@ def test_the_list_is_what_a_walk_over_every_block_finds(
 @pytest.mark.parametrize("n_passes", [0, 1, 3])
 def test_whole_passes_see_every_token_as_often(shards, n_passes):
     reader = BlockReader(shards, "train")
-    walk = Walk(
+    span = TrainingSpan(
         step=1,
         first_block=0,
         n_blocks=n_passes * len(reader),
@@ -121,7 +121,7 @@ def test_whole_passes_see_every_token_as_often(shards, n_passes):
         start_from=None,
         earlier_tokens=0,
     )
-    seen = seen_documents(shards, reader, block_readings(reader, walk))
+    seen = count_seen_documents(shards, reader, count_readings(reader, span))
     assert (seen.tokens == n_passes * seen.tokens_a_pass).all()
     assert seen.tokens_a_pass.sum() == len(reader) * BLOCK
     assert ((seen.times > 0) == (seen.tokens > 0)).all()
