@@ -37,11 +37,13 @@ def test_a_model_is_fetched_once_and_the_editor_sees_how_far(published, serve, k
             client.wait_for_state("ready")
             client.open("file:///a.py", text)
             assert client.items("file:///a.py", *place(text, "return "))
-            told = [m["params"]["value"] for m in client.seen if m.get("method") == "$/progress"]
-        assert told[0]["kind"] == "begin"
-        assert told[0]["title"] == "Parrotlet"
-        assert told[-1]["kind"] == "end"
-        assert any("100%" in value.get("message", "") for value in told) == is_first
+            progress = [
+                m["params"]["value"] for m in client.seen if m.get("method") == "$/progress"
+            ]
+        assert progress[0]["kind"] == "begin"
+        assert progress[0]["title"] == "Parrotlet"
+        assert progress[-1]["kind"] == "end"
+        assert any("100%" in value.get("message", "") for value in progress) == is_first
         assert bool(published.requests) == is_first
     assert not any("setup.py" in request for request in published.requests)
 
@@ -49,11 +51,11 @@ def test_a_model_is_fetched_once_and_the_editor_sees_how_far(published, serve, k
 def test_what_cannot_be_fetched_is_said_with_what_to_do(hub, serve):
     with serve("team/nowhere") as client:
         client.initialize()
-        told = client.wait_for_state("error")
-        assert "team/nowhere: the Hugging Face Hub answered with status 404" in told["reason"]
-        assert "check the name" in told["reason"]
+        status = client.wait_for_state("error")
+        assert "team/nowhere: the Hugging Face Hub answered with status 404" in status["reason"]
+        assert "check the name" in status["reason"]
     hub.close()
     with serve("team/parrot@v2") as client:
         client.initialize()
-        told = client.wait_for_state("error")
-        assert "team/parrot: the Hugging Face Hub cannot be reached" in told["reason"]
+        status = client.wait_for_state("error")
+        assert "team/parrot: the Hugging Face Hub cannot be reached" in status["reason"]

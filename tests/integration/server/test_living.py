@@ -1,4 +1,4 @@
-"""Living with editors: settings that change, an engine that dies, what is computed ahead."""
+"""A long session: settings that change, a worker that dies, suggestions computed ahead."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def wait_until_extent(client, at, is_right):
 
 
 def test_settings_change_while_it_runs(client, known_module):
-    """If it fails, a changed setting needs a restart of the editor, or is never looked at."""
+    """If it fails, a changed setting needs a restart of the editor, or has no effect."""
     client.configuration = {"suggestion": {"extent": "line"}, "client": {"enable": True}}
     client.initialize(options=ALWAYS)
     text = known_module.replace('        """Return the area of the circle."""\n', "")
@@ -52,7 +52,7 @@ def test_settings_change_while_it_runs(client, known_module):
     assert "extent" in shown  # the near name
 
 
-def test_clients_that_push_their_settings_are_heard(client, known_module):
+def test_settings_that_the_client_pushes_take_effect(client, known_module):
     client.initialize(options={"suggestion": {"eagerness": "quiet"}})
     text, at = cut(known_module)
     client.open(URI, text)
@@ -68,7 +68,7 @@ def test_clients_that_push_their_settings_are_heard(client, known_module):
     assert client.items(URI, *at, triggerKind=1)
 
 
-def test_an_engine_that_dies_is_started_again(client, log, known_module):
+def test_a_worker_that_dies_is_restarted(client, log, known_module):
     """If it fails, what kills the model ends all ghost text until the editor is restarted."""
     client.initialize(options=ALWAYS)
     text, at = cut(known_module)
@@ -76,18 +76,18 @@ def test_an_engine_that_dies_is_started_again(client, log, known_module):
     wanted = client.items(URI, *at)
     assert wanted
     os.kill(client.worker_pid(), signal.SIGKILL)
-    told = client.wait(
+    status = client.wait(
         lambda m: (
             m.get("method") == "parrotlet/status" and "SIGKILL" in (m["params"]["reason"] or "")
         )
     )
-    assert told["params"]["state"] == "starting"
+    assert status["params"]["state"] == "starting"
     client.insert(URI, 2, 0, 0, "\n")
     (item,) = client.items(URI, at[0] + 1, at[1])
     assert item["insertText"] == wanted[0]["insertText"]  # waits for the new one
 
 
-def test_an_engine_that_dies_with_a_request_answers_it(client, log, known_module):
+def test_a_worker_that_dies_answers_its_request(client, log, known_module):
     client.initialize(options=ALWAYS)
     client.wait_for_state("ready")
     text, at = cut(known_module)
@@ -111,8 +111,8 @@ def test_an_engine_that_dies_with_a_request_answers_it(client, log, known_module
     assert client.items(URI, *at, triggerKind=1)
 
 
-def test_the_next_suggestion_is_begun_when_one_is_taken(client, log, known_module):
-    """If it fails, taking a suggestion is followed by a pause."""
+def test_the_next_suggestion_is_computed_when_one_is_accepted(client, log, known_module):
+    """If it fails, accepting a suggestion is followed by a pause."""
     client.initialize(options=ALWAYS)
     start = known_module.index("        return math.pi * self.radius**2")
     text = known_module[:start]
@@ -149,9 +149,9 @@ def test_why_nothing_is_shown_speaks_of_the_request_that_was_made(client, known_
         (URI, 9999, "outside"),
     ):
         assert client.items(uri, line, 0) == []
-        told = client.command("parrotlet.explain")
-        assert told["stage"] == "withheld"
-        assert word in told["summary"]
+        explanation = client.command("parrotlet.explain")
+        assert explanation["stage"] == "withheld"
+        assert word in explanation["summary"]
 
 
 def test_health_says_what_runs_and_how(client, known_module):
@@ -229,7 +229,7 @@ def test_cells_of_a_notebook_are_one_text(client, known_module):
     assert client.items("c:3", 0, 0) == []
 
 
-def test_modules_of_the_workspace_are_known(client, log, known_module, tmp_path):
+def test_modules_of_the_workspace_reach_the_model(client, log, known_module, tmp_path):
     """If it fails, the model writes calls of functions it cannot see."""
     root = tmp_path / "w"
     (root / "tools").mkdir(parents=True)

@@ -41,10 +41,8 @@ def test_ghost_text_appears_and_grows_while_typing(client, log, known_module):
     assert typed[-1]["computed_tokens"] == 0
 
 
-def test_what_was_shown_and_taken_is_counted_and_the_last_request_explained(
-    client, known_module, tmp_path, capsys
-):
-    """Malformed tellings count for nothing and stop nothing."""
+def test_usage_is_counted_and_the_last_request_is_explained(client, known_module, tmp_path, capsys):
+    """Malformed reports count for nothing and stop nothing."""
     client.initialize()
     assert client.command("parrotlet.explain") is None  # nothing was requested yet
     text = known_module[: known_module.index("return math.") + len("return math.")]
@@ -63,12 +61,12 @@ def test_what_was_shown_and_taken_is_counted_and_the_last_request_explained(
     client.notify("parrotlet/didReject", {})
     assert client.leave() == 0
     assert cli(["stats", "--folder", str(tmp_path / "data" / "parrotlet")]) == 0
-    told = capsys.readouterr().out
-    assert re.search(r"Shown +3\nAccepted in full +1 \(33%\)\n", told)
-    assert re.search(r"Characters saved +19\n", told)
+    printed = capsys.readouterr().out
+    assert re.search(r"Shown +3\nAccepted in full +1 \(33%\)\n", printed)
+    assert re.search(r"Characters saved +19\n", printed)
 
 
-def test_a_suggestion_goes_on_behind_the_selected_item_of_the_list(client, known_module):
+def test_a_suggestion_extends_the_selected_item_of_the_list(client, known_module):
     """If it fails, VS Code shows no ghost text while its list is open, or a wrong one."""
     client.initialize()
     text = known_module[: known_module.index("return math.") + len("return math.p")]
@@ -88,8 +86,8 @@ def test_a_suggestion_goes_on_behind_the_selected_item_of_the_list(client, known
     assert client.items(URI, line, column, selectedCompletionInfo={"range": far, "text": ""}) == []
 
 
-def test_who_asks_gets_alternatives(client, known_module):
-    """Each once, the best first, which is what is shown unasked."""
+def test_a_request_by_hand_gets_alternatives(client, known_module):
+    """Each once, and first the one that is shown automatically."""
     client.initialize(options={"suggestion": {"eagerness": "always"}})
     text = known_module + "\n\ntotal = c"
     client.open(URI, text)
@@ -101,8 +99,8 @@ def test_who_asks_gets_alternatives(client, known_module):
     assert 1 < len(texts) == len(set(texts)) <= 3
 
 
-def test_a_file_of_secrets_is_left_alone(client, known_module):
-    """If it fails, keys go through the model."""
+def test_private_files_get_no_suggestions(client, known_module):
+    """If it fails, secrets reach the model."""
     client.initialize(options={"private_globs": ["shapes.py"]})
     text = known_module[: known_module.index("return math.") + len("return math.")]
     for uri in ("file:///w/.env", URI):
@@ -127,8 +125,8 @@ def test_the_event_log_holds_no_text(client, log, known_module):
 def test_positions_in_every_encoding(client, known_module, encoding):
     """An astral character before the cursor must not shift what is inserted or replaced."""
     options = {"suggestion": {"eagerness": "always"}}
-    told = client.initialize(encodings=[encoding], options=options)
-    assert told["capabilities"]["positionEncoding"] == encoding
+    result = client.initialize(encodings=[encoding], options=options)
+    assert result["capabilities"]["positionEncoding"] == encoding
     head = '"😋é"; total += circle.a'
     client.open(URI, known_module + head + "()\n")
     wide = {"utf-8": 4 + 2, "utf-16": 2 + 1, "utf-32": 1 + 1}[encoding]
@@ -154,7 +152,7 @@ def test_cancelling_stops_the_model(client, log, known_module):
     assert first["stage"] == "cancelled"
 
 
-def test_a_newer_request_takes_the_place_of_an_older_one(client, log, known_module):
+def test_a_newer_request_supersedes_an_older_one(client, log, known_module):
     """Neovim never cancels; without this, typing fast would queue up requests for seconds."""
     client.initialize()
     client.wait_for_state("ready")
@@ -203,7 +201,7 @@ def test_malformed_requests_are_answered(client, method, params, code):
     assert b"Traceback" not in client.stderr
 
 
-def test_what_is_no_message_is_refused(client):
+def test_invalid_messages_are_refused(client):
     """Broken input must not end the session."""
     client.initialize()
     for body, code in ((b"{nonsense", -32700), (b"\xff\xfe", -32700), (b"[1, 2]", -32600)):
@@ -258,7 +256,7 @@ def test_plain_completion_for_editors_without_inline_completion(client, known_mo
     assert item["textEdit"]["newText"] == "i * self.radius**2"
 
 
-def test_states_are_told_in_order(client, known_module):
+def test_states_are_reported_in_order(client, known_module):
     """A status bar that stays on 'starting' makes users wait for nothing."""
     client.initialize()
     client.wait_for_state("ready")
@@ -269,7 +267,7 @@ def test_states_are_told_in_order(client, known_module):
     assert states[:4] == ["starting", "ready", "busy", "idle"]
 
 
-def test_a_damaged_model_is_told_and_the_server_lives(tmp_path):
+def test_a_missing_model_is_reported_and_the_server_lives(tmp_path):
     """Without a model the editor must still work, and the user must learn why nothing appears."""
     with Client("--model", tmp_path / "nowhere") as client:
         client.initialize()
@@ -283,7 +281,7 @@ def test_a_damaged_model_is_told_and_the_server_lives(tmp_path):
 
 
 def test_an_unknown_setting_is_named_once_and_the_defaults_hold(client, known_module):
-    """A typo in the settings must be told, not silently ignored and not fatal."""
+    """A typo in the settings must be reported: neither silently ignored nor fatal."""
     client.initialize(options={"context": {"prefix_token": 100}})
     shown = client.wait(lambda m: m.get("method") == "window/showMessage")["params"]["message"]
     assert "prefix_token" in shown
@@ -293,7 +291,7 @@ def test_an_unknown_setting_is_named_once_and_the_defaults_hold(client, known_mo
     assert client.items(URI, *place(known_module, "return math.p")) != []
 
 
-def test_leaving_without_goodbye_ends_the_process(client):
+def test_the_server_exits_when_its_stdin_is_closed(client):
     """An editor that crashed must not leave a server behind."""
     client.initialize()
     client.process.stdin.close()
