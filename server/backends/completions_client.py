@@ -67,6 +67,8 @@ class CompletionsClient:
         try:
             with exchange.open() as response:
                 data = response.read(_MAX_ANSWER_BYTES)
+                if response.length:  # bytes that were announced and did not come
+                    raise http.client.IncompleteRead(data)
         except (OSError, http.client.HTTPException) as error:
             raise CompletionsError(_describe(error)) from error
         finally:

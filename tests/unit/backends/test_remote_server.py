@@ -1,4 +1,4 @@
-"""A model elsewhere: a real HTTP server on the loopback that streams, stalls, fails, refuses."""
+"""A remote model: a real HTTP server on the loopback that streams, stalls, fails or refuses."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from training.foundation.errors import ArtifactError, ConfigError
 
 
 class Double(ThreadingHTTPServer):
-    """Answers as it is told, and keeps what it was asked."""
+    """Answers as a test wants, and keeps the requests."""
 
     daemon_threads = True
 
@@ -97,7 +97,7 @@ def text_of(outcome):
     return outcome.sequences[0].text.decode()
 
 
-def test_what_is_streamed_is_shown_as_soon_as_it_is_enough(double, monkeypatch):
+def test_a_streamed_line_is_shown_as_soon_as_it_is_complete(double, monkeypatch):
     """If it fails, a team's large model gives no ghost text, or a late one."""
     monkeypatch.setenv("PARROTLET_API_KEY", "k")
     suggesting = SuggestionSettings(extent="line")
@@ -116,15 +116,15 @@ def test_what_is_streamed_is_shown_as_soon_as_it_is_enough(double, monkeypatch):
     assert double.headers[0]["Authorization"] == "Bearer k"
 
 
-def test_white_space_at_the_end_is_not_sent_and_comes_back(double):
+def test_whitespace_before_the_cursor_is_not_sent_but_required(double):
     server = RemoteServer(RemoteSettings(url=double.url + "/v1/"))
     assert text_of(generate(server, "def add(a, b):\n  ")) == "  return a + b\nprint(1)"
     assert double.asked[0][1]["prompt"] == "def add(a, b):\n"
     assert text_of(generate(server, "def add(a, b):\n\t")) == ""  # another indentation
 
 
-def test_infilling_is_laid_out_by_the_server_or_not_at_all(double):
-    """If it fails, a server that knows no suffix gives errors at every key."""
+def test_a_server_that_refuses_a_suffix_is_asked_without_one(double):
+    """If it fails, a server without infilling answers every key with an error."""
     server = RemoteServer(RemoteSettings(url=double.url))
     assert text_of(generate(server, suffix="\nend"))
     assert text_of(generate(server, suffix="\nend"))
@@ -136,7 +136,7 @@ def test_infilling_is_laid_out_by_the_server_or_not_at_all(double):
     assert double.asked[-1][1]["suffix"] == "\nend"
 
 
-def test_our_own_artifact_can_be_served_elsewhere(double, tiny_artifact):
+def test_our_own_artifact_can_be_served_remotely(double, tiny_artifact):
     server = RemoteServer(RemoteSettings(url=double.url, tokenizer=str(tiny_artifact)))
     generate(server, suffix="\nend")
     body = double.asked[0][1]
@@ -146,8 +146,8 @@ def test_our_own_artifact_can_be_served_elsewhere(double, tiny_artifact):
     assert server.count_tokens("def add(a, b):") < len("def add(a, b):")
 
 
-def test_a_request_is_called_off_while_the_server_thinks(double):
-    """If it fails, the server goes on writing for an editor that has moved on."""
+def test_a_request_is_cancelled_while_the_server_generates(double):
+    """If it fails, the server keeps generating for an editor that has moved on."""
     double.n_at_once = 0
     server = RemoteServer(RemoteSettings(url=double.url))
     outcome = generate(server, should_stop=lambda: bool(double.asked))
@@ -156,14 +156,14 @@ def test_a_request_is_called_off_while_the_server_thinks(double):
     assert not server._breaker.remaining_s
 
 
-def test_a_slow_server_is_given_up(double):
+def test_a_server_slower_than_the_timeout_is_unavailable(double):
     double.pause_s = 5.0
     server = RemoteServer(RemoteSettings(url=double.url, timeout_s=0.2))
     with pytest.raises(BackendUnavailableError, match="did not answer within"):
         generate(server)
 
 
-def test_a_server_that_is_away_is_left_alone_for_a_while(double):
+def test_a_server_that_cannot_be_reached_is_left_alone_for_a_while(double):
     """If it fails, each key waits for a connection that cannot be made."""
     with serving() as other:
         url = other.url
@@ -181,7 +181,7 @@ def test_a_server_that_is_away_is_left_alone_for_a_while(double):
     assert text_of(generate(server))
 
 
-def test_a_breaker_closes_when_it_works_again_and_waits_longer_while_it_does_not():
+def test_a_breaker_closes_on_success_and_waits_longer_after_each_failure():
     now = 0.0
     breaker = CircuitBreaker(clock=lambda: now)
     breaker.record_failure()
@@ -203,19 +203,34 @@ def test_a_breaker_closes_when_it_works_again_and_waits_longer_while_it_does_not
 
 
 @pytest.mark.parametrize(
-    "answer", [b"data: {\n\n", b"data: []\n\n", b'data: {"error": "full"}\n\n', b"\xff\xff"]
+    ("answer", "sentence"),
+    [
+        (b"data: {\n\n", "sent an event that is not valid JSON"),
+        (b"data: []\n\n", "sent an event that is not a JSON object"),
+        (b'data: {"error": "full"}\n\n', "reported an error: full"),
+    ],
 )
-def test_what_is_no_stream_is_an_error_or_nothing(answer, monkeypatch, double):
+def test_an_invalid_stream_is_a_failure_of_the_server(answer, sentence, monkeypatch, double):
+    """If it fails, a broken server is taken for one that has nothing to suggest."""
+    answer_with(answer, monkeypatch)
+    server = RemoteServer(RemoteSettings(url=double.url, timeout_s=1.0))
+    with pytest.raises(BackendUnavailableError, match=sentence):
+        generate(server)
+
+
+def test_a_stream_without_events_is_an_empty_suggestion(monkeypatch, double):
+    answer_with(b"\xff\xff", monkeypatch)
+    result = generate(RemoteServer(RemoteSettings(url=double.url, timeout_s=1.0)))
+    assert (text_of(result), result.sequences[0].finish_reason) == ("", FinishReason.END_OF_TEXT)
+
+
+def answer_with(answer, monkeypatch):
     def do_post(handler):
         handler.send_response(200)
         handler.end_headers()
         handler.wfile.write(answer)
 
     monkeypatch.setattr(Handler, "do_POST", do_post)
-    server = RemoteServer(RemoteSettings(url=double.url, timeout_s=1.0))
-    with contextlib.suppress(BackendUnavailableError):
-        assert text_of(generate(server)) == ""
-    assert server._breaker.remaining_s == 0
 
 
 def test_mistakes_in_the_settings_are_named(tmp_path):

@@ -1,4 +1,4 @@
-"""What the model sees, as text and as ids."""
+"""The window and its prompt, as text and as ids."""
 
 import argparse
 import random
@@ -29,7 +29,7 @@ def words(text):
 
 
 def test_a_window_is_whole_lines_within_the_budget():
-    """Half a line at the top is something the model was never shown."""
+    """Training never shows the model half a line at the top."""
     text = REAL_FILES[0].read_text(encoding="utf-8")
     for offset in range(0, len(text), 997):
         window = window_at(text, offset, BUDGET, words)
@@ -77,7 +77,7 @@ def test_budgets_shrink_together():
 
 
 def test_encoding_by_lines_equals_encoding_whole(artifact, prompts):
-    """Training encodes whole texts; ids that differ at serving time make a good model dumb."""
+    """Training encodes whole texts; other ids at serving time make a good model bad."""
     hostile = [
         "a\n\n\n  b",
         "x \n y",
@@ -92,8 +92,8 @@ def test_encoding_by_lines_equals_encoding_whole(artifact, prompts):
         assert prompts.encode(text) == artifact.tokenizer.encode(text)
 
 
-def test_the_prompt_is_training_s_own_layout(artifact, prompts):
-    """The costliest silent bug: a layout that differs by one token from training's."""
+def test_the_prompt_has_the_layout_of_training(artifact, prompts):
+    """The costliest silent bug: a layout that differs from training's by one token."""
     tokenizer, fim = artifact.tokenizer, artifact.fim
     window = Window(prefix="x = foo(", suffix=")\ny = 1\n")
     prompt = prompts.build(window, max_tokens=200)
@@ -106,7 +106,7 @@ def test_the_prompt_is_training_s_own_layout(artifact, prompts):
 
 
 @pytest.mark.parametrize(
-    ("prefix", "owed"),
+    ("prefix", "required"),
     [
         ("", ""),
         ("return self.rad", "rad"),
@@ -119,20 +119,20 @@ def test_the_prompt_is_training_s_own_layout(artifact, prompts):
         ("a.b", "b"),
     ],
 )
-def test_what_the_next_key_could_change_is_healed(prompts, prefix, owed):
+def test_what_the_next_key_could_change_is_healed(prompts, prefix, required):
     """A token that training would have joined with the next characters misleads the model."""
     prompt = prompts.build(Window(prefix=prefix, suffix=""), max_tokens=100)
-    assert prompt.required_bytes.decode() == owed
+    assert prompt.required_bytes.decode() == required
 
 
 def test_healing_removes_a_few_tokens_only(artifact):
-    """A long word without end must not make the model write all of it again."""
+    """The model must not generate a very long word all over again."""
     prompts = PromptBuilder(artifact, heal_tokens=3)
     prompt = prompts.build(Window(prefix="x" * 500, suffix=""), max_tokens=900)
-    assert (
-        artifact.tokenizer.encode("x" * 500)[-3:]
-        == artifact.tokenizer.encode("x" * 500)[len(prompt.ids) - 1 :]
-    )
+    ids = artifact.tokenizer.encode("x" * 500)
+    assert len(ids) > 3
+    assert prompt.ids[1:] == ids[:-3]
+    assert prompt.required_bytes == artifact.tokenizer.decode_bytes(ids[-3:])
 
 
 def test_no_prompt_is_longer_than_asked(prompts):

@@ -1,4 +1,4 @@
-"""Text in, completions out, with the model that knows one module by heart."""
+"""Text in, completions out, with a model that knows one module by heart."""
 
 import argparse
 import math
@@ -8,6 +8,7 @@ import pytest
 
 from server.completer import Completer
 from server.settings import ContextSettings, EngineSettings, Settings, SuggestionSettings
+from server.suggestion.explanation import SUPERSEDED
 from server.suggestion.request import CompletionRequest
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ArtifactError, ConfigError
@@ -25,7 +26,7 @@ def completer(tiny_artifact):
 
 
 def at(text, behind, *, without=""):
-    """A request right behind ``behind``, where ``without`` has not been written yet."""
+    """A request right after ``behind``, where ``without`` has not been typed yet."""
     offset = text.index(behind) + len(behind)
     assert text[offset:].startswith(without)
     return CompletionRequest(text=text[:offset] + text[offset + len(without) :], offset=offset)
@@ -40,10 +41,8 @@ def at(text, behind, *, without=""):
         ("total = 0.0\n    ", "for circle in circles:"),
     ],
 )
-def test_known_text_is_completed_wherever_the_cursor_stands(
-    completer, known_module, behind, without
-):
-    """Mid-name, after indentation, after a sign: training's layout and the server's must agree."""
+def test_known_text_is_completed_wherever_the_cursor_is(completer, known_module, behind, without):
+    """If it fails, the server's prompt differs from training's layout."""
     result = completer.complete(at(known_module, behind, without=without))
     assert without.startswith(result.suggestion.text)
     assert len(result.suggestion.text) > len(without) / 2
@@ -97,7 +96,7 @@ def _lines_from(text, start):
 
 
 def test_a_body_is_completed_to_its_end(completer, known_module):
-    """A function's body is asked for as a whole and must end where it ends."""
+    """If it fails, a function's body is suggested line by line, or runs on."""
     behind = '"""Return the sum of all areas."""\n'
     prefix = known_module[: known_module.index(behind) + len(behind)]
     result = completer.complete(CompletionRequest(text=prefix, offset=len(prefix)))
@@ -105,7 +104,7 @@ def test_a_body_is_completed_to_its_end(completer, known_module):
 
 
 def test_typing_a_real_file_recomputes_few_tokens(completer):
-    """Each key must cost a handful of tokens, or ghost text lags behind the fingers."""
+    """Each key must cost a handful of tokens, or ghost text lags behind typing."""
     text = Path(argparse.__file__).read_text(encoding="utf-8")
     first, n_keys = text.index("class HelpFormatter"), 700
     rest = text[first + n_keys :]
@@ -123,7 +122,7 @@ def test_typing_a_real_file_recomputes_few_tokens(completer):
 
 
 def test_every_place_of_hostile_text_has_an_answer(completer):
-    """Whatever stands in a file, the editor gets an answer and the accepted text is text."""
+    """Whatever a file contains, the editor gets an answer that is valid text."""
     text = 'x = "\ud835\r\n\t😋\x00\x0c\r)\n\n\n<|endoftext|>(\n' + "é" * 3000 + "\n"
     for offset in [*range(44), len(text) - 1500, len(text)]:
         result = completer.complete(CompletionRequest(text=text, offset=offset))
@@ -132,6 +131,29 @@ def test_every_place_of_hostile_text_has_an_answer(completer):
         assert (result.reason is None) == bool(result.suggestion.text)
     with pytest.raises(ValueError, match="offset"):
         completer.complete(CompletionRequest(text="", offset=1))
+
+
+def test_only_a_request_that_needs_the_model_waits_for_a_pause(completer, known_module):
+    """If it fails, ghost text flickers while it is typed, or the model runs for every key."""
+    offset = known_module.index("return math.") + len("return math.")
+    text, waits = known_module[:offset], []
+
+    def wait_for_pause():
+        waits.append(len(waits))
+        return waits[-1] != 1  # superseded while the second one waits
+
+    def complete(typed):
+        request = CompletionRequest(text=text + typed, offset=offset + len(typed), document="w")
+        return completer.complete(request, wait_for_pause=wait_for_pause)
+
+    first = complete("").suggestion.text
+    assert (len(waits), bool(first)) == (1, True)
+    assert complete(first[:1]).is_rest
+    assert len(waits) == 1
+    superseded = complete("zz")
+    assert (superseded.reason, superseded.usage.prompt_tokens) == (SUPERSEDED, 0)
+    assert complete(first[:2]).is_rest  # the suggestion is still the last one
+    assert len(waits) == 2
 
 
 def test_generation_is_greedy_at_zero_and_seeded_above(completer, known_module):

@@ -1,4 +1,4 @@
-"""How sure the server is of a line, and what it does with that."""
+"""How confident the model is of a line, and what follows from it."""
 
 import json
 import random
@@ -25,8 +25,8 @@ from training.artifact.directory import load_artifact
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 
-def test_a_lines_tokens_count_to_its_end():
-    """If it fails, a sure line is held back for what the model would write behind it."""
+def test_a_lines_probability_includes_its_end():
+    """If it fails, a certain line is held back because of the text after it."""
     text, ends = b"x = 1\n  y", [1, 3, 5, 8, 9]
     log_probs = [-1.0, -2.0, -4.0, -8.0, -16.0]
     assert first_line_log_prob(text, ends, log_probs) == -15.0  # the fourth ends the line
@@ -35,14 +35,14 @@ def test_a_lines_tokens_count_to_its_end():
     assert first_line_log_prob(b"a", [0, 0, 1], log_probs[:3]) == -7.0  # healing's tokens count
 
 
-def test_without_a_curve_it_is_the_probability():
+def test_without_calibration_confidence_is_the_probability():
     assert confidence(log(0.3), None) == pytest.approx(0.3)
     assert Calibration.of({}) is None
     assert Calibration.of({SLOPE: 1.0, INTERCEPT: 0.0}).share(0.0) == 0.5
     assert 0 < confidence(-1e9, Calibration(slope=1.0, intercept=0.0)) < 1e-9
 
 
-def test_the_curve_finds_what_made_the_data():
+def test_the_fitted_curve_is_the_one_behind_the_data():
     chance = random.Random(0)
     truth = Calibration(slope=0.8, intercept=-0.5)
     xs = [-chance.expovariate(0.4) for _ in range(8000)]
@@ -53,7 +53,7 @@ def test_the_curve_finds_what_made_the_data():
         fit_calibration([-1.0, -2.0], [True, True])
 
 
-def test_below_the_threshold_nothing_is_shown_unless_asked_for(tiny_artifact):
+def test_below_the_threshold_nothing_is_shown_unless_requested(tiny_artifact):
     """If it fails, the setting says one thing and the server does another."""
     texts = [
         f"{start}{name}" for start in ("x = ", "import ", "self.", "def ") for name in "abcdef"

@@ -1,4 +1,4 @@
-"""Typing through a suggestion, and what is left alone."""
+"""Typing through a suggestion; private files and secrets."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def completer(tiny_artifact):
     return Completer.load(tiny_artifact, settings)
 
 
-def test_what_is_typed_as_suggested_asks_no_model(completer, known_module):
+def test_typing_the_suggestion_needs_no_model(completer, known_module):
     """If it fails, the ghost text flickers at each letter that agrees with it."""
     at = known_module.index("return math.") + len("return math.")
     end = known_module.index("\n", at)
@@ -45,7 +45,7 @@ def test_what_is_typed_as_suggested_asks_no_model(completer, known_module):
     assert not completer.complete(request).is_rest
 
 
-def test_a_request_called_off_forgets_nothing(completer, known_module):
+def test_a_cancelled_request_forgets_nothing(completer, known_module):
     at = known_module.index("return math.") + len("return math.")
     text = known_module[:at]
     first = completer.complete(CompletionRequest(text=text, offset=at, document="c"))
@@ -104,8 +104,8 @@ def test_an_accepted_suggestion_is_recognised():
         ("file:///home/me/data2/one/x.py", False),
     ],
 )
-def test_files_of_secrets_are_left_alone(uri, is_left_alone):
-    """If it fails, a key goes through the model, and into its suggestions."""
+def test_private_files_are_recognised(uri, is_left_alone):
+    """If it fails, a key reaches the model, and its suggestions."""
     assert is_private(uri, ["private", "*_pb2.py", "data/*/*.py"]) == is_left_alone
 
 
@@ -121,5 +121,5 @@ def test_files_of_secrets_are_left_alone(uri, is_left_alone):
         ('assert digest == "' + "0f" * 32 + '"', False),
     ],
 )
-def test_suggestions_that_look_like_secrets(text, is_secret):
+def test_secrets_are_recognised_by_their_shape(text, is_secret):
     assert looks_secret(text) == is_secret

@@ -1,4 +1,4 @@
-"""What Python's grammar says of broken text around a cursor."""
+"""What Python's grammar says about broken text around a cursor."""
 
 import ast
 import random
@@ -31,7 +31,7 @@ FILE = Path(ast.__file__).read_text(encoding="utf-8")
         ("x = 'a\\\nb", "'", False),
     ],
 )
-def test_what_is_open_is_known(text, closers, in_comment):
+def test_open_brackets_and_strings_are_found(text, closers, in_comment):
     found = open_after(text)
     assert (found.closers, found.in_comment) == (closers, in_comment)
 
@@ -75,7 +75,7 @@ def test_a_statement_of_a_file_is_found_from_anywhere_in_it():
 
 
 def test_every_prefix_of_a_correct_file_fits():
-    """If it fails, correct suggestions are dropped: the rest of a line that stands in a file."""
+    """If it fails, correct suggestions are dropped, such as the rest of a real line."""
     random.seed(2)
     lines = FILE.split("\n")
     n_lines = 0
@@ -87,9 +87,9 @@ def test_every_prefix_of_a_correct_file_fits():
         below = "\n" + "\n".join(lines[number + 1 :])
         at = random.randrange(len(line))
         n_lines += 1
-        fitter = GrammarCheck.at(above + line[:at], below)
-        assert fitter.fits(line[at:]), (number, line[:at], line[at:])
-        assert fitter.missing_closers(line[at:]) == "", (number, line)
+        check = GrammarCheck.at(above + line[:at], below)
+        assert check.fits(line[at:]), (number, line[:at], line[at:])
+        assert check.missing_closers(line[at:]) == "", (number, line)
         assert GrammarCheck.at(above + line[:at], line[at:] + below).fits("")
     assert n_lines > 100
 
@@ -111,8 +111,8 @@ def test_every_prefix_of_a_correct_file_fits():
         ("x = f'{", "y}'", "", ["y"]),
     ],
 )
-def test_names_that_stand_nowhere_are_found(prefix, text, suffix, unknown):
-    """A made-up name is the commonest mistake of a small model."""
+def test_names_that_occur_nowhere_are_found(prefix, text, suffix, unknown):
+    """An invented name is the most common mistake of a small model."""
     found = unknown_names(prefix, text, suffix, is_known_elsewhere=lambda _: False)
     assert found == unknown
     assert unknown_names(prefix, text, suffix, is_known_elsewhere=lambda _: True) == []

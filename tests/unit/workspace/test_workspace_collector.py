@@ -1,8 +1,8 @@
-"""What is known of other files: modules of the workspace, pieces of open ones, and when to look."""
+"""What other files contribute: imported modules, similar snippets, and when to collect them."""
 
 import pytest
 
-from server.workspace import collector as knowledge
+from server.workspace import collector
 from server.workspace.collector import WorkspaceCollector, path_of
 from server.workspace.imported_modules import Import, ImportedModules, find_imports
 from server.workspace.similar_snippets import find_most_similar
@@ -53,18 +53,18 @@ def test_imports_are_read_from_lines_that_need_not_be_a_program(text, found):
     assert list(find_imports(text)) == [Import(module=m, names=n) for m, n in found]
 
 
-def test_modules_of_the_workspace_are_found_and_told_in_short(root):
-    """If it fails, the model sees nothing of the functions that are called, or of private ones."""
+def test_imported_modules_are_found_and_outlined(root):
+    """If it fails, the model does not see what it may call, or sees what is private."""
     modules = ImportedModules([root], ())
     text = "import tools\nfrom app.models import User\nimport broken, secrets, json\n"
     found = {m.path: m for m, _ in modules.find(text, root / "main.py")}
     assert set(found) == {"tools.py", "src/app/models.py"}
-    told = found["tools.py"].definitions
-    assert told["slugify"] == "def slugify(text: str, *, most: int=LIMIT) -> str: ...\n"
-    assert told["fetch"] == "async def fetch(url): ...\n"
-    assert "def save(self) -> None: ..." in told["Store"]
-    assert "_hidden" not in told["Store"]
-    assert told["LIMIT"] == "LIMIT = 10\n"
+    outlines = found["tools.py"].definitions
+    assert outlines["slugify"] == "def slugify(text: str, *, most: int=LIMIT) -> str: ...\n"
+    assert outlines["fetch"] == "async def fetch(url): ...\n"
+    assert "def save(self) -> None: ..." in outlines["Store"]
+    assert "_hidden" not in outlines["Store"]
+    assert outlines["LIMIT"] == "LIMIT = 10\n"
     assert {"slugify", "path", "_hidden"} <= found["tools.py"].names
 
 
@@ -88,7 +88,7 @@ def test_a_changed_module_is_read_again(root):
     assert modules.find(text, None) == []
 
 
-def test_the_most_similar_piece_of_another_file_is_found():
+def test_the_most_similar_snippet_of_another_file_is_found():
     lines = [f"value_{i} = compute_{i}(argument_{i})" for i in range(60)]
     others = {"a.py": "\n".join(lines), "b.py": "nothing = alike\n" * 30}
     name, piece = find_most_similar("compute_42(argument_42) + value_42 + value_43", others)
@@ -99,10 +99,10 @@ def test_the_most_similar_piece_of_another_file_is_found():
     assert find_most_similar("", others) is None
 
 
-def test_what_is_told_stays_while_the_cursor_is_near(root, monkeypatch):
-    """If it fails, each key gives the prompt another head, and nothing can be reused."""
+def test_a_snapshot_lasts_while_the_cursor_is_near(root, monkeypatch):
+    """If it fails, each key changes the beginning of the prompt, and no cache can be reused."""
     now = [100.0]
-    monkeypatch.setattr(knowledge.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(collector.time, "monotonic", lambda: now[0])
     known = WorkspaceCollector([root], ())
     uri = (root / "main.py").as_uri()
     text = "from tools import slugify\n" + "x = 1\n" * 100
