@@ -35,11 +35,11 @@ class Clocks:
         self._last_process = 1  # the highest number of one that was ever seen
         self._lost_s = 0.0  # processor time of processes that have ended and were not waited for
 
-    def cpu_s(self) -> float:
+    def read_cpu_s(self) -> float:
         """Returns the processor time of the program's first process, and what was lost."""
-        return self._program.elapsed_s() + self._lost_s
+        return self._program.read_elapsed_s() + self._lost_s
 
-    def wall_s(self) -> float:
+    def read_wall_s(self) -> float:
         """Returns the seconds since the start."""
         return time.monotonic() - self._started
 
@@ -58,9 +58,9 @@ class Clocks:
         if not usage.is_running:
             self._idle_s += since_s
         self._lost_s += self._find_lost_s(usage, since_s)
-        if max(self._program.elapsed_s(), usage.cpu_s) + self._lost_s >= self._plan.cpu_s:
+        if max(self._program.read_elapsed_s(), usage.cpu_s) + self._lost_s >= self._plan.cpu_s:
             return "timeout_cpu"
-        if self._examiner.elapsed_s() >= MAX_WALL_FACTOR * self._plan.cpu_s:
+        if self._examiner.read_elapsed_s() >= MAX_WALL_FACTOR * self._plan.cpu_s:
             return "timeout_cpu"
         is_late = now - self._started >= MAX_WALL_FACTOR * self._plan.wall_s
         return "timeout_wall" if is_late or self._idle_s >= self._plan.wall_s else None
@@ -88,7 +88,7 @@ class _ProcessClock:
         self._last_s = 0.0
         self._start_s = self._read_s()
 
-    def elapsed_s(self) -> float:
+    def read_elapsed_s(self) -> float:
         return self._read_s() - self._start_s
 
     def _read_s(self) -> float:

@@ -141,7 +141,7 @@ class Supervisor:
                 limit = "output_limit"
             elif clocks.is_check_due():
                 limit = self._find_exceeded_limit(child, clocks)
-        return Run(finding, limit, clocks.cpu_s(), clocks.wall_s())
+        return Run(finding, limit, clocks.read_cpu_s(), clocks.read_wall_s())
 
     def _find_exceeded_limit(self, child: ProgramProcess, clocks: Clocks) -> Ending | None:
         usage = self._usage.measure(
