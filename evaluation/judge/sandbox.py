@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from evaluation.judge.cgroups import MemoryGroup, create_memory_group
-from evaluation.judge.inside.channel.messages import ProgramMessage, TestMessage
+from evaluation.judge.inside.channel.judge_messages import ProgramMessage, TestMessage
 from evaluation.judge.inside.channel.wire import encode_frame
 from evaluation.judge.inside.plan import MAX_WALL_FACTOR
 from evaluation.judge.inside.processes.workdirs import remove_folder

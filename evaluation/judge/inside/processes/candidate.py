@@ -14,7 +14,7 @@ import types
 from typing import Any, NoReturn
 
 from evaluation.judge.inside.channel.copy_back import is_mutable
-from evaluation.judge.inside.channel.messages import Answer, InProcessTest, ProgramMessage
+from evaluation.judge.inside.channel.judge_messages import Answer, InProcessTest, ProgramMessage
 from evaluation.judge.inside.channel.plain_values import UnencodableError, decode, encode
 from evaluation.judge.inside.channel.wire import (
     MAX_FRAME_BYTES,

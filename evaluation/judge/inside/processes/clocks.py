@@ -8,7 +8,7 @@ it returns keeps the examiner computing for several times the former.
 import contextlib
 import time
 
-from evaluation.judge.inside.channel.messages import Ending
+from evaluation.judge.inside.channel.judge_messages import Ending
 from evaluation.judge.inside.plan import MAX_WALL_FACTOR, Plan
 from evaluation.judge.inside.processes.process_usage import Usage
 

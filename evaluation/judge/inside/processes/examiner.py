@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from evaluation.judge.inside.channel.copy_back import copy_back
-from evaluation.judge.inside.channel.messages import Finding, InProcessTest, TestMessage
+from evaluation.judge.inside.channel.judge_messages import Finding, InProcessTest, TestMessage
 from evaluation.judge.inside.channel.plain_values import Foreign, decode, encode
 from evaluation.judge.inside.channel.wire import WireError, receive, send
 from evaluation.judge.inside.processes.candidate import CHECK, CONFINED

@@ -14,7 +14,7 @@ import socket
 from collections import deque
 from typing import NamedTuple, NoReturn
 
-from evaluation.judge.inside.channel.messages import Ending, Finding, VerdictMessage
+from evaluation.judge.inside.channel.judge_messages import Ending, Finding, VerdictMessage
 from evaluation.judge.inside.channel.wire import (
     WireError,
     receive,
