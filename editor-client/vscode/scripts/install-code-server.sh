@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs code-server, which is VS Code behind a web page, and the Node that it needs into a folder,
-# for the tests of the extension. Does nothing if they are there already.
-# First: apt-get install chromium libkrb5-dev gcc g++ make python3 npm
+# Installs code-server, which is VS Code in a web browser, and the version of Node that it needs into
+# a folder, for the extension's tests. Does nothing if they are installed already.
+# Prerequisites: apt-get install chromium libkrb5-dev gcc g++ make python3 npm
 # usage: install-code-server.sh FOLDER
 set -euo pipefail
 
@@ -22,7 +22,7 @@ for tool in npm gcc g++ make python3; do
 done
 
 install_package() { # FOLDER PACKAGE
-  rm -rf "$1" # what an interrupted run has left is not to be trusted
+  rm -rf "$1" # an interrupted run may have left it incomplete
   mkdir -p "$1"
   cd "$1"
   echo '{"private": true}' >package.json
@@ -32,7 +32,7 @@ install_package() { # FOLDER PACKAGE
 rm -f "$target/installed"
 install_package "$target/node" "node@$node"
 export PATH=$target/node/node_modules/node/bin:$PATH
-# The headers that came with this Node; those of the system's own would be of another version.
+# This Node's own headers; those of the system may be of another version.
 headers=$(find "$target/node" -path '*/include/node/common.gypi' -print -quit)
 export npm_config_nodedir=${headers%/include/node/common.gypi}
 install_package "$target/code-server" "code-server@$code_server"

@@ -1,6 +1,6 @@
-// Writes the settings page of package.json from the server's own list of settings. Identifiers are
-// in camel case, as VS Code expects; `settingNames` in package.json maps them to the server's names
-// and is the only place that does.
+// Writes the settings page in package.json from the server's list of settings. Identifiers are in
+// camel case, as is usual in VS Code; `settingNames` in package.json maps them to the server's
+// names.
 // usage: parrotlet settings --json | node scripts/write-settings.mjs
 import { readFileSync, writeFileSync } from 'node:fs';
 import { URL } from 'node:url';
@@ -14,16 +14,16 @@ const GROUPS = {
   engine: 'Engine',
   remote: 'Remote Server',
 };
-const OWN = 'client';
-// What a language or folder may want otherwise than the rest.
-const OF_LANGUAGE = ['client.enabled', 'client.automatic'];
-// No workspace may choose where packages come from.
-const OF_USER = ['client.extra_index_url'];
-// What is true of a machine and is not carried to another one by settings sync.
-const OF_MACHINE = /^(model|event_log|client\.server|engine\..*|remote\..*)$/;
+const CLIENT_GROUP = 'client';
+// Settings that can differ by language.
+const LANGUAGE_SETTINGS = ['client.enabled', 'client.automatic'];
+// Settings that no workspace can change, such as where packages come from.
+const USER_SETTINGS = ['client.extra_index_url'];
+// Settings that depend on the machine and are not synchronized to others.
+const MACHINE_SETTINGS = /^(model|event_log|client\.server|engine\..*|remote\..*)$/;
 const UNITS = { ms: 'Milliseconds', s: 'Seconds', mib: 'MB' };
 
-function property({
+function createProperty({
   name, type, default: value, choices, choice_texts: texts, minimum, text,
 }) {
   return {
@@ -32,21 +32,21 @@ function property({
     ...(choices !== null && { enum: choices, markdownEnumDescriptions: texts }),
     ...(minimum !== null && { minimum }),
     default: value,
-    scope: OF_LANGUAGE.includes(name)
+    scope: LANGUAGE_SETTINGS.includes(name)
       ? 'language-overridable'
-      : OF_USER.includes(name) ? 'machine'
-      : OF_MACHINE.test(name) ? 'machine-overridable' : 'window',
+      : USER_SETTINGS.includes(name) ? 'machine'
+      : MACHINE_SETTINGS.test(name) ? 'machine-overridable' : 'window',
     markdownDescription: text,
   };
 }
 
-function pages(settings) {
+function createPages(settings) {
   const byGroup = new Map(Object.keys(GROUPS).map((group) => [group, {}]));
-  const own = settings.filter(isOwn).map(entry);
-  const rest = settings.filter((one) => !isOwn(one)).map(entry);
+  const own = settings.filter(isClientSetting).map(createEntry);
+  const rest = settings.filter((one) => !isClientSetting(one)).map(createEntry);
   [...own, ...rest].forEach(([id, one], order) => {
     const [first] = id.split('.');
-    const group = first === OWN || !id.includes('.') ? '' : first;
+    const group = first === CLIENT_GROUP || !id.includes('.') ? '' : first;
     const { markdownDescription, ...shape } = one;
     byGroup.get(group)[`${SECTION}.${id}`] = { ...shape, order, markdownDescription };
   });
@@ -55,12 +55,12 @@ function pages(settings) {
   }));
 }
 
-function entry(setting) {
-  return [idOf(setting.name), property(setting)];
+function createEntry(setting) {
+  return [createId(setting.name), createProperty(setting)];
 }
 
 // "suggestion.max_debounce_ms" is "suggestion.maxDebounceMilliseconds" in VS Code.
-function idOf(name) {
+function createId(name) {
   const words = name.split('_');
   const last = words.at(-1);
   if (words.length > 1 && last in UNITS) {
@@ -69,12 +69,12 @@ function idOf(name) {
   return words.map((word, n) => (n === 0 ? word : word[0].toUpperCase() + word.slice(1))).join('');
 }
 
-function isOwn({ name }) {
-  return name.startsWith(`${OWN}.`);
+function isClientSetting({ name }) {
+  return name.startsWith(`${CLIENT_GROUP}.`);
 }
 
 const manifest = JSON.parse(readFileSync(FILE, 'utf8'));
 const settings = JSON.parse(readFileSync(0, 'utf8'));
-manifest.contributes.configuration = pages(settings);
-manifest.settingNames = Object.fromEntries(settings.map(({ name }) => [idOf(name), name]));
+manifest.contributes.configuration = createPages(settings);
+manifest.settingNames = Object.fromEntries(settings.map(({ name }) => [createId(name), name]));
 writeFileSync(FILE, `${JSON.stringify(manifest, null, 2)}\n`);
