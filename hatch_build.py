@@ -1,9 +1,8 @@
-"""Makes a wheel that puts one name, ``parrotlet``, into site-packages.
+"""Builds a wheel that puts a single package, ``parrotlet``, into site-packages.
 
-A checkout has ``server``, ``training`` and ``evaluation`` as packages of their own. In a wheel they
-lie inside ``parrotlet``, and the import statements that name them are rewritten to say so; nothing
-else in a file changes. The editors' clients travel beside them. An editable installation is the
-checkout as it is.
+In a checkout, ``server``, ``training`` and ``evaluation`` are top-level packages. In a wheel they
+are inside ``parrotlet``, and their import statements are rewritten accordingly; nothing else in a
+file changes. The editor clients are included. An editable installation uses the checkout as it is.
 """
 
 import ast
@@ -27,10 +26,10 @@ INSTALLATION = "extension/installation.json"  # in the .vsix: where it was packe
 
 
 class WheelHook(BuildHookInterface[Any]):
-    """Adds the moved packages and the editors' clients to a wheel."""
+    """Adds the moved packages and the editor clients to a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Stages the files of a wheel; leaves an editable installation alone."""
+        """Stages the files of a wheel; does nothing for an editable installation."""
         if version == "editable":
             return
         root = Path(self.root)
@@ -51,14 +50,14 @@ class WheelHook(BuildHookInterface[Any]):
         build_data["force_include"].update(included)
 
     def finalize(self, _version: str, _build_data: dict[str, Any], _artifact_path: str) -> None:
-        """Removes what was staged."""
+        """Removes the staged files."""
         staged = getattr(self, "_staged", None)
         if staged is not None:
             shutil.rmtree(staged, ignore_errors=True)
 
 
 def stage_packages(root: Path, target: Path) -> None:
-    """Copies the packages below ``target``, with their imports rewritten."""
+    """Copies the packages to ``target`` and rewrites their imports."""
     for package in (TOP, *PACKAGES):
         for path in sorted((root / package).rglob("*")):
             relative = path.relative_to(root)
@@ -73,10 +72,10 @@ def stage_packages(root: Path, target: Path) -> None:
 
 
 def rewrite_imports(source: str) -> str:
-    """Returns a module's source with ``from PACKAGE...`` below the top package.
+    """Returns a module's source with ``from PACKAGE...`` changed to ``from parrotlet.PACKAGE...``.
 
     Raises:
-        ValueError: It has ``import PACKAGE...``, whose name in the module would change with it.
+        ValueError: The module uses ``import PACKAGE...``, which cannot be rewritten in place.
     """
     lines = source.splitlines(keepends=True)
     for node in ast.walk(ast.parse(source)):
@@ -93,7 +92,7 @@ def rewrite_imports(source: str) -> str:
 
 
 def pack_extension(root: Path) -> bool:
-    """Packs the VS Code extension where that is possible; says whether there is one."""
+    """Packs the VS Code extension if possible; says whether there is one."""
     make = shutil.which("make")
     node, npm = shutil.which("node"), shutil.which("npm")
     if make and node and npm:
@@ -106,7 +105,7 @@ def pack_extension(root: Path) -> bool:
 
 
 def copy_portable(extension: Path, target: Path) -> None:
-    """Copies a packed extension without the path of the checkout that packed it."""
+    """Copies a packed extension without the path of the checkout that built it."""
     with zipfile.ZipFile(extension) as source, zipfile.ZipFile(target, "w") as copy:
         for member in source.infolist():
             data = source.read(member)

@@ -1,7 +1,7 @@
 """``parrotlet COMMAND``, also ``python -m parrotlet``, and ``parrotlet-server``.
 
-Before anything else is imported, the working folder and PYTHONPATH are taken out of ``sys.path``;
-the work is :mod:`parrotlet.dispatch`'s.
+Before anything else is imported, the working folder and PYTHONPATH are removed from ``sys.path``;
+:mod:`parrotlet.dispatch` does the rest.
 """
 
 import sys
@@ -10,7 +10,7 @@ from server.isolation import isolate
 
 
 def main() -> int:
-    """Runs one command with the process' own arguments; returns its exit code."""
+    """Runs the command that ``sys.argv`` names; returns its exit code."""
     isolate()
     from parrotlet.dispatch import main as dispatch  # noqa: PLC0415 - see above
 
@@ -18,7 +18,7 @@ def main() -> int:
 
 
 def serve() -> int:
-    """Starts the language server with the process' own arguments."""
+    """Starts the language server with the arguments in ``sys.argv``."""
     isolate()
     from parrotlet.dispatch import serve as start  # noqa: PLC0415 - see above
 

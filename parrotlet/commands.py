@@ -1,7 +1,7 @@
-"""The commands of the project, in the order in which a newcomer meets them.
+"""The commands of the project, in the order in which a newcomer needs them.
 
-One line each: the name behind ``parrotlet``, the module that has ``main(argv)``, the extra that it
-needs, and what it does. Nothing here imports a command.
+Each has a name, the module with its ``main(argv)``, the extra that it requires, and a summary.
+Nothing here imports a command.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class Command:
     """One subcommand.
 
     Attributes:
-        module: Where its ``main`` is, by its name in the checkout.
-        extra: The optional dependencies that it needs; empty for none.
+        module: The module with its ``main``, as it is called in a checkout.
+        extra: The optional dependencies that it requires; empty for none.
         passes_name: Whether ``main`` expects the subcommand's name as its first argument.
     """
 

@@ -1,6 +1,6 @@
-"""Every command of the project by one name: finds its module and calls its ``main``.
+"""Runs the commands of the project: finds a command's module and calls its ``main``.
 
-Checks first that the packages it needs are installed. Called by ``parrotlet.__main__``.
+First checks that the packages it requires are installed. Called by ``parrotlet.__main__``.
 """
 
 import difflib
@@ -24,25 +24,25 @@ def main(argv: Sequence[str]) -> int:
 
 def serve(argv: Sequence[str]) -> int:
     """Starts the language server; returns its exit code."""
-    return _main_of("server.__main__")(argv)
+    return _import_main("server.__main__")(argv)
 
 
 def _run(words: Sequence[str]) -> int:
     name, arguments = (words[0], list(words[1:])) if words else ("--help", [])
     if name in {"-h", "--help", "help"}:
-        sys.stdout.write(_help())
+        sys.stdout.write(_render_help())
         return 0
     if name == "--version":
         sys.stdout.write(f"{VERSION}\n")
         return 0
-    command = _find(name)
+    command = _find_command(name)
     if command.extra:
         check_extra(command.extra)
     sys.argv[0] = "parrotlet" if command.passes_name else f"parrotlet {name}"
-    return _main_of(command.module)([name, *arguments] if command.passes_name else arguments)
+    return _import_main(command.module)([name, *arguments] if command.passes_name else arguments)
 
 
-def _find(name: str) -> Command:
+def _find_command(name: str) -> Command:
     if name in COMMANDS:
         return COMMANDS[name]
     near = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -50,12 +50,12 @@ def _find(name: str) -> Command:
     raise ConfigError(f"there is no command '{name}'; {hint}")
 
 
-def _main_of(module: str) -> Callable[[Sequence[str]], int]:
+def _import_main(module: str) -> Callable[[Sequence[str]], int]:
     found: Callable[[Sequence[str]], int] = importlib.import_module(qualify(module)).main
     return found
 
 
-def _help() -> str:
+def _render_help() -> str:
     width = max(map(len, COMMANDS)) + 2
     lines = [_USAGE, "", "Private, local, train-it-yourself code completion for Python."]
     for title, commands in GROUPS.items():

@@ -1,8 +1,8 @@
-"""``parrotlet editors``: the editors' clients that came with this installation.
+"""``parrotlet editors``: the editor clients that come with this installation.
 
-A checkout has them in ``editor-client``; a wheel carries the packed VS Code extension and the
-Neovim plugin. ``--install`` hands the extension to VS Code, or links the plugin into Neovim's
-package folder, where Neovim loads it at its next start.
+A checkout has them in ``editor-client``; a wheel contains the packed VS Code extension and the
+Neovim plugin. ``--install`` installs the extension into VS Code, or links the plugin into Neovim's
+package folder, from which Neovim loads it at startup.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from parrotlet import HOME, IS_WHEEL, ROOT
 from training.foundation.errors import PrerequisiteError
 
-_INSTALLATION = "extension/installation.json"  # in the .vsix: how it finds its server
+_INSTALLATION = "extension/installation.json"  # in the .vsix: how the extension finds its server
 _VSCODE_COMMANDS = ("code", "codium", "code-insiders", "cursor", "code-server")
 
 
@@ -27,17 +27,17 @@ def main(argv: Sequence[str]) -> int:
     """Prints where a client is, or installs it; returns the exit code."""
     arguments = _parser().parse_args(argv)
     if arguments.editor == "vscode":
-        extension = vscode_extension()
+        extension = find_vscode_extension()
         return _install_vscode(extension) if arguments.install else _show_vscode(extension)
-    plugin = nvim_plugin()
+    plugin = find_nvim_plugin()
     return _install_nvim(plugin) if arguments.install else _show_nvim(plugin)
 
 
-def vscode_extension() -> Path:
+def find_vscode_extension() -> Path:
     """Returns the packed VS Code extension.
 
     Raises:
-        PrerequisiteError: It was not packed.
+        PrerequisiteError: The extension was not packed.
     """
     if IS_WHEEL:
         path = Path(HOME) / "editors" / "vscode" / "parrotlet.vsix"
@@ -52,7 +52,7 @@ def vscode_extension() -> Path:
     return path
 
 
-def nvim_plugin() -> Path:
+def find_nvim_plugin() -> Path:
     """Returns the folder of the Neovim plugin."""
     return Path(HOME) / "editors" / "nvim" if IS_WHEEL else Path(ROOT) / "editor-client" / "nvim"
 
@@ -95,7 +95,7 @@ def _install_vscode(extension: Path) -> int:
 
 
 def copy_for_this_server(extension: Path, target: Path) -> None:
-    """Copies the extension with the path of this environment's server, so that it finds it."""
+    """Copies the extension and adds the path of this environment's server."""
     name = "parrotlet-server.exe" if os.name == "nt" else "parrotlet-server"
     server = Path(sys.executable).parent / name
     with zipfile.ZipFile(extension) as source, zipfile.ZipFile(target, "w") as copy:
@@ -108,7 +108,7 @@ def copy_for_this_server(extension: Path, target: Path) -> None:
 
 
 def _install_nvim(plugin: Path) -> int:
-    link = nvim_packages() / "parrotlet" / "start" / "parrotlet"
+    link = find_nvim_packages() / "parrotlet" / "start" / "parrotlet"
     if link.exists() and not link.is_symlink():
         raise PrerequisiteError(f"{link} exists and is not a link; remove it, then run this again")
     try:
@@ -126,8 +126,8 @@ def _install_nvim(plugin: Path) -> int:
     return 0
 
 
-def nvim_packages() -> Path:
-    """Returns the folder whose packages Neovim loads at its start, as ``:help packages`` says."""
+def find_nvim_packages() -> Path:
+    """Returns the folder from which Neovim loads packages at startup (``:help packages``)."""
     if os.name == "nt":
         data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "nvim-data"
     else:

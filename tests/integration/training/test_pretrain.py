@@ -37,7 +37,7 @@ def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsy
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_follow_the_curve_of_one(uninterrupted, config_file, tmp_path, processes):
-    """If it fails, what is tuned on one machine does not hold on several.
+    """If it fails, what is tuned on one machine does not transfer to several.
 
     The sums of gradients are taken in another order, so the losses agree to rounding only, which
     twelve steps of training do not carry past the fourth digit.
@@ -109,7 +109,7 @@ def assert_same(run, other):
         assert torch.equal(weight, wanted[name]), name
 
 
-def test_a_run_goes_on_with_another_number_of_processes(uninterrupted, config_file, tmp_path):
+def test_a_run_resumes_with_another_number_of_processes(uninterrupted, config_file, tmp_path):
     """If it fails, a change of machines repeats or skips data: the curve would jump."""
     run = tmp_path / "run"
     arguments = [config_file, f"paths.run={run}"]
@@ -175,22 +175,22 @@ def test_half_precision_follows_the_curve_of_full(uninterrupted, config_file, tm
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=1e-2)
 
 
-def test_one_dial_in_place_of_many_settings(config_file, tmp_path):
+def test_size_and_budget_in_place_of_many_settings(config_file, tmp_path):
     """If it fails, a first run of one's own needs an expert."""
     run = tmp_path / "run"
-    dial = ["size=100K", "budget=30K", f"paths.run={run}"]
+    chosen_by = ["size=100K", "budget=30K", f"paths.run={run}"]
     stop = "pretrain.stop_after_steps=3"
-    _, err = finish(Forked(config_file, *dial, stop, processes=2))
+    _, err = finish(Forked(config_file, *chosen_by, stop, processes=2))
     assert "size=100K: 1 layers of width 64" in err
     assert "tokens per second, measured here" in err
     chosen = json.loads((run / "config.json").read_text())["pretrain"]
     assert chosen["steps"] * chosen["batch_blocks"] * 64 == pytest.approx(30_000, rel=0.01)
-    _, err = finish(Forked(config_file, *dial, processes=2))
+    _, err = finish(Forked(config_file, *chosen_by, processes=2))
     assert "measured here" not in err
     assert max(curve(run)) == chosen["steps"]
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_file, tmp_path):
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(uninterrupted, config_file, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(uninterrupted, run)
     newest = list_checkpoints(run / "checkpoints")[-1]
@@ -200,7 +200,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(uninterrupted, config_
     assert curve(run) == curve(uninterrupted)
 
 
-def test_going_on_from_an_artifact_alone(uninterrupted, config_file, tmp_path):
+def test_training_continues_from_an_artifact(uninterrupted, config_file, tmp_path):
     """If it fails, a bundled model cannot be trained further."""
     run = tmp_path / "run"
     start = uninterrupted / "model"
@@ -235,7 +235,7 @@ def test_bad_input_gets_one_sentence(config_file, tmp_path, override, code, mess
     assert message in "".join(lines)
 
 
-def test_every_token_leads_back_to_its_document(tiny_config):
+def test_every_token_is_traced_to_its_document(tiny_config):
     """If it fails, nobody can say what a model was trained on."""
     import pyarrow.parquet as pq
 
@@ -265,8 +265,8 @@ def test_prepared_shards_do_not_depend_on_the_number_of_processes(tiny_config, t
     assert all((first.read_block(i) == second.read_block(i)).all() for i in range(len(first)))
 
 
-def test_shards_cut_otherwise_are_the_same_data(tiny_config, tmp_path):
-    """If it fails, a run is refused its own data, or takes other data for its own."""
+def test_shards_of_another_size_are_the_same_data(tiny_config, tmp_path):
+    """If it fails, a run refuses its own data, or accepts other data as its own."""
     first = BlockReader(load_toml(RunConfig, tiny_config).paths.shards, "train").meta
     for name, override, is_same in (
         ("cut", "shards.blocks_per_shard=7", True),
@@ -278,7 +278,7 @@ def test_shards_cut_otherwise_are_the_same_data(tiny_config, tmp_path):
         assert (meta.content_sha256 == first.content_sha256) is is_same
 
 
-def test_a_run_goes_on_with_its_own_shards_only(uninterrupted, config_file, tmp_path):
+def test_a_run_resumes_only_with_its_own_shards(uninterrupted, config_file, tmp_path):
     run, shards = tmp_path / "run", tmp_path / "shards"
     shutil.copytree(uninterrupted, run)
     prepare([str(config_file), f"paths.shards={shards}", "shards.seed=9"])

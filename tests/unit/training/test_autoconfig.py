@@ -1,4 +1,4 @@
-"""One dial in place of a dozen settings: what it chooses, says, keeps and refuses."""
+"""``size`` and ``budget`` in place of a dozen settings: choices, reasons, overrides, refusals."""
 
 import json
 
@@ -41,7 +41,7 @@ def choose(config, *overrides, n_processes=1, speed=SPEED):
     ("size", "vocab_size", "n_layer", "n_embd"),
     [("17M", 16_384, 6, 384), ("110M", 32_768, 12, 768)],
 )
-def test_known_sizes_give_the_known_networks(size, vocab_size, n_layer, n_embd):
+def test_known_sizes_give_known_networks(size, vocab_size, n_layer, n_embd):
     """The bundled model, and GPT-2's own smallest."""
     shape = choose_model(
         parse_parameters(size), DataShape(vocab_size=vocab_size, block_tokens=1024)
@@ -50,7 +50,7 @@ def test_known_sizes_give_the_known_networks(size, vocab_size, n_layer, n_embd):
 
 
 @pytest.mark.parametrize("millions", [5, 10, 17, 30, 70, 160, 410, 1500])
-def test_a_network_has_the_size_asked_for(millions):
+def test_a_network_has_the_requested_size(millions):
     shape = choose_model(millions * 1e6, DATA)
     assert count_parameters(shape, DATA) == pytest.approx(millions * 1e6, rel=0.2)
     assert 0.5 <= shape.n_embd / (64 * shape.n_layer) <= 2
@@ -62,7 +62,7 @@ def test_the_default_width_has_the_default_rates():
     assert rates["matrix_learning_rate"] == known.matrix_learning_rate
 
 
-def test_more_tokens_want_larger_batches():
+def test_batches_grow_with_tokens():
     blocks = [choose_batch_blocks(tokens, DATA, 1) for tokens in (1e6, 1e7, 4e7, 1.5e8, 1e9)]
     assert blocks == sorted(set(blocks))
     assert choose_batch_blocks(1e6, DATA, 6) == 6
@@ -71,12 +71,12 @@ def test_more_tokens_want_larger_batches():
 @pytest.mark.parametrize(
     ("budget", "seconds"), [("90s", 90), ("60min", 3600), ("1.5h", 5400), ("2d", 172_800)]
 )
-def test_times_are_read(budget, seconds):
+def test_times_are_parsed(budget, seconds):
     assert parse_seconds(budget) == seconds
 
 
 def seconds_of(config):
-    """What the whole run takes: its steps, and the validations on the way and at the end."""
+    """The duration of the whole run: steps, validations during training and at the end."""
     settings = config.pretrain
     on_the_way = (settings.steps - 1) // settings.validate_every_steps
     return (
@@ -87,8 +87,8 @@ def seconds_of(config):
 
 
 @pytest.mark.parametrize("minutes", [3, 10, 60, 600])
-def test_a_budget_of_time_is_kept(config_with, minutes):
-    """If it fails, the run is not done when its owner comes back."""
+def test_a_time_budget_is_kept(config_with, minutes):
+    """If it fails, a run takes longer than the user allowed."""
     config, _ = choose(config_with("size=17M", f"budget={minutes}min"))
     assert 0.9 * minutes * 60 < seconds_of(config) <= minutes * 60
     batch = config.pretrain.batch_blocks * DATA.block_tokens
@@ -103,7 +103,7 @@ def test_an_hour_trains_the_default_network_and_validates_often(config_with):
 
 
 def test_small_batches_are_measured_again(config_with):
-    """A pass over few blocks is slower by the token than the one that was measured first."""
+    """Small passes are slower per token than the one that was measured first."""
     measured = []
 
     def measure(config):
@@ -117,7 +117,7 @@ def test_small_batches_are_measured_again(config_with):
     assert measured[1] < 8
 
 
-def test_tokens_are_tokens_and_the_reasons_say_so(config_with):
+def test_a_token_budget_is_kept_and_explained(config_with):
     config, reasons = choose(config_with("size=17M", "budget=150M"), n_processes=4)
     tokens = config.pretrain.steps * config.pretrain.batch_blocks * DATA.block_tokens
     assert tokens == pytest.approx(150e6, rel=0.001)
@@ -132,8 +132,8 @@ def test_tokens_are_tokens_and_the_reasons_say_so(config_with):
         assert wanted in text
 
 
-def test_what_is_set_by_name_stays(config_with):
-    """If it fails, the dial knows better than its owner."""
+def test_explicit_settings_are_kept(config_with):
+    """If it fails, a setting that the user made explicitly is overwritten."""
     overrides = ("size=17M", "budget=10M", "optim.learning_rate=1e-4", "model.n_layer=7")
     config, _ = choose(config_with(*overrides), *overrides)
     assert config.optim.learning_rate == 1e-4
@@ -141,14 +141,14 @@ def test_what_is_set_by_name_stays(config_with):
     assert config.model.n_embd == 384
 
 
-def test_a_size_alone_leaves_the_training_as_it_is(config_with):
+def test_a_size_alone_changes_only_the_network(config_with):
     config, _ = choose(config_with("size=5M"))
     assert config.pretrain == RunConfig().pretrain
     assert config.model != RunConfig().model
 
 
-def test_a_run_that_goes_on_keeps_what_was_chosen(config_with):
-    """If it fails, a slower day makes another network of a half-trained one."""
+def test_a_resumed_run_keeps_what_was_chosen(config_with):
+    """If it fails, a half-trained network changes its size on a slower day."""
     config, _ = choose(config_with("size=17M", "budget=60min"))
     config.paths.run.mkdir()
     (config.paths.run / "config.json").write_text(json.dumps(to_mapping(config)))
@@ -161,7 +161,7 @@ def test_a_run_that_goes_on_keeps_what_was_chosen(config_with):
         resume_config(config_with("size=17M", "budget=2h"), ())
 
 
-def test_a_new_folder_begins_anew(config_with):
+def test_a_new_folder_has_nothing_to_resume(config_with):
     assert resume_config(config_with("size=17M"), ()) is None
 
 
@@ -175,6 +175,6 @@ def test_a_new_folder_begins_anew(config_with):
         (["budget=45s"], "too few to learn anything"),
     ],
 )
-def test_what_cannot_be_had_is_said_in_one_sentence(config_with, overrides, message):
+def test_impossible_requests_get_one_sentence(config_with, overrides, message):
     with pytest.raises(ConfigError, match=message):
         choose(config_with(*overrides))

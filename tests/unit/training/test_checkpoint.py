@@ -1,4 +1,4 @@
-"""Which checkpoints stay, and which are believed."""
+"""Which checkpoints are kept, and which are trusted."""
 
 import json
 
@@ -31,14 +31,14 @@ def steps(folder):
     return [int(p.name.removeprefix("step-")) for p in list_checkpoints(folder)]
 
 
-def test_the_newest_the_best_and_every_nth_stay(tmp_path):
+def test_the_newest_the_best_and_every_nth_are_kept(tmp_path):
     losses = {10: 3.0, 20: 2.0, 30: None, 40: 2.5, 50: None, 60: 2.25, 70: None}
     for step, loss in losses.items():
         save(tmp_path, step, loss, keep=2, every=50)
     assert steps(tmp_path) == [20, 50, 60, 70]
 
 
-def test_without_validations_only_the_newest_stay(tmp_path):
+def test_without_validations_only_the_newest_are_kept(tmp_path):
     for step in (1, 2, 3):
         save(tmp_path, step, keep=1)
     assert steps(tmp_path) == [3]
@@ -65,8 +65,8 @@ def lose_tensors(path):
 
 
 @pytest.mark.parametrize("damage", [change_record, cut_record, flip_a_byte, lose_tensors])
-def test_a_damaged_checkpoint_is_passed_over_with_a_message(tmp_path, capsys, damage):
-    """If it fails, a run goes on from a place where it never was."""
+def test_a_damaged_checkpoint_is_skipped_with_a_message(tmp_path, capsys, damage):
+    """If it fails, a run resumes from a state that never existed."""
     save(tmp_path, 1)
     save(tmp_path, 2)
     damage(list_checkpoints(tmp_path)[-1])
@@ -76,7 +76,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_message(tmp_path, capsys, da
     assert "step-00000002 is damaged" in capsys.readouterr().err
 
 
-def test_a_failed_save_leaves_what_there_was(tmp_path):
+def test_a_failed_save_keeps_earlier_checkpoints(tmp_path):
     def fail(_path):
         raise OSError("no space left on device")
 
@@ -89,8 +89,8 @@ def test_a_failed_save_leaves_what_there_was(tmp_path):
 
 @pytest.mark.parametrize("n_wrote", [1, 2, 3])
 @pytest.mark.parametrize("n_read", [1, 2, 4])
-def test_any_number_of_processes_reads_what_another_wrote(tmp_path, n_wrote, n_read):
-    """If it fails, a run cannot move to more machines, or comes back with others' rows."""
+def test_any_number_of_processes_reads_what_another_number_wrote(tmp_path, n_wrote, n_read):
+    """If it fails, a run cannot move to more machines, or resumes with the wrong rows."""
     whole = torch.arange(14.0).reshape(7, 2)
     for index in range(n_wrote):
         part = whole.chunk(n_wrote)[index]

@@ -1,4 +1,4 @@
-"""The page of a run, drawn from whatever its metrics hold."""
+"""The report of a run, drawn from whatever its metrics contain."""
 
 import json
 
@@ -15,13 +15,13 @@ def step(number, loss):
     return json.dumps({"event": "step", "step": number, "loss": loss})
 
 
-def test_a_step_counts_as_it_was_run_last_and_half_a_line_not_at_all(tmp_path):
+def test_the_last_run_of_a_step_counts_and_half_a_line_is_skipped(tmp_path):
     metrics = tmp_path / "metrics.jsonl"
     metrics.write_text("\n".join([step(1, 5.0), step(2, 4.0), step(2, 3.0), '{"event": "st']))
     assert [e.values["loss"] for e in read_metrics(metrics)] == [5.0, 3.0]
 
 
-def test_what_the_model_writes_stays_text(tmp_path):
+def test_samples_are_escaped(tmp_path):
     samples = [["<b>", "<script>alert(1)</script>"]]
     event = json.dumps({"event": "samples", "step": 1, "samples": samples})
     (tmp_path / "metrics.jsonl").write_text(f"{step(1, 2.0)}\n{event}\n")
@@ -30,18 +30,18 @@ def test_what_the_model_writes_stays_text(tmp_path):
     assert "&lt;script&gt;" in page
 
 
-def test_losses_that_are_no_numbers_do_not_stop_the_page(tmp_path):
+def test_infinite_losses_do_not_break_the_page(tmp_path):
     lines = [step(1, 2.0), step(2, float("nan")), step(3, float("inf"))]
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
     assert "polyline" in write_run_page(tmp_path).read_text()
 
 
-def test_a_run_without_metrics_is_named(tmp_path):
+def test_a_run_without_metrics_gets_one_sentence(tmp_path):
     with pytest.raises(CorpusError, match="name the folder of a run"):
         write_run_page(tmp_path)
 
 
-def test_arithmetic_of_a_token_is_six_a_weight_and_the_scores():
+def test_flops_per_token_are_six_per_weight_plus_attention():
     """GPT-2 small, by hand: 85M weights in layers, 38.6M in the output, 12 layers of scores."""
     found = count_flops_per_token(GPT2Config(vocab_size=50257, n_embd=768, n_layer=12, n_head=12))
     by_hand = 6 * (84_934_656 + 38_597_376) + 6 * 12 * 768 * 1024
