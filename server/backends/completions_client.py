@@ -84,7 +84,7 @@ class CompletionsClient:
     def stream(
         self, body: Mapping[str, Any], should_stop: Callable[[], bool] | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Posts ``body`` and yields the answer's events; ends early once told to stop.
+        """Posts ``body`` and yields the answer's events; ends early if told to.
 
         A thread reads, so that the stop flag can be checked meanwhile. Closing the connection is
         what makes the server stop.

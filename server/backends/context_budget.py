@@ -13,8 +13,8 @@ from server.suggestion.extent import Extent
 from server.workspace.snapshot import WorkspaceSnapshot
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NEW_TOKENS_SHARE = 4  # new tokens take at most one in so many of the context
-_SUFFIX_SHARE = 4  # of a window between two texts, the suffix gets one token in so many
+_NEW_TOKENS_SHARE = 4  # new tokens take at most a quarter of the context
+_SUFFIX_SHARE = 4  # the suffix gets a quarter of a window between two texts
 
 
 def window_at_cursor(

@@ -66,7 +66,7 @@ class LocalModel:
         return self._prompts.count_tokens(text)
 
     def prompt_room(self, max_new_tokens: int) -> int:
-        """Returns how many tokens a window may have if so many new ones follow.
+        """Returns how many tokens a window may have, with room for new ones after it.
 
         Raises:
             ArtifactError: There are next to none.

@@ -86,7 +86,7 @@ class RemoteServer:
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def prompt_room(self, max_new_tokens: int) -> int:
-        """Returns how many tokens a window may have if so many new ones follow.
+        """Returns how many tokens a window may have, with room for new ones after it.
 
         Raises:
             ArtifactError: There are none.

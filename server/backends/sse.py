@@ -12,7 +12,7 @@ class InvalidEventError(Exception):
 
 
 def read_events(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """Yields the events of a stream until it ends or says ``[DONE]``.
+    """Yields the events of a stream until its end or ``[DONE]``.
 
     Raises:
         InvalidEventError: An event is malformed or reports an error.

@@ -19,7 +19,7 @@ _SEGMENT_END = re.compile(r"(?<=[!-~])(?=\n)")
 _OPEN_END = re.compile(r"(?:\s+| ?(?:[^\W\d_]+|\d+|(?:[^\s\w]|_)+))\Z")
 _OPEN_END_CHARS = 64
 _MAX_REMEMBERED = 8192
-_CUT_TOKENS = 64  # a prefix that is still too long loses its beginning in steps of so many
+_CUT_TOKENS = 64  # the step in which a prefix that is still too long loses its beginning
 
 
 class PromptBuilder:
