@@ -315,7 +315,7 @@ def test_two_runs_compare_problem_by_problem(problems, tmp_path, capsys):
     capsys.readouterr()
     assert versus([str(tmp_path / "good"), str(tmp_path / "bad")]) == 0
     assert "+100.00 percentage points" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="contains no pass@k run"):
+    with pytest.raises(ConfigError, match="contains no run of parrotlet passk"):
         versus([str(tmp_path), str(tmp_path / "bad")])
 
 
