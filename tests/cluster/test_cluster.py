@@ -1,4 +1,4 @@
-"""The corpus by datatrove's executors against the default runner's, over the same planted sources.
+"""The corpus built by datatrove's executors and by the local build, from the same planted sources.
 
 Run in the environment of constraints-cluster.txt: ``make cluster``.
 """
@@ -101,7 +101,7 @@ def check(folder):
         assert reports[0]["drops"][reason] == reports[1]["drops"][reason] == 5
 
 
-def test_local_processes_keep_what_the_default_runner_keeps(world, capsys):
+def test_local_processes_keep_the_same_documents_as_the_local_build(world, capsys):
     """If it fails, a corpus made on a cluster is another one than the tested stages make."""
     assert main([str(world / "cluster.toml")]) == 0
     assert "train: " in capsys.readouterr().out
@@ -122,7 +122,7 @@ def test_two_ray_workers_keep_the_same(world):
     assert kept(world / "out") == local
 
 
-def test_a_run_goes_on_with_the_tasks_that_are_left(world, monkeypatch):
+def test_a_run_resumes_with_the_remaining_tasks(world, monkeypatch):
     """If it fails, a cluster's night is lost with one node."""
 
     arguments = [str(world / "cluster.toml"), f"work='{world}/again'", "workers=1"]
@@ -151,7 +151,7 @@ echo "Submitted batch job $((100 + n))"
 """
 
 
-def test_slurm_gets_jobs_that_wait_for_each_other(world, tmp_path, monkeypatch, capsys):
+def test_slurm_jobs_depend_on_each_other(world, tmp_path, monkeypatch, capsys):
     """The scheduler is a stand-in that notes each script; there is none on one machine."""
     jobs, programs = tmp_path / "jobs", tmp_path / "bin"
     jobs.mkdir()

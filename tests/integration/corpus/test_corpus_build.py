@@ -1,4 +1,4 @@
-"""Sources on disk to a corpus: honest, damaged and hostile ones."""
+"""Builds from sources on disk: well-formed, damaged and hostile ones."""
 
 import io
 import json
@@ -86,7 +86,7 @@ def rows(folder, split):
     ]
 
 
-def test_documents_keep_where_they_come_from(world):
+def test_documents_keep_their_provenance(world):
     folder, config = world
     assert main([str(config)]) == 0
     train, heldout = rows(folder / "out", "train"), rows(folder / "out", "heldout")
@@ -120,7 +120,7 @@ def test_the_same_sources_give_the_same_bytes(world):
         assert path.read_bytes() == twin.read_bytes()
 
 
-def test_a_licence_not_named_is_not_trained_on(world):
+def test_a_licence_that_is_not_allowed_is_not_trained_on(world):
     folder, config = world
     main([str(config), "licences=['Apache-2.0', 'MIT-0']", "sources.folder_licence='MIT-0'"])
     assert {r["package"] for r in rows(folder / "out", "train")} == {"gamma"}

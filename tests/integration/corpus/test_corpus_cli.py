@@ -1,4 +1,4 @@
-"""The corpus command as a person meets it: again, by mistake, interrupted."""
+"""The corpus command as users meet it: run again, with mistakes, interrupted."""
 
 import json
 import multiprocessing
@@ -91,7 +91,7 @@ def test_an_archive_cannot_hide_a_heldout_package(folder):
     assert not (folder / "out").exists()
 
 
-def test_a_heldout_name_that_is_nowhere_is_said(folder, capsys):
+def test_a_heldout_name_without_a_source_is_reported(folder, capsys):
     run(folder, "heldout=['wagtial']")
     assert "'heldout' names wagtial" in capsys.readouterr().err
 
@@ -113,7 +113,7 @@ def test_the_report_agrees_with_the_data(folder):
     assert "| project |  | MIT | train | 3 | 0.0 |" in card
 
 
-def test_the_page_shows_names_and_runs_nothing_of_theirs(folder):
+def test_the_page_escapes_names(folder):
     """If it fails, a file name in some package runs code in the reader's browser."""
     (folder / "project" / "<img src=x onerror=alert(1)>.py").write_text("x")
     run(folder)
@@ -123,7 +123,7 @@ def test_the_page_shows_names_and_runs_nothing_of_theirs(folder):
     assert "http" not in page, "the page needs nothing from elsewhere"
 
 
-def test_a_reader_that_is_killed_does_not_hang_the_run(folder):
+def test_a_killed_worker_does_not_hang_the_build(folder):
     """If it fails, a machine short of memory waits for ever."""
 
     def kill_first_reader():
@@ -152,7 +152,7 @@ def start(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the readers under /proc")
-def test_a_killed_run_leaves_nothing_taken_for_whole(folder):
+def test_a_killed_build_leaves_no_corpus_and_no_workers(folder):
     process = start(folder)
     children = _children(process.pid)
     process.kill()
@@ -165,7 +165,7 @@ def test_a_killed_run_leaves_nothing_taken_for_whole(folder):
     assert not [pid for pid in children if _is_running(pid)], "readers outlive the run"
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(folder):
+def test_a_killed_build_resumes_with_the_same_result(folder):
     """If it fails, a night of reading is lost, or the corpus depends on the interruptions."""
     for i in range(8):
         project = folder / f"project{i}"

@@ -1,4 +1,4 @@
-"""Fetching a lock as a person on a bad line does: killed in the middle, started again."""
+"""Fetching a lock over a bad connection: killed half-way, started again."""
 
 import hashlib
 import json
@@ -73,7 +73,7 @@ def mirror():
     server.server_close()
 
 
-def test_a_fetch_that_was_killed_goes_on_where_it_was(tmp_path, mirror):
+def test_a_killed_fetch_resumes(tmp_path, mirror):
     """If it fails, a bad line means 500 archives from the start again, or half of one is read."""
     url, fetched, released = mirror
     lock, cache = tmp_path / "my.lock", tmp_path / "cache"

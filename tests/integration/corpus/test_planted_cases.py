@@ -189,7 +189,7 @@ def kept(documents, prefix):
     return sorted(path for _, path in documents if path.startswith(prefix))
 
 
-def test_no_secret_stands_in_any_output(built, documents, report):
+def test_no_secret_is_in_any_output(built, documents, report):
     """If it fails, the model, or the page about its data, tells somebody's key."""
     files = [path for path in (built / "out").rglob("*") if path.is_file()]
     output = b"".join(path.read_bytes() for path in files)
@@ -201,18 +201,18 @@ def test_no_secret_stands_in_any_output(built, documents, report):
     assert found == {kind: kinds.count(kind) for kind in set(kinds)}
 
 
-def test_copyleft_headers_are_a_veto(documents, report):
+def test_files_with_copyleft_headers_are_dropped(documents, report):
     assert kept(documents, "gpl") + kept(documents, "agpl") + kept(documents, "lgpl") == []
     assert kept(documents, "spdx") == []
     assert report["drops"]["copyleft header"] == len(COPYLEFT)
 
 
-def test_generated_files_go(documents, report):
+def test_generated_files_are_dropped(documents, report):
     assert kept(documents, "generated_") == []
     assert report["drops"]["generated"] == len(GENERATED)
 
 
-def test_near_duplicates_go_from_the_threshold_on(documents, report):
+def test_near_duplicates_are_dropped_from_the_threshold_on(documents, report):
     assert kept(documents, "near_") == [
         "near_80_0.py",
         "near_80_1.py",
@@ -223,7 +223,7 @@ def test_near_duplicates_go_from_the_threshold_on(documents, report):
     assert {"team: near_86_1.py", "team: near_95_1.py"} <= set(shown)
 
 
-def test_renamed_benchmark_solutions_go(documents, report):
+def test_renamed_benchmark_solutions_are_dropped(documents, report):
     """If it fails, pass@k measures memory."""
     assert kept(documents, "solution_") == [], "these are trained on"
     drops = report["drops"]
@@ -252,7 +252,7 @@ def test_nothing_leaves_an_archive(built, documents):
     assert "root:" not in "".join(documents.values())
 
 
-def test_bombs_are_named_and_stop_nothing(report):
+def test_bombs_are_counted_and_do_not_stop_the_build(report):
     warnings = " ".join(w for p in report["packages"] for w in p["warnings"])
     assert "zipbomb-1.0-py3-none-any.whl unpacks to more" in warnings
     assert "tarbomb-1.0.tar.gz unpacks to more" in warnings
@@ -269,7 +269,7 @@ def test_the_same_sources_give_the_same_corpus(built, report, tmp_path):
     assert again["corpus_sha256"] == report["corpus_sha256"]
 
 
-def test_the_report_is_true(built, tmp_path, capsys):
+def test_the_report_matches_the_data(built, tmp_path, capsys):
     """If it fails, a report that nobody could check is shown to those who ask."""
     assert verify([str(built / "out")]) == 0
     assert "matches its report" in capsys.readouterr().out

@@ -2,7 +2,7 @@
 
 Two of them stand with what they test: a resume that replays data and restarts the step counter is
 ``test_an_interrupted_run_ends_like_the_uninterrupted`` in ``test_pretrain.py``; the rule that
-dropped every short file with "latest" in it is ``test_weights_know_kinds_of_files`` in
+dropped every short file with "latest" in it is ``test_weights_depend_on_the_kind_of_file`` in
 ``test_selection.py``.
 
 Source of the list: Tunstall, von Werra and Wolf 2022, the scripts of ``codeparrot``.

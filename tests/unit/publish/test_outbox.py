@@ -95,7 +95,7 @@ def test_entries_are_sent_in_order_the_tokenizer_first(outbox, hub, tmp_path):
     assert not outbox.commits()
 
 
-def test_what_waits_outlives_its_checkpoint_and_has_no_training_state(outbox, hub, tmp_path):
+def test_a_queued_commit_outlives_its_checkpoint_and_has_no_training_state(outbox, hub, tmp_path):
     """If it fails, rotation takes what was to be published, or optimiser states get out."""
     queue(outbox, tmp_path, 1)
     shutil.rmtree(tmp_path / "checkpoints")
@@ -106,7 +106,7 @@ def test_what_waits_outlives_its_checkpoint_and_has_no_training_state(outbox, hu
     }
 
 
-def test_waiting_takes_no_room_beside_the_checkpoint(outbox, tmp_path):
+def test_a_queued_checkpoint_takes_no_extra_space(outbox, tmp_path):
     queue(outbox, tmp_path, 1)
     waiting = outbox.commits()[0].path / "model.safetensors"
     assert waiting.samefile(tmp_path / "checkpoints/checkpoint-1/model.safetensors")
@@ -149,7 +149,7 @@ def test_a_dead_network_cannot_fill_the_disk(outbox, tmp_path):
     assert [entry.kind for entry in outbox.commits()] == ["tokenizer", "checkpoint", "model"]
 
 
-def test_the_entry_that_is_on_its_way_is_not_dropped(outbox, tmp_path):
+def test_the_commit_that_is_being_sent_is_not_dropped(outbox, tmp_path):
     queue(outbox, tmp_path, 1, 2, 3, 4)
     assert [entry.step for entry in outbox.drop_excess(2)] == [2, 3]
     assert steps(outbox) == [1, 4]

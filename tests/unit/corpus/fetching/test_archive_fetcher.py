@@ -65,7 +65,7 @@ def test_a_damaged_cache_is_fetched_again(tmp_path, monkeypatch):
     assert ArchiveFetcher(tmp_path / "cache").fetch(pin()).read_bytes() == DATA
 
 
-def test_a_hash_that_is_nowhere_is_said(tmp_path, monkeypatch):
+def test_a_hash_that_no_index_has_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", make_index(tmp_path))
     with pytest.raises(CorpusError, match=r"Parrot\.Feed==1\.0 .*no file with the lock's hash"):
         ArchiveFetcher(tmp_path / "cache").fetch(pin("0" * 64))
@@ -217,14 +217,14 @@ def test_an_index_in_trouble_is_not_taken_for_a_wrong_lock(tmp_path, mirror, mon
         ArchiveFetcher(tmp_path).fetch_all(pins("a"))
 
 
-def test_a_package_that_no_index_lists_is_said(tmp_path, mirror):
+def test_a_package_that_no_index_lists_is_reported(tmp_path, mirror):
     served = mirror(a=good("a"))
     with pytest.raises(CorpusError, match="no index lists a file of it"):
         ArchiveFetcher(tmp_path).fetch(pins("b")[0])
     assert len(served.requests) == 1, "asked again in vain"
 
 
-def test_a_failure_that_passes_is_tried_again(tmp_path, mirror):
+def test_a_temporary_failure_is_retried(tmp_path, mirror):
     answers = [status(503), break_off, good("a")]
 
     def answer(handler):
@@ -243,7 +243,7 @@ def test_without_a_connection_the_rest_is_not_tried(tmp_path, monkeypatch):
         ArchiveFetcher(tmp_path).fetch_all(pins(*names))
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path, mirror):
+def test_cached_archives_are_not_fetched_again(tmp_path, mirror):
     served = mirror(a=good("a"), b=good("b"))
     ArchiveFetcher(tmp_path).fetch_all(pins("a"))
     served.requests.clear()
@@ -252,7 +252,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path, mirror):
     assert {path.split("/")[2] for path in served.requests} == {"b"}
 
 
-def test_a_killed_fetch_goes_on_and_leaves_nothing_aside(tmp_path, mirror):
+def test_a_killed_fetch_resumes_and_leaves_no_stale_files(tmp_path, mirror):
     """A kill -9 leaves a file aside, never one under a hash; another run's own stays."""
     served = mirror(a=good("a"), b=good("b"))
     ArchiveFetcher(tmp_path).fetch_all(pins("a"))
@@ -268,7 +268,7 @@ def test_a_killed_fetch_goes_on_and_leaves_nothing_aside(tmp_path, mirror):
     assert {path.split("/")[2] for path in served.requests} == {"b"}
 
 
-def test_fetching_shows_how_far_it_is(tmp_path, mirror, capsys):
+def test_fetching_shows_its_progress(tmp_path, mirror, capsys):
     mirror(a=good("a"), b=good("b"))
     ArchiveFetcher(tmp_path).fetch_all(pins("a", "b"))
     shown = capsys.readouterr().err
@@ -276,7 +276,7 @@ def test_fetching_shows_how_far_it_is(tmp_path, mirror, capsys):
     assert "2/2" in shown
 
 
-def test_settings_are_pips_own(tmp_path, monkeypatch):
+def test_pips_settings_are_read(tmp_path, monkeypatch):
     file = tmp_path / "pip.conf"
     file.write_text(
         "[global]\nindex-url = https://files.example/simple\n"
@@ -294,14 +294,14 @@ def test_settings_are_pips_own(tmp_path, monkeypatch):
     assert read_pip_config().index_url == "https://variable.example/simple"
 
 
-def test_nothing_configured_is_the_default(monkeypatch):
+def test_without_settings_the_defaults_apply(monkeypatch):
     settings = read_pip_config()
     assert settings.index_url is None
     assert not settings.no_index
     assert settings.timeout_s == DEFAULT_TIMEOUT_S
 
 
-def test_a_broken_config_file_names_no_index(tmp_path, monkeypatch):
+def test_a_malformed_config_file_is_ignored(tmp_path, monkeypatch):
     (tmp_path / "pip.conf").write_bytes(b"\xff\xfe not ini")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -94,7 +94,7 @@ def test_the_newest_release_is_pinned_with_its_hash_and_kind(world):
     assert (world.folder / "cache" / pin.sha256[0]).is_file(), "fetched once more for the corpus"
 
 
-def test_yanked_releases_and_those_for_other_pythons_are_passed_over(world):
+def test_yanked_releases_and_those_for_other_pythons_are_skipped(world):
     releases = [sdist("alpha", version) for version in ("1.0", "2.0", "3.0")]
     attributes = {
         "alpha-3.0.tar.gz": 'data-requires-python="&gt;=3.12"',
@@ -159,7 +159,7 @@ def test_the_lock_is_kept_unless_an_upgrade_is_asked_for(world):
     assert world.pinned() == ["fixed==1.0"], "what the list no longer names stays"
 
 
-def test_a_run_that_was_stopped_goes_on(world, monkeypatch):
+def test_an_interrupted_update_keeps_its_pins(world, monkeypatch):
     world.publish("alpha", sdist("alpha", "1.0"))
     world.publish("beta", sdist("beta", "1.0"))
     monkeypatch.setattr(LockResolver, "_check", interrupted_at("beta"))

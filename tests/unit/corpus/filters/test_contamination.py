@@ -1,4 +1,4 @@
-"""Benchmark problems: found in other layouts and under other names, and only they."""
+"""Benchmark problems are found in other layouts and under other names, and nothing else is."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def reason(problems, text, min_words=MIN_WORDS):
     return filter_.check(text, parse_python(text))
 
 
-def test_a_copied_problem_is_found_whatever_its_layout():
+def test_a_copied_problem_is_found_in_any_layout():
     """If it fails, pass@k measures memory."""
     copied = "x = 1\n" + PROMPT.replace("'''", '"""').replace(", ", " ,\n   ")
     assert reason([problem(PROMPT)], copied) == PROBLEM
@@ -59,12 +59,12 @@ def test_a_solution_is_found_under_other_names(change):
         assert reason([problem(PROMPT, BODY)], f"import os\n\n{text}", 10_000) == SOLUTION
 
 
-def test_another_program_is_no_solution():
+def test_a_different_program_is_not_a_solution():
     other = BODY.replace("<", ">=")
     assert reason([problem(PROMPT, BODY)], "def f(numbers, t):\n" + other, 10_000) is None
 
 
-def test_a_small_function_is_everybodys():
+def test_a_small_function_identifies_no_problem():
     known = [problem("def add(x, y):\n", "    return x + y\n")]
     assert reason(known, "def plus(a, b):\n    return a + b\n") is None
 
@@ -77,7 +77,7 @@ def test_a_small_function_is_everybodys():
         "for i in range(n):\n    for j in range(i):",
     ],
 )
-def test_what_everybody_writes_tells_no_problem(text):
+def test_common_code_identifies_no_problem(text):
     """If it fails, good files are lost for a row of digits that some problem has too."""
     known = [problem(f"def solve(n):\n    {text}\n")]
     assert reason(known, GOOD + text) is None
@@ -93,7 +93,7 @@ def test_every_problem_of_humaneval_is_found():
     assert all(filter_.check(f"x = 1\n{p.texts[0]}", None) == PROBLEM for p in problems)
 
 
-def test_mbpp_and_infilling_records_are_understood(tmp_path):
+def test_mbpp_and_infilling_records_are_read(tmp_path):
     path = tmp_path / "problems.jsonl"
     path.write_text(
         '{"prompt": "Write a function", "code": "def f():\\n    return 1\\n"}\n\n'

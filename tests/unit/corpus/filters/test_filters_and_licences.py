@@ -1,4 +1,4 @@
-"""Filters, licences, duplicates: the pure parts of the corpus."""
+"""Text filters, licences, exact duplicates and lock lines."""
 
 import pytest
 
@@ -26,7 +26,7 @@ GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5
         (GOOD.encode() + "ü".encode("latin-1"), "not UTF-8"),
     ],
 )
-def test_bytes_that_are_no_source_carry_a_reason(data, reason):
+def test_bytes_that_are_not_source_code_are_dropped_with_a_reason(data, reason):
     text, found = decode(data, FILTERS)
     assert found == reason
     if reason is None:
@@ -51,11 +51,11 @@ def test_line_ends_become_line_feeds():
         ("# SPDX-License-Identifier: MIT\n" + GOOD, None),
     ],
 )
-def test_text_not_worth_learning_carries_a_reason(text, reason):
+def test_unsuitable_text_is_dropped_with_a_reason(text, reason):
     assert check_text(text, FILTERS) == reason
 
 
-def test_vendored_folders_are_dropped_by_name_only():
+def test_vendored_folders_are_known_by_their_names():
     assert is_vendored("pip/_vendor/requests/api.py")
     assert is_vendored("third_party/x.py")
     assert not is_vendored("pkg/vendors.py")
@@ -100,7 +100,7 @@ def test_white_space_does_not_hide_a_duplicate():
     assert find_exact_duplicates(keys, [2, 1, 0]) == {0: 2}
 
 
-def test_lock_lines(tmp_path):
+def test_lock_lines_are_parsed_or_refused(tmp_path):
     lock = tmp_path / "x.lock"
     digest = "ab" * 32
     lock.write_text(f"# comment\n\nDjango==6.1.3 --hash=sha256:{digest}\n")

@@ -1,4 +1,4 @@
-"""Copies, generated clients, tables, locale data: what is dropped, what only looks like it."""
+"""Copied modules, generated clients, tables and locale data: what is dropped, and what is not."""
 
 import ast
 
@@ -54,7 +54,7 @@ TABLE_TEXT = "ROWS = [\n" + f"    ({NUMBERS}),\n" * 30 + "]\n"
         ("p/no.py", None),
     ],
 )
-def test_paths_tell_copies_clients_and_locales(path, reason):
+def test_copies_clients_and_locales_are_known_by_their_paths(path, reason):
     assert check_path(path, "p", ALL) == reason
     assert check_path(path, "p", FilterConfig()) is None, "on by default"
 
@@ -86,7 +86,7 @@ LICENCE = "# Licensed under the Apache License.\n" * 14
         ("# -----\n# ply: lex.py\n# -----\n" + CODE, COPIED),
     ],
 )
-def test_texts_tell_generated_and_copied_code(text, reason):
+def test_generated_and_copied_code_is_known_by_its_text(text, reason):
     """What says so further down than the first ten lines, which the other filters look at."""
     if check_text(text, ALL) is None:
         assert check_origin(text, ALL) == reason
@@ -118,7 +118,7 @@ def test_the_head_ends_with_the_docstring():
         ('TEXT = """' + "long text\n" * 300 + '"""\n', False),
     ],
 )
-def test_tables_are_told_from_code(text, is_table):
+def test_tables_are_distinguished_from_code(text, is_table):
     assert (compute_table_share(ast.parse(text), text) > 0.5) == is_table
 
 
@@ -143,7 +143,7 @@ def test_each_kind_is_a_counted_reason_with_an_example():
     assert counts.examples[TABLE] == ["t.py"]
 
 
-def test_what_is_measured_on_stays_the_same():
+def test_held_out_packages_are_not_filtered_further():
     """If it fails, bits a byte cannot be compared with those of earlier models."""
     screening, counts = Screening(config(heldout=("Held.Out",))), ScreeningCounts()
     file = SourceFile(path="t.py", data=TABLE_TEXT.encode())

@@ -1,4 +1,4 @@
-"""Secrets and personal data: all planted ones go, what only looks alike stays, code stays code."""
+"""Secrets and personal data: planted ones are replaced, similar text stays, code still parses."""
 
 import ast
 
@@ -11,13 +11,13 @@ from training.corpus.secrets import redact
 CONFIG = SecretsConfig()
 
 
-def test_enough_is_planted():
+def test_there_are_enough_planted_secrets():
     assert len(SECRETS) >= 40
     assert len({kind for kind, _, _ in SECRETS}) >= 12
 
 
 @pytest.mark.parametrize(("kind", "secret", "line"), SECRETS)
-def test_a_secret_goes_and_the_code_stays_code(kind, secret, line):
+def test_a_secret_is_replaced_and_the_code_still_parses(kind, secret, line):
     """If it fails, the model can be made to say somebody's key."""
     text = "import os\n" + line.format(secret) + "\nprint(os)\n"
     redacted, counts = redact(text, CONFIG)
@@ -65,12 +65,12 @@ def test_addresses_become_those_kept_for_documentation(text, expected, kind):
         "path = 'AC' * 20 + 'SKIP'\n",
     ],
 )
-def test_what_only_looks_alike_stays(text):
+def test_text_that_only_resembles_a_secret_stays(text):
     """If it fails, the model learns placeholders where code should be."""
     assert redact(text, CONFIG) == (text, {})
 
 
-def test_each_half_can_be_switched_off():
+def test_secrets_and_addresses_can_be_disabled_separately():
     text = f"key = 'AKIA{draw(0, UPPER, 16)}'  # ann@mail.org\n"
     assert redact(text, SecretsConfig(replace_secrets=False))[1] == {"e-mail": 1}
     assert redact(text, SecretsConfig(replace_addresses=False))[1] == {"AWS key": 1}

@@ -1,4 +1,4 @@
-"""The corpus report: its JSON, reports of older versions, damaged ones, and what is drawn of it."""
+"""The corpus report: its JSON, reports of older versions, damaged ones, and its renderings."""
 
 import dataclasses
 import json
@@ -148,7 +148,7 @@ def test_a_damaged_report_is_one_sentence(corpus, changes, without, message):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\udce9", "null"])
-def test_something_else_is_no_report(corpus, content):
+def test_other_json_is_not_a_report(corpus, content):
     (corpus / "report.json").write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(CorpusError, match="is damaged"):
         read_report(corpus)

@@ -93,14 +93,14 @@ def test_changed_documents_are_named(corpus, change, named):
     ],
     ids=["bytes", "hash", "funnel", "sizes", "kept", "drops"],
 )
-def test_a_report_that_is_untrue_is_named(corpus, change, named):
+def test_a_changed_report_is_named(corpus, change, named):
     set_report(corpus, change)
     with pytest.raises(InvalidResultError) as error:
         verify([str(corpus)])
     assert named in str(error.value)
 
 
-def test_an_archive_beyond_its_limits_is_no_missing_file(corpus):
+def test_an_archive_beyond_its_limits_is_not_a_missing_file(corpus):
     set_report(corpus, lambda r: r.update(drops={"archive beyond limits": 1}))
     assert verify([str(corpus)]) == 0
 

@@ -1,4 +1,4 @@
-"""Archives as an enemy, or a bad disk, would make them."""
+"""Hostile and damaged archives."""
 
 import gzip
 import io
@@ -80,7 +80,7 @@ def test_damage_anywhere_is_one_sentence(tmp_path, kind):
     assert all(str(damaged) in refusal for refusal in refusals)
 
 
-def test_a_header_is_no_way_around_the_limits(tmp_path):
+def test_headers_cannot_evade_the_limits(tmp_path):
     """If it fails, 300 kB fill hundreds of megabytes of memory before a limit is asked."""
     path, n_bytes = tmp_path / "bomb.tar.gz", 300 << 20
     info = tarfile.TarInfo("pax")
@@ -93,7 +93,7 @@ def test_a_header_is_no_way_around_the_limits(tmp_path):
         read(path)
 
 
-def test_many_small_headers_are_no_way_either(tmp_path):
+def test_many_small_headers_cannot_evade_the_limits(tmp_path):
     path = tmp_path / "bomb.tar.gz"
     with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
         for i in range(70):
@@ -110,7 +110,7 @@ def test_limits_hold_for_both_kinds(tmp_path, kind, limits):
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "zip"])
-def test_a_large_member_is_not_read_and_says_so(tmp_path, kind):
+def test_a_large_member_is_reported_without_being_read(tmp_path, kind):
     members = read(MAKERS[kind](tmp_path / "archive"), max_bytes=len(TEXT) - 1)
     assert set(members.values()) == {"too large"}
 
@@ -121,7 +121,7 @@ def test_names_of_any_bytes_become_text(tmp_path):
     assert list(read(path)) == ["p-1/caf?.py"]
 
 
-def test_links_and_devices_are_passed_over(tmp_path):
+def test_links_and_devices_are_skipped(tmp_path):
     path = tmp_path / "links.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         add(archive, "p-1/a.py")
@@ -130,7 +130,7 @@ def test_links_and_devices_are_passed_over(tmp_path):
     assert list(read(path)) == ["p-1/a.py"]
 
 
-def test_something_else_is_no_archive(tmp_path):
+def test_another_file_is_not_an_archive(tmp_path):
     path = tmp_path / "page.tar.gz"
     path.write_text("<html>not found</html>")
     with pytest.raises(CorpusError, match=r"page\.tar\.gz is damaged, or neither"):

@@ -1,4 +1,4 @@
-"""Opening sources of every kind: metadata wherever it comes, bombs as no files, ignored files."""
+"""Opening sources: metadata anywhere in an archive, decompression bombs, ignored files."""
 
 import tarfile
 import zipfile
@@ -76,7 +76,7 @@ def test_the_metadata_highest_in_the_tree_wins_whatever_the_order():
         assert (search.result().name, search.result().licence) == ("Real", "MIT")
 
 
-def test_a_family_of_licences_is_told_by_the_text_alone():
+def test_a_family_of_licences_needs_the_licence_text():
     family = "Name: p\nClassifier: License :: OSI Approved :: BSD License\n"
     assert parse_metadata(family, "").licence == "UNKNOWN"
     two = parse_metadata(family, "Redistributions in binary form must reproduce")

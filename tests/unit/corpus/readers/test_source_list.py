@@ -1,4 +1,4 @@
-"""Which packages a config names, what they are called and under which licence they stand."""
+"""The sources of a config: their names, versions and licences."""
 
 import os
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_an_archive_without_a_version_is_refused():
         parse_archive_name(Path("download.tar.gz"))
 
 
-def test_a_folder_tells_its_name_and_licence(tmp_path):
+def test_a_folders_own_name_and_licence_are_read(tmp_path):
     folder = tmp_path / "checkout"
     folder.mkdir()
     assert read_folder_metadata(folder, None).name == "checkout"
@@ -70,12 +70,12 @@ def test_a_folder_tells_its_name_and_licence(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["[project", "project = 1", "x = " + "[" * 5000])
-def test_a_broken_pyproject_tells_nothing(tmp_path, text):
+def test_a_malformed_pyproject_is_ignored(tmp_path, text):
     (tmp_path / "pyproject.toml").write_text(text)
     assert read_folder_metadata(tmp_path, None).name == tmp_path.name
 
 
-def test_an_installed_package_is_read_where_it_lies(read):
+def test_an_installed_package_is_read_in_place(read):
     (source,) = list_sources(config(installed=("packaging",)))
     paths, report = read(source, config())
     assert "packaging/version.py" in paths
@@ -130,7 +130,7 @@ def test_the_licence_file_of_the_package_itself_is_read(tmp_path, read):
     assert (report.licence, report.licence_source) == ("MIT", "licence file")
 
 
-def test_a_repository_gives_what_is_tracked_at_a_commit(tmp_path, read):
+def test_a_repository_yields_the_files_tracked_at_a_commit(tmp_path, read):
     """If it fails, a build's left-overs and yesterday's drafts are trained on."""
     from dulwich import porcelain
 
@@ -166,7 +166,7 @@ def test_a_repository_or_commit_that_is_not_there_is_named(tmp_path, name):
         list_sources(config(git=(name.format(tmp=tmp_path, repo=tmp_path / "repo"),)))
 
 
-def test_what_git_ignores_is_left_out_of_a_folder(tmp_path, read):
+def test_ignored_files_of_a_folder_are_skipped(tmp_path, read):
     for name in ("a.py", "build/b.py", "src/c.py", "src/keep.py", "src/gen/d.py"):
         (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "p" / name).write_text(TEXT)

@@ -46,7 +46,7 @@ def write(path):
 @pytest.mark.parametrize(
     "name", ["a.json", "a.jsonl", "a.json.gz", "a.jsonl.gz", "a.json.zst", "a.jsonl.zst"]
 )
-def test_every_packing_gives_the_same_records(tmp_path, name):
+def test_every_compression_gives_the_same_records(tmp_path, name):
     first, second, third = read(write(tmp_path / name))
     assert (first.origin.package, first.path, first.origin.licence) == ("a/b", "x.py", "MIT")
     assert (first.data, first.origin.facts) == (b"x = 1\n", {"stars": 7.0})
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
         list(read(tmp_path / name))
 
 
-def test_a_bomb_goes_by_as_a_stream(tmp_path, monkeypatch):
+def test_a_bomb_is_streamed(tmp_path, monkeypatch):
     """If it fails, a small file fills the memory."""
     monkeypatch.setattr("training.corpus.readers.source_records.MAX_LINE_BYTES", 1 << 20)
     packed = io.BytesIO()

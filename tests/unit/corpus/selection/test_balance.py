@@ -1,4 +1,4 @@
-"""Shares of packages and tests: held exactly, by hash, with as little dropped as possible."""
+"""Shares of packages and tests: kept exactly, by hash, with as little dropped as possible."""
 
 import random
 
@@ -54,7 +54,7 @@ def shares(found, dropped):
 SIZES = {f"p{i}": 2000 for i in range(30)} | {"large": 60_000, "larger": 90_000}
 
 
-def test_no_package_and_no_tests_are_over_their_share():
+def test_packages_and_tests_stay_within_their_shares():
     """If it fails, one large project speaks for all of Python."""
     found = documents(SIZES, tests=0.5)
     config = BalanceConfig(max_package_share=0.06, max_test_share=0.25)
@@ -66,7 +66,7 @@ def test_no_package_and_no_tests_are_over_their_share():
     assert total > 40_000, "far more was dropped than had to be"
 
 
-def test_large_packages_lose_tests_and_code_alike():
+def test_large_packages_lose_tests_and_code_in_proportion():
     """If it fails, what is left of a large project are its tests, or none of them."""
     found = documents(SIZES, tests=0.5)
     dropped = limit_shares(found, BalanceConfig(max_package_share=0.06))
@@ -74,14 +74,14 @@ def test_large_packages_lose_tests_and_code_alike():
     assert 0.4 < sum(d.n_bytes for d in kept if d.is_test) / sum(d.n_bytes for d in kept) < 0.6
 
 
-def test_the_same_documents_go_whatever_their_order():
+def test_the_same_documents_are_dropped_in_any_order():
     found = documents(SIZES, tests=0.5)
     config = BalanceConfig(max_package_share=0.06, max_test_share=0.25)
     shuffled = dict(sorted(found.items(), key=lambda item: item[1].draw))
     assert limit_shares(found, config) == limit_shares(shuffled, config)
 
 
-def test_nothing_goes_where_no_share_is_over():
+def test_nothing_is_dropped_within_the_shares():
     found = documents(SIZES, tests=0.1)
     assert limit_shares(found, BalanceConfig(max_test_share=0.25)) == {}
     assert limit_shares(found, BalanceConfig(max_package_share=0.5)) == {}
@@ -89,7 +89,7 @@ def test_nothing_goes_where_no_share_is_over():
     assert limit_shares({}, BalanceConfig(max_package_share=0.1, max_test_share=0.1)) == {}
 
 
-def test_a_document_that_stays_does_so_with_a_tighter_share():
+def test_a_tighter_share_drops_more_of_the_same_documents():
     """Drawn by hash: the documents with the highest draws go first."""
     found = documents({f"p{i}": 2000 for i in range(10)}, tests=1.0)
     found |= {10_000: make_document("q", 9000, random.Random(0))}
@@ -140,5 +140,5 @@ def test_the_largest_size_is_its_share_of_the_sum():
         ("p-1/testimony/a.py", False),
     ],
 )
-def test_tests_are_told_by_folder_or_name(path, expected):
+def test_tests_are_known_by_folder_or_name(path, expected):
     assert is_test(path) == expected

@@ -1,4 +1,4 @@
-"""What is held out where the config names no package, and what it says of it."""
+"""What is held out if the config names no package, and how it is reported."""
 
 import json
 
@@ -21,7 +21,7 @@ def chosen(documents, **config):
     return [i for i, is_out in enumerate(found.is_heldout) if is_out], found
 
 
-def test_many_packages_give_whole_ones():
+def test_of_many_packages_whole_ones_are_held_out():
     """If it fails, a model is measured on packages that it was trained on."""
     documents = [(f"p{i % 100}", 10_000) for i in range(1000)]
     indices, found = chosen(documents)
@@ -31,7 +31,7 @@ def test_many_packages_give_whole_ones():
     assert 0.02 <= len(indices) / 1000 <= 0.1
 
 
-def test_a_package_too_large_is_not_taken_whole():
+def test_a_large_package_is_not_held_out_as_a_whole():
     documents = [("large", 10_000)] * 500 + [("small", 10_000)] * 20
     indices, found = chosen(documents)
     assert found.by == "package"
@@ -39,7 +39,7 @@ def test_a_package_too_large_is_not_taken_whole():
 
 
 @pytest.mark.parametrize("n_packages", [1, 3])
-def test_few_packages_give_single_documents(n_packages):
+def test_of_few_packages_single_documents_are_held_out(n_packages):
     documents = [(f"p{i % n_packages}", 10_000) for i in range(300)]
     indices, found = chosen(documents)
     assert found.by == "document"
@@ -60,7 +60,7 @@ def test_the_choice_is_the_same_whatever_the_order(tmp_path):
     assert names == {documents[::-1][i][0] for i in backwards}
 
 
-def test_names_and_share_together():
+def test_names_and_a_share_combine():
     documents = [(f"p{i % 100}", 10_000) for i in range(1000)]
     only, found = chosen(documents, heldout=("P1",))
     assert (found.by, {documents[i][0] for i in only}) == ("name", {"p1"})
@@ -78,7 +78,7 @@ def test_a_name_that_no_document_has_is_reported_and_replaced():
     assert found.missing == ("typo",)
 
 
-def test_one_document_is_a_sentence():
+def test_a_single_document_is_refused_in_one_sentence():
     with pytest.raises(CorpusError, match="at least two"):
         chosen([("p", 1_000)])
 
@@ -109,7 +109,7 @@ def one_package(tmp_path):
     return config
 
 
-def test_it_is_said_on_stderr_and_in_the_report(one_package, capsys):
+def test_the_held_out_split_is_reported(one_package, capsys):
     assert main([str(one_package)]) == 0
     err = capsys.readouterr().err
     assert "single documents of 1 packages (source)" in err

@@ -1,4 +1,4 @@
-"""Near duplicates: found at the threshold, the better one kept, no chains."""
+"""Near duplicates: found at the threshold, the preferred one kept, no chains."""
 
 import random
 
@@ -27,12 +27,12 @@ def find(texts, order=None):
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("similarity", "is_dropped"), [(0.80, False), (0.86, True), (0.95, True)])
-def test_planted_pairs_are_told_apart(similarity, is_dropped, seed):
+def test_planted_pairs_are_separated_at_the_threshold(similarity, is_dropped, seed):
     """If it fails, copies are learned by heart, or originals are lost."""
     assert find(similar_pair(similarity, seed=seed)) == ({(1, 0)} if is_dropped else set())
 
 
-def test_the_better_one_is_kept():
+def test_the_preferred_document_is_kept():
     assert find(similar_pair(0.95), order=[1, 0]) == {(0, 1)}
 
 
@@ -43,7 +43,7 @@ def test_a_chain_drops_only_what_is_near_to_something_kept():
     assert find(texts) == {(1, 0)}
 
 
-def test_short_texts_are_not_alike_by_chance():
+def test_short_texts_are_not_compared():
     assert find(["import os, sys", "import os, sys "]) == set()
 
 

@@ -1,4 +1,4 @@
-"""What is kept of all documents: the better copy, the wanted share, the quality's level."""
+"""What is kept of all documents: the preferred copy, the configured share, the quality level."""
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_a_cap_holds_for_each_package_but_not_for_what_is_held_out(tmp_path):
         ("pkg/core.py", "x: int = 1\na.b = 2\nc['d'] += 3\ne, f = 4, 5\n", 1.0),
     ],
 )
-def test_weights_know_kinds_of_files(path, body, weight):
+def test_weights_depend_on_the_kind_of_file(path, body, weight):
     """CodeParrot dropped every short file with "latest" in it; if it fails, so do we."""
     config = BalanceConfig(test_weight=0.5, configuration_weight=0.25, few_assignments_weight=0.125)
     assert compute_weight(path, body, config) == weight
