@@ -26,7 +26,7 @@ class Configuration:
         overrides: From the command line, by name; None means unset.
     """
 
-    def __init__(self, overrides: Mapping[str, Any]) -> None:
+    def __init__(self, overrides: Mapping[str, str | None]) -> None:
         self._overrides = {key: value for key, value in overrides.items() if value is not None}
         self._initial: Mapping[str, Any] = {}
         self._current: Mapping[str, Any] = {}
@@ -53,18 +53,16 @@ class Configuration:
 
 def _validate(given: Any, where: str) -> tuple[str | None, Mapping[str, Any]]:
     """Returns a complaint and no settings, or no complaint and the settings."""
-    if isinstance(given, Mapping):
-        given = {key: value for key, value in given.items() if key not in _CLIENT_KEYS}
+    if not given:
+        return None, {}
+    if not isinstance(given, Mapping):
+        return f"{where} must be an object, got {type(given).__name__}", {}
+    section = {key: value for key, value in given.items() if key not in _CLIENT_KEYS}
     try:
-        from_mapping(Settings, given or {}, where=where)
-    except (ConfigError, TypeError, AttributeError) as error:
-        complaint = (
-            str(error)
-            if isinstance(error, ConfigError)
-            else f"{where} must be an object, got {type(given).__name__}"
-        )
-        return complaint, {}
-    return None, to_mapping(given or {})
+        from_mapping(Settings, section, where=where)
+    except ConfigError as error:
+        return str(error), {}
+    return None, to_mapping(section)
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

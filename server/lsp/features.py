@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from lsprotocol import types
@@ -30,7 +31,7 @@ _MAX_LOGGED_CHARS = 200
 _log = logging.getLogger(__name__)
 
 
-def create_server(overrides: dict[str, Any], service: CompletionService) -> Server:
+def create_server(overrides: Mapping[str, str | None], service: CompletionService) -> Server:
     """Returns a server with its handlers; see :class:`Server` for the arguments."""
     server = Server(overrides, service)
 

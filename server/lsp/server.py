@@ -43,7 +43,7 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self, overrides: Mapping[str, Any], service: CompletionService) -> None:
+    def __init__(self, overrides: Mapping[str, str | None], service: CompletionService) -> None:
         """Prepares a server.
 
         Args:

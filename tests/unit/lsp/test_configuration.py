@@ -1,0 +1,68 @@
+"""Settings from everything that a client says, the later ones over the earlier ones."""
+
+import dataclasses
+import random
+
+import pytest
+
+from server.lsp.configuration import Configuration
+from server.settings import Settings
+
+
+def test_later_sources_win_setting_by_setting():
+    """If it fails, changing one setting resets others, or the command line is ignored."""
+    configuration = Configuration({"model": "here", "event_log": None})
+    options = {"model": "there", "suggestion": {"extent": "line", "eagerness": "quiet"}}
+    assert configuration.initialize(options) is None
+    assert configuration.change({"suggestion": {"extent": "block"}, "event_log": "log"}) is None
+    settings = configuration.settings
+    assert settings.model == "here"
+    assert settings.event_log == "log"
+    assert (settings.suggestion.extent, settings.suggestion.eagerness) == ("block", "quiet")
+    assert configuration.change(None) is None
+    assert configuration.settings.suggestion.extent == "line"  # what the client no longer sets
+
+
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ({"suggestion": {"extend": "line"}}, "extent"),
+        ({"suggestion": {"extent": "chapter"}}, "chapter"),
+        ({"suggestion": None}, "suggestion"),
+        ({"engine": {"threads": -1}}, "at least 0"),
+        ({"engine": {"threads": True}}, "threads"),
+        ([1], "must be an object"),
+        ("text", "must be an object"),
+    ],
+)
+def test_a_mistake_is_named_and_changes_nothing(section, named):
+    """If it fails, a typo turns every setting back to its default, or ends the server."""
+    configuration = Configuration({})
+    configuration.change({"suggestion": {"extent": "line"}})
+    complaint = configuration.change(section)
+    assert named in complaint
+    assert configuration.settings.suggestion.extent == "line"
+
+
+def test_a_mistake_in_the_first_settings_leaves_the_defaults():
+    configuration = Configuration({})
+    assert "extent" in configuration.initialize({"model": "x", "suggestion": {"extend": "line"}})
+    assert configuration.settings.model == ""
+
+
+def test_any_json_is_accepted_or_named():
+    """If it fails, a strange value ends the handshake, and with it the server."""
+    chance = random.Random(0)
+    values = [None, True, -1, 0.5, "", "x", [], [1], ["x", None], {}, {"x": 1}, 10**400, "\ud800"]
+    groups = {"": Settings(), "suggestion": Settings().suggestion, "engine": Settings().engine}
+    for _ in range(400):
+        name, group = chance.choice(list(groups.items()))
+        field = chance.choice([field.name for field in dataclasses.fields(group)])
+        section = {field: chance.choice(values)}
+        complaint = Configuration({}).change({name: section} if name else section)
+        assert complaint is None or field in complaint or name in complaint
+
+
+def test_keys_of_the_clients_own_are_not_the_servers_concern():
+    """If it fails, an extension of another version makes the server complain."""
+    assert Configuration({}).change({"client": {"new": 1}, "trace": {"server": "off"}}) is None
