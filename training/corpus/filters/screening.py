@@ -57,13 +57,13 @@ class ScreeningCounts:
 
 
 @dataclass(kw_only=True)
-class _Candidate:
+class _ScreenedFile:
     """A file on its way through the stages, which fill in ``text``, ``tree`` and ``redactions``."""
 
     file: SourceFile
     package: str  # normalized
     licence: str
-    filters: FilterConfig | None  # of what is not the package's own work; None keeps it
+    own_work: FilterConfig | None  # finds what is not the package's own work; None keeps all
     text: str = ""
     tree: ast.Module | None = None
     redactions: Counter[str] = field(default_factory=Counter)
@@ -108,56 +108,56 @@ class Screening:
         counts.n_files += 1
         counts.n_bytes += len(file.data)
         name = str(canonicalize_name(package))
-        candidate = _Candidate(
+        screened = _ScreenedFile(
             file=file,
             package=name,
             licence=licence,
-            filters=None if name in self._heldout else self._config.filters,
+            own_work=None if name in self._heldout else self._config.filters,
         )
         for stage in self._stages:
-            reason = stage(candidate)
+            reason = stage(screened)
             if reason is not None:
                 counts.add_drop(reason, file.path)
                 return None
-        counts.redactions.update(candidate.redactions)
-        counts.unparsable += candidate.tree is None
-        return candidate.text
+        counts.redactions.update(screened.redactions)
+        counts.unparsable += screened.tree is None
+        return screened.text
 
-    def _check_path(self, candidate: _Candidate) -> str | None:
-        file, filters = candidate.file, candidate.filters
+    def _check_path(self, screened: _ScreenedFile) -> str | None:
+        file, own_work = screened.file, screened.own_work
         if is_vendored(file.path):
             return VENDORED
-        if file.problem is not None or filters is None:
+        if file.problem is not None or own_work is None:
             return file.problem
-        return check_path(file.path, candidate.package, filters)
+        return check_path(file.path, screened.package, own_work)
 
-    def _decode(self, candidate: _Candidate) -> str | None:
-        candidate.text, reason = decode(candidate.file.data, self._config.filters)
+    def _decode(self, screened: _ScreenedFile) -> str | None:
+        screened.text, reason = decode(screened.file.data, self._config.filters)
         return reason
 
-    def _check_text(self, candidate: _Candidate) -> str | None:
-        reason = check_text(candidate.text, self._config.filters)
-        if reason is None and candidate.filters is not None:
-            reason = check_origin(candidate.text, candidate.filters)
+    def _check_text(self, screened: _ScreenedFile) -> str | None:
+        reason = check_text(screened.text, self._config.filters)
+        if reason is None and screened.own_work is not None:
+            reason = check_origin(screened.text, screened.own_work)
         return reason
 
-    def _check_licence(self, candidate: _Candidate) -> str | None:
-        return LICENCE if self.find_disallowed(candidate.licence) else None
+    def _check_licence(self, screened: _ScreenedFile) -> str | None:
+        return LICENCE if self.find_disallowed(screened.licence) else None
 
-    def _redact(self, candidate: _Candidate) -> str | None:
+    def _redact(self, screened: _ScreenedFile) -> str | None:
         """Replaces secrets and parses the result, which a placeholder outside a string breaks."""
-        original = candidate.text
-        candidate.text, candidate.redactions = redact(original, self._config.secrets)
-        candidate.tree = parse_python(candidate.text)
-        if candidate.tree is not None:
+        original = screened.text
+        screened.text, screened.redactions = redact(original, self._config.secrets)
+        screened.tree = parse_python(screened.text)
+        if screened.tree is not None:
             return None
-        if candidate.redactions and parse_python(original) is not None:
+        if screened.redactions and parse_python(original) is not None:
             return BROKEN_BY_REDACTION
         return UNPARSABLE if self._config.filters.drop_unparsable else None
 
-    def _check_tree(self, candidate: _Candidate) -> str | None:
-        tree, filters = candidate.tree, candidate.filters
-        max_share = None if filters is None else filters.max_table_share
-        if tree is not None and is_table(tree, candidate.text, max_share):
+    def _check_tree(self, screened: _ScreenedFile) -> str | None:
+        tree, own_work = screened.tree, screened.own_work
+        max_share = None if own_work is None else own_work.max_table_share
+        if tree is not None and is_table(tree, screened.text, max_share):
             return TABLE
-        return self._contamination.check(candidate.text, tree)
+        return self._contamination.check(screened.text, tree)
