@@ -38,7 +38,7 @@ class HubDouble:
         self.uploads = 0
         self.refuses = lambda _method, _path: None
         self.lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.double = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -96,7 +96,13 @@ def every_other(status):
     return lambda _method, _path: None if next(numbers) % 2 else status
 
 
+class _Server(ThreadingHTTPServer):
+    double: HubDouble
+
+
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_arguments):

@@ -23,7 +23,7 @@ class ScriptedModel:
         self.rules = list(rules)
         self.delay_s = 0.0
         self.prompts = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # clients may disconnect
         self._server.model = self
@@ -65,7 +65,13 @@ class ScriptedModel:
                     break
 
 
+class _Server(ThreadingHTTPServer):
+    model: ScriptedModel
+
+
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
     def do_POST(self):
         model = self.server.model
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -37,7 +37,7 @@ def main(argv):
 def expected():
     """The bundled model's completion of HEAD."""
     request = CompletionRequest(text=HEAD, offset=len(HEAD), is_asked_for=True)
-    return Completer.load(BUNDLED).complete(request).text
+    return Completer.load(BUNDLED).complete(request).suggestion.text
 
 
 def get_model_settings(window):

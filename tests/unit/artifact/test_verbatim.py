@@ -102,7 +102,7 @@ def test_it_survives_the_way_through_a_file_and_damage_is_named(tmp_path, texts,
             damaged[at] ^= 255
         file.write_bytes(damaged)
         with contextlib.suppress(ArtifactError):  # and nothing else
-            VerbatimIndex.read(file).source_of(texts[0][:100].tolist())
+            VerbatimIndex.read(file).find_reference(texts[0][:100].tolist())
     file.write_bytes(content[:1000])
     with pytest.raises(ArtifactError, match=VERBATIM_FILE):
         VerbatimIndex.read(file)

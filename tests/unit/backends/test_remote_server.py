@@ -42,6 +42,8 @@ class Double(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    server: Double
+
     def do_POST(self):
         double = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -113,6 +113,7 @@ def test_the_hash_of_given_samples_is_that_of_earlier_versions(tmp_path):
         '{"sample": 7, "completion": "    return 1", "task_id": "t/two"}\n'
     )
     source = open_source(parse(samples=path), PROBLEMS)
+    assert isinstance(source, GivenSamples)
     assert source.samples == [
         Sample(task_id="t/two", number=0, text="def two(): ...", is_program=True),
         Sample(task_id="t/two", number=1, text="    return 1"),
@@ -120,6 +121,7 @@ def test_the_hash_of_given_samples_is_that_of_earlier_versions(tmp_path):
     digest = "90206b5f162d2213de595956d71f9349687f6f8108c299e255164dffafe0f426"
     assert source.identity == {"model": str(path), "samples_sha256": digest}
     canonical = open_source(parse(canonical=True), PROBLEMS)
+    assert isinstance(canonical, GivenSamples)
     assert [sample.text for sample in canonical.samples] == ["    return 1\n"] * 2
     digest = "5d0038a327c0fcb454780cc244443778beff44fda4bf55fafce590c98bab8edd"
     assert canonical.identity == {"model": "canonical", "samples_sha256": digest}

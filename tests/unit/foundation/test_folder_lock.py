@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_folder_is_refused_twice_in_one_process_and_by_any_name(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     with folder_lock(tmp_path / "run"):
         for name in ("run", "./run/../run", tmp_path / "link"):
-            with pytest.raises(FolderInUseError), folder_lock(module.Path(name)):
+            with pytest.raises(FolderInUseError), folder_lock(Path(name)):
                 pass
 
 

@@ -33,6 +33,10 @@ NOT_IMPORTED = {
 }
 
 
+# Extras that the developers' environment lacks: a module, and the packages that bring it.
+UNINSTALLED = {"google": ["google-cloud-bigquery"], "datatrove": ["datatrove"]}
+
+
 def normalized(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -74,8 +78,7 @@ def sources():
 
 def test_what_is_imported_is_declared(declared):
     """If it fails, a command ends in ModuleNotFoundError in an environment made as documented."""
-    of_module = packages_distributions()
-    of_module.update({"google": ["google-cloud-bigquery"], "datatrove": ["datatrove"]})
+    of_module = {**packages_distributions(), **UNINSTALLED}
     missing = set()
     for path in sources():
         brought = declared[""].union(*(declared[extra] for extra in EXTRAS_OF[room_of(path)]))
@@ -88,8 +91,7 @@ def test_what_is_imported_is_declared(declared):
 
 def test_what_is_declared_is_imported(declared):
     """If it fails, users download what nothing uses."""
-    of_module = packages_distributions()
-    of_module.update({"google": ["google-cloud-bigquery"], "datatrove": ["datatrove"]})
+    of_module = {**packages_distributions(), **UNINSTALLED}
     imported = {
         normalized(name)
         for path in sources()

@@ -28,7 +28,7 @@ IDLE = Usage(memory_bytes=0, cpu_s=0.0, is_running=True)
 def check(monkeypatch):
     """Advances the time, and checks a usage."""
     now = [100.0]
-    monkeypatch.setattr(clocks_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     clocks = Clocks(1 << 22, 1 << 22, PLAN)
 
     def check(seconds, cpu_s, *, is_running=True, n_processes=1, last_process=1):

@@ -1,6 +1,7 @@
 """What failures of the Hub's client mean, and its patience; no request leaves the process."""
 
 import json
+import time
 
 import httpx2
 import pytest
@@ -72,7 +73,7 @@ def test_offline_mode_is_named():
 def test_a_request_is_made_again_only_if_it_was_not_taken(monkeypatch, statuses, answer, n_waits):
     """If it fails, a busy Hub costs a whole upload, or a commit is made twice."""
     waits, left = [], list(statuses)
-    monkeypatch.setattr(hub_module.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     transport = httpx2.MockTransport(lambda _request: httpx2.Response(left.pop(0)))
     with hub_module._RetryingClient(transport=transport) as client:
         assert client.post("http://hub/", json={}).status_code == answer

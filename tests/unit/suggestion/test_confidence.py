@@ -73,11 +73,11 @@ def test_below_the_threshold_nothing_is_shown_unless_requested(tiny_artifact):
             assert shown.text == found["always", text].suggestion.text
     n_held_back, n_tokens = 0, []
     for text in texts:
-        shown, quiet = found["always", text], found["quiet", text]
-        n_tokens += [quiet.usage.new_tokens, shown.usage.new_tokens]
+        eager_result, quiet_result = found["always", text], found["quiet", text]
+        n_tokens += [quiet_result.usage.new_tokens, eager_result.usage.new_tokens]
         assert n_tokens[-2] <= n_tokens[-1]  # it stops where it is hopeless
-        n_unknown, reason = shown.n_unknown_names, quiet.reason
-        shown, quiet = shown.suggestion, quiet.suggestion
+        n_unknown, reason = eager_result.n_unknown_names, quiet_result.reason
+        shown, quiet = eager_result.suggestion, quiet_result.suggestion
         assert quiet.log_prob >= shown.log_prob - 1e-4
         if shown.text and shown.confidence < THRESHOLDS["quiet"]:
             n_held_back += 1

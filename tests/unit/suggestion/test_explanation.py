@@ -91,8 +91,9 @@ def test_every_reason_that_the_code_gives_has_a_sentence():
     n_found = 0
     for path in SERVER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = getattr(node, "func", None)
-            if getattr(name, "id", "") not in {"CompletionResult", "replace"}:
+            if not isinstance(node, ast.Call):
+                continue
+            if getattr(node.func, "id", "") not in {"CompletionResult", "replace"}:
                 continue
             for keyword in node.keywords:
                 if keyword.arg == "reason":

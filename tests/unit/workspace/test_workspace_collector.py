@@ -1,8 +1,9 @@
 """What other files contribute: imported modules, similar snippets, and when to collect them."""
 
+import time
+
 import pytest
 
-from server.workspace import collector
 from server.workspace.collector import WorkspaceCollector, path_of
 from server.workspace.imported_modules import Import, ImportedModules, find_imports
 from server.workspace.similar_snippets import find_most_similar
@@ -102,7 +103,7 @@ def test_the_most_similar_snippet_of_another_file_is_found():
 def test_a_snapshot_lasts_while_the_cursor_is_near(root, monkeypatch):
     """If it fails, each key changes the beginning of the prompt, and no cache can be reused."""
     now = [100.0]
-    monkeypatch.setattr(collector.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     known = WorkspaceCollector([root], ())
     uri = (root / "main.py").as_uri()
     text = "from tools import slugify\n" + "x = 1\n" * 100

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from training.corpus.readers.source_records import DAMAGED_RECORD, read_hub, rea
 from training.foundation.errors import CorpusError
 
 FIELDS = RecordFields()
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"repo_name": "a/b", "path": "x.py", "license": "mit", "content": "x = 1\n", "stars": 7},
     {
         "repo_name": "c/d",
