@@ -49,7 +49,7 @@ from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
 from training.foundation.worker_pool import work_folder, worker_pool
 from training.shards import encoding, packing
-from training.shards.blocks import META_FILE, ShardsMeta, ShardWriter
+from training.shards.blocks import META_FILE, DroppedDocuments, ShardsMeta, ShardWriter
 from training.shards.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.train_tokenizer import TOKENIZER_FILE
 
@@ -181,13 +181,13 @@ def _hash_inputs(inputs: ShardsMeta) -> str:
 
 def _add_totals(inputs: ShardsMeta, found: dict[str, PreparedSplit]) -> ShardsMeta:
     drops = {
-        split: {"documents": len(f.dropped), "examples": f.dropped[:MAX_EXAMPLES]}
+        split: DroppedDocuments(documents=len(f.dropped), examples=tuple(f.dropped[:MAX_EXAMPLES]))
         for split, f in found.items()
     }
     return dataclasses.replace(
         inputs,
         sha256={split: f.sha256 for split, f in found.items()},
-        shard_blocks={split: f.shard_blocks for split, f in found.items()},
+        shard_blocks={split: tuple(f.shard_blocks) for split, f in found.items()},
         documents={split: f.n_documents for split, f in found.items()},
         tokens={split: f.n_tokens for split, f in found.items()},
         has_quality=any(f.has_quality for f in found.values()),

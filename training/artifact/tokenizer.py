@@ -148,10 +148,10 @@ class CodeTokenizer:
 
 
 def byte_alphabet() -> dict[int, str]:
-    """Returns the printable character that stands for each byte in a byte-level vocabulary.
+    """Returns the printable character that represents each byte in a byte-level vocabulary.
 
-    Source: Radford et al. 2019, GPT-2: printable Latin-1 bytes stand for themselves, the others
-    are moved up behind U+0100 in order.
+    Source: Radford et al. 2019, GPT-2: printable Latin-1 bytes represent themselves, the others
+    are mapped to U+0100 and above, in order.
     """
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     moved = (byte for byte in range(256) if byte not in printable)

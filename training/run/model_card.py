@@ -33,7 +33,7 @@ Python source code under permissive licences. Training documents by licence:
 `NOTICE` names every package with its version and licence.
 
 The documents listed in `heldout.documents.parquet` of the shard folder are held out, never
-trained on; the figures below are measured on them.
+trained on; the metrics below are measured on them.
 
 ## Training
 
@@ -41,11 +41,11 @@ trained on; the figures below are measured on them.
 of training time, seed {seed}, commit `{commit}`,
 corpus SHA-256 `{corpus}`. The resolved configuration is in `parrotlet.json`.
 
-## Figures
+## Evaluation
 
 | on held-out documents | value |
 |---|---|
-{figures}
+{metrics}
 
 ## Limits
 
@@ -71,7 +71,7 @@ def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) 
         seed=record.seed,
         commit=record.commit,
         corpus=record.data_hash[:16],
-        figures="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),
+        metrics="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),
     )
 
 

@@ -23,12 +23,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.foundation.errors import CorpusError
+from training.foundation.config_schema import from_mapping
+from training.foundation.errors import ConfigError, CorpusError
 from training.shards.packing import Piece
 
 META_FILE = "shards.json"
 PIECE_DTYPE = np.dtype([("first_token", "<i8"), ("document", "<i4"), ("is_fim", "?")])
 UInt = npt.NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DroppedDocuments:
+    """How many documents of a split were dropped for one reason, with examples."""
+
+    documents: int
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +55,7 @@ class ShardsMeta:
         documents: Number of documents.
         tokens: Number of tokens, including those that fill no whole block.
         has_quality: Whether any document has a quality token.
-        drops: Dropped documents, counted by reason.
+        drops: Dropped documents by reason, then by split.
     """
 
     block_tokens: int
@@ -55,11 +64,11 @@ class ShardsMeta:
     corpus_sha256: str = ""
     shards_config: Mapping[str, Any] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
-    shard_blocks: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    shard_blocks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     documents: Mapping[str, int] = field(default_factory=dict)
     tokens: Mapping[str, int] = field(default_factory=dict)
     has_quality: bool = False
-    drops: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    drops: Mapping[str, Mapping[str, DroppedDocuments]] = field(default_factory=dict)
 
     @property
     def content_sha256(self) -> str:
@@ -252,13 +261,13 @@ def read_meta(folder: Path) -> ShardsMeta:
     try:
         values = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
         known = {f.name: values[f.name] for f in fields(ShardsMeta) if f.name in values}
-        return ShardsMeta(**known)
+        return from_mapping(ShardsMeta, known, where=str(folder / META_FILE))
     except FileNotFoundError as error:
         raise CorpusError(
             f"{folder} holds no finished shards ({META_FILE} is missing);"
             " prepare them with: parrotlet prepare CONFIG.toml"
         ) from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, ConfigError) as error:
         raise CorpusError(f"{folder / META_FILE} is damaged; prepare the shards again") from error
 
 
