@@ -110,11 +110,8 @@ PARTICIPLES = {
 }
 VERBS_IN_ED = {"embed", "exceed", "feed", "need", "proceed", "seed", "speed"}
 PROBLEMS = "evaluation/problems/own"  # data: programs of problems
-# What the rules above do not hold yet; it must stay empty.
-PENDING = {
-    "import_faults": ("source_reader imports",),
-    "word_faults": ("training/",),
-}
+DECISION_PARTS = ("Context", "Decision", "Alternatives", "Consequences")
+MAX_DECISION_WORDS = 150
 FORBIDDEN_TEXT = re.compile(
     r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org|/work/(?:main|shared|state)|(?<![\w$])/root/"
 )
@@ -298,7 +295,20 @@ def tree_faults(root):
                 yield f"the tree lacks {path.relative_to(root)}"
 
 
+def decision_faults(root):
+    page = root / "DECISIONS.md"
+    if not page.exists():
+        return
+    for entry in page.read_text(encoding="utf-8").split("\n## ")[1:]:
+        title, _, text = entry.partition("\n")
+        if len(text.split()) > MAX_DECISION_WORDS:
+            yield f"the decision {title!r} has {len(text.split())} words"
+        parts = re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE)
+        if tuple(parts) != DECISION_PARTS:
+            yield f"the decision {title!r} has the parts {parts}"
+
+
 RULES = [
     *(import_faults, room_faults, size_faults, folder_faults, repetition_faults),
-    *(name_faults, word_faults, text_faults, tree_faults),
+    *(name_faults, word_faults, text_faults, tree_faults, decision_faults),
 ]
