@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from markdown_text import code_blocks, code_spans, table_rows
 
 from parrotlet.commands import COMMANDS
 from training.config import RunConfig
@@ -66,7 +67,7 @@ def test_commands_and_configs_that_are_named_exist(readme):
 def test_the_corpus_configs_it_shows_load(tmp_path):
     """If it fails, the first thing that a team copies is refused."""
     text = (ROOT / "training/README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    shown = code_blocks(text, "toml")
     configs = []
     for number, block in enumerate(shown):
         path = tmp_path / f"{number}.toml"
@@ -79,20 +80,21 @@ def test_the_corpus_configs_it_shows_load(tmp_path):
 
 def test_the_keys_it_names_are_those_of_the_editors():
     """If it fails, users press a key that does something else."""
-    table = README.read_text(encoding="utf-8").split("| | VS Code | Neovim |\n")[1].split("\n\n")[0]
-    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[1:]]
+    every_row = table_rows(README.read_text(encoding="utf-8"))
+    rows = every_row[every_row.index(["", "VS Code", "Neovim"]) + 1 :]
+    rows = rows[: next(i for i, row in enumerate(rows) if row[0].startswith("why")) + 1]
     manifest = json.loads((CLIENTS / "vscode/package.json").read_text(encoding="utf-8"))
     bound = {binding["key"] for binding in manifest["contributes"]["keybindings"]}
     of_vs_code = {"tab", "alt+]", "alt+["}
     arrows = {"→": "right", "↓": "down", "esc": "escape"}
     for row in rows[:-1]:
-        for key in re.findall(r"`([^`]+)`", row[1]):
+        for key in code_spans(row[1]):
             name = re.sub("→|↓|esc", lambda match: arrows[match[0]], key.lower())
             assert name in bound | of_vs_code, key
     help_text = (CLIENTS / "nvim/doc/parrotlet.txt").read_text(encoding="utf-8")
     names = {"Alt": "M", "Ctrl": "C", "→": "Right", "↓": "Down", "\\": "Bslash"}
     for row in rows[:-1]:
-        for key in re.findall(r"`([^`]+)`", row[2]):
+        for key in code_spans(row[2]):
             vim = "-".join(names.get(part, part) for part in key.split("+"))
             assert f"<{vim}>" in help_text, key
     titles = [f"Parrotlet: {command['title']}" for command in manifest["contributes"]["commands"]]

@@ -4,10 +4,11 @@
 """
 
 import json
-import re
 import tomllib
 from itertools import groupby
 from pathlib import Path
+
+from markdown_text import code_blocks
 
 from server.lsp import features
 from server.lsp.status_reporter import STATUS_METHOD
@@ -33,7 +34,7 @@ def text():
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", text(), re.DOTALL)
+    return code_blocks(text(), language)
 
 
 def group_of(entry):
