@@ -110,6 +110,7 @@ PARTICIPLES = {
 }
 VERBS_IN_ED = {"embed", "exceed", "feed", "need", "proceed", "seed", "speed"}
 PROBLEMS = "evaluation/problems/own"  # data: programs of problems
+CHECKED_DOT_NAMES = {".ci", ".editorconfig", ".github", ".pre-commit-config.yaml"}
 DECISION_PARTS = ("Context", "Decision", "Alternatives", "Consequences")
 MAX_DECISION_WORDS = 150
 FORBIDDEN_TEXT = re.compile(
@@ -264,9 +265,10 @@ def text_faults(root):
         if (
             skipped & set(relative.parts)
             or relative.parts[0] == "runs"
-            or (relative.parts[0].startswith(".") and relative.parts[0] != ".ci")
+            or (relative.parts[0].startswith(".") and relative.parts[0] not in CHECKED_DOT_NAMES)
             or not path.is_file()
-            or path.suffix not in {".py", ".md", ".toml", ".sh", ".lua", ".txt", ".lock", ""}
+            or path.suffix
+            not in {".py", ".md", ".toml", ".sh", ".lua", ".txt", ".lock", ".yaml", ".yml", ""}
             or path.name in {"house_rules.py", "test_tidy.py"}
         ):
             continue

@@ -68,6 +68,7 @@ def house(tmp_path):
         (name_faults, "training/torch.py", '"""x"""', "or a library"),
         (name_faults, "server/a.py", "x = 1", "says not what"),
         (text_faults, "server/a.py", "URL = 'https://pypi.org/simple'", "names pypi.org"),
+        (text_faults, ".github/ci.yml", "run: curl https://pypi.org", "names pypi.org"),
         (tree_faults, "server/a.py", "", "lacks server/a.py"),
         (decision_faults, "DECISIONS.md", "\n## A\n**Context.** x\n", "has the parts"),
         (decision_faults, "DECISIONS.md", "\n## A\n" + "word " * 151, "has 151 words"),
