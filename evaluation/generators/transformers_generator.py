@@ -28,8 +28,9 @@ class TransformersGenerator:
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - seconds
 
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(model)
+            # Without False, transformers offers at a prompt to run the repository's own code.
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False)
             self._model = loaded.eval()
         except (OSError, ValueError, KeyError) as error:
             raise PrerequisiteError(
@@ -52,6 +53,11 @@ class TransformersGenerator:
         stops = stop_strings(problem, generation)
         prompt = self._prompt_ids(problem)
         room = getattr(self._model.config, "max_position_embeddings", None)
+        if room is not None and room <= generation.max_new_tokens:
+            raise PrerequisiteError(
+                f"{self._identity['model']} reads {room} tokens, which leaves none for a prompt"
+                f" beside {generation.max_new_tokens} new ones; pass a smaller --max-new-tokens"
+            )
         if room is not None:
             prompt = prompt[-(room - generation.max_new_tokens) :]
         ids = torch.tensor([prompt], device=self._model.device)

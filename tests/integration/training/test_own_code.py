@@ -58,7 +58,7 @@ def test_a_corpus_too_small_for_a_block_is_a_sentence_at_prepare(tmp_path, tiny_
     corpus, run = write_configs(tmp_path, tiny_config, ["json"])
     make_corpus([str(corpus)])
     train_tokenizer([str(run)])
-    with pytest.raises(CorpusError, match="fill no block of 65536"):
+    with pytest.raises(CorpusError, match="do not fill a block of 65536"):
         prepare([str(run), "shards.block_tokens=65536"])
 
 

@@ -68,6 +68,40 @@ def test_a_model_without_infilling_tokens_is_refused():
         generator._prompt_ids(PROBLEM)
 
 
+def test_a_context_too_short_for_the_completion_is_refused():
+    """If it fails, such a model is scored on completions of the wrong end of its prompt."""
+    generator = TransformersGenerator.__new__(TransformersGenerator)
+    generator._tokenizer, generator._template = WordTokenizer(()), None
+    generator._identity = {"model": "m"}
+    generator._model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=64))
+    problem = Problem(task_id="t", prompt="P", entry_point="f", test="")
+    with pytest.raises(PrerequisiteError, match="reads 64 tokens"):
+        generator.generate(problem, Generation(n=1, max_new_tokens=64), first=0)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_a_models_own_code_is_never_run(tmp_path, monkeypatch, file):
+    """If it fails, a model folder from the net runs its code as the user, after one "y"."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    ran = tmp_path / "ran"
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\nOwn = OwnTokenizer = object\n")
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')
+    own = {
+        "model_type": "own",
+        "auto_map": {
+            "AutoConfig": "own.Own",
+            "AutoModelForCausalLM": "own.Own",
+            "AutoTokenizer": ["own.OwnTokenizer", None],
+        },
+    }
+    (folder / file).write_text(json.dumps(own))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(PrerequisiteError, match="cannot load the model"):
+        TransformersGenerator(str(folder))
+    assert not ran.exists()
+
+
 @pytest.mark.parametrize("model", ["./nowhere", "/nowhere", "a/b/c", "nowhere"])
 def test_a_name_that_cannot_be_a_repository_is_taken_for_an_artifact(model):
     """If it fails, a mistyped folder is looked for on the Hub."""
