@@ -86,7 +86,7 @@ class WorkspaceCollector:
 def path_of(uri: str) -> Path | None:
     """Returns the path of a ``file:`` URI, None for other URIs."""
     parts = urlsplit(uri)
-    return Path(url2pathname(unquote(parts.path))) if parts.scheme == "file" else None
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None  # it unquotes
 
 
 def _outline(imported: Sequence[tuple[Module, Import]]) -> list[tuple[Module, str]]:

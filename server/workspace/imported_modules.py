@@ -1,19 +1,19 @@
 """The workspace's modules that a document imports, and outlines of what they define.
 
-Only files in the workspace are read, never installed packages, and nothing is run. A module is read
-again once its file has changed. Private and long files are skipped.
+Only files in the workspace are read (:mod:`server.workspace.module_file`), never installed
+packages, and nothing is run. A module is read again once its file has changed.
 """
 
 import ast
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.workspace.private_files import is_private
+from server.workspace.module_file import ModuleFile, find_module_file, read_module_file
 
-_MAX_FILE_BYTES = 256 << 10
 _MAX_MODULES = 256  # in the cache
 _MAX_IMPORTS = 32  # per document
 _IMPORT = re.compile(
@@ -58,7 +58,8 @@ class ImportedModules:
     def __init__(self, roots: Sequence[Path], private_globs: Sequence[str]) -> None:
         self._roots = [folder for root in roots for folder in (root, root / "src")]
         self._globs = private_globs
-        self._read: OrderedDict[Path, tuple[tuple[int, int], Module | None]] = OrderedDict()
+        self._targets = [Path(os.path.realpath(root)) for root in roots]
+        self._read: OrderedDict[Path, tuple[ModuleFile, Module | None]] = OrderedDict()
 
     def find(self, text: str, path: Path | None) -> list[tuple[Module, Import]]:
         """Returns the workspace's modules that a document imports, in its order.
@@ -92,31 +93,29 @@ class ImportedModules:
                 yield base.with_name(f"{base.name}.py")
             yield base / "__init__.py"
 
-    def _module(self, file: Path) -> Module | None:
-        try:
-            stat = file.stat()
-        except (OSError, ValueError):  # ValueError: not a valid file name
+    def _module(self, path: Path) -> Module | None:
+        file = find_module_file(path, self._targets, self._globs)
+        if file is None:
             return None
-        stamp = (stat.st_mtime_ns, stat.st_size)
-        known = self._read.get(file)
-        if known is None or known[0] != stamp:
-            known = (stamp, self._read_module(file, stat.st_size))
-        self._read[file] = known
-        self._read.move_to_end(file)
+        known = self._read.get(path)
+        if known is None or known[0] != file:
+            known = (file, self._parse(path, file))
+        self._read[path] = known
+        self._read.move_to_end(path)
         if len(self._read) > _MAX_MODULES:
             self._read.popitem(last=False)
         return known[1]
 
-    def _read_module(self, file: Path, n_bytes: int) -> Module | None:
+    def _parse(self, path: Path, file: ModuleFile) -> Module | None:
         shown = next(
-            (file.relative_to(root) for root in self._roots if file.is_relative_to(root)), None
+            (path.relative_to(root) for root in self._roots if path.is_relative_to(root)), None
         )
-        if shown is None or n_bytes > _MAX_FILE_BYTES or is_private(file.as_uri(), self._globs):
+        text = None if shown is None else read_module_file(file)
+        if shown is None or text is None:
             return None
         try:
-            text = file.read_text(encoding="utf-8")
             tree = ast.parse(text)
-        except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
             return None
         return Module(
             path=shown.as_posix(),

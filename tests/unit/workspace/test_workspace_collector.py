@@ -135,5 +135,6 @@ def test_context_is_whole_lines_within_the_budget():
 
 def test_paths_of_uris():
     assert path_of("file:///w/a%20b.py").as_posix() == "/w/a b.py"
+    assert path_of("file:///w/100%2525/a.py").as_posix() == "/w/100%25/a.py"
     assert path_of("untitled:Untitled-1") is None
     assert path_of("file:///w/%00").as_posix() == "/w/\x00"
