@@ -5,7 +5,8 @@ Later ones win: the defaults, ``initializationOptions``, what the client returns
 ``parrotlet``), and the command line.
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from server.settings import Settings
@@ -14,6 +15,11 @@ from training.foundation.errors import ConfigError
 
 SECTION = "parrotlet"
 _CLIENT_KEYS = {"client", "trace"}  # of the section; they are not about the server
+_GROUPS = {
+    field.name
+    for field in dataclasses.fields(Settings)
+    if dataclasses.is_dataclass(field.default_factory) or dataclasses.is_dataclass(field.default)
+}
 
 
 class Configuration:
@@ -34,16 +40,17 @@ class Configuration:
 
     def initialize(self, options: Any) -> str | None:
         """Applies ``initializationOptions``; returns what is wrong with them, if anything."""
-        complaint, self._initial = _validate(options, "initializationOptions")
+        complaint, self._initial = _take_valid(options, "initializationOptions", before={})
         self.settings = self._resolve()
         return complaint
 
     def change(self, section: Any) -> str | None:
-        """Applies the client's section of settings, unless something is wrong; returns what."""
-        complaint, current = _validate(section, "the configuration")
-        if complaint is None:
-            self._current = current
-            self.settings = self._resolve()
+        """Applies the client's section of settings; returns what is wrong with it, if anything.
+
+        A setting with a wrong value keeps its previous one; all others apply.
+        """
+        complaint, self._current = _take_valid(section, "the configuration", before=self._current)
+        self.settings = self._resolve()
         return complaint
 
     def _resolve(self) -> Settings:
@@ -51,18 +58,62 @@ class Configuration:
         return from_mapping(Settings, merged, where="the command line")
 
 
-def _validate(given: Any, where: str) -> tuple[str | None, Mapping[str, Any]]:
-    """Returns a complaint and no settings, or no complaint and the settings."""
+def _take_valid(
+    given: Any, where: str, *, before: Mapping[str, Any]
+) -> tuple[str | None, Mapping[str, Any]]:
+    """Returns the first complaint and the settings that hold: one mistake spoils no other setting.
+
+    Args:
+        given: What the client sent; null means unset, wherever it stands.
+        where: What the complaint calls it.
+        before: Where a setting with a wrong value gets its value from.
+    """
     if not given:
         return None, {}
     if not isinstance(given, Mapping):
-        return f"{where} must be an object, got {type(given).__name__}", {}
-    section = {key: value for key, value in given.items() if key not in _CLIENT_KEYS}
+        return f"{where} must be an object, got {type(given).__name__}", before
+    complaint: str | None = None
+    taken: dict[str, Any] = {}
+    for path, value in _list_values(given):
+        error = _find_error(path, value, where)
+        if error is not None:
+            complaint = complaint or error
+            value = _look_up(before, path)  # noqa: PLW2901 - the value that holds
+        if value is not None:
+            taken = _merge(taken, _nest(path, value))
+    return complaint, to_mapping(taken)
+
+
+def _list_values(section: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yields each setting with the keys that lead to it; leaves out the client's own keys."""
+    for key, value in section.items():
+        if key in _CLIENT_KEYS or value is None:
+            continue
+        if key in _GROUPS and isinstance(value, Mapping):
+            yield from (((key, name), inner) for name, inner in value.items() if inner is not None)
+        else:
+            yield (key,), value
+
+
+def _find_error(path: tuple[str, ...], value: Any, where: str) -> str | None:
     try:
-        from_mapping(Settings, section, where=where)
+        from_mapping(Settings, _nest(path, value), where=where)
     except ConfigError as error:
-        return str(error), {}
-    return None, to_mapping(section)
+        return str(error)
+    return None
+
+
+def _nest(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return value  # type: ignore[no-any-return]
+
+
+def _look_up(settings: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = settings
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,11 +77,9 @@ def _add_workspace_notifications(server: Server) -> None:
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def _did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         if not await _request_configuration(server):
-            settings = params.settings
-            section = getattr(settings, SECTION, None)
-            if isinstance(settings, dict):
-                section = settings.get(SECTION)
-            server.reconfigure(_to_plain(section))
+            settings = _to_plain(params.settings)
+            if isinstance(settings, dict) and SECTION in settings:  # others' are not about us
+                server.reconfigure(settings[SECTION])
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     def _did_change_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:

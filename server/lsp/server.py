@@ -74,10 +74,10 @@ class Server(LanguageServer):
         self._complaint: str | None = None  # about the first settings
 
     def configure(self, params: types.InitializeParams) -> None:
-        """Applies the client's first settings; with a mistake in them, the defaults hold."""
+        """Applies the client's first settings; a wrong one keeps its default."""
         complaint = self.configuration.initialize(params.initialization_options)
         if complaint is not None:
-            self._complaint = f"{end_sentence(complaint)} Parrotlet is using its default settings."
+            self._complaint = f"{end_sentence(complaint)} Parrotlet uses the default instead."
         uris = [folder.uri for folder in params.workspace_folders or ()]
         if not uris and params.root_uri:
             uris = [params.root_uri]
@@ -94,13 +94,13 @@ class Server(LanguageServer):
         self.service.start(self.configuration.settings)
 
     def reconfigure(self, section: Any) -> None:
-        """Applies the client's settings; with a mistake in them, the previous ones hold."""
+        """Applies the client's settings; a wrong one keeps its previous value."""
         before = self.configuration.settings
         complaint = self.configuration.change(section)
         if complaint is not None:
-            kept = "Parrotlet did not change its settings."
+            kept = "Parrotlet did not change this setting."
             self.show(types.MessageType.Warning, f"{end_sentence(complaint)} {kept}")
-        elif self.configuration.settings != before:
+        if self.configuration.settings != before:
             self._apply_settings()
             self.service.change_settings(self.configuration.settings)
 

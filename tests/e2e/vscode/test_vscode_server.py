@@ -141,7 +141,7 @@ def test_settings_apply_without_a_restart(window, model):
 def test_a_wrong_setting_is_named_and_ignored(window, model):
     """If it fails, users search for a setting that VS Code does not show."""
     window.change_setting("parrotlet.remote.timeoutSeconds", -1)
-    notice = window.wait_for_notification("Parrotlet did not change its settings")
+    notice = window.wait_for_notification("Parrotlet did not change this setting")
     assert "parrotlet.remote.timeoutSeconds must be at least 0.1" in notice.inner_text()
     expect_suggestion(window, model, "kept.py")
 

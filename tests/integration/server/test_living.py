@@ -48,8 +48,24 @@ def test_settings_change_while_it_runs(client, known_module):
     client.configuration = {"suggestion": {"extend": "auto"}}
     client.notify("workspace/didChangeConfiguration", {"settings": None})
     shown = client.wait(lambda m: m.get("method") == "window/showMessage")["params"]["message"]
-    assert "did not change its settings" in shown
+    assert "did not change this setting" in shown
     assert "extent" in shown  # the near name
+
+
+@pytest.mark.parametrize("other", [{"python": {"x": 1}}, None, {}, "x", {"parrotlet": "x"}])
+def test_a_push_of_other_sections_changes_nothing(client, known_module, other):
+    """If it fails, an editor that changes another server's settings turns privacy globs off."""
+    uri = "file:///w/my_notes.py"
+    client.initialize(options=ALWAYS)
+    text, at = cut(known_module)
+    client.open(uri, text)
+    client.wait_for_state("ready")
+    assert client.items(uri, *at)
+    pushed = {"settings": {"parrotlet": {"private_globs": ["my_*"]}}}
+    client.notify("workspace/didChangeConfiguration", pushed)
+    assert not client.items(uri, *at)
+    client.notify("workspace/didChangeConfiguration", {"settings": other})
+    assert not client.items(uri, *at)
 
 
 def test_settings_that_the_client_pushes_take_effect(client, known_module):

@@ -28,26 +28,55 @@ def test_later_sources_win_setting_by_setting():
     [
         ({"suggestion": {"extend": "line"}}, "extent"),
         ({"suggestion": {"extent": "chapter"}}, "chapter"),
-        ({"suggestion": None}, "suggestion"),
         ({"engine": {"threads": -1}}, "at least 0"),
         ({"engine": {"threads": True}}, "threads"),
-        ([1], "must be an object"),
-        ("text", "must be an object"),
+        ({"remote": {"key_variable": "AWS_SECRET_ACCESS_KEY"}}, "does not begin with PARROTLET_"),
     ],
 )
-def test_a_mistake_is_named_and_changes_nothing(section, named):
+def test_a_mistake_is_named_and_spoils_no_other_setting(section, named):
     """If it fails, a typo turns every setting back to its default, or ends the server."""
     configuration = Configuration({})
+    assert named in configuration.change({"model": "m", **section})
+    assert configuration.settings == dataclasses.replace(Settings(), model="m")
+
+
+@pytest.mark.parametrize("section", [[1], "text"])
+def test_settings_that_are_no_object_change_nothing(section):
+    configuration = Configuration({})
     configuration.change({"suggestion": {"extent": "line"}})
-    complaint = configuration.change(section)
-    assert named in complaint
+    assert "must be an object" in configuration.change(section)
     assert configuration.settings.suggestion.extent == "line"
 
 
-def test_a_mistake_in_the_first_settings_leaves_the_defaults():
+def test_a_mistake_in_the_first_settings_spoils_no_other_setting():
+    """If it fails, one typo turns privacy globs off."""
     configuration = Configuration({})
-    assert "extent" in configuration.initialize({"model": "x", "suggestion": {"extend": "line"}})
-    assert configuration.settings.model == ""
+    options = {"private_globs": ["x"], "suggestion": {"extend": "line", "eagerness": "quiet"}}
+    assert "extent" in configuration.initialize(options)
+    assert configuration.settings.private_globs == ("x",)
+    assert configuration.settings.suggestion.eagerness == "quiet"
+
+
+def test_null_means_unset():
+    """If it fails, a client that fills in null loses its other settings."""
+    configuration = Configuration({})
+    options = {
+        "private_globs": ["x"],
+        "model": None,
+        "engine": None,
+        "suggestion": {"extent": None},
+    }
+    assert configuration.initialize(options) is None
+    assert configuration.settings == dataclasses.replace(Settings(), private_globs=("x",))
+
+
+def test_a_mistake_keeps_the_previous_value_and_others_change():
+    configuration = Configuration({})
+    configuration.change({"suggestion": {"extent": "line"}, "private_globs": ["a"]})
+    section = {"suggestion": {"extent": "chapter"}, "private_globs": ["b"]}
+    assert "chapter" in configuration.change(section)
+    assert configuration.settings.private_globs == ("b",)
+    assert configuration.settings.suggestion.extent == "line"
 
 
 def test_any_json_is_accepted_or_named():
