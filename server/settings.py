@@ -13,6 +13,8 @@ from typing import Any, Literal
 from server.suggestion.confidence import THRESHOLDS, Eagerness
 from server.suggestion.extent import Wanted
 
+KEY_VARIABLE_PREFIX = "PARROTLET_"  # of the environment variables that may be sent as keys
+
 
 def setting(
     default: Any,
@@ -246,8 +248,17 @@ class RemoteSettings(Group):
     )
     key_variable: str = setting(
         "PARROTLET_API_KEY",
-        "Name of the environment variable that holds the API key of the remote server.",
+        "Name of the environment variable that holds the API key of the remote server. It must"
+        " begin with `PARROTLET_`, so that no other secret can be sent by mistake.",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.key_variable.startswith(KEY_VARIABLE_PREFIX):
+            raise ValueError(
+                f"key_variable is '{self.key_variable}', which does not begin with"
+                f" {KEY_VARIABLE_PREFIX}; store the key in a variable that does, and name it here"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,14 @@ from evaluation.generators.generator import Generation, problem_seed, stop_strin
 from evaluation.problems.problem import Problem
 from server.backends.completions_client import CompletionsClient, CompletionsError
 from server.completer import cut_before_stop
+from server.settings import RemoteSettings
 from training.foundation.errors import PrerequisiteError
 
 TIMEOUT_S = 120.0
 TRIES = 6
 FIRST_WAIT_S = 0.5  # and twice as long each time
 MAX_STOPS = 4  # OpenAI's limit; all stop strings are looked for here too
-KEY_VARIABLE = "OPENAI_API_KEY"  # sent if it is set
+KEY_VARIABLE = RemoteSettings().key_variable
 _TEMPORARY = {None, 408, 409, 425, 429, 500, 502, 503, 504}  # None: it cannot be reached
 _OK = 200
 
@@ -25,14 +26,15 @@ class ApiGenerator:
     Args:
         url: The server's root, or its ``/v1``.
         model: The server's name for its model.
+        key_variable: The environment variable that holds the API key.
 
     Raises:
         ConfigError: The URL does not start with http:// or https://.
     """
 
-    def __init__(self, url: str, model: str) -> None:
+    def __init__(self, url: str, model: str, *, key_variable: str = KEY_VARIABLE) -> None:
         self._client = CompletionsClient(
-            url, option="--url", key_variable=KEY_VARIABLE, timeout_s=TIMEOUT_S
+            url, option="--url", key_variable=key_variable, timeout_s=TIMEOUT_S
         )
         self._identity = {"model": model, "server": self._client.url}
 

@@ -17,6 +17,7 @@ from evaluation.passk.pipeline import report_progress, run_passk
 from evaluation.problems.problem_sources import KNOWN, OWN
 from evaluation.runs.arguments import add_out_argument
 from evaluation.runs.processes import Processes
+from server.settings import RemoteSettings
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
 
@@ -75,6 +76,12 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--url", help="generate through this server's /v1/completions; --model names its model"
+    )
+    parser.add_argument(
+        "--key-variable",
+        default=RemoteSettings().key_variable,
+        metavar="NAME",
+        help="environment variable with the API key for --url (default: %(default)s)",
     )
     known = ", ".join([OWN, *KNOWN])
     parser.add_argument(

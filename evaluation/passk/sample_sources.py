@@ -115,7 +115,7 @@ def open_source(options: argparse.Namespace, problem_set: ProblemSet) -> SampleS
         PrerequisiteError: The model or the file cannot be found.
     """
     if options.model is not None:
-        return GeneratedSamples(generator=_open_generator(options.model, options.url))
+        return GeneratedSamples(generator=_open_generator(options))
     if options.samples is not None:
         problems = {problem.task_id: problem for problem in problem_set.problems}
         samples = read_sample_file(options.samples, problems)
@@ -133,14 +133,14 @@ def write_samples(out: Path, samples: Sequence[Sample]) -> None:
     write_text_atomically(out / SAMPLES_FILE, _to_json_lines(samples))
 
 
-def _open_generator(model: str, url: str | None) -> Generator:
-    if url is not None:
+def _open_generator(options: argparse.Namespace) -> Generator:
+    if options.url is not None:
         from evaluation.generators.api_generator import ApiGenerator  # noqa: PLC0415
 
-        return ApiGenerator(url, model)
+        return ApiGenerator(options.url, options.model, key_variable=options.key_variable)
     from evaluation.generators.registry import load_generator  # noqa: PLC0415 - judging needs no torch
 
-    return load_generator(model)
+    return load_generator(options.model)
 
 
 def _canonical_solutions(problem_set: ProblemSet) -> list[Sample]:

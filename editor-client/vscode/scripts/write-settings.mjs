@@ -17,10 +17,11 @@ const GROUPS = {
 const CLIENT_GROUP = 'client';
 // Settings that can differ by language.
 const LANGUAGE_SETTINGS = ['client.enabled', 'client.automatic'];
-// Settings that no workspace can change, such as where packages come from.
-const USER_SETTINGS = ['client.extra_index_url'];
+// Settings that no workspace can change, trusted or not: where packages come from, and where text,
+// keys and logs go.
+const USER_SETTINGS = /^(client\.extra_index_url|event_log|remote\..*)$/;
 // Settings that depend on the machine and are not synchronized to others.
-const MACHINE_SETTINGS = /^(model|event_log|client\.server|engine\..*|remote\..*)$/;
+const MACHINE_SETTINGS = /^(model|client\.server|engine\..*)$/;
 const UNITS = { ms: 'Milliseconds', s: 'Seconds', mib: 'MB' };
 
 function createProperty({
@@ -34,7 +35,7 @@ function createProperty({
     default: value,
     scope: LANGUAGE_SETTINGS.includes(name)
       ? 'language-overridable'
-      : USER_SETTINGS.includes(name) ? 'machine'
+      : USER_SETTINGS.test(name) ? 'machine'
       : MACHINE_SETTINGS.test(name) ? 'machine-overridable' : 'window',
     markdownDescription: text,
   };

@@ -137,6 +137,29 @@ def test_an_untrusted_workspace_cannot_choose_what_runs(open_fresh, package, tmp
     wait_until(mark.exists, "the project's own server, now that it is trusted")
 
 
+def test_no_workspace_chooses_where_text_goes(open_fresh, package, tmp_path):
+    """If it fails, a repository that its reader trusts sends text and keys to its author."""
+    settings = {
+        "parrotlet.remote.url": "http://127.0.0.1:9",
+        "parrotlet.remote.keyVariable": "PATH",
+        "parrotlet.remote.key_variable": "PATH",
+        "parrotlet.eventLog": str(tmp_path / "events"),
+        "parrotlet.event_log": str(tmp_path / "events"),
+        "parrotlet.suggestion.eagerness": "always",
+    }
+    project = write_folder(
+        tmp_path / "project", {"new.py": "", ".vscode/settings.json": json.dumps(settings)}
+    )
+    window = open_fresh(package, project)
+    window.show_file(project / "new.py", 0)
+    window.wait_until_ready()
+    window.type("import numpy as ")
+    wait_until(lambda: window.ghost, lambda: window.description)  # the workspace's eagerness holds
+    health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
+    assert (health["model"], health.get("url")) == ("bundled", None)
+    assert not (tmp_path / "events").exists()
+
+
 def test_the_walkthrough_opens(window, model):
     """If it fails, new users do not learn about keys and switches."""
     window.run_command("parrotlet.openWalkthrough")

@@ -64,4 +64,11 @@ def test_untrusted_workspaces_cannot_choose_what_runs(manifest, settings_page):
     risky = {f"parrotlet.remote.{name}" for name in ("url", "model", "tokenizer", "keyVariable")}
     risky |= {"parrotlet.model", "parrotlet.eventLog", "parrotlet.privateGlobs"}
     assert {*risky, "parrotlet.client.server"} <= restricted
-    assert settings_page["parrotlet.client.extraIndexUrl"]["scope"] == "machine"  # never
+
+
+def test_no_workspace_chooses_where_text_and_keys_go(settings_page):
+    """If it fails, a trusted repository's settings send text, or any variable, to its author."""
+    users_own = {name for name, one in settings_page.items() if one["scope"] == "machine"}
+    remote = {name for name in settings_page if name.startswith("parrotlet.remote.")}
+    assert len(remote) > 3
+    assert users_own == {*remote, "parrotlet.eventLog", "parrotlet.client.extraIndexUrl"}

@@ -41,7 +41,14 @@ IDENTITY = {
 
 
 def parse(**given):
-    defaults = {"model": None, "samples": None, "canonical": False, "url": None, "k": None}
+    defaults = {
+        "model": None,
+        "samples": None,
+        "canonical": False,
+        "url": None,
+        "key_variable": "PARROTLET_KEY",
+        "k": None,
+    }
     generation = {"n": 2, "temperature": 0.2, "top_p": 0.95, "max_new_tokens": 9, "seed": 0}
     judging = {"cpu_s": None, "memory_mib": 512, "workers": 1, "problems": "t"}
     return argparse.Namespace(**{**defaults, **generation, **judging, **given})

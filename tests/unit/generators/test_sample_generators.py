@@ -109,6 +109,16 @@ def test_a_name_that_cannot_be_a_repository_is_taken_for_an_artifact(model):
         load_generator(model)
 
 
+def test_only_the_key_that_was_named_is_sent(monkeypatch):
+    """If it fails, ``--url`` sends the key of another service to a stranger's server."""
+    monkeypatch.setenv("OPENAI_API_KEY", "other")
+    monkeypatch.delenv(api_generator.KEY_VARIABLE, raising=False)
+    headers = ApiGenerator("http://h", "m")._client._headers()
+    assert "Authorization" not in headers
+    named = ApiGenerator("http://h", "m", key_variable="OPENAI_API_KEY")._client._headers()
+    assert named["Authorization"] == "Bearer other"
+
+
 @pytest.fixture
 def server(monkeypatch):
     """A server that gives the answers in ``answers``, one after the other: a status and a body."""

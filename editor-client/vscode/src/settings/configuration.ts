@@ -6,7 +6,7 @@
  */
 
 import * as vscode from 'vscode';
-import { CLIENT_PREFIX, getFormerName, SECTION, SERVER_NAMES } from './settingNames';
+import { CLIENT_PREFIX, getFormerName, SECTION, SERVER_NAMES, USER_SETTINGS } from './settingNames';
 
 /** Settings as the server expects them: objects in objects. */
 export type NestedSettings = Record<string, unknown>;
@@ -99,8 +99,9 @@ function inspectLevels(id: string, scope?: vscode.ConfigurationScope): Levels {
   const current = configuration.inspect(id);
   const formerName = getFormerName(id);
   const former = formerName === undefined ? undefined : configuration.inspect(formerName);
-  // VS Code ignores restricted settings of an untrusted workspace only under their current names.
-  const formerInWorkspace = vscode.workspace.isTrusted ? former : undefined;
+  // VS Code ignores what a workspace may not set only under the current names.
+  const mayWorkspaceSet = vscode.workspace.isTrusted && !USER_SETTINGS.has(id);
+  const formerInWorkspace = mayWorkspaceSet ? former : undefined;
   return {
     user: current?.globalValue ?? former?.globalValue,
     workspace: current?.workspaceValue ?? formerInWorkspace?.workspaceValue,

@@ -5,13 +5,24 @@
  */
 
 import * as vscode from 'vscode';
-import { settingNames } from '../../package.json';
+import { contributes, settingNames } from '../../package.json';
 
 export const SECTION = 'parrotlet';
 /** The prefix of the settings that are the extension's own, in both naming schemes. */
 export const CLIENT_PREFIX = 'client.';
 /** The server's names, by VS Code's identifiers. */
 export const SERVER_NAMES: Readonly<Record<string, string>> = settingNames;
+
+/**
+ * Settings that no workspace can change. VS Code enforces that for their current identifiers only,
+ * because it does not know the former ones.
+ */
+export const USER_SETTINGS: ReadonlySet<string> = new Set(
+  contributes.configuration
+    .flatMap(({ properties }) => Object.entries<{ scope: string }>(properties))
+    .filter(([, { scope }]) => scope === 'machine')
+    .map(([id]) => id.slice(SECTION.length + 1)),
+);
 
 /** How the server's messages name a setting: "the configuration: remote: timeout_s". */
 const NAME_IN_MESSAGE = /(?:the configuration|initializationOptions): (?:(\w+): )?(\w+)/g;
