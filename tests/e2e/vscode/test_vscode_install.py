@@ -229,7 +229,7 @@ def test_cancelling_stops_all_processes(bare, tmp_path):
     bare.page.get_by_role("button", name="Cancel").click()
     wait_until(lambda: not find_processes(str(source)), lambda: find_processes(str(source)))
     wait_until(lambda: list_environments(bare) == [], lambda: list_environments(bare))
-    assert bare.status == MISSING
+    wait_until(lambda: bare.status == MISSING, lambda: bare.status)
 
 
 def find_processes(text):
