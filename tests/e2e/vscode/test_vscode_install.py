@@ -150,7 +150,7 @@ def test_installing_a_missing_server_is_offered_everywhere(bare):
     notice = window.wait_for_notification(
         "Parrotlet needs its server, which is not installed on this machine."
     )
-    assert window.status == MISSING
+    wait_until(lambda: window.status == MISSING, lambda: window.status)
     assert notice.get_by_role("button", name="Set Server Path…").count() == 1
     window.start_command("parrotlet.menu")
     assert "Install server…" in window.choices[0]
@@ -191,7 +191,7 @@ def test_a_server_that_does_not_answer_is_not_used(bare, tmp_path):
     bare.answer_dialog("Install")
     bare.wait_for_notification("does not start; see the log, or select another source")
     wait_until(lambda: list_environments(bare) == [], lambda: list_environments(bare))
-    assert bare.status == MISSING
+    wait_until(lambda: bare.status == MISSING, lambda: bare.status)
 
 
 def install_from_index(window, requirement):
@@ -214,7 +214,7 @@ def test_a_failed_installation_leaves_nothing(bare):
     notice.get_by_role("button", name="Show Log").click()
     assert "No matching distribution found" in bare.log
     wait_until(lambda: list_environments(bare) == [], lambda: list_environments(bare))
-    assert bare.status == MISSING
+    wait_until(lambda: bare.status == MISSING, lambda: bare.status)
 
 
 def test_cancelling_stops_all_processes(bare, tmp_path):
