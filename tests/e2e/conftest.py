@@ -2,6 +2,8 @@
 
 import pytest
 
+OWN_EDITORS = ("test_vscode_install.py",)  # its tests open editors of their own, which takes long
+
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's
 def pytest_xdist_make_scheduler(config, log):
@@ -14,6 +16,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return nodeid.split("::")[0].rpartition("/")[0]
+            folder, _, name = nodeid.split("::")[0].rpartition("/")
+            return f"{folder}/{name}" if name in OWN_EDITORS else folder
 
     return ByFolder(config, log)

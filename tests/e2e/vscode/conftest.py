@@ -1,6 +1,8 @@
 """Fixtures: a shared VS Code with the real server and a scripted model, and fresh ones."""
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +18,26 @@ from scripted_model import ScriptedModel
 
 # A folder with spaces, other scripts, and an emoji.
 FOLDER = "mein Ordner für Ωδή 🦜"
+VSIX = EXTENSION / "parrotlet.vsix"
 SIZE = {"width": 1200, "height": 800}
 
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
-    """The extension's .vsix, packed from the current sources."""
+    """The extension's .vsix, packed from the current sources, once for all processes of a run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return pack_extension()
+    packed = tmp_path_factory.getbasetemp().parent / f"packed-{run}"
+    with packed.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not packed.exists():
+            pack_extension()
+            packed.touch()
+    return VSIX
+
+
+def pack_extension():
     modules = require_path(
         "node_modules in editor-client/vscode",
         EXTENSION / "node_modules",
@@ -32,7 +48,7 @@ def package(tmp_path_factory):
         ["npm", "run", "package"], cwd=EXTENSION, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return EXTENSION / "parrotlet.vsix"
+    return VSIX
 
 
 @pytest.fixture(scope="session")
