@@ -5,21 +5,17 @@ Later ones win: the defaults, ``initializationOptions``, what the client returns
 ``parrotlet``), and the command line.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from server.settings import Settings
-from training.foundation.config_schema import from_mapping, to_mapping
+from server.settings_schema import list_settings
+from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError
 
 SECTION = "parrotlet"
 _CLIENT_KEYS = {"client", "trace"}  # of the section; they are not about the server
-_GROUPS = {
-    field.name
-    for field in dataclasses.fields(Settings)
-    if dataclasses.is_dataclass(field.default_factory) or dataclasses.is_dataclass(field.default)
-}
+_GROUPS = {setting.name.partition(".")[0] for setting in list_settings() if "." in setting.name}
 
 
 class Configuration:
@@ -81,7 +77,7 @@ def _take_valid(
             value = _look_up(before, path)  # noqa: PLW2901 - the value that holds
         if value is not None:
             taken = _merge(taken, _nest(path, value))
-    return complaint, to_mapping(taken)
+    return complaint, taken
 
 
 def _list_values(section: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:

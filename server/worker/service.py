@@ -85,7 +85,6 @@ class CompletionService:
             quiet_s: How long ago its document was changed: an editor may have waited for the next
                 keystroke already.
         """
-        cropped = _crop(request)
         pending, superseded, is_new = self._pending.add(request)
         if not is_new:
             return pending
@@ -93,7 +92,7 @@ class CompletionService:
             self._supervisor.send(Cancel(id=superseded.id))
         if self.status.state in {State.READY, State.IDLE}:
             self.status.set(State.BUSY)
-        message = Complete(id=pending.id, request=cropped, quiet_s=quiet_s)
+        message = Complete(id=pending.id, request=_crop(request), quiet_s=quiet_s)
         if not self._supervisor.send(message):
             self._end_unsent(pending)
         return pending

@@ -50,9 +50,7 @@ def find_module_file(
         return None
     if not any(target.is_relative_to(root) for root in roots):
         return None
-    if is_private(path.absolute().as_uri(), private_globs) or is_private(
-        target.as_uri(), private_globs
-    ):
+    if any(is_private(one.absolute().as_uri(), private_globs) for one in (path, target)):
         return None
     return ModuleFile(path=target, version=(status.st_mtime_ns, status.st_size, status.st_ino))
 
