@@ -5,7 +5,6 @@ Each generates its share of a run's samples; the main process alone judges and r
 
 import os
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Self
 
 LONGEST_WAIT = timedelta(days=7)  # for the slowest process to finish its samples
@@ -28,12 +27,7 @@ class Processes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
