@@ -47,9 +47,9 @@ def ours(shards):
             f"pretrain.steps={WARMUP_STEPS + TIMED_STEPS}",
             "pretrain.tracker=none",
         ]
-        command = ["accelerate", "launch", "--cpu", "--num_processes", "1", "training/pretrain.py"]
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=1"]
         subprocess.run(
-            [*command, "training/configs/default.toml", *settings],
+            [*launch, "training/pretrain.py", "training/configs/default.toml", *settings],
             cwd=ROOT,
             check=True,
             capture_output=True,

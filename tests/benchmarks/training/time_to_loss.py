@@ -127,10 +127,11 @@ def prepare(settings):
 
 def ours(settings, run, minutes):
     """Runs the real command; yields its checkpoints and how long each had been trained."""
-    launch = ["accelerate", "launch", "--cpu", "--num_processes=1", "training/pretrain.py", CONFIG]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=1"]
     dial = ["size=17M", f"budget={minutes}min", "pretrain.tracker=none", f"paths.run={run}"]
     dial += [f"pretrain.{key}={CHECKED_STEPS}" for key in ("save_every_steps", "keep_every_steps")]
-    subprocess.run([*launch, *settings, *dial], cwd=ROOT, check=True, stdout=sys.stderr)
+    command = [*launch, "training/pretrain.py", CONFIG, *settings, *dial]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
     for path in sorted((run / "checkpoints").iterdir()):
         artifact = load_artifact(path)
         yield artifact, artifact.manifest.training.train_seconds
