@@ -1,7 +1,9 @@
 """The rules of the house that a program can check; ``test_tidy.py`` runs and proves them."""
 
 import ast
+import functools
 import itertools
+import os
 import re
 import tomllib
 from collections import defaultdict
@@ -11,6 +13,7 @@ PACKAGES = ("parrotlet", "server", "training", "evaluation")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
 MAX_FOLDER_FILES = 12
+BUILT_FOLDERS = {"node_modules", "__pycache__", "dist"}
 TRAINING_LOOP = "training/pretrain.py"
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "types"}
 
@@ -110,6 +113,8 @@ PARTICIPLES = {
 }
 VERBS_IN_ED = {"embed", "exceed", "feed", "need", "proceed", "seed", "speed"}
 PROBLEMS = "evaluation/problems/own"  # data: programs of problems
+UNCHECKED_NAMES = {"model", "node_modules", "__pycache__", "house_rules.py", "test_tidy.py"}
+TEXT_SUFFIXES = {".py", ".md", ".toml", ".sh", ".lua", ".txt", ".lock", ".yaml", ".yml", ""}
 CHECKED_DOT_NAMES = {".ci", ".editorconfig", ".github", ".pre-commit-config.yaml"}
 DECISION_PARTS = ("Context", "Decision", "Alternatives", "Consequences")
 MAX_DECISION_WORDS = 150
@@ -127,8 +132,19 @@ def sources(root):
     return [p for package in PACKAGES for p in sorted((root / package).rglob("*.py"))]
 
 
+@functools.cache
+def parse(text):
+    """Returns the syntax tree of a file, which several rules look at, and its nodes."""
+    tree = ast.parse(text)
+    return tree, list(ast.walk(tree))
+
+
+def nodes(path):
+    return parse(path.read_text(encoding="utf-8"))[1]
+
+
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -163,7 +179,7 @@ def size_faults(root):
             yield f"{path.relative_to(root)} has over {MAX_FILE_LINES} lines"
         if path.is_relative_to(root / "tests") or path == root / TRAINING_LOOP:
             continue
-        for node in ast.walk(ast.parse(text)):
+        for node in parse(text)[1]:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lines = node.end_lineno - (
                     node.body[0].end_lineno if ast.get_docstring(node) else node.lineno
@@ -172,23 +188,18 @@ def size_faults(root):
                     yield f"{path.relative_to(root)}: {node.name} has {lines} lines"
 
 
-def is_source(path):
-    return not {"node_modules", "__pycache__", "dist"} & set(path.parts)
-
-
 def folder_faults(root):
-    clients = root / "editor-client"
-    folders = [*(root / name for name in PACKAGES), root / "tests", clients]
-    for top in folders:
-        for folder in [top, *sorted(p for p in top.rglob("*") if p.is_dir() and is_source(p))]:
+    for top in (*PACKAGES, "tests", "editor-client"):
+        for folder, folders, names in os.walk(root / top):
+            folders[:] = sorted(set(folders) - BUILT_FOLDERS)
             for ending in ("py", "ts", "lua"):
-                n = len(list(folder.glob(f"*.{ending}")))
+                n = sum(name.endswith(f".{ending}") for name in names)
                 if n > MAX_FOLDER_FILES:
-                    yield f"{folder.relative_to(root)} has {n} files, over {MAX_FOLDER_FILES}"
+                    yield f"{Path(folder).relative_to(root)} has {n} files, over {MAX_FOLDER_FILES}"
 
 
 def repetition_faults(root):
-    tests = [p for p in sorted((root / "tests").rglob("*.py")) if is_source(p)]
+    tests = [p for p in sorted((root / "tests").rglob("*.py")) if not BUILT_FOLDERS & set(p.parts)]
     for paths in (sources(root), tests):  # tests are imported by their base names
         named = defaultdict(list)
         for path in paths:
@@ -233,7 +244,7 @@ def word_faults(root):
             continue
         if is_retired(path.stem) and where not in COMMANDS_NAMED_SO:
             yield f"{where} has a name that is retired"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 if is_retired(node.name):
                     yield f"{where}: the name {node.name} is retired"
@@ -254,27 +265,29 @@ def name_faults(root):
     for path in sources(root):
         if path.stem in FORBIDDEN_NAMES | libraries - {"parrotlet"}:
             yield f"{path.relative_to(root)} has a name that means nothing, or a library"
-        if ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) is None:
+        if ast.get_docstring(parse(path.read_text(encoding="utf-8"))[0]) is None:
             yield f"{path.relative_to(root)} says not what it is for"
 
 
 def text_faults(root):
-    skipped = {"model", "node_modules", "__pycache__"}
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if (
-            skipped & set(relative.parts)
-            or relative.parts[0] == "runs"
-            or (relative.parts[0].startswith(".") and relative.parts[0] not in CHECKED_DOT_NAMES)
-            or not path.is_file()
-            or path.suffix
-            not in {".py", ".md", ".toml", ".sh", ".lua", ".txt", ".lock", ".yaml", ".yml", ""}
-            or path.name in {"house_rules.py", "test_tidy.py"}
-        ):
-            continue
+    for path in text_files(root):
         found = FORBIDDEN_TEXT.search(path.read_text(encoding="utf-8", errors="replace"))
         if found:
-            yield f"{relative} names {found[0]}"
+            yield f"{path.relative_to(root)} names {found[0]}"
+
+
+def text_files(root):
+    """Yields what people wrote; environments and what was downloaded or built are not entered."""
+    for folder, folders, names in os.walk(root):
+        checked = {*folders, *names} - UNCHECKED_NAMES
+        if Path(folder) == root:
+            dot_names = {name for name in checked if name.startswith(".")}
+            checked -= (dot_names - CHECKED_DOT_NAMES) | {"runs"}
+        folders[:] = sorted(checked.intersection(folders))
+        for name in sorted(checked.intersection(names)):
+            path = Path(folder, name)
+            if path.suffix in TEXT_SUFFIXES and path.is_file():
+                yield path
 
 
 def tree_faults(root):
