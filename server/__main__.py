@@ -13,6 +13,7 @@ if __name__ == "__main__":
 import argparse
 import logging
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: there is nothing to save
     _set_up_logs(arguments.log_level)
     from server.worker.service import CompletionService  # noqa: PLC0415 - not for --help
 

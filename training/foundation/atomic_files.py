@@ -1,7 +1,6 @@
 """Writing files so that a crash leaves the old version or the new one, never a partial one."""
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -11,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from training.foundation.errors import ConfigError
+from training.foundation.foreign_text import encode_text, render_json
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Replaces ``path`` with ``text`` (UTF-8): temporary file, flush to disk, rename."""
-    write_bytes_atomically(path, text.encode("utf-8"))
+    """Replaces ``path`` with ``text`` (UTF-8): temporary file, flush to disk, rename.
+
+    Half a surrogate pair becomes U+FFFD.
+    """
+    write_bytes_atomically(path, encode_text(text))
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
@@ -37,7 +40,7 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 def write_json_atomically(path: Path, value: Any) -> None:
     """Replaces ``path`` with ``value`` as indented JSON."""
-    write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text_atomically(path, render_json(value, indent=2) + "\n")
 
 
 @contextmanager
