@@ -37,6 +37,7 @@ from training.corpus.output.corpus_page import render_corpus_page
 from training.corpus.output.corpus_report import read_report
 from training.corpus_reader import list_row_groups, read_corpus_hash
 from training.foundation.atomic_files import (
+    FolderContents,
     check_replaceable,
     file_sha256,
     write_directory_atomically,
@@ -63,6 +64,19 @@ _EXAMPLE = """\
 {prog} training/configs/debug.toml
 {prog} training/configs/default.toml pretrain.start_from=bundled"""
 PAGE_FILE = "report.html"
+SHARDS_FOLDER = FolderContents(
+    mark=META_FILE,
+    files=frozenset(
+        {
+            META_FILE,
+            PAGE_FILE,
+            TOKENIZER_FILE,
+            "*-[0-9]*.tokens.npy",
+            "*-[0-9]*.pieces.npy",
+            "*.documents.parquet",
+        }
+    ),
+)
 MAX_EXAMPLES = 20
 _ENCODING_MODULES = (encoding, packing, fim, tokenizer, word_cache)
 
@@ -92,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
     )
     config, _ = parse_config(RunConfig, parser, argv)
     vocabulary = load_tokenizer(config)
-    check_replaceable(config.paths.shards, mark=META_FILE, key="paths.shards")
+    check_replaceable(config.paths.shards, SHARDS_FOLDER, key="paths.shards")
     with folder_lock(config.paths.shards, beside=True):
         _prepare(config, vocabulary)
     return 0
@@ -134,7 +148,8 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
         shards_config={k: v for k, v in to_mapping(config.shards).items() if k != "processes"},
     )
     work = work_folder(config.paths.shards, _hash_inputs(inputs))
-    with write_directory_atomically(config.paths.shards) as aside:
+    folder = config.paths.shards
+    with write_directory_atomically(folder, SHARDS_FOLDER, key="paths.shards") as aside:
         found = {
             split: prepare_split(config, split, vocabulary.vocab_size, aside, work)
             for split in SPLITS

@@ -36,7 +36,7 @@ from training.processes.exit_reports import exit_immediately, run_process
 from training.publish.publisher import Publisher
 from training.run.checkpointer import Checkpointer
 from training.run.page import write_run_page
-from training.run.run_files import RunFiles
+from training.run.run_files import RunFiles, check_run_folder
 from training.run.run_log import RunLog, select_tracker
 from training.run.run_metrics import StartFacts, StepMetrics, ValidationMetrics
 from training.run.validation import Validator
@@ -55,6 +55,7 @@ from training.validate import ALL_BLOCKS
 def main(argv: Sequence[str]) -> int:
     """Trains what the config says, or resumes it; returns the exit code."""
     config, options = parse_config(RunConfig, script_parser(), argv)
+    check_run_folder(config.paths.run)
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),  # else CPU processes do not find each other
         log_with=select_tracker(config.pretrain.tracker),

@@ -27,6 +27,7 @@ from training.command_line import config_parser, parse_config
 from training.config import RunConfig, TokenizerConfig
 from training.corpus_reader import list_row_groups, read_corpus_hash, read_documents
 from training.foundation.atomic_files import (
+    FolderContents,
     check_replaceable,
     write_directory_atomically,
     write_text_atomically,
@@ -46,6 +47,9 @@ from training.vocabulary.vocabulary_report import (
 TOKENIZER_FILE = "tokenizer.json"
 REPORT_FILE = "tokenizer-report.json"
 PAGE_FILE = "tokenizer-report.html"
+TOKENIZER_FOLDER = FolderContents(
+    mark=REPORT_FILE, files=frozenset({TOKENIZER_FILE, REPORT_FILE, PAGE_FILE})
+)
 REPORT_BYTES = 4_000_000  # of held-out text, enough for three digits
 _PURPOSE = """\
 Train a byte-level BPE tokenizer on a corpus.
@@ -70,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
             " tokenizer; continue with: parrotlet prepare\n"
         )
         return 0
-    check_replaceable(config.paths.tokenizer, mark=REPORT_FILE, key="paths.tokenizer")
+    check_replaceable(config.paths.tokenizer, TOKENIZER_FOLDER, key="paths.tokenizer")
     if config.tokenizer.compare_with is not None:
         load_compared(config.tokenizer.compare_with)  # refused before minutes of work, not behind
     with folder_lock(config.paths.tokenizer, beside=True):
@@ -89,7 +93,8 @@ def _make(config: RunConfig) -> None:
         corpus_sha256=read_corpus_hash(config.paths.corpus),
         seconds=round(time.monotonic() - started, 1),
     )
-    with write_directory_atomically(config.paths.tokenizer) as aside:
+    folder = config.paths.tokenizer
+    with write_directory_atomically(folder, TOKENIZER_FOLDER, key="paths.tokenizer") as aside:
         tokenizer.save(aside / TOKENIZER_FILE)
         write_vocabulary_report(aside / REPORT_FILE, report)
         write_text_atomically(aside / PAGE_FILE, render_vocabulary_page(report))

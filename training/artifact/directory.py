@@ -27,6 +27,7 @@ from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
 from training.foundation.atomic_files import (
+    FolderContents,
     file_sha256,
     write_bytes_atomically,
     write_directory_atomically,
@@ -47,6 +48,7 @@ ARTIFACT_FILES = frozenset({
     CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, GENERATION_CONFIG_FILE,
     MANIFEST_FILE, CARD_FILE, NOTICE_FILE,
 })  # fmt: skip
+ARTIFACT_FOLDER = FolderContents(mark=MANIFEST_FILE, files=ARTIFACT_FILES | {VERBATIM_FILE})
 
 _COPY_AGAIN = "copy or download the whole artifact directory again"
 _MAX_JSON_BYTES = 64 << 20
@@ -165,7 +167,7 @@ def save_artifact(
     end_of_text_id = tokenizer.end_of_text_id
     tensors = {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
     dtype_name = str(dtype).removeprefix("torch.")
-    with write_directory_atomically(path) as aside:
+    with write_directory_atomically(path, ARTIFACT_FOLDER) as aside:
         save_file(tensors, aside / WEIGHTS_FILE, metadata={"format": "pt"})
         save_tokenizer(aside, tokenizer, config)
         write_json_atomically(

@@ -17,8 +17,8 @@ from training.cluster.config import ClusterConfig
 from training.command_line import config_parser, find_config, parse_config
 from training.corpus.config import CorpusConfig
 from training.corpus.extraction.source_list import list_sources
+from training.corpus.output.corpus_folder import CORPUS_FOLDER
 from training.corpus.output.corpus_report import read_report
-from training.corpus_reader import REPORT_FILE
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.config_schema import load_toml
 from training.foundation.errors import PrerequisiteError, run_main
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     )
     config, _ = parse_config(ClusterConfig, parser, argv)
     corpus = load_toml(CorpusConfig, find_config(config.corpus), [])
-    check_replaceable(corpus.out, mark=REPORT_FILE, key="out")
+    check_replaceable(corpus.out, CORPUS_FOLDER, key="out")
     try:
         from training.cluster.stages import run_stages  # noqa: PLC0415 - needs an environment of its own
     except ImportError as error:

@@ -21,11 +21,10 @@ from training.corpus.extraction.source_extractor import SourceExtractor
 from training.corpus.extraction.source_list import list_sources
 from training.corpus.extraction.source_report import SourceReport
 from training.corpus.input_hash import hash_inputs
-from training.corpus.output.corpus_folder import write_corpus
+from training.corpus.output.corpus_folder import CORPUS_FOLDER, write_corpus
 from training.corpus.output.corpus_report import CorpusReport
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.selection.selection import Selection, select
-from training.corpus_reader import REPORT_FILE
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.errors import CorpusError
 from training.foundation.progress import progress_bar
@@ -43,7 +42,7 @@ def build_corpus(config: CorpusConfig) -> CorpusReport:
         CorpusError: A source cannot be read, or no document is left.
     """
     started = time.monotonic()
-    check_replaceable(config.out, mark=REPORT_FILE, key="out")
+    check_replaceable(config.out, CORPUS_FOLDER, key="out")
     inputs_sha256 = hash_inputs(config)
     work = work_folder(config.out, inputs_sha256)
     sources = list_sources(config)

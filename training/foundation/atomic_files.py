@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -43,42 +45,91 @@ def write_json_atomically(path: Path, value: Any) -> None:
     write_text_atomically(path, render_json(value, indent=2) + "\n")
 
 
-@contextmanager
-def write_directory_atomically(target: Path) -> Iterator[Path]:
-    """Yields a new directory that replaces ``target`` if the block succeeds.
+@dataclass(frozen=True, kw_only=True)
+class FolderContents:
+    """What a kind of folder consists of, so that nothing else in it is ever removed.
 
-    Files already in ``target`` are not kept; after an error ``target`` is unchanged.
+    Attributes:
+        mark: A file that each such folder has, and folders of other kinds have not.
+        files: Patterns of all files that may be in it, relative to the folder, the mark included.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
-    aside.chmod(0o755)
-    try:
-        yield aside
-        for file in sorted(p for p in aside.rglob("*") if p.is_file()):
-            sync_file(file)
-        sync_directory(aside)
-        _exchange(aside, target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+    mark: str
+    files: frozenset[str]
+
+    def find_foreign(self, folder: Path) -> Path | None:
+        """Returns something in ``folder`` that does not belong to it, or None."""
+        tops = {pattern.partition("/")[0] for pattern in self.files if "/" in pattern}
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            is_ours = any(fnmatchcase(name, pattern) for pattern in self.files)
+            is_folder = path.is_dir() and not path.is_symlink()
+            if not (name in tops if is_folder else is_ours):
+                return path
+        return None
 
 
-def check_replaceable(folder: Path, *, mark: str, key: str) -> None:
-    """Refuses to replace a folder that this command did not write.
+NOTHING = FolderContents(mark="", files=frozenset())
+
+
+def check_replaceable(folder: Path, contents: FolderContents, *, key: str) -> None:
+    """Refuses to replace a folder that this command did not write, or that holds more than that.
 
     Args:
         folder: What is about to be replaced.
-        mark: A file that only this command writes.
+        contents: What such a folder consists of.
         key: The setting that names the folder.
 
     Raises:
         ConfigError: The folder holds something else.
     """
-    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not (folder / mark).is_file():
-        raise ConfigError(
-            f"{key} is {folder}, which holds something else (no {mark}) and would be replaced;"
-            " choose a new or empty folder"
-        )
+    if folder.is_dir():
+        foreign = contents.find_foreign(folder)
+        is_ours = foreign is None and (folder / contents.mark).is_file()
+        if is_ours or not any(folder.iterdir()):
+            return
+        reason = f"no {contents.mark}" if foreign is None else str(foreign.relative_to(folder))
+    elif os.path.lexists(folder):
+        reason = "a file"
+    else:
+        return
+    raise ConfigError(
+        f"{key} is {folder}, which holds something else ({reason}) and would be replaced; choose a"
+        " new or empty folder"
+    )
+
+
+@contextmanager
+def write_directory_atomically(
+    target: Path, contents: FolderContents = NOTHING, *, key: str = "the folder"
+) -> Iterator[Path]:
+    """Yields a new directory that replaces ``target`` if the block succeeds.
+
+    Files already in ``target`` are not kept; after an error ``target`` is unchanged. If it is a
+    link, the folder that it leads to is replaced.
+
+    Args:
+        target: The directory.
+        contents: What such a directory consists of; nothing if it is always a new one.
+        key: The setting that names it, for messages.
+
+    Raises:
+        ConfigError: There is something else in ``target``.
+    """
+    target = target.resolve()
+    check_replaceable(target, contents, key=key)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
+    try:
+        aside.chmod(0o755)
+        yield aside
+        for file in sorted(p for p in aside.rglob("*") if p.is_file()):
+            sync_file(file)
+        sync_directory(aside)
+        check_replaceable(target, contents, key=key)  # it may have been put there meanwhile
+        _exchange(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _exchange(aside: Path, target: Path) -> None:

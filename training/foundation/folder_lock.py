@@ -11,6 +11,7 @@ If several processes write one folder together (``accelerate launch``), the main
 import json
 import os
 import socket
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -18,10 +19,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from training.foundation.errors import PrerequisiteError
+from training.foundation.foreign_text import parse_json
 
 LOCK_FILE = ".lock"
 _RECORD_WAIT_S = 0.1  # the owner takes a moment to write its record after locking
 _MAX_RECORD_BYTES = 4096
+# A link in a folder from elsewhere must not lead to a file of the user's, nor a pipe wait.
+_NO_OTHER_FILE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 if sys.platform == "win32":
     import msvcrt
@@ -91,11 +95,16 @@ def _acquire(path: Path, folder: Path) -> int:
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_OTHER_FILE, 0o644)
     except OSError as error:
         raise PrerequisiteError(
             f"cannot write {path} ({error.strerror}); choose a folder that you may write to"
         ) from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(handle)
+        raise PrerequisiteError(f"{path} is not a lock file of ours; remove it")
+    return handle
 
 
 def _lock(handle: int, path: Path, folder: Path) -> bool:
@@ -141,7 +150,7 @@ def _owner(handle: int) -> str:
     """Returns a description of the process that wrote the record."""
     try:
         os.lseek(handle, 0, os.SEEK_SET)
-        record = json.loads(os.read(handle, _MAX_RECORD_BYTES))
+        record = parse_json(os.read(handle, _MAX_RECORD_BYTES))
         return f"process {record['pid']} on {record['host']}, started {record['since']},"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

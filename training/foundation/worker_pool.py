@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from training.foundation.atomic_files import write_text_atomically
-from training.foundation.errors import CorpusError
+from training.foundation.errors import ConfigError, CorpusError
 
 _INPUTS_FILE = "inputs"
 _RARE_COLLECTIONS = (100_000, 20, 50)  # syntax trees and token lists: many objects, no cycles
@@ -53,14 +53,26 @@ def work_folder(out: Path, inputs: str) -> Path:
     Args:
         out: The final result.
         inputs: A hash over everything it depends on; results of other inputs are removed.
+
+    Raises:
+        ConfigError: A folder of that name is there, which is none of ours.
     """
+    out = out.resolve()
     work = out.parent / f".{out.name}.work"
     mark = work / _INPUTS_FILE
+    if os.path.lexists(work) and not mark.is_file() and not _is_empty_folder(work):
+        raise ConfigError(
+            f"{work} is where intermediate results go, but it holds something else; move it away"
+        )
     if not mark.is_file() or mark.read_text(encoding="utf-8") != inputs:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         write_text_atomically(mark, inputs)
     return work
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _start_worker() -> None:

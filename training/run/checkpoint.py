@@ -11,6 +11,7 @@ the newest few, the best on held-out documents, and every n-th step.
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -21,7 +22,9 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
+from training.artifact.directory import ARTIFACT_FOLDER
 from training.foundation.atomic_files import (
+    FolderContents,
     file_sha256,
     sync_directory,
     write_directory_atomically,
@@ -30,7 +33,12 @@ from training.foundation.atomic_files import (
 from training.step.state_shards import StateReader, write_shard
 
 STATE_RECORD = "training_state.json"
+CHECKPOINT_FOLDER = FolderContents(
+    mark=STATE_RECORD,
+    files=ARTIFACT_FOLDER.files | {STATE_RECORD, "training_state*.safetensors"},
+)
 _STAGING = ".unfinished-"
+_CHECKPOINT_NAME = re.compile(r"step-\d{8,}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +114,7 @@ def save_checkpoint(
         OSError: Nothing was written: the disk is full, say.
     """
     staging, target = _staging_path(folder, record.step), checkpoint_path(folder, record.step)
-    with write_directory_atomically(target) as aside:
+    with write_directory_atomically(target, CHECKPOINT_FOLDER) as aside:
         try:
             write_artifact(aside / "artifact")
         except SafetensorError as error:
@@ -120,7 +128,8 @@ def save_checkpoint(
     discard_unfinished(folder)
     kept = select_kept_checkpoints(folder, keep=keep, keep_every_steps=keep_every_steps)
     for old in set(list_checkpoints(folder)) - kept:
-        shutil.rmtree(old)
+        if CHECKPOINT_FOLDER.find_foreign(old) is None:  # else somebody keeps something there
+            shutil.rmtree(old)
     sync_directory(folder)
     return target
 
@@ -138,7 +147,8 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Lists the checkpoints of a run, oldest first."""
-    return sorted(p for p in folder.glob("step-*") if p.is_dir())
+    found = (p for p in folder.glob("step-*") if _CHECKPOINT_NAME.fullmatch(p.name) and p.is_dir())
+    return sorted(found, key=_step_of)
 
 
 def select_kept_checkpoints(folder: Path, *, keep: int, keep_every_steps: int) -> set[Path]:
@@ -150,7 +160,7 @@ def select_kept_checkpoints(folder: Path, *, keep: int, keep_every_steps: int) -
     if validated:
         kept.add(min(validated)[1])
     if keep_every_steps:
-        kept |= {p for p in paths if int(p.name.removeprefix("step-")) % keep_every_steps == 0}
+        kept |= {p for p in paths if _step_of(p) % keep_every_steps == 0}
     return kept
 
 
@@ -165,6 +175,10 @@ def load_newest_state(folder: Path) -> TrainingState | None:
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             sys.stderr.write(f"{path} is damaged ({error}); trying the checkpoint before it\n")
     return None
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def _staging_path(folder: Path, step: int) -> Path:

@@ -10,6 +10,7 @@ model/           the finished artifact
 import contextlib
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from training.config import RunConfig
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.folder_lock import LOCK_FILE
 from training.foundation.git_commit import read_commit
 from training.run.checkpoint import (
     CheckpointRecord,
@@ -38,9 +40,33 @@ from training.run.checkpoint import (
     write_state,
 )
 from training.run.model_card import render_model_card
+from training.run.run_metrics import METRICS_FILE
 from training.run.trainer_state import TrainerState
 from training.shards.blocks import BlockReader
 from training.step.loss_scale import LossScaleState
+
+# Written before the metrics, or by other processes of the same run.
+_WITHOUT_METRICS = {LOCK_FILE, "logs", "checkpoints", "outbox"}
+
+
+def check_run_folder(path: Path) -> None:
+    """Refuses a folder that is not a run's, before anything in it is overwritten.
+
+    A run's folder is new, or has ``metrics.jsonl``, which a run writes first.
+
+    Raises:
+        ConfigError: It is something else: a model, or a home folder.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        raise ConfigError(f"paths.run is {path}, which is a file; choose a folder")
+    if not path.is_dir() or (path / METRICS_FILE).is_file():
+        return
+    foreign = sorted(p.name for p in path.iterdir() if p.name not in _WITHOUT_METRICS)
+    if foreign:
+        raise ConfigError(
+            f"paths.run is {path}, which holds something else ({foreign[0]}, but no"
+            f" {METRICS_FILE}); choose a new or empty folder"
+        )
 
 
 class RunFiles:

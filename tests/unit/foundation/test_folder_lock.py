@@ -1,6 +1,7 @@
 """One writer per folder: real processes, a kill, and file systems without locks."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from training.foundation import folder_lock as module
-from training.foundation.atomic_files import write_directory_atomically
+from training.foundation.atomic_files import FolderContents, write_directory_atomically
 from training.foundation.errors import PrerequisiteError
 from training.foundation.folder_lock import FolderInUseError, folder_lock, lock_path
 
@@ -85,9 +86,10 @@ def test_a_folder_is_refused_twice_in_one_process_and_by_any_name(tmp_path, monk
 def test_a_lock_beside_survives_that_the_folder_is_replaced(tmp_path):
     """If it fails, the corpus is protected only until its first version is written."""
     folder = tmp_path / "corpus"
+    contents = FolderContents(mark="report.json", files=frozenset({"report.json"}))
     with holder(folder, beside=True):
         for _ in range(2):
-            with write_directory_atomically(folder) as aside:
+            with write_directory_atomically(folder, contents) as aside:
                 (aside / "report.json").write_text("{}")
             with pytest.raises(FolderInUseError), folder_lock(folder, beside=True):
                 pass
@@ -101,6 +103,24 @@ def test_a_damaged_record_is_no_reason_to_fail_otherwise(tmp_path):
             folder_lock(tmp_path / "run"),
         ):
             pass
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "folder"])
+def test_a_lock_file_that_leads_elsewhere_is_refused(tmp_path, kind):
+    """If it fails, a folder from elsewhere empties a file of the user's."""
+    users, run = tmp_path / ".bashrc", tmp_path / "run"
+    users.write_text("export A=1\n")
+    run.mkdir()
+    make = {
+        "link": lambda path: path.symlink_to(users),
+        "hard link": lambda path: path.hardlink_to(users),
+        "pipe": os.mkfifo,
+        "folder": Path.mkdir,
+    }
+    make[kind](lock_path(run))
+    with pytest.raises(PrerequisiteError, match=r"\.lock"), folder_lock(run):
+        pass
+    assert users.read_text() == "export A=1\n"
 
 
 def test_a_file_system_without_locks_is_warned_about(tmp_path, monkeypatch, capsys):

@@ -33,12 +33,21 @@ from training.corpus.output.report_builder import (
     sum_counts,
 )
 from training.corpus.selection.selection import Selection
-from training.corpus_reader import HELDOUT, SPLITS, TRAIN
-from training.foundation.atomic_files import write_directory_atomically, write_text_atomically
+from training.corpus_reader import HELDOUT, REPORT_FILE, SPLITS, TRAIN
+from training.foundation.atomic_files import (
+    FolderContents,
+    write_directory_atomically,
+    write_text_atomically,
+)
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 
 PAGE_FILE, CARD_FILE = "report.html", "README.md"
+CORPUS_FOLDER = FolderContents(
+    mark=REPORT_FILE,
+    files=frozenset({REPORT_FILE, PAGE_FILE, CARD_FILE, NOTICE_FILE})
+    | {f"{split}/*.parquet" for split in SPLITS},
+)
 
 
 def write_corpus(
@@ -63,7 +72,7 @@ def write_corpus(
     Raises:
         CorpusError: Nothing is left to train on.
     """
-    with write_directory_atomically(config.out) as folder:
+    with write_directory_atomically(config.out, CORPUS_FOLDER, key="out") as folder:
         splits, hashes = {}, []
         for split in SPLITS:
             writer = SplitWriter(folder / split, config.rows_per_file)
