@@ -4,6 +4,7 @@ Where a package's licence is declared is :mod:`training.corpus.readers.package_m
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from license_expression import ExpressionError, get_spdx_licensing
@@ -20,6 +21,8 @@ SPELLINGS = {
     "BSD 3-Clause License": "BSD-3-Clause",
 }
 UNKNOWN = "UNKNOWN"
+MAX_EXPRESSION_CHARS = 2000
+_PARSE_ERRORS = (ExpressionError, AttributeError, TypeError, ValueError, RecursionError)
 
 
 def detect_licence(text: str) -> str:
@@ -37,24 +40,27 @@ def detect_licence(text: str) -> str:
 def normalize_licence(text: str) -> str:
     """Returns the SPDX spelling of a licence's name, or the name itself if SPDX has none."""
     text = SPELLINGS.get(text.strip(), text.strip())
-    if not text:
+    if not text or len(text) > MAX_EXPRESSION_CHARS:
         return UNKNOWN
     try:
         return str(_SPDX.parse(text, validate=True))
-    except (ExpressionError, AttributeError, TypeError):
+    except _PARSE_ERRORS:
         return text
 
 
-def find_disallowed(expression: str, allowed: frozenset[str]) -> list[str]:
+@lru_cache(maxsize=4096)  # asked once for each file
+def find_disallowed(expression: str, allowed: frozenset[str]) -> tuple[str, ...]:
     """Returns the licences in an SPDX expression that the policy does not allow, sorted.
 
     Of licences joined by OR, one allowed licence suffices; an exception (WITH) only permits more.
     """
+    if len(expression) > MAX_EXPRESSION_CHARS:
+        return (UNKNOWN,)
     try:
         parsed = _SPDX.parse(expression)
-    except (ExpressionError, AttributeError, TypeError):
-        parsed = None
-    return sorted(_find_missing(parsed, allowed)) if parsed is not None else [expression]
+        return (expression,) if parsed is None else tuple(sorted(_find_missing(parsed, allowed)))
+    except _PARSE_ERRORS:
+        return (expression,)
 
 
 def _find_missing(node: Any, allowed: frozenset[str]) -> set[str]:

@@ -16,6 +16,7 @@ Shape = tuple[object, ...]
 _BUILTINS = frozenset(dir(builtins))
 _IGNORED_FIELDS = {"decorator_list", "returns", "annotation", "type_comment", "type_params", "kind"}
 _NAME_FIELDS = {"id", "arg", "name"}
+_MAX_DECIMAL_BITS = 4096
 _STATEMENT_FIELDS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -69,7 +70,8 @@ def fingerprint_function(function: Function) -> tuple[bytes, int]:
                 if name not in _IGNORED_FIELDS
             ]
         else:
-            parts.append(repr(node))
+            is_large = isinstance(node, int) and node.bit_length() > _MAX_DECIMAL_BITS
+            parts.append(hex(node) if is_large else repr(node))  # decimals take quadratic time
     return hashlib.blake2b(
         "\0".join(parts).encode("utf-8", "replace"), digest_size=16
     ).digest(), size

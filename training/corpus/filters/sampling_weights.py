@@ -9,7 +9,11 @@ import re
 
 from training.corpus.config import BalanceConfig
 
-_ASSIGNMENT = re.compile(r"^\s*[\w.\[\]'\", ]+(?::[^=\n]+)?[-+*/|&^%@]?=(?!=)", re.MULTILINE)
+# Possessive and within one line, so that the time is linear. What follows white space is a target,
+# or an operator behind a blank, as where a line goes on.
+_ASSIGNMENT = re.compile(
+    r"^[^\S\n]*+(?:[\w.\[\]'\", ]++|(?<= ))(?::[^=\n]++)?[-+*/|&^%@]?=(?!=)", re.MULTILINE
+)
 _TEST_FOLDER = re.compile(
     r"^(?:tests?|testing|testsuites?|unittests?|e2e|tests?[_-].*|.*[_-]tests?)$"
 )

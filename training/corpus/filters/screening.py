@@ -90,7 +90,7 @@ class Screening:
             self._check_tree,
         )
 
-    def find_disallowed(self, licence: str) -> list[str]:
+    def find_disallowed(self, licence: str) -> tuple[str, ...]:
         """Returns the licences in an SPDX expression that the policy does not allow."""
         return find_disallowed(licence, self._allowed)
 

@@ -34,7 +34,8 @@ _CLIENT_TEXT = re.compile(
     re.MULTILINE,
 )
 _GENERATED_HEAD = re.compile(
-    r"^\W*(?:code )?(?:auto(?:matically)?[- ]?)?generated (?:automatically|by|from|using|with)\b"
+    r"^[^\w\n]*+(?:code )?(?:auto(?:matically)?[- ]?)?"
+    r"generated (?:automatically|by|from|using|with)\b"
     r"|(?:file|module|code|script|list) (?:is|was|has been) (?:auto(?:matically)?[- ]?)?generated"
     r"|(?:has|have) been generated automatically"
     r"|do not (?:edit|modify|change) (?:this file|manually|by hand|it)\b"

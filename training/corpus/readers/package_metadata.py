@@ -6,6 +6,7 @@ to its build back end ("dynamic") stays unknown. Licence headers of single files
 filters' business.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -24,6 +25,9 @@ _CLASSIFIERS = {
     "Python Software Foundation License": "PSF-2.0",
 }
 _FAMILY_CLASSIFIERS = {"BSD License"}  # two or three clauses: only the licence file tells
+
+
+_DEEP_KEY = re.compile(r"""(?<!["'\w-])(?:["'\w-]++[ \t]*+\.[ \t]*+){64}""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,7 @@ def read_folder_metadata(folder: Path, licence: str | None) -> PackageMetadata:
     found = (
         parse_metadata(pkg_info, licence_text)
         if pkg_info
-        else _parse_pyproject(_read_text(folder / "pyproject.toml"), licence_text)
+        else parse_pyproject(_read_text(folder / "pyproject.toml"), licence_text)
     )
     return PackageMetadata(
         name=found.name or folder.resolve().name,
@@ -114,7 +118,10 @@ def read_folder_metadata(folder: Path, licence: str | None) -> PackageMetadata:
     )
 
 
-def _parse_pyproject(text: str, licence_text: str) -> PackageMetadata:
+def parse_pyproject(text: str, licence_text: str) -> PackageMetadata:
+    """Parses a ``pyproject.toml``; the licence file's text is the last resort."""
+    if _DEEP_KEY.search(text):  # takes the parser quadratic time
+        text = ""
     try:
         project: dict[str, Any] = dict(tomllib.loads(text).get("project", {}))
     except (tomllib.TOMLDecodeError, TypeError, ValueError, RecursionError):

@@ -3,7 +3,11 @@
 import pytest
 
 from training.corpus.config import CorpusConfig
-from training.corpus.filters.ast_fingerprint import parse_python
+from training.corpus.filters.ast_fingerprint import (
+    fingerprint_function,
+    iter_functions,
+    parse_python,
+)
 from training.corpus.filters.benchmark_problems import BenchmarkProblem, read_problems
 from training.corpus.filters.contamination import PROBLEM, SOLUTION, ContaminationFilter
 
@@ -103,3 +107,14 @@ def test_mbpp_and_infilling_records_are_read(tmp_path):
     first, second = read_problems((str(path),))
     assert first.program == "def f():\n    return 1\n"
     assert second.program == "def g():\n    x = 1\n    return x\n"
+
+
+def test_a_number_of_any_size_is_compared():
+    """If it fails, a hexadecimal number of 20,000 digits ends the run with a traceback."""
+    known = parse_python("def f(a):\n    return a + 1\n")
+    program = f"def f(a):\n    return a + 0x{'f' * 20_000}\n"
+    tree = parse_python(program)
+    marks = {fingerprint_function(f)[0] for t in (known, tree) for f in iter_functions(t)}
+    assert len(marks) == 2
+    (again,) = iter_functions(parse_python(program))
+    assert fingerprint_function(again)[0] in marks

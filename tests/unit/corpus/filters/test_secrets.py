@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from planted import SECRETS, UPPER, draw
+from planted import LETTERS, SECRETS, UPPER, draw
 
 from training.corpus.config import SecretsConfig
 from training.corpus.secrets import redact
@@ -81,3 +81,45 @@ def test_redacting_again_changes_nothing():
     text = "".join(line.format(secret) + "\n" for _, secret, line in SECRETS)
     once, _ = redact(text, CONFIG)
     assert redact(once, CONFIG) == (once, {})
+
+
+# All letters that change their length in lower case, upper case or normalization, and some others.
+ODD_LETTERS = [
+    "\u0130",
+    "\u0149",
+    "\u01f0",
+    "\u1e9e",
+    "\u00df",
+    "\ufb03",
+    "\u212a",
+    "\u0301",
+    "\U00010400",
+]
+
+
+@pytest.mark.parametrize("letters", ["".join(ODD_LETTERS), *ODD_LETTERS])
+def test_no_letter_disables_a_detector(letters):
+    """If it fails, one foreign letter in a file publishes the passwords in it."""
+    text = f"CITY = '{letters * 3}'\n" + "".join(line.format(s) + "\n" for _, s, line in SECRETS)
+    found, counts = redact(text, CONFIG)
+    assert counts == redact(text.replace(letters, "x"), CONFIG)[1]
+    assert not [secret for _, secret, _ in SECRETS if secret in found]
+
+
+def test_names_in_any_script_announce_a_password():
+    line = "{} = 'q7Zk2Lm9Xw4Tr8Vb'\n"
+    for name in ("DB_PASSWORD", "KREDİ_PASSWORD", "credentİal", "To\u212aen", "пароль_secret"):
+        assert redact(line.format(name), CONFIG)[1] == {"password": 1}, name
+
+
+def test_rewritten_patterns_find_what_detect_secrets_finds():
+    tokens = {
+        "JSON web token": f"eyJhbGciOiJIUzI1NiJ9.eyJ{draw(0, LETTERS, 40)}.dozjgNryP4J3jVmN",
+        "OpenAI key": "sk-" + draw(1, LETTERS, 20) + "T3BlbkFJ" + draw(2, LETTERS, 20),
+        "npm token": "//registry.example.org/:_authToken=npm_" + draw(3, LETTERS, 36),
+    }
+    for kind, token in tokens.items():
+        for line in (f"x = '{token}'\n", f"mask-{token} {token}\n", f"eyJ.sk-//{token}\n"):
+            found, counts = redact(line, CONFIG)
+            assert counts[kind] >= 1, line
+            assert token[3:40] not in found, line
