@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from training.artifact.bundled import resolve_artifact
-from training.artifact.network.config import GPT2Config
+from training.artifact.network.config import MAX_LAYERS, MAX_WIDTH, GPT2Config
 from training.artifact.special_tokens import N_SPECIAL_TOKENS
+from training.foundation.config_schema import RangedConfig, number_field
 
 VOCAB_MULTIPLE = 64  # whole tiles for the matrix product of the output layer
+# Beyond what any run needs; sums and products of such numbers still fit 64 bits.
+_MAX_SEED, _MANY, _MAX_BLOCKS = (1 << 63) - 1, 1_000_000_000, 1 << 24
+_BELOW_ONE = 1 - 1e-9
+MIN_BLOCK_TOKENS = 16  # what every piece and every infilling begins with, and some text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,59 +33,67 @@ class PathsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenizerConfig:
+class TokenizerConfig(RangedConfig):
     """How the vocabulary is learned."""
 
-    vocab_size: int = 16_384
-    sample_bytes: int = 160_000_000  # more text changes few merges and takes minutes
-    min_frequency: int = 2
-    max_token_chars: int = 32  # longer tokens are ASCII rulers and licence lines
-    seed: int = 0
+    vocab_size: int = number_field(16_384, least=256 + N_SPECIAL_TOKENS, most=1 << 20)
+    # More text changes few merges and takes minutes.
+    sample_bytes: int = number_field(160_000_000, least=1, most=1 << 40)
+    min_frequency: int = number_field(2, least=0, most=_MANY)
+    # Longer tokens are ASCII rulers and licence lines.
+    max_token_chars: int = number_field(32, least=1, most=1 << 16)
+    seed: int = number_field(0, least=0, most=_MAX_SEED)
     compare_with: Path | None = None  # another vocabulary to measure too: GPT-2's, say
 
     def __post_init__(self) -> None:
-        if self.vocab_size % VOCAB_MULTIPLE or self.vocab_size < 256 + N_SPECIAL_TOKENS:
+        super().__post_init__()
+        if self.vocab_size % VOCAB_MULTIPLE:
             raise ValueError(
-                f"vocab_size is {self.vocab_size}, expected a multiple of {VOCAB_MULTIPLE} of at"
-                f" least {256 + N_SPECIAL_TOKENS}"
+                f"vocab_size is {self.vocab_size}, expected a multiple of {VOCAB_MULTIPLE}"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
-class FimConfig:
+class FimConfig(RangedConfig):
     """How often, and where, a piece of text is split for infilling."""
 
-    rate: float = 0.5
-    spm_share: float = 0.5  # of the split pieces; the others are PSM
-    line_share: float = 0.5  # of the split pieces whose middle ends at a line's end
-    more_lines: float = 0.5  # chance that such a middle takes one more line, and so on
-
-    def __post_init__(self) -> None:
-        for name in ("rate", "spm_share", "line_share", "more_lines"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"fim.{name} is {getattr(self, name)}, expected 0 to 1")
+    rate: float = number_field(0.5, least=0, most=1)
+    # Of the split pieces; the others are PSM.
+    spm_share: float = number_field(0.5, least=0, most=1)
+    # Of the split pieces whose middle ends at a line's end.
+    line_share: float = number_field(0.5, least=0, most=1)
+    # Chance that such a middle takes one more line, and so on.
+    more_lines: float = number_field(0.5, least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardsConfig:
+class ShardsConfig(RangedConfig):
     """How documents become blocks of tokens."""
 
-    block_tokens: int = 1024
-    blocks_per_shard: int = 16_384
-    min_characters_per_token: float = 1.5  # documents with fewer are more data than code
-    processes: int = 2
-    seed: int = 0
+    block_tokens: int = number_field(1024, least=MIN_BLOCK_TOKENS, most=1 << 20)
+    blocks_per_shard: int = number_field(16_384, least=1, most=_MAX_BLOCKS)
+    # Documents with fewer are more data than code.
+    min_characters_per_token: float = number_field(1.5, least=0, most=1000)
+    processes: int = number_field(2, least=1, most=1024)
+    seed: int = number_field(0, least=0, most=_MAX_SEED)
     fim: FimConfig = field(default_factory=FimConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(RangedConfig):
     """The network's sizes; the data determines its vocabulary and context."""
 
-    n_embd: int = 384
-    n_layer: int = 6
-    n_head: int = 6
+    n_embd: int = number_field(384, least=1, most=MAX_WIDTH)
+    n_layer: int = number_field(6, least=1, most=MAX_LAYERS)
+    n_head: int = number_field(6, least=1, most=MAX_WIDTH)
     activation_function: Literal["gelu", "gelu_new"] = "gelu"  # exact, or OpenAI's approximation
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_embd % self.n_head:
+            raise ValueError(
+                f"n_head is {self.n_head}, expected a divisor of n_embd, which is {self.n_embd}"
+            )
 
     def gpt2(self, *, vocab_size: int, n_positions: int) -> GPT2Config:
         """Returns the network's config, completed by what the data determines."""
@@ -95,7 +108,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimConfig:
+class OptimConfig(RangedConfig):
     """Learning rates and their schedule.
 
     ``learning_rate`` is AdamW's, for embeddings, biases and gains (and for matrices too if
@@ -103,66 +116,67 @@ class OptimConfig:
     """
 
     matrices: Literal["muon", "adamw"] = "muon"
-    learning_rate: float = 3e-3
-    matrix_learning_rate: float = 5e-3
-    position_rate: float = 3e-4  # of position vectors, which a higher rate turns into noise
-    weight_decay: float = 0.02
-    beta1: float = 0.9
-    beta2: float = 0.95
-    momentum: float = 0.95
-    clip_norm: float = 1.0
-    warmup_steps: int = 20
+    learning_rate: float = number_field(3e-3, least=0, most=10)
+    matrix_learning_rate: float = number_field(5e-3, least=0, most=10)
+    # Of position vectors, which a higher rate turns into noise.
+    position_rate: float = number_field(3e-4, least=0, most=10)
+    weight_decay: float = number_field(0.02, least=0, most=10)
+    beta1: float = number_field(0.9, least=0, most=_BELOW_ONE)
+    beta2: float = number_field(0.95, least=0, most=_BELOW_ONE)
+    momentum: float = number_field(0.95, least=0, most=_BELOW_ONE)
+    clip_norm: float = number_field(1.0, least=1e-9, most=1e9)
+    warmup_steps: int = number_field(20, least=0, most=_MANY)
     schedule: Literal["stable", "cosine"] = "stable"  # after the warm-up
-    decay_share: float = 0.88  # "stable": last part of the steps, with a linear decay to zero
+    # "stable": the last part of the steps, with a linear decay to zero.
+    decay_share: float = number_field(0.88, least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainConfig:
+class PretrainConfig(RangedConfig):
     """The training loop: how much, how often, how precisely."""
 
-    steps: int = 9200
-    stop_after_steps: int | None = None  # stop early; the schedule still spans all steps
-    batch_blocks: int = 16  # per optimiser step, over all processes
-    micro_batch_blocks: int = 8  # per forward pass of one process
+    steps: int = number_field(9200, least=1, most=_MANY)
+    # Stop early; the schedule still spans all steps.
+    stop_after_steps: int | None = number_field(None, least=1, most=_MANY)
+    batch_blocks: int = number_field(16, least=1, most=_MAX_BLOCKS)  # per step, over all processes
+    micro_batch_blocks: int = number_field(8, least=1, most=_MAX_BLOCKS)  # per pass of one process
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     shard_model: bool = False  # each process holds a part of the weights: FSDP instead of DDP
     gradient_checkpointing: bool = False  # less memory, a third more computation
     within_documents: bool = True  # attention and positions end at document boundaries
-    rare_token_slices: int = (
-        8  # a block's gradient includes one of them; 1 for all (training/step/loss.py)
-    )
-    validate_every_steps: int = 250
-    validation_blocks: int = 32
-    save_every_steps: int = 100
-    keep_checkpoints: int = 2  # the newest; the best on held-out documents is kept too
-    keep_every_steps: int = 0  # multiples of this are kept permanently; 0 for none
-    first_block: int = 0  # where in the data order to start, for start_from
+    # A block's gradient includes one of them; 1 for all (training/step/loss.py).
+    rare_token_slices: int = number_field(8, least=1, most=1 << 20)
+    validate_every_steps: int = number_field(250, least=1, most=_MANY)
+    validation_blocks: int = number_field(32, least=1, most=_MAX_BLOCKS)
+    save_every_steps: int = number_field(100, least=1, most=_MANY)
+    # The newest; the best on held-out documents is kept too.
+    keep_checkpoints: int = number_field(2, least=1, most=_MANY)
+    # Multiples of this are kept permanently; 0 for none.
+    keep_every_steps: int = number_field(0, least=0, most=_MANY)
+    # Where in the data order to start, for start_from.
+    first_block: int = number_field(0, least=0, most=1 << 53)
     start_from: Path | None = (
         None  # an artifact to continue from, or "bundled"; its tokenizer is used
     )
-    loss_below: float | None = None  # required of the last validation for exit code 0
-    seed: int = 0
+    # Required of the last validation for exit code 0.
+    loss_below: float | None = number_field(None, least=0, most=1e6)
+    seed: int = number_field(0, least=0, most=_MAX_SEED)
     tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_blocks", "micro_batch_blocks", "rare_token_slices"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if self.keep_checkpoints < 1 or self.keep_every_steps < 0:
-            raise ValueError("keep_checkpoints must be at least 1, keep_every_steps at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishConfig:
+class PublishConfig(RangedConfig):
     """Where a run is published on the Hugging Face Hub; nowhere without ``repo``."""
 
     repo: str | None = None  # OWNER/NAME
     private: bool = True
     branch: str | None = None  # None: the run's name, its start date and a random suffix
-    max_waiting: int = 8  # checkpoints queued while the Hub is unreachable
-    wait_s: float = 600.0  # at the end, for what is still queued
+    # Checkpoints queued while the Hub is unreachable.
+    max_waiting: int = number_field(8, least=1, most=1_000_000)
+    wait_s: float = number_field(600.0, least=0, most=1e7)  # at the end, for what is still queued
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.repo is not None:
             check_repo_name(self.repo)
         branch = self.branch
@@ -171,8 +185,6 @@ class PublishConfig:
                 f"publish.branch is {branch!r}, expected letters, digits, '-', '_', '.' and not"
                 " 'main', into which it is merged"
             )
-        if self.max_waiting < 1 or self.wait_s < 0:
-            raise ValueError("publish.max_waiting must be at least 1, wait_s at least 0")
 
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-)|\.(?!\.))*(?<![-.])")

@@ -32,7 +32,7 @@ from training.artifact.directory import add_file
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
 from training.foundation.atomic_files import write_bytes_atomically
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.progress import progress_bar
 from training.provenance import SPLIT, open_training_data
@@ -49,8 +49,8 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     shards, reader, span = open_training_data(options.model, options.shards)
     n_blocks = options.blocks or span.first_block + span.n_blocks
-    if n_blocks < 1:
-        raise ConfigError(f"--blocks is {n_blocks}, expected at least 1")
+    if not n_blocks:
+        raise ConfigError(f"{options.model} was not trained; name --blocks")
     read = {reader.find_block(p, seed=span.seed) for p in range(min(n_blocks, len(reader)))}
     table = pq.read_table(shards / f"{SPLIT}.documents.parquet", columns=_COLUMNS).to_pylist()
     hashes, documents = _collect_grams(reader, sorted(read), options.least_documents)
@@ -142,13 +142,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--blocks",
-        type=int,
+        type=whole_number(1),
         metavar="N",
         help="index the first N blocks of the data order (default: those the model has seen)",
     )
     parser.add_argument(
         "--least-documents",
-        type=int,
+        type=whole_number(1),
         default=1,
         metavar="N",
         help="keep text that occurs in at least N documents (default: %(default)s)",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from training.command_line import find_config
+from training.foundation.command_parser import whole_number
 from training.foundation.errors import (
     EXIT_INTERRUPTED,
     ConfigError,
@@ -186,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     options = parser.add_argument_group("processes")
     options.add_argument(
         "--processes",
-        type=int,
+        type=whole_number(1, 1024),
         metavar="N",
         help="how many processes train together on this machine; default: one for each GPU, or"
         " what 'accelerate config' has set",
@@ -201,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--machine_rank",
         "--machine-rank",
-        type=int,
+        type=whole_number(0),
         metavar="R",
         help="with a launcher file for several machines: the number of this one, from 0",
     )
@@ -214,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--main_process_port",
         "--main-process-port",
-        type=int,
+        type=whole_number(0, 65_535),
         metavar="PORT",
         help="the port on which the processes meet; default: a free one on a single machine",
     )

@@ -24,7 +24,7 @@ from training.artifact.directory import TOKENIZER_FILE, load_artifact
 from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ConfigError, run_main
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
@@ -43,8 +43,8 @@ class Validation:
 
     @property
     def loss(self) -> float:
-        """Nats per token."""
-        return self.nats / max(1, self.tokens)
+        """Nats per token; NaN if nothing was measured."""
+        return self.nats / self.tokens if self.tokens else math.nan
 
     @property
     def perplexity(self) -> float:
@@ -56,8 +56,8 @@ class Validation:
 
     @property
     def bits_per_byte(self) -> float:
-        """Bits per byte of text."""
-        return self.nats / math.log(2) / max(1, self.bytes)
+        """Bits per byte of text; NaN if nothing was measured."""
+        return self.nats / math.log(2) / self.bytes if self.bytes else math.nan
 
 
 def count_token_bytes(tokenizer: CodeTokenizer) -> Tensor:
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--blocks",
-        type=int,
+        type=whole_number(1),
         default=ALL_BLOCKS,
         metavar="N",
         help="how many blocks to measure, spread evenly (default: %(default)s)",

