@@ -95,7 +95,7 @@ def index(tmp_path_factory):
     build_wheel_in(folder / "simple" / "parrotlet", n_padding=3_000_000)
     handler = functools.partial(SlowIndex, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/simple"
     SlowIndex.may_continue.set()

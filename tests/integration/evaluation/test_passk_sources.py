@@ -221,7 +221,7 @@ def test_a_completions_server_generates_samples(problems, tmp_path, monkeypatch)
     """It answers 503 twice, and with fewer choices than requested; both are common."""
     monkeypatch.setattr("evaluation.generators.api_generator.FIRST_WAIT_S", 0.01)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"

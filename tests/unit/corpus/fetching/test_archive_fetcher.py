@@ -107,7 +107,7 @@ class Mirror:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/simple"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def answer(self, handler):
         _, place, name, *_ = handler.path.split("/")
@@ -190,6 +190,8 @@ def test_a_mirrors_failure_is_one_sentence_and_the_rest_is_kept(
 ):
     """If it fails, hours of fetching end in a traceback, or one archive costs all others."""
     monkeypatch.setenv("PIP_TIMEOUT", "1")
+    if failure is hang:  # each attempt takes the whole timeout
+        monkeypatch.setattr(package_index, "RETRY_WAITS_S", ())
     served = mirror(aaa=good("aaa"), bad=failure, zzz=good("zzz"))
     with pytest.raises(CorpusError) as error:
         ArchiveFetcher(tmp_path).fetch_all(pins("aaa", "bad", "zzz"))
