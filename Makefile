@@ -54,7 +54,7 @@ e2e: $(VENV)/.dev ## Real editors with the real server and the bundled model
 	$(BIN)/python -m pytest --numprocesses 2 --dist load -m e2e tests/e2e
 
 first-hour: $(VENV)/.dev ## Run the READMEs' commands in a fresh clone, and a wheel outside of it
-	$(BIN)/python -m pytest -m first_hour tests/first_hour
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m first_hour tests/first_hour
 
 wheel: $(VENV)/bin/python ## Build dist/parrotlet-VERSION-py3-none-any.whl
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,8 +1,11 @@
 """Which of the editors' tests run in one process."""
 
+import re
+
 import pytest
 
 OWN_EDITORS = ("test_vscode_install.py",)  # its tests open editors of their own, which takes long
+NVIM_VERSION = re.compile(r"\[(\d+\.\d+)")
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's
@@ -16,7 +19,11 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            folder, _, name = nodeid.split("::")[0].rpartition("/")
-            return f"{folder}/{name}" if name in OWN_EDITORS else folder
+            file, _, test = nodeid.partition("::")
+            folder, _, name = file.rpartition("/")
+            version = NVIM_VERSION.search(test)
+            if folder.endswith("/nvim") and version:  # each version has an editor
+                return f"{folder}/{version[1]}"
+            return file if name in OWN_EDITORS else folder
 
     return ByFolder(config, log)

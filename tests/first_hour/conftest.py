@@ -1,4 +1,4 @@
-"""One clone for all tests here: what installs into it takes minutes."""
+"""One clone for all tests of a process: what installs into it takes minutes."""
 
 import shutil
 

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,10 @@ class Stranger:
         dropped = ("PYTHON", "VIRTUAL_ENV", "XDG_", "HF_", "PARROTLET_", "OMP_", "TOKENIZERS_")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
         cache = subprocess.run(
-            ["python3", "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "pip", "cache", "dir"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if cache.returncode == 0:
             kept["PIP_CACHE_DIR"] = cache.stdout.strip()

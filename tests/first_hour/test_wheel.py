@@ -19,7 +19,7 @@ PLANTED = "raise SystemExit('a file of the user was imported')\n"
 
 @pytest.fixture(scope="session")
 def wheel(stranger):
-    stranger.run("python3 -m pip wheel --quiet --no-deps --wheel-dir dist .")
+    stranger.run(f"{sys.executable} -m pip wheel --quiet --no-deps --wheel-dir dist .")
     (path,) = (stranger.clone / "dist").glob("parrotlet-*.whl")
     return path
 
