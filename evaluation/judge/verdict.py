@@ -47,7 +47,8 @@ class Job:
         prelude: Source text that defines the helpers that ``test`` uses.
         test: Source text that defines ``check(candidate)``, or holds bare assertions.
         is_in_process: Whether the program and its test share one process, in which a hostile
-            program can forge its verdict.
+            program may forge its verdict.
+        counter_tests: For such a test: others, which a program that passes it must fail.
     """
 
     task_id: str
@@ -56,6 +57,7 @@ class Job:
     prelude: str
     test: str
     is_in_process: bool = False
+    counter_tests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

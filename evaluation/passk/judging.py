@@ -1,17 +1,25 @@
 """Judges samples: each once, in any order, resumable; the results are in the samples' order.
 
-A problem counts only if its own canonical solution passes its test here, under the same limits.
-Otherwise the problem is invalid, and its samples neither pass nor fail. A sample that the sandbox
-failed on is not scored, and is judged again when the same command is run again.
+A first run of each problem's own solution, under the same limits, decides where the problem's test
+runs (``evaluation.judge.mode_choice``), and whether the problem counts: if its solution does not
+pass, it is invalid, and its samples neither pass nor fail. A problem without a solution is judged
+as its text suggests. A sample that the sandbox failed on is not scored, and is judged again when
+the same command is run again.
 """
 
+import contextlib
+import functools
 import sys
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from tqdm import tqdm
 
-from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
+from evaluation.judge.confirmation import judge_confirmed
+from evaluation.judge.mode_choice import ProblemMode, choose_modes
+from evaluation.judge.sandbox_pool import JudgeSettings
 from evaluation.judge.verdict import Job, Outcome, Verdict
 from evaluation.passk.records import (
     IN_PROCESS,
@@ -31,16 +39,28 @@ VERDICTS_FILE = "verdicts.jsonl"  # of samples, in the order in which they were 
 VALIDITY_FILE = "validity.jsonl"  # of the problems' own solutions
 
 
-def make_job(problem: Problem, program: str) -> Job:
-    """Returns what the judge needs to know of a program for a problem."""
+def make_job(problem: Problem, program: str, mode: ProblemMode | None = None) -> Job:
+    """Returns what the judge needs to know of a program for a problem.
+
+    Args:
+        problem: The problem.
+        program: The program.
+        mode: Where the test runs; None as the problem says.
+    """
     return Job(
         task_id=problem.task_id,
         program=program,
-        entry_point=problem.entry_point,
-        prelude=problem.prelude(),
+        entry_point=unicodedata.normalize("NFKC", problem.entry_point),  # as Python reads names
+        prelude=_get_prelude(problem),
         test=problem.test,
-        is_in_process=problem.is_in_process,
+        is_in_process=problem.is_in_process if mode is None else mode.is_in_process,
+        counter_tests=() if mode is None else mode.counter_tests,
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _get_prelude(problem: Problem) -> str:
+    return problem.prelude()  # parses the prompt, and a problem has many samples
 
 
 def judge_samples(
@@ -58,7 +78,7 @@ def judge_samples(
         problems: All problems, by their names.
         out: The run's folder.
         settings: How to judge.
-        checks_problems: Whether to judge the problems' own solutions first.
+        checks_problems: Whether a problem whose own solution fails is invalid.
 
     Returns:
         A result for each sample, in the same order.
@@ -66,25 +86,30 @@ def judge_samples(
     Raises:
         SandboxUnavailableError: The sandbox cannot be started.
     """
-    if checks_problems:
-        sampled = {sample.task_id for sample in samples}
-        _check_problems([p for p in problems.values() if p.task_id in sampled], out, settings)
-    invalid = _read_invalid(out) if checks_problems else frozenset[str]()
+    sampled = {sample.task_id for sample in samples}
+    modes = _choose_modes([p for p in problems.values() if p.task_id in sampled], out, settings)
+    invalid = _list_invalid(modes) if checks_problems else frozenset[str]()
     verdicts = _read_verdicts(out)
     todo = [s for s in samples if s.task_id not in invalid and s.key not in verdicts]
     jobs = [
-        (
-            {"task_id": s.task_id, "sample": s.number},
-            make_job(problems[s.task_id], s.program(problems[s.task_id])),
-        )
+        make_job(problems[s.task_id], s.program(problems[s.task_id]), modes.get(s.task_id))
         for s in todo
     ]
-    _judge(jobs, out / VERDICTS_FILE, settings, "judging")
+    with _Progress(out / VERDICTS_FILE, len(jobs), "judging") as progress:
+
+        def report(index: int, verdict: Verdict) -> None:
+            if verdict.outcome is not Outcome.SANDBOX_FAILURE:
+                key = {"task_id": todo[index].task_id, "sample": todo[index].number}
+                progress.append({**key, **verdict_to_json(verdict)})
+
+        if jobs:
+            judge_confirmed(jobs, settings, report=report)
     return _write_results(
         samples,
         problems,
         out,
         settings.isolation.name,
+        modes=modes,
         invalid=invalid,
         verdicts=_read_verdicts(out),
     )
@@ -94,9 +119,12 @@ def collect_results(
     samples: Sequence[Sample], problems: Mapping[str, Problem], out: Path, isolation: str
 ) -> list[Result]:
     """Writes ``results.jsonl`` of an unfinished run: the samples that have been judged so far."""
-    invalid, verdicts = _read_invalid(out), _read_verdicts(out)
+    modes, verdicts = _read_modes(problems, out), _read_verdicts(out)
+    invalid = _list_invalid(modes)
     judged = [s for s in samples if s.task_id in invalid or s.key in verdicts]
-    return _write_results(judged, problems, out, isolation, invalid=invalid, verdicts=verdicts)
+    return _write_results(
+        judged, problems, out, isolation, modes=modes, invalid=invalid, verdicts=verdicts
+    )
 
 
 def read_results(out: Path) -> list[Result]:
@@ -104,21 +132,50 @@ def read_results(out: Path) -> list[Result]:
     return [Result.from_json(record) for record in read_journal(out / RESULTS_FILE)]
 
 
-def _check_problems(problems: Sequence[Problem], out: Path, settings: JudgeSettings) -> None:
-    path = out / VALIDITY_FILE
-    done = {record["task_id"] for record in read_journal(path)}
-    jobs = [
-        ({"task_id": p.task_id}, make_job(p, p.program(p.canonical_solution)))
-        for p in problems
-        if p.canonical_solution is not None and p.task_id not in done
-    ]
-    _judge(jobs, path, settings, "checking problems")
+def _choose_modes(
+    problems: Sequence[Problem], out: Path, settings: JudgeSettings
+) -> dict[str, ProblemMode]:
+    """Returns the mode of each problem that has a solution, chosen once per run."""
+    known = _read_modes({p.task_id: p for p in problems}, out)
+    todo = [p for p in problems if p.canonical_solution is not None and p.task_id not in known]
+    jobs = [make_job(p, p.program(p.canonical_solution or "")) for p in todo]
+    with _Progress(out / VALIDITY_FILE, len(jobs), "checking problems") as progress:
+
+        def report(index: int, mode: ProblemMode) -> None:
+            known[todo[index].task_id] = mode
+            progress.append(
+                {
+                    "task_id": todo[index].task_id,
+                    "mode": IN_PROCESS if mode.is_in_process else SPLIT,
+                    "counter_tests": mode.counter_tests,
+                    **verdict_to_json(mode.verdict),
+                }
+            )
+
+        if jobs:
+            choose_modes(jobs, settings, report=report)
+    return known
 
 
-def _read_invalid(out: Path) -> frozenset[str]:
+def _read_modes(problems: Mapping[str, Problem], out: Path) -> dict[str, ProblemMode]:
+    """Returns the modes that have been chosen; earlier versions recorded only a verdict."""
+    return {
+        name: ProblemMode(
+            is_in_process=record["mode"] == IN_PROCESS
+            if "mode" in record
+            else problems[name].is_in_process,
+            counter_tests=tuple(record.get("counter_tests", ())),
+            verdict=verdict_from_json(record),
+        )
+        for record in read_journal(out / VALIDITY_FILE)
+        if (name := record["task_id"]) in problems
+    }
+
+
+def _list_invalid(modes: Mapping[str, ProblemMode]) -> frozenset[str]:
     """Returns the problems whose own solution does not pass."""
-    records = read_journal(out / VALIDITY_FILE)
-    return frozenset(record["task_id"] for record in records if not record["passed"])
+    failed = (name for name, mode in modes.items() if mode.verdict.outcome is not Outcome.PASSED)
+    return frozenset(failed)
 
 
 def _read_verdicts(out: Path) -> dict[SampleKey, Verdict]:
@@ -128,33 +185,28 @@ def _read_verdicts(out: Path) -> dict[SampleKey, Verdict]:
     }
 
 
-def _judge(
-    jobs: Sequence[tuple[Mapping[str, object], Job]],
-    path: Path,
-    settings: JudgeSettings,
-    description: str,
-) -> None:
-    """Appends a record for each verdict, except for failures of the sandbox.
+class _Progress:
+    """A journal, and a bar that advances with it; neither if there is nothing to do."""
 
-    Args:
-        jobs: Each with the keys that name it in the journal.
-        path: The journal.
-        settings: How to judge.
-        description: What the progress bar says.
-    """
-    if not jobs:
-        return
-    with (
-        Journal(path) as journal,
-        tqdm(total=len(jobs), desc=description, unit="program", file=sys.stderr) as bar,
-    ):
+    def __init__(self, path: Path, total: int, description: str) -> None:
+        self._resources = contextlib.ExitStack()
+        self._journal: Journal | None = None
+        if total:
+            bar = tqdm(total=total, desc=description, unit="program", file=sys.stderr)
+            self._bar = self._resources.enter_context(bar)
+            self._journal = self._resources.enter_context(Journal(path))
 
-        def report(index: int, verdict: Verdict) -> None:
-            bar.update()
-            if verdict.outcome is not Outcome.SANDBOX_FAILURE:
-                journal.append({**jobs[index][0], **verdict_to_json(verdict)})
+    def __enter__(self) -> Self:
+        return self
 
-        judge_all([job for _, job in jobs], settings, report=report)
+    def __exit__(self, *error: object) -> None:
+        self._resources.close()
+
+    def append(self, record: Mapping[str, object]) -> None:
+        """Writes a record."""
+        assert self._journal is not None
+        self._bar.update()
+        self._journal.append(record)
 
 
 def _write_results(
@@ -163,11 +215,13 @@ def _write_results(
     out: Path,
     isolation: str,
     *,
+    modes: Mapping[str, ProblemMode],
     invalid: Collection[str],
     verdicts: Mapping[SampleKey, Verdict],
 ) -> list[Result]:
     results = []
     for sample in samples:
+        mode = modes.get(sample.task_id, problems[sample.task_id])
         verdict = None if sample.task_id in invalid else verdicts.get(sample.key)
         outcome = Outcome.SANDBOX_FAILURE if verdict is None else verdict.outcome
         results.append(
@@ -176,7 +230,7 @@ def _write_results(
                 number=sample.number,
                 outcome=Outcome.INVALID_PROBLEM if sample.task_id in invalid else outcome,
                 verdict=verdict,
-                mode=IN_PROCESS if problems[sample.task_id].is_in_process else SPLIT,
+                mode=IN_PROCESS if mode.is_in_process else SPLIT,
                 isolation=isolation,
             )
         )

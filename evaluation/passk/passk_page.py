@@ -100,6 +100,11 @@ def _lead(summary: PasskSummary) -> str:
     if summary.invalid_problems:
         names = ", ".join(summary.invalid_problems)
         text += f" Not scored, because their own solution fails: {names}."
+    if summary.in_process_problems:
+        text += (
+            " Problems whose test ran inside the programs' own processes, where a verdict is easier"
+            f" to forge: {summary.in_process_problems}."
+        )
     if summary.decontamination:
         held = len(summary.decontamination.problems_in_corpus)
         text += f" Problems in the training corpus: {held}."

@@ -177,7 +177,7 @@ def format_summary(summary: PasskSummary) -> str:
     if summary.in_process_problems:
         lines.append(
             f"warning: {_count(summary.in_process_problems, 'problem')} judged inside the program's"
-            " own process, where a hostile program can forge its verdict"
+            " own process, where a verdict is easier to forge"
         )
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@ import ast
 import builtins
 import dataclasses
 import symtable
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from training.foundation.errors import ConfigError
 
 _MBPP_FIELDS = {"code", "test_list"}
 _BUILTINS = frozenset(dir(builtins)) | {"__name__"}
+# A test that uses one of these replaces something in its process, and looks at what a program does.
+_REPLACING = frozenset({"mock", "redirect_stderr", "redirect_stdout", "stderr", "stdin", "stdout"})
 
 
 def parse_problem(record: Any, where: str) -> Problem:
@@ -96,8 +99,10 @@ def _find_tested_function(code: str, tests: list[str], where: str) -> str:
 
 def _choose_process(problem: Problem, record: Mapping[str, Any], where: str) -> Problem:
     explicit = record.get("in_process")
-    provided = find_defined_names(problem.prelude()) | {problem.entry_point}
+    entry_point = unicodedata.normalize("NFKC", problem.entry_point)  # as Python reads names
+    provided = find_defined_names(problem.prelude()) | {entry_point}
     needs_more = bool(find_needed_names(problem.test, where) - provided)
+    needs_more = needs_more or _replaces_something(problem.test)
     is_in_process = needs_more if explicit is None else bool(explicit)
     return dataclasses.replace(problem, is_in_process=is_in_process)
 
@@ -113,6 +118,15 @@ def find_needed_names(test: str, where: str) -> set[str]:
     except (SyntaxError, ValueError, RecursionError) as error:
         raise ConfigError(f"{where}: the test is not valid Python ({error})") from error
     return _find_used_globals(table) - _find_bound_names(table) - _BUILTINS
+
+
+def _replaces_something(test: str) -> bool:
+    """Returns whether a test that parses changes its process, so that the program must be in it."""
+    if not any(word in test for word in _REPLACING):
+        return False
+    nodes = list(ast.walk(ast.parse(test)))
+    names = (getattr(node, field, "") for node in nodes for field in ("id", "attr", "name"))
+    return any(str(name).rpartition(".")[2] in _REPLACING for name in names)
 
 
 def find_defined_names(program: str) -> set[str]:

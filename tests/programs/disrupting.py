@@ -9,10 +9,10 @@ from programs.forging import PUT
 WAIT = "import time\n    time.sleep(0.4)\n    return None\n"
 
 FEIGNING = {
-    "a long error": PUT + "put({'e': ['X', 'A' * 2_000_000]})\nos._exit(0)\ndef f(xs):\n    pass\n",
-    "a long error in the call": PUT + "def f(xs):\n    put({'e': ['A' * 2_000_000, 'x']})\n",
+    "a long error": PUT + "put({'e': ['A' * 2_000_000, 'X']})\nos._exit(0)\ndef f(xs):\n    pass\n",
+    "a long error in the call": PUT + "def f(xs):\n    put({'e': ['x', 'A' * 2_000_000]})\n",
     "a long name of a type": PUT + "def f(xs):\n    put({'u': 'A' * 2_000_000})\n",
-    "half a surrogate in an error": PUT + "put({'e': ['X', '\\ud800']})\ndef f(xs):\n    pass\n",
+    "half a surrogate in an error": PUT + "put({'e': ['\\ud800', 'X']})\ndef f(xs):\n    pass\n",
     "lists in lists": PUT + "def f(xs):\n    deep = b'[' * 180 + b']' * 180\n"
     "    put(b'{\"r\":[' + b','.join([deep] * 90_000) + b']}')\n    os._exit(0)\n",
     "many small values": PUT

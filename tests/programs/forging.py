@@ -82,7 +82,7 @@ CHANNEL = {
     "answers instead of a program": PUT + "put({'ok': 1})\nput({'r': [1, 2, 3]})\nput({'r': []})\n"
     "os._exit(0)\n",
     "confined twice": PUT + "put({'confined': 1})\nput({'ok': 1})\ndef f(xs):\n    return []\n",
-    "two answers in one message": PUT + "def f(xs):\n    put({'r': [1, 2, 3], 'e': ['E', '']})\n"
+    "two answers in one message": PUT + "def f(xs):\n    put({'r': [1, 2, 3], 'e': ['', 'E']})\n"
     "    put({'r': []})\n    return None\n",
     "the wrong answer, then the right one": PUT + "def f(xs):\n    put({'r': []})\n"
     "    return [1, 2, 3]\n",

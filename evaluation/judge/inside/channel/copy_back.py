@@ -15,7 +15,7 @@ def is_mutable(data: Any) -> bool:
     if isinstance(data, list):
         return True
     if isinstance(data, dict):
-        return any(tag in data for tag in "dso") or any(map(is_mutable, data.get("t", ())))
+        return any(tag in data for tag in "dsol") or any(map(is_mutable, data.get("t", ())))
     return False
 
 
@@ -32,10 +32,10 @@ def copy_back(target: Any, source: Any) -> Any:
         is_same = all(new is old for new, old in zip(parts, target, strict=True))
         return target if is_same else source
     update = _UPDATES.get(type(target))
-    if update is None:
-        return source
-    update(target, source)
-    return target
+    if update is not None:
+        update(target, source)
+        return target
+    return _update_array(target, source) if type(target).__name__ == "ndarray" else source
 
 
 def _update_list(target: Any, source: Any) -> None:
@@ -51,6 +51,18 @@ def _update_dict(target: dict[Any, Any], source: dict[Any, Any]) -> None:
     target.update(items)
 
 
+def _update_sequence(target: Any, source: Any) -> None:
+    target[:] = source
+
+
+def _update_array(target: Any, source: Any) -> Any:
+    """Fills NumPy's array if it has room for exactly that; a program cannot resize it either."""
+    if target.shape != source.shape or target.dtype != source.dtype or not target.flags.writeable:
+        return source
+    target[...] = source
+    return target
+
+
 def _update_set(target: set[Any], source: set[Any]) -> None:
     target.clear()
     target.update(source)
@@ -59,6 +71,10 @@ def _update_set(target: set[Any], source: set[Any]) -> None:
 _UPDATES: dict[type, Callable[[Any, Any], None]] = {
     list: _update_list,
     collections.deque: _update_list,
+    bytearray: _update_sequence,
     dict: _update_dict,
+    collections.Counter: _update_dict,
+    collections.OrderedDict: _update_dict,
+    collections.defaultdict: _update_dict,
     set: _update_set,
 }

@@ -56,7 +56,10 @@ class InProcessTest(TypedDict):
 
 
 class Answer(TypedDict, total=False):
-    """What a candidate answers. Exceptions are a name and a text."""
+    """What a candidate answers. Exceptions are a text and the names of their types.
+
+    Of the types the exception's own comes first, and then its bases, nearest first.
+    """
 
     ok: int  # the program is loaded
     s: list[str]  # it does not compile

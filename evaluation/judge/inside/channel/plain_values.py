@@ -6,14 +6,14 @@ program's (``__eq__``, say) reaches the examiner. Decoding bounds everything tha
 could blow up: digits, exponents, depth.
 """
 
-import collections
-import sys
+from collections.abc import Iterator
 from typing import Any
+
+from evaluation.judge.inside.channel.library_values import put_together, take_apart
 
 MAX_DEPTH = 200
 MAX_ITEMS = 100_000  # taken from an iterator
 MAX_HEX_DIGITS = 8_000_000
-MAX_EXPONENT = 5_000
 _MAX_EXACT_INT = 2**53  # beyond it some JSON readers round
 _PLAIN = frozenset({type(None), bool, str, float})  # JSON represents them as they are
 
@@ -23,19 +23,34 @@ class UnencodableError(Exception):
 
 
 class Opaque:
-    """Stands for an iterator: iterable and, like an iterator, equal to nothing else."""
+    """Stands for a view of a dict: iterable, and equal to nothing else."""
 
     def __init__(self, name: str, items: list[Any]) -> None:
         self._name = name
         self._items = items
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 
     def __len__(self) -> int:
-        if self._name in _LAZY:
-            raise TypeError(f"object of type '{self._name}' has no len()")
         return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"<{self._name}>"
+
+
+class OpaqueIterator:
+    """Stands for an iterator or generator, whose items were taken when it was returned."""
+
+    def __init__(self, name: str, items: list[Any]) -> None:
+        self._name = name
+        self._items = iter(items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._items)
 
     def __repr__(self) -> str:
         return f"<{self._name}>"
@@ -56,20 +71,27 @@ class Foreign:
         return f"<{self._name} object>"
 
 
-_LAZY = frozenset({"map", "filter", "zip", "generator"})
-_ITERABLES = _LAZY | {
-    "deque",
-    "dict_items",
-    "dict_keys",
-    "dict_values",
-    "enumerate",
-    "list_iterator",
-    "range",
-    "range_iterator",
-    "reversed",
-    "set_iterator",
-    "tuple_iterator",
-}
+_ITERATORS = frozenset(
+    {
+        "dict_itemiterator",
+        "dict_keyiterator",
+        "dict_valueiterator",
+        "enumerate",
+        "filter",
+        "generator",
+        "list_iterator",
+        "list_reverseiterator",
+        "map",
+        "range_iterator",
+        "reversed",
+        "set_iterator",
+        "str_ascii_iterator",
+        "str_iterator",
+        "tuple_iterator",
+        "zip",
+    }
+)
+_ITERABLES = _ITERATORS | {"dict_items", "dict_keys", "dict_values"}
 _BASES: dict[type, Any] = {
     bool: bool,
     int: lambda v: int.__add__(v, 0),
@@ -101,9 +123,11 @@ def encode(value: Any, depth: int = 0) -> Any:
         return _encode_items(value, depth + 1)
     if kind in _ENCODERS:
         return _ENCODERS[kind](value, depth + 1)
-    for (module, name), encoder in _RARE.items():
-        if module in sys.modules and kind is getattr(sys.modules[module], name, None):
-            return encoder(value)
+    if kind is type(...):
+        return {"e": 0}
+    taken = take_apart(value)
+    if taken is not None:
+        return {"l": [taken[0], [encode(part, depth + 1) for part in taken[1]]]}
     for base, plain in _BASES.items():
         if isinstance(value, base):
             return encode(plain(value), depth)
@@ -128,10 +152,6 @@ _ENCODERS: dict[type, Any] = {
     set: lambda v, d: {"s": _encode_items(v, d)},
     frozenset: lambda v, d: {"z": _encode_items(v, d)},
     dict: lambda v, d: {"d": [[encode(k, d), encode(x, d)] for k, x in v.items()]},
-}
-_RARE: dict[tuple[str, str], Any] = {  # of modules that few programs import
-    ("fractions", "Fraction"): lambda v: {"q": [hex(v.numerator), hex(v.denominator)]},
-    ("decimal", "Decimal"): lambda v: {"D": str(v)},
 }
 
 
@@ -158,7 +178,7 @@ def decode(data: Any, depth: int = 0) -> Any:
         raise ValueError(f"unknown tag {tag!r}")
     try:
         return _DECODERS[tag](content, depth + 1)
-    except (TypeError, AttributeError, OverflowError, ArithmeticError) as error:
+    except (TypeError, AttributeError, ArithmeticError, LookupError, ImportError) as error:
         raise ValueError(str(error)) from error
 
 
@@ -168,30 +188,15 @@ def _decode_integer(text: str) -> int:
     return int(text, 16)
 
 
-def _decode_fraction(numerator: str, denominator: str) -> Any:
-    import fractions  # noqa: PLC0415 - see _RARE
-
-    return fractions.Fraction(_decode_integer(numerator), _decode_integer(denominator))
-
-
-def _decode_decimal(text: str) -> Any:
-    import decimal  # noqa: PLC0415 - see _RARE
-
-    value = decimal.Decimal(text)
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and abs(exponent) > MAX_EXPONENT:
-        raise ValueError("exponent out of bounds")
-    return value
+def _decode_library_value(content: Any, depth: int) -> Any:
+    name, parts = content
+    return put_together(str(name), [decode(part, depth) for part in parts])
 
 
 def _decode_iterable(name: str, items: list[Any]) -> Any:
-    if name == "deque":
-        return collections.deque(items)
     if name == "dict_keys":
         return dict.fromkeys(items).keys()
-    if name == "range" and items and items == list(range(items[0], items[0] + len(items))):
-        return range(items[0], items[-1] + 1)
-    return Opaque(name, items)
+    return OpaqueIterator(name, items) if name in _ITERATORS else Opaque(name, items)
 
 
 _DECODERS: dict[str, Any] = {
@@ -202,6 +207,6 @@ _DECODERS: dict[str, Any] = {
     "s": lambda c, d: {decode(item, d) for item in c},
     "z": lambda c, d: frozenset(decode(item, d) for item in c),
     "d": lambda c, d: {decode(k, d): decode(v, d) for k, v in c},
-    "q": lambda c, _: _decode_fraction(c[0], c[1]),
-    "D": lambda c, _: _decode_decimal(c),
+    "e": lambda _c, _: ...,
+    "l": _decode_library_value,
 }

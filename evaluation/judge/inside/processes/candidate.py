@@ -32,6 +32,7 @@ CHECK = "check"  # what a test may define, to be called with the function
 MODULE = "candidate"  # the program's name for itself
 CHANNEL = 3  # the descriptor it answers on, the only one beside null and its output
 MAX_MESSAGE_CHARS = 300
+MAX_BASES = 12  # of an exception
 _CONFINED_FRAME = encode_frame(CONFINED)
 _NO_NAMED = encode({})
 
@@ -110,7 +111,7 @@ def _send_answer(answer: Answer) -> None:
     try:
         send(CHANNEL, answer)
     except TooLargeError:
-        send(CHANNEL, {"e": ["OverflowError", f"a result of over {MAX_FRAME_BYTES} bytes"]})
+        send(CHANNEL, {"e": [f"a result of over {MAX_FRAME_BYTES} bytes", "OverflowError"]})
 
 
 def _call(function: Any, arguments: Any, named: Any = _NO_NAMED) -> Answer:
@@ -128,7 +129,7 @@ def _call(function: Any, arguments: Any, named: Any = _NO_NAMED) -> Answer:
             if after != [arguments, named]:
                 answer["a"] = after
         except UnencodableError as error:
-            return {"e": ["TypeError", f"an argument was changed to hold: {error}"]}
+            return {"e": [f"an argument was changed to hold: {error}", "TypeError"]}
     return answer
 
 
@@ -148,7 +149,10 @@ def _run_test(message: InProcessTest, function: Any, namespace: dict[str, Any]) 
 
 def _describe(error: BaseException) -> list[str]:
     try:
-        text = str(error)[:MAX_MESSAGE_CHARS]
+        arguments = error.args
+        is_text = len(arguments) == 1 and type(arguments[0]) is str  # KeyError would quote it
+        text = (arguments[0] if is_text else str(error))[:MAX_MESSAGE_CHARS]
     except BaseException:  # noqa: BLE001 - its __str__ is the program's own
         text = ""
-    return [type(error).__name__[:MAX_MESSAGE_CHARS], text.encode("ascii", "replace").decode()]
+    names = [kind.__name__[:MAX_MESSAGE_CHARS] for kind in type(error).__mro__[:MAX_BASES]]
+    return [text, *names]

@@ -5,6 +5,7 @@ program. A pass needs at least one call: a test that never calls the candidate p
 """
 
 import builtins
+import contextlib
 import os
 import socket
 from types import CodeType
@@ -14,15 +15,10 @@ from evaluation.judge.inside.channel.copy_back import copy_back
 from evaluation.judge.inside.channel.judge_messages import Finding, InProcessTest, TestMessage
 from evaluation.judge.inside.channel.plain_values import Foreign, decode, encode
 from evaluation.judge.inside.channel.wire import WireError, receive, send
-from evaluation.judge.inside.processes.candidate import CHECK, CONFINED
+from evaluation.judge.inside.processes.candidate import CHECK, CONFINED, MAX_BASES
 
 MAX_CACHED_TESTS = 4096
 MAX_DETAIL_CHARS = 200
-_EXCEPTIONS = {
-    name: kind
-    for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and issubclass(kind, Exception)
-}
 _CompiledTests = dict[str, tuple[CodeType, CodeType]]  # prelude and test, by the problem's name
 
 
@@ -31,11 +27,20 @@ class _GoneError(BaseException):
 
 
 class _Candidate:
-    """Stands for the program's function in the test's namespace."""
+    """Stands for the program's function in the test's namespace.
 
-    def __init__(self, channel: int) -> None:
+    Args:
+        channel: The program's.
+        namespace: The test's, whose exceptions a program may raise.
+        name: The function's.
+    """
+
+    def __init__(self, channel: int, namespace: dict[str, Any], name: str) -> None:
         self._channel = channel
+        self._namespace = namespace
+        self.__name__ = self.__qualname__ = name
         self.n_calls = 0
+        self.foreign = ""  # the type of a value that could not cross
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         self.n_calls += 1
@@ -54,9 +59,30 @@ class _Candidate:
         except (ValueError, TypeError, RecursionError) as error:
             raise _GoneError from error
         if "u" in answer:
-            return Foreign(_clean(answer["u"]))
-        name, text = _read_exception(answer.get("e"))
-        raise _EXCEPTIONS.get(name, Exception)(text)
+            self.foreign = _clean(answer["u"])
+            return Foreign(self.foreign)
+        text, *names = _read_exception(answer.get("e"))
+        raise _make_exception(text, names, self._namespace)
+
+
+def _make_exception(text: str, names: list[str], namespace: dict[str, Any]) -> Exception:
+    """Returns an exception of the first type that the problem or Python defines.
+
+    Args:
+        text: Its message.
+        names: Of its type and its bases, nearest first.
+        namespace: The test's.
+    """
+    for name in names:
+        kind = namespace.get(name, getattr(builtins, name, None))
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            with contextlib.suppress(Exception):  # it takes other arguments
+                return kind(text)
+            with contextlib.suppress(Exception):
+                error = kind.__new__(kind)
+                error.args = (text,)
+                return error
+    return Exception(text)
 
 
 def serve(control: socket.socket) -> NoReturn:
@@ -72,30 +98,32 @@ def serve(control: socket.socket) -> NoReturn:
 
 
 def _judge(job: TestMessage, channel: int, tests: _CompiledTests) -> Finding:
-    candidate = _Candidate(channel)
     if not _is_confined(channel):
         return Finding("sandbox_failure", "the program's process could not confine itself")
+    namespace: dict[str, Any] = {"__name__": "examiner"}
+    candidate = _Candidate(channel, namespace, job["entry_point"])
     try:
         failure = _receive_load_failure(channel)
         if failure is not None:
             return failure
         if job["is_in_process"]:
             return _judge_in_process(job, channel)
-        _run_test(job, candidate, tests)
+        _run_test(job, candidate, namespace, tests)
     except _GoneError:
         return Finding("gone", calls=candidate.n_calls)
     except AssertionError as error:
-        return Finding("failed", _describe(error), candidate.n_calls)
+        return Finding("failed", _explain(error, candidate), candidate.n_calls)
     except BaseException as error:  # noqa: BLE001 - the program's exceptions come through here
-        return Finding("error", _describe(error), candidate.n_calls)
+        return Finding("error", _explain(error, candidate), candidate.n_calls)
     if not candidate.n_calls:
         return Finding("failed", "the test never called the candidate")
-    return Finding("passed", calls=candidate.n_calls)
+    return Finding("passed", _note_foreign(candidate), candidate.n_calls)
 
 
-def _run_test(job: TestMessage, candidate: _Candidate, tests: _CompiledTests) -> None:
+def _run_test(
+    job: TestMessage, candidate: _Candidate, namespace: dict[str, Any], tests: _CompiledTests
+) -> None:
     prelude, test = _compile(job, tests)
-    namespace: dict[str, Any] = {"__name__": "examiner"}
     exec(prelude, namespace)  # noqa: S102 - the problem's own helpers
     namespace[job["entry_point"]] = candidate
     before = namespace.get(CHECK)
@@ -114,8 +142,8 @@ def _judge_in_process(job: TestMessage, channel: int) -> Finding:
     answer = _receive_answer(channel)
     if "done" in answer:
         return Finding("passed" if answer["done"] == number else "protocol_violation")
-    name, text = _read_exception(answer.get("failed") or answer.get("e"))
-    return Finding("failed" if "failed" in answer else "error", f"{name}: {text}")
+    text, name, *_ = _read_exception(answer.get("failed") or answer.get("e"))
+    return Finding("failed" if "failed" in answer else "error", _join(name, text))
 
 
 def _is_confined(channel: int) -> bool:
@@ -131,8 +159,8 @@ def _receive_load_failure(channel: int) -> Finding | None:
     answer = _receive_answer(channel)
     if "ok" in answer:
         return None
-    name, text = _read_exception(answer.get("s") or answer.get("e"))
-    return Finding("syntax_error" if "s" in answer else "error", f"{name}: {text}")
+    text, name, *_ = _read_exception(answer.get("s") or answer.get("e"))
+    return Finding("syntax_error" if "s" in answer else "error", _join(name, text))
 
 
 def _receive_answer(channel: int) -> dict[str, Any]:
@@ -158,14 +186,24 @@ def _compile(job: TestMessage, tests: _CompiledTests) -> tuple[CodeType, CodeTyp
     return tests[key]
 
 
-def _read_exception(description: object) -> tuple[str, str]:
-    if not isinstance(description, list) or len(description) != 2:  # noqa: PLR2004 - name and text
+def _read_exception(description: object) -> list[str]:
+    """Returns a text and at least one name."""
+    if not isinstance(description, list) or not 1 < len(description) <= MAX_BASES + 1:
         raise _GoneError
-    return _clean(description[0]), _clean(description[1])
+    return [_clean(part) for part in description]
 
 
-def _describe(error: BaseException) -> str:
-    name, text = type(error).__name__, _clean(error)
+def _explain(error: BaseException, candidate: _Candidate) -> str:
+    text = _join(type(error).__name__, _clean(error))
+    note = _note_foreign(candidate)
+    return f"{text} ({note})" if note else text
+
+
+def _note_foreign(candidate: _Candidate) -> str:
+    return f"a {candidate.foreign} cannot leave its process" if candidate.foreign else ""
+
+
+def _join(name: str, text: str) -> str:
     return f"{name}: {text}" if text else name
 
 
