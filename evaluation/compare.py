@@ -14,9 +14,10 @@ from evaluation.comparison.model_comparison import (
 )
 from evaluation.generators.generator import Generation
 from evaluation.runs.arguments import add_out_argument
+from evaluation.runs.option_types import limit_float, limit_int
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.command_parser import command_parser
-from training.foundation.errors import ConfigError, run_main
+from training.foundation.errors import run_main
 from training.foundation.folder_lock import folder_lock
 
 _PURPOSE = """\
@@ -33,12 +34,9 @@ def main(argv: Sequence[str]) -> int:
     """Prints and writes the comparison."""
     options = _parser().parse_args(argv)
     prompts = read_prompts(options.prompts)
-    try:
-        generation = Generation(
-            n=1, temperature=options.temperature, max_new_tokens=options.max_new_tokens
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    generation = Generation(
+        n=1, temperature=options.temperature, max_new_tokens=options.max_new_tokens
+    )
     with folder_lock(options.out):
         models = [complete_prompts(model, prompts, generation) for model in options.models]
         write_json_atomically(options.out / "comparison.json", comparison_to_json(models))
@@ -64,13 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     add_out_argument(parser, Path("runs/compare"), "the folder to write")
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=limit_float(0, 100),
         default=0.0,
         help="sampling temperature; 0 is greedy (default: %(default)s)",
     )
     parser.add_argument(
         "--max-new-tokens",
-        type=int,
+        type=limit_int(1, 1_000_000),
         default=96,
         help="maximum length of a completion, in tokens (default: %(default)s)",
     )

@@ -16,8 +16,9 @@ if __name__ == "__main__":
 
 from evaluation.accuracy.memorisation import format_memorisation, measure_memorisation
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument
+from evaluation.runs.option_types import limit_int, parse_seed
 from training.foundation.command_parser import command_parser
-from training.foundation.errors import ConfigError, run_main
+from training.foundation.errors import run_main
 
 _PURPOSE = """\
 Measure how often a model repeats its training text verbatim. The model continues
@@ -29,8 +30,6 @@ _EXAMPLE = "{prog} --index server/model/verbatim.safetensors --corpus runs/corpu
 def main(argv: Sequence[str]) -> int:
     """Prints what each index finds."""
     options = _parser().parse_args(argv)
-    if options.n < 1:
-        raise ConfigError(f"--n is {options.n}, but must be at least 1; correct it")
     counts = measure_memorisation(
         options.model, options.index, options.corpus, n=options.n, seed=options.seed
     )
@@ -57,11 +56,14 @@ def _parser() -> argparse.ArgumentParser:
         help="the corpus that the model was trained on (default: %(default)s)",
     )
     parser.add_argument(
-        "--n", type=int, default=300, help="documents to continue (default: %(default)s)"
+        "--n",
+        type=limit_int(1, 1_000_000),
+        default=300,
+        help="documents to continue (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=parse_seed,
         default=0,
         help="random seed for choosing documents and positions (default: %(default)s)",
     )

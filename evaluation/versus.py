@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.comparison.compare_runs import compare_runs, format_difference
+from evaluation.runs.option_types import limit_int
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
 
@@ -22,7 +23,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("first", type=Path, metavar="RUN", help="the folder of a pass@k run")
     parser.add_argument("second", type=Path, metavar="BASELINE", help="the folder to compare with")
     parser.add_argument(
-        "--k", type=int, nargs="+", default=[1], help="compare pass@k for each k (default: 1)"
+        "--k",
+        type=limit_int(1, 10_000),
+        nargs="+",
+        default=[1],
+        help="compare pass@k for each k (default: 1)",
     )
     options = parser.parse_args(argv)
     for k, found in compare_runs(options.first, options.second, options.k).items():

@@ -18,6 +18,7 @@ from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_it
 from evaluation.accuracy.metrics import CompletedItem
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
 from evaluation.runs.journal import Journal, read_journal
+from evaluation.runs.option_types import limit_int, parse_seed
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE
@@ -27,7 +28,7 @@ from training.foundation.atomic_files import (
     write_text_atomically,
 )
 from training.foundation.command_parser import command_parser
-from training.foundation.errors import ArtifactError, ConfigError
+from training.foundation.errors import ArtifactError
 from training.foundation.folder_lock import folder_lock
 
 ANSWERS_FILE = "answers.jsonl"
@@ -99,8 +100,6 @@ def _complete_items(
 
 
 def _load_items(options: argparse.Namespace, kinds: Sequence[Kind]) -> list[Item]:
-    if options.n < 1:
-        raise ConfigError(f"--n is {options.n}, but must be at least 1; correct it")
     if not (options.model / WEIGHTS_FILE).is_file():
         raise ArtifactError(f"there is no model in {options.model}; correct --model")
     if options.items:
@@ -128,13 +127,13 @@ def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--n",
-        type=int,
+        type=limit_int(1, 1_000_000),
         default=200,
         help="positions of each kind to take from the corpus (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=parse_seed,
         default=0,
         help="random seed for choosing positions (default: %(default)s)",
     )

@@ -38,12 +38,6 @@ class Generation:
     seed: int = 0
     stop: tuple[str, ...] = STOP
 
-    def __post_init__(self) -> None:
-        if self.n < 1 or self.max_new_tokens < 1:
-            raise ValueError("--n and --max-new-tokens must be at least 1")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise ValueError("--temperature must be 0 or more, and --top-p above 0 and at most 1")
-
 
 class Generator(Protocol):
     """Generates completions of problems."""

@@ -16,6 +16,7 @@ from evaluation.passk.config import PasskConfig
 from evaluation.passk.pipeline import report_progress, run_passk
 from evaluation.problems.problem_sources import KNOWN, OWN
 from evaluation.runs.arguments import add_out_argument
+from evaluation.runs.option_types import limit_float, limit_int, parse_seed
 from evaluation.runs.processes import Processes
 from server.settings import RemoteSettings
 from training.foundation.command_parser import command_parser
@@ -97,28 +98,31 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     default = Generation()
     group = parser.add_argument_group("generation")
     group.add_argument(
-        "--n", type=int, default=default.n, help="samples per problem (default: %(default)s)"
+        "--n",
+        type=limit_int(1, 10_000),
+        default=default.n,
+        help="samples per problem (default: %(default)s)",
     )
     group.add_argument(
         "--temperature",
-        type=float,
+        type=limit_float(0, 100),
         default=default.temperature,
         help="sampling temperature; 0 is greedy (default: %(default)s)",
     )
     group.add_argument(
         "--top-p",
-        type=float,
+        type=limit_float(0, 1, is_open=True),
         default=default.top_p,
         help="nucleus sampling: the probability mass to draw from (default: %(default)s)",
     )
     group.add_argument(
         "--max-new-tokens",
-        type=int,
+        type=limit_int(1, 1_000_000),
         default=default.max_new_tokens,
         help="maximum length of a sample, in tokens (default: %(default)s)",
     )
     group.add_argument(
-        "--seed", type=int, default=default.seed, help="random seed (default: %(default)s)"
+        "--seed", type=parse_seed, default=default.seed, help="random seed (default: %(default)s)"
     )
 
 
@@ -126,7 +130,7 @@ def _add_reporting(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("reporting")
     group.add_argument(
         "--k",
-        type=int,
+        type=limit_int(1, 10_000),
         nargs="+",
         help="report pass@k for each of these k (default: 1 5; 1 without --model)",
     )
@@ -149,20 +153,20 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("judging")
     group.add_argument(
         "--cpu-s",
-        type=float,
+        type=limit_float(0, 86_400, is_open=True),
         metavar="SECONDS",
         help=f"CPU time limit per program (default: the problem set's, else {Limits().cpu_s:g})",
     )
     group.add_argument(
         "--memory-mib",
-        type=int,
+        type=limit_int(32, 1 << 20),
         default=default.limits.memory_bytes // MIB,
         metavar="MIB",
         help="memory limit per program (default: %(default)s)",
     )
     group.add_argument(
         "--workers",
-        type=int,
+        type=limit_int(1, 256),
         default=default.workers,
         help="sandboxes that run at the same time (default: %(default)s)",
     )

@@ -23,12 +23,6 @@ class PasskConfig:
     k: tuple[int, ...] = (1, 5)
     workers: int = 2
 
-    def __post_init__(self) -> None:
-        if not self.k or min(self.k) < 1:
-            raise ValueError("every k must be at least 1")
-        if self.workers < 1:
-            raise ValueError("--workers must be at least 1")
-
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusOverlap:
@@ -67,32 +61,29 @@ def resolve_config(options: argparse.Namespace, problem_set: ProblemSet) -> Pass
         problem_set: Its CPU time limit applies where the command line gives none.
 
     Raises:
-        ConfigError: A setting is out of range, or there are fewer samples than a k.
+        ConfigError: There are fewer samples than a k.
     """
     limits = Limits()
     cpu_s = options.cpu_s or problem_set.cpu_s or limits.cpu_s
     default_ks = (1,) if options.canonical or options.samples else PasskConfig().k
-    try:
-        config = PasskConfig(
-            problems=options.problems,
-            generation=Generation(
-                n=1 if options.canonical else options.n,
-                temperature=options.temperature,
-                top_p=options.top_p,
-                max_new_tokens=options.max_new_tokens,
-                seed=options.seed,
-            ),
-            limits=dataclasses.replace(
-                limits,
-                cpu_s=cpu_s,
-                wall_s=max(limits.wall_s, 4 * cpu_s),
-                memory_bytes=options.memory_mib * MIB,
-            ),
-            k=tuple(sorted(set(options.k or default_ks))),
-            workers=options.workers,
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    config = PasskConfig(
+        problems=options.problems,
+        generation=Generation(
+            n=1 if options.canonical else options.n,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            max_new_tokens=options.max_new_tokens,
+            seed=options.seed,
+        ),
+        limits=dataclasses.replace(
+            limits,
+            cpu_s=cpu_s,
+            wall_s=max(limits.wall_s, 4 * cpu_s),
+            memory_bytes=options.memory_mib * MIB,
+        ),
+        k=tuple(sorted(set(options.k or default_ks))),
+        workers=options.workers,
+    )
     if not options.samples and max(config.k) > config.generation.n:
         raise ConfigError(
             f"pass@{max(config.k)} needs at least {max(config.k)} samples per problem, but --n is"

@@ -14,10 +14,11 @@ if __name__ == "__main__":
 from evaluation.replay.replay_run import ReplayOptions, run_replay
 from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_out_argument
+from evaluation.runs.option_types import limit_float, limit_int, parse_seed
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
 from training.foundation.command_parser import command_parser
-from training.foundation.errors import ConfigError, run_main
+from training.foundation.errors import run_main
 
 _PURPOSE = """\
 Replay typing through the real language server: type parts of files at a human pace with
@@ -34,8 +35,6 @@ _EXAMPLE = """\
 def main(argv: Sequence[str]) -> int:
     """Replays, writes the run's folder and prints the summary."""
     options = _parser().parse_args(argv)
-    if options.n < 1 or options.lines < 1 or options.pace < 0:
-        raise ConfigError("--n and --lines must be at least 1, and --pace at least 0")
     documents = (
         read_python_files(options.files)
         if options.files
@@ -76,19 +75,27 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="the artifact folder of the model (default: the bundled model)",
     )
-    parser.add_argument("--n", type=int, default=10, help="files to type in (default: %(default)s)")
     parser.add_argument(
-        "--lines", type=int, default=12, help="lines to type in each file (default: %(default)s)"
+        "--n",
+        type=limit_int(1, 1_000_000),
+        default=10,
+        help="files to type in (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lines",
+        type=limit_int(1, 10_000),
+        default=12,
+        help="lines to type in each file (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=parse_seed,
         default=0,
         help="random seed for positions, pauses and typos (default: %(default)s)",
     )
     parser.add_argument(
         "--pace",
-        type=float,
+        type=limit_float(0, 1000),
         default=1.0,
         help="typing speed as a multiple of a human's; 0 waits for each answer instead of the clock"
         " (default: %(default)s)",
