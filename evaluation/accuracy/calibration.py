@@ -5,13 +5,15 @@ saves its two parameters in the model's manifest. The server then compares its t
 share instead of a probability.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evaluation.accuracy.run import ANSWERS_FILE
 from evaluation.runs.estimators import format_percent
-from evaluation.runs.journal import read_journal
+from evaluation.runs.journal import read_records
+from evaluation.runs.record_fields import get_field, get_optional_field
 from evaluation.runs.run_folder import RUN_FILE, read_identity
 from server.suggestion.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fit_calibration
 from training.artifact.directory import add_metrics
@@ -49,7 +51,9 @@ def calibrate_run(run: Path) -> CalibratedRun:
         raise PrerequisiteError(
             f"{run} contains no run of parrotlet lines; run that first, or correct --run"
         )
-    model = Path(read_identity(run, command="lines")["model"])
+    model = read_identity(
+        run, command="lines", parse=lambda found: Path(get_field(found, "model", str))
+    )
     lines = _read_lines(run)
     try:
         curve = fit_calibration(
@@ -81,12 +85,16 @@ def format_calibration(calibrated: CalibratedRun) -> str:
     return "\n".join(rows) + "\n"
 
 
+def _parse_line(record: Mapping[str, Any]) -> SuggestedLine | None:
+    """Returns None for blocks, and for items without a suggestion."""
+    log_prob = get_optional_field(record, "log_prob", float)
+    if get_field(record, "kind", str) == "block" or log_prob is None:
+        return None
+    return SuggestedLine(log_prob=log_prob, is_correct=get_field(record, "exact", bool))
+
+
 def _read_lines(run: Path) -> list[SuggestedLine]:
-    lines = [
-        SuggestedLine(log_prob=float(record["log_prob"]), is_correct=bool(record["exact"]))
-        for record in read_journal(run / ANSWERS_FILE)
-        if record["kind"] != "block" and record.get("log_prob") is not None
-    ]
+    lines = [line for line in read_records(run / ANSWERS_FILE, _parse_line) if line is not None]
     if len(lines) < MIN_LINES:
         raise ConfigError(
             f"{run} has {len(lines)} suggested lines, but at least {MIN_LINES} are needed; run"

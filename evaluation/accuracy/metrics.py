@@ -14,6 +14,7 @@ from typing import Any, Self
 from evaluation.accuracy.edit_similarity import edit_similarity
 from evaluation.accuracy.items import Item
 from evaluation.runs.estimators import CONFIDENCE, Estimate, estimate_share
+from evaluation.runs.record_fields import get_field, get_optional_field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +74,10 @@ class CompletedItem:
         """Reads what :meth:`to_json` wrote of this item."""
         return cls(
             item=item,
-            text=record["completion"],
-            confidence=record["confidence"],
-            log_prob=record.get("log_prob"),
-            reason=record["reason"],
+            text=get_field(record, "completion", str),
+            confidence=get_optional_field(record, "confidence", float),
+            log_prob=get_optional_field(record, "log_prob", float),
+            reason=get_optional_field(record, "reason", str),
         )
 
 

@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,8 +18,9 @@ from evaluation.accuracy.accuracy_summary import (
 from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_items
 from evaluation.accuracy.metrics import CompletedItem
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
-from evaluation.runs.journal import Journal, read_journal
+from evaluation.runs.journal import Journal, read_records
 from evaluation.runs.option_types import limit_int, parse_seed
+from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE
@@ -86,17 +88,25 @@ def _complete_items(
     """Completes the items that are left, and returns all completed items."""
     completer = Completer.load(model)
     path = out / ANSWERS_FILE
-    done = {record["id"] for record in read_journal(path)}
-    todo = [item for item in items if item.id not in done]
-    with Journal(path) as journal:
-        for item in tqdm(todo, desc=task.name, unit="item", file=sys.stderr):
-            journal.append(task.complete(completer, item).to_json())
     by_id = {item.id: item for item in items}
-    return [
-        CompletedItem.from_json(record, by_id[record["id"]])
-        for record in read_journal(path)
-        if record["id"] in by_id
-    ]
+    done = _read_answers(path, by_id)
+    with Journal(path) as journal:
+        todo = [item for item in items if item.id not in done]
+        for item in tqdm(todo, desc=task.name, unit="item", file=sys.stderr):
+            completed = task.complete(completer, item)
+            journal.append(completed.to_json())
+            done[item.id] = completed
+    return [done[item.id] for item in items]
+
+
+def _read_answers(path: Path, items: Mapping[str, Item]) -> dict[str, CompletedItem]:
+    """Returns what earlier runs have completed, each item once."""
+
+    def parse(record: Mapping[str, Any]) -> CompletedItem | None:
+        item = items.get(get_field(record, "id", str))
+        return None if item is None else CompletedItem.from_json(record, item)
+
+    return {found.item.id: found for found in read_records(path, parse) if found is not None}
 
 
 def _load_items(options: argparse.Namespace, kinds: Sequence[Kind]) -> list[Item]:

@@ -26,7 +26,8 @@ def compare_runs(first: Path, second: Path, ks: Sequence[int]) -> dict[int, Pair
         ConfigError: The runs cannot be compared, or have too few samples for a k.
     """
     identities = [
-        PasskIdentity.from_json(read_identity(run, command="passk")) for run in (first, second)
+        read_identity(run, command="passk", parse=PasskIdentity.from_json)
+        for run in (first, second)
     ]
     _check_comparable(*identities)
     counts, baseline = (count_samples(read_results(run)) for run in (first, second))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from evaluation.generators.generator import Generation, Generator
 from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
-from evaluation.runs.journal import Journal, read_journal
+from evaluation.runs.journal import Journal, read_records
 
 
 def generate_samples(
@@ -62,7 +62,7 @@ def merge_samples(problems: Sequence[Problem], out: Path) -> list[Sample]:
 
 def _read_parts(out: Path) -> list[Sample]:
     return [
-        Sample.from_json(record)
+        sample
         for path in sorted(out.glob("written-*.jsonl"))
-        for record in read_journal(path)
+        for sample in read_records(path, Sample.from_json)
     ]

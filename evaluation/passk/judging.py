@@ -13,7 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -31,7 +31,8 @@ from evaluation.passk.records import (
     verdict_to_json,
 )
 from evaluation.problems.problem import Problem
-from evaluation.runs.journal import Journal, read_journal, to_json_line
+from evaluation.runs.journal import Journal, read_records, to_json_line
+from evaluation.runs.record_fields import get_field, get_optional_field, get_texts
 from training.foundation.atomic_files import write_text_atomically
 
 RESULTS_FILE = "results.jsonl"
@@ -129,7 +130,7 @@ def collect_results(
 
 def read_results(out: Path) -> list[Result]:
     """Returns the results in a run's folder."""
-    return [Result.from_json(record) for record in read_journal(out / RESULTS_FILE)]
+    return list(read_records(out / RESULTS_FILE, Result.from_json))
 
 
 def _choose_modes(
@@ -159,17 +160,20 @@ def _choose_modes(
 
 def _read_modes(problems: Mapping[str, Problem], out: Path) -> dict[str, ProblemMode]:
     """Returns the modes that have been chosen; earlier versions recorded only a verdict."""
-    return {
-        name: ProblemMode(
-            is_in_process=record["mode"] == IN_PROCESS
-            if "mode" in record
-            else problems[name].is_in_process,
-            counter_tests=tuple(record.get("counter_tests", ())),
+
+    def parse(record: Mapping[str, Any]) -> tuple[str, ProblemMode] | None:
+        name = get_field(record, "task_id", str)
+        if name not in problems:
+            return None
+        mode = get_optional_field(record, "mode", str)
+        return name, ProblemMode(
+            is_in_process=problems[name].is_in_process if mode is None else mode == IN_PROCESS,
+            counter_tests=get_texts(record, "counter_tests"),
             verdict=verdict_from_json(record),
         )
-        for record in read_journal(out / VALIDITY_FILE)
-        if (name := record["task_id"]) in problems
-    }
+
+    found = read_records(out / VALIDITY_FILE, parse)
+    return dict(pair for pair in found if pair is not None)
 
 
 def _list_invalid(modes: Mapping[str, ProblemMode]) -> frozenset[str]:
@@ -179,10 +183,11 @@ def _list_invalid(modes: Mapping[str, ProblemMode]) -> frozenset[str]:
 
 
 def _read_verdicts(out: Path) -> dict[SampleKey, Verdict]:
-    return {
-        (record["task_id"], record["sample"]): verdict_from_json(record)
-        for record in read_journal(out / VERDICTS_FILE)
-    }
+    def parse(record: Mapping[str, Any]) -> tuple[SampleKey, Verdict]:
+        key = get_field(record, "task_id", str), get_field(record, "sample", int)
+        return key, verdict_from_json(record)
+
+    return dict(read_records(out / VERDICTS_FILE, parse))
 
 
 class _Progress:

@@ -89,7 +89,7 @@ def report_progress(options: argparse.Namespace) -> None:
         ConfigError: The folder contains no run, or no problem has enough samples yet.
     """
     request = _read_request(options)
-    identity = PasskIdentity.from_json(read_identity(request.out, command="passk"))
+    identity = read_identity(request.out, command="passk", parse=PasskIdentity.from_json)
     if request.is_generated:
         samples = merge_samples(request.problem_set.problems, request.out)
         write_samples(request.out, samples)

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeAlias
 from evaluation.judge.verdict import Outcome, Verdict
 from evaluation.problems.problem import Problem
 from evaluation.runs.estimators import SampleCounts
+from evaluation.runs.record_fields import get_field, get_optional_field
 from evaluation.runs.run_folder import RecordedSettings
 
 SampleKey: TypeAlias = tuple[str, int]  # the problem, and the sample's number within it
@@ -52,15 +53,19 @@ class PasskIdentity:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Reads a run's identity; what an earlier version did not record is left empty."""
+        """Reads a run's identity; what an earlier version did not record is left empty.
+
+        Raises:
+            TypeError: A value is of the wrong type.
+        """
         settings = ("problems_sha256", "generation", "limits", "isolation", "memory_bounded")
         return cls(
             source={key: record[key] for key in record if key not in settings},
-            problems_sha256=record.get("problems_sha256", ""),
-            generation=record.get("generation", {}),
-            limits=record.get("limits", {}),
-            isolation=record.get("isolation", ""),
-            memory_bounded=record.get("memory_bounded", ""),
+            problems_sha256=get_optional_field(record, "problems_sha256", str) or "",
+            generation=get_optional_field(record, "generation", dict) or {},
+            limits=get_optional_field(record, "limits", dict) or {},
+            isolation=get_optional_field(record, "isolation", str) or "",
+            memory_bounded=get_optional_field(record, "memory_bounded", str) or "",
         )
 
 
@@ -99,9 +104,9 @@ class Sample:
         """Reads what :meth:`to_json` wrote."""
         is_program = "solution" in record
         return cls(
-            task_id=record["task_id"],
-            number=record["sample"],
-            text=record["solution" if is_program else "completion"],
+            task_id=get_field(record, "task_id", str),
+            number=get_field(record, "sample", int),
+            text=get_field(record, "solution" if is_program else "completion", str),
             is_program=is_program,
         )
 
@@ -156,12 +161,12 @@ class Result:
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Reads what :meth:`to_json` wrote."""
         return cls(
-            task_id=record["task_id"],
-            number=record["sample"],
+            task_id=get_field(record, "task_id", str),
+            number=get_field(record, "sample", int),
             outcome=Outcome(record["outcome"]),
             verdict=verdict_from_json(record) if "cpu_s" in record else None,
-            mode=record.get("mode", SPLIT),
-            isolation=record.get("isolation", ""),
+            mode=get_optional_field(record, "mode", str) or SPLIT,
+            isolation=get_optional_field(record, "isolation", str) or "",
         )
 
 
@@ -190,7 +195,8 @@ def verdict_to_json(verdict: Verdict) -> dict[str, object]:
 
 def verdict_from_json(record: Mapping[str, Any]) -> Verdict:
     """Reads what :func:`verdict_to_json` returned."""
-    known = ("detail", "calls", "cpu_s", "wall_s", "output")
-    return Verdict(
-        outcome=Outcome(record["outcome"]), **{key: record[key] for key in known if key in record}
-    )
+    kinds = {"detail": str, "calls": int, "cpu_s": float, "wall_s": float, "output": str}
+    found: dict[str, Any] = {
+        key: get_field(record, key, kind) for key, kind in kinds.items() if key in record
+    }
+    return Verdict(outcome=Outcome(record["outcome"]), **found)

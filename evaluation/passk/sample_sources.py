@@ -16,7 +16,7 @@ from evaluation.passk.generation import generate_samples, merge_samples
 from evaluation.passk.records import Sample
 from evaluation.passk.sample_files import read_sample_file
 from evaluation.problems.problem import Problem, ProblemSet
-from evaluation.runs.journal import read_journal, to_json_line
+from evaluation.runs.journal import read_records, to_json_line
 from evaluation.runs.processes import Processes
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import ConfigError
@@ -125,7 +125,7 @@ def open_source(options: argparse.Namespace, problem_set: ProblemSet) -> SampleS
 
 def read_samples(out: Path) -> list[Sample]:
     """Returns the samples in a run's folder."""
-    return [Sample.from_json(record) for record in read_journal(out / SAMPLES_FILE)]
+    return list(read_records(out / SAMPLES_FILE, Sample.from_json))
 
 
 def write_samples(out: Path, samples: Sequence[Sample]) -> None:

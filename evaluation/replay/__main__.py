@@ -58,6 +58,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("evaluation.replay", _PURPOSE, example=_EXAMPLE)
+    _add_files(parser)
+    _add_typing(parser)
+    _add_eagerness(parser)
+    add_out_argument(parser, Path("runs/replay"), "the run's folder")
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--files", type=Path, metavar="FOLDER", help="type from the Python files in this folder"
     )
@@ -87,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         default=12,
         help="lines to type in each file (default: %(default)s)",
     )
+
+
+def _add_typing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
         type=parse_seed,
@@ -100,9 +111,6 @@ def _parser() -> argparse.ArgumentParser:
         help="typing speed as a multiple of a human's; 0 waits for each answer instead of the clock"
         " (default: %(default)s)",
     )
-    _add_eagerness(parser)
-    add_out_argument(parser, Path("runs/replay"), "the run's folder")
-    return parser
 
 
 def _add_eagerness(parser: argparse.ArgumentParser) -> None:

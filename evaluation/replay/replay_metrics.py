@@ -14,6 +14,7 @@ from evaluation.replay.session_events import (
     SuggestionAccepted,
     SuggestionShown,
 )
+from evaluation.runs.record_fields import get_optional_field
 
 _MS_DIGITS = 1
 
@@ -89,12 +90,16 @@ class ReplayMetrics:
 
 
 def count_tokens(server_events: Iterable[Mapping[str, Any]]) -> TokenCounts:
-    """Adds up the tokens in the records of the server's event log."""
+    """Adds up the tokens in the records of the server's event log.
+
+    Raises:
+        TypeError: A number of tokens is none.
+    """
     prompt = reused = new = 0
     for event in server_events:
-        prompt += event["prompt_tokens"]
-        reused += event["reused_tokens"]
-        new += event["new_tokens"]
+        prompt += get_optional_field(event, "prompt_tokens", int) or 0
+        reused += get_optional_field(event, "reused_tokens", int) or 0
+        new += get_optional_field(event, "new_tokens", int) or 0
     return TokenCounts(prompt=prompt, reused=reused, new=new)
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from evaluation.replay.lsp_client import LspClient
-from evaluation.replay.replay_metrics import ReplayMetrics, count_tokens, measure_sessions
+from evaluation.replay.replay_metrics import (
+    ReplayMetrics,
+    TokenCounts,
+    count_tokens,
+    measure_sessions,
+)
 from evaluation.replay.replay_page import ReplaySummary, TradeOffPoint, draw_page
 from evaluation.replay.session import Session, SessionRecord
 from evaluation.replay.typing_tasks import TypingTask
@@ -17,6 +22,7 @@ from evaluation.runs.journal import read_journal, to_json_line
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE
 from server.suggestion.confidence import THRESHOLDS
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
+from training.foundation.errors import ParrotletError
 from training.foundation.folder_lock import folder_lock
 
 SESSIONS_FILE = "sessions.jsonl"
@@ -87,7 +93,16 @@ def _type_tasks(
     log = options.out / SERVER_LOG
     log.unlink(missing_ok=True)
     records, cpu_s = asyncio.run(_run_sessions(tasks, options, log))
-    return records, measure_sessions(records, count_tokens(read_journal(log)), cpu_s=cpu_s)
+    return records, measure_sessions(records, _read_tokens(log), cpu_s=cpu_s)
+
+
+def _read_tokens(log: Path) -> TokenCounts:
+    """Returns the tokens in the server's event log; of a damaged one none, with a warning."""
+    try:
+        return count_tokens(read_journal(log))
+    except (ParrotletError, TypeError) as error:
+        sys.stderr.write(f"warning: tokens are not counted, since {log} is damaged: {error}\n")
+        return TokenCounts()
 
 
 async def _run_sessions(

@@ -5,13 +5,14 @@ problems, settings. The same run resumes in its folder; any other is refused, si
 samples of two models would give a score of neither.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+from evaluation.runs.input_files import read_text_file
 from training.foundation.atomic_files import write_json_atomically
-from training.foundation.errors import ConfigError
+from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.foreign_text import parse_json
 
 RUN_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
@@ -19,6 +20,8 @@ REPORT_FILE = "report.html"
 
 # Settings as a run recorded them: shown and compared, never interpreted.
 RecordedSettings: TypeAlias = Mapping[str, object]
+
+T = TypeVar("T")
 
 
 def start_or_resume(out: Path, identity: RecordedSettings) -> None:
@@ -30,8 +33,8 @@ def start_or_resume(out: Path, identity: RecordedSettings) -> None:
     path = out / RUN_FILE
     if path.exists():
         try:
-            found = _read_object(path)
-        except (OSError, ValueError, TypeError) as error:
+            found = read_object(path)
+        except (ConfigError, PrerequisiteError, ValueError, TypeError) as error:
             raise ConfigError(
                 f"{path} is damaged ({error}); delete the folder or choose another --out"
             ) from error
@@ -44,27 +47,37 @@ def start_or_resume(out: Path, identity: RecordedSettings) -> None:
     write_json_atomically(path, identity)
 
 
-def read_identity(out: Path, *, command: str) -> dict[str, Any]:
+def read_identity(out: Path, *, command: str, parse: Callable[[Mapping[str, Any]], T]) -> T:
     """Returns what ``run.json`` records of the run in a folder.
 
     Args:
         out: The run's folder.
         command: The command that makes such a run, for the message.
+        parse: Makes the identity of the object in the file; refuses it by a ``KeyError``, a
+            ``TypeError`` or a ``ValueError``.
 
     Raises:
         ConfigError: The folder contains no run.
     """
     try:
-        return _read_object(out / RUN_FILE)
-    except (OSError, ValueError, TypeError) as error:
+        return parse(read_object(out / RUN_FILE))
+    except (ConfigError, PrerequisiteError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(
             f"{out} contains no run of parrotlet {command} ({error}); name the --out folder of"
             " such a run"
         ) from error
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
+def read_object(path: Path) -> dict[str, Any]:
+    """Returns the object in a file of a run's folder.
+
+    Raises:
+        ConfigError: The file cannot be read, or is a link to elsewhere.
+        PrerequisiteError: It does not exist.
+        TypeError: It contains another value.
+        ValueError: It is not JSON.
+    """
+    found = parse_json(read_text_file(path, "--out", within=path.parent), allow_nan=True)
     if not isinstance(found, dict):
         raise TypeError("expected a JSON object")
     return found

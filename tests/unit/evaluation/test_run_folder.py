@@ -24,7 +24,7 @@ def test_a_folder_takes_the_same_run_again_and_no_other(tmp_path):
     ):
         with pytest.raises(ConfigError, match=f"another {key}; choose another --out"):
             start_or_resume(tmp_path, other)
-    assert read_identity(tmp_path, command="passk") == identity
+    assert read_identity(tmp_path, command="passk", parse=dict) == identity
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\udcff"])
@@ -33,7 +33,7 @@ def test_a_damaged_identity_is_one_sentence(tmp_path, text):
     with pytest.raises(ConfigError, match="is damaged"):
         start_or_resume(tmp_path, {"model": "a"})
     with pytest.raises(ConfigError, match="contains no run of parrotlet passk"):
-        read_identity(tmp_path, command="passk")
+        read_identity(tmp_path, command="passk", parse=dict)
 
 
 def test_compressed_files_are_read_up_to_a_limit(tmp_path, monkeypatch):
@@ -44,7 +44,9 @@ def test_compressed_files_are_read_up_to_a_limit(tmp_path, monkeypatch):
     assert found == [(f"{path}, line 1", {"a": "\u2028"}), (f"{path}, line 3", [1])]
     monkeypatch.setattr(input_files, "MAX_FILE_BYTES", 8)
     with pytest.raises(ConfigError, match="larger than 8 bytes when unpacked"):
-        read_text_file(path, "--items")
+        list(read_json_lines(path, "--items"))
+    with pytest.raises(ConfigError, match="larger than 8 bytes when unpacked"):
+        read_text_file(path, "--items", max_bytes=8)
 
 
 def test_files_that_cannot_be_read_are_named_with_their_option(tmp_path):
