@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.comparison.compare_runs import compare_runs, format_difference
+from evaluation.comparison.compare_runs import compare_runs, format_comparison
 from evaluation.runs.option_types import limit_int
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
@@ -30,8 +30,8 @@ def main(argv: Sequence[str]) -> int:
         help="compare pass@k for each k (default: 1)",
     )
     options = parser.parse_args(argv)
-    for k, found in compare_runs(options.first, options.second, options.k).items():
-        sys.stdout.write(format_difference(options.first, options.second, k, found))
+    found = compare_runs(options.first, options.second, options.k)
+    sys.stdout.write(format_comparison(options.first, options.second, found))
     return 0
 
 

@@ -12,12 +12,13 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from evaluation.runs.corpus_documents import CorpusDocument, alternate_packages, read_documents
 from evaluation.runs.input_files import read_json_lines
+from evaluation.runs.record_fields import shorten
 from training.foundation.errors import ConfigError
 
 Kind = Literal["mid", "start", "block", "span"]
@@ -53,7 +54,9 @@ def read_items(path: Path, kinds: Sequence[Kind]) -> list[Item]:
         raise ConfigError(f"{path} contains no items; expected one JSON object per line")
     for item_id, n in Counter(item.id for item in items).items():
         if n > 1:
-            raise ConfigError(f"{path}: the id {item_id!r} occurs {n} times; make it unique")
+            raise ConfigError(
+                f"{path}: the id {shorten(item_id)!r} occurs {n} times; make it unique"
+            )
     return items
 
 
@@ -64,7 +67,9 @@ def _check_item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
         if not isinstance(values.get(name), str):
             raise ConfigError(f"{where}: expected a string '{name}'")
     if values["kind"] not in kinds:
-        raise ConfigError(f"{where}: 'kind' is {values['kind']!r}; use {' or '.join(kinds)}")
+        raise ConfigError(
+            f"{where}: 'kind' is {shorten(values['kind'])!r}; use {' or '.join(kinds)}"
+        )
     return Item(**{name: values[name] for name in _FIELDS})
 
 
@@ -77,7 +82,8 @@ def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list
         PrerequisiteError: The corpus does not exist.
     """
     documents = list(read_documents(corpus, "heldout"))
-    items = []
+    items: list[Item] = []
+    n_of_id: Counter[str] = Counter()  # a corpus may have several versions of a file
     for kind in kinds:
         chance = random.Random(f"{seed}:{kind}")
         wanted = n
@@ -85,7 +91,11 @@ def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list
             span = _cut(document.text, kind, chance) if wanted else None
             if span is not None:
                 wanted -= 1
-                items.append(_item_at(document, kind, span))
+                item = _item_at(document, kind, span)
+                n_of_id[item.id] += 1
+                if n_of_id[item.id] > 1:
+                    item = replace(item, id=f"{item.id}#{n_of_id[item.id]}")
+                items.append(item)
     return items
 
 
@@ -111,7 +121,7 @@ def _cut(text: str, kind: Kind, chance: random.Random) -> Span | None:
     cut = {"mid": _cut_mid, "start": _cut_start, "block": _cut_block, "span": _cut_span}[kind]
     try:
         ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return None if "\r" in text else cut(text, chance)
 

@@ -4,11 +4,13 @@ A paired comparison detects smaller differences than two separate intervals do, 
 the difference would be between two equal models.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.passk.judging import read_results
 from evaluation.passk.records import PasskIdentity, count_samples
+from evaluation.passk.summary import list_names
 from evaluation.runs.estimators import (
     CONFIDENCE,
     PairedDifference,
@@ -19,8 +21,17 @@ from evaluation.runs.run_folder import read_identity
 from training.foundation.errors import ConfigError
 
 
-def compare_runs(first: Path, second: Path, ks: Sequence[int]) -> dict[int, PairedDifference]:
-    """Returns the difference in pass@k for each k, on the problems that both runs scored.
+@dataclass(frozen=True, kw_only=True)
+class RunComparison:
+    """The difference in pass@k for each k, and the problems that only one run scored."""
+
+    differences: Mapping[int, PairedDifference]
+    only_first: Sequence[str]
+    only_second: Sequence[str]
+
+
+def compare_runs(first: Path, second: Path, ks: Sequence[int]) -> RunComparison:
+    """Compares two runs on the problems that both of them scored.
 
     Raises:
         ConfigError: The runs cannot be compared, or have too few samples for a k.
@@ -33,7 +44,22 @@ def compare_runs(first: Path, second: Path, ks: Sequence[int]) -> dict[int, Pair
     counts, baseline = (count_samples(read_results(run)) for run in (first, second))
     shared = sorted(counts.keys() & baseline.keys())
     pairs = [counts[task_id] for task_id in shared], [baseline[task_id] for task_id in shared]
-    return {k: compare_paired(*pairs, k) for k in ks}
+    return RunComparison(
+        differences={k: compare_paired(*pairs, k) for k in ks},
+        only_first=sorted(counts.keys() - baseline.keys()),
+        only_second=sorted(baseline.keys() - counts.keys()),
+    )
+
+
+def format_comparison(first: Path, second: Path, found: RunComparison) -> str:
+    """Returns the lines that the terminal shows."""
+    lines = [format_difference(first, second, k, gap) for k, gap in found.differences.items()]
+    lines += [
+        f"not compared, because only {run} scored them: {list_names(names)}\n"
+        for run, names in ((first, found.only_first), (second, found.only_second))
+        if names
+    ]
+    return "".join(lines)
 
 
 def format_difference(first: Path, second: Path, k: int, found: PairedDifference) -> str:

@@ -37,7 +37,10 @@ _EXAMPLE = """\
 
 def main(argv: Sequence[str]) -> int:
     """Runs what is left of a run, or reports its progress, and prints the scores."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.url is not None and options.model is None:
+        parser.error("argument --url: it needs --model, the server's name of the model")
     with Processes() as processes:
         if not options.partial:
             run_passk(options, processes)
@@ -140,6 +143,12 @@ def _add_reporting(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="also report pass@k without the problems that are in the training corpus, as listed by"
         " parrotlet overlap",
+    )
+    group.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="accept samples for a part of the problems; without this, their scores end with exit"
+        " code 4",
     )
     group.add_argument(
         "--partial",

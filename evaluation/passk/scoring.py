@@ -2,7 +2,7 @@
 
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from evaluation.judge import sandbox_packages
 from evaluation.judge.verdict import Outcome
@@ -18,6 +18,7 @@ from training.foundation.errors import ConfigError
 def summarise(
     results: Sequence[Result],
     *,
+    sampled: Collection[str],
     n_wanted: int,
     identity: PasskIdentity,
     problem_set: ProblemSet,
@@ -28,6 +29,7 @@ def summarise(
 
     Args:
         results: What has been judged.
+        sampled: The problems that have samples, judged or not.
         n_wanted: How many samples the whole run has; with fewer the summary is marked as partial.
         identity: What identifies the run.
         problem_set: The problems.
@@ -51,6 +53,8 @@ def summarise(
         samples_wanted=n_wanted,
         samples_not_judged=unjudged,
         problems=len(counts),
+        problems_in_set=len(problem_set.problems),
+        problems_without_samples=_find_missing(problem_set, sampled),
         invalid_problems=tuple(
             sorted({r.task_id for r in results if r.outcome is Outcome.INVALID_PROBLEM})
         ),
@@ -63,6 +67,11 @@ def summarise(
         kernel=platform.release(),
         machine=platform.machine(),
     )
+
+
+def _find_missing(problem_set: ProblemSet, sampled: Collection[str]) -> tuple[str, ...]:
+    """Returns the problems without a sample, in the order of the set."""
+    return tuple(p.task_id for p in problem_set.problems if p.task_id not in sampled)
 
 
 def _exclude_corpus(

@@ -1,15 +1,17 @@
 """The summary of a pass@k run: ``summary.json``, and the lines that the terminal shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from evaluation.passk.records import PasskIdentity
 from evaluation.runs.estimators import CONFIDENCE, Estimate, format_estimate, format_percent
+from evaluation.runs.record_fields import get_counts, get_field, get_optional_field, get_texts
 from evaluation.runs.run_folder import RecordedSettings
 from training.foundation.errors import InvalidResultError
 
 MAX_UNJUDGED_SHARE = 0.01
+_MAX_NAMED = 20
 _INTERVAL = "Wilson, effective number of problems"
 
 
@@ -33,9 +35,9 @@ class Decontamination:
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Reads what :meth:`to_json` wrote."""
         return cls(
-            corpus_sha256=record.get("corpus_sha256"),
-            problems_in_corpus=tuple(record["problems_in_corpus"]),
-            pass_at_k_without=_estimates_from_json(record["pass_at_k_without"]),
+            corpus_sha256=get_optional_field(record, "corpus_sha256", str),
+            problems_in_corpus=get_texts(record, "problems_in_corpus"),
+            pass_at_k_without=_estimates_from_json(get_field(record, "pass_at_k_without", dict)),
         )
 
 
@@ -54,6 +56,8 @@ class PasskSummary:
         samples_wanted: How many the whole run has.
         samples_not_judged: How many the sandbox failed on.
         problems: How many problems were scored.
+        problems_in_set: How many problems the set has.
+        problems_without_samples: Those that have no sample at all.
         invalid_problems: The problems whose own solution fails.
         in_process_problems: How many problems run their test inside the program's process.
         outcomes: How often each outcome occurred, most frequent first.
@@ -75,6 +79,8 @@ class PasskSummary:
     samples_wanted: int
     samples_not_judged: int
     problems: int
+    problems_in_set: int
+    problems_without_samples: tuple[str, ...]
     invalid_problems: tuple[str, ...]
     in_process_problems: int
     outcomes: Mapping[str, int]
@@ -98,6 +104,8 @@ class PasskSummary:
             "samples_wanted": self.samples_wanted,
             "samples_not_judged": self.samples_not_judged,
             "problems": self.problems,
+            "problems_in_set": self.problems_in_set,
+            "problems_without_samples": list(self.problems_without_samples),
             "invalid_problems": list(self.invalid_problems),
             "in_process_problems": self.in_process_problems,
             "outcomes": self.outcomes,
@@ -113,41 +121,59 @@ class PasskSummary:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Reads what :meth:`to_json` wrote, also in an earlier version."""
+        """Reads what :meth:`to_json` wrote, also in an earlier version.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is not a summary.
+        """
         identity = {key: value for key, value in record.items() if key not in _NOT_OF_IDENTITY}
-        decontamination = record.get("decontamination")
+        decontamination = get_optional_field(record, "decontamination", dict)
+        n_problems = get_field(record, "problems", int)
         return cls(
             identity=PasskIdentity.from_json(identity),
-            problem_set=record["problem_set"],
-            is_known_set=record.get("is_known_set", False),
-            config=record.get("config", {}),
-            is_partial=record["is_partial"],
-            is_valid=record["is_valid"],
-            samples=record["samples"],
-            samples_wanted=record["samples_wanted"],
-            samples_not_judged=record.get("samples_not_judged", 0),
-            problems=record["problems"],
-            invalid_problems=tuple(record["invalid_problems"]),
-            in_process_problems=record.get("in_process_problems", 0),
-            outcomes=record["outcomes"],
-            pass_at_k=_estimates_from_json(record["pass_at_k"]),
+            problem_set=get_field(record, "problem_set", str),
+            is_known_set=get_optional_field(record, "is_known_set", bool) or False,
+            config=get_optional_field(record, "config", dict) or {},
+            is_partial=get_field(record, "is_partial", bool),
+            is_valid=get_field(record, "is_valid", bool),
+            samples=get_field(record, "samples", int),
+            samples_wanted=get_field(record, "samples_wanted", int),
+            samples_not_judged=get_optional_field(record, "samples_not_judged", int) or 0,
+            problems=n_problems,
+            problems_in_set=get_optional_field(record, "problems_in_set", int) or n_problems,
+            problems_without_samples=get_texts(record, "problems_without_samples"),
+            invalid_problems=get_texts(record, "invalid_problems"),
+            in_process_problems=get_optional_field(record, "in_process_problems", int) or 0,
+            outcomes=get_counts(record, "outcomes"),
+            pass_at_k=_estimates_from_json(get_field(record, "pass_at_k", dict)),
             decontamination=Decontamination.from_json(decontamination) if decontamination else None,
-            python=record["python"],
-            packages=record.get("packages", {}),
-            kernel=record["kernel"],
-            machine=record["machine"],
+            python=get_field(record, "python", str),
+            packages=get_optional_field(record, "packages", dict) or {},
+            kernel=get_field(record, "kernel", str),
+            machine=get_field(record, "machine", str),
         )
 
 
 _NOT_OF_IDENTITY = {*PasskSummary.__dataclass_fields__, "confidence", "interval"}
 
 
-def check_validity(summary: PasskSummary) -> None:
+def check_validity(summary: PasskSummary, *, allows_missing: bool) -> None:
     """Refuses a result that does not count.
 
+    Args:
+        summary: The scores.
+        allows_missing: Whether problems may be without samples.
+
     Raises:
-        InvalidResultError: The sandbox failed on too many samples.
+        InvalidResultError: The sandbox failed on too many samples, or problems have none.
     """
+    missing = summary.problems_without_samples
+    if missing and not allows_missing:
+        raise InvalidResultError(
+            f"{len(missing)} of {summary.problems_in_set} problems have no samples, so the scores"
+            f" do not count for {summary.problem_set}; add samples of {list_names(missing)}, or"
+            " pass --allow-missing to score the other problems alone"
+        )
     if not summary.is_valid:
         raise InvalidResultError(
             f"the sandbox failed on {summary.samples_not_judged} of {summary.samples} samples, more"
@@ -158,7 +184,8 @@ def check_validity(summary: PasskSummary) -> None:
 
 def format_summary(summary: PasskSummary) -> str:
     """Returns the lines that the terminal shows: the scores, and what qualifies them."""
-    head = f"{_count(summary.samples, 'sample')} of {_count(summary.problems, 'problem')}"
+    n_set = summary.problems_in_set
+    head = f"{_count(summary.samples, 'sample')} of {_share_of_set(summary.problems, n_set)}"
     if summary.is_partial:
         head += (
             f"; partial results: {summary.samples_wanted} samples are planned, run again to resume"
@@ -166,12 +193,18 @@ def format_summary(summary: PasskSummary) -> str:
     outcomes = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in summary.outcomes.items())
     lines = [
         head,
-        *(_format_score(k, found) for k, found in summary.pass_at_k.items()),
+        *(_format_score(k, found, n_set) for k, found in summary.pass_at_k.items()),
         f"outcomes: {outcomes}",
         f"isolation: {summary.identity.isolation}",
     ]
+    if summary.problems_without_samples:
+        missing = summary.problems_without_samples
+        lines.append(
+            f"not scored, because they have no samples: {len(missing)} of {n_set} problems:"
+            f" {list_names(missing)}"
+        )
     if summary.invalid_problems:
-        names = ", ".join(summary.invalid_problems)
+        names = list_names(summary.invalid_problems)
         lines.append(f"not scored, because their own solution fails: {names}")
     lines.append(_format_contamination(summary.decontamination))
     if summary.in_process_problems:
@@ -182,11 +215,22 @@ def format_summary(summary: PasskSummary) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _format_score(k: int, found: Estimate) -> str:
+def list_names(names: Sequence[str]) -> str:
+    """Returns names for a line of text: the first, and how many more there are."""
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:_MAX_NAMED])
+    left = len(names) - _MAX_NAMED
+    return f"{shown} and {left} more" if left > 0 else shown
+
+
+def _share_of_set(n: int, n_set: int) -> str:
+    return _count(n, "problem") if n == n_set else f"{n} of {_count(n_set, 'problem')}"
+
+
+def _format_score(k: int, found: Estimate, n_set: int) -> str:
     value, low, high = (format_percent(x, 2) for x in (found.value, found.low, found.high))
     return (
         f"pass@{k:<4} {value:>8}   {format_percent(CONFIDENCE, 0)} interval {low} to {high}"
-        f" (Wilson), {_count(found.problems, 'problem')}"
+        f" (Wilson), {_share_of_set(found.problems, n_set)}"
     )
 
 
@@ -195,7 +239,7 @@ def _format_contamination(found: Decontamination | None) -> str:
         return "contamination not checked (use --overlap)"
     held = _count(len(found.problems_in_corpus), "problem")
     without = ", ".join(
-        f"pass@{k} {format_estimate(estimate, 2)}"
+        f"pass@{k} {format_estimate(estimate, 2)}, {_count(estimate.problems, 'problem')}"
         for k, estimate in found.pass_at_k_without.items()
     )
     return f"in the training corpus: {held}; without them {without}"
@@ -210,4 +254,4 @@ def _estimates_to_json(estimates: Mapping[int, Estimate]) -> dict[str, object]:
 
 
 def _estimates_from_json(record: Mapping[str, Any]) -> dict[int, Estimate]:
-    return {int(k): Estimate.from_json(found) for k, found in record.items()}
+    return {int(k): Estimate.from_json(get_field(record, k, dict)) for k in record}

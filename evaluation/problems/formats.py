@@ -115,7 +115,7 @@ def find_needed_names(test: str, where: str) -> set[str]:
     """
     try:
         table = symtable.symtable(test, where, "exec")
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{where}: the test is not valid Python ({error})") from error
     return _find_used_globals(table) - _find_bound_names(table) - _BUILTINS
 
@@ -133,7 +133,7 @@ def find_defined_names(program: str) -> set[str]:
     """Returns the names that a program may define; none if it does not parse."""
     try:
         return _find_bound_names(symtable.symtable(program, "<program>", "exec"))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
 
 
@@ -154,7 +154,7 @@ def _find_bound_names(module: symtable.SymbolTable) -> set[str]:
 def _parse_python(text: str, name: str, where: str) -> ast.Module:
     try:
         return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{where}: {name} is not valid Python ({error})") from error
 
 

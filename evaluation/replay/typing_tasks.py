@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.runs.corpus_documents import alternate_packages, read_documents
-from training.foundation.errors import ConfigError, PrerequisiteError
+from evaluation.runs.input_files import read_text_file
+from training.foundation.errors import ConfigError, ParrotletError, PrerequisiteError
+from training.foundation.foreign_text import path_text
 
 _MIN_TARGET_CHARS = 120
 _MIN_LINES_AROUND = 4
@@ -56,6 +58,9 @@ def cut_tasks(
 def read_python_files(folder: Path) -> Iterator[tuple[str, str]]:
     """Yields name and text of the Python files in a folder.
 
+    Only regular files count that lie in the folder after links are followed, since their text is
+    shown in the report.
+
     Raises:
         PrerequisiteError: The folder does not exist.
     """
@@ -63,9 +68,10 @@ def read_python_files(folder: Path) -> Iterator[tuple[str, str]]:
         raise PrerequisiteError(f"the folder {folder} does not exist; correct --files")
     for path in sorted(folder.rglob("*.py")):
         try:
-            yield str(path.relative_to(folder)), path.read_bytes().decode("utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = read_text_file(path, "--files", within=folder, max_bytes=4 * _MAX_FILE_CHARS)
+        except ParrotletError:  # no text, no regular file, elsewhere, or too long to be typed
             continue
+        yield path_text(path.relative_to(folder)), text
 
 
 def read_heldout_files(corpus: Path, seed: int) -> Iterator[tuple[str, str]]:
@@ -107,6 +113,6 @@ def _is_code(lines: Sequence[str], index: int) -> bool:
 def _parses(text: str) -> bool:
     try:
         ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

@@ -17,6 +17,7 @@ from math import prod, sqrt
 from statistics import NormalDist, fmean
 from typing import Any, NamedTuple, Self
 
+from evaluation.runs.record_fields import get_field
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError
 
@@ -51,7 +52,8 @@ class Estimate:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Reads what :meth:`to_json` wrote."""
-        return cls(**{name: record[name] for name in ("value", "low", "high", "problems")})
+        shares = {name: get_field(record, name, float) for name in ("value", "low", "high")}
+        return cls(**shares, problems=get_field(record, "problems", int))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,29 @@ def get_optional_field(record: Mapping[str, Any], key: str, kind: type[T]) -> T 
     return None if record.get(key) is None else get_field(record, key, kind)
 
 
+def get_texts(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Returns a record's list of texts; empty if it has no such key.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    values = get_optional_field(record, key, list) or []
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(f"'{key}' is {shorten(repr(values))}, expected a list of texts")
+    return tuple(values)
+
+
+def get_counts(record: Mapping[str, Any], key: str) -> dict[str, int]:
+    """Returns a record's object of whole numbers.
+
+    Raises:
+        KeyError: The record has no such key.
+        TypeError: It is something else.
+    """
+    counts = get_field(record, key, dict)
+    return {name: get_field(counts, name, int) for name in counts}
+
+
 def shorten(text: str) -> str:
     """Returns the beginning of a text, for messages."""
     is_long = len(text) > _MAX_SHOWN_CHARS

@@ -1,21 +1,28 @@
 """Samples, results and summaries as files: what earlier versions wrote is still read."""
 
 import argparse
+import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from evaluation.generators.generator import Generation
 from evaluation.judge.verdict import Outcome
 from evaluation.passk.config import CorpusOverlap, resolve_config
-from evaluation.passk.passk_page import redraw_page
+from evaluation.passk.passk_page import redraw_page, write_page
 from evaluation.passk.records import PasskIdentity, Result, Sample
-from evaluation.passk.sample_sources import GivenSamples, open_source, read_samples
+from evaluation.passk.sample_sources import (
+    GivenSamples,
+    check_sample_counts,
+    open_source,
+    read_samples,
+)
 from evaluation.passk.scoring import summarise
-from evaluation.passk.summary import PasskSummary, format_summary
+from evaluation.passk.summary import PasskSummary, check_validity, format_summary, list_names
 from evaluation.problems.problem import Problem, ProblemSet
 from evaluation.runs.processes import Processes
-from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, InvalidResultError, PrerequisiteError
 
 TEST = "def check(candidate):\n    assert candidate() == 1\n"
 ONE, TWO = (
@@ -83,6 +90,7 @@ def make_summary(results=RESULTS, ks=(1,), overlap=None, n_wanted=4):
     config = resolve_config(parse(model="m", k=list(ks)), PROBLEMS)
     return summarise(
         results,
+        sampled={r.task_id for r in results},
         n_wanted=n_wanted,
         identity=PasskIdentity.from_json(IDENTITY),
         problem_set=PROBLEMS,
@@ -197,6 +205,70 @@ def test_a_k_that_some_problem_cannot_have_is_refused_unless_the_run_is_partial(
     assert summary.pass_at_k[2].problems == 1
     with pytest.raises(ConfigError, match="one has 0"):
         make_summary([], n_wanted=4)
+
+
+def test_problems_without_samples_are_named_wherever_a_figure_is_shown(tmp_path):
+    """If it fails, samples for two of six problems read as 100% of the benchmark."""
+    results = [result("t/one", number, "passed") for number in (0, 1)]
+    summary = make_summary(results, n_wanted=2)
+    text = format_summary(summary)
+    assert "2 samples of 1 of 2 problems" in text
+    assert "(Wilson), 1 of 2 problems" in text
+    assert "they have no samples: 1 of 2 problems: t/two\n" in text
+    record = summary.to_json()
+    assert (record["problems"], record["problems_in_set"]) == (1, 2)
+    assert record["problems_without_samples"] == ["t/two"]
+    page = write_page(tmp_path, summary, [], results).read_text()
+    assert "because they have no samples: 1 of 2 problems: t/two." in page
+    assert "<td class=number>1 of 2</td>" in page
+    with pytest.raises(InvalidResultError, match=r"1 of 2 problems .* add samples of t/two, or"):
+        check_validity(summary, allows_missing=False)
+    check_validity(summary, allows_missing=True)
+    whole = make_summary([*results, result("t/two", 0, "failed")], n_wanted=3)
+    assert "no samples" not in format_summary(whole)
+    check_validity(whole, allows_missing=False)
+
+
+def test_many_names_are_cut_and_strange_ones_escaped():
+    assert list_names([f"t/{n}" for n in range(25)]).endswith("t/18, t/19 and 5 more")
+    assert list_names(["a", "\x1b[31mred\n"]) == "a, '\\x1b[31mred\\n'"
+
+
+def test_given_samples_that_are_too_few_are_refused_before_they_are_judged():
+    """If it fails, hours of judging end in the sentence that could have been the first."""
+    samples = [Sample(task_id=f"t/{name}", number=0, text="") for name in ("one", "two")]
+    source = GivenSamples(name="x", samples=[*samples, replace(samples[0], number=1)])
+    check_sample_counts(source, 1)
+    with pytest.raises(ConfigError, match=r"pass@2 needs .* t/two has 1"):
+        check_sample_counts(source, 2)
+
+
+@pytest.mark.parametrize("key", list(make_summary().to_json()))
+def test_a_summary_with_a_value_of_another_type_is_refused(tmp_path, key):
+    """If it fails, a run folder from somebody else ends ``report`` in a traceback."""
+    for value in ({"x": [1]}, [{}], 1.5, "x", None, True):
+        record = {**make_summary().to_json(), key: value}
+        (tmp_path / "summary.json").write_text(json.dumps(record))
+        with contextlib.suppress(ConfigError):
+            redraw_page(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", "samples.jsonl"])
+def test_damaged_records_are_named_by_file_and_number(tmp_path, name):
+    (tmp_path / "summary.json").write_text(json.dumps(make_summary().to_json()))
+    good = {
+        "results.jsonl": RESULTS[0].to_json(),
+        "samples.jsonl": Sample(task_id="t/one", number=0, text="x").to_json(),
+    }[name]
+    for key in good:
+        for value in (["x"], {"a": 1}, None):
+            lines = [json.dumps(record) for record in (good, {**good, key: value}, good)]
+            (tmp_path / name).write_text("\n".join(lines))
+            with contextlib.suppress(ConfigError):
+                redraw_page(tmp_path)
+    (tmp_path / name).write_text(f"{json.dumps(good)}\n{{}}\n")
+    with pytest.raises(ConfigError, match=rf"{name}, record 2: no key 'task_id'"):
+        redraw_page(tmp_path)
 
 
 def test_a_page_of_a_run_without_some_keys_is_drawn(tmp_path):
