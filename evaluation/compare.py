@@ -14,7 +14,7 @@ from evaluation.comparison.model_comparison import (
 )
 from evaluation.generators.generator import Generation
 from evaluation.runs.arguments import add_out_argument
-from evaluation.runs.option_types import limit_float, limit_int
+from evaluation.runs.option_types import type_of_setting
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
@@ -62,13 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     add_out_argument(parser, Path("runs/compare"), "the folder to write")
     parser.add_argument(
         "--temperature",
-        type=limit_float(0, 100),
+        type=type_of_setting(Generation, "temperature"),
         default=0.0,
         help="sampling temperature; 0 is greedy (default: %(default)s)",
     )
     parser.add_argument(
         "--max-new-tokens",
-        type=limit_int(1, 1_000_000),
+        type=type_of_setting(Generation, "max_new_tokens"),
         default=96,
         help="maximum length of a completion, in tokens (default: %(default)s)",
     )

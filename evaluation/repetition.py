@@ -16,8 +16,8 @@ if __name__ == "__main__":
 
 from evaluation.accuracy.memorisation import format_memorisation, measure_memorisation
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument
-from evaluation.runs.option_types import limit_int, parse_seed
-from training.foundation.command_parser import command_parser
+from evaluation.runs.option_types import parse_seed
+from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import run_main
 
 _PURPOSE = """\
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--n",
-        type=limit_int(1, 1_000_000),
+        type=whole_number(1, 1_000_000),
         default=300,
         help="documents to continue (default: %(default)s)",
     )

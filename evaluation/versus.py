@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.comparison.compare_runs import compare_runs, format_comparison
-from evaluation.runs.option_types import limit_int
+from evaluation.passk.config import PasskConfig
+from evaluation.runs.option_types import type_of_setting
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("second", type=Path, metavar="BASELINE", help="the folder to compare with")
     parser.add_argument(
         "--k",
-        type=limit_int(1, 10_000),
+        type=type_of_setting(PasskConfig, "k"),
         nargs="+",
         default=[1],
         help="compare pass@k for each k (default: 1)",

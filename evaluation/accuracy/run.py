@@ -19,7 +19,7 @@ from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_it
 from evaluation.accuracy.metrics import CompletedItem
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
 from evaluation.runs.journal import Journal, read_records
-from evaluation.runs.option_types import limit_int, parse_seed
+from evaluation.runs.option_types import parse_seed
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
@@ -29,7 +29,7 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ArtifactError
 from training.foundation.folder_lock import folder_lock
 
@@ -137,7 +137,7 @@ def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--n",
-        type=limit_int(1, 1_000_000),
+        type=whole_number(1, 1_000_000),
         default=200,
         help="positions of each kind to take from the corpus (default: %(default)s)",
     )

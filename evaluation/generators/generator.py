@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from evaluation.problems.problem import Problem
+from evaluation.runs.option_types import MAX_SEED
+from training.foundation.config_schema import RangedConfig, number_field
 
 # A function's body ends where something new begins in the first column.
 # Source: Chen et al. 2021, arXiv:2107.03374, section 2; extended by decorators and comments.
@@ -25,17 +27,17 @@ STOP = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation:
+class Generation(RangedConfig):
     """How samples are generated.
 
     ``stop`` ends the completion of a prompt; an infilling ends where the model ends it.
     """
 
-    n: int = 5
-    temperature: float = 0.2
-    top_p: float = 0.95
-    max_new_tokens: int = 256
-    seed: int = 0
+    n: int = number_field(5, least=1, most=10_000)
+    temperature: float = number_field(0.2, least=0, most=100)
+    top_p: float = number_field(0.95, least=1e-6, most=1)
+    max_new_tokens: int = number_field(256, least=1, most=1_000_000)
+    seed: int = number_field(0, least=0, most=MAX_SEED)
     stop: tuple[str, ...] = STOP
 
 

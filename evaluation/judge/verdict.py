@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from training.foundation.config_schema import RangedConfig, number_field
+
 MIB = 1 << 20
 
 
@@ -26,14 +28,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(RangedConfig):
     """What one program may use."""
 
-    cpu_s: float = 3.0
-    wall_s: float = 12.0
-    memory_bytes: int = 2048 * MIB
-    disk_bytes: int = 64 * MIB
-    processes: int = 64
+    cpu_s: float = number_field(3.0, least=0.1, most=86_400)
+    wall_s: float = number_field(12.0, least=0.1, most=4 * 86_400)
+    memory_bytes: int = number_field(2048 * MIB, least=32 * MIB, most=1 << 40)
+    disk_bytes: int = number_field(64 * MIB, least=0, most=1 << 40)
+    processes: int = number_field(64, least=1, most=100_000)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,10 @@ from evaluation.passk.config import PasskConfig
 from evaluation.passk.pipeline import report_progress, run_passk
 from evaluation.problems.problem_sources import KNOWN, OWN
 from evaluation.runs.arguments import add_out_argument
-from evaluation.runs.option_types import limit_float, limit_int, parse_seed
+from evaluation.runs.option_types import type_of_setting
 from evaluation.runs.processes import Processes
 from server.settings import RemoteSettings
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import run_main
 
 _PURPOSE = """\
@@ -102,30 +102,33 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("generation")
     group.add_argument(
         "--n",
-        type=limit_int(1, 10_000),
+        type=type_of_setting(Generation, "n"),
         default=default.n,
         help="samples per problem (default: %(default)s)",
     )
     group.add_argument(
         "--temperature",
-        type=limit_float(0, 100),
+        type=type_of_setting(Generation, "temperature"),
         default=default.temperature,
         help="sampling temperature; 0 is greedy (default: %(default)s)",
     )
     group.add_argument(
         "--top-p",
-        type=limit_float(0, 1, is_open=True),
+        type=type_of_setting(Generation, "top_p"),
         default=default.top_p,
         help="nucleus sampling: the probability mass to draw from (default: %(default)s)",
     )
     group.add_argument(
         "--max-new-tokens",
-        type=limit_int(1, 1_000_000),
+        type=type_of_setting(Generation, "max_new_tokens"),
         default=default.max_new_tokens,
         help="maximum length of a sample, in tokens (default: %(default)s)",
     )
     group.add_argument(
-        "--seed", type=parse_seed, default=default.seed, help="random seed (default: %(default)s)"
+        "--seed",
+        type=type_of_setting(Generation, "seed"),
+        default=default.seed,
+        help="random seed (default: %(default)s)",
     )
 
 
@@ -133,7 +136,7 @@ def _add_reporting(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("reporting")
     group.add_argument(
         "--k",
-        type=limit_int(1, 10_000),
+        type=type_of_setting(PasskConfig, "k"),
         nargs="+",
         help="report pass@k for each of these k (default: 1 5; 1 without --model)",
     )
@@ -162,20 +165,20 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("judging")
     group.add_argument(
         "--cpu-s",
-        type=limit_float(0, 86_400, is_open=True),
+        type=type_of_setting(Limits, "cpu_s"),
         metavar="SECONDS",
         help=f"CPU time limit per program (default: the problem set's, else {Limits().cpu_s:g})",
     )
     group.add_argument(
         "--memory-mib",
-        type=limit_int(32, 1 << 20),
+        type=whole_number(32, 1 << 20),
         default=default.limits.memory_bytes // MIB,
         metavar="MIB",
         help="memory limit per program (default: %(default)s)",
     )
     group.add_argument(
         "--workers",
-        type=limit_int(1, 256),
+        type=type_of_setting(PasskConfig, "workers"),
         default=default.workers,
         help="sandboxes that run at the same time (default: %(default)s)",
     )

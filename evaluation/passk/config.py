@@ -11,19 +11,20 @@ from evaluation.judge.verdict import MIB, Limits
 from evaluation.problems.problem import ProblemSet
 from evaluation.runs.input_files import read_text_file
 from evaluation.runs.record_fields import get_field, get_optional_field
+from training.foundation.config_schema import RangedConfig, number_field
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import parse_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasskConfig:
+class PasskConfig(RangedConfig):
     """The settings of one run, as its summary records them."""
 
     problems: str = "humaneval"
     generation: Generation = field(default_factory=Generation)
     limits: Limits = field(default_factory=Limits)
-    k: tuple[int, ...] = (1, 5)
-    workers: int = 2
+    k: tuple[int, ...] = number_field((1, 5), least=1, most=10_000)
+    workers: int = number_field(2, least=1, most=256)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,11 @@ if __name__ == "__main__":
 from evaluation.replay.replay_run import ReplayOptions, run_replay
 from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_out_argument
-from evaluation.runs.option_types import limit_float, limit_int, parse_seed
+from evaluation.runs.option_types import limit_float, parse_seed
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.config_schema import Range
 from training.foundation.errors import run_main
 
 _PURPOSE = """\
@@ -85,13 +86,13 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--n",
-        type=limit_int(1, 1_000_000),
+        type=whole_number(1, 1_000_000),
         default=10,
         help="files to type in (default: %(default)s)",
     )
     parser.add_argument(
         "--lines",
-        type=limit_int(1, 10_000),
+        type=whole_number(1, 10_000),
         default=12,
         help="lines to type in each file (default: %(default)s)",
     )
@@ -106,7 +107,7 @@ def _add_typing(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pace",
-        type=limit_float(0, 1000),
+        type=limit_float(Range(0, 1000)),
         default=1.0,
         help="typing speed as a multiple of a human's; 0 waits for each answer instead of the clock"
         " (default: %(default)s)",

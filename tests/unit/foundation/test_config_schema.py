@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.passk.config import PasskConfig
 from training.artifact.network.config import GPT2Config
 from training.cluster.config import ClusterConfig
 from training.config import RunConfig
@@ -110,7 +111,9 @@ def list_numbers(config, prefix=""):
             yield name, field
 
 
-@pytest.mark.parametrize("config", [RunConfig, CorpusConfig, ClusterConfig, GPT2Config])
+@pytest.mark.parametrize(
+    "config", [RunConfig, CorpusConfig, ClusterConfig, GPT2Config, PasskConfig]
+)
 def test_every_number_has_a_range(config):
     """If it fails, an impossible value ends a command in a traceback, or never ends it."""
     numbers = dict(list_numbers(config))
@@ -118,7 +121,8 @@ def test_every_number_has_a_range(config):
     assert [name for name, field in numbers.items() if find_range(field) is None] == []
     for name, field in numbers.items():
         if field.default not in (None, dataclasses.MISSING):
-            assert field.default in find_range(field), name
+            defaults = field.default if isinstance(field.default, tuple) else (field.default,)
+            assert all(default in find_range(field) for default in defaults), name
 
 
 def test_plain_data_round_trip():
