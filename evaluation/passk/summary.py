@@ -167,18 +167,18 @@ def check_validity(summary: PasskSummary, *, allows_missing: bool) -> None:
     Raises:
         InvalidResultError: The sandbox failed on too many samples, or problems have none.
     """
+    if not summary.is_valid:
+        raise InvalidResultError(
+            f"the sandbox failed on {summary.samples_not_judged} of {summary.samples} samples, more"
+            f" than {format_percent(MAX_UNJUDGED_SHARE, 0)}, so the result does not count; run the"
+            " same command again to judge them"
+        )
     missing = summary.problems_without_samples
     if missing and not allows_missing:
         raise InvalidResultError(
             f"{len(missing)} of {summary.problems_in_set} problems have no samples, so the scores"
             f" do not count for {summary.problem_set}; add samples of {list_names(missing)}, or"
             " pass --allow-missing to score the other problems alone"
-        )
-    if not summary.is_valid:
-        raise InvalidResultError(
-            f"the sandbox failed on {summary.samples_not_judged} of {summary.samples} samples, more"
-            f" than {format_percent(MAX_UNJUDGED_SHARE, 0)}, so the result does not count; run the"
-            " same command again to judge them"
         )
 
 

@@ -159,6 +159,7 @@ def test_samples_that_the_sandbox_failed_on_make_a_run_invalid(problems, tmp_pat
     samples.write_text("".join(json.dumps(r) + "\n" for r in records))
     out = tmp_path / "out"
     arguments = ["--problems", str(problems), "--samples", str(samples), "--out", str(out)]
+    arguments.append("--allow-missing")
     submit = Sandbox.submit
 
     def fail(sandbox, job):
