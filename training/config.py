@@ -74,6 +74,9 @@ class ShardsConfig(RangedConfig):
     blocks_per_shard: int = number_field(16_384, least=1, most=_MAX_BLOCKS)
     # Documents with fewer are more data than code.
     min_characters_per_token: float = number_field(1.5, least=0, most=1000)
+    # What fills no whole block at the end of a row group is packed into further blocks; earlier
+    # versions left it out.
+    carry_over: bool = True
     processes: int = number_field(2, least=1, most=1024)
     seed: int = number_field(0, least=0, most=_MAX_SEED)
     fim: FimConfig = field(default_factory=FimConfig)

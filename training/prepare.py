@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from training.foundation.extras import require_extra
@@ -51,6 +51,7 @@ from training.foundation.progress import progress_bar
 from training.foundation.worker_pool import work_folder, worker_pool
 from training.shards import encoding, packing
 from training.shards.blocks import META_FILE, DroppedDocuments, ShardsMeta, ShardWriter
+from training.shards.carry_over import CarryOver, PackedTokens, cut_blocks
 from training.shards.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
 from training.train_tokenizer import TOKENIZER_FILE
 
@@ -150,10 +151,7 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
     work = work_folder(config.paths.shards, _hash_inputs(inputs))
     folder = config.paths.shards
     with write_directory_atomically(folder, SHARDS_FOLDER, key="paths.shards") as aside:
-        found = {
-            split: prepare_split(config, split, vocabulary.vocab_size, aside, work)
-            for split in SPLITS
-        }
+        found = {split: prepare_split(config, split, vocabulary, aside, work) for split in SPLITS}
         _check_blocks(found, config)
         vocabulary.save(aside / TOKENIZER_FILE)
         write_text_atomically(aside / PAGE_FILE, _render_page(config.paths.corpus, found))
@@ -223,16 +221,18 @@ def _render_page(corpus: Path, found: dict[str, PreparedSplit]) -> str:
     return render_corpus_page(read_report(corpus), tokens)
 
 
-def _count_tokens(found: PreparedSplit, group: EncodedGroup) -> None:
-    lengths = np.diff(group.pieces["first_token"], append=group.tokens.size)
-    for owner, n_tokens in zip(group.pieces["document"].tolist(), lengths.tolist(), strict=True):
-        document = group.documents[owner]
+def _count_tokens(
+    found: PreparedSplit, packed: PackedTokens, owners: Mapping[int, Mapping[str, str]]
+) -> None:
+    lengths = np.diff(packed.pieces["first_token"], append=packed.tokens.size)
+    for owner, n_tokens in zip(packed.pieces["document"].tolist(), lengths.tolist(), strict=True):
+        document = owners[owner]
         found.package_tokens[document["package"]] += n_tokens
         found.licence_tokens[document["licence"]] += n_tokens
 
 
 def prepare_split(
-    config: RunConfig, split: str, vocab_size: int, folder: Path, work: Path
+    config: RunConfig, split: str, tokenizer: CodeTokenizer, folder: Path, work: Path
 ) -> PreparedSplit:
     """Writes one split's shards and document table."""
     shards = config.shards
@@ -243,15 +243,22 @@ def prepare_split(
         split,
         block_tokens=shards.block_tokens,
         blocks_per_shard=shards.blocks_per_shard,
-        vocab_size=vocab_size,
+        vocab_size=tokenizer.vocab_size,
     )
+    carry_over = CarryOver(shards.block_tokens, tokenizer) if shards.carry_over else None
+    owners: dict[int, Mapping[str, str]] = {}  # of the pieces that are not in a block yet
     found = PreparedSplit(shard_blocks=writer.shard_blocks)
     schema = pa.schema([(column, pa.string()) for column in DOCUMENT_COLUMNS])
     with pq.ParquetWriter(folder / f"{split}.documents.parquet", schema) as table:
         for group in encode_groups(config, split, shards, work):
-            _count_tokens(found, group)
+            owners |= enumerate(group.documents, start=found.n_documents)
             group.pieces["document"] += found.n_documents
-            writer.add(group.tokens, group.pieces)
+            whole, rest = cut_blocks(group.tokens, group.pieces, shards.block_tokens)
+            for packed in (whole, *(carry_over.add(rest) if carry_over else ())):
+                writer.add(packed.tokens, packed.pieces)
+                _count_tokens(found, packed, owners)
+            waiting = carry_over.waiting_documents if carry_over else ()
+            owners = {document: owners[document] for document in waiting}
             table.write_table(pa.Table.from_pylist(group.documents, schema=schema))
             found.n_documents += len(group.documents)
             found.n_tokens += group.n_tokens

@@ -35,7 +35,8 @@ from training.shards.blocks import BlockReader, pieces_file
 
 SPLIT = "train"
 SHOWN_DOCUMENTS = 10  # of the most seen, in the summary
-FREE_SHARDS_KEYS = {"processes", "blocks_per_shard"}  # they change neither blocks nor order
+_CARRY_OVER = "carry_over"
+FREE_SHARDS_KEYS = {"processes", "blocks_per_shard", _CARRY_OVER}  # compared below, or not at all
 Counts = npt.NDArray[np.int64]
 
 
@@ -250,6 +251,7 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
     config, meta = _read_config_table(checkpoint, manifest, "shards"), reader.meta
     hashes = {manifest.training.shards_hash, meta.content_sha256} - {""}  # old ones have none
     prepared = meta.shards_config
+    is_as_recorded = manifest.training.shards_hash == meta.content_sha256
     differences = {
         "corpus": manifest.training.data_hash != meta.corpus_sha256,
         "tokenizer": manifest.sha256.get(TOKENIZER_FILE) != file_sha256(shards / TOKENIZER_FILE),
@@ -258,6 +260,9 @@ def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: Blo
             f"shards.{key}": config.get(key) != prepared.get(key)
             for key in sorted((config.keys() | prepared.keys()) - FREE_SHARDS_KEYS)
         },
+        # Earlier versions knew no such setting and carried nothing over.
+        "shards.carry_over": not is_as_recorded
+        and config.get(_CARRY_OVER, False) != prepared.get(_CARRY_OVER, False),
         "content": len(hashes) > 1,
     }
     for what, is_other in differences.items():

@@ -145,18 +145,17 @@ class ShardWriter:
         self._tokens, self._pieces, self._n_buffered = [], [], 0
 
 
-def pieces_to_blocks(
-    pieces: Sequence[tuple[int, Piece]], block_tokens: int
+def join_pieces(
+    pieces: Sequence[tuple[int, Piece]],
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Concatenates ``(document, piece)`` pairs and cuts off what does not fill a whole block."""
+    """Concatenates ``(document, piece)`` pairs; returns the tokens and ``PIECE_DTYPE`` records."""
     lengths = np.array([len(piece.ids) for _, piece in pieces], dtype=np.int64)
     records = np.zeros(len(pieces), dtype=PIECE_DTYPE)
     records["first_token"] = np.cumsum(lengths) - lengths
     records["document"] = [document for document, _ in pieces]
     records["is_fim"] = [piece.is_fim for _, piece in pieces]
-    tokens = np.concatenate([np.array(piece.ids, np.uint32) for _, piece in pieces])
-    n_whole = tokens.size // block_tokens * block_tokens
-    return tokens[:n_whole], records[records["first_token"] < n_whole]
+    tokens = [np.array(piece.ids, np.uint32) for _, piece in pieces]
+    return np.concatenate([np.zeros(0, np.uint32), *tokens]), records
 
 
 @dataclass(frozen=True)

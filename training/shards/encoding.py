@@ -22,7 +22,7 @@ from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import ShardsConfig
 from training.corpus_reader import RowGroup, read_documents
-from training.shards.blocks import pieces_to_blocks
+from training.shards.blocks import join_pieces
 from training.shards.packing import EncodedText, Piece, pack_document
 
 DOCUMENT_COLUMNS = ["package", "version", "path", "licence", "quality", "sha256"]
@@ -33,7 +33,8 @@ QUALITY_OF_LEVEL = dict(zip(("low", "mid", "high"), QUALITY_TOKENS, strict=True)
 class EncodedGroup:
     """An encoded row group; documents are numbered within the group.
 
-    ``dropped`` lists documents with too few characters per token, as ``PACKAGE: PATH``.
+    Its tokens fill whole blocks but for the last ones. ``dropped`` lists documents with too few
+    characters per token, as ``PACKAGE: PATH``.
     """
 
     tokens: npt.NDArray[Any]
@@ -99,7 +100,7 @@ def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig)
             pieces.append((len(documents), piece))
             n_tokens += len(piece.ids)
         documents.append({column: getattr(document, column) for column in DOCUMENT_COLUMNS})
-    tokens, records = pieces_to_blocks(pieces, shards.block_tokens)
+    tokens, records = join_pieces(pieces)
     return EncodedGroup(
         tokens=tokens.astype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32),
         pieces=records,

@@ -9,7 +9,8 @@ import pytest
 from training.artifact.fim import FimLayout
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.config import FimConfig, TokenizerConfig
-from training.shards.blocks import pieces_to_blocks
+from training.shards.blocks import join_pieces
+from training.shards.carry_over import cut_blocks
 from training.shards.packing import EncodedText, draw_middle, pack_document, split_for_infilling
 from training.train_tokenizer import train_tokenizer
 
@@ -100,7 +101,8 @@ def test_blocks_are_filled_exactly_and_hold_whole_sentinels(rate, byte_tokenizer
             assert 1 <= len(piece.ids) <= room
             pieces.append((number, piece))
             room = (room - len(piece.ids)) or 512
-    tokens, records = pieces_to_blocks(pieces, 512)
+    whole, _ = cut_blocks(*join_pieces(pieces), 512)
+    tokens, records = whole.tokens, whole.pieces
     assert tokens.size % 512 == 0
     for block in tokens.reshape(-1, 512):
         assert block[0] == layout.end_of_text_id
