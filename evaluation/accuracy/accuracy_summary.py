@@ -15,6 +15,7 @@ from training.foundation.config_schema import to_mapping
 METRIC_LABELS = {  # the metrics of AccuracyMetrics, as people read them
     "shown": "suggested",
     "exact_match": "exact match",
+    "first_line_exact_match": "exact first line",
     "exact_match_of_shown": "exact match if shown",
     "edit_similarity": "edit similarity",
     "syntax_valid": "valid syntax",

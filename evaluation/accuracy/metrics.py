@@ -41,6 +41,14 @@ class CompletedItem:
         return _strip_trailing(self.text) == _strip_trailing(self.item.target)
 
     @property
+    def is_first_line_exact(self) -> bool:
+        """Whether the completion begins with the first line of the text of the file.
+
+        Empty lines before it do not count.
+        """
+        return _first_line(self.text) == _first_line(self.item.target)
+
+    @property
     def similarity(self) -> float:
         """The edit similarity of the completion and the text of the file."""
         return edit_similarity(_strip_trailing(self.text), _strip_trailing(self.item.target))
@@ -83,11 +91,16 @@ class CompletedItem:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyMetrics:
-    """The metrics of items of one kind; ``exact_match_of_shown`` is None if nothing was shown."""
+    """The metrics of items of one kind.
+
+    ``first_line_exact_match`` is None for single lines, ``exact_match_of_shown`` if nothing was
+    shown.
+    """
 
     items: int
     shown: Estimate
     exact_match: Estimate
+    first_line_exact_match: Estimate | None
     exact_match_of_shown: Estimate | None
     edit_similarity: Estimate
     syntax_valid: Estimate
@@ -96,10 +109,14 @@ class AccuracyMetrics:
 def measure_accuracy(completed: Sequence[CompletedItem]) -> AccuracyMetrics:
     """Returns the metrics of items of one kind, with 95% intervals."""
     shown = [c for c in completed if c.text]
+    are_blocks = all(c.item.kind == "block" for c in completed)
     return AccuracyMetrics(
         items=len(completed),
         shown=_share(completed, lambda c: bool(c.text)),
         exact_match=_share(completed, lambda c: c.is_exact),
+        first_line_exact_match=(
+            _share(completed, lambda c: c.is_first_line_exact) if are_blocks else None
+        ),
         exact_match_of_shown=_share(shown, lambda c: c.is_exact) if shown else None,
         edit_similarity=_mean([c.similarity for c in completed]),
         syntax_valid=_share(completed, lambda c: c.is_valid),
@@ -108,6 +125,10 @@ def measure_accuracy(completed: Sequence[CompletedItem]) -> AccuracyMetrics:
 
 def _strip_trailing(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.rstrip().split("\n"))
+
+
+def _first_line(text: str) -> str:
+    return text.lstrip("\n").partition("\n")[0].rstrip()
 
 
 def _share(completed: Sequence[CompletedItem], holds: Callable[[CompletedItem], bool]) -> Estimate:

@@ -131,6 +131,15 @@ def test_metrics_count_shown_exact_and_valid_completions():
     assert measure_accuracy(complete("")).exact_match_of_shown is None
 
 
+def test_the_first_line_of_a_block_counts_by_itself():
+    item = Item(id="a", kind="block", prefix="if x:\n", suffix="", target="    y = 1\n    z = 2")
+    texts = ("    y = 1\n    z = 3", "\n    y = 1  ", "    y = 1\n    z = 2", "    y = 10\n", "")
+    found = measure_accuracy([CompletedItem(item=item, text=text) for text in texts])
+    assert found.first_line_exact_match.value == pytest.approx(0.6)
+    assert found.exact_match.value == pytest.approx(0.2)
+    assert measure_accuracy(complete("1")).first_line_exact_match is None
+
+
 def test_reliability_bins_separate_confident_from_unsure_completions():
     sure = complete(*["1"] * 50, confidence=0.9) + complete(*["2"] * 50, confidence=0.1)
     bins = reliability_bins(sure)
