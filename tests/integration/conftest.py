@@ -1,7 +1,7 @@
 """The run that others are held against: exact arithmetic, one process, never interrupted."""
 
 import pytest
-from hub_double import HubDouble
+from doubles.hub_double import HubDouble
 from lsp_client import Client
 from sandbox_levels import best_level, need_level
 from training_run import finish, launch

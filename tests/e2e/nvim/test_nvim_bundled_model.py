@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hub_double import HubDouble
+from doubles.hub_double import HubDouble
 from nvim_editor import IDIOM, Editor, make_setup
 
 from training.artifact.bundled import BUNDLED_MODEL

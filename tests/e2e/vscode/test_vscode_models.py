@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from code_server import ROOT, wait_until
-from hub_double import HubDouble
+from doubles.hub_double import HubDouble
 from scripted_model import ScriptedModel
 from test_vscode_server import SERVER
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from hub_double import HUNG_UP, LOST, every_other
+from doubles.hub_double import HUNG_UP, LOST, every_other
 from training_run import ROOT, Forked, curve, finish, trainer
 
 from training.artifact.directory import ARTIFACT_FILES, load_artifact

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from hub_store import DATE, LARGE_FILES, File, Repository
+from doubles.hub_store import DATE, LARGE_FILES, File, Repository
 
 TOKEN = "hf_right"
 HUNG_UP, LOST = 0, -1  # instead of a status: the request is not read, or its answer gets lost
