@@ -64,6 +64,19 @@ class FimConfig(RangedConfig):
     line_share: float = number_field(0.5, least=0, most=1)
     # Chance that such a middle takes one more line, and so on.
     more_lines: float = number_field(0.5, least=0, most=1)
+    # Of those whose middle ends before a closing bracket or quote.
+    bracket_share: float = number_field(0.0, least=0, most=1)
+    # Of those whose middle ends where a block ends.
+    block_share: float = number_field(0.0, least=0, most=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = self.line_share + self.bracket_share + self.block_share
+        if shares > 1:
+            raise ValueError(
+                f"line_share, bracket_share and block_share add up to {shares:g}, expected at"
+                " most 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

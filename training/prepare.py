@@ -49,7 +49,7 @@ from training.foundation.errors import ConfigError, CorpusError, PrerequisiteErr
 from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
 from training.foundation.worker_pool import work_folder, worker_pool
-from training.shards import encoding, packing
+from training.shards import encoding, middles, packing
 from training.shards.blocks import META_FILE, DroppedDocuments, ShardsMeta, ShardWriter
 from training.shards.carry_over import CarryOver, PackedTokens, cut_blocks
 from training.shards.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
@@ -79,7 +79,7 @@ SHARDS_FOLDER = FolderContents(
     ),
 )
 MAX_EXAMPLES = 20
-_ENCODING_MODULES = (encoding, packing, fim, tokenizer, word_cache)
+_ENCODING_MODULES = (encoding, packing, middles, fim, tokenizer, word_cache)
 
 
 @dataclasses.dataclass(kw_only=True)

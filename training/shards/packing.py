@@ -6,8 +6,7 @@ next line in the next piece. A piece is split for infilling within itself, so pr
 middle are always in the same block (context-level FIM).
 
 Source: Bavarian et al. 2022, arXiv:2207.14255 (rate, character-level split, PSM and SPM halves,
-context-level). Middles that end at a line end are added to the uniform ones, because that is what
-editors ask for.
+context-level). Which middles are drawn: ``training.shards.middles``.
 """
 
 import math
@@ -21,6 +20,7 @@ import numpy as np
 from training.artifact.fim import FimLayout
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import FimConfig
+from training.shards.middles import draw_middle
 
 MIN_FIM_TOKENS = 48  # shorter pieces are not worth splitting
 _SAFE_PLACE = re.compile(r"(?<=[!-~])\n")
@@ -145,20 +145,3 @@ def split_for_infilling(
     is_spm = chance.random() < fim.spm_share
     prompt = layout.spm_prompt(prefix, suffix) if is_spm else layout.psm_prompt(prefix, suffix)
     return Piece(ids=(prompt + middle + closing)[:room_tokens], is_fim=True)
-
-
-def draw_middle(text: str, fim: FimConfig, chance: random.Random) -> tuple[int, int]:
-    """Draws the middle: characters ``[start, end)``."""
-    if chance.random() >= fim.line_share:
-        a, b = chance.randint(0, len(text)), chance.randint(0, len(text))
-        return min(a, b), max(a, b)
-    start = chance.randint(0, len(text))
-    end = _find_line_end(text, start)
-    while end < len(text) and chance.random() < fim.more_lines:
-        end = _find_line_end(text, end + 1)
-    return start, end
-
-
-def _find_line_end(text: str, position: int) -> int:
-    newline = text.find("\n", position)
-    return len(text) if newline < 0 else newline

@@ -11,7 +11,8 @@ from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.config import FimConfig, TokenizerConfig
 from training.shards.blocks import join_pieces
 from training.shards.carry_over import cut_blocks
-from training.shards.packing import EncodedText, draw_middle, pack_document, split_for_infilling
+from training.shards.middles import draw_middle, find_pairs
+from training.shards.packing import EncodedText, pack_document, split_for_infilling
 from training.train_tokenizer import train_tokenizer
 
 SOURCE = "".join(
@@ -83,6 +84,48 @@ def test_middles_reach_the_end_of_a_line_when_asked():
         start, end = draw_middle(SOURCE, fim, chance)
         assert end == len(SOURCE) or SOURCE[end] == "\n"
         assert "\n" not in SOURCE[start:end]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_middles_reach_the_bracket_or_quote_that_closes_around_them(seed):
+    """If it fails, the model has not seen the suffixes that editors make."""
+    fim = FimConfig(line_share=0.0, bracket_share=1.0)
+    chance = random.Random(seed)
+    ends = [draw_middle(SOURCE, fim, chance) for _ in range(200)]
+    assert {SOURCE[end : end + 1] for _, end in ends} <= {")", "}", "'", "\n", ""}
+    enclosed = [SOURCE[start:end] for start, end in ends if SOURCE[end : end + 1] == ")"]
+    assert len(enclosed) > 20
+    assert all("a, b".endswith(middle) for middle in enclosed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_middles_reach_the_end_of_a_block(seed):
+    fim = FimConfig(line_share=0.0, block_share=1.0)
+    chance = random.Random(seed)
+    for _ in range(200):
+        start, end = draw_middle(SOURCE, fim, chance)
+        if SOURCE.rfind("\n    ", 0, start) > SOURCE.rfind("\n\n", 0, start):  # within a body
+            line_end = SOURCE.find("\n", start)
+            assert end in {line_end, SOURCE.find("\n\n", start)}
+
+
+@pytest.mark.parametrize(
+    ("line", "enclosed"),
+    [
+        ("f(a, g(b))  # (c)", ["b", "a, g(b)"]),
+        ("x = {'k': [1]}", ["k", "1", "'k': [1]"]),
+        ('s = \'(\' + "a\\"b"', ["(", 'a\\"b']),
+        ("g(a) + h(", ["a"]),
+        ("def f(", []),
+    ],
+)
+def test_what_the_brackets_and_quotes_of_a_line_enclose(line, enclosed):
+    assert [line[opened:closing] for opened, closing in find_pairs(line)] == enclosed
+
+
+def test_shares_of_middles_add_up_to_one_at_most():
+    with pytest.raises(ValueError, match=r"add up to 1\.2, expected at most 1"):
+        FimConfig(bracket_share=0.4, block_share=0.3)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
