@@ -14,6 +14,8 @@ from training.foundation.errors import PrerequisiteError
 TIMEOUT_S = 120.0
 TRIES = 6
 FIRST_WAIT_S = 0.5  # and twice as long each time
+MAX_RETRY_S = 180.0  # a server that has been silent for so long is not asked again
+MAX_TEXT_CHARS = 4 << 20  # of a sample; the judge takes no longer programs
 MAX_STOPS = 4  # OpenAI's limit; all stop strings are looked for here too
 KEY_VARIABLE = RemoteSettings().key_variable
 _TEMPORARY = {None, 408, 409, 425, 429, 500, 502, 503, 504}  # None: it cannot be reached
@@ -71,24 +73,27 @@ class ApiGenerator:
         return texts[:n_wanted]
 
     def _complete(self, body: Mapping[str, Any]) -> list[str]:
-        try:
-            choices = self._request(body)["choices"]
-            texts = [choice["text"] for choice in choices]
-        except (KeyError, TypeError) as error:
-            raise self._not_completions(repr(error)) from error
+        choices = self._request(body).get("choices")
+        texts = [
+            choice.get("text") if isinstance(choice, dict) else None
+            for choice in (choices if isinstance(choices, list) else ())
+        ]
         if not texts or not all(isinstance(text, str) for text in texts):
-            raise self._not_completions("no texts")
+            raise self._not_completions("no list of 'choices' with a string 'text' each")
+        if any(len(text) > MAX_TEXT_CHARS for text in texts):
+            raise self._not_completions(f"a text of over {MAX_TEXT_CHARS} characters")
         return texts
 
     def _request(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        wait_s = FIRST_WAIT_S
+        wait_s, started_s = FIRST_WAIT_S, time.monotonic()
         for n_left in reversed(range(TRIES)):
             try:
                 return self._client.complete(body)
             except CompletionsError as error:
                 if error.status == _OK:
                     raise self._not_completions(str(error)) from error
-                if error.status not in _TEMPORARY or not n_left:
+                is_over = not n_left or time.monotonic() > started_s + MAX_RETRY_S
+                if error.is_lasting or error.status not in _TEMPORARY or is_over:
                     raise PrerequisiteError(
                         f"{self._client.url} {error}; samples so far are kept, fix the problem and"
                         " run the same command to resume"

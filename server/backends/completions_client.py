@@ -1,8 +1,9 @@
 """A client of OpenAI's ``/v1/completions``: one request at a time, streamed or as a whole.
 
 The server streams and can cancel at any moment; evaluation waits for whole answers. Neither follows
-redirects or uses proxies, so text goes to the named server and nowhere else. Retries and waiting
-are the caller's business.
+redirects or uses proxies, so text and key go to the named server and nowhere else. Whatever the
+server does, a request ends within a bound of time and memory, with an answer or one sentence.
+Retries and waiting are the caller's business.
 """
 
 import contextlib
@@ -11,29 +12,37 @@ import json
 import os
 import queue
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from server.backends.sse import InvalidEventError, read_events
-from training.foundation.errors import ConfigError
+from training.foundation.errors import ConfigError, ForeignDataError
+from training.foundation.foreign_text import parse_json, replace_surrogates
 
 _POLL_S = 0.01  # how often the stop flag is checked
-_MAX_ANSWER_BYTES = 64 << 20
+_MAX_ANSWER_BYTES = 16 << 20
 _MAX_ERROR_BYTES = 4096
+_MAX_SHOWN_CHARS = 200  # of what a server says
 _OK = 200
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class CompletionsError(Exception):
     """What the server did instead of answering, as the end of a sentence that names it.
 
-    ``status`` is the HTTP status; None if there was no complete answer at all.
+    ``status`` is the HTTP status; None if there was no complete answer at all. ``is_lasting`` says
+    that asking again will not help.
     """
 
-    def __init__(self, sentence: str, status: int | None = None) -> None:
+    def __init__(
+        self, sentence: str, status: int | None = None, *, is_lasting: bool = False
+    ) -> None:
         super().__init__(sentence)
         self.status = status
+        self.is_lasting = is_lasting
 
 
 class CompletionsClient:
@@ -43,15 +52,20 @@ class CompletionsClient:
         url: The server's root, or its ``/v1``.
         option: The setting or argument that named the URL, for the error message.
         key_variable: The environment variable with the key; nothing is sent if it is unset.
-        timeout_s: The longest wait for the answer, or between two events.
+        timeout_s: The longest wait for a whole answer, or between two events of a stream.
 
     Raises:
-        ConfigError: The URL does not start with http:// or https://.
+        ConfigError: The URL does not start with http:// or https://, or is no URL.
     """
 
     def __init__(self, url: str, *, option: str, key_variable: str, timeout_s: float) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f"{option} is '{url}'; it must start with http:// or https://")
+        if not _is_server_url(url):
+            raise ConfigError(
+                f"{option} is '{replace_surrogates(url)}', which is not the URL of a server alone,"
+                " such as http://localhost:8000; correct it (a key goes into a variable)"
+            )
         root = url.rstrip("/")
         self.url = f"{root if root.endswith('/v1') else root + '/v1'}/completions"
         self._key_variable = key_variable
@@ -61,21 +75,32 @@ class CompletionsClient:
         """Posts ``body`` and returns the whole answer.
 
         Raises:
-            CompletionsError: The server cannot be reached, refuses, or sends no JSON object.
+            CompletionsError: The server cannot be reached, does not answer in time, refuses, or
+                sends no JSON object.
         """
         exchange = _Exchange(self.url, body, self._headers(), self._timeout_s)
+        alarm = threading.Timer(self._timeout_s, exchange.close)  # also of one byte a minute
+        alarm.daemon = True
+        alarm.start()
         try:
             with exchange.open() as response:
-                data = response.read(_MAX_ANSWER_BYTES)
+                data = response.read(_MAX_ANSWER_BYTES + 1)
+                if exchange.is_closed:  # by the alarm, which looks like the end of the answer
+                    raise TimeoutError
+                if len(data) > _MAX_ANSWER_BYTES:
+                    raise CompletionsError(f"sent more than {_MAX_ANSWER_BYTES} bytes", _OK)
                 if response.length:  # bytes that were announced and did not come
                     raise http.client.IncompleteRead(data)
-        except (OSError, http.client.HTTPException) as error:
-            raise CompletionsError(_describe(error)) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if exchange.is_closed:
+                raise CompletionsError(_describe_silence(self._timeout_s)) from error
+            raise _explain(error) from error
         finally:
+            alarm.cancel()
             exchange.close()
         try:
-            answer = json.loads(data)
-        except ValueError as error:
+            answer = parse_json(data, allow_nan=True)
+        except ForeignDataError as error:
             raise CompletionsError("sent an answer that is not valid JSON", _OK) from error
         if not isinstance(answer, dict):
             raise CompletionsError("sent an answer that is not a JSON object", _OK)
@@ -108,8 +133,7 @@ class CompletionsClient:
                 except queue.Empty:
                     waited_s += _POLL_S
                     if waited_s > self._timeout_s:
-                        message = f"did not answer within {self._timeout_s:g} s"
-                        raise CompletionsError(message) from None
+                        raise CompletionsError(_describe_silence(self._timeout_s)) from None
                     continue
                 waited_s = 0.0
                 if event is None:
@@ -122,7 +146,12 @@ class CompletionsClient:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
-        key = os.environ.get(self._key_variable)
+        key = os.environ.get(self._key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise CompletionsError(
+                f"is not asked: the variable {self._key_variable} holds characters that no key has",
+                is_lasting=True,
+            )
         return {**headers, "Authorization": f"Bearer {key}"} if key else headers
 
 
@@ -156,11 +185,7 @@ class _Exchange:
             self._connection.request("POST", self._path, self._data, dict(self._headers))
             with self._connection.getresponse() as response:
                 if response.status != _OK:
-                    text = response.read(_MAX_ERROR_BYTES).decode("utf-8", "replace")
-                    raise CompletionsError(
-                        f"answered with status {response.status}: {' '.join(text.split())[:200]}",
-                        response.status,
-                    )
+                    raise CompletionsError(_describe_refusal(response), response.status)
                 yield response
         finally:
             self._connection.close()
@@ -168,9 +193,10 @@ class _Exchange:
     def close(self) -> None:
         """Ends the connection, whatever another thread is doing with it."""
         self.is_closed = True
-        if self._socket is not None:
-            with contextlib.suppress(OSError):  # it is closed already
-                self._socket.shutdown(socket.SHUT_RDWR)
+        for connected in (self._socket, self._connection.sock):  # the latter while it is secured
+            if connected is not None:
+                with contextlib.suppress(OSError):  # it is closed already
+                    connected.shutdown(socket.SHUT_RDWR)
 
 
 def _read_into(
@@ -188,8 +214,48 @@ def _read_into(
         events.put(CompletionsError(str(error), _OK))
     except (OSError, http.client.HTTPException, ValueError) as error:
         if not exchange.is_closed:
-            events.put(CompletionsError(_describe(error)))
+            events.put(_explain(error))
 
 
-def _describe(error: Exception) -> str:
-    return f"cannot be reached ({getattr(error, 'strerror', None) or type(error).__name__})"
+def _is_server_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, an unclosed bracket
+        return False
+    has_more = bool(parts.query or parts.fragment or "@" in parts.netloc)
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    return has_place and is_plain and not has_more
+
+
+def _explain(error: Exception) -> CompletionsError:
+    """Returns what went wrong before there was an answer."""
+    if isinstance(error, http.client.HTTPException) and not isinstance(
+        error, (http.client.RemoteDisconnected, http.client.IncompleteRead)
+    ):
+        return CompletionsError(
+            "does not speak HTTP (a server of https:// cannot be asked as http://)", is_lasting=True
+        )
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, ssl.SSLError):
+        sentence = f"cannot be reached securely ({clean_text(reason)})"
+        return CompletionsError(sentence, is_lasting=True)
+    return CompletionsError(f"cannot be reached ({clean_text(reason)})")
+
+
+def _describe_silence(timeout_s: float) -> str:
+    return f"did not answer within {timeout_s:g} s"
+
+
+def _describe_refusal(response: http.client.HTTPResponse) -> str:
+    if response.status in _REDIRECTS:
+        target = clean_text(response.headers.get("Location", "nowhere"))
+        return f"redirects to {target}, which is not followed; name that server if you trust it"
+    text = response.read(_MAX_ERROR_BYTES).decode("utf-8", "replace")
+    return f"answered with status {response.status}: {clean_text(text)}"
+
+
+def clean_text(text: str) -> str:
+    """Returns what a server says as one short line without control characters."""
+    line = " ".join(replace_surrogates(text).split())[:_MAX_SHOWN_CHARS]
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)

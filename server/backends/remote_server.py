@@ -4,8 +4,9 @@ It lets a team serve one large model to all its editors. Text leaves the machine
 that the user's own settings name and to no other.
 """
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from server.settings import RemoteSettings
 from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import CodeReference
 from training.foundation.errors import ArtifactError
+from training.foundation.foreign_text import encode_text
 
 _CHARS_PER_TOKEN = 3  # fewer than any tokenizer needs for code
 _SENTINEL_TOKENS = 8  # reserved for a template
@@ -137,9 +139,8 @@ class RemoteServer:
         usage = TokenUsage(prompt_tokens=self.count_tokens(str(body["prompt"])))
         events = self._client.stream(body, request.should_stop)
         for event in events:
-            for choice in event.get("choices") or ():
-                index = choice.get("index", 0)
-                if index in range(len(readers)) and choice.get("text"):
+            for index, choice in _list_choices(event):
+                if index < len(readers):
                     if usage.first_token_ms is None:
                         usage.first_token_ms = 1000 * (time.perf_counter() - started)
                     usage.new_tokens += 1
@@ -192,7 +193,7 @@ class _SequenceReader:
         sequence = self.sequence
         if sequence.finish_reason is not None:
             return
-        piece, required = str(choice["text"]).encode("utf-8", "replace"), self._required_bytes
+        piece, required = encode_text(choice["text"]), self._required_bytes
         n_compared = min(len(piece), len(required))
         if piece[:n_compared] != required[:n_compared]:
             sequence.finish_reason = FinishReason.END_OF_TEXT  # it does not continue the text
@@ -217,13 +218,23 @@ class _SequenceReader:
         return self.sequence
 
 
+def _list_choices(event: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yields the pieces of text in an event, each with the number of its sequence."""
+    choices = event.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        index = choice.get("index", 0) if isinstance(choice, dict) else None
+        text = choice.get("text") if isinstance(choice, dict) else None
+        if isinstance(index, int) and index >= 0 and isinstance(text, str) and text:
+            yield index, choice
+
+
 def _sum_log_probs(choice: Mapping[str, Any]) -> float:
     """Returns a piece's log-probability in nats; 0, as if certain, if the server sends none."""
     log_probs = choice.get("logprobs")
     values = log_probs.get("token_logprobs") if isinstance(log_probs, Mapping) else None
     if not isinstance(values, list):
         return 0.0
-    return float(sum(v for v in values if isinstance(v, (int, float))))
+    return float(sum(v for v in values if isinstance(v, (int, float)) and math.isfinite(v)))
 
 
 def _load_tokenizer(folder: Path) -> Tokenizer:

@@ -1,8 +1,10 @@
 """Server-sent events, as OpenAI's ``/v1/completions`` streams them: bytes in, JSON objects out."""
 
-import json
 from collections.abc import Iterator
 from typing import IO, Any
+
+from training.foundation.errors import ForeignDataError
+from training.foundation.foreign_text import parse_json
 
 _MAX_LINE_BYTES = 1 << 20
 
@@ -24,8 +26,8 @@ def read_events(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
         if value.strip() == b"[DONE]":
             return
         try:
-            event = json.loads(value)
-        except ValueError as error:
+            event = parse_json(value, allow_nan=True)
+        except ForeignDataError as error:
             raise InvalidEventError("sent an event that is not valid JSON") from error
         if not isinstance(event, dict):
             raise InvalidEventError("sent an event that is not a JSON object")

@@ -85,7 +85,7 @@ def test_without_a_key_nothing_is_sent(monkeypatch):
         ((HEAD, b"<html>"), 200, "not valid JSON"),
         ((HEAD, b"[]"), 200, "not a JSON object"),
         ((HEAD, b"\xff"), 200, "not valid JSON"),
-        ((b"not HTTP\r\n\r\n",), None, "cannot be reached"),
+        ((b"not HTTP\r\n\r\n",), None, "does not speak HTTP"),
         ((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",), None, "cannot be reached"),
         ((), None, "cannot be reached"),
     ],
@@ -131,3 +131,170 @@ def test_what_follows_the_end_is_not_read():
     stream = io.BytesIO(b'event: x\nid: 7\ndata:{"n": 1}\n\ndata: [DONE]\ndata: {\n')
     assert list(read_events(stream)) == [{"n": 1}]
     assert stream.read() == b"data: {\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "http://:8000",
+        "http://h:99999",
+        "http://h:x",
+        "http://h:0",
+        "http://[::1",
+        "http://h/\r\nHost: other",
+        "http://h b",
+        "http://hé",
+        "http://h/\udcff",
+        "http://user:password@h",
+        "http://h/?key=1",
+        "http://h/#v1",
+    ],
+)
+def test_what_is_no_url_of_a_server_is_refused(url):
+    """If it fails, a mistyped URL ends a command in a traceback, or is asked for something else."""
+    with pytest.raises(ConfigError, match="not the URL of a server alone"):
+        client_of(url)
+
+
+@pytest.mark.parametrize("key", ["a\nb", "ключ", "k\udcff", "\x1b[31m"])
+def test_a_key_that_cannot_be_sent_is_named_and_not_shown(monkeypatch, key):
+    monkeypatch.setenv("A_TESTS_KEY", key)
+    with pytest.raises(CompletionsError, match="A_TESTS_KEY holds characters") as caught:
+        client_of("http://localhost:1").complete({})
+    assert caught.value.is_lasting
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_named_and_not_followed(monkeypatch, status):
+    """If it fails, the key and the text go to whatever server an answer names."""
+    monkeypatch.setenv("A_TESTS_KEY", "secret")
+    elsewhere = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}"
+    head = f"HTTP/1.1 {status} Moved\r\nLocation: {address}/v1\r\nContent-Length: 0\r\n\r\n"
+    with (
+        saying(head.encode()) as (url, received),
+        pytest.raises(CompletionsError, match=f"redirects to {address}") as caught,
+    ):
+        client_of(url).complete({})
+    assert caught.value.status == status
+    assert b"Authorization: Bearer secret" in received[0]
+    elsewhere.settimeout(0.05)
+    with elsewhere, pytest.raises(TimeoutError):
+        elsewhere.accept()
+
+
+LASTING = [
+    (b"SSH-2.0-OpenSSH_9.2p1\r\n",),
+    (b"\x15\x03\x01\x00\x02\x02\x46",),
+    (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n{}",),
+    (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n{}",),
+    (b"HTTP/1.1 abc OK\r\n\r\n",),
+    (b"HTTP/9.9 200 OK\r\n\r\n",),
+]
+
+
+@pytest.mark.parametrize("pieces", LASTING)
+def test_what_speaks_no_http_is_not_asked_again(pieces):
+    with saying(*pieces) as (url, _), pytest.raises(CompletionsError, match="HTTP") as caught:
+        client_of(url).complete({})
+    assert caught.value.is_lasting
+
+
+def test_a_server_without_tls_is_not_asked_again():
+    with saying_at_once(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
+        secure = url.replace("http:", "https:")
+        with pytest.raises(CompletionsError, match="cannot be reached securely") as caught:
+            client_of(secure).complete({})
+    assert caught.value.is_lasting
+
+
+@contextlib.contextmanager
+def saying_at_once(data):
+    """Serves one connection without reading from it first."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(data)
+            connection.recv(65_536)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        thread.join()
+        listener.close()
+
+
+DRIPS = {  # what a server goes on to send, for ever
+    "nothing": [b""],
+    "an answer": [HEAD, b"x"],
+    "spaces": [HEAD, b" "],
+    "headers": [b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"],
+    "a header": [b"HTTP/1.1 200 OK\r\nX: ", b"y"],
+    "continue": [b"HTTP/1.1 100 Continue\r\n\r\n"],
+    "chunks": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"],
+    "chunk lengths": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"],
+    "an error": [b"HTTP/1.1 500 No\r\n\r\n", b"x"],
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
+def test_an_answer_that_never_ends_is_given_up(drip):
+    """If it fails, a byte a minute keeps a run waiting for ever."""
+    first, *_, more = [*drip, drip[-1]]
+    with saying(first, *[more] * 100, pause_s=0.02) as (url, _):
+        started = time.monotonic()
+        with pytest.raises(CompletionsError) as caught:
+            client_of(url, timeout_s=0.3).complete({})
+        assert time.monotonic() - started < 1.5
+    assert "did not answer within 0.3 s" in str(caught.value) or "status 500" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b"9" * 5000,
+        b"\xff\xfe\x00garbage",
+        b"",
+        b"null",
+        b'{"choices": ',
+    ],
+)
+def test_odd_json_is_one_error(body):
+    with saying(HEAD, body) as (url, _), pytest.raises(CompletionsError, match="not") as caught:
+        client_of(url).complete({})
+    assert caught.value.status == 200
+
+
+def test_an_answer_has_a_limit_and_is_well_formed(monkeypatch):
+    with saying(HEAD, b'{"text": "\\ud83d"}') as (url, _):
+        assert client_of(url).complete({}) == {"text": "\N{REPLACEMENT CHARACTER}"}
+    monkeypatch.setattr("server.backends.completions_client._MAX_ANSWER_BYTES", 1000)
+    with (
+        saying(HEAD, b" " * 2000 + b"{}") as (url, _),
+        pytest.raises(CompletionsError, match="sent more than 1000 bytes"),
+    ):
+        client_of(url).complete({})
+
+
+def test_what_a_server_says_is_one_line_without_control_characters():
+    """If it fails, a server's answer changes the user's terminal."""
+    answer = b"HTTP/1.1 404 No\r\n\r\n\x1b[31mno\x00 such\r\n\tmodel\x07" + b"!" * 500
+    with saying(answer) as (url, _), pytest.raises(CompletionsError) as caught:
+        client_of(url).complete({})
+    assert str(caught.value).isprintable()
+    assert "no\N{REPLACEMENT CHARACTER} such model" in str(caught.value)
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("value", [b"[" * 100_000, b"9" * 5000, b"\xff"])
+def test_an_odd_event_is_an_error_and_not_a_silence(value):
+    with pytest.raises(InvalidEventError, match="not valid JSON"):
+        list(read_events(io.BytesIO(b"data: " + value + b"\n\n")))
