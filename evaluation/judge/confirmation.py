@@ -8,19 +8,19 @@ cannot tell the tests apart, and guesses, gets through less than once in 60 time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evaluation.judge.sandbox_pool import JudgeSettings, Report, judge_all
+from evaluation.judge.sandbox_pool import Report, SandboxPool
 from evaluation.judge.verdict import Job, Outcome, Verdict
 
 N_COUNTER_TESTS = 3  # and one fewer runs of the test between them
 _FORGED = "it also passes a test with wrong expectations"
 
 
-def judge_confirmed(jobs: Sequence[Job], settings: JudgeSettings, *, report: Report) -> None:
-    """Judges every job and reports each verdict once, as ``sandbox_pool.judge_all`` does.
+def judge_confirmed(jobs: Sequence[Job], pool: SandboxPool, *, report: Report) -> None:
+    """Judges every job and reports each verdict once, as ``SandboxPool.judge_all`` does.
 
     Args:
         jobs: Numbered from 0 in the reports.
-        settings: For all of them.
+        pool: Judges them.
         report: Called with a job's number and verdict, by one thread at a time.
 
     Raises:
@@ -34,11 +34,11 @@ def judge_confirmed(jobs: Sequence[Job], settings: JudgeSettings, *, report: Rep
         else:
             report(index, verdict)
 
-    judge_all(jobs, settings, report=report_or_keep)
+    pool.judge_all(jobs, report=report_or_keep)
     trials = [(index, again) for index in passed for again in _list_confirmations(jobs[index])]
     found: dict[int, Verdict] = {}
     if trials:
-        judge_all([again for _, again in trials], settings, report=found.__setitem__)
+        pool.judge_all([again for _, again in trials], report=found.__setitem__)
     for number, (index, again) in enumerate(trials):
         passed[index] = _combine(passed[index], again.test == jobs[index].test, found[number])
     for index, verdict in passed.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from evaluation.judge.counter_tests import make_counter_tests
-from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
+from evaluation.judge.sandbox_pool import Report, SandboxPool
 from evaluation.judge.verdict import Job, Outcome, Verdict
 
 
@@ -31,7 +31,7 @@ class ProblemMode:
 
 def choose_modes(
     solutions: Sequence[Job],
-    settings: JudgeSettings,
+    pool: SandboxPool,
     *,
     report: Callable[[int, ProblemMode], None],
 ) -> None:
@@ -40,23 +40,30 @@ def choose_modes(
     Args:
         solutions: A job for each problem: its own solution, without counter-tests. Those that are
             marked as in-process are not tried apart.
-        settings: How to judge.
+        pool: Judges them.
         report: Called with a job's number. Not called if the sandbox failed.
 
     Raises:
         SandboxUnavailableError: No sandbox can be started.
     """
-    apart = _judge_some(solutions, settings, [i for i, s in enumerate(solutions) if _is_apart(s)])
-    kept = {i: v for i, v in apart.items() if v.outcome is Outcome.PASSED and not v.detail}
-    for index, verdict in kept.items():
-        report(index, ProblemMode(is_in_process=False, verdict=verdict))
-    rest = [i for i, s in enumerate(solutions) if i in apart.keys() - kept or not _is_apart(s)]
+
+    def report_split(index: int, verdict: Verdict) -> None:
+        if _is_split(verdict):
+            report(index, ProblemMode(is_in_process=False, verdict=verdict))
+
+    tried = [index for index, solution in enumerate(solutions) if not solution.is_in_process]
+    apart = _judge_some(solutions, pool, tried, report=report_split)
+    rest = [
+        index
+        for index, solution in enumerate(solutions)
+        if solution.is_in_process or (index in apart and not _is_split(apart[index]))
+    ]
     if not rest:
         return
     together = [replace(solution, is_in_process=True) for solution in solutions]
-    beside = _judge_some(together, settings, rest)
+    beside = _judge_some(together, pool, rest)
     passed = [i for i, verdict in beside.items() if verdict.outcome is Outcome.PASSED]
-    counter_tests = _prove_counter_tests(together, settings, passed)
+    counter_tests = _prove_counter_tests(together, pool, passed)
     for index, verdict in beside.items():
         if index in passed:
             mode = ProblemMode(
@@ -69,12 +76,13 @@ def choose_modes(
         report(index, mode)
 
 
-def _is_apart(solution: Job) -> bool:
-    return not solution.is_in_process
+def _is_split(verdict: Verdict) -> bool:
+    """Returns whether a solution passes apart from its test, and all that it returned crossed."""
+    return verdict.outcome is Outcome.PASSED and not verdict.detail
 
 
 def _prove_counter_tests(
-    solutions: Sequence[Job], settings: JudgeSettings, indices: Iterable[int]
+    solutions: Sequence[Job], pool: SandboxPool, indices: Iterable[int]
 ) -> dict[int, tuple[str, ...]]:
     """Returns the counter-tests that the problems' own solutions fail, as they must."""
     found: dict[int, tuple[str, ...]] = dict.fromkeys(indices, ())
@@ -84,7 +92,7 @@ def _prove_counter_tests(
         for test in make_counter_tests(solutions[index].test, solutions[index].entry_point)
     ]
     jobs = [replace(solutions[index], test=test) for index, test in trials]
-    verdicts = _judge_some(jobs, settings, range(len(jobs)))
+    verdicts = _judge_some(jobs, pool, range(len(jobs)))
     for number, (index, test) in enumerate(trials):
         if number in verdicts and verdicts[number].outcome is Outcome.FAILED:
             found[index] = (*found[index], test)
@@ -92,11 +100,15 @@ def _prove_counter_tests(
 
 
 def _judge_some(
-    jobs: Sequence[Job], settings: JudgeSettings, indices: Sequence[int]
+    jobs: Sequence[Job], pool: SandboxPool, indices: Sequence[int], *, report: Report | None = None
 ) -> dict[int, Verdict]:
-    """Returns the verdicts on some jobs, without failures of the sandbox."""
+    """Returns the verdicts on some jobs, without failures of the sandbox, and reports all."""
     verdicts: dict[int, Verdict] = {}
-    if indices:
-        chosen = [jobs[index] for index in indices]
-        judge_all(chosen, settings, report=lambda i, v: verdicts.__setitem__(indices[i], v))
+
+    def keep(number: int, verdict: Verdict) -> None:
+        verdicts[indices[number]] = verdict
+        if report is not None:
+            report(indices[number], verdict)
+
+    pool.judge_all([jobs[index] for index in indices], report=keep)
     return {i: v for i, v in verdicts.items() if v.outcome is not Outcome.SANDBOX_FAILURE}

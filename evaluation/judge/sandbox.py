@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from evaluation.judge.cgroups import MemoryGroup, create_memory_group
+from evaluation.judge.compiled_modules import encode_modules
 from evaluation.judge.inside.channel.judge_messages import ProgramMessage, TestMessage
 from evaluation.judge.inside.channel.wire import encode_frame
 from evaluation.judge.inside.plan import MAX_WALL_FACTOR
@@ -49,7 +50,12 @@ class Sandbox:
         theirs.close()
 
     def wait_until_ready(self) -> None:
-        """Returns when the supervisor is ready."""
+        """Sends it its modules, and returns when the supervisor is ready."""
+        try:
+            self._socket.settimeout(START_TIMEOUT_S)
+            self._socket.sendall(encode_modules())
+        except OSError as error:
+            raise SandboxFailure from error
         if self._receive(START_TIMEOUT_S) != {"ready": 1}:
             raise SandboxFailure
 

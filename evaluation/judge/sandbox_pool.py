@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 from evaluation.judge.levels.isolation_level import IsolationLevel
 from evaluation.judge.sandbox import Sandbox, SandboxFailure, open_sandbox
@@ -40,49 +41,66 @@ class JudgeSettings:
     isolation: IsolationLevel
 
 
-def judge_all(jobs: Iterable[Job], settings: JudgeSettings, *, report: Report) -> None:
-    """Judges every job and reports each verdict once, in any order.
+class SandboxPool:
+    """Sandboxes that are started when they are first needed, and kept until the pool is closed.
 
     Args:
-        jobs: Numbered from 0 in the reports.
-        settings: For all of them.
-        report: Called with a job's number and verdict, by one thread at a time.
-
-    Raises:
-        SandboxUnavailableError: No sandbox can be started.
+        settings: For all jobs.
     """
-    pending: _JobQueue = queue.SimpleQueue()
-    for item in enumerate(jobs):
-        pending.put(item)
-    lock = threading.Lock()
-    errors: list[BaseException] = []
 
-    def report_locked(index: int, verdict: Verdict) -> None:
-        with lock:
-            report(index, verdict)
+    def __init__(self, settings: JudgeSettings) -> None:
+        self._settings = settings
+        self._sandboxes: dict[int, Sandbox] = {}  # by the number of the thread that drives it
 
-    def work(number: int) -> None:
-        start = partial(open_sandbox, number, settings.limits, settings.isolation)
-        try:
-            _drive_sandbox(pending, start, report_locked)
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            errors.append(error)
+    def __enter__(self) -> Self:
+        return self
 
-    numbers = range(settings.workers)
-    threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in numbers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    def __exit__(self, *_: object) -> None:
+        for sandbox in self._sandboxes.values():
+            sandbox.close()
 
+    def judge_all(self, jobs: Iterable[Job], *, report: Report) -> None:
+        """Judges every job and reports each verdict once, in any order.
 
-def _drive_sandbox(pending: _JobQueue, start: Callable[[], Sandbox], report: Report) -> None:
-    sandbox = start()
-    in_flight: deque[tuple[int, Job]] = deque()
-    try:
+        Args:
+            jobs: Numbered from 0 in the reports.
+            report: Called with a job's number and verdict, by one thread at a time.
+
+        Raises:
+            SandboxUnavailableError: No sandbox can be started.
+        """
+        pending: _JobQueue = queue.SimpleQueue()
+        for item in enumerate(jobs):
+            pending.put(item)
+        lock = threading.Lock()
+        errors: list[BaseException] = []
+
+        def report_locked(index: int, verdict: Verdict) -> None:
+            with lock:
+                report(index, verdict)
+
+        def work(number: int) -> None:
+            try:
+                self._drive_sandbox(number, pending, report_locked)
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                errors.append(error)
+
+        n_threads = min(self._settings.workers, pending.qsize())
+        threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(n_threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    def _drive_sandbox(self, number: int, pending: _JobQueue, report: Report) -> None:
+        start = partial(open_sandbox, number, self._settings.limits, self._settings.isolation)
+        if number not in self._sandboxes:
+            self._sandboxes[number] = start()
+        in_flight: deque[tuple[int, Job]] = deque()
         while True:
+            sandbox = self._sandboxes[number]
             try:
                 _submit_jobs(sandbox, pending, in_flight)
                 if not in_flight:
@@ -90,13 +108,17 @@ def _drive_sandbox(pending: _JobQueue, start: Callable[[], Sandbox], report: Rep
                 report(in_flight[0][0], sandbox.receive_verdict())
                 in_flight.popleft()
             except SandboxFailure:
-                sandbox.close()
+                self._sandboxes.pop(number).close()
                 for index, job in in_flight:
                     report(index, judge_alone(job, start))
                 in_flight.clear()
-                sandbox = start()
-    finally:
-        sandbox.close()
+                self._sandboxes[number] = start()
+
+
+def judge_all(jobs: Iterable[Job], settings: JudgeSettings, *, report: Report) -> None:
+    """Judges every job in a pool of its own; see :meth:`SandboxPool.judge_all`."""
+    with SandboxPool(settings) as pool:
+        pool.judge_all(jobs, report=report)
 
 
 def _submit_jobs(sandbox: Sandbox, pending: _JobQueue, in_flight: deque[tuple[int, Job]]) -> None:

@@ -11,7 +11,7 @@ from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
 
-CPU_S = 0.5
+CPU_S = 0.2
 WALL_S = 5.0
 
 _TEST = "def check(candidate):\n    assert candidate(20) == 22\n    assert candidate(-2) == 0\n"

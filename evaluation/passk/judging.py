@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from evaluation.judge.confirmation import judge_confirmed
 from evaluation.judge.mode_choice import ProblemMode, choose_modes
-from evaluation.judge.sandbox_pool import JudgeSettings
+from evaluation.judge.sandbox_pool import JudgeSettings, SandboxPool
 from evaluation.judge.verdict import Job, Outcome, Verdict
 from evaluation.passk.records import (
     IN_PROCESS,
@@ -87,11 +87,32 @@ def judge_samples(
     Raises:
         SandboxUnavailableError: The sandbox cannot be started.
     """
-    sampled = {sample.task_id for sample in samples}
-    modes = _choose_modes([p for p in problems.values() if p.task_id in sampled], out, settings)
-    invalid = _list_invalid(modes) if checks_problems else frozenset[str]()
+    with SandboxPool(settings) as pool:
+        sampled = {sample.task_id for sample in samples}
+        modes = _choose_modes([p for p in problems.values() if p.task_id in sampled], out, pool)
+        invalid = _list_invalid(modes) if checks_problems else frozenset[str]()
+        _judge_rest([s for s in samples if s.task_id not in invalid], problems, out, pool, modes)
+    return _write_results(
+        samples,
+        problems,
+        out,
+        settings.isolation.name,
+        modes=modes,
+        invalid=invalid,
+        verdicts=_read_verdicts(out),
+    )
+
+
+def _judge_rest(
+    samples: Sequence[Sample],
+    problems: Mapping[str, Problem],
+    out: Path,
+    pool: SandboxPool,
+    modes: Mapping[str, ProblemMode],
+) -> None:
+    """Journals the verdicts on the samples that have none yet."""
     verdicts = _read_verdicts(out)
-    todo = [s for s in samples if s.task_id not in invalid and s.key not in verdicts]
+    todo = [s for s in samples if s.key not in verdicts]
     jobs = [
         make_job(problems[s.task_id], s.program(problems[s.task_id]), modes.get(s.task_id))
         for s in todo
@@ -103,17 +124,7 @@ def judge_samples(
                 key = {"task_id": todo[index].task_id, "sample": todo[index].number}
                 progress.append({**key, **verdict_to_json(verdict)})
 
-        if jobs:
-            judge_confirmed(jobs, settings, report=report)
-    return _write_results(
-        samples,
-        problems,
-        out,
-        settings.isolation.name,
-        modes=modes,
-        invalid=invalid,
-        verdicts=_read_verdicts(out),
-    )
+        judge_confirmed(jobs, pool, report=report)
 
 
 def collect_results(
@@ -134,7 +145,7 @@ def read_results(out: Path) -> list[Result]:
 
 
 def _choose_modes(
-    problems: Sequence[Problem], out: Path, settings: JudgeSettings
+    problems: Sequence[Problem], out: Path, pool: SandboxPool
 ) -> dict[str, ProblemMode]:
     """Returns the mode of each problem that has a solution, chosen once per run."""
     known = _read_modes({p.task_id: p for p in problems}, out)
@@ -153,8 +164,7 @@ def _choose_modes(
                 }
             )
 
-        if jobs:
-            choose_modes(jobs, settings, report=report)
+        choose_modes(jobs, pool, report=report)
     return known
 
 

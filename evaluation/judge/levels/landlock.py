@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluation.judge import sandbox_packages
 from evaluation.judge.environment import build_env_command, make_plan
 from evaluation.judge.inside.plan import LANDLOCK
-from evaluation.judge.levels.rootfs import build_supervisor_command, link_modules
+from evaluation.judge.levels.rootfs import build_supervisor_command, link_packages
 from evaluation.judge.levels.visible_files import list_hidden, list_visible
 from evaluation.judge.verdict import Limits
 
@@ -18,7 +18,7 @@ NAME = "landlock"
 
 def build_command(number: int, limits: Limits, folder: str) -> list[str]:
     """Returns the command line of a sandbox; see :class:`IsolationLevel`."""
-    packages = link_modules(Path(folder))
+    packages = link_packages(Path(folder))
     visible = list_visible()
     installed = [package.resolve() for package in sandbox_packages.list_folders()]
     plan = make_plan(

@@ -1,8 +1,8 @@
 """What a sandbox's file system holds and how Python starts there, on any level.
 
-The interpreter and shared libraries, read-only (see ``visible_files``); of this project only the
-modules that run inside; a few devices; nothing else. No process of the judge imports anything from
-the working directory, from PYTHONPATH or from site-packages.
+The interpreter and shared libraries, read-only (see ``visible_files``), a few devices, and nothing
+else; the modules that run inside come by the socket (see ``compiled_modules``). No process of the
+judge imports anything from the working directory, from PYTHONPATH or from site-packages.
 """
 
 import os
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.judge import sandbox_packages
+from evaluation.judge.compiled_modules import read_bootstrap
 from evaluation.judge.levels.visible_files import list_hidden, list_visible, replace_by_links
 
 HOSTNAME = "judge"
@@ -23,7 +24,7 @@ _JUDGE = Path(__file__).parents[1]
 _LEVELS = __name__.rpartition(".")[0]
 _PACKAGE = _LEVELS.rpartition(".")[0]  # in an installed package there is one more part in front
 _PARENTS = _PACKAGE.split(".")
-_INSIDE = f"{'/'.join(_PARENTS)}/inside"
+_PACKAGES = "packages"
 _START = (
     "import sys; from importlib import import_module;"
     " name, folders, *sys.argv[1:] = sys.argv[1:];"
@@ -57,7 +58,6 @@ def describe_rootfs() -> RootFS:
     links = {path: replace_by_links(path) for path in visible}
     parents = {str(parent) for path in visible for parent in path.parents[:-1]}
     parents |= {str(path) for path in visible if links[path]}
-    ours = [f"{ROOT}/{'/'.join(_PARENTS[:n])}" for n in range(1, len(_PARENTS) + 1)]
     packages = sandbox_packages.list_folders()
     below_tmp = [str(path) for path in visible if path.is_relative_to(_TMP)]
     covered = [(f"{_COVERED}/{n}", path) for n, path in enumerate(below_tmp)]
@@ -69,13 +69,12 @@ def describe_rootfs() -> RootFS:
         if folder.startswith(f"{path}/")
     ]
     return RootFS(
-        folders=(*sorted(parents), ROOT, *ours, f"{ROOT}/packages", _COVERED, *_MOUNT_POINTS),
+        folders=(*sorted(parents), ROOT, f"{ROOT}/{_PACKAGES}", _COVERED, *_MOUNT_POINTS),
         binds=(
             ("/usr/bin", "/usr/bin"),
             *((str(path), str(path)) for path in visible if not links[path]),
             *((path, other) for other, path in covered),
-            (str(_JUDGE / "inside"), f"{ROOT}/{_INSIDE}"),
-            *((str(package), f"{ROOT}/packages/{package.name}") for package in packages),
+            *((str(package), f"{ROOT}/{_PACKAGES}/{package.name}") for package in packages),
         ),
         hidden=tuple(hidden),
         links=(
@@ -87,16 +86,9 @@ def describe_rootfs() -> RootFS:
     )
 
 
-def link_modules(folder: Path) -> str:
-    """Fills a folder with links to our modules and packages, for levels that cannot bind them.
-
-    Returns:
-        The folder of the links to packages.
-    """
-    inside = folder / _INSIDE
-    inside.parent.mkdir(parents=True)
-    inside.symlink_to(_JUDGE / "inside")
-    packages = folder / "packages"
+def link_packages(folder: Path) -> str:
+    """Fills a folder with links to the packages, for levels that cannot bind them; returns it."""
+    packages = folder / _PACKAGES
     packages.mkdir()
     for package in sandbox_packages.list_folders():
         (packages / package.name).symlink_to(package.resolve())
@@ -107,18 +99,19 @@ def build_supervisor_command(root: str) -> list[str]:
     """Returns the command that starts a supervisor.
 
     Args:
-        root: The folder with our modules: :data:`ROOT`, or one filled by :func:`link_modules`.
+        root: The folder with ``packages``: :data:`ROOT`, or one filled by :func:`link_packages`.
     """
-    return _build_python_command(f"{_PACKAGE}.inside.__main__", f"{root}:{root}/packages")
+    text = read_bootstrap()
+    return _build_python_command(text, f"{_PACKAGE}.inside.__main__", f"{root}/{_PACKAGES}")
 
 
 def build_launcher_command(plan: str) -> list[str]:
     """Returns the command that starts the launcher, outside of any sandbox."""
     project = str(_JUDGE.parents[len(_PARENTS) - 1])
-    return [*_build_python_command(f"{_LEVELS}.launcher", project), plan]
+    return [*_build_python_command(_START, f"{_LEVELS}.launcher", project), plan]
 
 
-def _build_python_command(module: str, folders: str) -> list[str]:
+def _build_python_command(text: str, module: str, folders: str) -> list[str]:
     """Returns the command that calls a module's ``main``, with these folders at the path's end."""
     interpreter = os.path.realpath(sys.executable)
-    return [interpreter, "-P", "-B", "-s", "-S", "-c", _START, module, folders]
+    return [interpreter, "-P", "-B", "-s", "-S", "-c", text, module, folders]

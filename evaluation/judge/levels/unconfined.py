@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluation.judge.environment import build_env_command, make_plan
 from evaluation.judge.inside.plan import NOTHING
-from evaluation.judge.levels.rootfs import build_supervisor_command, link_modules
+from evaluation.judge.levels.rootfs import build_supervisor_command, link_packages
 from evaluation.judge.verdict import Limits
 
 NAME = "none (unsafe)"
@@ -16,6 +16,6 @@ NAME = "none (unsafe)"
 
 def build_command(number: int, limits: Limits, folder: str) -> list[str]:
     """Returns the command line of a sandbox; see :class:`IsolationLevel`."""
-    link_modules(Path(folder))
+    link_packages(Path(folder))
     plan = make_plan(number, limits, isolation=NOTHING, folder=folder)
     return [*build_env_command(plan), *build_supervisor_command(folder)]

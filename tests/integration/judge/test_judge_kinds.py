@@ -11,7 +11,7 @@ from programs.problem_values import KINDS
 
 from evaluation.judge.confirmation import judge_confirmed
 from evaluation.judge.mode_choice import choose_modes
-from evaluation.judge.sandbox_pool import JudgeSettings
+from evaluation.judge.sandbox_pool import JudgeSettings, SandboxPool
 from evaluation.judge.verdict import Limits, Outcome
 from evaluation.passk.__main__ import main as passk
 from evaluation.passk.judging import make_job
@@ -38,21 +38,23 @@ PROBLEMS = {name: make_problem(name) for name in KINDS}
 
 
 @pytest.fixture(scope="module")
-def settings(level):
-    return JudgeSettings(limits=Limits(cpu_s=1.0, wall_s=4.0), workers=2, isolation=level)
+def pool(level):
+    limits = Limits(cpu_s=1.0, wall_s=4.0)
+    with SandboxPool(JudgeSettings(limits=limits, workers=2, isolation=level)) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="module")
-def modes(settings):
+def modes(pool):
     jobs = [make_job(p, p.program(p.canonical_solution)) for p in PROBLEMS.values()]
     found = {}
-    choose_modes(jobs, settings, report=found.__setitem__)
+    choose_modes(jobs, pool, report=found.__setitem__)
     return {name: found[number] for number, name in enumerate(PROBLEMS)}
 
 
-def judge(jobs, settings):
+def judge(jobs, pool):
     found = {}
-    judge_confirmed(jobs, settings, report=found.__setitem__)
+    judge_confirmed(jobs, pool, report=found.__setitem__)
     return [found[number] for number in range(len(jobs))]
 
 
@@ -76,13 +78,13 @@ def test_each_kind_in_process_has_counter_tests(modes):
     assert not without
 
 
-def test_right_solutions_pass_and_wrong_ones_do_not(modes, settings):
+def test_right_solutions_pass_and_wrong_ones_do_not(modes, pool):
     jobs = [
         make_job(problem, problem.program(completion), modes[name])
         for name, problem in PROBLEMS.items()
         for completion in (problem.canonical_solution, KINDS[name].wrong)
     ]
-    verdicts = judge(jobs, settings)
+    verdicts = judge(jobs, pool)
     right = dict(zip(PROBLEMS, verdicts[::2], strict=True))
     wrong = dict(zip(PROBLEMS, verdicts[1::2], strict=True))
     assert {n: v for n, v in right.items() if v.outcome is not Outcome.PASSED} == {}
@@ -90,7 +92,7 @@ def test_right_solutions_pass_and_wrong_ones_do_not(modes, settings):
     assert {n: v for n, v in wrong.items() if v.outcome not in scored} == {}
 
 
-def test_a_pass_in_process_is_hard_to_forge(modes, settings):
+def test_a_pass_in_process_is_hard_to_forge(modes, pool):
     """If it fails, a program passes by reporting a pass, or by returning what the test expects.
 
     That of "a guess" is one in 60 programs at the most; here it guesses each of several values.
@@ -100,7 +102,7 @@ def test_a_pass_in_process_is_hard_to_forge(modes, settings):
     test = "def check(candidate):\n    assert [candidate(2)(x) for x in (3, 4, 5)] == [5, 6, 7]\n"
     job = dataclasses.replace(make_job(problem, "", mode), test=test)
     jobs = [dataclasses.replace(job, program=program) for program in FORGERIES.values()]
-    found = dict(zip(FORGERIES, judge(jobs, settings), strict=True))
+    found = dict(zip(FORGERIES, judge(jobs, pool), strict=True))
     wrong = {Outcome.PASSED, Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
     assert {name: verdict for name, verdict in found.items() if verdict.outcome in wrong} == {}
 

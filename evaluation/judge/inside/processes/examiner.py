@@ -93,8 +93,8 @@ def serve(control: socket.socket) -> NoReturn:
         if not message:
             os._exit(0)
         finding = _judge(receive(control.fileno()), descriptors[0], tests)
-        os.close(descriptors[0])
         send(control.fileno(), finding)
+        os.close(descriptors[0])  # by now the program is dead, and does not wake up to leave
 
 
 def _judge(job: TestMessage, channel: int, tests: _CompiledTests) -> Finding:
