@@ -1,6 +1,7 @@
 """A hash over everything that a corpus depends on, to tell whether a finished one is up to date.
 
-Source files count by size and modification time, the lock by its content, and this package by its
+Source files count by size and modification time; the lock, and what says a folder's name and
+licence, by its content; repositories by the commit; and this package by its
 own code, so that a changed filter rebuilds the corpus. The sources themselves are not read. Called
 by ``python -m training.corpus`` and ``python -m training.cluster``.
 """
@@ -17,7 +18,8 @@ from typing import Any
 from training.corpus.config import CorpusConfig
 from training.corpus.extraction.source_list import find_files
 from training.corpus.readers.folders import walk_python_files
-from training.corpus.readers.git import resolve_commit
+from training.corpus.readers.git_repository.commit_reader import resolve_commit, split_revision
+from training.corpus.readers.package_metadata import list_metadata_files
 from training.foundation.config_schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
@@ -32,7 +34,9 @@ def hash_inputs(config: CorpusConfig) -> str:
     if config.sources.lock is not None:
         parts.append(_hash_content(config.sources.lock))
     parts += [_describe_state(path) for path in _list_files(config)]
-    parts += [_resolve_commit(name) for name in config.sources.git]
+    parts += [resolve_commit(*split_revision(name)) for name in config.sources.git]
+    for folder in config.sources.folders:
+        parts += [[file.name, _hash_content(file)] for file in list_metadata_files(folder)]
     packages = (*config.sources.installed, *_BENCHMARK_PACKAGES)
     parts += [_find_version(name) for name in packages]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -53,13 +57,6 @@ def _list_files(config: CorpusConfig) -> Iterator[Path]:
     yield from (Path(name) for name in config.decontaminate)
     for folder in config.sources.folders:
         yield from walk_python_files(folder)
-        yield folder / "pyproject.toml"
-        yield folder / "PKG-INFO"
-
-
-def _resolve_commit(name: str) -> str:
-    path, _, revision = name.partition("@")
-    return resolve_commit(Path(path), revision or "HEAD")
 
 
 def _describe_state(path: Path) -> list[Any]:

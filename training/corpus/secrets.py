@@ -206,9 +206,9 @@ def _find_passwords(text: str, min_entropy_bits: float) -> Iterator[SecretFindin
     for name in _PASSWORD_NAMES:
         at = lowered.find(name)
         while at >= 0:
-            end = at + len(name)
-            if match := _REST_OF_NAME.match(text, end):
-                end = match.end()
+            rest = _REST_OF_NAME.match(text, at + len(name))
+            assert rest is not None, "it matches nothing too"
+            end = rest.end()
             value = _ASSIGNED.match(text, end)
             if value and _looks_random(value.group(2), min_entropy_bits):
                 yield _make_finding(PASSWORD, *value.span(2))

@@ -85,7 +85,8 @@ class SourceExtractor:
     def _report(
         self, source: CorpusSource, contents: SourceContents, counts: ScreeningCounts
     ) -> SourceReport:
-        metadata, licence, disallowed = contents.metadata, contents.metadata.licence, []
+        metadata, licence = contents.metadata, contents.metadata.licence
+        disallowed: tuple[str, ...] = ()
         if source.kind in {SourceKind.PACKAGE, SourceKind.GIT}:
             licence = self.config.licence_overrides.get(source.name, licence)
             disallowed = self.screening.find_disallowed(licence)
@@ -94,7 +95,7 @@ class SourceExtractor:
             version=metadata.version,
             licence=licence,
             licence_source=metadata.licence_source,
-            licence_not_allowed=tuple(disallowed),
+            licence_not_allowed=disallowed,
             warnings=(contents.beyond_limits,) if contents.beyond_limits else (),
             files=counts.n_files,
             bytes=counts.n_bytes,

@@ -25,9 +25,15 @@ from training.corpus.config import CorpusConfig
 from training.corpus.fetching.archive_fetcher import ArchiveFetcher
 from training.corpus.fetching.lock_file import read_lock
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
-from training.corpus.readers.git import resolve_commit
+from training.corpus.readers.git_repository.commit_reader import (
+    read_root_files,
+    resolve_commit,
+    split_revision,
+)
 from training.corpus.readers.package_metadata import (
+    MAX_FILE_BYTES,
     PackageMetadata,
+    describe_project,
     parse_metadata,
     read_folder_metadata,
 )
@@ -101,12 +107,13 @@ def _list_folder(folder: Path, licence: str | None) -> CorpusSource:
 
 
 def _list_repository(name: str, licence: str | None) -> CorpusSource:
-    path, _, revision = name.partition("@")
-    folder = Path(path)
-    commit = resolve_commit(folder, revision or "HEAD")
-    metadata = replace(read_folder_metadata(folder, licence), version=commit)
+    folder, revision = split_revision(name)
+    commit = resolve_commit(folder, revision)
+    files = read_root_files(folder, commit, MAX_FILE_BYTES)
+    folder_name = folder.resolve().name.removesuffix(".git") or folder.resolve().parent.name
+    metadata = replace(describe_project(files, folder_name, licence), version=commit)
     return CorpusSource(
-        name=canonicalize_name(metadata.name.removesuffix(".git")),
+        name=canonicalize_name(metadata.name),
         path=folder,
         kind=SourceKind.GIT,
         metadata=metadata,

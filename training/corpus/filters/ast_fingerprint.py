@@ -69,9 +69,10 @@ def fingerprint_function(function: Function) -> tuple[bytes, int]:
                 for name, value in reversed(list(ast.iter_fields(node)))
                 if name not in _IGNORED_FIELDS
             ]
+        elif isinstance(node, int) and node.bit_length() > _MAX_DECIMAL_BITS:
+            parts.append(hex(node))  # decimals take quadratic time
         else:
-            is_large = isinstance(node, int) and node.bit_length() > _MAX_DECIMAL_BITS
-            parts.append(hex(node) if is_large else repr(node))  # decimals take quadratic time
+            parts.append(repr(node))
     return hashlib.blake2b(
         "\0".join(parts).encode("utf-8", "replace"), digest_size=16
     ).digest(), size

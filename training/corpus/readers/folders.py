@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from training.corpus.readers.git import IgnoreRules
+from training.corpus.readers.git_repository.ignore_rules import IgnoreRules
 from training.corpus.readers.source_file import TOO_LARGE, UNREADABLE, SourceFile
 from training.foundation.errors import CorpusError
 

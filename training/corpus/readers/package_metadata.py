@@ -8,6 +8,7 @@ filters' business.
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -15,7 +16,10 @@ from typing import Any
 
 from training.corpus.licences import SPELLINGS, UNKNOWN, detect_licence
 from training.corpus.readers.source_file import LICENCE_PATH, METADATA_PATH, SourceFile
+from training.foundation.errors import ForeignDataError
+from training.foundation.foreign_text import read_bounded
 
+PKG_INFO, PYPROJECT = "PKG-INFO", "pyproject.toml"
 MAX_FILE_BYTES = 1 << 20
 MAX_FIELD_CHARS = 80
 _CLASSIFIERS = {
@@ -103,15 +107,40 @@ def read_folder_metadata(folder: Path, licence: str | None) -> PackageMetadata:
         folder: The folder.
         licence: The licence that the config states; None to use the folder's own.
     """
-    licence_text = _read_licence_text(folder)
-    pkg_info = _read_text(folder / "PKG-INFO")
+    files = {file.name: _read_file(file) for file in list_metadata_files(folder)}
+    return describe_project(files, folder.resolve().name, licence)
+
+
+def list_metadata_files(folder: Path) -> list[Path]:
+    """Returns the files at the root of a folder that say what it is, sorted."""
+    try:
+        return [file for file in sorted(folder.iterdir()) if is_project_file(file.name)]
+    except OSError:
+        return []
+
+
+def is_project_file(name: str) -> bool:
+    """Returns whether a file at the root of a project says what it is, or its licence."""
+    return name in {PKG_INFO, PYPROJECT} or bool(LICENCE_PATH.search(name))
+
+
+def describe_project(files: Mapping[str, bytes], name: str, licence: str | None) -> PackageMetadata:
+    """Returns what the files at the root of a project say about it.
+
+    Args:
+        files: The files by name; of several licence files the first counts.
+        name: The project's name if no file states one.
+        licence: The licence that the config states; None to use the project's own.
+    """
+    texts = {name: files[name].decode("utf-8", "replace") for name in sorted(files)}
+    licence_text = next((t for n, t in texts.items() if t and LICENCE_PATH.search(n)), "")
     found = (
-        parse_metadata(pkg_info, licence_text)
-        if pkg_info
-        else parse_pyproject(_read_text(folder / "pyproject.toml"), licence_text)
+        parse_metadata(texts[PKG_INFO], licence_text)
+        if texts.get(PKG_INFO)
+        else parse_pyproject(texts.get(PYPROJECT, ""), licence_text)
     )
     return PackageMetadata(
-        name=found.name or folder.resolve().name,
+        name=found.name or name,
         version=found.version,
         licence=licence or found.licence,
         licence_source="config" if licence else found.licence_source,
@@ -139,17 +168,8 @@ def parse_pyproject(text: str, licence_text: str) -> PackageMetadata:
     )
 
 
-def _read_licence_text(folder: Path) -> str:
-    for file in sorted(folder.iterdir()):
-        if LICENCE_PATH.search(file.name) and file.is_file():
-            return _read_text(file)
-    return ""
-
-
-def _read_text(file: Path) -> str:
+def _read_file(file: Path) -> bytes:
     try:
-        if not file.is_file() or file.stat().st_size > MAX_FILE_BYTES:
-            return ""
-        return file.read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return ""
+        return read_bounded(file, MAX_FILE_BYTES)
+    except (OSError, ForeignDataError):
+        return b""

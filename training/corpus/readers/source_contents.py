@@ -12,7 +12,7 @@ from training.corpus.config import CorpusConfig
 from training.corpus.readers.archives import BeyondLimitsError, read_archive
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.folders import read_folder
-from training.corpus.readers.git import read_commit
+from training.corpus.readers.git_repository.commit_reader import read_commit
 from training.corpus.readers.package_metadata import MetadataSearch, PackageMetadata
 from training.corpus.readers.source_file import SourceFile
 from training.corpus.readers.source_records import read_hub, read_records
@@ -78,7 +78,7 @@ def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
 def _read_package(source: CorpusSource, config: CorpusConfig) -> Iterable[SourceFile]:
     max_bytes = config.filters.max_bytes
     if source.kind is SourceKind.GIT:
-        return read_commit(source.path, source.part, max_bytes)
+        return read_commit(source.path, source.part, config.archive_limits, max_bytes)
     if source.path.is_dir():
         return read_folder(source.path, part=source.part, files=source.files, max_bytes=max_bytes)
     return read_archive(source.path, config.archive_limits, max_bytes)

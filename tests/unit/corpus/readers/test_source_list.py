@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from doubles.repository_maker import MIT, git, make_repository
 
 from training.corpus.config import CorpusConfig, SourcesConfig
 from training.corpus.extraction.parts import Part
@@ -132,36 +133,22 @@ def test_the_licence_file_of_the_package_itself_is_read(tmp_path, read):
 
 def test_a_repository_yields_the_files_tracked_at_a_commit(tmp_path, read):
     """If it fails, a build's left-overs and yesterday's drafts are trained on."""
-    from dulwich import porcelain
-
-    folder = tmp_path / "mine"
-    (folder / "src").mkdir(parents=True)
-    repo = porcelain.init(folder)
-    (folder / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
-    (folder / "src" / "a.py").write_text(TEXT)
-    porcelain.add(repo, [folder / "src" / "a.py", folder / "LICENSE"])
-    first = porcelain.commit(repo, message=b"one", author=b"a <a@b>", committer=b"a <a@b>")
-    (folder / "src" / "a.py").write_text(TEXT + "x = 1\n")
-    (folder / "src" / "b.py").write_text(TEXT + "y = 1\n")
-    porcelain.add(repo, [folder / "src" / "a.py", folder / "src" / "b.py"])
-    porcelain.commit(repo, message=b"two", author=b"a <a@b>", committer=b"a <a@b>")
+    code = {"src/a.py": TEXT + "x = 1\n", "src/b.py": TEXT + "y = 1\n"}
+    folder = make_repository(tmp_path / "mine", {"LICENSE": MIT, "src/a.py": TEXT}, code)
+    first = git(folder, "rev-parse", "HEAD~1")
     (folder / "src" / "c.py").write_text(TEXT + "z = 1\n")
-    repo.close()
     (now,) = list_sources(config(git=(str(folder),)))
     paths, report = read(now, config())
     assert paths == ["src/a.py", "src/b.py"]
     assert (report.package, report.licence) == ("mine", "MIT")
-    (then,) = list_sources(config(git=(f"{folder}@{first.decode()}",)))
+    (then,) = list_sources(config(git=(f"{folder}@{first}",)))
     assert read(then, config())[0] == ["src/a.py"]
-    assert then.metadata.version == first.decode()
+    assert then.metadata.version == first
 
 
 @pytest.mark.parametrize("name", ["{tmp}", "{tmp}/none", "{repo}@nowhere"])
 def test_a_repository_or_commit_that_is_not_there_is_named(tmp_path, name):
-    from dulwich import porcelain
-
-    (tmp_path / "repo").mkdir()
-    porcelain.init(tmp_path / "repo").close()
+    make_repository(tmp_path / "repo")
     with pytest.raises(CorpusError, match=r"sources\.git"):
         list_sources(config(git=(name.format(tmp=tmp_path, repo=tmp_path / "repo"),)))
 

@@ -1,0 +1,110 @@
+"""Which files ``.gitignore`` excludes: as git says, and in time linear in pattern and path."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from doubles.repository_maker import git
+
+from training.corpus.readers.folders import walk_python_files
+from training.corpus.readers.git_repository.ignore_rules import IgnoreRules, parse_rules
+from training.foundation.errors import CorpusError
+
+PIECES = [
+    *("*", "**", "?", "a", "b", "ab", "/", "/", "[ab]", "[!a]", "[^b]", "[a-c]", "[c-a]", "[]a]"),
+    *(
+        "[[:alpha:]]",
+        "[[:digit:]]",
+        "\\*",
+        "\\",
+        "!",
+        "#",
+        " ",
+        "\\ ",
+        ".py",
+        "**/",
+        "/**",
+        "[",
+        "]",
+    ),
+    *("-", "[a-]", "é", "\r", "[\\]]", "****"),
+]
+NAMES = ["a", "b", "ab", "abc", "a.py", "*", " a", "a ", "[", "]", "é", "1", "-", "c", "#", "!a"]
+
+
+def is_ignored(rules, root, path, *, is_folder):
+    folders = ["/".join(path.split("/")[:n]) for n in range(1, path.count("/") + 1)]
+    return any(rules.ignores(root / f, is_folder=True) for f in folders) or rules.ignores(
+        root / path, is_folder=is_folder
+    )
+
+
+def test_fuzz_the_verdicts_are_gits(tmp_path):
+    """If it fails, what a project leaves out is trained on, or its own code is not."""
+    chance = random.Random(0)
+    n_ignored = 0
+    for number in range(40):
+        root = tmp_path / str(number)
+        root.mkdir()
+        git(root, "init", "-q")
+        lines = ["".join(chance.choices(PIECES, k=chance.randint(1, 6))) for _ in range(3)]
+        (root / ".gitignore").write_bytes("\n".join(lines).encode())
+        drawn = {"/".join(chance.choices(NAMES, k=chance.randint(1, 4))) for _ in range(30)}
+        for path in drawn:
+            (root / path).mkdir(parents=True, exist_ok=True) if chance.random() < 0.9 else None
+        asked = "\0".join(sorted(drawn)).encode()
+        said = git(root, "check-ignore", "--no-index", "-vnz", "--stdin", data=asked).split("\0")
+        rules = IgnoreRules(root)
+        for at in range(0, len(said) - 3, 4):
+            rule, path = said[at + 2], said[at + 3]
+            wanted = rule != "" and not rule.startswith("!")
+            n_ignored += wanted
+            is_folder = (root / path).is_dir()
+            assert is_ignored(rules, root, path, is_folder=is_folder) == wanted, (lines, path)
+    assert n_ignored > 50
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("*a" * 11 + "b", "a" * 250),
+        ("*a" * 3000 + "b", "a" * 250),
+        ("[ab]*" * 3000, "a" * 250 + "c"),
+        ("**/a/" * 2000 + "b", "a/" * 100 + "c"),
+        ("?*" * 3000, "a" * 250),
+        ("*" * 60_000 + "b", "a" * 250),
+        ("[" * 60_000, "[" * 250),
+        ("[a-" * 20_000 + "]", "b"),
+    ],
+)
+def test_many_stars_take_no_time(line, name):
+    """If it fails, one line of a stranger's .gitignore keeps a corpus busy for ever."""
+    started = time.process_time()
+    for rule in parse_rules(line.encode()):
+        for _ in range(10):
+            assert not rule.matches(name.split("/"), is_folder=False)
+    assert time.process_time() - started < 1
+
+
+def test_a_gitignore_that_cannot_be_used_is_not_passed_over(tmp_path):
+    """If it fails, files that a project leaves out on purpose are trained on."""
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (tmp_path / ".gitignore").write_bytes(b"#" * (1 << 20))
+    with pytest.raises(CorpusError, match=r"\.gitignore cannot be used"):
+        list(walk_python_files(tmp_path))
+
+
+def test_bytes_of_any_encoding_leave_the_other_lines_valid(tmp_path):
+    for name in ("a.py", "b.py", "\udce9t\udce9.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    (tmp_path / ".gitignore").write_bytes(b"\xff\xfe*.pyc\nb.py\n\xe9t\xe9.py\n")
+    assert [file.name for file in walk_python_files(tmp_path)] == ["a.py"]
+
+
+def test_a_link_is_no_gitignore(tmp_path):
+    (tmp_path / "rules").write_text("*.py\n")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/.gitignore").symlink_to(tmp_path / "rules")
+    (tmp_path / "p/a.py").write_text("x = 1\n")
+    assert list(walk_python_files(Path(tmp_path / "p"))) == [tmp_path / "p/a.py"]
