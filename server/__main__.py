@@ -43,7 +43,7 @@ def _serve(argv: Sequence[str]) -> int:
 
             overrides = {"model": arguments.model, "event_log": arguments.event_log}
             server = create_server(overrides, service)
-            server.start_io(stdout=protocol_out)
+            server.serve(sys.stdin.fileno(), protocol_out)
         finally:
             service.close()
     return server.protocol.exit_code

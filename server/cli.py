@@ -87,13 +87,16 @@ def _parser() -> argparse.ArgumentParser:
 def _complete(position: str, settings: Settings) -> int:
     path, line, column = parse_position(position)
     text = read_source(path)
-    document = TextDocument(text, None, "utf-32")
-    try:
-        offset = document.offset_at(line - 1, column - 1)
-    except IndexError as error:
+    document = TextDocument(text, "utf-32")
+    offset = document.offset_at(line - 1, column - 1)
+    last_line, last_column = document.position_of(offset)
+    if (last_line, last_column) != (line - 1, column - 1):
+        past = f"column {column} of {last_column + 1}"
+        if last_line != line - 1:
+            past = f"line {line} of {last_line + 1}"
         raise ConfigError(
-            f"{position} is past the end of the text ({error}); choose a position in the file"
-        ) from error
+            f"{position} is past the end of the text ({past}); choose a position in the file"
+        )
     from server.completer import Completer  # noqa: PLC0415 - imports torch
 
     request = CompletionRequest(text=text, offset=offset, is_asked_for=True)

@@ -87,7 +87,7 @@ DOORS = {
     "huggingface_hub": ("training.publish.hub", "server.backends.model_store"),
     "httpx2": ("training.publish.hub",),
     "accelerate": ("training.pretrain", "training.launch", "evaluation.runs.processes"),
-    "subprocess": ("evaluation.judge", "server.worker.host", "parrotlet.editor_clients"),
+    "subprocess": ("evaluation.judge", "server.worker.process.host", "parrotlet.editor_clients"),
     "ctypes": ("evaluation.judge",),
     "pickle": (),
 }

@@ -106,15 +106,16 @@ class Client:
         self.write({"jsonrpc": "2.0", "method": method, "params": params})
 
     def write(self, message):
-        self.write_raw(json.dumps(message, ensure_ascii=False).encode())
+        self.write_raw(json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
     def write_raw(self, body):
         with self._write_lock:
             self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
             self.process.stdin.flush()
 
-    def command(self, name):
-        return self.request("workspace/executeCommand", {"command": name})["result"]
+    def command(self, name, *arguments):
+        params = {"command": name, "arguments": list(arguments)}
+        return self.request("workspace/executeCommand", params)["result"]
 
     def reply(self, msg_id):
         return self.wait(lambda m: m.get("id") == msg_id and "method" not in m)

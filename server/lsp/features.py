@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from server.lsp.configuration import SECTION
+from server.lsp.documents.document_changes import read_place
 from server.lsp.health import check_health
 from server.lsp.insertion import SuggestedEdit
 from server.lsp.server import Server
@@ -19,7 +21,7 @@ DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
 DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or line}
 DID_REJECT_METHOD = "parrotlet/didReject"  # {}
 STATISTICS_COMMAND = "parrotlet.statistics"  # what was shown and accepted, on this machine
-EXPLAIN_COMMAND = "parrotlet.explain"  # how the last request ended, and why
+EXPLAIN_COMMAND = "parrotlet.explain"  # how the last request ended, and why: {uri, position}
 HEALTH_COMMAND = "parrotlet.health"  # what runs here, and how it is
 RESTART_COMMAND = "parrotlet.restart"  # loads the model again
 SOURCE_COMMAND = "parrotlet.source"  # run when a suggestion with attribution is accepted
@@ -37,7 +39,6 @@ def create_server(overrides: Mapping[str, str | None], service: CompletionServic
 
     @server.feature(types.INITIALIZE)
     def _initialize(params: types.InitializeParams) -> None:
-        server.configure(params)
         text = params.capabilities.text_document
         if text is None or text.inline_completion is None:
             _add_plain_completion(server)  # an editor that knows both would ask twice
@@ -75,15 +76,11 @@ def _add_plain_completion(server: Server) -> None:
 
 def _add_workspace_notifications(server: Server) -> None:
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
-    async def _did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
+    async def _did_change_configuration(params: Any) -> None:
         if not await _request_configuration(server):
-            settings = _to_plain(params.settings)
+            settings = params.get("settings") if isinstance(params, dict) else None
             if isinstance(settings, dict) and SECTION in settings:  # others' are not about us
                 server.reconfigure(settings[SECTION])
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
-    def _did_change_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
-        server.workspace_context.change_folders(params.event)
 
 
 def _add_usage_notifications(server: Server) -> None:
@@ -94,7 +91,7 @@ def _add_usage_notifications(server: Server) -> None:
 
     @server.feature(DID_ACCEPT_METHOD)
     def _did_accept(params: Any) -> None:
-        part = getattr(params, "how", None)
+        part = params.get("how") if isinstance(params, dict) else None
         if part in ACCEPTED_PARTS:
             n_chars = int(_figure(params, "characters"))
             server.statistics.record_accepted(n_chars=n_chars, part=part)
@@ -106,8 +103,8 @@ def _add_usage_notifications(server: Server) -> None:
 
 def _add_commands(server: Server) -> None:
     @server.command(EXPLAIN_COMMAND)
-    def _explain(*_: Any) -> dict[str, object] | None:
-        event = server.service.last_event
+    def _explain(*arguments: Any) -> dict[str, object] | None:
+        event = server.inline_completion.explain(*read_place(arguments[0] if arguments else None))
         if event is None:
             return None
         return {**event.to_json(), **dataclasses.asdict(Explanation.of(event))}
@@ -123,7 +120,7 @@ def _add_commands(server: Server) -> None:
 
     @server.command(SOURCE_COMMAND)
     def _log_source(*arguments: Any) -> None:
-        given = _to_plain(arguments[0]) if arguments else None
+        given = arguments[0] if arguments else None
         source = given[0] if isinstance(given, list) and given else given
         if isinstance(source, dict):
             words = [
@@ -143,23 +140,18 @@ async def _request_configuration(server: Server) -> bool:
     if workspace is None or not workspace.configuration:
         return False
     items = [types.ConfigurationItem(section=SECTION)]
-    found = await server.workspace_configuration_async(types.ConfigurationParams(items=items))
-    server.reconfigure(_to_plain(found[0]) if found else None)
+    try:
+        found = await server.workspace_configuration_async(types.ConfigurationParams(items=items))
+    except JsonRpcException as error:
+        _log.info("the editor does not tell its settings (%s)", error.code)
+        return False
+    server.reconfigure(found[0] if isinstance(found, list) and found else None)
     return True
-
-
-def _to_plain(value: Any) -> Any:
-    """Returns pygls' objects of unknown shape as plain data, without what is null."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {key: _to_plain(inner) for key, inner in value.items() if inner is not None}
-    return [_to_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _figure(params: Any, name: str) -> float:
     """Returns a figure that a client reports, within bounds; 0 for what is not a number."""
-    value = getattr(params, name, 0)
+    value = params.get(name) if isinstance(params, dict) else None
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return min(max(float(value), 0.0), _MAX_REPORTED) if is_number else 0.0
 

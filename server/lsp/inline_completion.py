@@ -6,7 +6,10 @@ Called by the handlers in ``features`` and ``protocol``. The suggestion itself c
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from lsprotocol import types
 
@@ -16,13 +19,33 @@ from server.lsp.documents.open_documents import OpenDocuments
 from server.lsp.documents.text_document import TextDocument
 from server.lsp.insertion import AcceptedText, InsertionPoint, SuggestedEdit
 from server.lsp.workspace_context import WorkspaceContext
-from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
+from server.suggestion.event import CompletionEvent, Stage
+from server.suggestion.explanation import (
+    ELSEWHERE,
+    NOT_OPEN,
+    ON_BATTERY,
+    PRIVATE,
+    STALE,
+    UNKNOWN_TEXT,
+)
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
+from server.worker.pending_requests import PendingRequest
 from server.worker.service import CompletionService
 from server.workspace.private_files import is_private
 
 _N_ON_REQUEST = 3  # suggestions for a user who asks for one
+_MAX_ASKED = 256  # documents whose last request is remembered
+
+
+@dataclass(kw_only=True)
+class AskedRequest:
+    """A request of the client, and how it ended: by itself, or in the service."""
+
+    uri: str
+    position: tuple[int, int]
+    event: CompletionEvent | None = None
+    pending: PendingRequest | None = None
 
 
 class InlineCompletion:
@@ -52,18 +75,27 @@ class InlineCompletion:
         self._warn_once = warn_once
         self._pause = BatteryPause(configuration, service.status)
         self._if_accepted: dict[str, AcceptedText] = {}  # of each document's last suggestion
+        self._asked: OrderedDict[str, AskedRequest] = OrderedDict()  # the last one of each document
 
-    def change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Changes a document; if that accepts its suggestion, the next one is computed ahead."""
-        uri = params.text_document.uri
-        self._service.supersede(uri)
-        document = self._documents.change(params)
-        accepted = self._if_accepted.pop(uri, None)
+    def change(self, identifier: Any, changes: Any) -> None:
+        """Changes a document; if that accepts its suggestion, the next one is computed ahead.
+
+        Args:
+            identifier: A ``VersionedTextDocumentIdentifier``, as the client sent it.
+            changes: A list of ``TextDocumentContentChangeEvent``, as the client sent it.
+        """
+        change = self._documents.read(identifier, changes)
+        if change is None:
+            return
+        self._service.supersede(change.uri)
+        document = self._documents.change(change)
+        accepted = self._if_accepted.pop(change.uri, None)
         if document is None or accepted is None or accepted.text != document.text:
             return
-        if not self._pause.is_active():
+        if document.is_known and not self._pause.is_active():
             point = InsertionPoint(start=accepted.offset, end=accepted.offset, selected_text="")
-            self._service.submit(self._request(uri, document, point, is_asked_for=False))
+            request = self._request(change.uri, document, point, is_asked_for=False)
+            self._service.compute_ahead(request)
 
     def close(self, uri: str) -> None:
         """Closes a document."""
@@ -87,39 +119,65 @@ class InlineCompletion:
             is_asked_for: Whether the user asked for a suggestion, and so wants alternatives too.
             selected: The selected item of the editor's list, which the suggestion extends.
         """
+        asked = AskedRequest(uri=uri, position=(position.line, position.character))
+        self._asked.pop(uri, None)
+        self._asked[uri] = asked
+        if len(self._asked) > _MAX_ASKED:
+            self._asked.popitem(last=False)
         document = self._documents.get(uri)
-        if document is None:
-            self._warn_once(uri, "ignored a completion request for a document that is not open")
-            return self._withhold(NOT_OPEN, is_asked_for=is_asked_for)
-        try:
-            point = InsertionPoint.at(document, position, selected)
-        except IndexError as error:
-            self._warn_once(uri, f"ignored a completion request past the end of the text ({error})")
-            return self._withhold(OUTSIDE, is_asked_for=is_asked_for)
-        if is_private(uri, self._configuration.settings.private_globs):
-            self._warn_once(uri, "no suggestions in a private file")
-            return self._withhold(PRIVATE, is_asked_for=is_asked_for)
-        if not is_asked_for and self._pause.is_active():
-            return self._withhold(ON_BATTERY, is_asked_for=is_asked_for)
-        version = document.version
+        reason = self._find_obstacle(uri, document, is_asked_for=is_asked_for)
+        if document is None or reason is not None:
+            asked.event = self._service.withhold(reason or NOT_OPEN, is_asked_for=is_asked_for)
+            return []
+        point = InsertionPoint.at(document, position, selected)
         request = self._request(uri, document, point, is_asked_for=is_asked_for)
-        result = await self._result(request, quiet_s=time.monotonic() - document.changed_s)
-        is_current = self._documents.get(uri) is document and document.version == version
-        if result is None or not result.suggestion.text or not is_current:
+        quiet_s = time.monotonic() - document.changed_s
+        asked.pending, revision = self._service.submit(request, quiet_s=quiet_s), document.revision
+        result = await self._result(asked.pending)
+        if result is None or not result.suggestion.text:
+            return []
+        if self._documents.get(uri) is not document or document.revision != revision:
+            asked.event = self._service.describe(Stage.CANCELLED, STALE)
             return []
         self._if_accepted[uri] = AcceptedText.of(document, point, result)
         return SuggestedEdit.all_of(document, point, result)
 
-    def _withhold(self, reason: str, *, is_asked_for: bool) -> list[SuggestedEdit]:
-        """Records why there is no suggestion, whatever the model would generate."""
-        self._service.withhold(reason, is_asked_for=is_asked_for)
-        return []
+    def explain(
+        self, uri: str | None = None, position: tuple[int, int] | None = None
+    ) -> CompletionEvent | None:
+        """Returns how a request ended, or that it has not; None if there was none.
 
-    async def _result(
-        self, request: CompletionRequest, *, quiet_s: float
-    ) -> CompletionResult | None:
+        Args:
+            uri: The document whose last request is meant; None for the last request of all.
+            position: Where it is meant to have been; None for anywhere.
+        """
+        if uri is None and self._asked:
+            uri = next(reversed(self._asked))
+        asked = None if uri is None else self._asked.get(uri)
+        if asked is None:
+            return None
+        if position is not None and position != asked.position:
+            return self._service.describe(Stage.WITHHELD, ELSEWHERE)
+        if asked.event is not None or asked.pending is None:
+            return asked.event
+        return self._service.event_of(asked.pending)
+
+    def _find_obstacle(
+        self, uri: str, document: TextDocument | None, *, is_asked_for: bool
+    ) -> str | None:
+        """Returns why there is no suggestion, whatever the model would generate."""
+        if document is None:
+            self._warn_once(uri, "ignored a completion request for a document that is not open")
+            return NOT_OPEN
+        if not document.is_known:
+            return UNKNOWN_TEXT
+        if is_private(uri, self._configuration.settings.private_globs):
+            self._warn_once(uri, "no suggestions in a private file")
+            return PRIVATE
+        return ON_BATTERY if not is_asked_for and self._pause.is_active() else None
+
+    async def _result(self, pending: PendingRequest) -> CompletionResult | None:
         """Waits for the service; None if the request was superseded or failed."""
-        pending = self._service.submit(request, quiet_s=quiet_s)
         try:
             return await asyncio.shield(asyncio.wrap_future(pending.future))
         except asyncio.CancelledError:

@@ -27,11 +27,7 @@ class InsertionPoint:
         position: types.Position,
         selected: types.SelectedCompletionInfo | None,
     ) -> "InsertionPoint":
-        """Returns the insertion point of a position.
-
-        Raises:
-            IndexError: The position, or the selected item's range, is outside of the text.
-        """
+        """Returns the insertion point of a position."""
         offset = document.offset_at(position.line, position.character)
         if selected is not None:
             start, end = (

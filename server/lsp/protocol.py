@@ -1,28 +1,42 @@
-"""pygls' protocol with our own documents, and with an answer to malformed messages."""
+"""What is called when a message about documents, folders or the session arrives.
 
+Their parameters are read by our own code (:mod:`server.lsp.documents.document_changes`): pygls
+refuses much that can be understood, and keeps a second copy of every text.
+"""
+
+from collections.abc import Generator, Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
-from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.exceptions import JsonRpcInvalidParams
+from pygls.protocol import lsp_method
 
+from server.lsp.connection.json_rpc import JsonRpc
+from server.lsp.documents.document_changes import MalformedChangeError, clamp_positions, read_uri
 from server.lsp.documents.text_document import Encoding
 
 if TYPE_CHECKING:
     from server.lsp.server import Server
 
-PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
 
-
-class Protocol(LanguageServerProtocol):
-    """What pygls calls when a message arrives."""
+class Protocol(JsonRpc):
+    """The handlers that pygls finds by their decorators."""
 
     _server: "Server"
-
-    @property
-    def exit_code(self) -> int:
-        """0 if the client sent "shutdown" before it left, else 1, as the specification demands."""
-        return 0 if self._shutdown else 1
+    plain_methods = frozenset(
+        {
+            types.TEXT_DOCUMENT_DID_OPEN,
+            types.TEXT_DOCUMENT_DID_CHANGE,
+            types.TEXT_DOCUMENT_DID_CLOSE,
+            types.NOTEBOOK_DOCUMENT_DID_OPEN,
+            types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+            types.NOTEBOOK_DOCUMENT_DID_CLOSE,
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+            types.WORKSPACE_EXECUTE_COMMAND,
+        }
+    )
 
     def position_encoding(self) -> Encoding:
         """Returns the unit of columns that was negotiated; the default before "initialize"."""
@@ -31,78 +45,120 @@ class Protocol(LanguageServerProtocol):
         name = chosen.value if isinstance(chosen, types.PositionEncodingKind) else str(chosen)
         return name if name in {"utf-8", "utf-32"} else "utf-16"  # type: ignore[return-value]
 
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        """Converts JSON into a message; answers what cannot be converted, and returns None."""
-        try:
-            return super().structure_message(data)
-        except JsonRpcException:
-            method = str(data.get("method", "a message"))[:80]
-            if "id" in data and "method" in data:
-                self.refuse(data["id"], INVALID_PARAMS, f"the parameters of {method} are malformed")
-            self._server.warn_once(method, f"ignored {method}: its parameters are malformed")
-            return None
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(
+        self, params: types.InitializeParams
+    ) -> Generator[Any, Any, types.InitializeResult]:
+        """Applies what the client says about itself.
 
-    def handle_message(self, message: Any) -> None:
-        """Handles a message, unless it has been answered already or is not one."""
-        if hasattr(message, "jsonrpc"):
-            super().handle_message(message)
-        elif message is not None:
-            self.refuse(None, INVALID_REQUEST, "a message must be an object with 'jsonrpc'")
+        pygls' own workspace gets no folders: it fails for a URI that it cannot parse.
+        """
+        self._server.configure(params)
+        self.is_initialized = True
+        bare = attrs.evolve(params, root_uri=None, root_path=None, workspace_folders=None)
+        return (yield from super().lsp_initialize(bare))
 
-    def refuse(self, msg_id: Any, code: int, sentence: str) -> None:
-        """Answers with an error."""
-        known_id = msg_id if isinstance(msg_id, (int, str)) else None
-        error = types.ResponseError(code=code, message=sentence)
-        self._send_data(types.ResponseErrorMessage(id=known_id, error=error))
+    @lsp_method(types.EXIT)
+    def lsp_exit(self, *_: Any) -> None:
+        """Ends the session."""
+        self.has_exited = True
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+    def lsp_text_document__did_open(self, params: Any) -> None:
         """Opens a document."""
-        self._server.documents.open(params.text_document, self.position_encoding())
+        self._server.documents.open(_get(params, "textDocument"), self.position_encoding())
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+    def lsp_text_document__did_change(self, params: Any) -> None:
         """Changes a document; a request under way for its old text is cancelled."""
-        self._server.inline_completion.change(params)
+        self._server.inline_completion.change(
+            _get(params, "textDocument"), _get(params, "contentChanges")
+        )
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
-    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+    def lsp_text_document__did_close(self, params: Any) -> None:
         """Closes a document."""
-        self._server.inline_completion.close(params.text_document.uri)
+        self._close(_get(params, "textDocument"))
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_OPEN)
-    def lsp_notebook_document__did_open(self, params: types.DidOpenNotebookDocumentParams) -> None:
+    def lsp_notebook_document__did_open(self, params: Any) -> None:
         """Opens a notebook and its cells."""
-        self._server.documents.notebooks.open(params)
-        for item in params.cell_text_documents:
+        notebook = _get(params, "notebookDocument")
+        uri = _find_uri(notebook)
+        if uri is not None:
+            self._server.documents.notebooks.open(uri, _get(notebook, "cells"))
+        for item in _list(params, "cellTextDocuments"):
             self._server.documents.open(item, self.position_encoding())
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
-    def lsp_notebook_document__did_change(
-        self, params: types.DidChangeNotebookDocumentParams
-    ) -> None:
+    def lsp_notebook_document__did_change(self, params: Any) -> None:
         """Opens and closes cells, and changes their texts."""
-        self._server.documents.notebooks.change(params)
-        cells = params.change.cells
-        if cells is None:
-            return
-        if cells.structure is not None:
-            for item in cells.structure.did_open or ():
+        change = _get(params, "change")
+        cells = _get(change, "cells")
+        texts = _get(cells, "textContent")
+        is_understood = isinstance(change, dict) and isinstance(cells, (dict, NoneType))
+        if not is_understood or not isinstance(texts, (list, NoneType)):
+            self._server.documents.lose_all()  # any cell may have been changed
+        structure = _get(cells, "structure")
+        if structure is not None:
+            uri = _find_uri(_get(params, "notebookDocument"))
+            if uri is not None:
+                self._server.documents.notebooks.change(uri, _get(structure, "array"))
+            for item in _list(structure, "didOpen"):
                 self._server.documents.open(item, self.position_encoding())
-            for closed in cells.structure.did_close or ():
-                self._server.inline_completion.close(closed.uri)
-        for content in cells.text_content or ():
+            for closed in _list(structure, "didClose"):
+                self._close(closed)
+        for content in _list(cells, "textContent"):
             self._server.inline_completion.change(
-                types.DidChangeTextDocumentParams(
-                    text_document=content.document, content_changes=content.changes
-                )
+                _get(content, "document"), _get(content, "changes")
             )
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
-    def lsp_notebook_document__did_close(
-        self, params: types.DidCloseNotebookDocumentParams
-    ) -> None:
+    def lsp_notebook_document__did_close(self, params: Any) -> None:
         """Closes a notebook and its cells."""
-        self._server.documents.notebooks.close(params.notebook_document.uri)
-        for item in params.cell_text_documents:
-            self._server.inline_completion.close(item.uri)
+        uri = _find_uri(_get(params, "notebookDocument"))
+        if uri is not None:
+            self._server.documents.notebooks.close(uri)
+        for item in _list(params, "cellTextDocuments"):
+            self._close(item)
+
+    @lsp_method(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def lsp_workspace__did_change_workspace_folders(
+        self, params: types.DidChangeWorkspaceFoldersParams
+    ) -> None:
+        """Adds and removes folders."""
+        self._server.workspace_context.change_folders(params.event)
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(self, params: Any) -> Generator[Any, Any, Any]:
+        """Runs a command with the arguments that the client gives, whatever they are."""
+        handler = self.fm.commands.get(str(_get(params, "command")))
+        if handler is None:
+            raise JsonRpcInvalidParams(message="there is no such command")
+        return (yield handler, tuple(_list(params, "arguments")), None)
+
+    def _receive_call(self, method: str, msg_id: Any, params: Any) -> None:
+        if method in {types.TEXT_DOCUMENT_INLINE_COMPLETION, types.TEXT_DOCUMENT_COMPLETION}:
+            clamp_positions(params)
+        super()._receive_call(method, msg_id, params)
+
+    def _close(self, identifier: Any) -> None:
+        uri = _find_uri(identifier)
+        if uri is not None:
+            self._server.inline_completion.close(uri)
+
+
+def _get(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, Mapping) else None
+
+
+def _list(value: Any, key: str) -> list[Any]:
+    found = _get(value, key)
+    return found if isinstance(found, list) else []
+
+
+def _find_uri(identifier: Any) -> str | None:
+    try:
+        return read_uri(identifier)
+    except MalformedChangeError:
+        return None

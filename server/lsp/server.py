@@ -5,25 +5,29 @@ they do for the client.
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
 
 from lsprotocol import types
-from pygls.exceptions import FeatureRequestError
+from pygls.exceptions import FeatureRequestError, JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from server import VERSION
 from server.lsp.configuration import Configuration
+from server.lsp.connection.client_process import wait_until_gone
+from server.lsp.connection.framing import Skipped
+from server.lsp.connection.json_rpc import PARSE_ERROR
+from server.lsp.connection.message_loop import MessageLoop, MessageWriter
 from server.lsp.documents.open_documents import OpenDocuments
 from server.lsp.inline_completion import InlineCompletion
-from server.lsp.protocol import PARSE_ERROR, Protocol
+from server.lsp.protocol import Protocol
 from server.lsp.status_reporter import StatusReporter
 from server.lsp.workspace_context import WorkspaceContext
 from server.suggestion.explanation import end_sentence
 from server.usage_statistics import UsageStatistics, default_folder
 from server.worker.service import CompletionService
+from server.workspace.uris import file_name
 
 _MAX_WARNED = 1000  # keys of warnings that are remembered
 
@@ -59,7 +63,7 @@ class Server(LanguageServer):
         )
         self.service = service
         self.configuration = Configuration(overrides)
-        self.documents = OpenDocuments(self.warn_once)
+        self.documents = OpenDocuments(self.warn_once, self._tell_lost)
         self.workspace_context = WorkspaceContext(self.documents, service, self.warn_once)
         self.inline_completion = InlineCompletion(
             documents=self.documents,
@@ -72,6 +76,46 @@ class Server(LanguageServer):
         self._status_reporter = StatusReporter(self, service.status)
         self._warned: set[str] = set()
         self._complaint: str | None = None  # about the first settings
+        self._told_lost: set[str] = set()  # URIs
+        self._client_pid: int | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._messages: MessageLoop | None = None
+
+    def serve(self, descriptor: int, stdout: BinaryIO) -> None:
+        """Serves a client until it leaves.
+
+        Args:
+            descriptor: Where its messages are read.
+            stdout: Where it reads ours.
+        """
+        self.protocol.set_writer(MessageWriter(stdout, self._stop))
+        try:
+            asyncio.run(self._serve(descriptor))
+        finally:
+            self.shutdown()
+
+    async def _serve(self, descriptor: int) -> None:
+        self._messages = MessageLoop(descriptor)
+        async for message in self._messages.messages():
+            self.handle(message)
+            if self.protocol.has_exited:
+                return
+
+    def handle(self, message: bytes | Skipped) -> None:
+        """Handles one message, or what is none."""
+        if isinstance(message, Skipped):
+            if message.is_first:
+                self.warn_once("frame", "skipped what is not a message")
+                self.protocol.refuse(None, PARSE_ERROR, "a message needs a valid Content-Length")
+            self.documents.distrust(message.data)
+            return
+        try:
+            is_message = self.protocol.receive(message)
+        except Exception as error:  # noqa: BLE001 - one message never ends the session
+            self.report_server_error(error, JsonRpcException)
+            is_message = False
+        if not is_message:
+            self.documents.distrust(message)
 
     def configure(self, params: types.InitializeParams) -> None:
         """Applies the client's first settings; a wrong one keeps its default."""
@@ -82,12 +126,15 @@ class Server(LanguageServer):
         if not uris and params.root_uri:
             uris = [params.root_uri]
         self.workspace_context.add_folders(uris)
+        self._client_pid = params.process_id
 
     def start(self) -> None:
         """Starts loading the model, and reports what was wrong with the first settings."""
         loop = asyncio.get_running_loop()
         self._status_reporter.start(loop)
         self.workspace_context.start(loop)
+        if self._client_pid is not None and self._watch is None:
+            self._watch = loop.create_task(self._leave_with(self._client_pid))
         if self._complaint is not None:
             self.show(types.MessageType.Warning, self._complaint)
         self._apply_settings()
@@ -117,12 +164,32 @@ class Server(LanguageServer):
         self.window_show_message(types.ShowMessageParams(type=kind, message=sentence))
 
     def report_server_error(self, error: Exception, source: Any) -> None:
-        """Answers what is not JSON; other errors are logged, and the client is not bothered."""
-        if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, RecursionError)):
-            self.protocol.refuse(None, PARSE_ERROR, "the message is not valid JSON")
-        elif source is not FeatureRequestError:
+        """Logs an error; the client is not bothered."""
+        if source is not FeatureRequestError:
             _log.warning("cannot handle a message (%s)", type(error).__name__)
         _log.debug("details", exc_info=error)
+
+    async def _leave_with(self, pid: int) -> None:
+        """Ends the session once the client's process is gone."""
+        await wait_until_gone(pid)
+        _log.warning("the editor's process %d is gone: the server ends", pid)
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._messages is not None:
+            self._messages.stop()
+
+    def _tell_lost(self, uris: Sequence[str]) -> None:
+        """Tells the user that the text of some documents is not known any more."""
+        if self._told_lost.issuperset(uris):
+            return
+        self._told_lost |= set(uris[:_MAX_WARNED])
+        others = f" and {len(uris) - 1} more" if len(uris) > 1 else ""
+        self.show(
+            types.MessageType.Warning,
+            f"The editor sent Parrotlet an invalid change of '{file_name(uris[0])}'{others}, whose"
+            " text is unknown now. Close and reopen the file to get suggestions again.",
+        )
 
     def _apply_settings(self) -> None:
         settings = self.configuration.settings

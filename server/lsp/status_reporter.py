@@ -1,7 +1,8 @@
 """Tells the client what the service is doing: as a notification, as progress, and as an error."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
@@ -22,15 +23,19 @@ class StatusReporter:
         self._progress = LoadProgress(server)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._shown_errors: set[str] = set()
-        status.on_change = self._on_change
+        status.on_change = lambda state, reason: self._schedule(self._report, state, reason)
+        status.on_warning = lambda sentence: self._schedule(self._warn, sentence)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins to report; what changed before is not reported."""
         self._loop = loop
 
-    def _on_change(self, state: State, reason: str | None) -> None:
+    def _schedule(self, report: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._report, state, reason)
+            self._loop.call_soon_threadsafe(report, *arguments)
+
+    def _warn(self, sentence: str) -> None:
+        self._server.show(types.MessageType.Warning, f"Parrotlet: {sentence}")
 
     def _report(self, state: State, reason: str | None) -> None:
         self._server.protocol.notify(STATUS_METHOD, {"state": str(state), "reason": reason})

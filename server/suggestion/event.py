@@ -16,7 +16,7 @@ from training.artifact.code_reference import CodeReference
 
 
 class Stage(StrEnum):
-    """Where a request ended."""
+    """Where a request ended; or that it has not."""
 
     SHOWN = "shown"
     TYPED_THROUGH = "typed through"
@@ -25,6 +25,7 @@ class Stage(StrEnum):
     CONFIDENCE = "confidence"
     CANCELLED = "cancelled"
     WITHHELD = "withheld"
+    WAITING = "waiting"
     FAILED = "failed"
 
     @classmethod

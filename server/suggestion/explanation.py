@@ -18,7 +18,11 @@ ATTRIBUTED = "repeats the training corpus"
 PRIVATE = "private file"
 ON_BATTERY = "on battery"
 NOT_OPEN = "not open"
-OUTSIDE = "outside the text"
+UNKNOWN_TEXT = "unknown text"
+STALE = "stale"
+ELSEWHERE = "not requested here"
+LOADING = "loading the model"
+COMPUTING = "computing"
 
 NOTHING = "The model had nothing to suggest here."
 _CANCELLED = "Cancelled: replaced by a newer request or edit."
@@ -34,7 +38,11 @@ REASONS: Mapping[str, str] = {
     PRIVATE: "Private file: Parrotlet makes no suggestions in files that may hold secrets.",
     ON_BATTERY: "Paused: automatic suggestions are off while running on battery.",
     NOT_OPEN: "This file is not open in the server.",
-    OUTSIDE: "The position is outside the text that the server has of this file.",
+    UNKNOWN_TEXT: "The text is unknown after an invalid change. Close and reopen the file.",
+    STALE: _CANCELLED,
+    ELSEWHERE: "No suggestion was requested at this position.",
+    LOADING: "Not yet: the model is still being loaded.",
+    COMPUTING: "Not yet: the suggestion is still being computed.",
 }
 
 

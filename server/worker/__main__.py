@@ -1,4 +1,4 @@
-"""The worker: ``python -m server.worker``, started by :mod:`server.worker.host` alone.
+"""The worker: ``python -m server.worker``, started by :mod:`server.worker.process` alone.
 
 It reads messages from stdin and answers on stdout; logs go to stderr.
 """

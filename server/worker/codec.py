@@ -59,7 +59,7 @@ def read_message(stream: IO[bytes]) -> Message | None:
         raise BrokenStreamError("the stream ended within a message")
     try:
         frame = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BrokenStreamError("not valid JSON") from error
     try:
         message: Message = _decoder(_TYPES[frame["kind"]])(frame["fields"])

@@ -19,14 +19,9 @@ _log = logging.getLogger(__name__)
 
 
 class EventLog:
-    """Keeps the last event, and appends each one to the file that the settings name.
-
-    Attributes:
-        last: The last event; None before the first.
-    """
+    """Appends each event to the file that the settings name."""
 
     def __init__(self) -> None:
-        self.last: CompletionEvent | None = None
         self._settings = Settings()
         self._path: Path | None = None
         self._file: IO[str] | None = None
@@ -38,21 +33,30 @@ class EventLog:
         if settings.event_log != before.event_log:
             self.close()
             self._path = expand_user(settings.event_log) if settings.event_log else None
-            self._n_events, self.last = 0, None
+            self._n_events = 0
 
-    def record(self, stage: Stage, result: CompletionResult, *, is_asked_for: bool) -> None:
+    def record(
+        self, stage: Stage, result: CompletionResult, *, is_asked_for: bool
+    ) -> CompletionEvent:
         """Records how a request ended."""
         self._n_events += 1
+        event = self.describe(stage, result, is_asked_for=is_asked_for)
+        if self._path is not None:
+            self._append(event)
+        return event
+
+    def describe(
+        self, stage: Stage, result: CompletionResult, *, is_asked_for: bool
+    ) -> CompletionEvent:
+        """Returns the event of a result, without recording it."""
         eagerness = self._settings.suggestion.eagerness
-        self.last = CompletionEvent.of(
+        return CompletionEvent.of(
             stage,
             result,
             request=self._n_events,
             eagerness=eagerness,
             needed_confidence=needed_confidence(eagerness, is_asked_for=is_asked_for),
         )
-        if self._path is not None:
-            self._append(self.last)
 
     def close(self) -> None:
         """Closes the file."""
@@ -67,6 +71,7 @@ class EventLog:
                 self._file = self._path.open("a", encoding="utf-8")
             self._file.write(json.dumps(event.to_json()) + "\n")
             self._file.flush()
-        except OSError as error:
-            _log.warning("cannot write the event log %s: %s", self._path, error.strerror)
+        except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+            reason = getattr(error, "strerror", None) or "it is not a file name"
+            _log.warning("cannot write the event log %a: %s", str(self._path), reason)
             self._path = None

@@ -72,6 +72,21 @@ class CheckHealth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckProgress:
+    """To the worker: answer at once with Progress, whatever is being computed."""
+
+    kind: ClassVar[str] = "check_progress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """From the worker: for how long a request has made no step; 0 if there is none."""
+
+    kind: ClassVar[str] = "progress"
+    stalled_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ready:
     """From the worker: the model is loaded."""
 
@@ -137,8 +152,15 @@ class HealthReport:
     backend: BackendInfo | None
 
 
-ToWorker = Load | ChangeSettings | UpdateWorkspace | Complete | Cancel | CheckHealth
+ToWorker = Load | ChangeSettings | UpdateWorkspace | Complete | Cancel | CheckHealth | CheckProgress
 FromWorker = (
-    Ready | Downloading | LoadFailed | Completed | Failed | BackendUnavailable | HealthReport
+    Ready
+    | Downloading
+    | LoadFailed
+    | Completed
+    | Failed
+    | BackendUnavailable
+    | HealthReport
+    | Progress
 )
 Message = ToWorker | FromWorker

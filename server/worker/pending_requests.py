@@ -9,17 +9,26 @@ import threading
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 
+from server.suggestion.event import CompletionEvent
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class PendingRequest:
-    """A request under way; ``future`` has its result, or None if it ended without one."""
+    """A request under way.
+
+    Attributes:
+        future: Has its result, or None if it ended without one.
+        n_waiting: How many wait for it; none for one that is computed ahead.
+        event: How it ended; None before it has, and if nobody wanted it any more.
+    """
 
     id: int
     request: CompletionRequest
     future: Future[CompletionResult | None]
+    n_waiting: int = 0
+    event: CompletionEvent | None = None
 
     @property
     def has_failed(self) -> bool:
@@ -44,8 +53,14 @@ class PendingRequests:
         self._by_id: dict[int, PendingRequest] = {}
         self._newest: dict[str, PendingRequest] = {}  # by document; may have been answered
 
-    def add(self, request: CompletionRequest) -> tuple[PendingRequest, PendingRequest | None, bool]:
+    def add(
+        self, request: CompletionRequest, *, n_waiting: int
+    ) -> tuple[PendingRequest, PendingRequest | None, bool]:
         """Makes a request the newest of its document, unless it asks for the same as that one.
+
+        Args:
+            request: What to complete.
+            n_waiting: How many wait for it; they are added to those who wait for the same already.
 
         Returns:
             The newest request; the one that it superseded, if that was under way; and whether the
@@ -53,9 +68,11 @@ class PendingRequests:
         """
         newest = self._newest.get(request.document)
         if newest is not None and newest.request == request and not newest.has_failed:
+            newest.n_waiting += n_waiting
             return newest, None, False
         superseded = self.supersede(request.document)
         pending = PendingRequest(id=next(self._ids), request=request, future=Future())
+        pending.n_waiting = n_waiting
         with self._lock:
             self._by_id[pending.id] = pending
             self._newest[request.document] = pending
@@ -68,7 +85,10 @@ class PendingRequests:
         return newest if newest is not None and newest.resolve(None) else None
 
     def cancel(self, pending: PendingRequest) -> bool:
-        """Ends a request; returns false if it had ended already."""
+        """Ends a request if nobody else waits for it; returns false if it goes on, or had ended."""
+        pending.n_waiting -= 1
+        if pending.n_waiting > 0:
+            return False
         with self._lock:
             if self._newest.get(pending.request.document) is pending:
                 del self._newest[pending.request.document]

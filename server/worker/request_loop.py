@@ -23,6 +23,7 @@ from server.worker.messages import (
     Cancel,
     ChangeSettings,
     CheckHealth,
+    CheckProgress,
     Complete,
     Completed,
     Downloading,
@@ -32,6 +33,7 @@ from server.worker.messages import (
     Load,
     LoadFailed,
     Message,
+    Progress,
     Ready,
     UpdateWorkspace,
 )
@@ -56,6 +58,7 @@ class RequestLoop:
         self._debounce = Debounce()
         self._completer: Completer | None = None
         self._reported_percent = -1
+        self._last_step: float | None = None  # of the request that is computed
 
     def run(self, *, preloads: bool = False) -> None:
         """Works until the stream ends.
@@ -81,6 +84,11 @@ class RequestLoop:
                     case Cancel():
                         if (cancellation := self._cancellations.get(message.id)) is not None:
                             cancellation.set()
+                        continue
+                    case CheckProgress():
+                        last = self._last_step
+                        stalled_s = 0.0 if last is None else time.monotonic() - last
+                        self._send(Progress(stalled_s=stalled_s))
                         continue
                     case Complete():
                         self._cancellations[message.id] = threading.Event()
@@ -130,6 +138,7 @@ class RequestLoop:
 
     def _complete(self, message: Complete) -> Completed | Failed | BackendUnavailable:
         cancellation = self._cancellations[message.id]
+        self._last_step = time.monotonic()
         try:
             result = self._result(message, cancellation)
         except BackendUnavailableError as error:
@@ -138,6 +147,7 @@ class RequestLoop:
             _log.exception("a request failed")
             return Failed(id=message.id, error_type=type(error).__name__)
         finally:
+            self._last_step = None
             del self._cancellations[message.id]
         return Completed(id=message.id, result=result, is_cancelled=cancellation.is_set())
 
@@ -153,8 +163,12 @@ class RequestLoop:
             wait_s = self._debounce.wait_s(longest_ms=longest_ms, quiet_s=message.quiet_s)
             return not cancellation.wait(wait_s)
 
+        def should_stop() -> bool:
+            self._last_step = time.monotonic()
+            return cancellation.is_set()
+
         wait = None if request.is_asked_for else wait_for_pause
-        result = self._completer.complete(request, cancellation.is_set, wait)
+        result = self._completer.complete(request, should_stop, wait)
         if not result.is_rest and not cancellation.is_set():
             self._debounce.record(result.total_ms)
         return result

@@ -6,12 +6,13 @@ at once. The service knows no protocol; ``lsp`` is its caller.
 
 import dataclasses
 import itertools
+import re
 from concurrent.futures import Future
 
 from server.backends.backend import BackendInfo
 from server.settings import Settings
 from server.suggestion.event import CompletionEvent, Stage
-from server.suggestion.explanation import NO_MODEL
+from server.suggestion.explanation import COMPUTING, LOADING, NO_MODEL, SUPERSEDED
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 from server.worker.events import EventLog
@@ -26,12 +27,13 @@ from server.worker.messages import (
     Message,
 )
 from server.worker.pending_requests import PendingRequest, PendingRequests
+from server.worker.process.supervisor import Supervisor
 from server.worker.status import State, Status
-from server.worker.supervisor import Supervisor
 from server.workspace.snapshot import WorkspaceSnapshot
 
 _PIECE_CHARS = 1 << 16  # long documents are cut at multiples of this, so that caches stay valid
 _MAX_PIECES = 8  # before the cursor, and as many after it
+_HALF_PAIR = re.compile("[\ud800-\udfff]")  # a tokenizer takes none
 
 
 class CompletionService:
@@ -85,14 +87,21 @@ class CompletionService:
             quiet_s: How long ago its document was changed: an editor may have waited for the next
                 keystroke already.
         """
-        pending, superseded, is_new = self._pending.add(request)
+        return self._add(request, quiet_s=quiet_s, n_waiting=1)
+
+    def compute_ahead(self, request: CompletionRequest) -> None:
+        """Sends a request that is likely to be made soon, as :meth:`submit` does."""
+        self._add(request, quiet_s=0.0, n_waiting=0)
+
+    def _add(self, request: CompletionRequest, *, quiet_s: float, n_waiting: int) -> PendingRequest:
+        pending, superseded, is_new = self._pending.add(request, n_waiting=n_waiting)
         if not is_new:
             return pending
         if superseded is not None:
             self._supervisor.send(Cancel(id=superseded.id))
         if self.status.state in {State.READY, State.IDLE}:
             self.status.set(State.BUSY)
-        message = Complete(id=pending.id, request=_crop(request), quiet_s=quiet_s)
+        message = Complete(id=pending.id, request=_prepare(request), quiet_s=quiet_s)
         if not self._supervisor.send(message):
             self._end_unsent(pending)
         return pending
@@ -104,19 +113,27 @@ class CompletionService:
             self._supervisor.send(Cancel(id=superseded.id))
 
     def cancel(self, pending: PendingRequest) -> None:
-        """Cancels a request: it ends at once, without a result."""
+        """Cancels a request for one of those who wait for it; without others it ends at once."""
         if self._pending.cancel(pending):
             self._supervisor.send(Cancel(id=pending.id))
 
-    def withhold(self, reason: str, *, is_asked_for: bool) -> None:
+    def withhold(self, reason: str, *, is_asked_for: bool) -> CompletionEvent:
         """Records that a request got no suggestion, without asking the model."""
         result = CompletionResult(reason=reason)
-        self._events.record(Stage.WITHHELD, result, is_asked_for=is_asked_for)
+        return self._events.record(Stage.WITHHELD, result, is_asked_for=is_asked_for)
 
-    @property
-    def last_event(self) -> CompletionEvent | None:
-        """How the last request ended; None before the first."""
-        return self._events.last
+    def event_of(self, pending: PendingRequest) -> CompletionEvent:
+        """Returns how a request ended, or what it waits for."""
+        if pending.event is not None:
+            return pending.event
+        if pending.future.done():
+            return self.describe(Stage.CANCELLED, SUPERSEDED)
+        is_starting = self.status.state is State.STARTING
+        return self.describe(Stage.WAITING, LOADING if is_starting else COMPUTING)
+
+    def describe(self, stage: Stage, reason: str) -> CompletionEvent:
+        """Returns an event that is not recorded, since no request ended by it."""
+        return self._events.describe(stage, CompletionResult(reason=reason), is_asked_for=False)
 
     def check_health(self) -> Future[BackendInfo | None]:
         """Asks the worker what generates there; the answer is None while there is no model."""
@@ -165,11 +182,14 @@ class CompletionService:
 
     def _complete(self, pending: PendingRequest, message: Completed, *, is_last: bool) -> None:
         result = message.result
-        stage = Stage.of(result, is_cancelled=message.is_cancelled)
-        self._events.record(stage, result, is_asked_for=pending.request.is_asked_for)
+        is_cancelled = message.is_cancelled or pending.future.done()
+        stage = Stage.of(result, is_cancelled=is_cancelled)
+        pending.event = self._events.record(
+            stage, result, is_asked_for=pending.request.is_asked_for
+        )
         if is_last and (self.status.state is State.BUSY or result.usage.first_token_ms is not None):
             self.status.set(State.IDLE)
-        pending.resolve(None if message.is_cancelled else result)
+        pending.resolve(None if is_cancelled else result)
 
     def _fail(self, pending: PendingRequest, message: Failed | BackendUnavailable) -> None:
         if isinstance(message, BackendUnavailable):
@@ -185,7 +205,9 @@ class CompletionService:
     def _end(self, pending: PendingRequest, stage: Stage, reason: str) -> None:
         """Ends a request without a result, and records why."""
         result = CompletionResult(reason=reason)
-        self._events.record(stage, result, is_asked_for=pending.request.is_asked_for)
+        pending.event = self._events.record(
+            stage, result, is_asked_for=pending.request.is_asked_for
+        )
         pending.resolve(None)
 
     def _give_up_all(self, reason: str | None) -> None:
@@ -197,6 +219,14 @@ class CompletionService:
                 self._end(pending, Stage.FAILED, reason)
         for check_id in list(self._health_checks):
             self._answer_health_check(check_id, None)
+
+
+def _prepare(request: CompletionRequest) -> CompletionRequest:
+    """Returns a request as the worker is to have it: cropped, and its text well-formed."""
+    request = _crop(request)
+    if request.text.isascii():
+        return request
+    return dataclasses.replace(request, text=_HALF_PAIR.sub("\ufffd", request.text))
 
 
 def _crop(request: CompletionRequest) -> CompletionRequest:

@@ -7,14 +7,14 @@ reads files, so it belongs in a thread of its own.
 import re
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from server.workspace.imported_modules import Import, ImportedModules, Module
 from server.workspace.private_files import is_private
 from server.workspace.similar_snippets import find_most_similar
 from server.workspace.snapshot import WorkspaceSnapshot
+from server.workspace.uris import file_name, path_of
 
 _NEAR_LINES = 32
 _MAX_AGE_S = 20.0
@@ -61,12 +61,12 @@ class WorkspaceCollector:
             offset: The cursor.
             open_texts: The texts of all open documents by URI, the last edited first.
         """
-        readable = {
-            other: content[:_MAX_FILE_CHARS]
+        readable = (
+            (other, content[:_MAX_FILE_CHARS])
             for other, content in open_texts.items()
             if other != uri and not is_private(other, self._globs)
-        }
-        others = dict(list(readable.items())[:_MAX_OPEN_FILES])
+        )
+        others = dict(islice(readable, _MAX_OPEN_FILES))
         imported = self._modules.find(text, path_of(uri))
         names: set[str] = set()
         for module, _ in imported:
@@ -75,18 +75,12 @@ class WorkspaceCollector:
             names.update(_NAME.findall(content))
         around = text[max(0, offset - _AROUND_CHARS) : offset + _AROUND_CHARS // 2]
         similar = find_most_similar(around, others)
-        parts = [] if similar is None else [_add_title(_file_name(similar[0]), similar[1])]
+        parts = [] if similar is None else [_add_title(file_name(similar[0]), similar[1])]
         parts += [_add_title(module.path, lines) for module, lines in _outline(imported)]
         return WorkspaceSnapshot(
             context_text=_last_lines("".join(parts)),
             names=frozenset(sorted(names)[:_MAX_NAMES]),
         )
-
-
-def path_of(uri: str) -> Path | None:
-    """Returns the path of a ``file:`` URI, None for other URIs."""
-    parts = urlsplit(uri)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None  # it unquotes
 
 
 def _outline(imported: Sequence[tuple[Module, Import]]) -> list[tuple[Module, str]]:
@@ -108,7 +102,3 @@ def _last_lines(text: str) -> str:
 
 def _add_title(name: str, lines: str) -> str:
     return f"# {name}\n{lines.rstrip()}\n\n"
-
-
-def _file_name(uri: str) -> str:
-    return unquote(urlsplit(uri).path).rpartition("/")[2]

@@ -10,14 +10,16 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from server.workspace.module_file import ModuleFile, find_module_file, read_module_file
 
 _MAX_MODULES = 256  # in the cache
 _MAX_IMPORTS = 32  # per document
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+(?P<source>\.*[\w.]*)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n#]+)"
+_MAX_TEXT_CHARS = 1 << 20  # of a document; imports come first
+_IMPORT = re.compile(  # bounds keep it linear: 10,000 lines may open a bracket that none closes
+    r"^[ \t]*(?:from[ \t]+(?P<source>[\w.]+)[ \t]+import[ \t]+(?P<names>\([^)]{0,4000}\)|[^\n#]+)"
     r"|import[ \t]+(?P<modules>[\w., \t]+))",
     re.MULTILINE,
 )
@@ -69,7 +71,7 @@ class ImportedModules:
             path: Its file, for relative imports; None if it has none.
         """
         found = []
-        for wanted in list(find_imports(text))[:_MAX_IMPORTS]:
+        for wanted in islice(find_imports(text[:_MAX_TEXT_CHARS]), _MAX_IMPORTS):
             for file in self._files(wanted.module, path):
                 module = self._module(file)
                 if module is not None and file != path:
@@ -114,12 +116,12 @@ class ImportedModules:
         if shown is None or text is None:
             return None
         try:
-            tree = ast.parse(text)
+            definitions = dict(_outline_definitions(ast.parse(text)))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             return None
         return Module(
             path=shown.as_posix(),
-            definitions=dict(_outline_definitions(tree)),
+            definitions=definitions,
             names=frozenset(_NAME.findall(text)),
         )
 

@@ -6,7 +6,8 @@ They are recognised by name alone, without reading them.
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+
+from server.workspace.uris import paths_named_by
 
 PRIVATE_FILES = (
     ".env",
@@ -45,7 +46,10 @@ def is_private(uri: str, globs: Sequence[str]) -> bool:
         uri: The document's URI.
         globs: The user's, besides ``PRIVATE_FILES``: for a name, or with slashes for a path.
     """
-    path = unquote(urlsplit(uri).path)
+    return any(_is_private_path(path, globs) for path in paths_named_by(uri))
+
+
+def _is_private_path(path: str, globs: Sequence[str]) -> bool:
     name = PurePosixPath(path).name.lower()
     if any(fnmatchcase(name, glob) for glob in PRIVATE_FILES):
         return True

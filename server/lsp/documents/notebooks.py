@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from lsprotocol import types
-
+from server.lsp.documents.document_changes import MalformedChangeError, read_number
 from server.lsp.documents.text_document import TextDocument
 
 _BETWEEN_CELLS = "\n\n"
+_CODE = 2  # NotebookCellKind
 
 
 @dataclass(kw_only=True)
@@ -23,25 +24,41 @@ class Notebook:
 
 
 class Notebooks:
-    """All open notebooks, as the client describes them."""
+    """All open notebooks, as the client describes them.
+
+    Of one that is described in a way that cannot be understood, each cell stands alone.
+    """
 
     def __init__(self) -> None:
         self._open: dict[str, Notebook] = {}
 
-    def open(self, params: types.DidOpenNotebookDocumentParams) -> None:
-        """Adds a notebook; the texts of its cells are documents of their own."""
-        cells = [_entry(cell) for cell in params.notebook_document.cells]
-        self._open[params.notebook_document.uri] = Notebook(cells=cells)
+    def open(self, uri: str, cells: Any) -> None:
+        """Adds a notebook; the texts of its cells are documents of their own.
 
-    def change(self, params: types.DidChangeNotebookDocumentParams) -> None:
-        """Adds, removes or moves cells."""
-        notebook = self._open.get(params.notebook_document.uri)
-        cells = params.change.cells
-        if notebook is None or cells is None or cells.structure is None:
+        Args:
+            uri: The notebook's.
+            cells: A list of ``NotebookCell``.
+        """
+        self._open[uri] = Notebook()
+        self.change(uri, {"start": 0, "deleteCount": 0, "cells": cells})
+
+    def change(self, uri: str, array: Any) -> None:
+        """Adds, removes or moves cells.
+
+        Args:
+            uri: The notebook's.
+            array: A ``NotebookCellArrayChange``.
+        """
+        notebook = self._open.get(uri)
+        if notebook is None:
             return
-        array = cells.structure.array
-        new = [_entry(cell) for cell in array.cells or ()]
-        notebook.cells[array.start : array.start + array.delete_count] = new
+        try:
+            start, n_removed = read_number(array["start"]), read_number(array["deleteCount"])
+            new = [_read_cell(cell) for cell in array.get("cells") or ()]
+        except (MalformedChangeError, KeyError, TypeError, AttributeError):
+            self.close(uri)
+            return
+        notebook.cells[start : start + n_removed] = new
 
     def close(self, uri: str) -> None:
         """Removes a notebook."""
@@ -67,5 +84,8 @@ def _texts(cells: Sequence[str], documents: Mapping[str, TextDocument]) -> list[
     return [documents[cell].text.rstrip("\r\n") for cell in cells if cell in documents]
 
 
-def _entry(cell: types.NotebookCell) -> tuple[str, bool]:
-    return cell.document, cell.kind is types.NotebookCellKind.Code
+def _read_cell(cell: Any) -> tuple[str, bool]:
+    uri = cell["document"]
+    if not isinstance(uri, str):
+        raise MalformedChangeError("a cell without a document")
+    return uri, cell.get("kind") == _CODE

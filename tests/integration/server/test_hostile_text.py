@@ -1,6 +1,7 @@
 """Any text, any position, any order of messages: an answer, and a server that lives."""
 
 import random
+import re
 import shutil
 
 import pytest
@@ -17,6 +18,7 @@ TEXTS = {
     "astral": "name = '𝔘𝔫𝔦𝔠𝔬𝔡𝔢 👩‍👩‍👧 e\u0301'\nprint(na",
     "right to left": "# שלום עולם\nשם = 'مرحبا'\nprint(שם)\n",
     "nul": "a = '\x00\x01'\nb = \x00\n",
+    "half a surrogate": "a = '\ud800'\nb = \udc00\nprint(a",
     "tabs and spaces": "if a:\n\tif b:\n        c\n\t  d\n",
     "binary": bytes(range(256)).decode("latin-1") * 4,
     "only brackets": "([{" * 3000,
@@ -51,9 +53,11 @@ def test_any_text_at_any_place(client, name):
     text, chance = TEXTS[name], random.Random(name)
     uri = f"file:///w/{name.replace(' ', '%20')}.py"
     client.open(uri, text)
+    last_line = len(re.findall("\r\n|\r|\n", text))
     for line, column in positions(text, chance, 12):
         for item in client.items(uri, line, column):
-            assert item["range"]["start"]["line"] == line == item["range"]["end"]["line"]
+            lines = {item["range"][end]["line"] for end in ("start", "end")}
+            assert lines == {min(line, last_line)}
             assert item["insertText"]
     client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
 
@@ -84,7 +88,7 @@ def test_messages_out_of_order_are_survived(client, known_module):
     client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
     client.open(uri, known_module)
     client.open(uri, known_module)  # twice
-    client.insert(uri, 3, 999, 999, "y")  # behind the end
+    client.insert(uri, 3, 999, 999, "y")  # behind the end, which is where it goes
     client.insert(uri, 2, 0, 0, "")  # an older version
     client.notify("$/cancelRequest", {"id": 424242})
     client.notify("initialized", {})  # once more
@@ -93,8 +97,8 @@ def test_messages_out_of_order_are_survived(client, known_module):
     n_lines = known_module.count("\n")
     client.items(uri, n_lines, 1)  # behind the "y"
     assert client.command("parrotlet.explain")["stage"] != "withheld"
-    assert client.items(uri, n_lines, 2) == []
-    assert "outside" in client.command("parrotlet.explain")["summary"]
+    client.items(uri, n_lines, 2)
+    assert client.command("parrotlet.explain")["stage"] != "withheld"
 
 
 def test_two_editors_have_a_server_each(tiny_artifact, known_module):

@@ -162,7 +162,6 @@ def test_why_nothing_is_shown_speaks_of_the_request_that_was_made(client, known_
     for uri, line, word in (
         ("file:///w/.env", 0, "Private"),
         ("file:///w/none.py", 0, "not open"),
-        (URI, 9999, "outside"),
     ):
         assert client.items(uri, line, 0) == []
         explanation = client.command("parrotlet.explain")

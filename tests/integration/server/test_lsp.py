@@ -82,8 +82,6 @@ def test_a_suggestion_extends_the_selected_item_of_the_list(client, known_module
         URI, line, column, selectedCompletionInfo={"range": elsewhere, "text": "e"}
     )
     assert item["insertText"] == "i * self.radius**2"
-    far = {"start": {"line": 999, "character": 0}, "end": {"line": 999, "character": 1}}
-    assert client.items(URI, line, column, selectedCompletionInfo={"range": far, "text": ""}) == []
 
 
 def test_a_request_by_hand_gets_alternatives(client, known_module):
@@ -213,17 +211,25 @@ def test_invalid_messages_are_refused(client):
     assert b"Traceback" not in client.stderr
 
 
-def test_unknown_documents_and_places_past_the_end_get_an_empty_list(client, known_module):
+def test_unknown_documents_get_an_empty_list(client, known_module):
     """Editors ask such things in the middle of edits; an error would pop up in the user's face."""
     client.initialize()
     client.open(URI, known_module)
     for _ in range(2):
         assert client.items("file:///never/opened.py", 5, 3) == []
-        assert client.items(URI, 10_000, 0) == []
-        assert client.items(URI, 0, 10_000) == []
     client.leave()
-    assert client.stderr.count(b"past the end") == 1
     assert client.stderr.count(b"not open") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_places_past_the_end_mean_the_end(client, known_module, encoding):
+    """The protocol says so; editors use the largest number for the end of a line."""
+    client.initialize(encodings=[encoding], options={"suggestion": {"eagerness": "always"}})
+    text = f"{known_module}# 😋\ntotal += circle.a"
+    client.open(URI, text)
+    (there,) = client.items(URI, text.count("\n"), 17)
+    for line, column in ((text.count("\n"), 18), (10_000, 0), (2**53 - 1, 2**53 - 1)):
+        assert client.items(URI, line, column) == [there]
 
 
 def test_an_auto_closed_bracket_is_replaced_and_a_comment_survives(client, known_module):

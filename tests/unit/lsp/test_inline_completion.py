@@ -10,7 +10,16 @@ from lsprotocol import types
 from server.lsp.configuration import Configuration
 from server.lsp.documents.open_documents import OpenDocuments
 from server.lsp.inline_completion import InlineCompletion
-from server.suggestion.explanation import NOT_OPEN, ON_BATTERY, OUTSIDE, PRIVATE
+from server.suggestion.event import Stage
+from server.suggestion.explanation import (
+    COMPUTING,
+    ELSEWHERE,
+    NOT_OPEN,
+    ON_BATTERY,
+    PRIVATE,
+    STALE,
+    UNKNOWN_TEXT,
+)
 from server.suggestion.result import CompletionResult, Suggestion
 from server.worker.status import Status
 from training.artifact.code_reference import CodeReference
@@ -26,6 +35,7 @@ class ServiceDouble:
         self.status = Status()
         self.result = CompletionResult(reason="nothing")
         self.requests, self.withheld, self.superseded, self.cancelled = [], [], [], []
+        self.ahead = []
 
     def submit(self, request, *, quiet_s=0.0):
         assert quiet_s >= 0
@@ -33,7 +43,10 @@ class ServiceDouble:
         future = Future()
         if self.result is not None:
             future.set_result(self.result)
-        return SimpleNamespace(future=future)
+        return SimpleNamespace(future=future, request=request)
+
+    def compute_ahead(self, request):
+        self.ahead.append(request)
 
     def supersede(self, uri):
         self.superseded.append(uri)
@@ -43,6 +56,13 @@ class ServiceDouble:
 
     def withhold(self, reason, *, is_asked_for):
         self.withheld.append((reason, is_asked_for))
+        return self.describe(Stage.WITHHELD, reason)
+
+    def event_of(self, pending):
+        return (Stage.WAITING, COMPUTING, pending.request)
+
+    def describe(self, stage, reason):
+        return (stage, reason)
 
 
 class Editor:
@@ -61,8 +81,10 @@ class Editor:
             warn_once=self.warn,
         )
         self.uri = uri
-        item = types.TextDocumentItem(uri=uri, language_id="python", version=1, text=text)
-        self.documents.open(item, "utf-16")
+        self.open(uri, text)
+
+    def open(self, uri, text):
+        self.documents.open({"uri": uri, "text": text}, "utf-16")
 
     def warn(self, key, sentence):
         self.warnings.append(sentence)
@@ -72,11 +94,9 @@ class Editor:
         return await self.completion.suggest(uri or self.uri, at, **options)
 
     def insert(self, line, column, text, version=2):
-        at = types.Position(line, column)
-        change = types.TextDocumentContentChangePartial(range=types.Range(at, at), text=text)
-        document = types.VersionedTextDocumentIdentifier(uri=self.uri, version=version)
-        params = types.DidChangeTextDocumentParams(text_document=document, content_changes=[change])
-        self.completion.change(params)
+        at = {"line": line, "character": column}
+        change = {"range": {"start": at, "end": at}, "text": text}
+        self.completion.change({"uri": self.uri, "version": version}, [change])
 
 
 def range_of(edit):
@@ -104,21 +124,21 @@ async def test_a_suggestion_has_a_range_its_alternatives_and_its_source():
 async def test_what_is_withheld_is_recorded_with_its_reason_and_asks_no_model(monkeypatch):
     """If it fails, "why is nothing shown" speaks of another request."""
     editor = Editor(options={"private_globs": ["secret.py"]})
-    item = types.TextDocumentItem("file:///w/secret.py", "python", 1, "KEY = 1")
-    editor.documents.open(item, "utf-16")
+    editor.open("file:///w/secret.py", "KEY = 1")
+    editor.open("file:///w/lost.py", None)
     assert await editor.suggest(0, 0, uri="file:///w/none.py") == []
-    assert await editor.suggest(9, 0, is_asked_for=True) == []
-    assert await editor.suggest(0, 0, uri=item.uri) == []
+    assert await editor.suggest(0, 0, uri="file:///w/lost.py", is_asked_for=True) == []
+    assert await editor.suggest(0, 0, uri="file:///w/secret.py") == []
     monkeypatch.setattr(editor.completion._pause, "is_active", lambda: True)
     assert await editor.suggest(0, 0) == []
     assert editor.service.withheld == [
         (NOT_OPEN, False),
-        (OUTSIDE, True),
+        (UNKNOWN_TEXT, True),
         (PRIVATE, False),
         (ON_BATTERY, False),
     ]
     assert editor.service.requests == []
-    assert len(editor.warnings) == 3
+    assert len(editor.warnings) == 2
     await editor.suggest(0, 0, is_asked_for=True)  # who asks gets an answer on battery too
     assert len(editor.service.requests) == 1
 
@@ -146,6 +166,7 @@ async def test_a_late_result_is_not_shown_in_a_text_that_has_changed():
     assert editor.service.superseded == [URI]
     late.set_result(CompletionResult(suggestion=Suggestion(text=" + 1")))
     assert await asked == []
+    assert editor.completion.explain() == (Stage.CANCELLED, STALE)
 
 
 async def test_the_next_suggestion_is_computed_when_one_is_accepted():
@@ -154,11 +175,10 @@ async def test_the_next_suggestion_is_computed_when_one_is_accepted():
     editor.service.result = CompletionResult(suggestion=Suggestion(text="1"))
     await editor.suggest(0, 4)
     editor.insert(0, 4, "1")
-    assert editor.service.requests[-1].text == "x = 1\ny = 2\n"
-    assert editor.service.requests[-1].offset == 5
-    assert len(editor.service.requests) == 2
+    (request,) = editor.service.ahead
+    assert (request.text, request.offset) == ("x = 1\ny = 2\n", 5)
     editor.insert(0, 5, "2")
-    assert len(editor.service.requests) == 2  # nothing was accepted
+    assert len(editor.service.ahead) == 1  # nothing was accepted
 
 
 async def test_typing_something_else_computes_nothing_ahead():
@@ -166,7 +186,7 @@ async def test_typing_something_else_computes_nothing_ahead():
     editor.service.result = CompletionResult(suggestion=Suggestion(text="1"))
     await editor.suggest(0, 4)
     editor.insert(0, 4, "2")
-    assert len(editor.service.requests) == 1
+    assert editor.service.ahead == []
 
 
 async def test_the_selected_item_of_the_list_is_part_of_the_text_that_is_completed():
@@ -194,3 +214,40 @@ async def test_closing_a_document_ends_its_request_and_forgets_it():
     assert editor.service.superseded == [URI]
     assert await editor.suggest(0, 4) == []
     assert editor.service.withheld == [(NOT_OPEN, False)]
+
+
+async def test_an_explanation_is_of_the_request_that_is_asked_about():
+    """If it fails, "why is nothing shown" speaks of another file, or of an older request."""
+    editor = Editor("x = \n")
+    assert editor.completion.explain() is None
+    await editor.suggest(0, 4)
+    await editor.suggest(0, 0, uri="file:///w/none.py")
+    none, of_file = (Stage.WITHHELD, NOT_OPEN), (Stage.WAITING, COMPUTING)
+    assert editor.completion.explain() == none
+    assert editor.completion.explain("file:///w/none.py") == none
+    assert editor.completion.explain(URI)[:2] == of_file
+    assert editor.completion.explain(URI, (0, 4))[:2] == of_file
+    assert editor.completion.explain(URI, (0, 3)) == (Stage.WITHHELD, ELSEWHERE)
+    assert editor.completion.explain("file:///w/other.py") is None
+    await editor.suggest(0, 1)
+    assert editor.completion.explain()[2].offset == 1  # the newest of all
+    assert editor.completion.explain("file:///w/none.py") == none
+
+
+async def test_a_request_past_the_end_of_a_line_is_one_at_its_end():
+    editor = Editor("x = 1\ny")
+    editor.service.result = CompletionResult(suggestion=Suggestion(text=" + 1"))
+    for line, column, offset in ((0, 99, 5), (1, 99, 7), (99, 0, 7), (2**31 - 1, 2**31 - 1, 7)):
+        (edit,) = await editor.suggest(line, column)
+        assert editor.service.requests[-1].offset == offset
+        assert range_of(edit)[:2] == ((0, 5) if line == 0 else (1, 1))
+
+
+async def test_a_document_whose_change_was_invalid_is_not_completed():
+    """If it fails, suggestions are for a text that no editor shows."""
+    editor = Editor("x = 1\n")
+    editor.completion.change({"uri": URI}, [{"range": 5, "text": "y"}])
+    assert await editor.suggest(0, 0) == []
+    editor.completion.change({"uri": URI}, [{"text": "z = "}])
+    await editor.suggest(0, 4)
+    assert editor.service.requests[-1].text == "z = "

@@ -20,7 +20,10 @@ from training.artifact.code_reference import CodeReference
 
 SERVER = Path(__file__).parents[3] / "server"
 RULE_NAMES = list(dict.fromkeys(rule.__name__ for rule in RULES))
-CONSTANTS = ("SUPERSEDED", "NO_MODEL", "ATTRIBUTED", "PRIVATE", "ON_BATTERY", "NOT_OPEN", "OUTSIDE")
+CONSTANTS = (
+    *("SUPERSEDED", "NO_MODEL", "ATTRIBUTED", "PRIVATE", "ON_BATTERY", "NOT_OPEN", "UNKNOWN_TEXT"),
+    *("STALE", "ELSEWHERE", "LOADING", "COMPUTING"),
+)
 REASONS = [*FinishReason, UNSURE, *(getattr(explanation, name) for name in CONSTANTS)]
 SOURCE = CodeReference(package="requests", path="api.py", licence="MIT", n_tokens=60)
 MAX_CHARS = 80  # fits a line of a terminal

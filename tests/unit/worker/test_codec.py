@@ -20,6 +20,7 @@ from server.worker.messages import (
     Cancel,
     ChangeSettings,
     CheckHealth,
+    CheckProgress,
     Complete,
     Completed,
     Downloading,
@@ -28,6 +29,7 @@ from server.worker.messages import (
     Load,
     LoadFailed,
     Message,
+    Progress,
     Ready,
     UpdateWorkspace,
 )
@@ -73,6 +75,8 @@ MESSAGES = [
     Failed(id=1, error_type="ValueError"),
     BackendUnavailable(id=1, reason="away", is_new=False),
     HealthReport(id=2, backend=BackendInfo(threads=2, precision="int8")),
+    CheckProgress(),
+    Progress(stalled_s=1.5),
 ]
 
 

@@ -11,9 +11,9 @@ from server.backends.backend import BackendInfo
 from server.engine.generation_request import TokenUsage
 from server.settings import EngineSettings, RemoteSettings, Settings, SuggestionSettings
 from server.suggestion.event import Stage
+from server.suggestion.explanation import COMPUTING, LOADING
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult, Suggestion
-from server.worker import supervisor
 from server.worker.messages import (
     BackendUnavailable,
     Cancel,
@@ -29,6 +29,7 @@ from server.worker.messages import (
     Ready,
     UpdateWorkspace,
 )
+from server.worker.process import supervisor
 from server.worker.service import CompletionService
 from server.worker.status import State
 from server.workspace.snapshot import WorkspaceSnapshot
@@ -94,7 +95,7 @@ def test_a_request_is_answered_and_recorded():
     assert not pending.future.done()
     started.answer(pending, SHOWN)
     assert pending.future.result() == SHOWN
-    assert started.service.last_event.stage is Stage.SHOWN
+    assert started.service.event_of(pending).stage is Stage.SHOWN
     assert [state for state, _ in started.states] == ["starting", "ready", "busy", "idle"]
 
 
@@ -112,6 +113,7 @@ def test_a_newer_request_supersedes_the_older_one_of_its_document_alone():
     other, old = started.submit(document="b"), started.submit("x")
     new = started.submit("xy")
     assert old.future.result() is None
+    assert started.service.event_of(old).stage is Stage.CANCELLED
     assert not other.future.done()
     assert not new.future.done()
     assert started.process.sent[-2:] == [
@@ -120,7 +122,7 @@ def test_a_newer_request_supersedes_the_older_one_of_its_document_alone():
     ]
     started.answer(old, SHOWN, is_cancelled=True)  # it was too late to stop it
     assert old.future.result() is None
-    assert started.service.last_event.stage is Stage.CANCELLED
+    assert old.event.stage is Stage.CANCELLED
     assert not new.future.done()
 
 
@@ -141,8 +143,8 @@ def test_an_equal_request_is_sent_again_if_the_first_one_failed():
     first = started.submit()
     started.process.on_message(Failed(id=first.id, error_type="ValueError"))
     assert first.future.result() is None
-    assert started.service.last_event.stage is Stage.FAILED
-    assert "ValueError" in started.service.last_event.reason
+    assert first.event.stage is Stage.FAILED
+    assert "ValueError" in first.event.reason
     assert started.service.status.state is State.IDLE  # the next one may succeed
     assert started.submit() is not first
 
@@ -157,6 +159,50 @@ def test_cancelling_tells_the_worker_once():
     assert started.process.kinds().count(Cancel) == 1
 
 
+def test_a_request_goes_on_while_somebody_waits_for_it():
+    """If it fails, an editor that cancels one of two equal requests gets nothing for the other."""
+    started = Started()
+    first, second = started.submit(), started.submit()
+    assert first is second
+    started.service.cancel(first)
+    assert not second.future.done()
+    assert Cancel not in started.process.kinds()
+    started.answer(second, SHOWN)
+    assert second.future.result() == SHOWN
+
+
+def test_a_request_that_nobody_waits_for_any_more_ends():
+    started = Started()
+    started.service.compute_ahead(CompletionRequest(text="x", offset=1, document="a"))
+    pending = started.submit()
+    assert started.process.kinds().count(Complete) == 1
+    started.submit()
+    started.service.cancel(pending)
+    started.service.cancel(pending)
+    assert pending.future.result() is None
+    assert started.process.kinds().count(Cancel) == 1
+
+
+def test_what_a_request_waits_for_can_be_told():
+    """If it fails, "why is nothing shown" speaks of an older request while the model is loaded."""
+    started = Started(is_ready=False)
+    pending = started.submit()
+    assert started.service.event_of(pending).reason == LOADING
+    started.process.on_message(Ready(load_s=0.1))
+    assert started.service.event_of(pending).reason == COMPUTING
+    started.service.cancel(pending)
+    assert started.service.event_of(pending).stage is Stage.CANCELLED
+
+
+def test_half_a_surrogate_does_not_reach_the_worker():
+    """If it fails, a tokenizer refuses the text, and each request in that file fails."""
+    started = Started()
+    pending = started.submit("a = '\ud800\U0001f600'")
+    sent = started.process.sent[-1].request
+    assert sent.text == "a = '\ufffd\U0001f600'"
+    assert (sent.offset, len(sent.text)) == (pending.request.offset, len(pending.request.text))
+
+
 def test_without_a_model_a_request_ends_at_once():
     """If it fails, an editor whose model is damaged waits for an answer at every keystroke."""
     started = Started(is_ready=False)
@@ -166,7 +212,7 @@ def test_without_a_model_a_request_ends_at_once():
     assert started.states[-1] == (State.ERROR, "it is damaged")
     refused = started.submit("xy")
     assert refused.future.result() is None
-    assert started.service.last_event.reason == "no model"
+    assert refused.event.reason == "no model"
     assert started.process.kinds().count(Complete) == 1
     assert started.service.check_health().result() is None
 
@@ -181,8 +227,8 @@ def test_a_worker_that_dies_is_replaced_with_its_settings_and_workspace():
     started.process.on_exit("was killed (SIGKILL)")
     assert pending.future.result() is None
     assert health.result() is None
-    assert started.service.last_event.stage is Stage.FAILED
-    assert "SIGKILL" in started.service.last_event.reason
+    assert pending.event.stage is Stage.FAILED
+    assert "SIGKILL" in pending.event.reason
     state, reason = started.states[-1]
     assert state is State.STARTING
     assert "restarting" in reason
@@ -252,7 +298,7 @@ def test_a_remote_server_that_is_away_is_reported_once():
             BackendUnavailable(id=pending.id, reason="it is away", is_new=is_new)
         )
         assert pending.future.result() is None
-        assert started.service.last_event.reason == "it is away"
+        assert pending.event.reason == "it is away"
     assert started.states.count((State.ERROR, "it is away")) == 1
 
 
@@ -276,7 +322,7 @@ def test_an_answer_that_nobody_waits_for_is_ignored():
     started = Started()
     started.process.on_message(Completed(id=99, result=SHOWN, is_cancelled=False))
     started.process.on_message(Failed(id=99, error_type="ValueError"))
-    assert started.service.last_event is None
+    assert started.states[-1] == (State.READY, None)
 
 
 def test_closing_ends_everything():
@@ -296,7 +342,6 @@ def test_events_are_written_in_order_and_counted_anew_in_another_file(tmp_path):
     started.answer(started.submit("x", is_asked_for=True), SHOWN)
     started.service.withhold("private file", is_asked_for=False)
     started.service.change_settings(Settings(event_log=str(tmp_path / "second")))
-    assert started.service.last_event is None
     started.answer(started.submit("xyz"), SHOWN)
     started.service.close()
     first = [json.loads(line) for line in (tmp_path / "first").read_text().splitlines()]
@@ -310,12 +355,14 @@ def test_events_are_written_in_order_and_counted_anew_in_another_file(tmp_path):
     assert second[0]["needed_confidence"] > 0
 
 
-def test_an_event_log_that_cannot_be_written_is_one_warning(tmp_path, caplog):
-    started = Started(Settings(event_log=str(tmp_path)))
+@pytest.mark.parametrize("name", ["", "a\0b", "\ud800"])
+def test_an_event_log_that_cannot_be_written_is_one_warning(tmp_path, caplog, name):
+    """If it fails, a strange name ends the thread that reads the worker's answers."""
+    started = Started(Settings(event_log=f"{tmp_path}/{name}"))
     started.service.withhold("private file", is_asked_for=False)
-    started.service.withhold("private file", is_asked_for=False)
+    event = started.service.withhold("private file", is_asked_for=False)
     assert len(caplog.records) == 1
-    assert started.service.last_event.request == 2
+    assert event.request == 2
 
 
 @pytest.mark.parametrize("offset", [0, 700_000, 2_000_000])

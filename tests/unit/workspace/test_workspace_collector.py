@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from server.workspace.collector import WorkspaceCollector, path_of
+from server.workspace.collector import WorkspaceCollector
 from server.workspace.imported_modules import Import, ImportedModules, find_imports
 from server.workspace.similar_snippets import find_most_similar
 from server.workspace.snapshot import WorkspaceSnapshot
@@ -131,10 +131,3 @@ def test_context_is_whole_lines_within_the_budget():
     assert known.context(99, lambda _: 1) == known.context_text
     assert known.knows("one")
     assert not known.knows("two")
-
-
-def test_paths_of_uris():
-    assert path_of("file:///w/a%20b.py").as_posix() == "/w/a b.py"
-    assert path_of("file:///w/100%2525/a.py").as_posix() == "/w/100%25/a.py"
-    assert path_of("untitled:Untitled-1") is None
-    assert path_of("file:///w/%00").as_posix() == "/w/\x00"

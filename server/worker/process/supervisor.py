@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from server.backends.model_store import make_absolute, resolve_model_name
 from server.settings import Settings
-from server.worker.host import WorkerProcess
 from server.worker.messages import (
     ChangeSettings,
     Downloading,
@@ -23,6 +22,8 @@ from server.worker.messages import (
     ToWorker,
     UpdateWorkspace,
 )
+from server.worker.process.host import WorkerProcess
+from server.worker.process.watchdog import FROZEN, LOOPING
 from server.worker.status import State, Status
 from server.workspace.snapshot import WorkspaceSnapshot
 
@@ -127,11 +128,22 @@ class Supervisor:
         with self._lock:  # a request that follows the new state must find the worker
             self._status.set(State.STARTING, reason)
             self._can_complete = True
-            process = self._process or WorkerProcess(self._on_message, self._on_exit)
+            process = self._process or self._start_process()
+            if process is None:
+                return
             process.send(Load(settings=_with_absolute_paths(self._settings)))
             if self._workspace != WorkspaceSnapshot():
                 process.send(UpdateWorkspace(snapshot=self._workspace))
             self._process = process
+
+    def _start_process(self) -> WorkerProcess | None:
+        try:
+            return WorkerProcess(self._on_message, self._on_exit)
+        except OSError as error:
+            self._can_complete = False
+            reason = f"cannot start the model's process ({error.strerror}); restart it"
+            self._status.set(State.ERROR, reason)
+            return None
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -160,6 +172,8 @@ class Supervisor:
         if self._is_closing:
             return
         what = f"the model's process {how}"
+        if how in {FROZEN, LOOPING}:  # nobody has ended it on purpose
+            self._status.warn(f"{what}; it is replaced")
         _log.error("%s", what)
         with self._lock:  # not while it is being started
             self._process = None
