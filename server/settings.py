@@ -5,13 +5,13 @@ error that suggests similar ones. :mod:`server.settings_schema` lists the settin
 settings pages; a test compares them.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from server.suggestion.confidence import THRESHOLDS, Eagerness
 from server.suggestion.extent import Wanted
+from training.foundation.config_schema import RangedConfig, range_metadata
 
 KEY_VARIABLE_PREFIX = "PARROTLET_"  # of the environment variables that may be sent as keys
 
@@ -21,6 +21,7 @@ def setting(
     text: str,
     *,
     minimum: float | None = None,
+    maximum: float | None = None,
     choices: Mapping[str, str] | None = None,
 ) -> Any:
     """Returns a field of a group of settings.
@@ -29,25 +30,17 @@ def setting(
         default: The value unless the user sets another.
         text: What it does, in sentences for the user.
         minimum: The smallest value of a number.
+        maximum: The largest.
         choices: For each value of a ``Literal``, what it does.
     """
-    metadata = {"text": text, "minimum": minimum, "choices": choices or {}}
+    metadata: dict[str, Any] = {"text": text, "choices": choices or {}}
+    if minimum is not None and maximum is not None:
+        metadata |= range_metadata(minimum, maximum)
     return field(default=default, metadata=metadata)
 
 
-class Group:
-    """Settings that belong together; a number below its minimum is refused."""
-
-    def __post_init__(self) -> None:
-        for setting_field in dataclasses.fields(self):  # type: ignore[arg-type]
-            minimum = setting_field.metadata.get("minimum")
-            value = getattr(self, setting_field.name)
-            if minimum is not None and not value >= minimum:
-                raise ValueError(f"{setting_field.name} must be at least {minimum}, got {value}")
-
-
 @dataclass(frozen=True, kw_only=True)
-class ClientSettings(Group):
+class ClientSettings(RangedConfig):
     """What the editors' clients do by themselves; the server owns the texts and ignores the values.
 
     In Neovim these are options of ``setup()``; in VS Code they are below ``parrotlet.client``.
@@ -81,7 +74,7 @@ class ClientSettings(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContextSettings(Group):
+class ContextSettings(RangedConfig):
     """How much of the document, and of other files, the model sees.
 
     Prefix and suffix shrink together if the model's context is smaller. The first visible line
@@ -89,10 +82,16 @@ class ContextSettings(Group):
     """
 
     prefix_tokens: int = setting(
-        512, "Maximum number of tokens before the cursor that the model sees.", minimum=1
+        512,
+        "Maximum number of tokens before the cursor that the model sees.",
+        minimum=1,
+        maximum=32768,
     )
     suffix_tokens: int = setting(
-        160, "Maximum number of tokens after the cursor that the model sees.", minimum=0
+        160,
+        "Maximum number of tokens after the cursor that the model sees.",
+        minimum=0,
+        maximum=32768,
     )
     step_lines: int = setting(
         16,
@@ -100,17 +99,19 @@ class ContextSettings(Group):
         " cursor exceeds its limit. Larger steps save computation; smaller steps keep more text"
         " in view.",
         minimum=1,
+        maximum=1000,
     )
     workspace_tokens: int = setting(
         128,
         "Maximum number of tokens from other files that the model sees: modules of the workspace"
         " and recently edited files. `0` restricts it to the current file.",
         minimum=0,
+        maximum=32768,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuggestionSettings(Group):
+class SuggestionSettings(RangedConfig):
     """What is suggested, and when.
 
     :mod:`training.artifact.verbatim` defines how many tokens make a repetition.
@@ -156,19 +157,22 @@ class SuggestionSettings(Group):
         "Maximum delay between a keystroke and the start of a request, in milliseconds. The delay"
         " adapts to how long suggestions take on this machine and is zero when they are fast.",
         minimum=0,
+        maximum=60000,
     )
     max_line_tokens: int = setting(
-        40, "Maximum length of a single-line suggestion, in tokens.", minimum=1
+        40, "Maximum length of a single-line suggestion, in tokens.", minimum=1, maximum=1024
     )
     max_block_tokens: int = setting(
-        128, "Maximum length of a block suggestion, in tokens.", minimum=1
+        128, "Maximum length of a block suggestion, in tokens.", minimum=1, maximum=4096
     )
-    max_block_lines: int = setting(12, "Maximum length of a block suggestion, in lines.", minimum=1)
+    max_block_lines: int = setting(
+        12, "Maximum length of a block suggestion, in lines.", minimum=1, maximum=1000
+    )
     max_function_tokens: int = setting(
-        160, "Maximum length of a function suggestion, in tokens.", minimum=1
+        160, "Maximum length of a function suggestion, in tokens.", minimum=1, maximum=4096
     )
     max_function_lines: int = setting(
-        16, "Maximum length of a function suggestion, in lines.", minimum=1
+        16, "Maximum length of a function suggestion, in lines.", minimum=1, maximum=1000
     )
 
     @property
@@ -178,7 +182,7 @@ class SuggestionSettings(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineSettings(Group):
+class EngineSettings(RangedConfig):
     """How the model runs on this machine."""
 
     threads: int = setting(
@@ -186,6 +190,7 @@ class EngineSettings(Group):
         "Number of threads that run the model. `0` uses half of the processor's cores, up to four"
         " threads.",
         minimum=0,
+        maximum=256,
     )
     precision: Literal["auto", "int8", "bfloat16", "float32"] = setting(
         "auto",
@@ -202,29 +207,35 @@ class EngineSettings(Group):
         "Number of prompt tokens that are processed at a time. A cancelled request stops after the"
         " current chunk.",
         minimum=1,
+        maximum=32768,
     )
     cache_mib: int = setting(
-        64, "Memory for the key-value caches of recent documents, in MiB.", minimum=0
+        64, "Memory for the key-value caches of recent documents, in MiB.", minimum=0, maximum=65536
     )
     max_guesses: int = setting(
         6,
         "Maximum number of tokens that are drafted from earlier text and verified in one step."
         " `0` turns drafting off.",
         minimum=0,
+        maximum=64,
     )
     batch_size: int = setting(
-        16, "Number of alternative suggestions that are generated in parallel.", minimum=1
+        16,
+        "Number of alternative suggestions that are generated in parallel.",
+        minimum=1,
+        maximum=256,
     )
     heal_tokens: int = setting(
         6,
         "Maximum number of tokens before the cursor that are generated again, so that a suggestion"
         " can continue a word that is only partly typed (token healing). `0` turns this off.",
         minimum=0,
+        maximum=64,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoteSettings(Group):
+class RemoteSettings(RangedConfig):
     """A remote server that generates the suggestions instead of the model on this machine."""
 
     url: str = setting(
@@ -241,10 +252,10 @@ class RemoteSettings(Group):
         " server rejects that.",
     )
     context_tokens: int = setting(
-        2048, "Context length of the remote model, in tokens.", minimum=256
+        2048, "Context length of the remote model, in tokens.", minimum=256, maximum=1048576
     )
     timeout_s: float = setting(
-        10.0, "Timeout of a request to the remote server, in seconds.", minimum=0.1
+        10.0, "Timeout of a request to the remote server, in seconds.", minimum=0.1, maximum=600.0
     )
     key_variable: str = setting(
         "PARROTLET_API_KEY",
@@ -262,7 +273,7 @@ class RemoteSettings(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Group):
+class Settings(RangedConfig):
     """The root of the tree.
 
     :data:`server.workspace.private_files.PRIVATE_FILES` are private whatever the globs say.

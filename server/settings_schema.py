@@ -5,7 +5,7 @@ import typing
 from typing import Any
 
 from server.settings import Settings
-from training.foundation.config_schema import to_mapping
+from training.foundation.config_schema import find_range, to_mapping
 
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
@@ -21,6 +21,7 @@ class SettingSchema:
         choices: The values it may have; None for any value of its type.
         choice_texts: For each of the choices, what it does; None where there are none.
         minimum: The least value of a number.
+        maximum: Its largest.
         text: What it does.
     """
 
@@ -30,6 +31,7 @@ class SettingSchema:
     choices: tuple[str, ...] | None
     choice_texts: tuple[str, ...] | None
     minimum: float | None
+    maximum: float | None
     text: str
 
 
@@ -49,13 +51,14 @@ def _schema_of(field: dataclasses.Field[Any], hint: Any, prefix: str) -> Setting
     is_choice = typing.get_origin(hint) is typing.Literal
     is_list = typing.get_origin(hint) is tuple
     choices = typing.get_args(hint) if is_choice else None
-    texts = field.metadata["choices"]
+    texts, allowed = field.metadata["choices"], find_range(field)
     return SettingSchema(
         name=prefix + field.name,
         type="array" if is_list else "string" if is_choice else _JSON_TYPES[hint],
         default=to_mapping(field.default),
         choices=choices,
         choice_texts=tuple(texts[choice] for choice in choices) if choices else None,
-        minimum=field.metadata["minimum"],
+        minimum=None if allowed is None else allowed.least,
+        maximum=None if allowed is None else allowed.most,
         text=field.metadata["text"],
     )

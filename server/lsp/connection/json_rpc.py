@@ -66,9 +66,9 @@ class JsonRpc(LanguageServerProtocol):
         return True
 
     def refuse(self, msg_id: Any, code: int, sentence: str) -> None:
-        """Answers with an error."""
-        error = types.ResponseError(code=code, message=sentence)
-        self._send_data(types.ResponseErrorMessage(id=msg_id, error=error))
+        """Answers with an error; without an id, which is null then, if the request has none."""
+        error = {"code": code, "message": sentence}
+        self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "error": error})
 
     def send_request(
         self,

@@ -54,8 +54,9 @@ def planted(tmp_path, monkeypatch):
     assert not marker.exists(), marker.read_text()
 
 
-def answers(client, known_module):
-    client.initialize(options=ALWAYS)
+def answers(client, known_module, *, is_initialized=False):
+    if not is_initialized:
+        client.initialize(options=ALWAYS)
     start = known_module.index(" math.pi * self.radius**2")
     client.open(URI, known_module[:start])
     at = place(known_module[:start], 'area of the circle."""\n        return')
@@ -109,7 +110,7 @@ def test_the_working_folder_may_be_removed(tiny_artifact, known_module, tmp_path
         client.initialize(options=ALWAYS)
         client.wait_for_state("ready")
         shutil.rmtree(folder)
-        answers(client, known_module)
+        answers(client, known_module, is_initialized=True)
 
 
 def test_a_model_is_named_by_a_path_from_the_working_folder(

@@ -44,7 +44,7 @@ def test_the_settings_page_is_the_servers_list(manifest, settings_page):
             expected["enum"] = list(setting.choices)
             expected["markdownEnumDescriptions"] = list(setting.choice_texts)
         if setting.minimum is not None:
-            expected["minimum"] = setting.minimum
+            expected |= {"minimum": setting.minimum, "maximum": setting.maximum}
         shown = {name: settings_page[identifier].get(name) for name in expected}
         assert shown == expected, REMEDY
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.passk.config import PasskConfig
+from server.settings import Settings
 from training.artifact.network.config import GPT2Config
 from training.cluster.config import ClusterConfig
 from training.config import RunConfig
@@ -112,7 +113,7 @@ def list_numbers(config, prefix=""):
 
 
 @pytest.mark.parametrize(
-    "config", [RunConfig, CorpusConfig, ClusterConfig, GPT2Config, PasskConfig]
+    "config", [RunConfig, CorpusConfig, ClusterConfig, GPT2Config, PasskConfig, Settings]
 )
 def test_every_number_has_a_range(config):
     """If it fails, an impossible value ends a command in a traceback, or never ends it."""

@@ -28,7 +28,7 @@ def test_later_sources_win_setting_by_setting():
     [
         ({"suggestion": {"extend": "line"}}, "extent"),
         ({"suggestion": {"extent": "chapter"}}, "chapter"),
-        ({"engine": {"threads": -1}}, "at least 0"),
+        ({"engine": {"threads": -1}}, "0 to 256"),
         ({"engine": {"threads": True}}, "threads"),
         ({"remote": {"key_variable": "AWS_SECRET_ACCESS_KEY"}}, "does not begin with PARROTLET_"),
     ],

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from server.cli import main
-from server.settings import EngineSettings, Settings
+from server.settings import Settings
 from server.settings_schema import list_settings
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError
@@ -38,14 +38,20 @@ def test_every_setting_is_listed_with_its_default_and_its_text():
         assert all(text.endswith(".") for text in entry.choice_texts or ()), entry.name
 
 
-def test_the_least_of_a_number_is_the_one_that_is_listed():
-    limited = [entry for entry in list_settings() if entry.minimum is not None]
-    assert limited
-    for entry in limited:
-        too_little = dataclasses.replace(entry, default=type(entry.default)(entry.minimum - 1))
-        with pytest.raises(ConfigError, match="must be at least"):
-            from_mapping(Settings, nested([too_little]), where="a client")
-    assert EngineSettings(threads=0).threads == 0
+def test_every_number_has_the_range_that_is_listed():
+    """If it fails, a budget of a billion tokens, or of NaN seconds, ends in a traceback."""
+    numbers = [entry for entry in list_settings() if entry.type in {"integer", "number"}]
+    assert numbers
+    for entry in numbers:
+        kind = type(entry.default)
+        for allowed in (entry.minimum, entry.maximum):
+            listed = [dataclasses.replace(entry, default=kind(allowed))]
+            from_mapping(Settings, nested(listed), where="a client")
+        refused = [kind(entry.minimum - 1), kind(entry.maximum + 1), 10**400, -(10**5000), 1e308]
+        for number in [*refused, float("nan"), float("inf"), True, None, "1"]:
+            wrong = nested([dataclasses.replace(entry, default=number)])
+            with pytest.raises(ConfigError):
+                from_mapping(Settings, wrong, where="a client")
 
 
 def test_the_command_prints_them(capsys):

@@ -1,23 +1,18 @@
 """The service with a worker that is a double: requests, states, deaths, and what is recorded."""
 
 import json
-import threading
-from types import SimpleNamespace
-from typing import ClassVar
 
 import pytest
+from started_service import REMOTE, SHOWN, Started, replace_process
 
 from server.backends.backend import BackendInfo
-from server.engine.generation_request import TokenUsage
-from server.settings import EngineSettings, RemoteSettings, Settings, SuggestionSettings
+from server.settings import Settings, SuggestionSettings
 from server.suggestion.event import Stage
 from server.suggestion.explanation import COMPUTING, LOADING
 from server.suggestion.request import CompletionRequest
-from server.suggestion.result import CompletionResult, Suggestion
 from server.worker.messages import (
     BackendUnavailable,
     Cancel,
-    ChangeSettings,
     CheckHealth,
     Complete,
     Completed,
@@ -27,66 +22,13 @@ from server.worker.messages import (
     Load,
     LoadFailed,
     Ready,
-    UpdateWorkspace,
 )
-from server.worker.process import supervisor
-from server.worker.service import CompletionService
 from server.worker.status import State
-from server.workspace.snapshot import WorkspaceSnapshot
-
-
-class ProcessDouble:
-    """A worker that does nothing by itself."""
-
-    started: ClassVar[list] = []
-
-    def __init__(self, on_message, on_exit, *, preloads=False):
-        self.on_message, self.on_exit, self.preloads = on_message, on_exit, preloads
-        self.sent, self.is_closed, self.pid = [], False, len(self.started) + 1
-        self.started.append(self)
-
-    def send(self, message):
-        self.sent.append(message)
-
-    def close(self):
-        self.is_closed = True
-
-    def kinds(self):
-        return [type(message) for message in self.sent]
 
 
 @pytest.fixture(autouse=True)
 def processes(monkeypatch):
-    started = []
-    monkeypatch.setattr(ProcessDouble, "started", started)
-    monkeypatch.setattr(supervisor, "WorkerProcess", ProcessDouble)
-    return started
-
-
-class Started:
-    """A service that has been started, and the states that it has reported."""
-
-    def __init__(self, settings=None, *, is_ready=True):
-        self.service, self.states = CompletionService(), []
-        self.service.status.on_change = lambda state, reason: self.states.append((state, reason))
-        self.service.start(settings or Settings())
-        if is_ready:
-            self.process.on_message(Ready(load_s=0.1))
-
-    @property
-    def process(self):
-        return ProcessDouble.started[-1]
-
-    def submit(self, text="x", document="a", **options):
-        request = CompletionRequest(text=text, offset=len(text), document=document, **options)
-        return self.service.submit(request)
-
-    def answer(self, pending, result, *, is_cancelled=False):
-        self.process.on_message(Completed(id=pending.id, result=result, is_cancelled=is_cancelled))
-
-
-REMOTE = Settings(remote=RemoteSettings(url="http://gpu:8000"))
-SHOWN = CompletionResult(suggestion=Suggestion(text="y"), usage=TokenUsage(first_token_ms=3.0))
+    return replace_process(monkeypatch)
 
 
 def test_a_request_is_answered_and_recorded():
@@ -217,78 +159,6 @@ def test_without_a_model_a_request_ends_at_once():
     assert started.service.check_health().result() is None
 
 
-def test_a_worker_that_dies_is_replaced_with_its_settings_and_workspace():
-    """If it fails, what kills the model ends all suggestions until the editor is restarted."""
-    settings = Settings(model="owner/name")
-    started = Started(settings)
-    snapshot = WorkspaceSnapshot(context_text="x\n")
-    started.service.update_workspace(snapshot)
-    pending, health = started.submit(), started.service.check_health()
-    started.process.on_exit("was killed (SIGKILL)")
-    assert pending.future.result() is None
-    assert health.result() is None
-    assert pending.event.stage is Stage.FAILED
-    assert "SIGKILL" in pending.event.reason
-    state, reason = started.states[-1]
-    assert state is State.STARTING
-    assert "restarting" in reason
-    assert len(ProcessDouble.started) == 2
-    assert started.process.sent == [Load(settings=settings), UpdateWorkspace(snapshot=snapshot)]
-
-
-def test_a_worker_that_keeps_dying_is_given_up_until_the_user_restarts_it():
-    started = Started()
-    for _ in range(4):
-        started.process.on_exit("exited with code 1")
-    assert len(ProcessDouble.started) == 4
-    state, reason = started.states[-1]
-    assert state is State.ERROR
-    assert "4 times" in reason
-    assert started.submit().future.result() is None
-    started.service.restart()
-    assert len(ProcessDouble.started) == 5
-    assert not started.submit("xy").future.done()
-
-
-def test_deaths_that_are_far_apart_are_not_counted_together(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    started = Started()
-    for _ in range(10):
-        now[0] += 61
-        started.process.on_exit("exited with code 1")
-    assert started.states[-1][0] is State.STARTING
-
-
-def test_settings_reach_the_worker_and_only_those_of_the_model_restart_it():
-    """If it fails, a changed setting takes seconds, or has no effect."""
-    started = Started()
-    eager = Settings(suggestion=SuggestionSettings(eagerness="eager"))
-    started.service.change_settings(eager)
-    assert started.process.sent[-1] == ChangeSettings(settings=eager)
-    pending = started.submit()
-    threads = Settings(engine=EngineSettings(threads=1))
-    started.service.change_settings(threads)
-    assert len(ProcessDouble.started) == 2
-    assert started.process.sent == [Load(settings=threads)]
-    assert pending.future.result() is None
-
-
-def test_a_worker_that_was_prepared_is_used_unless_the_model_is_elsewhere():
-    service = CompletionService()
-    service.prepare()
-    service.start(Settings())
-    assert [process.preloads for process in ProcessDouble.started] == [True]
-    remote = CompletionService()
-    remote.prepare()
-    remote.start(REMOTE)
-    assert [process.preloads for process in ProcessDouble.started] == [True, True, False]
-    for thread in threading.enumerate():
-        if thread.name == "worker shutdown":
-            thread.join(10)
-    assert ProcessDouble.started[1].is_closed
-
-
 def test_a_remote_server_that_is_away_is_reported_once():
     """If it fails, each keystroke shows the same error."""
     started = Started(REMOTE)
@@ -323,18 +193,6 @@ def test_an_answer_that_nobody_waits_for_is_ignored():
     started.process.on_message(Completed(id=99, result=SHOWN, is_cancelled=False))
     started.process.on_message(Failed(id=99, error_type="ValueError"))
     assert started.states[-1] == (State.READY, None)
-
-
-def test_closing_ends_everything():
-    """If it fails, an editor that exits waits, or leaves a process behind."""
-    started = Started()
-    pending, health = started.submit(), started.service.check_health()
-    started.service.close()
-    assert started.process.is_closed
-    assert pending.future.result() is None
-    assert health.result() is None
-    started.process.on_exit("exited with code 0")
-    assert len(ProcessDouble.started) == 1
 
 
 def test_events_are_written_in_order_and_counted_anew_in_another_file(tmp_path):

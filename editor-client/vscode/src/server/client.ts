@@ -112,12 +112,18 @@ export class Client {
   }
 
   /** Runs one of the server's commands; returns undefined for an empty result or no server. */
-  async execute<T>(command: string): Promise<T | undefined> {
+  async execute<T>(command: string, ...args: unknown[]): Promise<T | undefined> {
     if (!this.isRunning) {
       return undefined;
     }
-    const result: unknown = await this.client.sendRequest(ExecuteCommandRequest.type, { command });
+    const params = { command, arguments: args };
+    const result: unknown = await this.client.sendRequest(ExecuteCommandRequest.type, params);
     return (result ?? undefined) as T | undefined;
+  }
+
+  /** Returns how the server knows a document. */
+  getUri(document: vscode.TextDocument): string {
+    return this.client.code2ProtocolConverter.asUri(document.uri);
   }
 
   private async spawn(): Promise<ChildProcess> {

@@ -1,6 +1,6 @@
 /**
  * "Why Is Nothing Shown?": what the editor's state and settings allow, and the server's own report
- * on its last request.
+ * on the last request in the file.
  */
 
 import * as vscode from 'vscode';
@@ -37,7 +37,7 @@ interface Check {
 
 const KIND = 'explain';
 const SUMMARY_MS = 5000;
-const NO_REQUEST = 'No suggestion has been requested yet.';
+const NO_REQUEST = 'No suggestion has been requested in this file yet.';
 const NO_SERVER = 'The server is not ready.';
 
 const BUTTONS: readonly Button[] = [
@@ -75,7 +75,10 @@ export class Explanation {
   }
 
   private async fetchLastRequest(): Promise<LastRequest | undefined> {
-    return this.lifecycle.client?.execute<LastRequest>('parrotlet.explain');
+    const { client } = this.lifecycle;
+    const document = getActiveEditor()?.document;
+    const place = document === undefined ? [] : [{ uri: client?.getUri(document) }];
+    return client?.execute<LastRequest>('parrotlet.explain', ...place);
   }
 
   private async createPage(): Promise<Page> {

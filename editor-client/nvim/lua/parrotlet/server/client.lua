@@ -152,14 +152,15 @@ end
 --- Runs one of the server's commands.
 ---@param command string
 ---@param on_result fun(result: any) Called with the result; nil for an error or an empty result.
+---@param argument? table What the command is about.
 ---@return boolean is_sent
-function M.execute(command, on_result)
+function M.execute(command, on_result, argument)
   local client = M.get()
   if not client or not client.initialized then
     return false
   end
   local bufnr = next(client.attached_buffers) or vim.api.nvim_get_current_buf()
-  local params = { command = command }
+  local params = { command = command, arguments = { argument } }
   local is_sent = client:request('workspace/executeCommand', params, function(err, result)
     on_result(not err and result ~= vim.NIL and result or nil)
   end, bufnr)

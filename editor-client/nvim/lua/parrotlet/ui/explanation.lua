@@ -1,7 +1,7 @@
 --- `:Parrotlet why`: answers "Why is nothing shown?".
 ---
 --- It shows where suggestions are turned off, what the server is doing, and the server's own report
---- on its last request.
+--- on the last request in the file.
 local client = require('parrotlet.server.client')
 local enablement = require('parrotlet.suggestions.enablement')
 local message = require('parrotlet.ui.message')
@@ -11,7 +11,7 @@ local status = require('parrotlet.ui.status')
 local M = {}
 
 local COMMAND = 'parrotlet.explain'
-local NO_REQUEST = 'No suggestion has been requested yet.'
+local NO_REQUEST = 'No suggestion has been requested in this file yet.'
 
 --- Capitalizes a text and ends it with a full stop.
 ---@param text string
@@ -50,7 +50,7 @@ function M.collect(bufnr, on_lines)
       lines[#lines + 1] = NO_REQUEST
     end
     on_lines(lines)
-  end)
+  end, { uri = vim.uri_from_bufnr(bufnr) })
   if not is_sent then
     on_lines(lines)
   end
@@ -71,7 +71,7 @@ function M.show_summary(bufnr)
   local is_sent = is_running
     and client.execute(COMMAND, function(explanation)
       message.info(explanation and explanation.summary or NO_REQUEST)
-    end)
+    end, { uri = vim.uri_from_bufnr(bufnr) })
   if not is_sent then
     message.info(status.describe(bufnr))
   end

@@ -1,0 +1,138 @@
+"""A worker that dies, does not answer or cannot be started, and settings that need another."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from started_service import REMOTE, ProcessDouble, Started, replace_process
+
+from server.settings import EngineSettings, Settings, SuggestionSettings
+from server.suggestion.event import Stage
+from server.worker.messages import (
+    ChangeSettings,
+    Load,
+    UpdateWorkspace,
+)
+from server.worker.process import supervisor
+from server.worker.service import CompletionService
+from server.worker.status import State
+from server.workspace.snapshot import WorkspaceSnapshot
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch):
+    return replace_process(monkeypatch)
+
+
+def test_a_worker_that_dies_is_replaced_with_its_settings_and_workspace():
+    """If it fails, what kills the model ends all suggestions until the editor is restarted."""
+    settings = Settings(model="owner/name")
+    started = Started(settings)
+    snapshot = WorkspaceSnapshot(context_text="x\n")
+    started.service.update_workspace(snapshot)
+    pending, health = started.submit(), started.service.check_health()
+    started.process.on_exit("was killed (SIGKILL)")
+    assert pending.future.result() is None
+    assert health.result() is None
+    assert pending.event.stage is Stage.FAILED
+    assert "SIGKILL" in pending.event.reason
+    state, reason = started.states[-1]
+    assert state is State.STARTING
+    assert "restarting" in reason
+    assert len(ProcessDouble.started) == 2
+    assert started.process.sent == [Load(settings=settings), UpdateWorkspace(snapshot=snapshot)]
+
+
+@pytest.mark.parametrize("how", [FROZEN, LOOPING])
+def test_a_worker_that_does_not_answer_is_replaced_and_the_user_is_told(how):
+    """If it fails, suggestions end for a while, and nobody knows why."""
+    started, warnings = Started(), []
+    started.service.status.on_warning = warnings.append
+    pending = started.submit()
+    started.process.on_exit(how)
+    assert how in pending.event.reason
+    assert len(warnings) == 1
+    assert how in warnings[0]
+    assert len(ProcessDouble.started) == 2
+    started.process.on_exit("was killed (SIGKILL)")  # by the user, who knows
+    assert len(warnings) == 1
+
+
+def test_a_worker_that_cannot_be_started_is_reported(monkeypatch):
+    """If it fails, a machine without free processes has no suggestions and no word."""
+    started = Started()
+
+    def refuse(*_, **__):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(supervisor, "WorkerProcess", refuse)
+    started.process.on_exit("was killed (SIGKILL)")
+    state, reason = started.states[-1]
+    assert state is State.ERROR
+    assert "Resource temporarily unavailable" in reason
+    assert started.submit().future.result() is None
+
+
+def test_a_worker_that_keeps_dying_is_given_up_until_the_user_restarts_it():
+    started = Started()
+    for _ in range(4):
+        started.process.on_exit("exited with code 1")
+    assert len(ProcessDouble.started) == 4
+    state, reason = started.states[-1]
+    assert state is State.ERROR
+    assert "4 times" in reason
+    assert started.submit().future.result() is None
+    started.service.restart()
+    assert len(ProcessDouble.started) == 5
+    assert not started.submit("xy").future.done()
+
+
+def test_deaths_that_are_far_apart_are_not_counted_together(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    started = Started()
+    for _ in range(10):
+        now[0] += 61
+        started.process.on_exit("exited with code 1")
+    assert started.states[-1][0] is State.STARTING
+
+
+def test_settings_reach_the_worker_and_only_those_of_the_model_restart_it():
+    """If it fails, a changed setting takes seconds, or has no effect."""
+    started = Started()
+    eager = Settings(suggestion=SuggestionSettings(eagerness="eager"))
+    started.service.change_settings(eager)
+    assert started.process.sent[-1] == ChangeSettings(settings=eager)
+    pending = started.submit()
+    threads = Settings(engine=EngineSettings(threads=1))
+    started.service.change_settings(threads)
+    assert len(ProcessDouble.started) == 2
+    assert started.process.sent == [Load(settings=threads)]
+    assert pending.future.result() is None
+
+
+def test_a_worker_that_was_prepared_is_used_unless_the_model_is_elsewhere():
+    service = CompletionService()
+    service.prepare()
+    service.start(Settings())
+    assert [process.preloads for process in ProcessDouble.started] == [True]
+    remote = CompletionService()
+    remote.prepare()
+    remote.start(REMOTE)
+    assert [process.preloads for process in ProcessDouble.started] == [True, True, False]
+    for thread in threading.enumerate():
+        if thread.name == "worker shutdown":
+            thread.join(10)
+    assert ProcessDouble.started[1].is_closed
+
+
+def test_closing_ends_everything():
+    """If it fails, an editor that exits waits, or leaves a process behind."""
+    started = Started()
+    pending, health = started.submit(), started.service.check_health()
+    started.service.close()
+    assert started.process.is_closed
+    assert pending.future.result() is None
+    assert health.result() is None
+    started.process.on_exit("exited with code 0")
+    assert len(ProcessDouble.started) == 1
