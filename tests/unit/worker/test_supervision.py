@@ -14,6 +14,7 @@ from server.worker.messages import (
     UpdateWorkspace,
 )
 from server.worker.process import supervisor
+from server.worker.process.watchdog import FROZEN, LOOPING
 from server.worker.service import CompletionService
 from server.worker.status import State
 from server.workspace.snapshot import WorkspaceSnapshot
