@@ -82,7 +82,7 @@ def build_tiny_artifact(path: Path) -> Path:
     return path
 
 
-def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 400) -> GPT2:
+def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 320) -> GPT2:
     chance = random.Random(0)
     model = GPT2(config)
     initialise(model, torch.Generator().manual_seed(0))
@@ -90,7 +90,7 @@ def _learn(config: GPT2Config, tokenizer: CodeTokenizer, steps: int = 400) -> GP
     taken = set(map(id, matrices))
     others = [p for p in model.parameters() if id(p) not in taken]
     optimisers = [
-        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.0, ns_steps=3),
         torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.95), weight_decay=0.0),
     ]
     for step in range(steps):

@@ -83,7 +83,7 @@ def test_healing_equals_brute_force(artifact, known_module):
         ids = [artifact.end_of_text_id, *tokenizer.encode(known_module[:cut])]
         n_removed = min(chance.randint(1, 4), len(ids) - 1)
         owed = tokenizer.decode_bytes(ids[-n_removed:])
-        outcome = generate(decoder, ids[:-n_removed], 40, required_bytes=owed)
+        outcome = generate(decoder, ids[:-n_removed], 16, required_bytes=owed)
         written = outcome.sequences[0]
         wanted, _ = naive_greedy(artifact, ids[:-n_removed], owed, len(written.ids))
         assert written.ids == wanted
