@@ -90,6 +90,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         _evaluation("report", "report", "draw the report page of a pass@k run", extra=""),
         _evaluation("lines", "lines", "measure exact match of lines and blocks as users see them"),
         _evaluation("infill", "infill", "measure infilling of gaps in held-out files"),
+        _evaluation("fit", "fit", "measure whether suggestions fit the code around the cursor"),
         _evaluation("compare", "compare", "show what several models write, side by side", extra=""),
         _evaluation("replay", "replay.__main__", "replay typing through the real server"),
         _evaluation("calibrate", "calibrate", "calibrate a model's confidence"),

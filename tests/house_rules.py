@@ -36,8 +36,9 @@ ROOMS = {
         *("lock", "overlap", "verify", "bigquery", "__main__"),
     ),
     "evaluation": (
-        *("runs", "problems", "judge", "generators", "passk", "accuracy", "comparison"),
-        *("replay", "calibrate", "compare", "infill", "lines", "repetition", "report", "versus"),
+        *("runs", "problems", "judge", "generators", "passk", "accuracy", "insertions"),
+        *("comparison", "replay", "calibrate", "compare", "fit", "infill", "lines", "repetition"),
+        *("report", "versus"),
     ),
 }
 # Who may import what: a module under the first may not import one under the second.

@@ -17,6 +17,7 @@ COMMANDS = (
     "problems.__main__",
     "lines",
     "infill",
+    "fit",
     "compare",
     "replay.__main__",
     "calibrate",

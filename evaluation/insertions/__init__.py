@@ -1,0 +1,1 @@
+"""Suggestions inserted into real files and judged there: do they fit?"""

@@ -1,0 +1,120 @@
+"""A run over places: ask at those that are left, then judge, summary and page; resumable."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from evaluation.insertions.fit_answers import Answer, Trigger, request_answer
+from evaluation.insertions.fit_page import draw_fit_page
+from evaluation.insertions.fit_summary import FitIdentity, format_fit, summarise_fit
+from evaluation.insertions.places import Place, cut_places, hash_places
+from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
+from evaluation.runs.journal import Journal, read_journal
+from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
+from server.completer import Completer
+from training.artifact.directory import WEIGHTS_FILE
+from training.foundation.atomic_files import (
+    file_sha256,
+    write_json_atomically,
+    write_text_atomically,
+)
+from training.foundation.command_parser import command_parser
+from training.foundation.errors import ArtifactError, ConfigError
+from training.foundation.folder_lock import folder_lock
+
+ANSWERS_FILE = "answers.jsonl"
+_PURPOSE = """\
+Measure whether suggestions fit the code around the cursor, as users see them: held-out
+files are cut at places of many kinds, half of them with the brackets and quotes that an
+editor closes by itself. At each place the completer is asked as while typing and on
+request, with the default settings, and its answer is inserted.
+
+Reports for each kind of place: shown, exact match, broken syntax, repetition of what
+follows, wrong indentation, suggestions inside a name, and trivial ones; prints a table
+and writes summary.json and report.html with examples."""
+_EXAMPLE = """\
+{prog} --corpus runs/corpus/debug --n 300
+{prog} --model runs/debug/model --out runs/fit-debug"""
+
+
+def run_fit(argv: Sequence[str]) -> None:
+    """Runs what is left of a run, writes its summary and page, and prints the table.
+
+    Raises:
+        ConfigError: The options or the run's folder cannot be used, or the corpus has no places.
+        PrerequisiteError: Corpus or model are missing.
+    """
+    options = _parser().parse_args(argv)
+    places = _load_places(options)
+    out: Path = options.out
+    identity = FitIdentity(
+        model=str(options.model),
+        weights_sha256=file_sha256(options.model / WEIGHTS_FILE),
+        places_sha256=hash_places(places),
+    )
+    with folder_lock(out):
+        start_or_resume(out, identity.to_json())
+        answers = _request_answers(places, out, options.model)
+        summary = summarise_fit(identity, answers)
+        write_json_atomically(out / SUMMARY_FILE, summary.to_json())
+        write_text_atomically(out / REPORT_FILE, draw_fit_page(summary, answers))
+        sys.stdout.write(format_fit(summary))
+
+
+def _request_answers(places: Sequence[Place], out: Path, model: Path) -> list[Answer]:
+    """Asks for the answers that are left, and returns all of them."""
+    completer = Completer.load(model)
+    path = out / ANSWERS_FILE
+    done = {(record["id"], record["trigger"]) for record in read_journal(path)}
+    todo = [(p, t) for p in places for t in Trigger if (p.id, str(t)) not in done]
+    with Journal(path) as journal:
+        for place, trigger in tqdm(todo, desc="fit", unit="answer", file=sys.stderr):
+            journal.append(request_answer(completer, place, trigger).to_json())
+    by_id = {place.id: place for place in places}
+    return [
+        Answer.from_json(record, by_id[record["id"]])
+        for record in read_journal(path)
+        if record["id"] in by_id
+    ]
+
+
+def _load_places(options: argparse.Namespace) -> list[Place]:
+    if options.n < 1:
+        raise ConfigError(f"--n is {options.n}, but must be at least 1; correct it")
+    if not (options.model / WEIGHTS_FILE).is_file():
+        raise ArtifactError(f"there is no model in {options.model}; correct --model")
+    places = cut_places(options.corpus, n=options.n, seed=options.seed)
+    if not places:
+        raise ConfigError(
+            f"the held-out files of {options.corpus} have no place to cut; name another --corpus"
+        )
+    return places
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("evaluation.fit", _PURPOSE, example=_EXAMPLE)
+    add_model_argument(parser)
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        default=DEFAULT_CORPUS,
+        metavar="FOLDER",
+        help="take places from the held-out packages of this corpus (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--n",
+        type=int,
+        default=2000,
+        help="places to take from the corpus, as many of each kind (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="random seed for choosing places (default: %(default)s)",
+    )
+    add_out_argument(parser, Path("runs/fit"), "the run's folder; run again to resume")
+    return parser
