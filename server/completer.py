@@ -171,6 +171,7 @@ class Completer:
                 max_function_lines=suggesting.max_function_lines,
                 wanted=suggesting.extent,
             ),
+            may_be_trivial=request.is_asked_for or suggesting.eagerness == "always",
             is_known_elsewhere=(lambda _: False) if workspace is None else workspace.knows,
         )
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 TRIVIAL_CHARS = 3  # so many at most are as quickly typed as read
 _MIN_REPEATED = 8  # letters and digits of a line that says something
+_CLOSERS = ")]}\"'"
 _WORD_END = re.compile(r"\w*\Z")
 _WORD_START = re.compile(r"\w*")
 _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
@@ -107,7 +108,11 @@ def _syntax_error(prefix: str, text: str, behind: str) -> BaseException | None:
     error = _parse(made + behind)
     line = made.rpartition("\n")[2]
     margin = line[: len(line) - len(line.lstrip())]
-    if error is None or behind.partition("\n")[0].strip():
+    tail, newline, below = behind.partition("\n")
+    if error is not None and tail.strip() and not tail.strip(_CLOSERS):
+        head = f"{made}{tail}:\n{margin}    pass{newline}{below}"  # the closers are typed over
+        return None if _parse(head) is None else error
+    if error is None or tail.strip():
         return error
     bodies = (f"\n{margin}    pass", f"\n{margin}def f(): pass")
     return None if any(_parse(made + body + behind) is None for body in bodies) else error

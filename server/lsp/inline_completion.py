@@ -34,18 +34,22 @@ from server.worker.pending_requests import PendingRequest
 from server.worker.service import CompletionService
 from server.workspace.private_files import is_private
 
-_N_ON_REQUEST = 3  # suggestions for a user who asks for one
+_N_TO_CYCLE = 3  # suggestions for a user who wants another one than is shown
 _MAX_ASKED = 256  # documents whose last request is remembered
 
 
 @dataclass(kw_only=True)
 class AskedRequest:
-    """A request of the client, and how it ended: by itself, or in the service."""
+    """A request of the client, and how it ended: by itself, or in the service.
+
+    ``shown_at`` is the document's revision and the place of what was shown, if anything was.
+    """
 
     uri: str
     position: tuple[int, int]
     event: CompletionEvent | None = None
     pending: PendingRequest | None = None
+    shown_at: tuple[int, InsertionPoint] | None = None
 
 
 class InlineCompletion:
@@ -113,14 +117,17 @@ class InlineCompletion:
     ) -> list[SuggestedEdit]:
         """Returns what to insert, the best first; nothing if nothing is to be shown.
 
+        A user who asks where a suggestion was shown wants alternatives, which take long to draw.
+        Any other answer has one suggestion, so that it comes at once.
+
         Args:
             uri: The document's.
             position: The cursor.
-            is_asked_for: Whether the user asked for a suggestion, and so wants alternatives too.
+            is_asked_for: Whether the user asked for a suggestion.
             selected: The selected item of the editor's list, which the suggestion extends.
         """
         asked = AskedRequest(uri=uri, position=(position.line, position.character))
-        self._asked.pop(uri, None)
+        last = self._asked.pop(uri, None)
         self._asked[uri] = asked
         if len(self._asked) > _MAX_ASKED:
             self._asked.popitem(last=False)
@@ -130,9 +137,14 @@ class InlineCompletion:
             asked.event = self._service.withhold(reason or NOT_OPEN, is_asked_for=is_asked_for)
             return []
         point = InsertionPoint.at(document, position, selected)
-        request = self._request(uri, document, point, is_asked_for=is_asked_for)
+        revision = document.revision
+        cycles = is_asked_for and last is not None and last.shown_at == (revision, point)
+        n_wanted = _N_TO_CYCLE if cycles else 1
+        request = self._request(
+            uri, document, point, is_asked_for=is_asked_for, n_wanted=n_wanted
+        )
         quiet_s = time.monotonic() - document.changed_s
-        asked.pending, revision = self._service.submit(request, quiet_s=quiet_s), document.revision
+        asked.pending = self._service.submit(request, quiet_s=quiet_s)
         result = await self._result(asked.pending)
         if result is None or not result.suggestion.text:
             return []
@@ -140,6 +152,7 @@ class InlineCompletion:
             asked.event = self._service.describe(Stage.CANCELLED, STALE)
             return []
         self._if_accepted[uri] = AcceptedText.of(document, point, result)
+        asked.shown_at = (revision, point)
         return SuggestedEdit.all_of(document, point, result)
 
     def explain(
@@ -185,7 +198,13 @@ class InlineCompletion:
             raise
 
     def _request(
-        self, uri: str, document: TextDocument, point: InsertionPoint, *, is_asked_for: bool
+        self,
+        uri: str,
+        document: TextDocument,
+        point: InsertionPoint,
+        *,
+        is_asked_for: bool,
+        n_wanted: int = 1,
     ) -> CompletionRequest:
         above, below = self._documents.text_around(uri)
         before = above + document.text[: point.start] + point.selected_text
@@ -196,5 +215,5 @@ class InlineCompletion:
             offset=len(before),
             is_asked_for=is_asked_for,
             document=uri,
-            n_wanted=_N_ON_REQUEST if is_asked_for else 1,
+            n_wanted=n_wanted,
         )

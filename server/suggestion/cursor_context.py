@@ -1,5 +1,6 @@
 """What the completer knows of a request's cursor; everything after the window refers to it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ class CursorContext:
         after: The document's text after the cursor.
         window: The part of it that the model sees.
         scope: Where a suggestion has to end.
+        may_be_trivial: Whether a suggestion of a few characters is shown, too.
         is_known_elsewhere: Returns whether a name occurs in another file.
     """
 
@@ -28,6 +30,7 @@ class CursorContext:
     after: str
     window: Window
     scope: Scope
+    may_be_trivial: bool = True
     is_known_elsewhere: Callable[[str], bool] = lambda _: False
 
     @cached_property
@@ -53,4 +56,9 @@ class CursorContext:
     @cached_property
     def grammar(self) -> GrammarCheck:
         """Checks which texts fit the grammar at the cursor."""
-        return GrammarCheck.at(self.before, self.after[:_MAX_AFTER_CHARS])
+        return GrammarCheck(before=self.before, after=self.after[:_MAX_AFTER_CHARS])
+
+    def has_name(self, name: str) -> bool:
+        """Returns whether a name occurs in the document."""
+        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+        return any(name in x and word.search(x) is not None for x in (self.before, self.after))

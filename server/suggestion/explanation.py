@@ -83,6 +83,14 @@ RULES: Mapping[str, RuleSentences] = {
         discarded="Discarded: the same text already follows the cursor.",
         adjusted="Removed text that already follows the cursor.",
     ),
+    "repeats_behind": RuleSentences(
+        discarded="Discarded: it began with the code that already follows the cursor.",
+        adjusted="Removed code that already follows the cursor.",
+    ),
+    "copies_above": RuleSentences(
+        discarded="Discarded: it copied the lines above.",
+        adjusted="Removed a copy of the lines above.",
+    ),
     "repeats_above": RuleSentences(
         discarded="Discarded: it repeated the line above.",
         adjusted="Removed a copy of the line above.",
@@ -106,6 +114,14 @@ RULES: Mapping[str, RuleSentences] = {
     "unfitting": RuleSentences(
         discarded="Discarded: it would not be valid Python here.",
         adjusted="Shortened to what is valid Python here.",
+    ),
+    "inside_name": RuleSentences(
+        discarded="Discarded: the cursor is inside a name that it would not complete.",
+        adjusted="Removed what did not complete the name at the cursor.",
+    ),
+    "trivial": RuleSentences(
+        discarded="Discarded: it was so short that it is quicker to type.",
+        adjusted="Removed what is quicker to type.",
     ),
 }
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from server.syntax.open_brackets import open_after, statement_at
+from server.syntax.open_brackets import NOTHING_OPEN, OpenState, open_after, statement_at
 from server.syntax.parse_tree import MARK, block_opened_before_mark, function_around_mark
 
 Wanted = Literal["auto", "line", "block", "function"]
 
 _TAB_COLUMNS = 8
+_MAX_BRACKET_LINES = 8  # of a statement that goes on in brackets
 _OPENER = re.compile(
     r"(?:async|def|class|if|elif|else|for|while|with|try|except|finally|match|case)\b.*:\s*(?:#.*)?$"
 )
@@ -38,12 +39,16 @@ class Scope:
         min_columns: The block's indentation; a line with less ends the block.
         may_break: Whether a line may begin on the next line.
         max_lines: The most lines of a block or a function.
+        goes_on_in_brackets: Whether a line ends only where the brackets that it opens are closed.
+        at_cursor: What is open at the cursor.
     """
 
     extent: Extent
     min_columns: int = 0
     may_break: bool = True
     max_lines: int = 1
+    goes_on_in_brackets: bool = False
+    at_cursor: OpenState = NOTHING_OPEN
 
 
 def scope_at(
@@ -74,7 +79,11 @@ def scope_at(
     if found is None and wanted != "auto" and not head.strip():
         found = _find_enclosing(before, head, wanted)
     if found is None:
-        return Scope(extent=Extent.LINE)
+        return Scope(
+            extent=Extent.LINE,
+            goes_on_in_brackets=not _continues_below(head, after),
+            at_cursor=open_after(head, statement_at(before).before),
+        )
     extent, columns = found
     if wanted == "block":
         extent = Extent.BLOCK
@@ -100,8 +109,25 @@ def _cut_line(text: str, scope: Scope) -> tuple[str, bool]:
         line, newline, _ = text.partition("\n")
         return line, bool(newline)
     content = len(text) - len(text.lstrip())  # line ends at the beginning belong to the suggestion
-    end = text.find("\n", content)
+    first = end = text.find("\n", content)
+    while end >= 0 and scope.goes_on_in_brackets and _is_open_at(text[:end], scope):
+        if text[first:end].count("\n") == _MAX_BRACKET_LINES:
+            return text[:end], True
+        end = text.find("\n", end + 1)
     return (text, False) if end < 0 else (text[:end], True)
+
+
+def _is_open_at(text: str, scope: Scope) -> bool:
+    """Returns whether ``text`` ends within brackets that it opened."""
+    at_end = open_after(text, scope.at_cursor)
+    return not at_end.quote and len(at_end.stack) > len(scope.at_cursor.stack)
+
+
+def _continues_below(head: str, after: str) -> bool:
+    """Returns whether the line below belongs to the cursor's line, by its indentation."""
+    below = next((line for line in after.split("\n")[1:] if line.strip()), "")
+    is_closer = below.strip()[:1] in {")", "]", "}"}
+    return is_closer or indentation_columns(below) > indentation_columns(head)
 
 
 def _cut_block(text: str, scope: Scope) -> tuple[str, bool]:

@@ -19,7 +19,7 @@ from server.suggestion.confidence import (
 from server.suggestion.cursor_context import CursorContext
 from server.suggestion.explanation import ATTRIBUTED
 from server.suggestion.result import CompletionResult, Suggestion
-from server.suggestion.rules import apply_rules
+from server.suggestion.rules.order import apply_rules
 from server.syntax.unknown_names import unknown_names
 from training.artifact.code_reference import CodeReference
 

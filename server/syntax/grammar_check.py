@@ -1,24 +1,43 @@
-"""Whether a suggestion is valid Python at the cursor, and which part of it is.
+"""Whether a suggestion fits the code around it, judged as a whole, and which part of it does.
 
-A statement that is still being typed is not valid yet. So the question is whether it can be
-completed: by closing brackets, giving a block a body or an operator its operand. If the text before
-the cursor cannot be completed itself, nothing can be said about a suggestion, and all of them pass.
+The text after the insertion is judged: what stands before the cursor, the suggestion, and what
+stands behind. It fits if Python's parser accepts the region around the cursor
+(:mod:`server.syntax.region`). It does not if the parser refuses it, although the region would be
+accepted with something else in the cursor's line: with what the author could have meant. Regions
+that are broken by themselves say nothing; the next smaller one is asked. If none can say anything,
+because of broken code or of syntax that is newer than this interpreter, the tolerant parser's
+errors before and after are compared.
+
+What a line announces may be missing: the body of a block, the definition below a decorator. So may
+the end of what the author opened; what the suggestion itself opens must be closed.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from server.syntax.open_brackets import (
     OpenState,
-    Statement,
-    begin_next_line,
     open_after,
     scan_line,
-    statement_at,
 )
 from server.syntax.parse_tree import MARK, errors_from
+from server.syntax.python_parser import parses
+from server.syntax.region import Region, line_columns, regions_around
 
 _CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends with one of these continues
+_CLOSERS = ")]}\"'"
+_OPERANDS = (
+    *("", MARK, f" {MARK}", f": {MARK}", f" in {MARK}", f" {MARK} in {MARK}", f" else {MARK}"),
+    *(f" for {MARK} in {MARK}", f" import {MARK}", f" = {MARK}", f", {MARK}: {MARK}"),
+)
+_WORD = re.compile(r"\w+\Z")
+_DEFINITION = re.compile(r"^\s*(?:async\s+def|def|class)\s+\w", re.MULTILINE)
+_PIECE = re.compile(r"\w+|\s+|.", re.DOTALL)
+_MAX_PIECES = 64  # from the end of a suggestion, that may be cut off
+_MAX_CLOSED = 3  # brackets and quotes that may be closed before the rest of a line
+_MAX_PARSED = 8  # shorter texts that are parsed before all of it is dropped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,45 +45,100 @@ class GrammarCheck:
     """Checks suggestions at one cursor.
 
     Attributes:
-        statement: The top-level statement that the cursor is in.
-        tail: The cursor's line after the cursor.
-        below: The first line below it that is not blank.
+        before: The text before the cursor.
+        after: The text after it, or its beginning.
     """
 
-    statement: Statement
-    tail: str
-    below: str
+    before: str
+    after: str
 
-    @classmethod
-    def at(cls, before: str, after: str) -> "GrammarCheck":
-        """Returns the check for the text before and after the cursor."""
-        tail, _, rest = after.partition("\n")
-        below = next((line for line in rest.split("\n") if line.strip()), "")
-        return cls(statement=statement_at(before), tail=tail, below=below)
+    @cached_property
+    def _regions(self) -> "list[_JudgingRegion]":
+        return [_JudgingRegion(region) for region in regions_around(self.before, self.after)]
 
-    def fits(self, text: str, covered: int = 0, *, is_whole: bool = True) -> bool:
-        """Returns whether the code can be completed after ``text`` is inserted.
+    @property
+    def _smallest(self) -> Region:
+        return self._regions[-1].region
+
+    @cached_property
+    def at_cursor(self) -> OpenState:
+        """What is open at the cursor."""
+        return scan_line(self._smallest.head, self._smallest.before_line)
+
+    @cached_property
+    def continues_below(self) -> bool:
+        """Whether the lines below belong to what the cursor's line opens."""
+        below = next((x for x in self.after.split("\n")[1:] if x.strip()), "")
+        is_closer = below.lstrip()[:1] in ")]}" and bool(below.strip())
+        return is_closer or line_columns(below) > line_columns(self._smallest.head)
+
+    def fits(self, text: str, covered: int = 0, *, is_final: bool = False) -> bool:
+        """Returns whether the code around the cursor is accepted with ``text``.
+
+        Args:
+            text: To insert at the cursor.
+            covered: How many characters after the cursor it replaces.
+            is_final: Whether nothing may be missing after it.
+        """
+        if self._ends_string_below(text, covered):
+            return False
+        endings = [""] if is_final else list(self._endings(text, covered))
+        for judge in self._regions:
+            if judge.accepts(text, covered, endings):
+                return True
+            if judge.region.is_cut and judge.accepts(text, covered, self._cut_endings(text)):
+                return True
+            if judge.accepts_nothing or (judge.accepts_another and self._can_be_completed):
+                return False
+        return self._seems_to_fit(text, covered)
+
+    def _ends_string_below(self, text: str, covered: int) -> bool:
+        """Returns whether ``text`` ends or begins a string that goes on in the lines below."""
+        region = self._smallest
+        quote = self._at_line_end.quote
+        inside, end, _ = self.after.partition("\n")[2].partition(quote or "\n")
+        if len(quote) < 3 or not end or _DEFINITION.search(inside):  # noqa: PLR2004 - triple
+            return False  # or it is the quote of another docstring that follows
+        made = open_after(region.head + text + region.tail[covered:], region.before_line)
+        return made.stack != self._at_line_end.stack
+
+    def _cut_endings(self, text: str) -> list[str]:
+        """Returns what closes everything after ``text``, for regions without the lines below."""
+        region = self._smallest
+        stack = open_after(region.head + text + region.tail, region.before_line).stack
+        if not stack or not self.continues_below:
+            return []
+        closers = f"\n{_closers(stack)}"
+        return [closers, f"{closers}:\n{region.margin}    {MARK}"]
+
+    @cached_property
+    def _can_be_completed(self) -> bool:
+        """Whether some text makes a statement of the one at the cursor, as far as it is typed."""
+        return any(map(parses, _completions(self._smallest)))
+
+    def longest_fit(self, text: str, covered: int = 0, *, is_whole: bool = True) -> tuple[str, int]:
+        """Returns the longest part of ``text`` that fits, and how much it replaces: or nothing.
 
         Args:
             text: To insert at the cursor.
             covered: How many characters after the cursor it replaces.
             is_whole: Whether its last line is meant to end here.
         """
-        before = self.statement.text
-        line_start = before.rfind("\n") + 1
-        if not _can_continue(before, line_start, self.statement, is_whole=False):
-            return True
-        made = before + text + self.tail[covered:]
-        return _can_continue(made, line_start, self.statement, is_whole=is_whole)
-
-    def longest_fit(self, text: str, covered: int = 0, *, is_whole: bool = True) -> str:
-        """Returns the longest part of ``text`` that fits: all, the first lines, or nothing."""
-        if self.fits(text, covered, is_whole=is_whole):
-            return text
-        for shorter in self._shorten(text):
-            if shorter.strip() and self.fits(shorter, covered):
-                return shorter
-        return ""
+        n_closers = len(self._smallest.tail) - len(self._smallest.tail.lstrip(_CLOSERS))
+        if n_closers:  # rather what completes the line than what leaves something open
+            for replaced in dict.fromkeys((covered, *range(n_closers + 1))):
+                if self.fits(text, replaced, is_final=True):
+                    return text, replaced
+        if self.fits(text, covered):
+            return text, covered
+        n_parsed = 0
+        for shorter, replaced in self._repairs(text, covered, is_whole=is_whole):
+            if shorter.strip() and n_parsed < _MAX_PARSED:
+                n_parsed += 1
+                if self.fits(shorter, replaced):
+                    is_same = replaced and shorter.endswith(self._smallest.tail[:replaced])
+                    return (shorter[:-replaced], 0) if is_same else (shorter, replaced)
+        return "", 0
 
     def missing_closers(self, text: str) -> str:
         """Returns the closing brackets that are missing after ``text``, a whole line.
@@ -72,87 +146,204 @@ class GrammarCheck:
         Only for brackets that the cursor's own line opens, and only if nothing follows the cursor
         and the statement does not continue below.
         """
-        if self.tail.strip() or "\n" in text.strip("\n"):
+        region = self._smallest
+        if region.tail.strip() or "\n" in text.strip("\n") or self.continues_below:
             return ""
-        head = self.statement.text.rpartition("\n")[2]
-        line = head + text if not text.startswith("\n") else text.lstrip("\n")
-        at_end = scan_line(line, self.statement.before)
+        line = region.head + text if not text.startswith("\n") else text.lstrip("\n")
+        at_end = scan_line(line, region.before_line)
         if at_end.quote or at_end.in_comment or line.rstrip()[-1:] in _CONTINUING:
             return ""
-        if self.below.lstrip()[:1] in ")]}" and self.below.strip():
-            return ""
-        if _columns(self.below) > _columns(line):
-            return ""
-        n_own = len(at_end.brackets) - len(self.statement.before.brackets)
-        return at_end.closers[: max(0, n_own)]
+        if _begins_with(at_end.stack, region.before_line.stack):
+            return _closers(at_end.stack[len(region.before_line.stack) :])
+        return ""
 
-    def _shorten(self, text: str) -> Iterator[str]:
-        """Yields the text up to its first unmatched bracket, then fewer and fewer lines."""
-        at_start = open_after(self.statement.text.rpartition("\n")[2], self.statement.before)
-        at = _first_unmatched(text, at_start)
-        if at >= 0:
-            yield text[:at].rstrip()
+    def _endings(self, text: str, covered: int) -> Iterator[str]:
+        """Yields what may be missing after ``text``: nothing, what it announces, or closers."""
+        region = self._smallest
+        yield ""
+        rest = region.tail[covered:]
+        if rest.strip():
+            if not rest.strip(_CLOSERS):  # they are typed over when the line goes on
+                yield f":\n{region.margin}    {MARK}"
+            return
+        line = (region.head + text).rpartition("\n")[2]
+        margin = line[: len(line) - len(line.lstrip())]
+        at_end = open_after(region.head + text, region.before_line)
+        opened = self.at_cursor.stack
+        if opened and at_end.stack and _begins_with(opened, at_end.stack):
+            if at_end.quote and len(at_end.quote) == 1:
+                return
+            yield f"\n{_closers(at_end.stack)}"
+            yield f"\n{_closers(at_end.stack)}:\n{region.margin}    {MARK}"
+        elif line.lstrip().startswith("@"):
+            yield f"\n{margin}def {MARK}(): {MARK}"
+        elif ":" in line:
+            yield f"\n{margin}    {MARK}"
+
+    def _seems_to_fit(self, text: str, covered: int) -> bool:
+        """Returns whether ``text`` adds no error to code that is broken or too new to judge."""
+        region = self._smallest
+        start = len(region.above)
+        closers = {"", _closers(self.at_cursor.stack)} if not region.tail.strip() else {""}
+        made = region.insert(text, covered)
+        at_end = open_after(region.head + text + region.tail[covered:], region.before_line)
+        if at_end.n_unmatched > self._at_line_end.n_unmatched:
+            return False
+        if not _begins_with(self.at_cursor.stack, at_end.stack) and not self.continues_below:
+            return False
+        before = min(errors_from(region.insert(x), start) for x in (*closers, MARK))
+        ends = ("", *(x + _closers(at_end.stack) for x in self._endings(text, covered)))
+        return any(errors_from(made + end, start) <= before for end in ends)
+
+    @cached_property
+    def _at_line_end(self) -> OpenState:
+        """What is open at the end of the cursor's line as it is."""
+        return scan_line(self._smallest.head + self._smallest.tail, self._smallest.before_line)
+
+    def _repairs(self, text: str, covered: int, *, is_whole: bool) -> Iterator[tuple[str, int]]:
+        """Yields changed texts, the least changed first, whose brackets match what follows."""
+        tail = self._smallest.tail
+        n_closers = len(tail) - len(tail.lstrip(_CLOSERS))
+        if not self._smallest.head.strip() and text[:1] in {" ", "\t"}:
+            margin = len(text) - len(text.lstrip(" \t"))
+            yield text.replace("\n" + text[:margin], "\n")[margin:], covered
+        yield from ((text, n) for n in range(n_closers + 1) if n != covered)
+        if not tail.strip():
+            yield from ((text + closers, 0) for closers in self._closings(text))
+        may_be_cut = bool(tail.strip()) or not is_whole
+        for shorter in self._shorten(text, may_be_cut=may_be_cut):
+            for replaced in dict.fromkeys((0, covered)):
+                if self._is_balanced(shorter, replaced):
+                    yield shorter, replaced
+            if not tail.strip():
+                yield from ((shorter + closers, 0) for closers in self._closings(shorter))
+
+    def _shorten(self, text: str, *, may_be_cut: bool) -> Iterator[str]:
+        """Yields fewer and fewer lines of a text, or less and less of a single line."""
         lines = text.split("\n")
         for n_kept in range(len(lines) - 1, 0, -1):
             yield "\n".join(lines[:n_kept]).rstrip()
+        if "\n" in text.strip("\n"):
+            return
+        pieces = _PIECE.findall(text)
+        for n_cut in range(1, min(len(pieces), _MAX_PIECES)):
+            shorter = "".join(pieces[:-n_cut])
+            ends_before_closer = pieces[-n_cut] in ")]}" and self._is_balanced(shorter, 0)
+            if not shorter[-1].isspace() and (may_be_cut or ends_before_closer):
+                yield shorter
+
+    def _closings(self, text: str) -> Iterator[str]:
+        """Yields what closes the brackets and docstrings that ``text`` opens."""
+        region = self._smallest
+        at_end = open_after(region.head + text, region.before_line)
+        opened = self.at_cursor.stack
+        own = at_end.stack[len(opened) :]
+        if not own and region.before_line.stack:
+            yield ","
+        if not own or at_end.in_comment or not _begins_with(at_end.stack, opened):
+            return
+        line = (region.head + text).rpartition("\n")[2]
+        margin = line[: len(line) - len(line.lstrip())]
+        if len(at_end.quote) == 3:  # noqa: PLR2004 - a docstring
+            yield f"\n{margin}{_closers(own)}"
+        elif at_end.quote:
+            return
+        elif line.rstrip().endswith(","):
+            first = (region.head + text.lstrip("\n")).partition("\n")[0]
+            yield f"\n{first[: len(first) - len(first.lstrip())]}{_closers(own)}"
+        elif "\n" not in text.strip("\n"):  # else the last element may be incomplete
+            yield _closers(own)
+            if self._smallest.before_line.stack:
+                yield f"{_closers(own)},"  # another element follows below
+
+    def _is_balanced(self, text: str, covered: int) -> bool:
+        """Returns whether the cursor's line leaves no more open than without ``text``."""
+        region = self._smallest
+        made = open_after(region.head + text + region.tail[covered:], region.before_line)
+        as_it_is = self._at_line_end
+        if made.n_unmatched > as_it_is.n_unmatched:
+            return False
+        return made.stack == as_it_is.stack or _begins_with(as_it_is.stack, made.stack)
 
 
-def _can_continue(text: str, line_start: int, statement: Statement, *, is_whole: bool) -> bool:
-    """Returns whether some ending makes ``text`` valid from ``line_start`` on."""
-    at_end = open_after(text[line_start:], statement.before)
-    if at_end.n_unmatched or (is_whole and len(at_end.quote) == 1):
-        return False
-    ends = _ends_of_line(text, at_end) if is_whole else _ends_anywhere(text, at_end)
-    return any(errors_from(text + end, line_start) == 0 for end in ends)
+class _JudgingRegion:
+    """A region, and whether it can say anything about a suggestion."""
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+
+    def accepts(self, text: str, covered: int, endings: list[str]) -> bool:
+        """Returns whether the region parses with ``text`` and one of the endings."""
+        return any(parses(self.region.insert(text, covered, ending)) for ending in endings)
+
+    @cached_property
+    def accepts_nothing(self) -> bool:
+        """Whether the region parses as it is."""
+        return parses(self.region.insert(""))
+
+    @cached_property
+    def accepts_another(self) -> bool:
+        """Whether the region parses with some other line at the cursor."""
+        return any(parses(self.region.replace_line(x)) for x in _other_lines(self.region))
 
 
-def _ends_of_line(text: str, at_end: OpenState) -> Iterator[str]:
-    """Yields endings for a line that is complete, the likeliest first."""
-    indentation, _ = _split(text.rpartition("\n")[2])
-    if not at_end.brackets:
-        yield f"{at_end.quote}\n"
-        yield f"{at_end.quote}\n{indentation}    {MARK}"  # after the head of a block
-        yield f"\n{indentation}def {MARK}(): {MARK}"  # after a decorator
+def _other_lines(region: Region) -> Iterator[str]:
+    """Yields lines that could stand in place of the cursor's, the likeliest first."""
+    margin = region.margin
+    at_end = scan_line(region.head + region.tail, region.before_line)
+    openers = at_end.brackets[len(region.before_line.brackets) :]
+    if region.before_line.is_empty:
+        heads = ("pass", "if 1:", f"{MARK}{openers or '('}", f"@{MARK}", "try:", '"""')
+        yield from (f"{margin}{head}" for head in heads)
+        yield from (f"{margin}{MARK} = {opener}" for opener in "[{")
+        yield f"{margin}def {MARK}("
         return
-    for operand in ("", MARK, f": {MARK}", f" in {MARK}", f" else {MARK}"):
-        yield from _add_variants("\n" + at_end.quote + operand + at_end.closers, indentation)
+    closers = _closers(region.before_line.stack)
+    yield ""
+    if not region.before_line.quote:
+        elements = (MARK, f"{MARK},", f"{MARK}: {MARK}", f"{MARK}: {MARK},")
+        yield from (f"{margin}{element}" for element in (*elements, f"else {MARK}", f"+ {MARK}"))
+        yield from (f"{margin}{element}{openers or '('}" for element in ("", *elements[::2]))
+    yield from (f"\n{closers}", f"{closers}:", f"\n{closers}:\n{margin}    {MARK}")
 
 
-def _ends_anywhere(text: str, at_end: OpenState) -> Iterator[str]:
-    """Yields endings for a line that is not complete, the likeliest first."""
-    indentation, _ = _split(text.rpartition("\n")[2])
-    brackets = at_end.closers[len(at_end.quote) :]
-    start = "\n" if at_end.in_comment else at_end.quote
-    for operand in ("", MARK, f" {MARK}", f": {MARK}", f" in {MARK}", f" else {MARK}"):
-        yield from _add_variants(start + operand + brackets, indentation)
-    if not at_end.brackets:
-        yield f" import {MARK}"
-        yield f" {MARK}():\n{indentation}    {MARK}"
+def _completions(region: Region) -> Iterator[str]:
+    """Yields the statement at the cursor, completed in several ways, the likeliest first.
+
+    What stands behind the cursor stays, except closers that an editor may have added.
+    """
+    if not region.head.strip() and not region.tail.strip() and region.before_line.is_empty:
+        yield ""
+        return
+    rest = region.tail.lstrip(_CLOSERS)
+    for head in dict.fromkeys((region.head, _WORD.sub("", region.head))):
+        at_head = scan_line(head, region.before_line)
+        break_ = "\n" if at_head.in_comment or len(at_head.quote) == 3 else ""  # noqa: PLR2004
+        least_open = max(0, len(at_head.stack) - _MAX_CLOSED)
+        for operand in _OPERANDS:
+            yield from _finish(region, f"{head}{operand}{region.tail}")
+            for n_open in range(len(at_head.stack), least_open - 1, -1):
+                inner = at_head.close_above(n_open)
+                yield from _finish(region, f"{head}{break_}{inner}{operand}", rest)
+        yield f"{region.above}{head} {MARK}():\n{region.margin}    {MARK}"
 
 
-def _add_variants(end: str, indentation: str) -> Iterator[str]:
-    """Yields an ending as it is, for the head of a block, and for a decorator."""
-    yield end
-    yield f"{end}:\n{indentation}    {MARK}"
-    yield f"{end}\n{indentation}def {MARK}(): {MARK}"
+def _finish(region: Region, line: str, rest: str = "") -> Iterator[str]:
+    """Yields a line with what closes it: as it is, as the head of a block, as a decorator."""
+    for closed in (line + rest, line + _closers(open_after(line, region.before_line).stack) + rest):
+        at_end = open_after(closed, region.before_line)
+        text = region.above + closed
+        if at_end.stack:
+            text += f"\n{_closers(at_end.stack)}"
+        yield text
+        yield f"{text}:\n{region.margin}    {MARK}"
+        yield f"{text}\n{region.margin}    {MARK}"
+        yield f"{text}\n{region.margin}def {MARK}(): {MARK}"
 
 
-def _first_unmatched(text: str, before: OpenState) -> int:
-    """Returns the index of the first closing bracket without an opening one, or -1."""
-    state, at = before, 0
-    for line in text.split("\n"):
-        for length in range(1, len(line) + 1):
-            if line[length - 1] in ")]}" and scan_line(line[:length], state).n_unmatched:
-                return at + length - 1
-        state, at = begin_next_line(scan_line(line, state), line), at + len(line) + 1
-    return -1
+def _begins_with(stack: tuple[str, ...], beginning: tuple[str, ...]) -> bool:
+    return stack[: len(beginning)] == beginning
 
 
-def _split(line: str) -> tuple[str, str]:
-    """Returns a line's indentation and the rest."""
-    rest = line.lstrip()
-    return line[: len(line) - len(rest)], rest
-
-
-def _columns(line: str) -> int:
-    return len(_split(line.expandtabs())[0])
+def _closers(stack: tuple[str, ...]) -> str:
+    return OpenState(stack).closers

@@ -2,8 +2,9 @@
 
 It scans a line at a time, from the state that the lines above left, so that a line that was seen
 before costs one look-up. Broken text is normal here: a closing bracket without an opening one is
-counted and ignored, and a string that is not triple-quoted ends with its line. Pure; it builds no
-tree.
+counted and ignored, and a string that is not triple-quoted ends with its line. Replacement fields
+of f-strings and t-strings are code, with strings, brackets and format specs of their own (PEP 701).
+Pure; it builds no tree.
 """
 
 import functools
@@ -26,15 +27,22 @@ _REMEMBERED_LINES = 1 << 14
 _REMEMBERED_STATEMENTS = 8
 _MAX_COLUMNS = 4096  # of a line; the rest is ignored
 
+_MAX_DEPTH = 250  # Python's own parser refuses less
+_SPEC = ":"  # on the stack: the format spec of the field below it
+_FORMATTED = "f"  # on the stack: begins the entry of a string that has replacement fields
+
 _TOKEN = re.compile(
     r"""
     (?P<comment>\#.*)
-    | (?P<quote>\"\"\"|'''|"|')
-    | (?P<bracket>[()\[\]{}])
+    | (?P<prefix>(?i:[bfrtu]{0,2}))(?P<quote>\"\"\"|'''|"|')
+    | (?P<opener>[(\[{])
+    | (?P<closer>[)\]}])
+    | (?P<colon>:)
     | (?P<rest>\w+|\s+|.)
     """,
     re.VERBOSE,
 )
+_FIELD_END = re.compile(r"[([{,\\]\s*$")  # the field of an f-string goes on in the next line
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,14 @@ class OpenState:
     """What is open at a place in a text.
 
     Attributes:
-        brackets: The opening brackets, the outermost first.
-        quote: The quotation marks of the string that the text ends in; empty outside of strings.
+        stack: The opening brackets and quotation marks, the outermost first. Marks of strings with
+            replacement fields begin with "f"; a "{" right above is a field, ":" its format spec.
         in_comment: Whether the text ends in a comment.
         n_unmatched: How many closing brackets matched nothing.
         is_joined: Whether a backslash joins the next line to this one.
     """
 
-    brackets: str = ""
-    quote: str = ""
+    stack: tuple[str, ...] = ()
     in_comment: bool = False
     n_unmatched: int = 0
     is_joined: bool = False
@@ -58,12 +65,30 @@ class OpenState:
     @property
     def is_empty(self) -> bool:
         """Whether a new line would begin a new statement."""
-        return not (self.brackets or self.quote or self.is_joined)
+        return not (self.stack or self.is_joined)
+
+    @property
+    def quote(self) -> str:
+        """The quotation marks of the string in whose text the place is; empty in code."""
+        at = len(self.stack) - 1
+        while at > 0 and self.stack[at] == _SPEC:
+            at -= 2  # the spec's field, and the string below it
+        return _marks(self.stack[at]) if self.stack else ""
+
+    @property
+    def brackets(self) -> str:
+        """The opening brackets, without those of fields, the outermost first."""
+        pairs = zip(("", *self.stack), self.stack, strict=False)
+        return "".join(x for below, x in pairs if x in OPENERS and not _has_fields(below))
 
     @property
     def closers(self) -> str:
         """The quotes and brackets that close everything on the same line."""
-        return self.quote + "".join(OPENERS[opener] for opener in reversed(self.brackets))
+        return self.close_above(0)
+
+    def close_above(self, n_open: int) -> str:
+        """Returns the quotes and brackets that close all but the outermost ``n_open``."""
+        return "".join(_closer(entry) for entry in reversed(self.stack[n_open:]))
 
 
 NOTHING_OPEN = OpenState()
@@ -72,40 +97,39 @@ NOTHING_OPEN = OpenState()
 @functools.lru_cache(maxsize=_REMEMBERED_LINES)
 def scan_line(line: str, before: OpenState) -> OpenState:
     """Returns what is open after (part of) a line, given what is open before it."""
-    brackets, quote = list(before.brackets), before.quote
-    n_unmatched, at = before.n_unmatched, 0
+    stack, n_unmatched, at = list(before.stack), before.n_unmatched, 0
     line = line[:_MAX_COLUMNS]
     while at < len(line):
-        if quote:
-            at = _end_of_string(line, at, quote)
-            if at < 0:
-                break
-            quote = ""
+        if stack and (_marks(stack[-1]) or stack[-1] == _SPEC):
+            at, n_wrong = _scan_text(line, at, stack)
+            n_unmatched += n_wrong
             continue
         token = _TOKEN.match(line, at)
         assert token is not None  # the last alternative matches anything except a line end
         at = token.end()
         if token["comment"]:
-            return OpenState("".join(brackets), in_comment=True, n_unmatched=n_unmatched)
-        if token["quote"]:
-            quote = token["quote"]
-        elif token["bracket"] in OPENERS:
-            brackets.append(token["bracket"])
-        elif token["bracket"] in _CLOSERS:
-            if brackets and OPENERS[brackets[-1]] == token["bracket"]:
-                brackets.pop()
+            return OpenState(tuple(stack), in_comment=True, n_unmatched=n_unmatched)
+        if token["closer"]:
+            if stack and OPENERS[stack[-1]] == token["closer"]:
+                stack.pop()
             else:
                 n_unmatched += 1
-    is_joined = not quote and line.endswith("\\")
-    return OpenState("".join(brackets), quote, n_unmatched=n_unmatched, is_joined=is_joined)
+        elif len(stack) < _MAX_DEPTH:
+            stack += _opened_by(token, stack)
+    state = OpenState(tuple(stack), n_unmatched=n_unmatched)
+    return replace(state, is_joined=not state.quote and line.endswith("\\"))
 
 
 def begin_next_line(at_end: OpenState, line: str) -> OpenState:
     """Returns what is open where the next line begins, given what is open after ``line``."""
-    quote = at_end.quote
-    if len(quote) == 1 and not _is_escaped(line):  # an ordinary string ends with its line
-        quote = ""
-    return replace(at_end, quote=quote, in_comment=False)
+    stack = at_end.stack
+    if not _is_escaped(line):
+        for index, entry in enumerate(stack):  # an ordinary string ends with its line
+            goes_on = not at_end.quote and not at_end.in_comment and _FIELD_END.search(line)
+            if len(_marks(entry)) == 1 and not goes_on:
+                stack = stack[:index]
+                break
+    return replace(at_end, stack=stack, in_comment=False)
 
 
 def open_after(text: str, before: OpenState = NOTHING_OPEN) -> OpenState:
@@ -149,7 +173,7 @@ def statement_at(prefix: str) -> Statement:
         if is_last:
             break
         state = begin_next_line(scan_line(line, state), line)
-        if state.brackets and not state.quote and _ANEW.match(lines[index + 1]):
+        if state.stack and not state.quote and _ANEW.match(lines[index + 1]):
             state = NOTHING_OPEN  # a bracket above was never closed
         offset += len(line) + 1
     return Statement(text=text[start:], before=state)
@@ -169,6 +193,71 @@ def _cut_beginning(prefix: str) -> str:
 
 def _may_become_clause(line: str) -> bool:
     return any(clause.startswith(line) for clause in _CLAUSES)
+
+
+def _marks(entry: str) -> str:
+    """Returns the quotation marks of a string's entry; empty for a bracket."""
+    marks = entry.removeprefix(_FORMATTED)
+    return marks if marks[0] in "\"'" else ""
+
+
+def _has_fields(entry: str) -> bool:
+    return entry.startswith(_FORMATTED) or entry == _SPEC
+
+
+def _closer(entry: str) -> str:
+    return OPENERS.get(entry) or _marks(entry)
+
+
+def _opened_by(token: re.Match[str], stack: list[str]) -> list[str]:
+    """Returns what a token of code opens: a bracket, a string, a format spec, or nothing."""
+    if token["quote"]:
+        return [(_FORMATTED if set(token["prefix"]) & set("fFtT") else "") + token["quote"]]
+    if token["opener"]:
+        return [token["opener"]]
+    is_in_field = stack[-1:] == ["{"] and len(stack) > 1 and _has_fields(stack[-2])
+    return [_SPEC] if token["colon"] and is_in_field else []
+
+
+def _scan_text(line: str, at: int, stack: list[str]) -> tuple[int, int]:
+    """Scans a string's text to its end, its next field, or the end of the line.
+
+    Changes the stack; returns where it stopped, and how many closing braces matched nothing.
+    """
+    is_spec = stack[-1] == _SPEC
+    if not is_spec and not _has_fields(stack[-1]):
+        end = _end_of_string(line, at, stack[-1])
+        if end >= 0:
+            stack.pop()
+        return (end if end >= 0 else len(line)), 0
+    marks = _marks(stack[-1]) if not is_spec else _marks_below(stack)
+    while at < len(line):
+        character = line[at]
+        if line.startswith("\\N{", at):
+            at = line.find("}", at) + 1 or len(line)
+        elif character == "\\":
+            at += 1 if line[at + 1 : at + 2] in "{}" else 2
+        elif line.startswith(marks, at):  # ends a format spec and its field, too
+            while not _marks(stack.pop()):
+                pass
+            return at + len(marks), 0
+        elif not is_spec and line[at : at + 2] in {"{{", "}}"}:
+            at += 2
+        elif character == "{" and len(stack) < _MAX_DEPTH:
+            stack.append(character)
+            return at + 1, 0
+        elif character == "}":
+            if is_spec:
+                del stack[-2:]
+            return at + 1, int(not is_spec)
+        else:
+            at += 1
+    return len(line), 0
+
+
+def _marks_below(stack: list[str]) -> str:
+    """Returns the quotation marks of the innermost string."""
+    return next(marks for entry in reversed(stack) if (marks := _marks(entry)))
 
 
 def _end_of_string(line: str, at: int, quote: str) -> int:

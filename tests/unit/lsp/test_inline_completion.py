@@ -111,14 +111,36 @@ async def test_a_suggestion_has_a_range_its_alternatives_and_its_source():
         alternatives=(Suggestion(text="2)"),),
     )
     editor.insert(0, 8, ")")
+    await editor.suggest(0, 8)
     first, other = await editor.suggest(0, 8, is_asked_for=True)
     assert (first.text, first.replaced_text, first.source) == ("1)", ")", SOURCE)
     assert range_of(first) == (0, 8, 0, 9)
     assert (other.text, other.replaced_text, other.source) == ("2)", "", None)
     assert range_of(other) == (0, 8, 0, 8)
-    (request,) = editor.service.requests
+    request = editor.service.requests[-1]
     assert (request.text, request.offset) == ("é = 😋f()", 7)
     assert request.n_wanted == 3
+
+
+async def test_alternatives_are_drawn_only_for_a_user_who_cycles():
+    """If it fails, who asks by hand waits for alternatives that nobody has asked for."""
+    editor = Editor()
+    editor.service.result = CompletionResult(suggestion=Suggestion(text=" + 1"))
+
+    async def n_wanted(column, **options):
+        await editor.suggest(0, column, **options)
+        return editor.service.requests[-1].n_wanted
+
+    assert await n_wanted(5, is_asked_for=True) == 1
+    assert await n_wanted(5, is_asked_for=True) == 3  # again at the same place
+    assert await n_wanted(4, is_asked_for=True) == 1
+    assert await n_wanted(5) == 1
+    assert await n_wanted(5, is_asked_for=True) == 3  # one was shown while typing
+    editor.insert(0, 0, " ")
+    assert await n_wanted(5, is_asked_for=True) == 1
+    editor.service.result = CompletionResult(reason="nothing")
+    editor.insert(0, 0, " ", version=3)
+    assert await n_wanted(5) == await n_wanted(5, is_asked_for=True) == 1
 
 
 async def test_what_is_withheld_is_recorded_with_its_reason_and_asks_no_model(monkeypatch):

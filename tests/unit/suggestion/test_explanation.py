@@ -15,7 +15,7 @@ from server.suggestion.event import CompletionEvent, Stage
 from server.suggestion.explanation import Explanation, reason_sentence
 from server.suggestion.extent import Extent
 from server.suggestion.result import CompletionResult, Suggestion
-from server.suggestion.rules import RULES
+from server.suggestion.rules.order import RULES
 from training.artifact.code_reference import CodeReference
 
 SERVER = Path(__file__).parents[3] / "server"

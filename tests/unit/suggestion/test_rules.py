@@ -6,7 +6,7 @@ from server.prompt.window import Window
 from server.suggestion.cursor_context import CursorContext
 from server.suggestion.extent import Extent, cut, scope_at
 from server.suggestion.result import Suggestion
-from server.suggestion.rules import RULES, apply_rules
+from server.suggestion.rules.order import RULES, apply_rules
 
 LIMITS = {"max_block_lines": 5, "max_function_lines": 9}
 DEF = "class A:\n    def f(\n        self,\n    ) -> int:\n"
@@ -104,11 +104,11 @@ def test_a_block_has_at_most_so_many_lines():
         ("foo(bar(", "a))", "))", "a", 0),
         ("foo(bar(", "a), b)  # x", "))", "a), b)  # x", 2),
         ("foo(", "bar(a)", ")", "bar(a)", 0),
-        ('open("', 'a.txt", "r', '")', 'a.txt", "r', 1),
+        ('open("', 'a.txt", "r', '")', 'a.txt", "r', 0),
         ('open("', 'a.txt")', '")', "a.txt", 0),
         ("x = ", "1", "  # keep", "1", 0),
         ("x = ", "foo + 1", " + 1", "foo", 0),
-        ('f("', "done", 'else")', "done", 0),
+        ('f("', "done", 'else")', "", 0),
         ("x = [", "i for i in y]", "", "i for i in y]", 0),
         ("d[", "'k'] = 1", "]", "'k'] = 1", 1),
     ],
@@ -177,7 +177,7 @@ def test_good_suggestions_pass_unchanged(prefix, text, suffix):
         ("x = foo(", "a, b,", "\n    c)", "a, b,"),
         ("x = foo(", "a, b", "\n    + c)", "a, b"),
         ("x = foo(", "a, b", "\n)", "a, b"),
-        ("x = [\n    ", "f(1", "\n    2,\n]", "f(1)"),
+        ("x = [\n    ", "f(1", "\n    2,\n]", "f(1),"),
         ("def f():\n    ", "return return", "", ""),
         ("def f():\n    ", "x = 1\n    y = = 2\n    z", "", "x = 1"),
         ("x = 'a", "bc", "", ""),

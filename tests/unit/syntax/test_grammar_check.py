@@ -87,10 +87,10 @@ def test_every_prefix_of_a_correct_file_fits():
         below = "\n" + "\n".join(lines[number + 1 :])
         at = random.randrange(len(line))
         n_lines += 1
-        check = GrammarCheck.at(above + line[:at], below)
+        check = GrammarCheck(before=above + line[:at], after=below)
         assert check.fits(line[at:]), (number, line[:at], line[at:])
         assert check.missing_closers(line[at:]) == "", (number, line)
-        assert GrammarCheck.at(above + line[:at], line[at:] + below).fits("")
+        assert GrammarCheck(before=above + line[:at], after=line[at:] + below).fits("")
     assert n_lines > 100
 
 
