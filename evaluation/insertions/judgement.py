@@ -12,6 +12,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Protocol
 
+from evaluation.insertions.auto_closing import open_closers
+
 TRIVIAL_CHARS = 3  # so many at most are as quickly typed as read
 _MIN_REPEATED = 8  # letters and digits of a line that says something
 _CLOSERS = ")]}\"'"
@@ -45,8 +47,8 @@ class Judgement:
 
     Attributes:
         is_exact: The cursor's line is the author's, or the whole file is.
-        breaks_syntax: The file does not parse with it, even if what it announces follows: the body
-            of a block, the definition below a decorator.
+        breaks_syntax: The file does not parse with it, even if what it announces follows (the body
+            of a block, the definition below a decorator) or what the author opened is closed.
         breaks_parsed: The same, of a file that parsed before.
         is_duplicate: It writes again what follows the cursor.
         is_misindented: Python refuses the indentation of one of its lines.
@@ -114,8 +116,16 @@ def _syntax_error(prefix: str, text: str, behind: str) -> BaseException | None:
         return None if _parse(head) is None else error
     if error is None or tail.strip():
         return error
-    bodies = (f"\n{margin}    pass", f"\n{margin}def f(): pass")
+    bodies = [f"\n{margin}    pass", f"\n{margin}def f(): pass"]
+    opened = open_closers(prefix.rpartition("\n")[2])  # by the author, who has yet to close it
+    bodies += [f"\n{closer}" for closer in (opened, _docstring_end(prefix)) if closer]
+    bodies += [f"\n{opened}:\n{margin}    pass"] if opened else []
     return None if any(_parse(made + body + behind) is None for body in bodies) else error
+
+
+def _docstring_end(prefix: str) -> str:
+    """Returns the quotation marks that close the docstring in which the cursor seems to be."""
+    return next((quote for quote in ('"""', "'''") if prefix.count(quote) % 2), "")
 
 
 def _is_exact(place: Insertable, made: str, text: str) -> bool:

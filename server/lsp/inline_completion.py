@@ -140,9 +140,7 @@ class InlineCompletion:
         revision = document.revision
         cycles = is_asked_for and last is not None and last.shown_at == (revision, point)
         n_wanted = _N_TO_CYCLE if cycles else 1
-        request = self._request(
-            uri, document, point, is_asked_for=is_asked_for, n_wanted=n_wanted
-        )
+        request = self._request(uri, document, point, is_asked_for=is_asked_for, n_wanted=n_wanted)
         quiet_s = time.monotonic() - document.changed_s
         asked.pending = self._service.submit(request, quiet_s=quiet_s)
         result = await self._result(asked.pending)

@@ -129,7 +129,7 @@ class GrammarCheck:
             for replaced in dict.fromkeys((covered, *range(n_closers + 1))):
                 if self.fits(text, replaced, is_final=True):
                     return text, replaced
-        if self.fits(text, covered):
+        if self.fits(text, covered, is_final=not is_whole):
             return text, covered
         n_parsed = 0
         for shorter, replaced in self._repairs(text, covered, is_whole=is_whole):
@@ -216,6 +216,8 @@ class GrammarCheck:
                 if self._is_balanced(shorter, replaced):
                     yield shorter, replaced
             if not tail.strip():
+                if not is_whole:
+                    yield shorter + self.missing_closers(shorter), 0
                 yield from ((shorter + closers, 0) for closers in self._closings(shorter))
 
     def _shorten(self, text: str, *, may_be_cut: bool) -> Iterator[str]:
@@ -229,7 +231,8 @@ class GrammarCheck:
         for n_cut in range(1, min(len(pieces), _MAX_PIECES)):
             shorter = "".join(pieces[:-n_cut])
             ends_before_closer = pieces[-n_cut] in ")]}" and self._is_balanced(shorter, 0)
-            if not shorter[-1].isspace() and (may_be_cut or ends_before_closer):
+            is_word_end = re.search(r"[\w)\]}\"']\Z", shorter) is not None
+            if is_word_end and (may_be_cut or ends_before_closer):
                 yield shorter
 
     def _closings(self, text: str) -> Iterator[str]:
@@ -302,7 +305,9 @@ def _other_lines(region: Region) -> Iterator[str]:
     yield ""
     if not region.before_line.quote:
         elements = (MARK, f"{MARK},", f"{MARK}: {MARK}", f"{MARK}: {MARK},")
-        yield from (f"{margin}{element}" for element in (*elements, f"else {MARK}", f"+ {MARK}"))
+        arguments = (f"{MARK}={MARK}", f"{MARK}={MARK},", f"**{MARK},")
+        joined = (f"else {MARK}", f"+ {MARK}", f"and {MARK}", f"for {MARK} in {MARK}")
+        yield from (f"{margin}{element}" for element in (*elements, *arguments, *joined))
         yield from (f"{margin}{element}{openers or '('}" for element in ("", *elements[::2]))
     yield from (f"\n{closers}", f"{closers}:", f"\n{closers}:\n{margin}    {MARK}")
 
@@ -332,13 +337,13 @@ def _finish(region: Region, line: str, rest: str = "") -> Iterator[str]:
     """Yields a line with what closes it: as it is, as the head of a block, as a decorator."""
     for closed in (line + rest, line + _closers(open_after(line, region.before_line).stack) + rest):
         at_end = open_after(closed, region.before_line)
-        text = region.above + closed
-        if at_end.stack:
-            text += f"\n{_closers(at_end.stack)}"
-        yield text
-        yield f"{text}:\n{region.margin}    {MARK}"
-        yield f"{text}\n{region.margin}    {MARK}"
-        yield f"{text}\n{region.margin}def {MARK}(): {MARK}"
+        closers = _closers(at_end.stack)
+        for end in ("", f"\n{closers}", f"\n{MARK}{closers}") if closers else ("",):
+            text = region.above + closed + end
+            yield text
+            yield f"{text}:\n{region.margin}    {MARK}"
+            yield f"{text}\n{region.margin}    {MARK}"
+            yield f"{text}\n{region.margin}def {MARK}(): {MARK}"
 
 
 def _begins_with(stack: tuple[str, ...], beginning: tuple[str, ...]) -> bool:

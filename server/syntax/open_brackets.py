@@ -187,8 +187,17 @@ def _cut_beginning(prefix: str) -> str:
         return near[anchors[-1] :]
     if len(near) == len(prefix):
         return prefix
+    near = near[_end_of_docstring(prefix[: -len(near)], near) :]
     method = _METHOD.search(near)
     return near[near.find("\n") + 1 :] if method is None else f"class _:\n{near[method.start() :]}"
+
+
+def _end_of_docstring(far: str, near: str) -> int:
+    """Returns where the docstring ends in which ``near`` seems to begin; 0 if in none."""
+    for quote in ('"""', "'''"):
+        if far.count(quote) % 2:
+            return near.find(quote) + len(quote) if quote in near else 0
+    return 0
 
 
 def _may_become_clause(line: str) -> bool:

@@ -180,6 +180,8 @@ def _join_above(lines: list[_Line], start: int, columns: int, owner: str = "") -
             columns = here
         if columns == 0:
             break
+    if columns > 0:  # the statement's beginning is too far away to be seen
+        headers.insert(0, "if 1:\n")
     return "".join(headers) + owner + "".join(f"{line.text}\n" for line in lines[start:])
 
 
@@ -202,7 +204,11 @@ def _lines_within(below: list[str], columns: int) -> list[str]:
 
 def _cut_at_statement(lines: list[str]) -> list[str]:
     """Returns the lines up to the last one that is indented least, which begins a statement."""
-    codes = [(line_columns(x), i) for i, x in enumerate(lines) if x.strip() and i > 0]
+    codes = [
+        (line_columns(x), i)
+        for i, x in enumerate(lines)
+        if i > 0 and x.strip() and not _CLOSER.match(x)
+    ]
     return lines[: min(codes, key=lambda pair: (pair[0], -pair[1]))[1]] if codes else lines
 
 

@@ -54,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     covers_closers,
     closes_brackets,
     unfitting,
+    stands_behind,
     inside_name,
     trivial,
 )

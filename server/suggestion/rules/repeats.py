@@ -4,14 +4,16 @@ import re
 from dataclasses import replace
 
 from server.suggestion.cursor_context import CursorContext
+from server.suggestion.extent import Extent
 from server.suggestion.result import Suggestion
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _LOOPS = (
     (re.compile(r"(.{1,24}?)\1{5,}", re.DOTALL), re.compile(r"\w")),
-    (re.compile(r"(.{10,40}?)\1{3,}|(.{3,24}?)\2{4,}"), re.compile(r"[^\W\d]")),
+    (re.compile(r"(.{5,60}?)\1{3,}|(.{3,4}?)\2{4,}"), re.compile(r"[^\W\d]")),
 )  # a cycle, and what one must contain: rulers, indentation and zeros are repetitive by nature
 _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
+_BESIDE_CODE = " ,:)]}\"'"  # what stands around the code behind the cursor
 _MAX_EQUAL_LINES = 3  # a line that occurs so often is a loop
 _MIN_REPEATED_CHARS = 8  # shorter lines may well occur twice
 _MIN_COPIED_LINES = 3  # two equal lines are idiom
@@ -37,16 +39,18 @@ def loop(suggestion: Suggestion, _: CursorContext) -> Suggestion:
 
 def stands_behind(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
     """Removes from its end what already follows the cursor."""
-    tail = cursor.tail.rstrip()
+    tail, fits = cursor.tail[suggestion.covered :].rstrip(), cursor.grammar.fits
     if not tail:
         return suggestion
     for length in range(min(len(tail), len(suggestion.text)), 0, -1):
         is_there = suggestion.text.endswith(tail[:length])
         if is_there and _is_separate(suggestion.text, tail, length):
             shorter = suggestion.text[:-length]
-            is_needed = cursor.grammar.fits(suggestion.text) and not cursor.grammar.fits(shorter)
+            covered = suggestion.covered
+            is_needed = fits(suggestion.text, covered) and not fits(shorter, covered)
             return suggestion if is_needed else replace(suggestion, text=shorter)
-    return suggestion
+    at = suggestion.text.find(core) if _is_distinctive(core := tail.strip(_BESIDE_CODE)) else -1
+    return suggestion if at < 0 else replace(suggestion, text=suggestion.text[:at].rstrip(" ,"))
 
 
 def repeats_behind(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
@@ -77,7 +81,11 @@ def copies_above(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
     if lines and not suggestion.text.startswith("\n") and cursor.head.strip():
         lines[0] = (cursor.head + lines[0]).strip()
     n_lines = len(lines)
-    if n_lines < _MIN_COPIED_LINES or not any(_is_distinctive(line) for line in lines):
+    if (
+        cursor.scope.extent is Extent.LINE
+        or n_lines < _MIN_COPIED_LINES
+        or not any(_is_distinctive(line) for line in lines)
+    ):
         return suggestion
     above = [line.strip() for line in cursor.window.prefix.split("\n")[:-1] if line.strip()]
     starts = (i for i, line in enumerate(above) if line == lines[0])
@@ -116,7 +124,9 @@ def _is_separate(text: str, tail: str, length: int) -> bool:
     before, after = text[-length - 1 : -length], tail[length : length + 1]
     splits_text = _is_word(before) and _is_word(tail[0])
     splits_tail = _is_word(tail[length - 1]) and _is_word(after)
-    return not (splits_text or splits_tail or _closes_own_bracket(text, length))
+    only_closes = not tail[:length].strip(_BESIDE_CODE)
+    closes_own = only_closes and _closes_own_bracket(text, length)
+    return not (splits_text or splits_tail or closes_own)
 
 
 def _is_word(character: str) -> bool:

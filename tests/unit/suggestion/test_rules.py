@@ -12,11 +12,13 @@ LIMITS = {"max_block_lines": 5, "max_function_lines": 9}
 DEF = "class A:\n    def f(\n        self,\n    ) -> int:\n"
 
 
-def shown(prefix, text, suffix="", *, is_whole=True, max_block_lines=12):
+def shown(prefix, text, suffix="", *, is_whole=True, max_block_lines=12, may_be_trivial=True):
     limits = {"max_block_lines": max_block_lines, "max_function_lines": max_block_lines}
     scope = scope_at(prefix, suffix, **limits)
     window = Window(prefix=prefix, suffix=suffix)
-    cursor = CursorContext(before=prefix, after=suffix, window=window, scope=scope)
+    cursor = CursorContext(
+        before=prefix, after=suffix, window=window, scope=scope, may_be_trivial=may_be_trivial
+    )
     return apply_rules(Suggestion(text=text, is_whole=is_whole), cursor)
 
 
@@ -211,3 +213,71 @@ def test_only_what_fits_the_grammar_is_shown(prefix, text, suffix, result):
 def test_a_suggestion_is_indented_like_the_file(prefix, text, result):
     """Tabs and spaces in one block are an error in Python."""
     assert shown(prefix, text).text == result
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "suffix", "result", "rule"),
+    [
+        ("line = fp.readline", "()", "()\n", "", "stands_behind"),
+        ("x = a", ".get(b, c)", ".get(b, d)\n", "", "repeats_behind"),
+        ("f(u", "r['id'], group['id'", "], group['id'])\n", "r['id'", "stands_behind"),
+        ("x = new[1", "] - size[1] / 2", "] / 2\n", "] - size[1", "stands_behind"),
+        ("x = logging.get", "Logger(__name__)", "(__name__)\n", "Logger", "stands_behind"),
+        ("p = argparse", ".ArgumentParser(a=1)", ".ArgumentParser()\n", "", "stands_behind"),
+        (
+            "class A:\n    def f(self, name):\n        self._na",
+            "b_x",
+            "me = 1\n",
+            "",
+            "inside_name",
+        ),
+        ("x = ", "the_", "name\n", "", "inside_name"),
+        ("x = f(", "a) + str", "name)\n", "", "inside_name"),
+        ("def f():", "\n    a = g(1)\n    b = h(a)\n    return b", "", "", "copies_above"),
+        ("c.execute('SELECT * FROM ", "* FROM * FROM * FROM * FROM * FROM", "')\n", "", "loop"),
+        ("x = ", "in(os.path.jo" * 4, "", "", "loop"),
+        ("x = nam", "e", "\n", "", "trivial"),
+        ("x = foo", "()", "\n", "", "trivial"),
+        ('print(f"error: {m', 'sg}")', '}", file=f)\n', "sg", "unfitting"),
+        ("df = pd.", "DataFrame(", "\n", "DataFrame()", "unfitting"),
+    ],
+)
+def test_what_does_not_fit_the_place_is_repaired_or_dropped(prefix, text, suffix, result, rule):
+    """A third of what is shown within a line would be of this kind."""
+    if rule == "copies_above":
+        prefix = "def e():\n    a = g(1)\n    b = h(a)\n    return b\n\n\n" + prefix
+    found = shown(prefix, text, suffix, may_be_trivial=rule != "trivial")
+    assert found.text == result
+    assert found.rules[-1] == rule
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "suffix"),
+    [
+        ("my_name = 1\nx = ", "my_", "name\n"),  # makes a name that the file has
+        ("x = f(", "a,", " b)\n"),
+        ("m = [", "0, 0, 0, 0, 0, 1]", ""),
+        ("x = (", "None, None, None, None)", ""),
+        ("def f():", "\n    a = g(1)\n    b = h(a)\n    return c", ""),
+        ("x = range(len(", "children)", ")\n"),
+        ('x = f"{a', ':>{b}}"', "\n"),
+    ],
+)
+def test_what_fits_the_place_passes(prefix, text, suffix):
+    """If it fails, a rule against repetition or inside names takes good suggestions."""
+    above = "def e():\n    a = g(1)\n    b = h(a)\n    return b\n\n\n"
+    assert shown(above + prefix, text, suffix).text == text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "written", "suffix", "kept"),
+    [
+        ("x = ", "f(\n    a,\n)\ny = 2\n", "", "f(\n    a,\n)"),
+        ("x = f(", "a,\n    b)\ny", "", "a,"),  # the author's own bracket
+        ("x = ", "f(\n    a,\n)\n", "\n    b,\n)", "f("),  # goes on below
+        ("x = ", '"""a\nb"""\n', "", '"""a'),
+    ],
+)
+def test_a_line_ends_where_its_own_brackets_are_closed(prefix, written, suffix, kept):
+    """If it fails, suggestions end with an open bracket, or go on for no reason."""
+    assert cut(written, scope_at(prefix, suffix, **LIMITS)) == (kept, True)

@@ -1,6 +1,7 @@
 """What Python's grammar says about broken text around a cursor."""
 
 import ast
+import os
 import random
 import tokenize
 from io import StringIO
@@ -10,6 +11,7 @@ import pytest
 
 from server.syntax.grammar_check import GrammarCheck
 from server.syntax.open_brackets import NOTHING_OPEN, open_after, statement_at
+from server.syntax.python_parser import parses
 from server.syntax.unknown_names import unknown_names
 
 FILE = Path(ast.__file__).read_text(encoding="utf-8")
@@ -116,3 +118,100 @@ def test_names_that_occur_nowhere_are_found(prefix, text, suffix, unknown):
     found = unknown_names(prefix, text, suffix, is_known_elsewhere=lambda _: False)
     assert found == unknown
     assert unknown_names(prefix, text, suffix, is_known_elsewhere=lambda _: True) == []
+
+
+def check_at(marked):
+    before, _, after = marked.partition("|")
+    return GrammarCheck(before=before, after=after)
+
+
+FITTING = [
+    ("x = [\n    |\n    2,\n]\n", "1,"),
+    ("foo(\n    a=1,\n    b=|\n\ndef g(): pass\n", "2,"),  # the author's bracket
+    ("def f(a):\n    return foo(a, |\n\ndef g(): pass\n", "b,"),
+    ('def f():\n    """Do |\n\ndef g():\n    """Doc."""\n', "the thing."),
+    ("if x:\n    pass\nel|\n", "if y:"),
+    ("x = 1\n|\n", "for y in x:"),
+    ("class A:\n    |\n    x = 1\n", "@property"),
+    ("def f():\n    try:\n        x = |\n\ndef g(): pass\n", "1"),
+    ("x = ) 1\ny = = |", "2 2"),  # nothing can be said after broken code
+    ("x = ) 1\n\n\ndef f():\n    y = |\n\n\nz = (1\n", "2"),
+    ("def f(|)\n", "a, b"),
+    ('x = f"{a["b"]} {c|}"\n', "d"),
+    ("@|\n", "cache"),
+    ("@pytest.mark.par|\n    'a', [1]\n)\ndef f(a): pass\n", "ametrize("),
+    ("x = f(|\n    b,\n)\n", "a,"),
+    ("# it's |\n", "never a call ("),
+    ("    x = 1\n    |\n", "y = 2"),
+]
+UNFITTING = [
+    ("x = f(|)\n", "a, b))"),
+    ("x = [\n    |\n    2,\n]\n", "f(1)"),
+    ("x = 1\n|\n", "y = foo("),
+    ("class A:|\n\n\ndef f():\n    pass\n", '\n    """Doc'),
+    ('class A:|\n\n\ndef f():\n    """Doc."""\n', '\n    """Doc'),
+    ("def f():\n    return 1\n    |\n", "    x = 2"),
+    ("def f():\n    x = 1|\n    return x\n", "\n      y = 2"),
+    ('print(f"{m|}")\n', 'sg}")'),
+    ('print(f"{m|}")\n', "sg} {"),
+    ("f(a=1, |)\n", "b"),
+    ("x = ) 1\n\n\ndef f():\n    y = |\n    return y\n", "foo("),
+    ('"""A text|\n\nthat goes on.\n"""\nx = 1\n', 'ends."""'),
+    ("x = |y + 1\n", "foo bar("),
+    ("def f():\n    |\n    x = 1\n", "    y = 2"),
+]
+
+
+@pytest.mark.parametrize(("marked", "text"), FITTING)
+def test_what_the_author_could_write_fits(marked, text):
+    """If it fails, good suggestions are dropped in code that is incomplete or broken."""
+    assert check_at(marked).fits(text)
+
+
+@pytest.mark.parametrize(("marked", "text"), UNFITTING)
+def test_what_breaks_the_code_around_it_does_not_fit(marked, text):
+    """If it fails, accepting a suggestion makes a file red that was not."""
+    assert not check_at(marked).fits(text)
+
+
+@pytest.mark.parametrize(
+    ("marked", "text", "covered", "is_whole", "repaired"),
+    [
+        ('print(f"{m|}", x)\n', 'sg}")', 0, True, ("sg", 0)),
+        ("df = pd.|\n", "DataFrame(", 0, True, ("DataFrame()", 0)),
+        ("|\n", "names = [", 0, True, ("names = []", 0)),
+        ("class A:|\n", '\n    """Doc', 0, True, ('\n    """Doc\n    """', 0)),
+        ("x = [\n    |\n    2,\n]\n", "f(1", 0, True, ("f(1),", 0)),
+        ("def f():\n    return 1\n    |\n", "     x = 2", 0, True, ("x = 2", 0)),
+        ("x = f(|)\n", "a)", 0, True, ("a)", 1)),
+        ("x = |\n", "f(\n    a,\n    b", 0, False, ("f(\n    a,\n)", 0)),
+        ("x = |\n", "f(a) + g(b) + ", 0, False, ("f(a) + g(b)", 0)),
+        ("x = |\n", "return return", 0, True, ("", 0)),
+        ('x = g("|")\n', 'a", "b', 1, True, ('a", "b', 0)),
+    ],
+)
+def test_what_does_not_fit_is_repaired(marked, text, covered, is_whole, repaired):
+    """If it fails, a suggestion that needs one more bracket is lost, or shown broken."""
+    found = check_at(marked).longest_fit(text, covered, is_whole=is_whole)
+    assert found == repaired
+    assert not found[0] or check_at(marked).fits(*found)
+
+
+def test_no_insertion_breaks_a_file_that_parses():
+    """Pieces of a file at random places of it: whatever is kept leaves a file that parses."""
+    random.seed(4)
+    n_kept = 0
+    n_tries = int(os.environ.get("PARROTLET_FUZZ_TRIES", "150"))
+    for _ in range(n_tries):
+        at, start = random.randrange(len(FILE)), random.randrange(len(FILE))
+        check = GrammarCheck(before=FILE[:at], after=FILE[at : at + 8000])
+        piece = FILE[start : start + random.randrange(1, 60)].partition("\n")[0].rstrip()
+        text, covered = check.longest_fit(piece, is_whole=random.random() < 0.5)
+        if not text:
+            continue
+        n_kept += 1
+        made = FILE[:at] + text
+        margin = " " * (len(made.rpartition("\n")[2]) - len(made.rpartition("\n")[2].lstrip()))
+        announced = ("", f"\n{margin}    pass", f"\n{margin}def f(): pass")
+        assert any(parses(made + x + FILE[at + covered :]) for x in announced), (at, piece, text)
+    assert n_kept > n_tries // 10

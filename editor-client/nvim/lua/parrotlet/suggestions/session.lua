@@ -20,7 +20,7 @@ local SOURCE_COMMAND = 'parrotlet.source'
 ---@field request? parrotlet.Request The last one that was sent.
 ---@field list parrotlet.Suggestion[] The alternatives.
 ---@field index integer The one to show, if it still fits.
----@field has_alternatives boolean Whether the user requested alternatives; then they are numbered.
+---@field has_alternatives boolean Whether alternatives were requested; then they are numbered.
 local Session = {}
 Session.__index = Session
 
@@ -151,7 +151,7 @@ end
 function Session:show(list, step)
   local shown = self:get_shown()
   self:clear()
-  self.list, self.has_alternatives = list, step ~= nil
+  self.list, self.has_alternatives = list, step ~= nil and (step ~= 0 or #list > 1)
   if shown and step then
     self:select_from(shown.remainder.text, step)
   end
@@ -182,7 +182,8 @@ function Session:suggest()
   end
 end
 
---- Shows another alternative; the first call requests them.
+--- Shows another alternative. The first call requests them: the server draws alternatives only when
+--- a suggestion is shown and another one is requested at the same place.
 ---@param step integer 1 for the next, -1 for the previous.
 ---@return boolean is_done
 function Session:cycle(step)

@@ -1,0 +1,61 @@
+"""What is open in f-strings: their replacement fields are code with strings of their own."""
+
+import pytest
+
+from server.syntax.open_brackets import NOTHING_OPEN, open_after, scan_line
+
+
+@pytest.mark.parametrize(
+    ("text", "closers", "quote", "n_unmatched"),
+    [
+        ('print(f"error: {m', '}")', "", 0),
+        ('f"{a["b"]} {', '}"', "", 0),  # PEP 701: the same quotes inside
+        ('f\'{d["a"]', "}'", "", 0),
+        ('f"{x!r:>{w', '}}"', "", 0),
+        ('f"{x:>{w}', '}"', '"', 0),
+        ('f"{x:>{w}}', '"', '"', 0),
+        ('f"{a:{b:{c', '}}}"', "", 0),
+        ('f"{x:"', "", "", 0),  # the string ends in a format spec
+        ("f\"{x} it's", '"', '"', 0),
+        ('f"{{ {x}', '"', '"', 0),
+        ('f"{{x', '"', '"', 0),
+        ('f"}"', "", "", 1),
+        ('f"{a}} {', '}"', "", 1),
+        ('f"\\N{DASH} {a', '}"', "", 0),
+        ('rf"\\{a', '}"', "", 0),
+        ('f"{(lambda x: 1)(', ')}"', "", 0),
+        ('f"{x != y', '}"', "", 0),
+        ('f"{x:%H:%M', '}"', '"', 0),
+        ('F"{a', '}"', "", 0),
+        ('fr"{a', '}"', "", 0),
+        ('t"{a', '}"', "", 0),  # PEP 750
+        ('b"{a', '"', '"', 0),
+        ('buf"{a', '"', '"', 0),
+        ('x = "{', '"', '"', 0),
+        ('f"""{\n a', '}"""', "", 0),
+        ('f"""\n{a:\n>', '}"""', '"""', 0),
+        ('f"{\n a', '}"', "", 0),  # PEP 701: lines inside
+        ('f"{a\nb', "", "", 0),  # a string that was never closed
+        ('f"{a  # no', '}"', "", 0),
+        ("f(f'{g([", "])}')", "", 0),
+    ],
+)
+def test_fields_of_f_strings_are_code(text, closers, quote, n_unmatched):
+    """If it fails, suggestions in f-strings close the wrong thing."""
+    found = open_after(text)
+    assert (found.closers, found.quote, found.n_unmatched) == (closers, quote, n_unmatched)
+
+
+def test_brackets_are_counted_without_fields():
+    """If it fails, a line in an f-string's field seems to go on below."""
+    assert open_after('f(f"{g([').brackets == "(" + "(["
+    assert open_after('f(f"{').brackets == "("
+    assert open_after('f(f"{x:{').brackets == "("
+
+
+def test_hostile_depth_stays_bounded():
+    """If it fails, a file of brackets makes each keystroke slower than the last."""
+    state = NOTHING_OPEN
+    for _ in range(50):
+        state = scan_line("([{f'{" * 600, state)
+    assert len(state.stack) <= 250
