@@ -18,6 +18,7 @@ from pathlib import Path
 
 from parrotlet import HOME, IS_WHEEL, ROOT
 from training.foundation.errors import PrerequisiteError
+from training.foundation.foreign_text import as_object, parse_json
 
 _INSTALLATION = "extension/installation.json"  # in the .vsix: how the extension finds its server
 _VSCODE_COMMANDS = ("code", "codium", "code-insiders", "cursor", "code-server")
@@ -102,7 +103,7 @@ def copy_for_this_server(extension: Path, target: Path) -> None:
         for member in source.infolist():
             data = source.read(member)
             if member.filename == _INSTALLATION and server.is_file():
-                record = {"python": json.loads(data)["python"], "server": str(server)}
+                record = {"python": as_object(parse_json(data))["python"], "server": str(server)}
                 data = json.dumps(record).encode()
             copy.writestr(member, data, zipfile.ZIP_DEFLATED)
 

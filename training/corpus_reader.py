@@ -5,7 +5,6 @@ A corpus is a folder with a ``train`` and a ``heldout`` split, each a series of 
 :mod:`training.corpus.output.corpus_report`.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.foundation.errors import CorpusError
+from training.foundation.foreign_text import read_json
 
 REPORT_FILE = "report.json"
+MAX_REPORT_BYTES = 1 << 30  # it lists every package and every kind of drop
 TRAIN, HELDOUT = "train", "heldout"
 SPLITS = (HELDOUT, TRAIN)
 
@@ -117,7 +118,7 @@ def load_report(corpus: Path) -> dict[str, Any]:
     _check_finished(corpus)
     damaged = f"{corpus / REPORT_FILE} is damaged; build the corpus again"
     try:
-        report = json.loads((corpus / REPORT_FILE).read_text(encoding="utf-8"))
+        report = read_json(corpus / REPORT_FILE, max_bytes=MAX_REPORT_BYTES)
     except (OSError, ValueError) as error:
         raise CorpusError(damaged) from error
     if not isinstance(report, dict) or "corpus_sha256" not in report:

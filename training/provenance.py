@@ -7,7 +7,6 @@ the weights, and says nothing about what a model has memorised.
 """
 
 import difflib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from training.foundation.atomic_files import file_sha256, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
+from training.foundation.foreign_text import as_object, read_json, render_json
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file
 
@@ -156,7 +156,7 @@ def main(argv: Sequence[str]) -> int:
         seen = seen.filter_package(options.package)
     listed = seen.rank()
     if options.out is not None:
-        lines = (json.dumps(asdict(document), ensure_ascii=False) + "\n" for document in listed)
+        lines = (render_json(asdict(document)) + "\n" for document in listed)
         write_text_atomically(options.out, "".join(lines))
     sys.stdout.write(render_summary(span, reader, seen, listed))
     return 0
@@ -190,7 +190,7 @@ def read_manifest(checkpoint: Path) -> Manifest:
     """
     path = checkpoint / MANIFEST_FILE
     try:
-        return from_mapping(Manifest, json.loads(path.read_bytes()), where=str(path))
+        return from_mapping(Manifest, as_object(read_json(path, allow_nan=True)), where=str(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(
             f"{checkpoint} is not a checkpoint ({MANIFEST_FILE} is missing);"
@@ -220,7 +220,7 @@ def read_span(checkpoint: Path, manifest: Manifest) -> TrainingSpan:
         start = pretrain["start_from"]
         step = int(record.steps if start is None else pretrain["steps"])
         if state.exists():
-            step = int(json.loads(state.read_bytes())["step"])
+            step = int(as_object(read_json(state, allow_nan=True))["step"])
         n_blocks = step * int(pretrain["batch_blocks"])
         span = TrainingSpan(
             step=step,

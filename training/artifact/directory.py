@@ -6,7 +6,6 @@ position) belongs to a checkpoint, not to an artifact.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,17 +14,24 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
 from training.artifact.fim import FimLayout, prompt_start_ids
 from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
-from training.artifact.network.config import GPT2Config, parameter_shapes, transformers_config
+from training.artifact.network.config import GPT2Config, transformers_config
 from training.artifact.network.gpt2 import GPT2
-from training.artifact.special_tokens import END_OF_TEXT, SPECIAL_TOKENS
+from training.artifact.special_tokens import (
+    END_OF_TEXT,
+    FIM_MIDDLE,
+    FIM_PREFIX,
+    FIM_SUFFIX,
+    SPECIAL_TOKENS,
+)
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
+from training.artifact.weights import COPY_AGAIN, check_pointer, read_weights
 from training.foundation.atomic_files import (
     FolderContents,
     file_sha256,
@@ -35,7 +41,8 @@ from training.foundation.atomic_files import (
     write_text_atomically,
 )
 from training.foundation.config_schema import from_mapping, to_mapping
-from training.foundation.errors import ArtifactError, ConfigError
+from training.foundation.errors import ArtifactError, ConfigError, ForeignDataError
+from training.foundation.foreign_text import read_json
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -49,9 +56,6 @@ ARTIFACT_FILES = frozenset({
     MANIFEST_FILE, CARD_FILE, NOTICE_FILE,
 })  # fmt: skip
 ARTIFACT_FOLDER = FolderContents(mark=MANIFEST_FILE, files=ARTIFACT_FILES | {VERBATIM_FILE})
-
-_COPY_AGAIN = "copy or download the whole artifact directory again"
-_MAX_JSON_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,7 @@ class Artifact:
             return None
         file = self.path / VERBATIM_FILE
         if not file.is_file() or file_sha256(file) != expected:
-            raise ArtifactError(f"{file} is missing or damaged; {_COPY_AGAIN}")
+            raise ArtifactError(f"{file} is missing or damaged; {COPY_AGAIN}")
         return VerbatimIndex.read(file)
 
     def model(self) -> GPT2:
@@ -129,13 +133,13 @@ def load_artifact(path: Path) -> Artifact:
     manifest = _read_manifest(path / MANIFEST_FILE)
     _check_hashes(path, manifest)
     config = _read_config(path / CONFIG_FILE)
-    tokenizer = CodeTokenizer.load(path / TOKENIZER_FILE)
-    if tokenizer.vocab_size > config.vocab_size:
+    if not 1 < manifest.context_tokens <= config.n_positions:
         raise ArtifactError(
-            f"{path / TOKENIZER_FILE} has {tokenizer.vocab_size} tokens but the model only"
-            f" {config.vocab_size}; they do not belong together; {_COPY_AGAIN}"
+            f"{path / MANIFEST_FILE}: context_tokens is {manifest.context_tokens}, expected 2 to"
+            f" {config.n_positions}, the n_positions of {CONFIG_FILE}; {COPY_AGAIN}"
         )
-    weights = _read_weights(path / WEIGHTS_FILE, config)
+    tokenizer = _read_tokenizer(path / TOKENIZER_FILE, config, manifest)
+    weights = read_weights(path / WEIGHTS_FILE, config)
     return Artifact(
         path=path, config=config, manifest=manifest, tokenizer=tokenizer, weights=weights
     )
@@ -168,7 +172,7 @@ def save_artifact(
     tensors = {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
     dtype_name = str(dtype).removeprefix("torch.")
     with write_directory_atomically(path, ARTIFACT_FOLDER) as aside:
-        save_file(tensors, aside / WEIGHTS_FILE, metadata={"format": "pt"})
+        _save_weights(tensors, aside / WEIGHTS_FILE)
         save_tokenizer(aside, tokenizer, config)
         write_json_atomically(
             aside / CONFIG_FILE,
@@ -186,6 +190,13 @@ def save_artifact(
             manifest, sha256={name: file_sha256(aside / name) for name in hashed}
         )
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
+
+
+def _save_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        save_file(dict(tensors), path, metadata={"format": "pt"})
+    except SafetensorError as error:  # a full disk, say
+        raise OSError(str(error)) from error
 
 
 def add_metrics(path: Path, metrics: Mapping[str, float]) -> None:
@@ -230,16 +241,17 @@ def _tokenizer_config(config: GPT2Config) -> dict[str, object]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    check_pointer(path)
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ArtifactError(f"{path} is implausibly large; {_COPY_AGAIN}")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path, allow_nan=True)  # an infinite perplexity, say
     except FileNotFoundError as error:
-        raise ArtifactError(f"{path} is missing; {_COPY_AGAIN}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}); {_COPY_AGAIN}") from error
+        raise ArtifactError(f"{path} is missing; {COPY_AGAIN}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read ({error.strerror}); {COPY_AGAIN}") from error
+    except ForeignDataError as error:
+        raise ArtifactError(f"{error}; {COPY_AGAIN}") from error
     if not isinstance(value, dict):
-        raise ArtifactError(f"{path} holds no JSON object; {_COPY_AGAIN}")
+        raise ArtifactError(f"{path} holds no JSON object; {COPY_AGAIN}")
     return value
 
 
@@ -254,23 +266,47 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return from_mapping(Manifest, values, where=str(path))
     except ConfigError as error:
-        raise ArtifactError(f"{error}; {_COPY_AGAIN}") from error
+        raise ArtifactError(f"{error}; {COPY_AGAIN}") from error
+
+
+def _read_tokenizer(file: Path, config: GPT2Config, manifest: Manifest) -> CodeTokenizer:
+    tokenizer = CodeTokenizer.load(file)
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ArtifactError(
+            f"{file} has {tokenizer.vocab_size} tokens but the model only"
+            f" {config.vocab_size}; they do not belong together; {COPY_AGAIN}"
+        )
+    sentinels = (FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE) if manifest.fim else ()
+    for token in (END_OF_TEXT, *sentinels, *manifest.quality_tokens):
+        if not tokenizer.has_special(token):
+            raise ArtifactError(f"{file} lacks the token {token!r:.40}; {COPY_AGAIN}")
+    return tokenizer
 
 
 def _check_hashes(path: Path, manifest: Manifest) -> None:
     for name in (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE):
         file = path / name
         if not file.is_file():
-            raise ArtifactError(f"{file} is missing; {_COPY_AGAIN}")
+            raise ArtifactError(f"{file} is missing; {COPY_AGAIN}")
         expected = manifest.sha256.get(name)
         if expected is None:
-            raise ArtifactError(f"{path / MANIFEST_FILE} has no hash of {name}; {_COPY_AGAIN}")
+            raise ArtifactError(f"{path / MANIFEST_FILE} has no hash of {name}; {COPY_AGAIN}")
+        check_pointer(file)
         found = file_sha256(file)
         if found != expected:
             raise ArtifactError(
                 f"{file} is damaged: its SHA-256 begins {found[:12]}, expected {expected[:12]};"
-                f" {_COPY_AGAIN}"
+                f" {COPY_AGAIN}"
             )
+
+
+def read_network_config(path: Path) -> GPT2Config:
+    """Reads the config of an artifact's network alone.
+
+    Raises:
+        ArtifactError: It is missing or damaged.
+    """
+    return _read_config(path / CONFIG_FILE)
 
 
 def _read_config(path: Path) -> GPT2Config:
@@ -282,23 +318,4 @@ def _read_config(path: Path) -> GPT2Config:
         known = {name: values[name] for name in names if name in values}
         return from_mapping(GPT2Config, known, where=str(path))
     except ConfigError as error:
-        raise ArtifactError(f"{error}; {_COPY_AGAIN}") from error
-
-
-def _read_weights(path: Path, config: GPT2Config) -> dict[str, Tensor]:
-    try:
-        # Not memory-mapped: replacing the file in place must not change or crash its readers.
-        found = load(path.read_bytes())
-    except (SafetensorError, OSError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}); {_COPY_AGAIN}") from error
-    expected = parameter_shapes(config)
-    missing = sorted(expected.keys() - found.keys())
-    if missing:
-        raise ArtifactError(f"{path} lacks {missing[0]}; {_COPY_AGAIN}")
-    for name, shape in expected.items():
-        if tuple(found[name].shape) != tuple(shape):
-            raise ArtifactError(
-                f"{path}: {name} has shape {tuple(found[name].shape)}, {CONFIG_FILE} requires"
-                f" {tuple(shape)}; {_COPY_AGAIN}"
-            )
-    return {name: found[name].float() for name in expected}
+        raise ArtifactError(f"{error}; {COPY_AGAIN}") from error

@@ -17,8 +17,13 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from training.artifact.special_tokens import END_OF_TEXT
+from training.artifact.tokenizer_pipeline import find_pipeline_fault, read_pipeline
+from training.artifact.weights import COPY_AGAIN, check_pointer
 from training.artifact.word_cache import WordCache
 from training.foundation.errors import ArtifactError
+from training.foundation.foreign_text import read_bounded
+
+MAX_TOKENIZER_BYTES = 64 << 20
 
 
 class CodeTokenizer:
@@ -31,21 +36,44 @@ class CodeTokenizer:
         self._tokenizer.no_padding()
 
     @classmethod
-    def load(cls, path: Path) -> "CodeTokenizer":
+    def load(cls, path: Path, *, is_ours: bool = True) -> "CodeTokenizer":
         """Reads a ``tokenizer.json``.
 
+        Args:
+            path: The file.
+            is_ours: Accept only tokenizers like ours, which are safe with any text and fit the
+                network; otherwise, any byte-level one to compare with.
+
         Raises:
-            ArtifactError: The file is missing or is not a tokenizer.
+            ArtifactError: The file is missing, or is not such a tokenizer.
         """
         if not path.is_file():
-            raise ArtifactError(f"{path} is missing; copy the whole artifact directory again")
+            raise ArtifactError(f"{path} is missing; {COPY_AGAIN}")
+        check_pointer(path)
         try:
-            return cls(Tokenizer.from_file(str(path)))
-        except Exception as error:  # tokenizers raises bare Exception for any malformed file
-            reason = str(error).splitlines()[0][:120]
-            raise ArtifactError(
-                f"{path} is not a tokenizer ({reason}); copy the whole artifact directory again"
-            ) from error
+            data = read_bounded(path, MAX_TOKENIZER_BYTES)
+            pipeline = read_pipeline(data)
+            found = cls(Tokenizer.from_buffer(data))
+        except OSError as error:
+            raise ArtifactError(f"{path} cannot be read ({error.strerror})") from error
+        except BaseException as error:  # bare Exception, or a panic, which is none
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            reason = (str(error).splitlines() or [""])[0][:120]
+            raise ArtifactError(f"{path} is not a tokenizer ({reason}); {COPY_AGAIN}") from error
+        fault = (find_pipeline_fault(pipeline) or found.find_byte_fault()) if is_ours else None
+        if fault is not None:
+            raise ArtifactError(f"{path} is not a tokenizer of this project: {fault}; {COPY_AGAIN}")
+        return found
+
+    def find_byte_fault(self) -> str | None:
+        """Returns which byte it cannot spell, or spells with none of its own, a clause, or None."""
+        try:
+            spelled = set(self.byte_table)
+        except KeyError as error:
+            return f"it has a token with the character {error}, which stands for no byte"
+        missing = [byte for byte in range(256) if bytes([byte]) not in spelled]
+        return f"it lacks the byte {missing[0]}" if missing else None
 
     @property
     def vocab_size(self) -> int:

@@ -25,6 +25,7 @@ from safetensors.numpy import load, save
 
 from training.artifact.code_reference import CodeReference
 from training.foundation.errors import ArtifactError
+from training.foundation.foreign_text import parse_json
 
 VERBATIM_FILE = "verbatim.safetensors"
 GRAM = 20
@@ -188,7 +189,7 @@ def _decompress_table(packed: bytes) -> list[Mapping[str, str]]:
     data = unpacker.decompress(packed, _MAX_TABLE_BYTES)
     if unpacker.unconsumed_tail:
         raise ValueError("its table is implausibly large")
-    table = json.loads(data)
+    table = parse_json(data, max_bytes=_MAX_TABLE_BYTES)
     if not isinstance(table, list) or not all(isinstance(row, dict) for row in table):
         raise ValueError("its table is not a list of mappings")
     return table

@@ -6,7 +6,6 @@ tokens by the speed that this machine reaches with that network. A resumed run k
 when it started, and what the user sets by name is never changed.
 """
 
-import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +28,7 @@ from training.autoconfig.speed import Speed, measure_speed
 from training.config import RunConfig
 from training.foundation.config_schema import apply_overrides, from_mapping, to_mapping
 from training.foundation.errors import ConfigError
+from training.foundation.foreign_text import as_object, read_json
 from training.shards.blocks import read_meta
 from training.validate import ALL_BLOCKS
 
@@ -131,8 +131,8 @@ def resume_config(config: RunConfig, overrides: Sequence[str]) -> RunConfig | No
     if not path.exists():
         return None
     try:
-        started = from_mapping(RunConfig, json.loads(path.read_bytes()), where=str(path))
-    except (OSError, ValueError) as error:
+        started = from_mapping(RunConfig, as_object(read_json(path)), where=str(path))
+    except (OSError, ValueError, ConfigError) as error:
         raise ConfigError(f"cannot read {path} ({error}); choose another paths.run") from error
     if (started.size, started.budget) != (config.size, config.budget):
         raise ConfigError(

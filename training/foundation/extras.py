@@ -5,7 +5,6 @@ is reported in one sentence. Only pyproject.toml lists the packages of an extra;
 the metadata of the installed distribution.
 """
 
-import json
 import os
 import re
 import shlex
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from training.foundation.errors import PrerequisiteError
+from training.foundation.foreign_text import parse_json
 
 DISTRIBUTION = "parrotlet"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[^;]*;.*\bextra == ['\"]([\w-]+)['\"]")
@@ -70,7 +70,7 @@ def install_command(parrotlet: Distribution, extra: str) -> str:
     It repeats the way in which the distribution was installed (PEP 610).
     """
     python = shlex.quote(_python())
-    record = json.loads(parrotlet.read_text("direct_url.json") or "{}")
+    record = parse_json(parrotlet.read_text("direct_url.json") or "{}")
     url = urlsplit(str(record.get("url", "")))
     path = Path(url2pathname(url.path)) if url.scheme == "file" else None
     if path is None or not path.exists():

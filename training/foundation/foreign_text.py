@@ -49,6 +49,7 @@ def parse_json(
     max_bytes: int = MAX_JSON_BYTES,
     max_depth: int = MAX_JSON_DEPTH,
     allow_nan: bool = False,
+    unique_keys: bool = False,
 ) -> Any:
     """Parses JSON that somebody else may have written; all text in the result is well-formed.
 
@@ -57,6 +58,7 @@ def parse_json(
         max_bytes: The longest accepted; of a ``str``, so many characters.
         max_depth: How many lists and objects may be within each other.
         allow_nan: Accept NaN and infinite numbers, which Python writes but JSON does not have.
+        unique_keys: Refuse objects that repeat a key, of which another reader may see the other.
 
     Raises:
         ForeignDataError: It is not JSON or exceeds a limit. The message is the reason, a clause.
@@ -70,6 +72,7 @@ def parse_json(
             parse_int=_parse_int,
             parse_float=float if allow_nan else _parse_float,
             parse_constant=None if allow_nan else _refuse_constant,
+            object_pairs_hook=_refuse_repetition if unique_keys else None,
         )
     except UnicodeDecodeError as error:
         raise ForeignDataError(f"it is not UTF-8 (byte {error.start})") from error
@@ -125,6 +128,17 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     return data
 
 
+def as_object(value: Any) -> dict[str, Any]:
+    """Returns what was parsed from JSON if it is an object.
+
+    Raises:
+        ForeignDataError: It is something else.
+    """
+    if not isinstance(value, dict):
+        raise ForeignDataError("it is not a JSON object")
+    return value
+
+
 def render_json(value: Any, *, indent: int | None = None) -> str:
     """Returns ``value`` as well-formed JSON text, other scripts unescaped."""
     return replace_surrogates(json.dumps(value, indent=indent, ensure_ascii=False))
@@ -145,6 +159,13 @@ def _parse_float(digits: str) -> float:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ForeignDataError(f"it has the number {name}, which JSON does not know")
+
+
+def _refuse_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ForeignDataError("an object in it has the same key twice")
+    return found
 
 
 def _measure_depth(value: Any, most: int) -> int:

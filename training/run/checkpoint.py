@@ -30,6 +30,9 @@ from training.foundation.atomic_files import (
     write_directory_atomically,
     write_json_atomically,
 )
+from training.foundation.config_schema import from_mapping
+from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.foreign_text import as_object, read_json
 from training.step.state_shards import StateReader, write_shard
 
 STATE_RECORD = "training_state.json"
@@ -68,10 +71,11 @@ class CheckpointRecord(RunIdentity):
         """Reads a record of this or an older version.
 
         Raises:
-            TypeError: It has no step.
+            ConfigError: It has no step, or something of another type.
         """
         names = [f.name for f in dataclasses.fields(cls)]
-        return cls(**{name: values[name] for name in names if name in values})
+        known = {name: values[name] for name in names if name in values}
+        return from_mapping(cls, known, where=STATE_RECORD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,15 +169,24 @@ def select_kept_checkpoints(folder: Path, *, keep: int, keep_every_steps: int) -
 
 
 def load_newest_state(folder: Path) -> TrainingState | None:
-    """Reads the newest intact checkpoint, or returns None if there is none.
+    """Reads the newest intact checkpoint, or returns None if there is none at all.
 
     A damaged one is skipped with a message on stderr, and the one before it is used.
+
+    Raises:
+        PrerequisiteError: All are damaged, so that the run would start again and replace them.
     """
-    for path in reversed(list_checkpoints(folder)):
+    paths = list_checkpoints(folder)
+    for path in reversed(paths):
         try:
             return _load_state(path)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, ConfigError, SafetensorError) as error:
             sys.stderr.write(f"{path} is damaged ({error}); trying the checkpoint before it\n")
+    if paths:
+        raise PrerequisiteError(
+            f"no checkpoint in {folder} is intact; restore one from a backup, or choose another"
+            " paths.run to start again"
+        )
     return None
 
 
@@ -186,13 +199,14 @@ def _staging_path(folder: Path, step: int) -> Path:
 
 
 def _load_state(path: Path) -> TrainingState:
-    values = json.loads((path / STATE_RECORD).read_text(encoding="utf-8"))
+    values = as_object(read_json(path / STATE_RECORD, allow_nan=True))
     if "sha256" in values and values.pop("sha256") != _hash_record(values):
         raise ValueError(f"the hash of {STATE_RECORD} does not match")
-    for name, expected in values["tensors_sha256"].items():
-        if file_sha256(path / name) != expected:
+    hashes = as_object(values["tensors_sha256"])
+    for name, expected in hashes.items():
+        if Path(name).name != name or file_sha256(path / name) != expected:
             raise ValueError(f"the hash of {name} does not match")
-    paths = [path / name for name in values["tensors_sha256"]]
+    paths = [path / name for name in hashes]
     return TrainingState(tensors=StateReader(paths), record=CheckpointRecord.from_json(values))
 
 
@@ -202,8 +216,7 @@ def _hash_record(values: Mapping[str, Any]) -> str:
 
 def _validation_loss(path: Path) -> float | None:
     try:
-        record = json.loads((path / STATE_RECORD).read_text(encoding="utf-8"))
-        loss = record.get("validation_loss")
-    except (OSError, ValueError, AttributeError):
+        loss = as_object(read_json(path / STATE_RECORD)).get("validation_loss")
+    except (OSError, ValueError):
         return None
     return loss if isinstance(loss, float) else None

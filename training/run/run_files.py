@@ -17,7 +17,12 @@ from pathlib import Path
 from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
-from training.artifact.directory import TOKENIZER_FILE, load_artifact, save_artifact
+from training.artifact.directory import (
+    TOKENIZER_FILE,
+    load_artifact,
+    read_network_config,
+    save_artifact,
+)
 from training.artifact.manifest import Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config
 from training.artifact.special_tokens import QUALITY_TOKENS
@@ -109,6 +114,7 @@ class RunFiles:
         state = load_newest_state(self._checkpoints)
         if state is None:
             return None
+        self._check_network(self.checkpoint_path(state.record.step))
         for key, expected in dataclasses.asdict(self._identity()).items():
             if getattr(state.record, key) not in {expected, "", None}:
                 raise ConfigError(
@@ -116,6 +122,17 @@ class RunFiles:
                     " another paths.run"
                 )
         return state
+
+    def _check_network(self, checkpoint: Path) -> None:
+        """Refuses a checkpoint of another network; heads leave no trace in the weights' shapes."""
+        found = read_network_config(checkpoint)
+        for field in dataclasses.fields(found):
+            ours, theirs = getattr(self.model_config, field.name), getattr(found, field.name)
+            if ours != theirs:
+                raise ConfigError(
+                    f"{self.path} holds a run whose {field.name} is {theirs}, but the config says"
+                    f" {ours}; restore that setting, or choose another paths.run"
+                )
 
     def checkpoint_path(self, step: int) -> Path:
         """Returns the folder of a step's checkpoint, whether it exists or not."""

@@ -4,17 +4,18 @@ Each event is a JSON object with ``event`` (its kind) and ``step``, then its val
 by :mod:`training.run.run_log`; reports are drawn from what :func:`read_metrics` returns.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.foundation.errors import CorpusError
+from training.foundation.errors import CorpusError, ForeignDataError
+from training.foundation.foreign_text import as_object, parse_json, read_bounded
 from training.step.objective import MeanLosses
 from training.step.throughput import Throughput
 
 METRICS_FILE = "metrics.jsonl"
+_MAX_METRICS_BYTES = 4 << 30  # ten million steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +107,17 @@ def read_metrics(path: Path) -> list[MetricsEvent]:
         CorpusError: There is no such file.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
+        text = read_bounded(path, _MAX_METRICS_BYTES).decode("utf-8", errors="replace")
+    except (OSError, ForeignDataError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise CorpusError(
-            f"cannot read {path} ({error.strerror}); name the folder of a run (paths.run)"
+            f"cannot read {path} ({reason}); name the folder of a run (paths.run)"
         ) from error
     found: dict[tuple[str, int], MetricsEvent] = {}
     for line in text.splitlines():
         try:
-            event = _parse_event(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            event = _parse_event(as_object(parse_json(line, allow_nan=True)))
+        except (ValueError, KeyError, TypeError, OverflowError):
             continue
         found[event.kind, event.step] = event
     return sorted(found.values(), key=lambda event: event.step)

@@ -14,7 +14,6 @@ are interrupted.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy.typing as npt
 
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, CorpusError
+from training.foundation.foreign_text import as_object, read_json
 from training.shards.packing import Piece
 
 META_FILE = "shards.json"
@@ -258,7 +258,7 @@ def read_meta(folder: Path) -> ShardsMeta:
         CorpusError: It is missing or damaged.
     """
     try:
-        values = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
+        values = as_object(read_json(folder / META_FILE))
         known = {f.name: values[f.name] for f in fields(ShardsMeta) if f.name in values}
         return from_mapping(ShardsMeta, known, where=str(folder / META_FILE))
     except FileNotFoundError as error:

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from training.config import OptimConfig
-from training.foundation.errors import CorpusError
+from training.foundation.errors import ConfigError
 from training.step.parallel import local_part, local_rows, sharded_like
 from training.step.state_shards import StateReader
 
+_MUON_STATE, _ADAMW_STATE = {"momentum_buffer"}, {"step", "exp_avg", "exp_avg_sq"}
 GROUPS = ("matrices", "embeddings", "positions", "vectors")
 
 
@@ -127,14 +128,13 @@ class MasterOptimizer:
         """Restores what :meth:`state` returned, and the network from it.
 
         Raises:
-            CorpusError: The tensors belong to another network or optimiser.
+            ConfigError: The tensors belong to another network or optimiser.
         """
         kinds: dict[str, list[str]] = {}
         for key in sorted(tensors.keys()):
             kind, _, name = key.partition("/")
             kinds.setdefault(name, []).append(kind)
-        if kinds.keys() != self._masters.keys():
-            raise CorpusError("the checkpoint belongs to another model; choose another paths.run")
+        self._check_state(tensors, kinds)
         for name, master in self._masters.items():
             rows = local_rows(master)
             with torch.no_grad():
@@ -146,6 +146,29 @@ class MasterOptimizer:
                 state[kind] = sharded_like(part, master) if part.ndim else part
             del state["master"]
             self._optimizer_of(master).state[master] = state
+
+    def _check_state(self, tensors: StateReader, kinds: dict[str, list[str]]) -> None:
+        """Refuses the state of another network or optimiser before anything is changed."""
+        advice = "restore the settings with which the run started, or choose another paths.run"
+        if kinds.keys() != self._masters.keys():
+            raise ConfigError(
+                f"the checkpoint has a network of {len(kinds)} parameters, the config one of"
+                f" {len(self._masters)}; {advice}"
+            )
+        for name, master in self._masters.items():
+            found, expected = tensors.shape(f"master/{name}"), tuple(master.shape)
+            if found != expected:
+                raise ConfigError(
+                    f"the checkpoint's {name} has the shape {found}, the config's {expected};"
+                    f" {advice}"
+                )
+            is_muon = isinstance(self._optimizer_of(master), torch.optim.Muon)
+            moments = {"master", *(_MUON_STATE if is_muon else _ADAMW_STATE)}
+            if set(kinds[name]) not in ({"master"}, moments):
+                raise ConfigError(
+                    f"the checkpoint was made with another optimiser than optim.matrices ="
+                    f" {self._config.matrices!r}; {advice}"
+                )
 
     def _optimizer_of(self, master: Tensor) -> torch.optim.Optimizer:
         for optimizer in self._optimizers:

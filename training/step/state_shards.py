@@ -44,15 +44,27 @@ class StateReader:
 
     Raises:
         SafetensorError: A file is damaged.
+        ValueError: There is none, or they do not belong together.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        if not paths:
+            raise ValueError("it has no tensors")
         self._files: list[Any] = [safe_open(path, framework="pt") for path in paths]
         self._keys = set(self._files[0].keys())
+        if any(set(file.keys()) != self._keys for file in self._files):
+            raise ValueError("its files hold different tensors")
 
     def keys(self) -> set[str]:
         """Returns the names of the tensors."""
         return self._keys
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Returns the shape of a whole tensor."""
+        shapes = [file.get_slice(key).get_shape() for file in self._files]
+        if not shapes[0]:
+            return ()
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
     def read(self, key: str, rows: slice = slice(None)) -> Tensor:
         """Returns rows ``[start, stop)`` of a tensor, or a whole scalar.

@@ -36,7 +36,8 @@ def load_compared(path: Path) -> CodeTokenizer:
 
 def _load(path: Path) -> CodeTokenizer:
     if path.is_file() or (path / TOKENIZER_FILE).is_file():
-        return CodeTokenizer.load(path if path.is_file() else path / TOKENIZER_FILE)
+        file = path if path.is_file() else path / TOKENIZER_FILE
+        return CodeTokenizer.load(file, is_ours=False)
     for vocab, merges in GPT2_FILES:
         if (path / vocab).is_file() and (path / merges).is_file():
             return _load_gpt2(path / vocab, path / merges)

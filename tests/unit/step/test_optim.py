@@ -1,12 +1,14 @@
 """Parameter groups, schedule, masters."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from training.artifact.network.config import GPT2Config
 from training.artifact.network.gpt2 import GPT2
 from training.config import OptimConfig
-from training.foundation.errors import CorpusError
+from training.foundation.errors import ConfigError
 from training.step.init_weights import initialise
 from training.step.optim import MasterOptimizer, schedule_factor, select_group
 
@@ -24,6 +26,9 @@ class Written(dict):
 
     def read(self, key, rows=slice(None)):
         return self[key][rows] if self[key].ndim else self[key]
+
+    def shape(self, key):
+        return tuple(self[key].shape)
 
 
 def one_step(model, optimizer, seed=0):
@@ -96,5 +101,24 @@ def test_masters_keep_what_bfloat16_would_lose():
 def test_state_of_another_model_is_refused():
     optimizer = MasterOptimizer(tiny_model(), OptimConfig())
     state = {"master/other.weight": torch.zeros(2)}
-    with pytest.raises(CorpusError, match="another model"):
+    with pytest.raises(ConfigError, match="a network of 1 parameters"):
         optimizer.load_state(Written(state))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("muon", "adamw"), ("adamw", "muon")], ids=["muon first", "adamw first"]
+)
+def test_state_of_another_optimiser_or_width_is_refused_and_changes_nothing(before, after):
+    """If it fails, a run that is resumed with other settings ends in a traceback."""
+    model = tiny_model()
+    optimizer = MasterOptimizer(model, OptimConfig(matrices=before))
+    one_step(model, optimizer)
+    state = Written({k: v.clone() for k, v in optimizer.state().items()})
+    other = tiny_model()
+    weight = other.transformer.wte.weight.clone()
+    with pytest.raises(ConfigError, match=f"another optimiser than optim.matrices = '{after}'"):
+        MasterOptimizer(other, OptimConfig(matrices=after)).load_state(state)
+    assert torch.equal(other.transformer.wte.weight, weight)
+    wider = GPT2(dataclasses.replace(TINY, n_embd=2 * TINY.n_embd))
+    with pytest.raises(ConfigError, match="has the shape"):
+        MasterOptimizer(wider, OptimConfig(matrices=before)).load_state(state)

@@ -1,0 +1,67 @@
+"""Reading an artifact's weights: safetensors only, checked against the network's config."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from training.artifact.network.config import GPT2Config, parameter_shapes
+from training.foundation.errors import ArtifactError
+
+COPY_AGAIN = "copy or download the whole artifact directory again"
+_FLOATS = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
+_POINTER_HEAD = b"version https://git-lfs.github.com/spec/"
+
+
+def check_pointer(path: Path) -> None:
+    """Refuses a file that Git LFS has not fetched.
+
+    Raises:
+        ArtifactError: It is the pointer, not the file.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_POINTER_HEAD))
+    except OSError:
+        return  # reading it will say why
+    if head == _POINTER_HEAD:
+        raise ArtifactError(
+            f"{path} is a Git LFS pointer, not the file; run 'git lfs pull' in its repository"
+        )
+
+
+def read_weights(path: Path, config: GPT2Config) -> dict[str, Tensor]:
+    """Returns the network's parameters by name, in float32.
+
+    Raises:
+        ArtifactError: One is missing, of another shape, not floating point or not finite.
+    """
+    try:
+        # Not memory-mapped: replacing the file in place must not change or crash its readers.
+        found = load(path.read_bytes())
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}); {COPY_AGAIN}") from error
+    expected = parameter_shapes(config)
+    missing = sorted(expected.keys() - found.keys())
+    if missing:
+        raise ArtifactError(f"{path} lacks {missing[0]}; {COPY_AGAIN}")
+    return {name: _check(path, name, found[name], shape) for name, shape in expected.items()}
+
+
+def _check(path: Path, name: str, weight: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if tuple(weight.shape) != tuple(shape):
+        raise ArtifactError(
+            f"{path}: {name} has shape {tuple(weight.shape)}, config.json requires {tuple(shape)};"
+            f" {COPY_AGAIN}"
+        )
+    if weight.dtype not in _FLOATS:
+        raise ArtifactError(
+            f"{path}: {name} is of type {weight.dtype}, expected floating point; quantised models"
+            " cannot be read, name the original"
+        )
+    weight = weight.float()
+    if not weight.isfinite().all():
+        raise ArtifactError(f"{path}: {name} has values that are not finite; {COPY_AGAIN}")
+    return weight
