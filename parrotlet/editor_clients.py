@@ -129,11 +129,15 @@ def _install_nvim(plugin: Path) -> int:
 
 def find_nvim_packages() -> Path:
     """Returns the folder from which Neovim loads packages at startup (``:help packages``)."""
-    if os.name == "nt":
-        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "nvim-data"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "nvim"
-    return data / "site" / "pack"
+    is_windows = os.name == "nt"
+    named = os.environ.get("LOCALAPPDATA" if is_windows else "XDG_DATA_HOME")
+    try:
+        data = Path(named or Path.home() / ("AppData/Local" if is_windows else ".local/share"))
+    except RuntimeError as error:  # no HOME, and no user of that number
+        raise PrerequisiteError(
+            "the home folder is unknown; set HOME and run this again"
+        ) from error
+    return data / ("nvim-data" if is_windows else "nvim") / "site" / "pack"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 
 from training.artifact import fim, tokenizer, word_cache
 from training.artifact.directory import load_artifact
+from training.artifact.fim import FimLayout
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, ShardsConfig
@@ -117,7 +118,7 @@ def load_tokenizer(config: RunConfig) -> CodeTokenizer:
     """Returns the run's tokenizer: that of the artifact it starts from, or the trained one.
 
     Raises:
-        PrerequisiteError: The tokenizer has not been trained.
+        PrerequisiteError: The tokenizer has not been trained, or lacks special tokens.
         ConfigError: The artifact's context differs from the config's.
     """
     start, file = config.pretrain.start_from, config.tokenizer_folder / TOKENIZER_FILE
@@ -127,7 +128,9 @@ def load_tokenizer(config: RunConfig) -> CodeTokenizer:
             " paths.tokenizer name a model whose tokenizer to use"
         )
     if start is None:
-        return CodeTokenizer.load(file)
+        tokenizer = CodeTokenizer.load(file)
+        FimLayout.of(tokenizer)  # refused here rather than in the processes that encode
+        return tokenizer
     artifact = load_artifact(start)
     if artifact.context_tokens != config.shards.block_tokens:
         raise ConfigError(

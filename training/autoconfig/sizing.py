@@ -22,6 +22,7 @@ MAX_LAYERS = 128
 KNOWN_WIDTH = 384  # for which the default learning rates were tuned
 KNOWN_TOKENS, KNOWN_BATCH_TOKENS = 150e6, 16_384
 
+_LARGEST = 1e18  # parameters, tokens or seconds
 _UNITS = {"K": 1e3, "M": 1e6, "B": 1e9}
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -43,13 +44,13 @@ def parse_parameters(size: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB])", size)
     if not found:
         raise ConfigError(f"size is {size!r}, expected a number of parameters such as 17M or 1.5B")
-    return float(found[1]) * _UNITS[found[2]]
+    return _check_finite(float(found[1]) * _UNITS[found[2]], size)
 
 
 def parse_seconds(budget: str) -> float | None:
     """Parses a time: ``90s``, ``60min``, ``8h``, ``2d``; returns None if it is not one."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)", budget)
-    return float(found[1]) * _SECONDS[found[2]] if found else None
+    return _check_finite(float(found[1]) * _SECONDS[found[2]], budget) if found else None
 
 
 def parse_tokens(budget: str) -> float:
@@ -63,7 +64,13 @@ def parse_tokens(budget: str) -> float:
         raise ConfigError(
             f"budget is {budget!r}, expected a time such as 60min or 8h, or tokens such as 150M"
         )
-    return float(found[1]) * _UNITS[found[2]]
+    return _check_finite(float(found[1]) * _UNITS[found[2]], budget)
+
+
+def _check_finite(number: float, text: str) -> float:
+    if number > _LARGEST:
+        raise ConfigError(f"{text:.40} is more than anybody can train; choose less")
+    return number
 
 
 def count_parameters(model: ModelConfig, data: DataShape) -> int:

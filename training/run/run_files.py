@@ -247,6 +247,12 @@ class RunFiles:
         return load_artifact(start).manifest
 
     def _check_tokenizer(self) -> None:
+        known = self._reader.meta.vocab_size
+        if known not in {0, self._tokenizer.vocab_size}:
+            raise ConfigError(
+                f"{self.config.paths.shards} has a tokenizer of {self._tokenizer.vocab_size}"
+                f" tokens, but its blocks were prepared with {known}; prepare the shards again"
+            )
         start = self.config.pretrain.start_from
         if start is None:
             return

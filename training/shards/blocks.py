@@ -17,18 +17,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training.foundation.config_schema import from_mapping
+from training.foundation.config_schema import RangedConfig, from_mapping, number_field
 from training.foundation.errors import ConfigError, CorpusError
 from training.foundation.foreign_text import as_object, read_json
 from training.shards.packing import Piece
 
 META_FILE = "shards.json"
 PIECE_DTYPE = np.dtype([("first_token", "<i8"), ("document", "<i4"), ("is_fim", "?")])
+# What NumPy raises for a damaged file; its header is Python source.
+_DAMAGE = (OSError, ValueError, EOFError, SyntaxError, TokenError, RecursionError, MemoryError)
 UInt = npt.NDArray[np.unsignedinteger[Any]]
 
 
@@ -41,7 +44,7 @@ class DroppedDocuments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardsMeta:
+class ShardsMeta(RangedConfig):
     """The content of ``shards.json``; mappings are by split.
 
     Attributes:
@@ -58,8 +61,8 @@ class ShardsMeta:
         drops: Dropped documents by reason, then by split.
     """
 
-    block_tokens: int
-    vocab_size: int = 0
+    block_tokens: int = number_field(least=1, most=1 << 24)
+    vocab_size: int = number_field(0, least=0, most=1 << 24)
     tokenizer_sha256: str = ""
     corpus_sha256: str = ""
     shards_config: Mapping[str, Any] = field(default_factory=dict)
@@ -189,6 +192,7 @@ class BlockReader:
     """
 
     def __init__(self, folder: Path, split: str) -> None:
+        self._folder = folder
         self.meta = read_meta(folder)
         self.block_tokens = self.meta.block_tokens
         self._files = _map_split(folder, split, self.meta)
@@ -201,7 +205,13 @@ class BlockReader:
     def read_block(self, index: int) -> npt.NDArray[np.int64]:
         """Returns the ids ``[block_tokens]`` of one block."""
         shard, row = self._locate(index)
-        return np.asarray(self._files.tokens[shard][row], dtype=np.int64)
+        ids = np.asarray(self._files.tokens[shard][row], dtype=np.int64)
+        if self.meta.vocab_size and ids.max() >= self.meta.vocab_size:
+            raise CorpusError(
+                f"block {index} of {self._folder} has the token {ids.max()} of"
+                f" {self.meta.vocab_size}, so it is damaged; prepare the shards again"
+            )
+        return ids
 
     def read_documents(self, index: int) -> npt.NDArray[np.int32]:
         """Returns the document ``[block_tokens]`` that each token of a block came from."""
@@ -241,8 +251,14 @@ class BlockReader:
         pieces, start = self._files.pieces[shard], row * self.block_tokens
         edges = [start + 1, start + self.block_tokens]
         first, end = np.searchsorted(pieces["first_token"], edges, side="left")
-        records = pieces[first - 1 : end]
-        return records, np.maximum(records["first_token"] - start, 0)
+        records = pieces[max(first - 1, 0) : end]
+        begins = np.maximum(records["first_token"] - start, 0)
+        if not len(records) or begins[0] or (np.diff(begins, append=self.block_tokens) < 1).any():
+            raise CorpusError(
+                f"the pieces of block {index} of {self._folder} are damaged; prepare the shards"
+                " again"
+            )
+        return records, begins
 
     def _locate(self, index: int) -> tuple[int, int]:
         if not 0 <= index < len(self):
@@ -277,11 +293,20 @@ def _map_split(folder: Path, split: str, meta: ShardsMeta) -> SplitFiles:
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
             records = np.load(pieces_file(folder, split, number), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise CorpusError(
                 f"{path} or its pieces are damaged or missing; prepare the shards again"
             ) from error
-        if mapped.shape != (n_blocks, meta.block_tokens) or records.dtype != PIECE_DTYPE:
+        is_sound = (
+            isinstance(mapped, np.ndarray)
+            and isinstance(records, np.ndarray)
+            and mapped.shape == (n_blocks, meta.block_tokens)
+            and n_blocks > 0
+            and mapped.dtype in {np.dtype(np.uint16), np.dtype(np.uint32)}
+            and records.dtype == PIECE_DTYPE
+            and records.ndim == 1
+        )
+        if not is_sound:
             raise CorpusError(
                 f"{path} or its pieces do not match {META_FILE}; prepare the shards again"
             )

@@ -1,24 +1,30 @@
 """The network that a run trains: its initial weights, dtype and device."""
 
 import dataclasses
+import math
+import os
 from typing import Literal
 
 import torch
 
 from training.artifact.directory import load_artifact
-from training.artifact.network.config import GPT2Config
+from training.artifact.network.config import GPT2Config, parameter_shapes
 from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.foundation.errors import ConfigError
 from training.step.init_weights import initialise
+
+_WEIGHT_BYTES = 4  # of a parameter: float32
+_TRAINING_BYTES = 12  # and its gradient and at least one moment
 
 
 def build_model(config: GPT2Config, settings: PretrainConfig, device: torch.device) -> GPT2:
     """Returns the network, fresh or with the weights of ``pretrain.start_from``.
 
     Raises:
-        ConfigError: That artifact's network differs from ``config``.
+        ConfigError: That artifact's network differs from ``config``, or is too large.
     """
+    check_memory(config, settings, device)
     model = GPT2(config)
     if settings.start_from is None:
         initialise(model, torch.Generator().manual_seed(settings.seed))
@@ -36,6 +42,39 @@ def build_model(config: GPT2Config, settings: PretrainConfig, device: torch.devi
         model.load_state_dict(dict(artifact.weights))
     model.transformer.gradient_checkpointing = settings.gradient_checkpointing
     return model.to(device, select_dtype(settings.dtype, device))
+
+
+def check_memory(config: GPT2Config, settings: PretrainConfig, device: torch.device) -> None:
+    """Refuses a network that this machine cannot train, before anything is allocated.
+
+    Counts weights, gradients and moments alone, so what passes may still be too large.
+
+    Raises:
+        ConfigError: The memory of the machine, or of the device, is too small.
+    """
+    n_parameters = sum(math.prod(shape) for shape in parameter_shapes(config).values())
+    needs = {torch.device("cpu"): n_parameters * _WEIGHT_BYTES}  # it is built there
+    if not settings.shard_model:
+        needs[torch.device(device.type)] = n_parameters * _TRAINING_BYTES
+    for where, needed in needs.items():
+        found = _memory_bytes(where)
+        if found is not None and needed > found:
+            raise ConfigError(
+                f"the network has {n_parameters:,} parameters, for whose training {where.type}"
+                f" needs at least {needed >> 30:,} GiB of memory but has {found >> 30:,}; choose"
+                " smaller model.n_embd and model.n_layer, or size"
+            )
+
+
+def _memory_bytes(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    if device.type != "cpu":
+        return None
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
 
 
 def _list_differences(found: GPT2Config, expected: GPT2Config) -> str:
