@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from training.artifact.bundled import resolve_artifact
 from training.artifact.manifest import NOTICE_FILE
+from training.foundation.foreign_text import replace_surrogates
 
 _HEAD = "Trained on source code of these packages, each under its own licence:\n\n"
 
@@ -22,9 +23,15 @@ def format_notice(packages: Iterable[tuple[str, str, str]], *, earlier: str = ""
         packages: Name, version and licence of each document's package, in any order.
         earlier: The NOTICE of the model that training started from; its packages are kept.
     """
-    lines = {f"{name} {version}".strip() + f": {licence}" for name, version, licence in packages}
-    lines.update(earlier.removeprefix(_HEAD).splitlines())
+    lines = {format_line(*package) for package in packages}
+    lines.update(earlier.removeprefix(_HEAD).split("\n"))
     return _HEAD + "".join(f"{line}\n" for line in sorted(lines - {""}))
+
+
+def format_line(name: str, version: str, licence: str) -> str:
+    """Returns a package's line of a NOTICE; what would end the line becomes a blank."""
+    line = f"{name} {version}".strip() + f": {licence}"
+    return replace_surrogates(" ".join(line.splitlines()))
 
 
 def build_model_notice(shards: Path, start_from: Path | None) -> str:

@@ -56,6 +56,7 @@ class Outbox:
     """The queue in a run's folder."""
 
     def __init__(self, run: Path) -> None:
+        self.run = run
         self.path = run / "outbox"
 
     def target(self) -> PublishTarget | None:

@@ -51,13 +51,37 @@ def strip_folders(value: Any) -> Any:
     return Path(value).name if is_path else value
 
 
+def list_queued_files(run: Path, folder: Path) -> dict[str, Path]:
+    """Returns the files of a queued commit by name: only those that an artifact consists of.
+
+    Raises:
+        PrerequisiteError: One of them, or the folder, is a link to outside the run, or no file.
+        FileNotFoundError: The commit was removed from the queue.
+    """
+    resolve_within(run, folder.resolve(strict=True))
+    files = {}
+    for name in sorted(ARTIFACT_FILES):
+        file = folder / name
+        if os.path.lexists(file):
+            real = resolve_within(run, file)
+            if not real.is_file():
+                raise PrerequisiteError(
+                    f"{file} is not a regular file and is not published; remove it"
+                )
+            files[name] = real
+    return files
+
+
 def resolve_within(folder: Path, file: Path) -> Path:
     """Returns the real path of a file in a folder.
 
     Raises:
         PrerequisiteError: The file is a link to outside the folder.
     """
-    real = file.resolve()
+    try:
+        real = file.resolve()
+    except (OSError, RuntimeError) as error:  # a loop
+        raise PrerequisiteError(f"{file} leads nowhere and is not published; remove it") from error
     if not real.is_relative_to(folder.resolve()):
         raise PrerequisiteError(
             f"{file} is a link to outside {folder} and is not published; copy the file itself there"

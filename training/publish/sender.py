@@ -8,12 +8,14 @@ import random
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from training.artifact.directory import ARTIFACT_FILES, WEIGHTS_FILE
 from training.foundation.errors import HubError, HubUnavailableError
 from training.publish.hub import MAIN, Hub
 from training.publish.outbox import Outbox, PublishTarget, QueuedCommit
+from training.publish.publishable_files import list_queued_files
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 6
@@ -44,7 +46,7 @@ def send_all(
     while commits := outbox.commits():
         commit = commits[0]
         try:
-            retry(partial(send, hub, target, commit), pause=pause)
+            retry(partial(send, hub, target, commit, outbox.run), pause=pause)
         except (HubError, OSError):
             if commit.path.is_dir():
                 raise
@@ -53,9 +55,13 @@ def send_all(
         on_sent(commit)
 
 
-def send(hub: Hub, target: PublishTarget, commit: QueuedCommit) -> None:
-    """Sends one commit, with the branch or the merge that belongs to it."""
-    files = {path.name: path for path in commit.path.iterdir()}
+def send(hub: Hub, target: PublishTarget, commit: QueuedCommit, run: Path) -> None:
+    """Sends one commit of a run's queue, with the branch or the merge that belongs to it.
+
+    Raises:
+        PrerequisiteError: A file is a link to outside the run.
+    """
+    files = list_queued_files(run, commit.path)
     if commit.kind == "tokenizer":
         hub.create(private=target.private)
         if WEIGHTS_FILE not in hub.list_files():  # main may hold another run's model

@@ -5,7 +5,7 @@ decided by :mod:`training.corpus.selection`. Called by :mod:`training.corpus.bui
 ``python -m training.cluster``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.corpus.config import CorpusConfig
 from training.corpus.corpus_document import Document
@@ -17,8 +17,15 @@ from training.corpus.quality import QualityRules
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.source_contents import SourceContents, open_source
 from training.corpus.readers.source_file import FileOrigin
+from training.foundation.foreign_text import replace_surrogates
 
 BEYOND_LIMITS = "archive beyond limits"
+
+
+def _clean_origin(origin: FileOrigin) -> FileOrigin:
+    """Returns an origin whose text is well-formed, whatever a reader found."""
+    names = ("name", "package", "version", "licence")
+    return replace(origin, **{name: replace_surrogates(getattr(origin, name)) for name in names})
 
 
 @dataclass(kw_only=True)
@@ -50,8 +57,9 @@ class SourceExtractor:
             counts.add_drop(BEYOND_LIMITS, source.path.name)
         writer = PartWriter(part=part)
         package = self._describe_package(source, contents)
-        for file in contents.files:
-            origin = file.origin or package
+        for read in contents.files:
+            file = replace(read, path=replace_surrogates(read.path))
+            origin = _clean_origin(file.origin or package)
             licence = self.config.licence_overrides.get(origin.name, origin.licence)
             text = self.screening.screen(file, package=origin.name, licence=licence, counts=counts)
             if text is not None:

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from training.artifact.manifest import NOTICE_FILE
+from training.attribution import format_line
 from training.corpus.extraction.source_extractor import BEYOND_LIMITS
 from training.corpus.output.corpus_folder import hash_documents, hash_splits
 from training.corpus.output.corpus_report import CorpusReport, SizeTotals
@@ -21,9 +24,11 @@ from training.corpus_reader import (
     list_row_groups,
     read_documents,
 )
-from training.foundation.errors import CorpusError
+from training.foundation.errors import CorpusError, ForeignDataError
+from training.foundation.foreign_text import encode_text, read_bounded
 from training.foundation.progress import progress_bar
 
+MAX_NOTICE_BYTES = 1 << 30
 _COLUMNS = ["package", "version", "licence", "sha256", "text"]
 
 
@@ -37,11 +42,11 @@ class SplitRecount:
     hashes: list[str] = field(default_factory=list)
     licences: Counter[str] = field(default_factory=Counter)
     licence_bytes: Counter[str] = field(default_factory=Counter)
-    packages: Counter[str] = field(default_factory=Counter)
+    packages: set[tuple[str, str, str]] = field(default_factory=set)  # name, version, licence
 
     def add(self, document: StoredDocument) -> None:
         """Counts a document."""
-        data = document.text.encode()
+        data = encode_text(document.text)
         sha256 = hashlib.sha256(data).hexdigest()
         self.damaged += sha256 != document.sha256
         self.documents += 1
@@ -49,7 +54,7 @@ class SplitRecount:
         self.hashes.append(sha256)
         self.licences[document.licence] += 1
         self.licence_bytes[document.licence] += len(data)
-        self.packages[document.package] += 1
+        self.packages.add((document.package, document.version, document.licence))
 
 
 def find_differences(folder: Path, report: CorpusReport) -> list[str]:
@@ -74,8 +79,13 @@ def _recount(folder: Path, split: str, report: CorpusReport) -> SplitRecount:
     groups = list_row_groups(folder, split)
     with progress_bar(len(groups), f"recounting {split}", "group") as bar:
         for group in groups:
-            for document in read_documents(group, _COLUMNS):
-                found.add(document)
+            try:
+                for document in read_documents(group, _COLUMNS):
+                    found.add(document)
+            except (OSError, pa.ArrowException, TypeError, AttributeError) as error:
+                raise CorpusError(
+                    f"{group.path} is damaged ({error}); build the corpus again"
+                ) from error
             bar.update()
     return found
 
@@ -117,6 +127,24 @@ def _count_licences(found: Mapping[str, SplitRecount]) -> dict[str, SizeTotals]:
 
 
 def _find_unattributed(folder: Path, train: SplitRecount) -> list[str]:
-    notice = (folder / NOTICE_FILE).read_text(encoding="utf-8")
-    named = {line.split(":")[0].split(" ")[0] for line in notice.splitlines()[2:]}
-    return [f"{NOTICE_FILE} does not name {name}" for name in train.packages if name not in named]
+    """Returns the packages to train on, with version and licence, that NOTICE does not name.
+
+    Earlier versions wrote names over several lines as they are, so the text is searched as well.
+    """
+    try:
+        notice = read_bounded(folder / NOTICE_FILE, MAX_NOTICE_BYTES).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return [f"{NOTICE_FILE} is missing"]
+    except (OSError, ForeignDataError) as error:
+        return [f"{NOTICE_FILE} cannot be read ({error})"]
+    lines = set(notice.split("\n"))
+    lacking = (p for p in sorted(train.packages) if format_line(*p) not in lines)
+    return [
+        f"{NOTICE_FILE} does not name {format_line(name, version, licence)}"
+        for name, version, licence in lacking
+        if not _has_line_ends(name + version + licence) or name not in notice
+    ]
+
+
+def _has_line_ends(text: str) -> bool:
+    return len(text.splitlines()) > 1

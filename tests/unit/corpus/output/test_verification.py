@@ -115,3 +115,46 @@ def test_a_file_that_is_damaged_is_one_sentence(corpus):
     (corpus / "train" / "part-00000.parquet").write_bytes(b"PAR1 and nothing more")
     with pytest.raises(CorpusError, match=r"part-00000\.parquet is damaged"):
         verify([str(corpus)])
+
+
+ODD_NAMES = [
+    *("my org/my repo", "a: b", "x\ny", "  lead", "ünï cøde", "a\u2028b", "name:", "half \ud800"),
+    *("tab\tname", "a\r\nb", "*", "null\0", "<b>|</b>", "trail  ", "1.0: MIT", "\x85", "\x1b[31m"),
+]
+
+
+def test_a_notice_with_any_names_is_complete(tmp_path):
+    """If it fails, a good corpus is called wrong, and people learn to ignore what verify says."""
+    rows = [
+        {"content": TEXT.format(f"{n}0"), "path": "a.py", "repo_name": name, "license": "mit"}
+        for n, name in enumerate([*ODD_NAMES, "plain"])
+    ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "corpus.toml").write_text(
+        f"out = '{tmp_path}/out'\nlicences = ['MIT']\ndecontaminate = []\nheldout = ['plain']\n"
+        f"processes = 1\nnear_duplicate_similarity = 1.0\n"
+        f"[sources]\nrecords = ['{tmp_path}/r.jsonl']\n"
+    )
+    assert build([str(tmp_path / "corpus.toml")]) == 0
+    assert verify([str(tmp_path / "out")]) == 0
+    notice = tmp_path / "out/NOTICE"
+    n_lines = len(ODD_NAMES) - 1  # two differ in their line ends alone
+    assert len(notice.read_text().split("\n")) == n_lines + 3
+    for name in ("my org/my repo", "a: b", "name:"):
+        kept = notice.read_text()
+        notice.write_text(kept.replace(f"{name}: MIT\n", ""))
+        with pytest.raises(InvalidResultError, match="NOTICE does not name"):
+            verify([str(tmp_path / "out")])
+        notice.write_text(kept)
+
+
+@pytest.mark.parametrize("damage", ["missing", "folder", "bytes"])
+def test_a_notice_that_is_gone_or_damaged_is_named(corpus, damage):
+    notice = corpus / "NOTICE"
+    notice.unlink()
+    if damage == "folder":
+        notice.mkdir()
+    elif damage == "bytes":
+        notice.write_bytes(b"\xff\xfe\0")
+    with pytest.raises(InvalidResultError, match=r"NOTICE (is|cannot|does not)"):
+        verify([str(corpus)])

@@ -22,7 +22,13 @@ from training.corpus.readers.git_repository.git_directory import (
 )
 from training.corpus.readers.git_repository.object_store import ObjectStore
 from training.corpus.readers.git_repository.revisions import RevisionResolver
-from training.corpus.readers.source_file import TOO_LARGE, SourceFile, is_relevant
+from training.corpus.readers.package_metadata import is_project_file
+from training.corpus.readers.source_file import (
+    LICENCE_PATH,
+    TOO_LARGE,
+    SourceFile,
+    is_relevant,
+)
 from training.foundation.errors import CorpusError, describe_os_error
 
 HEAD = "HEAD"
@@ -31,6 +37,7 @@ MAX_PATH_BYTES = 4096
 _LFS_START = b"version https://git-lfs.github.com/spec/"
 _FREE_ENTRIES = 100_000  # of trees, of any repository; more only if it is as large
 _FREE_BYTES = 1 << 20
+_MAX_ROOT_FILES = 50  # metadata and licences
 _MAX_TREE_BYTES = 16 << 20
 _ENTRY_COST = 200  # bytes that an entry takes in memory
 _FORBIDDEN_NAMES = {b"", b".", b"..", b".git"}
@@ -84,7 +91,7 @@ def resolve_commit(repository: Path, revision: str) -> str:
 
 
 def read_root_files(repository: Path, commit: str, max_bytes: int) -> dict[str, bytes]:
-    """Returns the regular files at the root of a commit by their names.
+    """Returns the files at the root of a commit that say what the project is, by their names.
 
     Files over ``max_bytes`` are left out.
 
@@ -93,14 +100,14 @@ def read_root_files(repository: Path, commit: str, max_bytes: int) -> dict[str, 
     """
     with _open_repository(repository) as opened:
         tree = opened.revisions.read_commit(commit).tree
-        found = {}
-        for mode, name, object_id in _read_tree(opened, tree):
-            path = name.decode("utf-8", "replace")
-            if stat.S_ISREG(mode) and (is_relevant(path) or path == "pyproject.toml"):
-                data = opened.store.read(object_id, max_bytes).data
-                if data is not None:
-                    found[path] = data
-        return found
+        ids = {
+            name.decode("utf-8", "replace"): object_id
+            for mode, name, object_id in _read_tree(opened, tree)
+            if stat.S_ISREG(mode) and is_project_file(name.decode("utf-8", "replace"))
+        }
+        names = sorted(ids, key=lambda name: (bool(LICENCE_PATH.search(name)), name))
+        files = {n: _read_blob(opened, ids[n], max_bytes) for n in names[:_MAX_ROOT_FILES]}
+        return {name: data for name, data in files.items() if data is not None}
 
 
 def read_commit(

@@ -9,7 +9,7 @@ import os
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from training.corpus.readers.archives import BeyondLimitsError
@@ -47,7 +47,12 @@ class ObjectStore:
         self._loose: set[str] = set()  # those that were read
         self.disk_bytes = 0
         self._work_bytes = 0
-        self._packs = list(self._open_packs())
+        self._packs: list[PackFile] = []
+        try:
+            self._open_packs()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Closes the packs."""
@@ -95,7 +100,7 @@ class ObjectStore:
                 found.add(loose)
         return sorted(found)[:most]
 
-    def _open_packs(self) -> Iterator[PackFile]:
+    def _open_packs(self) -> None:
         """Opens every pack that has an index, and measures the repository."""
         folder = self._directory.locate("objects/pack")
         names = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
@@ -103,11 +108,15 @@ class ObjectStore:
         for name in [n for n in names if n.endswith(".idx")][:_MAX_PACKS]:
             pack_name = f"{name.removesuffix('.idx')}.pack"
             if pack_name in names:
-                index = self._directory.open(f"objects/pack/{name}")
-                pack = self._directory.open(f"objects/pack/{pack_name}")
-                self.disk_bytes += os.fstat(index.fileno()).st_size
-                self.disk_bytes += os.fstat(pack.fileno()).st_size
-                yield PackFile(index, pack, n_bytes, self.charge)
+                with ExitStack() as opened:
+                    index, pack = (
+                        opened.enter_context(self._directory.open(f"objects/pack/{file}"))
+                        for file in (name, pack_name)
+                    )
+                    self.disk_bytes += os.fstat(index.fileno()).st_size
+                    self.disk_bytes += os.fstat(pack.fileno()).st_size
+                    self._packs.append(PackFile(index, pack, n_bytes, self.charge))
+                    opened.pop_all()
 
     def _read_loose(self, object_id: str, max_bytes: int) -> GitObject | None:
         data = self._directory.read(
