@@ -3,8 +3,12 @@
 import os
 from dataclasses import asdict
 
+from evaluation.judge.cgroups import find_hierarchy
 from evaluation.judge.inside.plan import VARIABLE, Plan
 from evaluation.judge.verdict import Limits
+
+_DEVICES = ("null", "urandom", "random", "full")
+_MEMORY_DEVICE = "zero"  # to map it is to get memory that no process shows
 
 
 def make_plan(
@@ -28,8 +32,11 @@ def make_plan(
         hidden: For Landlock, folders in what is readable that they may not read.
         covered: For namespaces, see ``rootfs.RootFS``.
     """
+    is_memory_bounded = find_hierarchy() is not None
     return Plan(
         **asdict(limits),
+        devices=(*_DEVICES, *([_MEMORY_DEVICE] if is_memory_bounded else [])),
+        is_memory_bounded=is_memory_bounded,
         processor=_choose_processor(number),
         isolation=isolation,
         folder=folder,

@@ -1,4 +1,4 @@
-"""Programs that disguise their failure as the sandbox's, evade a limit, or touch shared state.
+"""Programs that disguise their failure as the sandbox's, or touch shared state.
 
 Each defines ``f``, as in the other files. None may pass, and all must be scored.
 """
@@ -30,22 +30,6 @@ FEIGNING = {
     "            for k in range(600):\n                m[k << 20 : (k + 1) << 20] = b'x' * (1 << 20)\n"
     "                m.madvise(mmap.MADV_DONTNEED, k << 20, 1 << 20)\n            time.sleep(30)\n"
     "    time.sleep(30)\n",
-}
-
-EVADING = {
-    "children that nobody waits for": "import os, signal, time\n"
-    "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\ndef f(xs):\n    r, w = os.pipe()\n"
-    "    for _ in range(40):\n        if os.fork() == 0:\n            start = time.process_time()\n"
-    "            while time.process_time() < start + {child_s}:\n                pass\n"
-    "            os.write(w, b'x')\n            os._exit(0)\n        os.read(r, 1)\n"
-    "    return sorted(xs)\n",
-    "a chain of orphans": "import os, signal, time\n"
-    "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\ndef f(xs):\n    r, w = os.pipe()\n"
-    "    def work(n):\n        start = time.process_time()\n"
-    "        while time.process_time() < start + {child_s}:\n            pass\n"
-    "        if n and os.fork() == 0:\n            work(n - 1)\n        if not n:\n"
-    "            os.write(w, b'x')\n        os._exit(0)\n"
-    "    if os.fork() == 0:\n        work(40)\n    os.read(r, 1)\n    return sorted(xs)\n",
 }
 
 HOST_WIDE = {
@@ -88,4 +72,4 @@ HOST_WIDE = {
     "real-time scheduling": attempt("os.sched_setscheduler(0, 1, os.sched_param(1))"),
 }
 
-DISRUPTING = {**FEIGNING, **EVADING, **HOST_WIDE}
+DISRUPTING = {**FEIGNING, **HOST_WIDE}

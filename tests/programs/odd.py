@@ -15,6 +15,13 @@ ODD = {
     " print(json.dumps(sorted(json.load(sys.stdin))))'\n    done = subprocess.run("
     "[sys.executable, '-c', code], input=json.dumps(xs), capture_output=True, text=True)\n"
     "    return json.loads(done.stdout)\n",
+    "a shell": "import os, subprocess\ndef f(xs):\n"
+    "    done = subprocess.run('for i in 1 2; do echo $i; done | head -1', shell=True,"
+    " capture_output=True)\n    return sorted(xs) if done.stdout == b'1\\n' else None\n",
+    "children that end unheeded": "import os\ndef f(xs):\n    for _ in range(9):\n"
+    "        if os.fork() == 0:\n            os._exit(0)\n    return sorted(xs)\n",
+    "the handler of children's ends": "import signal\ndef f(xs):\n"
+    "    return sorted(xs) if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL else None\n",
     "a temporary file": "def f(xs):\n    import tempfile, json\n"
     "    with tempfile.TemporaryFile('w+') as h:\n        json.dump(xs, h); h.seek(0)\n"
     "        return sorted(json.load(h))\n",

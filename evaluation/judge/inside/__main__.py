@@ -10,11 +10,12 @@ import sys
 from typing import NoReturn
 
 from evaluation.judge.inside.confinement import syscalls
-from evaluation.judge.inside.plan import DEVICES, NAMESPACES, NOTHING, Plan
+from evaluation.judge.inside.plan import NAMESPACES, NOTHING, Plan
 from evaluation.judge.inside.processes.zygote import Zygote
 
 _NOBODY = 65534
 _MAX_OPEN_FILES = 64
+_MAX_SIGNALS = 64
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     os.dup2(null, 1)
     os.sched_setaffinity(0, {plan.processor})
     if plan.isolation == NAMESPACES:
-        _enter_namespaces()
+        _enter_namespaces(plan.devices)
     pid = os.fork()
     if pid == 0:
         try:
@@ -52,12 +53,12 @@ def _supervise(host: int, plan: Plan) -> NoReturn:
     Supervisor(host, plan, zygote).serve()
 
 
-def _enter_namespaces() -> None:
+def _enter_namespaces(devices: tuple[str, ...]) -> None:
     uid, gid = os.getuid(), os.getgid()
     flags = syscalls.NEW_USER | syscalls.NEW_NS | syscalls.NEW_PID | syscalls.NEW_IPC
     syscalls.unshare(flags)
     syscalls.map_user(_NOBODY, uid, _NOBODY, gid)
-    for name in DEVICES:  # programs can still write to them, but not change their times
+    for name in devices:  # programs can still write to them, but not change their times
         syscalls.remount(f"/dev/{name}", syscalls.MS_RDONLY)
 
 
@@ -69,5 +70,8 @@ def _set_common_limits(plan: Plan) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_NICE, 0),
+        (resource.RLIMIT_RTPRIO, 0),
+        (resource.RLIMIT_SIGPENDING, _MAX_SIGNALS),  # those of a user are counted together
     ):
         resource.setrlimit(resource_number, (limit, limit))

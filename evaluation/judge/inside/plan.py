@@ -5,7 +5,6 @@ import os
 from typing import NamedTuple
 
 VARIABLE = "JUDGE_PLAN"
-DEVICES = ("null", "zero", "urandom", "random", "full")
 MAX_WALL_FACTOR = 5  # a program is always stopped after so many times its wall-clock limit
 NAMESPACES, LANDLOCK, NOTHING = "namespaces", "landlock", "nothing"
 
@@ -20,6 +19,8 @@ class Plan(NamedTuple):
     processes: int
     processor: int  # all of the sandbox runs on this one
     isolation: str  # one of the three constants above
+    devices: tuple[str, ...] = ()  # what programs find in /dev
+    is_memory_bounded: bool = False  # whether the kernel bounds all memory of the sandbox
     folder: str = ""  # for Landlock: the parent of the programs' working folders
     readable: tuple[str, ...] = ()  # for Landlock
     hidden: tuple[str, ...] = ()  # for Landlock: folders in what is readable

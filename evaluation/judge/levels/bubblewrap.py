@@ -2,9 +2,10 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 
 from evaluation.judge.environment import make_environment, make_plan
-from evaluation.judge.inside.plan import DEVICES, NAMESPACES, Plan
+from evaluation.judge.inside.plan import NAMESPACES, Plan
 from evaluation.judge.levels.rootfs import (
     FIRST_UID,
     HOSTNAME,
@@ -41,7 +42,7 @@ def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noq
     words += [] if is_root else ["--unshare-user"]
     rootfs = describe_rootfs()
     plan = make_plan(number, limits, isolation=NAMESPACES, covered=rootfs.covered)
-    words += [*_build_rootfs_options(rootfs), *_build_environment_options(plan)]
+    words += [*_build_rootfs_options(rootfs, plan.devices), *_build_environment_options(plan)]
     words += ["--chdir", "/"]
     if is_root:
         user = str(FIRST_UID + number)
@@ -53,7 +54,7 @@ def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noq
     return [*words, *build_supervisor_command(ROOT)]
 
 
-def _build_rootfs_options(rootfs: RootFS) -> list[str]:
+def _build_rootfs_options(rootfs: RootFS, devices: Sequence[str]) -> list[str]:
     words = ["--tmpfs", "/"]
     for folder in rootfs.folders:
         words += ["--perms", "0755", "--dir", folder]
@@ -62,7 +63,7 @@ def _build_rootfs_options(rootfs: RootFS) -> list[str]:
     for folder in rootfs.hidden:
         words += ["--perms", "0555", "--tmpfs", folder, "--remount-ro", folder]
     words += ["--proc", "/proc"]
-    for name in DEVICES:
+    for name in devices:
         words += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
     for target, name in rootfs.links:
         words += ["--symlink", target, name]

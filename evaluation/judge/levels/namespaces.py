@@ -7,7 +7,7 @@ of its own, which then becomes the supervisor.
 import os
 
 from evaluation.judge.environment import make_environment, make_plan
-from evaluation.judge.inside.plan import DEVICES, NAMESPACES
+from evaluation.judge.inside.plan import NAMESPACES
 from evaluation.judge.levels.launcher import LaunchPlan
 from evaluation.judge.levels.rootfs import (
     FIRST_UID,
@@ -31,7 +31,7 @@ def build_command(number: int, limits: Limits, folder: str) -> list[str]:  # noq
         binds=rootfs.binds,
         hidden=rootfs.hidden,
         links=rootfs.links,
-        devices=DEVICES,
+        devices=inside.devices,
         hostname=HOSTNAME,
         user=FIRST_UID + number if os.getuid() == 0 else None,
         command=build_supervisor_command(ROOT),

@@ -10,9 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 from programs.breaking import BREAKING
-from programs.disrupting import EVADING, FEIGNING, HOST_WIDE
+from programs.disrupting import FEIGNING, HOST_WIDE
+from programs.evading import CPU, HOLDING, SENDING
 from programs.forging import FORGING
+from programs.forging_in_process import FORGERIES
 from programs.odd import ODD
+from programs.reaching import BENCHMARK, SHARED
 from sandbox_levels import need_level
 
 from evaluation.judge.cgroups import (
@@ -30,6 +33,7 @@ pytestmark = pytest.mark.integration
 
 LIMITS = Limits(cpu_s=1.0, wall_s=4.0)
 SHORT = Limits(cpu_s=0.2, wall_s=0.6)  # the clocks stop while a program has no processor
+SHORT_CPU = Limits(cpu_s=0.45, wall_s=8.0)
 SMALL = Limits(cpu_s=1.0, wall_s=1.5, memory_bytes=512 << 20)
 TEST = (
     "def check(candidate):\n    assert candidate([3, 1, 2]) == [1, 2, 3]\n"
@@ -40,9 +44,13 @@ HOSTILE = {
     "forging": FORGING,
     "breaking": BREAKING,
     "feigning": FEIGNING,
-    "host-wide": HOST_WIDE,
+    "host-wide": {**HOST_WIDE, **SHARED},
+    "sending": SENDING,
+    "seeking the benchmark": BENCHMARK,
 }
+UNSCORED = {Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
 FORKING = {"a fork", "a pool of processes", "a subprocess", "a shared memory"}
+FORKING |= {"a shell", "children that end unheeded"}
 
 
 def job(program, name="test"):
@@ -65,7 +73,8 @@ def landlock():
 
 
 def test_the_suite_of_programs_is_large():
-    assert len({*FORGING, *BREAKING, *FEIGNING, *EVADING, *HOST_WIDE}) >= 130
+    programs = [text for suite in HOSTILE.values() for text in suite.values()]
+    assert len({*programs, *CPU.values(), *HOLDING.values(), *FORGERIES.values()}) >= 250
     assert len(ODD) >= 25
 
 
@@ -88,8 +97,7 @@ def test_hostile_programs_never_pass_and_spoil_nothing(level, name):
     wrong = [
         (name, hostile, honest)
         for name, hostile, honest in zip(programs, found[::2], found[1::2], strict=True)
-        if hostile.outcome in {Outcome.PASSED, Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
-        or honest.outcome is not Outcome.PASSED
+        if hostile.outcome in {Outcome.PASSED, *UNSCORED} or honest.outcome is not Outcome.PASSED
     ]
     assert not wrong
     deadline = time.monotonic() + 10
@@ -238,13 +246,41 @@ def test_what_children_compute_counts(level):
 
 
 @pytest.mark.parametrize("child_s", ["0.2", "0.02"])
-@pytest.mark.parametrize("name", EVADING)
-def test_what_lost_children_compute_counts(level, name, child_s):
+def test_what_lost_children_compute_counts(level, child_s):
     """If it fails, children that are never waited for compute beyond the limit."""
-    limits = Limits(cpu_s=0.4, wall_s=20.0)
-    (verdict,) = judge([EVADING[name].replace("{child_s}", child_s)], level, limits=limits)
-    wanted = Outcome.ERROR if level is LANDLOCK else Outcome.TIMEOUT_CPU
-    assert verdict.outcome is wanted, verdict
+    limits = Limits(cpu_s=0.4, wall_s=1.5)
+    programs = [program.replace("{child_s}", child_s) for program in CPU.values()]
+    in_turn = [text for program in programs for text in (program, HONEST)]
+    found = judge(in_turn, level, limits=limits)
+    assert {verdict.outcome for verdict in found[1::2]} == {Outcome.PASSED}
+    outcomes = dict(zip(CPU, (verdict.outcome for verdict in found[::2]), strict=True))
+    if level is LANDLOCK:  # there none may fork
+        assert Outcome.PASSED not in outcomes.values()
+    else:
+        assert set(outcomes.values()) == {Outcome.TIMEOUT_CPU}, outcomes
+
+
+def test_one_programs_time_is_not_the_next_ones(level):
+    """If it fails, a right program is stopped for what the one before it computed."""
+    work = "    import time\n    while time.process_time() < 0.3:\n        pass\n"
+    found = judge(["def f(xs):\n" + work + "    return sorted(xs)\n"] * 4, level, SHORT_CPU, 1)
+    assert {verdict.outcome for verdict in found} == {Outcome.PASSED}
+
+
+@pytest.mark.parametrize("has_group", [True, False], ids=["as it is", "without a group"])
+def test_what_is_held_out_of_sight_counts(level, has_group, monkeypatch):
+    """If it fails, a program holds any amount of memory where no control group can be created."""
+    if not has_group:
+        monkeypatch.setattr("evaluation.judge.environment.find_hierarchy", lambda: None)
+        monkeypatch.setattr("evaluation.judge.sandbox.create_memory_group", lambda *_: None)
+    limits = Limits(cpu_s=2.0, wall_s=0.8, memory_bytes=300 << 20)
+    in_turn = [text for program in HOLDING.values() for text in (program, HONEST)]
+    found = judge(in_turn, level, limits=limits)
+    assert {verdict.outcome for verdict in found[1::2]} == {Outcome.PASSED}
+    outcomes = dict(zip(HOLDING, (verdict.outcome for verdict in found[::2]), strict=True))
+    assert not {Outcome.PASSED, *UNSCORED} & set(outcomes.values()), outcomes
+    if not has_group:
+        assert set(outcomes.values()) <= {Outcome.OOM, Outcome.ERROR}, outcomes
 
 
 def test_what_children_hold_in_memory_counts(level):

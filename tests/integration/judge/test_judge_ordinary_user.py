@@ -37,6 +37,20 @@ UNLISTABLE = {
     "a mask that hides all": "    os.umask(0o777)\n    for k in range(9):\n"
     "        os.mkdir(f'd{k}')\n    for k in range(9):\n"
     "        with open(f'{k}', 'wb') as handle:\n            handle.write(bytes(2 << 20))\n",
+    "files that are deleted and still open": ""
+    "    for k in range(9):\n        d = os.open('x', 0o102)\n"
+    "        os.unlink('x')\n        os.write(d, bytes(2 << 20))\n",
+    "files without a name": ""
+    "    for k in range(9):\n        d = os.open('.', os.O_TMPFILE | 2)\n"
+    "        os.write(d, bytes(2 << 20))\n",
+    "files that are deleted, closed and still mapped": ""
+    "    import mmap\n    global maps\n    maps = []\n"
+    "    for k in range(9):\n        d = os.open('x', 0o102)\n        os.write(d, bytes(2 << 20))\n"
+    "        maps.append(mmap.mmap(d, 4096))\n        os.close(d)\n        os.unlink('x')\n",
+    "files that the process hides": ""
+    "    import ctypes\n    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n"
+    "    for k in range(9):\n        d = os.open('.', os.O_TMPFILE | 2)\n"
+    "        os.write(d, bytes(2 << 20))\n",
     "a path that is too long": "    for _ in range(30):\n        os.mkdir('d' * 200)\n"
     "        os.chdir('d' * 200)\n    with open('x', 'wb') as handle:\n"
     "        handle.write(bytes(8 << 20))\n",

@@ -19,6 +19,9 @@ ALLOW, EPERM, ENOSYS, KILL = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.
 NUMBERS = {
     "x86_64": {
         "read": 0,
+        "mmap": 9,
+        "rt_sigaction": 13,
+        "fadvise64": 221,
         "openat": 257,
         "clone": 56,
         "clone3": 435,
@@ -55,6 +58,9 @@ NUMBERS = {
     },
     "aarch64": {
         "read": 63,
+        "mmap": 222,
+        "rt_sigaction": 134,
+        "fadvise64": 223,
         "openat": 56,
         "clone": 220,
         "clone3": 435,
@@ -155,7 +161,15 @@ def test_what_leads_out_of_the_sandbox_is_refused(ask):
 def test_what_is_shared_by_the_whole_machine_is_refused(ask):
     """If it fails, a program blocks, signals or starves processes outside of the sandbox."""
     calls = {"flock", "io_setup", "inotify_init1", "fanotify_init", "sched_setaffinity"}
-    calls |= {"timer_create", "rt_sigqueueinfo", "file_setattr", "sync", "sendmsg", "setsockopt"}
+    calls |= {
+        "fadvise64",
+        "timer_create",
+        "rt_sigqueueinfo",
+        "file_setattr",
+        "sync",
+        "sendmsg",
+        "setsockopt",
+    }
     assert {ask(name) for name in calls} == {EPERM}
     owner, signal, owner_ex, lease, notice, pipe_size = 8, 10, 15, 1024, 1026, 1031
     commands = (owner, signal, owner_ex, lease, notice, pipe_size)
@@ -163,6 +177,25 @@ def test_what_is_shared_by_the_whole_machine_is_refused(ask):
     set_flags, set_extended, set_owner, set_group = 0x40086602, 0x401C5820, 0x8901, 0x8902
     requests = (set_flags, set_extended, set_owner, set_group)
     assert {ask("ioctl", 0, request) for request in requests} == {EPERM}
+
+
+def test_no_process_can_lose_the_time_of_its_children(ask):
+    """If it fails, children whose end is ignored compute for free."""
+    sigchld, sigusr1 = 17, 10
+    assert {ask("rt_sigaction", sigchld, 1 << 20), ask("rt_sigaction", sigchld, 1 << 40)} == {EPERM}
+    assert {ask("rt_sigaction", sigchld, 0, 1 << 20), ask("rt_sigaction", sigusr1, 1)} == {ALLOW}
+
+
+def test_memory_that_no_process_shows_is_refused_where_nothing_bounds_it(machine):
+    """If it fails, a program holds any amount of memory where there is no control group."""
+    shared, private, anonymous = 1, 2, 0x20
+    for is_allowed in (True, False):
+        program = build_zygote_filter(machine, allows_shared_memory=is_allowed)
+        flags = (shared | anonymous, shared | 2 | anonymous)
+        answers = {run_filter(program, machine, "mmap", 0, 1, 3, f) for f in flags}
+        assert answers == {ALLOW if is_allowed else EPERM}
+        flags = (private | anonymous, shared, private)
+        assert {run_filter(program, machine, "mmap", 0, 1, 3, f) for f in flags} == {ALLOW}
 
 
 def test_calls_of_the_future_are_unknown(ask):

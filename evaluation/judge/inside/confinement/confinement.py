@@ -14,7 +14,7 @@ from evaluation.judge.inside.confinement.seccomp import (
     build_strict_child_filter,
     build_zygote_filter,
 )
-from evaluation.judge.inside.plan import DEVICES, LANDLOCK, NAMESPACES, Plan
+from evaluation.judge.inside.plan import LANDLOCK, NAMESPACES, Plan
 
 FIRST_FREE = 4  # below are null, twice the output, and the channel
 MAX_DESCRIPTOR = 256
@@ -57,6 +57,10 @@ def _prepare_process_limit(plan: Plan) -> syscalls.PreparedCall:
     return resource.setrlimit, (resource.RLIMIT_NPROC, (plan.processes, plan.processes))
 
 
+def _prepare_zygote_filter(plan: Plan) -> syscalls.PreparedCall:
+    return syscalls.prepare_filter(build_zygote_filter(allows_shared_memory=plan.is_memory_bounded))
+
+
 def _prepare_bind(source: str, target: str) -> list[syscalls.PreparedCall]:
     create = _create_folder if os.path.isdir(source) else _create_file  # noqa: PTH112 - lean
     flags = syscalls.MS_BIND | syscalls.MS_REC
@@ -94,7 +98,7 @@ class _Namespaces:
         self._child.append(syscalls.prepare_capability_drop())
         self._child.append(syscalls.prepare_filter(build_child_filter()))
         syscalls.refuse_new_privileges()
-        syscalls.make_calls([syscalls.prepare_filter(build_zygote_filter())])
+        syscalls.make_calls([_prepare_zygote_filter(plan)])
 
     def enter(self) -> list[syscalls.PreparedCall]:
         syscalls.make_calls(self._before)
@@ -115,12 +119,13 @@ class _Landlock:
         self._plan = plan
         self._n_forks = 0
         self._rules = -1
-        self._devices = [f"/dev/{name}" for name in DEVICES]
+        self._devices = [f"/dev/{name}" for name in plan.devices]
         self._child = [*_prepare_common_calls(plan), syscalls.prepare_capability_drop()]
         self._child.append((_install_strict_filter, ()))
+        self._child.append(syscalls.prepare_show_to_parent())
         syscalls.refuse_new_privileges()
         landlock_rules.restrict_reading(plan.readable, plan.hidden, self._devices, plan.folder)
-        syscalls.make_calls([syscalls.prepare_filter(build_zygote_filter())])
+        syscalls.make_calls([_prepare_zygote_filter(plan)])
 
     def enter(self) -> list[syscalls.PreparedCall]:
         self._n_forks += 1

@@ -1,9 +1,10 @@
 """The system call filters of a program under test, as classic BPF.
 
 The calls of ``syscall_table`` are allowed; of sockets only unix ones, of ``fcntl`` and ``ioctl``
-only some commands. Everything else is refused with EPERM, and calls that the table's kernel did not
-know yet with ENOSYS, as that kernel would have. A foreign architecture kills the program. For
-x86-64 and aarch64.
+only some commands; what SIGCHLD does cannot be changed, since a process that ignores it loses the
+processor time of its children. Everything else is refused with EPERM, and calls that the table's
+kernel did not know yet with ENOSYS, as that kernel would have. A foreign architecture kills the
+program. For x86-64 and aarch64.
 
 There are two filters, since installing a long one takes the kernel as long as loading a short
 program: the zygote installs the long one, which its children inherit, and each child a short one
@@ -24,6 +25,8 @@ from evaluation.judge.inside.confinement import syscall_table
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _EQUAL, _ABOVE, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _OFFSET_NUMBER, _OFFSET_ARCH, _OFFSET_ARG0, _OFFSET_ARG1 = 0, 4, 16, 24
+_OFFSET_ARG3 = 40
+_HIGH_HALF = 4  # from an argument's offset
 _X32_BIT = 0x40000000
 _REFUSE, _UNKNOWN = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
 _LAST_KNOWN = 470  # calls with higher numbers are newer than the table
@@ -32,11 +35,12 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _ALLOWED = syscall_table.ALLOWED
 
 
-def build_zygote_filter(machine: str | None = None) -> bytes:
+def build_zygote_filter(machine: str | None = None, *, allows_shared_memory: bool = True) -> bytes:
     """Returns the zygote's filter.
 
     Args:
         machine: The architecture; None for this one.
+        allows_shared_memory: Whether memory may be mapped that no process shows as its own.
 
     Raises:
         OSError: The architecture is not supported.
@@ -56,6 +60,9 @@ def build_zygote_filter(machine: str | None = None) -> bytes:
     program.refuse_unless_equal("fcntl", _OFFSET_ARG1, syscall_table.FCNTL_COMMANDS)
     program.refuse_unless_equal("ioctl", _OFFSET_ARG1, syscall_table.IOCTL_REQUESTS)
     program.refuse_unless("clone", _OFFSET_ARG0, (_ANY_BIT, syscall_table.CLONE_NEW_ANY, 0, 1))
+    if not allows_shared_memory:
+        program.refuse_bits("mmap", _OFFSET_ARG3, syscall_table.MAP_SHARED_ANONYMOUS)
+    program.refuse_change_of_signal(syscall_table.SIGCHLD)
     program.allow(numbers[column] for numbers in _ALLOWED.values())
     return program.code
 
@@ -149,6 +156,27 @@ class _Assembler:
         self.load(argument)
         for index, value in enumerate(values):
             self.emit(_EQUAL, value, len(values) - index, 0)
+        self._end_call()
+
+    def refuse_bits(self, name: str, argument: int, bits: tuple[int, int]) -> None:
+        """Refuses a call whose argument has both bits."""
+        self._begin_call(name, n_tests=2)
+        self.load(argument)
+        self.emit(_ANY_BIT, bits[0], 0, 2)
+        self.emit(_ANY_BIT, bits[1], 0, 1)
+        self._end_call()
+
+    def refuse_change_of_signal(self, signal: int) -> None:
+        """Refuses to change what a signal does; asking for it, without a new action, is allowed."""
+        number = _ALLOWED["rt_sigaction"][self._column]
+        assert number is not None
+        self.emit(_EQUAL, number, 0, 8)
+        self.load(_OFFSET_ARG0)
+        self.emit(_EQUAL, signal, 0, 5)
+        self.load(_OFFSET_ARG1)
+        self.emit(_EQUAL, 0, 0, 2)
+        self.load(_OFFSET_ARG1 + _HIGH_HALF)
+        self.emit(_EQUAL, 0, 1, 0)
         self._end_call()
 
     def allow(self, numbers: Iterable[int | None]) -> None:

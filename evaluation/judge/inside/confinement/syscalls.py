@@ -117,6 +117,11 @@ def hide_from_peers() -> None:
     _check(_prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
 
 
+def prepare_show_to_parent() -> PreparedCall:
+    """Returns the call by which a user's processes see which files this one has open."""
+    return _prctl, (_PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
 def refuse_new_privileges() -> None:
     """Ensures that nothing which this process or a child runs can gain a privilege."""
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)

@@ -13,6 +13,8 @@ from evaluation.judge.inside.plan import MAX_WALL_FACTOR, Plan
 from evaluation.judge.inside.processes.process_usage import Usage
 
 CHECK_INTERVAL_S = 0.05
+_SHORT_INTERVAL_S = 0.005  # while memory is short and nothing but the checks bounds it
+_SHORT_SHARE = 4
 _PROCESSOR_TIME = 2  # in a process's clock id; see clock_getcpuclockid(3)
 
 
@@ -31,13 +33,12 @@ class Clocks:
         self._examiner = _ProcessClock(examiner)
         self._started = self._checked = time.monotonic()
         self._idle_s = 0.0
-        self._cpu_s = 0.0  # of the processes seen in the last check
-        self._last_process = 1  # the highest number of one that was ever seen
-        self._lost_s = 0.0  # processor time of processes that have ended and were not waited for
+        self.interval_s = CHECK_INTERVAL_S  # until the next check
+        self._cpu_s = 0.0  # of all processes, at the last check
 
     def read_cpu_s(self) -> float:
-        """Returns the processor time of the program's first process, and what was lost."""
-        return self._program.read_elapsed_s() + self._lost_s
+        """Returns the processor time of the program: of all its processes when last checked."""
+        return max(self._program.read_elapsed_s(), self._cpu_s)
 
     def read_wall_s(self) -> float:
         """Returns the seconds since the start."""
@@ -45,7 +46,7 @@ class Clocks:
 
     def is_check_due(self) -> bool:
         """Returns whether it is time to check the limits again."""
-        return time.monotonic() - self._checked >= CHECK_INTERVAL_S
+        return time.monotonic() - self._checked >= self.interval_s
 
     def find_exceeded_limit(self, usage: Usage) -> Ending | None:
         """Returns which limit is exceeded, if any.
@@ -57,27 +58,16 @@ class Clocks:
         since_s, self._checked = now - self._checked, now
         if not usage.is_running:
             self._idle_s += since_s
-        self._lost_s += self._find_lost_s(usage, since_s)
-        if max(self._program.read_elapsed_s(), usage.cpu_s) + self._lost_s >= self._plan.cpu_s:
+        is_short = usage.memory_bytes * _SHORT_SHARE > self._plan.memory_bytes
+        is_polled = is_short and not self._plan.is_memory_bounded
+        self.interval_s = _SHORT_INTERVAL_S if is_polled else CHECK_INTERVAL_S
+        self._cpu_s = usage.cpu_s
+        if self.read_cpu_s() >= self._plan.cpu_s:
             return "timeout_cpu"
         if self._examiner.read_elapsed_s() >= MAX_WALL_FACTOR * self._plan.cpu_s:
             return "timeout_cpu"
         is_late = now - self._started >= MAX_WALL_FACTOR * self._plan.wall_s
         return "timeout_wall" if is_late or self._idle_s >= self._plan.wall_s else None
-
-    def _find_lost_s(self, usage: Usage, since_s: float) -> float:
-        """Returns the processor time that nobody accounts for since the last check.
-
-        What a process used is added to its parent's account when the parent waits for it, and
-        vanishes if it does not. If processes came and went unseen, all of the time since the last
-        check may have been theirs, but no more: a sandbox has one processor.
-        """
-        accounted_s, self._cpu_s = usage.cpu_s - self._cpu_s, usage.cpu_s
-        n_created = usage.last_process - self._last_process
-        self._last_process = max(self._last_process, usage.last_process)
-        if n_created > usage.n_processes and usage.is_running:
-            return max(0.0, since_s - accounted_s)
-        return max(0.0, -accounted_s)
 
 
 class _ProcessClock:

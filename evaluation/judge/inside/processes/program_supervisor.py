@@ -11,7 +11,6 @@ import resource
 import select
 import signal
 import socket
-from collections import deque
 from typing import NamedTuple, NoReturn
 
 from evaluation.judge.inside.channel.judge_messages import Ending, Finding, VerdictMessage
@@ -24,9 +23,9 @@ from evaluation.judge.inside.channel.wire import (
 )
 from evaluation.judge.inside.confinement import syscalls
 from evaluation.judge.inside.confinement.confinement import FIRST_FREE, MAX_DESCRIPTOR
-from evaluation.judge.inside.plan import LANDLOCK, NAMESPACES, Plan
+from evaluation.judge.inside.plan import NAMESPACES, Plan
 from evaluation.judge.inside.processes import examiner
-from evaluation.judge.inside.processes.clocks import CHECK_INTERVAL_S, Clocks
+from evaluation.judge.inside.processes.clocks import Clocks
 from evaluation.judge.inside.processes.preload import preload_modules
 from evaluation.judge.inside.processes.process_usage import ProcessUsage
 from evaluation.judge.inside.processes.program_output import ProgramOutput
@@ -34,7 +33,6 @@ from evaluation.judge.inside.processes.workdirs import Workdirs
 from evaluation.judge.inside.processes.zygote import Zygote
 
 _EXAMINER_GRACE_S = 1.0
-_MAX_DYING = 3
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _SANDBOX_FAILURE = Finding("sandbox_failure")
 
@@ -80,7 +78,6 @@ class Supervisor:
         self._host = host
         self._plan = plan
         self._zygote = zygote
-        self._dying: deque[int] = deque()  # killed programs, not yet waited for
         self._workdirs = Workdirs(plan)
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
         self._usage = ProcessUsage(proc, is_nested=plan.isolation == NAMESPACES)
@@ -118,7 +115,7 @@ class Supervisor:
         child = self._next
         if child.is_alive():
             return child
-        self._dying.append(child.pid)
+        self._zygote.wait(child.pid)
         child.channel.close()
         child.output.close()
         self._workdirs.remove(child.number)
@@ -132,7 +129,7 @@ class Supervisor:
         finding: Finding | None = None
         limit: Ending | None = None
         while finding is None and limit is None:
-            ready = {descriptor for descriptor, _ in poll.poll(CHECK_INTERVAL_S * 1000)}
+            ready = {descriptor for descriptor, _ in poll.poll(clocks.interval_s * 1000)}
             if child.output.descriptor in ready and not child.output.read():
                 poll.unregister(child.output.descriptor)
             if self._examiner.channel.fileno() in ready:
@@ -144,12 +141,10 @@ class Supervisor:
         return Run(finding, limit, clocks.read_cpu_s(), clocks.read_wall_s())
 
     def _find_exceeded_limit(self, child: ProgramProcess, clocks: Clocks) -> Ending | None:
-        usage = self._usage.measure(
-            program=child.pid, waiting=self._next.pid, examiner=self._examiner.pid
-        )
+        usage = self._usage.measure(program=child.pid, examiner=self._examiner.pid)
         if usage.memory_bytes > self._plan.memory_bytes:
             return "oom"
-        if self._workdirs.is_too_full(child.number):
+        if self._workdirs.is_too_full(child.number, child.pid):
             return "output_limit"
         return clocks.find_exceeded_limit(usage)
 
@@ -164,12 +159,7 @@ class Supervisor:
         os.kill(child.pid, signal.SIGKILL)
         if self._plan.isolation != NAMESPACES:
             _kill_group(child.pid)  # as its namespace would have done
-        status = None
-        is_gone = run.finding is None or run.finding.ending == "gone"
-        if is_gone or self._plan.isolation == LANDLOCK:  # whose writes would outlive its folder
-            status = self._zygote.wait(child.pid)
-        else:
-            self._dying.append(child.pid)
+        status = self._zygote.wait(child.pid)  # its processes would be in the next one's way
         if run.limit is not None or run.finding == _SANDBOX_FAILURE:
             self._recover_examiner()
         finding = run.finding or Finding(run.limit or "sandbox_failure")
@@ -199,8 +189,7 @@ class Supervisor:
     def _fork_next(self) -> ProgramProcess:
         ours, theirs = socket.socketpair()
         output = ProgramOutput()
-        reap = self._dying.popleft() if len(self._dying) > _MAX_DYING else 0
-        pid = self._zygote.fork(output.writer, theirs.fileno(), reap=reap)
+        pid = self._zygote.fork(output.writer, theirs.fileno())
         theirs.close()
         output.close_writer()
         self._n_forks += 1

@@ -3,12 +3,15 @@
 With namespaces a program's disk is memory that is freed when it ends, so there is nothing to do.
 """
 
+import contextlib
 import os
+import stat
 
 from evaluation.judge.inside.plan import LANDLOCK, Plan
 
 _BLOCK_BYTES = 512
 _MAX_ENTRIES = 2048
+_DELETED = b" (deleted)\n"
 _REMOVE, _CHANGE_MODE = "/bin/rm", "/bin/chmod"  # both cope with any depth
 
 
@@ -18,11 +21,16 @@ class Workdirs:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
-    def is_too_full(self, number: int) -> bool:
-        """Returns whether a program has written more bytes, or more files, than it may."""
+    def is_too_full(self, number: int, pid: int) -> bool:
+        """Returns whether a program has written more bytes, or more files, than it may.
+
+        Args:
+            number: Its folder's.
+            pid: Its process, which may keep files open that it has deleted.
+        """
         if self._plan.isolation != LANDLOCK:
             return False
-        n_entries, n_bytes = 0, 0
+        n_entries, n_bytes = 0, _measure_deleted_files(pid, self._plan)
         folders = [f"{self._plan.folder}/{number}"]
         while folders and n_entries <= _MAX_ENTRIES:
             try:
@@ -41,6 +49,30 @@ class Workdirs:
         """Removes the folder of a program, which is dead."""
         if self._plan.isolation == LANDLOCK:
             remove_folder(f"{self._plan.folder}/{number}")
+
+
+def _measure_deleted_files(pid: int, plan: Plan) -> int:
+    """Returns the bytes of the files that a process has deleted and not closed.
+
+    One that is mapped but not open cannot be measured, and counts as more than a program may write;
+    so does a process that hides what it has open.
+    """
+    sizes: dict[int, int] = {}
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - lean
+            with contextlib.suppress(OSError):  # it has closed it
+                found = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116 - lean
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                    sizes[found.st_ino] = found.st_blocks * _BLOCK_BYTES
+        with open(f"/proc/{pid}/maps", "rb") as file:  # noqa: PTH123 - lean
+            for line in file:
+                if line.endswith(_DELETED) and plan.folder.encode() in line:
+                    sizes.setdefault(int(line.split(maxsplit=5)[4]), plan.disk_bytes + 1)
+    except PermissionError:
+        return plan.disk_bytes + 1
+    except OSError:  # it has ended
+        return 0
+    return sum(sizes.values())
 
 
 def remove_folder(folder: str) -> None:
