@@ -1,16 +1,16 @@
 """Generates samples with any causal language model that transformers loads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from evaluation.generators.foreign_model import check_ids, load_foreign_model
 from evaluation.generators.generator import Generation, problem_seed, stop_strings
 from evaluation.problems.problem import Problem
 from server.backends.fim_templates import find_template
 from server.completer import cut_before_stop
 from training.foundation.errors import PrerequisiteError
-from training.foundation.extras import check_extra
 
 
 class TransformersGenerator:
@@ -20,28 +20,14 @@ class TransformersGenerator:
         model: A folder or the name of a repository on the Hub. No code of a repository is run.
 
     Raises:
-        PrerequisiteError: The model cannot be loaded.
+        PrerequisiteError: The model cannot be loaded, or is no causal language model.
     """
 
     def __init__(self, model: str) -> None:
-        check_extra("evaluate")
-        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - seconds
-
-        try:
-            # Without False, transformers offers at a prompt to run the repository's own code.
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(model, trust_remote_code=False)
-            self._model = loaded.eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise PrerequisiteError(
-                f"cannot load the model {model} ({error}); give a model folder or a Hub repository"
-            ) from error
-        if torch.cuda.is_available():
-            self._model = self._model.cuda()
+        loaded = load_foreign_model(model)
+        self._tokenizer, self._model = loaded.tokenizer, loaded.network
         self._template = find_template(self._tokenizer.get_vocab())
-        revision = str(getattr(self._model.config, "_commit_hash", None))
-        n_parameters = sum(p.numel() for p in self._model.parameters())
-        self._identity = {"model": model, "revision": revision, "parameters": str(n_parameters)}
+        self._identity = loaded.identity
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -49,17 +35,27 @@ class TransformersGenerator:
         return self._identity
 
     def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
-        """Returns the samples from ``first`` on; all are drawn, since they share a batch."""
+        """Returns the samples from ``first`` on; all are drawn, since they share a batch.
+
+        Raises:
+            PrerequisiteError: The model cannot generate with this prompt.
+        """
         stops = stop_strings(problem, generation)
-        prompt = self._prompt_ids(problem)
-        room = getattr(self._model.config, "max_position_embeddings", None)
-        if room is not None and room <= generation.max_new_tokens:
+        prompt = self._prompt_ids(problem, self._measure_room(generation.max_new_tokens))
+        try:
+            texts = self._generate(prompt, problem, generation, stops)
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise PrerequisiteError(
-                f"{self._identity['model']} reads {room} tokens, which leaves none for a prompt"
-                f" beside {generation.max_new_tokens} new ones; pass a smaller --max-new-tokens"
-            )
-        if room is not None:
-            prompt = prompt[-(room - generation.max_new_tokens) :]
+                f"{self._identity['model']} cannot continue {problem.task_id} ({reason}); samples"
+                " so far are kept, fix the problem and run the same command to resume"
+            ) from error
+        return [cut_before_stop(text, stops) for text in texts][first:]
+
+    def _generate(
+        self, prompt: list[int], problem: Problem, generation: Generation, stops: Sequence[str]
+    ) -> list[str]:
+        check_ids(prompt, self._model, self._identity["model"])
         ids = torch.tensor([prompt], device=self._model.device)
         torch.manual_seed(problem_seed(generation.seed, problem.task_id))
         is_greedy = generation.temperature == 0
@@ -83,29 +79,45 @@ class TransformersGenerator:
                 **sampling,
             )
         new_ids = generated[:, ids.shape[1] :]
-        texts = self._tokenizer.batch_decode(new_ids, skip_special_tokens=True)
-        texts = texts * generation.n if is_greedy else texts
-        return [cut_before_stop(text, stops) for text in texts][first:]
+        texts: list[str] = self._tokenizer.batch_decode(new_ids, skip_special_tokens=True)
+        return texts * generation.n if is_greedy else texts
 
-    def _prompt_ids(self, problem: Problem) -> list[int]:
+    def _measure_room(self, max_new_tokens: int) -> int | None:
+        """Returns how many tokens a prompt may have; None if the model's context has no end."""
+        context = getattr(self._model.config, "max_position_embeddings", None)
+        if context is None:
+            return None
+        if context <= max_new_tokens:
+            raise PrerequisiteError(
+                f"{self._identity['model']} reads {context} tokens, which leaves none for a prompt"
+                f" beside {max_new_tokens} new ones; pass a smaller --max-new-tokens"
+            )
+        return int(context) - max_new_tokens
+
+    def _prompt_ids(self, problem: Problem, room: int | None = None) -> list[int]:
+        """Returns a prompt of at most ``room`` tokens; the text nearest to the gap is kept."""
+        start = self._start_ids()
         if not problem.suffix:
-            ids: list[int] = self._tokenizer(problem.prompt)["input_ids"]
-            return ids
+            ids = self._tokenize(problem.prompt)
+            return [*start, *(ids if room is None else ids[-max(1, room - len(start)) :])]
         if self._template is None:
             raise PrerequisiteError(
                 f"{self._identity['model']} cannot infill: its vocabulary has none of the known"
                 " infilling tokens; evaluate it on problems without a suffix"
             )
-        prefix, suffix = (
-            self._tokenizer(text, add_special_tokens=False)["input_ids"]
-            for text in (problem.prompt, problem.suffix)
-        )
+        prefix, suffix = self._tokenize(problem.prompt), self._tokenize(problem.suffix)
         sentinels = self._template.sentinels
+        if room is not None:
+            prefix, suffix = _shorten_parts(prefix, suffix, room - len(start) - len(sentinels))
         sentinel_ids = self._tokenizer.convert_tokens_to_ids(list(sentinels))
         parts = self._template.order_parts(
             prefix, suffix, dict(zip(sentinels, sentinel_ids, strict=True))
         )
-        return [*self._start_ids(), *parts]
+        return [*start, *parts]
+
+    def _tokenize(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def _start_ids(self) -> list[int]:
         """Returns the token that the tokenizer puts before every text, if it does."""
@@ -119,3 +131,10 @@ class TransformersGenerator:
             if found is not None:
                 return int(found)
         return 0
+
+
+def _shorten_parts(prefix: list[int], suffix: list[int], room: int) -> tuple[list[int], list[int]]:
+    """Cuts the ends that are far from the gap; the suffix gets a quarter, or what is left over."""
+    room = max(room, 2)
+    suffix = suffix[: max(room // 4, room - len(prefix))]
+    return prefix[-max(1, room - len(suffix)) :], suffix
