@@ -97,7 +97,7 @@ def test_a_models_own_code_is_never_run(tmp_path, monkeypatch, file):
     }
     (folder / file).write_text(json.dumps(own))
     monkeypatch.setattr("builtins.input", lambda *_: "y")
-    with pytest.raises(PrerequisiteError, match="cannot load the model|weights have 0 bytes"):
+    with pytest.raises(PrerequisiteError, match=r"cannot load the model|weights have 0 bytes"):
         TransformersGenerator(str(folder))
     assert not ran.exists()
 
