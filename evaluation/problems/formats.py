@@ -116,7 +116,8 @@ def find_needed_names(test: str, where: str) -> set[str]:
     try:
         table = symtable.symtable(test, where, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"{where}: the test is not valid Python ({error})") from error
+        reason = str(error) or "nested too deeply"
+        raise ConfigError(f"{where}: the test is not valid Python ({reason})") from error
     return _find_used_globals(table) - _find_bound_names(table) - _BUILTINS
 
 
@@ -155,7 +156,8 @@ def _parse_python(text: str, name: str, where: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"{where}: {name} is not valid Python ({error})") from error
+        reason = str(error) or "nested too deeply"
+        raise ConfigError(f"{where}: {name} is not valid Python ({reason})") from error
 
 
 def _read_text(record: Mapping[str, Any], name: str, where: str) -> str:
