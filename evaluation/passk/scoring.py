@@ -8,11 +8,11 @@ from evaluation.judge import sandbox_packages
 from evaluation.judge.verdict import Outcome
 from evaluation.passk.config import CorpusOverlap, PasskConfig
 from evaluation.passk.records import IN_PROCESS, PasskIdentity, Result, count_samples
-from evaluation.passk.summary import MAX_UNJUDGED_SHARE, Decontamination, PasskSummary
+from evaluation.passk.summary import MAX_UNJUDGED_SHARE, Decontamination, PasskSummary, list_names
 from evaluation.problems.problem import ProblemSet
 from evaluation.runs.estimators import Estimate, SampleCounts, estimate_pass_at_k
 from training.foundation.config_schema import to_mapping
-from training.foundation.errors import ConfigError
+from training.foundation.errors import ConfigError, InvalidResultError
 
 
 def summarise(
@@ -38,10 +38,17 @@ def summarise(
 
     Raises:
         ConfigError: A problem, or in a partial run every problem, has fewer samples than a k.
+        InvalidResultError: No problem is valid.
     """
     counts = count_samples(results)
     unjudged = sum(r.outcome is Outcome.SANDBOX_FAILURE for r in results)
     is_partial = len(results) - unjudged < n_wanted
+    invalid = sorted({r.task_id for r in results if r.outcome is Outcome.INVALID_PROBLEM})
+    if invalid and not counts:
+        raise InvalidResultError(
+            "nothing is scored, because the problems' own solutions fail:"
+            f" {list_names(invalid)}; correct them or what they need"
+        )
     return PasskSummary(
         identity=identity,
         problem_set=problem_set.name,
@@ -55,9 +62,7 @@ def summarise(
         problems=len(counts),
         problems_in_set=len(problem_set.problems),
         problems_without_samples=_find_missing(problem_set, sampled),
-        invalid_problems=tuple(
-            sorted({r.task_id for r in results if r.outcome is Outcome.INVALID_PROBLEM})
-        ),
+        invalid_problems=tuple(invalid),
         in_process_problems=len({r.task_id for r in results if r.mode == IN_PROCESS}),
         outcomes=dict(Counter(r.outcome.value for r in results).most_common()),
         pass_at_k={k: _estimate(counts, k, is_partial=is_partial) for k in config.k},

@@ -205,6 +205,9 @@ def test_a_k_that_some_problem_cannot_have_is_refused_unless_the_run_is_partial(
     assert summary.pass_at_k[2].problems == 1
     with pytest.raises(ConfigError, match="one has 0"):
         make_summary([], n_wanted=4)
+    invalid = [result("t/two", 0, "invalid_problem")]
+    with pytest.raises(InvalidResultError, match="own solutions fail: t/two;"):
+        make_summary(invalid, n_wanted=1)
 
 
 def test_problems_without_samples_are_named_wherever_a_figure_is_shown(tmp_path):
