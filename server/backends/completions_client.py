@@ -230,9 +230,10 @@ def _is_server_url(url: str) -> bool:
 
 def _explain(error: Exception) -> CompletionsError:
     """Returns what went wrong before there was an answer."""
-    if isinstance(error, http.client.HTTPException) and not isinstance(
-        error, (http.client.RemoteDisconnected, http.client.IncompleteRead)
-    ):
+    if isinstance(error, http.client.IncompleteRead):
+        return CompletionsError("broke off its answer")
+    is_hang_up = isinstance(error, http.client.RemoteDisconnected)
+    if isinstance(error, http.client.HTTPException) and not is_hang_up:
         return CompletionsError(
             "does not speak HTTP (a server of https:// cannot be asked as http://)", is_lasting=True
         )

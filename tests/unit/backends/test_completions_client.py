@@ -86,7 +86,7 @@ def test_without_a_key_nothing_is_sent(monkeypatch):
         ((HEAD, b"[]"), 200, "not a JSON object"),
         ((HEAD, b"\xff"), 200, "not valid JSON"),
         ((b"not HTTP\r\n\r\n",), None, "does not speak HTTP"),
-        ((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",), None, "cannot be reached"),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",), None, "broke off its answer"),
         ((), None, "cannot be reached"),
     ],
 )
