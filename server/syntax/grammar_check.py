@@ -23,20 +23,15 @@ from server.syntax.open_brackets import (
     scan_line,
 )
 from server.syntax.parse_tree import MARK, errors_from
+from server.syntax.possible_lines import list_completions, list_other_lines
 from server.syntax.python_parser import parses
 from server.syntax.region import Region, line_columns, regions_around
 
 _CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends with one of these continues
 _CLOSERS = ")]}\"'"
-_OPERANDS = (
-    *("", MARK, f" {MARK}", f": {MARK}", f" in {MARK}", f" {MARK} in {MARK}", f" else {MARK}"),
-    *(f" for {MARK} in {MARK}", f" import {MARK}", f" = {MARK}", f", {MARK}: {MARK}"),
-)
-_WORD = re.compile(r"\w+\Z")
 _DEFINITION = re.compile(r"^\s*(?:async\s+def|def|class)\s+\w", re.MULTILINE)
 _PIECE = re.compile(r"\w+|\s+|.", re.DOTALL)
 _MAX_PIECES = 64  # from the end of a suggestion, that may be cut off
-_MAX_CLOSED = 3  # brackets and quotes that may be closed before the rest of a line
 _MAX_PARSED = 8  # shorter texts that are parsed before all of it is dropped
 
 
@@ -114,7 +109,7 @@ class GrammarCheck:
     @cached_property
     def _can_be_completed(self) -> bool:
         """Whether some text makes a statement of the one at the cursor, as far as it is typed."""
-        return any(map(parses, _completions(self._smallest)))
+        return any(map(parses, list_completions(self._smallest)))
 
     def longest_fit(self, text: str, covered: int = 0, *, is_whole: bool = True) -> tuple[str, int]:
         """Returns the longest part of ``text`` that fits, and how much it replaces: or nothing.
@@ -165,6 +160,8 @@ class GrammarCheck:
         if rest.strip():
             if not rest.strip(_CLOSERS):  # they are typed over when the line goes on
                 yield f":\n{region.margin}    {MARK}"
+            elif rest.rstrip().endswith(":"):
+                yield f"\n{region.margin}    {MARK}"
             return
         line = (region.head + text).rpartition("\n")[2]
         margin = line[: len(line) - len(line.lstrip())]
@@ -287,63 +284,7 @@ class _JudgingRegion:
     @cached_property
     def accepts_another(self) -> bool:
         """Whether the region parses with some other line at the cursor."""
-        return any(parses(self.region.replace_line(x)) for x in _other_lines(self.region))
-
-
-def _other_lines(region: Region) -> Iterator[str]:
-    """Yields lines that could stand in place of the cursor's, the likeliest first."""
-    margin = region.margin
-    at_end = scan_line(region.head + region.tail, region.before_line)
-    openers = at_end.brackets[len(region.before_line.brackets) :]
-    if region.before_line.is_empty:
-        heads = ("pass", "if 1:", f"{MARK}{openers or '('}", f"@{MARK}", "try:", '"""')
-        yield from (f"{margin}{head}" for head in heads)
-        yield from (f"{margin}{MARK} = {opener}" for opener in "[{")
-        yield f"{margin}def {MARK}("
-        return
-    closers = _closers(region.before_line.stack)
-    yield ""
-    if not region.before_line.quote:
-        elements = (MARK, f"{MARK},", f"{MARK}: {MARK}", f"{MARK}: {MARK},")
-        arguments = (f"{MARK}={MARK}", f"{MARK}={MARK},", f"**{MARK},")
-        joined = (f"else {MARK}", f"+ {MARK}", f"and {MARK}", f"for {MARK} in {MARK}")
-        yield from (f"{margin}{element}" for element in (*elements, *arguments, *joined))
-        yield from (f"{margin}{element}{openers or '('}" for element in ("", *elements[::2]))
-    yield from (f"\n{closers}", f"{closers}:", f"\n{closers}:\n{margin}    {MARK}")
-
-
-def _completions(region: Region) -> Iterator[str]:
-    """Yields the statement at the cursor, completed in several ways, the likeliest first.
-
-    What stands behind the cursor stays, except closers that an editor may have added.
-    """
-    if not region.head.strip() and not region.tail.strip() and region.before_line.is_empty:
-        yield ""
-        return
-    rest = region.tail.lstrip(_CLOSERS)
-    for head in dict.fromkeys((region.head, _WORD.sub("", region.head))):
-        at_head = scan_line(head, region.before_line)
-        break_ = "\n" if at_head.in_comment or len(at_head.quote) == 3 else ""  # noqa: PLR2004
-        least_open = max(0, len(at_head.stack) - _MAX_CLOSED)
-        for operand in _OPERANDS:
-            yield from _finish(region, f"{head}{operand}{region.tail}")
-            for n_open in range(len(at_head.stack), least_open - 1, -1):
-                inner = at_head.close_above(n_open)
-                yield from _finish(region, f"{head}{break_}{inner}{operand}", rest)
-        yield f"{region.above}{head} {MARK}():\n{region.margin}    {MARK}"
-
-
-def _finish(region: Region, line: str, rest: str = "") -> Iterator[str]:
-    """Yields a line with what closes it: as it is, as the head of a block, as a decorator."""
-    for closed in (line + rest, line + _closers(open_after(line, region.before_line).stack) + rest):
-        at_end = open_after(closed, region.before_line)
-        closers = _closers(at_end.stack)
-        for end in ("", f"\n{closers}", f"\n{MARK}{closers}") if closers else ("",):
-            text = region.above + closed + end
-            yield text
-            yield f"{text}:\n{region.margin}    {MARK}"
-            yield f"{text}\n{region.margin}    {MARK}"
-            yield f"{text}\n{region.margin}def {MARK}(): {MARK}"
+        return any(parses(self.region.replace_line(x)) for x in list_other_lines(self.region))
 
 
 def _begins_with(stack: tuple[str, ...], beginning: tuple[str, ...]) -> bool:

@@ -39,6 +39,7 @@ class Region:
         below: The lines below, each preceded by its line feed.
         before_line: What is open where the cursor's line begins.
         margin: The indentation of the statement at the cursor.
+        opening: The first line of that statement, without indentation.
         is_cut: Whether lines that may belong to the statement are left out below.
     """
 
@@ -48,6 +49,7 @@ class Region:
     below: str
     before_line: OpenState
     margin: str
+    opening: str
     is_cut: bool = False
 
     def insert(self, text: str, covered: int = 0, ending: str = "") -> str:
@@ -90,6 +92,7 @@ def regions_around(before: str, after: str) -> Iterator[Region]:
         below=_join_below(lines[start:], _lines_within(below, start_columns), opening),
         before_line=statement.before,
         margin=_margin(opening),
+        opening=opening.lstrip(),
     )
     yield region
     rest_of_statement = _lines_of_statement(below, columns)

@@ -32,6 +32,7 @@ NOT_RUN = {
     "parrotlet overlap runs/corpus/default human-eval --out runs/overlap.json": "needs the default"
     " corpus, which is downloaded",
     "python -m evaluation.lines --corpus runs/corpus/default": "needs the default corpus",
+    "python -m evaluation.fit --corpus runs/corpus/default --n 2000": "needs the default corpus",
     "python -m evaluation.lines --model runs/default/run/model --out runs/lines-default": "needs a"
     " trained default model",
 }
