@@ -7,9 +7,11 @@ seed gives the same inputs, so that a failure can be repeated: print the number 
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 FUZZ_SECONDS = float(os.environ.get("PARROTLET_FUZZ_SECONDS", "1.5"))
+OWN_FAULTS = (AssertionError, AttributeError, NameError)
 _NOTABLE = (b"\0", b"\xff", b"\x80", b"\n", b"/", b"..", b'"', b"[", b"{", b"\\ud800", b"9" * 400)
 _LENGTHS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
@@ -98,3 +100,37 @@ def _report(work: Callable[[], object], pipe: int, address_space: int | None) ->
     mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     os.write(pipe, f"{mib} {outcome}"[:4000].encode("utf-8", "replace"))
     os._exit(0)
+
+
+def fuzz_reader(
+    read: Callable[[], Iterable[object]],
+    path: Path,
+    seeds: Sequence[bytes],
+    *,
+    expected: type[Exception],
+    seed: int | str,
+    max_seconds: float = 5.0,
+) -> int:
+    """Reads mutations of ``seeds`` from ``path``, and returns how many items came out in all.
+
+    Fails unless each mutation gives items or an expected error of one line that names the file, in
+    bounded time. An error caused by a fault of our own, such as AttributeError, does not count.
+    """
+    n_items = 0
+    for number, data in mutations(seeds, seed=seed):
+        path.write_bytes(data)
+        started = time.monotonic()
+        error = None
+        try:
+            for _ in read():
+                n_items += 1
+        except Exception as raised:  # noqa: BLE001 - judged below
+            error = raised
+        where = f"mutation {number} of seed {seed!r}: {type(error).__name__}: {error}"
+        if error is not None:
+            assert isinstance(error, expected), where
+            assert path.name in str(error), where
+            assert "\n" not in str(error), where
+            assert not isinstance(error.__cause__, OWN_FAULTS), where
+        assert time.monotonic() - started < max_seconds, where
+    return n_items

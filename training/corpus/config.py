@@ -19,6 +19,7 @@ class RecordFields:
     package: tuple[str, ...] = ("repo_name", "package", "repository", "max_stars_repo_name", "repo")
     version: tuple[str, ...] = ("version", "ref", "commit", "max_stars_repo_head_hexsha")
     licence: tuple[str, ...] = ("licence", "license", "licenses", "max_stars_repo_licenses")
+    language: tuple[str, ...] = ("language", "lang", "programming_language")
     stars: tuple[str, ...] = ("stars", "watch_count", "max_stars_count", "stargazers")
 
 
@@ -37,6 +38,8 @@ class SourcesConfig:
         records: Patterns of JSON-lines and Parquet files with one source file per record.
         hub: Datasets, as ``NAME`` or ``NAME:CONFIG:SPLIT``, which are streamed.
         record_fields: The names of the records' fields.
+        notebooks: Whether notebooks (``.ipynb``) in folders, repositories and archives are read,
+            as the code of their cells. Notebooks among records are.
     """
 
     folders: tuple[Path, ...] = ()
@@ -49,6 +52,7 @@ class SourcesConfig:
     records: tuple[str, ...] = ()
     hub: tuple[str, ...] = ()
     record_fields: RecordFields = field(default_factory=RecordFields)
+    notebooks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +90,21 @@ class SecretsConfig(RangedConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveLimits(RangedConfig):
-    """The limits beyond which an archive is considered a decompression bomb."""
+    """The limits beyond which an archive or a file of records is taken for a bomb.
+
+    Attributes:
+        max_members: Members of an archive.
+        max_total_bytes: What a file may unpack to.
+        max_ratio: The same in relation to its own size.
+        max_source_bytes: What one package may hold, which is in memory at once.
+        max_seconds: How long unpacking an archive may take; more is an error, not a drop.
+    """
 
     max_members: int = number_field(200_000, least=1, most=1 << 30)
     max_total_bytes: int = number_field(4 << 30, least=1, most=_MANY)
     max_ratio: float = number_field(200.0, least=1, most=1_000_000)
+    max_source_bytes: int = number_field(512 << 20, least=1, most=_MANY)
+    max_seconds: float = number_field(600.0, least=1, most=1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)

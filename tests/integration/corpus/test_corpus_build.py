@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.corpus.__main__ import main
-from training.corpus.readers.archives import normalize_member_path
+from training.corpus.readers.archives.member_paths import normalize_member_path
 from training.foundation.errors import ConfigError, CorpusError
 
 pytestmark = pytest.mark.integration

@@ -104,7 +104,7 @@ class SourceExtractor:
             licence=licence,
             licence_source=metadata.licence_source,
             licence_not_allowed=disallowed,
-            warnings=(contents.beyond_limits,) if contents.beyond_limits else (),
+            warnings=contents.warnings,
             files=counts.n_files,
             bytes=counts.n_bytes,
             drops=dict(sorted(counts.drops.items())),

@@ -23,8 +23,9 @@ from training.corpus.config import CorpusConfig
 from training.corpus.fetching.lock_file import Pin, read_lock, write_lock
 from training.corpus.fetching.package_index import FetchError, PackageIndex, remove_stale, retry
 from training.corpus.licences import find_disallowed
-from training.corpus.readers.archives import read_archive
+from training.corpus.readers.archives.archive_reader import read_archive
 from training.corpus.readers.package_metadata import MetadataSearch
+from training.corpus.readers.source_file import FileSelection
 from training.foundation.errors import CorpusError
 from training.foundation.progress import progress_bar
 
@@ -180,16 +181,20 @@ class LockResolver:
         """Checks the archive's licence and how much Python source it has.
 
         Raises:
-            LeftOutError: The licence is not allowed, or there is hardly any source.
+            LeftOutError: The licence is not allowed, there is hardly any source, or the archive is
+                damaged or beyond the limits.
         """
         search, n_bytes = MetadataSearch(), 0
         path = self.config.cache / pin.sha256[0]
-        limits = self.config.archive_limits
-        for file in read_archive(path, limits, self.config.filters.max_bytes):
-            if file.path.endswith(".py"):
-                n_bytes += len(file.data)
-            else:
-                search.add(file)
+        selection = FileSelection(max_bytes=self.config.filters.max_bytes)
+        try:
+            for file in read_archive(path, self.config.archive_limits, selection):
+                if file.path.endswith(".py"):
+                    n_bytes += len(file.data)
+                else:
+                    search.add(file)
+        except CorpusError as error:
+            raise LeftOutError(str(error)) from error
         licence = self.config.licence_overrides.get(_normalize(pin.name), search.result().licence)
         if find_disallowed(licence, frozenset(self.config.licences)):
             raise LeftOutError(f"licence {licence!r}")

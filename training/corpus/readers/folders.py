@@ -1,30 +1,41 @@
 """Reads the Python files of a folder tree; links and what git ignores are left out.
 
-Called by :mod:`training.corpus.readers.source_contents`; :mod:`training.corpus.input_hash` walks
-the same tree.
+What cannot be read is said. Called by :mod:`training.corpus.readers.source_contents`;
+:mod:`training.corpus.input_hash` walks the same tree.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from training.corpus.readers.git_repository.ignore_rules import IgnoreRules
-from training.corpus.readers.source_file import TOO_LARGE, UNREADABLE, SourceFile
-from training.foundation.errors import CorpusError
+from training.corpus.readers.names import MAX_PATH_CHARS, clean_name
+from training.corpus.readers.source_file import (
+    NOTEBOOK_SUFFIX,
+    TOO_LARGE,
+    UNREADABLE,
+    FileSelection,
+    SourceFile,
+)
+from training.foundation.errors import CorpusError, ForeignDataError
+from training.foundation.foreign_text import read_bounded
 
-SKIPPED_FOLDERS = {"site-packages", "dist-packages", "__pycache__", "node_modules", ".git", ".venv"}
+SKIPPED_FOLDERS = {
+    *("site-packages", "dist-packages", "__pycache__", "node_modules", ".git", ".venv"),
+    ".ipynb_checkpoints",
+}
 
 
 def read_folder(
-    folder: Path, *, part: str, files: tuple[str, ...], max_bytes: int
+    folder: Path, *, part: str, files: tuple[str, ...], selection: FileSelection
 ) -> Iterator[SourceFile]:
-    """Yields a folder's Python files.
+    """Yields a folder's Python files and notebooks, and the subfolders that cannot be read.
 
     Args:
         folder: The folder, to which paths are relative.
         part: The subfolder or file to read, empty for all.
         files: The only files to read, empty for all.
-        max_bytes: Larger files come without their content.
+        selection: Larger files come without their content.
 
     Raises:
         CorpusError: The folder does not exist.
@@ -32,37 +43,59 @@ def read_folder(
     root = folder / part
     if not root.exists():
         raise CorpusError(f"{root} does not exist; correct the sources in the config")
+    unreadable: list[Path] = []
     paths: Iterable[Path]
     if files:
         paths = [folder / file for file in files]
     else:
-        paths = [root] if root.is_file() else walk_python_files(root)
+        walk = walk_python_files(root, notebooks=selection.notebooks, on_error=unreadable.append)
+        paths = [root] if root.is_file() else walk
     for path in paths:
-        name = path.relative_to(folder).as_posix().encode("utf-8", "replace").decode()
-        yield _read_file(path, name, max_bytes)
+        name = clean_name(path.relative_to(folder).as_posix(), MAX_PATH_CHARS)
+        yield _read_file(path, name, selection.max_bytes_of(name))
+    for path in unreadable:
+        name = clean_name(path.relative_to(folder).as_posix(), MAX_PATH_CHARS)
+        yield SourceFile(path=f"{name}/", problem=UNREADABLE)
 
 
 def _read_file(path: Path, name: str, max_bytes: int) -> SourceFile:
     try:
         if path.stat().st_size > max_bytes:  # checked before the file is read into memory
             return SourceFile(path=name, problem=TOO_LARGE)
-        return SourceFile(path=name, data=path.read_bytes())
-    except OSError:
+        return SourceFile(path=name, data=read_bounded(path, max_bytes))
+    except (OSError, ForeignDataError):
         return SourceFile(path=name, problem=UNREADABLE)
 
 
-def walk_python_files(root: Path) -> Iterator[Path]:
-    """Yields a tree's Python files in a fixed order."""
+def walk_python_files(
+    root: Path, *, notebooks: bool = False, on_error: Callable[[Path], object] = lambda _: None
+) -> Iterator[Path]:
+    """Yields a tree's Python files in a fixed order.
+
+    Args:
+        root: The folder.
+        notebooks: Whether notebooks are yielded, too.
+        on_error: Called with each folder that cannot be listed.
+    """
     rules = IgnoreRules(root)
-    for folder, subfolders, names in os.walk(root, followlinks=False):
-        here = Path(folder)
-        subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if name not in SKIPPED_FOLDERS and not rules.ignores(here / name, is_folder=True)
-        )
-        for name in sorted(names):
-            file = here / name
-            is_plain = name.endswith(".py") and file.is_file() and not file.is_symlink()
-            if is_plain and not rules.ignores(file, is_folder=False):
-                yield file
+    suffixes = (".py", NOTEBOOK_SUFFIX) if notebooks else (".py",)
+    waiting = [root]
+    while waiting:  # not recursive: a tree may be deeper than the interpreter's stack
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            on_error(here)
+            continue
+        subfolders = []
+        for entry in entries:
+            path = here / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in SKIPPED_FOLDERS and not rules.ignores(path, is_folder=True):
+                    subfolders.append(path)
+                continue
+            is_wanted = entry.name.endswith(suffixes) and entry.is_file(follow_symlinks=False)
+            if is_wanted and not rules.ignores(path, is_folder=False):
+                yield path
+        waiting += reversed(subfolders)

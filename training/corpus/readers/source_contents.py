@@ -9,13 +9,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.corpus.config import CorpusConfig
-from training.corpus.readers.archives import BeyondLimitsError, read_archive
+from training.corpus.readers.archives.archive_reader import read_archive
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.folders import read_folder
 from training.corpus.readers.git_repository.commit_reader import read_commit
+from training.corpus.readers.notebook_code import read_notebook
 from training.corpus.readers.package_metadata import MetadataSearch, PackageMetadata
-from training.corpus.readers.source_file import SourceFile
-from training.corpus.readers.source_records import read_hub, read_records
+from training.corpus.readers.reading_limits import BeyondLimitsError
+from training.corpus.readers.records.hub_datasets import read_hub
+from training.corpus.readers.records.record_files import read_records
+from training.corpus.readers.records.record_parsing import RecordParser
+from training.corpus.readers.source_file import (
+    NOTEBOOK_SUFFIX,
+    UNREADABLE,
+    FileSelection,
+    SourceFile,
+)
+from training.foundation.foreign_text import path_text
+
+NAMED = 3  # unreadable files and folders in a warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +37,15 @@ class SourceContents:
     Attributes:
         metadata: What the source says about itself.
         files: Its Python files: of a package all of them, by path; of records a stream.
-        beyond_limits: Why the archive was taken for a bomb and none of its files read; None
+        beyond_limits: Why the source was taken for a bomb and none of its files read; None
             otherwise.
+        warnings: Sentences for the user, the one about limits included.
     """
 
     metadata: PackageMetadata
     files: Iterable[SourceFile]
     beyond_limits: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def open_source(source: CorpusSource, config: CorpusConfig) -> SourceContents:
@@ -40,11 +54,14 @@ def open_source(source: CorpusSource, config: CorpusConfig) -> SourceContents:
     Raises:
         CorpusError: The source is damaged; for records possibly only while they are read.
     """
-    fields = config.sources.record_fields
+    max_bytes = config.filters.max_bytes
+    parser = RecordParser(
+        fields=config.sources.record_fields, package=source.name, max_bytes=max_bytes
+    )
     if source.kind is SourceKind.RECORDS:
-        return _open_records(source, read_records(source.path, fields, package=source.name))
+        return _open_records(source, read_records(source.path, parser, config.archive_limits))
     if source.kind is SourceKind.HUB:
-        return _open_records(source, read_hub(source.name, fields))
+        return _open_records(source, read_hub(source.name, parser, config.archive_limits))
     return _open_package(source, config)
 
 
@@ -58,13 +75,18 @@ def _open_records(source: CorpusSource, files: Iterable[SourceFile]) -> SourceCo
 def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
     search = MetadataSearch()
     files: list[SourceFile] = []
+    n_bytes = 0
     beyond_limits = None
     try:
         for file in _read_package(source, config):
-            if file.path.endswith(".py"):
+            if file.path.endswith(NOTEBOOK_SUFFIX):
+                files.append(read_notebook(file))
+            elif file.path.endswith(".py") or file.problem == UNREADABLE:
                 files.append(file)
             elif file.problem is None:
                 search.add(file)
+            n_bytes += len(file.data)
+            _check_size(source, n_bytes, config.archive_limits.max_source_bytes)
     except BeyondLimitsError as error:
         beyond_limits = str(error)
         files.clear()  # half an archive teaches half of everything
@@ -72,13 +94,34 @@ def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
         metadata=source.metadata or search.result(),
         files=sorted(files, key=lambda file: file.path),
         beyond_limits=beyond_limits,
+        warnings=(*_name_unreadable(source, files), *([beyond_limits] if beyond_limits else ())),
     )
 
 
+def _check_size(source: CorpusSource, n_bytes: int, limit: int) -> None:
+    if n_bytes > limit:
+        raise BeyondLimitsError(
+            f"{path_text(source.path)} holds more than {limit} bytes of source code; remove it from"
+            " the sources or raise archive_limits.max_source_bytes"
+        )
+
+
+def _name_unreadable(source: CorpusSource, files: Iterable[SourceFile]) -> Iterable[str]:
+    paths = [file.path for file in files if file.problem == UNREADABLE]
+    if paths:
+        named = ", ".join(paths[:NAMED]) + (", ..." if len(paths) > NAMED else "")
+        yield (
+            f"{path_text(source.path)}: {len(paths)} files or folders cannot be read ({named}) and"
+            " are left out; change their permissions to include them"
+        )
+
+
 def _read_package(source: CorpusSource, config: CorpusConfig) -> Iterable[SourceFile]:
-    max_bytes = config.filters.max_bytes
+    selection = FileSelection(
+        max_bytes=config.filters.max_bytes, notebooks=config.sources.notebooks
+    )
     if source.kind is SourceKind.GIT:
-        return read_commit(source.path, source.part, config.archive_limits, max_bytes)
+        return read_commit(source.path, source.part, config.archive_limits, selection)
     if source.path.is_dir():
-        return read_folder(source.path, part=source.part, files=source.files, max_bytes=max_bytes)
-    return read_archive(source.path, config.archive_limits, max_bytes)
+        return read_folder(source.path, part=source.part, files=source.files, selection=selection)
+    return read_archive(source.path, config.archive_limits, selection)

@@ -10,8 +10,16 @@ from dataclasses import dataclass, field
 
 METADATA_PATH = re.compile(r"(?:^|/)(?:METADATA|PKG-INFO)$")
 LICENCE_PATH = re.compile(r"(?:^|/)(?:LICEN[CS]E|COPYING)[^/]*$", re.IGNORECASE)
+NOTEBOOK_SUFFIX = ".ipynb"
+# Why a file has no content:
 TOO_LARGE = "too large"
 UNREADABLE = "unreadable"
+SPARSE = "sparse file"
+PATH_TOO_LONG = "path too long"
+NOT_PYTHON = "not Python"
+DAMAGED_NOTEBOOK = "damaged notebook"
+# JSON escapes a character by up to six, and notebooks and records hold more than code.
+JSON_BYTES_PER_BYTE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,22 @@ class SourceFile:
     origin: FileOrigin | None = None
 
 
-def is_relevant(path: str) -> bool:
-    """Returns whether a path is that of Python code, package metadata or a licence."""
-    return path.endswith(".py") or bool(METADATA_PATH.search(path) or LICENCE_PATH.search(path))
+@dataclass(frozen=True, kw_only=True)
+class FileSelection:
+    """Which files of a source are read.
+
+    Attributes:
+        max_bytes: The size up to which a file is read.
+        notebooks: Whether notebooks are, too.
+    """
+
+    max_bytes: int
+    notebooks: bool = False
+
+    def max_bytes_of(self, path: str) -> int:
+        """Returns the size up to which the file is read; 0 if it is not wanted at all."""
+        if path.endswith(".py") or METADATA_PATH.search(path) or LICENCE_PATH.search(path):
+            return self.max_bytes
+        if self.notebooks and path.endswith(NOTEBOOK_SUFFIX):
+            return self.max_bytes * JSON_BYTES_PER_BYTE
+        return 0

@@ -19,6 +19,7 @@ from training.corpus.readers.git_repository.commit_reader import (
     split_revision,
 )
 from training.corpus.readers.source_contents import open_source
+from training.corpus.readers.source_file import FileSelection
 from training.foundation.errors import CorpusError, ParrotletError
 
 LIMITS = ArchiveLimits()
@@ -31,7 +32,10 @@ def config(*names, **more):
 
 def read(folder, revision="HEAD", max_bytes=1_000_000):
     commit = resolve_commit(folder, revision)
-    return {file.path: file for file in read_commit(folder, commit, LIMITS, max_bytes)}
+    return {
+        file.path: file
+        for file in read_commit(folder, commit, LIMITS, FileSelection(max_bytes=max_bytes))
+    }
 
 
 def read_texts(folder, revision="HEAD"):

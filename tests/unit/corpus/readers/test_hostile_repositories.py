@@ -23,9 +23,11 @@ from training.corpus.config import ArchiveLimits, CorpusConfig, SourcesConfig
 from training.corpus.extraction.source_list import list_sources
 from training.corpus.readers.git_repository.commit_reader import read_commit, resolve_commit
 from training.corpus.readers.source_contents import open_source
+from training.corpus.readers.source_file import FileSelection
 from training.foundation.errors import CorpusError, ParrotletError
 
 MIB = 1 << 20
+SELECTION = FileSelection(max_bytes=MIB)
 
 
 def read(folder, revision="HEAD"):
@@ -302,7 +304,9 @@ def test_fuzz_damaged_repositories(tmp_path, packed):
         try:
             for revision in ("HEAD", "v1~1"):
                 commit = resolve_commit(folder, revision)
-                for found in read_commit(folder, commit, ArchiveLimits(), MIB):
+                for found in read_commit(
+                    folder, commit, ArchiveLimits(), FileSelection(max_bytes=MIB)
+                ):
                     assert found.path == "LICENSE" or found.data in known, file
                     n_read += 1
         except ParrotletError as error:

@@ -3,17 +3,22 @@
 import gzip
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.corpus.config import RecordFields
-from training.corpus.readers.source_records import DAMAGED_RECORD, read_hub, read_records
+from training.corpus.config import ArchiveLimits, RecordFields
+from training.corpus.readers.records.hub_datasets import read_hub
+from training.corpus.readers.records.record_files import read_records
+from training.corpus.readers.records.record_parsing import DAMAGED_RECORD, RecordParser
+from training.corpus.readers.source_file import TOO_LARGE
 from training.foundation.errors import CorpusError
 
-FIELDS = RecordFields()
+PARSER = RecordParser(fields=RecordFields(), package="a.jsonl", max_bytes=1_000_000)
+LIMITS = ArchiveLimits()
 ROWS: list[dict[str, Any]] = [
     {"repo_name": "a/b", "path": "x.py", "license": "mit", "content": "x = 1\n", "stars": 7},
     {
@@ -26,8 +31,8 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def read(path):
-    return read_records(path, FIELDS, package="a.jsonl")
+def read(path, parser=PARSER, limits=LIMITS):
+    return read_records(path, parser, limits)
 
 
 def lines(rows):
@@ -66,24 +71,24 @@ def test_parquet_gives_the_same_records(tmp_path):
 def test_a_dataset_is_read_as_a_stream(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.jsonl").write_bytes(lines(ROWS[:1] * 3))
-    found = list(read_hub(str(tmp_path / "data"), FIELDS))
+    found = list(read_hub(str(tmp_path / "data"), PARSER, LIMITS))
     assert [r.path for r in found] == ["x.py"] * 3
 
 
 def test_a_dataset_that_is_not_there_is_named(tmp_path):
     with pytest.raises(CorpusError, match=r"sources\.hub"):
-        list(read_hub(str(tmp_path / "nowhere"), FIELDS))
+        list(read_hub(str(tmp_path / "nowhere"), PARSER, LIMITS))
 
 
-def test_damaged_records_are_counted_and_the_rest_is_read(tmp_path, monkeypatch):
+def test_damaged_records_are_counted_and_the_rest_is_read(tmp_path):
     """If it fails, one bad line among millions ends the run, or fills the memory."""
-    monkeypatch.setattr("training.corpus.readers.source_records.MAX_LINE_BYTES", 1000)
     long = lines([{"content": "z" * 5000}])
-    deep = b"[" * 900 + b"\n"
+    deep = b"[" * 700 + b"\n"
     data = b'{"cut\n\n[1]\n' + long + deep + b'{"content": 5}\n\xff\xfe\n' + lines(ROWS[:1])
     (tmp_path / "a.jsonl").write_bytes(data)
-    found = list(read(tmp_path / "a.jsonl"))
-    assert [r.problem for r in found] == [DAMAGED_RECORD] * 6 + [None]
+    found = list(read(tmp_path / "a.jsonl", replace(PARSER, max_bytes=100)))
+    damaged = [DAMAGED_RECORD, DAMAGED_RECORD, TOO_LARGE, *[DAMAGED_RECORD] * 3]
+    assert [r.problem for r in found] == [*damaged, None]
 
 
 @pytest.mark.parametrize("name", ["a.json.gz", "a.json.zst", "a.parquet"])
@@ -94,12 +99,11 @@ def test_a_damaged_file_is_named(tmp_path, name):
         list(read(tmp_path / name))
 
 
-def test_a_bomb_is_streamed(tmp_path, monkeypatch):
+def test_a_bomb_is_streamed(tmp_path):
     """If it fails, a small file fills the memory."""
-    monkeypatch.setattr("training.corpus.readers.source_records.MAX_LINE_BYTES", 1 << 20)
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb") as file:
-        for _ in range(64):
+        for _ in range(48):
             file.write(b"0" * (1 << 20))
     (tmp_path / "a.json.gz").write_bytes(packed.getvalue())
-    assert [r.problem for r in read(tmp_path / "a.json.gz")] == [DAMAGED_RECORD]
+    assert [r.problem for r in read(tmp_path / "a.json.gz")] == [TOO_LARGE]

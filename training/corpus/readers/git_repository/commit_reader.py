@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.corpus.config import ArchiveLimits
-from training.corpus.readers.archives import BeyondLimitsError
 from training.corpus.readers.git_repository.git_directory import (
     GitDirectory,
     RepositoryFaultError,
@@ -23,11 +22,12 @@ from training.corpus.readers.git_repository.git_directory import (
 from training.corpus.readers.git_repository.object_store import ObjectStore
 from training.corpus.readers.git_repository.revisions import RevisionResolver
 from training.corpus.readers.package_metadata import is_project_file
+from training.corpus.readers.reading_limits import BeyondLimitsError
 from training.corpus.readers.source_file import (
     LICENCE_PATH,
     TOO_LARGE,
+    FileSelection,
     SourceFile,
-    is_relevant,
 )
 from training.foundation.errors import CorpusError, describe_os_error
 
@@ -111,11 +111,9 @@ def read_root_files(repository: Path, commit: str, max_bytes: int) -> dict[str, 
 
 
 def read_commit(
-    repository: Path, commit: str, limits: ArchiveLimits, max_bytes: int
+    repository: Path, commit: str, limits: ArchiveLimits, selection: FileSelection
 ) -> Iterator[SourceFile]:
-    """Yields a commit's Python, metadata and licence files.
-
-    Files over ``max_bytes`` come without their content.
+    """Yields a commit's selected files; those that are too large without their content.
 
     Raises:
         BeyondLimitsError: The repository unpacks to more than one would.
@@ -123,22 +121,24 @@ def read_commit(
     """
     with _open_repository(repository) as opened:
         tree = opened.revisions.read_commit(commit).tree
-        blobs: dict[str, bytes | None] = {}
+        blobs: dict[tuple[str, int], bytes | None] = {}
         n_files = n_bytes = 0
         max_total = min(
             limits.max_total_bytes, int(opened.store.disk_bytes * limits.max_ratio) + _FREE_BYTES
         )
         for entry in _walk(opened, tree, _FREE_ENTRIES + opened.store.disk_bytes):
             path = entry.path.decode("utf-8", "replace")
-            if not stat.S_ISREG(entry.mode) or not is_relevant(path):
+            max_bytes = selection.max_bytes_of(path) if stat.S_ISREG(entry.mode) else 0
+            if not max_bytes:
                 continue
-            if entry.object_id not in blobs:
-                blobs[entry.object_id] = _read_blob(opened, entry.object_id, max_bytes)
+            key = (entry.object_id, max_bytes)
+            if key not in blobs:
+                blobs[key] = _read_blob(opened, entry.object_id, max_bytes)
             n_files += 1
-            n_bytes += len(blobs[entry.object_id] or b"")
+            n_bytes += len(blobs[key] or b"")
             if n_files > limits.max_members or n_bytes > max_total:
                 raise _describe_bomb(repository, f"{n_files} files, {n_bytes} bytes")
-            yield _make_file(entry.path, path, blobs[entry.object_id])
+            yield _make_file(entry.path, path, blobs[key])
 
 
 def _make_file(raw_path: bytes, path: str, data: bytes | None) -> SourceFile:

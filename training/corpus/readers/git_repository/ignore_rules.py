@@ -98,7 +98,11 @@ def parse_rules(data: bytes) -> list[IgnoreRule]:
 
 
 def _read_rules(file: Path) -> list[IgnoreRule]:
-    if file.is_symlink() or not file.is_file():  # git does not follow such a link either
+    try:
+        is_there = file.is_file() and not file.is_symlink()  # git follows no such link either
+    except OSError:  # the path is too long
+        return []
+    if not is_there:
         return []
     try:
         data = read_bounded(file, MAX_IGNORE_BYTES)

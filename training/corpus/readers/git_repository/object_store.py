@@ -12,9 +12,9 @@ from collections import OrderedDict
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from training.corpus.readers.archives import BeyondLimitsError
 from training.corpus.readers.git_repository.git_directory import GitDirectory, RepositoryFaultError
 from training.corpus.readers.git_repository.pack_file import KINDS, MAX_OBJECT_BYTES, PackFile
+from training.corpus.readers.reading_limits import BeyondLimitsError
 
 MIN_PREFIX_DIGITS = 4
 _MIN_WORK_BYTES = 256 << 20

@@ -1,0 +1,1 @@
+"""Records: one source file each, from JSON lines, Parquet and Hub datasets."""
