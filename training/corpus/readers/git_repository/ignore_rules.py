@@ -67,7 +67,7 @@ class IgnoreRules:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._rules: dict[Path, list[IgnoreRule]] = {}
+        self._rules: dict[Path, tuple[tuple[Path, list[IgnoreRule]], ...]] = {}
 
     def ignores(self, path: Path, *, is_folder: bool) -> bool:
         """Returns whether the nearest rule that matches a path ignores it.
@@ -75,19 +75,23 @@ class IgnoreRules:
         Raises:
             CorpusError: A ``.gitignore`` cannot be read.
         """
-        for folder in path.parents:
-            rules = self._load(folder)
-            names = _encode_names(path.relative_to(folder)) if rules else ()
+        for folder, rules in self._load(path.parent):
+            names = _encode_names(path.relative_to(folder))
             for rule in reversed(rules):
                 if rule.matches(names, is_folder=is_folder):
                     return not rule.is_exception
-            if folder == self._root:
-                break
         return False
 
-    def _load(self, folder: Path) -> list[IgnoreRule]:
+    def _load(self, folder: Path) -> tuple[tuple[Path, list[IgnoreRule]], ...]:
+        """Returns the rules of a folder and of those above it, nearest first.
+
+        Each folder is asked about before those below it, so that a tree may be of any depth.
+        """
         if folder not in self._rules:
-            self._rules[folder] = _read_rules(folder / IGNORE_FILE)
+            is_top = folder in {self._root, folder.parent}
+            above = () if is_top else self._load(folder.parent)
+            own = _read_rules(folder / IGNORE_FILE)
+            self._rules[folder] = ((folder, own), *above) if own else above
         return self._rules[folder]
 
 
