@@ -54,13 +54,15 @@ def planted(tmp_path, monkeypatch):
     assert not marker.exists(), marker.read_text()
 
 
-def answers(client, known_module, *, is_initialized=False):
+def answers(client, known_module, *, is_initialized=False, restarts=True):
     if not is_initialized:
         client.initialize(options=ALWAYS)
     start = known_module.index(" math.pi * self.radius**2")
     client.open(URI, known_module[:start])
     at = place(known_module[:start], 'area of the circle."""\n        return')
     assert client.items(URI, *at)
+    if not restarts:
+        return
     client.seen.clear()
     client.command("parrotlet.restart")  # another worker, whose imports begin later
     assert client.wait_for_state("ready", "error")["state"] == "ready"
@@ -89,7 +91,7 @@ def test_a_checkout_that_is_only_on_pythonpath(tiny_artifact, known_module, tmp_
     monkeypatch.setenv("PYTHONPATH", ROOT)
     monkeypatch.chdir(tmp_path)
     with Client("--model", tiny_artifact) as client:
-        answers(client, known_module)
+        answers(client, known_module, restarts=False)
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="parrotlet is not installed here")
@@ -127,7 +129,7 @@ def test_without_a_home_there_are_suggestions(tiny_artifact, known_module, tmp_p
     monkeypatch.setenv("HOME", "")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     with Client("--model", tiny_artifact) as client:
-        answers(client, known_module)
+        answers(client, known_module, restarts=False)
         client.notify("parrotlet/didShow", {"characters": 3, "ms": 5})
         assert client.command("parrotlet.statistics")["shown"] >= 0
 

@@ -68,20 +68,21 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(
 
 
 @pytest.mark.parametrize(
-    ("signal_number", "setting"),
+    ("start", "signal_number", "setting"),
     [
-        (signal.SIGKILL, "pretrain.micro_batch_blocks=2"),
-        (signal.SIGTERM, "pretrain.shard_model=true"),
+        # A lost process is noticed by the launcher; one that is asked to stop tells the others.
+        (launch, signal.SIGKILL, "pretrain.micro_batch_blocks=2"),
+        (Forked, signal.SIGTERM, "pretrain.shard_model=true"),
     ],
 )
 @pytest.mark.timeout(300)
 def test_an_interrupted_run_of_several_processes_does_too(
-    config_file, tmp_path, signal_number, setting
+    config_file, tmp_path, start, signal_number, setting
 ):
     """One of two processes is stopped or lost, while they accumulate or share the weights."""
     run, whole = tmp_path / "run", tmp_path / "whole"
     finish(Forked(config_file, f"paths.run={whole}", setting, processes=2))
-    stopped = launch(config_file, f"paths.run={run}", setting, processes=2)
+    stopped = start(config_file, f"paths.run={run}", setting, processes=2)
     interrupt(stopped, run, signal_number)
     finish(Forked(config_file, f"paths.run={run}", setting, processes=2))
     assert processes_of(run) == [2, 2]
