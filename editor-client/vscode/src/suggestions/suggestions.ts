@@ -12,6 +12,7 @@ import type { Enablement } from './enablement';
 
 export const ACCEPTED_COMMAND = 'parrotlet.accepted';
 const SHOWN_CONTEXT = 'parrotlet.hasShown';
+const FIRST_CONTEXT = 'parrotlet.isFirstOnRequest';
 
 const EDITOR_COMMANDS = {
   trigger: 'editor.action.inlineSuggest.trigger',
@@ -56,6 +57,8 @@ const ASTRAL = /[\ud800-\udbff]/;
 export class Suggestions implements vscode.Disposable {
   private readonly listener: vscode.Disposable;
   private shown: ShownSuggestion | undefined;
+  /** Whether the last answer is the first one to a request by hand: alternatives can follow. */
+  private isFirstOnRequest = false;
   private lastEdit: Edit | undefined;
   /** Set while a part of a suggestion is being accepted. */
   private acceptingPart: Exclude<AcceptUnit, 'whole'> | undefined;
@@ -97,6 +100,7 @@ export class Suggestions implements vscode.Disposable {
     }
     const items = getItems(response).map(attachAcceptedCommand);
     const [first] = items;
+    this.setFirstOnRequest(isInvoked && items.length === 1);
     if (first !== undefined) {
       this.recordShown(document, position, first, performance.now() - started);
     } else if (isInvoked) {
@@ -130,8 +134,18 @@ export class Suggestions implements vscode.Disposable {
     }
   }
 
-  /** Shows the next or the previous suggestion. */
+  /**
+   * Shows the next or the previous suggestion.
+   *
+   * The server answers a request by hand at once, with one suggestion, and draws alternatives when
+   * it is asked again. VS Code asks again after an automatic suggestion, but not after one on
+   * request, so that the first has to be hidden.
+   */
   async cycle(direction: 'next' | 'previous'): Promise<void> {
+    if (this.isFirstOnRequest) {
+      await vscode.commands.executeCommand(EDITOR_COMMANDS.dismiss);
+      await vscode.commands.executeCommand(EDITOR_COMMANDS.trigger);
+    }
     await vscode.commands.executeCommand(EDITOR_COMMANDS[direction]);
   }
 
@@ -142,6 +156,13 @@ export class Suggestions implements vscode.Disposable {
     if (this.shown !== undefined && this.shown.uri === uri) {
       this.shown = undefined;
       this.notifyServer('parrotlet/didReject', {});
+    }
+  }
+
+  private setFirstOnRequest(value: boolean): void {
+    if (value !== this.isFirstOnRequest) {
+      this.isFirstOnRequest = value;
+      void vscode.commands.executeCommand('setContext', FIRST_CONTEXT, value);
     }
   }
 
