@@ -22,13 +22,24 @@ def _parent(path: str, n_levels: int) -> str:
     return path
 
 
+# What a project's environment may set so that an interpreter runs its code
+FOREIGN_VARIABLES = (
+    "PYTHONPATH",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONSTARTUP",
+    "PYTHONWARNINGS",
+    "PYTHONBREAKPOINT",
+    "PYTHONINSPECT",
+)
 ROOT = _parent(os.path.abspath(__file__), _N_PARTS)  # noqa: PTH100 - as above
 
 
 def isolate() -> None:
     """Reduces ``sys.path`` to the standard library, installed packages, and our own folder."""
     sys.path[:] = isolated_path(sys.path)
-    os.environ.pop("PYTHONPATH", None)  # for child processes
+    sys.pycache_prefix = None  # a folder of compiled modules that need not be those of the sources
+    for name in FOREIGN_VARIABLES:  # for child processes
+        os.environ.pop(name, None)
 
 
 def isolated_path(path: list[str]) -> list[str]:
@@ -49,7 +60,9 @@ def isolated_path(path: list[str]) -> list[str]:
 
 def child_environment() -> dict[str, str]:
     """Returns the environment for an interpreter started with ``-P``, which then finds us."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES
+    }
     if ROOT not in _site_folders():
         environment["PYTHONPATH"] = ROOT
     return environment

@@ -6,6 +6,7 @@ Later ones win: the defaults, ``initializationOptions``, what the client returns
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from server.settings import Settings
@@ -14,6 +15,7 @@ from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError
 
 SECTION = "parrotlet"
+_MAX_VALUES = 1000  # of one section; there are not so many settings
 _CLIENT_KEYS = {"client", "trace"}  # of the section; they are not about the server
 _GROUPS = {setting.name.partition(".")[0] for setting in list_settings() if "." in setting.name}
 
@@ -70,7 +72,7 @@ def _take_valid(
         return f"{where} must be an object, got {type(given).__name__}", before
     complaint: str | None = None
     taken: dict[str, Any] = {}
-    for path, value in _list_values(given):
+    for path, value in islice(_list_values(given), _MAX_VALUES):
         error = _find_error(path, value, where)
         if error is not None:
             complaint = complaint or error

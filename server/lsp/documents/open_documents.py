@@ -22,6 +22,7 @@ from server.lsp.documents.text_document import Encoding, TextDocument
 
 MAX_TEXTS = 32  # of documents that were edited last
 _CHANGE = re.compile(rb"ocument\\?/didChange\b")  # of texts or notebooks; some clients escape "/"
+_MAX_SEARCHED_BYTES = 1 << 20
 _OPENING = re.compile(rb"ocument\\?/didOpen\b")
 
 
@@ -106,11 +107,12 @@ class OpenDocuments:
 
     def distrust(self, message: bytes) -> None:
         """Loses the documents that a message which cannot be understood may have changed."""
-        named = [uri for uri in self._by_uri if _mentions(message, uri)]
-        if not named and _CHANGE.search(message):
-            named = list(self._by_uri)
-        if named and (_CHANGE.search(message) or _OPENING.search(message)):
-            self._lose(named)
+        may_change = _CHANGE.search(message) is not None
+        if not may_change and not _OPENING.search(message):
+            return
+        is_long = len(message) > _MAX_SEARCHED_BYTES
+        named = [uri for uri in self._by_uri if not is_long and _mentions(message, uri)]
+        self._lose(named or (list(self._by_uri) if may_change or is_long else []))
 
     def lose_all(self) -> None:
         """Loses every document."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lsp_client import Client, place
 
-from server.isolation import ROOT, isolated_path
+from server.isolation import FOREIGN_VARIABLES, ROOT, child_environment, isolated_path
 
 pytestmark = pytest.mark.integration
 
@@ -144,3 +144,21 @@ def test_what_stands_before_the_standard_library_goes():
     assert isolated_path([folder, "/project", library]) == [ROOT, library, folder]
     assert isolated_path([library, folder, ROOT]) == [ROOT, library, folder]
     assert isolated_path(["/nothing", "/known"]) == ["/nothing", "/known"]
+
+
+def test_no_variable_of_the_environment_runs_a_projects_code(planted, monkeypatch):
+    """If it fails, a project's .envrc runs code in the worker, or hands it compiled modules."""
+    for name in FOREIGN_VARIABLES:
+        monkeypatch.setenv(name, str(planted / "json.py"))
+    monkeypatch.setenv("PYTHONWARNINGS", "error::json.Warned")
+    for name in ("sitecustomize", "usercustomize", "server"):
+        (planted / f"{name}.py").write_text((planted / "json.py").read_text())
+    (planted / "pyvenv.cfg").write_text(f"home = {planted}\n")
+    (planted / "evil.pth").write_text("import json\n")
+    (planted / ".env").write_text(f"PYTHONPATH={planted}\n")
+    environment = child_environment()
+    assert not set(FOREIGN_VARIABLES) - {"PYTHONPATH"} & set(environment)
+    program = "import sys, json, torch, server.worker; print(sys.pycache_prefix)"
+    command = [sys.executable, "-P", "-c", program]
+    printed = subprocess.check_output(command, env=environment, cwd=planted, text=True)
+    assert printed == "None\n"
