@@ -22,7 +22,7 @@ from datatrove.pipeline.dedup import MinhashDedupSignature
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 from datatrove.utils.word_tokenizers import WhitespaceTokenizer
 
-from training.corpus.build import check_heldout, warn_of_missing
+from training.corpus.build import warn_of_names
 from training.corpus.config import CorpusConfig
 from training.corpus.dedup.near_duplicates import MIN_WORDS, WORD, hash_words
 from training.corpus.extraction.parts import Part
@@ -126,10 +126,9 @@ class WriteCorpus(PipelineStep):
                     " the read stage and run the same command again"
                 )
             finished = [report for report in reports if report is not None]
-            check_heldout(self._config, self._sources, finished)
             near = read_clusters(self._clusters, self._parts, self._tasks)
             selection = select(self._parts, self._config, near)
-            warn_of_missing(selection)
+            warn_of_names(self._config, finished, selection)
             with folder_lock(self._config.out, beside=True):
                 write_corpus(
                     self._config,

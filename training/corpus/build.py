@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
-from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
 from training.corpus.config import CorpusConfig
@@ -23,7 +22,7 @@ from training.corpus.extraction.source_report import SourceReport
 from training.corpus.input_hash import hash_inputs
 from training.corpus.output.corpus_folder import CORPUS_FOLDER, write_corpus
 from training.corpus.output.corpus_report import CorpusReport
-from training.corpus.readers.corpus_source import CorpusSource, SourceKind
+from training.corpus.readers.corpus_source import CorpusSource
 from training.corpus.selection.selection import Selection, select
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.errors import CorpusError
@@ -48,9 +47,8 @@ def build_corpus(config: CorpusConfig) -> CorpusReport:
     sources = list_sources(config)
     parts = [Part(folder=work, number=number) for number in range(len(sources))]
     reports = _extract_all(sources, parts, config)
-    check_heldout(config, sources, reports)
     selection = select(parts, config)
-    warn_of_missing(selection)
+    warn_of_names(config, reports, selection)
     report = write_corpus(
         config, parts, reports, selection, inputs_sha256=inputs_sha256, started=started
     )
@@ -99,31 +97,19 @@ def _extract(source: CorpusSource, part: Part, config: CorpusConfig) -> SourceRe
     return _worker_extractor[0].extract(source, part)
 
 
-def check_heldout(
-    config: CorpusConfig, sources: Sequence[CorpusSource], reports: Sequence[SourceReport]
+def warn_of_names(
+    config: CorpusConfig, reports: Sequence[SourceReport], selection: Selection
 ) -> None:
-    """Refuses an archive that hides a held-out package under another file name.
-
-    Raises:
-        CorpusError: There is one.
-    """
-    heldout = {str(canonicalize_name(name)) for name in config.heldout}
-    for source, report in zip(sources, reports, strict=True):
-        package = str(canonicalize_name(report.package))
-        if package in heldout and source.name not in heldout:
-            raise CorpusError(
-                f"{source.path} contains {package}, which is held out, under the name of"
-                f" {source.name}; rename the file to {package} or remove it from the sources"
-            )
-    if not any(source.kind in {SourceKind.RECORDS, SourceKind.HUB} for source in sources):
-        _warn(
-            f"'heldout' names {name}, but no source has that name"
-            for name in sorted(heldout - {source.name for source in sources})
-        )
-
-
-def warn_of_missing(selection: Selection) -> None:
-    """Warns if no package to hold out has a document, so that others are held out instead."""
+    """Warns of names in the config that nothing has, and if others are held out for that."""
+    overridden = {name for report in reports for name in report.overridden}
+    _warn(
+        f"'licence_overrides' names {name}, but no source or record has that name"
+        for name in sorted(config.licence_overrides.keys() - overridden)
+    )
+    _warn(
+        f"'heldout' names {name}, but no document in the corpus is of a package of that name"
+        for name in selection.heldout.unmatched
+    )
     missing = ", ".join(selection.heldout.missing)
     if missing:
         sentence = (

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from packaging.utils import canonicalize_name
+
 from training.foundation.config_schema import RangedConfig, number_field
 
 MAX_HELDOUT_SHARE = 0.5
@@ -177,5 +179,9 @@ class CorpusConfig(RangedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        known: dict[str, str] = {}
+        for name, licence in self.licence_overrides.items():
+            if known.setdefault(str(canonicalize_name(name)), licence) != licence:
+                raise ValueError(f"licence_overrides names {name} twice, with different licences")
         if not self.licences:
             raise ValueError("licences is empty: name the SPDX licences that may be trained on")

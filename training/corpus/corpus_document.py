@@ -17,6 +17,7 @@ class Document:
     licence: str  # SPDX expression of the package
     quality: str = ""  # "low", "mid", "high", or "" if unknown
     weight: float = 1.0  # the share of such documents to keep
+    source: str = ""  # the name of its source, which may differ from the package's
     text: str
 
     @property

@@ -28,6 +28,7 @@ _SKETCH_SCHEMA = pa.schema(
     [
         ("n_bytes", pa.int64()),
         ("weight", pa.float64()),
+        ("source", pa.string()),
         ("content_key", pa.binary(16)),
         ("signature", pa.binary(4 * N_HASHES)),
         ("words", pa.binary()),
@@ -114,6 +115,7 @@ class PartWriter:
         columns = {
             "n_bytes": [len(text.encode()) for text in texts],
             "weight": [document.weight for document in self._waiting],
+            "source": [document.source for document in self._waiting],
             "content_key": [hash_content(text) for text in texts],
             "signature": [signature.tobytes() for signature in signatures],
             "words": [found.tobytes() for found in words],

@@ -15,6 +15,7 @@ from training.corpus.filters.sampling_weights import compute_weight, is_test
 from training.corpus.filters.screening import Screening, ScreeningCounts
 from training.corpus.quality import QualityRules
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
+from training.corpus.readers.package_names import NamedPackages
 from training.corpus.readers.source_contents import SourceContents, open_source
 from training.corpus.readers.source_file import FileOrigin
 from training.foundation.foreign_text import replace_surrogates
@@ -35,12 +36,18 @@ class SourceExtractor:
     config: CorpusConfig
     screening: Screening
     quality: QualityRules
+    overrides: NamedPackages
 
     @classmethod
     def create(cls, config: CorpusConfig) -> "SourceExtractor":
         """Sets up the stages of a config."""
         quality = QualityRules.load(config.quality)
-        return cls(config=config, screening=Screening(config), quality=quality)
+        return cls(
+            config=config,
+            screening=Screening(config),
+            quality=quality,
+            overrides=NamedPackages(config.licence_overrides),
+        )
 
     def extract(self, source: CorpusSource, part: Part) -> SourceReport:
         """Writes a source's part, and returns its report.
@@ -57,10 +64,14 @@ class SourceExtractor:
             counts.add_drop(BEYOND_LIMITS, source.path.name)
         writer = PartWriter(part=part)
         package = self._describe_package(source, contents)
+        overridden = set()
         for read in contents.files:
             file = replace(read, path=replace_surrogates(read.path))
             origin = _clean_origin(file.origin or package)
-            licence = self.config.licence_overrides.get(origin.name, origin.licence)
+            override = self.overrides.find(origin.name, origin.package)
+            if override is not None:
+                overridden.add(override)
+            licence = self.config.licence_overrides.get(override or "", origin.licence)
             text = self.screening.screen(file, package=origin.name, licence=licence, counts=counts)
             if text is not None:
                 writer.add(
@@ -71,10 +82,12 @@ class SourceExtractor:
                         licence=licence,
                         quality=self.quality.find_level(origin.name, origin.facts),
                         weight=compute_weight(file.path, text, self.config.balance),
+                        source=origin.name,
                         text=text,
                     )
                 )
         report = self._report(source, contents, counts)
+        report = replace(report, overridden=tuple(sorted({*report.overridden, *overridden})))
         writer.close(report)
         return report
 
@@ -95,8 +108,10 @@ class SourceExtractor:
     ) -> SourceReport:
         metadata, licence = contents.metadata, contents.metadata.licence
         disallowed: tuple[str, ...] = ()
+        override = None
         if source.kind in {SourceKind.PACKAGE, SourceKind.GIT}:
-            licence = self.config.licence_overrides.get(source.name, licence)
+            override = self.overrides.find(source.name, metadata.name)
+            licence = self.config.licence_overrides.get(override or "", licence)
             disallowed = self.screening.find_disallowed(licence)
         return SourceReport(
             package=metadata.name or source.name,
@@ -111,4 +126,5 @@ class SourceExtractor:
             examples={reason: tuple(paths) for reason, paths in counts.examples.items()},
             redactions=dict(sorted(counts.redactions.items())),
             unparsable=counts.unparsable,
+            overridden=() if override is None else (override,),
         )

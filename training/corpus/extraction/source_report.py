@@ -24,6 +24,7 @@ class SourceReport:
         examples: The first dropped paths by reason.
         redactions: Placeholders in kept documents by kind.
         unparsable: Kept documents that do not parse.
+        overridden: The names in ``licence_overrides`` that applied.
     """
 
     package: str
@@ -38,3 +39,4 @@ class SourceReport:
     examples: Mapping[str, tuple[str, ...]]
     redactions: Mapping[str, int]
     unparsable: int
+    overridden: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from training.corpus.fetching.package_index import FetchError, PackageIndex, rem
 from training.corpus.licences import find_disallowed
 from training.corpus.readers.archives.archive_reader import read_archive
 from training.corpus.readers.package_metadata import MetadataSearch
+from training.corpus.readers.package_names import NamedPackages
 from training.corpus.readers.source_file import FileSelection
 from training.foundation.errors import CorpusError
 from training.foundation.progress import progress_bar
@@ -195,7 +196,8 @@ class LockResolver:
                     search.add(file)
         except CorpusError as error:
             raise LeftOutError(str(error)) from error
-        licence = self.config.licence_overrides.get(_normalize(pin.name), search.result().licence)
+        override = NamedPackages(self.config.licence_overrides).find(pin.name)
+        licence = self.config.licence_overrides.get(override or "", search.result().licence)
         if find_disallowed(licence, frozenset(self.config.licences)):
             raise LeftOutError(f"licence {licence!r}")
         if n_bytes < self.wanted.min_source_bytes:

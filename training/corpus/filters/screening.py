@@ -20,6 +20,7 @@ from training.corpus.filters.path_filters import VENDORED, check_path, is_vendor
 from training.corpus.filters.table_filter import TABLE, is_table
 from training.corpus.filters.text_filters import check_origin, check_text, decode
 from training.corpus.licences import find_disallowed
+from training.corpus.readers.package_names import NamedPackages
 from training.corpus.readers.source_file import SourceFile
 from training.corpus.secrets import redact
 
@@ -75,7 +76,7 @@ class Screening:
     def __init__(self, config: CorpusConfig) -> None:
         self._config = config
         self._allowed = frozenset(config.licences)
-        self._heldout = frozenset(canonicalize_name(name) for name in config.heldout)
+        self._heldout = NamedPackages(config.heldout)
         self._contamination = ContaminationFilter(
             read_problems(config.decontaminate),
             min_words=config.decontaminate_min_words,
@@ -108,11 +109,12 @@ class Screening:
         counts.n_files += 1
         counts.n_bytes += len(file.data)
         name = str(canonicalize_name(package))
+        is_heldout = self._heldout.find_document(package, path=file.path) is not None
         screened = _ScreenedFile(
             file=file,
             package=name,
             licence=licence,
-            own_work=None if name in self._heldout else self._config.filters,
+            own_work=None if is_heldout else self._config.filters,
         )
         for stage in self._stages:
             reason = stage(screened)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from packaging.utils import canonicalize_name
 
 from training.corpus.config import CorpusConfig
+from training.corpus.readers.package_names import normalize_name
 from training.foundation.errors import CorpusError
 
 DEFAULT_SHARE = 0.02
@@ -31,31 +32,45 @@ class HeldoutSplit:
         by: "name" (the config names packages), "package", "document", or "nothing".
         is_heldout: For each document, whether it is held out.
         missing: The packages that the config names, if none of them has a document.
+        unmatched: The names in the config that no document has.
     """
 
     by: str
     is_heldout: list[bool]
     missing: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 def hold_out(
-    config: CorpusConfig, package: Sequence[str], sha256: Sequence[str], n_bytes: Sequence[int]
+    config: CorpusConfig,
+    package: Sequence[str],
+    sha256: Sequence[str],
+    n_bytes: Sequence[int],
+    named: Sequence[str | None],
 ) -> HeldoutSplit:
-    """Chooses the documents to hold out, given as three parallel columns.
+    """Chooses the documents to hold out, given as parallel columns.
+
+    Args:
+        config: The corpus' config.
+        package: The package of each document.
+        sha256: Its hash.
+        n_bytes: Its size.
+        named: The name in ``heldout`` that means its package; None if there is none.
 
     Raises:
         CorpusError: There is only one document.
     """
     names = [str(canonicalize_name(name)) for name in package]
-    named = {str(canonicalize_name(name)) for name in config.heldout}
-    is_heldout = [name in named for name in names]
+    is_heldout = [name is not None for name in named]
     has_named = any(is_heldout)
-    missing = () if has_named else tuple(sorted(named))
+    wanted = {normalize_name(name) for name in config.heldout}
+    unmatched = tuple(sorted(wanted - {normalize_name(name) for name in named if name}))
+    missing = () if has_named else unmatched
     share = _resolve_share(config, has_named=has_named)
     rest = [i for i, is_out in enumerate(is_heldout) if not is_out]
     if share == 0 or not rest:
         by = "name" if has_named else "nothing"
-        return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing)
+        return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing, unmatched=unmatched)
     if len(rest) == 1:
         raise CorpusError(
             "the sources give only one document, and a corpus needs at least two, one of them held"
@@ -68,7 +83,7 @@ def hold_out(
     by = "package" if chosen else "document"
     for i in chosen or _choose_documents(rest, sha256, n_bytes, wanted):
         is_heldout[i] = True
-    return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing)
+    return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing, unmatched=unmatched)
 
 
 def _resolve_share(config: CorpusConfig, *, has_named: bool) -> float:

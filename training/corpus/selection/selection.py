@@ -19,13 +19,14 @@ from training.corpus.dedup.exact_duplicates import find_exact_duplicates
 from training.corpus.dedup.near_duplicates import WordHashes, find_near_duplicates
 from training.corpus.extraction.parts import Part
 from training.corpus.filters.sampling_weights import is_test
+from training.corpus.readers.package_names import NamedPackages
 from training.corpus.selection.balance import TrainingDocument, balance, draw_fraction
 from training.corpus.selection.heldout_split import HeldoutSplit, hold_out
 
 EXACT, NEAR, NEAR_HELDOUT = "exact duplicate", "near duplicate", "near duplicate of held-out"
 _COLUMNS = [
     *("package", "version", "path", "licence", "sha256"),
-    *("n_bytes", "weight", "content_key", "signature"),
+    *("n_bytes", "weight", "source", "content_key", "signature"),
 ]
 
 
@@ -49,6 +50,7 @@ class DocumentIndex:
     sha256: list[str] = field(default_factory=list)
     n_bytes: list[int] = field(default_factory=list)
     weight: list[float] = field(default_factory=list)
+    source: list[str] = field(default_factory=list)
     content_key: list[bytes] = field(default_factory=list)
     signature: list[npt.NDArray[np.uint32]] = field(default_factory=list)
 
@@ -129,7 +131,12 @@ def select(
         CorpusError: The documents are too few to hold some out, or to limit a package's share.
     """
     found = DocumentIndex.load(parts, with_signatures=near is None)
-    heldout = hold_out(config, found.package, found.sha256, found.n_bytes)
+    names = NamedPackages(config.heldout)
+    named = [
+        names.find_document(package, source, path=path)
+        for package, source, path in zip(found.package, found.source, found.path, strict=True)
+    ]
+    heldout = hold_out(config, found.package, found.sha256, found.n_bytes, named)
     is_heldout = heldout.is_heldout
     order = order_by_preference(found, is_heldout, config.licences)
     dropped = {

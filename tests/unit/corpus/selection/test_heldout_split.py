@@ -6,6 +6,7 @@ import pytest
 
 from training.corpus.__main__ import main
 from training.corpus.config import CorpusConfig
+from training.corpus.readers.package_names import NamedPackages
 from training.corpus.selection.heldout_split import hold_out
 from training.corpus_reader import list_row_groups
 from training.foundation.config_schema import from_mapping
@@ -17,7 +18,9 @@ def chosen(documents, **config):
     settings = CorpusConfig(out="out", licences=("MIT",), **config)
     packages = [package for package, _ in documents]
     hashes = [f"{index:064x}" for index in range(len(documents))]
-    found = hold_out(settings, packages, hashes, [size for _, size in documents])
+    names = NamedPackages(settings.heldout)
+    named = [names.find(package) for package in packages]
+    found = hold_out(settings, packages, hashes, [size for _, size in documents], named)
     return [i for i, is_out in enumerate(found.is_heldout) if is_out], found
 
 
