@@ -84,7 +84,9 @@ def test_an_archive_cannot_hide_a_heldout_package(folder):
     """If it fails, validation measures text that was trained on."""
     with zipfile.ZipFile(folder / "innocent-1-py3-none-any.whl", "w") as archive:
         archive.writestr("wagtail/a.py", TEXT.format(7))
-        archive.writestr("innocent-1.dist-info/METADATA", "Name: Wagtail\nVersion: 1\n")
+        archive.writestr(
+            "innocent-1.dist-info/METADATA", "Name: Wagtail\nVersion: 1\nLicense: MIT\n"
+        )
     wheel = f"sources.archives=['{folder}/innocent-1-py3-none-any.whl']"
     run(folder, wheel, "heldout=['wagtail']")
     report = json.loads((folder / "out/report.json").read_text())
