@@ -31,6 +31,7 @@ MAX_BATCH_ROWS = 256
 ROW_BYTES = 512  # that a row counts at least
 MAX_LIST_BYTES = 1 << 20  # of the lists in a batch
 COLUMNS_NAMED = 8
+MAX_TYPE_CHARS = 30
 
 
 def iterate_parquet_rows(
@@ -53,7 +54,8 @@ def iterate_parquet_rows(
     schema = parquet.schema_arrow
     columns = {name for names in astuple(fields) for name in names if _is_readable(schema, name)}
     if not columns.intersection(fields.text):
-        found = ", ".join(schema.names[:COLUMNS_NAMED])
+        named = [schema.field(i) for i in range(min(len(schema), COLUMNS_NAMED))]
+        found = ", ".join(f"{field.name} ({str(field.type)[:MAX_TYPE_CHARS]})" for field in named)
         raise CorpusError(
             f"{path_text(path)} has no column of text: found {found or 'none'}, expected"
             f" {' or '.join(fields.text)}; set sources.record_fields.text"
