@@ -152,8 +152,9 @@ async def _request_configuration(server: Server) -> bool:
 def _figure(params: Any, name: str) -> float:
     """Returns a figure that a client reports, within bounds; 0 for what is not a number."""
     value = params.get(name) if isinstance(params, dict) else None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return min(max(float(value), 0.0), _MAX_REPORTED) if is_number else 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0.0
+    return float(min(max(value, 0), _MAX_REPORTED))
 
 
 def _inline_item(edit: SuggestedEdit) -> types.InlineCompletionItem:

@@ -38,6 +38,10 @@ class Protocol(JsonRpc):
         }
     )
 
+    def warn_once(self, key: str, sentence: str) -> None:
+        """Logs a warning, unless there was one for the same key."""
+        self._server.warn_once(key, sentence)
+
     def position_encoding(self) -> Encoding:
         """Returns the unit of columns that was negotiated; the default before "initialize"."""
         capabilities = getattr(self, "server_capabilities", types.ServerCapabilities())
@@ -59,7 +63,7 @@ class Protocol(JsonRpc):
         return (yield from super().lsp_initialize(bare))
 
     @lsp_method(types.EXIT)
-    def lsp_exit(self, *_: Any) -> None:
+    def lsp_exit(self, *_: Any) -> None:  # type: ignore[override]
         """Ends the session."""
         self.has_exited = True
 

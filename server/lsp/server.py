@@ -92,7 +92,7 @@ class Server(LanguageServer):
         try:
             asyncio.run(self._serve(descriptor))
         finally:
-            self.shutdown()
+            self.shutdown()  # type: ignore[no-untyped-call]
 
     async def _serve(self, descriptor: int) -> None:
         self._messages = MessageLoop(descriptor)

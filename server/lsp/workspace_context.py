@@ -14,8 +14,9 @@ from lsprotocol import types
 from server.lsp.documents.open_documents import OpenDocuments
 from server.settings import Settings
 from server.worker.service import CompletionService
-from server.workspace.collector import WorkspaceCollector, path_of
+from server.workspace.collector import WorkspaceCollector
 from server.workspace.snapshot import WorkspaceSnapshot
+from server.workspace.uris import path_of
 
 
 class WorkspaceContext:

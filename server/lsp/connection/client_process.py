@@ -40,7 +40,7 @@ def _may_be_elsewhere() -> bool:
 
 def _is_running(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     except (psutil.Error, OSError):  # it cannot be looked at, and so is there

@@ -65,6 +65,10 @@ class JsonRpc(LanguageServerProtocol):
             self._receive_call(method, msg_id, message.get("params"))
         return True
 
+    def warn_once(self, key: str, sentence: str) -> None:
+        """Logs a warning, unless there was one for the same key."""
+        raise NotImplementedError
+
     def refuse(self, msg_id: Any, code: int, sentence: str) -> None:
         """Answers with an error; without an id, which is null then, if the request has none."""
         error = {"code": code, "message": sentence}
@@ -80,7 +84,7 @@ class JsonRpc(LanguageServerProtocol):
         """Sends a request, whose answer is taken from the client alone."""
         msg_id = str(uuid.uuid4()) if msg_id is None else msg_id
         self._own_requests.add(msg_id)
-        return super().send_request(method, params, callback, msg_id)  # type: ignore[no-any-return]
+        return super().send_request(method, params, callback, msg_id)
 
     def _is_allowed(self, method: str, msg_id: Any) -> bool:
         """Returns whether a method may be called now; answers a request that may not."""
@@ -118,7 +122,7 @@ class JsonRpc(LanguageServerProtocol):
         name = method[:_MAX_NAME_CHARS]
         if msg_id is not None:
             self.refuse(msg_id, INVALID_PARAMS, f"the parameters of {name} are malformed")
-        self._server.warn_once(name, f"ignored {name}: its parameters are malformed")
+        self.warn_once(name, f"ignored {name}: its parameters are malformed")
 
     def _receive_response(self, msg_id: Any, message: dict[str, Any]) -> None:
         if not _is_id(msg_id) or msg_id not in self._own_requests:

@@ -43,6 +43,7 @@ class ChunkedText:
         self._count_units = count_units
         self._joins_pairs = joins_pairs
         self._known_sums: _Sums | None = None
+        self._text: str | None = None
         self._divide(self._join_pairs(text))
 
     def __len__(self) -> int:
@@ -146,7 +147,7 @@ class ChunkedText:
         self._n_units: list[int] = []
         self._n_line_ends: list[int] = []
         self._splice(0, 0, text)
-        self._text: str | None = text
+        self._text = text
 
     def _splice(self, first: int, stop: int, piece: str) -> None:
         """Replaces some chunks by a text."""

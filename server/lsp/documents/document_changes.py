@@ -6,11 +6,12 @@ after which the document's text is unknown. Versions are not read: messages arri
 which they were sent, and many clients count in a way of their own.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from server.lsp.documents.text_document import Edit
+
+T = TypeVar("T")
 
 MAX_POSITION = (1 << 31) - 1  # as the protocol defines it; more means the end, too
 
@@ -44,7 +45,7 @@ def read_opened(item: Any) -> OpenedText:
     Raises:
         MalformedChangeError: It does not say which document it is about.
     """
-    text = item.get("text") if isinstance(item, Mapping) else None
+    text = item.get("text") if isinstance(item, dict) else None
     return OpenedText(uri=read_uri(item), text=text if isinstance(text, str) else None)
 
 
@@ -68,7 +69,7 @@ def read_uri(identifier: Any) -> str:
     Raises:
         MalformedChangeError: It has none.
     """
-    return _require(_require(identifier, Mapping).get("uri"), str)
+    return _require(_require(identifier, dict).get("uri"), str)
 
 
 def read_number(value: Any) -> int:
@@ -113,22 +114,22 @@ def _get(value: Any, key: str) -> Any:
 
 
 def _read_edit(change: Any) -> Edit | str:
-    text = _require(_require(change, Mapping).get("text"), str)
+    text = _require(_require(change, dict).get("text"), str)
     where = change.get("range")
     if where is None:
         return text
-    start, end = (_read_position(_require(where, Mapping).get(name)) for name in ("start", "end"))
+    start, end = (_read_position(_require(where, dict).get(name)) for name in ("start", "end"))
     if start > end:
         raise MalformedChangeError("a range that ends before it starts")
     return Edit(start=start, end=end, text=text)
 
 
 def _read_position(value: Any) -> tuple[int, int]:
-    position = _require(value, Mapping)
+    position = _require(value, dict)
     return read_number(position.get("line")), read_number(position.get("character"))
 
 
-def _require(value: Any, kind: type) -> Any:
+def _require(value: Any, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise MalformedChangeError(f"not a {kind.__name__}")
     return value

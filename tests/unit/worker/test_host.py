@@ -1,5 +1,6 @@
 """The process at the other end of the pipes: whatever it does, its end is noticed and described."""
 
+import subprocess
 import sys
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 from server.settings import Settings
 from server.suggestion.request import CompletionRequest
 from server.worker.messages import Complete, Load, LoadFailed
-from server.worker.process import host, watchdog
+from server.worker.process import watchdog
 from server.worker.process.host import BROKEN, WorkerProcess
 from server.worker.process.watchdog import FROZEN
 
@@ -20,10 +21,8 @@ class Worker:
     """A process that runs ``program`` in place of the worker."""
 
     def __init__(self, program, monkeypatch):
-        monkeypatch.setattr(host.sys, "executable", sys.executable)
-        real = host.subprocess.Popen
-        command = [sys.executable, "-c", program]
-        monkeypatch.setattr(host.subprocess, "Popen", lambda _, **rest: real(command, **rest))
+        start, command = subprocess.Popen, [sys.executable, "-c", program]
+        monkeypatch.setattr(subprocess, "Popen", lambda _, **rest: start(command, **rest))
         self.messages, self.how, self.has_exited = [], None, threading.Event()
         self.process = WorkerProcess(self.messages.append, self.exit)
 
