@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from training.foundation.errors import ConfigError
@@ -58,14 +58,26 @@ class FolderContents:
     files: frozenset[str]
 
     def find_foreign(self, folder: Path) -> Path | None:
-        """Returns something in ``folder`` that does not belong to it, or None."""
-        tops = {pattern.partition("/")[0] for pattern in self.files if "/" in pattern}
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
-            is_ours = any(fnmatchcase(name, pattern) for pattern in self.files)
-            is_folder = path.is_dir() and not path.is_symlink()
-            if not (name in tops if is_folder else is_ours):
-                return path
+        """Returns something in ``folder`` that does not belong to it, or None.
+
+        The first such thing decides, and no folder is entered that is not ours: it may be ``/``.
+        """
+        return self._find_foreign(folder, folder)
+
+    def _find_foreign(self, top: Path, folder: Path) -> Path | None:
+        folders = {str(parent) for file in self.files for parent in PurePosixPath(file).parents}
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                name = path.relative_to(top).as_posix()
+                if entry.is_dir(follow_symlinks=False):
+                    foreign = self._find_foreign(top, path) if name in folders else path
+                elif any(fnmatchcase(name, pattern) for pattern in self.files):
+                    foreign = None
+                else:
+                    foreign = path
+                if foreign is not None:
+                    return foreign
         return None
 
 

@@ -1,5 +1,6 @@
 """No command removes what it did not write."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_a_folder_with_anything_else_is_refused_and_left_alone(tmp_path, names, 
             attempt(folder)
         assert f"({named})" in str(caught.value)
         assert snapshot(tmp_path) == before
+
+
+def test_no_folder_is_entered_that_is_not_ours(tmp_path, monkeypatch):
+    """If it fails, the root of a file system is walked before it is refused."""
+    entered = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: entered.append(path) or scandir(path))
+    folder = make(tmp_path / "out", "home/deep/er/file", "usr/lib/file")
+    assert OURS.find_foreign(folder) in {folder / "home", folder / "usr"}
+    assert entered == [folder]
+    for root in ("/", "/proc", "/sys"):
+        with pytest.raises(ConfigError, match="choose a new or empty folder"):
+            check_replaceable(Path(root), OURS, key="paths.out")
 
 
 def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
