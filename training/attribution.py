@@ -4,15 +4,19 @@ One line per package: name, version, SPDX licence. Called by
 :mod:`training.corpus.output.corpus_writer` and :mod:`training.pretrain`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact.bundled import resolve_artifact
 from training.artifact.manifest import NOTICE_FILE
-from training.foundation.foreign_text import replace_surrogates
+from training.foundation.errors import CorpusError
+from training.foundation.foreign_text import read_bounded, replace_surrogates
 
+DOCUMENTS_FILE = "train.documents.parquet"
+_MAX_NOTICE_BYTES = 64 << 20
 _HEAD = "Trained on source code of these packages, each under its own licence:\n\n"
 
 
@@ -41,9 +45,32 @@ def build_model_notice(shards: Path, start_from: Path | None) -> str:
         shards: The shard folder; its table of training documents is read.
         start_from: The artifact that training started from, if any.
     """
-    columns = ["package", "version", "licence"]
-    table = pq.read_table(shards / "train.documents.parquet", columns=columns)
-    packages = set(zip(*(table[column].to_pylist() for column in columns), strict=True))
+    documents = read_document_table(shards, ["package", "version", "licence"])
+    packages = {(row["package"], row["version"], row["licence"]) for row in documents}
     file = None if start_from is None else resolve_artifact(start_from) / NOTICE_FILE
-    earlier = file.read_text(encoding="utf-8") if file is not None and file.is_file() else ""
+    if file is None or not file.is_file():
+        return format_notice(packages)
+    earlier = read_bounded(file, _MAX_NOTICE_BYTES).decode("utf-8", "replace")
     return format_notice(packages, earlier=earlier)
+
+
+def read_document_table(shards: Path, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
+    """Returns the training documents of a shard folder, in the order of their numbers.
+
+    Args:
+        shards: The shard folder.
+        columns: What to read of each; None for everything.
+
+    Raises:
+        CorpusError: The table is missing or damaged.
+    """
+    path = shards / DOCUMENTS_FILE
+    names = None if columns is None else list(columns)
+    try:
+        with path.open("rb") as file:  # Parquet's library opens no name that is not UTF-8
+            rows = pq.read_table(file, columns=names).to_pylist()
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path} is damaged or missing; prepare the shards again") from error
+    if not all(set(columns or row) <= row.keys() for row in rows):
+        raise CorpusError(f"{path} lacks a column; prepare the shards again")
+    return [{column: row[column] or "" for column in row} for row in rows]

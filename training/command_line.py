@@ -4,12 +4,15 @@ Imports nothing heavy, so that ``--help`` is fast.
 """
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import load_toml
+from training.foundation.errors import ConfigError
+from training.foundation.foreign_text import replace_surrogates
 
 T = TypeVar("T")
 CONFIGS = Path(__file__).parent / "configs"
@@ -55,7 +58,28 @@ def parse_config(
         ConfigError: The config cannot be read, or has an unknown key or a wrong value.
     """
     options = parser.parse_intermixed_args(argv)
-    return load_toml(cls, find_config(options.config), options.overrides), options
+    config = load_toml(cls, find_config(options.config), options.overrides)
+    check_paths(config)
+    return config, options
+
+
+def check_paths(config: Any, prefix: str = "") -> None:
+    """Refuses paths that are not UTF-8, which the libraries that write there cannot open.
+
+    Raises:
+        ConfigError: Names the setting, before any work is done.
+    """
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(value):
+            check_paths(value, f"{name}.")
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path):
+                full = str(path.absolute())
+                if replace_surrogates(full) != full:
+                    raise ConfigError(
+                        f"{name} is {full}, whose name is not UTF-8; choose or rename a folder"
+                    )
 
 
 def find_config(path: Path) -> Path:

@@ -132,10 +132,10 @@ class OptimConfig(RangedConfig):
     """
 
     matrices: Literal["muon", "adamw"] = "muon"
-    learning_rate: float = number_field(3e-3, least=0, most=1e6)
-    matrix_learning_rate: float = number_field(5e-3, least=0, most=1e6)
+    learning_rate: float = number_field(3e-3, least=0, most=1e30)
+    matrix_learning_rate: float = number_field(5e-3, least=0, most=1e30)
     # Of position vectors, which a higher rate turns into noise.
-    position_rate: float = number_field(3e-4, least=0, most=1e6)
+    position_rate: float = number_field(3e-4, least=0, most=1e30)
     weight_decay: float = number_field(0.02, least=0, most=10)
     beta1: float = number_field(0.9, least=0, most=_BELOW_ONE)
     beta2: float = number_field(0.95, least=0, most=_BELOW_ONE)

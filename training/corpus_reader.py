@@ -87,17 +87,24 @@ def read_documents(group: RowGroup, columns: Sequence[str]) -> Iterator[StoredDo
     """Yields a row group's documents with the named columns.
 
     Raises:
-        CorpusError: A column is missing.
+        CorpusError: A column is missing, or the file is damaged.
     """
-    file = pq.ParquetFile(group.path)
-    missing = [column for column in columns if column not in file.schema_arrow.names]
-    if missing:
-        raise CorpusError(
-            f"{group.path} has no column {', '.join(missing)}: another version wrote it;"
-            " build the corpus again"
-        )
-    for row in file.read_row_group(group.index, columns=list(columns)).to_pylist():
-        yield StoredDocument(**row)
+    try:
+        file = pq.ParquetFile(group.path)
+        missing = [column for column in columns if column not in file.schema_arrow.names]
+        if missing:
+            raise CorpusError(
+                f"{group.path} has no column {', '.join(missing)}: another version wrote it;"
+                " build the corpus again"
+            )
+        rows = file.read_row_group(group.index, columns=list(columns)).to_pylist()
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise CorpusError(f"{group.path} is damaged ({error}); build the corpus again") from error
+    for row in rows:
+        known = {column: value for column, value in row.items() if value is not None}
+        if not all(isinstance(value, str) for value in known.values()):
+            raise CorpusError(f"{group.path} holds something other than text; build it again")
+        yield StoredDocument(**known)
 
 
 def read_corpus_hash(corpus: Path) -> str:

@@ -26,16 +26,16 @@ if __name__ == "__main__":
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from training.artifact.directory import add_file
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
+from training.attribution import read_document_table
 from training.foundation.atomic_files import write_bytes_atomically
 from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.progress import progress_bar
-from training.provenance import SPLIT, open_training_data
+from training.provenance import open_training_data
 from training.shards.blocks import BlockReader
 
 DocumentIds = npt.NDArray[np.int32]
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     if not n_blocks:
         raise ConfigError(f"{options.model} was not trained; name --blocks")
     read = {reader.find_block(p, seed=span.seed) for p in range(min(n_blocks, len(reader)))}
-    table = pq.read_table(shards / f"{SPLIT}.documents.parquet", columns=_COLUMNS).to_pylist()
+    table = read_document_table(shards, _COLUMNS)
     hashes, documents = _collect_grams(reader, sorted(read), options.least_documents)
     index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)
     content = index.to_bytes()

@@ -35,7 +35,7 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, ShardsConfig
 from training.corpus.output.corpus_page import render_corpus_page
-from training.corpus.output.corpus_report import read_report
+from training.corpus.output.corpus_report import CorpusReport, read_report
 from training.corpus_reader import list_row_groups, read_corpus_hash
 from training.foundation.atomic_files import (
     FolderContents,
@@ -151,13 +151,14 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
         corpus_sha256=read_corpus_hash(config.paths.corpus),
         shards_config={k: v for k, v in to_mapping(config.shards).items() if k != "processes"},
     )
+    report = read_report(config.paths.corpus)
     work = work_folder(config.paths.shards, _hash_inputs(inputs))
     folder = config.paths.shards
     with write_directory_atomically(folder, SHARDS_FOLDER, key="paths.shards") as aside:
         found = {split: prepare_split(config, split, vocabulary, aside, work) for split in SPLITS}
         _check_blocks(found, config)
         vocabulary.save(aside / TOKENIZER_FILE)
-        write_text_atomically(aside / PAGE_FILE, _render_page(config.paths.corpus, found))
+        write_text_atomically(aside / PAGE_FILE, _render_page(report, found))
         write_json_atomically(aside / META_FILE, to_mapping(_add_totals(inputs, found)))
     shutil.rmtree(work, ignore_errors=True)
     counts = ", ".join(
@@ -211,7 +212,7 @@ def _add_totals(inputs: ShardsMeta, found: dict[str, PreparedSplit]) -> ShardsMe
     )
 
 
-def _render_page(corpus: Path, found: dict[str, PreparedSplit]) -> str:
+def _render_page(report: CorpusReport, found: dict[str, PreparedSplit]) -> str:
     packages, licences = Counter[str](), Counter[str]()
     for split in found.values():
         packages += split.package_tokens
@@ -221,7 +222,7 @@ def _render_page(corpus: Path, found: dict[str, PreparedSplit]) -> str:
         "licence": licences,
         "package": packages,
     }
-    return render_corpus_page(read_report(corpus), tokens)
+    return render_corpus_page(report, tokens)
 
 
 def _count_tokens(

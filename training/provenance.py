@@ -20,11 +20,10 @@ if __name__ == "__main__":
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from training.artifact.directory import MANIFEST_FILE, TOKENIZER_FILE
 from training.artifact.manifest import Manifest
+from training.attribution import read_document_table
 from training.foundation.atomic_files import file_sha256, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import from_mapping
@@ -34,6 +33,7 @@ from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file
 
 SPLIT = "train"
+MAX_BLOCKS = 1 << 40  # of a training; each is looked up
 SHOWN_DOCUMENTS = 10  # of the most seen, in the summary
 _CARRY_OVER = "carry_over"
 FREE_SHARDS_KEYS = {"processes", "blocks_per_shard", _CARRY_OVER}  # compared below, or not at all
@@ -230,10 +230,16 @@ def read_span(checkpoint: Path, manifest: Manifest) -> TrainingSpan:
             start_from=start,
             earlier_tokens=record.tokens_seen - n_blocks * manifest.context_tokens,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ArtifactError(
             f"{checkpoint} does not record how it was trained ({error}); copy the folder again"
         ) from error
+    is_plausible = 0 <= n_blocks < MAX_BLOCKS and 0 <= span.first_block < MAX_BLOCKS
+    if not is_plausible or not 0 <= span.seed < 1 << 63:
+        raise ArtifactError(
+            f"{checkpoint} records an impossible training ({step} steps, {n_blocks} blocks from"
+            f" {span.first_block}, seed {span.seed}); copy the folder again"
+        )
     if span.earlier_tokens < 0 or (start is None and span.earlier_tokens):
         raise ArtifactError(
             f"{checkpoint} records {record.tokens_seen} tokens seen, but its steps amount to"
@@ -289,7 +295,7 @@ def count_seen_documents(shards: Path, reader: BlockReader, readings: Counts) ->
     Raises:
         CorpusError: The table of documents is missing or does not fit the shards.
     """
-    documents = _read_documents(shards)
+    documents = read_document_table(shards)
     n, n_tokens = len(documents), reader.block_tokens
     times, tokens, tokens_a_pass = (np.zeros(n, dtype=np.int64) for _ in range(3))
     first_row = 0
@@ -351,15 +357,6 @@ def _read_config_table(checkpoint: Path, manifest: Manifest, table: str) -> Mapp
             " name a model that parrotlet pretrain wrote"
         )
     return value
-
-
-def _read_documents(shards: Path) -> list[dict[str, str]]:
-    path = shards / f"{SPLIT}.documents.parquet"
-    try:
-        rows: list[dict[str, str]] = pq.read_table(path).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise CorpusError(f"{path} is damaged or missing; prepare the shards again") from error
-    return rows
 
 
 def _sum_by_owner(owners: Counts, values: Counts, n: int) -> Counts:

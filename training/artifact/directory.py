@@ -312,7 +312,9 @@ def read_network_config(path: Path) -> GPT2Config:
 def _read_config(path: Path) -> GPT2Config:
     values = _read_json(path)
     if values.get("model_type") != "gpt2":
-        raise ArtifactError(f"{path} is of type {values.get('model_type')!r}, expected 'gpt2'")
+        raise ArtifactError(
+            f"{path} is of type {values.get('model_type')!r:.40}, expected 'gpt2'; {COPY_AGAIN}"
+        )
     names = [f.name for f in dataclasses.fields(GPT2Config)]
     try:
         known = {name: values[name] for name in names if name in values}

@@ -170,7 +170,7 @@ class CodeTokenizer:
         """Writes ``tokenizer.json``."""
         self._tokenizer.encode_special_tokens = False  # as other programs expect in the file
         try:
-            self._tokenizer.save(str(path))
+            path.write_text(self._tokenizer.to_str(pretty=True), encoding="utf-8", newline="")
         finally:
             self._tokenizer.encode_special_tokens = True
 

@@ -1,5 +1,6 @@
 """Writing files so that a crash leaves the old version or the new one, never a partial one."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -25,6 +26,8 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Replaces ``path`` with ``content``: temporary file, flush to disk, rename."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

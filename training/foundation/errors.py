@@ -23,7 +23,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # as shells report it: 128 + SIGPIPE
@@ -131,7 +131,7 @@ def run_main(
         exit_report = describe_error(error)
     if exit_report.exit_code == PrerequisiteError.exit_code:
         _discard_unwritable_stdout()
-    report(exit_report)
+    report(replace(exit_report, message=" ".join(exit_report.message.splitlines())))
     return exit_report.exit_code
 
 

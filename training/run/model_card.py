@@ -3,9 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from training.artifact.manifest import Manifest
+from training.attribution import read_document_table
 from training.config import RunConfig
 
 _CARD = """---
@@ -56,15 +55,14 @@ insecure, or close to training code; read what you accept.
 
 def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
     """Returns the card as Markdown with the YAML header that the Hub reads."""
-    documents = config.paths.shards / "train.documents.parquet"
-    record = manifest.training
+    licences, record = _count_licences(config.paths.shards), manifest.training
     return _CARD.format(
         name=config.name,
         millions=n_parameters / 1e6,
         layers=config.model.n_layer,
         width=config.model.n_embd,
         context=manifest.context_tokens,
-        licences="\n".join(f"| {licence} | {n} |" for licence, n in _count_licences(documents)),
+        licences="\n".join(f"| {licence} | {n} |" for licence, n in licences),
         tokens=record.tokens_seen,
         steps=record.steps,
         minutes=record.train_seconds / 60,
@@ -75,6 +73,6 @@ def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) 
     )
 
 
-def _count_licences(documents: Path) -> list[tuple[str, int]]:
-    column = pq.read_table(documents, columns=["licence"])["licence"]
-    return Counter(column.to_pylist()).most_common()
+def _count_licences(shards: Path) -> list[tuple[str, int]]:
+    documents = read_document_table(shards, ["licence"])
+    return Counter(row["licence"] for row in documents).most_common()

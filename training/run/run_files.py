@@ -18,6 +18,7 @@ from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
 from training.artifact.directory import (
+    ARTIFACT_FOLDER,
     TOKENIZER_FILE,
     load_artifact,
     read_network_config,
@@ -29,7 +30,7 @@ from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.attribution import build_model_notice
 from training.config import RunConfig
-from training.foundation.atomic_files import write_json_atomically
+from training.foundation.atomic_files import check_replaceable, write_json_atomically
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import LOCK_FILE
@@ -50,6 +51,7 @@ from training.run.trainer_state import TrainerState
 from training.shards.blocks import BlockReader
 from training.step.loss_scale import LossScaleState
 
+_MODEL_FOLDER = "model"
 # Written before the metrics, or by other processes of the same run.
 _WITHOUT_METRICS = {LOCK_FILE, "logs", "checkpoints", "outbox"}
 
@@ -64,6 +66,7 @@ def check_run_folder(path: Path) -> None:
     """
     if os.path.lexists(path) and not path.is_dir():
         raise ConfigError(f"paths.run is {path}, which is a file; choose a folder")
+    check_model_folder(path)
     if not path.is_dir() or (path / METRICS_FILE).is_file():
         return
     foreign = sorted(p.name for p in path.iterdir() if p.name not in _WITHOUT_METRICS)
@@ -72,6 +75,15 @@ def check_run_folder(path: Path) -> None:
             f"paths.run is {path}, which holds something else ({foreign[0]}, but no"
             f" {METRICS_FILE}); choose a new or empty folder"
         )
+
+
+def check_model_folder(path: Path) -> None:
+    """Refuses a run whose finished model would replace anything else; before it is trained.
+
+    Raises:
+        ConfigError: Somebody keeps something there.
+    """
+    check_replaceable(path / _MODEL_FOLDER, ARTIFACT_FOLDER, key="the model's folder")
 
 
 class RunFiles:
@@ -178,8 +190,8 @@ class RunFiles:
 
     def save_model(self, weights: Mapping[str, Tensor], state: TrainerState) -> Path:
         """Writes the finished artifact; returns its folder."""
-        self._save_artifact(self.path / "model", weights, state)
-        return self.path / "model"
+        self._save_artifact(self.path / _MODEL_FOLDER, weights, state)
+        return self.path / _MODEL_FOLDER
 
     @contextlib.contextmanager
     def _explain_write_errors(self, step: int) -> Iterator[None]:
