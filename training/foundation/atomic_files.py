@@ -16,6 +16,17 @@ from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import encode_text, render_json
 
 
+@contextmanager
+def name_file(path: Path) -> Iterator[None]:
+    """Adds the file's name to errors of the operating system that libraries raise without it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Replaces ``path`` with ``text`` (UTF-8): temporary file, flush to disk, rename.
 

@@ -19,7 +19,7 @@ from training.corpus.corpus_document import SCHEMA, Document, to_table
 from training.corpus.dedup.exact_duplicates import hash_content
 from training.corpus.dedup.near_duplicates import N_HASHES, WordHashes, compute_sketches
 from training.corpus.extraction.source_report import SourceReport
-from training.foundation.atomic_files import write_json_atomically
+from training.foundation.atomic_files import name_file, write_json_atomically
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError
 
@@ -101,7 +101,8 @@ class PartWriter:
         """Closes the file and writes the report."""
         self._flush()
         assert self._file is not None, "flushing opens it"
-        self._file.close()
+        with name_file(self.part.documents):
+            self._file.close()
         write_json_atomically(self.part.report, to_mapping(report))
 
     def _flush(self) -> None:
@@ -123,5 +124,6 @@ class PartWriter:
         for name, column in columns.items():
             field = _SKETCH_SCHEMA.field(name)
             table = table.append_column(field, pa.array(column, field.type))
-        self._file.write_table(table)
+        with name_file(self.part.documents):
+            self._file.write_table(table)
         self._waiting.clear()

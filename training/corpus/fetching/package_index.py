@@ -6,6 +6,7 @@ Called by :mod:`training.corpus.fetching.archive_fetcher` and
 :mod:`training.corpus.fetching.lock_resolver`.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -22,14 +23,20 @@ from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers.sync import PyPIClient
 
 from training.corpus.fetching.pip_config import PipConfig, read_pip_config
+from training.foundation.atomic_files import name_file
 from training.foundation.errors import CorpusError
 
 T = TypeVar("T")
 RETRY_WAITS_S = (1.0, 4.0)
-PIECE_BYTES = 1 << 20
 MAX_ARCHIVE_BYTES = 2 << 30
 ASIDE_PREFIX = ".fetching-"
 STALE_AFTER_S = 3600.0  # an unfinished download untouched for this long is abandoned
+MAX_DOWNLOAD_S = 3600.0  # whatever the file's size: a server may send a byte a minute
+# Of the cache's folder; what the network raises has other numbers.
+_DISK_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO, errno.EMFILE),
+}
 _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 404, 429, 500
 
 logging.getLogger("unearth").addHandler(logging.NullHandler())  # failures are reported below
@@ -115,7 +122,7 @@ class PackageIndex:
         digest = hashlib.sha256()
         n_bytes = 0
         try:
-            with os.fdopen(handle, "wb") as file:
+            with name_file(folder), os.fdopen(handle, "wb") as file:
                 for piece in self._iter_pieces(link, max_bytes):
                     n_bytes += len(piece)
                     if n_bytes > max_bytes:
@@ -139,7 +146,12 @@ class PackageIndex:
             if int(response.headers.get("Content-Length") or 0) > max_bytes:
                 yield b"\0" * (max_bytes + 1)
                 return
-            yield from response.iter_bytes(PIECE_BYTES)
+            deadline = time.monotonic() + MAX_DOWNLOAD_S
+            for piece in response.iter_bytes():
+                yield piece
+                if time.monotonic() > deadline:
+                    reason = f"{_get_host(response.url)} is too slow"
+                    raise FetchError(link.filename, reason, ADVISE_OTHER, is_final=True)
 
     def _record_status(self, response: Any) -> None:
         self._statuses.append((response.status_code, _get_host(response.url)))
@@ -169,7 +181,9 @@ def retry(what: str, attempt: Callable[[], T]) -> T:
             failure = error
             if error.is_final:
                 break
-        except Exception as error:  # noqa: BLE001 - the network may fail in any way
+        except Exception as error:  # the network may fail in any way
+            if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+                raise
             failure = _translate_error(what, error)
         if wait_s is not None:
             time.sleep(wait_s)
@@ -208,12 +222,24 @@ def _get_host(url: Any) -> str:
     return getattr(url, "netloc", b"").decode() or "the index"
 
 
+def _load_certificates(path: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError, too
+        raise FetchError(
+            "archives",
+            f"the certificates {path} of pip's settings cannot be read: {error.strerror or error}",
+            "correct 'cert' in pip's settings",
+            is_final=True,
+        ) from error
+
+
 def _make_finder(settings: PipConfig) -> PackageFinder:
     default = PackageFinder().sources[0]["url"]
     indexes = (
         [] if settings.no_index else [settings.index_url or default, *settings.extra_index_urls]
     )
-    verify = ssl.create_default_context(cafile=settings.cert) if settings.cert else True
+    verify = _load_certificates(settings.cert) if settings.cert else True
     session = PyPIClient(
         trusted_hosts=settings.trusted_hosts,
         verify=verify,

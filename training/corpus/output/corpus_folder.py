@@ -36,6 +36,7 @@ from training.corpus.selection.selection import Selection
 from training.corpus_reader import HELDOUT, REPORT_FILE, SPLITS, TRAIN
 from training.foundation.atomic_files import (
     FolderContents,
+    name_file,
     write_directory_atomically,
     write_text_atomically,
 )
@@ -140,15 +141,15 @@ class SplitWriter:
     def _write_group(self, table: pa.Table) -> None:
         if self._file is None or self._rows_in_file >= self._rows_per_file:
             self._file = self._open_next_file()
-        self._file.write_table(table.select(SCHEMA.names))
+        with name_file(self._folder):
+            self._file.write_table(table.select(SCHEMA.names))
         self._rows_in_file += table.num_rows
         self._n_rows += table.num_rows
         self._n_bytes += sum(table["n_bytes"].to_pylist())
         self._sha256 += table["sha256"].to_pylist()
 
     def _open_next_file(self) -> pq.ParquetWriter:
-        if self._file is not None:
-            self._file.close()
+        self._close_file()
         path = self._folder / f"part-{self._n_files:05d}.parquet"
         self._n_files += 1
         self._rows_in_file = 0
@@ -156,9 +157,13 @@ class SplitWriter:
 
     def close(self) -> SplitTotals:
         """Closes the last file and returns the split's totals."""
-        if self._file is not None:
-            self._file.close()
+        self._close_file()
         return SplitTotals(documents=self._n_rows, bytes=self._n_bytes, files=self._n_files)
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            with name_file(self._folder):
+                self._file.close()
 
     def hash_documents(self) -> str:
         """Returns a hash over the split's documents, whatever their order."""
