@@ -80,7 +80,7 @@ KEYS = [
 ]
 PACKAGE_KEYS = [
     *("package", "version", "licence", "licence_source", "licence_not_allowed", "warnings"),
-    *("files", "bytes", "drops", "examples", "redactions", "unparsable"),
+    *("files", "bytes", "drops", "examples", "redactions", "unparsable", "overridden"),
     *("split", "kept_files", "kept_bytes"),
 ]
 
