@@ -29,7 +29,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact import fim, tokenizer, word_cache
-from training.artifact.directory import load_artifact
 from training.artifact.fim import FimLayout
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
@@ -131,6 +130,9 @@ def load_tokenizer(config: RunConfig) -> CodeTokenizer:
         tokenizer = CodeTokenizer.load(file)
         FimLayout.of(tokenizer)  # refused here rather than in the processes that encode
         return tokenizer
+    # Imports PyTorch, for which every other run, and each worker process, would wait a second.
+    from training.artifact.directory import load_artifact  # noqa: PLC0415
+
     artifact = load_artifact(start)
     if artifact.context_tokens != config.shards.block_tokens:
         raise ConfigError(

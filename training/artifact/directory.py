@@ -19,7 +19,13 @@ from torch import Tensor
 
 from training.artifact.bundled import resolve_artifact
 from training.artifact.fim import FimLayout, prompt_start_ids
-from training.artifact.manifest import FORMAT_VERSION, NOTICE_FILE, Manifest
+from training.artifact.manifest import (
+    COPY_AGAIN,
+    FORMAT_VERSION,
+    NOTICE_FILE,
+    Manifest,
+    check_pointer,
+)
 from training.artifact.network.config import GPT2Config, transformers_config
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.special_tokens import (
@@ -31,7 +37,7 @@ from training.artifact.special_tokens import (
 )
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
-from training.artifact.weights import COPY_AGAIN, check_pointer, read_weights
+from training.artifact.weights import read_weights
 from training.foundation.atomic_files import (
     FolderContents,
     file_sha256,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from training.artifact.special_tokens import (
@@ -11,9 +12,29 @@ from training.artifact.special_tokens import (
     FIM_PREFIX,
     FIM_SUFFIX,
 )
+from training.foundation.errors import ArtifactError
 
+COPY_AGAIN = "copy or download the whole artifact directory again"
+_POINTER_HEAD = b"version https://git-lfs.github.com/spec/"
 FORMAT_VERSION = 1
 NOTICE_FILE = "NOTICE"  # whose code the model was trained on; foreign models have none
+
+
+def check_pointer(path: Path) -> None:
+    """Refuses a file that Git LFS has not fetched.
+
+    Raises:
+        ArtifactError: It is the pointer, not the file.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_POINTER_HEAD))
+    except OSError:
+        return  # reading it will say why
+    if head == _POINTER_HEAD:
+        raise ArtifactError(
+            f"{path} is a Git LFS pointer, not the file; run 'git lfs pull' in its repository"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

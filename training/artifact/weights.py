@@ -7,29 +7,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from training.artifact.manifest import COPY_AGAIN
 from training.artifact.network.config import GPT2Config, parameter_shapes
 from training.foundation.errors import ArtifactError
 
-COPY_AGAIN = "copy or download the whole artifact directory again"
 _FLOATS = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
-_POINTER_HEAD = b"version https://git-lfs.github.com/spec/"
-
-
-def check_pointer(path: Path) -> None:
-    """Refuses a file that Git LFS has not fetched.
-
-    Raises:
-        ArtifactError: It is the pointer, not the file.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(_POINTER_HEAD))
-    except OSError:
-        return  # reading it will say why
-    if head == _POINTER_HEAD:
-        raise ArtifactError(
-            f"{path} is a Git LFS pointer, not the file; run 'git lfs pull' in its repository"
-        )
 
 
 def read_weights(path: Path, config: GPT2Config) -> dict[str, Tensor]:
