@@ -16,12 +16,16 @@ from typing import Any
 import torch
 
 from evaluation.runs.record_fields import shorten
+from training.artifact.directory import TOKENIZER_FILE
+from training.artifact.tokenizer_pipeline import read_pipeline
 from training.foundation.atomic_files import file_sha256
-from training.foundation.errors import ParrotletError, PrerequisiteError
+from training.foundation.errors import ForeignDataError, ParrotletError, PrerequisiteError
 from training.foundation.extras import check_extra
+from training.foundation.foreign_text import read_bounded
 
 PROBE = "def first(items):\n    return items[0]\n"
 MAX_LAYERS = 10_000
+MAX_TOKENIZER_BYTES = 64 << 20
 _MIN_BITS = 1  # a parameter in the files; fewer, and the config is not that of the weights
 # How far two computations of the same logits may be apart, as a share of their range.
 _TOLERANCE, _TOLERANCE_OF_HALF = 1e-4, 0.02
@@ -52,6 +56,7 @@ def load_foreign_model(model: str) -> ForeignModel:
     with _one_sentence(f"cannot load the model {model}"):
         config = AutoConfig.from_pretrained(model, trust_remote_code=False)
         _check_config(config, model)
+        _check_tokenizer(Path(model) / TOKENIZER_FILE)
         tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         if Path(model).is_dir():
             _check_size(config, model)
@@ -84,14 +89,24 @@ def _one_sentence(what: str) -> Iterator[None]:
     """Turns whatever a library raises into one sentence."""
     try:
         yield
+    except ForeignDataError as error:
+        raise PrerequisiteError(f"{what} ({error}); download it again") from error
     except ParrotletError:
         raise
-    except Exception as error:  # transformers and tokenizers raise all kinds
+    except BaseException as error:  # transformers raises all kinds; a panic of Rust is no Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
         raise PrerequisiteError(
             f"{what} ({reason}); give a model folder or a Hub repository"
         ) from error
+
+
+def _check_tokenizer(path: Path) -> None:
+    """Refuses ids for which the library would need more memory than there is."""
+    if path.exists():
+        read_pipeline(read_bounded(path, MAX_TOKENIZER_BYTES))
 
 
 def _check_config(config: Any, model: str) -> None:

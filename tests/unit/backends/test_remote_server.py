@@ -240,3 +240,27 @@ def test_mistakes_in_the_settings_are_named(tmp_path):
         RemoteServer(RemoteSettings(url="ftp://x"))
     with pytest.raises(ArtifactError, match=r"tokenizer\.json"):
         RemoteServer(RemoteSettings(url="http://x", tokenizer=str(tmp_path)))
+    (tmp_path / "tokenizer.json").write_text(
+        json.dumps({"model": {"type": "BPE", "vocab": {"a": 0, "b": 4_000_000_000}, "merges": []}})
+    )
+    with pytest.raises(ArtifactError, match="not a valid tokenizer"):
+        RemoteServer(RemoteSettings(url="http://x", tokenizer=str(tmp_path)))
+
+
+ODD_CHOICES = [
+    {"choices": 5},
+    {"choices": "text"},
+    {"choices": [None, 5, "x", [], {}]},
+    {"choices": [{"text": 5}, {"text": None}, {"text": ["x"]}]},
+    {"choices": [{"text": "x", "index": None}, {"text": "x", "index": -1}]},
+    {"choices": [{"text": "x", "index": "0"}, {"text": "x", "index": 10**300}]},
+]
+
+
+def test_odd_events_are_passed_over(monkeypatch, double):
+    """If it fails, an odd event of a server ends the worker in a traceback."""
+    good = {"choices": [{"text": "a\ud83d", "logprobs": {"token_logprobs": [-1.0, 1e308, None]}}]}
+    events = [*ODD_CHOICES, good]
+    answer_with(b"".join(b"data: %s\n\n" % json.dumps(e).encode() for e in events), monkeypatch)
+    result = generate(RemoteServer(RemoteSettings(url=double.url, timeout_s=1.0)))
+    assert text_of(result) == "a\N{REPLACEMENT CHARACTER}"

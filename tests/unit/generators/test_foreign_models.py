@@ -71,6 +71,13 @@ def change_weights(folder, change):
     save_file(weights, path, metadata={"format": "pt"})
 
 
+def enlarge_id(folder):
+    path = folder / "tokenizer.json"
+    pipeline = json.loads(path.read_text())
+    pipeline["model"]["vocab"]["x"] = 4_000_000_000
+    path.write_text(json.dumps(pipeline))
+
+
 def truncate(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
@@ -113,6 +120,7 @@ DAMAGE = {
         lambda f: [path.unlink() for path in f.glob("tokenizer*")],
         "cannot load the model",
     ),
+    "an id for which there is no memory": (enlarge_id, "ids from 0 to 4000000000"),
     "pointer as tokenizer": (
         lambda f: (f / "tokenizer.json").write_text(POINTER),
         "cannot load the model",
