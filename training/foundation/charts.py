@@ -1,11 +1,12 @@
 """Self-contained HTML pages with charts and tables, for every report of the project.
 
-All text is escaped here, so names and paths from foreign sources cannot become markup.
+All text is escaped here, so names and paths from foreign sources cannot become markup, nor control
+a terminal that shows the file.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape as escape_markup
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
@@ -22,7 +23,13 @@ _HEIGHT, _LEFT, _TOP = 220, 60, 20  # of a line chart
 _BOTTOM = _HEIGHT - 24
 _CELL = 16  # of a grid
 _COLOURS = ("#3b7a57", "#b5522b", "#2b5fb5", "#7a3b73")
+_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in {*range(32), 127} - set(b"\t\n\r")}
 Row = tuple[str, float, str]  # label, length of the bar, note beside it
+
+
+def escape(text: str) -> str:
+    """Returns text for a page, without markup and control characters."""
+    return escape_markup(text.translate(_CONTROLS))
 
 
 def render_page(title: str, lead: str, *, footnote: str, sections: Mapping[str, str]) -> str:

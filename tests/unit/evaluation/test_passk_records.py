@@ -283,11 +283,13 @@ def test_a_page_of_a_run_without_some_keys_is_drawn(tmp_path):
     lines = [json.dumps(r.to_json()) + "\n" for r in RESULTS]
     (tmp_path / "results.jsonl").write_text("".join(lines))
     (tmp_path / "samples.jsonl").write_text(
-        '{"task_id": "t/one", "sample": 1, "completion": "</pre><script>"}\n'
+        '{"task_id": "t/one", "sample": 1, "completion": "</pre><script>\\u001b[31m\\u0000"}\n'
     )
     page = redraw_page(tmp_path).read_text()
     assert "t/one #1: failed" in page
     assert "&lt;/pre&gt;&lt;script&gt;" in page
+    assert "\x1b" not in page
+    assert "\0" not in page
     assert "# &lt;o&gt;" in page
     (tmp_path / "summary.json").write_text("[]")
     with pytest.raises(ConfigError, match="contains no finished pass@k run"):
