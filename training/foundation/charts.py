@@ -23,7 +23,7 @@ _HEIGHT, _LEFT, _TOP = 220, 60, 20  # of a line chart
 _BOTTOM = _HEIGHT - 24
 _CELL = 16  # of a grid
 _COLOURS = ("#3b7a57", "#b5522b", "#2b5fb5", "#7a3b73")
-_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in {*range(32), 127} - set(b"\t\n\r")}
+_CONTROLS = dict.fromkeys({*range(32), 127} - set(b"\t\n\r"), "\N{REPLACEMENT CHARACTER}")
 Row = tuple[str, float, str]  # label, length of the bar, note beside it
 
 
