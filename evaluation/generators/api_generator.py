@@ -74,13 +74,12 @@ class ApiGenerator:
 
     def _complete(self, body: Mapping[str, Any]) -> list[str]:
         choices = self._request(body).get("choices")
-        texts = [
-            choice.get("text") if isinstance(choice, dict) else None
-            for choice in (choices if isinstance(choices, list) else ())
-        ]
-        if not texts or not all(isinstance(text, str) for text in texts):
+        choices = choices if isinstance(choices, list) else []
+        found = [choice.get("text") if isinstance(choice, dict) else None for choice in choices]
+        texts = [text for text in found if isinstance(text, str)]
+        if not texts or len(texts) < len(found):
             raise self._not_completions("no list of 'choices' with a string 'text' each")
-        if any(len(text) > MAX_TEXT_CHARS for text in texts):
+        if max(map(len, texts)) > MAX_TEXT_CHARS:
             raise self._not_completions(f"a text of over {MAX_TEXT_CHARS} characters")
         return texts
 

@@ -60,10 +60,8 @@ def load_foreign_model(model: str) -> ForeignModel:
         tokenizer: Any = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         if Path(model).is_dir():
             _check_size(config, model)
-        loaded: Any
-        loaded, info = AutoModelForCausalLM.from_pretrained(
-            model, trust_remote_code=False, output_loading_info=True
-        )
+        load: Any = AutoModelForCausalLM.from_pretrained
+        loaded, info = load(model, trust_remote_code=False, output_loading_info=True)
         missing = sorted(info["missing_keys"])
         if missing:
             raise PrerequisiteError(
@@ -125,8 +123,9 @@ def _check_size(config: Any, model: str) -> None:
     """Refuses a config that describes more parameters than the files can hold."""
     from transformers import AutoModelForCausalLM  # noqa: PLC0415 - slow
 
+    build: Any = AutoModelForCausalLM.from_config
     with torch.device("meta"):  # takes no memory
-        described = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        described = build(config, trust_remote_code=False)
     n_parameters = sum(p.numel() for p in described.parameters())
     n_bytes = sum(path.stat().st_size for path in _list_weights(Path(model)))
     if n_bytes * 8 < n_parameters * _MIN_BITS:
@@ -150,7 +149,8 @@ def _drop_generation_defaults(network: Any, tokenizer: Any) -> None:
     own = network.generation_config
     ends = own.eos_token_id
     ends = network.config.get_text_config().eos_token_id if ends is None else ends
-    network.generation_config = GenerationConfig(
+    make: Any = GenerationConfig
+    network.generation_config = make(
         bos_token_id=own.bos_token_id,
         eos_token_id=tokenizer.eos_token_id if ends is None else ends,
         pad_token_id=own.pad_token_id,

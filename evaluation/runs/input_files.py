@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from training.foundation.errors import ConfigError, ForeignDataError, PrerequisiteError
 from training.foundation.foreign_text import parse_json
@@ -91,7 +91,7 @@ def open_input(path: Path, option: str, *, within: Path | None = None) -> Iterat
                 yield raw
             else:
                 with gzip.GzipFile(fileobj=raw) as file:
-                    yield file
+                    yield cast("IO[bytes]", file)
     except FileNotFoundError as error:
         raise PrerequisiteError(f"the file {path} does not exist; correct {option}") from error
     except UnicodeDecodeError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 _MAX_SHOWN_CHARS = 60
@@ -15,13 +15,13 @@ def get_field(record: Mapping[str, Any], key: str, kind: type[T]) -> T:
         KeyError: The record has no such key.
         TypeError: The value is of another type, or a number that is not finite.
     """
-    value = record[key]
+    value: Any = record[key]
     if kind is float and type(value) is int:
         value = float(value)
     is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if not is_right or (isinstance(value, float) and not isfinite(value)):
         raise TypeError(f"'{key}' is {shorten(repr(value))}, expected {kind.__name__}")
-    return value
+    return cast("T", value)
 
 
 def get_optional_field(record: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
