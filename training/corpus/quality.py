@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from training.corpus.config import QualityConfig
+from training.corpus.readers.package_names import normalize_name
 from training.foundation.errors import CorpusError
 
 Facts = Mapping[str, float]
@@ -39,10 +40,10 @@ class QualityRules:
         """Returns the level of the first rule that applies; "" if none does.
 
         Args:
-            package: The normalized name, as in the table.
+            package: The package's name.
             facts: The source's own facts; those in the table take precedence.
         """
-        known = {**facts, **self.table.get(package, {})}
+        known = {**facts, **self.table.get(normalize_name(package), {})}
         for rule in self.config.rules:
             wanted = {
                 "stars": rule.min_stars,
@@ -60,10 +61,12 @@ def _read_table(config: QualityConfig) -> dict[str, Facts]:
     try:
         with config.table.open(encoding="utf-8", newline="") as file:
             return {
-                row["package"]: {name: float(row[name]) for name in NUMBERS if row.get(name)}
+                normalize_name(row["package"]): {
+                    name: float(row[name]) for name in NUMBERS if row.get(name)
+                }
                 for row in csv.DictReader(file, delimiter="\t")
             }
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:
         raise CorpusError(
             f"cannot read quality.table {config.table} ({error!r}); it needs tab-separated columns"
             f" 'package' and any of {', '.join(NUMBERS)}, with a header line"

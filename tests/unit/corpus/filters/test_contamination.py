@@ -1,5 +1,7 @@
 """Benchmark problems are found in other layouts and under other names, and nothing else is."""
 
+import gzip
+
 import pytest
 
 from training.corpus.config import CorpusConfig
@@ -10,6 +12,7 @@ from training.corpus.filters.ast_fingerprint import (
 )
 from training.corpus.filters.benchmark_problems import BenchmarkProblem, read_problems
 from training.corpus.filters.contamination import PROBLEM, SOLUTION, ContaminationFilter
+from training.foundation.errors import CorpusError
 
 GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5
 PROMPT = (
@@ -107,6 +110,40 @@ def test_mbpp_and_infilling_records_are_read(tmp_path):
     first, second = read_problems((str(path),))
     assert first.program == "def f():\n    return 1\n"
     assert second.program == "def g():\n    x = 1\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("p.json", b'[{"task_id": "a", "prompt": "b"}]'),
+        ("p.jsonl", b'{"task_id": "a", "prompt": 7}'),
+        ("p.jsonl", b'{"prompt": "a"} trailing'),
+        ("p.jsonl", b"[" * 100_000),
+        ("p.jsonl", b"null"),
+        ("p.jsonl", b'{"prompt": "\xff"}'),
+        ("p.jsonl.gz", b"no gzip"),
+        ("p.jsonl.gz", gzip.compress(b'{"prompt": "a"}' * 99)[:-20]),
+        ("p.jsonl.gz", gzip.compress(b'{"prompt": "a"}\n' * 99)[:30] + b"\xff" * 40),
+        ("p.jsonl.gz", gzip.compress(bytes(300 << 20), 1)),
+    ],
+)
+def test_problems_that_cannot_be_read_are_one_sentence(tmp_path, name, data):
+    """If it fails, a wrong file for 'decontaminate' ends in a traceback."""
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CorpusError, match="cannot read the problems") as raised:
+        list(read_problems([str(tmp_path / name)]))
+    assert "\n" not in str(raised.value)
+
+
+def test_problems_with_half_a_surrogate_or_other_values_are_read(tmp_path):
+    lines = (
+        b'{"task_id": 7, "prompt": "a \\ud800", "canonical_solution": null, "suffix": [1]}\n'
+        b'\n{"task_id": "b", "code": "x = 1", "stars": 1e3}\r\n'
+    )
+    (tmp_path / "p.jsonl").write_bytes(lines)
+    first, second = read_problems([str(tmp_path / "p.jsonl")])
+    assert (first.texts, first.program) == (("a \ufffd",), "a \ufffd")
+    assert second.program == "x = 1"
 
 
 def test_a_number_of_any_size_is_compared():

@@ -6,7 +6,7 @@ from training.corpus.config import FilterConfig
 from training.corpus.dedup.exact_duplicates import find_exact_duplicates, hash_content
 from training.corpus.fetching.lock_file import read_lock
 from training.corpus.filters.path_filters import is_vendored
-from training.corpus.filters.text_filters import check_text, decode
+from training.corpus.filters.text_filters import check_origin, check_text, decode
 from training.corpus.licences import detect_licence, find_disallowed, normalize_licence
 from training.corpus.readers.package_metadata import parse_metadata
 from training.foundation.errors import CorpusError
@@ -31,6 +31,21 @@ def test_bytes_that_are_not_source_code_are_dropped_with_a_reason(data, reason):
     assert found == reason
     if reason is None:
         assert text == GOOD
+
+
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_too_small_for_any_config(data):
+    """If it fails, one empty __init__.py ends the run with a traceback."""
+    assert decode(data, FilterConfig(min_bytes=0)) == ("", "too small")
+
+
+@pytest.mark.parametrize("text", ["\n", " ", "\r\n\r", "\ufeff", "x", "#"])
+def test_the_smallest_texts_are_judged(text):
+    config = FilterConfig(min_bytes=0, drop_copied=True, drop_generated_clients=True)
+    found, reason = decode(text.encode(), config)
+    if reason is None:
+        check_text(found, config)
+        check_origin(found, config)
 
 
 def test_line_ends_become_line_feeds():
