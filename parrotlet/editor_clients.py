@@ -131,13 +131,23 @@ def find_nvim_packages() -> Path:
     """Returns the folder from which Neovim loads packages at startup (``:help packages``)."""
     is_windows = os.name == "nt"
     named = os.environ.get("LOCALAPPDATA" if is_windows else "XDG_DATA_HOME")
-    try:
-        data = Path(named or Path.home() / ("AppData/Local" if is_windows else ".local/share"))
-    except RuntimeError as error:  # no HOME, and no user of that number
-        raise PrerequisiteError(
-            "the home folder is unknown; set HOME and run this again"
-        ) from error
+    data = Path(named) if named else _home() / ("AppData/Local" if is_windows else ".local/share")
     return data / ("nvim-data" if is_windows else "nvim") / "site" / "pack"
+
+
+def _home() -> Path:
+    """Returns the home folder.
+
+    Raises:
+        PrerequisiteError: It is unknown.
+    """
+    unknown = "the home folder is unknown; set HOME and run this again"
+    if os.environ.get("HOME") == "":
+        raise PrerequisiteError(unknown)
+    try:
+        return Path.home()
+    except RuntimeError as error:  # no HOME, and no user of that number
+        raise PrerequisiteError(unknown) from error
 
 
 def _parser() -> argparse.ArgumentParser:

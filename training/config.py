@@ -154,8 +154,8 @@ class PretrainConfig(RangedConfig):
     steps: int = number_field(9200, least=1, most=_MANY)
     # Stop early; the schedule still spans all steps.
     stop_after_steps: int | None = number_field(None, least=1, most=_MANY)
-    batch_blocks: int = number_field(16, least=1, most=_MAX_BLOCKS)  # per step, over all processes
-    micro_batch_blocks: int = number_field(8, least=1, most=_MAX_BLOCKS)  # per pass of one process
+    batch_blocks: int = number_field(16, least=1, most=1 << 16)  # per step, over all processes
+    micro_batch_blocks: int = number_field(8, least=1, most=1 << 16)  # per pass of one process
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     shard_model: bool = False  # each process holds a part of the weights: FSDP instead of DDP
     gradient_checkpointing: bool = False  # less memory, a third more computation

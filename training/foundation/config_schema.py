@@ -141,7 +141,7 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
 
 def _read_toml(path: Path, depth: int = 0) -> dict[str, Any]:
     try:
-        values = tomllib.loads(read_bounded(path, MAX_CONFIG_BYTES).decode("utf-8-sig"))
+        values = tomllib.loads(read_bounded(path, MAX_CONFIG_BYTES).decode().removeprefix("\ufeff"))
     except RecursionError as error:
         raise ConfigError(f"cannot read the config {path}: it is nested too deeply") from error
     except (OSError, ValueError) as error:  # also: not UTF-8, not TOML, a number of 5000 digits

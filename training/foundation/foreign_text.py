@@ -66,7 +66,7 @@ def parse_json(
     if len(data) > max_bytes:
         raise ForeignDataError(f"it is implausibly large ({len(data)} bytes, limit {max_bytes})")
     try:
-        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+        text = (data.decode() if isinstance(data, bytes) else data).removeprefix("\ufeff")
         value = json.loads(
             text,
             parse_int=_parse_int,
