@@ -38,12 +38,17 @@ def summarise(
 
     Raises:
         ConfigError: A problem, or in a partial run every problem, has fewer samples than a k.
-        InvalidResultError: No problem is valid.
+        InvalidResultError: No problem is valid, or no sample was judged.
     """
     counts = count_samples(results)
     unjudged = sum(r.outcome is Outcome.SANDBOX_FAILURE for r in results)
     is_partial = len(results) - unjudged < n_wanted
     invalid = sorted({r.task_id for r in results if r.outcome is Outcome.INVALID_PROBLEM})
+    if results and unjudged == len(results):
+        raise InvalidResultError(
+            f"the sandbox failed on all {unjudged} samples, so there is no result; run the same"
+            " command again to judge them"
+        )
     if invalid and not counts:
         raise InvalidResultError(
             "nothing is scored, because the problems' own solutions fail:"
@@ -96,6 +101,10 @@ def _exclude_corpus(
 
 def _estimate(counts: Mapping[str, SampleCounts], k: int, *, is_partial: bool) -> Estimate:
     """Estimates pass@k; in a partial run, from the problems that already have k samples."""
+    if not counts:
+        raise ConfigError(
+            "no sample has been judged yet; wait, or run the same command without --partial"
+        )
     enough = [found for found in counts.values() if found.n >= k]
     if not enough or not (is_partial or len(enough) == len(counts)):
         fewest = min((found.n for found in counts.values()), default=0)

@@ -6,6 +6,7 @@ Nothing of a problem is executed here; its test is only parsed.
 import ast
 import builtins
 import dataclasses
+import json
 import symtable
 import unicodedata
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 from evaluation.problems.problem import Problem
 from training.foundation.errors import ConfigError
 
+MAX_JOB_BYTES = 24 << 20
 _MBPP_FIELDS = {"code", "test_list"}
 _BUILTINS = frozenset(dir(builtins)) | {"__name__"}
 # A test that uses one of these replaces something in its process, and looks at what a program does.
@@ -37,9 +39,24 @@ def parse_problem(record: Any, where: str) -> Problem:
             f"{where}: this is EvalPlus' own format, which has no tests; use its file in the"
             " original format (OriginFmt), or the sets humaneval+ and mbpp+"
         )
-    if record.keys() >= _MBPP_FIELDS:
-        return _parse_mbpp(record, where)
-    return _parse_humaneval(record, where)
+    parse = _parse_mbpp if record.keys() >= _MBPP_FIELDS else _parse_humaneval
+    problem = parse(record, where)
+    _check_size(problem, where)
+    return problem
+
+
+def _check_size(problem: Problem, where: str) -> None:
+    """Refuses a problem that is too large to be sent to a sandbox with a program."""
+    program = (problem.prompt, problem.suffix, problem.canonical_solution or "")
+    n_chars = sum(map(len, program)) + len(problem.test)
+    if n_chars <= MAX_JOB_BYTES // 12:  # the most bytes that JSON needs for a character, twice
+        return
+    n_bytes = 2 * len(json.dumps(program)) + len(json.dumps(problem.test))
+    if n_bytes > MAX_JOB_BYTES:
+        raise ConfigError(
+            f"{where}: the problem takes {n_bytes} bytes, and a sandbox at most {MAX_JOB_BYTES};"
+            " shorten its test"
+        )
 
 
 def _parse_humaneval(record: Mapping[str, Any], where: str) -> Problem:

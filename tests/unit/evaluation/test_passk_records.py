@@ -203,8 +203,10 @@ def test_a_k_that_some_problem_cannot_have_is_refused_unless_the_run_is_partial(
         make_summary(RESULTS[:3], ks=(2,), n_wanted=3)
     summary = make_summary(RESULTS[:3], ks=(2,), n_wanted=4)
     assert summary.pass_at_k[2].problems == 1
-    with pytest.raises(ConfigError, match="one has 0"):
+    with pytest.raises(ConfigError, match="no sample has been judged yet"):
         make_summary([], n_wanted=4)
+    with pytest.raises(InvalidResultError, match="failed on all 1 samples"):
+        make_summary([result("t/two", 0, "sandbox_failure")], n_wanted=1)
     invalid = [result("t/two", 0, "invalid_problem")]
     with pytest.raises(InvalidResultError, match="own solutions fail: t/two;"):
         make_summary(invalid, n_wanted=1)

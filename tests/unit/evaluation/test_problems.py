@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from evaluation.problems import formats
 from evaluation.problems.problem_sources import load_problems
 from evaluation.runs.journal import Journal, read_journal
 from training.foundation.errors import ConfigError, PrerequisiteError
@@ -113,6 +114,17 @@ def test_an_infilling_problem_has_its_whole_program_as_prelude(tmp_path):
     problem = read(tmp_path, record)
     assert problem.program("1") == "def one():\n    return 1 + 0\n\n"
     assert problem.prelude() == problem.program("1")
+
+
+def test_a_problem_too_large_for_a_sandbox_is_refused(tmp_path, monkeypatch):
+    """If it fails, such a problem ends the run in the middle, in a traceback."""
+    monkeypatch.setattr(formats, "MAX_JOB_BYTES", 12_000)
+    large = "#" * 3000
+    assert read(tmp_path, {**PROBLEM, "test": PROBLEM["test"] + large}).test.endswith("#")
+    with pytest.raises(ConfigError, match="a sandbox at most"):
+        read(tmp_path, {**PROBLEM, "test": PROBLEM["test"] + large * 9})
+    with pytest.raises(ConfigError, match="a sandbox at most"):
+        read(tmp_path, {**PROBLEM, "prompt": "# " + "\N{GRINNING FACE}" * 2000})
 
 
 @pytest.mark.parametrize(
