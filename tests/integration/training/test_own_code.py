@@ -81,7 +81,7 @@ class TestBundledWeights:
 
     @pytest.fixture
     def run(self, tmp_path, tiny_config):
-        corpus, run = write_configs(tmp_path, tiny_config, ["json", "concurrent", "asyncio"])
+        corpus, run = write_configs(tmp_path, tiny_config, ["json", "concurrent"])
         make_corpus([str(corpus)])
         return run
 
