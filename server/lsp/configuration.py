@@ -13,6 +13,7 @@ from server.settings import Settings
 from server.settings_schema import list_settings
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError
+from training.foundation.foreign_text import replace_surrogates
 
 SECTION = "parrotlet"
 _MAX_VALUES = 1000  # of one section; there are not so many settings
@@ -73,6 +74,7 @@ def _take_valid(
     complaint: str | None = None
     taken: dict[str, Any] = {}
     for path, value in islice(_list_values(given), _MAX_VALUES):
+        value = _make_well_formed(value)  # noqa: PLW2901 - in whatever way it was written
         error = _find_error(path, value, where)
         if error is not None:
             complaint = complaint or error
@@ -91,6 +93,13 @@ def _list_values(section: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], 
             yield from (((key, name), inner) for name, inner in value.items() if inner is not None)
         else:
             yield (key,), value
+
+
+def _make_well_formed(value: Any) -> Any:
+    """Returns a setting's value without halves of surrogate pairs, which no file name may have."""
+    if isinstance(value, list):
+        return [_make_well_formed(inner) if isinstance(inner, str) else inner for inner in value]
+    return replace_surrogates(value) if isinstance(value, str) else value
 
 
 def _find_error(path: tuple[str, ...], value: Any, where: str) -> str | None:

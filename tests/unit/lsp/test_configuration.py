@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import time
 
 import pytest
 
@@ -95,3 +96,25 @@ def test_any_json_is_accepted_or_named():
 def test_keys_of_the_clients_own_are_not_the_servers_concern():
     """If it fails, an extension of another version makes the server complain."""
     assert Configuration({}).change({"client": {"new": 1}, "trace": {"server": "off"}}) is None
+
+
+def test_half_a_surrogate_in_a_setting_becomes_a_replacement_character():
+    """If it fails, a strange name of a file ends the handshake, or a thread."""
+    configuration = Configuration({})
+    options = {
+        "model": "a\ud800",
+        "private_globs": ["\udc00b"],
+        "remote": {"model": "\ud83d\ude00"},
+    }
+    assert configuration.initialize(options) is None
+    settings = configuration.settings
+    assert (settings.model, settings.private_globs) == ("a\ufffd", ("\ufffdb",))
+    assert settings.remote.model == "\U0001f600"
+
+
+def test_settings_beyond_any_number_of_settings_are_not_read():
+    """If it fails, a client that sends a million keys freezes the handshake."""
+    started = time.process_time()
+    many = {f"no_such_{i}": i for i in range(200_000)}
+    assert "no_such_0" in Configuration({}).change(many)
+    assert time.process_time() - started < 3
