@@ -32,6 +32,7 @@ _CLOSERS = ")]}\"'"
 _DEFINITION = re.compile(r"^\s*(?:async\s+def|def|class)\s+\w", re.MULTILINE)
 _PIECE = re.compile(r"\w+|\s+|.", re.DOTALL)
 _MAX_PIECES = 64  # from the end of a suggestion, that may be cut off
+_MAX_COVERED = 6  # closers behind the cursor that a suggestion may replace
 _MAX_PARSED = 8  # shorter texts that are parsed before all of it is dropped
 
 
@@ -119,7 +120,7 @@ class GrammarCheck:
             covered: How many characters after the cursor it replaces.
             is_whole: Whether its last line is meant to end here.
         """
-        n_closers = len(self._smallest.tail) - len(self._smallest.tail.lstrip(_CLOSERS))
+        n_closers = self._count_closers()
         if n_closers:  # rather what completes the line than what leaves something open
             for replaced in dict.fromkeys((covered, *range(n_closers + 1))):
                 if self.fits(text, replaced, is_final=True):
@@ -134,6 +135,11 @@ class GrammarCheck:
                     is_same = replaced and shorter.endswith(self._smallest.tail[:replaced])
                     return (shorter[:-replaced], 0) if is_same else (shorter, replaced)
         return "", 0
+
+    def _count_closers(self) -> int:
+        """Returns how many closers behind the cursor an editor may have added."""
+        tail = self._smallest.tail
+        return min(len(tail) - len(tail.lstrip(_CLOSERS)), _MAX_COVERED)
 
     def missing_closers(self, text: str) -> str:
         """Returns the closing brackets that are missing after ``text``, a whole line.
@@ -166,7 +172,8 @@ class GrammarCheck:
         line = (region.head + text).rpartition("\n")[2]
         margin = line[: len(line) - len(line.lstrip())]
         at_end = open_after(region.head + text, region.before_line)
-        opened = self.at_cursor.stack
+        # What the replaced closers closed must stay closed.
+        opened = (self._at_line_end if covered else self.at_cursor).stack
         if opened and at_end.stack and _begins_with(opened, at_end.stack):
             if at_end.quote and len(at_end.quote) == 1:
                 return
@@ -200,7 +207,7 @@ class GrammarCheck:
     def _repairs(self, text: str, covered: int, *, is_whole: bool) -> Iterator[tuple[str, int]]:
         """Yields changed texts, the least changed first, whose brackets match what follows."""
         tail = self._smallest.tail
-        n_closers = len(tail) - len(tail.lstrip(_CLOSERS))
+        n_closers = self._count_closers()
         if not self._smallest.head.strip() and text[:1] in {" ", "\t"}:
             margin = len(text) - len(text.lstrip(" \t"))
             yield text.replace("\n" + text[:margin], "\n")[margin:], covered

@@ -141,12 +141,14 @@ def _column(owner: Node) -> int:
     return owner.start_point[1]
 
 
-def _errors(node: Node) -> Iterator[Node]:
-    if node.is_error or node.is_missing:
-        yield node
-    elif node.has_error:
-        for child in node.children:
-            yield from _errors(child)
+def _errors(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.is_error or node.is_missing:
+            yield node
+        elif node.has_error:
+            waiting.extend(node.children)
 
 
 def _walk(root: Node) -> Iterator[Node]:

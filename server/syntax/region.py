@@ -24,6 +24,7 @@ _ANY_COLUMNS = 1 << 16  # of a line that is still blank
 _CLAUSE = re.compile(r"(?:elif|else|except|finally|case)\b")
 _DEFINITION = re.compile(r"(?:async\s+def|def|class)\s|@")
 _CLOSER = re.compile(r"\s*[)\]}]")
+_TAKES_ELSE = re.compile(r"(?:if|elif|for|while)\b")
 _TRY = re.compile(r"try\s*:")
 _END_OF_TRY = re.compile(r"(?:except|finally)\b")
 
@@ -179,12 +180,13 @@ def _join_above(lines: list[_Line], start: int, columns: int, owner: str = "") -
     for line in reversed(lines[:start]):
         here = line_columns(line.text)
         if line.is_start and here < columns:
-            headers.insert(0, f"{_margin(line.text)}if 1:\n")
+            header = "if 1:" if _TAKES_ELSE.match(line.code) else "class _:"
+            headers.insert(0, f"{_margin(line.text)}{header}\n")
             columns = here
         if columns == 0:
             break
     if columns > 0:  # the statement's beginning is too far away to be seen
-        headers.insert(0, "if 1:\n")
+        headers.insert(0, "class _:\n")
     return "".join(headers) + owner + "".join(f"{line.text}\n" for line in lines[start:])
 
 

@@ -3,6 +3,7 @@
 import ast
 import os
 import random
+import textwrap
 import tokenize
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from server.syntax.python_parser import parses
 from server.syntax.unknown_names import unknown_names
 
 FILE = Path(ast.__file__).read_text(encoding="utf-8")
+SHORT_FILE = Path(textwrap.__file__).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -201,17 +203,37 @@ def test_no_insertion_breaks_a_file_that_parses():
     """Pieces of a file at random places of it: whatever is kept leaves a file that parses."""
     random.seed(4)
     n_kept = 0
-    n_tries = int(os.environ.get("PARROTLET_FUZZ_TRIES", "150"))
+    n_tries = int(os.environ.get("PARROTLET_FUZZ_TRIES", "60"))
     for _ in range(n_tries):
-        at, start = random.randrange(len(FILE)), random.randrange(len(FILE))
-        check = GrammarCheck(before=FILE[:at], after=FILE[at : at + 8000])
-        piece = FILE[start : start + random.randrange(1, 60)].partition("\n")[0].rstrip()
+        at, start = random.randrange(len(SHORT_FILE)), random.randrange(len(SHORT_FILE))
+        check = GrammarCheck(before=SHORT_FILE[:at], after=SHORT_FILE[at : at + 8000])
+        piece = SHORT_FILE[start : start + random.randrange(1, 60)].partition("\n")[0].rstrip()
         text, covered = check.longest_fit(piece, is_whole=random.random() < 0.5)
         if not text:
             continue
         n_kept += 1
-        made = FILE[:at] + text
+        made = SHORT_FILE[:at] + text
         margin = " " * (len(made.rpartition("\n")[2]) - len(made.rpartition("\n")[2].lstrip()))
         announced = ("", f"\n{margin}    pass", f"\n{margin}def f(): pass")
-        assert any(parses(made + x + FILE[at + covered :]) for x in announced), (at, piece, text)
+        assert any(parses(made + x + SHORT_FILE[at + covered :]) for x in announced), (
+            at,
+            piece,
+            text,
+        )
     assert n_kept > n_tries // 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("(" * 4000, "-" * 4000, "x." * 2000, "x = " + "a if b else " * 300, 'f"{' * 500),
+        *("lambda:" * 300, "x\x00y", 'x = "\ud800', "\\\n" * 500, "if x:\n" * 300, "not " * 800),
+        *("x = (\n" * 300, 'f"""' + "{x" * 400, "\t" * 2000, '"' * 2001, "[" * 150 + "\nx"),
+    ],
+    ids=lambda text: ascii(text[:12]),
+)
+def test_hostile_texts_neither_raise_nor_hang(text):
+    """If it fails, opening a strange file leaves the editor without suggestions, or a core busy."""
+    for after in ("", ")" * 3000):
+        for suggestion in ("foo(bar", text[:50]):
+            GrammarCheck(before=text, after=after).longest_fit(suggestion, is_whole=False)
