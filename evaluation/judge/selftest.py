@@ -12,15 +12,16 @@ from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
 
 CPU_S = 0.2
+_WORKERS = 2  # one runs the endless program meanwhile
 WALL_S = 5.0
 
 _TEST = "def check(candidate):\n    assert candidate(20) == 22\n    assert candidate(-2) == 0\n"
 
 EXPECTED = {
+    "an endless program": ("def f(x):\n    while True:\n        pass\n", Outcome.TIMEOUT_CPU),
     "an honest program": ("def f(x):\n    return x + 2\n", Outcome.PASSED),
     "a wrong program": ("def f(x):\n    return x + 3\n", Outcome.FAILED),
     "a program that does not parse": ("def f(x):\n    return (\n", Outcome.SYNTAX_ERROR),
-    "an endless program": ("def f(x):\n    while True:\n        pass\n", Outcome.TIMEOUT_CPU),
     "an early exit": ("import os\ndef f(x):\n    os._exit(0)\n", Outcome.EXITED_EARLY),
 }
 
@@ -57,7 +58,7 @@ def run_selftest(limits: Limits, isolation: IsolationLevel) -> None:
     ]
     verdicts: dict[int, Verdict] = {}
     short = replace(limits, cpu_s=CPU_S, wall_s=WALL_S)
-    settings = JudgeSettings(limits=short, workers=1, isolation=isolation)
+    settings = JudgeSettings(limits=short, workers=_WORKERS, isolation=isolation)
     judge_all(jobs, settings, report=verdicts.__setitem__)
     for index, (name, outcome) in enumerate(expected.items()):
         verdict = verdicts[index]

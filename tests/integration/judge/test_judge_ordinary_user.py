@@ -4,13 +4,15 @@ In a user namespace in which we are user 1000, with no capability after the exec
 """
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from sandbox_levels import lacking, need_level
 
-from evaluation.judge.levels.ranking import LANDLOCK
+from evaluation.judge.levels.ranking import LANDLOCK, LEVELS
 from evaluation.problems.own import load_own_problems
 
 pytestmark = pytest.mark.integration
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.integration
 AS_USER = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 ONE_PROGRAM = """
 import os, sys, tempfile
-from evaluation.judge.levels.ranking import LANDLOCK
+from evaluation.judge.levels.ranking import LANDLOCK, LEVELS
 from evaluation.judge.sandbox import open_sandbox
 from evaluation.judge.verdict import Job, Limits
 
@@ -92,3 +94,55 @@ def test_files_that_are_hidden_from_us_count_and_are_removed(name, tmp_path, as_
     done = as_user(ONE_PROGRAM, str(tmp_path), program)
     assert done.stdout.strip() == "output_limit", done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+SUITE = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+from evaluation.judge.levels.ranking import LEVELS
+from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
+from evaluation.judge.verdict import Job, Limits
+from programs.breaking import ESCAPING, READING
+from programs.disrupting import FEIGNING, HOST_WIDE
+from programs.evading import CPU, SENDING
+from programs.reaching import BENCHMARK, SHARED
+
+assert os.getuid() == 1000
+level = next(level for level in LEVELS if level.name == sys.argv[2])
+programs = {**FEIGNING, **HOST_WIDE, **SENDING, **BENCHMARK, **SHARED, **READING, **ESCAPING}
+programs |= {name: text.replace("{child_s}", "0.02") for name, text in CPU.items()}
+known = {"the host's name"} if level.needs_folder else set()
+names = sorted(programs.keys() - known)[int(sys.argv[3]) :: int(sys.argv[4])]
+honest = "def f(xs):\\n    return sorted(xs)\\n"
+test = "assert f([3, 1, 2]) == [1, 2, 3]\\nassert f([]) == []\\nassert f([1.5, True]) == [True, 1.5]\\n"
+jobs = [
+    Job(task_id="t", program=text, entry_point="f", prelude="", test=test)
+    for name in names
+    for text in (programs[name], honest)
+]
+found = {}
+limits = Limits(cpu_s=0.2, wall_s=0.5)
+settings = JudgeSettings(limits=limits, workers=1, isolation=level)
+judge_all(jobs, settings, report=found.__setitem__)
+unwanted = {"passed", "sandbox_failure", "broke_sandbox"}
+wrong = [
+    (name, found[2 * n].outcome, found[2 * n + 1].outcome)
+    for n, name in enumerate(names)
+    if found[2 * n].outcome in unwanted or found[2 * n + 1].outcome != "passed"
+]
+print(json.dumps([len(names), wrong]))
+"""
+
+
+def test_an_ordinary_users_hostile_programs_never_pass(level, as_user):
+    """If it fails, what holds as root does not hold for the user who judges.
+
+    One program in five; ``JUDGE_ALL_PROGRAMS=1`` runs all.
+    """
+    step = "1" if os.environ.get("JUDGE_ALL_PROGRAMS") else "5"
+    tests = str(Path(__file__).parents[2])
+    done = as_user(SUITE, tests, level.name, str(LEVELS.index(level) % int(step)), step)
+    assert done.returncode == 0, done.stderr
+    n_programs, wrong = json.loads(done.stdout)
+    assert n_programs >= 30
+    assert not wrong
