@@ -114,7 +114,7 @@ programs |= {name: text.replace("{child_s}", "0.02") for name, text in CPU.items
 known = {"the host's name"} if level.needs_folder else set()
 names = sorted(programs.keys() - known)[int(sys.argv[3]) :: int(sys.argv[4])]
 honest = "def f(xs):\\n    return sorted(xs)\\n"
-test = "assert f([3, 1, 2]) == [1, 2, 3]\\nassert f([]) == []\\nassert f([1.5, True]) == [True, 1.5]\\n"
+test = "assert f([3, 1, 2]) == [1, 2, 3]\\nassert f([]) == []\\nassert f([2.5, 0]) == [0, 2.5]\\n"
 jobs = [
     Job(task_id="t", program=text, entry_point="f", prelude="", test=test)
     for name in names
