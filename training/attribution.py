@@ -71,6 +71,10 @@ def read_document_table(shards: Path, columns: Sequence[str] | None = None) -> l
             rows = pq.read_table(file, columns=names).to_pylist()
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} is damaged or missing; prepare the shards again") from error
-    if not all(set(columns or row) <= row.keys() for row in rows):
-        raise CorpusError(f"{path} lacks a column; prepare the shards again")
-    return [{column: row[column] or "" for column in row} for row in rows]
+    found = [{column: value or "" for column, value in row.items()} for row in rows]
+    for row in found:
+        if not set(columns or row) <= row.keys() or not all(
+            isinstance(v, str) for v in row.values()
+        ):
+            raise CorpusError(f"{path} lacks a column of text; prepare the shards again")
+    return found

@@ -33,7 +33,7 @@ from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimInde
 from training.attribution import read_document_table
 from training.foundation.atomic_files import write_bytes_atomically
 from training.foundation.command_parser import command_parser, whole_number
-from training.foundation.errors import ConfigError, run_main
+from training.foundation.errors import ConfigError, CorpusError, run_main
 from training.foundation.progress import progress_bar
 from training.provenance import open_training_data
 from training.shards.blocks import BlockReader
@@ -54,6 +54,8 @@ def main(argv: Sequence[str]) -> int:
     read = {reader.find_block(p, seed=span.seed) for p in range(min(n_blocks, len(reader)))}
     table = read_document_table(shards, _COLUMNS)
     hashes, documents = _collect_grams(reader, sorted(read), options.least_documents)
+    if documents.size and not 0 <= documents.min() <= documents.max() < len(table):
+        raise CorpusError(f"{shards} lacks documents of its blocks; prepare the shards again")
     index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)
     content = index.to_bytes()
     if options.out is None:

@@ -201,8 +201,15 @@ def read_manifest(checkpoint: Path) -> Manifest:
 
 
 def find_shards(checkpoint: Path, manifest: Manifest) -> Path:
-    """Returns the shard folder that the checkpoint records."""
-    return Path(str(_read_config_table(checkpoint, manifest, "paths")["shards"]))
+    """Returns the shard folder that the checkpoint records.
+
+    Raises:
+        ArtifactError: It records none.
+    """
+    recorded = _read_config_table(checkpoint, manifest, "paths").get("shards")
+    if not isinstance(recorded, str) or "\0" in recorded:
+        raise ArtifactError(f"{checkpoint} does not record its shards; name them with --shards")
+    return Path(recorded)
 
 
 def read_span(checkpoint: Path, manifest: Manifest) -> TrainingSpan:
@@ -302,7 +309,7 @@ def count_seen_documents(shards: Path, reader: BlockReader, readings: Counts) ->
     for number, n_rows in enumerate(reader.meta.shard_blocks[SPLIT]):
         pieces = np.load(pieces_file(shards, SPLIT, number), allow_pickle=False)
         owners = pieces["document"].astype(np.int64)
-        if owners.max() >= n:
+        if owners.min() < 0 or owners.max() >= n:
             raise CorpusError(f"{shards} lacks documents of its blocks; prepare the shards again")
         lengths = np.diff(pieces["first_token"], append=n_rows * n_tokens)
         rows = pieces["first_token"] // n_tokens
