@@ -7,6 +7,7 @@ passes its test only if the attempt succeeds.
 from dataclasses import replace
 
 from evaluation.judge.levels.isolation_level import IsolationLevel
+from evaluation.judge.levels.visible_files import list_hidden, list_visible
 from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
@@ -47,10 +48,11 @@ def run_selftest(limits: Limits, isolation: IsolationLevel) -> None:
         SandboxUnavailableError: A program did not end as it must; the message names it.
     """
     expected = {name: outcome for name, (_, outcome) in EXPECTED.items()}
-    expected |= dict.fromkeys(ESCAPES, Outcome.ERROR)
+    attempts = {**ESCAPES, **_name_an_installed_file()}
+    expected |= dict.fromkeys(attempts, Outcome.ERROR)
     programs = [program for program, _ in EXPECTED.values()]
     programs += [
-        f"import os\ndef f(x):\n    {attempt}\n    return x + 2\n" for attempt in ESCAPES.values()
+        f"import os\ndef f(x):\n    {attempt}\n    return x + 2\n" for attempt in attempts.values()
     ]
     jobs = [
         Job(task_id="selftest", program=program, entry_point="f", prelude="", test=_TEST)
@@ -67,3 +69,10 @@ def run_selftest(limits: Limits, isolation: IsolationLevel) -> None:
                 f"the sandbox's self-test failed: {name} ended as {verdict.outcome}"
                 f" ({verdict.detail}), expected {outcome}; do not trust scores from this machine"
             )
+
+
+def _name_an_installed_file() -> dict[str, str]:
+    """Returns an attempt to read a file beside the interpreter whose name is known, if any is."""
+    folders = list_hidden(list_visible())
+    path = next((path for folder in folders for path in folder.glob("*/__init__.py")), None)
+    return {} if path is None else {"reading a package by its name": f"open({str(path)!r}).read()"}
