@@ -27,11 +27,11 @@ vscode: $(VSCODE)/parrotlet.vsix ## Pack the VS Code extension
 	@echo "VS Code: code --install-extension $(VSCODE)/parrotlet.vsix"
 
 test: $(VENV)/.dev ## Unit and integration tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
 	  -m "not e2e and not gpu and not network and not cluster and not first_hour"
 
 unit: $(VENV)/.dev ## Unit tests only, within a minute
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
 	  -m "not integration and not e2e and not gpu and not network and not cluster and not first_hour"
 
 check: $(VENV)/.dev check-lua check-shell check-vscode ## Linters and types

@@ -4,16 +4,35 @@ import os
 
 import pytest
 
+MAX_PROCESSES = 12
 UNIT_CPU_S = 8.0  # the slowest takes a third; a slow machine may take twice as long
 NO_UNIT_MARKS = {"integration", "e2e", "gpu", "network", "cluster", "first_hour"}
 
 
-def pytest_collection_modifyitems(items):
-    """Lets two processes begin apart: each gets one half, and steals from the other's end.
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's
+def pytest_xdist_auto_num_workers(config):
+    """Returns how many processes ``--numprocesses auto`` starts.
 
-    The tests of the tiny artifact come first, those of the tiny run begin the second half, so that
-    neither process waits for what the other builds. Long tests come before short ones: the last
-    to end is a short one.
+    Three on two cores: integration tests also wait, for disks, other processes and pauses. Unit
+    tests only compute, and one process more would only start later.
+    """
+    n_cores = count_cores()
+    only_units = "not integration" in config.option.markexpr
+    return min(max(2, n_cores if only_units else n_cores * 3 // 2), MAX_PROCESSES)
+
+
+def count_cores():
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def pytest_collection_modifyitems(items):
+    """Lets the processes begin apart: each gets a part in order, and steals from another's end.
+
+    The tests of the tiny artifact come first, those of the tiny run begin the second part, so that
+    no process waits for what another builds. Long tests come before short ones: the last to end
+    is a short one.
     """
     of_artifact = [item for item in items if "tiny_artifact" in item.fixturenames]
     rest = [item for item in items if "tiny_artifact" not in item.fixturenames]
@@ -21,8 +40,9 @@ def pytest_collection_modifyitems(items):
     others = [item for item in rest if "tiny_config" not in item.fixturenames]
     for group in (of_artifact, of_run, others):
         group.sort(key=lambda item: "integration" not in item.keywords)
-    middle = max(0, len(items) // 2 - len(of_artifact))
-    items[:] = [*of_artifact, *others[:middle], *of_run, *others[middle:]]
+    n_parts = max(2, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    rest_of_part = max(0, len(items) // n_parts - len(of_artifact))
+    items[:] = [*of_artifact, *others[:rest_of_part], *of_run, *others[rest_of_part:]]
 
 
 @pytest.hookimpl(wrapper=True)
