@@ -28,6 +28,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from training.foundation.errors import HubError, HubUnavailableError
+from training.foundation.foreign_text import replace_surrogates
 
 MAIN = "main"
 _TIMEOUT = httpx2.Timeout(120.0, connect=20.0)  # the library's own is none
@@ -39,6 +40,8 @@ _TEMPORARY = _REJECTED | {
     HTTPStatus.PRECONDITION_FAILED,  # another commit came first
     HTTPStatus.LOCKED,
 }
+_NOT_THE_HUB = (TypeError, AttributeError, LookupError, AssertionError, RecursionError)
+_MAX_REASON_CHARS = 300
 _LOG_IN = "log in with: hf auth login, or set HF_TOKEN to a token that may write"
 
 
@@ -173,6 +176,8 @@ class Hub:
     def _translate_errors(self) -> Iterator[None]:
         try:
             yield
+        except HubError:
+            raise  # of a call within this one
         except Exception as error:
             raise translate_error(error, self.repo) from error
 
@@ -183,7 +188,13 @@ def translate_error(error: Exception, repo: str) -> HubError:
         return HubError("HF_HUB_OFFLINE is set, so the Hub cannot be used; unset it")
     response = _find_response(error)
     if response is None:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        lines = replace_surrogates(str(error)).splitlines()
+        reason = lines[0][:_MAX_REASON_CHARS] if lines else type(error).__name__
+        if isinstance(error, _NOT_THE_HUB):
+            return HubError(
+                f"what answers for {repo} is not the Hub ({type(error).__name__}: {reason});"
+                " check HF_ENDPOINT"
+            )
         if isinstance(error, ValueError) and not isinstance(error, JSONDecodeError):
             return HubError(f"{repo}: {reason}")
         return HubUnavailableError(f"the Hub cannot be reached for {repo} ({reason})")

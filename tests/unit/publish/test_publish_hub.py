@@ -50,6 +50,10 @@ def test_what_passes_is_tried_again(error):
         (answered(400), "the Hub refuses me/model: 400, said so"),
         (caused_by(answered(403)), "may not write to me/model"),
         (ValueError("Invalid metadata in README.md.\n- license"), "Invalid metadata in README.md."),
+        (TypeError("argument must be a mapping, not NoneType"), "is not the Hub"),
+        (KeyError("id"), "check HF_ENDPOINT"),
+        (AttributeError("x" * 9000), "is not the Hub"),
+        (RecursionError("\ud800\nmore"), "is not the Hub"),
     ],
 )
 def test_what_does_not_pass_is_one_sentence_with_advice(error, advice):
@@ -58,6 +62,16 @@ def test_what_does_not_pass_is_one_sentence_with_advice(error, advice):
     assert not isinstance(meant, HubUnavailableError)
     assert advice in str(meant)
     assert "\n" not in str(meant)
+    assert len(str(meant).encode()) < 600
+
+
+def test_an_error_is_translated_once():
+    """If it fails, a sentence stands within itself, and a refusal is tried again."""
+    hub = Hub("me/model", shows_progress=False)
+    for error in (HubError("no"), HubUnavailableError("away")):
+        with pytest.raises(HubError) as raised, hub._translate_errors():
+            raise error
+        assert raised.value is error
 
 
 def test_offline_mode_is_named():
