@@ -26,6 +26,7 @@ Span: TypeAlias = tuple[int, int]  # of characters
 MIN_LINE_CHARS = 6  # shorter lines (a bracket, "pass") say nothing about a model
 MAX_BLOCK_LINES = 12
 MAX_SPAN_CHARS = 200
+MAX_ITEM_CHARS = 1 << 20  # an editor sends no longer files
 _FIELDS = ("id", "kind", "prefix", "suffix", "target")
 
 
@@ -66,6 +67,11 @@ def _check_item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
     for name in _FIELDS:
         if not isinstance(values.get(name), str):
             raise ConfigError(f"{where}: expected a string '{name}'")
+    n_chars = sum(len(values[name]) for name in _FIELDS)
+    if n_chars > MAX_ITEM_CHARS:
+        raise ConfigError(
+            f"{where}: the item has {n_chars} characters, more than {MAX_ITEM_CHARS}; shorten it"
+        )
     if values["kind"] not in kinds:
         raise ConfigError(
             f"{where}: 'kind' is {shorten(values['kind'])!r}; use {' or '.join(kinds)}"

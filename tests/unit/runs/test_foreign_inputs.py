@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation.accuracy.items import cut_items, read_items
+from evaluation.accuracy.items import MAX_ITEM_CHARS, cut_items, read_items
 from evaluation.comparison.model_comparison import read_prompts
 from evaluation.passk.config import CorpusOverlap
 from evaluation.passk.passk_page import redraw_page
@@ -253,6 +253,15 @@ def test_odd_records_are_one_short_sentence(tmp_path, option):
         sentence.encode()
         assert sentence.startswith(f"{path}, line 1: ")
         assert len(sentence) < 300 + len(str(path))
+
+
+def test_an_item_longer_than_a_file_is_refused(tmp_path):
+    """If it fails, one line of an items file takes minutes."""
+    path = tmp_path / "f.jsonl"
+    item = {"id": "a", "kind": "mid", "prefix": "x" * MAX_ITEM_CHARS, "suffix": "", "target": "y"}
+    path.write_text(json.dumps(item))
+    with pytest.raises(ConfigError, match="line 1: the item has"):
+        read_items(path, ("mid",))
 
 
 def test_half_a_surrogate_is_replaced_where_it_comes_in(tmp_path):
