@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.licences import SPELLINGS, UNKNOWN, detect_licence
+from training.corpus.readers.names import clean_name
 from training.corpus.readers.source_file import LICENCE_PATH, METADATA_PATH, SourceFile
 from training.foundation.errors import ForeignDataError
 from training.foundation.foreign_text import read_bounded
@@ -82,8 +83,8 @@ def parse_metadata(metadata: str, licence_text: str) -> PackageMetadata:
         guess = detect_licence(licence_text)
         licence, source = (guess, "licence file") if guess else (UNKNOWN, "none")
     return PackageMetadata(
-        name=message.get("Name", ""),
-        version=message.get("Version", ""),
+        name=clean_name(message.get("Name")),
+        version=clean_name(message.get("Version")),
         licence=licence,
         licence_source=source,
     )
@@ -140,7 +141,7 @@ def describe_project(files: Mapping[str, bytes], name: str, licence: str | None)
         else parse_pyproject(texts.get(PYPROJECT, ""), licence_text)
     )
     return PackageMetadata(
-        name=found.name or name,
+        name=found.name or clean_name(name),
         version=found.version,
         licence=licence or found.licence,
         licence_source="config" if licence else found.licence_source,
@@ -161,8 +162,8 @@ def parse_pyproject(text: str, licence_text: str) -> PackageMetadata:
         licence = detect_licence(licence_text)
         source = "licence file" if licence else "none"
     return PackageMetadata(
-        name=str(project.get("name", "")),
-        version=str(project.get("version", "")),
+        name=clean_name(project.get("name")),
+        version=clean_name(project.get("version")),
         licence=licence or UNKNOWN,
         licence_source=source,
     )

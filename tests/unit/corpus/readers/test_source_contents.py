@@ -8,7 +8,11 @@ import pytest
 from training.corpus.config import ArchiveLimits, CorpusConfig
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.folders import walk_python_files
-from training.corpus.readers.package_metadata import MetadataSearch, parse_metadata
+from training.corpus.readers.package_metadata import (
+    MetadataSearch,
+    parse_metadata,
+    read_folder_metadata,
+)
 from training.corpus.readers.source_contents import open_source
 from training.corpus.readers.source_file import SourceFile
 from training.foundation.errors import CorpusError
@@ -83,6 +87,25 @@ def test_a_family_of_licences_needs_the_licence_text():
     assert (two.licence, two.licence_source) == ("BSD-2-Clause", "licence file")
     both = family + "Classifier: License :: OSI Approved :: MIT License\n"
     assert parse_metadata(both, "").licence == "UNKNOWN", "one of two is not known"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("PKG-INFO", "Name: a\n b: MIT\nVersion: 1\n 2\n"),
+     ("pyproject.toml", '[project]\nname = "a\\n b: MIT"\nversion = "1\\n 2"\n')],
+)  # fmt: skip
+def test_names_in_metadata_are_one_line(tmp_path, file, text):
+    """If it fails, a package's name adds a line about another one to NOTICE."""
+    (tmp_path / file).write_text(text)
+    found = read_folder_metadata(tmp_path, "MIT")
+    assert (found.name.split(), found.version.split()) == (["a", "b:", "MIT"], ["1", "2"])
+    assert "\n" not in found.name + found.version
+
+
+@pytest.mark.parametrize("value", ["[[1]]", "{a = {b = 1}}", "1.5", "true", "1979-05-27"])
+def test_a_pyproject_whose_name_is_no_text_has_none(tmp_path, value):
+    (tmp_path / "pyproject.toml").write_text(f"[project]\nname = {value}\nversion = {value}\n")
+    assert read_folder_metadata(tmp_path, "MIT").name == tmp_path.name
 
 
 def test_a_nearer_rule_of_gitignore_overrides_one_above(tmp_path):
