@@ -5,8 +5,11 @@ of our own readers. Files of other formats are left to the library. No code of a
 Called by :mod:`training.corpus.readers.source_contents`.
 """
 
+import threading
 from collections.abc import Iterator
 from typing import Any
+
+from tqdm import tqdm
 
 from training.corpus.config import ArchiveLimits
 from training.corpus.readers.reading_limits import report_damage
@@ -34,6 +37,7 @@ def read_hub(name: str, parser: RecordParser, limits: ArchiveLimits) -> Iterator
 
 
 def _iterate_dataset(name: str, parser: RecordParser, limits: ArchiveLimits) -> Iterator[object]:
+    tqdm.set_lock(threading.RLock())  # its own would need a semaphore of the system
     from datasets import load_dataset_builder  # noqa: PLC0415 - slow to import, rarely needed
 
     dataset, config, split = (*name.split(":"), "", "")[:3]
