@@ -8,6 +8,7 @@ step of the last one.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
 
 CommitKind = Literal["tokenizer", "checkpoint", "model"]
+_LEFT_BEHIND = re.compile(r"\.\d+-(?:tokenizer|checkpoint|model)-\d+\.(?:gone$|new-|old-)")
 _TARGET_FILE, _QUEUED_FILE = "target.json", "queued.json"
 
 
@@ -130,7 +132,7 @@ class Outbox:
     def clean_up(self) -> None:
         """Removes what a kill left half written or half removed; for the process that adds."""
         for path in self.path.glob(".*"):
-            if path.is_dir():
+            if _LEFT_BEHIND.match(path.name) and path.is_dir() and not path.is_symlink():
                 _remove_folder(path)
 
     @contextmanager

@@ -57,3 +57,16 @@ def test_links_within_a_run_and_other_files(outbox, hub, tmp_path):
     (entry.path / "config.json").symlink_to(outbox.run / "config.json")
     send_all(outbox, hub, TARGET, pause=lambda _: None)
     assert set(hub.trees["run"]) == {"config.json", "model.safetensors"}
+
+
+def test_only_what_a_kill_left_is_removed(outbox, tmp_path):
+    """If it fails, starting a run removes somebody's hidden folders from its queue."""
+    queue(outbox, tmp_path, 1)
+    left = [".000002-model-00000003.gone", ".000002-checkpoint-00000003.new-abc"]
+    kept = [".git", ".notes.gone", ".000002-model-x.gone"]
+    for name in (*left, *kept):
+        (outbox.path / name).mkdir()
+        (outbox.path / name / "file").touch()
+    outbox.clean_up()
+    assert {path.name for path in outbox.path.glob(".*")} == set(kept)
+    assert len(outbox.commits()) == 1
