@@ -217,9 +217,16 @@ def test_a_corpus_streams_from_the_hub(hub, tiny_config, tmp_path):
         "for name, split in (('train', 'train'), ('valid', 'validation')):\n"
         "    rows = load_dataset(f'tester/code-{name}', split=split, streaming=True)\n"
         "    found[name] = [[r['package'], r['sha256']] for r in rows]\n"
+        "from training.corpus.config import ArchiveLimits, RecordFields\n"
+        "from training.corpus.readers.records.hub_datasets import read_hub\n"
+        "from training.corpus.readers.records.record_parsing import RecordParser\n"
+        "parser = RecordParser(fields=RecordFields(), package='x', max_bytes=10**6)\n"
+        "files = read_hub('tester/code-train', parser, ArchiveLimits())\n"
+        "found['source'] = [[f.origin.package, f.problem] for f in files]\n"
         "print(json.dumps(found))\n"
     )
     report = json.loads((corpus / "report.json").read_text())
+    assert found["source"] == [[package, None] for package, _ in found["train"]]
     assert len(found["train"]) == report["splits"]["train"]["documents"]
     assert {package for package, _ in found["valid"]} == {"cpython-stdlib-json"}
     valid = hub.dataset("tester/code-valid")
