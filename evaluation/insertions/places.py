@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from evaluation.insertions.auto_closing import closers_within
@@ -59,19 +60,21 @@ class Place:
 def cut_places(corpus: Path, *, n: int, seed: int) -> list[Place]:
     """Cuts about ``n`` places, as many of each kind, from the held-out packages of a corpus.
 
-    The files are drawn evenly from the packages, each file at most once per kind.
+    The files are drawn evenly from the packages, each file at most once per kind. The kinds take
+    turns, so that the beginning of a run has all of them.
 
     Raises:
         PrerequisiteError: The corpus does not exist.
     """
     documents = list(read_documents(corpus, "heldout"))
     sources: dict[str, Source | None] = {}
-    places = []
+    groups: list[list[Place]] = []
     for number, (kind, cut) in enumerate(CUTTERS.items()):
-        chance = random.Random(f"{seed}:{kind}")
-        wanted = n // len(CUTTERS) + (number < n % len(CUTTERS))
+        chance, group = random.Random(f"{seed}:{kind}"), list[Place]()
+        groups.append(group)
+        n_wanted = n // len(CUTTERS) + (number < n % len(CUTTERS))
         for document in alternate_packages(documents, chance):
-            if not wanted:
+            if len(group) == n_wanted:
                 break
             if document.name not in sources:
                 sources[document.name] = _parse(document.text)
@@ -82,9 +85,8 @@ def cut_places(corpus: Path, *, n: int, seed: int) -> list[Place]:
             place_id, closes = f"{kind}/{document.name}", chance.random() < 0.5  # noqa: PLR2004
             place = _place_at(place_id, kind, source, found, closes=closes)
             if place is not None:
-                wanted -= 1
-                places.append(place)
-    return places
+                group.append(place)
+    return [place for turn in zip_longest(*groups) for place in turn if place is not None]
 
 
 def hash_places(places: Sequence[Place]) -> str:
