@@ -117,6 +117,8 @@ def _syntax_error(prefix: str, text: str, behind: str) -> BaseException | None:
     if error is None or tail.strip():
         return error
     bodies = [f"\n{margin}    pass", f"\n{margin}def f(): pass"]
+    tries = re.findall(r"^([ \t]*)try\s*:", made.rpartition("\n\n")[2], re.MULTILINE)[-1:]
+    bodies += [f"{x}\n{at}finally: pass" for x in ("", bodies[0]) for at in tries]
     opened = open_closers(prefix.rpartition("\n")[2])  # by the author, who has yet to close it
     bodies += [f"\n{closer}" for closer in (opened, _docstring_end(prefix)) if closer]
     bodies += [f"\n{opened}:\n{margin}    pass"] if opened else []

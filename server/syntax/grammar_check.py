@@ -29,6 +29,7 @@ from server.syntax.region import Region, line_columns, regions_around
 
 _CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends with one of these continues
 _CLOSERS = ")]}\"'"
+_TRY = re.compile(r"\s*try\s*:")
 _DEFINITION = re.compile(r"^\s*(?:async\s+def|def|class)\s+\w", re.MULTILINE)
 _PIECE = re.compile(r"\w+|\s+|.", re.DOTALL)
 _MAX_PIECES = 64  # from the end of a suggestion, that may be cut off
@@ -181,8 +182,10 @@ class GrammarCheck:
             yield f"\n{_closers(at_end.stack)}:\n{region.margin}    {MARK}"
         elif line.lstrip().startswith("@"):
             yield f"\n{margin}def {MARK}(): {MARK}"
-        elif ":" in line:
-            yield f"\n{margin}    {MARK}"
+        else:
+            body = f"\n{margin}    {MARK}" if ":" in line else ""
+            ends_of_try = _end_tries(region.head + text)
+            yield from (end for end in (body, ends_of_try, body + ends_of_try) if end)
 
     def _seems_to_fit(self, text: str, covered: int) -> bool:
         """Returns whether ``text`` adds no error to code that is broken or too new to judge."""
@@ -292,6 +295,18 @@ class _JudgingRegion:
     def accepts_another(self) -> bool:
         """Whether the region parses with some other line at the cursor."""
         return any(parses(self.region.replace_line(x)) for x in list_other_lines(self.region))
+
+
+def _end_tries(text: str) -> str:
+    """Returns the ends of the ``try`` statements that ``text`` begins and leaves without one."""
+    lines = text.split("\n")
+    ends = ""
+    for index, line in enumerate(lines):
+        columns = line_columns(line)
+        is_ended = any(x.strip() and line_columns(x) <= columns for x in lines[index + 1 :])
+        if _TRY.match(line) and not is_ended:
+            ends = f"\n{line[: len(line) - len(line.lstrip())]}finally: pass{ends}"
+    return ends
 
 
 def _begins_with(stack: tuple[str, ...], beginning: tuple[str, ...]) -> bool:

@@ -134,6 +134,8 @@ def test_what_is_open_is_closed_from_the_inside():
         ),
         ("x = 1\n|\n", "", "if x == 2:", 0, set()),
         ("x = 1\n|\n", "", "@cache", 0, set()),
+        ("x = 1\n|\n", "", "try:", 0, set()),
+        ("def f():|\n", "", "\n    try:\n        g()", 0, set()),
         ("x = 1\n|\nvalue = compute(x)\n", "", "value = compute(x)", 0, {"is_duplicate"}),
         ("class A:|\n\n\ndef f():\n    pass\n", "", '\n    """Doc', 0, {"breaks_syntax"}),
     ],

@@ -134,6 +134,9 @@ FITTING = [
     ('def f():\n    """Do |\n\ndef g():\n    """Doc."""\n', "the thing."),
     ("if x:\n    pass\nel|\n", "if y:"),
     ("x = 1\n|\n", "for y in x:"),
+    ("x = 1\n|\n", "try:"),
+    ("def f():\n    |\n\nx = 1\n", "try:\n        x = 1"),
+    ("def f():|\n", "\n    try:\n        if x:\n            try:"),
     ("class A:\n    |\n    x = 1\n", "@property"),
     ("def f():\n    try:\n        x = |\n\ndef g(): pass\n", "1"),
     ("x = ) 1\ny = = |", "2 2"),  # nothing can be said after broken code
