@@ -25,8 +25,13 @@ BEYOND_LIMITS = "archive beyond limits"
 
 def _clean_origin(origin: FileOrigin) -> FileOrigin:
     """Returns an origin whose text is well-formed, whatever a reader found."""
-    names = ("name", "package", "version", "licence")
-    return replace(origin, **{name: replace_surrogates(getattr(origin, name)) for name in names})
+    return replace(
+        origin,
+        name=replace_surrogates(origin.name),
+        package=replace_surrogates(origin.package),
+        version=replace_surrogates(origin.version),
+        licence=replace_surrogates(origin.licence),
+    )
 
 
 @dataclass(kw_only=True)

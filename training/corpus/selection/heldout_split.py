@@ -63,8 +63,8 @@ def hold_out(
     names = [str(canonicalize_name(name)) for name in package]
     is_heldout = [name is not None for name in named]
     has_named = any(is_heldout)
-    wanted = {normalize_name(name) for name in config.heldout}
-    unmatched = tuple(sorted(wanted - {normalize_name(name) for name in named if name}))
+    asked = {normalize_name(name) for name in config.heldout}
+    unmatched = tuple(sorted(asked - {normalize_name(name) for name in named if name}))
     missing = () if has_named else unmatched
     share = _resolve_share(config, has_named=has_named)
     rest = [i for i, is_out in enumerate(is_heldout) if not is_out]
