@@ -51,7 +51,7 @@ def _check_sample(
     """Returns a record's problem, its text, and whether that is a whole program."""
     task_id = record.get("task_id") if isinstance(record, dict) else None
     if not isinstance(task_id, str | int) or isinstance(task_id, bool):
-        raise ConfigError(f"{where}: expected a JSON object with a string 'task_id'")
+        raise ConfigError(f"{where}: expected a JSON object with a 'task_id'")
     task_id = str(task_id)
     if task_id not in problems:
         raise ConfigError(f"{where}: there is no problem {shorten(task_id)!r}; correct --problems")
