@@ -59,3 +59,12 @@ def test_an_out_that_cannot_be_a_folder_is_one_sentence(folder, out):
     (line,) = [line for line in error.splitlines() if line.startswith("error: ")]
     assert out[:11] in line
     assert (folder / "corpus.toml").read_text().startswith("out = ")
+
+
+def test_a_damaged_dataset_leaves_its_sentence_last(folder):
+    """If it fails, a library's warning follows the error, and a log shows the wrong line."""
+    (folder / "hub").mkdir()
+    (folder / "hub" / "train.parquet").write_bytes(b"PAR1" + bytes(50))
+    code, error = build(folder, f"sources.hub=['{folder}/hub']")
+    assert code == 3
+    assert error.splitlines()[-1].startswith(f"error: {folder}/hub/train.parquet is damaged (")
