@@ -1,7 +1,7 @@
 """Damaged input for readers of foreign bytes: a seeded mutator, a time budget, a memory meter.
 
-A few seconds a test by default; ``PARROTLET_FUZZ_SECONDS=600 pytest -k fuzz`` runs longer. The same
-seed gives the same inputs, so that a failure can be repeated: print the number of the mutation.
+Half a second a test by default; ``PARROTLET_FUZZ_SECONDS=600 pytest -k fuzz`` runs longer. The
+same seed gives the same inputs; to repeat a failure, print the number of the mutation.
 """
 
 import os
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-FUZZ_SECONDS = float(os.environ.get("PARROTLET_FUZZ_SECONDS", "1.5"))
+FUZZ_SECONDS = float(os.environ.get("PARROTLET_FUZZ_SECONDS", "0.6"))
 OWN_FAULTS = (AssertionError, AttributeError, NameError)
 _NOTABLE = (b"\0", b"\xff", b"\x80", b"\n", b"/", b"..", b'"', b"[", b"{", b"\\ud800", b"9" * 400)
 _LENGTHS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
