@@ -11,6 +11,7 @@ import resource
 import select
 import signal
 import socket
+from collections import deque
 from typing import NamedTuple, NoReturn
 
 from evaluation.judge.inside.channel.judge_messages import Ending, Finding, VerdictMessage
@@ -23,7 +24,7 @@ from evaluation.judge.inside.channel.wire import (
 )
 from evaluation.judge.inside.confinement import syscalls
 from evaluation.judge.inside.confinement.confinement import FIRST_FREE, MAX_DESCRIPTOR
-from evaluation.judge.inside.plan import NAMESPACES, Plan
+from evaluation.judge.inside.plan import LANDLOCK, NAMESPACES, Plan
 from evaluation.judge.inside.processes import examiner
 from evaluation.judge.inside.processes.clocks import Clocks
 from evaluation.judge.inside.processes.preload import preload_modules
@@ -33,6 +34,8 @@ from evaluation.judge.inside.processes.workdirs import Workdirs
 from evaluation.judge.inside.processes.zygote import Zygote
 
 _EXAMINER_GRACE_S = 1.0
+_MAX_DYING = 3
+_SHORT_RUN_S = 0.01
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _SANDBOX_FAILURE = Finding("sandbox_failure")
 
@@ -78,6 +81,7 @@ class Supervisor:
         self._host = host
         self._plan = plan
         self._zygote = zygote
+        self._dying: deque[int] = deque()  # killed programs, not yet waited for
         self._workdirs = Workdirs(plan)
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
         self._usage = ProcessUsage(proc, is_nested=plan.isolation == NAMESPACES)
@@ -159,7 +163,14 @@ class Supervisor:
         os.kill(child.pid, signal.SIGKILL)
         if self._plan.isolation != NAMESPACES:
             _kill_group(child.pid)  # as its namespace would have done
-        status = self._zygote.wait(child.pid)  # its processes would be in the next one's way
+        status = None
+        is_gone = run.finding is None or run.finding.ending == "gone"
+        # With Landlock its writes would outlive its folder; else what it started may be in the
+        # next one's way, but a short program cannot have started much.
+        if is_gone or self._plan.isolation == LANDLOCK or run.wall_s > _SHORT_RUN_S:
+            status = self._zygote.wait(child.pid)
+        else:
+            self._dying.append(child.pid)
         if run.limit is not None or run.finding == _SANDBOX_FAILURE:
             self._recover_examiner()
         finding = run.finding or Finding(run.limit or "sandbox_failure")
@@ -189,7 +200,8 @@ class Supervisor:
     def _fork_next(self) -> ProgramProcess:
         ours, theirs = socket.socketpair()
         output = ProgramOutput()
-        pid = self._zygote.fork(output.writer, theirs.fileno())
+        reap = self._dying.popleft() if len(self._dying) > _MAX_DYING else 0
+        pid = self._zygote.fork(output.writer, theirs.fileno(), reap=reap)
         theirs.close()
         output.close_writer()
         self._n_forks += 1

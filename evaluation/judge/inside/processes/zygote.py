@@ -56,16 +56,17 @@ class Zygote:
         theirs.close()
         self._receive()  # from now on it needs /proc no more
 
-    def fork(self, output: int, channel: int) -> int:
+    def fork(self, output: int, channel: int, *, reap: int) -> int:
         """Returns the process of a new child, which confines itself before anything else.
 
         Args:
             output: The descriptor to which it prints.
             channel: The descriptor on which it answers.
+            reap: An earlier child, already killed, to wait for first; 0 for none.
         """
         descriptors = _DESCRIPTORS.pack(output, output, channel)
         rights = [(SOL_SOCKET, SCM_RIGHTS, descriptors)]
-        self._control.sendmsg([_NUMBER.pack(0)], rights)
+        self._control.sendmsg([_NUMBER.pack(reap)], rights)
         return self._receive()
 
     def wait(self, pid: int) -> int:
@@ -106,10 +107,11 @@ class _ZygoteProcess:
             request, rights, _, _ = self._control.recvmsg(_NUMBER.size, _CONTROL_BYTES)
             if not request:
                 os._exit(0)
+            (answer,) = _NUMBER.unpack(request)
+            if answer:  # once it has ended, all of its pid namespace has
+                answer = os.waitpid(answer, 0)[1]
             if rights:
                 answer = self._fork(rights[0][2])
-            else:  # once it has ended, all of its pid namespace has
-                answer = os.waitpid(_NUMBER.unpack(request)[0], 0)[1]
             self._control.send(_NUMBER.pack(answer))
 
     def _fork(self, descriptors: bytes) -> int:
