@@ -246,7 +246,7 @@ DRIPS = {  # what a server goes on to send, for ever
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
 def test_an_answer_that_never_ends_is_given_up(drip):
     """If it fails, a byte a minute keeps a run waiting for ever."""
-    first, *_, more = [*drip, drip[-1]]
+    first, more = drip[0], drip[-1]
     with saying(first, *[more] * 100, pause_s=0.02) as (url, _):
         started = time.monotonic()
         with pytest.raises(CompletionsError) as caught:

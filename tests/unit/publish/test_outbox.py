@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from listed_hub import TARGET, FakeHub, checkpoint, queue
 
 from training.artifact.network.config import GPT2Config
 from training.config import PublishConfig, RunConfig, check_repo_name
@@ -13,52 +14,10 @@ from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, HubError, HubUnavailableError, PrerequisiteError
 from training.foundation.folder_lock import FolderInUseError
 from training.publish import publisher as publisher_module
-from training.publish.outbox import Outbox, PublishTarget
-from training.publish.publishable_files import link_artifact, list_artifact_files
+from training.publish.outbox import Outbox
+from training.publish.publishable_files import list_artifact_files
 from training.publish.publisher import Publisher, make_branch_name
 from training.publish.sender import MAX_ATTEMPTS, retry, send_all
-
-TARGET = PublishTarget(repo="me/model", private=True, branch="run")
-
-
-class FakeHub:
-    """Keeps commits; fails as often as it is told, then succeeds."""
-
-    def __init__(self, failures=()):
-        self.failures, self.commits, self.merged, self.trees = list(failures), [], [], {"main": {}}
-
-    def create(self, *, private):
-        self.is_private = private
-
-    def create_branch(self, branch):
-        self.trees.setdefault(branch, dict(self.trees["main"]))
-
-    def list_files(self, revision="main"):
-        return self.trees[revision]
-
-    def commit(self, files, *, message, revision="main", replaces=None):
-        if self.failures:
-            raise self.failures.pop(0)
-        contents = {name: path.read_text() for name, path in files.items()}
-        if contents.items() - self.trees[revision].items():
-            self.commits.append((revision, message))
-            self.trees[revision] |= contents
-
-    def merge(self, branch):
-        self.merged.append(branch)
-
-
-def checkpoint(folder, text="weights"):
-    folder.mkdir(parents=True)
-    for name in ("config.json", "model.safetensors", "training_state.safetensors"):
-        (folder / name).write_text(f"{name} {text}")
-    return folder
-
-
-def queue(outbox, tmp_path, *steps, kind="checkpoint"):
-    for step in steps:
-        path = checkpoint(tmp_path / "checkpoints" / f"{kind}-{step}", text=str(step))
-        outbox.add(kind, step, lambda folder, path=path: link_artifact(path, folder))
 
 
 @pytest.fixture

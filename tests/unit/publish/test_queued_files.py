@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from test_outbox import TARGET, FakeHub, queue
+from listed_hub import TARGET, FakeHub, queue
 
 from training.foundation.errors import PrerequisiteError
 from training.publish.outbox import Outbox

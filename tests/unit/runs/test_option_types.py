@@ -6,7 +6,9 @@ import pytest
 
 NO_NUMBERS = ("nan", "inf", "-inf", "1e400", "x", "", "9" * 5000, "-" + "9" * 400)
 WHOLE = (*NO_NUMBERS, "-1", "1.5", "9" * 400)
-OPTIONS = {  # by command: its other arguments, and what each number must not be
+OPTIONS: dict[
+    str, tuple[list[str], dict[str, tuple[str, ...]]]
+] = {  # by command: its other arguments, and what each number must not be
     "passk.__main__": (
         ["--canonical"],
         {
