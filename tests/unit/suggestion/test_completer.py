@@ -199,5 +199,5 @@ def test_settings_are_read_strictly_and_survive_a_round_trip():
     assert from_mapping(Settings, to_mapping(Settings()), where="x") == Settings()
     with pytest.raises(ConfigError, match="max_line_tokens"):
         from_mapping(Settings, {"suggestion": {"max_line_token": 3}}, where="x")
-    with pytest.raises(ConfigError, match="must be at least 1"):
+    with pytest.raises(ConfigError, match="chunk_tokens is 0, expected 1 to"):
         from_mapping(Settings, {"engine": {"chunk_tokens": 0}}, where="x")
