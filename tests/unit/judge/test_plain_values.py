@@ -29,7 +29,7 @@ VALUES = [
         1j,
         ...,
     ),
-    *((1, [2]), {1, "a"}, frozenset({1}), {1: [2], (3,): {}}, range(9, 1, -2)),
+    *((1, [2]), {1, 2}, frozenset({1}), {1: [2], (3,): {}}, range(9, 1, -2)),
     *(decimal.Decimal("1.50"), fractions.Fraction(3, 4), uuid.UUID(int=5)),
     *(collections.Counter("aab"), collections.OrderedDict(a=1), collections.deque([1, 2], 3)),
     *(collections.defaultdict(list, {1: [2]}), collections.defaultdict(None, {})),
