@@ -122,8 +122,8 @@ def test_mbpp_and_infilling_records_are_read(tmp_path):
         ("p.jsonl", b"null"),
         ("p.jsonl", b'{"prompt": "\xff"}'),
         ("p.jsonl.gz", b"no gzip"),
-        ("p.jsonl.gz", gzip.compress(b'{"prompt": "a"}' * 99)[:-20]),
-        ("p.jsonl.gz", gzip.compress(b'{"prompt": "a"}\n' * 99)[:30] + b"\xff" * 40),
+        ("p.jsonl.gz", gzip.compress(b'{"prompt": "a"}' * 99, mtime=0)[:-20]),
+        ("p.jsonl.gz", gzip.compress(b'{"prompt": "a"}\n' * 99, mtime=0)[:30] + b"\xff" * 40),
         ("p.jsonl.gz", gzip.compress(bytes(300 << 20), 1)),
     ],
 )
