@@ -19,8 +19,26 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
+from training.foundation.foreign_text import replace_surrogates
 
 pytest_plugins = ["suite_speed"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable():
+    """Reports travel between processes as UTF-8, and what tests log may hold half a surrogate."""
+    report = yield
+    return _make_well_formed(report)
+
+
+def _make_well_formed(value):
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, dict):
+        return {key: _make_well_formed(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_make_well_formed, value))
+    return value
 
 
 @pytest.fixture(scope="session")
