@@ -127,7 +127,7 @@ def test_samples_for_a_part_of_the_problems_do_not_count_for_all(problems, tmp_p
         ("{", "line 1: not valid JSON"),
         ('{"task_id": "t/9", "completion": ""}', "there is no problem 't/9'"),
         ('{"task_id": "t/1"}', "expected a string 'completion'"),
-        ('{"completion": ""}', "with a string 'task_id'"),
+        ('{"completion": ""}', "with a 'task_id'"),
     ],
 )
 def test_an_invalid_sample_is_reported_with_its_line(problems, tmp_path, text, message):
