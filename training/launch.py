@@ -153,7 +153,8 @@ def run_several(arguments: Any) -> int:
             return _print_first_report(Path(folder), ExitReport(EXIT_INTERRUPTED, "interrupted"))
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
-            return _print_first_report(Path(folder), _describe_exit(rank, failure.exitcode))
+            unexplained = _describe_exit(rank, failure.exitcode)
+            return _print_first_report(Path(folder), unexplained, is_killed=failure.exitcode < 0)
         except (ConnectionError, RuntimeError) as error:
             raise PrerequisiteError(
                 f"the processes could not be started ({error}); check the launcher file, addresses"
@@ -164,9 +165,15 @@ def run_several(arguments: Any) -> int:
     return 0
 
 
-def _print_first_report(folder: Path, unexplained: ExitReport) -> int:
-    reports = read_exit_reports(folder)
-    report = reports[0].report if reports else unexplained
+def _print_first_report(folder: Path, unexplained: ExitReport, *, is_killed: bool = False) -> int:
+    """Prints why the processes ended; returns the exit code.
+
+    If one was killed, torchrun has interrupted the others, and they are not the reason.
+    """
+    reports = [found.report for found in read_exit_reports(folder)]
+    if is_killed:
+        reports = [report for report in reports if report.exit_code != EXIT_INTERRUPTED]
+    report = reports[0] if reports else unexplained
     print_exit_report(report)
     return report.exit_code
 

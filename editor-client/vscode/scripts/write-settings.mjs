@@ -25,13 +25,14 @@ const MACHINE_SETTINGS = /^(model|client\.server|engine\..*)$/;
 const UNITS = { ms: 'Milliseconds', s: 'Seconds', mib: 'MB' };
 
 function createProperty({
-  name, type, default: value, choices, choice_texts: texts, minimum, text,
+  name, type, default: value, choices, choice_texts: texts, minimum, maximum, text,
 }) {
   return {
     type,
     ...(type === 'array' && { items: { type: 'string' } }),
     ...(choices !== null && { enum: choices, markdownEnumDescriptions: texts }),
     ...(minimum !== null && { minimum }),
+    ...(maximum !== null && { maximum }),
     default: value,
     scope: LANGUAGE_SETTINGS.includes(name)
       ? 'language-overridable'

@@ -13,7 +13,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 PREFIX = "parrotlet."
 # Names below the prefix that are no commands of package.json.
-CONTEXT_KEYS = {"parrotlet.isInstalling", "parrotlet.isRunning", "parrotlet.hasShown"}
+CONTEXT_KEYS = {
+    *("parrotlet.isInstalling", "parrotlet.isRunning", "parrotlet.hasShown"),
+    "parrotlet.isFirstOnRequest",
+}
 SERVER_COMMANDS = {"parrotlet.explain", "parrotlet.health", "parrotlet.statistics"}
 INTERNAL = {"parrotlet.accepted", "parrotlet.status"} | CONTEXT_KEYS | SERVER_COMMANDS
 PAGES = [*sorted((EXTENSION / "media").glob("*.md")), *sorted(EXTENSION.glob("*.md"))]

@@ -79,9 +79,11 @@ def test_turning_suggestions_off_for_a_file(window, model):
     expect_no_suggestion(window, model, path.name)
     assert window.status.startswith("Parrotlet is off for files that match ")
     expect_suggestion(window, model, "only_that.py")
-    window.open_file("", path.name)
+    window.show_file(path, len("here = "))
     window.run_command("parrotlet.toggleFile")
-    expect_suggestion(window, model, path.name)
+    model.rules = [("here = there = ", "something")]
+    window.type("there = ")
+    window.wait_for_ghost("something")
 
 
 @pytest.mark.parametrize(
