@@ -101,8 +101,8 @@ def test_the_server_answers(stranger, environment, hostile, monkeypatch):
     with Client(command=[environment / "bin" / "parrotlet-server"]) as client:
         client.initialize(root=hostile)
         uri = (hostile / "app.py").as_uri()
-        client.open(uri, "import os\n\n\ndef main():\n    print(os.path.jo")
-        reply = client.reply(client.ask(uri, 4, 20, triggerKind=1))
+        client.open(uri, "import os\n\n\ndef main(folder, name):\n    path = os.path.jo")
+        reply = client.reply(client.ask(uri, 4, 21, triggerKind=1))
     assert reply["result"]["items"][0]["insertText"].startswith("in(")
 
 

@@ -23,6 +23,10 @@ from rensa import RMinHash
 WORD = re.compile(r"[A-Za-z0-9_]+")
 N_HASHES = 256
 N_BANDS = 32  # of 8 hashes: a pair at the threshold of 0.85 is missed once in ten thousand
+# Documents of a bucket that later ones are compared with, so that a family of documents which
+# resemble each other, but not enough, takes time in proportion to its size. A near duplicate shares
+# eight buckets or so with what it resembles, and is missed only if all of them are full.
+MAX_KEPT_OF_BUCKET = 64
 MIN_WORDS = 10  # documents with fewer different words are similar by chance
 _SEED = 42
 
@@ -102,7 +106,8 @@ def find_near_duplicates(
             dropped.append(near)
             continue
         for bucket in buckets[index]:
-            kept[bucket].append(index)
+            if len(kept[bucket]) < MAX_KEPT_OF_BUCKET:
+                kept[bucket].append(index)
     return dropped
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from planted import similar_pair
 
+from training.corpus.dedup import near_duplicates
 from training.corpus.dedup.near_duplicates import (
     WORD,
     compute_jaccard,
@@ -41,6 +42,27 @@ def test_a_chain_drops_only_what_is_near_to_something_kept():
     names = [f"name_{i}" for i in range(440)]
     texts = [" ".join(names[start : start + 400]) for start in (0, 20, 40)]
     assert find(texts) == {(1, 0)}
+
+
+def test_a_family_that_is_not_near_enough_takes_linear_time(monkeypatch):
+    """If it fails, a package of generated files takes hours."""
+    n_compared = 0
+
+    def count(one, other):
+        nonlocal n_compared
+        n_compared += 1
+        return compute_jaccard(one, other)
+
+    monkeypatch.setattr(near_duplicates, "MAX_KEPT_OF_BUCKET", 2)
+    monkeypatch.setattr(near_duplicates, "compute_jaccard", count)
+    shared = " ".join(f"shared_{i}" for i in range(160))
+    counts = []
+    for n_texts in (100, 400):  # every two of them have a similarity of 0.8
+        n_compared = 0
+        texts = [shared + " ".join(f" own_{t}_{i}" for i in range(20)) for t in range(n_texts)]
+        assert find(texts) == set()
+        counts.append(n_compared)
+    assert counts[1] < 6 * counts[0]
 
 
 def test_short_texts_are_not_compared():
