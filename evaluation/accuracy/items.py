@@ -16,7 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from evaluation.runs.corpus_documents import CorpusDocument, alternate_packages, read_documents
+from evaluation.runs.corpus_documents import (
+    CorpusDocument,
+    alternate_packages,
+    make_unique_id,
+    read_documents,
+)
 from evaluation.runs.input_files import read_json_lines
 from evaluation.runs.record_fields import shorten
 from training.foundation.errors import ConfigError
@@ -89,7 +94,7 @@ def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list
     """
     documents = list(read_documents(corpus, "heldout"))
     items: list[Item] = []
-    n_of_id: Counter[str] = Counter()  # a corpus may have several versions of a file
+    n_of_id: Counter[str] = Counter()
     for kind in kinds:
         chance = random.Random(f"{seed}:{kind}")
         wanted = n
@@ -98,10 +103,7 @@ def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list
             if span is not None:
                 wanted -= 1
                 item = _item_at(document, kind, span)
-                n_of_id[item.id] += 1
-                if n_of_id[item.id] > 1:
-                    item = replace(item, id=f"{item.id}#{n_of_id[item.id]}")
-                items.append(item)
+                items.append(replace(item, id=make_unique_id(item.id, n_of_id)))
     return items
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from evaluation.insertions.judgement import Judgement, judge
 from evaluation.insertions.places import Place
+from evaluation.runs.record_fields import get_field, get_optional_field, get_texts
 from server.completer import Completer
 from server.suggestion.request import CompletionRequest
 
@@ -67,12 +68,12 @@ class Answer:
         """Reads what :meth:`to_json` wrote of this place; it is judged anew."""
         return cls(
             place=place,
-            trigger=Trigger(record["trigger"]),
-            text=record["text"],
-            covered=record["covered"],
-            confidence=record["confidence"],
-            rules=tuple(record["rules"]),
-            reason=record["reason"],
+            trigger=Trigger(get_field(record, "trigger", str)),
+            text=get_field(record, "text", str),
+            covered=get_field(record, "covered", int),
+            confidence=get_field(record, "confidence", float),
+            rules=get_texts(record, "rules"),
+            reason=get_optional_field(record, "reason", str),
         )
 
 

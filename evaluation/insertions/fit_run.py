@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -12,7 +13,9 @@ from evaluation.insertions.fit_page import draw_fit_page
 from evaluation.insertions.fit_summary import FitIdentity, format_fit, summarise_fit
 from evaluation.insertions.places import Place, cut_places, hash_places
 from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
-from evaluation.runs.journal import Journal, read_journal
+from evaluation.runs.journal import Journal, read_records
+from evaluation.runs.option_types import parse_seed
+from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE
@@ -21,7 +24,7 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ArtifactError, ConfigError
 from training.foundation.folder_lock import folder_lock
 
@@ -68,22 +71,29 @@ def _request_answers(places: Sequence[Place], out: Path, model: Path) -> list[An
     """Asks for the answers that are left, and returns all of them."""
     completer = Completer.load(model)
     path = out / ANSWERS_FILE
-    done = {(record["id"], record["trigger"]) for record in read_journal(path)}
-    todo = [(p, t) for p in places for t in Trigger if (p.id, str(t)) not in done]
+    answers = _read_answers(path, places)
+    done = {(answer.place.id, answer.trigger) for answer in answers}
+    todo = [(p, t) for p in places for t in Trigger if (p.id, t) not in done]
     with Journal(path) as journal:
         for place, trigger in tqdm(todo, desc="fit", unit="answer", file=sys.stderr):
-            journal.append(request_answer(completer, place, trigger).to_json())
+            answer = request_answer(completer, place, trigger)
+            journal.append(answer.to_json())
+            answers.append(answer)
+    return answers
+
+
+def _read_answers(path: Path, places: Sequence[Place]) -> list[Answer]:
+    """Returns what earlier runs have answered."""
     by_id = {place.id: place for place in places}
-    return [
-        Answer.from_json(record, by_id[record["id"]])
-        for record in read_journal(path)
-        if record["id"] in by_id
-    ]
+
+    def parse(record: Mapping[str, Any]) -> Answer | None:
+        place = by_id.get(get_field(record, "id", str))
+        return None if place is None else Answer.from_json(record, place)
+
+    return [answer for answer in read_records(path, parse) if answer is not None]
 
 
 def _load_places(options: argparse.Namespace) -> list[Place]:
-    if options.n < 1:
-        raise ConfigError(f"--n is {options.n}, but must be at least 1; correct it")
     if not (options.model / WEIGHTS_FILE).is_file():
         raise ArtifactError(f"there is no model in {options.model}; correct --model")
     places = cut_places(options.corpus, n=options.n, seed=options.seed)
@@ -106,13 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--n",
-        type=int,
+        type=whole_number(1, 1_000_000),
         default=2000,
         help="places to take from the corpus, as many of each kind (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=parse_seed,
         default=0,
         help="random seed for choosing places (default: %(default)s)",
     )

@@ -8,15 +8,21 @@ editor closes by itself; there the target repeats these closers, as a typist typ
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
 from evaluation.insertions.auto_closing import closers_within
 from evaluation.insertions.judgement import parses
 from evaluation.insertions.place_kinds import CUTTERS, Cut, Source
-from evaluation.runs.corpus_documents import alternate_packages, read_documents
+from evaluation.runs.corpus_documents import (
+    CorpusDocument,
+    alternate_packages,
+    make_unique_id,
+    read_documents,
+)
 
 MAX_FILE_CHARS = 60_000  # a longer file takes too long to parse again for each place
 
@@ -26,7 +32,7 @@ class Place:
     """A cursor in a file.
 
     Attributes:
-        id: Kind, package and path.
+        id: Kind, package and path; numbered if the corpus has several versions of a file.
         kind: A key of ``CUTTERS``.
         prefix: The text before the cursor.
         suffix: The text after it, as the editor shows it.
@@ -67,7 +73,8 @@ def cut_places(corpus: Path, *, n: int, seed: int) -> list[Place]:
         PrerequisiteError: The corpus does not exist.
     """
     documents = list(read_documents(corpus, "heldout"))
-    sources: dict[str, Source | None] = {}
+    sources: dict[CorpusDocument, Source | None] = {}
+    n_of_id: Counter[str] = Counter()
     groups: list[list[Place]] = []
     for number, (kind, cut) in enumerate(CUTTERS.items()):
         chance, group = random.Random(f"{seed}:{kind}"), list[Place]()
@@ -76,16 +83,16 @@ def cut_places(corpus: Path, *, n: int, seed: int) -> list[Place]:
         for document in alternate_packages(documents, chance):
             if len(group) == n_wanted:
                 break
-            if document.name not in sources:
-                sources[document.name] = _parse(document.text)
-            source = sources[document.name]
+            if document not in sources:
+                sources[document] = _parse(document.text)
+            source = sources[document]
             found = None if source is None else cut(source, chance)
             if source is None or found is None:
                 continue
             place_id, closes = f"{kind}/{document.name}", chance.random() < 0.5  # noqa: PLR2004
             place = _place_at(place_id, kind, source, found, closes=closes)
             if place is not None:
-                group.append(place)
+                group.append(replace(place, id=make_unique_id(place.id, n_of_id)))
     return [place for turn in zip_longest(*groups) for place in turn if place is not None]
 
 

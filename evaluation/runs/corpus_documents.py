@@ -5,6 +5,7 @@ a limit.
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,3 +97,14 @@ def alternate_packages(
             yield packages[name].pop()
             if not packages[name]:
                 del packages[name]
+
+
+def make_unique_id(wanted: str, n_of_id: Counter[str]) -> str:
+    """Returns an id, numbered from the second time: a corpus may have several versions of a file.
+
+    Args:
+        wanted: The id.
+        n_of_id: How often each was wanted; counted here.
+    """
+    n_of_id[wanted] += 1
+    return wanted if n_of_id[wanted] == 1 else f"{wanted}#{n_of_id[wanted]}"

@@ -1,1 +1,1 @@
-"""Stand-ins for services that tests must not contact."""
+"""Stand-ins: for services that tests must not contact, for repositories and for corpora."""

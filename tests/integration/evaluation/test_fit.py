@@ -2,9 +2,8 @@
 
 import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from doubles.heldout_corpus import write_heldout_corpus
 
 from evaluation.fit import main as fit
 from evaluation.insertions.places import cut_places
@@ -16,11 +15,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def corpus(known_module, tmp_path):
     """A corpus whose held-out files the model knows by heart."""
-    folder = tmp_path / "corpus" / "heldout"
-    folder.mkdir(parents=True)
     rows = [{"package": "p", "path": f"{n}.py", "text": known_module} for n in range(2)]
-    pq.write_table(pa.Table.from_pylist(rows), folder / "0.parquet")
-    return tmp_path / "corpus"
+    return write_heldout_corpus(tmp_path / "corpus", rows)
 
 
 def test_a_run_reports_every_kind_and_resumes(tiny_artifact, corpus, tmp_path, capsys):
@@ -44,13 +40,24 @@ def test_a_run_reports_every_kind_and_resumes(tiny_artifact, corpus, tmp_path, c
         fit([*arguments, "--seed", "1", "--out", str(out)])
 
 
+def test_a_damaged_record_is_one_sentence(tiny_artifact, corpus, tmp_path):
+    """If it fails, resuming a run that somebody edited ends in a traceback."""
+    out = tmp_path / "out"
+    command = ["--model", str(tiny_artifact), "--corpus", str(corpus), "--n", "12"]
+    command += ["--out", str(out)]
+    assert fit(command) == 0
+    good = json.loads((out / "answers.jsonl").read_text().splitlines()[0])
+    for key, wrong in (("id", None), ("trigger", "never"), ("covered", "1"), ("rules", [3])):
+        (out / "answers.jsonl").write_text(json.dumps({**good, key: wrong}) + "\n")
+        with pytest.raises(ConfigError, match=r"record 1: .*; remove the line"):
+            fit(command)
+
+
 def test_wrong_arguments_are_one_sentence(tiny_artifact, corpus, tmp_path):
     model = ["--model", str(tiny_artifact), "--out", str(tmp_path / "out")]
-    with pytest.raises(ConfigError, match="at least 1"):
-        fit([*model, "--corpus", str(corpus), "--n", "0"])
     with pytest.raises(ArtifactError, match="correct --model"):
         fit(["--model", str(tmp_path), "--corpus", str(corpus)])
     rows = [{"package": "p", "path": "a.py", "text": "x ="}]
-    pq.write_table(pa.Table.from_pylist(rows), corpus / "heldout" / "0.parquet")
+    write_heldout_corpus(corpus, rows)
     with pytest.raises(ConfigError, match="no place to cut"):
         fit([*model, "--corpus", str(corpus)])

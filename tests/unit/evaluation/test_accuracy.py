@@ -3,9 +3,8 @@
 import ast
 import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from doubles.heldout_corpus import number_files, write_heldout_corpus
 
 from evaluation.accuracy.edit_similarity import edit_similarity
 from evaluation.accuracy.items import Item, cut_items, hash_items, read_items
@@ -47,15 +46,7 @@ def describe(points):
 
 @pytest.fixture
 def corpus(tmp_path):
-    folder = tmp_path / "corpus" / "heldout"
-    folder.mkdir(parents=True)
-    rows = [
-        {"package": package, "path": f"{number}.py", "text": TEXT + f"\n\nNUMBER = {number}\n"}
-        for package in ("one", "two")
-        for number in range(30)
-    ]
-    pq.write_table(pa.Table.from_pylist(rows), folder / "0.parquet")
-    return tmp_path / "corpus"
+    return write_heldout_corpus(tmp_path / "corpus", number_files(TEXT, 30))
 
 
 def test_items_are_cut_where_their_kind_says(corpus):

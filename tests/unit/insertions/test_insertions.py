@@ -3,9 +3,8 @@
 import ast
 import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from doubles.heldout_corpus import number_files, write_heldout_corpus
 
 from evaluation.insertions.auto_closing import closers_within, open_closers
 from evaluation.insertions.fit_answers import Answer, Trigger
@@ -52,15 +51,7 @@ def describe(points):
 
 @pytest.fixture
 def corpus(tmp_path):
-    folder = tmp_path / "corpus" / "heldout"
-    folder.mkdir(parents=True)
-    rows = [
-        {"package": package, "path": f"{number}.py", "text": TEXT + f"\n\nNUMBER = {number}\n"}
-        for package in ("one", "two")
-        for number in range(8)
-    ]
-    pq.write_table(pa.Table.from_pylist(rows), folder / "0.parquet")
-    return tmp_path / "corpus"
+    return write_heldout_corpus(tmp_path / "corpus", number_files(TEXT, 8))
 
 
 def place(marked, target="", closers="", kind="line end"):
@@ -83,6 +74,17 @@ def test_places_of_every_kind_restore_the_file(corpus):
     assert any(found.closers for found in places)
     assert hash_places(places) == hash_places(cut_places(corpus, n=8 * len(CUTTERS), seed=1))
     assert hash_places(places) != hash_places(cut_places(corpus, n=8 * len(CUTTERS), seed=2))
+
+
+def test_versions_of_a_file_are_places_of_their_own(tmp_path):
+    """If it fails, a suggestion is compared with another version of the file."""
+    texts = [f"{TEXT}\n\nVERSION = {number}\n" for number in range(3)]
+    rows = [{"package": "p", "path": "a.py", "text": text} for text in texts]
+    corpus = write_heldout_corpus(tmp_path / "corpus", rows)
+    places = cut_places(corpus, n=3 * len(CUTTERS), seed=1)
+    assert len({found.id for found in places}) == len(places) == 3 * len(CUTTERS)
+    whole = [found.original for found in places if found.kind != "fresh line"]
+    assert {text: whole.count(text) for text in texts} == dict.fromkeys(texts, len(CUTTERS) - 1)
 
 
 @pytest.mark.parametrize(

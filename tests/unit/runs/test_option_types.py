@@ -25,6 +25,7 @@ OPTIONS: dict[
     ),
     "versus": (["a", "b"], {"--k": (*WHOLE, "0")}),
     "lines": ([], {"--n": (*WHOLE, "0"), "--seed": WHOLE}),
+    "fit": ([], {"--n": (*WHOLE, "0"), "--seed": WHOLE}),
     "infill": ([], {"--n": (*WHOLE, "0"), "--seed": WHOLE}),
     "compare": (
         ["a", "b"],
