@@ -12,10 +12,10 @@ from typing import Literal
 
 from server.syntax.open_brackets import NOTHING_OPEN, OpenState, open_after, statement_at
 from server.syntax.parse_tree import MARK, block_opened_before_mark, function_around_mark
+from server.syntax.region import TAB_COLUMNS, continues_below, line_columns
 
 Wanted = Literal["auto", "line", "block", "function"]
 
-_TAB_COLUMNS = 8
 _MAX_BRACKET_LINES = 8  # of a statement that goes on in brackets
 _OPENER = re.compile(
     r"(?:async|def|class|if|elif|else|for|while|with|try|except|finally|match|case)\b.*:\s*(?:#.*)?$"
@@ -81,7 +81,7 @@ def scope_at(
     if found is None:
         return Scope(
             extent=Extent.LINE,
-            goes_on_in_brackets=not _continues_below(head, after),
+            goes_on_in_brackets=not continues_below(head, after),
             at_cursor=open_after(head, statement_at(before).before),
         )
     extent, columns = found
@@ -96,12 +96,6 @@ def cut(text: str, scope: Scope) -> tuple[str, bool]:
     if scope.extent is Extent.LINE:
         return _cut_line(text, scope)
     return _cut_block(text, scope)
-
-
-def indentation_columns(line: str) -> int:
-    """Returns the width of a line's indentation, tabs expanded."""
-    expanded = line.expandtabs(_TAB_COLUMNS)
-    return len(expanded) - len(expanded.lstrip(" "))
 
 
 def _cut_line(text: str, scope: Scope) -> tuple[str, bool]:
@@ -123,13 +117,6 @@ def _is_open_at(text: str, scope: Scope) -> bool:
     return not at_end.quote and len(at_end.stack) > len(scope.at_cursor.stack)
 
 
-def _continues_below(head: str, after: str) -> bool:
-    """Returns whether the line below belongs to the cursor's line, by its indentation."""
-    below = next((line for line in after.split("\n")[1:] if line.strip()), "")
-    is_closer = below.strip()[:1] in {")", "]", "}"}
-    return is_closer or indentation_columns(below) > indentation_columns(head)
-
-
 def _cut_block(text: str, scope: Scope) -> tuple[str, bool]:
     kept = 0  # the end of the last line that belongs to the block
     n_lines = 0
@@ -138,7 +125,7 @@ def _cut_block(text: str, scope: Scope) -> tuple[str, bool]:
         is_first = start == 0
         end = start + len(line)
         if line.strip():
-            if not is_first and indentation_columns(line) < scope.min_columns:
+            if not is_first and line_columns(line) < scope.min_columns:
                 return text[:kept], True
             if n_lines == scope.max_lines:
                 return text[:kept], True
@@ -153,18 +140,18 @@ def _find_beginning(before: str, head: str) -> tuple[Extent, int] | None:
     statement = statement_at(before)
     if not open_after(head, statement.before).is_empty:
         return None
-    above = statement.text.rstrip().expandtabs(_TAB_COLUMNS)
+    above = statement.text.rstrip().expandtabs(TAB_COLUMNS)
     line = above.rpartition("\n")[2]
-    line_columns = indentation_columns(line)
-    own_columns = 0 if head.strip() else indentation_columns(head)
-    for columns in (line_columns + 1, line_columns):  # the second one after a docstring
+    opener_columns = line_columns(line)
+    own_columns = 0 if head.strip() else line_columns(head)
+    for columns in (opener_columns + 1, opener_columns):  # the second one after a docstring
         margin = " " * max(own_columns, columns)
         opened = block_opened_before_mark(f"{above}\n{margin}{MARK}")
         if opened is not None:
             extent = Extent.FUNCTION if opened.is_function else Extent.BLOCK
             return extent, max(opened.column + 1, own_columns)
     if _OPENER.match(line.strip()):
-        return Extent.BLOCK, max(line_columns + 1, own_columns)
+        return Extent.BLOCK, max(opener_columns + 1, own_columns)
     return None
 
 
@@ -173,8 +160,8 @@ def _find_enclosing(before: str, head: str, wanted: Wanted) -> tuple[Extent, int
     statement = statement_at(before)
     if not statement.before.is_empty:
         return None
-    above = statement.text.rstrip().expandtabs(_TAB_COLUMNS)
-    columns = indentation_columns(head) or indentation_columns(above.rpartition("\n")[2])
+    above = statement.text.rstrip().expandtabs(TAB_COLUMNS)
+    columns = line_columns(head) or line_columns(above.rpartition("\n")[2])
     if columns == 0:
         return None
     if wanted == "block":

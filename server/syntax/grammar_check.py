@@ -25,7 +25,7 @@ from server.syntax.open_brackets import (
 from server.syntax.parse_tree import MARK, errors_from
 from server.syntax.possible_lines import list_completions, list_other_lines
 from server.syntax.python_parser import parses
-from server.syntax.region import Region, line_columns, regions_around
+from server.syntax.region import Region, continues_below, line_columns, regions_around
 
 _CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends with one of these continues
 _CLOSERS = ")]}\"'"
@@ -65,9 +65,7 @@ class GrammarCheck:
     @cached_property
     def continues_below(self) -> bool:
         """Whether the lines below belong to what the cursor's line opens."""
-        below = next((x for x in self.after.split("\n")[1:] if x.strip()), "")
-        is_closer = below.lstrip()[:1] in ")]}" and bool(below.strip())
-        return is_closer or line_columns(below) > line_columns(self._smallest.head)
+        return continues_below(self._smallest.head, self.after)
 
     def fits(self, text: str, covered: int = 0, *, is_final: bool = False) -> bool:
         """Returns whether the code around the cursor is accepted with ``text``.

@@ -19,11 +19,12 @@ from server.syntax.open_brackets import (
 
 _MAX_CHARS_ABOVE = 2_500
 _MAX_CHARS_BELOW = 1_500
-_TAB_COLUMNS = 8
+TAB_COLUMNS = 8  # as in Python's grammar
 _ANY_COLUMNS = 1 << 16  # of a line that is still blank
 _CLAUSE = re.compile(r"(?:elif|else|except|finally|case)\b")
 _DEFINITION = re.compile(r"(?:async\s+def|def|class)\s|@")
 _CLOSER = re.compile(r"\s*[)\]}]")
+_LINE_BELOW = re.compile(r"\n([^\S\n]*\S.*)")  # the first that is not blank
 _TAKES_ELSE = re.compile(r"(?:if|elif|for|while)\b")
 _TRY = re.compile(r"try\s*:")
 _END_OF_TRY = re.compile(r"(?:except|finally)\b")
@@ -121,8 +122,22 @@ def _margin(line: str) -> str:
 
 def line_columns(line: str) -> int:
     """Returns the width of a line's indentation, tabs expanded."""
-    expanded = line.expandtabs(_TAB_COLUMNS)
+    expanded = line.expandtabs(TAB_COLUMNS)
     return len(expanded) - len(expanded.lstrip(" "))
+
+
+def continues_below(head: str, after: str) -> bool:
+    """Returns whether the lines below belong to what the cursor's line opens.
+
+    Args:
+        head: The cursor's line before the cursor.
+        after: The text after the cursor, of any length: only the next line of code is looked at.
+    """
+    found = _LINE_BELOW.search(after)
+    if found is None:
+        return False
+    below = found[1]
+    return _CLOSER.match(below) is not None or line_columns(below) > line_columns(head)
 
 
 @dataclass(frozen=True, kw_only=True)

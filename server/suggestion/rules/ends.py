@@ -7,9 +7,9 @@ from dataclasses import replace
 from server.suggestion.cursor_context import CursorContext
 from server.suggestion.extent import Extent, cut
 from server.suggestion.result import Suggestion
+from server.syntax.region import TAB_COLUMNS
 
 _LEVEL_COLUMNS = 4  # if no line is indented with spaces
-_TAB_COLUMNS = 8  # as in Python's grammar
 
 
 def end_of_scope(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
@@ -46,7 +46,7 @@ def indentation(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
     if not own or len(lines) == 1:
         return suggestion
     wants_tabs = own[-1][0] == "\t"
-    level = _TAB_COLUMNS if wants_tabs else _level_columns(own)
+    level = TAB_COLUMNS if wants_tabs else _level_columns(own)
     lines[1:] = [_indent(line, level, wants_tabs=wants_tabs) for line in lines[1:]]
     return replace(suggestion, text="\n".join(lines))
 
