@@ -119,10 +119,7 @@ def save_checkpoint(
     """
     staging, target = _staging_path(folder, record.step), checkpoint_path(folder, record.step)
     with write_directory_atomically(target, CHECKPOINT_FOLDER) as aside:
-        try:
-            write_artifact(aside / "artifact")
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+        write_artifact(aside / "artifact")
         hashes = {f.name: file_sha256(f) for f in sorted(staging.iterdir())}
         for file in (*(aside / "artifact").iterdir(), *staging.iterdir()):
             file.rename(aside / file.name)
