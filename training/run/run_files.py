@@ -62,11 +62,12 @@ def check_run_folder(path: Path) -> None:
     A run's folder is new, or has ``metrics.jsonl``, which a run writes first.
 
     Raises:
-        ConfigError: It is something else: a model, or a home folder.
+        ConfigError: It is something else (a model, or a home folder), or the finished model would
+            replace something else.
     """
     if os.path.lexists(path) and not path.is_dir():
         raise ConfigError(f"paths.run is {path}, which is a file; choose a folder")
-    check_model_folder(path)
+    check_replaceable(path / _MODEL_FOLDER, ARTIFACT_FOLDER, key="the model's folder")
     if not path.is_dir() or (path / METRICS_FILE).is_file():
         return
     foreign = sorted(p.name for p in path.iterdir() if p.name not in _WITHOUT_METRICS)
@@ -75,15 +76,6 @@ def check_run_folder(path: Path) -> None:
             f"paths.run is {path}, which holds something else ({foreign[0]}, but no"
             f" {METRICS_FILE}); choose a new or empty folder"
         )
-
-
-def check_model_folder(path: Path) -> None:
-    """Refuses a run whose finished model would replace anything else; before it is trained.
-
-    Raises:
-        ConfigError: Somebody keeps something there.
-    """
-    check_replaceable(path / _MODEL_FOLDER, ARTIFACT_FOLDER, key="the model's folder")
 
 
 class RunFiles:
