@@ -70,6 +70,21 @@ class FimLayout:
         """Returns the prefix-first prompt."""
         return [*self.start, self.prefix_id, *prefix, self.suffix_id, *suffix, self.middle_id]
 
+    def restore_order(self, ids: Sequence[int]) -> list[int]:
+        """Returns an example in either order as left-to-right text, with the same start."""
+        parts: dict[int, list[int]] = {}
+        start: list[int] = []
+        part = start
+        for token in ids:
+            if token in {self.prefix_id, self.suffix_id, self.middle_id}:
+                part = parts.setdefault(token, [])
+            elif part is start or token != self.end_of_text_id:
+                part.append(token)
+        prefix, suffix, middle = (
+            parts.get(token, []) for token in (self.prefix_id, self.suffix_id, self.middle_id)
+        )
+        return [*start, *prefix, *middle, *suffix]
+
 
 def prompt_start_ids(end_of_text_id: int, quality_id: int | None) -> list[int]:
     """Returns the ids that every sequence begins with, for models with and without infilling."""

@@ -5,7 +5,7 @@ fills whole blocks but for its last tokens. Many small packages would otherwise 
 text, or all of it, unused. Deterministic: the blocks depend on the rests in their order alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ class CarryOver:
     def _add_piece(self, document: int, piece: Piece) -> Iterator[PackedTokens]:
         room = self._block_tokens - self._n_open
         if piece.is_fim and len(piece.ids) > room:
-            piece = Piece(ids=restore_order(piece.ids, self._layout), is_fim=False)
+            piece = Piece(ids=self._layout.restore_order(piece.ids), is_fim=False)
         ids = piece.ids
         n_start = 2 if self._quality_ids.intersection(ids[1:2]) else 1
         while len(ids) > room:
@@ -79,22 +79,6 @@ class CarryOver:
             tokens, pieces = join_pieces(self._open)
             self._open, self._n_open = [], 0
             yield PackedTokens(tokens=tokens, pieces=pieces)
-
-
-def restore_order(ids: Sequence[int], layout: FimLayout) -> list[int]:
-    """Returns a piece that was split for infilling as left-to-right text, with the same start."""
-    parts: dict[int, list[int]] = {}
-    start: list[int] = []
-    part = start
-    for token in ids:
-        if token in {layout.prefix_id, layout.suffix_id, layout.middle_id}:
-            part = parts.setdefault(token, [])
-        elif part is start or token != layout.end_of_text_id:
-            part.append(token)
-    prefix, suffix, middle = (
-        parts.get(token, []) for token in (layout.prefix_id, layout.suffix_id, layout.middle_id)
-    )
-    return [*start, *prefix, *middle, *suffix]
 
 
 def cut_blocks(

@@ -9,7 +9,7 @@ from training.artifact.fim import FimLayout
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.config import FimConfig
 from training.shards.blocks import join_pieces
-from training.shards.carry_over import CarryOver, PackedTokens, cut_blocks, restore_order
+from training.shards.carry_over import CarryOver, PackedTokens, cut_blocks
 from training.shards.packing import EncodedText, Piece, pack_document
 
 BLOCK = 128
@@ -57,7 +57,7 @@ def test_the_rests_fill_blocks_and_lose_no_text(byte_tokenizer, rate, quality):
             assert ids[: len(layout.start)] == layout.start[: len(ids)]
             assert ids.count(layout.middle_id) == is_fim
             if is_fim:
-                ids = restore_order(ids, layout)
+                ids = layout.restore_order(ids)
             found[document] = found.get(document, b"") + byte_tokenizer.decode_bytes(ids)
     waiting = carry_over.waiting_documents
     assert found.keys() | waiting == with_rest
@@ -73,9 +73,9 @@ def test_text_split_for_infilling_is_put_in_order_again(byte_tokenizer):
     prefix, middle, suffix = (byte_tokenizer.encode(text) for text in ("ab", "cd", "ef"))
     expected = [*layout.start, *prefix, *middle, *suffix]
     for prompt in (layout.psm_prompt(prefix, suffix), layout.spm_prompt(prefix, suffix)):
-        assert restore_order([*prompt, *middle, layout.end_of_text_id], layout) == expected
+        assert layout.restore_order([*prompt, *middle, layout.end_of_text_id]) == expected
     cut = [*layout.psm_prompt(prefix, suffix), *middle[:1]]
-    assert restore_order(cut, layout) == [*layout.start, *prefix, *middle[:1], *suffix]
+    assert layout.restore_order(cut) == [*layout.start, *prefix, *middle[:1], *suffix]
 
 
 def test_a_group_without_documents_carries_nothing(byte_tokenizer):
