@@ -17,7 +17,7 @@ import torch
 
 from evaluation.runs.record_fields import shorten
 from training.artifact.directory import TOKENIZER_FILE
-from training.artifact.tokenizer_pipeline import read_pipeline
+from training.artifact.tokenizer_pipeline import MAX_TOKENIZER_BYTES, read_pipeline
 from training.foundation.atomic_files import file_sha256
 from training.foundation.errors import ForeignDataError, ParrotletError, PrerequisiteError
 from training.foundation.extras import check_extra
@@ -25,7 +25,6 @@ from training.foundation.foreign_text import read_bounded
 
 PROBE = "def first(items):\n    return items[0]\n"
 MAX_LAYERS = 10_000
-MAX_TOKENIZER_BYTES = 64 << 20
 _MIN_BITS = 1  # a parameter in the files; fewer, and the config is not that of the weights
 # How far two computations of the same logits may be apart, as a share of their range.
 _TOLERANCE, _TOLERANCE_OF_HALF = 1e-4, 0.02

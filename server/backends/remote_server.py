@@ -28,14 +28,13 @@ from server.prompt.window import Window
 from server.settings import RemoteSettings
 from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import CodeReference
-from training.artifact.tokenizer_pipeline import read_pipeline
+from training.artifact.tokenizer_pipeline import MAX_TOKENIZER_BYTES, read_pipeline
 from training.foundation.errors import ArtifactError
 from training.foundation.foreign_text import encode_text, read_bounded
 
 _CHARS_PER_TOKEN = 3  # fewer than any tokenizer needs for code
 _SENTINEL_TOKENS = 8  # reserved for a template
 _MAX_STOPS = 4  # OpenAI's limit
-_MAX_TOKENIZER_BYTES = 64 << 20
 _REFUSED = (400, 422)  # how servers answer a field that they do not know
 
 
@@ -242,7 +241,7 @@ def _sum_log_probs(choice: Mapping[str, Any]) -> float:
 def _load_tokenizer(folder: Path) -> Tokenizer:
     path = folder / "tokenizer.json"
     try:
-        data = read_bounded(path, _MAX_TOKENIZER_BYTES)
+        data = read_bounded(path, MAX_TOKENIZER_BYTES)
         read_pipeline(data)  # the library needs memory for the largest id
         return Tokenizer.from_buffer(data)
     except BaseException as error:  # bare Exception, or a panic, which is none

@@ -18,12 +18,14 @@ from tokenizers import Tokenizer
 
 from training.artifact.manifest import COPY_AGAIN, check_pointer
 from training.artifact.special_tokens import END_OF_TEXT
-from training.artifact.tokenizer_pipeline import find_pipeline_fault, read_pipeline
+from training.artifact.tokenizer_pipeline import (
+    MAX_TOKENIZER_BYTES,
+    find_pipeline_fault,
+    read_pipeline,
+)
 from training.artifact.word_cache import WordCache
 from training.foundation.errors import ArtifactError
 from training.foundation.foreign_text import read_bounded
-
-MAX_TOKENIZER_BYTES = 64 << 20
 
 
 class CodeTokenizer:

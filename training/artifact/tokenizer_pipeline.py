@@ -12,6 +12,7 @@ from typing import Any
 from training.foundation.errors import ForeignDataError
 from training.foundation.foreign_text import parse_json
 
+MAX_TOKENIZER_BYTES = 64 << 20  # of a tokenizer.json
 _MAX_GAPS, _MAX_EXTRA_ID = 4, 1 << 16  # foreign vocabularies have a few gaps
 _NO_PIPELINE = {"type": None}
 _MODEL_OPTIONS = {  # with any other value, BPE splits otherwise than in training
