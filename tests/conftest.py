@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
-from training.foundation.foreign_text import replace_surrogates
+from training.foundation.foreign_text import replace_surrogates_within
 
 pytest_plugins = ["suite_speed"]
 
@@ -28,17 +28,7 @@ pytest_plugins = ["suite_speed"]
 def pytest_report_to_serializable():
     """Reports travel between processes as UTF-8, and what tests log may hold half a surrogate."""
     report = yield
-    return _make_well_formed(report)
-
-
-def _make_well_formed(value):
-    if isinstance(value, str):
-        return replace_surrogates(value)
-    if isinstance(value, dict):
-        return {key: _make_well_formed(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_make_well_formed, value))
-    return value
+    return replace_surrogates_within(report)
 
 
 @pytest.fixture(scope="session")

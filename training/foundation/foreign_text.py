@@ -33,6 +33,19 @@ def replace_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def replace_surrogates_within(value: Any) -> Any:
+    """Returns plain data with :func:`replace_surrogates` applied to all its text, keys included."""
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, dict):
+        return {
+            replace_surrogates_within(k): replace_surrogates_within(v) for k, v in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(replace_surrogates_within, value))
+    return value
+
+
 def encode_text(text: str) -> bytes:
     """Returns ``text`` as UTF-8; never fails."""
     return replace_surrogates(text).encode("utf-8")
@@ -85,7 +98,7 @@ def parse_json(
     if _measure_depth(value, max_depth) > max_depth:
         raise ForeignDataError(f"it is nested more than {max_depth} levels deep")
     is_suspect = _SURROGATE_ESCAPE.search(text) or not (text.isascii() or isinstance(data, bytes))
-    return _replace_within(value) if is_suspect else value
+    return replace_surrogates_within(value) if is_suspect else value
 
 
 def read_json(
@@ -182,13 +195,3 @@ def _measure_depth(value: Any, most: int) -> int:
             return depth
         depth += 1
     return depth
-
-
-def _replace_within(value: Any) -> Any:
-    if isinstance(value, str):
-        return replace_surrogates(value)
-    if isinstance(value, list):
-        return [_replace_within(inner) for inner in value]
-    if isinstance(value, dict):
-        return {replace_surrogates(key): _replace_within(inner) for key, inner in value.items()}
-    return value
