@@ -17,18 +17,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from server.syntax.open_brackets import (
-    OpenState,
-    open_after,
-    scan_line,
-)
+from server.syntax.open_brackets import OpenState, open_after, scan_line
 from server.syntax.parse_tree import MARK, errors_from
-from server.syntax.possible_lines import list_completions, list_other_lines
+from server.syntax.possible_lines import CLOSERS, list_completions, list_other_lines
 from server.syntax.python_parser import parses
-from server.syntax.region import Region, continues_below, line_columns, regions_around
+from server.syntax.region import (
+    Region,
+    continues_below,
+    line_columns,
+    margin_of,
+    regions_around,
+)
 
 _CONTINUING = "([{,\\:=+-*/%&|^~<>@."  # a line that ends with one of these continues
-_CLOSERS = ")]}\"'"
 _TRY = re.compile(r"\s*try\s*:")
 _DEFINITION = re.compile(r"^\s*(?:async\s+def|def|class)\s+\w", re.MULTILINE)
 _PIECE = re.compile(r"\w+|\s+|.", re.DOTALL)
@@ -89,18 +90,16 @@ class GrammarCheck:
 
     def _ends_string_below(self, text: str, covered: int) -> bool:
         """Returns whether ``text`` ends or begins a string that goes on in the lines below."""
-        region = self._smallest
         quote = self._at_line_end.quote
         inside, end, _ = self.after.partition("\n")[2].partition(quote or "\n")
         if len(quote) < 3 or not end or _DEFINITION.search(inside):  # noqa: PLR2004 - triple
             return False  # or it is the quote of another docstring that follows
-        made = open_after(region.head + text + region.tail[covered:], region.before_line)
-        return made.stack != self._at_line_end.stack
+        return self._at_line_end_with(text, covered).stack != self._at_line_end.stack
 
     def _cut_endings(self, text: str) -> list[str]:
         """Returns what closes everything after ``text``, for regions without the lines below."""
         region = self._smallest
-        stack = open_after(region.head + text + region.tail, region.before_line).stack
+        stack = self._at_line_end_with(text).stack
         if not stack or not self.continues_below:
             return []
         closers = f"\n{_closers(stack)}"
@@ -138,7 +137,7 @@ class GrammarCheck:
     def _count_closers(self) -> int:
         """Returns how many closers behind the cursor an editor may have added."""
         tail = self._smallest.tail
-        return min(len(tail) - len(tail.lstrip(_CLOSERS)), _MAX_COVERED)
+        return min(len(tail) - len(tail.lstrip(CLOSERS)), _MAX_COVERED)
 
     def missing_closers(self, text: str) -> str:
         """Returns the closing brackets that are missing after ``text``, a whole line.
@@ -163,13 +162,13 @@ class GrammarCheck:
         yield ""
         rest = region.tail[covered:]
         if rest.strip():
-            if not rest.strip(_CLOSERS):  # they are typed over when the line goes on
+            if not rest.strip(CLOSERS):  # they are typed over when the line goes on
                 yield f":\n{region.margin}    {MARK}"
             elif rest.rstrip().endswith(":"):
                 yield f"\n{region.margin}    {MARK}"
             return
         line = (region.head + text).rpartition("\n")[2]
-        margin = line[: len(line) - len(line.lstrip())]
+        margin = margin_of(line)
         at_end = open_after(region.head + text, region.before_line)
         # What the replaced closers closed must stay closed.
         opened = (self._at_line_end if covered else self.at_cursor).stack
@@ -191,7 +190,7 @@ class GrammarCheck:
         start = len(region.above)
         closers = {"", _closers(self.at_cursor.stack)} if not region.tail.strip() else {""}
         made = region.insert(text, covered)
-        at_end = open_after(region.head + text + region.tail[covered:], region.before_line)
+        at_end = self._at_line_end_with(text, covered)
         if at_end.n_unmatched > self._at_line_end.n_unmatched:
             return False
         if not _begins_with(self.at_cursor.stack, at_end.stack) and not self.continues_below:
@@ -203,7 +202,12 @@ class GrammarCheck:
     @cached_property
     def _at_line_end(self) -> OpenState:
         """What is open at the end of the cursor's line as it is."""
-        return scan_line(self._smallest.head + self._smallest.tail, self._smallest.before_line)
+        return self._at_line_end_with("")
+
+    def _at_line_end_with(self, text: str, covered: int = 0) -> OpenState:
+        """Returns what is open at the end of the cursor's line with ``text`` inserted."""
+        region = self._smallest
+        return open_after(region.head + text + region.tail[covered:], region.before_line)
 
     def _repairs(self, text: str, covered: int, *, is_whole: bool) -> Iterator[tuple[str, int]]:
         """Yields changed texts, the least changed first, whose brackets match what follows."""
@@ -251,14 +255,14 @@ class GrammarCheck:
         if not own or at_end.in_comment or not _begins_with(at_end.stack, opened):
             return
         line = (region.head + text).rpartition("\n")[2]
-        margin = line[: len(line) - len(line.lstrip())]
+        margin = margin_of(line)
         if len(at_end.quote) == 3:  # noqa: PLR2004 - a docstring
             yield f"\n{margin}{_closers(own)}"
         elif at_end.quote:
             return
         elif line.rstrip().endswith(","):
             first = (region.head + text.lstrip("\n")).partition("\n")[0]
-            yield f"\n{first[: len(first) - len(first.lstrip())]}{_closers(own)}"
+            yield f"\n{margin_of(first)}{_closers(own)}"
         elif "\n" not in text.strip("\n"):  # else the last element may be incomplete
             yield _closers(own)
             if self._smallest.before_line.stack:
@@ -266,9 +270,7 @@ class GrammarCheck:
 
     def _is_balanced(self, text: str, covered: int) -> bool:
         """Returns whether the cursor's line leaves no more open than without ``text``."""
-        region = self._smallest
-        made = open_after(region.head + text + region.tail[covered:], region.before_line)
-        as_it_is = self._at_line_end
+        made, as_it_is = self._at_line_end_with(text, covered), self._at_line_end
         if made.n_unmatched > as_it_is.n_unmatched:
             return False
         return made.stack == as_it_is.stack or _begins_with(as_it_is.stack, made.stack)
@@ -303,7 +305,7 @@ def _end_tries(text: str) -> str:
         columns = line_columns(line)
         is_ended = any(x.strip() and line_columns(x) <= columns for x in lines[index + 1 :])
         if _TRY.match(line) and not is_ended:
-            ends = f"\n{line[: len(line) - len(line.lstrip())]}finally: pass{ends}"
+            ends = f"\n{margin_of(line)}finally: pass{ends}"
     return ends
 
 

@@ -12,7 +12,7 @@ from server.syntax.open_brackets import OpenState, open_after, scan_line
 from server.syntax.parse_tree import MARK
 from server.syntax.region import Region
 
-_CLOSERS = ")]}\"'"
+CLOSERS = ")]}\"'"  # what an editor may have added behind the cursor
 _OPERANDS = (
     *(
         "",
@@ -69,7 +69,7 @@ def _complete(region: Region) -> Iterator[str]:
     if not region.head.strip() and not region.tail.strip() and region.before_line.is_empty:
         yield ""
         return
-    rest = region.tail.lstrip(_CLOSERS)
+    rest = region.tail.lstrip(CLOSERS)
     for head in dict.fromkeys((region.head, _WORD.sub("", region.head))):
         at_head = scan_line(head, region.before_line)
         break_ = "\n" if at_head.in_comment or len(at_head.quote) == 3 else ""  # noqa: PLR2004

@@ -93,7 +93,7 @@ def regions_around(before: str, after: str) -> Iterator[Region]:
         tail=tail,
         below=_join_below(lines[start:], _lines_within(below, start_columns), opening),
         before_line=statement.before,
-        margin=_margin(opening),
+        margin=margin_of(opening),
         opening=opening.lstrip(),
     )
     yield region
@@ -113,10 +113,11 @@ def _owner_of_clause(line: str) -> str:
     clause = _CLAUSE.match(line.lstrip())
     if clause is None or clause[0] == "case":
         return ""
-    return f"{_margin(line)}{'if 1' if clause[0] in {'elif', 'else'} else 'try'}: pass\n"
+    return f"{margin_of(line)}{'if 1' if clause[0] in {'elif', 'else'} else 'try'}: pass\n"
 
 
-def _margin(line: str) -> str:
+def margin_of(line: str) -> str:
+    """Returns the white space at the beginning of a line."""
     return line[: len(line) - len(line.lstrip())]
 
 
@@ -196,7 +197,7 @@ def _join_above(lines: list[_Line], start: int, columns: int, owner: str = "") -
         here = line_columns(line.text)
         if line.is_start and here < columns:
             header = "if 1:" if _TAKES_ELSE.match(line.code) else "class _:"
-            headers.insert(0, f"{_margin(line.text)}{header}\n")
+            headers.insert(0, f"{margin_of(line.text)}{header}\n")
             columns = here
         if columns == 0:
             break
@@ -247,7 +248,7 @@ def _join_below(above: list[_Line], below: list[str], opening: str) -> str:
     """Returns the lines below; a decorator and a ``try`` get what must follow and is not there."""
     lines = list(below)
     if opening.lstrip().startswith("@"):
-        lines.append(f"{_margin(opening)}def _(): pass")
+        lines.append(f"{margin_of(opening)}def _(): pass")
     least: int | None = None
     for line in reversed(above):
         here = line_columns(line.text)
@@ -258,5 +259,5 @@ def _join_below(above: list[_Line], below: list[str], opening: str) -> str:
             continue
         at = next((i for i, x in enumerate(lines) if x.strip() and line_columns(x) <= here), None)
         if at is None or not _END_OF_TRY.match(lines[at].lstrip()):
-            lines.insert(len(lines) if at is None else at, f"{_margin(line.text)}finally: pass")
+            lines.insert(len(lines) if at is None else at, f"{margin_of(line.text)}finally: pass")
     return "".join(f"\n{line}" for line in lines)
