@@ -62,3 +62,8 @@ class CursorContext:
         """Returns whether a name occurs in the document."""
         word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
         return any(name in x and word.search(x) is not None for x in (self.before, self.after))
+
+
+def is_word(character: str) -> bool:
+    """Returns whether a character may be a part of a name; false for none."""
+    return character.isalnum() or character == "_"

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from server.suggestion.cursor_context import CursorContext
+from server.suggestion.cursor_context import CursorContext, is_word
 from server.suggestion.result import Suggestion
 from server.suggestion.secret_shapes import looks_secret
 from server.syntax.open_brackets import scan_line
@@ -54,8 +54,8 @@ def unfitting(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
 def inside_name(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
     """Drops what would become a part of the name at the cursor, unless that makes a known name."""
     text, behind = suggestion.text, cursor.tail[suggestion.covered :]
-    is_inside = _is_word(cursor.head[-1:]) and _is_word(cursor.tail[:1])
-    if not is_inside and not (_is_word(text[-1:]) and _is_word(behind[:1])):
+    is_inside = is_word(cursor.head[-1:]) and is_word(cursor.tail[:1])
+    if not is_inside and not (is_word(text[-1:]) and is_word(behind[:1])):
         return suggestion
     before, after = _WORD_END.search(cursor.head), _WORD_START.match(behind)
     name = (before[0] if before else "") + text + (after[0] if after else "")
@@ -69,7 +69,3 @@ def trivial(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
     if cursor.may_be_trivial or len(suggestion.text.strip()) > _TRIVIAL_CHARS:
         return suggestion
     return replace(suggestion, text="", covered=0)
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"

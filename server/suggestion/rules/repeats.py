@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from server.suggestion.cursor_context import CursorContext
+from server.suggestion.cursor_context import CursorContext, is_word
 from server.suggestion.extent import Extent
 from server.suggestion.result import Suggestion
 
@@ -122,15 +122,11 @@ def _is_distinctive(line: str) -> bool:
 def _is_separate(text: str, tail: str, length: int) -> bool:
     """Returns whether the overlap splits no word and closes no bracket that the text opened."""
     before, after = text[-length - 1 : -length], tail[length : length + 1]
-    splits_text = _is_word(before) and _is_word(tail[0])
-    splits_tail = _is_word(tail[length - 1]) and _is_word(after)
+    splits_text = is_word(before) and is_word(tail[0])
+    splits_tail = is_word(tail[length - 1]) and is_word(after)
     only_closes = not tail[:length].strip(_BESIDE_CODE)
     closes_own = only_closes and _closes_own_bracket(text, length)
     return not (splits_text or splits_tail or closes_own)
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 def _closes_own_bracket(text: str, length: int) -> bool:
