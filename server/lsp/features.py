@@ -9,7 +9,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from server.lsp.configuration import SECTION
-from server.lsp.documents.document_changes import read_place
+from server.lsp.documents.document_changes import get_field, read_place
 from server.lsp.health import check_health
 from server.lsp.insertion import SuggestedEdit
 from server.lsp.server import Server
@@ -78,7 +78,7 @@ def _add_workspace_notifications(server: Server) -> None:
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def _did_change_configuration(params: Any) -> None:
         if not await _request_configuration(server):
-            settings = params.get("settings") if isinstance(params, dict) else None
+            settings = get_field(params, "settings")
             if isinstance(settings, dict) and SECTION in settings:  # others' are not about us
                 server.reconfigure(settings[SECTION])
 
@@ -91,7 +91,7 @@ def _add_usage_notifications(server: Server) -> None:
 
     @server.feature(DID_ACCEPT_METHOD)
     def _did_accept(params: Any) -> None:
-        part = params.get("how") if isinstance(params, dict) else None
+        part = get_field(params, "how")
         if part in ACCEPTED_PARTS:
             n_chars = int(_figure(params, "characters"))
             server.statistics.record_accepted(n_chars=n_chars, part=part)
@@ -151,7 +151,7 @@ async def _request_configuration(server: Server) -> bool:
 
 def _figure(params: Any, name: str) -> float:
     """Returns a figure that a client reports, within bounds; 0 for what is not a number."""
-    value = params.get(name) if isinstance(params, dict) else None
+    value = get_field(params, name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0.0
     return float(min(max(value, 0), _MAX_REPORTED))

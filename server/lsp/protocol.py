@@ -4,7 +4,7 @@ Their parameters are read by our own code (:mod:`server.lsp.documents.document_c
 refuses much that can be understood, and keeps a second copy of every text.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,12 @@ from pygls.exceptions import JsonRpcInvalidParams
 from pygls.protocol import lsp_method
 
 from server.lsp.connection.json_rpc import JsonRpc
-from server.lsp.documents.document_changes import MalformedChangeError, clamp_positions, read_uri
+from server.lsp.documents.document_changes import (
+    MalformedChangeError,
+    clamp_positions,
+    get_field,
+    read_uri,
+)
 from server.lsp.documents.text_document import Encoding
 
 if TYPE_CHECKING:
@@ -70,57 +75,57 @@ class Protocol(JsonRpc):
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: Any) -> None:
         """Opens a document."""
-        self._server.documents.open(_get(params, "textDocument"), self.position_encoding())
+        self._server.documents.open(get_field(params, "textDocument"), self.position_encoding())
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: Any) -> None:
         """Changes a document; a request under way for its old text is cancelled."""
         self._server.inline_completion.change(
-            _get(params, "textDocument"), _get(params, "contentChanges")
+            get_field(params, "textDocument"), get_field(params, "contentChanges")
         )
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: Any) -> None:
         """Closes a document."""
-        self._close(_get(params, "textDocument"))
+        self._close(get_field(params, "textDocument"))
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_OPEN)
     def lsp_notebook_document__did_open(self, params: Any) -> None:
         """Opens a notebook and its cells."""
-        notebook = _get(params, "notebookDocument")
+        notebook = get_field(params, "notebookDocument")
         uri = _find_uri(notebook)
         if uri is not None:
-            self._server.documents.notebooks.open(uri, _get(notebook, "cells"))
+            self._server.documents.notebooks.open(uri, get_field(notebook, "cells"))
         for item in _list(params, "cellTextDocuments"):
             self._server.documents.open(item, self.position_encoding())
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
     def lsp_notebook_document__did_change(self, params: Any) -> None:
         """Opens and closes cells, and changes their texts."""
-        change = _get(params, "change")
-        cells = _get(change, "cells")
-        texts = _get(cells, "textContent")
+        change = get_field(params, "change")
+        cells = get_field(change, "cells")
+        texts = get_field(cells, "textContent")
         is_understood = isinstance(change, dict) and isinstance(cells, (dict, NoneType))
         if not is_understood or not isinstance(texts, (list, NoneType)):
             self._server.documents.lose_all()  # any cell may have been changed
-        structure = _get(cells, "structure")
+        structure = get_field(cells, "structure")
         if structure is not None:
-            uri = _find_uri(_get(params, "notebookDocument"))
+            uri = _find_uri(get_field(params, "notebookDocument"))
             if uri is not None:
-                self._server.documents.notebooks.change(uri, _get(structure, "array"))
+                self._server.documents.notebooks.change(uri, get_field(structure, "array"))
             for item in _list(structure, "didOpen"):
                 self._server.documents.open(item, self.position_encoding())
             for closed in _list(structure, "didClose"):
                 self._close(closed)
         for content in _list(cells, "textContent"):
             self._server.inline_completion.change(
-                _get(content, "document"), _get(content, "changes")
+                get_field(content, "document"), get_field(content, "changes")
             )
 
     @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
     def lsp_notebook_document__did_close(self, params: Any) -> None:
         """Closes a notebook and its cells."""
-        uri = _find_uri(_get(params, "notebookDocument"))
+        uri = _find_uri(get_field(params, "notebookDocument"))
         if uri is not None:
             self._server.documents.notebooks.close(uri)
         for item in _list(params, "cellTextDocuments"):
@@ -136,7 +141,7 @@ class Protocol(JsonRpc):
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     def lsp_workspace__execute_command(self, params: Any) -> Generator[Any, Any, Any]:
         """Runs a command with the arguments that the client gives, whatever they are."""
-        handler = self.fm.commands.get(str(_get(params, "command")))
+        handler = self.fm.commands.get(str(get_field(params, "command")))
         if handler is None:
             raise JsonRpcInvalidParams(message="there is no such command")
         return (yield handler, tuple(_list(params, "arguments")), None)
@@ -152,12 +157,8 @@ class Protocol(JsonRpc):
             self._server.inline_completion.close(uri)
 
 
-def _get(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, Mapping) else None
-
-
 def _list(value: Any, key: str) -> list[Any]:
-    found = _get(value, key)
+    found = get_field(value, key)
     return found if isinstance(found, list) else []
 
 

@@ -85,14 +85,19 @@ def read_number(value: Any) -> int:
     return min(value, MAX_POSITION)
 
 
+def get_field(value: Any, key: str) -> Any:
+    """Returns a field of an object; None if there is no such field, or no object."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
 def read_place(given: Any) -> tuple[str | None, tuple[int, int] | None]:
     """Returns the document and the position that a ``TextDocumentPositionParams`` names.
 
     Each is None where it is not given; ``uri`` may stand alone, too.
     """
-    uri = _get(given, "uri") or _get(_get(given, "textDocument"), "uri")
+    uri = get_field(given, "uri") or get_field(get_field(given, "textDocument"), "uri")
     try:
-        position = _read_position(_get(given, "position"))
+        position = _read_position(get_field(given, "position"))
     except MalformedChangeError:
         position = None
     return (uri if isinstance(uri, str) else None), position
@@ -100,17 +105,17 @@ def read_place(given: Any) -> tuple[str | None, tuple[int, int] | None]:
 
 def clamp_positions(params: Any) -> None:
     """Lowers the numbers of a completion request's positions to the largest that pygls accepts."""
-    selected = _get(_get(params, "context"), "selectedCompletionInfo")
-    range_ = _get(selected, "range")
-    for position in (_get(params, "position"), _get(range_, "start"), _get(range_, "end")):
+    selected = get_field(get_field(params, "context"), "selectedCompletionInfo")
+    range_ = get_field(selected, "range")
+    for position in (
+        get_field(params, "position"),
+        get_field(range_, "start"),
+        get_field(range_, "end"),
+    ):
         for key in ("line", "character"):
-            number = _get(position, key)
+            number = get_field(position, key)
             if isinstance(number, (int, float)) and number > MAX_POSITION:
                 position[key] = MAX_POSITION
-
-
-def _get(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
 
 
 def _read_edit(change: Any) -> Edit | str:
