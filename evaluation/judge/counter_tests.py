@@ -30,12 +30,13 @@ def make_counter_tests(test: str, entry_point: str) -> tuple[str, ...]:
         lambda: _ChangeValues(names),
         _NegateAssertions,
     )
-    original = ast.unparse(tree)
+    original = _rewrite(test, ast.NodeTransformer())
     changed = [_rewrite(test, change()) for change in changes]
     return tuple(text for text in dict.fromkeys(changed) if text is not None and text != original)
 
 
 def _rewrite(test: str, change: ast.NodeTransformer) -> str | None:
+    """Returns the changed test; None if it is nested too deeply to be written out."""
     try:
         return ast.unparse(ast.fix_missing_locations(change.visit(ast.parse(test))))
     except (RecursionError, ValueError):

@@ -64,3 +64,8 @@ def test_what_cannot_be_parsed_or_changed_has_none():
     assert make_counter_tests("def check(:\n", "f") == ()
     assert make_counter_tests("def check(c):\n    c()\n", "f") == ()
     assert make_counter_tests("x = " + "-" * 60_000 + "1", "f") == ()
+
+
+def test_a_test_nested_too_deeply_to_be_written_out_has_none():
+    """If it fails, such a problem ends the whole run in a traceback."""
+    assert make_counter_tests("assert f(2) == 0 +" + "-" * 1000 + "4", "f") == ()
