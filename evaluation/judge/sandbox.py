@@ -11,7 +11,7 @@ from typing import Any
 from evaluation.judge.cgroups import MemoryGroup, create_memory_group
 from evaluation.judge.compiled_modules import encode_modules
 from evaluation.judge.inside.channel.judge_messages import ProgramMessage, TestMessage
-from evaluation.judge.inside.channel.wire import encode_frame
+from evaluation.judge.inside.channel.wire import TooLargeError, encode_frame
 from evaluation.judge.inside.plan import MAX_WALL_FACTOR
 from evaluation.judge.inside.processes.workdirs import remove_folder
 from evaluation.judge.levels.isolation_level import IsolationLevel
@@ -60,7 +60,7 @@ class Sandbox:
             raise SandboxFailure
 
     def submit(self, job: Job) -> None:
-        """Sends a job."""
+        """Sends a job; one that is too large to be sent counts as one that breaks the sandbox."""
         program = ProgramMessage(program=job.program, entry_point=job.entry_point)
         test = TestMessage(
             task_id=job.task_id,
@@ -72,7 +72,7 @@ class Sandbox:
         try:
             self._socket.settimeout(START_TIMEOUT_S)
             self._socket.sendall(encode_frame(program) + encode_frame(test))
-        except OSError as error:
+        except (OSError, TooLargeError) as error:
             raise SandboxFailure from error
 
     def receive_verdict(self) -> Verdict:

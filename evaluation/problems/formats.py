@@ -49,7 +49,7 @@ def _check_size(problem: Problem, where: str) -> None:
     """Refuses a problem that is too large to be sent to a sandbox with a program."""
     program = (problem.prompt, problem.suffix, problem.canonical_solution or "")
     n_chars = sum(map(len, program)) + len(problem.test)
-    if n_chars <= MAX_JOB_BYTES // 12:  # the most bytes that JSON needs for a character, twice
+    if n_chars <= MAX_JOB_BYTES // 24:  # the most bytes that JSON needs for a character, twice
         return
     n_bytes = 2 * len(json.dumps(program)) + len(json.dumps(problem.test))
     if n_bytes > MAX_JOB_BYTES:

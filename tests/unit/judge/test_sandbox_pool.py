@@ -1,7 +1,11 @@
 """Whose fault a sandbox's failure is: the program's, if another one passes in its place."""
 
+import socket
+
 import pytest
 
+from evaluation.judge.inside.channel import wire
+from evaluation.judge.sandbox import Sandbox as RealSandbox
 from evaluation.judge.sandbox import SandboxFailure
 from evaluation.judge.sandbox_pool import judge_alone
 from evaluation.judge.verdict import Job, Outcome, Verdict
@@ -47,3 +51,12 @@ def test_a_program_that_breaks_fresh_sandboxes_is_scored(acts, outcome):
     assert all(sandbox.is_closed for sandbox in sandboxes)
     assert sandboxes[0].job is JOB
     assert all(sandbox.job is not JOB for sandbox in sandboxes[1:])
+
+
+def test_a_program_too_large_to_be_sent_is_a_failure_of_its_sandbox(monkeypatch):
+    """If it fails, one long sample ends the whole run in a traceback."""
+    monkeypatch.setattr(wire, "MAX_FRAME_BYTES", 10)
+    sandbox = object.__new__(RealSandbox)
+    sandbox._socket, theirs = socket.socketpair()
+    with sandbox._socket, theirs, pytest.raises(SandboxFailure):
+        sandbox.submit(JOB)
