@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.generators.generator import Generation, problem_seed, stop_strings
+from evaluation.judge.verdict import MAX_PROGRAM_CHARS
 from evaluation.problems.problem import Problem
 from server.backends.completions_client import CompletionsClient, CompletionsError
 from server.completer import cut_before_stop
@@ -15,7 +16,6 @@ TIMEOUT_S = 120.0
 TRIES = 6
 FIRST_WAIT_S = 0.5  # and twice as long each time
 MAX_RETRY_S = 180.0  # a server that has been silent for so long is not asked again
-MAX_TEXT_CHARS = 4 << 20  # of a sample; the judge takes no longer programs
 MAX_STOPS = 4  # OpenAI's limit; all stop strings are looked for here too
 KEY_VARIABLE = RemoteSettings().key_variable
 _TEMPORARY = {None, 408, 409, 425, 429, 500, 502, 503, 504}  # None: it cannot be reached
@@ -79,8 +79,8 @@ class ApiGenerator:
         texts = [text for text in found if isinstance(text, str)]
         if not texts or len(texts) < len(found):
             raise self._not_completions("no list of 'choices' with a string 'text' each")
-        if max(map(len, texts)) > MAX_TEXT_CHARS:
-            raise self._not_completions(f"a text of over {MAX_TEXT_CHARS} characters")
+        if max(map(len, texts)) > MAX_PROGRAM_CHARS:
+            raise self._not_completions(f"a text of over {MAX_PROGRAM_CHARS} characters")
         return texts
 
     def _request(self, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from training.foundation.config_schema import RangedConfig, number_field
 
 MIB = 1 << 20
+MAX_PROGRAM_CHARS = 4 << 20  # the judge takes no longer programs
 
 
 class Outcome(StrEnum):

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.judge.verdict import MAX_PROGRAM_CHARS
 from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
 from evaluation.runs.input_files import MAX_FILE_BYTES, read_json_lines, read_text_file
 from evaluation.runs.record_fields import shorten
 from training.foundation.errors import ConfigError
 
-MAX_TEXT_CHARS = 4 << 20  # of a sample; the judge takes no longer programs
 _FOLDER = re.compile(r"(?P<set>[A-Za-z]+)_(?P<number>\d+)")
 
 
@@ -58,10 +58,10 @@ def _check_sample(
     for form in ("completion", "solution"):
         text = record.get(form)
         if isinstance(text, str):
-            if len(text) > MAX_TEXT_CHARS:
+            if len(text) > MAX_PROGRAM_CHARS:
                 raise ConfigError(
                     f"{where}: the {form} has {len(text)} characters, and the judge takes at most"
-                    f" {MAX_TEXT_CHARS}; shorten or remove it"
+                    f" {MAX_PROGRAM_CHARS}; shorten or remove it"
                 )
             return task_id, text, form == "solution"
     raise ConfigError(

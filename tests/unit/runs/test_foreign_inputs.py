@@ -12,9 +12,10 @@ import pytest
 
 from evaluation.accuracy.items import MAX_ITEM_CHARS, cut_items, read_items
 from evaluation.comparison.model_comparison import read_prompts
+from evaluation.judge.verdict import MAX_PROGRAM_CHARS
 from evaluation.passk.config import CorpusOverlap
 from evaluation.passk.passk_page import redraw_page
-from evaluation.passk.sample_files import MAX_TEXT_CHARS, read_sample_file
+from evaluation.passk.sample_files import read_sample_file
 from evaluation.problems.problem import Problem
 from evaluation.problems.problem_sources import load_problems
 from evaluation.replay.typing_tasks import read_python_files
@@ -236,7 +237,7 @@ ODD_LINES = [
             (["HumanEval/0"], "x"),
             ("\ud800" * 1000, "x"),
             ("HumanEval/0" + "0" * 10_000, "x"),
-            ("HumanEval/0", "x" * (MAX_TEXT_CHARS + 1)),
+            ("HumanEval/0", "x" * (MAX_PROGRAM_CHARS + 1)),
         ]
     ),
 ]
