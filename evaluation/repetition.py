@@ -15,9 +15,8 @@ if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
 from evaluation.accuracy.memorisation import format_memorisation, measure_memorisation
-from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument
-from evaluation.runs.option_types import parse_seed
-from training.foundation.command_parser import command_parser, whole_number
+from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_sampling_arguments
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
 
 _PURPOSE = """\
@@ -55,18 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="the corpus that the model was trained on (default: %(default)s)",
     )
-    parser.add_argument(
-        "--n",
-        type=whole_number(1, 1_000_000),
-        default=300,
-        help="documents to continue (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=parse_seed,
-        default=0,
-        help="random seed for choosing documents and positions (default: %(default)s)",
-    )
+    add_sampling_arguments(parser, 300, "documents to continue", "choosing documents and positions")
     return parser
 
 

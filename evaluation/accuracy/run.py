@@ -17,9 +17,13 @@ from evaluation.accuracy.accuracy_summary import (
 )
 from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_items
 from evaluation.accuracy.metrics import CompletedItem
-from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
+from evaluation.runs.arguments import (
+    DEFAULT_CORPUS,
+    add_model_argument,
+    add_out_argument,
+    add_sampling_arguments,
+)
 from evaluation.runs.journal import Journal, read_records
-from evaluation.runs.option_types import parse_seed
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
@@ -29,7 +33,7 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
-from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ArtifactError
 from training.foundation.folder_lock import folder_lock
 
@@ -135,17 +139,7 @@ def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
         help="without --items: take positions from the held-out packages of this corpus (default:"
         " %(default)s)",
     )
-    parser.add_argument(
-        "--n",
-        type=whole_number(1, 1_000_000),
-        default=200,
-        help="positions of each kind to take from the corpus (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=parse_seed,
-        default=0,
-        help="random seed for choosing positions (default: %(default)s)",
-    )
+    about = "positions of each kind to take from the corpus"
+    add_sampling_arguments(parser, 200, about, "choosing positions")
     add_out_argument(parser, Path("runs") / task.name, "the run's folder; run again to resume")
     return parser

@@ -13,8 +13,8 @@ if __name__ == "__main__":
 
 from evaluation.replay.replay_run import ReplayOptions, run_replay
 from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
-from evaluation.runs.arguments import DEFAULT_CORPUS, add_out_argument
-from evaluation.runs.option_types import limit_float, parse_seed
+from evaluation.runs.arguments import DEFAULT_CORPUS, add_out_argument, add_sampling_arguments
+from evaluation.runs.option_types import limit_float
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
 from training.foundation.command_parser import command_parser, whole_number
@@ -84,26 +84,15 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="the artifact folder of the model (default: the bundled model)",
     )
-    parser.add_argument(
-        "--n",
-        type=whole_number(1, 1_000_000),
-        default=10,
-        help="files to type in (default: %(default)s)",
-    )
+
+
+def _add_typing(parser: argparse.ArgumentParser) -> None:
+    add_sampling_arguments(parser, 10, "files to type in", "positions, pauses and typos")
     parser.add_argument(
         "--lines",
         type=whole_number(1, 10_000),
         default=12,
         help="lines to type in each file (default: %(default)s)",
-    )
-
-
-def _add_typing(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--seed",
-        type=parse_seed,
-        default=0,
-        help="random seed for positions, pauses and typos (default: %(default)s)",
     )
     parser.add_argument(
         "--pace",

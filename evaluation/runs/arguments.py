@@ -6,9 +6,12 @@ Imports nothing heavy, so that ``--help`` answers at once.
 import argparse
 from pathlib import Path
 
+from evaluation.runs.option_types import parse_seed
 from training.artifact.bundled import BUNDLED_MODEL
+from training.foundation.command_parser import whole_number
 
 DEFAULT_CORPUS = Path("runs/corpus/default")
+MAX_N = 1_000_000
 
 
 def add_out_argument(parser: argparse.ArgumentParser, default: Path, about: str) -> None:
@@ -30,4 +33,22 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         default=BUNDLED_MODEL,
         metavar="FOLDER",
         help="the artifact folder of the model (default: the bundled model)",
+    )
+
+
+def add_sampling_arguments(
+    parser: argparse.ArgumentParser, default_n: int, n_about: str, seed_about: str
+) -> None:
+    """Adds ``--n`` and ``--seed``: how many of something to take at random, and which."""
+    parser.add_argument(
+        "--n",
+        type=whole_number(1, MAX_N),
+        default=default_n,
+        help=f"{n_about} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=parse_seed,
+        default=0,
+        help=f"random seed for {seed_about} (default: %(default)s)",
     )
