@@ -107,7 +107,7 @@ def _estimate(counts: Mapping[str, SampleCounts], k: int, *, is_partial: bool) -
         )
     enough = [found for found in counts.values() if found.n >= k]
     if not enough or not (is_partial or len(enough) == len(counts)):
-        fewest = min((found.n for found in counts.values()), default=0)
+        fewest = min(found.n for found in counts.values())
         raise ConfigError(
             f"pass@{k} needs at least {k} samples of each problem, but one has {fewest}; lower --k"
             " or add samples"
