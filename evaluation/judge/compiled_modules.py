@@ -13,7 +13,6 @@ from evaluation.judge.inside import bootstrap
 
 _INSIDE = Path(bootstrap.__file__).parent
 _PACKAGE = bootstrap.__name__.rpartition(".")[0]
-_LENGTH_BYTES = 4
 
 
 def read_bootstrap() -> str:
@@ -35,7 +34,7 @@ def encode_modules() -> bytes:
         name = ".".join([_PACKAGE, *(inner[:-1] if is_package else inner)])
         codes[name] = (is_package, _compile(name, path))
     data = marshal.dumps(codes)
-    return len(data).to_bytes(_LENGTH_BYTES, "little") + data
+    return len(data).to_bytes(bootstrap.LENGTH_BYTES, "little") + data
 
 
 def _compile(name: str, path: Path) -> bytes:

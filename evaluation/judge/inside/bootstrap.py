@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-_LENGTH_BYTES = 4
+LENGTH_BYTES = 4
 
 
 def _receive(n_bytes: int) -> bytes:
@@ -50,7 +50,7 @@ def main() -> None:
     """Becomes what the host asks for."""
     name, folders, *sys.argv[1:] = sys.argv[1:]
     sys.path += folders.split(":")
-    n_bytes = int.from_bytes(_receive(_LENGTH_BYTES), "little")
+    n_bytes = int.from_bytes(_receive(LENGTH_BYTES), "little")
     sys.meta_path.insert(0, _Modules(marshal.loads(_receive(n_bytes))))  # noqa: S302 - our own
     import_module(name).main()
 
