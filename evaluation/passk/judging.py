@@ -10,7 +10,6 @@ the same command is run again.
 import contextlib
 import functools
 import sys
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -51,7 +50,7 @@ def make_job(problem: Problem, program: str, mode: ProblemMode | None = None) ->
     return Job(
         task_id=problem.task_id,
         program=program,
-        entry_point=unicodedata.normalize("NFKC", problem.entry_point),  # as Python reads names
+        entry_point=problem.function_name,
         prelude=_get_prelude(problem),
         test=problem.test,
         is_in_process=problem.is_in_process if mode is None else mode.is_in_process,

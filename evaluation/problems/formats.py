@@ -8,7 +8,6 @@ import builtins
 import dataclasses
 import json
 import symtable
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -116,8 +115,7 @@ def _find_tested_function(code: str, tests: list[str], where: str) -> str:
 
 def _choose_process(problem: Problem, record: Mapping[str, Any], where: str) -> Problem:
     explicit = record.get("in_process")
-    entry_point = unicodedata.normalize("NFKC", problem.entry_point)  # as Python reads names
-    provided = find_defined_names(problem.prelude()) | {entry_point}
+    provided = find_defined_names(problem.prelude()) | {problem.function_name}
     needs_more = bool(find_needed_names(problem.test, where) - provided)
     needs_more = needs_more or _replaces_something(problem.test)
     is_in_process = needs_more if explicit is None else bool(explicit)

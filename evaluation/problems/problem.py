@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import unicodedata
 from dataclasses import asdict, dataclass
 
 
@@ -28,6 +29,11 @@ class Problem:
     canonical_solution: str | None = None
     test: str
     is_in_process: bool = False
+
+    @property
+    def function_name(self) -> str:
+        """The entry point as Python reads names."""
+        return unicodedata.normalize("NFKC", self.entry_point)
 
     def program(self, completion: str) -> str:
         """Returns the whole program with a completion."""
