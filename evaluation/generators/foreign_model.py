@@ -93,11 +93,15 @@ def _one_sentence(what: str) -> Iterator[None]:
     except BaseException as error:  # transformers raises all kinds; a panic of Rust is no Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
         raise PrerequisiteError(
-            f"{what} ({reason}); give a model folder or a Hub repository"
+            f"{what} ({describe_error(error)}); give a model folder or a Hub repository"
         ) from error
+
+
+def describe_error(error: BaseException) -> str:
+    """Returns the first line of a library's message; without one, the name of its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 def _check_tokenizer(path: Path) -> None:

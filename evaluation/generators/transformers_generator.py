@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from evaluation.generators.foreign_model import check_ids, load_foreign_model
+from evaluation.generators.foreign_model import check_ids, describe_error, load_foreign_model
 from evaluation.generators.generator import Generation, problem_seed, stop_strings
 from evaluation.problems.problem import Problem
 from server.backends.fim_templates import find_template
@@ -45,10 +45,10 @@ class TransformersGenerator:
         try:
             texts = self._generate(prompt, problem, generation, stops)
         except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise PrerequisiteError(
-                f"{self._identity['model']} cannot continue {problem.task_id} ({reason}); samples"
-                " so far are kept, fix the problem and run the same command to resume"
+                f"{self._identity['model']} cannot continue {problem.task_id}"
+                f" ({describe_error(error)}); samples so far are kept, fix the problem and run the"
+                " same command to resume"
             ) from error
         return [cut_before_stop(text, stops) for text in texts][first:]
 
