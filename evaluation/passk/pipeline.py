@@ -33,6 +33,7 @@ from evaluation.passk.summary import check_validity, format_summary
 from evaluation.problems.problem import Problem, ProblemSet
 from evaluation.problems.problem_sources import load_problems
 from evaluation.runs.processes import Processes
+from evaluation.runs.record_fields import shorten
 from evaluation.runs.run_folder import SUMMARY_FILE, read_identity, start_or_resume
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
@@ -103,7 +104,8 @@ def report_progress(options: argparse.Namespace) -> None:
     for sample in samples:
         if sample.task_id not in request.problems:
             raise ConfigError(
-                f"{request.out}: there is no problem {sample.task_id!r}; correct --problems"
+                f"{request.out}: there is no problem {shorten(sample.task_id)!r}; correct"
+                " --problems"
             )
     results = collect_results(samples, request.problems, request.out, identity.isolation)
     _report(request, identity, samples, results)
