@@ -71,5 +71,3 @@ HOST_WIDE = {
     "all processors": attempt("os.sched_setaffinity(0, range(os.cpu_count()))"),
     "real-time scheduling": attempt("os.sched_setscheduler(0, 1, os.sched_param(1))"),
 }
-
-DISRUPTING = {**FEIGNING, **HOST_WIDE}

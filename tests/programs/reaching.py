@@ -167,5 +167,3 @@ SHARED = {
     "an idle class of scheduling": attempt("os.sched_setscheduler(0, 5, os.sched_param(0))"),
     "the affinity of all": attempt("os.sched_setaffinity(1, {0})"),
 }
-
-REACHING = {**BENCHMARK, **SHARED}

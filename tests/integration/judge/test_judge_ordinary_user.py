@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 AS_USER = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 ONE_PROGRAM = """
 import os, sys, tempfile
-from evaluation.judge.levels.ranking import LANDLOCK, LEVELS
+from evaluation.judge.levels.ranking import LANDLOCK
 from evaluation.judge.sandbox import open_sandbox
 from evaluation.judge.verdict import Job, Limits
 
