@@ -1,8 +1,8 @@
 """Loads another project's causal language model, or says in one sentence why it cannot be scored.
 
-A model that loads may still be none: transformers replaces missing weights by random ones, runs an
-encoder as if it were a decoder, and generates from weights that are not numbers. So a first prompt
-is run before anything is generated.
+A model that loads may still be unusable: transformers replaces missing weights by random ones, runs
+an encoder as if it were a decoder, and generates from weights that are not numbers. So a first
+prompt is run before anything is generated.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from training.foundation.foreign_text import read_bounded
 
 PROBE = "def first(items):\n    return items[0]\n"
 MAX_LAYERS = 10_000
-_MIN_BITS = 1  # a parameter in the files; fewer, and the config is not that of the weights
+_MIN_BITS = 1  # per parameter, in the files; with fewer, the config belongs to other weights
 # How far two computations of the same logits may be apart, as a share of their range.
 _TOLERANCE, _TOLERANCE_OF_HALF = 1e-4, 0.02
 
@@ -143,9 +143,9 @@ def _list_weights(folder: Path) -> list[Path]:
 
 
 def _drop_generation_defaults(network: Any, tokenizer: Any) -> None:
-    """Leaves of the model's own generation settings only those that say where a text ends.
+    """Keeps only those of the model's own generation settings that say where a text ends.
 
-    Its penalties, beams and lengths would apply beside the run's settings, and unrecorded.
+    Its penalties, beams and lengths would apply beside the run's settings without being recorded.
     """
     from transformers import GenerationConfig  # noqa: PLC0415 - slow
 

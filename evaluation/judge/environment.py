@@ -8,7 +8,7 @@ from evaluation.judge.inside.plan import VARIABLE, Plan
 from evaluation.judge.verdict import Limits
 
 _DEVICES = ("null", "urandom", "random", "full")
-_MEMORY_DEVICE = "zero"  # to map it is to get memory that no process shows
+_MEMORY_DEVICE = "zero"  # a mapping of it is memory that no process shows as its own
 
 
 def make_plan(
