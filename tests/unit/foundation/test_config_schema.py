@@ -100,7 +100,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, make):
 
 
 def list_numbers(config, prefix=""):
-    """Yields the name, the field and the default of each numeric setting of a config."""
+    """Yields the name and the field of each numeric setting of a config."""
     hints = typing.get_type_hints(config)
     for field in dataclasses.fields(config):
         hint, name = hints[field.name], f"{prefix}{field.name}"
