@@ -25,7 +25,7 @@ from training.artifact.directory import (
     save_artifact,
 )
 from training.artifact.manifest import Manifest, TrainingRecord
-from training.artifact.network.config import GPT2Config
+from training.artifact.network.config import GPT2Config, list_differences
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.attribution import build_model_notice
@@ -129,14 +129,13 @@ class RunFiles:
 
     def _check_network(self, checkpoint: Path) -> None:
         """Refuses a checkpoint of another network; heads leave no trace in the weights' shapes."""
-        found = read_network_config(checkpoint)
-        for field in dataclasses.fields(found):
-            ours, theirs = getattr(self.model_config, field.name), getattr(found, field.name)
-            if ours != theirs:
-                raise ConfigError(
-                    f"{self.path} holds a run whose {field.name} is {theirs}, but the config says"
-                    f" {ours}; restore that setting, or choose another paths.run"
-                )
+        differences = list_differences(read_network_config(checkpoint), self.model_config)
+        if differences:
+            name, found, ours = differences[0]
+            raise ConfigError(
+                f"{self.path} holds a run whose {name} is {found}, but the config says {ours};"
+                " restore that setting, or choose another paths.run"
+            )
 
     def checkpoint_path(self, step: int) -> Path:
         """Returns the folder of a step's checkpoint, whether it exists or not."""

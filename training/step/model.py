@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from training.artifact.directory import load_artifact
-from training.artifact.network.config import GPT2Config, parameter_shapes
+from training.artifact.network.config import GPT2Config, list_differences, parameter_shapes
 from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.foundation.errors import ConfigError
@@ -34,10 +34,11 @@ def build_model(config: GPT2Config, settings: PretrainConfig, device: torch.devi
             artifact.config, activation_function=config.activation_function
         )  # the two forms of GELU differ by less than bfloat16 rounds
         if start != config:
+            differences = list_differences(artifact.config, config)
+            named = ", ".join(f"{name} ({found}, {ours})" for name, found, ours in differences)
             raise ConfigError(
-                f"{settings.start_from} and the config differ in"
-                f" {_list_differences(artifact.config, config)}; set the config's values to the"
-                " model's"
+                f"{settings.start_from} and the config differ in {named}; set the config's values"
+                " to the model's"
             )
         model.load_state_dict(dict(artifact.weights))
     model.transformer.gradient_checkpointing = settings.gradient_checkpointing
@@ -75,12 +76,6 @@ def _memory_bytes(device: torch.device) -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not on Windows
         return None
-
-
-def _list_differences(found: GPT2Config, expected: GPT2Config) -> str:
-    names = [field.name for field in dataclasses.fields(found)]
-    pairs = [(name, getattr(found, name), getattr(expected, name)) for name in names]
-    return ", ".join(f"{name} ({ours}, {theirs})" for name, ours, theirs in pairs if ours != theirs)
 
 
 def select_dtype(

@@ -3,6 +3,7 @@
 Separate from the network itself, so that reading a config does not load torch.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,13 @@ class GPT2Config(RangedConfig):
         They differ by less than 0.0005 everywhere; on a CPU the exact one is four times as fast.
         """
         return "tanh" if self.activation_function == "gelu_new" else "none"
+
+
+def list_differences(found: GPT2Config, expected: GPT2Config) -> list[tuple[str, object, object]]:
+    """Returns the settings that differ, each as its name, what was found and what was expected."""
+    names = [field.name for field in dataclasses.fields(found)]
+    values = ((name, getattr(found, name), getattr(expected, name)) for name in names)
+    return [(name, theirs, ours) for name, theirs, ours in values if theirs != ours]
 
 
 def parameter_shapes(config: GPT2Config) -> dict[str, tuple[int, ...]]:
