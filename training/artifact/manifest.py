@@ -13,9 +13,9 @@ from training.artifact.special_tokens import (
     FIM_SUFFIX,
 )
 from training.foundation.errors import ArtifactError
+from training.foundation.foreign_text import LFS_POINTER_HEAD
 
 COPY_AGAIN = "copy or download the whole artifact directory again"
-_POINTER_HEAD = b"version https://git-lfs.github.com/spec/"
 FORMAT_VERSION = 1
 NOTICE_FILE = "NOTICE"  # whose code the model was trained on; foreign models have none
 
@@ -28,10 +28,10 @@ def check_pointer(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(len(_POINTER_HEAD))
+            head = file.read(len(LFS_POINTER_HEAD))
     except OSError:
         return  # reading it will say why
-    if head == _POINTER_HEAD:
+    if head == LFS_POINTER_HEAD:
         raise ArtifactError(
             f"{path} is a Git LFS pointer, not the file; run 'git lfs pull' in its repository"
         )

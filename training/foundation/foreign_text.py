@@ -22,6 +22,7 @@ from training.foundation.errors import ForeignDataError
 MAX_JSON_BYTES = 64 << 20
 MAX_JSON_DEPTH = 100  # of lists and objects within each other
 MAX_NUMBER_DIGITS = 308  # beyond that a whole number is no float any more
+LFS_POINTER_HEAD = b"version https://git-lfs.github.com/spec/"  # of a file not fetched yet
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 

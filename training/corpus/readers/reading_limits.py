@@ -12,12 +12,11 @@ from pathlib import Path
 
 from training.corpus.config import ArchiveLimits
 from training.foundation.errors import CorpusError, ParrotletError, describe_os_error
-from training.foundation.foreign_text import path_text, replace_surrogates
+from training.foundation.foreign_text import LFS_POINTER_HEAD, path_text, replace_surrogates
 
 MAX_REASON_CHARS = 200
 SPARE_ARCHIVE_BYTES = 1 << 20  # that any archive may unpack to
 SPARE_RECORDS_BYTES = 64 << 20  # the same for records
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class BeyondLimitsError(CorpusError):
@@ -113,7 +112,7 @@ def check_file(path: Path, advice: str) -> None:
     if not path.is_file():
         raise CorpusError(f"{path_text(path)} is not a regular file; {advice}")
     with report_damage(path, "cannot be read", advice), path.open("rb") as file:
-        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+        if file.read(len(LFS_POINTER_HEAD)) == LFS_POINTER_HEAD:
             raise CorpusError(
                 f"{path_text(path)} is a pointer of Git LFS, not the file itself; run git lfs pull"
                 " in its repository"

@@ -30,11 +30,11 @@ from training.corpus.readers.source_file import (
     SourceFile,
 )
 from training.foundation.errors import CorpusError, describe_os_error
+from training.foundation.foreign_text import LFS_POINTER_HEAD
 
 HEAD = "HEAD"
 DAMAGED_PATH, LFS_POINTER = "damaged path", "git LFS pointer"
 MAX_PATH_BYTES = 4096
-_LFS_START = b"version https://git-lfs.github.com/spec/"
 _FREE_ENTRIES = 100_000  # of trees, of any repository; more only if it is as large
 _FREE_BYTES = 1 << 20
 _MAX_ROOT_FILES = 50  # metadata and licences
@@ -146,7 +146,7 @@ def _make_file(raw_path: bytes, path: str, data: bytes | None) -> SourceFile:
         return SourceFile(path=path[:MAX_PATH_BYTES], problem=DAMAGED_PATH)
     if data is None:
         return SourceFile(path=path, problem=TOO_LARGE)
-    if data.startswith(_LFS_START):
+    if data.startswith(LFS_POINTER_HEAD):
         return SourceFile(path=path, problem=LFS_POINTER)
     return SourceFile(path=path, data=data)
 
