@@ -64,9 +64,9 @@ class FimConfig(RangedConfig):
     line_share: float = number_field(0.5, least=0, most=1)
     # Chance that such a middle takes one more line, and so on.
     more_lines: float = number_field(0.5, least=0, most=1)
-    # Of those whose middle ends before a closing bracket or quote.
+    # Of the split pieces whose middle ends before a closing bracket or quote.
     bracket_share: float = number_field(0.0, least=0, most=1)
-    # Of those whose middle ends where a block ends.
+    # Of the split pieces whose middle ends where a block ends.
     block_share: float = number_field(0.0, least=0, most=1)
 
     def __post_init__(self) -> None:

@@ -66,7 +66,7 @@ def accelerate_arguments(options: argparse.Namespace) -> Any:
         arguments, *_ = launch._validate_launch_command(  # noqa: SLF001 - no public name
             launch.launch_command_parser().parse_args(words)
         )
-    except Exception as error:  # whatever the user's file makes of Accelerate's parser
+    except Exception as error:  # the user's file may make Accelerate raise anything
         raise ConfigError(
             f"Accelerate refuses the launcher options ({error}); correct"
             f" {options.config_file or 'them'}"

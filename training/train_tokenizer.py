@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     check_replaceable(config.paths.tokenizer, TOKENIZER_FOLDER, key="paths.tokenizer")
     if config.tokenizer.compare_with is not None:
-        load_compared(config.tokenizer.compare_with)  # refused before minutes of work, not behind
+        load_compared(config.tokenizer.compare_with)  # refused before minutes of work, not after
     with folder_lock(config.paths.tokenizer, beside=True):
         _make(config)
     return 0

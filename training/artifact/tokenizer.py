@@ -69,7 +69,7 @@ class CodeTokenizer:
         return found
 
     def find_byte_fault(self) -> str | None:
-        """Returns which byte it cannot spell, or spells with none of its own, a clause, or None."""
+        """Returns a clause on a byte without a token, or a token that is not bytes; or None."""
         try:
             spelled = set(self.byte_table)
         except KeyError as error:

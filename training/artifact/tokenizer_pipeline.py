@@ -51,7 +51,7 @@ def list_ids(pipeline: Mapping[str, Any]) -> set[int]:
 
 
 def find_pipeline_fault(pipeline: Mapping[str, Any]) -> str | None:
-    """Returns what a tokenizer has that ours have not, a clause, or None.
+    """Returns a clause on how a tokenizer differs from ours, or None.
 
     Args:
         pipeline: The content of a ``tokenizer.json`` that the library could load.

@@ -69,10 +69,10 @@ def parse_json(
 
     Args:
         data: UTF-8, with or without a byte order mark, or text.
-        max_bytes: The longest accepted; of a ``str``, so many characters.
+        max_bytes: The most bytes accepted; for a ``str``, the most characters.
         max_depth: How many lists and objects may be within each other.
         allow_nan: Accept NaN and infinite numbers, which Python writes but JSON does not have.
-        unique_keys: Refuse objects that repeat a key, of which another reader may see the other.
+        unique_keys: Refuse objects that repeat a key: another reader may take the other value.
 
     Raises:
         ForeignDataError: It is not JSON or exceeds a limit. The message is the reason, a clause.

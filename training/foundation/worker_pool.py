@@ -55,7 +55,7 @@ def work_folder(out: Path, inputs: str) -> Path:
         inputs: A hash over everything it depends on; results of other inputs are removed.
 
     Raises:
-        ConfigError: A folder of that name is there, which is none of ours.
+        ConfigError: A folder of that name exists, and something else wrote it.
     """
     out = out.resolve()
     work = out.parent / f".{out.name}.work"

@@ -9,8 +9,8 @@ from typing import Literal
 
 from training.foundation.config_schema import RangedConfig, number_field
 
-# Far beyond what anybody trains, but a config from elsewhere cannot ask for more than time and
-# memory to describe the network.
+# Far beyond what anybody trains; they keep a config from elsewhere from taking all time and memory
+# before a weight is read.
 MAX_LAYERS, MAX_WIDTH, MAX_ROWS = 1024, 1 << 16, 1 << 24
 INIT_STD = 0.02  # Radford et al. 2019, GPT-2
 
