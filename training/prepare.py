@@ -267,7 +267,7 @@ def prepare_split(
             owners = {document: owners[document] for document in waiting}
             table.write_table(pa.Table.from_pylist(group.documents, schema=schema))
             found.n_documents += len(group.documents)
-            found.n_tokens += group.n_tokens
+            found.n_tokens += group.tokens.size
             found.dropped += group.dropped
             found.has_quality |= any(document["quality"] for document in group.documents)
     writer.flush()

@@ -40,12 +40,11 @@ class EncodedGroup:
     tokens: npt.NDArray[Any]
     pieces: npt.NDArray[Any]
     documents: list[dict[str, str]]
-    n_tokens: int
     dropped: list[str]
 
     def save(self, path: Path) -> None:
         """Writes one file atomically."""
-        about = {"documents": self.documents, "n_tokens": self.n_tokens, "dropped": self.dropped}
+        about = {"documents": self.documents, "dropped": self.dropped}
         aside = path.with_suffix(f".{os.getpid()}")
         with aside.open("wb") as file:
             np.savez(
@@ -105,7 +104,6 @@ def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig)
         tokens=tokens.astype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32),
         pieces=records,
         documents=documents,
-        n_tokens=n_tokens,
         dropped=dropped,
     )
 
