@@ -34,6 +34,8 @@ def default_folder() -> Path | None:
     variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_DATA_HOME")
     if os.environ.get(variable):
         return Path(os.environ[variable]) / "parrotlet"
+    if os.environ.get("HOME") == "":  # pathlib would name the root of the file system
+        return None
     below = {"darwin": "Library/Application Support", "win32": "AppData/Local"}
     try:
         return Path.home() / below.get(sys.platform, ".local/share") / "parrotlet"

@@ -61,7 +61,7 @@ def _read_config_files() -> list[configparser.RawConfigParser]:
     named = os.environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:  # pip's way to disable configuration files
         return []
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - as pip; pathlib's raises without a home
     name = "pip.ini" if sys.platform == "win32" else "pip.conf"
     data = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     paths = [
