@@ -223,8 +223,9 @@ def _list_choices(event: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, 
     """Yields the pieces of text in an event, each with the number of its sequence."""
     choices = event.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        index = choice.get("index", 0) if isinstance(choice, dict) else None
-        text = choice.get("text") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict):
+            continue
+        index, text = choice.get("index", 0), choice.get("text")
         if isinstance(index, int) and index >= 0 and isinstance(text, str) and text:
             yield index, choice
 

@@ -71,8 +71,9 @@ class PendingRequests:
             newest.n_waiting += n_waiting
             return newest, None, False
         superseded = self.supersede(request.document)
-        pending = PendingRequest(id=next(self._ids), request=request, future=Future())
-        pending.n_waiting = n_waiting
+        pending = PendingRequest(
+            id=next(self._ids), request=request, future=Future(), n_waiting=n_waiting
+        )
         with self._lock:
             self._by_id[pending.id] = pending
             self._newest[request.document] = pending
