@@ -56,7 +56,7 @@ def _list_files(config: CorpusConfig) -> Iterator[Path]:
         yield config.quality.table
     yield from (Path(name) for name in config.decontaminate)
     for folder in config.sources.folders:
-        yield from walk_python_files(folder)
+        yield from walk_python_files(folder, notebooks=config.sources.notebooks)
 
 
 def _describe_state(path: Path) -> list[Any]:

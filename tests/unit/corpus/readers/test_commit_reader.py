@@ -246,6 +246,16 @@ def test_a_licence_that_comes_or_goes_changes_the_hash(tmp_path):
     assert len(set(hashes)) == len(hashes)
 
 
+def test_a_changed_notebook_changes_the_hash_if_notebooks_are_read(tmp_path):
+    """If it fails, a finished corpus keeps the code of a notebook that was changed since."""
+    hashes = {False: set(), True: set()}
+    for text in ("{}", '{"cells": []}'):
+        (tmp_path / "n.ipynb").write_text(text)
+        for notebooks, found in hashes.items():
+            found.add(hash_inputs(config(folders=(tmp_path,), notebooks=notebooks)))
+    assert {notebooks: len(found) for notebooks, found in hashes.items()} == {False: 1, True: 2}
+
+
 def test_errors_of_the_system_are_sentences(upstream, monkeypatch):
     if os.geteuid() == 0:
         monkeypatch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "no")))
