@@ -113,9 +113,10 @@ def read_folder_metadata(folder: Path, licence: str | None) -> PackageMetadata:
 
 
 def list_metadata_files(folder: Path) -> list[Path]:
-    """Returns the files at the root of a folder that say what it is, sorted."""
+    """Returns the regular files at the root of a folder that say what it is, sorted."""
     try:
-        return [file for file in sorted(folder.iterdir()) if is_project_file(file.name)]
+        files = sorted(folder.iterdir())
+        return [file for file in files if is_project_file(file.name) and file.is_file()]
     except OSError:
         return []
 

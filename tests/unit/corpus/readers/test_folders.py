@@ -8,6 +8,7 @@ import pytest
 from training.corpus.config import CorpusConfig
 from training.corpus.readers.corpus_source import CorpusSource
 from training.corpus.readers.folders import walk_python_files
+from training.corpus.readers.package_metadata import list_metadata_files
 from training.corpus.readers.source_contents import open_source
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
@@ -82,6 +83,16 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "folder.py").mkdir()
     (tmp_path / "a.py").write_text("x = 1\n")
     assert [path.name for path in walk_python_files(tmp_path)] == ["a.py"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders")
+def test_only_regular_files_say_what_a_folder_is(tmp_path):
+    """If it fails, hashing a corpus' inputs waits for ever for a pipe called LICENSE."""
+    os.mkfifo(tmp_path / "LICENSE")
+    (tmp_path / "LICENSES").mkdir()
+    (tmp_path / "COPYING").symlink_to("/dev/zero")
+    (tmp_path / "PKG-INFO").write_text("Name: p\n")
+    assert [path.name for path in list_metadata_files(tmp_path)] == ["PKG-INFO"]
 
 
 def test_the_order_is_that_of_the_names(tmp_path):
