@@ -34,6 +34,11 @@ def _clean_origin(origin: FileOrigin) -> FileOrigin:
     )
 
 
+def _is_package(source: CorpusSource) -> bool:
+    """Returns whether a source is one package, instead of records of many."""
+    return source.kind in {SourceKind.PACKAGE, SourceKind.GIT}
+
+
 @dataclass(kw_only=True)
 class SourceExtractor:
     """Extracts any number of sources; the stages that are costly to set up are set up once."""
@@ -68,38 +73,49 @@ class SourceExtractor:
         if contents.beyond_limits is not None:
             counts.add_drop(BEYOND_LIMITS, source.path.name)
         writer = PartWriter(part=part)
-        package = self._describe_package(source, contents)
-        overridden = set()
+        package = _clean_origin(self._describe_package(source, contents))
+        overridden: set[str] = set()
+        if _is_package(source):
+            package = self._override_licence(package, overridden)
         for read in contents.files:
             file = replace(read, path=replace_surrogates(read.path))
-            origin = _clean_origin(file.origin or package)
-            override = self.overrides.find(origin.name, origin.package)
-            if override is not None:
-                overridden.add(override)
-            licence = self.config.licence_overrides.get(override or "", origin.licence)
-            text = self.screening.screen(file, package=origin.name, licence=licence, counts=counts)
+            origin = package
+            if file.origin is not None:
+                origin = self._override_licence(_clean_origin(file.origin), overridden)
+            text = self.screening.screen(file, origin=origin, counts=counts)
             if text is not None:
                 writer.add(
                     Document(
                         package=origin.package,
                         version=origin.version,
                         path=file.path,
-                        licence=licence,
+                        licence=origin.licence,
                         quality=self.quality.find_level(origin.name, origin.facts),
                         weight=compute_weight(file.path, text, self.config.balance),
                         source=origin.name,
                         text=text,
                     )
                 )
-        report = self._report(source, contents, counts)
-        report = replace(report, overridden=tuple(sorted({*report.overridden, *overridden})))
+        report = self._report(source, contents, package, counts, overridden)
         writer.close(report)
         return report
 
+    def _override_licence(self, origin: FileOrigin, overridden: set[str]) -> FileOrigin:
+        """Returns an origin with the licence that the config states for it, if any.
+
+        Args:
+            origin: What the source says.
+            overridden: Receives the config's name for the package.
+        """
+        name = self.overrides.find(origin.name, origin.package)
+        if name is None:
+            return origin
+        overridden.add(name)
+        return replace(origin, licence=self.config.licence_overrides[name])
+
     def _describe_package(self, source: CorpusSource, contents: SourceContents) -> FileOrigin:
         """Returns the package that the files of a source belong to, unless they name their own."""
-        is_package = source.kind in {SourceKind.PACKAGE, SourceKind.GIT}
-        has_tests = is_package and any(is_test(file.path) for file in contents.files)
+        has_tests = _is_package(source) and any(is_test(file.path) for file in contents.files)
         return FileOrigin(
             name=source.name,
             package=contents.metadata.name or source.name,
@@ -109,21 +125,21 @@ class SourceExtractor:
         )
 
     def _report(
-        self, source: CorpusSource, contents: SourceContents, counts: ScreeningCounts
+        self,
+        source: CorpusSource,
+        contents: SourceContents,
+        package: FileOrigin,
+        counts: ScreeningCounts,
+        overridden: set[str],
     ) -> SourceReport:
-        metadata, licence = contents.metadata, contents.metadata.licence
-        disallowed: tuple[str, ...] = ()
-        override = None
-        if source.kind in {SourceKind.PACKAGE, SourceKind.GIT}:
-            override = self.overrides.find(source.name, metadata.name)
-            licence = self.config.licence_overrides.get(override or "", licence)
-            disallowed = self.screening.find_disallowed(licence)
         return SourceReport(
-            package=metadata.name or source.name,
-            version=metadata.version,
-            licence=licence,
-            licence_source=metadata.licence_source,
-            licence_not_allowed=disallowed,
+            package=package.package,
+            version=package.version,
+            licence=package.licence,
+            licence_source=contents.metadata.licence_source,
+            licence_not_allowed=(
+                self.screening.find_disallowed(package.licence) if _is_package(source) else ()
+            ),
             warnings=contents.warnings,
             files=counts.n_files,
             bytes=counts.n_bytes,
@@ -131,5 +147,5 @@ class SourceExtractor:
             examples={reason: tuple(paths) for reason, paths in counts.examples.items()},
             redactions=dict(sorted(counts.redactions.items())),
             unparsable=counts.unparsable,
-            overridden=() if override is None else (override,),
+            overridden=tuple(sorted(overridden)),
         )

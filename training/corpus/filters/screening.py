@@ -21,7 +21,7 @@ from training.corpus.filters.table_filter import TABLE, is_table
 from training.corpus.filters.text_filters import check_origin, check_text, decode
 from training.corpus.licences import find_disallowed
 from training.corpus.readers.package_names import NamedPackages
-from training.corpus.readers.source_file import SourceFile
+from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.corpus.secrets import redact
 
 LICENCE, UNPARSABLE = "licence", "does not parse"
@@ -96,25 +96,23 @@ class Screening:
         return find_disallowed(licence, self._allowed)
 
     def screen(
-        self, file: SourceFile, *, package: str, licence: str, counts: ScreeningCounts
+        self, file: SourceFile, *, origin: FileOrigin, counts: ScreeningCounts
     ) -> str | None:
         """Returns the text to keep, or None if the file is dropped.
 
         Args:
             file: The file as it was read.
-            package: The name of its package.
-            licence: The SPDX expression of its package.
+            origin: The package it belongs to.
             counts: Counts the file, and its drop or its redactions.
         """
         counts.n_files += 1
         counts.n_bytes += len(file.data)
-        name = str(canonicalize_name(package))
-        is_heldout = self._heldout.find_document(package, path=file.path) is not None
+        heldout = self._heldout.find_document(origin.package, origin.name, path=file.path)
         screened = _ScreenedFile(
             file=file,
-            package=name,
-            licence=licence,
-            own_work=None if is_heldout else self._config.filters,
+            package=str(canonicalize_name(origin.name)),
+            licence=origin.licence,
+            own_work=self._config.filters if heldout is None else None,
         )
         for stage in self._stages:
             reason = stage(screened)

@@ -27,8 +27,8 @@ class FileOrigin:
     """The package a file belongs to.
 
     Attributes:
-        name: How the package is looked up in ``heldout``, ``licence_overrides`` and the quality
-            table.
+        name: The name of its source, by which the quality table knows the package; ``heldout`` and
+            ``licence_overrides`` go by ``package`` as well.
         package: Its name as it is stored with the document.
         version: Its version, or the commit.
         licence: Its SPDX expression.

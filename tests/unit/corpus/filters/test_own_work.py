@@ -14,7 +14,7 @@ from training.corpus.filters.text_filters import (
     check_text,
     extract_header,
 )
-from training.corpus.readers.source_file import SourceFile
+from training.corpus.readers.source_file import FileOrigin, SourceFile
 
 ALL = FilterConfig(
     drop_copied=True, drop_generated_clients=True, drop_locale_data=True, max_table_share=0.5
@@ -126,6 +126,10 @@ def config(**more):
     return CorpusConfig(out="x", licences=("MIT",), decontaminate=(), filters=ALL, **more)
 
 
+def origin(name):
+    return FileOrigin(name=name, package=name, version="", licence="MIT")
+
+
 def test_each_kind_is_a_counted_reason_with_an_example():
     screening, counts = Screening(config()), ScreeningCounts()
     files = {
@@ -135,7 +139,7 @@ def test_each_kind_is_a_counted_reason_with_an_example():
         path
         for path, text in files.items()
         if screening.screen(
-            SourceFile(path=path, data=text.encode()), package="p", licence="MIT", counts=counts
+            SourceFile(path=path, data=text.encode()), origin=origin("p"), counts=counts
         )
     ]
     assert kept == ["a.py"]
@@ -147,5 +151,5 @@ def test_held_out_packages_are_not_filtered_further():
     """If it fails, bits a byte cannot be compared with those of earlier models."""
     screening, counts = Screening(config(heldout=("Held.Out",))), ScreeningCounts()
     file = SourceFile(path="t.py", data=TABLE_TEXT.encode())
-    assert screening.screen(file, package="held-out", licence="MIT", counts=counts) == TABLE_TEXT
-    assert screening.screen(file, package="other", licence="MIT", counts=counts) is None
+    assert screening.screen(file, origin=origin("held-out"), counts=counts) == TABLE_TEXT
+    assert screening.screen(file, origin=origin("other"), counts=counts) is None

@@ -5,7 +5,7 @@ from planted import UPPER, draw
 
 from training.corpus.config import CorpusConfig, FilterConfig
 from training.corpus.filters.screening import Screening, ScreeningCounts
-from training.corpus.readers.source_file import SourceFile
+from training.corpus.readers.source_file import FileOrigin, SourceFile
 
 CODE = "import os\n\n\ndef main(path):\n    value = os.path.exists(path)\n    return value\n" * 5
 SECRET = f"AKIA{draw(0, UPPER, 16)}"
@@ -13,14 +13,15 @@ TELEGRAM = f"{10**9}:AA{draw(0, UPPER, 33)}"  # in a dict, valid code that a pla
 STRICT = FilterConfig(drop_copied=True, drop_unparsable=True)
 
 
-def screen(text=CODE, path="a.py", problem=None, licence="MIT", package="p", **config):
+def screen(text=CODE, path="a.py", problem=None, licence="MIT", package="p", source="", **config):
     """Returns what is kept of a file, and the counts."""
     config.setdefault("decontaminate", ())
     settings = CorpusConfig(out="x", licences=("MIT",), **config)
     data = text if isinstance(text, bytes) else text.encode()
     file = SourceFile(path=path, data=b"" if problem else data, problem=problem)
     counts = ScreeningCounts()
-    kept = Screening(settings).screen(file, package=package, licence=licence, counts=counts)
+    origin = FileOrigin(name=source or package, package=package, version="", licence=licence)
+    kept = Screening(settings).screen(file, origin=origin, counts=counts)
     assert counts.n_files == 1
     assert (kept is None) == (counts.drops.total() == 1)
     return kept, counts
@@ -78,6 +79,8 @@ def test_a_held_out_package_keeps_files_that_are_not_its_own_work():
     assert screen(path="six.py", filters=STRICT)[0] is None
     assert screen(path="six.py", filters=STRICT, package="Held_Out", heldout=("held-out",))[0]
     assert screen(path="vendor/a.py", package="held-out", heldout=("held-out",))[0] is None
+    for names in ({"package": "Held_Out", "source": "x"}, {"package": "x", "source": "Held_Out"}):
+        assert screen(path="six.py", filters=STRICT, heldout=("held-out",), **names)[0]
 
 
 def test_only_the_first_paths_are_kept_as_examples():
