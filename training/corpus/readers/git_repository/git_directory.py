@@ -20,6 +20,7 @@ from training.foundation.foreign_text import read_bounded
 CONTROL = ".git"
 MAX_CONFIG_BYTES = 1 << 20
 MAX_REF_BYTES = 4096
+HEX_DIGITS = frozenset("0123456789abcdef")
 _HASH_BYTES = {"sha1": 20, "sha256": 32}
 _SECTION = re.compile(rb'^\s*\[([\w.-]+)(?:\s+"((?:[^"\\\n]|\\.)*+)")?\]\s*(.*)$')
 _VALUE = re.compile(rb"^\s*([A-Za-z][\w-]*)\s*(?:=\s*(.*))?$")
@@ -62,6 +63,10 @@ class GitDirectory:
     def has_reftable(self) -> bool:
         """Whether its branches and tags are in a format that is not read here."""
         return self.config.get("extensions.refstorage", "files").lower() != "files"
+
+    def is_object_id(self, text: str) -> bool:
+        """Returns whether a text is a whole object id, in hexadecimal."""
+        return len(text) == 2 * self.hash_bytes and HEX_DIGITS.issuperset(text)
 
     def read(self, name: str, max_bytes: int) -> bytes | None:
         """Returns a file's content, or None if there is none.

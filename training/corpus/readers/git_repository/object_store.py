@@ -12,7 +12,11 @@ from collections import OrderedDict
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from training.corpus.readers.git_repository.git_directory import GitDirectory, RepositoryFaultError
+from training.corpus.readers.git_repository.git_directory import (
+    HEX_DIGITS,
+    GitDirectory,
+    RepositoryFaultError,
+)
 from training.corpus.readers.git_repository.pack_file import KINDS, MAX_OBJECT_BYTES, PackFile
 from training.corpus.readers.reading_limits import BeyondLimitsError
 
@@ -22,7 +26,6 @@ _MAX_WORK_RATIO = 200  # of the repository's size on disk
 _MAX_CACHE_BYTES = 64 << 20
 _MAX_PACKS = 10_000
 _MAX_LOOSE_HEADER_BYTES = 40
-_HEX_DIGITS = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +91,13 @@ class ObjectStore:
 
     def find_ids(self, prefix: str, most: int = 2) -> list[str]:
         """Returns the first few ids that begin with some hexadecimal digits."""
-        if len(prefix) < MIN_PREFIX_DIGITS or not _HEX_DIGITS.issuperset(prefix):
+        if len(prefix) < MIN_PREFIX_DIGITS or not HEX_DIGITS.issuperset(prefix):
             return []
-        n_digits = 2 * self._directory.hash_bytes
         found = {i.hex() for pack in self._packs for i in pack.find_prefix(prefix, most)}
         folder = self._directory.locate(f"objects/{prefix[:2]}")
         for file in folder.iterdir() if folder.is_dir() else ():
             loose = prefix[:2] + file.name
-            is_id = len(loose) == n_digits and _HEX_DIGITS.issuperset(loose)
-            if is_id and loose.startswith(prefix):
+            if self._directory.is_object_id(loose) and loose.startswith(prefix):
                 found.add(loose)
         return sorted(found)[:most]
 

@@ -9,10 +9,13 @@ import os
 import re
 from dataclasses import dataclass
 
-from training.corpus.readers.git_repository.git_directory import GitDirectory, RepositoryFaultError
+from training.corpus.readers.git_repository.git_directory import (
+    MAX_REF_BYTES,
+    GitDirectory,
+    RepositoryFaultError,
+)
 from training.corpus.readers.git_repository.object_store import ObjectStore
 
-MAX_REF_BYTES = 4096
 _MAX_PACKED_REFS_BYTES = 256 << 20
 _MAX_LINKS = 10  # of a name to another, and of a tag to another
 _MAX_STEPS = 100_000
@@ -20,7 +23,7 @@ _STEPS = re.compile(r"\^\{\w*\}|\^\d*|~\d*")
 _REVISION = re.compile(rf"([^~^:]+)((?:{_STEPS.pattern})*)")
 _OBJECT_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _PLACES = ("{}", "refs/{}", "refs/tags/{}", "refs/heads/{}", "refs/remotes/{}")
-_REF_NAME = re.compile(r"(?:HEAD|[A-Z_]*HEAD|refs/[^\0-\x20\x7f~^:?*\[\\]+)")
+_REF_NAME = re.compile(r"(?:[A-Z_]*HEAD|refs/[^\0-\x20\x7f~^:?*\[\\]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +99,7 @@ class RevisionResolver:
         return commit
 
     def _find_id(self, name: str) -> str | None:
-        n_digits = 2 * self._directory.hash_bytes
-        if re.fullmatch(rf"[0-9a-f]{{{n_digits}}}", name):
+        if self._directory.is_object_id(name):
             return name if self._holds(name) else None
         if self._directory.has_reftable:
             raise RepositoryFaultError(
@@ -132,7 +134,7 @@ class RevisionResolver:
             if value is None:
                 return None
             if not value.startswith("ref:"):
-                if not re.fullmatch(rf"[0-9a-f]{{{2 * self._directory.hash_bytes}}}", value):
+                if not self._directory.is_object_id(value):
                     raise RepositoryFaultError(f"has a damaged {name}")
                 return value
             name = value.removeprefix("ref:").strip()
