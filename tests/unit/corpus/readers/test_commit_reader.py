@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from doubles.repository_maker import MIT, OWN, TEXT, git, make_repository
+from doubles.repository_maker import MIT, OWN, TEXT, BareMaker, git, make_repository
 
 from training.corpus.config import ArchiveLimits, CorpusConfig, SourcesConfig
 from training.corpus.extraction.source_list import list_sources
@@ -18,6 +18,7 @@ from training.corpus.readers.git_repository.commit_reader import (
     resolve_commit,
     split_revision,
 )
+from training.corpus.readers.git_repository.git_directory import read_config
 from training.corpus.readers.source_contents import open_source
 from training.corpus.readers.source_file import FileSelection
 from training.foundation.errors import CorpusError, ParrotletError
@@ -125,6 +126,14 @@ def test_worktrees_and_submodules_are_read(upstream, tmp_path):
     assert set(read(tmp_path / "beside")) == set(read(upstream))
 
 
+def test_quotes_and_backslashes_in_a_configuration(tmp_path):
+    """If it fails, a worktree is refused because there is a quote in its path."""
+    folder = make_repository(tmp_path / "r")
+    for value in ('/a"b', "/a\\b", '"', "/a;b "):
+        git(folder, "config", "a.path", value)
+        assert read_config(folder / ".git")["a.path"] == value
+
+
 def test_odd_names_links_and_pointers(tmp_path):
     folder = tmp_path / "r"
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12345\n"
@@ -210,8 +219,6 @@ def test_a_repository_of_another_user_is_read(upstream):
 
 
 def test_names_in_trees_lead_nowhere(tmp_path):
-    from doubles.repository_maker import BareMaker
-
     maker = BareMaker(tmp_path / "r")
     blob = maker.add("blob", TEXT.encode())
     names = [b"../../up.py", b"/etc/a.py", b"..", b".git", b"ok.py", b"a\\b.py"]

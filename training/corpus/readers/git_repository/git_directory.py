@@ -178,7 +178,7 @@ def resolve_path(path: Path) -> Path:
 
 
 def _unquote(value: bytes) -> bytes:
-    return re.sub(rb"\\(.)", rb"\1", value.replace(b'"', b"").replace(b'\\"', b'"'))
+    return re.sub(rb'\\(.)|"', rb"\1", value)
 
 
 def _follow_control(repository: Path, hidden: Path) -> Path:
