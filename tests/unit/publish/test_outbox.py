@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from listed_hub import TARGET, FakeHub, checkpoint, queue
+from listed_hub import TARGET, checkpoint, queue
 
 from training.artifact.network.config import GPT2Config
 from training.config import PublishConfig, RunConfig, check_repo_name
@@ -18,18 +18,6 @@ from training.publish.outbox import Outbox
 from training.publish.publishable_files import list_artifact_files
 from training.publish.publisher import Publisher, make_branch_name
 from training.publish.sender import MAX_ATTEMPTS, retry, send_all
-
-
-@pytest.fixture
-def outbox(tmp_path):
-    return Outbox(tmp_path / "run")
-
-
-@pytest.fixture
-def hub():
-    hub = FakeHub()
-    hub.create_branch("run")
-    return hub
 
 
 def steps(outbox):

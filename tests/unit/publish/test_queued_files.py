@@ -4,23 +4,10 @@ import os
 import shutil
 
 import pytest
-from listed_hub import TARGET, FakeHub, queue
+from listed_hub import TARGET, queue
 
 from training.foundation.errors import PrerequisiteError
-from training.publish.outbox import Outbox
 from training.publish.sender import send_all
-
-
-@pytest.fixture
-def outbox(tmp_path):
-    return Outbox(tmp_path / "run")
-
-
-@pytest.fixture
-def hub():
-    hub = FakeHub()
-    hub.create_branch("run")
-    return hub
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "pipe", "queue"])
