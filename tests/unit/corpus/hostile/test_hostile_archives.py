@@ -86,7 +86,7 @@ def test_a_small_sparse_file_is_a_counted_drop(tmp_path):
     assert read(path) == [("p-1/a.py", "sparse file"), ("p-1/good.py", len(TEXT))]
 
 
-def make_old_sparse(n_blocks):
+def make_old_sparse():
     block = bytearray(header("p-1/a.py", 0, tarfile.GNUTYPE_SPARSE, tarfile.GNU_FORMAT))
     for entry in range(4):
         block[386 + 24 * entry : 410 + 24 * entry] = b"00000000001\0" * 2
@@ -95,17 +95,17 @@ def make_old_sparse(n_blocks):
     more = bytearray(b"00000000001\0" * 42 + bytes(8))
     more[504] = 1
     last = bytes(more[:504] + bytes(8))
-    return bytes(block), bytes(more), last, n_blocks
+    return bytes(block), bytes(more), last
 
 
 def test_an_old_sparse_map_is_skipped(tmp_path):
-    first, more, last, _ = make_old_sparse(2)
+    first, more, last = make_old_sparse()
     path = write(tmp_path / "a.tar.gz", first, more, last, good(), bytes(1024))
     assert read(path) == [("p-1/a.py", "sparse file"), ("p-1/good.py", len(TEXT))]
 
 
 def test_an_old_sparse_map_without_an_end_is_bounded(tmp_path):
-    first, more, *_ = make_old_sparse(0)
+    first, more, _ = make_old_sparse()
     path = write(tmp_path / "a.tar.gz", first, *repeat(more, 100 << 20))
     assert "unpacks to more than source code" in measure_reading(path)
 

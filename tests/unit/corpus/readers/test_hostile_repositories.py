@@ -304,9 +304,7 @@ def test_fuzz_damaged_repositories(tmp_path, packed):
         try:
             for revision in ("HEAD", "v1~1"):
                 commit = resolve_commit(folder, revision)
-                for found in read_commit(
-                    folder, commit, ArchiveLimits(), FileSelection(max_bytes=MIB)
-                ):
+                for found in read_commit(folder, commit, ArchiveLimits(), SELECTION):
                     assert found.path == "LICENSE" or found.data in known, file
                     n_read += 1
         except ParrotletError as error:
