@@ -100,7 +100,7 @@ def _extract(source: CorpusSource, part: Part, config: CorpusConfig) -> SourceRe
 def warn_of_names(
     config: CorpusConfig, reports: Sequence[SourceReport], selection: Selection
 ) -> None:
-    """Warns of names in the config that nothing has, and if others are held out for that."""
+    """Warns of names in the config that match nothing, and of what is held out instead."""
     overridden = {name for report in reports for name in report.overridden}
     _warn(
         f"'licence_overrides' names {name}, but no source or record has that name"

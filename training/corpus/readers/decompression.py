@@ -143,7 +143,7 @@ class Unpacked(io.RawIOBase):
 
 
 class _Counted(io.RawIOBase):
-    """A file whose bytes count, too."""
+    """A file that is read as it is; its bytes count against the budget."""
 
     def __init__(self, file: IO[bytes], budget: ReadingBudget) -> None:
         self._file = file

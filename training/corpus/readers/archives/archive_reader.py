@@ -2,7 +2,7 @@
 
 Nothing is extracted to disk or executed. Links and special members are skipped, paths that leave
 the archive are refused, and an archive that exceeds its limits is abandoned. Called by
-:mod:`training.corpus.readers.source_contents`.
+:mod:`training.corpus.readers.source_contents` and :mod:`training.corpus.fetching.lock_resolver`.
 """
 
 import zipfile

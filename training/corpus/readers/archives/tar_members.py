@@ -8,7 +8,7 @@ links, devices and sparse files are not read. Called by
 
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -54,7 +54,7 @@ class _Member:
     n_bytes: int
     is_file: bool
     is_sparse: bool
-    n_read: int = field(default=0)
+    n_read: int = 0
 
     def read(self) -> bytes:
         """Returns the whole content."""

@@ -86,15 +86,12 @@ def _is_readable(schema: pa.Schema, name: str) -> bool:
         return False
     kind = schema.field(name).type
     inner = kind.value_type if _is_list(kind) else kind
-    return _is_text(inner) or (inner is kind and (pa.types.is_integer(kind) or _is_float(kind)))
+    is_number = bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    return _is_text(inner) or is_number
 
 
 def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
-
-
-def _is_float(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
