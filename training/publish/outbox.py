@@ -22,7 +22,7 @@ from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
 
 CommitKind = Literal["tokenizer", "checkpoint", "model"]
-_LEFT_BEHIND = re.compile(r"\.\d+-(?:tokenizer|checkpoint|model)-\d+\.(?:gone$|new-|old-)")
+_LEFT_BEHIND = re.compile(rf"\.\d+-(?:{'|'.join(get_args(CommitKind))})-\d+\.(?:gone$|new-|old-)")
 _TARGET_FILE, _QUEUED_FILE = "target.json", "queued.json"
 
 
