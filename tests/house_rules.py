@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGES = ("parrotlet", "server", "training", "evaluation")
 MAX_FILE_LINES = 400
@@ -15,6 +16,7 @@ MAX_FUNCTION_LINES = 40
 MAX_FOLDER_FILES = 12
 BUILT_FOLDERS = {"node_modules", "__pycache__", "dist"}
 TRAINING_LOOP = "training/pretrain.py"
+STATEMENT_FIELDS = ("body", "orelse", "finalbody", "handlers", "cases")
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "types"}
 
 # The rooms of a package from the innermost out: none imports one that comes after it.
@@ -133,24 +135,55 @@ def sources(root):
     return [p for package in PACKAGES for p in sorted((root / package).rglob("*.py"))]
 
 
+class Definition(NamedTuple):
+    """A function or a class."""
+
+    name: str
+    is_function: bool
+    is_property: bool
+    n_lines: int
+
+
+class Source(NamedTuple):
+    """What the rules look at in a file; the syntax trees of all would take much memory and time."""
+
+    has_docstring: bool
+    imports: list[str]
+    definitions: list[Definition]
+
+
+def read_source(path):
+    return parse(path.read_text(encoding="utf-8"))
+
+
 @functools.cache
 def parse(text):
-    """Returns the syntax tree of a file, which several rules look at, and its nodes."""
+    """Returns what several rules look at: each file is parsed once."""
     tree = ast.parse(text)
-    return tree, list(ast.walk(tree))
-
-
-def nodes(path):
-    return parse(path.read_text(encoding="utf-8"))[1]
-
-
-def imports(path):
-    for node in nodes(path):
+    source = Source(ast.get_docstring(tree) is not None, [], [])
+    statements = [tree]
+    for node in statements:  # which grows meanwhile; no rule looks at expressions
+        for field in STATEMENT_FIELDS:
+            statements += getattr(node, field, ())
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            source.imports.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            source.imports.append(node.module)
+            source.imports.extend(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            source.definitions.append(define(node))
+    return source
+
+
+def define(node):
+    is_function = not isinstance(node, ast.ClassDef)
+    begin = node.body[0].end_lineno if ast.get_docstring(node) else node.lineno
+    return Definition(node.name, is_function, is_property(node), node.end_lineno - begin)
+
+
+def is_property(node):
+    names = {getattr(d, "id", getattr(d, "attr", "")) for d in node.decorator_list}
+    return bool(names & {"property", "cached_property"})
 
 
 def is_within(name, package):
@@ -160,17 +193,19 @@ def is_within(name, package):
 def import_faults(root):
     for path in sources(root):
         name = module_name(root, path)
-        for imported in imports(path):
-            for who, what, allowed in FORBIDDEN_IMPORTS:
-                if (
-                    is_within(name, who)
-                    and is_within(imported, what)
-                    and not any(is_within(imported, a) or is_within(a, imported) for a in allowed)
-                ):
-                    yield f"{name} imports {imported}"
-            for library, doors in DOORS.items():
-                if is_within(imported, library) and not any(is_within(name, d) for d in doors):
-                    yield f"{name} imports {imported}"
+        rules = [rule for who, *rule in FORBIDDEN_IMPORTS if is_within(name, who)]
+        closed = [lib for lib, doors in DOORS.items() if not any(is_within(name, d) for d in doors)]
+        for imported in sorted(set(read_source(path).imports)):
+            if any(is_forbidden(imported, what, allowed) for what, allowed in rules) or any(
+                is_within(imported, library) for library in closed
+            ):
+                yield f"{name} imports {imported}"
+
+
+def is_forbidden(imported, what, allowed):
+    return is_within(imported, what) and not any(
+        is_within(imported, a) or is_within(a, imported) for a in allowed
+    )
 
 
 def size_faults(root):
@@ -180,13 +215,11 @@ def size_faults(root):
             yield f"{path.relative_to(root)} has over {MAX_FILE_LINES} lines"
         if path.is_relative_to(root / "tests") or path == root / TRAINING_LOOP:
             continue
-        for node in parse(text)[1]:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                lines = node.end_lineno - (
-                    node.body[0].end_lineno if ast.get_docstring(node) else node.lineno
+        for definition in parse(text).definitions:
+            if definition.is_function and definition.n_lines > MAX_FUNCTION_LINES:
+                yield (
+                    f"{path.relative_to(root)}: {definition.name} has {definition.n_lines} lines"
                 )
-                if lines > MAX_FUNCTION_LINES:
-                    yield f"{path.relative_to(root)}: {node.name} has {lines} lines"
 
 
 def folder_faults(root):
@@ -233,11 +266,6 @@ def is_participle(name):
     return not before and last not in VERBS_IN_ED and (last.endswith("ed") or last in PARTICIPLES)
 
 
-def is_property(node):
-    names = {getattr(d, "id", getattr(d, "attr", "")) for d in node.decorator_list}
-    return bool(names & {"property", "cached_property"})
-
-
 def word_faults(root):
     for path in sources(root):
         where = path.relative_to(root).as_posix()
@@ -245,16 +273,11 @@ def word_faults(root):
             continue
         if is_retired(path.stem) and where not in COMMANDS_NAMED_SO:
             yield f"{where} has a name that is retired"
-        for node in nodes(path):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                if is_retired(node.name):
-                    yield f"{where}: the name {node.name} is retired"
-                elif (
-                    not isinstance(node, ast.ClassDef)
-                    and not is_property(node)
-                    and is_participle(node.name)
-                ):
-                    yield f"{where}: {node.name} is a participle; functions are verbs"
+        for name, is_function, is_property, _ in read_source(path).definitions:
+            if is_retired(name):
+                yield f"{where}: the name {name} is retired"
+            elif is_function and not is_property and is_participle(name):
+                yield f"{where}: {name} is a participle; functions are verbs"
 
 
 def name_faults(root):
@@ -266,7 +289,7 @@ def name_faults(root):
     for path in sources(root):
         if path.stem in FORBIDDEN_NAMES | libraries - {"parrotlet"}:
             yield f"{path.relative_to(root)} has a name that means nothing, or a library"
-        if ast.get_docstring(parse(path.read_text(encoding="utf-8"))[0]) is None:
+        if not read_source(path).has_docstring:
             yield f"{path.relative_to(root)} says not what it is for"
 
 
