@@ -142,6 +142,7 @@ def test_cancelling_stops_the_model(client, log, known_module):
     at = place(known_module, "float) -> ")
     with client.worker_stopped():  # else the model might be faster
         cancelled = client.ask(URI, *at)
+        client.wait_for_state("busy")  # a request that has not begun ends without an event
         client.notify("$/cancelRequest", {"id": cancelled})
         assert client.reply(cancelled)["error"]["code"] == -32800
     client.items(URI, at[0], at[1] - 1)  # is answered after what was asked before it
