@@ -12,7 +12,11 @@ from training.artifact.directory import TOKENIZER_FILE, add_file
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, VerbatimIndex, gram_hashes
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.newest_neovim("the server loads models; test_nvim_setup runs one in each Neovim"),
+]
 
 # Where a function seems to be repeated, the model repeats it.
 MOVED = '''        """Return the circle at another place."""
@@ -58,7 +62,7 @@ def use_model(editor, name):
     editor.lua("_G.states = {}")
     editor.command(f"Parrotlet model {name}")
     editor.wait_until(lambda: "starting" in editor.states, "the beginning")
-    editor.wait_until(lambda: {"ready", "error"} & set(editor.states), "the model", timeout_s=60)
+    editor.wait_until(lambda: {"ready", "error"} & set(editor.states), "the model", timeout_s=120)
 
 
 def repeat_function(editor):

@@ -108,11 +108,11 @@ def test_statistics_open_in_a_window(editor, model):
     assert int(re.search(r"\d+", rows["Accepted in full"])[0]) >= 1
 
 
-def test_keys_are_listed(start_editor, model):
+def test_keys_are_listed(editor, model):
     """If it fails, nobody finds out that words and lines can be accepted."""
-    mine = "vim.keymap.set('i', '<M-]>', 'mine')\n"
+    editor.lua("vim.keymap.set('i', '<M-]>', 'mine')")
     keys = {"accept_line": "<C-l>", "previous": False}
-    editor = start_editor(mine + make_setup(settings=model.settings, keys=keys))
+    editor.lua(make_setup(settings=model.settings, keys=keys))
     editor.open("")
     editor.command("Parrotlet keys")
     rows = wait_for_float(editor, "<Tab>").splitlines()
@@ -125,6 +125,7 @@ def test_keys_are_listed(start_editor, model):
         "<C-]> hide the suggestion",
         "<M-\\> request a suggestion",
     ]
+    editor.lua("vim.keymap.del('i', '<M-]>')")
 
 
 def test_checkhealth_describes_a_working_setup(editor, model):

@@ -92,7 +92,13 @@ MENUS = {
 }
 
 
-@pytest.fixture(scope="module", params=MENUS)
+of_plugin = pytest.mark.newest_neovim("these menus are plugins, whose API is the same")
+
+
+@pytest.fixture(
+    scope="module",
+    params=["own", pytest.param("cmp", marks=of_plugin), pytest.param("blink", marks=of_plugin)],
+)
 def kind(request):
     return MENUS[request.param]
 

@@ -50,6 +50,7 @@ def test_superseded_requests_are_cancelled_and_never_shown(editor, model):
     assert editor.n_cancelled == editor.n_requests - 1
 
 
+@pytest.mark.newest_neovim("our Lua code counts ends, which other tests bring about in each Neovim")
 def test_a_killed_server_is_restarted(start_editor, model):
     """If it fails, suggestions stop without a word, or a broken server is restarted forever."""
     editor = start_editor(make_setup(settings=model.settings))
@@ -69,6 +70,7 @@ def test_a_killed_server_is_restarted(start_editor, model):
     wait_for_suggestion(editor, model)
 
 
+@pytest.mark.newest_neovim("the server restarts its engine")
 def test_a_killed_engine_is_restarted(editor, model):
     """If it fails, a model that runs out of memory ends suggestions."""
     wait_for_suggestion(editor, model)

@@ -18,13 +18,16 @@ def read_lua_blocks(page):
     return code_blocks(page.read_text(encoding="utf-8"), "lua")
 
 
-@pytest.mark.parametrize("page", ["README.md", "editor-client/nvim/README.md"])
-def test_a_readmes_configuration_is_sufficient(start_editor, tmp_path, page):
+def test_the_readmes_configuration_is_sufficient(start_editor, tmp_path):
     """If it fails, the first thing that a new user does has no effect.
 
     Parrotlet is where the READMEs expect it in the home folder; the model is the bundled one.
     """
-    config = next(b for b in read_lua_blocks(ROOT / page) if "runtimepath:append" in b)
+    pages = [ROOT / "README.md", PLUGIN / "README.md"]
+    config, same = (
+        next(b for b in read_lua_blocks(page) if "runtimepath:append" in b) for page in pages
+    )
+    assert config == same
     assert len(config.splitlines()) <= 4
     home = tmp_path / "home"
     home.mkdir()
@@ -83,9 +86,10 @@ def test_neovim_0_12_works_without_the_plugin(start_editor, version, model, on_p
     editor.wait_until(lambda: editor.lines == ["".join(CALL)], "acceptance")
 
 
-def test_neovims_own_ghost_text_does_not_duplicate_ours(start_editor, version, model):
+@pytest.mark.newest_neovim("0.11 has no ghost text of its own")
+def test_neovims_own_ghost_text_does_not_duplicate_ours(start_editor, model):
     """If it fails, users who enabled Neovim's ghost text for another server see ours twice."""
-    enable = "vim.lsp.inline_completion.enable()\n" if version == "0.12" else ""
+    enable = "vim.lsp.inline_completion.enable()\n"
     editor = start_editor(enable + make_setup(settings=model.settings))
     model.rules = [CALL]
     editor.open("")
@@ -111,6 +115,7 @@ def test_nothing_is_loaded_before_the_first_supported_file(start_editor):
     assert editor.lua("return vim.fn.exists(':Parrotlet')") == 2
 
 
+@pytest.mark.newest_neovim("setup() itself looks for open files")
 def test_lazy_loading_completes_the_open_files(start_editor, model):
     """If it fails, plugin managers that load it for Python files load it too late.
 
@@ -158,6 +163,7 @@ def test_a_wrong_option_is_reported_in_one_sentence(editor, options, sentence):
     assert editor.lines == ["x   "]
 
 
+@pytest.mark.newest_neovim("the server checks its settings")
 def test_a_wrong_setting_is_reported_by_the_server(start_editor, model):
     """If it fails, a typing mistake in the server's settings goes unnoticed."""
     settings = model.settings | {"sugestion": {"extent": "line"}}
@@ -233,6 +239,20 @@ def test_every_action_can_have_another_key(editor, model):
     editor.wait_until(lambda: editor.lines == ["total = sum(values) + 1"], "acceptance")
 
 
+@pytest.fixture
+def map_key(editor):
+    """Maps a key in Insert mode to a text, until the test ends."""
+    mapped = []
+
+    def map_one(key, text):
+        editor.lua("vim.keymap.set('i', ...)", key, text)
+        mapped.append(key)
+
+    yield map_one
+    for key in mapped:
+        editor.lua("vim.keymap.del('i', ...)", key)
+
+
 def press_with_suggestion(editor, model, key):
     """Presses a key while a suggestion is visible; returns the resulting text."""
     model.rules = [("total = ", "sum(values) + 1"), ("total = ", "0")]
@@ -279,13 +299,13 @@ def test_default_keys_keep_their_meaning_without_a_suggestion(editor, start_edit
 
 
 @pytest.mark.parametrize("is_later", [False, True], ids=["before", "later"])
-def test_default_keys_do_not_override_the_users_mappings(start_editor, model, is_later):
+def test_default_keys_do_not_override_the_users_mappings(editor, map_key, model, is_later):
     """If it fails, installing or updating the plugin overrides a user's own mapping."""
-    mine = "vim.keymap.set('i', '<M-Right>', 'MINE')\n"
-    editor = start_editor(("" if is_later else mine) + make_setup(settings=model.settings))
+    if not is_later:
+        map_key("<M-Right>", "MINE")
     editor.open("")
     if is_later:
-        editor.lua(mine)
+        map_key("<M-Right>", "MINE")
     assert press_with_suggestion(editor, model, "<M-Right>") == "total = MINE"
     init = make_setup(settings=model.settings, keys={"accept_word": "<M-Right>"})
     editor.lua("assert(loadstring(...))()", init)
@@ -293,10 +313,9 @@ def test_default_keys_do_not_override_the_users_mappings(start_editor, model, is
     assert press_with_suggestion(editor, model, "<M-Right>") == "total = sum"
 
 
-def test_a_chosen_key_is_not_used_by_another_action(start_editor, model):
+def test_a_chosen_key_is_not_used_by_another_action(editor, model):
     """If it fails, it depends on chance which of two actions a key has."""
-    keys = {"accept_word": "<C-]>"}
-    editor = start_editor(make_setup(settings=model.settings, keys=keys))
+    editor.lua(make_setup(settings=model.settings, keys={"accept_word": "<C-]>"}))
     editor.open("")
     assert press_with_suggestion(editor, model, "<C-]>") == "total = sum"
 

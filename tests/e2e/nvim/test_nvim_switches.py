@@ -72,9 +72,8 @@ def test_turning_off_a_file_affects_no_other(editor, scripted):
     assert has_suggestion(editor)
 
 
-def test_a_workspace_stays_off_in_the_next_session(
-    start_editor, editor, scripted, tmp_path, version
-):
+@pytest.mark.newest_neovim("a file of ours decides")
+def test_a_workspace_stays_off_in_the_next_session(start_editor, scripted, tmp_path):
     """If it fails, a project that was turned off shows suggestions again the next day."""
     home = tmp_path / "kept"
     env = {"XDG_DATA_HOME": str(home)}
@@ -158,6 +157,7 @@ def test_only_the_languages_of_the_option_are_completed(editor, scripted):
     assert not has_suggestion(editor)
 
 
+@pytest.mark.newest_neovim("an option of ours decides")
 def test_the_option_enabled(start_editor, scripted):
     """If it fails, `enabled = false` starts a server all the same, or can never be undone."""
     editor = start_editor(make_setup(settings=scripted.settings, enabled=False))
