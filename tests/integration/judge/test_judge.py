@@ -34,9 +34,10 @@ from evaluation.judge.verdict import Job, Limits, Outcome
 pytestmark = pytest.mark.integration
 
 LIMITS = Limits(cpu_s=1.0, wall_s=4.0)
-SHORT = Limits(cpu_s=0.2, wall_s=0.6)  # the clocks stop while a program has no processor
-SHORT_CPU = Limits(cpu_s=0.45, wall_s=8.0)
-SMALL = Limits(cpu_s=1.0, wall_s=1.5, memory_bytes=512 << 20)
+SHORT = Limits(cpu_s=0.2, wall_s=0.4)  # the clocks stop while a program has no processor
+SHORTEST = Limits(cpu_s=0.1, wall_s=0.4)
+SHORT_CPU = Limits(cpu_s=0.2, wall_s=4.0)
+SMALL = Limits(cpu_s=0.5, wall_s=0.8, memory_bytes=256 << 20)
 TEST = (
     "def check(candidate):\n    assert candidate([3, 1, 2]) == [1, 2, 3]\n"
     "    assert candidate([]) == []\n    assert candidate([1.5, True]) == [True, 1.5]\n"
@@ -50,6 +51,7 @@ HOSTILE = {
     "sending": SENDING,
     "seeking the benchmark": BENCHMARK,
 }
+ENDLESS = {"breaking", "feigning"}  # most of their programs run into a limit
 UNSCORED = {Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
 FORKING = {"a fork", "a pool of processes", "a subprocess", "a shared memory"}
 FORKING |= {"a shell", "children that end unheeded"}
@@ -100,7 +102,8 @@ def test_hostile_programs_never_pass_and_spoil_nothing(level, name):
         if level is not LANDLOCK or name not in learned
     }
     in_turn = [text for program in programs.values() for text in (program, HONEST)]
-    found = judge(in_turn, level, limits=SHORT, workers=1)
+    limits = SHORTEST if name in ENDLESS else SHORT
+    found = judge(in_turn, level, limits=limits, workers=1)
     wrong = [
         (name, hostile, honest)
         for name, hostile, honest in zip(programs, found[::2], found[1::2], strict=True)
@@ -233,8 +236,8 @@ def test_a_loaded_machine_changes_no_verdict(best):
     As pass@k has it, the limits stand in a proportion that leaves a program a twentieth of a
     processor before it is stopped in any case.
     """
-    limits = Limits(cpu_s=0.2, wall_s=0.8)
-    work = "    import time\n    while time.process_time() < 0.12:\n        pass\n"
+    limits = Limits(cpu_s=0.12, wall_s=0.48)
+    work = "    import time\n    while time.process_time() < 0.07:\n        pass\n"
     computing = "def f(xs):\n" + work + "    return sorted(xs)\n"
     programs = {
         computing: Outcome.PASSED,
@@ -254,15 +257,15 @@ def test_what_children_compute_counts(level):
         "import os\ndef f(xs):\n    if os.fork() == 0:\n        while True:\n            pass\n"
         "    os.wait()\n    return sorted(xs)\n"
     )
-    (verdict,) = judge([program], level)
+    (verdict,) = judge([program], level, SHORTEST)
     wanted = Outcome.ERROR if level is LANDLOCK else Outcome.TIMEOUT_CPU  # there none may fork
     assert verdict.outcome is wanted, verdict
 
 
 def test_what_lost_children_compute_counts(level):
     """If it fails, children that are never waited for compute beyond the limit."""
-    limits = Limits(cpu_s=0.4, wall_s=1.5)
-    seconds = itertools.cycle(("0.2", "0.02"))
+    limits = Limits(cpu_s=0.2, wall_s=1.0)
+    seconds = itertools.cycle(("0.1", "0.02"))
     programs = [p.replace("{child_s}", s) for p, s in zip(CPU.values(), seconds, strict=False)]
     in_turn = [text for program in programs for text in (program, HONEST)]
     found = judge(in_turn, level, limits=limits)
@@ -276,8 +279,8 @@ def test_what_lost_children_compute_counts(level):
 
 def test_one_programs_time_is_not_the_next_ones(level):
     """If it fails, a right program is stopped for what the one before it computed."""
-    work = "    import time\n    while time.process_time() < 0.3:\n        pass\n"
-    found = judge(["def f(xs):\n" + work + "    return sorted(xs)\n"] * 4, level, SHORT_CPU, 1)
+    work = "    import time\n    while time.process_time() < 0.12:\n        pass\n"
+    found = judge(["def f(xs):\n" + work + "    return sorted(xs)\n"] * 3, level, SHORT_CPU, 1)
     assert {verdict.outcome for verdict in found} == {Outcome.PASSED}
 
 

@@ -3,6 +3,7 @@ it is to forge a pass where a test runs in the program's own process."""
 
 import dataclasses
 import json
+import os
 
 import pytest
 from programs.forging_in_process import FORGERIES
@@ -10,6 +11,7 @@ from programs.problem_kinds import APART, BESIDE
 from programs.problem_values import KINDS
 
 from evaluation.judge.confirmation import judge_confirmed
+from evaluation.judge.levels.ranking import LEVELS
 from evaluation.judge.mode_choice import choose_modes
 from evaluation.judge.sandbox_pool import JudgeSettings, SandboxPool
 from evaluation.judge.verdict import Limits, Outcome
@@ -35,6 +37,7 @@ def make_problem(name):
 
 
 PROBLEMS = {name: make_problem(name) for name in KINDS}
+FORGED = "a function returned"  # a pass of it
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +48,19 @@ def pool(level):
 
 
 @pytest.fixture(scope="module")
-def modes(pool):
-    jobs = [make_job(p, p.program(p.canonical_solution)) for p in PROBLEMS.values()]
+def problems(level):
+    """All on the first level; on others every third, ``JUDGE_ALL_PROGRAMS=1`` takes all."""
+    step = 1 if level is LEVELS[0] or os.environ.get("JUDGE_ALL_PROGRAMS") else 3
+    names = {*list(PROBLEMS)[LEVELS.index(level) % step :: step], FORGED}
+    return {name: problem for name, problem in PROBLEMS.items() if name in names}
+
+
+@pytest.fixture(scope="module")
+def modes(pool, problems):
+    jobs = [make_job(p, p.program(p.canonical_solution)) for p in problems.values()]
     found = {}
     choose_modes(jobs, pool, report=found.__setitem__)
-    return {name: found[number] for number, name in enumerate(PROBLEMS)}
+    return {name: found[number] for number, name in enumerate(problems)}
 
 
 def judge(jobs, pool):
@@ -78,15 +89,15 @@ def test_each_kind_in_process_has_counter_tests(modes):
     assert not without
 
 
-def test_right_solutions_pass_and_wrong_ones_do_not(modes, pool):
+def test_right_solutions_pass_and_wrong_ones_do_not(modes, problems, pool):
     jobs = [
         make_job(problem, problem.program(completion), modes[name])
-        for name, problem in PROBLEMS.items()
+        for name, problem in problems.items()
         for completion in (problem.canonical_solution, KINDS[name].wrong)
     ]
     verdicts = judge(jobs, pool)
-    right = dict(zip(PROBLEMS, verdicts[::2], strict=True))
-    wrong = dict(zip(PROBLEMS, verdicts[1::2], strict=True))
+    right = dict(zip(problems, verdicts[::2], strict=True))
+    wrong = dict(zip(problems, verdicts[1::2], strict=True))
     assert {n: v for n, v in right.items() if v.outcome is not Outcome.PASSED} == {}
     scored = {Outcome.FAILED, Outcome.ERROR}
     assert {n: v for n, v in wrong.items() if v.outcome not in scored} == {}
@@ -97,7 +108,7 @@ def test_a_pass_in_process_is_hard_to_forge(modes, pool):
 
     That of "a guess" is one in 60 programs at the most; here it guesses each of several values.
     """
-    problem, mode = PROBLEMS["a function returned"], modes["a function returned"]
+    problem, mode = PROBLEMS[FORGED], modes[FORGED]
     assert mode.is_in_process
     test = "def check(candidate):\n    assert [candidate(2)(x) for x in (3, 4, 5)] == [5, 6, 7]\n"
     job = dataclasses.replace(make_job(problem, "", mode), test=test)
