@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 
@@ -45,6 +46,21 @@ def make_wheel(path, files):
 @pytest.fixture
 def world(tmp_path):
     """Two archives and a folder, and the config that reads them."""
+    return make_world(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def built(build_once):
+    """A world whose corpus has been built, by two processes; tests only read it."""
+    return build_once("built-world", build_world)
+
+
+def build_world(folder):
+    _, config = make_world(folder)
+    assert main([str(config), "processes=2"]) == 0
+
+
+def make_world(tmp_path):
     make_sdist(
         tmp_path / "alpha-1.0.tar.gz",
         {
@@ -72,7 +88,8 @@ def world(tmp_path):
     config = tmp_path / "corpus.toml"
     config.write_text(
         f"out = '{tmp_path}/out'\nheldout = ['Beta']\nlicences = ['MIT', 'Apache-2.0']\n"
-        f"decontaminate = []\n[sources]\nfolders = ['{folder}']\nfolder_licence = 'MIT'\n"
+        f"decontaminate = []\nprocesses = 1\n[sources]\nfolders = ['{folder}']\n"
+        f"folder_licence = 'MIT'\n"
         f"archives = ['{tmp_path}/alpha-1.0.tar.gz', '{tmp_path}/beta-1.0-py3-none-any.whl']\n"
     )
     return tmp_path, config
@@ -86,10 +103,8 @@ def rows(folder, split):
     ]
 
 
-def test_documents_keep_their_provenance(world):
-    folder, config = world
-    assert main([str(config)]) == 0
-    train, heldout = rows(folder / "out", "train"), rows(folder / "out", "heldout")
+def test_documents_keep_their_provenance(built):
+    train, heldout = rows(built / "out", "train"), rows(built / "out", "heldout")
     assert {(r["package"], r["path"], r["licence"]) for r in train} == {
         ("alpha", "alpha-1.0/alpha/b.py", "MIT"),
         ("gamma", "d.py", "MIT"),
@@ -101,22 +116,20 @@ def test_documents_keep_their_provenance(world):
     assert train[0]["text"] == source(2)
 
 
-def test_a_heldout_document_is_never_trained_on(world):
+def test_a_heldout_document_is_never_trained_on(built):
     """If it fails, validation measures memory: alpha/a.py equals the held-out beta/a.py."""
-    folder, config = world
-    main([str(config)])
-    seen = {r["sha256"] for r in rows(folder / "out", "train")}
-    assert not seen & {r["sha256"] for r in rows(folder / "out", "heldout")}
-    report = json.loads((folder / "out" / "report.json").read_text())
+    seen = {r["sha256"] for r in rows(built / "out", "train")}
+    assert not seen & {r["sha256"] for r in rows(built / "out", "heldout")}
+    report = json.loads((built / "out" / "report.json").read_text())
     assert report["drops"] == {"exact duplicate": 1, "too small": 1}
 
 
-def test_the_same_sources_give_the_same_bytes(world):
-    folder, config = world
-    main([str(config)])
-    main([str(config), f"out={folder}/again", "processes=1"])
-    for path in sorted((folder / "out").rglob("*.parquet")):
-        twin = folder / "again" / path.relative_to(folder / "out")
+def test_the_same_sources_give_the_same_bytes(built, tmp_path):
+    main([str(built / "corpus.toml"), f"out={tmp_path}/again"])
+    paths = sorted((built / "out").rglob("*.parquet"))
+    assert paths
+    for path in paths:
+        twin = tmp_path / "again" / path.relative_to(built / "out")
         assert path.read_bytes() == twin.read_bytes()
 
 
@@ -126,9 +139,9 @@ def test_a_licence_that_is_not_allowed_is_not_trained_on(world):
     assert {r["package"] for r in rows(folder / "out", "train")} == {"gamma"}
 
 
-def test_damaged_archives_are_named_and_leave_the_old_corpus(world):
+def test_damaged_archives_are_named_and_leave_the_old_corpus(world, built):
     folder, config = world
-    main([str(config)])
+    shutil.copytree(built / "out", folder / "out")
     archive = folder / "alpha-1.0.tar.gz"
     archive.write_bytes(archive.read_bytes()[:200])
     with pytest.raises(CorpusError, match=r"alpha-1\.0\.tar\.gz"):

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from training.corpus.__main__ import main
+from training.foundation.errors import run_main
+
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform == "win32", reason="limits of Unix"),
@@ -52,8 +55,9 @@ def test_a_full_disk_is_one_sentence_and_loses_no_finished_part(folder):
 
 
 @pytest.mark.parametrize("out", ["corpus.toml", "corpus.toml/x", "n" * 300])
-def test_an_out_that_cannot_be_a_folder_is_one_sentence(folder, out):
-    code, error = build(folder, f"out='{folder}/{out}'")
+def test_an_out_that_cannot_be_a_folder_is_one_sentence(folder, out, capsys):
+    code = run_main(main, [str(folder / "corpus.toml"), f"out='{folder}/{out}'"])
+    error = capsys.readouterr().err
     assert code in {2, 3}
     assert "Traceback" not in error
     (line,) = [line for line in error.splitlines() if line.startswith("error: ")]
