@@ -43,6 +43,16 @@ def best_level():
     return lacking("; ".join(reasons))
 
 
+def pick_some(programs, isolation):
+    """Returns what to judge at a level of programs that meet the same code at each.
+
+    All on the first level, one in three on others; ``JUDGE_ALL_PROGRAMS=1`` picks all.
+    """
+    step = 1 if isolation is LEVELS[0] or os.environ.get("JUDGE_ALL_PROGRAMS") else 3
+    names = list(programs)[LEVELS.index(isolation) % step :: step]
+    return {name: programs[name] for name in names}
+
+
 def need_level(isolation):
     """Ends a test of a level that does not hold here."""
     reason = why_not(isolation)

@@ -18,7 +18,7 @@ from programs.forging import FORGING
 from programs.forging_in_process import FORGERIES
 from programs.odd import ODD
 from programs.reaching import BENCHMARK, SHARED
-from sandbox_levels import need_level
+from sandbox_levels import need_level, pick_some
 
 from evaluation.judge.cgroups import (
     POLLING,
@@ -51,6 +51,7 @@ HOSTILE = {
     "sending": SENDING,
     "seeking the benchmark": BENCHMARK,
 }
+ALIKE = {"forging", "feigning", "sending"}  # attack what is the same at each level
 ENDLESS = {"breaking", "feigning"}  # most of their programs run into a limit
 UNSCORED = {Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
 FORKING = {"a fork", "a pool of processes", "a subprocess", "a shared memory"}
@@ -95,10 +96,11 @@ def test_hostile_programs_never_pass_and_spoil_nothing(level, name):
     An honest program follows each in the same sandbox. With Landlock a program learns the machine's
     name, and nothing else.
     """
+    suite = pick_some(HOSTILE[name], level) if name in ALIKE else HOSTILE[name]
     learned = {"the host's name", *(["another user"] if os.getuid() == 0 else [])}
     programs = {
         name: program
-        for name, program in HOSTILE[name].items()
+        for name, program in suite.items()
         if level is not LANDLOCK or name not in learned
     }
     in_turn = [text for program in programs.values() for text in (program, HONEST)]
@@ -266,11 +268,12 @@ def test_what_lost_children_compute_counts(level):
     """If it fails, children that are never waited for compute beyond the limit."""
     limits = Limits(cpu_s=0.2, wall_s=1.0)
     seconds = itertools.cycle(("0.1", "0.02"))
-    programs = [p.replace("{child_s}", s) for p, s in zip(CPU.values(), seconds, strict=False)]
+    names = pick_some(CPU, level)
+    programs = [CPU[name].replace("{child_s}", s) for name, s in zip(names, seconds, strict=False)]
     in_turn = [text for program in programs for text in (program, HONEST)]
     found = judge(in_turn, level, limits=limits)
     assert {verdict.outcome for verdict in found[1::2]} == {Outcome.PASSED}
-    outcomes = dict(zip(CPU, (verdict.outcome for verdict in found[::2]), strict=True))
+    outcomes = dict(zip(names, (verdict.outcome for verdict in found[::2]), strict=True))
     if level is LANDLOCK:  # there none may fork
         assert Outcome.PASSED not in outcomes.values()
     else:

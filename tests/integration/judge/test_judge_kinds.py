@@ -3,15 +3,14 @@ it is to forge a pass where a test runs in the program's own process."""
 
 import dataclasses
 import json
-import os
 
 import pytest
 from programs.forging_in_process import FORGERIES
 from programs.problem_kinds import APART, BESIDE
 from programs.problem_values import KINDS
+from sandbox_levels import pick_some
 
 from evaluation.judge.confirmation import judge_confirmed
-from evaluation.judge.levels.ranking import LEVELS
 from evaluation.judge.mode_choice import choose_modes
 from evaluation.judge.sandbox_pool import JudgeSettings, SandboxPool
 from evaluation.judge.verdict import Limits, Outcome
@@ -49,10 +48,7 @@ def pool(level):
 
 @pytest.fixture(scope="module")
 def problems(level):
-    """All on the first level; on others every third, ``JUDGE_ALL_PROGRAMS=1`` takes all."""
-    step = 1 if level is LEVELS[0] or os.environ.get("JUDGE_ALL_PROGRAMS") else 3
-    names = {*list(PROBLEMS)[LEVELS.index(level) % step :: step], FORGED}
-    return {name: problem for name, problem in PROBLEMS.items() if name in names}
+    return {FORGED: PROBLEMS[FORGED], **pick_some(PROBLEMS, level)}
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +99,7 @@ def test_right_solutions_pass_and_wrong_ones_do_not(modes, problems, pool):
     assert {n: v for n, v in wrong.items() if v.outcome not in scored} == {}
 
 
-def test_a_pass_in_process_is_hard_to_forge(modes, pool):
+def test_a_pass_in_process_is_hard_to_forge(level, modes, pool):
     """If it fails, a program passes by reporting a pass, or by returning what the test expects.
 
     That of "a guess" is one in 60 programs at the most; here it guesses each of several values.
@@ -112,8 +108,9 @@ def test_a_pass_in_process_is_hard_to_forge(modes, pool):
     assert mode.is_in_process
     test = "def check(candidate):\n    assert [candidate(2)(x) for x in (3, 4, 5)] == [5, 6, 7]\n"
     job = dataclasses.replace(make_job(problem, "", mode), test=test)
-    jobs = [dataclasses.replace(job, program=program) for program in FORGERIES.values()]
-    found = dict(zip(FORGERIES, judge(jobs, pool), strict=True))
+    forgeries = pick_some(FORGERIES, level)
+    jobs = [dataclasses.replace(job, program=program) for program in forgeries.values()]
+    found = dict(zip(forgeries, judge(jobs, pool), strict=True))
     wrong = {Outcome.PASSED, Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
     assert {name: verdict for name, verdict in found.items() if verdict.outcome in wrong} == {}
 
