@@ -1,0 +1,67 @@
+"""Mixes the model's distribution of the next token with what the memory has seen follow.
+
+Source: nested cache models, Hellendoorn and Devanbu 2017, "Are deep neural networks the best
+choice for modeling source code?"; Khandelwal et al. 2020, arXiv:1911.00172 (interpolation with a
+memory). The weights come from a gate (``server.memory.gate``) rather than being fixed.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from server.memory.gate import Certainty, Gate, describe_token
+from server.memory.token_memory import TokenMemory
+
+
+class Mixture:
+    """A memory with the gate that weighs it."""
+
+    def __init__(self, memory: TokenMemory, gate: Gate) -> None:
+        self._memory = memory
+        self._gate = gate
+
+    def mix(
+        self,
+        logits: Tensor,
+        context: Sequence[int],
+        allowed: npt.NDArray[np.int64] | None = None,
+    ) -> Tensor:
+        """Returns the logarithms ``[V]`` of the mixed probabilities.
+
+        Without a match they are the model's own.
+
+        Args:
+            logits: The model's ``[V]``; those of ids that may not follow are ignored.
+            context: The ids before.
+            allowed: The ids that may follow; None for all. The others get a probability of 0.
+        """
+        if allowed is not None:
+            only = torch.full_like(logits, float("-inf"))
+            at = torch.from_numpy(allowed)
+            only[at] = logits[at]
+            logits = only
+        log_probs = torch.log_softmax(logits.float(), dim=-1)
+        matches = self._memory.find(context)
+        if allowed is not None:
+            kept = [match.keep(allowed) for match in matches]
+            matches = [match for match in kept if match is not None]
+        if not matches:
+            return log_probs
+        best, ids = log_probs.topk(2)
+        certainty = Certainty(
+            best_id=int(ids[0]), best=float(best[0].exp()), second=float(best[1].exp())
+        )
+        features = describe_token(certainty, matches, is_healing=allowed is not None)
+        weights = self._gate.weigh(features, len(matches))
+        mixed = log_probs.exp_().mul_(float(weights[0]))
+        for match, weight in zip(matches, weights[1:], strict=True):
+            shares = match.counts * (float(weight) / match.total)
+            mixed.index_add_(0, torch.from_numpy(match.ids), torch.from_numpy(shares).float())
+        return mixed.log_()
+
+    def guess(self, context: Sequence[int], max_tokens: int) -> list[int]:
+        """Returns ids that are likely to follow, for the decoder to verify."""
+        return self._memory.guess(context, max_tokens)
