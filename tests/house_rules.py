@@ -22,7 +22,16 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "types"}
 # The rooms of a package from the innermost out: none imports one that comes after it.
 ROOMS = {
     "server": (
-        *("VERSION", "isolation", "syntax", "engine", "workspace", "prompt", "suggestion"),
+        *(
+            "VERSION",
+            "isolation",
+            "syntax",
+            "memory",
+            "engine",
+            "workspace",
+            "prompt",
+            "suggestion",
+        ),
         *("settings", "backends", "completer", "worker", "usage_statistics", "health_report"),
         *("settings_schema", "lsp", "demo", "cli", "__main__"),
     ),

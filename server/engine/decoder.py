@@ -32,6 +32,8 @@ from server.engine.network import Network
 from server.engine.prompt_lookup import PromptLookup
 from server.engine.sampling import sample_token
 from server.engine.token_healing import VocabularyIndex
+from server.memory.mixture import Mixture
+from server.memory.token_memory import MAX_CONTEXT_TOKENS
 
 
 @dataclass(kw_only=True)
@@ -42,6 +44,7 @@ class _Run:
     cached: CachedPrompt
     usage: TokenUsage
     started: float
+    mixture: Mixture | None
 
     def count_new(self, n_tokens: int) -> None:
         """Counts tokens that were generated."""
@@ -52,9 +55,13 @@ class _Run:
 
 @dataclass(kw_only=True)
 class _State:
-    """A sequence and what only the decoder needs to continue it."""
+    """A sequence and what only the decoder needs to continue it.
+
+    ``context`` are the ids before the next one that a memory looks up.
+    """
 
     sequence: GeneratedSequence
+    context: list[int]
     required_bytes: bytes
     left_tokens: int
     generator: random.Random
@@ -94,8 +101,16 @@ class Decoder:
         return len(self._caches)
 
     @torch.inference_mode()
-    def generate(self, prompt: Prompt, request: GenerationRequest) -> GenerationResult:
-        """Reads the prompt and generates until every sequence has ended."""
+    def generate(
+        self, prompt: Prompt, request: GenerationRequest, mixture: Mixture | None = None
+    ) -> GenerationResult:
+        """Reads the prompt and generates until every sequence has ended.
+
+        Args:
+            prompt: What the model reads.
+            request: How much, how, and until when.
+            mixture: Mixes the model's distributions with a memory's.
+        """
         room = self._network.config.n_positions - len(prompt.ids)
         if not prompt.ids or room < 1:
             raise ValueError(f"a prompt of {len(prompt.ids)} tokens does not fit")
@@ -105,7 +120,7 @@ class Decoder:
         result = GenerationResult(
             sequences=[GeneratedSequence() for _ in range(request.n_sequences)], usage=usage
         )
-        run = _Run(request=request, cached=cached, usage=usage, started=started)
+        run = _Run(request=request, cached=cached, usage=usage, started=started, mixture=mixture)
         hidden = self._read(run, prompt)
         states = _initial_states(prompt, request, result)
         if hidden is None:
@@ -139,7 +154,7 @@ class Decoder:
         while True:
             n_right = 0
             for row in self._network.logits(hidden):  # [T, V], one after each token that was fed
-                token_id = self._take_step(request, state, row)
+                token_id = self._take_step(run, state, row)
                 run.count_new(1)
                 lookup.append(token_id)
                 _finish_sequences(request, [state], is_full=room - usage.new_tokens < 1)
@@ -152,7 +167,9 @@ class Decoder:
             if sequence.finish_reason is not None:
                 return
             most = min(self._max_guesses, room - usage.new_tokens - 1, state.left_tokens - 1)
-            guesses = lookup.guess(most) if most > 0 and not state.required_bytes else []
+            guesses = []
+            if most > 0 and not state.required_bytes:
+                guesses = lookup.guess(most) or _guess(run, state, most)
             fed = torch.tensor([[token_id, *guesses]])
             hidden = self._network.extend(fed, cached.cache)[0]  # [T, C]
             cached.ids.append(token_id)
@@ -169,8 +186,7 @@ class Decoder:
         while True:
             logits = self._network.logits(hidden)  # [B, V]
             chosen = [
-                self._take_step(request, state, row)
-                for state, row in zip(running, logits, strict=True)
+                self._take_step(run, state, row) for state, row in zip(running, logits, strict=True)
             ]
             run.count_new(len(chosen))
             room -= 1
@@ -185,11 +201,15 @@ class Decoder:
             hidden = self._network.extend(fed, cache)[:, -1]
             usage.steps += 1
 
-    def _take_step(self, request: GenerationRequest, state: _State, logits: Tensor) -> int:
+    def _take_step(self, run: _Run, state: _State, logits: Tensor) -> int:
         """Chooses a sequence's next token from ``[V]`` and appends it."""
-        sequence, is_healing = state.sequence, bool(state.required_bytes)
+        request, sequence, is_healing = run.request, state.sequence, bool(state.required_bytes)
+        allowed = None
         if is_healing:
             allowed = torch.tensor(self._vocabulary.allowed_ids(state.required_bytes))
+        if run.mixture is not None:
+            logits = run.mixture.mix(logits, state.context, allowed)
+        if allowed is not None:
             logits = logits[allowed]
             at = sample_token(logits, request.sampling, state.generator)
             token_id = int(allowed[at])
@@ -197,6 +217,7 @@ class Decoder:
             at = token_id = sample_token(logits, request.sampling, state.generator)
         sequence.log_probs.append(float(logits[at] - logits.logsumexp(dim=-1)))
         sequence.ids.append(token_id)
+        state.context.append(token_id)
         token = self._byte_table[token_id]
         sequence.text += token[len(state.required_bytes) :]
         sequence.ends.append(len(sequence.text))
@@ -211,15 +232,21 @@ class Decoder:
 def _initial_states(
     prompt: Prompt, request: GenerationRequest, result: GenerationResult
 ) -> list[_State]:
+    context = list(prompt.ids[-MAX_CONTEXT_TOKENS:])
     return [
         _State(
             sequence=sequence,
+            context=[*context],
             required_bytes=prompt.required_bytes,
             left_tokens=request.max_new_tokens,
             generator=request.sampling.generator(request.first_sequence + index),
         )
         for index, sequence in enumerate(result.sequences)
     ]
+
+
+def _guess(run: _Run, state: _State, most: int) -> list[int]:
+    return [] if run.mixture is None else run.mixture.guess(state.context, most)
 
 
 def _finish_sequences(

@@ -21,7 +21,7 @@ MAX_MATCHES = 2
 N_OUTPUTS = 1 + MAX_MATCHES
 _LONG_MATCH_TOKENS = 8
 _MODEL_FEATURES, _MATCH_FEATURES = 4, 7
-N_FEATURES = _MODEL_FEATURES + MAX_MATCHES * _MATCH_FEATURES + 1
+N_FEATURES = _MODEL_FEATURES + MAX_MATCHES * _MATCH_FEATURES
 _SMALLEST = 1e-9
 
 
@@ -34,7 +34,7 @@ class Certainty:
     second: float
 
 
-def describe_token(certainty: Certainty, matches: Sequence[Match], *, is_healing: bool) -> Floats:
+def describe_token(certainty: Certainty, matches: Sequence[Match]) -> Floats:
     """Returns what the gate reads ``[F]``."""
     best = certainty.best
     values = [1.0, best, best - certainty.second, float(np.log(best + _SMALLEST))]
@@ -43,7 +43,7 @@ def describe_token(certainty: Certainty, matches: Sequence[Match], *, is_healing
             values += _describe_match(matches[number], certainty.best_id)
         else:
             values += [0.0] * _MATCH_FEATURES
-    return np.array([*values, float(is_healing)], np.float32)
+    return np.array(values, np.float32)
 
 
 def _describe_match(match: Match, best_id: int) -> list[float]:

@@ -7,8 +7,6 @@ memory). The weights come from a gate (``server.memory.gate``) rather than being
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -27,7 +25,7 @@ class Mixture:
         self,
         logits: Tensor,
         context: Sequence[int],
-        allowed: npt.NDArray[np.int64] | None = None,
+        allowed: Tensor | None = None,
     ) -> Tensor:
         """Returns the logarithms ``[V]`` of the mixed probabilities.
 
@@ -36,17 +34,16 @@ class Mixture:
         Args:
             logits: The model's ``[V]``; those of ids that may not follow are ignored.
             context: The ids before.
-            allowed: The ids that may follow; None for all. The others get a probability of 0.
+            allowed: ``[K]``, the only ids that may follow; None for all.
         """
         if allowed is not None:
             only = torch.full_like(logits, float("-inf"))
-            at = torch.from_numpy(allowed)
-            only[at] = logits[at]
+            only[allowed] = logits[allowed]
             logits = only
         log_probs = torch.log_softmax(logits.float(), dim=-1)
         matches = self._memory.find(context)
         if allowed is not None:
-            kept = [match.keep(allowed) for match in matches]
+            kept = [match.keep(allowed.numpy()) for match in matches]
             matches = [match for match in kept if match is not None]
         if not matches:
             return log_probs
@@ -54,7 +51,7 @@ class Mixture:
         certainty = Certainty(
             best_id=int(ids[0]), best=float(best[0].exp()), second=float(best[1].exp())
         )
-        features = describe_token(certainty, matches, is_healing=allowed is not None)
+        features = describe_token(certainty, matches)
         weights = self._gate.weigh(features, len(matches))
         mixed = log_probs.exp_().mul_(float(weights[0]))
         for match, weight in zip(matches, weights[1:], strict=True):

@@ -132,7 +132,7 @@ def mix_plainly(logits, matches, gate, allowed):
         return probabilities
     first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
     certainty = Certainty(best_id=first, best=probabilities[first], second=probabilities[second])
-    weights = gate.weigh(describe_token(certainty, kept, is_healing=allowed is not None), len(kept))
+    weights = gate.weigh(describe_token(certainty, kept), len(kept))
     mixed = {i: weights[0] * p for i, p in probabilities.items()}
     for weight, match in zip(weights[1:], kept, strict=True):
         for i, count in zip(match.ids.tolist(), match.counts.tolist(), strict=True):
@@ -155,7 +155,7 @@ def test_the_mixture_is_that_of_a_plain_implementation(seed, is_healing):
         found = mixture.mix(
             torch.tensor(logits, dtype=torch.float32),
             context,
-            None if allowed is None else np.array(allowed),
+            None if allowed is None else torch.tensor(allowed),
         ).exp()
         expected = mix_plainly(logits, find_plainly(texts, context), gate, allowed)
         assert found.sum() == pytest.approx(1, abs=1e-5)
