@@ -1,0 +1,78 @@
+"""The workspace's files as one indexed sequence of tokens, each file between two separators."""
+
+import bisect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.memory.suffix_index import SuffixIndex, pack_tokens
+
+MAX_TOKENS = 4_000_000  # 24 MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceText:
+    """A file: its path within the workspace, and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenIndex:
+    """Indexed files.
+
+    Attributes:
+        index: Of all their tokens.
+        paths: Their paths.
+        starts: For each, its first token; ascending.
+        n_left_out: Files that did not fit.
+    """
+
+    index: SuffixIndex
+    paths: Sequence[str]
+    starts: Sequence[int]
+    n_left_out: int = 0
+
+    def find_path(self, token: int) -> str | None:
+        """Returns the path of the file that a token belongs to; None for a separator at the end."""
+        at = bisect.bisect_right(self.starts, token) - 1
+        return self.paths[at] if at >= 0 and token < len(self.index) - 1 else None
+
+
+def build_token_index(
+    files: Iterable[SourceText],
+    *,
+    encode: Callable[[str], Sequence[int]],
+    separator_id: int,
+    vocab_size: int,
+    max_tokens: int = MAX_TOKENS,
+) -> TokenIndex:
+    """Encodes files and sorts their suffixes.
+
+    Args:
+        files: In the order in which they are taken, as long as they fit.
+        encode: Returns the ids of a text.
+        separator_id: Stands before each file and at the end, so that no match crosses a border.
+        vocab_size: Decides how many bytes an id takes.
+        max_tokens: The most that are indexed.
+    """
+    parts: list[Sequence[int]] = []
+    paths: list[str] = []
+    starts: list[int] = []
+    n_tokens = n_left_out = 0
+    for file in files:
+        ids = [separator_id, *encode(file.text)]
+        if n_tokens + len(ids) >= max_tokens:
+            n_left_out += 1
+            continue
+        parts.append(ids)
+        paths.append(file.path)
+        starts.append(n_tokens)
+        n_tokens += len(ids)
+    parts.append([separator_id] if parts else [])
+    tokens = np.concatenate([pack_tokens(part, vocab_size) for part in parts])
+    return TokenIndex(
+        index=SuffixIndex.build(tokens), paths=paths, starts=starts, n_left_out=n_left_out
+    )
