@@ -8,6 +8,7 @@ from server.engine.decoder import Decoder
 from server.engine.generation_request import GenerationRequest, GenerationResult
 from server.engine.network import Network
 from server.engine.precision import resolve_precision, set_threads
+from server.engine.trace import Trace
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Window
 from server.settings import EngineSettings
@@ -85,6 +86,13 @@ class LocalModel:
         if self._verbatim is None or len(text) < LEAST_TOKENS:  # a token has a character or more
             return None
         return self._verbatim.find_reference(self._prompts.encode(head + text))
+
+    def trace(self, window: Window, target: str) -> Trace:
+        """Returns how probable the model finds a text after a window's prefix."""
+        ids, n_known = self._prompts.build_with_target(
+            window, target, max_tokens=self._context_tokens
+        )
+        return self._decoder.trace(ids[: self._context_tokens], n_known)
 
     def generate(
         self, window: Window, request: GenerationRequest, lookup_texts: Sequence[str] = ()

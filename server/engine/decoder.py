@@ -32,6 +32,7 @@ from server.engine.network import Network
 from server.engine.prompt_lookup import PromptLookup
 from server.engine.sampling import sample_token
 from server.engine.token_healing import VocabularyIndex
+from server.engine.trace import Trace, trace_tokens
 from server.memory.mixture import Mixture
 from server.memory.token_memory import MAX_CONTEXT_TOKENS
 
@@ -132,6 +133,19 @@ class Decoder:
         else:
             self._generate_several(run, states, hidden)
         return result
+
+    @torch.inference_mode()
+    def trace(self, ids: Sequence[int], n_known: int) -> Trace:
+        """Returns how probable the model finds the tokens after the first ``n_known`` of ``ids``.
+
+        Raises:
+            ValueError: There is none before them, or they do not fit.
+        """
+        if not 0 < n_known <= len(ids) <= self._network.config.n_positions:
+            raise ValueError(f"{len(ids)} tokens, {n_known} of them known, cannot be traced")
+        hidden = self._network.extend(torch.tensor([ids[:-1]]), self._network.new_cache())
+        log_probs = self._network.logits(hidden[0, n_known - 1 :]).log_softmax(dim=-1)  # [T, V]
+        return trace_tokens(ids, n_known, log_probs)
 
     def _read(self, run: _Run, prompt: Prompt) -> Tensor | None:
         """Computes the rest of the prompt; returns the last ``[1, C]``, None if cancelled."""

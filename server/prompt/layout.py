@@ -8,6 +8,7 @@ keystroke only encodes its own line.
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import takewhile
 
 from server.engine.generation_request import Prompt
 from server.prompt.window import Window
@@ -61,6 +62,23 @@ class PromptBuilder:
             required_bytes=b"".join(map(self._tokenizer.token_bytes, removed)),
             lookup_ids=[self.encode(text) for text in lookup_texts if text],
         )
+
+    def build_with_target(
+        self, window: Window, target: str, *, max_tokens: int
+    ) -> tuple[list[int], int]:
+        """Returns a window's ids followed by those of a known text, and how many come before it.
+
+        Where the end of the window and the beginning of the text share a token, it counts as the
+        text's.
+        """
+        head = self._head(window.suffix, max_tokens)
+        before = window.context + window.prefix
+        prefix, whole = self.encode(before), self.encode(before + target)
+        n_same = sum(
+            1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prefix, whole, strict=False))
+        )
+        excess = max(0, min(n_same - 1, len(head) + len(whole) - max_tokens))
+        return head + whole[excess:], len(head) + n_same - excess
 
     def encode(self, text: str) -> list[int]:
         """Returns the ids of ``text``, the same as encoding it as a whole."""
