@@ -1,16 +1,18 @@
 """The memory: what followed the last tokens where they occurred before.
 
-Of the tokens before the next one, the longest run that occurs anywhere is looked up, and the
+Several indexes are looked up as if they were one, each without the texts that do not count now: the
+one that is edited, and older states of others. Of the tokens before the next one, the longest run that occurs anywhere is looked up, and the
 longest shorter one that occurs more often: the first is specific, the second has more to count.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from server.memory.suffix_index import Occurrences, SuffixIndex
+from server.memory.suffix_index import SuffixIndex
 
 MAX_CONTEXT_TOKENS = 24  # a longer match says no more
 _MAX_COUNTED = 4096  # occurrences whose next token is looked at, evenly spread over all
@@ -46,11 +48,61 @@ class Match:
         )
 
 
+class HiddenText:
+    """A text in an index that does not count.
+
+    Args:
+        index: The index.
+        start: The text's first token.
+        end: The token after its last one.
+    """
+
+    def __init__(self, index: SuffixIndex, start: int, end: int) -> None:
+        self._index = index
+        self._start, self._end = start, end
+
+    @cached_property
+    def _own(self) -> SuffixIndex:
+        return SuffixIndex.build(self._index.tokens[self._start : self._end])
+
+    def count(self, sequence: bytes) -> int:
+        """Returns how often a sequence that crosses no border of a text occurs in it."""
+        return len(self._own.find(sequence))
+
+    def covers(self, places: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Returns which of the tokens ``[N]`` belong to it."""
+        covered: npt.NDArray[np.bool_] = (places >= self._start) & (places < self._end)
+        return covered
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPart:
+    """An index, and which of its texts do not count."""
+
+    index: SuffixIndex
+    hidden: Sequence[HiddenText] = field(default=())
+
+    def count(self, ids: Sequence[int]) -> int:
+        """Returns how often ``ids`` occur."""
+        sequence = self.index.encode(ids)
+        found = len(self.index.find(sequence))
+        return found - sum(text.count(sequence) for text in self.hidden) if found else 0
+
+    def places(self, ids: Sequence[int], most: int) -> npt.NDArray[np.int32]:
+        """Returns where ``ids`` begin ``[N]``: up to ``most`` places, evenly spread over all."""
+        found = self.index.find(self.index.encode(ids))
+        step = max(1, -(-len(found) // most))
+        places: npt.NDArray[np.int32] = self.index.order[found.first : found.end : step]
+        for text in self.hidden:
+            places = places[~text.covers(places)]
+        return places
+
+
 class TokenMemory:
     """Looks tokens up in several indexes as if they were one."""
 
-    def __init__(self, indexes: Sequence[SuffixIndex]) -> None:
-        self._indexes = [index for index in indexes if len(index)]
+    def __init__(self, parts: Sequence[MemoryPart]) -> None:
+        self._parts = [part for part in parts if len(part.index)]
 
     def find(self, context: Sequence[int]) -> list[Match]:
         """Returns the longest match of the end of ``context``, and the next one that says more.
@@ -73,11 +125,12 @@ class TokenMemory:
         n_tokens = self._find_longest(context, len(context), more_than=0)
         if n_tokens is None or n_tokens < _MIN_GUESS_TOKENS:
             return []
-        for index, found in self._occurrences(context, n_tokens):
-            if found:
-                middle = int(index.order[(found.first + found.end) // 2])
-                start = middle + n_tokens
-                return [int(i) for i in index.tokens[start : start + max_tokens]]
+        last = context[len(context) - n_tokens :]
+        for part in self._parts:
+            places = part.places(last, _MAX_COUNTED)
+            if places.size:
+                start = int(places[len(places) // 2]) + n_tokens
+                return [int(i) for i in part.index.tokens[start : start + max_tokens]]
         return []
 
     def _find_longest(self, context: Sequence[int], most: int, *, more_than: int) -> int | None:
@@ -92,19 +145,14 @@ class TokenMemory:
         return low or None
 
     def _count(self, context: Sequence[int], n_tokens: int) -> int:
-        return sum(len(found) for _, found in self._occurrences(context, n_tokens))
-
-    def _occurrences(
-        self, context: Sequence[int], n_tokens: int
-    ) -> list[tuple[SuffixIndex, Occurrences]]:
         last = context[len(context) - n_tokens :]
-        return [(index, index.find(index.encode(last))) for index in self._indexes]
+        return sum(part.count(last) for part in self._parts)
 
     def _match(self, context: Sequence[int], n_tokens: int) -> Match:
+        last = context[len(context) - n_tokens :]
         following = []
-        for index, found in self._occurrences(context, n_tokens):
-            step = max(1, -(-len(found) // _MAX_COUNTED))
-            at = index.order[found.first : found.end : step] + n_tokens
-            following.append(index.tokens[at[at < len(index)]])
+        for part in self._parts:
+            at = part.places(last, _MAX_COUNTED) + n_tokens
+            following.append(part.index.tokens[at[at < len(part.index)]])
         ids, counts = np.unique(np.concatenate(following), return_counts=True)
         return Match(n_tokens=n_tokens, ids=ids.astype(np.int64), counts=counts)

@@ -13,7 +13,7 @@ from server.engine.sampling import sample_token
 from server.memory.gate import N_FEATURES, N_OUTPUTS, Gate
 from server.memory.mixture import Mixture
 from server.memory.suffix_index import SuffixIndex, pack_tokens
-from server.memory.token_memory import TokenMemory
+from server.memory.token_memory import MemoryPart, TokenMemory
 from training.artifact.directory import load_artifact
 
 N_NEW_TOKENS = 12
@@ -42,7 +42,7 @@ def mixture(artifact, ids):
         output=zeros((1, N_OUTPUTS), np.float32),
         output_bias=np.array([-1.0, 0.0, 0.0], np.float32),
     )
-    return Mixture(TokenMemory([index]), gate)
+    return Mixture(TokenMemory([MemoryPart(index=index)]), gate)
 
 
 def new_decoder(artifact, **options):

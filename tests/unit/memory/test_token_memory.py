@@ -10,7 +10,13 @@ import torch
 from server.memory.gate import N_FEATURES, N_OUTPUTS, Certainty, Gate, describe_token
 from server.memory.mixture import Mixture
 from server.memory.suffix_index import SuffixIndex, pack_tokens
-from server.memory.token_memory import MAX_CONTEXT_TOKENS, Match, TokenMemory
+from server.memory.token_memory import (
+    MAX_CONTEXT_TOKENS,
+    HiddenText,
+    Match,
+    MemoryPart,
+    TokenMemory,
+)
 
 VOCAB_SIZE = 12
 
@@ -55,7 +61,8 @@ def draw_texts(rng, n_texts, n_tokens):
 
 
 def make_memory(texts):
-    return TokenMemory([SuffixIndex.build(pack_tokens(text, VOCAB_SIZE)) for text in texts])
+    indexes = [SuffixIndex.build(pack_tokens(text, VOCAB_SIZE)) for text in texts]
+    return TokenMemory([MemoryPart(index=index) for index in indexes])
 
 
 def make_gate(seed=0, n_hidden=6):
@@ -88,10 +95,32 @@ def test_matches_are_those_of_a_plain_count(seed):
         assert found == find_plainly(texts, context)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_hidden_texts_do_not_count(seed):
+    """If it fails, a file is completed from its own older state."""
+    rng = np.random.default_rng(seed)
+    texts = [[VOCAB_SIZE, *text] for text in draw_texts(rng, 4, 80)]  # each behind a separator
+    starts = np.cumsum([0, *map(len, texts)]).tolist()
+    index = SuffixIndex.build(pack_tokens([*sum(texts, []), VOCAB_SIZE], VOCAB_SIZE + 1))
+    hidden = [HiddenText(index, starts[n], starts[n + 1]) for n in (0, 2)]
+    memory = TokenMemory([MemoryPart(index=index, hidden=hidden)])
+    left = [[*texts[n], VOCAB_SIZE] for n in (1, 3)]
+    for _ in range(60):
+        text = texts[rng.integers(len(texts))]
+        end = int(rng.integers(1, len(text)))
+        context = text[max(0, end - int(rng.integers(1, 30))) : end]
+        found = [
+            (m.n_tokens, dict(zip(m.ids.tolist(), m.counts.tolist(), strict=True)))
+            for m in memory.find(context)
+        ]
+        assert found == find_plainly(left, context)
+
+
 @pytest.mark.parametrize("vocab_size", [300, 1 << 17])
 def test_ids_of_several_bytes_are_compared_as_numbers(vocab_size):
     ids = [1, 256, 2, 257, 1, 256, 255, vocab_size - 1, 1, 256]
-    memory = TokenMemory([SuffixIndex.build(pack_tokens(ids, vocab_size))])
+    index = SuffixIndex.build(pack_tokens(ids, vocab_size))
+    memory = TokenMemory([MemoryPart(index=index)])
     (match, *_) = memory.find([257, 1, 256])
     assert (match.n_tokens, match.ids.tolist()) == (3, [255])
     assert memory.find([vocab_size - 1])[0].ids.tolist() == [1]

@@ -1,6 +1,6 @@
 """Files as one sequence of tokens: no match crosses their borders, and each token has its file."""
 
-from server.memory.token_memory import TokenMemory
+from server.memory.token_memory import MemoryPart, TokenMemory
 from server.workspace.token_index import SourceText, build_token_index
 
 FILES = [SourceText(path="a.py", text="abcabd"), SourceText(path="b.py", text="xyz")]
@@ -21,7 +21,7 @@ def test_tokens_belong_to_their_files():
 
 def test_what_follows_the_end_of_a_file_is_its_end():
     """If it fails, one file's end suggests another file's beginning."""
-    memory = TokenMemory([build(FILES).index])
+    memory = TokenMemory([MemoryPart(index=build(FILES).index)])
     (match, *_) = memory.find(list(b"bd"))
     assert (match.n_tokens, match.ids.tolist()) == (2, [END])
     assert memory.find([*b"bd", END])[0].ids.tolist() == list(b"x")
