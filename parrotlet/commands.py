@@ -93,6 +93,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         _evaluation("fit", "fit", "measure whether suggestions fit the code around the cursor"),
         _evaluation("compare", "compare", "show what several models write, side by side", extra=""),
         _evaluation("replay", "replay.__main__", "replay typing through the real server"),
+        _evaluation("fit-memory", "fit_memory", "fit how far a model trusts the workspace"),
         _evaluation("calibrate", "calibrate", "calibrate a model's confidence"),
         _evaluation("repetition", "repetition", "measure how often a model repeats training text"),
     ),

@@ -17,6 +17,7 @@ from server.backends.context_budget import max_new_tokens as limit_new_tokens
 from server.backends.context_budget import window_at_cursor, window_between
 from server.backends.model_store import DownloadProgress, find_model_folder
 from server.engine.generation_request import FinishReason, GenerationRequest, Sampling
+from server.memory.token_memory import TokenMemory
 from server.settings import Settings
 from server.suggestion.confidence import needed_confidence
 from server.suggestion.cursor_context import CursorContext
@@ -33,6 +34,8 @@ from server.suggestion.postprocessing import (
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 from server.suggestion.type_through import TypeThrough
+from server.workspace.source_files import read_sources
+from server.workspace.token_index import TokenIndex
 
 _DRAWS_PER_ALTERNATIVE = 3  # since many are equal
 _VARIED = Sampling(temperature=0.8, top_p=0.95, seed=0)
@@ -44,6 +47,7 @@ class Completer:
 
     def __init__(self, backend: Backend, settings: Settings) -> None:
         self.settings = settings
+        self.memory: TokenMemory | None = None  # of the workspace, for the requests to come
         self._backend = backend
         self._type_through = TypeThrough()
         self._accepted: deque[str] = deque(maxlen=_MAX_ACCEPTED)
@@ -82,6 +86,14 @@ class Completer:
         """Runs a local model once, so that the first request does not pay for its set-up."""
         if not self.settings.remote.url:
             self.complete(CompletionRequest(text="def", offset=3))
+
+    def index_workspace(self, root: Path) -> TokenIndex | None:
+        """Reads and indexes the Python files of a folder, for a :attr:`memory`.
+
+        Returns:
+            None if the back end does not use one.
+        """
+        return self._backend.index_files(read_sources(root, self.settings.private_globs))
 
     def describe(self) -> BackendInfo:
         """Returns what generates here, for people who ask after its health."""
@@ -136,7 +148,7 @@ class Completer:
             should_stop=should_stop,
         )
         lookup_texts = [cursor.window.context, *self._accepted]
-        generated = self._backend.generate(cursor.window, generation, lookup_texts)
+        generated = self._backend.generate(cursor.window, generation, lookup_texts, self.memory)
         result = build_result(
             generated, cursor, calibration=calibration, needed_confidence=needed, started=started
         )
@@ -148,8 +160,9 @@ class Completer:
             return result
         n_draws = _DRAWS_PER_ALTERNATIVE * request.n_wanted
         varied = replace(generation, n_sequences=n_draws, sampling=_VARIED)
-        drawn = self._backend.generate(cursor.window, varied, lookup_texts).sequences
-        return add_alternatives(result, [to_suggestion(s, cursor) for s in drawn], request.n_wanted)
+        drawn = self._backend.generate(cursor.window, varied, lookup_texts, self.memory)
+        alternatives = [to_suggestion(sequence, cursor) for sequence in drawn.sequences]
+        return add_alternatives(result, alternatives, request.n_wanted)
 
     def _locate_cursor(self, request: CompletionRequest) -> CursorContext:
         text, offset = request.text, request.offset
@@ -215,7 +228,7 @@ class Completer:
                     is_complete=lambda text: any(s in text for s in stops),
                     should_stop=should_stop,
                 )
-                sequences = self._backend.generate(window, request).sequences
+                sequences = self._backend.generate(window, request, memory=self.memory).sequences
                 texts += [cut_before_stop(decode(s.text), stop) for s in sequences]
         return texts if n_different == n else texts * n
 

@@ -47,9 +47,9 @@ ROOMS = {
         *("lock", "overlap", "verify", "bigquery", "__main__"),
     ),
     "evaluation": (
-        *("runs", "problems", "judge", "generators", "passk", "accuracy", "insertions"),
-        *("comparison", "replay", "calibrate", "compare", "fit", "infill", "lines", "repetition"),
-        *("report", "versus"),
+        *("runs", "problems", "judge", "generators", "passk", "accuracy", "insertions", "memory"),
+        *("comparison", "replay", "calibrate", "compare", "fit", "fit_memory", "infill", "lines"),
+        *("repetition", "report", "versus"),
     ),
 }
 # Who may import what: a module under the first may not import one under the second.
@@ -71,6 +71,12 @@ FORBIDDEN_IMPORTS = [
         "server",
         {
             "server.completer",
+            "server.engine.trace",
+            "server.memory",
+            "server.workspace.source_files",
+            "server.workspace.token_index",
+            "server.backends.local_model",
+            "server.backends.context_budget",
             "server.suggestion.confidence",
             "server.suggestion.explanation",
             "server.backends.completions_client",

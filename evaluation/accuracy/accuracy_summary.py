@@ -24,11 +24,15 @@ METRIC_LABELS = {  # the metrics of AccuracyMetrics, as people read them
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyIdentity:
-    """What identifies a run; the same identity resumes it."""
+    """What identifies a run; the same identity resumes it.
+
+    ``memory_sha256`` is the hash of the gate, "" for a run without workspaces.
+    """
 
     model: str
     weights_sha256: str
     items_sha256: str
+    memory_sha256: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Returns the contents of ``run.json``."""

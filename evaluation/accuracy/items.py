@@ -20,7 +20,6 @@ from evaluation.runs.corpus_documents import (
     CorpusDocument,
     alternate_packages,
     make_unique_id,
-    read_documents,
 )
 from evaluation.runs.input_files import read_json_lines
 from evaluation.runs.record_fields import shorten
@@ -37,13 +36,18 @@ _FIELDS = ("id", "kind", "prefix", "suffix", "target")
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A position in a document, and the text that follows."""
+    """A position in a document, and the text that follows.
+
+    ``package`` and ``path`` say which document; both are empty for items from a file.
+    """
 
     id: str
     kind: Kind
     prefix: str
     suffix: str
     target: str
+    package: str = ""
+    path: str = ""
 
 
 def read_items(path: Path, kinds: Sequence[Kind]) -> list[Item]:
@@ -84,15 +88,13 @@ def _check_item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
     return Item(**{name: values[name] for name in _FIELDS})
 
 
-def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list[Item]:
-    """Cuts ``n`` items of each kind from the held-out packages of a corpus.
+def cut_items(
+    documents: Sequence[CorpusDocument], kinds: Sequence[Kind], *, n: int, seed: int
+) -> list[Item]:
+    """Cuts ``n`` items of each kind from documents.
 
-    The documents are drawn evenly from the packages, each document at most once per kind.
-
-    Raises:
-        PrerequisiteError: The corpus does not exist.
+    They are drawn evenly from the packages, each document at most once per kind.
     """
-    documents = list(read_documents(corpus, "heldout"))
     items: list[Item] = []
     n_of_id: Counter[str] = Counter()
     for kind in kinds:
@@ -109,7 +111,8 @@ def cut_items(corpus: Path, kinds: Sequence[Kind], *, n: int, seed: int) -> list
 
 def hash_items(items: Sequence[Item]) -> str:
     """Returns a SHA-256 over all items."""
-    text = json.dumps([vars(item) for item in items], sort_keys=True, ensure_ascii=True)
+    records = [{name: getattr(item, name) for name in _FIELDS} for item in items]
+    text = json.dumps(records, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -121,6 +124,8 @@ def _item_at(document: CorpusDocument, kind: Kind, span: Span) -> Item:
         prefix=text[:start],
         suffix=text[end:],
         target=text[start:end],
+        package=document.package,
+        path=document.path,
     )
 
 

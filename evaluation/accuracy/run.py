@@ -17,17 +17,20 @@ from evaluation.accuracy.accuracy_summary import (
 )
 from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_items
 from evaluation.accuracy.metrics import CompletedItem
+from evaluation.accuracy.workspaces import Workspaces
 from evaluation.runs.arguments import (
     DEFAULT_CORPUS,
     add_model_argument,
     add_out_argument,
     add_sampling_arguments,
 )
+from evaluation.runs.corpus_documents import read_documents
 from evaluation.runs.journal import Journal, read_records
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE
+from training.artifact.manifest import MEMORY_FILE
 from training.foundation.atomic_files import (
     file_sha256,
     write_json_atomically,
@@ -76,10 +79,11 @@ def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
         model=str(options.model),
         weights_sha256=file_sha256(options.model / WEIGHTS_FILE),
         items_sha256=hash_items(items),
+        memory_sha256=_hash_gate(options.model) if options.workspace else "",
     )
     with folder_lock(out):
         start_or_resume(out, identity.to_json())
-        completed = _complete_items(items, out, task, options.model)
+        completed = _complete_items(items, task, options)
         summary = summarise(identity, completed)
         write_json_atomically(out / SUMMARY_FILE, summary.to_json())
         write_text_atomically(out / REPORT_FILE, draw_page(task.title, summary, completed))
@@ -87,20 +91,33 @@ def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
 
 
 def _complete_items(
-    items: Sequence[Item], out: Path, task: AccuracyTask, model: Path
+    items: Sequence[Item], task: AccuracyTask, options: argparse.Namespace
 ) -> list[CompletedItem]:
     """Completes the items that are left, and returns all completed items."""
-    completer = Completer.load(model)
-    path = out / ANSWERS_FILE
+    completer = Completer.load(options.model)
+    path = options.out / ANSWERS_FILE
     by_id = {item.id: item for item in items}
     done = _read_answers(path, by_id)
-    with Journal(path) as journal:
+    documents = read_documents(options.corpus, "heldout") if options.workspace else ()
+    with Journal(path) as journal, Workspaces(documents, completer.index_workspace) as workspaces:
         todo = [item for item in items if item.id not in done]
         for item in tqdm(todo, desc=task.name, unit="item", file=sys.stderr):
+            if options.workspace:
+                completer.memory = workspaces.recall(item)
             completed = task.complete(completer, item)
             journal.append(completed.to_json())
             done[item.id] = completed
     return [done[item.id] for item in items]
+
+
+def _hash_gate(model: Path) -> str:
+    file = model / MEMORY_FILE
+    if not file.is_file():
+        raise ArtifactError(
+            f"{model} has no gate for a memory; fit one with parrotlet fit-memory, or leave"
+            " --workspace out"
+        )
+    return file_sha256(file)
 
 
 def _read_answers(path: Path, items: Mapping[str, Item]) -> dict[str, CompletedItem]:
@@ -118,7 +135,8 @@ def _load_items(options: argparse.Namespace, kinds: Sequence[Kind]) -> list[Item
         raise ArtifactError(f"there is no model in {options.model}; correct --model")
     if options.items:
         return read_items(options.items, kinds)
-    return cut_items(options.corpus, kinds, n=options.n, seed=options.seed)
+    documents = list(read_documents(options.corpus, "heldout"))
+    return cut_items(documents, kinds, n=options.n, seed=options.seed)
 
 
 def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
@@ -138,6 +156,11 @@ def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="without --items: take positions from the held-out packages of this corpus (default:"
         " %(default)s)",
+    )
+    parser.add_argument(
+        "--workspace",
+        action="store_true",
+        help="with --corpus: the other files of a position's package are known, as in an editor",
     )
     about = "positions of each kind to take from the corpus"
     add_sampling_arguments(parser, 200, about, "choosing positions")

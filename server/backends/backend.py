@@ -1,12 +1,14 @@
 """What the completer needs of whoever generates: the model on this machine or a remote server."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from server.engine.generation_request import GenerationRequest, GenerationResult
+from server.memory.token_memory import TokenMemory
 from server.prompt.window import Window
 from server.suggestion.confidence import Calibration
+from server.workspace.token_index import SourceText, TokenIndex
 from training.artifact.code_reference import CodeReference
 
 
@@ -90,8 +92,16 @@ class Backend(Protocol):
         """
         ...
 
+    def index_files(self, files: Iterable[SourceText]) -> TokenIndex | None:
+        """Indexes the files of a workspace, for memories; None if this back end uses none."""
+        ...
+
     def generate(
-        self, window: Window, request: GenerationRequest, lookup_texts: Sequence[str] = ()
+        self,
+        window: Window,
+        request: GenerationRequest,
+        lookup_texts: Sequence[str] = (),
+        memory: TokenMemory | None = None,
     ) -> GenerationResult:
         """Generates after a window's prefix.
 
@@ -99,6 +109,7 @@ class Backend(Protocol):
             window: The text around the cursor.
             request: How much, how, and until when.
             lookup_texts: Texts that the output may repeat, the likeliest first.
+            memory: The workspace's own code, for back ends that can use it.
 
         Raises:
             BackendUnavailableError: It cannot be reached.

@@ -1,6 +1,6 @@
 """The artifact's model on this machine: lays a window out and has the engine generate."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from server.backends.backend import BackendInfo
@@ -9,12 +9,17 @@ from server.engine.generation_request import GenerationRequest, GenerationResult
 from server.engine.network import Network
 from server.engine.precision import resolve_precision, set_threads
 from server.engine.trace import Trace
+from server.memory.gate import Gate
+from server.memory.mixture import Mixture
+from server.memory.token_memory import TokenMemory
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Window
 from server.settings import EngineSettings
 from server.suggestion.confidence import Calibration
+from server.workspace.token_index import SourceText, TokenIndex, build_token_index
 from training.artifact.code_reference import CodeReference
 from training.artifact.directory import Artifact
+from training.artifact.manifest import COPY_AGAIN
 from training.artifact.verbatim import LEAST_TOKENS
 from training.foundation.errors import ArtifactError
 
@@ -39,6 +44,8 @@ class LocalModel:
         self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
         self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._verbatim = artifact.verbatim
+        self._gate = _read_gate(artifact)
+        self._tokenizer = artifact.tokenizer
         self._info = BackendInfo(
             parameters=sum(weight.numel() for weight in artifact.weights.values()),
             tokens_seen=artifact.manifest.training.tokens_seen,
@@ -87,6 +94,15 @@ class LocalModel:
             return None
         return self._verbatim.find_reference(self._prompts.encode(head + text))
 
+    def index_files(self, files: Iterable[SourceText]) -> TokenIndex:
+        """Indexes the files of a workspace."""
+        return build_token_index(
+            files,
+            encode=self._tokenizer.encode,
+            separator_id=self._tokenizer.end_of_text_id,
+            vocab_size=self._tokenizer.vocab_size,
+        )
+
     def trace(self, window: Window, target: str) -> Trace:
         """Returns how probable the model finds a text after a window's prefix."""
         ids, n_known = self._prompts.build_with_target(
@@ -95,9 +111,31 @@ class LocalModel:
         return self._decoder.trace(ids[: self._context_tokens], n_known)
 
     def generate(
-        self, window: Window, request: GenerationRequest, lookup_texts: Sequence[str] = ()
+        self,
+        window: Window,
+        request: GenerationRequest,
+        lookup_texts: Sequence[str] = (),
+        memory: TokenMemory | None = None,
     ) -> GenerationResult:
         """Generates after a window's prefix."""
         room = self.prompt_room(request.max_new_tokens) + self._prompts.overhead_tokens
         prompt = self._prompts.build(window, max_tokens=room, lookup_texts=lookup_texts)
-        return self._decoder.generate(prompt, request)
+        mixture = None
+        if memory is not None and self._gate is not None:
+            mixture = Mixture(memory, self._gate)
+        return self._decoder.generate(prompt, request, mixture)
+
+
+def _read_gate(artifact: Artifact) -> Gate | None:
+    """Returns the artifact's gate, None if it has none.
+
+    Raises:
+        ArtifactError: It is damaged.
+    """
+    values = artifact.memory_gate
+    if values is None:
+        return None
+    try:
+        return Gate.from_json(values)
+    except ValueError as error:
+        raise ArtifactError(f"{artifact.path}: {error}; {COPY_AGAIN}") from error

@@ -6,7 +6,7 @@ that the user's own settings name and to no other.
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from server.engine.generation_request import (
     GenerationResult,
     TokenUsage,
 )
+from server.memory.token_memory import TokenMemory
 from server.prompt.window import Window
 from server.settings import RemoteSettings
 from server.suggestion.confidence import Calibration
+from server.workspace.token_index import SourceText, TokenIndex
 from training.artifact.code_reference import CodeReference
 from training.artifact.tokenizer_pipeline import MAX_TOKENIZER_BYTES, read_pipeline
 from training.foundation.errors import ArtifactError
@@ -107,10 +109,18 @@ class RemoteServer:
         del head, text
         return None
 
+    def index_files(self, files: Iterable[SourceText]) -> TokenIndex | None:  # noqa: ARG002 - a back end's
+        """Returns None: the server returns no distributions, which alone can be mixed."""
+        return None
+
     def generate(
-        self, window: Window, request: GenerationRequest, lookup_texts: Sequence[str] = ()
+        self,
+        window: Window,
+        request: GenerationRequest,
+        lookup_texts: Sequence[str] = (),
+        memory: TokenMemory | None = None,  # noqa: ARG002
     ) -> GenerationResult:
-        """Generates after a window's prefix; ``lookup_texts`` are of no use here.
+        """Generates after a window's prefix; ``lookup_texts`` and ``memory`` are of no use here.
 
         Raises:
             BackendUnavailableError: The server failed, or failed recently and is left alone.

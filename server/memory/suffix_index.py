@@ -46,7 +46,7 @@ class SuffixIndex:
         self.tokens = tokens
         self.order = order
         self._width = tokens.dtype.itemsize
-        self._bytes = memoryview(np.ascontiguousarray(tokens).view(np.uint8))
+        self._bytes = memoryview(np.ascontiguousarray(tokens).view(np.uint8).data)
 
     @classmethod
     def build(cls, tokens: Tokens) -> "SuffixIndex":

@@ -1,8 +1,9 @@
 """The memory: what followed the last tokens where they occurred before.
 
 Several indexes are looked up as if they were one, each without the texts that do not count now: the
-one that is edited, and older states of others. Of the tokens before the next one, the longest run that occurs anywhere is looked up, and the
-longest shorter one that occurs more often: the first is specific, the second has more to count.
+one that is edited, and older states of others. Of the tokens before the next one, the longest run
+that occurs anywhere is looked up, and the longest shorter one that occurs more often: the first is
+specific, the second has more to count.
 """
 
 from collections.abc import Sequence

@@ -1,12 +1,13 @@
 """The workspace's files as one indexed sequence of tokens, each file between two separators."""
 
 import bisect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from server.memory.suffix_index import SuffixIndex, pack_tokens
+from server.memory.token_memory import HiddenText, MemoryPart
 
 MAX_TOKENS = 4_000_000  # 24 MB
 
@@ -34,6 +35,21 @@ class TokenIndex:
     paths: Sequence[str]
     starts: Sequence[int]
     n_left_out: int = 0
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens it has, separators included."""
+        return len(self.index)
+
+    def without(self, paths: Collection[str]) -> MemoryPart:
+        """Returns it as a part of a memory in which these files do not count."""
+        ends = [*self.starts[1:], len(self.index) - 1]
+        hidden = [
+            HiddenText(self.index, start, end)
+            for path, start, end in zip(self.paths, self.starts, ends, strict=True)
+            if path in paths
+        ]
+        return MemoryPart(index=self.index, hidden=hidden)
 
     def find_path(self, token: int) -> str | None:
         """Returns the path of the file that a token belongs to; None for a separator at the end."""

@@ -22,6 +22,7 @@ from training.artifact.fim import FimLayout, prompt_start_ids
 from training.artifact.manifest import (
     COPY_AGAIN,
     FORMAT_VERSION,
+    MEMORY_FILE,
     NOTICE_FILE,
     Manifest,
     check_pointer,
@@ -109,13 +110,28 @@ class Artifact:
         Raises:
             ArtifactError: The index is damaged or belongs to another model.
         """
-        expected = self.manifest.sha256.get(VERBATIM_FILE)
+        file = self._find_extra(VERBATIM_FILE)
+        return None if file is None else VerbatimIndex.read(file)
+
+    @cached_property
+    def memory_gate(self) -> Mapping[str, Any] | None:
+        """The parameters of the gate of a memory, as plain data; None if it has none.
+
+        Raises:
+            ArtifactError: The file is damaged.
+        """
+        file = self._find_extra(MEMORY_FILE)
+        return None if file is None else _read_json(file)
+
+    def _find_extra(self, name: str) -> Path | None:
+        """Returns a file that not every artifact has, once its hash is checked."""
+        expected = self.manifest.sha256.get(name)
         if expected is None:
             return None
-        file = self.path / VERBATIM_FILE
+        file = self.path / name
         if not file.is_file() or file_sha256(file) != expected:
             raise ArtifactError(f"{file} is missing or damaged; {COPY_AGAIN}")
-        return VerbatimIndex.read(file)
+        return file
 
     def model(self) -> GPT2:
         """Returns the network in evaluation mode; it shares these weights."""

@@ -76,6 +76,11 @@ class VerbatimIndex:
     def __len__(self) -> int:
         return len(self._rests)
 
+    @property
+    def packages(self) -> frozenset[str]:
+        """The packages of its documents."""
+        return frozenset(document["package"] for document in self._table)
+
     @classmethod
     def build(
         cls,

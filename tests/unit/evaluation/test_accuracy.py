@@ -11,6 +11,7 @@ from evaluation.accuracy.items import Item, cut_items, hash_items, read_items
 from evaluation.accuracy.metrics import CompletedItem, measure_accuracy
 from evaluation.accuracy.reliability import expected_calibration_error, reliability_bins
 from evaluation.comparison.constructs import common_phrases, construct_shares, repeated_share
+from evaluation.runs.corpus_documents import read_documents
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 KINDS = ("mid", "start", "block", "span")
@@ -45,13 +46,14 @@ def describe(points):
 
 
 @pytest.fixture
-def corpus(tmp_path):
-    return write_heldout_corpus(tmp_path / "corpus", number_files(TEXT, 30))
+def documents(tmp_path):
+    corpus = write_heldout_corpus(tmp_path / "corpus", number_files(TEXT, 30))
+    return list(read_documents(corpus, "heldout"))
 
 
-def test_items_are_cut_where_their_kind_says(corpus):
+def test_items_are_cut_where_their_kind_says(documents):
     """If it fails, a metric is of another kind of completion than its name says."""
-    items = cut_items(corpus, KINDS, n=20, seed=0)
+    items = cut_items(documents, KINDS, n=20, seed=0)
     assert [sum(i.kind == kind for i in items) for kind in KINDS] == [20] * 4
     for item in items:
         whole = item.prefix + item.target + item.suffix
@@ -69,8 +71,8 @@ def test_items_are_cut_where_their_kind_says(corpus):
     assert {i.id.split("/")[1] for i in items} == {"one", "two"}
 
 
-def test_the_same_seed_cuts_the_same_items(corpus):
-    hashes = [hash_items(cut_items(corpus, KINDS, n=5, seed=seed)) for seed in (0, 0, 1)]
+def test_the_same_seed_cuts_the_same_items(documents):
+    hashes = [hash_items(cut_items(documents, KINDS, n=5, seed=seed)) for seed in (0, 0, 1)]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -93,7 +95,7 @@ def test_items_are_read_from_a_file_and_a_bad_line_is_reported(tmp_path):
     with pytest.raises(PrerequisiteError, match="correct --items"):
         read_items(tmp_path / "nowhere", KINDS)
     with pytest.raises(PrerequisiteError, match="contains no held-out documents"):
-        cut_items(tmp_path, KINDS, n=1, seed=0)
+        list(read_documents(tmp_path, "heldout"))
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_hidden_texts_do_not_count(seed):
     rng = np.random.default_rng(seed)
     texts = [[VOCAB_SIZE, *text] for text in draw_texts(rng, 4, 80)]  # each behind a separator
     starts = np.cumsum([0, *map(len, texts)]).tolist()
-    index = SuffixIndex.build(pack_tokens([*sum(texts, []), VOCAB_SIZE], VOCAB_SIZE + 1))
+    index = SuffixIndex.build(pack_tokens([*np.concatenate(texts), VOCAB_SIZE], VOCAB_SIZE + 1))
     hidden = [HiddenText(index, starts[n], starts[n + 1]) for n in (0, 2)]
     memory = TokenMemory([MemoryPart(index=index, hidden=hidden)])
     left = [[*texts[n], VOCAB_SIZE] for n in (1, 3)]

@@ -344,7 +344,9 @@ def test_a_corpus_that_repeats_one_text_for_ever_is_refused(tmp_path, monkeypatc
 def test_versions_of_one_file_are_different_items(tmp_path):
     """If it fails, the completion of one is scored by the text of the other."""
     rows = [{**ROW, "text": f"value = {n}{n}{n}{n}\n"} for n in range(3)]
-    items = cut_items(write_corpus(tmp_path, rows), ("mid", "start"), n=5, seed=0)
+    items = cut_items(
+        list(read_documents(write_corpus(tmp_path, rows), "heldout")), ("mid", "start"), n=5, seed=0
+    )
     assert len(items) == 6
     assert len({item.id for item in items}) == 6
     assert "mid/p/a.py" in {item.id for item in items}  # the first keeps the name it had

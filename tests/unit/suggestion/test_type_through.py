@@ -6,9 +6,9 @@ from server.completer import Completer
 from server.settings import EngineSettings, Settings, SuggestionSettings
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import Suggestion
-from server.suggestion.secret_shapes import looks_secret
 from server.suggestion.type_through import TypeThrough
 from server.workspace.private_files import is_private
+from server.workspace.secret_shapes import looks_secret
 
 
 @pytest.fixture(scope="module")

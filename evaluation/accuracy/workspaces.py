@@ -1,0 +1,86 @@
+"""Packages as workspaces: what the server would know of the other files of a package.
+
+The package's documents are written to a folder, and read and indexed there by the server's own code
+as a user's files are. An item's own document does not count for it.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
+
+from evaluation.accuracy.items import Item
+from evaluation.runs.corpus_documents import CorpusDocument
+from server.memory.token_memory import TokenMemory
+from server.workspace.token_index import TokenIndex
+from training.foundation.errors import ConfigError
+
+
+class Workspaces:
+    """The packages of items, each indexed when it is first needed; a context manager.
+
+    Args:
+        documents: All documents of the packages.
+        index: Reads and indexes the Python files of a folder.
+    """
+
+    def __init__(
+        self, documents: Iterable[CorpusDocument], index: Callable[[Path], TokenIndex | None]
+    ) -> None:
+        self._documents: dict[str, list[CorpusDocument]] = {}
+        for document in documents:
+            self._documents.setdefault(document.package, []).append(document)
+        self._index_folder = index
+        self._folder = tempfile.TemporaryDirectory(prefix="workspaces-")
+        self._indexes: dict[str, TokenIndex] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._folder.cleanup()
+
+    def recall(self, item: Item) -> TokenMemory:
+        """Returns what is known when an item's document is completed.
+
+        Raises:
+            ConfigError: The item belongs to no package.
+        """
+        if item.package not in self._documents:
+            raise ConfigError(
+                f"the item {item.id!r:.80} belongs to no package of the corpus; use --workspace"
+                " with items from --corpus"
+            )
+        index = self._indexes.get(item.package)
+        if index is None:
+            index = self._index(item.package)
+            self._indexes[item.package] = index
+        return TokenMemory([index.without({item.path})])
+
+    def _index(self, package: str) -> TokenIndex:
+        root = Path(self._folder.name, str(len(self._indexes)))
+        for document in self._documents[package]:
+            _write(root, document)
+        index = self._index_folder(root)
+        assert index is not None  # a model on this machine
+        return index
+
+
+def _write(root: Path, document: CorpusDocument) -> None:
+    """Writes a document below ``root``, unless its path leads elsewhere or is taken."""
+    parts = PurePosixPath(document.path).parts
+    if not parts or any(part in {"..", "/"} or "\0" in part for part in parts):
+        return
+    file = root.joinpath(*parts)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8", errors="replace", newline="") as opened:
+            opened.write(document.text)
+    except OSError:  # a name that is too long, or both a file's and a folder's
+        return
