@@ -110,9 +110,10 @@ def _collect(
 
 
 def _format_loss(loss: GateLoss, n_packages: int) -> str:
+    packages = "1 package that was" if n_packages == 1 else f"{n_packages} packages that were"
     return (
-        f"{n_packages} packages that were not fitted, {loss.n_tokens} tokens:"
-        f" {loss.alone:.3f} nats a token without the workspace, {loss.mixed:.3f} with it\n"
+        f"{packages} not fitted, {loss.n_tokens} tokens: {loss.alone:.3f} nats a token without the"
+        f" workspace, {loss.mixed:.3f} with it\n"
     )
 
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "lines",
     "infill",
     "fit",
+    "fit_memory",
     "compare",
     "replay.__main__",
     "calibrate",

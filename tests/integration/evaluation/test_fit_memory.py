@@ -1,0 +1,78 @@
+"""A gate fitted to a corpus, saved in a model, and used by the commands that measure lines."""
+
+import json
+import shutil
+
+import pytest
+from doubles.heldout_corpus import write_heldout_corpus
+
+from evaluation.fit_memory import main as fit_memory
+from evaluation.lines import main as lines
+from training.artifact.directory import load_artifact
+from training.artifact.manifest import MEMORY_FILE
+from training.foundation.errors import ArtifactError, ConfigError
+
+pytestmark = pytest.mark.integration
+
+LINE = "    result = registry.lookup_by_canonical_name(canonical_name, default_value)\n"
+
+
+@pytest.fixture
+def model(tiny_artifact, tmp_path):
+    return shutil.copytree(tiny_artifact, tmp_path / "model")
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Two packages whose files all have a line of which the model knows nothing."""
+    rows = [
+        {
+            "package": package,
+            "path": f"{number}.py",
+            "text": f"def find_{number}(registry, canonical_name, default_value):\n{LINE}"
+            f"    return result, {number}\n",
+        }
+        for package in ("one", "two")
+        for number in range(9)
+    ]
+    return write_heldout_corpus(tmp_path / "corpus", rows)
+
+
+def measure(model, corpus, out, *more):
+    arguments = ["--model", str(model), "--corpus", str(corpus), "--out", str(out), "--n", "8"]
+    assert lines([*arguments, *more]) == 0
+    return json.loads((out / "summary.json").read_text())
+
+
+def test_a_workspace_is_known_once_the_gate_is_fitted(model, corpus, tmp_path, capsys):
+    """If it fails, a model learns nothing from the files beside the one that is edited."""
+    arguments = ["--model", str(model), "--corpus", str(corpus), "--n", "12"]
+    with pytest.raises(ArtifactError, match="has no gate"):
+        measure(model, corpus, tmp_path / "early", "--workspace")
+    assert fit_memory([*arguments, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "1 package that was not fitted" in told
+    assert load_artifact(model).memory_gate is None
+    assert fit_memory(arguments) == 0
+    assert load_artifact(model).memory_gate is not None
+    without = measure(model, corpus, tmp_path / "without")
+    known = measure(model, corpus, tmp_path / "known", "--workspace")
+    assert without["kinds"]["block"]["first_line_exact_match"]["value"] < 0.5
+    assert known["kinds"]["block"]["first_line_exact_match"]["value"] > 0.5
+    with pytest.raises(ConfigError, match="another memory_sha256"):
+        measure(model, corpus, tmp_path / "without", "--workspace")
+
+
+def test_a_damaged_gate_is_refused(model, corpus, tmp_path):
+    assert fit_memory(["--model", str(model), "--corpus", str(corpus), "--n", "2"]) == 0
+    file = model / MEMORY_FILE
+    file.write_text(file.read_text()[:-20])
+    with pytest.raises(ArtifactError, match=r"memory\.json is missing or damaged"):
+        measure(model, corpus, tmp_path / "out")
+
+
+def test_a_corpus_of_one_package_is_refused(model, tmp_path):
+    rows = [{"package": "one", "path": f"{n}.py", "text": "x = 1\n"} for n in range(9)]
+    corpus = write_heldout_corpus(tmp_path / "small", rows)
+    with pytest.raises(ConfigError, match="at least 2 are needed"):
+        fit_memory(["--model", str(model), "--corpus", str(corpus)])
