@@ -23,6 +23,7 @@ from training.corpus.readers.source_file import FileSelection
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="measures in a fork")
 
 MAX_MIB, MAX_SECONDS = 64, 15
+TOO_LARGE = 80 << 20  # in bytes: does not fit in that
 TEXT = b"def double(value):\n    return value + value\n\n" * 8
 SELECTION = FileSelection(max_bytes=1_000_000)
 
@@ -70,7 +71,7 @@ def repeat(piece, n_bytes):
 
 def test_a_sparse_map_in_the_data_is_not_read(tmp_path):
     """If it fails, 2 MB of archive fill the memory with the numbers of a map."""
-    n_bytes = 128 << 20
+    n_bytes = TOO_LARGE
     pax = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "a.py",
            "GNU.sparse.realsize": "100"}  # fmt: skip
     first = header("a.py", n_bytes, layout=tarfile.PAX_FORMAT, pax_headers=pax)
@@ -106,7 +107,7 @@ def test_an_old_sparse_map_is_skipped(tmp_path):
 
 def test_an_old_sparse_map_without_an_end_is_bounded(tmp_path):
     first, more, _ = make_old_sparse()
-    path = write(tmp_path / "a.tar.gz", first, *repeat(more, 100 << 20))
+    path = write(tmp_path / "a.tar.gz", first, *repeat(more, TOO_LARGE))
     assert "unpacks to more than source code" in measure_reading(path)
 
 
@@ -137,7 +138,7 @@ def open_fast_xz(path, mode):
 @pytest.mark.parametrize("kind", ["tar.bz2", "tar.gz", "tar.xz"])
 def test_a_stream_of_one_compressed_block_is_bounded(tmp_path, kind):
     """If it fails, some kilobytes of bzip2 hold gigabytes at once."""
-    n_bytes = 128 << 20
+    n_bytes = TOO_LARGE
     path = tmp_path / f"a.{kind}"
     compression = {"tar.bz2": bz2.open, "tar.gz": gzip.open, "tar.xz": open_fast_xz}
     with compression[kind](path, "wb") as file:
@@ -152,7 +153,7 @@ def test_a_zip_member_that_understates_its_size_is_bounded(tmp_path, method):
     """If it fails, the declared size is checked, and the real one fills the memory."""
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("p/a.py", bytes(100 << 20))
+        archive.writestr("p/a.py", bytes(TOO_LARGE))
     data = bytearray(path.read_bytes())
     entry = data.rfind(b"PK\1\2")
     data[entry + 24 : entry + 28] = struct.pack("<I", 1000)
