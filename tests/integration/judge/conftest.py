@@ -1,11 +1,11 @@
-"""Problems for tests that look at a run, not at what it judges."""
+"""A problem for tests that look at a run, not at what it judges."""
 
 import json
 
 import pytest
 
-N_FEW = 2
 RECORD = {
+    "task_id": "one",
     "prompt": "def f(xs):\n",
     "entry_point": "f",
     "canonical_solution": "    return sorted(xs)\n",
@@ -14,9 +14,8 @@ RECORD = {
 
 
 @pytest.fixture
-def few_problems(tmp_path):
-    """A file of two problems."""
-    path = tmp_path / "few.jsonl"
-    records = [{"task_id": f"few/{number}", **RECORD} for number in range(N_FEW)]
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+def one_problem(tmp_path):
+    """A file of one problem: one sandbox is started."""
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(RECORD) + "\n")
     return str(path)

@@ -134,6 +134,7 @@ def test_the_command_judges_them_and_says_where(proven, tmp_path, capsys):
     samples.write_text("".join(json.dumps(line) + "\n" for line in lines))
     out = tmp_path / "out"
     arguments = ["--problems", str(problems), "--samples", str(samples), "--k", "1"]
+    arguments += ["--workers", "1"]
     for _ in range(2):  # the second run resumes
         assert passk([*arguments, "--out", str(out)]) == 0
         results = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]

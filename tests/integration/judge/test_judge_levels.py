@@ -36,14 +36,14 @@ def test_a_level_that_does_not_hold_is_not_taken(monkeypatch):
 
 
 def test_without_bubblewrap_the_next_level_is_taken_and_named(
-    few_problems, tmp_path, capsys, monkeypatch
+    one_problem, tmp_path, capsys, monkeypatch
 ):
     """If it fails, nobody knows at which level a score was judged."""
     others = [isolation for isolation in LEVELS[1:] if why_not(isolation) is None]
     if not others:
         lacking(why_not(LEVELS[1]))
     monkeypatch.setenv("PATH", str(tmp_path))
-    arguments = ["--canonical", "--problems", few_problems, "--out", str(tmp_path / "out")]
+    arguments = ["--canonical", "--problems", one_problem, "--out", str(tmp_path / "out")]
     assert passk(arguments) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["isolation"] == others[0].name
@@ -53,12 +53,12 @@ def test_without_bubblewrap_the_next_level_is_taken_and_named(
 NO_NAMESPACES = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
 
 
-def test_without_namespaces_there_is_landlock_or_a_sentence(few_problems, tmp_path):
+def test_without_namespaces_there_is_landlock_or_a_sentence(one_problem, tmp_path):
     """As on a machine that grants no namespaces: in one of our own, which allows no others."""
     words = ["unshare", "--user", "--map-root-user", "/bin/sh", "-c", NO_NAMESPACES, "sh"]
     if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
         lacking("unshare cannot make a user namespace without further ones on this machine")
-    arguments = ["--canonical", "--problems", few_problems, "--out", str(tmp_path / "out")]
+    arguments = ["--canonical", "--problems", one_problem, "--out", str(tmp_path / "out")]
     done = subprocess.run(
         [*words, sys.executable, "-m", "evaluation.passk", *arguments],
         capture_output=True,
@@ -94,17 +94,17 @@ def test_they_pass_at_every_level(level):
     assert len(found) >= 41
 
 
-def test_the_best_level_is_taken_unasked(best, few_problems, tmp_path):
+def test_the_best_level_is_taken_unasked(best, one_problem, tmp_path):
     out = tmp_path / "out"
-    assert passk(["--canonical", "--problems", few_problems, "--out", str(out)]) == 0
+    assert passk(["--canonical", "--problems", one_problem, "--out", str(out)]) == 0
     assert json.loads((out / "summary.json").read_text())["isolation"] == best.name
 
 
-def test_without_a_sandbox_it_refuses_unless_told(few_problems, tmp_path, capsys, monkeypatch):
+def test_without_a_sandbox_it_refuses_unless_told(one_problem, tmp_path, capsys, monkeypatch):
     """If it fails, somebody runs a stranger's program in the belief that it is confined."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("evaluation.judge.levels.ranking.LEVELS", (BUBBLEWRAP,))
-    arguments = ["--canonical", "--problems", few_problems, "--out", str(tmp_path / "out")]
+    arguments = ["--canonical", "--problems", one_problem, "--out", str(tmp_path / "out")]
     with pytest.raises(SandboxUnavailableError, match="apt-get install bubblewrap"):
         passk(arguments)
     assert not (tmp_path / "out").exists()
@@ -112,7 +112,7 @@ def test_without_a_sandbox_it_refuses_unless_told(few_problems, tmp_path, capsys
     assert "with all your permissions" in capsys.readouterr().err
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["isolation"] == "none (unsafe)"
-    assert summary["outcomes"] == {"passed": 2}
+    assert summary["outcomes"] == {"passed": 1}
 
 
 @pytest.fixture
@@ -158,8 +158,8 @@ def test_a_killed_run_leaves_nothing_and_goes_on(slow_problems, tmp_path):
 
 
 @pytest.mark.usefixtures("proven")
-def test_a_folder_of_another_run_is_refused(few_problems, tmp_path):
-    arguments = ["--canonical", "--problems", few_problems, "--out", str(tmp_path / "out")]
+def test_a_folder_of_another_run_is_refused(one_problem, tmp_path):
+    arguments = ["--canonical", "--problems", one_problem, "--out", str(tmp_path / "out")]
     passk(arguments)
     with pytest.raises(ConfigError, match="another generation"):
         passk([*arguments, "--seed", "3"])
