@@ -24,6 +24,7 @@ class Client:
             stderr=subprocess.PIPE,
         )
         self.seen = []
+        self._opened = []  # URIs of documents that were not closed
         self.configuration = None  # what is answered to workspace/configuration
         self._write_lock = threading.Lock()
         self.stderr = b""
@@ -71,6 +72,12 @@ class Client:
     def open(self, uri, text):
         item = {"uri": uri, "languageId": "python", "version": 1, "text": text}
         self.notify("textDocument/didOpen", {"textDocument": item})
+        self._opened.append(uri)
+
+    def close_documents(self):
+        """Closes what was opened, for the next test that shares the server."""
+        while self._opened:
+            self.notify("textDocument/didClose", {"textDocument": {"uri": self._opened.pop()}})
 
     def insert(self, uri, version, line, column, text):
         at = {"line": line, "character": column}
@@ -120,18 +127,21 @@ class Client:
     def reply(self, msg_id):
         return self.wait(lambda m: m.get("id") == msg_id and "method" not in m)
 
-    def wait_for_state(self, *states):
+    def wait_for_state(self, *states, skip=0):
         def is_it(message):
             return (
                 message.get("method") == "parrotlet/status" and message["params"]["state"] in states
             )
 
-        return self.wait(is_it)["params"]
+        return self.wait(is_it, skip=skip)["params"]
 
-    def wait(self, is_wanted):
-        """Returns the first message, past or to come, for which ``is_wanted`` holds."""
+    def wait(self, is_wanted, *, skip=0):
+        """Returns the first message, past or to come, for which ``is_wanted`` holds.
+
+        The first ``skip`` messages of ``seen`` do not count.
+        """
         deadline = time.monotonic() + REPLY_TIMEOUT_S
-        looked_at = 0
+        looked_at = skip
         while True:
             for message in self.seen[looked_at:]:
                 looked_at += 1
@@ -187,6 +197,9 @@ class Client:
 
 
 def events(log):
+    """What the log holds; nothing if no request has ended yet."""
+    if not log.exists():
+        return []
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 

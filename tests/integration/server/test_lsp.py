@@ -10,28 +10,80 @@ from server.cli import main as cli
 
 pytestmark = pytest.mark.integration
 
-URI = "file:///w/shapes.py"
-SNAIL = "file:///w/snail.py"
+OPTIONS = {
+    "suggestion": {"eagerness": "always"},
+    "private_globs": ["private_*.py"],
+    "context": {
+        "workspace_tokens": 0,  # nothing of another test's documents
+        "prefix_token": 100,  # a mistake, which must spoil nothing
+    },
+}
 
 
-def test_ghost_text_appears_and_grows_while_typing(client, log, known_module):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def log(folder):
+    return folder / "events.jsonl"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_artifact, folder, log):
+    """A client whose server has loaded the model and has answered nothing yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+        started = Client("--model", tiny_artifact, "--event-log", log)
+    with started as client:
+        client.initialized = client.initialize(options=OPTIONS)
+        client.wait_for_state("ready")
+        yield client
+        assert client.leave() == 0
+        assert b"Traceback" not in client.stderr
+        assert b"circle" not in client.stderr
+
+
+@pytest.fixture
+def client(server):
+    """The server that the tests of this file share; each has a document of its own."""
+    yield server
+    server.close_documents()
+
+
+@pytest.fixture(scope="module", params=["utf-8", "utf-16", "utf-32"])
+def counting(request, tiny_artifact):
+    """A client for each unit of columns, and the unit."""
+    with Client("--model", tiny_artifact) as client:
+        client.initialized = client.initialize(encodings=[request.param], options=OPTIONS)
+        yield client, request.param
+        assert client.leave() == 0
+
+
+@pytest.fixture
+def uri(request):
+    return f"file:///w/{request.node.originalname}.py"
+
+
+def test_ghost_text_appears_and_grows_while_typing(client, uri, log, known_module):
     """The one thing an editor wants: the right text, at the right place, quickly recomputed."""
-    capabilities = client.initialize()["capabilities"]
+    capabilities = client.initialized["capabilities"]
     assert capabilities["inlineCompletionProvider"] is not None
     assert capabilities["textDocumentSync"]["change"] == 2
     start = known_module.index("return math.pi * self.radius**2")
     text = known_module[:start] + known_module[known_module.index("\n", start) :]
-    client.open(URI, text)
+    client.open(uri, text)
+    n_before = len(events(log))
     line, column = place(text, 'area of the circle."""\n        ')
     for version, typed in enumerate("return m", start=2):
-        client.insert(URI, version, line, column, typed)
+        client.insert(uri, version, line, column, typed)
         column += 1
-        items = client.items(URI, line, column)
+        items = client.items(uri, line, column)
     assert [item["insertText"] for item in items] == ["ath.pi * self.radius**2"]
     at = {"line": line, "character": column}
     assert items[0]["range"] == {"start": at, "end": at}
-    assert client.leave() == 0
-    typed = events(log)
+    typed = events(log)[n_before:]
     assert len(typed) == 8
     asked = [event for event in typed if event["stage"] != "typed through"]
     assert len(asked) <= 2  # the model is not asked for what is typed as suggested
@@ -41,13 +93,13 @@ def test_ghost_text_appears_and_grows_while_typing(client, log, known_module):
     assert typed[-1]["computed_tokens"] == 0
 
 
-def test_usage_is_counted_and_the_last_request_is_explained(client, known_module, tmp_path, capsys):
+def test_usage_is_counted_and_the_last_request_is_explained(
+    client, uri, known_module, folder, capsys
+):
     """Malformed reports count for nothing and stop nothing."""
-    client.initialize()
-    assert client.command("parrotlet.explain") is None  # nothing was requested yet
     text = known_module[: known_module.index("return math.") + len("return math.")]
-    client.open(URI, text)
-    client.items(URI, *place(text, "return math."))
+    client.open(uri, text)
+    client.items(uri, *place(text, "return math."))
     explanation = client.command("parrotlet.explain")
     assert explanation["stage"] == "shown"
     assert 0 < explanation["confidence"] <= 1
@@ -59,39 +111,37 @@ def test_usage_is_counted_and_the_last_request_is_explained(client, known_module
     client.notify("parrotlet/didAccept", {"characters": 5, "how": "half"})
     client.notify("parrotlet/didAccept", [1, 2])
     client.notify("parrotlet/didReject", {})
-    assert client.leave() == 0
-    assert cli(["stats", "--folder", str(tmp_path / "data" / "parrotlet")]) == 0
+    assert client.command("parrotlet.statistics")["shown"] == 3
+    assert cli(["stats", "--folder", str(folder / "data" / "parrotlet")]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"Shown +3\nAccepted in full +1 \(33%\)\n", printed)
     assert re.search(r"Characters saved +19\n", printed)
 
 
-def test_a_suggestion_extends_the_selected_item_of_the_list(client, known_module):
+def test_a_suggestion_extends_the_selected_item_of_the_list(client, uri, known_module):
     """If it fails, VS Code shows no ghost text while its list is open, or a wrong one."""
-    client.initialize()
     text = known_module[: known_module.index("return math.") + len("return math.p")]
-    client.open(URI, text)
+    client.open(uri, text)
     line, column = place(text, "return math.p")
     start = {"line": line, "character": column - 1}
     info = {"range": {"start": start, "end": {"line": line, "character": column}}, "text": "pi"}
-    (item,) = client.items(URI, line, column, selectedCompletionInfo=info)
+    (item,) = client.items(uri, line, column, selectedCompletionInfo=info)
     assert item["insertText"] == "pi * self.radius**2"
     assert item["range"] == info["range"]
     elsewhere = {**info["range"], "end": start}
     (item,) = client.items(
-        URI, line, column, selectedCompletionInfo={"range": elsewhere, "text": "e"}
+        uri, line, column, selectedCompletionInfo={"range": elsewhere, "text": "e"}
     )
     assert item["insertText"] == "i * self.radius**2"
 
 
-def test_a_request_by_hand_gets_alternatives(client, known_module):
+def test_a_request_by_hand_gets_alternatives(client, uri, known_module):
     """Each once, and first the one that is shown automatically."""
-    client.initialize(options={"suggestion": {"eagerness": "always"}})
     text = known_module + "\n\ntotal = c"
-    client.open(URI, text)
+    client.open(uri, text)
     at = place(text, "total = c")
-    alone = client.items(URI, *at)
-    several = client.items(URI, *at, triggerKind=1)
+    alone = client.items(uri, *at)
+    several = client.items(uri, *at, triggerKind=1)
     texts = [item["insertText"] for item in several]
     assert texts[0] == alone[0]["insertText"]
     assert 1 < len(texts) == len(set(texts)) <= 3
@@ -99,85 +149,77 @@ def test_a_request_by_hand_gets_alternatives(client, known_module):
 
 def test_private_files_get_no_suggestions(client, known_module):
     """If it fails, secrets reach the model."""
-    client.initialize(options={"private_globs": ["shapes.py"]})
     text = known_module[: known_module.index("return math.") + len("return math.")]
-    for uri in ("file:///w/.env", URI):
+    private, other = ("file:///w/.env", "file:///w/private_shapes.py"), "file:///w/shapes.py"
+    for uri in private:
         client.open(uri, text)
         assert client.items(uri, *place(text, "return math.")) == []
-    client.open(SNAIL, text)
-    assert client.items(SNAIL, *place(text, "return math.")) != []
+    client.open(other, text)
+    assert client.items(other, *place(text, "return math.")) != []
 
 
-def test_the_event_log_holds_no_text(client, log, known_module):
-    """The log goes into bug reports; code must not."""
-    client.initialize()
-    client.open(URI, known_module)
-    client.items(URI, 20, 0)
-    client.leave()
-    content = log.read_text() + client.stderr.decode()
-    assert "circle" not in content
-    assert "radius" not in content
+def test_the_event_log_holds_no_text(client, uri, log, known_module):
+    """The log goes into bug reports; code must not. ``server`` looks at its other log."""
+    client.open(uri, known_module)
+    client.items(uri, 20, 0)
+    assert events(log)
+    assert "circle" not in log.read_text()
+    assert "radius" not in log.read_text()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
-def test_positions_in_every_encoding(client, known_module, encoding):
+def test_positions_in_every_encoding(counting, uri, known_module):
     """An astral character before the cursor must not shift what is inserted or replaced."""
-    options = {"suggestion": {"eagerness": "always"}}
-    result = client.initialize(encodings=[encoding], options=options)
-    assert result["capabilities"]["positionEncoding"] == encoding
+    client, encoding = counting
+    assert client.initialized["capabilities"]["positionEncoding"] == encoding
     head = '"😋é"; total += circle.a'
-    client.open(URI, known_module + head + "()\n")
+    client.open(uri, known_module + head + "()\n")
     wide = {"utf-8": 4 + 2, "utf-16": 2 + 1, "utf-32": 1 + 1}[encoding]
     line, column = known_module.count("\n"), len(head) - 2 + wide
-    items = client.items(URI, line, column)
+    items = client.items(uri, line, column)
     assert [item["range"]["start"] for item in items] == [{"line": line, "character": column}]
     assert items[0]["insertText"].startswith("rea")
 
 
-def test_cancelling_stops_the_model(client, log, known_module):
+def test_cancelling_stops_the_model(client, uri, log, known_module):
     """A cancelled request must neither be answered late nor keep the processor busy."""
-    client.initialize()
-    client.wait_for_state("ready")
-    client.open(URI, known_module)
+    client.open(uri, known_module)
     at = place(known_module, "float) -> ")
+    n_before, n_seen = len(events(log)), len(client.seen)
     with client.worker_stopped():  # else the model might be faster
-        cancelled = client.ask(URI, *at)
-        client.wait_for_state("busy")  # a request that has not begun ends without an event
+        cancelled = client.ask(uri, *at)
+        client.wait_for_state("busy", skip=n_seen)  # else it ends without an event
         client.notify("$/cancelRequest", {"id": cancelled})
         assert client.reply(cancelled)["error"]["code"] == -32800
-    client.items(URI, at[0], at[1] - 1)  # is answered after what was asked before it
-    client.leave()
-    first, _ = events(log)
+    client.items(uri, at[0], at[1] - 1)  # is answered after what was asked before it
+    first, _ = events(log)[n_before:]
     assert first["stage"] == "cancelled"
 
 
-def test_a_newer_request_supersedes_an_older_one(client, log, known_module):
+def test_a_newer_request_supersedes_an_older_one(client, uri, log, known_module):
     """Neovim never cancels; without this, typing fast would queue up requests for seconds."""
-    client.initialize()
-    client.wait_for_state("ready")
-    client.open(URI, known_module)
+    client.open(uri, known_module)
     line, column = place(known_module, "float) -> ")
+    n_before = len(events(log))
     with client.worker_stopped():  # else the model might be faster
-        asked = [client.ask(URI, line, column - n) for n in range(6)]
+        asked = [client.ask(uri, line, column - n) for n in range(6)]
         for msg_id in asked[:-1]:
             assert client.reply(msg_id)["result"]["items"] == []
     client.reply(asked[-1])
-    client.leave()
-    stages = [event["stage"] for event in events(log)]
+    stages = [event["stage"] for event in events(log)[n_before:]]
     assert stages[:-1] == ["cancelled"] * 5
     assert stages[-1] != "cancelled"
 
 
-def test_no_stale_answer_after_a_change(client, known_module):
+def test_no_stale_answer_after_a_change(client, uri, known_module):
     """An answer for text that is no longer there would be inserted at the wrong place."""
-    client.initialize(options={"suggestion": {"eagerness": "always"}})
     text = known_module[: known_module.index("return math.") + len("return math")]
-    client.open(URI, text)
+    client.open(uri, text)
     line, column = place(text, "return math")
-    asked = client.ask(URI, line, column)  # waits for the model to load
-    client.insert(URI, 2, 0, 0, "# a line above\n")
-    assert client.reply(asked)["result"]["items"] == []
-    (item,) = client.items(URI, line + 1, column)
+    with client.worker_stopped():  # else the model might be faster
+        asked = client.ask(uri, line, column)
+        client.insert(uri, 2, 0, 0, "# a line above\n")
+        assert client.reply(asked)["result"]["items"] == []
+    (item,) = client.items(uri, line + 1, column)
     assert item["range"]["start"] == {"line": line + 1, "character": column}
 
 
@@ -192,55 +234,44 @@ def test_no_stale_answer_after_a_change(client, known_module):
 )
 def test_malformed_requests_are_answered(client, method, params, code):
     """An editor waits for each answer; pygls gives none to malformed parameters."""
-    client.initialize()
     error = client.request(method, params)["error"]
     assert error["code"] == code
     assert "Traceback" not in json.dumps(error)
-    assert client.leave() == 0
-    assert b"Traceback" not in client.stderr
 
 
-def test_invalid_messages_are_refused(client):
+def test_invalid_messages_are_refused(client, uri):
     """Broken input must not end the session."""
-    client.initialize()
     for body, code in ((b"{nonsense", -32700), (b"\xff\xfe", -32700), (b"[1, 2]", -32600)):
         client.write_raw(body)
         client.wait(lambda m, code=code: m.get("error", {}).get("code") == code)
     client.notify("textDocument/didChange", {"textDocument": None})
-    assert client.items(URI, 0, 0) == []
-    assert client.leave() == 0
-    assert b"Traceback" not in client.stderr
+    assert client.items(uri, 0, 0) == []
 
 
-def test_unknown_documents_get_an_empty_list(client, known_module):
+def test_unknown_documents_get_an_empty_list(client, uri, known_module):
     """Editors ask such things in the middle of edits; an error would pop up in the user's face."""
-    client.initialize()
-    client.open(URI, known_module)
+    client.open(uri, known_module)
     for _ in range(2):
         assert client.items("file:///never/opened.py", 5, 3) == []
-    client.leave()
-    assert client.stderr.count(b"not open") == 1
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
-def test_places_past_the_end_mean_the_end(client, known_module, encoding):
+def test_places_past_the_end_mean_the_end(counting, uri, known_module):
     """The protocol says so; editors use the largest number for the end of a line."""
-    client.initialize(encodings=[encoding], options={"suggestion": {"eagerness": "always"}})
+    client, _ = counting
     text = f"{known_module}# 😋\ntotal += circle.a"
-    client.open(URI, text)
-    (there,) = client.items(URI, text.count("\n"), 17)
+    client.open(uri, text)
+    (there,) = client.items(uri, text.count("\n"), 17)
     for line, column in ((text.count("\n"), 18), (10_000, 0), (2**53 - 1, 2**53 - 1)):
-        assert client.items(URI, line, column) == [there]
+        assert client.items(uri, line, column) == [there]
 
 
-def test_an_auto_closed_bracket_is_replaced_and_a_comment_survives(client, known_module):
+def test_an_auto_closed_bracket_is_replaced_and_a_comment_survives(client, uri, known_module):
     """With ')' behind the cursor the accepted text must not end in '))'."""
-    client.initialize()
     start = known_module.index("def area(self) -> float:")
     text = known_module[:start] + "def area()  # keep" + known_module[start + 24 :]
-    client.open(URI, text)
+    client.open(uri, text)
     line, column = place(text, "def area(")
-    (item,) = client.items(URI, line, column)
+    (item,) = client.items(uri, line, column)
     row = text.split("\n")[line]
     end = item["range"]["end"]
     assert (item["range"]["start"]["character"], end["line"]) == (column, line)
@@ -251,24 +282,10 @@ def test_an_auto_closed_bracket_is_replaced_and_a_comment_survives(client, known
     }
 
 
-def test_plain_completion_for_editors_without_inline_completion(client, known_module):
-    """Helix or Emacs get one item that inserts the same text."""
-    capabilities = client.initialize(has_inline=False)["capabilities"]
-    assert capabilities["completionProvider"]
-    client.open(URI, known_module[: known_module.index("i * self.radius**2")])
-    line, column = place(known_module, "return math.p")
-    where = {"textDocument": {"uri": URI}, "position": {"line": line, "character": column}}
-    (item,) = client.request("textDocument/completion", where)["result"]["items"]
-    assert item["detail"] == "Parrotlet"
-    assert item["textEdit"]["newText"] == "i * self.radius**2"
-
-
-def test_states_are_reported_in_order(client, known_module):
+def test_states_are_reported_in_order(client, uri, known_module):
     """A status bar that stays on 'starting' makes users wait for nothing."""
-    client.initialize()
-    client.wait_for_state("ready")
-    client.open(URI, known_module)
-    client.items(URI, 20, 0)
+    client.open(uri, known_module)
+    client.items(uri, 20, 0)
     client.wait_for_state("idle")
     states = [m["params"]["state"] for m in client.seen if m.get("method") == "parrotlet/status"]
     assert states[:4] == ["starting", "ready", "busy", "idle"]
@@ -279,34 +296,29 @@ def test_a_missing_model_is_reported_and_the_server_lives(tmp_path):
     with Client("--model", tmp_path / "nowhere") as client:
         client.initialize()
         assert "nowhere" in client.wait_for_state("error")["reason"]
-        client.open(URI, "x = 1\n")
-        assert client.items(URI, 0, 5) == []
+        assert client.command("parrotlet.explain") is None  # nothing was requested yet
+        client.open("file:///w/a.py", "x = 1\n")
+        for name in ("a", "never opened", "never opened"):
+            assert client.items(f"file:///w/{name}.py", 0, 5) == []
         shown = [m for m in client.seen if m.get("method") == "window/showMessage"]
         assert len(shown) == 1
         assert client.leave() == 0
         assert b"Traceback" not in client.stderr
+        assert client.stderr.count(b"not open") == 1
 
 
-def test_an_unknown_setting_is_named_once_and_the_defaults_hold(client, known_module):
+def test_an_unknown_setting_is_named_and_spoils_no_other(client, uri, known_module):
     """A typo in the settings must be reported: neither silently ignored nor fatal."""
-    client.initialize(options={"context": {"prefix_token": 100}})
     shown = client.wait(lambda m: m.get("method") == "window/showMessage")["params"]["message"]
     assert "prefix_token" in shown
     assert "prefix_tokens" in shown
-    client.wait_for_state("ready")
-    client.open(URI, known_module[: known_module.index("i * self.radius**2")])
-    assert client.items(URI, *place(known_module, "return math.p")) != []
+    client.open(uri, known_module[: known_module.index("i * self.radius**2")])
+    assert client.items(uri, *place(known_module, "return math.p")) != []
 
 
-def test_the_server_exits_when_its_stdin_is_closed(client):
+def test_the_server_exits_when_its_stdin_is_closed(tiny_artifact):
     """An editor that crashed must not leave a server behind."""
-    client.initialize()
-    client.process.stdin.close()
-    assert client.process.wait(20) == 1
-
-
-def test_exit_without_shutdown_is_an_error(client):
-    """The protocol's exit code tells an editor whether its last edits were seen."""
-    client.initialize()
-    client.notify("exit", None)
-    assert client.process.wait(30) == 1
+    with Client("--model", tiny_artifact) as client:
+        client.initialize()
+        client.process.stdin.close()
+        assert client.process.wait(60) == 1
