@@ -30,7 +30,7 @@ class Worker:
         self.how = how
         self.has_exited.set()
 
-    def wait(self, seconds=10):
+    def wait(self, seconds=60):
         assert self.has_exited.wait(seconds)
         return self.how
 
