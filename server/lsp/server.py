@@ -100,6 +100,7 @@ class Server(LanguageServer):
             self.handle(message)
             if self.protocol.has_exited:
                 return
+            await asyncio.sleep(0)  # a request begins before the next message changes its text
 
     def handle(self, message: bytes | Skipped) -> None:
         """Handles one message, or what is none."""

@@ -1,11 +1,15 @@
 """The life of a session, and messages that no client should send."""
 
+import io
 import json
+import os
 from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
-from lsp_session import Session
+from lsp_session import Session, SilentService
+
+from server.lsp.features import create_server
 
 URI = "file:///w/a.py"
 ASK = {
@@ -230,3 +234,29 @@ async def test_a_broken_frame_is_refused_and_the_session_goes_on():
     answers = await session.send_stream(b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n" + framed)
     assert [code(answer) for answer in answers if "error" in answer] == [PARSE_ERROR]
     assert [answer["id"] for answer in answers if "result" in answer] == [1]
+
+
+def test_a_request_begins_before_the_next_message_is_handled():
+    """If it fails, who types on quickly gets a suggestion for a place in another text."""
+    changed = {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [{"text": "y\nx"}]}
+    calls = [
+        ("initialize", {"processId": None, "rootUri": None, "capabilities": {}}, 1),
+        ("initialized", {}, None),
+        ("textDocument/didOpen", {"textDocument": {"uri": URI, "text": "x"}}, None),
+        (INLINE, ASK, 2),
+        ("textDocument/didChange", changed, None),
+        (INLINE, ASK, 3),
+        ("$/cancelRequest", {"id": 3}, None),
+        ("shutdown", None, 4),
+        ("exit", None, None),
+    ]
+    read_end, write_end = os.pipe()
+    for method, params, msg_id in calls:
+        message = {"jsonrpc": "2.0", "method": method, "params": params}
+        body = json.dumps(message if msg_id is None else {**message, "id": msg_id}).encode()
+        os.write(write_end, b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+    os.close(write_end)
+    service = SilentService()
+    create_server({}, service).serve(read_end, io.BytesIO())
+    os.close(read_end)
+    assert [request.text for request in service.requests] == ["x", "y\nx"]
