@@ -64,7 +64,7 @@ def run_replay(tasks: Sequence[TypingTask], options: ReplayOptions) -> ReplaySum
             model=str(options.model or "bundled"),
             eagerness=options.eagerness,
             metrics=metrics,
-            curve=_measure_curve(tasks, options) if options.draws_curve else None,
+            curve=_measure_curve(tasks, options, metrics) if options.draws_curve else None,
         )
         write_json_atomically(options.out / SUMMARY_FILE, summary.to_json())
         lines = "".join(to_json_line(record.to_json()) for record in records)
@@ -73,11 +73,20 @@ def run_replay(tasks: Sequence[TypingTask], options: ReplayOptions) -> ReplaySum
     return summary
 
 
-def _measure_curve(tasks: Sequence[TypingTask], options: ReplayOptions) -> dict[str, TradeOffPoint]:
-    """Replays with every eagerness, as fast as the server answers."""
+def _measure_curve(
+    tasks: Sequence[TypingTask], options: ReplayOptions, measured: ReplayMetrics
+) -> dict[str, TradeOffPoint]:
+    """Replays with every eagerness, as fast as the server answers.
+
+    Args:
+        tasks: What is typed.
+        options: Of the run.
+        measured: What was measured with these options, which need not be measured again.
+    """
     curve: dict[str, TradeOffPoint] = {}
     for eagerness in THRESHOLDS:
-        _, metrics = _type_tasks(tasks, replace(options, eagerness=eagerness, pace=0))
+        wanted = replace(options, eagerness=eagerness, pace=0)
+        metrics = measured if wanted == options else _type_tasks(tasks, wanted)[1]
         curve[eagerness] = TradeOffPoint(
             keys_with_ghost=metrics.keys_with_ghost,
             precision_of_suggestions=metrics.precision_of_suggestions,

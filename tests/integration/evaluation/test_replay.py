@@ -10,10 +10,9 @@ from training.foundation.errors import PrerequisiteError
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 
 
-@pytest.fixture
-def folder(tmp_path, known_module):
-    files = tmp_path / "files"
-    files.mkdir()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, known_module):
+    files = tmp_path_factory.mktemp("files")
     for number in range(2):
         (files / f"{number}.py").write_text(known_module + f"\n\nLAST = {number}\n" * 3)
     return files
@@ -37,27 +36,35 @@ def run(folder, model, out, *more):
     return json.loads((out / "summary.json").read_text())
 
 
+@pytest.fixture(scope="module")
+def typed(folder, tiny_artifact, tmp_path_factory):
+    """The folder of a run with every eagerness."""
+    out = tmp_path_factory.mktemp("typed")
+    run(folder, tiny_artifact, out, "--pace", "0", "--curve")
+    return out
+
+
 def test_replaying_a_known_text_twice_gives_the_same_metrics(
-    folder, tiny_artifact, tmp_path, capsys
+    typed, folder, tiny_artifact, tmp_path, capsys
 ):
     """If it fails, the metrics depend on chance."""
-    first = run(folder, tiny_artifact, tmp_path / "a", "--pace", "0")
+    second = run(folder, tiny_artifact, tmp_path / "b", "--pace", "0")
     assert '"precision_of_suggestions"' in capsys.readouterr().out
+    first = json.loads((typed / "summary.json").read_text())
     assert first["faults"] == []
     assert first["stale_answers"] == 0
     assert first["precision_of_suggestions"] > 0.4
     assert first["characters_saved"] > 0.2
     assert first["tokens_reused"] > 0.7
     assert first["latency_ms"]["p50"] > 0
-    second = run(folder, tiny_artifact, tmp_path / "b", "--pace", "0")
-    measured = {"latency_ms", "latency_shown_ms", "minutes", "cpu_s_per_minute"}
+    differing = {"latency_ms", "latency_shown_ms", "minutes", "cpu_s_per_minute", "curve"}
     assert first["cancellation_ms"] is None  # nothing was cancelled
-    assert {k: v for k, v in first.items() if k not in measured} == {
-        k: v for k, v in second.items() if k not in measured
+    assert {k: v for k, v in first.items() if k not in differing} == {
+        k: v for k, v in second.items() if k not in differing
     }
-    page = (tmp_path / "a" / "report.html").read_text()
+    page = (typed / "report.html").read_text()
     assert "Watch a session" in page
-    sessions = (tmp_path / "a" / "sessions.jsonl").read_text().splitlines()
+    sessions = (typed / "sessions.jsonl").read_text().splitlines()
     events = [event for line in sessions for event in json.loads(line)["events"]]
     assert {"key", "answer", "shown", "accept"} <= {event["event"] for event in events}
 
@@ -77,12 +84,11 @@ def test_a_missing_model_or_folder_is_reported(folder, tmp_path):
         run(tmp_path / "nowhere", tmp_path, tmp_path / "b")
 
 
-def test_the_trade_off_is_shown(folder, tiny_artifact, tmp_path):
+def test_the_trade_off_is_shown(typed):
     """If it fails, users cannot weigh more suggestions against more correct ones."""
-    short = ["--pace", "0", "--curve", "--n", "1", "--lines", "5"]
-    figures = run(folder, tiny_artifact, tmp_path / "c", *short)
+    figures = json.loads((typed / "summary.json").read_text())
     curve = figures["curve"]
     assert list(curve) == ["always", "eager", "balanced", "quiet"]
     assert curve["always"]["keys_with_ghost"] >= curve["quiet"]["keys_with_ghost"]
     assert curve["balanced"]["precision_of_suggestions"] == figures["precision_of_suggestions"]
-    assert "Trade-off between eagerness settings" in (tmp_path / "c" / "report.html").read_text()
+    assert "Trade-off between eagerness settings" in (typed / "report.html").read_text()
