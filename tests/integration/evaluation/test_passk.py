@@ -61,9 +61,9 @@ def test_a_killed_run_resumes_without_losing_or_repeating_samples(
 ):
     """If it fails, hours of generation are lost or counted twice."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert passk(arguments(tiny_artifact, problems, whole, 40)) == 0
+    assert passk(arguments(tiny_artifact, problems, whole, 16)) == 0
     process = subprocess.Popen(
-        [sys.executable, "-m", "evaluation.passk", *arguments(tiny_artifact, problems, killed, 40)],
+        [sys.executable, "-m", "evaluation.passk", *arguments(tiny_artifact, problems, killed, 16)],
         stderr=subprocess.DEVNULL,
     )
     written = killed / "written-0.jsonl"
@@ -72,12 +72,12 @@ def test_a_killed_run_resumes_without_losing_or_repeating_samples(
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=30)
-    assert passk(arguments(tiny_artifact, problems, killed, 40)) == 0
+    assert passk(arguments(tiny_artifact, problems, killed, 16)) == 0
     assert list(read_journal(killed / "samples.jsonl")) == list(
         read_journal(whole / "samples.jsonl")
     )
     keys = [(r["task_id"], r["sample"]) for r in read_journal(killed / "results.jsonl")]
-    assert len(keys) == len(set(keys)) == 2 * 40
+    assert len(keys) == len(set(keys)) == 2 * 16
 
 
 def test_another_run_is_refused_in_the_same_folder(tiny_artifact, problems, tmp_path):

