@@ -83,14 +83,6 @@ def test_the_server_as_a_module_of_the_checkout(planted, tiny_artifact, known_mo
     for name in ("contextlib", "types", "pkgutil", "importlib", "warnings"):  # runpy's own
         (planted / f"{name}.py").unlink(missing_ok=True)
     with Client("--model", tiny_artifact) as client:
-        answers(client, known_module)
-
-
-def test_a_checkout_that_is_only_on_pythonpath(tiny_artifact, known_module, tmp_path, monkeypatch):
-    """If it fails, who has not installed the checkout has a server without its worker."""
-    monkeypatch.setenv("PYTHONPATH", ROOT)
-    monkeypatch.chdir(tmp_path)
-    with Client("--model", tiny_artifact) as client:
         answers(client, known_module, restarts=False)
 
 
@@ -115,20 +107,18 @@ def test_the_working_folder_may_be_removed(tiny_artifact, known_module, tmp_path
         answers(client, known_module, is_initialized=True)
 
 
-def test_a_model_is_named_by_a_path_from_the_working_folder(
-    tiny_artifact, known_module, tmp_path, monkeypatch
-):
-    """If it fails, `--model runs/mine` is looked for in the folder of the worker."""
+def test_an_unusual_environment_is_no_obstacle(tiny_artifact, known_module, monkeypatch):
+    """If it fails, one of these users has no ghost text.
+
+    Who has not installed the checkout, but has it on PYTHONPATH; who names a model by a path from
+    the working folder, which is not the worker's; a container with an arbitrary user id, which has
+    no home.
+    """
+    monkeypatch.setenv("PYTHONPATH", ROOT)
     monkeypatch.chdir(tiny_artifact.parent)
-    with Client("--model", tiny_artifact.name) as client:
-        answers(client, known_module)
-
-
-def test_without_a_home_there_are_suggestions(tiny_artifact, known_module, tmp_path, monkeypatch):
-    """If it fails, a container with an arbitrary user id has no ghost text."""
     monkeypatch.setenv("HOME", "")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    with Client("--model", tiny_artifact) as client:
+    with Client("--model", tiny_artifact.name) as client:
         answers(client, known_module, restarts=False)
         client.notify("parrotlet/didShow", {"characters": 3, "ms": 5})
         assert client.command("parrotlet.statistics")["shown"] >= 0

@@ -30,9 +30,28 @@ TEXTS = {
 
 
 @pytest.fixture(scope="module")
-def client(tiny_artifact):
+def workspace(tmp_path_factory):
+    """A disk that is gone, a folder that is a file, links that go in circles."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "round").symlink_to(folder / "round")
+    (folder / "file").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(tiny_artifact, workspace):
+    names = ["round", "file", "gone", "a%00b", "%ff"]
+    folders = [{"uri": f"{workspace.as_uri()}/{name}", "name": name} for name in names]
     with Client("--model", tiny_artifact) as client:
-        client.initialize(options=ALWAYS)
+        first = {
+            "processId": None,
+            "rootUri": None,
+            "capabilities": {"textDocument": {"inlineCompletion": {}}},
+            "workspaceFolders": folders,
+            "initializationOptions": ALWAYS,
+        }
+        client.request("initialize", first)
+        client.notify("initialized", {})
         yield client
         assert client.leave() == 0
 
@@ -101,26 +120,25 @@ def test_messages_out_of_order_are_survived(client, known_module):
     assert client.command("parrotlet.explain")["stage"] != "withheld"
 
 
-def test_two_editors_have_a_server_each(tiny_artifact, known_module):
+def test_two_editors_have_a_server_each(client, tiny_artifact, known_module):
     """If it fails, one editor's documents are answered to another."""
     uri = "file:///w/same.py"
     start = known_module.index(" math.pi * self.radius**2")
     text = known_module[:start] + "\n"
     at = (text.count("\n") - 1, len(text) - text.rfind("\n", 0, -1) - 2)
-    with Client("--model", tiny_artifact) as one, Client("--model", tiny_artifact) as two:
-        for client in (one, two):
-            client.initialize(options=ALWAYS)
-        one.open(uri, text)
-        two.open(uri, "\n\n" + text)
-        asked = [one.ask(uri, *at), two.ask(uri, at[0] + 2, at[1])]
+    with Client("--model", tiny_artifact) as other:
+        other.initialize(options=ALWAYS)
+        other.open(uri, text)
+        client.open(uri, "\n\n" + text)
+        asked = [other.ask(uri, *at), client.ask(uri, at[0] + 2, at[1])]
         texts = [
-            client.reply(number)["result"]["items"][0]["insertText"]
-            for client, number in zip((one, two), asked, strict=True)
+            one.reply(number)["result"]["items"][0]["insertText"]
+            for one, number in zip((other, client), asked, strict=True)
         ]
         assert texts == [" math.pi * self.radius**2"] * 2
-        one.process.kill()
-        assert two.items(uri, at[0] + 2, at[1])
-        assert two.leave() == 0
+        other.process.kill()
+    assert client.items(uri, at[0] + 2, at[1])
+    client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
 
 
 def test_a_model_that_is_replaced_while_it_runs_changes_nothing(
@@ -147,29 +165,15 @@ def test_a_model_that_is_replaced_while_it_runs_changes_nothing(
         assert client.items("file:///w/a.py", at[0], at[1] - 1) == []
 
 
-def test_a_workspace_that_cannot_be_read_is_no_obstacle(tiny_artifact, known_module, tmp_path):
-    """A disk that is gone, a folder that is a file, links that go in circles."""
-    (tmp_path / "round").symlink_to(tmp_path / "round")
-    (tmp_path / "file").write_text("")
-    folders = ["round", "file", "gone", "a%00b", "%ff"]
-    with Client("--model", tiny_artifact) as client:
-        first = {
-            "processId": None,
-            "rootUri": None,
-            "capabilities": {},
-            "workspaceFolders": [
-                {"uri": f"{tmp_path.as_uri()}/{folder}", "name": folder} for folder in folders
-            ],
-            "initializationOptions": ALWAYS,
-        }
-        client.request("initialize", first)
-        client.notify("initialized", {})
-        uri = f"{tmp_path.as_uri()}/round/a.py"
-        text = (
-            "from tools import x\nfrom . import y\nfrom .... import z\nimport os.path\n"
-            + known_module
-        )
-        client.open(uri, text)
-        asked = {"textDocument": {"uri": uri}, "position": {"line": 4, "character": 0}}
-        assert "items" in client.request("textDocument/completion", asked)["result"]
-        assert client.leave() == 0
+def test_a_workspace_that_cannot_be_read_is_no_obstacle(client, workspace, known_module):
+    """If it fails, a folder that is gone ends ghost text. All tests here have this workspace."""
+    uri = f"{workspace.as_uri()}/round/a.py"
+    start = known_module.index(".pi * self.radius**2")
+    imports = "from tools import x\nfrom . import y\nfrom .... import z\nimport os.path\n"
+    text = imports + known_module[:start]
+    client.open(uri, text)
+    at = text.count("\n"), len(text) - text.rfind("\n") - 1
+    for _ in range(2):  # the second has what was read for the first
+        (item,) = client.items(uri, *at)
+        assert item["insertText"] == ".pi * self.radius**2"
+    client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})

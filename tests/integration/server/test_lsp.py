@@ -52,9 +52,12 @@ def client(server):
     server.close_documents()
 
 
-@pytest.fixture(scope="module", params=["utf-8", "utf-16", "utf-32"])
+@pytest.fixture(scope="module", params=["utf-8", "utf-16"])
 def counting(request, tiny_artifact):
-    """A client for each unit of columns, and the unit."""
+    """A client for a unit of columns, and the unit; ``test_other_editors`` has UTF-32, too."""
+    if request.param == "utf-16":  # which holds where nothing is said
+        yield request.getfixturevalue("server"), request.param
+        return
     with Client("--model", tiny_artifact) as client:
         client.initialized = client.initialize(encodings=[request.param], options=OPTIONS)
         yield client, request.param
@@ -173,7 +176,7 @@ def test_positions_in_every_encoding(counting, uri, known_module):
     assert client.initialized["capabilities"]["positionEncoding"] == encoding
     head = '"😋é"; total += circle.a'
     client.open(uri, known_module + head + "()\n")
-    wide = {"utf-8": 4 + 2, "utf-16": 2 + 1, "utf-32": 1 + 1}[encoding]
+    wide = {"utf-8": 4 + 2, "utf-16": 2 + 1}[encoding]
     line, column = known_module.count("\n"), len(head) - 2 + wide
     items = client.items(uri, line, column)
     assert [item["range"]["start"] for item in items] == [{"line": line, "character": column}]
@@ -184,10 +187,9 @@ def test_cancelling_stops_the_model(client, uri, log, known_module):
     """A cancelled request must neither be answered late nor keep the processor busy."""
     client.open(uri, known_module)
     at = place(known_module, "float) -> ")
-    n_before, n_seen = len(events(log)), len(client.seen)
+    n_before = len(events(log))
     with client.worker_stopped():  # else the model might be faster
         cancelled = client.ask(uri, *at)
-        client.wait_for_state("busy", skip=n_seen)  # else it ends without an event
         client.notify("$/cancelRequest", {"id": cancelled})
         assert client.reply(cancelled)["error"]["code"] == -32800
     client.items(uri, at[0], at[1] - 1)  # is answered after what was asked before it
