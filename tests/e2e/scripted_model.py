@@ -2,10 +2,10 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 LOG_PROB = -0.001  # of every token
+LONGEST_WAIT_S = 60.0  # after a test that failed before it let the model respond
 
 
 class ScriptedModel:
@@ -15,13 +15,14 @@ class ScriptedModel:
         rules: Pairs of a prefix and its continuation. If the prompt ends inside a continuation, its
             rest is returned. The first rule that matches applies; a request for several
             continuations gets all matching ones in turn.
-        delay_s: Seconds before each response.
+        may_respond: Cleared by a test that wants all responses to wait until it is set again.
         prompts: The prompts so far.
     """
 
     def __init__(self, rules=()):
         self.rules = list(rules)
-        self.delay_s = 0.0
+        self.may_respond = threading.Event()
+        self.may_respond.set()
         self.prompts = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -34,6 +35,7 @@ class ScriptedModel:
         return self
 
     def __exit__(self, *_):
+        self.may_respond.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -76,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         model = self.server.model
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         model.prompts.append(request["prompt"])
-        time.sleep(model.delay_s)
+        model.may_respond.wait(LONGEST_WAIT_S)
         self.send_response(200)
         self.end_headers()
         continuations = list(model.find_continuations(request["prompt"]))

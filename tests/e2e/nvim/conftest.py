@@ -51,7 +51,8 @@ def lasting_model():
 @pytest.fixture
 def model(lasting_model):
     """The scripted model, without rules."""
-    lasting_model.rules, lasting_model.delay_s, lasting_model.prompts = [], 0.0, []
+    lasting_model.rules, lasting_model.prompts = [], []
+    lasting_model.may_respond.set()
     return lasting_model
 
 

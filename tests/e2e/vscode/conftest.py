@@ -124,7 +124,8 @@ def open_fresh(browser, tmp_path):
 @pytest.fixture
 def model(scripted):
     """The scripted model, without rules."""
-    scripted.rules, scripted.delay_s = [], 0.0
+    scripted.rules = []
+    scripted.may_respond.set()
     return scripted
 
 

@@ -102,11 +102,12 @@ def test_repeated_restarts_start_one_server(window, model):
 
 def test_a_slow_model_does_not_slow_down_typing(window, model):
     """If it fails, typing stutters with a slow model."""
-    model.delay_s = 1.0
+    model.may_respond.clear()
     model.rules = [("slowly = but_", "surely")]
     window.open_file("", "slow.py")
     window.type("slowly = but_")
-    wait_until(lambda: window.text == "slowly = but_", "the text", deadline_s=0.9)
+    window.wait_for_text("slowly = but_")
+    model.may_respond.set()
     window.wait_for_ghost("surely")
     window.press("Tab")
     window.wait_for_text("slowly = but_surely")
@@ -114,13 +115,15 @@ def test_a_slow_model_does_not_slow_down_typing(window, model):
 
 def test_a_late_response_is_not_shown(window, model):
     """If it fails, ghost text does not fit the text before it."""
-    model.delay_s = 0.5
+    model.may_respond.clear()
     model.rules = [("late = ", "stale_answer"), ("late = new", "est_answer")]
     window.open_file("", "late.py")
     window.record_ghosts()
     window.type("late = ")
     wait_until(lambda: model.prompts and model.prompts[-1] == "late =", lambda: model.prompts[-3:])
     window.type("new")
+    window.wait_for_text("late = new")
+    model.may_respond.set()
     window.wait_for_ghost("est_answer")
     assert window.stop_recording_ghosts() == ["", "est_answer"]
 
