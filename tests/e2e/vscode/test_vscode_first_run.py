@@ -1,6 +1,7 @@
 """The first run in VS Code: what a new user does, and which server is found."""
 
 import json
+import time
 
 import pytest
 from code_server import wait_until
@@ -8,6 +9,7 @@ from test_vscode_server import SERVER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
+GHOST_S = 5.0  # after which no line that the model has nothing for is waited for
 LINES = [
     "import numpy as ",
     "\nclass Shape:\n    def __init__(self, name):\n    self.name = ",
@@ -16,7 +18,7 @@ LINES = [
 
 
 def write_folder(path, files):
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(text)
@@ -32,7 +34,10 @@ def write_server_script(path, *, mark=None):
 
 
 def test_two_actions_after_make_demo(open_fresh, package, tmp_path):
-    """The bar: install the .vsix, open a Python file. If it fails, new users give up."""
+    """The bar: install the .vsix, open a Python file. If it fails, new users give up.
+
+    Then they select another Python: its server starts, not that of another environment.
+    """
     folder = write_folder(tmp_path / "project", {"new.py": ""})
     window = open_fresh(package, folder)  # the first action: installs the .vsix
     assert window.server_pid is None  # nothing is started before there is a Python file
@@ -46,10 +51,20 @@ def test_two_actions_after_make_demo(open_fresh, package, tmp_path):
     window.wait_for_text(before + ghost)
     assert window.notifications == []
 
+    chosen = tmp_path / "chosen"
+    write_server_script(chosen / "bin" / "parrotlet-server")
+    (chosen / "bin" / "python").symlink_to("/usr/bin/python3")
+    settings = {"python.defaultInterpreterPath": str(chosen / "bin" / "python")}
+    write_folder(folder / ".vscode", {"settings.json": json.dumps(settings)})
+    wait_until(lambda: f"the environment of {chosen}/bin/python" in window.log, lambda: window.log)
+
 
 def type_and_read_ghost(window, line):
+    """Types a line and returns its ghost text, or "" once there was time for some."""
     window.type(line)
-    window.page.wait_for_timeout(1000)
+    end = time.monotonic() + GHOST_S
+    while not window.ghost and time.monotonic() < end:
+        window.page.wait_for_timeout(100)
     return window.ghost
 
 
@@ -80,21 +95,6 @@ def test_settings_under_former_names_still_apply(open_fresh, package, tmp_path):
     assert str(path.with_name("another.py")) in now[1]
     former = window.call_api(inspect, name="client.excluded_files")
     assert former.get("globalValue") is None
-
-
-def test_selecting_another_python_starts_its_server(open_fresh, package, tmp_path):
-    """If it fails, a user who selects an environment keeps the server of another."""
-    folder = write_folder(tmp_path / "project", {"new.py": ""})
-    window = open_fresh(package, folder)
-    window.open_file("", "new.py")
-    window.wait_until_ready()
-    chosen = tmp_path / "chosen"
-    write_server_script(chosen / "bin" / "parrotlet-server")
-    (chosen / "bin" / "python").symlink_to("/usr/bin/python3")
-    settings = {"python.defaultInterpreterPath": str(chosen / "bin" / "python")}
-    (folder / ".vscode").mkdir()
-    (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
-    wait_until(lambda: f"the environment of {chosen}/bin/python" in window.log, lambda: window.log)
 
 
 def test_an_untrusted_workspace_cannot_choose_what_runs(open_fresh, package, tmp_path):
@@ -137,27 +137,30 @@ def test_an_untrusted_workspace_cannot_choose_what_runs(open_fresh, package, tmp
     wait_until(mark.exists, "the project's own server, now that it is trusted")
 
 
-def test_no_workspace_chooses_where_text_goes(open_fresh, package, tmp_path):
+def test_no_workspace_chooses_where_text_goes(window, model, tmp_path):
     """If it fails, a repository that its reader trusts sends text and keys to its author."""
+    model.rules = [("def both():\n", "    a = 1\n    return a\n")]
     settings = {
         "parrotlet.remote.url": "http://127.0.0.1:9",
         "parrotlet.remote.keyVariable": "PATH",
         "parrotlet.remote.key_variable": "PATH",
         "parrotlet.eventLog": str(tmp_path / "events"),
         "parrotlet.event_log": str(tmp_path / "events"),
-        "parrotlet.suggestion.eagerness": "always",
+        "parrotlet.suggestion.extent": "line",
     }
-    project = write_folder(
-        tmp_path / "project", {"new.py": "", ".vscode/settings.json": json.dumps(settings)}
-    )
-    window = open_fresh(package, project)
-    window.show_file(project / "new.py", 0)
-    window.wait_until_ready()
-    window.type("import numpy as ")
-    wait_until(lambda: window.ghost, lambda: window.description)  # the workspace's eagerness holds
-    health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
-    assert (health["model"], health.get("url")) == ("bundled", None)
-    assert not (tmp_path / "events").exists()
+    write_folder(window.folder / ".vscode", {"settings.json": json.dumps(settings)})
+    extent = "return vscode.workspace.getConfiguration('parrotlet').get('suggestion.extent')"
+    try:
+        wait_until(lambda: window.call_api(extent) == "line", "the workspace's settings")
+        window.wait_for_settings()
+        window.open_file("def both():|", "new.py")
+        window.press("Enter")
+        window.wait_for_ghost("a = 1")  # the workspace's extent holds
+        health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
+        assert health["url"].startswith(model.url)
+        assert not (tmp_path / "events").exists()
+    finally:
+        (window.folder / ".vscode" / "settings.json").write_text("{}")
 
 
 def test_the_walkthrough_opens(window, model):

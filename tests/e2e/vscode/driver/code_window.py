@@ -108,7 +108,11 @@ class Window:
             where=where,
         )
         if not name.startswith("parrotlet.client."):
-            self.page.wait_for_timeout(SETTLED_MS)  # it is sent to the server after a delay
+            self.wait_for_settings()
+
+    def wait_for_settings(self):
+        """Waits until settings that were changed are sent to the server, which is delayed."""
+        self.page.wait_for_timeout(SETTLED_MS)
 
     def change_server(self, command):
         """Changes the server's command, and waits for the new server."""
