@@ -262,6 +262,7 @@ def test_only_one_neovim_installs_at_a_time(start, tmp_path):
     assert not lock.exists()
 
 
+@pytest.mark.newest_neovim("our Lua code compares paths")
 @pytest.mark.parametrize("site", ["lib/python3.12/site-packages", "lib/python3/dist-packages"])
 def test_a_plugin_from_a_wheel_finds_the_server_of_its_environment(
     start_editor, model, tmp_path, site

@@ -294,20 +294,43 @@ def test_a_server_path_is_checked_before_the_setting_changes(bare, tmp_path):
     wait_until(lambda: f"starting {right}" in bare.log, lambda: bare.log)
 
 
-@pytest.mark.parametrize("how", ["active", "server", "path"])
-def test_an_existing_installation_is_found(open_fresh, package, tmp_path, how):
-    """If it fails, users who have installed the server read that there is none."""
+def test_an_existing_installation_is_found(open_fresh, package, tmp_path):
+    """If it fails, users who have installed the server read that there is none.
+
+    It may be that of the Python installation that brought the extension, one on the PATH, or that
+    of the active environment, which is searched first.
+    """
     folder = write_folder(tmp_path / "project", {"new.py": ""})
-    program = tmp_path / "a place" / "bin" / "parrotlet-server"
-    program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec "{SERVER}" "$@"\n')
-    program.chmod(0o755)
-    record = {"server": str(program)} if how == "server" else {}
-    alone = repackage(package, tmp_path / "alone.vsix", record)
-    env = {"PATH": f"{program.parent}:/usr/bin:/bin" if how == "path" else "/usr/bin:/bin"}
-    env |= {"VIRTUAL_ENV": str(program.parent.parent)} if how == "active" else {}
-    window = open_fresh(alone, folder, env=env)
+    own, active, on_path = (
+        write_program(tmp_path / place / "bin") for place in ("its own", "active", "on path")
+    )
+    alone = repackage(package, tmp_path / "alone.vsix", {"server": str(own)})
+    window = open_fresh(alone, folder, env={"PATH": f"{on_path.parent}:/usr/bin:/bin"})
     window.open_file("", "new.py")
     window.wait_until_ready()
-    assert f"starting {program}" in window.log
+    assert f"starting {own}" in window.log
     assert window.notifications == []
+
+    own.unlink()
+    restart_server(window)
+    assert f"starting {on_path}" in window.log
+    window.call_api("process.env.VIRTUAL_ENV = given.folder", folder=str(active.parents[1]))
+    restart_server(window)
+    assert f"starting {active}" in window.log
+    assert window.notifications == []
+
+
+def write_program(folder):
+    """Writes a program that runs the server; returns its path."""
+    program = folder / "parrotlet-server"
+    folder.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec "{SERVER}" "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def restart_server(window):
+    before = window.server_pid
+    window.run_command("parrotlet.restartServer")
+    wait_until(lambda: window.server_pid not in {None, before}, "another server")
+    window.wait_until_ready()
