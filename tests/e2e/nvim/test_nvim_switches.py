@@ -111,9 +111,10 @@ def test_variables_turn_suggestions_off(editor, scripted):
 def test_a_snooze_ends_by_itself(editor, scripted):
     """If it fails, suggestions stay away for good, or do not pause."""
     editor.open("")
-    run_parrotlet(editor, "snooze 0.02")
+    run_parrotlet(editor, "snooze 30")
     assert editor.status["reason"].startswith("snoozed until ")
     assert not has_suggestion(editor)
+    run_parrotlet(editor, "snooze 0.005")
     editor.wait_until(lambda: editor.status["state"] != "off", "the end of the snooze")
     assert has_suggestion(editor)
     run_parrotlet(editor, "snooze")
