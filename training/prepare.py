@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from training.foundation.extras import require_extra
@@ -157,7 +158,11 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
     work = work_folder(config.paths.shards, _hash_inputs(inputs))
     folder = config.paths.shards
     with write_directory_atomically(folder, SHARDS_FOLDER, key="paths.shards") as aside:
-        found = {split: prepare_split(config, split, vocabulary, aside, work) for split in SPLITS}
+        with worker_pool(config.shards.processes) as pool:
+            found = {
+                split: prepare_split(config, split, vocabulary, pool, folder=aside, work=work)
+                for split in SPLITS
+            }
         _check_blocks(found, config)
         vocabulary.save(aside / TOKENIZER_FILE)
         write_text_atomically(aside / PAGE_FILE, _render_page(report, found))
@@ -238,9 +243,15 @@ def _count_tokens(
 
 
 def prepare_split(
-    config: RunConfig, split: str, tokenizer: CodeTokenizer, folder: Path, work: Path
+    config: RunConfig,
+    split: str,
+    tokenizer: CodeTokenizer,
+    pool: Executor,
+    *,
+    folder: Path,
+    work: Path,
 ) -> PreparedSplit:
-    """Writes one split's shards and document table."""
+    """Writes one split's shards and document table to ``folder``."""
     shards = config.shards
     if split != "train":
         shards = dataclasses.replace(shards, fim=dataclasses.replace(shards.fim, rate=0.0))
@@ -256,7 +267,7 @@ def prepare_split(
     found = PreparedSplit(shard_blocks=writer.shard_blocks)
     schema = pa.schema([(column, pa.string()) for column in DOCUMENT_COLUMNS])
     with pq.ParquetWriter(folder / f"{split}.documents.parquet", schema) as table:
-        for group in encode_groups(config, split, shards, work):
+        for group in encode_groups(config, split, shards, work, pool):
             owners |= enumerate(group.documents, start=found.n_documents)
             group.pieces["document"] += found.n_documents
             whole, rest = cut_blocks(group.tokens, group.pieces, shards.block_tokens)
@@ -276,7 +287,7 @@ def prepare_split(
 
 
 def encode_groups(
-    config: RunConfig, split: str, shards: ShardsConfig, work: Path
+    config: RunConfig, split: str, shards: ShardsConfig, work: Path, pool: Executor
 ) -> Iterator[EncodedGroup]:
     """Encodes a split's row groups in parallel and yields them in order."""
     groups = list_row_groups(config.paths.corpus, split)
@@ -284,10 +295,7 @@ def encode_groups(
     encode = functools.partial(
         encode_to_file, tokenizer_file=config.tokenizer_folder / TOKENIZER_FILE, shards=shards
     )
-    with (
-        progress_bar(len(groups), f"preparing {split}", "group") as bar,
-        worker_pool(shards.processes) as pool,
-    ):
+    with progress_bar(len(groups), f"preparing {split}", "group") as bar:
         for _, file in zip(pool.map(encode, groups, files), files, strict=True):
             group = EncodedGroup.load(file)
             if group is None:
