@@ -81,11 +81,11 @@ def tiny_artifact(build_once):
 
 TINY_CORPUS = """
 out = '{folder}/corpus'
-heldout = ['cpython-stdlib-json']
+heldout = ['cpython-stdlib-sqlite3']
 licences = ['PSF-2.0']
 decontaminate = []
 [sources]
-stdlib = ['json', 'asyncio', 'collections', 'concurrent']
+stdlib = ['sqlite3', 'asyncio', 'collections', 'concurrent']
 """
 TINY_RUN = """
 name = 'tiny'

@@ -1,5 +1,6 @@
 """A training run, by the documented command or forked without its imports, and what it wrote."""
 
+import gc
 import importlib
 import json
 import multiprocessing
@@ -11,6 +12,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import torch
+
+from training.artifact.directory import load_artifact
 
 ROOT = Path(__file__).parents[1]
 _FORKS = multiprocessing.get_context("forkserver")
@@ -32,15 +37,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def launch(config, *overrides, processes=1, launcher=None):
-    """Starts the documented command.
+def launch(config, *overrides, launcher="cpu"):
+    """Starts the documented command with the shipped launcher config of that name.
 
     Imports PyTorch in the launcher and in every process, which takes longer than a tiny run: what
     is about the training, not about its start, is for :class:`Forked`.
     """
     command = [sys.executable, "-m", "accelerate.commands.launch"]
-    many = ["--multi_gpu", "--num_processes", str(processes)]  # without GPUs: of the CPU
-    command += launcher or (["--cpu", "--num_processes", "1"] if processes == 1 else many)
+    command += ["--config_file", str(ROOT / f"training/configs/accelerate/{launcher}.yaml")]
     command += ["--main_process_port", str(free_port())]
     command += [str(ROOT / "training" / "pretrain.py"), *map(str, (config, *overrides))]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -56,9 +60,17 @@ class Forked:
     Args:
         largest_file: Bytes beyond which no file may grow.
         module: Another command of the same kind.
+        change: Called in each process before the command.
     """
 
-    def __init__(self, *arguments, processes=1, largest_file=None, module="training.pretrain"):
+    def __init__(
+        self,
+        *arguments,
+        processes=1,
+        largest_file=None,
+        module="training.pretrain",
+        change=None,
+    ):
         self._folder = tempfile.TemporaryDirectory()
         self._texts = [Path(self._folder.name, name) for name in ("out", "err")]
         several = {"WORLD_SIZE": str(processes), "MASTER_PORT": str(free_port())}
@@ -67,7 +79,7 @@ class Forked:
             env = _environment()
             if processes > 1:
                 env |= several | {"MASTER_ADDR": "127.0.0.1", "RANK": rank, "LOCAL_RANK": rank}
-            given = (module, list(map(str, arguments)), env, self._texts, largest_file)
+            given = (module, list(map(str, arguments)), env, self._texts, largest_file, change)
             self._processes.append(_FORKS.Process(target=_run, args=given, daemon=True))
             self._processes[-1].start()
         self.pid = self._processes[0].pid
@@ -97,10 +109,11 @@ class Forked:
         return texts
 
 
-def _run(module, arguments, env, texts, largest_file):
+def _run(module, arguments, env, texts, largest_file, change):
     """What the command does when it is run, in a process that was forked for it."""
     for path, descriptor in zip(texts, (1, 2), strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    gc.freeze()  # the modules stand still: no collection walks over them
     os.environ.clear()
     os.environ.update(env)
     os.chdir(ROOT)
@@ -110,9 +123,33 @@ def _run(module, arguments, env, texts, largest_file):
         for name in [n for n in sys.modules if n.startswith(("huggingface_hub", "training."))]:
             del sys.modules[name]
     command = importlib.import_module(module)
+    if change is not None:
+        change()
     from training.processes.exit_reports import exit_immediately, run_process
 
     exit_immediately(run_process(command.main, arguments))
+
+
+def signal_after(step, signal_number):
+    """Lets the first process of a run send itself the signal once the step is logged."""
+    from training.run.run_log import RunLog
+
+    log_step = RunLog.log_step
+
+    def log_and_signal(log, done, metrics):
+        log_step(log, done, metrics)
+        if done == step:
+            os.kill(os.getpid(), signal_number)
+
+    if os.environ.get("RANK", "0") == "0":
+        RunLog.log_step = log_and_signal
+
+
+def measure_for(seconds):
+    """Shortens the measurement of the speed with which a network trains."""
+    from training.autoconfig import speed
+
+    speed.MEASURE_S = seconds
 
 
 def _environment():
@@ -127,10 +164,16 @@ def finish(process, code=0):
 
 def trainer(process):
     """Returns the id of the process that trains, which a launcher has started."""
-    if isinstance(process, Forked):
-        return process.pid
     children = f"/proc/{process.pid}/task/{process.pid}/children"
     return int(Path(children).read_text().split()[0])
+
+
+def assert_same(run, other):
+    """Compares losses and weights bit for bit."""
+    assert curve(run) == curve(other)
+    wanted = load_artifact(other / "model").weights
+    for name, weight in load_artifact(run / "model").weights.items():
+        assert torch.equal(weight, wanted[name]), name
 
 
 def curve(run):

@@ -19,7 +19,7 @@ def config_file(tiny_config, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def uninterrupted(config_file, build_once):
-    """The whole run, by the documented command."""
+    """The whole run, by the documented command with the launcher's config for one process."""
     train = lambda folder: finish(launch(config_file, f"paths.run={folder / 'whole'}"))  # noqa: E731
     return build_once("runs", train) / "whole"
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 from doubles.hub_double import HUNG_UP, LOST, every_other
-from training_run import ROOT, Forked, curve, finish, trainer
+from training_run import ROOT, Forked, curve, finish
 
 from training.artifact.directory import ARTIFACT_FILES, load_artifact
 from training.config import RunConfig
@@ -153,7 +153,7 @@ def test_a_kill_in_the_middle_of_a_commit_loses_and_doubles_nothing(hub, config_
     def refuses(_method, path):
         if killed or not path.endswith("/commit/first"):
             return None
-        killed.append(trainer(process))
+        killed.append(process.pid)
         os.kill(killed[0], signal.SIGKILL)
         return LOST
 
@@ -228,9 +228,9 @@ def test_a_corpus_streams_from_the_hub(hub, tiny_config, tmp_path):
     report = json.loads((corpus / "report.json").read_text())
     assert found["source"] == [[package, None] for package, _ in found["train"]]
     assert len(found["train"]) == report["splits"]["train"]["documents"]
-    assert {package for package, _ in found["valid"]} == {"cpython-stdlib-json"}
+    assert {package for package, _ in found["valid"]} == {"cpython-stdlib-sqlite3"}
     valid = hub.dataset("tester/code-valid")
-    assert "cpython-stdlib-json" in hub.content(valid, "NOTICE").decode()
+    assert "cpython-stdlib-sqlite3" in hub.content(valid, "NOTICE").decode()
     assert "cpython-stdlib-asyncio" not in hub.content(valid, "NOTICE").decode()
     card = hub.content(valid, "README.md").decode()
     assert f"| PSF-2.0 | {len(found['valid'])} |" in card

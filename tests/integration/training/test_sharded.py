@@ -1,8 +1,11 @@
 """Runs whose processes hold a part of the weights each, beside one that holds all."""
 
+import functools
+import signal
+
 import pytest
 import torch
-from training_run import Forked, curve, finish, processes_of
+from training_run import Forked, assert_same, curve, finish, processes_of, signal_after
 
 from training.artifact.directory import load_artifact
 from training.run.checkpoint import list_checkpoints
@@ -12,52 +15,45 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # several runs
 SHARDED = "pretrain.shard_model=true"
 
 
-def test_sharded_processes_follow_the_curve_of_one(config_file, tmp_path):
+def test_a_sharded_run_follows_the_curve_of_one_process_however_many_there_are(
+    uninterrupted, config_file, tmp_path
+):
     """If it fails, the largest models are trained wrong where nobody can afford to look twice.
 
-    Gradients are summed in another order, and Muon works on gathered rows: rounding only.
+    Nor could a run on rented machines change their number. Gradients are summed in another order,
+    and Muon works on gathered rows: rounding only.
     """
-    one, many = tmp_path / "one", tmp_path / "many"
-    stop = "pretrain.stop_after_steps=4"
-    finish(Forked(config_file, f"paths.run={one}", stop))
-    settings = [SHARDED, "pretrain.gradient_checkpointing=true", "pretrain.micro_batch_blocks=1"]
-    finish(Forked(config_file, f"paths.run={many}", stop, *settings, processes=4))
-    assert processes_of(many) == [4]
-    assert list(curve(one)) == list(curve(many)) == [1, 2, 3, 4]
-    assert list(curve(many).values()) == pytest.approx(list(curve(one).values()), rel=2e-4)
-    found, wanted = (list_checkpoints(run / "checkpoints")[-1] for run in (many, one))
-    weights = load_artifact(wanted).weights
-    for name, weight in load_artifact(found).weights.items():
-        torch.testing.assert_close(weight, weights[name], rtol=0.02, atol=2e-3)
-
-
-def test_a_sharded_run_goes_on_however_many_processes_there_are(
-    uninterrupted,
-    config_file,
-    tmp_path,
-):
-    """If it fails, a run on rented machines can never change their number."""
-    run = tmp_path / "run"
-    arguments = [config_file, f"paths.run={run}"]
-    for steps, processes, settings in (
-        (3, 2, [SHARDED]),
-        (6, 4, [SHARDED]),
-        (99, 1, []),
-    ):
+    run, one = tmp_path / "run", tmp_path / "one"
+    finish(Forked(config_file, f"paths.run={one}", "pretrain.stop_after_steps=4"))
+    sharded = [SHARDED, "pretrain.gradient_checkpointing=true", "pretrain.micro_batch_blocks=1"]
+    for steps, processes in ((2, 2), (4, 4)):
         stop = f"pretrain.stop_after_steps={steps}"
-        finish(Forked(*arguments, stop, *settings, processes=processes))
+        finish(Forked(config_file, f"paths.run={run}", stop, *sharded, processes=processes))
         newest = list_checkpoints(run / "checkpoints")[-1]
-        n_files = len(list(newest.glob("training_state*.safetensors")))
-        assert n_files == (processes if settings else 1)
+        assert len(list(newest.glob("training_state*.safetensors"))) == processes
+    wanted = load_artifact(list_checkpoints(one / "checkpoints")[-1]).weights
+    for name, weight in load_artifact(newest).weights.items():
+        torch.testing.assert_close(weight, wanted[name], rtol=0.02, atol=2e-3)
+    finish(Forked(config_file, f"paths.run={run}"))
+    assert processes_of(run) == [2, 4, 1]
+    assert list(curve(run)) == list(curve(uninterrupted))
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
 
 
-def test_a_lost_shard_gives_way_to_the_checkpoint_before(config_file, tmp_path):
-    run = tmp_path / "run"
-    stop = "pretrain.stop_after_steps=8"
-    finish(Forked(config_file, f"paths.run={run}", SHARDED, stop, processes=2))
-    newest = list_checkpoints(run / "checkpoints")[-1]
-    (newest / "training_state-00001-of-00002.safetensors").unlink()
-    _, err = finish(Forked(config_file, f"paths.run={run}", SHARDED, processes=2))
+def test_an_interrupted_sharded_run_ends_like_the_uninterrupted(config_file, tmp_path):
+    """One of two processes is asked to stop and tells the other; then a shard is lost."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    settings = [SHARDED, "model.n_layer=1", "pretrain.steps=6", "pretrain.save_every_steps=2"]
+    finish(Forked(config_file, f"paths.run={whole}", *settings, processes=2))
+    interruption = functools.partial(signal_after, 3, signal.SIGTERM)
+    arguments = [config_file, f"paths.run={run}", *settings]
+    stopped = Forked(*arguments, processes=2, change=interruption)
+    stopped.communicate(timeout=110)
+    assert stopped.returncode != 0
+    checkpoints = list_checkpoints(run / "checkpoints")
+    assert [path.name for path in checkpoints] == ["step-00000002", "step-00000003"]
+    (checkpoints[-1] / "training_state-00001-of-00002.safetensors").unlink()
+    _, err = finish(Forked(*arguments, processes=2))
     assert "is damaged" in err
-    assert load_artifact(run / "model").manifest.training.steps == 12
+    assert processes_of(run) == [2, 2]
+    assert_same(run, whole)
