@@ -42,6 +42,14 @@ def many_groups(tiny_config, tmp_path_factory):
     return [str(tiny_config), f"paths.corpus={folder / 'corpus'}"]
 
 
+@pytest.fixture(scope="module")
+def whole(many_groups, tmp_path_factory):
+    """The hashes of what a run writes that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("whole") / "shards"
+    assert prepare([*many_groups, f"paths.shards={folder}"]) == 0
+    return hashes(folder)
+
+
 def killed(module, arguments, when):
     """Runs a command and kills its whole process group as soon as ``when()`` holds."""
     command = [sys.executable, "-m", module, *arguments]
@@ -59,9 +67,8 @@ def hashes(folder):
     return {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
 
 
-def test_preparing_goes_on_after_a_kill(many_groups, tmp_path):
+def test_preparing_goes_on_after_a_kill(many_groups, whole, tmp_path):
     """If it fails, a killed run loses its work, or its shards differ from an unbroken run's."""
-    assert prepare([*many_groups, f"paths.shards={tmp_path / 'whole'}"]) == 0
     settings = [*many_groups, f"paths.shards={tmp_path / 'broken'}", "shards.processes=1"]
     work = tmp_path / ".broken.work"
 
@@ -71,13 +78,12 @@ def test_preparing_goes_on_after_a_kill(many_groups, tmp_path):
     first = min(work.glob("*.npz"))
     first.write_bytes(first.read_bytes()[:100])  # as a full disk leaves it
     assert prepare(settings) == 0
-    assert hashes(tmp_path / "broken") == hashes(tmp_path / "whole")
+    assert hashes(tmp_path / "broken") == whole
     assert not work.exists()
 
 
-def test_groups_made_before_a_kill_are_not_made_again(many_groups, tmp_path):
+def test_groups_made_before_a_kill_are_not_made_again(many_groups, whole, tmp_path):
     """A mark in a group's file comes out in the shards and their hash: taken as it stood."""
-    assert prepare([*many_groups, f"paths.shards={tmp_path / 'whole'}"]) == 0
     settings = [*many_groups, f"paths.shards={tmp_path / 'broken'}", "shards.processes=1"]
     work = tmp_path / ".broken.work"
     killed("training.prepare", settings, (work / "train-00001.npz").exists)
@@ -85,7 +91,7 @@ def test_groups_made_before_a_kill_are_not_made_again(many_groups, tmp_path):
     group.tokens[1] = 0 if group.tokens[1] else 1
     group.save(work / "train-00000.npz")
     assert prepare(settings) == 0
-    broken, whole = hashes(tmp_path / "broken"), hashes(tmp_path / "whole")
+    broken = hashes(tmp_path / "broken")
     changed = {name for name in whole if broken[name] != whole[name]}
     assert changed == {"train-00000.tokens.npy", "shards.json"}
 
@@ -125,7 +131,7 @@ def test_data_more_than_code_is_dropped_and_named(many_groups, tmp_path):
     import json
 
     settings = [*many_groups, f"paths.shards={tmp_path / 's'}"]
-    assert prepare([*settings, "shards.min_characters_per_token=1.9"]) == 0
+    assert prepare([*settings, "shards.min_characters_per_token=1.5"]) == 0
     meta = json.loads((tmp_path / "s" / "shards.json").read_text())
     drops = meta["drops"]["few characters per token"]["train"]
     assert prepare([*settings, "shards.min_characters_per_token=0"]) == 0

@@ -68,6 +68,14 @@ def test_a_missing_tokenizer_names_the_command_that_trains_it(tmp_path, tiny_con
         prepare([str(run)])
 
 
+@pytest.fixture(scope="module")
+def two_packages(tiny_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two-packages")
+    corpus, _ = write_configs(folder, tiny_config, ["json", "concurrent"])
+    assert make_corpus([str(corpus)]) == 0
+    return folder / "corpus"
+
+
 class TestBundledWeights:
     """Training on from a model keeps its tokenizer, or is refused."""
 
@@ -80,9 +88,9 @@ class TestBundledWeights:
     )
 
     @pytest.fixture
-    def run(self, tmp_path, tiny_config):
-        corpus, run = write_configs(tmp_path, tiny_config, ["json", "concurrent"])
-        make_corpus([str(corpus)])
+    def run(self, two_packages, tiny_config, tmp_path):
+        _, run = write_configs(tmp_path, tiny_config, parts=[])
+        run.write_text(re.sub("corpus = .*", f"corpus = '{two_packages}'", run.read_text()))
         return run
 
     @pytest.mark.timeout(180)
@@ -91,7 +99,7 @@ class TestBundledWeights:
         assert train_tokenizer([str(run), *self.SHAPE]) == 0
         assert "nothing to train" in capsys.readouterr().out
         assert prepare([str(run), *self.SHAPE]) == 0
-        steps = ("pretrain.steps=2", "pretrain.batch_blocks=1", "pretrain.micro_batch_blocks=1")
+        steps = ("pretrain.steps=1", "pretrain.batch_blocks=1", "pretrain.micro_batch_blocks=1")
         finish(Forked(run, *self.SHAPE, *steps, "pretrain.validation_blocks=1"))
         assert curve(tmp_path / "run")[1] < 4, "the weights and the tokens fit each other"
         model = load_artifact(tmp_path / "run" / "model")
