@@ -152,6 +152,13 @@ def measure_for(seconds):
     speed.MEASURE_S = seconds
 
 
+def complete_little():
+    """Shortens the samples of a run to a token: a larger network takes seconds for them."""
+    from training.run import sample_completions
+
+    sample_completions.MAX_NEW_TOKENS = 1
+
+
 def _environment():
     return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 

@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from training_run import Forked, curve, finish
+from training_run import Forked, complete_little, curve, finish
 
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import load_artifact
@@ -50,7 +50,7 @@ def test_a_corpus_that_names_nothing_goes_all_the_way(tmp_path, tiny_config, par
     assert json.loads((tmp_path / "corpus" / "report.json").read_text())["heldout"]["by"] == by
     assert train_tokenizer([str(run)]) == 0
     assert prepare([str(run)]) == 0
-    finish(Forked(run))
+    finish(Forked(run, "pretrain.steps=2"))
     assert load_artifact(tmp_path / "run" / "model").manifest.evaluation["validation_loss"] > 0
 
 
@@ -100,7 +100,7 @@ class TestBundledWeights:
         assert "nothing to train" in capsys.readouterr().out
         assert prepare([str(run), *self.SHAPE]) == 0
         steps = ("pretrain.steps=1", "pretrain.batch_blocks=1", "pretrain.micro_batch_blocks=1")
-        finish(Forked(run, *self.SHAPE, *steps, "pretrain.validation_blocks=1"))
+        finish(Forked(run, *self.SHAPE, *steps, change=complete_little))
         assert curve(tmp_path / "run")[1] < 4, "the weights and the tokens fit each other"
         model = load_artifact(tmp_path / "run" / "model")
         assert model.manifest.training.config["pretrain"]["start_from"] == "bundled"
