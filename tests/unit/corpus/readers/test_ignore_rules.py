@@ -84,7 +84,7 @@ def test_many_stars_take_no_time(line, name):
     for rule in parse_rules(line.encode()):
         for _ in range(10):
             assert not rule.matches(name.split("/"), is_folder=False)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 10  # without a bound, hours
 
 
 def test_a_gitignore_that_cannot_be_used_is_not_passed_over(tmp_path):
