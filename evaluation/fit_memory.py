@@ -25,7 +25,7 @@ from evaluation.runs.arguments import (
 from evaluation.runs.corpus_documents import CorpusDocument, read_documents
 from server.backends.local_model import LocalModel
 from server.settings import Settings
-from server.workspace.source_files import read_sources
+from server.workspace.sources.source_files import find_sources
 from training.artifact.directory import Artifact, add_file, load_artifact
 from training.artifact.manifest import MEMORY_FILE
 from training.foundation.command_parser import command_parser
@@ -99,7 +99,7 @@ def _collect(
     items.sort(key=lambda item: item.package)
     examples: list[GateExample] = []
     with Workspaces(
-        documents, lambda root: model.index_files(read_sources(root, settings.private_globs))
+        documents, lambda root: model.index_files(find_sources([root], settings.private_globs))
     ) as workspaces:
         bar = tqdm(total=len(items), desc="places", unit="place", file=sys.stderr)
         with bar:

@@ -34,8 +34,9 @@ from server.suggestion.postprocessing import (
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 from server.suggestion.type_through import TypeThrough
-from server.workspace.source_files import read_sources
-from server.workspace.token_index import TokenIndex
+from server.workspace.sources.source_files import find_sources
+from server.workspace.sources.token_index import TokenIndex
+from server.workspace.sources.workspace_memory import WorkspaceMemory
 
 _DRAWS_PER_ALTERNATIVE = 3  # since many are equal
 _VARIED = Sampling(temperature=0.8, top_p=0.95, seed=0)
@@ -93,7 +94,11 @@ class Completer:
         Returns:
             None if the back end does not use one.
         """
-        return self._backend.index_files(read_sources(root, self.settings.private_globs))
+        return self._backend.index_files(find_sources([root], self.settings.private_globs))
+
+    def create_memory(self) -> WorkspaceMemory | None:
+        """Returns an empty memory of a workspace; None if the back end does not use one."""
+        return self._backend.create_memory()
 
     def describe(self) -> BackendInfo:
         """Returns what generates here, for people who ask after its health."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.backends.backend import BackendInfo
+from server.workspace.memory_info import MemoryInfo
 
 _INFILLING = {
     "template": "by the format that the model's tokenizer defines",
@@ -74,6 +75,7 @@ class Health:
         yield "Precision", backend.precision or ""
         yield "Threads", _format("{}", backend.threads)
         yield "Attribution", _describe_attribution(backend)
+        yield "Workspace", _describe_memory(backend.memory)
         yield "Open documents", _format("{}", self.documents)
         yield (
             "Memory",
@@ -106,6 +108,27 @@ def _describe_attribution(backend: BackendInfo) -> str:
     if backend.knows_its_sources is None or backend.url is not None:
         return ""
     return "on" if backend.knows_its_sources else "off: the model has no index of its corpus"
+
+
+def _describe_memory(memory: MemoryInfo | None) -> str:
+    if memory is None:
+        return ""
+    if memory.age_s is None:
+        return "not indexed yet"
+    left_out = f" ({memory.files_left_out} did not fit)" if memory.files_left_out else ""
+    return _join(
+        ", ",
+        f"{memory.files} files{left_out}",
+        _abbreviate("{} tokens", memory.tokens),
+        f"indexed {_format_age(memory.age_s)} ago",
+    )
+
+
+def _format_age(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _join(separator: str, *parts: str | None) -> str:

@@ -108,6 +108,12 @@ class ContextSettings(RangedConfig):
         minimum=0,
         maximum=32768,
     )
+    workspace_memory: bool = setting(
+        default=True,
+        text="Controls whether suggestions follow the workspace's own code: its Python files are"
+        " indexed in the background, on this machine only. Private files and lines that look like"
+        " secrets are left out.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

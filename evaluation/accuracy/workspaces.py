@@ -13,7 +13,7 @@ from typing import Self
 from evaluation.accuracy.items import Item
 from evaluation.runs.corpus_documents import CorpusDocument
 from server.memory.token_memory import TokenMemory
-from server.workspace.token_index import TokenIndex
+from server.workspace.sources.token_index import TokenIndex
 from training.foundation.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ class Workspaces:
             self._documents.setdefault(document.package, []).append(document)
         self._index_folder = index
         self._folder = tempfile.TemporaryDirectory(prefix="workspaces-")
-        self._indexes: dict[str, TokenIndex] = {}
+        self._indexes: dict[str, tuple[Path, TokenIndex]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -57,19 +57,20 @@ class Workspaces:
                 f"the item {item.id!r:.80} belongs to no package of the corpus; use --workspace"
                 " with items from --corpus"
             )
-        index = self._indexes.get(item.package)
-        if index is None:
-            index = self._index(item.package)
-            self._indexes[item.package] = index
-        return TokenMemory([index.without({item.path})])
+        found = self._indexes.get(item.package)
+        if found is None:
+            found = self._index(item.package)
+            self._indexes[item.package] = found
+        root, index = found
+        return TokenMemory([index.without({str(root / item.path)})])
 
-    def _index(self, package: str) -> TokenIndex:
+    def _index(self, package: str) -> tuple[Path, TokenIndex]:
         root = Path(self._folder.name, str(len(self._indexes)))
         for document in self._documents[package]:
             _write(root, document)
         index = self._index_folder(root)
         assert index is not None  # a model on this machine
-        return index
+        return root, index
 
 
 def _write(root: Path, document: CorpusDocument) -> None:

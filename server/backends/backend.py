@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from server.engine.generation_request import GenerationRequest, GenerationResult
-from server.memory.token_memory import TokenMemory
 from server.prompt.window import Window
 from server.suggestion.confidence import Calibration
-from server.workspace.token_index import SourceText, TokenIndex
+from server.workspace.memory_info import MemoryInfo
 from training.artifact.code_reference import CodeReference
+
+if TYPE_CHECKING:  # the language server does without their libraries
+    from server.memory.token_memory import TokenMemory
+    from server.workspace.sources.source_files import SourceFile
+    from server.workspace.sources.token_index import TokenIndex
+    from server.workspace.sources.workspace_memory import WorkspaceMemory
 
 
 class BackendUnavailableError(Exception):
@@ -36,6 +41,7 @@ class BackendInfo:
         threads: How many multiply them.
         knows_its_sources: Whether it can tell which training documents a suggestion repeats.
         documents_cached: How many documents have a cache.
+        memory: What is known of the workspace.
     """
 
     url: str | None = None
@@ -48,6 +54,7 @@ class BackendInfo:
     threads: int | None = None
     knows_its_sources: bool | None = None
     documents_cached: int | None = None
+    memory: MemoryInfo | None = None
 
     def to_json(self) -> dict[str, object]:
         """Returns the facts that apply, by name."""
@@ -92,8 +99,12 @@ class Backend(Protocol):
         """
         ...
 
-    def index_files(self, files: Iterable[SourceText]) -> TokenIndex | None:
+    def index_files(self, files: "Iterable[SourceFile]") -> "TokenIndex | None":
         """Indexes the files of a workspace, for memories; None if this back end uses none."""
+        ...
+
+    def create_memory(self) -> "WorkspaceMemory | None":
+        """Returns an empty memory of a workspace; None if this back end uses none."""
         ...
 
     def generate(
@@ -101,7 +112,7 @@ class Backend(Protocol):
         window: Window,
         request: GenerationRequest,
         lookup_texts: Sequence[str] = (),
-        memory: TokenMemory | None = None,
+        memory: "TokenMemory | None" = None,
     ) -> GenerationResult:
         """Generates after a window's prefix.
 

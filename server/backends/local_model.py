@@ -11,14 +11,17 @@ from server.engine.precision import resolve_precision, set_threads
 from server.engine.trace import Trace
 from server.memory.gate import Gate
 from server.memory.mixture import Mixture
+from server.memory.suffix_index import pack_tokens
 from server.memory.token_memory import TokenMemory
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Window
 from server.settings import EngineSettings
 from server.suggestion.confidence import Calibration
-from server.workspace.token_index import SourceText, TokenIndex, build_token_index
+from server.workspace.sources.source_files import SourceFile
+from server.workspace.sources.token_index import EncodedFile, TokenIndex, build_token_index
+from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.artifact.code_reference import CodeReference
-from training.artifact.directory import Artifact
+from training.artifact.directory import TOKENIZER_FILE, Artifact
 from training.artifact.manifest import COPY_AGAIN
 from training.artifact.verbatim import LEAST_TOKENS
 from training.foundation.errors import ArtifactError
@@ -46,6 +49,7 @@ class LocalModel:
         self._verbatim = artifact.verbatim
         self._gate = _read_gate(artifact)
         self._tokenizer = artifact.tokenizer
+        self._tokenizer_file = artifact.path / TOKENIZER_FILE
         self._info = BackendInfo(
             parameters=sum(weight.numel() for weight in artifact.weights.values()),
             tokens_seen=artifact.manifest.training.tokens_seen,
@@ -94,14 +98,25 @@ class LocalModel:
             return None
         return self._verbatim.find_reference(self._prompts.encode(head + text))
 
-    def index_files(self, files: Iterable[SourceText]) -> TokenIndex:
+    def index_files(self, files: Iterable[SourceFile]) -> TokenIndex:
         """Indexes the files of a workspace."""
-        return build_token_index(
-            files,
-            encode=self._tokenizer.encode,
-            separator_id=self._tokenizer.end_of_text_id,
-            vocab_size=self._tokenizer.vocab_size,
+        vocab_size = self._tokenizer.vocab_size
+        encoded = (
+            EncodedFile(
+                path=file.path,
+                tokens=pack_tokens(self._tokenizer.encode(file.read()), vocab_size),
+            )
+            for file in files
         )
+        return build_token_index(
+            encoded, separator_id=self._tokenizer.end_of_text_id, vocab_size=vocab_size
+        )
+
+    def create_memory(self) -> WorkspaceMemory | None:
+        """Returns an empty memory of a workspace; None if the artifact has no gate."""
+        if self._gate is None:
+            return None
+        return WorkspaceMemory(self._tokenizer, self._tokenizer_file)
 
     def trace(self, window: Window, target: str) -> Trace:
         """Returns how probable the model finds a text after a window's prefix."""

@@ -28,7 +28,9 @@ from server.memory.token_memory import TokenMemory
 from server.prompt.window import Window
 from server.settings import RemoteSettings
 from server.suggestion.confidence import Calibration
-from server.workspace.token_index import SourceText, TokenIndex
+from server.workspace.sources.source_files import SourceFile
+from server.workspace.sources.token_index import TokenIndex
+from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.artifact.code_reference import CodeReference
 from training.artifact.tokenizer_pipeline import MAX_TOKENIZER_BYTES, read_pipeline
 from training.foundation.errors import ArtifactError
@@ -109,8 +111,12 @@ class RemoteServer:
         del head, text
         return None
 
-    def index_files(self, files: Iterable[SourceText]) -> TokenIndex | None:  # noqa: ARG002 - a back end's
+    def index_files(self, files: Iterable[SourceFile]) -> TokenIndex | None:  # noqa: ARG002 - a back end's
         """Returns None: the server returns no distributions, which alone can be mixed."""
+        return None
+
+    def create_memory(self) -> WorkspaceMemory | None:
+        """Returns None, for the same reason."""
         return None
 
     def generate(

@@ -27,6 +27,8 @@ RESTART_COMMAND = "parrotlet.restart"  # loads the model again
 SOURCE_COMMAND = "parrotlet.source"  # run when a suggestion with attribution is accepted
 DETAIL = "Parrotlet"
 
+_WATCHED = ("**/*.py", "**/*.pyi")
+
 _MAX_REPORTED = 1e6  # of any figure that a client reports
 _MAX_LOGGED_CHARS = 200
 
@@ -47,6 +49,7 @@ def create_server(overrides: Mapping[str, str | None], service: CompletionServic
     async def _on_initialized(_: types.InitializedParams) -> None:
         server.start()
         await _request_configuration(server)
+        await _watch_files(server)
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def _inline(params: types.InlineCompletionParams) -> types.InlineCompletionList:
@@ -75,6 +78,14 @@ def _add_plain_completion(server: Server) -> None:
 
 
 def _add_workspace_notifications(server: Server) -> None:
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def _did_change_watched_files(_: Any) -> None:
+        server.workspace_context.note_file_change()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    def _did_save(_: Any) -> None:
+        server.workspace_context.note_file_change()
+
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def _did_change_configuration(params: Any) -> None:
         if not await _request_configuration(server):
@@ -147,6 +158,26 @@ async def _request_configuration(server: Server) -> bool:
         return False
     server.reconfigure(found[0] if isinstance(found, list) and found else None)
     return True
+
+
+async def _watch_files(server: Server) -> None:
+    """Asks the client to tell which Python files change; not every client can."""
+    workspace = server.client_capabilities.workspace
+    watching = None if workspace is None else workspace.did_change_watched_files
+    if watching is None or not watching.dynamic_registration:
+        return
+    watchers = [types.FileSystemWatcher(glob_pattern=glob) for glob in _WATCHED]
+    registration = types.Registration(
+        id="parrotlet.files",
+        method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+        register_options=types.DidChangeWatchedFilesRegistrationOptions(watchers=watchers),
+    )
+    try:
+        await server.client_register_capability_async(
+            types.RegistrationParams(registrations=[registration])
+        )
+    except JsonRpcException as error:
+        _log.info("the editor does not watch files (%s)", error.code)
 
 
 def _figure(params: Any, name: str) -> float:

@@ -105,6 +105,7 @@ class InlineCompletion:
         """Closes a document."""
         self._service.supersede(uri)
         self._documents.close(uri)
+        self._workspace.close_document(uri)
         self._if_accepted.pop(uri, None)
 
     async def suggest(
@@ -208,6 +209,7 @@ class InlineCompletion:
         before = above + document.text[: point.start] + point.selected_text
         text = before + document.text[point.end :]
         self._workspace.refresh(uri, text, len(before))
+        self._workspace.share_documents(uri)
         return CompletionRequest(
             text=text + below,
             offset=len(before),

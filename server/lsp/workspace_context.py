@@ -13,8 +13,10 @@ from lsprotocol import types
 
 from server.lsp.documents.open_documents import OpenDocuments
 from server.settings import Settings
+from server.worker.process.indexing import IndexedFolders
 from server.worker.service import CompletionService
 from server.workspace.collector import WorkspaceCollector
+from server.workspace.private_files import is_private
 from server.workspace.snapshot import WorkspaceSnapshot
 from server.workspace.uris import path_of
 
@@ -36,6 +38,7 @@ class WorkspaceContext:
         self._collector = WorkspaceCollector([], ())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_reading = False  # on a dead disk that may last
+        self._shared: dict[str, object] = {}  # what the worker knows of open documents
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Allows reading, by one thread of the loop's executor."""
@@ -46,6 +49,35 @@ class WorkspaceContext:
         """Uses other settings."""
         self._settings = settings
         self._collector = WorkspaceCollector(self._roots, settings.private_globs)
+        roots = tuple(self._roots) if settings.context.workspace_memory else ()
+        self._service.index_folders(
+            IndexedFolders(roots=roots, private_globs=settings.private_globs)
+        )
+
+    def share_documents(self, uri: str) -> None:
+        """Has the worker know the other open documents as they are when one is completed.
+
+        Args:
+            uri: The document that is completed.
+        """
+        if not self._settings.context.workspace_memory:
+            return
+        for other, revision in self._documents.revisions().items():
+            if other != uri and self._shared.get(other) != revision:
+                self._shared[other] = revision
+                document = self._documents.get(other)
+                if document is not None and not is_private(other, self._settings.private_globs):
+                    self._service.update_document(other, document.text)
+
+    def close_document(self, uri: str) -> None:
+        """Forgets a document's text: from now on its file counts."""
+        if self._shared.pop(uri, None) is not None:
+            self._service.update_document(uri, None)
+        self._service.note_file_change()
+
+    def note_file_change(self) -> None:
+        """Takes note of a file that has changed on disk."""
+        self._service.note_file_change()
 
     def add_folders(self, uris: Sequence[str]) -> None:
         """Adds folders to the workspace; takes effect with the next :meth:`configure`."""

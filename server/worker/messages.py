@@ -42,6 +42,26 @@ class UpdateWorkspace:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UseIndex:
+    """To the worker: the workspace's files are indexed in this folder."""
+
+    kind: ClassVar[str] = "use_index"
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateDocument:
+    """To the worker: the text of an open document other than the one that is completed.
+
+    ``text`` is None once the document is closed.
+    """
+
+    kind: ClassVar[str] = "update_document"
+    uri: str
+    text: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Complete:
     """To the worker: complete this; answered by Completed, Failed or BackendUnavailable.
 
@@ -88,10 +108,15 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """From the worker: the model is loaded."""
+    """From the worker: the model is loaded.
+
+    ``tokenizer`` is the file by which the workspace is to be indexed; "" if the model uses no
+    memory of it.
+    """
 
     kind: ClassVar[str] = "ready"
     load_s: float
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +177,17 @@ class HealthReport:
     backend: BackendInfo | None
 
 
-ToWorker = Load | ChangeSettings | UpdateWorkspace | Complete | Cancel | CheckHealth | CheckProgress
+ToWorker = (
+    Load
+    | ChangeSettings
+    | UpdateWorkspace
+    | UseIndex
+    | UpdateDocument
+    | Complete
+    | Cancel
+    | CheckHealth
+    | CheckProgress
+)
 FromWorker = (
     Ready
     | Downloading

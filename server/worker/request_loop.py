@@ -9,10 +9,12 @@ import queue
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
-from server.backends.backend import BackendUnavailableError
+from server.backends.backend import BackendInfo, BackendUnavailableError
 from server.completer import Completer
+from server.indexing.index_store import open_index
 from server.settings import Settings
 from server.suggestion.explanation import NO_MODEL, SUPERSEDED
 from server.suggestion.result import CompletionResult
@@ -35,9 +37,12 @@ from server.worker.messages import (
     Message,
     Progress,
     Ready,
+    UpdateDocument,
     UpdateWorkspace,
+    UseIndex,
 )
 from server.workspace.snapshot import WorkspaceSnapshot
+from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.foundation.errors import ParrotletError
 
 _END = None  # in the queue: the stream has ended
@@ -57,6 +62,7 @@ class RequestLoop:
         self._workspace = WorkspaceSnapshot()
         self._debounce = Debounce()
         self._completer: Completer | None = None
+        self._memory: WorkspaceMemory | None = None
         self._reported_percent = -1
         self._last_step: float | None = None  # of the request that is computed
 
@@ -110,24 +116,42 @@ class RequestLoop:
                     self._completer.settings = message.settings
             case UpdateWorkspace():
                 self._workspace = message.snapshot
+            case UseIndex():
+                self._use_index(Path(message.folder))
+            case UpdateDocument():
+                if self._memory is not None:
+                    self._memory.update_document(message.uri, message.text)
             case CheckHealth():
-                backend = None if self._completer is None else self._completer.describe()
-                self._send(HealthReport(id=message.id, backend=backend))
+                self._send(HealthReport(id=message.id, backend=self._describe()))
             case _:
                 raise BrokenStreamError(f"'{message.kind}' is not a message to the worker")
+
+    def _describe(self) -> BackendInfo | None:
+        if self._completer is None:
+            return None
+        backend = self._completer.describe()
+        return backend if self._memory is None else replace(backend, memory=self._memory.describe())
 
     def _load(self, settings: Settings) -> Ready | LoadFailed:
         started = time.perf_counter()
         try:
-            self._completer = Completer.load(settings=settings, on_download=self._report_download)
-            self._completer.warm_up()
+            completer = Completer.load(settings=settings, on_download=self._report_download)
+            completer.warm_up()
         except ParrotletError as error:
             return LoadFailed(reason=str(error))
         except Exception as error:  # noqa: BLE001 - reported to the server, which tells the user
             _log.exception("cannot load the model")
             kind = type(error).__name__
             return LoadFailed(reason=f"cannot load the model ({kind}); see the log for details")
-        return Ready(load_s=round(time.perf_counter() - started, 3))
+        self._completer, self._memory = completer, completer.create_memory()
+        tokenizer = "" if self._memory is None else str(self._memory.tokenizer_file)
+        return Ready(load_s=round(time.perf_counter() - started, 3), tokenizer=tokenizer)
+
+    def _use_index(self, folder: Path) -> None:
+        """Uses an index of the workspace's files; one that cannot be read is left alone."""
+        stored = open_index(folder)
+        if self._memory is not None and stored is not None:
+            self._memory.use_files(stored.index, built=stored.built)
 
     def _report_download(self, done_bytes: int, total_bytes: int) -> None:
         """Reports a download's progress at each percent; called from any thread."""
@@ -157,6 +181,10 @@ class RequestLoop:
         if cancellation.is_set():
             return CompletionResult(reason=SUPERSEDED)
         request = replace(message.request, workspace=self._workspace)
+        is_remembered = self._completer.settings.context.workspace_memory
+        if self._memory is not None:
+            memory = self._memory.recall(request.document) if is_remembered else None
+            self._completer.memory = memory
         longest_ms = self._completer.settings.suggestion.max_debounce_ms
 
         def wait_for_pause() -> bool:

@@ -27,6 +27,7 @@ from server.worker.messages import (
     Message,
 )
 from server.worker.pending_requests import PendingRequest, PendingRequests
+from server.worker.process.indexing import IndexedFolders, Indexing
 from server.worker.process.supervisor import Supervisor
 from server.worker.status import State, Status
 from server.workspace.snapshot import WorkspaceSnapshot
@@ -51,8 +52,12 @@ class CompletionService:
         self._health_ids = itertools.count(1)
         self._health_checks: dict[int, Future[BackendInfo | None]] = {}
         self._supervisor = Supervisor(
-            self.status, on_answer=self._on_answer, on_loss=self._give_up_all
+            self.status,
+            on_answer=self._on_answer,
+            on_loss=self._give_up_all,
+            on_ready=self._index_by,
         )
+        self._indexing = Indexing(self._supervisor.use_index)
 
     def prepare(self) -> None:
         """Starts the worker before it is known which model it is to load."""
@@ -76,6 +81,18 @@ class CompletionService:
     def update_workspace(self, snapshot: WorkspaceSnapshot) -> None:
         """Uses what other files contribute for all requests from now on."""
         self._supervisor.update_workspace(snapshot)
+
+    def index_folders(self, folders: IndexedFolders) -> None:
+        """Keeps an index of the workspace's files, if the model uses one."""
+        self._indexing.use_folders(folders)
+
+    def note_file_change(self) -> None:
+        """Takes note of a file of the workspace that may have changed."""
+        self._indexing.note_change()
+
+    def update_document(self, uri: str, text: str | None) -> None:
+        """Uses the text of an open document for the others; None once it is closed."""
+        self._supervisor.update_document(uri, text)
 
     def submit(self, request: CompletionRequest, *, quiet_s: float = 0.0) -> PendingRequest:
         """Sends a request, which supersedes an older one for the same document.
@@ -147,6 +164,7 @@ class CompletionService:
 
     def close(self) -> None:
         """Ends everything."""
+        self._indexing.close()
         self._supervisor.close()
         self._give_up_all(None)
         self._events.close()
@@ -155,6 +173,9 @@ class CompletionService:
     def worker_pid(self) -> int | None:
         """The worker's process id, if it runs."""
         return self._supervisor.pid
+
+    def _index_by(self, tokenizer: str) -> None:
+        self._indexing.use_tokenizer(tokenizer)
 
     def _on_answer(self, message: Message) -> None:
         """Handles an answer of the worker, in the thread that reads them."""

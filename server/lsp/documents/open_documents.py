@@ -123,6 +123,13 @@ class OpenDocuments:
         known = (item for item in reversed(self._by_uri.items()) if item[1].is_known)
         return {uri: document.text for uri, document in islice(known, MAX_TEXTS)}
 
+    def revisions(self) -> dict[str, object]:
+        """Returns what changes with the text of each document that was edited lately."""
+        known = (item for item in reversed(self._by_uri.items()) if item[1].is_known)
+        return {
+            uri: (id(document), document.revision) for uri, document in islice(known, MAX_TEXTS)
+        }
+
     def text_around(self, uri: str) -> tuple[str, str]:
         """Returns the text above and below a document, if it is a notebook's cell."""
         return self.notebooks.text_around(uri, self._by_uri)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from server.suggestion.cursor_context import CursorContext, is_word
 from server.suggestion.result import Suggestion
 from server.syntax.open_brackets import scan_line
-from server.workspace.secret_shapes import looks_secret
+from server.workspace.sources.secret_shapes import looks_secret
 
 _TRIVIAL_CHARS = 3  # so many at most are as quickly typed as read
 _WORD_END = re.compile(r"\w*\Z")

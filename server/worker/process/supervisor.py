@@ -20,7 +20,9 @@ from server.worker.messages import (
     Message,
     Ready,
     ToWorker,
+    UpdateDocument,
     UpdateWorkspace,
+    UseIndex,
 )
 from server.worker.process.host import WorkerProcess
 from server.worker.process.watchdog import FROZEN, LOOPING
@@ -40,6 +42,8 @@ class Supervisor:
         status: Where the worker's state is reported.
         on_answer: Called with each message that answers a request, in the reader's thread.
         on_loss: Called when all requests under way are lost; with a sentence if the worker died.
+        on_ready: Called with the tokenizer's file when a model is loaded, "" if it needs no index
+            of the workspace.
     """
 
     def __init__(
@@ -48,13 +52,17 @@ class Supervisor:
         *,
         on_answer: Callable[[Message], None],
         on_loss: Callable[[str | None], None],
+        on_ready: Callable[[str], None],
     ) -> None:
         self._status = status
         self._on_answer = on_answer
         self._on_loss = on_loss
+        self._on_ready = on_ready
         self._lock = threading.RLock()
         self._settings = Settings()
         self._workspace = WorkspaceSnapshot()
+        self._index_folder = ""
+        self._documents: dict[str, str] = {}  # other open ones, by URI
         self._process: WorkerProcess | None = None
         self._died_at: list[float] = []
         self._is_started = False
@@ -105,6 +113,19 @@ class Supervisor:
             self._workspace = snapshot
             self._send(UpdateWorkspace(snapshot=snapshot))
 
+    def use_index(self, folder: str) -> None:
+        """Passes on where the workspace's files are indexed."""
+        if folder != self._index_folder:
+            self._index_folder = folder
+            self._send(UseIndex(folder=folder))
+
+    def update_document(self, uri: str, text: str | None) -> None:
+        """Passes on the text of an open document; None once it is closed."""
+        self._documents.pop(uri, None)
+        if text is not None:
+            self._documents[uri] = text
+        self._send(UpdateDocument(uri=uri, text=text))
+
     def send(self, message: ToWorker) -> bool:
         """Sends a message; returns false if nobody is there who could answer it."""
         return self._can_complete and self._send(message)
@@ -134,6 +155,10 @@ class Supervisor:
             process.send(Load(settings=_with_absolute_paths(self._settings)))
             if self._workspace != WorkspaceSnapshot():
                 process.send(UpdateWorkspace(snapshot=self._workspace))
+            if self._index_folder:
+                process.send(UseIndex(folder=self._index_folder))
+            for uri, text in self._documents.items():
+                process.send(UpdateDocument(uri=uri, text=text))
             self._process = process
 
     def _start_process(self) -> WorkerProcess | None:
@@ -155,6 +180,7 @@ class Supervisor:
             case Ready():
                 _log.info("ready after %.1f s", message.load_s)
                 self._status.set(State.READY)
+                self._on_ready(message.tokenizer)
             case Downloading():
                 percent = 100 * message.done_bytes // message.total_bytes
                 reason = f"downloading {self._settings.model}: {percent}%"

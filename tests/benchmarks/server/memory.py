@@ -19,7 +19,7 @@ from server.backends.local_model import LocalModel
 from server.engine.generation_request import GenerationRequest
 from server.memory.token_memory import TokenMemory
 from server.settings import Settings
-from server.workspace.source_files import read_sources
+from server.workspace.sources.source_files import find_sources
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import load_artifact
 
@@ -30,8 +30,8 @@ N_NEW_TOKENS = 16
 def take_files(model, n_tokens):
     """The library's files in their order, as long as they fit; a token has some four bytes."""
     n_bytes = 4 * n_tokens
-    for file in read_sources(LIBRARY, ()):
-        n_bytes -= len(file.text)
+    for file in find_sources([LIBRARY], ()):
+        n_bytes -= len(file.read())
         if n_bytes < 0:
             return
         yield file
@@ -45,7 +45,7 @@ def draw_prompts(files, n):
     """Beginnings of lines, with the files that they are in."""
     chance = random.Random(0)
     for file in islice(chance.sample(files, len(files)), n):
-        lines = file.text.splitlines(keepends=True)
+        lines = file.read().splitlines(keepends=True)
         at = chance.randrange(len(lines))
         yield file, "".join(lines[:at]), "".join(lines[at + 1 :])
 

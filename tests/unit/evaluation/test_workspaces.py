@@ -5,8 +5,9 @@ import pytest
 from evaluation.accuracy.items import Item
 from evaluation.accuracy.workspaces import Workspaces
 from evaluation.runs.corpus_documents import CorpusDocument
-from server.workspace.source_files import read_sources
-from server.workspace.token_index import build_token_index
+from server.memory.suffix_index import pack_tokens
+from server.workspace.sources.source_files import find_sources
+from server.workspace.sources.token_index import EncodedFile, build_token_index
 from training.foundation.errors import ConfigError
 
 DOCUMENTS = [
@@ -17,10 +18,11 @@ DOCUMENTS = [
 
 
 def index_bytes(root):
-    files = read_sources(root, ())
-    return build_token_index(
-        files, encode=lambda text: list(text.encode()), separator_id=0, vocab_size=256
+    files = (
+        EncodedFile(path=file.path, tokens=pack_tokens(list(file.read().encode()), 256))
+        for file in find_sources([root], ())
     )
+    return build_token_index(files, separator_id=0, vocab_size=256)
 
 
 def make_item(package, path):

@@ -22,7 +22,10 @@ class Context:
         self.warnings, self.snapshots = [], []
         documents = OpenDocuments(lambda *_: None)
         documents.open(types.TextDocumentItem(URI, "python", 1, TEXT), "utf-16")
-        service = SimpleNamespace(update_workspace=self.snapshots.append)
+        self.indexed = []
+        service = SimpleNamespace(
+            update_workspace=self.snapshots.append, index_folders=self.indexed.append
+        )
         self.context = WorkspaceContext(documents, service, lambda _key, s: self.warnings.append(s))
         self.context.configure(settings or Settings())
         self.context.start(asyncio.get_running_loop())

@@ -8,7 +8,7 @@ from server.suggestion.request import CompletionRequest
 from server.suggestion.result import Suggestion
 from server.suggestion.type_through import TypeThrough
 from server.workspace.private_files import is_private
-from server.workspace.secret_shapes import looks_secret
+from server.workspace.sources.secret_shapes import looks_secret
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,21 @@
 """What the memory reads of a workspace: source files, without what nobody may see."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from server.workspace.secret_shapes import without_secrets
-from server.workspace.source_files import read_sources
+from server.workspace.sources.secret_shapes import without_secrets
+from server.workspace.sources.source_files import find_sources
 
 KEY = "ghp_" + "a1B2" * 9
 
 
 def read(root, globs=()):
-    return {file.path: file.text for file in read_sources(root, globs)}
+    return {
+        Path(file.path).relative_to(root).as_posix(): file.read()
+        for file in find_sources([root], globs)
+    }
 
 
 def test_files_are_read_with_their_paths(tmp_path):

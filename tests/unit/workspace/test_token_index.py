@@ -1,15 +1,21 @@
 """Files as one sequence of tokens: no match crosses their borders, and each token has its file."""
 
+from server.memory.suffix_index import pack_tokens
 from server.memory.token_memory import MemoryPart, TokenMemory
-from server.workspace.token_index import SourceText, build_token_index
+from server.workspace.sources.token_index import EncodedFile, build_token_index
 
-FILES = [SourceText(path="a.py", text="abcabd"), SourceText(path="b.py", text="xyz")]
 END = 0
 
 
+def encode(path, text):
+    return EncodedFile(path=path, tokens=pack_tokens(list(text), 256))
+
+
+FILES = [encode("a.py", b"abcabd"), encode("b.py", b"xyz")]
+
+
 def build(files, **options):
-    encode = lambda text: list(text.encode())  # noqa: E731 - one byte, one token
-    return build_token_index(files, encode=encode, separator_id=END, vocab_size=256, **options)
+    return build_token_index(files, separator_id=END, vocab_size=256, **options)
 
 
 def test_tokens_belong_to_their_files():
@@ -28,6 +34,6 @@ def test_what_follows_the_end_of_a_file_is_its_end():
 
 
 def test_what_does_not_fit_is_left_out_and_counted():
-    found = build([*FILES, SourceText(path="c.py", text="1")], max_tokens=10)
+    found = build([*FILES, encode("c.py", b"1")], max_tokens=10)
     assert (list(found.paths), found.n_left_out) == (["a.py", "c.py"], 1)
     assert build([]).find_path(0) is None

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from server.workspace import tracked_files
-from server.workspace.tracked_files import list_python_files
+from server.workspace.sources import tracked_files
+from server.workspace.sources.tracked_files import list_python_files
 
 
 def names_of(root):

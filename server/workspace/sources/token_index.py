@@ -1,23 +1,23 @@
 """The workspace's files as one indexed sequence of tokens, each file between two separators."""
 
 import bisect
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from server.memory.suffix_index import SuffixIndex, pack_tokens
+from server.memory.suffix_index import SuffixIndex, Tokens, pack_tokens
 from server.memory.token_memory import HiddenText, MemoryPart
 
 MAX_TOKENS = 4_000_000  # 24 MB
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceText:
-    """A file: its path within the workspace, and its text."""
+class EncodedFile:
+    """A file: its path, and its packed ids (:func:`server.memory.suffix_index.pack_tokens`)."""
 
     path: str
-    text: str
+    tokens: Tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class TokenIndex:
 
     Attributes:
         index: Of all their tokens.
-        paths: Their paths.
+        paths: Their paths, as the editor names them.
         starts: For each, its first token; ascending.
         n_left_out: Files that did not fit.
     """
@@ -58,37 +58,35 @@ class TokenIndex:
 
 
 def build_token_index(
-    files: Iterable[SourceText],
+    files: Iterable[EncodedFile],
     *,
-    encode: Callable[[str], Sequence[int]],
     separator_id: int,
     vocab_size: int,
     max_tokens: int = MAX_TOKENS,
 ) -> TokenIndex:
-    """Encodes files and sorts their suffixes.
+    """Joins files and sorts their suffixes.
 
     Args:
         files: In the order in which they are taken, as long as they fit.
-        encode: Returns the ids of a text.
         separator_id: Stands before each file and at the end, so that no match crosses a border.
         vocab_size: Decides how many bytes an id takes.
         max_tokens: The most that are indexed.
     """
-    parts: list[Sequence[int]] = []
+    separator = pack_tokens([separator_id], vocab_size)
+    parts: list[Tokens] = []
     paths: list[str] = []
     starts: list[int] = []
     n_tokens = n_left_out = 0
     for file in files:
-        ids = [separator_id, *encode(file.text)]
-        if n_tokens + len(ids) >= max_tokens:
+        size = 1 + len(file.tokens)
+        if n_tokens + size >= max_tokens:
             n_left_out += 1
             continue
-        parts.append(ids)
+        parts += [separator, file.tokens]
         paths.append(file.path)
         starts.append(n_tokens)
-        n_tokens += len(ids)
-    parts.append([separator_id] if parts else [])
-    tokens = np.concatenate([pack_tokens(part, vocab_size) for part in parts])
+        n_tokens += size
+    tokens = np.concatenate([*parts, separator])
     return TokenIndex(
         index=SuffixIndex.build(tokens), paths=paths, starts=starts, n_left_out=n_left_out
     )

@@ -1,0 +1,51 @@
+"""The indexing process: ``python -m server.indexing``, started by :mod:`server.worker.process`.
+
+It reads one request from stdin and prints the folder of the index. It takes only what the processor
+has left over.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import psutil
+
+from server.indexing.index_store import find_cache_folder
+from server.indexing.workspace_indexer import IndexRequest, index_workspace
+from training.artifact.tokenizer import CodeTokenizer
+
+_LOWEST = 19
+
+
+def main() -> int:
+    """Indexes a workspace; exits with 1 if that is not possible here."""
+    _yield_processor()
+    values = json.load(sys.stdin)
+    cache = find_cache_folder()
+    if cache is None:
+        return 1
+    request = IndexRequest(
+        roots=[Path(root) for root in values["roots"]],
+        private_globs=values["private_globs"],
+        cache=cache,
+    )
+    tokenizer = CodeTokenizer.load(Path(values["tokenizer"]))
+    sys.stdout.write(json.dumps(str(index_workspace(request, tokenizer))))
+    return 0
+
+
+def _yield_processor() -> None:
+    """Lets every other process go first."""
+    process = psutil.Process()
+    idle = getattr(psutil, "IDLE_PRIORITY_CLASS", None)  # on Windows
+    process.nice(_LOWEST if idle is None else idle)
+    group = Path("/proc/self/autogroup")
+    if group.exists():
+        try:
+            group.write_text(str(_LOWEST), encoding="ascii")
+        except OSError:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

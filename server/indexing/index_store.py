@@ -1,0 +1,152 @@
+"""Indexes on disk: one folder for each workspace and tokenizer, mapped rather than read.
+
+A new index is a new folder, so that a worker can go on with the one it has mapped. Only ids and
+paths are kept, readable by the user alone. What is not as expected is as if it were not there.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from server.memory.suffix_index import SuffixIndex, Tokens
+from server.workspace.sources.token_index import TokenIndex
+
+FORMAT = 1
+MAX_WORKSPACES = 8  # whose indexes are kept
+_TOKENS, _ORDER, _FILES = "tokens.bin", "order.bin", "files.json"
+_MAX_FILES_BYTES = 64 << 20
+_KEY = re.compile(r"[0-9a-f]{24}")
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredIndex:
+    """An index on disk.
+
+    Attributes:
+        index: The mapped index.
+        versions: For each of its files, what changes whenever the file does.
+        built: When, in seconds since 1970.
+    """
+
+    index: TokenIndex
+    versions: Sequence[Version]
+    built: float
+
+
+def find_cache_folder() -> Path | None:
+    """Returns where programs of this system cache a user's data; None if there is no such place."""
+    variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_CACHE_HOME")
+    if os.environ.get(variable):
+        return Path(os.environ[variable]) / "parrotlet" / "workspaces"
+    if os.environ.get("HOME") == "":  # pathlib would name the root of the file system
+        return None
+    below = {"darwin": "Library/Caches", "win32": "AppData/Local"}.get(sys.platform, ".cache")
+    try:
+        return Path.home() / below / "parrotlet" / "workspaces"
+    except RuntimeError:
+        return None
+
+
+def make_key(roots: Sequence[Path], private_globs: Sequence[str], tokenizer_sha256: str) -> str:
+    """Returns the name of a workspace's folder in the cache."""
+    parts = [FORMAT, sorted(map(str, roots)), sorted(private_globs), tokenizer_sha256]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def save_index(cache: Path, key: str, index: TokenIndex, versions: Sequence[Version]) -> Path:
+    """Writes an index; returns its folder.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    workspace = cache / key
+    workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=workspace))
+    try:
+        (aside / _TOKENS).write_bytes(index.index.tokens.tobytes())
+        (aside / _ORDER).write_bytes(index.index.order.astype("<i4").tobytes())
+        described = {
+            "format": FORMAT,
+            "token_bytes": index.index.tokens.dtype.itemsize,
+            "paths": list(index.paths),
+            "starts": list(index.starts),
+            "versions": [list(version) for version in versions],
+            "n_left_out": index.n_left_out,
+            "built": time.time(),
+        }
+        (aside / _FILES).write_text(json.dumps(described), encoding="ascii")
+        target = workspace / f"{time.time_ns():020}"
+        aside.rename(target)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    _remove_old(cache, workspace, target)
+    return target
+
+
+def open_newest(cache: Path, key: str) -> tuple[Path, StoredIndex] | None:
+    """Returns the newest index of a workspace and its folder; None if there is none."""
+    for folder in sorted((cache / key).glob("[0-9]*"), reverse=True):
+        found = open_index(folder)
+        if found is not None:
+            return folder, found
+    return None
+
+
+def open_index(folder: Path) -> StoredIndex | None:
+    """Maps an index; None if it is damaged, or of another version."""
+    try:
+        if (folder / _FILES).stat().st_size > _MAX_FILES_BYTES:
+            return None
+        described = json.loads((folder / _FILES).read_text(encoding="ascii"))
+        return _open_described(folder, described)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _open_described(folder: Path, described: dict[str, Any]) -> StoredIndex | None:
+    width = described["token_bytes"]
+    if described["format"] != FORMAT or width not in {2, 4}:
+        return None
+    tokens: Tokens = np.memmap(folder / _TOKENS, dtype=f">u{width}", mode="r")
+    order = np.memmap(folder / _ORDER, dtype="<i4", mode="r")
+    paths, starts = list(map(str, described["paths"])), list(map(int, described["starts"]))
+    versions = [(int(a), int(b), int(c)) for a, b, c in described["versions"]]
+    bounds = [0, *starts, len(tokens)]
+    is_sound = (
+        len(tokens) == len(order)
+        and len(paths) == len(starts) == len(versions)
+        and bounds == sorted(bounds)
+    )
+    if not is_sound:
+        return None
+    index = TokenIndex(
+        index=SuffixIndex(tokens, order),
+        paths=paths,
+        starts=starts,
+        n_left_out=int(described["n_left_out"]),
+    )
+    return StoredIndex(index=index, versions=versions, built=float(described["built"]))
+
+
+def _remove_old(cache: Path, workspace: Path, newest: Path) -> None:
+    """Removes what is not needed any more; what cannot be removed stays."""
+    for folder in workspace.iterdir():
+        if folder != newest and re.fullmatch(r"\d{20}", folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+    others = [f for f in cache.iterdir() if _KEY.fullmatch(f.name) and f.is_dir()]
+    others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in others[MAX_WORKSPACES:]:
+        shutil.rmtree(folder, ignore_errors=True)

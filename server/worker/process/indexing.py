@@ -1,0 +1,140 @@
+"""The server's end of indexing: runs the process when the workspace has changed, not too often.
+
+One thread waits for changes; while there are none, nothing runs. Open documents are known without
+an index, so a file on disk may be known a little late.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.isolation import ROOT, child_environment
+
+_MIN_PAUSE_S = 10.0
+_PAUSE_FACTOR = 20.0  # of how long the last run took
+_TIMEOUT_S = 600.0
+_SETTLE_S = 1.0  # a checkout changes many files
+_PACKAGE = __name__.split(".worker.", maxsplit=1)[0]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedFolders:
+    """What is indexed: folders, without the user's private files."""
+
+    roots: Sequence[Path] = ()
+    private_globs: Sequence[str] = ()
+
+
+class Indexing:
+    """Keeps the index of a workspace up to date.
+
+    Args:
+        on_index: Called with the folder of each new index, in a thread of its own.
+    """
+
+    def __init__(self, on_index: Callable[[str], None]) -> None:
+        self._on_index = on_index
+        self._change = threading.Condition()
+        self._folders = IndexedFolders()
+        self._tokenizer = ""
+        self._is_due = False
+        self._is_closed = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+
+    def use_folders(self, folders: IndexedFolders) -> None:
+        """Indexes other folders from now on."""
+        with self._change:
+            if folders != self._folders:
+                self._folders = folders
+                self._note()
+
+    def use_tokenizer(self, file: str) -> None:
+        """Indexes by this tokenizer from now on; "" for no index."""
+        with self._change:
+            if file != self._tokenizer:
+                self._tokenizer = file
+                self._note()
+
+    def note_change(self) -> None:
+        """Takes note of a file that may have changed."""
+        with self._change:
+            self._note()
+
+    def close(self) -> None:
+        """Ends indexing, and the process if one runs."""
+        with self._change:
+            self._is_closed = True
+            if self._process is not None:
+                self._process.kill()
+            self._change.notify()
+
+    def _note(self) -> None:
+        self._is_due = True
+        if self._thread is None and self._can_run():
+            self._thread = threading.Thread(target=self._work, name="indexing", daemon=True)
+            self._thread.start()
+        self._change.notify()
+
+    def _can_run(self) -> bool:
+        return self._is_due and bool(self._tokenizer and self._folders.roots)
+
+    def _work(self) -> None:
+        pause_s = _SETTLE_S
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._is_closed or self._can_run())
+                self._change.wait_for(lambda: self._is_closed, timeout=pause_s)
+                if self._is_closed:
+                    return
+                self._is_due = False
+                process = self._start_process()
+            started = time.monotonic()
+            folder = None if process is None else self._finish(process)
+            pause_s = max(_MIN_PAUSE_S, _PAUSE_FACTOR * (time.monotonic() - started))
+            if folder is not None:
+                self._on_index(folder)
+
+    def _start_process(self) -> "subprocess.Popen[bytes] | None":
+        flags = ["-P", "-s"] if sys.flags.no_user_site else ["-P"]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, *flags, "-m", f"{_PACKAGE}.indexing"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=child_environment(),
+                cwd=ROOT,
+            )
+        except OSError as error:
+            _log.warning("cannot index the workspace (%s)", error.strerror)
+            return None
+        return self._process
+
+    def _finish(self, process: "subprocess.Popen[bytes]") -> str | None:
+        """Waits for the process; returns the folder of the index, None if there is none."""
+        request = {
+            "roots": [str(root) for root in self._folders.roots],
+            "private_globs": list(self._folders.private_globs),
+            "tokenizer": self._tokenizer,
+        }
+        try:
+            answer, _ = process.communicate(json.dumps(request).encode(), timeout=_TIMEOUT_S)
+            folder = str(json.loads(answer))
+        except (subprocess.TimeoutExpired, OSError, ValueError):
+            process.kill()
+            process.wait()
+            if not self._is_closed:
+                _log.warning("the workspace is not indexed (exit code %s)", process.returncode)
+            return None
+        finally:
+            with self._change:
+                self._process = None
+        return folder

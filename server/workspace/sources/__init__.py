@@ -1,0 +1,1 @@
+"""The files of a workspace: found, read without secrets, and remembered as tokens."""
