@@ -86,7 +86,7 @@ def build_token_index(
         paths.append(file.path)
         starts.append(n_tokens)
         n_tokens += size
-    tokens = np.concatenate([*parts, separator])
+    tokens = np.concatenate([*parts, separator], dtype=separator.dtype)  # else in native order
     return TokenIndex(
         index=SuffixIndex.build(tokens), paths=paths, starts=starts, n_left_out=n_left_out
     )

@@ -75,7 +75,11 @@ class Editor:
         self.documents = OpenDocuments(self.warn)
         self.completion = InlineCompletion(
             documents=self.documents,
-            workspace=SimpleNamespace(refresh=lambda *_: None),
+            workspace=SimpleNamespace(
+                refresh=lambda *_: None,
+                share_documents=lambda _: None,
+                close_document=lambda _: None,
+            ),
             configuration=self.configuration,
             service=self.service,
             warn_once=self.warn,

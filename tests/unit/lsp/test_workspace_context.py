@@ -21,10 +21,13 @@ class Context:
     def __init__(self, monkeypatch, look, settings=None):
         self.warnings, self.snapshots = [], []
         documents = OpenDocuments(lambda *_: None)
-        documents.open(types.TextDocumentItem(URI, "python", 1, TEXT), "utf-16")
-        self.indexed = []
+        documents.open({"uri": URI, "text": TEXT}, "utf-16")
+        self.documents, self.indexed, self.shared = documents, [], []
         service = SimpleNamespace(
-            update_workspace=self.snapshots.append, index_folders=self.indexed.append
+            update_workspace=self.snapshots.append,
+            index_folders=self.indexed.append,
+            update_document=lambda uri, text: self.shared.append((uri, text)),
+            note_file_change=lambda: None,
         )
         self.context = WorkspaceContext(documents, service, lambda _key, s: self.warnings.append(s))
         self.context.configure(settings or Settings())
@@ -98,3 +101,36 @@ async def test_folders_come_and_go(monkeypatch):
         types.WorkspaceFoldersChangeEvent(added=[folders[0]], removed=[folders[1]])
     )
     assert [root.as_posix() for root in context._roots] == ["/v"]
+
+
+REMEMBERS = Settings(context=ContextSettings(workspace_memory=True))
+
+
+async def test_other_documents_are_shared_when_one_is_completed(monkeypatch):
+    """If it fails, each key sends every open document, or a changed one is never sent."""
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot(), REMEMBERS)
+    for name in ("b.py", ".env"):
+        context.documents.open({"uri": f"file:///w/{name}", "text": name}, "utf-16")
+    for _ in range(2):
+        context.context.share_documents(URI)
+    assert context.shared == [("file:///w/b.py", "b.py")]
+    context.context.share_documents("file:///w/b.py")
+    assert context.shared[1:] == [(URI, TEXT)]
+    context.documents.get("file:///w/b.py").replace("new")
+    context.context.share_documents(URI)
+    assert context.shared[2:] == [("file:///w/b.py", "new")]
+    context.documents.close("file:///w/b.py")
+    context.context.close_document("file:///w/b.py")
+    assert context.shared[3:] == [("file:///w/b.py", None)]
+
+
+async def test_nothing_is_remembered_if_the_user_wants_none(monkeypatch):
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot())
+    context.documents.open({"uri": "file:///w/b.py", "text": "b"}, "utf-16")
+    context.context.add_folders(["file:///w"])
+    context.context.configure(Settings())
+    context.context.share_documents(URI)
+    assert context.shared == []
+    assert {tuple(folders.roots) for folders in context.indexed} == {()}
+    context.context.configure(REMEMBERS)
+    assert [str(root) for root in context.indexed[-1].roots] == ["/w"]

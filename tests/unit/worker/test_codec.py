@@ -31,8 +31,11 @@ from server.worker.messages import (
     Message,
     Progress,
     Ready,
+    UpdateDocument,
     UpdateWorkspace,
+    UseIndex,
 )
+from server.workspace.memory_info import MemoryInfo
 from server.workspace.snapshot import WorkspaceSnapshot
 from training.artifact.code_reference import CodeReference
 
@@ -56,6 +59,7 @@ RESULT = CompletionResult(
     usage=TokenUsage(prompt_tokens=7, first_token_ms=None),
     total_ms=12.5,
 )
+MEMORY = MemoryInfo(files=2, files_left_out=0, documents=1, tokens=9, age_s=None)
 MESSAGES = [
     Load(settings=SETTINGS),
     ChangeSettings(settings=Settings()),
@@ -67,14 +71,17 @@ MESSAGES = [
     ),
     Cancel(id=1),
     CheckHealth(id=2),
-    Ready(load_s=1.25),
+    Ready(load_s=1.25, tokenizer="/m/tokenizer.json"),
     Downloading(done_bytes=1, total_bytes=1 << 40),
     LoadFailed(reason="it is missing"),
     Completed(id=1, result=RESULT, is_cancelled=False),
     Completed(id=2, result=CompletionResult(reason="no model"), is_cancelled=True),
     Failed(id=1, error_type="ValueError"),
     BackendUnavailable(id=1, reason="away", is_new=False),
-    HealthReport(id=2, backend=BackendInfo(threads=2, precision="int8")),
+    HealthReport(id=2, backend=BackendInfo(threads=2, precision="int8", memory=MEMORY)),
+    UseIndex(folder="/c/0"),
+    UpdateDocument(uri="file:///a.py", text="x\n"),
+    UpdateDocument(uri="file:///b.py", text=None),
     CheckProgress(),
     Progress(stalled_s=1.5),
 ]

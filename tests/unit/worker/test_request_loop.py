@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from server.backends.backend import BackendInfo, BackendUnavailableError
-from server.settings import Settings, SuggestionSettings
+from server.settings import ContextSettings, Settings, SuggestionSettings
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult, Suggestion
 from server.worker import request_loop
@@ -23,9 +23,12 @@ from server.worker.messages import (
     Load,
     LoadFailed,
     Ready,
+    UpdateDocument,
     UpdateWorkspace,
+    UseIndex,
 )
 from server.worker.request_loop import RequestLoop
+from server.workspace.memory_info import MemoryInfo
 from server.workspace.snapshot import WorkspaceSnapshot
 from training.foundation.errors import ArtifactError
 
@@ -34,6 +37,8 @@ class CompleterDouble:
     """Answers with the request's text; the text may name something else to do."""
 
     has_begun = threading.Event()
+    workspace_memory = None
+    memory = None
 
     def __init__(self, settings):
         self.settings = settings
@@ -59,12 +64,15 @@ class CompleterDouble:
             self.has_begun.set()
             while not should_stop():
                 pass
-        known = request.workspace.context_text
+        known = request.workspace.context_text + (self.memory or "")
         text = request.text + known + self.settings.suggestion.eagerness
         return CompletionResult(suggestion=Suggestion(text=text))
 
     def describe(self):
         return BackendInfo(threads=2)
+
+    def create_memory(self):
+        return self.workspace_memory
 
 
 class Server:
@@ -194,3 +202,46 @@ def test_a_broken_stream_ends_the_worker(server):
     server.sink.flush()
     server.thread.join(10)
     assert not server.thread.is_alive()
+
+
+class MemoryDouble:
+    """Remembers texts instead of tokens."""
+
+    tokenizer_file = "/model/tokenizer.json"
+
+    def __init__(self):
+        self.texts, self.indexes = {}, []
+
+    def update_document(self, uri, text):
+        self.texts[uri] = text
+
+    def use_files(self, index, *, built):
+        self.indexes.append((index, built))
+
+    def recall(self, uri):
+        return "".join(text for other, text in self.texts.items() if text and other != uri)
+
+    def describe(self):
+        return MemoryInfo(files=0, files_left_out=0, documents=1, tokens=1, age_s=None)
+
+
+def test_requests_know_the_other_documents_as_they_are(server, monkeypatch, tmp_path):
+    """If it fails, a line that was just written next door is not known, or one that is gone is."""
+    memory = MemoryDouble()
+    monkeypatch.setattr(CompleterDouble, "workspace_memory", memory)
+    context = ContextSettings(workspace_memory=True)
+    server.send(Load(settings=Settings(context=context)))
+    assert server.receive().tokenizer == "/model/tokenizer.json"
+    server.send(UpdateDocument(uri="a", text="<a>"), UpdateDocument(uri="b", text="<b>"))
+    server.ask(1, "x")
+    assert server.receive().result.suggestion.text.startswith("x<a><b>")
+    server.send(UpdateDocument(uri="a", text=None))
+    server.ask(2, "x")
+    assert server.receive().result.suggestion.text.startswith("x<b>")
+    server.send(UseIndex(folder=str(tmp_path)))  # nothing is in it
+    server.send(CheckHealth(id=3))
+    assert server.receive().backend.memory.documents == 1
+    assert memory.indexes == []
+    server.send(ChangeSettings(settings=Settings()))
+    server.ask(4, "x")
+    assert not server.receive().result.suggestion.text.startswith("x<b>")

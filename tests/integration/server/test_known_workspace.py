@@ -1,0 +1,118 @@
+"""A server that knows its workspace: files on disk, documents as they are now, and no secret."""
+
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+from lsp_client import REPLY_TIMEOUT_S, Client, place
+
+from server.memory.gate import N_FEATURES, N_OUTPUTS, Gate
+from training.artifact.directory import add_file
+from training.artifact.manifest import MEMORY_FILE
+
+pytestmark = pytest.mark.integration
+
+KEY = "sk_live_abcdefghij0123456789ABCD"
+CALL = "registry.lookup_by_canonical_name(canonical_name, default_value)"
+ON_DISK = f"""\
+API_KEY = "{KEY}"
+
+
+def find(registry, canonical_name, default_value):
+    return {CALL}
+
+
+def find_again(registry, canonical_name, default_value):
+    return {CALL}
+"""
+OPTIONS = {
+    "suggestion": {"eagerness": "always", "extent": "line"},
+    "context": {"workspace_memory": True, "workspace_tokens": 0},
+}
+
+TRUSTING = Gate(
+    hidden=np.zeros((N_FEATURES, 1), np.float32),
+    hidden_bias=np.zeros(1, np.float32),
+    output=np.zeros((1, N_OUTPUTS), np.float32),
+    output_bias=np.array([0.0, 8.0, 0.0], np.float32),
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("workspace")
+    (root / "registry.py").write_text(ON_DISK)
+    return root
+
+
+@pytest.fixture(scope="module")
+def client(tiny_artifact, root, tmp_path_factory):
+    """A tiny model, which knows no such code, with a gate that trusts every match."""
+    folder = tmp_path_factory.mktemp("known")
+    model = shutil.copytree(tiny_artifact, folder / "model")
+    add_file(model, MEMORY_FILE, json.dumps(TRUSTING.to_json()).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        with Client("--model", model) as client:
+            client.initialize(options=OPTIONS, root=root)
+            client.wait_for_state("ready")
+            yield client
+
+
+def wait_for_files(client, n_files):
+    deadline = time.monotonic() + REPLY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        health = client.command("parrotlet.health")
+        if health["memory"]["files"] == n_files:
+            return health
+        time.sleep(0.1)
+    raise AssertionError(f"the workspace is not indexed: {health}")
+
+
+def complete(client, uri, text):
+    """What is suggested at the end of a text."""
+    client.open(uri, text)
+    try:
+        items = client.items(uri, text.count("\n"), len(text.rpartition("\n")[2]))
+    finally:
+        client.close_documents()
+    return items[0]["insertText"] if items else ""
+
+
+def test_files_on_disk_are_known(client, root):
+    """If it fails, the index is built for nobody."""
+    health = wait_for_files(client, 1)
+    assert any(row[0] == "Workspace" and row[1].startswith("1 files") for row in health["report"])
+    text = "def get(registry, canonical_name, default_value):\n    return registry.lookup_by_can"
+    assert complete(client, (root / "new.py").as_uri(), text) == CALL.partition("by_can")[2]
+
+
+def test_a_document_is_known_as_it_is_now(client, root):
+    """If it fails, a function that was just written is not known in the next file."""
+    wait_for_files(client, 1)
+    other = (root / "other.py").as_uri()
+    line = "settings.frobnicate_every_widget(strength=11, colour=blue)"
+    written = f"def f(settings):\n    {line}\n\n\ndef g(settings):\n    {line}\n"
+    client.open(other, written)
+    text = "def h(settings):\n    settings.frobnicate_ev"
+    client.open((root / "new.py").as_uri(), text)
+    at = place(text, "settings.frobnicate_ev")
+    items = client.items((root / "new.py").as_uri(), *at)
+    assert items[0]["insertText"] == line.partition("frobnicate_ev")[2]
+    client.close_documents()
+
+
+def test_a_secret_on_disk_is_never_suggested(client, root):
+    """If it fails, a key in one file comes out in another."""
+    wait_for_files(client, 1)
+    for text in ('API_KEY = "', 'API_KEY = "sk_live_abc', 'key = "sk_'):
+        assert KEY[12:] not in complete(client, (root / "new.py").as_uri(), text)
+
+
+def test_a_file_that_is_saved_is_known(client, root):
+    wait_for_files(client, 1)
+    (root / "second.py").write_text("x = 1\n")
+    client.notify("workspace/didChangeWatchedFiles", {"changes": []})
+    wait_for_files(client, 2)

@@ -1,0 +1,124 @@
+"""The index on disk: the same as built anew, whatever changed, and nothing else is believed."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from server.indexing import index_store
+from server.indexing.index_store import open_index
+from server.indexing.workspace_indexer import IndexRequest, index_workspace
+from server.workspace.sources.token_index import TokenIndex
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "root"
+    (root / "inner").mkdir(parents=True)
+    (root / "a.py").write_text("alpha = 1\n")
+    (root / "inner" / "b.py").write_text("beta = 2\n")
+    return root
+
+
+def make_request(root, cache, globs=()):
+    return IndexRequest(roots=[root], private_globs=list(globs), cache=cache)
+
+
+def texts(index: TokenIndex, tokenizer):
+    ends = [*index.starts[1:], index.n_tokens - 1]
+    return {
+        path: tokenizer.decode([int(i) for i in index.index.tokens[start + 1 : end]])
+        for path, start, end in zip(index.paths, index.starts, ends, strict=True)
+    }
+
+
+def test_an_index_holds_the_files_and_is_sorted(root, tmp_path, byte_tokenizer):
+    folder = index_workspace(make_request(root, tmp_path / "cache"), byte_tokenizer)
+    index = open_index(folder).index
+    assert texts(index, byte_tokenizer) == {
+        str(root / "a.py"): "alpha = 1\n",
+        str(root / "inner" / "b.py"): "beta = 2\n",
+    }
+    data = [bytes(index.index.tokens[i:].tobytes()) for i in index.index.order]
+    assert data == sorted(data)
+
+
+def test_only_what_has_changed_is_read_again(root, tmp_path, byte_tokenizer, monkeypatch):
+    """If it fails, each change of a file costs the whole workspace."""
+    request = make_request(root, tmp_path / "cache")
+    first = index_workspace(request, byte_tokenizer)
+    assert index_workspace(request, byte_tokenizer) == first  # nothing has changed
+    encoded = []
+    encode = byte_tokenizer.encode
+    monkeypatch.setattr(
+        type(byte_tokenizer), "encode", lambda _, text: encoded.append(text) or encode(text)
+    )
+    (root / "a.py").write_text("alpha = 11\n")
+    (root / "c.py").write_text("gamma = 3\n")
+    (root / "inner" / "b.py").rename(root / "inner" / "d.py")
+    second = index_workspace(request, byte_tokenizer)
+    assert second != first
+    assert sorted(encoded) == ["alpha = 11\n", "beta = 2\n", "gamma = 3\n"]
+    assert texts(open_index(second).index, byte_tokenizer) == {
+        str(root / "a.py"): "alpha = 11\n",
+        str(root / "c.py"): "gamma = 3\n",
+        str(root / "inner" / "d.py"): "beta = 2\n",
+    }
+    assert not first.exists()  # an index is not kept twice
+
+
+def test_other_private_files_are_another_index(root, tmp_path, byte_tokenizer):
+    cache = tmp_path / "cache"
+    index_workspace(make_request(root, cache), byte_tokenizer)
+    folder = index_workspace(make_request(root, cache, ["inner/*"]), byte_tokenizer)
+    assert list(texts(open_index(folder).index, byte_tokenizer)) == [str(root / "a.py")]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no modes")
+def test_only_the_user_can_read_an_index(root, tmp_path, byte_tokenizer):
+    folder = index_workspace(make_request(root, tmp_path / "cache"), byte_tokenizer)
+    assert folder.stat().st_mode & 0o077 == 0
+    assert folder.parent.stat().st_mode & 0o077 == 0
+
+
+def test_few_workspaces_are_kept(root, tmp_path, byte_tokenizer, monkeypatch):
+    monkeypatch.setattr(index_store, "MAX_WORKSPACES", 2)
+    cache = tmp_path / "cache"
+    (cache / "ours").mkdir(parents=True)
+    for number in range(4):
+        index_workspace(make_request(root, cache, [f"{number}"]), byte_tokenizer)
+    assert len(list(cache.iterdir())) == 3
+    assert (cache / "ours").is_dir()  # no index of this kind
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "tokens.bin").write_bytes(b""),
+        lambda folder: (folder / "tokens.bin").write_bytes(b"\1"),
+        lambda folder: (folder / "order.bin").unlink(),
+        lambda folder: (folder / "files.json").write_text("["),
+        lambda folder: (folder / "files.json").write_text("[" * 100_000),
+        lambda folder: change(folder, format=9),
+        lambda folder: change(folder, starts=[5, 0]),
+        lambda folder: change(folder, starts=[0, 1 << 40]),
+        lambda folder: change(folder, versions=[]),
+        lambda folder: change(folder, token_bytes=3),
+        lambda folder: np.full(24, 1 << 30, "<i4").tofile(folder / "order.bin"),
+    ],
+    ids=range(11),
+)
+def test_a_damaged_index_is_built_anew(damage, root, tmp_path, byte_tokenizer):
+    """If it fails, a torn file ends suggestions, or the worker."""
+    request = make_request(root, tmp_path / "cache")
+    folder = index_workspace(request, byte_tokenizer)
+    damage(folder)
+    assert open_index(folder) is None
+    again = index_workspace(request, byte_tokenizer)
+    assert len(open_index(again).index.paths) == 2
+
+
+def change(folder, **values):
+    file = folder / "files.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))

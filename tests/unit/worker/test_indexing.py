@@ -1,0 +1,77 @@
+"""When the workspace is indexed: after changes, one run at a time, never without a change."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from server.worker.process import indexing
+from server.worker.process.indexing import IndexedFolders, Indexing
+
+FOLDERS = IndexedFolders(roots=(Path("/w"),))
+
+
+class Runs:
+    """Runs without a process."""
+
+    def __init__(self, monkeypatch):
+        self.n_started, self.folders = 0, []
+        self.may_end, self.has_ended = threading.Event(), threading.Semaphore(0)
+        self.may_end.set()
+        monkeypatch.setattr(indexing, "_SETTLE_S", 0.0)
+        monkeypatch.setattr(indexing, "_MIN_PAUSE_S", 0.0)
+        monkeypatch.setattr(indexing, "_PAUSE_FACTOR", 0.0)
+        monkeypatch.setattr(Indexing, "_start_process", lambda _: object())
+        monkeypatch.setattr(Indexing, "_finish", lambda *_: self.finish())
+        self.indexing = Indexing(self.end)
+
+    def finish(self):
+        self.n_started += 1
+        self.may_end.wait(30)
+        return f"/c/{self.n_started}"
+
+    def end(self, folder):
+        self.folders.append(folder)
+        self.has_ended.release()
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    runs = Runs(monkeypatch)
+    yield runs
+    runs.may_end.set()
+    runs.indexing.close()
+
+
+def test_it_begins_once_folders_and_tokenizer_are_known(runs):
+    runs.indexing.note_change()
+    runs.indexing.use_folders(FOLDERS)
+    assert runs.indexing._thread is None
+    runs.indexing.use_tokenizer("/m/tokenizer.json")
+    assert runs.has_ended.acquire(timeout=30)
+    assert runs.folders == ["/c/1"]
+
+
+def test_changes_during_a_run_are_one_more_run(runs):
+    """If it fails, a checkout of a thousand files indexes the workspace a thousand times."""
+    runs.may_end.clear()
+    runs.indexing.use_folders(FOLDERS)
+    runs.indexing.use_tokenizer("/m/tokenizer.json")
+    while not runs.n_started:
+        threading.Event().wait(0.001)
+    for _ in range(1000):
+        runs.indexing.note_change()
+    runs.may_end.set()
+    assert runs.has_ended.acquire(timeout=30)
+    assert runs.has_ended.acquire(timeout=30)
+    assert not runs.has_ended.acquire(timeout=0.2)
+    assert runs.n_started == 2
+
+
+def test_a_model_without_a_memory_ends_it(runs):
+    runs.indexing.use_folders(FOLDERS)
+    runs.indexing.use_tokenizer("/m/tokenizer.json")
+    assert runs.has_ended.acquire(timeout=30)
+    runs.indexing.use_tokenizer("")
+    runs.indexing.note_change()
+    assert not runs.has_ended.acquire(timeout=0.2)
