@@ -109,10 +109,10 @@ class ContextSettings(RangedConfig):
         maximum=32768,
     )
     workspace_memory: bool = setting(
-        default=False,
+        default=True,
         text="Controls whether suggestions follow the workspace's own code: its Python files are"
         " indexed in the background, on this machine only. Private files and lines that look like"
-        " secrets are left out. Off by default until confidence is calibrated with it.",
+        " secrets are left out.",
     )
 
 

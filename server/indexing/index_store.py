@@ -37,11 +37,13 @@ class StoredIndex:
     Attributes:
         index: The mapped index.
         versions: For each of its files, what changes whenever the file does.
+        state: A hash of all files of the workspace, also of those that did not fit.
         built: When, in seconds since 1970.
     """
 
     index: TokenIndex
     versions: Sequence[Version]
+    state: str
     built: float
 
 
@@ -65,12 +67,13 @@ def make_key(roots: Sequence[Path], private_globs: Sequence[str], tokenizer_sha2
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def save_index(cache: Path, key: str, index: TokenIndex, versions: Sequence[Version]) -> Path:
+def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
     """Writes an index; returns its folder.
 
     Raises:
         OSError: It cannot be written.
     """
+    index = stored.index
     workspace = cache / key
     workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=workspace))
@@ -82,9 +85,10 @@ def save_index(cache: Path, key: str, index: TokenIndex, versions: Sequence[Vers
             "token_bytes": index.index.tokens.dtype.itemsize,
             "paths": list(index.paths),
             "starts": list(index.starts),
-            "versions": [list(version) for version in versions],
+            "versions": [list(version) for version in stored.versions],
             "n_left_out": index.n_left_out,
-            "built": time.time(),
+            "state": stored.state,
+            "built": stored.built,
         }
         (aside / _FILES).write_text(json.dumps(described), encoding="ascii")
         target = workspace / f"{time.time_ns():020}"
@@ -138,7 +142,8 @@ def _open_described(folder: Path, described: dict[str, Any]) -> StoredIndex | No
         starts=starts,
         n_left_out=int(described["n_left_out"]),
     )
-    return StoredIndex(index=index, versions=versions, built=float(described["built"]))
+    state, built = str(described["state"]), float(described["built"])
+    return StoredIndex(index=index, versions=versions, state=state, built=built)
 
 
 def _remove_old(cache: Path, workspace: Path, newest: Path) -> None:

@@ -1,13 +1,15 @@
 """Indexes the files of a workspace; those that have not changed are taken from the last index."""
 
+import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from server.indexing.index_store import StoredIndex, Version, make_key, open_newest, save_index
 from server.memory.suffix_index import Tokens, pack_tokens
 from server.workspace.sources.source_files import SourceFile, find_sources
-from server.workspace.sources.token_index import EncodedFile, build_token_index
+from server.workspace.sources.token_index import MAX_TOKENS, EncodedFile, build_token_index
 from training.artifact.tokenizer import CodeTokenizer
 
 
@@ -38,7 +40,8 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
     found = open_newest(request.cache, key)
     files = list(find_sources(request.roots, request.private_globs))
     versions = {file.path: file.file.version for file in files}
-    if found is not None and dict(zip(*_describe(found[1]), strict=True)) == versions:
+    state = hashlib.sha256(repr(versions).encode("utf-8", "surrogateescape")).hexdigest()
+    if found is not None and found[1].state == state:
         return found[0]
     known = {} if found is None else _read_tokens(found[1])
     index = build_token_index(
@@ -46,11 +49,13 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
         separator_id=tokenizer.end_of_text_id,
         vocab_size=tokenizer.vocab_size,
     )
-    return save_index(request.cache, key, index, [versions[path] for path in index.paths])
-
-
-def _describe(stored: StoredIndex) -> tuple[Sequence[str], Sequence[Version]]:
-    return stored.index.paths, stored.versions
+    stored = StoredIndex(
+        index=replace(index, n_left_out=len(files) - len(index.paths)),
+        versions=[versions[path] for path in index.paths],
+        state=state,
+        built=time.time(),
+    )
+    return save_index(request.cache, key, stored)
 
 
 def _read_tokens(stored: StoredIndex) -> dict[tuple[str, Version], Tokens]:
@@ -68,8 +73,12 @@ def _encode(
     known: dict[tuple[str, Version], Tokens],
     tokenizer: CodeTokenizer,
 ) -> Iterator[EncodedFile]:
+    n_tokens = 0
     for file in files:
+        if n_tokens > MAX_TOKENS:  # nothing more fits
+            return
         tokens = known.get((file.path, file.file.version))
         if tokens is None:
             tokens = pack_tokens(tokenizer.encode(file.read()), tokenizer.vocab_size)
+        n_tokens += len(tokens)
         yield EncodedFile(path=file.path, tokens=tokens)

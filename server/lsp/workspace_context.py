@@ -49,7 +49,8 @@ class WorkspaceContext:
         """Uses other settings."""
         self._settings = settings
         self._collector = WorkspaceCollector(self._roots, settings.private_globs)
-        roots = tuple(self._roots) if settings.context.workspace_memory else ()
+        is_remembered = settings.context.workspace_memory
+        roots = tuple(root for root in self._roots if is_remembered and not _holds_everything(root))
         self._service.index_folders(
             IndexedFolders(roots=roots, private_globs=settings.private_globs)
         )
@@ -115,3 +116,12 @@ class WorkspaceContext:
             self._warn_once("workspace", f"cannot read other files ({type(error).__name__})")
         else:
             self._service.update_workspace(reading.result())
+
+
+def _holds_everything(root: Path) -> bool:
+    """Returns whether a folder is the user's home or above it, which is no workspace."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return root.parent == root
+    return home.is_relative_to(root)

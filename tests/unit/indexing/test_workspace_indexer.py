@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from server.indexing import index_store
+from server.indexing import index_store, workspace_indexer
 from server.indexing.index_store import open_index
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
 from server.workspace.sources.token_index import TokenIndex
@@ -122,3 +122,17 @@ def test_a_damaged_index_is_built_anew(damage, root, tmp_path, byte_tokenizer):
 def change(folder, **values):
     file = folder / "files.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def test_what_does_not_fit_is_neither_read_nor_noticed_again(
+    root, tmp_path, byte_tokenizer, monkeypatch
+):
+    """If it fails, a folder with everything keeps a processor busy."""
+    monkeypatch.setattr(workspace_indexer, "MAX_TOKENS", 5)
+    request = make_request(root, tmp_path / "cache")
+    folder = index_workspace(request, byte_tokenizer)
+    index = open_index(folder).index
+    assert (len(index.paths), index.n_left_out) == (1, 1)
+    assert index_workspace(request, byte_tokenizer) == folder
+    (root / "inner" / "b.py").write_text("beta = 3\n")
+    assert index_workspace(request, byte_tokenizer) != folder

@@ -103,12 +103,12 @@ async def test_folders_come_and_go(monkeypatch):
     assert [root.as_posix() for root in context._roots] == ["/v"]
 
 
-REMEMBERS = Settings(context=ContextSettings(workspace_memory=True))
+FORGETS = Settings(context=ContextSettings(workspace_memory=False))
 
 
 async def test_other_documents_are_shared_when_one_is_completed(monkeypatch):
     """If it fails, each key sends every open document, or a changed one is never sent."""
-    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot(), REMEMBERS)
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot())
     for name in ("b.py", ".env"):
         context.documents.open({"uri": f"file:///w/{name}", "text": name}, "utf-16")
     for _ in range(2):
@@ -125,12 +125,24 @@ async def test_other_documents_are_shared_when_one_is_completed(monkeypatch):
 
 
 async def test_nothing_is_remembered_if_the_user_wants_none(monkeypatch):
-    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot())
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot(), FORGETS)
     context.documents.open({"uri": "file:///w/b.py", "text": "b"}, "utf-16")
     context.context.add_folders(["file:///w"])
-    context.context.configure(Settings())
+    context.context.configure(FORGETS)
     context.context.share_documents(URI)
     assert context.shared == []
     assert {tuple(folders.roots) for folders in context.indexed} == {()}
-    context.context.configure(REMEMBERS)
+    context.context.configure(Settings())
     assert [str(root) for root in context.indexed[-1].roots] == ["/w"]
+
+
+async def test_a_home_folder_is_no_workspace(monkeypatch, tmp_path):
+    """If it fails, who opens the home folder has all of it indexed."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot())
+    folders = (home, tmp_path, home / "project")
+    context.context.add_folders([folder.as_uri() for folder in folders])
+    context.context.configure(Settings())
+    assert list(context.indexed[-1].roots) == [home / "project"]

@@ -229,8 +229,7 @@ def test_requests_know_the_other_documents_as_they_are(server, monkeypatch, tmp_
     """If it fails, a line that was just written next door is not known, or one that is gone is."""
     memory = MemoryDouble()
     monkeypatch.setattr(CompleterDouble, "workspace_memory", memory)
-    context = ContextSettings(workspace_memory=True)
-    server.send(Load(settings=Settings(context=context)))
+    server.send(Load(settings=Settings()))
     assert server.receive().tokenizer == "/model/tokenizer.json"
     server.send(UpdateDocument(uri="a", text="<a>"), UpdateDocument(uri="b", text="<b>"))
     server.ask(1, "x")
@@ -242,6 +241,7 @@ def test_requests_know_the_other_documents_as_they_are(server, monkeypatch, tmp_
     server.send(CheckHealth(id=3))
     assert server.receive().backend.memory.documents == 1
     assert memory.indexes == []
-    server.send(ChangeSettings(settings=Settings()))
+    forgets = Settings(context=ContextSettings(workspace_memory=False))
+    server.send(ChangeSettings(settings=forgets))
     server.ask(4, "x")
     assert not server.receive().result.suggestion.text.startswith("x<b>")
