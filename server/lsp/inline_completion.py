@@ -139,7 +139,10 @@ class InlineCompletion:
             return []
         point = InsertionPoint.at(document, position, selected)
         revision = document.revision
-        cycles = is_asked_for and last is not None and last.shown_at == (revision, point)
+        is_shown_here = last is not None and last.shown_at == (revision, point)
+        if is_shown_here:  # also if the editor has asked again meanwhile
+            asked.shown_at = (revision, point)
+        cycles = is_asked_for and is_shown_here
         n_wanted = _N_TO_CYCLE if cycles else 1
         request = self._request(uri, document, point, is_asked_for=is_asked_for, n_wanted=n_wanted)
         quiet_s = time.monotonic() - document.changed_s

@@ -54,7 +54,8 @@ class SuffixIndex:
         width = tokens.dtype.itemsize
         if not tokens.size:
             return cls(tokens, np.zeros(0, np.int32))
-        order = divsufsort(tokens.view(np.uint8))  # of bytes
+        writable = np.array(tokens)  # the library takes no mapped file
+        order = divsufsort(writable.view(np.uint8))  # of bytes
         return cls(tokens, order[order % width == 0] // width)
 
     def __len__(self) -> int:

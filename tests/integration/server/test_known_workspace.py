@@ -89,6 +89,18 @@ def test_files_on_disk_are_known(client, root):
     assert complete(client, (root / "new.py").as_uri(), text) == CALL.partition("by_can")[2]
 
 
+def test_a_file_that_is_indexed_itself_is_completed(client, root):
+    """Of two files with the same line one is completed: the other one still knows it."""
+    wait_for_files(client, 1)
+    text = "def get(registry, canonical_name, default_value):\n    return registry.lookup_by_can"
+    rest = CALL.partition("by_can")[2]
+    uri = (root / "registry.py").as_uri()
+    client.open(
+        (root / "copy.py").as_uri(), f"def copy(registry, canonical_name):\n    {CALL}\n" * 2
+    )
+    assert complete(client, uri, text) == rest
+
+
 def test_a_document_is_known_as_it_is_now(client, root):
     """If it fails, a function that was just written is not known in the next file."""
     wait_for_files(client, 1)

@@ -116,6 +116,18 @@ def test_hidden_texts_do_not_count(seed):
         assert found == find_plainly(left, context)
 
 
+def test_texts_of_a_mapped_file_can_be_hidden(tmp_path):
+    """If it fails, no file of an indexed workspace is completed at all."""
+    tokens = pack_tokens([9, 1, 2, 3, 9, 1, 2, 4, 9], VOCAB_SIZE)
+    tokens.tofile(tmp_path / "tokens")
+    built = SuffixIndex.build(tokens)
+    mapped = np.memmap(tmp_path / "tokens", dtype=tokens.dtype, mode="r")
+    index = SuffixIndex(mapped, built.order)
+    memory = TokenMemory([MemoryPart(index=index, hidden=[HiddenText(index, 0, 4)])])
+    (match, *_) = memory.find([1, 2])
+    assert match.ids.tolist() == [4]
+
+
 @pytest.mark.parametrize("vocab_size", [300, 1 << 17])
 def test_ids_of_several_bytes_are_compared_as_numbers(vocab_size):
     ids = [1, 256, 2, 257, 1, 256, 255, vocab_size - 1, 1, 256]
