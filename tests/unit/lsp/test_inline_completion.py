@@ -140,7 +140,7 @@ async def test_alternatives_are_drawn_only_for_a_user_who_cycles():
     assert await n_wanted(4, is_asked_for=True) == 1
     assert await n_wanted(5) == 1
     assert await n_wanted(5, is_asked_for=True) == 3  # one was shown while typing
-    shown, editor.service.result = editor.service.result, None
+    shown, editor.service.result = editor.service.result, CompletionResult(reason="none")
     assert await n_wanted(5) == 1  # the editor asks again, and that is superseded
     editor.service.result = shown
     assert await n_wanted(5, is_asked_for=True) == 3
