@@ -4,7 +4,9 @@ It reads one request from stdin and prints the folder of the index. It takes onl
 has left over.
 """
 
+import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -39,12 +41,10 @@ def _yield_processor() -> None:
     process = psutil.Process()
     idle = getattr(psutil, "IDLE_PRIORITY_CLASS", None)  # on Windows
     process.nice(_LOWEST if idle is None else idle)
-    group = Path("/proc/self/autogroup")
-    if group.exists():
-        try:
-            group.write_text(str(_LOWEST), encoding="ascii")
-        except OSError:
-            return
+    if not hasattr(os, "getsid") or os.getsid(0) != os.getpid():
+        return  # the session's other processes, the editor perhaps, would be slowed down too
+    with contextlib.suppress(OSError):  # not Linux, or without such groups
+        Path("/proc/self/autogroup").write_text(str(_LOWEST), encoding="ascii")
 
 
 if __name__ == "__main__":

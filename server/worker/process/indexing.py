@@ -112,6 +112,7 @@ class Indexing:
                 stdout=subprocess.PIPE,
                 env=child_environment(),
                 cwd=ROOT,
+                start_new_session=True,  # a scheduler's group of its own, to be slowed down alone
             )
         except OSError as error:
             _log.warning("cannot index the workspace (%s)", error.strerror)

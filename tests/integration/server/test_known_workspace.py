@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from training.artifact.manifest import MEMORY_FILE
 
 pytestmark = pytest.mark.integration
 
+AUTOGROUP = Path("/proc/self/autogroup")
+PRIORITY = AUTOGROUP.read_text() if AUTOGROUP.exists() else ""  # before anything is indexed
 KEY = "sk_live_abcdefghij0123456789ABCD"
 CALL = "registry.lookup_by_canonical_name(canonical_name, default_value)"
 ON_DISK = f"""\
@@ -99,6 +102,13 @@ def test_a_file_that_is_indexed_itself_is_completed(client, root):
         (root / "copy.py").as_uri(), f"def copy(registry, canonical_name):\n    {CALL}\n" * 2
     )
     assert complete(client, uri, text) == rest
+
+
+@pytest.mark.skipif(not PRIORITY, reason="this kernel has no scheduling groups")
+def test_indexing_slows_down_nobody_else(client, root):
+    """If it fails, the editor and all that was started beside it run at the lowest priority."""
+    wait_for_files(client, 1)
+    assert AUTOGROUP.read_text() == PRIORITY
 
 
 def test_a_document_is_known_as_it_is_now(client, root):
