@@ -8,8 +8,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from server.memory.suffix_index import Tokens, pack_tokens
 from server.memory.token_memory import MemoryPart, TokenMemory
 from server.workspace.memory_info import MemoryInfo
@@ -20,7 +18,6 @@ from training.artifact.tokenizer import CodeTokenizer
 
 MAX_DOCUMENTS = 32
 MAX_DOCUMENT_CHARS = 256 << 10
-_MIN_SOURCE_TOKENS = 8  # of a suggestion that comes from a file
 
 
 class WorkspaceMemory:
@@ -77,20 +74,6 @@ class WorkspaceMemory:
         if self._last is None or self._last[0] != uri:
             self._last = uri, TokenMemory(self._parts(uri))
         return self._last[1]
-
-    def find_file(self, uri: str, text: str) -> str | None:
-        """Returns the path of an indexed file that holds a suggestion; None if none does.
-
-        Args:
-            uri: The document that was completed.
-            text: The suggestion; too short a text says nothing.
-        """
-        ids = self._tokenizer.encode(text)
-        if self._files is None or len(ids) < _MIN_SOURCE_TOKENS:
-            return None
-        part = self._files.without(self._open_paths(uri))
-        places = part.places(ids, 1 << 10)
-        return None if not places.size else self._files.find_path(int(np.min(places)))
 
     def _parts(self, uri: str) -> list[MemoryPart]:
         parts = [MemoryPart(index=d.index) for other, d in self._documents.items() if other != uri]
