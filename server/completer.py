@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from server.backends.backend import Backend, BackendInfo
 from server.backends.context_budget import max_new_tokens as limit_new_tokens
 from server.backends.context_budget import window_at_cursor, window_between
 from server.backends.model_store import DownloadProgress, find_model_folder
 from server.engine.generation_request import FinishReason, GenerationRequest, Sampling
-from server.memory.token_memory import TokenMemory
 from server.settings import Settings
 from server.suggestion.confidence import needed_confidence
 from server.suggestion.cursor_context import CursorContext
@@ -35,8 +35,11 @@ from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 from server.suggestion.type_through import TypeThrough
 from server.workspace.sources.source_files import find_sources
-from server.workspace.sources.token_index import TokenIndex
-from server.workspace.sources.workspace_memory import WorkspaceMemory
+
+if TYPE_CHECKING:  # a worker of a remote server does without their libraries
+    from server.memory.token_memory import TokenMemory
+    from server.workspace.sources.token_index import TokenIndex
+    from server.workspace.sources.workspace_memory import WorkspaceMemory
 
 _DRAWS_PER_ALTERNATIVE = 3  # since many are equal
 _VARIED = Sampling(temperature=0.8, top_p=0.95, seed=0)
@@ -88,7 +91,7 @@ class Completer:
         if not self.settings.remote.url:
             self.complete(CompletionRequest(text="def", offset=3))
 
-    def index_workspace(self, root: Path) -> TokenIndex | None:
+    def index_workspace(self, root: Path) -> "TokenIndex | None":
         """Reads and indexes the Python files of a folder, for a :attr:`memory`.
 
         Returns:
@@ -96,7 +99,7 @@ class Completer:
         """
         return self._backend.index_files(find_sources([root], self.settings.private_globs))
 
-    def create_memory(self) -> WorkspaceMemory | None:
+    def create_memory(self) -> "WorkspaceMemory | None":
         """Returns an empty memory of a workspace; None if the back end does not use one."""
         return self._backend.create_memory()
 

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
@@ -24,17 +24,19 @@ from server.engine.generation_request import (
     GenerationResult,
     TokenUsage,
 )
-from server.memory.token_memory import TokenMemory
 from server.prompt.window import Window
 from server.settings import RemoteSettings
 from server.suggestion.confidence import Calibration
-from server.workspace.sources.source_files import SourceFile
-from server.workspace.sources.token_index import TokenIndex
-from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.artifact.code_reference import CodeReference
 from training.artifact.tokenizer_pipeline import MAX_TOKENIZER_BYTES, read_pipeline
 from training.foundation.errors import ArtifactError
 from training.foundation.foreign_text import encode_text, read_bounded
+
+if TYPE_CHECKING:  # a remote server needs none of their libraries
+    from server.memory.token_memory import TokenMemory
+    from server.workspace.sources.source_files import SourceFile
+    from server.workspace.sources.token_index import TokenIndex
+    from server.workspace.sources.workspace_memory import WorkspaceMemory
 
 _CHARS_PER_TOKEN = 3  # fewer than any tokenizer needs for code
 _SENTINEL_TOKENS = 8  # reserved for a template
@@ -111,11 +113,11 @@ class RemoteServer:
         del head, text
         return None
 
-    def index_files(self, files: Iterable[SourceFile]) -> TokenIndex | None:  # noqa: ARG002 - a back end's
+    def index_files(self, files: "Iterable[SourceFile]") -> "TokenIndex | None":  # noqa: ARG002 - a back end's
         """Returns None: the server returns no distributions, which alone can be mixed."""
         return None
 
-    def create_memory(self) -> WorkspaceMemory | None:
+    def create_memory(self) -> "WorkspaceMemory | None":
         """Returns None, for the same reason."""
         return None
 
@@ -124,7 +126,7 @@ class RemoteServer:
         window: Window,
         request: GenerationRequest,
         lookup_texts: Sequence[str] = (),
-        memory: TokenMemory | None = None,  # noqa: ARG002
+        memory: "TokenMemory | None" = None,  # noqa: ARG002
     ) -> GenerationResult:
         """Generates after a window's prefix; ``lookup_texts`` and ``memory`` are of no use here.
 

@@ -10,11 +10,10 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from server.backends.backend import BackendInfo, BackendUnavailableError
 from server.completer import Completer
-from server.indexing.index_store import open_index
 from server.settings import Settings
 from server.suggestion.explanation import NO_MODEL, SUPERSEDED
 from server.suggestion.result import CompletionResult
@@ -42,8 +41,10 @@ from server.worker.messages import (
     UseIndex,
 )
 from server.workspace.snapshot import WorkspaceSnapshot
-from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.foundation.errors import ParrotletError
+
+if TYPE_CHECKING:
+    from server.workspace.sources.workspace_memory import WorkspaceMemory
 
 _END = None  # in the queue: the stream has ended
 
@@ -149,8 +150,12 @@ class RequestLoop:
 
     def _use_index(self, folder: Path) -> None:
         """Uses an index of the workspace's files; one that cannot be read is left alone."""
+        if self._memory is None:
+            return
+        from server.indexing.index_store import open_index  # noqa: PLC0415 - only for a memory
+
         stored = open_index(folder)
-        if self._memory is not None and stored is not None:
+        if stored is not None:
             self._memory.use_files(stored.index, built=stored.built)
 
     def _report_download(self, done_bytes: int, total_bytes: int) -> None:

@@ -1,11 +1,14 @@
 """The worker's loop over real pipes, with a completer that is a double."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from server.backends.backend import BackendInfo, BackendUnavailableError
+from server.isolation import ROOT
 from server.settings import ContextSettings, Settings, SuggestionSettings
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult, Suggestion
@@ -245,3 +248,13 @@ def test_requests_know_the_other_documents_as_they_are(server, monkeypatch, tmp_
     server.send(ChangeSettings(settings=forgets))
     server.ask(4, "x")
     assert not server.receive().result.suggestion.text.startswith("x<b>")
+
+
+def test_a_worker_starts_without_the_libraries_of_a_memory():
+    """If it fails, the worker of a remote server takes memory and time for what it never uses."""
+    program = (
+        "import sys, server.worker.request_loop\n"
+        "sys.exit(sorted({'numpy', 'torch', 'pydivsufsort'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
+    assert done.returncode == 0
