@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -18,7 +17,7 @@ from evaluation.accuracy.workspaces import Workspaces
 from evaluation.memory.gate_examples import GateExample, collect_examples
 from evaluation.memory.gate_fit import GateLoss, fit_gate, measure_gate
 from evaluation.runs.arguments import (
-    DEFAULT_CORPUS,
+    add_corpus_argument,
     add_model_argument,
     add_sampling_arguments,
 )
@@ -120,13 +119,7 @@ def _format_loss(loss: GateLoss, n_packages: int) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("evaluation.fit_memory", _PURPOSE, example=_EXAMPLE)
     add_model_argument(parser)
-    parser.add_argument(
-        "--corpus",
-        type=Path,
-        default=DEFAULT_CORPUS,
-        metavar="FOLDER",
-        help="the corpus whose packages are the workspaces (default: %(default)s)",
-    )
+    add_corpus_argument(parser, "the corpus whose packages are the workspaces")
     parser.add_argument(
         "--split",
         choices=["heldout", "train"],

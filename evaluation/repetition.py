@@ -15,7 +15,11 @@ if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
 from evaluation.accuracy.memorisation import format_memorisation, measure_memorisation
-from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_sampling_arguments
+from evaluation.runs.arguments import (
+    add_corpus_argument,
+    add_model_argument,
+    add_sampling_arguments,
+)
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
 
@@ -47,13 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="an index made by parrotlet index-verbatim; repeat the option to compare indexes",
     )
-    parser.add_argument(
-        "--corpus",
-        type=Path,
-        default=DEFAULT_CORPUS,
-        metavar="FOLDER",
-        help="the corpus that the model was trained on (default: %(default)s)",
-    )
+    add_corpus_argument(parser, "the corpus that the model was trained on")
     add_sampling_arguments(parser, 300, "documents to continue", "choosing documents and positions")
     return parser
 

@@ -20,7 +20,8 @@ from server.settings import Settings
 from server.settings_schema import list_settings
 from server.suggestion.explanation import reason_sentence
 from server.suggestion.request import CompletionRequest
-from server.usage_statistics import default_folder, read_summary
+from server.usage_statistics import read_summary
+from server.user_folders import find_data_folder
 from training.foundation.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # editors do not open larger ones either
@@ -47,7 +48,7 @@ def _run(argv: Sequence[str]) -> int:
     if arguments.command == "health":
         return _health(Settings(model=arguments.model))
     if arguments.command == "stats":
-        folder = arguments.folder or default_folder()
+        folder = arguments.folder or find_data_folder()
         sys.stdout.write(format_rows(read_summary(folder).rows()))
         return 0
     if arguments.command == "settings":

@@ -118,7 +118,7 @@ def _describe_memory(memory: MemoryInfo | None) -> str:
     left_out = f" ({memory.files_left_out} did not fit)" if memory.files_left_out else ""
     return _join(
         ", ",
-        f"{memory.files} files{left_out}",
+        ("1 file" if memory.files == 1 else f"{memory.files} files") + left_out,
         _abbreviate("{} tokens", memory.tokens),
         f"indexed {_format_age(memory.age_s)} ago",
     )

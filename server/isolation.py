@@ -68,6 +68,12 @@ def child_environment() -> dict[str, str]:
     return environment
 
 
+def child_command(module: str) -> list[str]:
+    """Returns the command that runs a module of ours, for :func:`child_environment`."""
+    flags = ["-P", "-s"] if sys.flags.no_user_site else ["-P"]
+    return [sys.executable, *flags, "-m", module]
+
+
 def _index_of_library(path: list[str]) -> int | None:
     folder = _parent(os.__file__, 1)
     if folder not in path:

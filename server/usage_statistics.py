@@ -7,8 +7,6 @@ names. Editors report what was shown and accepted; ``parrotlet stats`` adds it u
 import dataclasses
 import json
 import logging
-import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,23 +22,6 @@ _MAX_BYTES = 4 << 20  # then the older half is dropped
 _MIN_LATENCIES = 2
 
 _log = logging.getLogger(__name__)
-
-
-def default_folder() -> Path | None:
-    """Returns where programs of this system keep data about their user.
-
-    None if there is no such place: a user without a home folder, as in some containers.
-    """
-    variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_DATA_HOME")
-    if os.environ.get(variable):
-        return Path(os.environ[variable]) / "parrotlet"
-    if os.environ.get("HOME") == "":  # pathlib would name the root of the file system
-        return None
-    below = {"darwin": "Library/Application Support", "win32": "AppData/Local"}
-    try:
-        return Path.home() / below.get(sys.platform, ".local/share") / "parrotlet"
-    except RuntimeError:
-        return None
 
 
 class UsageStatistics:

@@ -25,6 +25,7 @@ ROOMS = {
         *(
             "VERSION",
             "isolation",
+            "user_folders",
             "syntax",
             "memory",
             "engine",

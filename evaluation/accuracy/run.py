@@ -19,7 +19,7 @@ from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_it
 from evaluation.accuracy.metrics import CompletedItem
 from evaluation.accuracy.workspaces import Workspaces
 from evaluation.runs.arguments import (
-    DEFAULT_CORPUS,
+    add_corpus_argument,
     add_model_argument,
     add_out_argument,
     add_sampling_arguments,
@@ -149,13 +149,8 @@ def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
         help="positions to complete: JSON lines with id, kind, prefix, suffix and target; kind is"
         f" {', '.join(task.kinds)}",
     )
-    parser.add_argument(
-        "--corpus",
-        type=Path,
-        default=DEFAULT_CORPUS,
-        metavar="FOLDER",
-        help="without --items: take positions from the held-out packages of this corpus (default:"
-        " %(default)s)",
+    add_corpus_argument(
+        parser, "without --items: take positions from the held-out packages of this corpus"
     )
     parser.add_argument(
         "--workspace",

@@ -12,9 +12,13 @@ from evaluation.insertions.fit_answers import Answer, Trigger, request_answer
 from evaluation.insertions.fit_page import draw_fit_page
 from evaluation.insertions.fit_summary import FitIdentity, format_fit, summarise_fit
 from evaluation.insertions.places import Place, cut_places, hash_places
-from evaluation.runs.arguments import DEFAULT_CORPUS, add_model_argument, add_out_argument
+from evaluation.runs.arguments import (
+    add_corpus_argument,
+    add_model_argument,
+    add_out_argument,
+    add_sampling_arguments,
+)
 from evaluation.runs.journal import Journal, read_records
-from evaluation.runs.option_types import parse_seed
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
@@ -24,7 +28,7 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
-from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.command_parser import command_parser
 from training.foundation.errors import ArtifactError, ConfigError
 from training.foundation.folder_lock import folder_lock
 
@@ -107,24 +111,8 @@ def _load_places(options: argparse.Namespace) -> list[Place]:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("evaluation.fit", _PURPOSE, example=_EXAMPLE)
     add_model_argument(parser)
-    parser.add_argument(
-        "--corpus",
-        type=Path,
-        default=DEFAULT_CORPUS,
-        metavar="FOLDER",
-        help="take places from the held-out packages of this corpus (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--n",
-        type=whole_number(1, 1_000_000),
-        default=2000,
-        help="places to take from the corpus, as many of each kind (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=parse_seed,
-        default=0,
-        help="random seed for choosing places (default: %(default)s)",
-    )
+    add_corpus_argument(parser, "take places from the held-out packages of this corpus")
+    about = "places to take from the corpus, as many of each kind"
+    add_sampling_arguments(parser, 2000, about, "choosing places")
     add_out_argument(parser, Path("runs/fit"), "the run's folder; run again to resume")
     return parser

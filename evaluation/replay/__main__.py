@@ -13,7 +13,7 @@ if __name__ == "__main__":
 
 from evaluation.replay.replay_run import ReplayOptions, run_replay
 from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
-from evaluation.runs.arguments import DEFAULT_CORPUS, add_out_argument, add_sampling_arguments
+from evaluation.runs.arguments import add_corpus_argument, add_out_argument, add_sampling_arguments
 from evaluation.runs.option_types import limit_float
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
@@ -70,14 +70,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--files", type=Path, metavar="FOLDER", help="type from the Python files in this folder"
     )
-    parser.add_argument(
-        "--corpus",
-        type=Path,
-        default=DEFAULT_CORPUS,
-        metavar="FOLDER",
-        help="without --files: type from the held-out packages of this corpus (default:"
-        " %(default)s)",
-    )
+    add_corpus_argument(parser, "without --files: type from the held-out packages of this corpus")
     parser.add_argument(
         "--model",
         type=Path,

@@ -25,6 +25,17 @@ def add_out_argument(parser: argparse.ArgumentParser, default: Path, about: str)
     )
 
 
+def add_corpus_argument(parser: argparse.ArgumentParser, about: str) -> None:
+    """Adds ``--corpus``, a corpus' folder."""
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        default=DEFAULT_CORPUS,
+        metavar="FOLDER",
+        help=f"{about} (default: %(default)s)",
+    )
+
+
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
     """Adds ``--model``, an artifact folder."""
     parser.add_argument(

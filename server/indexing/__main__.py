@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from server.indexing.index_store import find_cache_folder
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
+from server.user_folders import find_cache_folder
 from training.artifact.tokenizer import CodeTokenizer
 
 _LOWEST = 19
@@ -29,7 +29,7 @@ def main() -> int:
     request = IndexRequest(
         roots=[Path(root) for root in values["roots"]],
         private_globs=values["private_globs"],
-        cache=cache,
+        cache=cache / "workspaces",
     )
     tokenizer = CodeTokenizer.load(Path(values["tokenizer"]))
     sys.stdout.write(json.dumps(str(index_workspace(request, tokenizer))))

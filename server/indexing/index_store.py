@@ -6,10 +6,8 @@ paths are kept, readable by the user alone. What is not as expected is as if it 
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -45,20 +43,6 @@ class StoredIndex:
     versions: Sequence[Version]
     state: str
     built: float
-
-
-def find_cache_folder() -> Path | None:
-    """Returns where programs of this system cache a user's data; None if there is no such place."""
-    variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_CACHE_HOME")
-    if os.environ.get(variable):
-        return Path(os.environ[variable]) / "parrotlet" / "workspaces"
-    if os.environ.get("HOME") == "":  # pathlib would name the root of the file system
-        return None
-    below = {"darwin": "Library/Caches", "win32": "AppData/Local"}.get(sys.platform, ".cache")
-    try:
-        return Path.home() / below / "parrotlet" / "workspaces"
-    except RuntimeError:
-        return None
 
 
 def make_key(roots: Sequence[Path], private_globs: Sequence[str], tokenizer_sha256: str) -> str:

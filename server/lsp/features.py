@@ -14,7 +14,8 @@ from server.lsp.health import check_health
 from server.lsp.insertion import SuggestedEdit
 from server.lsp.server import Server
 from server.suggestion.explanation import Explanation
-from server.usage_statistics import ACCEPTED_PARTS, default_folder, read_summary
+from server.usage_statistics import ACCEPTED_PARTS, read_summary
+from server.user_folders import find_data_folder
 from server.worker.service import CompletionService
 
 DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
@@ -126,7 +127,7 @@ def _add_commands(server: Server) -> None:
 
     @server.command(STATISTICS_COMMAND)
     def _statistics(*_: Any) -> dict[str, object]:
-        summary = read_summary(default_folder())
+        summary = read_summary(find_data_folder())
         return {**summary.to_json(), "report": summary.rows()}
 
     @server.command(SOURCE_COMMAND)

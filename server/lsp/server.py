@@ -25,7 +25,8 @@ from server.lsp.protocol import Protocol
 from server.lsp.status_reporter import StatusReporter
 from server.lsp.workspace_context import WorkspaceContext
 from server.suggestion.explanation import end_sentence
-from server.usage_statistics import UsageStatistics, default_folder
+from server.usage_statistics import UsageStatistics
+from server.user_folders import find_data_folder
 from server.worker.service import CompletionService
 from server.workspace.uris import file_name
 
@@ -194,5 +195,5 @@ class Server(LanguageServer):
 
     def _apply_settings(self) -> None:
         settings = self.configuration.settings
-        self.statistics = UsageStatistics(default_folder() if settings.statistics else None)
+        self.statistics = UsageStatistics(find_data_folder() if settings.statistics else None)
         self.workspace_context.configure(settings)

@@ -1,6 +1,6 @@
 """The server's end of the worker: starts the process, sends it messages, notices how it ends.
 
-The only module of the server that starts a process. Callbacks run in threads of its own, and so
+Callbacks run in threads of its own, and so
 does writing: a process that reads nothing must not stop whoever sends.
 """
 
@@ -9,11 +9,10 @@ import logging
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 
-from server.isolation import ROOT, child_environment
+from server.isolation import ROOT, child_command, child_environment
 from server.worker.codec import BrokenStreamError, read_message, write_message
 from server.worker.messages import PRELOAD_ARGUMENT, Message, ToWorker
 from server.worker.process.watchdog import Watchdog
@@ -48,8 +47,7 @@ class WorkerProcess:
         self._is_closing = False
         self._failure: str | None = None
         self._outbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
-        flags = ["-P", "-s"] if sys.flags.no_user_site else ["-P"]
-        command = [sys.executable, *flags, "-m", __name__.rsplit(".", 2)[0]]
+        command = child_command(__name__.rsplit(".", 2)[0])
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             [*command, PRELOAD_ARGUMENT] if preloads else command,
             stdin=subprocess.PIPE,

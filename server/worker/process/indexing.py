@@ -7,14 +7,13 @@ an index, so a file on disk may be known a little late.
 import json
 import logging
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.isolation import ROOT, child_environment
+from server.isolation import ROOT, child_command, child_environment
 
 _MIN_PAUSE_S = 10.0
 _PAUSE_FACTOR = 20.0  # of how long the last run took
@@ -104,10 +103,9 @@ class Indexing:
                 self._on_index(folder)
 
     def _start_process(self) -> "subprocess.Popen[bytes] | None":
-        flags = ["-P", "-s"] if sys.flags.no_user_site else ["-P"]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, *flags, "-m", f"{_PACKAGE}.indexing"],
+                child_command(f"{_PACKAGE}.indexing"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),

@@ -87,7 +87,7 @@ def complete(client, uri, text):
 def test_files_on_disk_are_known(client, root):
     """If it fails, the index is built for nobody."""
     health = wait_for_files(client, 1)
-    assert any(row[0] == "Workspace" and row[1].startswith("1 files") for row in health["report"])
+    assert any(row[0] == "Workspace" and row[1].startswith("1 file,") for row in health["report"])
     text = "def get(registry, canonical_name, default_value):\n    return registry.lookup_by_can"
     assert complete(client, (root / "new.py").as_uri(), text) == CALL.partition("by_can")[2]
 

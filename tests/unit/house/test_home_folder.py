@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parrotlet.editor_clients import find_nvim_packages
-from server.usage_statistics import default_folder
+from server.user_folders import find_data_folder
 from training.corpus.fetching.pip_config import read_pip_config
 from training.foundation.errors import PrerequisiteError
 
@@ -16,7 +16,7 @@ def test_an_empty_home_is_not_the_root(monkeypatch):
     """If it fails, the plugin or the statistics are written to the root of the file system."""
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setenv("HOME", "")
-    assert default_folder() is None
+    assert find_data_folder() is None
     with pytest.raises(PrerequisiteError, match="set HOME"):
         find_nvim_packages()
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
@@ -33,5 +33,5 @@ def test_a_user_without_a_home_is_told_so(monkeypatch):
     monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("no such user")))
     with pytest.raises(PrerequisiteError, match="set HOME"):
         find_nvim_packages()
-    assert default_folder() is None
+    assert find_data_folder() is None
     read_pip_config()

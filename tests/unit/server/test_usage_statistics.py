@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from server.usage_statistics import FILE_NAME, UsageStatistics, default_folder, read_summary
+from server.usage_statistics import FILE_NAME, UsageStatistics, read_summary
+from server.user_folders import find_data_folder
 
 
 def test_events_of_several_editors_are_added_up(tmp_path):
@@ -89,7 +90,7 @@ def test_the_file_stays_small(tmp_path, monkeypatch):
 def test_the_folder_is_the_systems_own(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "parrotlet"
+    assert find_data_folder() == tmp_path / "parrotlet"
 
 
 def test_a_user_without_a_home_has_no_statistics_and_no_error(monkeypatch):
@@ -101,6 +102,6 @@ def test_a_user_without_a_home_has_no_statistics_and_no_error(monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     monkeypatch.setattr("pathlib.Path.home", no_home)
-    assert default_folder() is None
-    assert read_summary(default_folder()).shown == 0
-    UsageStatistics(default_folder()).record_shown(n_chars=1, ms=1.0)
+    assert find_data_folder() is None
+    assert read_summary(find_data_folder()).shown == 0
+    UsageStatistics(find_data_folder()).record_shown(n_chars=1, ms=1.0)
