@@ -100,11 +100,9 @@ def _collect(
     with Workspaces(
         documents, lambda root: model.index_files(find_sources([root], settings.private_globs))
     ) as workspaces:
-        bar = tqdm(total=len(items), desc="places", unit="place", file=sys.stderr)
-        with bar:
-            for found in collect_examples(model, workspaces, items):
-                examples += found
-                bar.update()
+        found = collect_examples(model, workspaces, items)
+        for of_place in tqdm(found, "places", len(items), unit="place", file=sys.stderr):
+            examples += of_place
     return examples
 
 

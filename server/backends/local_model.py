@@ -11,7 +11,6 @@ from server.engine.precision import resolve_precision, set_threads
 from server.engine.trace import Trace
 from server.memory.gate import Gate
 from server.memory.mixture import Mixture
-from server.memory.suffix_index import pack_tokens
 from server.memory.token_memory import TokenMemory
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Window
@@ -100,17 +99,8 @@ class LocalModel:
 
     def index_files(self, files: Iterable[SourceFile]) -> TokenIndex:
         """Indexes the files of a workspace."""
-        vocab_size = self._tokenizer.vocab_size
-        encoded = (
-            EncodedFile(
-                path=file.path,
-                tokens=pack_tokens(self._tokenizer.encode(file.read()), vocab_size),
-            )
-            for file in files
-        )
-        return build_token_index(
-            encoded, separator_id=self._tokenizer.end_of_text_id, vocab_size=vocab_size
-        )
+        encoded = (EncodedFile.encode(file.path, file.read(), self._tokenizer) for file in files)
+        return build_token_index(encoded, self._tokenizer)
 
     def create_memory(self) -> WorkspaceMemory | None:
         """Returns an empty memory of a workspace; None if the artifact has no gate."""

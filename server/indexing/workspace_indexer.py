@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from server.indexing.index_store import StoredIndex, Version, make_key, open_newest, save_index
-from server.memory.suffix_index import Tokens, pack_tokens
+from server.memory.suffix_index import Tokens
 from server.workspace.sources.source_files import SourceFile, find_sources
 from server.workspace.sources.token_index import MAX_TOKENS, EncodedFile, build_token_index
 from training.artifact.tokenizer import CodeTokenizer
@@ -44,11 +44,7 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
     if found is not None and found[1].state == state:
         return found[0]
     known = {} if found is None else _read_tokens(found[1])
-    index = build_token_index(
-        _encode(files, known, tokenizer),
-        separator_id=tokenizer.end_of_text_id,
-        vocab_size=tokenizer.vocab_size,
-    )
+    index = build_token_index(_encode(files, known, tokenizer), tokenizer)
     stored = StoredIndex(
         index=replace(index, n_left_out=len(files) - len(index.paths)),
         versions=[versions[path] for path in index.paths],
@@ -61,8 +57,7 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
 def _read_tokens(stored: StoredIndex) -> dict[tuple[str, Version], Tokens]:
     """Returns the tokens of each file, by path and version."""
     index = stored.index
-    ends = [*index.starts[1:], index.n_tokens - 1]
-    rows = zip(index.paths, stored.versions, index.starts, ends, strict=True)
+    rows = zip(index.paths, stored.versions, index.starts, index.ends, strict=True)
     return {
         (path, version): index.index.tokens[start + 1 : end] for path, version, start, end in rows
     }
@@ -79,6 +74,8 @@ def _encode(
             return
         tokens = known.get((file.path, file.file.version))
         if tokens is None:
-            tokens = pack_tokens(tokenizer.encode(file.read()), tokenizer.vocab_size)
-        n_tokens += len(tokens)
-        yield EncodedFile(path=file.path, tokens=tokens)
+            encoded = EncodedFile.encode(file.path, file.read(), tokenizer)
+        else:
+            encoded = EncodedFile(path=file.path, tokens=tokens)
+        n_tokens += len(encoded.tokens)
+        yield encoded

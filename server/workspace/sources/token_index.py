@@ -1,6 +1,5 @@
 """The workspace's files as one indexed sequence of tokens, each file between two separators."""
 
-import bisect
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from server.memory.suffix_index import SuffixIndex, Tokens, pack_tokens
 from server.memory.token_memory import HiddenText, MemoryPart
+from training.artifact.tokenizer import CodeTokenizer
 
 MAX_TOKENS = 4_000_000  # 24 MB
 
@@ -18,6 +18,11 @@ class EncodedFile:
 
     path: str
     tokens: Tokens
+
+    @classmethod
+    def encode(cls, path: str, text: str, tokenizer: CodeTokenizer) -> "EncodedFile":
+        """Returns a file with this text."""
+        return cls(path=path, tokens=pack_tokens(tokenizer.encode(text), tokenizer.vocab_size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,38 +46,33 @@ class TokenIndex:
         """How many tokens it has, separators included."""
         return len(self.index)
 
+    @property
+    def ends(self) -> Sequence[int]:
+        """For each file, the token after its last one."""
+        return [*self.starts[1:], len(self.index) - 1] if self.starts else []
+
     def without(self, paths: Collection[str]) -> MemoryPart:
         """Returns it as a part of a memory in which these files do not count."""
-        ends = [*self.starts[1:], len(self.index) - 1]
         hidden = [
             HiddenText(self.index, start, end)
-            for path, start, end in zip(self.paths, self.starts, ends, strict=True)
+            for path, start, end in zip(self.paths, self.starts, self.ends, strict=True)
             if path in paths
         ]
         return MemoryPart(index=self.index, hidden=hidden)
 
-    def find_path(self, token: int) -> str | None:
-        """Returns the path of the file that a token belongs to; None for a separator at the end."""
-        at = bisect.bisect_right(self.starts, token) - 1
-        return self.paths[at] if at >= 0 and token < len(self.index) - 1 else None
-
 
 def build_token_index(
-    files: Iterable[EncodedFile],
-    *,
-    separator_id: int,
-    vocab_size: int,
-    max_tokens: int = MAX_TOKENS,
+    files: Iterable[EncodedFile], tokenizer: CodeTokenizer, *, max_tokens: int = MAX_TOKENS
 ) -> TokenIndex:
     """Joins files and sorts their suffixes.
 
     Args:
-        files: In the order in which they are taken, as long as they fit.
-        separator_id: Stands before each file and at the end, so that no match crosses a border.
-        vocab_size: Decides how many bytes an id takes.
+        files: In the order in which they are taken, as long as they fit. The id that ends a text
+            stands before each one and at the end, so that no match crosses a border.
+        tokenizer: The one that encoded them.
         max_tokens: The most that are indexed.
     """
-    separator = pack_tokens([separator_id], vocab_size)
+    separator = pack_tokens([tokenizer.end_of_text_id], tokenizer.vocab_size)
     parts: list[Tokens] = []
     paths: list[str] = []
     starts: list[int] = []

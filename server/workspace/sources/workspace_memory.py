@@ -5,10 +5,8 @@ suggested again. Of an open document its text counts instead of its file.
 """
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from server.memory.suffix_index import Tokens, pack_tokens
 from server.memory.token_memory import MemoryPart, TokenMemory
 from server.workspace.memory_info import MemoryInfo
 from server.workspace.sources.source_files import clean_source
@@ -64,8 +62,8 @@ class WorkspaceMemory:
         self._last = None
         if text is None or len(text) > MAX_DOCUMENT_CHARS:
             return
-        file = EncodedFile(path=uri, tokens=self._pack(clean_source(text)))
-        self._documents[uri] = self._index([file])
+        file = EncodedFile.encode(uri, clean_source(text), self._tokenizer)
+        self._documents[uri] = build_token_index([file], self._tokenizer)
         while len(self._documents) > MAX_DOCUMENTS:
             del self._documents[next(iter(self._documents))]
 
@@ -84,13 +82,3 @@ class WorkspaceMemory:
     def _open_paths(self, uri: str) -> set[str]:
         paths = map(path_of, [uri, *self._documents])
         return {str(path) for path in paths if path is not None}
-
-    def _pack(self, text: str) -> Tokens:
-        return pack_tokens(self._tokenizer.encode(text), self._tokenizer.vocab_size)
-
-    def _index(self, files: Sequence[EncodedFile]) -> TokenIndex:
-        return build_token_index(
-            files,
-            separator_id=self._tokenizer.end_of_text_id,
-            vocab_size=self._tokenizer.vocab_size,
-        )

@@ -1,5 +1,7 @@
 """Packages as workspaces: the other files are known, the item's own file is not."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from evaluation.accuracy.items import Item
@@ -22,7 +24,7 @@ def index_bytes(root):
         EncodedFile(path=file.path, tokens=pack_tokens(list(file.read().encode()), 256))
         for file in find_sources([root], ())
     )
-    return build_token_index(files, separator_id=0, vocab_size=256)
+    return build_token_index(files, SimpleNamespace(end_of_text_id=0, vocab_size=256))
 
 
 def make_item(package, path):

@@ -26,10 +26,9 @@ def make_request(root, cache, globs=()):
 
 
 def texts(index: TokenIndex, tokenizer):
-    ends = [*index.starts[1:], index.n_tokens - 1]
     return {
         path: tokenizer.decode([int(i) for i in index.index.tokens[start + 1 : end]])
-        for path, start, end in zip(index.paths, index.starts, ends, strict=True)
+        for path, start, end in zip(index.paths, index.starts, index.ends, strict=True)
     }
 
 

@@ -1,10 +1,13 @@
 """Files as one sequence of tokens: no match crosses their borders, and each token has its file."""
 
+from types import SimpleNamespace
+
 from server.memory.suffix_index import pack_tokens
 from server.memory.token_memory import MemoryPart, TokenMemory
 from server.workspace.sources.token_index import EncodedFile, build_token_index
 
 END = 0
+TOKENIZER = SimpleNamespace(end_of_text_id=END, vocab_size=256)
 
 
 def encode(path, text):
@@ -15,14 +18,14 @@ FILES = [encode("a.py", b"abcabd"), encode("b.py", b"xyz")]
 
 
 def build(files, **options):
-    return build_token_index(files, separator_id=END, vocab_size=256, **options)
+    return build_token_index(files, TOKENIZER, **options)
 
 
 def test_tokens_belong_to_their_files():
     found = build(FILES)
     assert [int(i) for i in found.index.tokens] == [END, *b"abcabd", END, *b"xyz", END]
-    paths = [found.find_path(i) for i in range(len(found.index))]
-    assert paths == ["a.py"] * 7 + ["b.py"] * 4 + [None]
+    spans = list(zip(found.paths, found.starts, found.ends, strict=True))
+    assert spans == [("a.py", 0, 7), ("b.py", 7, 11)]
 
 
 def test_what_follows_the_end_of_a_file_is_its_end():
@@ -36,4 +39,4 @@ def test_what_follows_the_end_of_a_file_is_its_end():
 def test_what_does_not_fit_is_left_out_and_counted():
     found = build([*FILES, encode("c.py", b"1")], max_tokens=10)
     assert (list(found.paths), found.n_left_out) == (["a.py", "c.py"], 1)
-    assert build([]).find_path(0) is None
+    assert (build([]).n_tokens, list(build([]).ends)) == (1, [])

@@ -2,7 +2,6 @@
 
 import pytest
 
-from server.memory.suffix_index import pack_tokens
 from server.workspace.sources.token_index import EncodedFile, build_token_index
 from server.workspace.sources.workspace_memory import MAX_DOCUMENTS, WorkspaceMemory
 from training.artifact.tokenizer import CodeTokenizer
@@ -16,13 +15,8 @@ def memory(byte_tokenizer, tmp_path):
 def index(memory, files):
     tokenizer = memory._tokenizer
     assert isinstance(tokenizer, CodeTokenizer)
-    encoded = [
-        EncodedFile(path=path, tokens=pack_tokens(tokenizer.encode(text), tokenizer.vocab_size))
-        for path, text in files.items()
-    ]
-    return build_token_index(
-        encoded, separator_id=tokenizer.end_of_text_id, vocab_size=tokenizer.vocab_size
-    )
+    encoded = [EncodedFile.encode(path, text, tokenizer) for path, text in files.items()]
+    return build_token_index(encoded, tokenizer)
 
 
 def knows(memory, uri, text):
@@ -37,6 +31,12 @@ def test_the_own_document_does_not_count(memory):
     assert knows(memory, "file:///w/a.py", "beta")
     assert knows(memory, "file:///w/b.py", "alpha")
     assert knows(memory, "untitled:1", "alpha")
+
+
+def test_a_workspace_without_files_is_no_obstacle(memory):
+    """If it fails, nothing is suggested in a new folder."""
+    memory.use_files(index(memory, {}), built=0.0)
+    assert memory.recall("file:///w/a.py").find([1, 2]) == []
 
 
 def test_an_open_document_counts_instead_of_its_file(memory):
