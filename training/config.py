@@ -68,6 +68,9 @@ class FimConfig(RangedConfig):
     bracket_share: float = number_field(0.0, least=0, most=1)
     # Of the split pieces whose middle ends where a block ends.
     block_share: float = number_field(0.0, least=0, most=1)
+    # If given, the length of a split piece is drawn between this and the block's, log-uniformly,
+    # so that a block has several middles; else a split piece fills its block.
+    shortest_piece_tokens: int | None = number_field(None, least=1, most=1 << 20)
 
     def __post_init__(self) -> None:
         super().__post_init__()

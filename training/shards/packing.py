@@ -102,10 +102,11 @@ def pack_document(
     while first < n_tokens:
         wants_fim = chance.random() < fim.rate
         if wants_fim and min(room_tokens, n_tokens - first) >= MIN_FIM_TOKENS:
-            last = min(n_tokens, first + room_tokens - layout.overhead_tokens)
+            most_tokens = min(room_tokens, draw_length(block_tokens, fim, chance))
+            last = min(n_tokens, first + most_tokens - layout.overhead_tokens)
             span = (encoded.start(first), encoded.start(last))
             piece = split_for_infilling(
-                encoded, span, room_tokens, layout=layout, fim=fim, chance=chance
+                encoded, span, most_tokens, layout=layout, fim=fim, chance=chance
             )
         else:
             last = min(n_tokens, first + max(0, room_tokens - len(layout.start)))
@@ -114,6 +115,18 @@ def pack_document(
         yield piece
         room_tokens = (room_tokens - len(piece.ids)) or block_tokens
         first = last if last == n_tokens else encoded.find_line_after(last)
+
+
+def draw_length(block_tokens: int, fim: FimConfig, chance: random.Random) -> int:
+    """Draws the most tokens that a split piece may have; the block's, unless the config asks.
+
+    The length is log-uniform. A piece has one middle however long it is, so shorter pieces give
+    more middles per token, and the long ones keep the context that the server uses.
+    """
+    if fim.shortest_piece_tokens is None:
+        return block_tokens
+    shortest = min(max(fim.shortest_piece_tokens, MIN_FIM_TOKENS), block_tokens)
+    return round(shortest * (block_tokens / shortest) ** chance.random())
 
 
 def split_for_infilling(

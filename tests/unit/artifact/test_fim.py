@@ -128,8 +128,23 @@ def test_shares_of_middles_add_up_to_one_at_most():
         FimConfig(bracket_share=0.4, block_share=0.3)
 
 
+def test_shorter_split_pieces_give_more_middles_per_block(byte_tokenizer):
+    """If it fails, a run learns from one middle per block, however it is configured."""
+
+    def pack(fim):
+        encoded = EncodedText(SOURCE * 4, byte_tokenizer)
+        return list(pack_document(encoded, 512, block_tokens=512, fim=fim, chance=random.Random(5)))
+
+    filling = pack(FimConfig(rate=1.0))
+    drawn = pack(FimConfig(rate=1.0, shortest_piece_tokens=96))
+    assert {len(piece.ids) for piece in filling[:-1]} == {512}
+    assert len(drawn) > 1.8 * len(filling)
+    assert max(len(piece.ids) for piece in drawn) > 400
+
+
+@pytest.mark.parametrize("shortest", [None, 64])
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
-def test_blocks_are_filled_exactly_and_hold_whole_sentinels(rate, byte_tokenizer):
+def test_blocks_are_filled_exactly_and_hold_whole_sentinels(rate, shortest, byte_tokenizer):
     """If it fails, infilling examples are torn apart at block borders."""
     layout = FimLayout.of(byte_tokenizer)
     room, pieces = 512, []
@@ -138,7 +153,7 @@ def test_blocks_are_filled_exactly_and_hold_whole_sentinels(rate, byte_tokenizer
             EncodedText(SOURCE, byte_tokenizer),
             room,
             block_tokens=512,
-            fim=FimConfig(rate=rate),
+            fim=FimConfig(rate=rate, shortest_piece_tokens=shortest),
             chance=random.Random(number),
         ):
             assert 1 <= len(piece.ids) <= room
