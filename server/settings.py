@@ -241,6 +241,29 @@ class EngineSettings(RangedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdaptationSettings(RangedConfig):
+    """How a model is adapted to the workspace, which happens only when the user asks for it."""
+
+    use_model: bool = setting(
+        default=True,
+        text="Controls whether suggestions come from the model that was adapted to the workspace,"
+        " once there is one that is better than the model it was made from.",
+    )
+    minutes: float = setting(
+        20.0,
+        "How long an adaptation works, in minutes. Pauses do not count.",
+        minimum=0.05,
+        maximum=1440,
+    )
+    pause_on_battery: bool = setting(
+        default=True, text="Controls whether an adaptation waits while running on battery."
+    )
+    pause_while_typing: bool = setting(
+        default=True, text="Controls whether an adaptation waits while you type."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RemoteSettings(RangedConfig):
     """A remote server that generates the suggestions instead of the model on this machine."""
 
@@ -315,4 +338,5 @@ class Settings(RangedConfig):
     context: ContextSettings = field(default_factory=ContextSettings)
     suggestion: SuggestionSettings = field(default_factory=SuggestionSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     remote: RemoteSettings = field(default_factory=RemoteSettings)

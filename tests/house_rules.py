@@ -33,7 +33,8 @@ ROOMS = {
             "prompt",
             "suggestion",
         ),
-        *("settings", "backends", "completer", "indexing", "worker", "usage_statistics"),
+        *("settings", "backends", "adaptation", "completer", "indexing", "worker"),
+        "usage_statistics",
         *("health_report", "settings_schema", "lsp", "demo", "cli", "__main__"),
     ),
     "training": (
@@ -106,7 +107,10 @@ DOORS = {
     "huggingface_hub": ("training.publish.hub", "server.backends.model_store"),
     "httpx2": ("training.publish.hub",),
     "accelerate": ("training.pretrain", "training.launch", "evaluation.runs.processes"),
-    "subprocess": ("evaluation.judge", "server.worker.process", "parrotlet.editor_clients"),
+    "subprocess": (
+        *("evaluation.judge", "server.adaptation", "server.worker.process"),
+        *("parrotlet.editor_clients", "parrotlet.pipeline"),
+    ),
     "ctypes": ("evaluation.judge",),
     "pickle": (),
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from server.adaptation.adapted_models import find_model_for
 from server.lsp.documents.open_documents import OpenDocuments
 from server.settings import Settings
 from server.worker.process.indexing import IndexedFolders
@@ -48,6 +49,8 @@ class WorkspaceContext:
     def configure(self, settings: Settings) -> None:
         """Uses other settings."""
         self._settings = settings
+        adapted = find_model_for(self._roots, settings)
+        self._service.use_workspace_model("" if adapted is None else str(adapted))
         self._collector = WorkspaceCollector(self._roots, settings.private_globs)
         is_remembered = settings.context.workspace_memory
         roots = tuple(root for root in self._roots if is_remembered and not _holds_everything(root))

@@ -74,6 +74,11 @@ class CompletionService:
         self._pending.forget_newest()
         self._supervisor.change_settings(settings)
 
+    def use_workspace_model(self, folder: str) -> None:
+        """Has the model in this folder suggest from now on; "" for that of the settings."""
+        if self._supervisor.use_workspace_model(folder):
+            self._pending.forget_newest()
+
     def restart(self) -> None:
         """Ends the worker and starts another."""
         self._supervisor.restart()

@@ -12,6 +12,7 @@ const GROUPS = {
   suggestion: 'Suggestions',
   context: 'Context',
   engine: 'Engine',
+  adaptation: 'Adaptation',
   remote: 'Remote Server',
 };
 const CLIENT_GROUP = 'client';

@@ -60,6 +60,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._lock = threading.RLock()
         self._settings = Settings()
+        self._workspace_model = ""  # adapted to the workspace; serves instead of the settings'
         self._workspace = WorkspaceSnapshot()
         self._index_folder = ""
         self._documents: dict[str, str] = {}  # other open ones, by URI
@@ -107,6 +108,19 @@ class Supervisor:
         ):
             self.restart()
 
+    def use_workspace_model(self, folder: str) -> bool:
+        """Loads another model for the workspace, "" for that of the settings.
+
+        Returns:
+            Whether it is another one; the worker is restarted then, if it has started at all.
+        """
+        if folder == self._workspace_model:
+            return False
+        self._workspace_model = folder
+        if self._is_started:
+            self.restart()
+        return True
+
     def update_workspace(self, snapshot: WorkspaceSnapshot) -> None:
         """Passes on what other files contribute to requests from now on."""
         if snapshot != self._workspace:
@@ -152,7 +166,7 @@ class Supervisor:
             process = self._process or self._start_process()
             if process is None:
                 return
-            process.send(Load(settings=_with_absolute_paths(self._settings)))
+            process.send(Load(settings=self._settings_to_load()))
             if self._workspace != WorkspaceSnapshot():
                 process.send(UpdateWorkspace(snapshot=self._workspace))
             if self._index_folder:
@@ -160,6 +174,12 @@ class Supervisor:
             for uri, text in self._documents.items():
                 process.send(UpdateDocument(uri=uri, text=text))
             self._process = process
+
+    def _settings_to_load(self) -> Settings:
+        settings = _with_absolute_paths(self._settings)
+        if self._workspace_model and not settings.remote.url:
+            settings = dataclasses.replace(settings, model=self._workspace_model)
+        return settings
 
     def _start_process(self) -> WorkerProcess | None:
         try:

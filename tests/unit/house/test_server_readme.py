@@ -25,6 +25,7 @@ TITLES = {
     "context": "Context",
     "suggestion": "Suggestions",
     "engine": "Engine",
+    "adaptation": "Adaptation",
     "remote": "Remote server",
 }
 

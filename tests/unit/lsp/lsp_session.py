@@ -47,7 +47,7 @@ class SilentService:
         """Does nothing: what starts, ends or changes a worker."""
 
     start = change_settings = restart = update_workspace = compute_ahead = ignore
-    index_folders = note_file_change = update_document = ignore
+    index_folders = note_file_change = update_document = use_workspace_model = ignore
     supersede = cancel = close = ignore
 
 

@@ -28,6 +28,7 @@ class Context:
             index_folders=self.indexed.append,
             update_document=lambda uri, text: self.shared.append((uri, text)),
             note_file_change=lambda: None,
+            use_workspace_model=lambda _folder: None,
         )
         self.context = WorkspaceContext(documents, service, lambda _key, s: self.warnings.append(s))
         self.context.configure(settings or Settings())

@@ -137,3 +137,33 @@ def test_closing_ends_everything():
     assert health.result() is None
     started.process.on_exit("exited with code 0")
     assert len(ProcessDouble.started) == 1
+
+
+def test_a_model_adapted_to_the_workspace_is_loaded_instead_of_the_settings_own():
+    """If it fails, an adapted model is never used, or the old one is when the worker dies."""
+    settings = Settings(model="owner/name")
+    started = Started(settings)
+    started.service.use_workspace_model("/adapted")
+    assert len(ProcessDouble.started) == 2
+    assert started.process.sent == [Load(settings=Settings(model="/adapted"))]
+    started.service.use_workspace_model("/adapted")
+    assert len(ProcessDouble.started) == 2  # not loaded twice
+    started.process.on_exit("was killed (SIGKILL)")
+    assert started.process.sent == [Load(settings=Settings(model="/adapted"))]
+    started.service.use_workspace_model("")
+    assert started.process.sent == [Load(settings=settings)]
+
+
+def test_a_remote_server_is_not_replaced_by_an_adapted_model():
+    started = Started(REMOTE)
+    started.service.use_workspace_model("/adapted")
+    assert started.process.sent == [Load(settings=REMOTE)]
+
+
+def test_the_first_model_that_is_loaded_is_the_adapted_one():
+    """If it fails, each start of an editor loads two models."""
+    service = CompletionService()
+    service.use_workspace_model("/adapted")
+    service.start(Settings())
+    assert len(ProcessDouble.started) == 1
+    assert ProcessDouble.started[0].sent == [Load(settings=Settings(model="/adapted"))]

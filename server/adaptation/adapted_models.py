@@ -1,0 +1,258 @@
+"""The models that were adapted to workspaces: one folder each, and which of them serves which.
+
+A model belongs to a repository, known by the commit it began with, and to a folder in it; without
+git to a path. So it stays with a repository that was moved or cloned.
+"""
+
+import dataclasses
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Literal, Self, TypeAlias
+
+from server.adaptation.repository_objects import find_repository, holds_object
+from server.backends.model_store import resolve_model_name
+from server.settings import Settings
+from server.user_folders import find_data_folder
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.config_schema import from_mapping, to_mapping
+from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.foreign_text import as_object, read_json
+
+MODELS_FOLDER = "models"
+RECORD_FILE = "workspace.json"
+ARTIFACTS_FOLDER = "artifacts"
+WORK_FOLDER = "work"
+RESULT_FILE, PAGE_FILE = "result.json", "report.html"
+FORMAT = 1
+Served: TypeAlias = Literal["adapted", "base"]
+_NAME = re.compile(r"[\w.-]+-[0-9a-f]{8}")
+_VERSION = re.compile(r"\d{4}")
+_MAX_NAME_CHARS = 40
+_MAX_RECORD_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceRecord:
+    """Whom an adapted model belongs to, and whether it is used.
+
+    Attributes:
+        path: The folder, when it was last adapted.
+        root_commit: The first commit of its repository; empty without one.
+        subfolder: The folder within the repository, empty for all of it.
+        base: The setting ``model`` from which the adaptation began.
+        served: Which of the two models suggests there.
+        version: The artifact in use; empty if there is none yet.
+        created: When, in seconds since 1970.
+    """
+
+    format: int = FORMAT
+    path: str
+    root_commit: str = ""
+    subfolder: str = ""
+    base: str = ""
+    served: Served = "adapted"
+    version: str = ""
+    created: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptedModel:
+    """An adapted model, or one that is being made."""
+
+    folder: Path
+    record: WorkspaceRecord
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Returns what a folder holds; None if that cannot be read."""
+        try:
+            values = as_object(read_json(folder / RECORD_FILE, max_bytes=_MAX_RECORD_BYTES))
+            record = from_mapping(WorkspaceRecord, values, where=str(folder))
+        except (OSError, ValueError, ConfigError):
+            return None
+        return cls(folder=folder, record=record) if record.format == FORMAT else None
+
+    @property
+    def name(self) -> str:
+        """The name under which commands know it."""
+        return self.folder.name
+
+    @property
+    def artifact(self) -> Path | None:
+        """The folder of its newest artifact that was better; None if there is none."""
+        if not _VERSION.fullmatch(self.record.version):
+            return None
+        found = self.folder / ARTIFACTS_FOLDER / self.record.version
+        return found if found.is_dir() else None
+
+    @property
+    def versions(self) -> list[str]:
+        """Its finished artifacts, the oldest first."""
+        folder = self.folder / ARTIFACTS_FOLDER
+        names = (f.name for f in folder.iterdir()) if folder.is_dir() else ()
+        return sorted(name for name in names if _VERSION.fullmatch(name))
+
+    @property
+    def page(self) -> Path | None:
+        """The report on what the newest adaptation brought."""
+        found = self.folder / PAGE_FILE
+        return found if found.is_file() else None
+
+    @property
+    def sentence(self) -> str:
+        """What the newest adaptation brought; empty if none has ended."""
+        try:
+            values = as_object(read_json(self.folder / RESULT_FILE, max_bytes=1 << 22))
+            return str(values.get("sentence", ""))
+        except (OSError, ValueError):
+            return ""
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes on the disk."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+    def update(self, **changes: object) -> "AdaptedModel":
+        """Writes a changed record, and returns the model with it."""
+        record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
+        write_json_atomically(self.folder / RECORD_FILE, to_mapping(record))
+        return dataclasses.replace(self, record=record)
+
+    def to_json(self) -> dict[str, object]:
+        """Returns what editors show of it."""
+        return {
+            "name": self.name,
+            **to_mapping(self.record),
+            "artifact": None if self.artifact is None else str(self.artifact),
+            "versions": self.versions,
+            "sentence": self.sentence,
+            "page": None if self.page is None else str(self.page),
+            "n_bytes": self.n_bytes,
+        }
+
+
+def find_models_folder() -> Path:
+    """Returns the folder of all adapted models.
+
+    Raises:
+        PrerequisiteError: The user has no place for data.
+    """
+    data = find_data_folder()
+    if data is None:
+        raise PrerequisiteError(
+            "there is no home folder, where an adapted model would be kept; set HOME or"
+            " XDG_DATA_HOME"
+        )
+    return data / MODELS_FOLDER
+
+
+def list_models() -> list[AdaptedModel]:
+    """Returns all adapted models by name."""
+    try:
+        folders = sorted(find_models_folder().iterdir())
+    except (OSError, PrerequisiteError):
+        return []
+    found = (AdaptedModel.read(folder) for folder in folders if _NAME.fullmatch(folder.name))
+    return [model for model in found if model is not None]
+
+
+def get_model(name: str) -> AdaptedModel:
+    """Returns the adapted model of a name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for model in list_models():
+        if model.name == name:
+            return model
+    known = ", ".join(model.name for model in list_models()) or "none so far"
+    raise ConfigError(f"there is no adapted model '{name}'; there are: {known}")
+
+
+def find_model(folder: Path) -> AdaptedModel | None:
+    """Returns the adapted model of a workspace, the nearest if there are several."""
+    models = list_models()
+    if not models:  # as for most users: nothing of the workspace is looked at
+        return None
+    folder = folder.resolve()
+    repository = find_repository(folder)
+    matches = [
+        (depth, model)
+        for model in models
+        if (depth := _match(model.record, folder, repository)) is not None
+    ]
+    return max(matches, key=lambda match: match[0])[1] if matches else None
+
+
+def create_model(folder: Path, base: str) -> AdaptedModel:
+    """Returns the adapted model of a workspace, a new one if there is none."""
+    folder = folder.resolve()
+    found = find_model(folder)
+    if found is not None and _is_same_folder(found.record, folder):
+        return found
+    slug = re.sub(r"[^\w.-]+", "-", folder.name, flags=re.ASCII).strip("-.") or "workspace"
+    key = sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    home = find_models_folder()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = home / f"{slug[:_MAX_NAME_CHARS]}-{key}"
+    target.mkdir(exist_ok=True, mode=0o700)
+    record = WorkspaceRecord(path=str(folder), base=base, created=time.time())
+    return AdaptedModel(folder=target, record=record).update()
+
+
+def find_model_for(roots: Sequence[Path], settings: Settings) -> Path | None:
+    """Returns the artifact that suggests in a workspace instead of the settings' own model.
+
+    None if none was adapted, or another is wanted.
+    """
+    if settings.remote.url or not settings.adaptation.use_model:
+        return None
+    wanted = resolve_model_name(settings.model)
+    for root in roots:
+        model = find_model(root)
+        if model is not None and model.record.served == "adapted":
+            is_of_this = resolve_model_name(model.record.base) == wanted
+            if is_of_this and model.artifact is not None:
+                return model.artifact
+    return None
+
+
+def choose_model(name: str, served: Served) -> AdaptedModel:
+    """Chooses which model suggests in a workspace: the adapted one, or that of the settings.
+
+    Raises:
+        ConfigError: There is no such model.
+    """
+    return get_model(name).update(served=served)
+
+
+def remove_model(name: str) -> None:
+    """Removes an adapted model with all that belongs to it.
+
+    Raises:
+        ConfigError: There is no such model.
+    """
+    shutil.rmtree(get_model(name).folder)
+
+
+def _match(record: WorkspaceRecord, folder: Path, repository: Path | None) -> int | None:
+    """Returns how near a model's folder is to a workspace; None if it is another's."""
+    if not record.root_commit:
+        owner = Path(record.path)
+        return len(owner.parts) if folder.is_relative_to(owner) else None
+    if repository is None or not holds_object(repository, record.root_commit):
+        return None
+    owner = repository / PurePosixPath(record.subfolder)
+    return len(owner.parts) if folder.is_relative_to(owner) else None
+
+
+def _is_same_folder(record: WorkspaceRecord, folder: Path) -> bool:
+    repository = find_repository(folder)
+    if record.root_commit and repository is not None:
+        return repository / PurePosixPath(record.subfolder) == folder
+    return Path(record.path) == folder

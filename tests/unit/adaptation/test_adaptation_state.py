@@ -1,0 +1,139 @@
+"""What an adaptation reports, and what it is told."""
+
+import os
+import time
+
+import pytest
+
+from server.adaptation import adaptations
+from server.adaptation.adaptation_request import AdaptationRequest
+from server.adaptation.adaptation_state import (
+    AdaptationState,
+    Outcome,
+    Phase,
+    RunState,
+    find_start_time,
+)
+from server.adaptation.adaptations import (
+    Adaptation,
+    Control,
+    find_adaptation,
+    note_typing,
+    read_control,
+    start_adaptation,
+)
+from server.adaptation.adapted_models import create_model
+from server.settings import RemoteSettings, Settings
+from training.foundation.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path / "data" / "parrotlet"
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Replaces the start of the process by taking note of it."""
+    found = []
+    monkeypatch.setattr(Adaptation, "launch", lambda self: found.append(self.model.name))
+    return found
+
+
+def state(**values):
+    here = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
+    return AdaptationState(**{"name": "w-00000000", "folder": "/w", **here, **values})
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path):
+    written = state(phase=Phase.TRAINING, done=0.4, left_s=12.5, loss=1.5, step=3, steps=9)
+    written.write(tmp_path)
+    read = AdaptationState.read(tmp_path)
+    assert read.updated > 0
+    assert read == AdaptationState(**{**vars(written), "updated": read.updated})
+    finished = state(state=RunState.FINISHED, outcome=Outcome.BETTER, pid=None)
+    finished.write(tmp_path)
+    assert AdaptationState.read(tmp_path).outcome is Outcome.BETTER
+    assert read.to_json()["phase_text"] == "Training"
+
+
+@pytest.mark.parametrize(("pid", "at"), [(None, None), (1 << 22, 1.0), (os.getpid(), 1.0)])
+def test_a_run_whose_process_is_gone_is_interrupted(tmp_path, pid, at):
+    """If it fails, an editor shows for ever that a killed adaptation goes on."""
+    state(pid=pid, pid_started=at).write(tmp_path)
+    assert AdaptationState.read(tmp_path).state is RunState.INTERRUPTED
+    state(pid=pid, pid_started=at, state=RunState.FINISHED).write(tmp_path)
+    assert AdaptationState.read(tmp_path).state is RunState.FINISHED
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", '{"state": "odd"}', '{"name": 1}', "\xff", "{" * 100]
+)
+def test_a_damaged_state_is_none(tmp_path, text):
+    (tmp_path / "state.json").write_text(text)
+    assert AdaptationState.read(tmp_path) is None
+
+
+def test_what_the_user_paused_does_not_go_on_by_itself(tmp_path, launched):
+    """If it fails, a paused adaptation runs again as soon as an editor starts."""
+    adaptation = Adaptation(create_model(tmp_path, ""))
+    AdaptationRequest(folder=tmp_path).write(adaptation.folder / "request.json")
+    assert not adaptation.go_on()  # it was never started
+    state(pid=None).write(adaptation.folder)
+    assert adaptation.go_on()
+    adaptation.pause()
+    assert read_control(adaptation.folder) is Control.PAUSE
+    assert not adaptation.go_on()
+    adaptation.resume()
+    assert launched == [adaptation.model.name] * 2
+
+
+def test_cancelling_what_is_not_running_removes_what_it_has_so_far(tmp_path, launched):
+    adaptation = Adaptation(create_model(tmp_path, ""))
+    (adaptation.folder / "work").mkdir()
+    (adaptation.folder / "artifacts").mkdir()
+    state(pid=None).write(adaptation.folder)
+    adaptation.cancel()
+    assert adaptation.read_state().state is RunState.CANCELLED
+    assert not (adaptation.folder / "work").exists()
+    assert (adaptation.folder / "artifacts").exists()
+    assert not adaptation.go_on()
+    assert launched == []
+
+
+def test_starting_again_goes_on_with_what_runs(tmp_path, launched):
+    """If it fails, two processes train the same model."""
+    request = AdaptationRequest(folder=tmp_path, minutes=3)
+    first = start_adaptation(request)
+    state(folder=str(tmp_path)).write(first.folder)
+    second = start_adaptation(AdaptationRequest(folder=tmp_path, minutes=4))
+    assert first.folder == second.folder
+    assert len(launched) == 1
+    assert AdaptationRequest.read(first.folder / "request.json") == request
+    assert find_adaptation(tmp_path) == second
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="there is no folder"):
+        start_adaptation(AdaptationRequest(folder=tmp_path / "none"))
+
+
+def test_a_remote_model_is_not_adapted(tmp_path):
+    remote = Settings(remote=RemoteSettings(url="http://gpu:8000"))
+    with pytest.raises(ConfigError, match=r"remote\.url"):
+        AdaptationRequest.of(tmp_path, remote)
+
+
+def test_typing_is_noted_for_adaptations_that_run(data_folder, monkeypatch):
+    """If it fails, an adaptation slows down the editor in which the user types."""
+    monkeypatch.setattr(adaptations, "_noted", float("-inf"))
+    note_typing()  # no adaptation ever ran: nothing is written
+    assert not data_folder.exists()
+    file = data_folder / "models" / "typing"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    os.utime(file, (0, 0))
+    monkeypatch.setattr(adaptations, "_noted", float("-inf"))
+    note_typing()
+    assert time.time() - file.stat().st_mtime < 60

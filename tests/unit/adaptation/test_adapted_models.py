@@ -1,0 +1,147 @@
+"""Whose an adapted model is, and which of several serves."""
+
+import shutil
+
+import pytest
+from doubles.repository_maker import git, make_repository
+
+from server.adaptation.adapted_models import (
+    AdaptedModel,
+    choose_model,
+    create_model,
+    find_model,
+    find_model_for,
+    list_models,
+    remove_model,
+)
+from server.settings import AdaptationSettings, RemoteSettings, Settings
+from training.foundation.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path / "data" / "parrotlet"
+
+
+def adapt(folder, **changes):
+    """Makes a finished adapted model of a folder, without a model in it."""
+    model = create_model(folder, changes.pop("base", ""))
+    (model.folder / "artifacts" / "0001").mkdir(parents=True)
+    return model.update(version="0001", **changes)
+
+
+def first_commit(folder):
+    return git(folder, "rev-list", "--max-parents=0", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return make_repository(tmp_path / "project", {"a/b.py": "x = 1\n"}, {"c.py": "y = 2\n"})
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_model_stays_with_a_repository_that_is_moved_or_cloned(tmp_path, repository, packed):
+    """If it fails, whoever moves a folder loses what was learned from it."""
+    model = adapt(repository, root_commit=first_commit(repository))
+    if packed:
+        git(repository, "gc", "-q")
+    git(tmp_path, "clone", "-q", str(repository), "cloned")
+    git(repository, "worktree", "add", "-q", str(tmp_path / "tree"))
+    for name in ("project", "cloned", "tree"):
+        assert find_model_for([tmp_path / name], Settings()) == model.artifact
+    shutil.move(repository, tmp_path / "moved")
+    assert find_model_for([tmp_path / "moved" / "a"], Settings()) == model.artifact
+    assert not (tmp_path / "project").exists()
+
+
+def test_another_repository_at_the_same_path_has_no_model(tmp_path, repository):
+    """If it fails, a project gets suggestions in the style of the one that was there before."""
+    adapt(repository, root_commit=first_commit(repository))
+    shutil.rmtree(repository)
+    make_repository(repository, {"other.py": "z = 3\n"})
+    assert find_model_for([repository], Settings()) is None
+
+
+def test_of_several_models_the_nearest_serves(tmp_path, repository):
+    root = first_commit(repository)
+    whole = adapt(repository, root_commit=root)
+    part = adapt(repository / "a", root_commit=root, subfolder="a")
+    assert whole.name != part.name
+    assert find_model(repository / "a") == part
+    assert find_model(repository) == whole
+
+
+def test_a_folder_without_git_is_known_by_its_path(tmp_path):
+    folder = tmp_path / "plain"
+    (folder / "inside").mkdir(parents=True)
+    model = adapt(folder)
+    assert find_model(folder / "inside") == model
+    assert find_model(tmp_path) is None
+
+
+def test_an_adapted_model_serves_only_in_place_of_the_one_it_was_made_from(tmp_path):
+    """If it fails, the choice of another model in the settings has no effect."""
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    model = adapt(folder)
+    assert find_model_for([folder], Settings()) == model.artifact
+    assert find_model_for([folder], Settings(model="owner/name")) is None
+    off = AdaptationSettings(use_model=False)
+    assert find_model_for([folder], Settings(adaptation=off)) is None
+    remote = RemoteSettings(url="http://gpu:8000")
+    assert find_model_for([folder], Settings(remote=remote)) is None
+    choose_model(model.name, "base")
+    assert find_model_for([folder], Settings()) is None
+    choose_model(model.name, "adapted")
+    assert find_model_for([folder], Settings()) == model.artifact
+
+
+def test_a_model_that_is_being_made_does_not_serve(tmp_path):
+    create_model(tmp_path, "")
+    assert find_model_for([tmp_path], Settings()) is None
+
+
+def test_removing_a_model_removes_all_of_it(tmp_path, data_folder):
+    """If it fails, code of a repository stays on the disk after its model was removed."""
+    model = adapt(tmp_path)
+    (model.folder / "work").mkdir()
+    (model.folder / "work" / "documents").write_text("secret")
+    remove_model(model.name)
+    assert list((data_folder / "models").iterdir()) == []
+    with pytest.raises(ConfigError, match="there are: none"):
+        remove_model(model.name)
+
+
+def test_only_the_user_can_read_the_models(tmp_path, data_folder):
+    model = create_model(tmp_path, "")
+    for folder in (data_folder / "models", model.folder):
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"path": 3}', '{"path": "/", "format": 9}', "\0"])
+def test_a_damaged_record_is_as_if_it_were_not_there(tmp_path, text):
+    """If it fails, one damaged file ends all suggestions."""
+    model = adapt(tmp_path)
+    (model.folder / "workspace.json").write_text(text)
+    assert list_models() == []
+    assert AdaptedModel.read(model.folder) is None
+    assert find_model_for([tmp_path], Settings()) is None
+
+
+@pytest.mark.parametrize(
+    "index", [b"", b"\xfftOc\0\0\0\x02", b"\xfftOc\0\0\0\x02" + b"\xff" * 1024]
+)
+def test_a_damaged_repository_has_no_model(tmp_path, repository, index):
+    adapt(repository, root_commit="ab" * 20)
+    pack = repository / ".git" / "objects" / "pack"
+    pack.mkdir(exist_ok=True)
+    (pack / "pack-1.idx").write_bytes(index)
+    assert find_model_for([repository], Settings()) is None
+
+
+def test_without_a_place_for_data_there_are_no_models(tmp_path, monkeypatch):
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", "")
+    assert list_models() == []
+    assert find_model_for([tmp_path], Settings()) is None
