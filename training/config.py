@@ -15,7 +15,6 @@ from training.artifact.network.config import MAX_LAYERS, MAX_WIDTH, GPT2Config
 from training.artifact.special_tokens import N_SPECIAL_TOKENS
 from training.foundation.config_schema import RangedConfig, number_field
 
-VOCAB_MULTIPLE = 64  # whole tiles for the matrix product of the output layer
 # Beyond what any run needs; sums and products of such numbers still fit 64 bits.
 _MAX_SEED, _MANY, _MAX_BLOCKS = (1 << 63) - 1, 1_000_000_000, 1 << 24
 _BELOW_ONE = 1 - 1e-9
@@ -44,13 +43,6 @@ class TokenizerConfig(RangedConfig):
     max_token_chars: int = number_field(32, least=1, most=1 << 16)
     seed: int = number_field(0, least=0, most=_MAX_SEED)
     compare_with: Path | None = None  # another vocabulary to measure too: GPT-2's, say
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.vocab_size % VOCAB_MULTIPLE:
-            raise ValueError(
-                f"vocab_size is {self.vocab_size}, expected a multiple of {VOCAB_MULTIPLE}"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +132,7 @@ class OptimConfig(RangedConfig):
     # Of position vectors, which a higher rate turns into noise.
     position_rate: float = number_field(3e-4, least=0, most=1e30)
     weight_decay: float = number_field(0.02, least=0, most=10)
+    position_decay: float = number_field(0.0, least=0, most=10)  # weight decay of position vectors
     beta1: float = number_field(0.9, least=0, most=_BELOW_ONE)
     beta2: float = number_field(0.95, least=0, most=_BELOW_ONE)
     momentum: float = number_field(0.95, least=0, most=_BELOW_ONE)
@@ -162,6 +155,11 @@ class PretrainConfig(RangedConfig):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     shard_model: bool = False  # each process holds a part of the weights: FSDP instead of DDP
     gradient_checkpointing: bool = False  # less memory, a third more computation
+    # "structured": position waves and look-back heads (training/step/init_weights.py); "plain":
+    # all weights random, as GPT-2's.
+    initialisation: Literal["structured", "plain"] = "structured"
+    # Of embeddings, attention's weights and what each layer adds; a single pass needs none.
+    dropout: float = number_field(0.0, least=0, most=0.9)
     within_documents: bool = True  # attention and positions end at document boundaries
     # A block's gradient includes one of them; 1 for all (training/step/loss.py).
     rare_token_slices: int = number_field(8, least=1, most=1 << 20)

@@ -43,7 +43,7 @@ from training.run.validation import Validator
 from training.shards.blocks import BlockReader
 from training.step.batches import BatchLoader
 from training.step.loss_scale import LossScale
-from training.step.model import build_model
+from training.step.model import build_model, seed_dropout
 from training.step.objective import KINDS, LossModule, average_losses
 from training.step.optim import MasterOptimizer, schedule_factor
 from training.step.parallel import ParallelLoss, ReplicatedLoss, ShardedLoss, wants_sharding
@@ -118,6 +118,7 @@ def train(  # noqa: PLR0912, PLR0915 - one straight path
 
             # Forward and backward, one micro-batch after the other.
             started = time.monotonic()
+            seed_dropout(settings, step, accelerator.process_index)
             sums = torch.zeros(len(KINDS), 2, device=accelerator.device)
             for number, batch in enumerate(batches.load(step), start=1):
                 with parallel.accumulate(is_last=number == batches.n_micro_batches):

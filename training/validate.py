@@ -81,7 +81,7 @@ def validate(
 ) -> Validation:
     """Measures ``model`` on held-out blocks, with the attention boundaries of training."""
     nats, n_tokens, n_bytes = 0.0, 0, 0
-    weight = model.transformer.wte.weight
+    weight = model.output_weight
     with torch.no_grad():
         for index in indices:
             ids, firsts, _ = to_tensors(reader.read_blocks([index]), weight.device)

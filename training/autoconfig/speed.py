@@ -87,7 +87,7 @@ def _parallelise(module: LossModule, settings: PretrainConfig, accelerator: Any)
 
 def _time_forward(model: GPT2, block: torch.Tensor) -> tuple[float, float]:
     """Returns the seconds per validated block (``[1, T]``) and per generated token."""
-    weight = model.transformer.wte.weight
+    weight = model.output_weight
     with torch.no_grad():
         block_s = _median_s(
             lambda: token_losses(model.compute_hidden(block[:, :-1])[0], weight, block[0, 1:])

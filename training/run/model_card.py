@@ -12,14 +12,14 @@ library_name: transformers
 pipeline_tag: text-generation
 language: [code]
 license: apache-2.0
-tags: [code, python, gpt2, fill-in-the-middle]
+tags: [{tags}]
 ---
 
 # Parrotlet `{name}`
 
 A GPT-2 with {millions:.1f}M parameters for Python completion, trained from scratch with
 Parrotlet: {layers} layers, width {width}, context
-{context} tokens, fill-in-the-middle in the orders PSM and SPM.
+{context} tokens, {objective}.
 
 ## Data
 
@@ -53,11 +53,18 @@ insecure, or close to training code; read what you accept.
 """
 
 
+_TAGS = ("code", "python", "gpt2")
+_INFILLING = "fill-in-the-middle in the orders PSM and SPM"
+_LEFT_TO_RIGHT = "trained to continue text, without infilling"
+
+
 def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
     """Returns the card as Markdown with the YAML header that the Hub reads."""
     licences, record = _count_licences(config.paths.shards), manifest.training
     return _CARD.format(
         name=config.name,
+        tags=", ".join([*_TAGS, *(["fill-in-the-middle"] if manifest.fim else [])]),
+        objective=_INFILLING if manifest.fim else _LEFT_TO_RIGHT,
         millions=n_parameters / 1e6,
         layers=config.model.n_layer,
         width=config.model.n_embd,

@@ -24,7 +24,7 @@ from training.artifact.directory import (
     read_network_config,
     save_artifact,
 )
-from training.artifact.manifest import Manifest, TrainingRecord
+from training.artifact.manifest import FimTokens, Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config, list_differences
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
@@ -226,8 +226,10 @@ class RunFiles:
 
     def _manifest(self, state: TrainerState) -> Manifest:
         before, meta = self._start.training, self._reader.meta
+        before_fim = self._start.fim if self.config.pretrain.start_from else None
         return Manifest(
             context_tokens=self._reader.block_tokens,
+            fim=FimTokens() if meta.has_fim else before_fim,
             quality_tokens=QUALITY_TOKENS if meta.has_quality else (),
             training=TrainingRecord(
                 config=to_mapping(self.config),

@@ -17,12 +17,14 @@ PROMPTS = (  # text before the cursor, and after it (None: nothing is known of i
 
 
 def complete_samples(
-    model: GPT2, tokenizer: CodeTokenizer, *, has_quality: bool
+    model: GPT2, tokenizer: CodeTokenizer, *, has_quality: bool, has_fim: bool = True
 ) -> list[SampleCompletion]:
-    """Completes each of ``PROMPTS`` greedily."""
+    """Completes each of ``PROMPTS`` greedily; without infilling, those that end at the cursor."""
     layout = FimLayout.of(tokenizer, QUALITY_TOKENS[-1] if has_quality else None)
     samples = []
     for prefix, suffix in PROMPTS:
+        if suffix is not None and not has_fim:
+            continue
         ids = tokenizer.encode(prefix)
         if suffix is None:
             prompt = layout.left_to_right_prompt(ids)

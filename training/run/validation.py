@@ -51,7 +51,10 @@ class Validator:
                 within_documents=self._module.within_documents,
             )
             samples = complete_samples(
-                model, self._tokenizer, has_quality=self._reader.meta.has_quality
+                model,
+                self._tokenizer,
+                has_quality=self._reader.meta.has_quality,
+                has_fim=self._reader.meta.has_fim,
             )
         metrics = ValidationMetrics(
             loss=found.loss, perplexity=found.perplexity, bits_per_byte=found.bits_per_byte

@@ -74,6 +74,12 @@ class ShardsMeta(RangedConfig):
     drops: Mapping[str, Mapping[str, DroppedDocuments]] = field(default_factory=dict)
 
     @property
+    def has_fim(self) -> bool:
+        """Whether pieces may be split for infilling; old files do not say so, but theirs are."""
+        fim = self.shards_config.get("fim")
+        return not (isinstance(fim, Mapping) and fim.get("rate") == 0)
+
+    @property
     def content_sha256(self) -> str:
         """The hash over the training split's tokens and their documents; "" in old files."""
         return self.sha256.get("train", "")

@@ -1,9 +1,10 @@
 """Initial weights of a network.
 
-Matrices are drawn like GPT-2's. Two things that every trained GPT-2 has, and learns slowly, are set
-from the start: position vectors in which the same distance looks the same everywhere, and heads in
-the first layer that attend to a fixed number of tokens back. They are ordinary weights and are
-trained like all others; the network and its files do not know about them.
+Matrices are drawn like GPT-2's. In the structured initialisation, two things that every trained
+GPT-2 has, and learns slowly, are set from the start: position vectors in which the same distance
+looks the same everywhere, and heads in the first layer that attend to a fixed number of tokens
+back. They are ordinary weights and are trained like all others; the network and its files do not
+know about them. The plain initialisation draws everything, as GPT-2 does.
 
 Tensor legend: T positions, C embedding width, D width of one head, W waves.
 
@@ -25,19 +26,27 @@ LOOK_BACK_GAIN = 1.5  # puts nearly all of such a head's attention on its token
 FREE_HEADS = 2  # of the first layer, initialised at random like all others
 
 
-def initialise(model: GPT2, generator: torch.Generator) -> None:
-    """Initialises the weights; residual projections are scaled down by depth."""
+def initialise(model: GPT2, generator: torch.Generator, *, is_plain: bool = False) -> None:
+    """Initialises the weights; residual projections are scaled down by depth.
+
+    Args:
+        model: The network.
+        generator: Draws them.
+        is_plain: Leave out position waves and look-back heads.
+    """
     config = model.config
     residual_std = INIT_STD / math.sqrt(2 * config.n_layer)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith("wpe.weight"):
+            if name.endswith("wpe.weight") and not is_plain:
                 parameter.copy_(build_sinusoids(config))
             elif parameter.ndim > 1:
                 std = residual_std if name.endswith("c_proj.weight") else INIT_STD
                 parameter.normal_(0.0, std, generator=generator)
             else:
                 parameter.fill_(0.0 if name.endswith("bias") else 1.0)  # gains of layer norms are 1
+        if is_plain:
+            return
         first = dict(model.named_parameters())["transformer.h.0.attn.c_attn.weight"]
         for head in range(config.n_head - FREE_HEADS):
             set_look_back_head(first, config, head=head, n_tokens=head + 1)

@@ -10,13 +10,15 @@ chunk does that for the most frequent eighth of the vocabulary and for one slice
 by ``n_slices``; the slice is a function of the chunk's own tokens. The gradient of each position's
 target is always exact, and the estimate is unbiased over the slices.
 
-Tensor legend: B blocks, T tokens of a block, N positions of a chunk, C width, V vocabulary.
+Tensor legend: B blocks, T tokens of a block, N positions of a chunk, C width, V vocabulary, R rows
+of the output layer: the vocabulary and its padding.
 
 Source: sampled softmax, Bengio and Senecal 2008, "Adaptive importance sampling to accelerate
 training of a neural probabilistic language model", with strata instead of single samples.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,21 +27,39 @@ from torch import Tensor
 CHUNK_LOGITS = 1 << 25  # elements: 64 MiB in bfloat16
 FREQUENT = 8  # 1/8 of the vocabulary: the first ids, because BPE learns frequent tokens first
 IGNORED = -100  # marks positions without a target, as in torch's cross-entropy
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRows:
+    """Which rows of the output layer are tokens, and in how many slices the rare ones are cut."""
+
+    n_tokens: int
+    n_slices: int
+
+
 Columns = tuple[slice, int]  # a part of the vocabulary, and its weight
 
 
 def next_token_loss(
-    hidden: Tensor, weight: Tensor, targets: Tensor, *, n_slices: int = 1
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    *,
+    n_slices: int = 1,
+    n_tokens: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Returns the mean loss in nats, and each position's loss ``[B, T]`` (float32, no gradients).
 
     Args:
         hidden: ``[B, T, C]``.
-        weight: The output layer, ``[V, C]``; roughly ordered by frequency if n_slices > 1.
+        weight: The output layer, ``[R, C]``; roughly ordered by frequency if n_slices > 1.
         targets: ``[B, T]`` ids; ``IGNORED`` ones are left out.
         n_slices: How many slices the rare tokens are cut into; 1 for the exact gradient.
+        n_tokens: V, the rows that are tokens; the others are padding without any probability.
+            None for all.
     """
-    mean, losses = _ChunkedCrossEntropy.apply(hidden, weight, targets, n_slices)  # type: ignore[no-untyped-call]
+    rows = OutputRows(n_tokens=n_tokens or len(weight), n_slices=n_slices)
+    mean, losses = _ChunkedCrossEntropy.apply(hidden, weight, targets, rows)  # type: ignore[no-untyped-call]
     return mean, losses
 
 
@@ -75,17 +95,16 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, n_slices: int
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, rows: OutputRows
     ) -> tuple[Tensor, Tensor]:
         losses = torch.empty(targets.shape, dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
         for block in range(len(targets)):
-            for rows in _split_positions(targets.shape[1], len(weight)):
-                at = (block, rows)
-                columns = select_columns(targets[at], len(weight), n_slices)
+            for positions in _split_positions(targets.shape[1], len(weight)):
+                at = (block, positions)
                 losses[at], grad_hidden[at] = _compute_chunk(
-                    hidden[at], weight, targets[at], grad_weight, columns
+                    hidden[at], weight, targets[at], grad_weight, rows
                 )
         n_counted = (targets != IGNORED).sum()
         ctx.save_for_backward(grad_hidden, grad_weight, n_counted)
@@ -101,11 +120,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def _compute_chunk(
-    hidden: Tensor, weight: Tensor, targets: Tensor, grad_weight: Tensor, columns: list[Columns]
+    hidden: Tensor, weight: Tensor, targets: Tensor, grad_weight: Tensor, rows: OutputRows
 ) -> tuple[Tensor, Tensor]:
     """Adds to ``grad_weight``; returns the losses ``[N]`` and the gradient of their sum."""
+    columns = select_columns(targets, rows.n_tokens, rows.n_slices)
     counts = targets != IGNORED
-    probabilities = torch.softmax(hidden @ weight.t(), dim=-1)  # [N, V]
+    logits = hidden @ weight.t()  # [N, R]
+    if rows.n_tokens < len(weight):
+        logits[:, rows.n_tokens :] = -torch.inf
+    probabilities = torch.softmax(logits, dim=-1)
     each, targets = torch.arange(len(targets), device=targets.device), targets.clamp_min(0)
     chosen = probabilities[each, targets].float()
     losses = -chosen.clamp_min(torch.finfo(probabilities.dtype).tiny).log() * counts

@@ -1,19 +1,28 @@
 """The network that a run trains: its initial weights, dtype and device."""
 
 import dataclasses
+import hashlib
 import math
 import os
 from typing import Literal
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from training.artifact.directory import load_artifact
-from training.artifact.network.config import GPT2Config, list_differences, parameter_shapes
+from training.artifact.network.config import (
+    EMBEDDING,
+    GPT2Config,
+    list_differences,
+    parameter_shapes,
+)
 from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.foundation.errors import ConfigError
 from training.step.init_weights import initialise
 
+ROW_MULTIPLE = 64  # rows of the embedding: whole tiles for the product of the output layer
 _WEIGHT_BYTES = 4  # of a parameter: float32
 _TRAINING_BYTES = 12  # and its gradient and at least one moment
 
@@ -25,9 +34,11 @@ def build_model(config: GPT2Config, settings: PretrainConfig, device: torch.devi
         ConfigError: That artifact's network differs from ``config``, or is too large.
     """
     check_memory(config, settings, device)
-    model = GPT2(config)
+    n_rows = -(-config.vocab_size // ROW_MULTIPLE) * ROW_MULTIPLE
+    model = GPT2(config, n_rows=n_rows)
     if settings.start_from is None:
-        initialise(model, torch.Generator().manual_seed(settings.seed))
+        generator = torch.Generator().manual_seed(settings.seed)
+        initialise(model, generator, is_plain=settings.initialisation == "plain")
     else:
         artifact = load_artifact(settings.start_from)
         start = dataclasses.replace(
@@ -40,9 +51,26 @@ def build_model(config: GPT2Config, settings: PretrainConfig, device: torch.devi
                 f"{settings.start_from} and the config differ in {named}; set the config's values"
                 " to the model's"
             )
-        model.load_state_dict(dict(artifact.weights))
+        weights = dict(artifact.weights)
+        model.load_state_dict({**weights, EMBEDDING: _pad_rows(weights[EMBEDDING], n_rows)})
     model.transformer.gradient_checkpointing = settings.gradient_checkpointing
+    model.set_dropout(settings.dropout)
     return model.to(device, select_dtype(settings.dtype, device))
+
+
+def seed_dropout(settings: PretrainConfig, step: int, process: int) -> None:
+    """Makes what a process drops in a step a function of seed, step and process alone.
+
+    So a resumed run drops what the interrupted one would have; another number of processes drops
+    other values, though.
+    """
+    if settings.dropout:
+        key = f"dropout:{settings.seed}:{step}:{process}".encode()
+        torch.manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:7], "big"))
+
+
+def _pad_rows(weight: Tensor, n_rows: int) -> Tensor:
+    return functional.pad(weight, (0, 0, 0, n_rows - len(weight)))
 
 
 def check_memory(config: GPT2Config, settings: PretrainConfig, device: torch.device) -> None:

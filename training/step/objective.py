@@ -49,7 +49,13 @@ class LossModule(nn.Module):
         weight = self.model.transformer.wte.weight
         targets = ids.roll(-1, dims=1)
         targets[:, -1] = IGNORED  # not dropped: rows of T are faster than rows of T - 1
-        loss, losses = next_token_loss(hidden, weight, targets, n_slices=self.n_slices)
+        loss, losses = next_token_loss(
+            hidden,
+            weight,
+            targets,
+            n_slices=self.n_slices,
+            n_tokens=self.model.config.vocab_size,
+        )
         counted, fim = targets != IGNORED, is_fim.roll(-1, dims=1)
         kinds = (counted & ~fim, counted & fim)
         sums = [torch.stack([(losses * kind).sum(), kind.sum()]) for kind in kinds]

@@ -1,7 +1,7 @@
 """The optimisers: which parameters each one updates, and the learning-rate schedule.
 
 Matrices of the layers go to Muon (or AdamW), token vectors to AdamW with decay, position vectors to
-AdamW at their own rate, biases and gains to AdamW without decay. When the network is in
+AdamW at their own rate and decay, biases and gains to AdamW without decay. When the network is in
 bfloat16 the optimisers work on fp32 master copies. The learning rate is a pure function of the
 step, so that resuming needs no scheduler state.
 
@@ -65,7 +65,11 @@ class MasterOptimizer:
         rate, decay = config.learning_rate, config.weight_decay
         adamw_groups = [
             {"params": groups["embeddings"], "weight_decay": decay, "peak": rate},
-            {"params": groups["positions"], "weight_decay": 0.0, "peak": config.position_rate},
+            {
+                "params": groups["positions"],
+                "weight_decay": config.position_decay,
+                "peak": config.position_rate,
+            },
             {"params": groups["vectors"], "weight_decay": 0.0, "peak": rate},
         ]
         self._optimizers: list[torch.optim.Optimizer] = []

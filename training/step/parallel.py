@@ -22,6 +22,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
+from training.artifact.network.config import EMBEDDING
 from training.config import PretrainConfig
 from training.step.objective import LossModule
 
@@ -61,13 +62,15 @@ class ParallelLoss(ABC):
         """Surrounds use of the bare network, without gradients; by all processes at once."""
 
     def gather_weights(self) -> dict[str, Tensor]:
-        """Returns the whole weights in the main process, and nothing in the others.
+        """Returns the whole weights, without padding, in the main process; nothing in the others.
 
         All processes must call it.
         """
         weights = {}
         for name, parameter in self._module.model.state_dict().items():
             whole = parameter.full_tensor().cpu() if isinstance(parameter, DTensor) else parameter
+            if name == EMBEDDING:
+                whole = whole[: self._module.model.config.vocab_size]
             if self._accelerator.is_main_process:
                 weights[name] = whole
         return weights

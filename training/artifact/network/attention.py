@@ -21,28 +21,35 @@ from training.artifact.network.document_spans import DocumentSpans, Span
 BLOCK_QUERIES = 256
 
 
-def causal_attention(qkv: Tensor, documents: DocumentSpans | None) -> Tensor:
+def causal_attention(
+    qkv: Tensor, documents: DocumentSpans | None, *, dropout: float = 0.0
+) -> Tensor:
     """Returns the attention output ``[B, T, H, D]``.
 
     Args:
         qkv: Queries, keys and values from the joint layer, ``[B, T, 3, H, D]``.
         documents: Document boundaries; None if every row is one document.
+        dropout: The share of attention's weights to drop.
     """
-    if qkv.device.type == "cpu":
+    if qkv.device.type == "cpu" and not dropout:
         if documents is None:
             documents = DocumentSpans.one_per_row(qkv.shape[0], qkv.shape[1], qkv.device)
         y: Tensor = _SpanAttention.apply(qkv, documents.spans)  # type: ignore[no-untyped-call]
         return y
-    return fused_attention(qkv, documents)
+    return fused_attention(qkv, documents, dropout=dropout)
 
 
-def fused_attention(qkv: Tensor, documents: DocumentSpans | None) -> Tensor:
+def fused_attention(
+    qkv: Tensor, documents: DocumentSpans | None, *, dropout: float = 0.0
+) -> Tensor:
     """:func:`causal_attention` by torch's own kernel."""
     q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
     if documents is None:
-        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
     else:
-        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=documents.mask)
+        y = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=documents.mask, dropout_p=dropout
+        )
     return y.transpose(1, 2)
 
 

@@ -13,6 +13,7 @@ from training.foundation.config_schema import RangedConfig, number_field
 # before a weight is read.
 MAX_LAYERS, MAX_WIDTH, MAX_ROWS = 1024, 1 << 16, 1 << 24
 INIT_STD = 0.02  # Radford et al. 2019, GPT-2
+EMBEDDING = "transformer.wte.weight"  # the output layer too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ def parameter_shapes(config: GPT2Config) -> dict[str, tuple[int, ...]]:
     """
     width = config.n_embd
     shapes: dict[str, tuple[int, ...]] = {
-        "transformer.wte.weight": (config.vocab_size, width),
+        EMBEDDING: (config.vocab_size, width),
         "transformer.wpe.weight": (config.n_positions, width),
     }
     parts = {

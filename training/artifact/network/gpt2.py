@@ -2,11 +2,11 @@
 
 Parameter names and layouts are those of transformers (whose linear layers store weights as
 ``[in, out]``), so a state dict goes to and from an artifact unchanged. Training runs it on whole
-blocks; a test compares its logits with transformers' model. It deliberately has no dropout (one
-pass over the data needs none), no loss and no generation.
+blocks; a test compares its logits with transformers' model. Dropout is off unless a training sets
+it (one pass over the data needs none). It deliberately has no loss and no generation.
 
 Tensor legend: B batch, T tokens, P tokens already in the cache, C embedding width, H heads,
-D width of one head, V vocabulary.
+D width of one head, V vocabulary, R rows of the embedding.
 
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
 """
@@ -57,6 +57,8 @@ class Attention(nn.Module):
         self.n_head = config.n_head
         self.layer = layer
 
+        self.dropout = 0.0  # of attention's weights
+
     def forward(
         self, x: Tensor, cache: KeyValueCache | None, documents: DocumentSpans | None
     ) -> Tensor:
@@ -64,7 +66,8 @@ class Attention(nn.Module):
         b, t, c = x.shape
         qkv = self.c_attn(x).view(b, t, 3, self.n_head, c // self.n_head)
         if cache is None:
-            y = causal_attention(qkv, documents)  # [B, T, H, D]
+            dropout = self.dropout if self.training else 0.0
+            y = causal_attention(qkv, documents, dropout=dropout)  # [B, T, H, D]
         else:
             past = cache.length
             q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
@@ -99,26 +102,28 @@ class Block(nn.Module):
         self.attn = Attention(config, layer)
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.mlp = MultiLayerPerceptron(config)
+        self.dropout = 0.0  # of what each part adds
 
     def forward(
         self, x: Tensor, cache: KeyValueCache | None, documents: DocumentSpans | None
     ) -> Tensor:
         """Maps the residual stream ``[B, T, C]`` to its next state."""
-        x = x + self.attn(self.ln_1(x), cache, documents)
-        y: Tensor = x + self.mlp(self.ln_2(x))
+        x = x + drop(self.attn(self.ln_1(x), cache, documents), self)
+        y: Tensor = x + drop(self.mlp(self.ln_2(x)), self)
         return y
 
 
 class Transformer(nn.Module):
     """Embeddings and layers: ids to hidden states."""
 
-    def __init__(self, config: GPT2Config) -> None:
+    def __init__(self, config: GPT2Config, n_rows: int) -> None:
         super().__init__()
-        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.wte = nn.Embedding(n_rows, config.n_embd)
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.gradient_checkpointing = False  # keep only each layer's input and recompute the rest
+        self.dropout = 0.0  # of the sum of token and position vectors
 
     def forward(
         self,
@@ -137,7 +142,7 @@ class Transformer(nn.Module):
         positions = torch.arange(start, start + ids.shape[1], device=ids.device)
         if documents is not None:
             positions = documents.positions
-        x = self.wte(ids) + self.wpe(positions)  # [B, T, C]
+        x = drop(self.wte(ids) + self.wpe(positions), self)  # [B, T, C]
         for block in self.h:
             if self.gradient_checkpointing and self.training and cache is None:
                 x = checkpoint(block, x, None, documents, use_reentrant=False)
@@ -148,12 +153,24 @@ class Transformer(nn.Module):
 
 
 class GPT2(nn.Module):
-    """The language model; its output layer shares the input embedding."""
+    """The language model; its output layer shares the input embedding.
 
-    def __init__(self, config: GPT2Config) -> None:
+    Args:
+        config: Its sizes.
+        n_rows: Rows of the embedding, R: at least the vocabulary's tokens. The rows beyond are
+            padding for faster products; no text has their ids. None for the tokens alone.
+    """
+
+    def __init__(self, config: GPT2Config, *, n_rows: int | None = None) -> None:
         super().__init__()
         self.config = config
-        self.transformer = Transformer(config)
+        self.transformer = Transformer(config, n_rows or config.vocab_size)
+
+    def set_dropout(self, share: float) -> None:
+        """Sets the share of values that training drops; as in GPT-2, the same in all places."""
+        for module in self.modules():
+            if isinstance(module, (Attention, Block, Transformer)):
+                module.dropout = share
 
     def forward(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """Returns the logits ``[B, T, V]`` of ``ids`` ``[B, T]``."""
@@ -171,11 +188,23 @@ class GPT2(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Returns ``[..., V]`` for hidden states ``[..., C]``."""
-        return functional.linear(hidden, self.transformer.wte.weight)
+        return functional.linear(hidden, self.output_weight)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The output layer, ``[V, C]``: the embedding without its padding."""
+        return self.transformer.wte.weight[: self.config.vocab_size]
 
     def n_parameters(self) -> int:
         """Returns the number of parameters; the shared embedding counts once."""
         return sum(p.numel() for p in self.parameters())
+
+
+def drop(x: Tensor, module: Block | Transformer) -> Tensor:
+    """Applies a module's dropout while it trains."""
+    if not (module.dropout and module.training):
+        return x
+    return functional.dropout(x, module.dropout)
 
 
 def causal_mask(n_new: int, n_past: int, device: torch.device) -> Tensor:
