@@ -23,6 +23,8 @@ class Health:
     Attributes:
         version: Of this package.
         model: As the settings name it.
+        adapted: To what that model was adapted, when, and what it brought; None if it was not.
+        adapting: How an adaptation is going, in a sentence; None if there is none.
         backend: What generates; None while nothing does.
         state: As in a status bar.
         reason: Of the state.
@@ -43,6 +45,8 @@ class Health:
     worker_mib: float | None = None
     ready_s: float | None = None
     suggestion_ms: float | None = None
+    adapted: str | None = None
+    adapting: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Returns what ``parrotlet.health`` answers, the rows as ``report``."""
@@ -51,6 +55,8 @@ class Health:
             "state": self.state,
             "reason": self.reason,
             "model": self.model,
+            "adapted": self.adapted,
+            "adapting": self.adapting,
             "documents": self.documents,
             "server_mib": self.server_mib,
             "worker_mib": self.worker_mib,
@@ -68,6 +74,8 @@ class Health:
         state = "ready" if self.state == "idle" else self.state
         yield "State", _join(": ", state, self.reason)
         yield "Model", self.model if backend.model is None else backend.model
+        yield "Adapted", self.adapted or ""
+        yield "Adaptation", self.adapting or ""
         yield "Remote server", backend.url or ""
         yield "Infilling", _INFILLING.get(backend.infilling or "", "")
         yield "Size", describe_size(backend)

@@ -8,6 +8,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from server.lsp.adaptation.adaptation_commands import add_adaptation_commands
 from server.lsp.configuration import SECTION
 from server.lsp.documents.document_changes import get_field, read_place
 from server.lsp.health import check_health
@@ -65,6 +66,7 @@ def create_server(overrides: Mapping[str, str | None], service: CompletionServic
     _add_workspace_notifications(server)
     _add_usage_notifications(server)
     _add_commands(server)
+    add_adaptation_commands(server)
     return server
 
 

@@ -19,6 +19,8 @@ async def check_health(server: "Server") -> Health:
     return Health(
         version=VERSION,
         model=server.configuration.settings.model or "bundled",
+        adapted=server.adaptation_watch.describe_adapted(),
+        adapting=server.adaptation_watch.describe_running(),
         backend=backend,
         state=str(service.status.state),
         reason=service.status.reason,

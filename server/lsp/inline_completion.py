@@ -13,6 +13,7 @@ from typing import Any
 
 from lsprotocol import types
 
+from server.adaptation.adaptations import note_typing
 from server.lsp.battery import BatteryPause
 from server.lsp.configuration import Configuration
 from server.lsp.documents.open_documents import OpenDocuments
@@ -91,6 +92,7 @@ class InlineCompletion:
         change = self._documents.read(identifier, changes)
         if change is None:
             return
+        note_typing()
         self._service.supersede(change.uri)
         document = self._documents.change(change)
         accepted = self._if_accepted.pop(change.uri, None)

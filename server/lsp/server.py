@@ -14,6 +14,7 @@ from pygls.exceptions import FeatureRequestError, JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from server import VERSION
+from server.lsp.adaptation.adaptation_watch import AdaptationWatch
 from server.lsp.configuration import Configuration
 from server.lsp.connection.client_process import wait_until_gone
 from server.lsp.connection.framing import Skipped
@@ -74,6 +75,7 @@ class Server(LanguageServer):
             warn_once=self.warn_once,
         )
         self.statistics = UsageStatistics(None)
+        self.adaptation_watch = AdaptationWatch(self)
         self._status_reporter = StatusReporter(self, service.status)
         self._warned: set[str] = set()
         self._complaint: str | None = None  # about the first settings
@@ -141,6 +143,7 @@ class Server(LanguageServer):
             self.show(types.MessageType.Warning, self._complaint)
         self._apply_settings()
         self.service.start(self.configuration.settings)
+        self.adaptation_watch.start(loop)
 
     def reconfigure(self, section: Any) -> None:
         """Applies the client's settings; a wrong one keeps its previous value."""
@@ -160,6 +163,15 @@ class Server(LanguageServer):
                 self._warned.clear()
             self._warned.add(key)
             _log.warning("%s", sentence)
+
+    def describe_model(self) -> str:
+        """Returns the model in use in a few words, as after "Model:"."""
+        settings = self.configuration.settings
+        if settings.remote.url:
+            return f"remote server {settings.remote.url}"
+        adapted = self.workspace_context.adapted_model
+        base = settings.model or "bundled"
+        return base if adapted is None else f"{base}, adapted to this workspace"
 
     def show(self, kind: types.MessageType, sentence: str) -> None:
         """Shows the user a sentence."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from server.lsp.load_progress import LoadProgress
+from server.lsp.progress.load_progress import LoadProgress
 from server.worker.status import State, Status
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class StatusReporter:
         self._server.show(types.MessageType.Warning, f"Parrotlet: {sentence}")
 
     def _report(self, state: State, reason: str | None) -> None:
-        self._server.protocol.notify(STATUS_METHOD, {"state": str(state), "reason": reason})
+        content = {"state": str(state), "reason": reason, "model": self._server.describe_model()}
+        self._server.protocol.notify(STATUS_METHOD, content)
         self._progress.update(state, reason)
         if state is State.ERROR and reason is not None and reason not in self._shown_errors:
             self._shown_errors.add(reason)

@@ -23,7 +23,12 @@ from server.workspace.uris import path_of
 
 
 class WorkspaceContext:
-    """The workspace's folders, and what the service is given of them."""
+    """The workspace's folders, and what the service is given of them.
+
+    Attributes:
+        adapted_model: The artifact that suggests instead of the settings' own model; None if none
+            was adapted to these folders, or it is not wanted.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class WorkspaceContext:
         self._documents = documents
         self._service = service
         self._warn_once = warn_once
+        self.adapted_model: Path | None = None
         self._roots: list[Path] = []
         self._settings = Settings()
         self._collector = WorkspaceCollector([], ())
@@ -46,14 +52,19 @@ class WorkspaceContext:
         self._loop = loop
         loop.set_default_executor(ThreadPoolExecutor(1, "workspace reader"))
 
+    @property
+    def roots(self) -> list[Path]:
+        """The workspace's folders."""
+        return list(self._roots)
+
     def configure(self, settings: Settings) -> None:
         """Uses other settings."""
         self._settings = settings
-        adapted = find_model_for(self._roots, settings)
-        self._service.use_workspace_model("" if adapted is None else str(adapted))
+        self.adapted_model = find_model_for(self._roots, settings)
+        self._service.use_workspace_model(str(self.adapted_model or ""))
         self._collector = WorkspaceCollector(self._roots, settings.private_globs)
         is_remembered = settings.context.workspace_memory
-        roots = tuple(root for root in self._roots if is_remembered and not _holds_everything(root))
+        roots = tuple(root for root in self._roots if is_remembered and not is_home_or_above(root))
         self._service.index_folders(
             IndexedFolders(roots=roots, private_globs=settings.private_globs)
         )
@@ -121,7 +132,7 @@ class WorkspaceContext:
             self._service.update_workspace(reading.result())
 
 
-def _holds_everything(root: Path) -> bool:
+def is_home_or_above(root: Path) -> bool:
     """Returns whether a folder is the user's home or above it, which is no workspace."""
     try:
         home = Path.home()

@@ -1,0 +1,1 @@
+"""Work that takes long, shown in the editor as LSP work-done progress: loading, adapting."""

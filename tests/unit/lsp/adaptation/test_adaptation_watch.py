@@ -1,0 +1,336 @@
+"""What editors show of an adaptation: real files and the real protocol layer."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from lsp_session import Session
+
+from server.adaptation.adaptation_state import AdaptationState, Outcome, Phase, RunState
+from server.adaptation.adapted_models import PAGE_FILE, RESULT_FILE, AdaptedModel, create_model
+from server.lsp.adaptation import adaptation_watch
+from server.worker.status import State
+
+OURS = {"experimental": {"parrotlet": {"shows": ["progress", "messages"]}}}
+BROUGHT = "The adapted model completes 24.1% of lines exactly instead of 19.0%."
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(adaptation_watch, "_RUNNING_INTERVAL_S", 0.01)
+    monkeypatch.setattr(adaptation_watch, "_RESTING_INTERVAL_S", 0.02)
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "keystone"
+    folder.mkdir()
+    return folder
+
+
+def running(model, **values):
+    """The state of a run whose process is there: this one."""
+    started = psutil.Process().create_time()
+    return AdaptationState(
+        name=model.name,
+        folder=model.record.path,
+        phase=Phase.TRAINING,
+        sentence="Training on this repository: 42%, about 9 minutes left.",
+        **{"done": 0.42, "left_s": 540.0, "pid": os.getpid(), "pid_started": started, **values},
+    )
+
+
+def finish(model, outcome=Outcome.BETTER):
+    """Lays out what a finished run leaves; returns its state."""
+    artifact = model.folder / "artifacts" / "0001"
+    artifact.mkdir(parents=True, exist_ok=True)
+    (model.folder / PAGE_FILE).write_text("<h1>Report</h1>", encoding="utf-8")
+    (model.folder / RESULT_FILE).write_text(json.dumps({"sentence": BROUGHT}), encoding="utf-8")
+    if outcome is Outcome.BETTER:
+        model = model.update(version="0001")
+    ended = AdaptationState(
+        name=model.name,
+        folder=model.record.path,
+        state=RunState.FINISHED,
+        done=1.0,
+        sentence=BROUGHT,
+        outcome=outcome,
+        page=str(model.page),
+    )
+    ended.write(model.folder)
+    return artifact
+
+
+class Editor:
+    """A client, everything that it was sent, and the model that its server was given."""
+
+    def __init__(self):
+        self.session, self.messages, self.models = Session(), [], []
+        self.session.service.use_workspace_model = self.models.append
+
+    async def open(self, folder, capabilities=OURS):
+        capabilities = {"textDocument": {"inlineCompletion": {}}, **capabilities}
+        params = {"processId": None, "rootUri": folder.as_uri(), "capabilities": capabilities}
+        await self.send(method="initialize", params=params, id="initialize")
+        await self.send(method="initialized", params={})
+        return self
+
+    async def send(self, **message):
+        self.messages += await self.session.send(**message)
+
+    async def wait_for(self, is_wanted):
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            n_before = len(self.messages)
+            self.messages += await self.session.answers()
+            for answer in self.messages[n_before:]:
+                if answer.get("method") == "window/workDoneProgress/create":
+                    await self.send(id=answer["id"], result=None)
+            found = [one for one in self.messages if is_wanted(one)]
+            if found:
+                return found[-1]
+            await asyncio.sleep(0.005)
+        raise AssertionError(self.messages[-3:])
+
+    async def hear(self, **values):
+        """Returns the newest notification with these values."""
+
+        def is_wanted(message):
+            params = message.get("params") or {}
+            is_ours = message.get("method") == "parrotlet/adaptation"
+            return is_ours and all(params.get(name) == wanted for name, wanted in values.items())
+
+        return (await self.wait_for(is_wanted))["params"]
+
+    async def notice(self, words):
+        """Returns the notice that contains some words."""
+
+        def has_it(message):
+            notices = (message.get("params") or {}).get("notices") or []
+            return any(words in one["message"] for one in notices)
+
+        found = await self.wait_for(has_it)
+        return next(one for one in found["params"]["notices"] if words in one["message"])
+
+    async def ask(self, command, argument=None):
+        """Returns the answer to a command."""
+        params = {"command": command, "arguments": [] if argument is None else [argument]}
+        msg_id = f"{command}-{time.monotonic()}"
+        await self.send(method="workspace/executeCommand", params=params, id=msg_id)
+        return (await self.wait_for(lambda one: one.get("id") == msg_id))["result"]
+
+
+async def test_a_run_is_shown_paused_and_ended_and_its_model_is_switched_to(project):
+    """If it fails, an adaptation runs unseen, or its result is never used."""
+    editor = await Editor().open(project)
+    model = create_model(project, "")
+    running(model).write(model.folder)
+    heard = await editor.hear(state="running")
+    assert heard["status"] == "Adapting 42%, 9 min left"
+    assert heard["title"] == "Training on this repository: 42%, about 9 minutes left."
+    assert [one["title"] for one in heard["actions"]] == ["Pause Adaptation", "Cancel Adaptation…"]
+
+    pause, cancel = heard["actions"]
+    assert await editor.ask(pause["command"], pause["argument"]) == {}
+    assert (model.folder / "control").read_text() == "pause"
+    assert "discarded" in cancel["question"]["detail"]
+    paused = running(model, state=RunState.PAUSED, reason="paused by you")
+    paused.write(model.folder)
+    heard = await editor.hear(state="paused")
+    assert heard["status"] == "Adapting 42%, paused by you"
+    assert heard["actions"][0]["title"] == "Resume Adaptation"
+    health = dict((await editor.ask("parrotlet.health"))["report"])
+    assert health["Adaptation"] == paused.sentence
+
+    artifact = finish(model)
+    heard = await editor.notice(BROUGHT)
+    assert heard["message"] == f"{BROUGHT} Suggestions come from the adapted model now."
+    (report,) = heard["actions"]
+    page = await editor.ask(report["command"], report["argument"])
+    assert page["page"] == str(model.page)
+    assert editor.models[-1] == str(artifact)
+    health = dict((await editor.ask("parrotlet.health"))["report"])
+    assert re.fullmatch(
+        rf"to keystone on \d{{4}}-\d\d-\d\d. {re.escape(BROUGHT)}", health["Adapted"]
+    )
+    editor.session.service.status.set(State.READY)
+    status = await editor.wait_for(lambda one: one.get("method") == "parrotlet/status")
+    assert status["params"]["model"] == "bundled, adapted to this workspace"
+    assert editor.session.errors == []
+
+
+async def test_a_result_without_gain_is_announced_and_changes_nothing(project):
+    """If it fails, users are given a model that is no better, or never learn that it is not."""
+    editor = await Editor().open(project)
+    model = create_model(project, "")
+    running(model).write(model.folder)
+    await editor.hear(state="running")
+    finish(model, Outcome.NO_BETTER)
+    assert (await editor.notice(BROUGHT))["message"] == BROUGHT
+    assert set(editor.models) == {""}
+
+
+async def test_what_ended_while_no_editor_was_open_is_announced_once(project):
+    """If it fails, who closes the editor over lunch never learns what the adaptation brought."""
+    model = create_model(project, "")
+    artifact = finish(model)
+    editor = await Editor().open(project)
+    assert (await editor.notice(BROUGHT))["actions"]
+    assert editor.models == [str(artifact)]
+    await editor.wait_for(lambda _: (model.folder / "announced").exists())
+    other = await Editor().open(project)
+    await asyncio.sleep(0.1)
+    answers = await other.session.answers()
+    assert [one for one in answers if one.get("method") == "parrotlet/adaptation"] == []
+    assert other.models == [str(artifact)]
+
+
+async def test_an_interrupted_run_that_the_user_had_paused_is_offered(project):
+    """If it fails, a paused adaptation is forgotten by the first reboot."""
+    model = create_model(project, "")
+    running(model, state=RunState.PAUSED, pid_started=1.0).write(model.folder)
+    (model.folder / "control").write_text("pause")
+    editor = await Editor().open(project)
+    notice = await editor.notice("The adaptation to keystone was interrupted at 42%.")
+    assert [one["title"] for one in notice["actions"]] == [
+        "Resume Adaptation",
+        "Cancel Adaptation…",
+    ]
+    cancel = notice["actions"][1]
+    assert await editor.ask(cancel["command"], cancel["argument"]) == {}
+    await editor.hear(state="cancelled")
+
+
+async def test_a_failure_is_shown_as_one_sentence(project):
+    """If it fails, an adaptation that cannot work vanishes without a word."""
+    editor = await Editor().open(project)
+    model = create_model(project, "")
+    running(model).write(model.folder)
+    await editor.hear(state="running")
+    reason = "the disk is full; free 200 MiB and adapt again"
+    replace(running(model), state=RunState.FAILED, reason=reason).write(model.folder)
+    notice = await editor.notice(reason)
+    assert notice["is_problem"]
+    assert notice["message"] == f"{reason}."
+
+
+async def test_the_menu_asks_before_it_starts_and_lists_what_there_is(project):
+    """If it fails, training starts by a slip of the finger, or says something else than it does."""
+    editor = await Editor().open(project)
+    menu = await editor.ask("parrotlet.adaptation", {"uri": (project / "a.py").as_uri()})
+    (adapt,) = menu["actions"]
+    assert adapt["question"]["message"] == 'Adapt the model to "keystone"?'
+    detail = adapt["question"]["detail"]
+    assert "about 20 minutes, at low priority. Nothing leaves this machine." in detail
+    finish(create_model(project, ""))
+    menu = await editor.ask("parrotlet.adaptation")
+    assert [one["title"] for one in menu["actions"]] == [
+        "Adapt Again…",
+        "Use Base Model",
+        "Show Adaptation Report",
+        "Remove Adapted Model…",
+    ]
+    assert "is trained further" in menu["actions"][0]["question"]["detail"]
+
+
+async def test_models_are_listed_switched_and_removed(project):
+    """If it fails, users cannot get rid of what was made of their code."""
+    editor = await Editor().open(project)
+    empty = await editor.ask("parrotlet.adaptedModels")
+    assert empty["actions"] == []
+    assert empty["message"].startswith("There are no adapted models yet.")
+    artifact = finish(create_model(project, ""))
+    (entry,) = (await editor.ask("parrotlet.adaptedModels"))["actions"]
+    assert (entry["title"], entry["detail"]) == ("keystone", BROUGHT)
+    menu = await editor.ask(entry["command"], entry["argument"])
+    base, _report, remove = menu["actions"]
+    await editor.wait_for(lambda _: editor.models[-1] == str(artifact))
+    answer = await editor.ask(base["command"], base["argument"])
+    assert answer["message"] == "Suggestions in keystone come from the base model now."
+    await editor.wait_for(lambda _: editor.models[-1] == "")
+    assert "MiB) are deleted" in remove["question"]["detail"]
+    answer = await editor.ask(remove["command"], remove["argument"])
+    assert answer["message"] == "Removed the model adapted to keystone."
+    assert not artifact.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "argument", "words"),
+    [
+        ("adaptation", {"uri": "file:///elsewhere/a.py"}, "open its folder first"),
+        ("adapt", {"minutes": 1e9}, "minutes"),
+        ("pauseAdaptation", None, "adapt it first"),
+        ("adaptationReport", {"name": "../../etc"}, "there is no adapted model"),
+        ("useModel", {"name": "x", "model": "another"}, "use adapted or base"),
+        ("removeModel", [5], "there is no adapted model"),
+    ],
+)
+async def test_mistakes_are_answered_by_a_sentence(project, command, argument, words):
+    """If it fails, an editor shows a traceback, or nothing."""
+    editor = await Editor().open(project)
+    error = (await editor.ask(f"parrotlet.{command}", argument))["error"]
+    assert words in error.replace("There is", "there is")
+    assert error.endswith(".")
+    assert editor.session.errors == []
+
+
+async def test_a_remote_server_is_no_model_to_adapt(project):
+    """If it fails, users wait twenty minutes for what they do not use."""
+    editor = await Editor().open(project)
+    section = {"parrotlet": {"remote": {"url": "http://gpu:8000"}}}
+    await editor.send(method="workspace/didChangeConfiguration", params={"settings": section})
+    assert "remote.url" in (await editor.ask("parrotlet.adaptation"))["error"]
+
+
+async def test_the_home_folder_is_no_project(tmp_path, monkeypatch):
+    """If it fails, everything below the user's home folder is read and trained on."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    editor = await Editor().open(tmp_path)
+    assert "is not a project" in (await editor.ask("parrotlet.adaptation"))["error"]
+
+
+async def test_editors_without_our_clients_see_progress_and_can_cancel(project):
+    """If it fails, Helix and Emacs show nothing for twenty minutes."""
+    capabilities = {"window": {"workDoneProgress": True, "showDocument": {"support": True}}}
+    editor = await Editor().open(project, capabilities)
+    model = create_model(project, "")
+    running(model).write(model.folder)
+
+    def is_begin(message):
+        return ((message.get("params") or {}).get("value") or {}).get("kind") == "begin"
+
+    begin = (await editor.wait_for(is_begin))["params"]
+    assert begin["value"]["percentage"] == 42
+    assert begin["value"]["cancellable"] is True
+    assert begin["value"]["message"].startswith("Training on this repository")
+    await editor.send(method="window/workDoneProgress/cancel", params={"token": begin["token"]})
+    control = model.folder / "control"
+    await editor.wait_for(lambda _: control.exists() and control.read_text() == "cancel")
+    finish(model)
+    shown = await editor.wait_for(lambda one: one.get("method") == "window/showMessage")
+    assert shown["params"]["message"].startswith(f"Parrotlet: {BROUGHT}")
+    await editor.ask("parrotlet.adaptationReport")
+    opened = await editor.wait_for(lambda one: one.get("method") == "window/showDocument")
+    assert opened["params"]["external"] is True
+    assert opened["params"]["uri"].endswith("report.html")
+
+
+async def test_a_model_that_another_editor_chose_is_used_here_too(project):
+    """If it fails, two windows of a project suggest from different models."""
+    model = create_model(project, "")
+    artifact = finish(model)
+    editor = await Editor().open(project)
+    await editor.notice(BROUGHT)
+    AdaptedModel.read(model.folder).update(served="base")
+    await editor.wait_for(lambda _: editor.models == [str(artifact), ""])
