@@ -104,7 +104,10 @@ DOORS = {
     "tree_sitter_python": ("server.syntax.parse_tree",),
     "google": ("training.corpus.bigquery",),
     "datatrove": ("training.cluster",),
-    "huggingface_hub": ("training.publish.hub", "server.backends.model_store"),
+    "huggingface_hub": (
+        *("training.publish.hub", "training.foundation.hub.hub_files"),
+        "server.backends.model_store",
+    ),
     "httpx2": ("training.publish.hub",),
     "accelerate": ("training.pretrain", "training.launch", "evaluation.runs.processes"),
     "subprocess": (

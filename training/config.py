@@ -42,7 +42,23 @@ class TokenizerConfig(RangedConfig):
     # Longer tokens are ASCII rulers and licence lines.
     max_token_chars: int = number_field(32, least=1, most=1 << 16)
     seed: int = number_field(0, least=0, most=_MAX_SEED)
-    compare_with: Path | None = None  # another vocabulary to measure too: GPT-2's, say
+    # Other tokenizers to measure too, one or a list: a path, or a name of the Hub ("gpt2").
+    compare_with: str | tuple[str, ...] | list[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(isinstance(name, str) and name for name in self.compared_names):
+            raise ValueError(
+                f"compare_with is {self.compare_with!r:.80}, expected a path, a name of the Hub, or"
+                " a list of them"
+            )
+
+    @property
+    def compared_names(self) -> tuple[str, ...]:
+        """The tokenizers of ``compare_with``."""
+        if self.compare_with is None or isinstance(self.compare_with, (list, tuple)):
+            return tuple(self.compare_with or ())
+        return (self.compare_with,)
 
 
 @dataclass(frozen=True, kw_only=True)

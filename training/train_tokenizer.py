@@ -1,5 +1,7 @@
 """Trains the tokenizer: ``python -m training.train_tokenizer CONFIG.toml [key=value ...]``.
 
+``inspect`` in place of the config inspects tokenizers (:mod:`training.vocabulary.inspect_command`).
+
 A byte-level BPE on GPT-2's pipeline, trained on a sample of the corpus' training documents, with
 the special tokens at the first ids. Writes ``tokenizer.json`` and ``tokenizer-report.json``, with a
 page of it (``.html``); the figures of the report (:mod:`training.vocabulary.vocabulary_fit`) are
@@ -36,6 +38,7 @@ from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
 from training.vocabulary.compared_vocabulary import load_compared
+from training.vocabulary.inspect_command import INSPECT, inspect_tokenizers
 from training.vocabulary.vocabulary_fit import measure_vocabulary
 from training.vocabulary.vocabulary_page import render_vocabulary_page
 from training.vocabulary.vocabulary_report import (
@@ -56,14 +59,20 @@ Train a byte-level BPE tokenizer on a corpus.
 
 Writes tokenizer.json and tokenizer-report.html, which shows how well it fits the held-out
 documents, to paths.tokenizer. With pretrain.start_from there is nothing to train: the model
-that training starts from brings its tokenizer."""
+that training starts from brings its tokenizer.
+
+'inspect' in place of the config shows what tokenizers do to a text; see 'inspect --help'."""
 _EXAMPLE = """\
 {prog} training/configs/debug.toml
-{prog} training/configs/default.toml tokenizer.vocab_size=8192"""
+{prog} training/configs/default.toml tokenizer.vocab_size=8192
+{prog} training/configs/default.toml 'tokenizer.compare_with=["gpt2", "t5-base"]'
+{prog} inspect 'print(1)' --compare-with gpt2"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains, measures and writes the tokenizer."""
+    """Trains, measures and writes the tokenizer; or inspects tokenizers."""
+    if argv and argv[0] == INSPECT:
+        return inspect_tokenizers(argv[1:])
     parser = config_parser(
         "training.train_tokenizer", _PURPOSE, example=_EXAMPLE, described="training/config.py"
     )
@@ -75,8 +84,8 @@ def main(argv: Sequence[str]) -> int:
         )
         return 0
     check_replaceable(config.paths.tokenizer, TOKENIZER_FOLDER, key="paths.tokenizer")
-    if config.tokenizer.compare_with is not None:
-        load_compared(config.tokenizer.compare_with)  # refused before minutes of work, not after
+    for name in config.tokenizer.compared_names:
+        load_compared(name)  # refused before minutes of work, not after
     with folder_lock(config.paths.tokenizer, beside=True):
         _make(config)
     return 0
@@ -143,13 +152,14 @@ def sample_texts(corpus: Path, split: str, max_bytes: int, config: RunConfig) ->
             bar.update()
 
 
-def _measure_compared(config: RunConfig) -> ComparedVocabulary | None:
-    """Measures the vocabulary to compare with on the same held-out sample; None if not asked."""
-    path = config.tokenizer.compare_with
-    if path is None:
-        return None
-    fit = measure_vocabulary(load_compared(path), heldout_texts(config))
-    return ComparedVocabulary(path=str(path), fit=fit)
+def _measure_compared(config: RunConfig) -> tuple[ComparedVocabulary, ...]:
+    """Measures the vocabularies to compare with on the same held-out sample."""
+    return tuple(
+        ComparedVocabulary(
+            path=name, fit=measure_vocabulary(load_compared(name), heldout_texts(config))
+        )
+        for name in config.tokenizer.compared_names
+    )
 
 
 def heldout_texts(config: RunConfig) -> Iterator[str]:

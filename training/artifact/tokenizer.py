@@ -31,6 +31,8 @@ from training.foundation.foreign_text import read_bounded
 class CodeTokenizer:
     """A byte-level BPE tokenizer whose ``encode`` never yields special tokens."""
 
+    unknown_id: int | None = None  # every text is bytes, and every byte has a token
+
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._tokenizer.encode_special_tokens = True  # that is, as ordinary text

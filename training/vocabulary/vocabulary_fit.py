@@ -7,14 +7,16 @@ held-out documents.
 import builtins
 import keyword
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import pre_tokenizers
 
-from training.artifact.tokenizer import CodeTokenizer
+from training.vocabulary.fast_tokenizer import Vocabulary
+from training.vocabulary.misspelling import collect_words, measure_misspelling
 from training.vocabulary.vocabulary_report import (
+    RARE_USES,
     SplitNames,
     SplitPythonNames,
     UnusedTokens,
@@ -35,14 +37,19 @@ class _Counts:
     words: int = 0
     continued_words: int = 0
     tokens: int = 0
+    unknown_tokens: int = 0
+    unknown_words: int = 0
+    restored_documents: int = 0
+    words_seen: dict[str, None] = field(default_factory=dict)
 
 
-def measure_vocabulary(tokenizer: CodeTokenizer, texts: Iterable[str]) -> VocabularyFit:
+def measure_vocabulary(tokenizer: Vocabulary, texts: Iterable[str]) -> VocabularyFit:
     """Returns how a vocabulary encodes ``texts``, and what it contains."""
     table = tokenizer.byte_table
     counts = _count(tokenizer, texts)
     n_tokens, n_words = max(1, counts.tokens), max(1, counts.words)
     unused = [i for i, b in enumerate(table) if b and not counts.uses[i]]
+    rare = [i for i, b in enumerate(table) if b and 0 < counts.uses[i] < RARE_USES]
     learned = [i for i, b in enumerate(table) if len(b) > 1]  # ids follow the merges
     longest = sorted(learned, key=lambda i: -len(table[i]))
     return VocabularyFit(
@@ -58,6 +65,11 @@ def measure_vocabulary(tokenizer: CodeTokenizer, texts: Iterable[str]) -> Vocabu
         characters_per_token=counts.characters / n_tokens,
         tokens_per_word=counts.tokens / n_words,
         continued_word_share=counts.continued_words / n_words,
+        unknown_tokens=counts.unknown_tokens,
+        unknown_word_share=counts.unknown_words / n_words,
+        restored_documents=counts.restored_documents,
+        misspelling=measure_misspelling(tokenizer, list(counts.words_seen)),
+        rare=UnusedTokens(count=len(rare), examples=_spell(table, _sample_evenly(rare))),
         unused=UnusedTokens(count=len(unused), examples=_spell(table, _sample_evenly(unused))),
         not_one_token=SplitPythonNames(
             keywords=_find_split_names(tokenizer, [*keyword.kwlist, *keyword.softkwlist]),
@@ -75,29 +87,28 @@ def make_word_splitter() -> pre_tokenizers.ByteLevel:
     return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 
 
-def _count(tokenizer: CodeTokenizer, texts: Iterable[str]) -> _Counts:
-    """Adds up the texts.
-
-    Tokens and words are aligned by their first bytes, which every byte-level vocabulary has,
-    whatever its own pieces are.
-    """
-    token_bytes = np.array([len(b) for b in tokenizer.byte_table], dtype=np.int64)  # [V]
+def _count(tokenizer: Vocabulary, texts: Iterable[str]) -> _Counts:
+    """Adds up the texts; a token belongs to the word in which it begins, whatever its piece is."""
     counts = _Counts(uses=np.zeros(tokenizer.vocab_size, dtype=np.int64))
     splitter = make_word_splitter()
     for text in texts:
-        ids = np.array(tokenizer.encode(text), dtype=np.int64)
-        words = splitter.pre_tokenize_str(text)  # spelled with one character a byte
-        word_ends = np.cumsum([len(word) for word, _ in words], dtype=np.int64)
-        token_starts = np.cumsum(token_bytes[ids]) - token_bytes[ids]
-        up_to_word = np.searchsorted(token_starts, word_ends, side="left")  # tokens started by then
+        ids, starts = tokenizer.encode_with_starts(text)
+        words = splitter.pre_tokenize_str(text)
+        word_ends = np.array([end for _, (_, end) in words], dtype=np.int64)
+        up_to_word = np.searchsorted(starts, word_ends, side="left")  # tokens started by then
         in_word = np.diff(up_to_word, prepend=0)
-        counts.uses += np.bincount(ids, minlength=tokenizer.vocab_size)
+        unknown = np.array([i == tokenizer.unknown_id for i in ids], dtype=bool)
+        counts.uses += np.bincount(np.array(ids, dtype=np.int64), minlength=tokenizer.vocab_size)
         counts.documents += 1
         counts.bytes += len(text.encode())
         counts.characters += len(text)
         counts.words += len(words)
         counts.continued_words += int((in_word > 1).sum())
         counts.tokens += len(ids)
+        counts.unknown_tokens += int(unknown.sum())
+        counts.unknown_words += len(np.unique(np.searchsorted(word_ends, starts[unknown], "right")))
+        counts.restored_documents += tokenizer.decode(ids) == text
+        collect_words(counts.words_seen, text)
     return counts
 
 
@@ -106,7 +117,7 @@ def _list_builtins() -> list[str]:
     return [n for n in dir(builtins) if not n.startswith("_") and not keyword.iskeyword(n)]
 
 
-def _find_split_names(tokenizer: CodeTokenizer, names: Sequence[str]) -> SplitNames:
+def _find_split_names(tokenizer: Vocabulary, names: Sequence[str]) -> SplitNames:
     return SplitNames(
         without_space=tuple(n for n in names if len(tokenizer.encode(n)) != 1),
         with_space=tuple(n for n in names if len(tokenizer.encode(f" {n}")) != 1),

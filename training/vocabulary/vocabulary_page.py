@@ -6,7 +6,12 @@ Rendered from the report alone. Called by ``training.train_tokenizer``.
 from collections.abc import Mapping
 
 from training.foundation.charts import render_bars, render_details, render_page, render_table
-from training.vocabulary.vocabulary_report import SplitNames, VocabularyFit, VocabularyReport
+from training.vocabulary.vocabulary_report import (
+    RARE_USES,
+    SplitNames,
+    VocabularyFit,
+    VocabularyReport,
+)
 
 _FIGURES = {
     "tokens in the vocabulary": ("vocab_size", ",d"),
@@ -15,6 +20,9 @@ _FIGURES = {
     "tokens per word (fertility)": ("tokens_per_word", ".3f"),
     "words of more than one token": ("continued_word_share", ".1%"),
     "tokens in the held-out text": ("tokens", ",d"),
+    "unknown tokens": ("unknown_tokens", ",d"),
+    "words with an unknown token": ("unknown_word_share", ".1%"),
+    "documents that decode exactly": ("restored_documents", ",d"),
 }
 _MAX_SPELLINGS = 6
 
@@ -22,12 +30,11 @@ _MAX_SPELLINGS = 6
 def render_vocabulary_page(report: VocabularyReport) -> str:
     """Returns the page."""
     fit = report.fit
-    fits = {"this vocabulary": fit}
-    if report.compared is not None:
-        fits[report.compared.path] = report.compared.fit
+    fits = {"this vocabulary": fit, **{c.path: c.fit for c in report.compared}}
     sections = {
         "Fit on the held-out documents": _render_figures(fits),
-        "Unused and missing tokens": _render_missing(fits),
+        "Misspelt words": _render_misspelling(fits),
+        "Unused, rare and missing tokens": _render_missing(fits),
         "Whitespace tokens": _render_white_space(fit),
         "First tokens": _render_tokens(fit.first),
         "Last tokens": _render_tokens(fit.last),
@@ -47,10 +54,11 @@ def _summarize(report: VocabularyReport) -> str:
         f"{fit.vocab_size:,} tokens, {fit.bytes_per_token:.3f} bytes per token on"
         f" {fit.bytes / 1e6:,.1f} MB of held-out documents"
     )
-    if report.compared is None:
-        return f"{lead}."
-    ratio = report.compared.fit.tokens / fit.tokens
-    return f"{lead}; {ratio:.2f} times fewer tokens than {report.compared.path}."
+    ratios = [
+        f"{c.fit.tokens / max(1, fit.tokens):.2f} times fewer tokens than {c.path}"
+        for c in report.compared
+    ]
+    return f"{'; '.join([lead, *ratios])}."
 
 
 def _render_figures(fits: Mapping[str, VocabularyFit]) -> str:
@@ -62,9 +70,24 @@ def _render_figures(fits: Mapping[str, VocabularyFit]) -> str:
     return render_table(("", *fits), rows) + render_bars(lengths)
 
 
+def _render_misspelling(fits: Mapping[str, VocabularyFit]) -> str:
+    found = [fit.misspelling for fit in fits.values()]
+    rows = [
+        ["different words", *(f"{m.words:,}" for m in found)],
+        ["tokens per word", *(f"{m.tokens_per_word:.3f}" for m in found)],
+        ["with two letters swapped", *(f"{m.tokens_per_misspelt_word:.3f}" for m in found)],
+        ["unknown when misspelt", *(f"{m.unknown_share:.1%}" for m in found)],
+    ]
+    return render_table(("", *fits), rows)
+
+
 def _render_missing(fits: Mapping[str, VocabularyFit]) -> str:
     unused = [f"{fit.unused.count:,}" for fit in fits.values()]
-    rows = [["tokens unused on the held-out text", *unused]]
+    rare = [f"{fit.rare.count:,}" for fit in fits.values()]
+    rows = [
+        ["tokens unused on the held-out text", *unused],
+        [f"tokens used fewer than {RARE_USES} times", *rare],
+    ]
     for kind in ("keywords", "builtins"):
         for place in ("without_space", "with_space"):
             label = f"{kind} of more than one token, {place.replace('_', ' ')}"
@@ -73,6 +96,7 @@ def _render_missing(fits: Mapping[str, VocabularyFit]) -> str:
     own = next(iter(fits.values()))
     lists = [
         render_details("examples of unused tokens", [repr(t) for t in own.unused.examples]),
+        render_details("examples of rare tokens", [repr(t) for t in own.rare.examples]),
         render_details("missing keywords", _list_names(own.not_one_token.keywords)),
         render_details("missing builtins", _list_names(own.not_one_token.builtins)),
     ]

@@ -13,13 +13,32 @@ from typing import Any
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
 
+RARE_USES = 10  # a token used less often is rare
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnusedTokens:
-    """The tokens that the text did not need: how many, and a few of them."""
+    """Tokens that the text did not need, or hardly: how many, and a few of them."""
 
     count: int
     examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MisspellingFit:
+    """What swapping two letters does to words of the text.
+
+    Attributes:
+        words: Different words of four letters or more, each with a space before it.
+        tokens_per_word: Their tokens as they are.
+        tokens_per_misspelt_word: Their tokens with two adjacent letters swapped.
+        unknown_share: The misspelt words with a token for the unknown.
+    """
+
+    words: int
+    tokens_per_word: float
+    tokens_per_misspelt_word: float
+    unknown_share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +77,12 @@ class VocabularyFit:
         characters_per_token: ``characters`` over ``tokens``.
         tokens_per_word: The fertility.
         continued_word_share: ``continued_words`` over ``words``.
+        unknown_tokens: Tokens that stand for something unknown.
+        unknown_word_share: Words with such a token, over ``words``.
+        restored_documents: Texts that decoding gives back exactly.
+        misspelling: What swapped letters do to words.
         unused: The tokens that the text did not need.
+        rare: The tokens that it needed fewer than ``RARE_USES`` times.
         not_one_token: The keywords and builtins that take several tokens.
         first: The first tokens learned.
         last: The last tokens learned.
@@ -78,7 +102,12 @@ class VocabularyFit:
     characters_per_token: float
     tokens_per_word: float
     continued_word_share: float
+    unknown_tokens: int
+    unknown_word_share: float
+    restored_documents: int
+    misspelling: MisspellingFit
     unused: UnusedTokens
+    rare: UnusedTokens
     not_one_token: SplitPythonNames
     first: tuple[str, ...]
     last: tuple[str, ...]
@@ -96,25 +125,22 @@ class ComparedVocabulary:
 
 @dataclass(frozen=True, kw_only=True)
 class VocabularyReport:
-    """The whole report; ``compared`` is None without ``tokenizer.compare_with``."""
+    """The whole report; ``compared`` are those of ``tokenizer.compare_with``."""
 
     fit: VocabularyFit
-    compared: ComparedVocabulary | None
+    compared: tuple[ComparedVocabulary, ...]
     corpus_sha256: str
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
         """Returns the report as it is written."""
-        compared = {}
-        if self.compared is not None:
-            fit = to_mapping(self.compared.fit)
-            compared = {"compared": {"with": self.compared.path, "fit": fit}}
+        compared = [{"with": c.path, "fit": to_mapping(c.fit)} for c in self.compared]
         return {
             "heldout_bytes": self.fit.bytes,
             "heldout_bytes_per_token": self.fit.bytes_per_token,
             "heldout_characters_per_token": self.fit.characters_per_token,
             "fit": to_mapping(self.fit),
-            **compared,
+            "compared": compared,
             "vocab_size": self.fit.vocab_size,
             "corpus_sha256": self.corpus_sha256,
             "seconds": self.seconds,

@@ -9,7 +9,7 @@ from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
 from training.config import TokenizerConfig
 from training.foundation.config_schema import to_mapping
-from training.foundation.errors import ArtifactError, ConfigError
+from training.foundation.errors import ConfigError
 from training.train_tokenizer import main, train_tokenizer
 from training.vocabulary.compared_vocabulary import load_compared
 from training.vocabulary.vocabulary_fit import measure_vocabulary
@@ -102,29 +102,26 @@ def test_the_other_vocabulary_is_read_in_each_of_its_forms(by_hand, tmp_path):
     texts = ["if x:\n  if\n", "<|endoftext|>"]
     wanted = measure_vocabulary(by_hand, texts)
     by_hand.save(tmp_path / "tokenizer.json")
-    assert measure_vocabulary(load_compared(tmp_path / "tokenizer.json"), texts) == wanted
-    assert measure_vocabulary(load_compared(tmp_path), texts) == wanted
+    assert measure_vocabulary(load_compared(str(tmp_path / "tokenizer.json")), texts) == wanted
+    assert measure_vocabulary(load_compared(str(tmp_path)), texts) == wanted
     for vocab, merges in (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")):
         folder = tmp_path / vocab
         folder.mkdir()
         (folder / vocab).write_text(json.dumps(vocabulary()))
         (folder / merges).write_text("\n".join(["#version: 0.2", *map(" ".join, MERGES)]) + "\n")
-        assert measure_vocabulary(load_compared(folder), texts).tokens == wanted.tokens
+        assert measure_vocabulary(load_compared(str(folder)), texts).tokens == wanted.tokens
 
 
 def test_what_cannot_be_compared_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"compare_with: .* holds no tokenizer\.json"):
-        load_compared(tmp_path)
+        load_compared(str(tmp_path))
     (tmp_path / "vocab.json").write_text("{")
     (tmp_path / "merges.txt").write_text("")
     with pytest.raises(ConfigError, match="are not a vocabulary"):
-        load_compared(tmp_path)
-    Tokenizer(models.WordLevel({"€": 0}, unk_token="€")).save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(ConfigError, match="is not a byte-level vocabulary"):
-        load_compared(tmp_path)
+        load_compared(str(tmp_path))
     (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(ArtifactError, match="is not a tokenizer"):
-        load_compared(tmp_path)
+    with pytest.raises(ConfigError, match="is not a tokenizer"):
+        load_compared(str(tmp_path))
 
 
 @pytest.mark.integration
@@ -142,7 +139,7 @@ def test_the_report_stands_beside_the_vocabulary(tiny_config, by_hand, tmp_path,
     assert f"{report['fit']['bytes_per_token']:.3f} bytes per token" in page
     assert str(other) in page
     assert "missing builtins" in page
-    fit, compared = report["fit"], report["compared"]["fit"]
+    fit, compared = report["fit"], report["compared"][0]["fit"]
     assert report["heldout_bytes_per_token"] == fit["bytes_per_token"] > 1
     assert fit["bytes"] == compared["bytes"] == report["heldout_bytes"]
     assert fit["words"] == compared["words"]
