@@ -13,7 +13,7 @@ from evaluation.comparison.model_comparison import (
     read_prompts,
 )
 from evaluation.generators.generator import Generation
-from evaluation.runs.arguments import add_out_argument
+from evaluation.runs.arguments import add_device_argument, add_out_argument
 from evaluation.runs.option_types import type_of_setting
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
 from training.foundation.command_parser import command_parser
@@ -38,7 +38,9 @@ def main(argv: Sequence[str]) -> int:
         n=1, temperature=options.temperature, max_new_tokens=options.max_new_tokens
     )
     with folder_lock(options.out):
-        models = [complete_prompts(model, prompts, generation) for model in options.models]
+        models = [
+            complete_prompts(model, prompts, generation, options.device) for model in options.models
+        ]
         write_json_atomically(options.out / "comparison.json", comparison_to_json(models))
         write_text_atomically(options.out / "comparison.html", draw_page(models))
     sys.stdout.write(format_comparison(models))
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="prompts separated by lines of --- (default: the prompts of the problem set own)",
     )
+    add_device_argument(parser)
     add_out_argument(parser, Path("runs/compare"), "the folder to write")
     parser.add_argument(
         "--temperature",

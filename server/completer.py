@@ -207,22 +207,29 @@ class Completer:
         top_p: float,
         seed: int,
         stop: Sequence[str] = (),
+        first: int = 0,
         should_stop: Callable[[], bool] | None = None,
     ) -> list[str]:
-        """Returns ``n`` raw continuations of ``prefix``, without any rule applied.
+        """Returns raw continuations of ``prefix``, without any rule applied.
+
+        The random numbers of a continuation depend on the seed and its number alone, so it is the
+        same whatever ``n`` and ``first`` are, up to the rounding of sums in batches of other sizes
+        (:mod:`server.engine.batched.batch_decoder`).
 
         Args:
             prefix: The text before; its beginning is dropped if it does not fit.
             suffix: The text after; left to right if it is blank.
-            n: How many.
+            n: The number after the last one.
             max_new_tokens: Per continuation.
             temperature: 0 is greedy, and all continuations are equal.
             top_p: The nucleus.
-            seed: Equal seeds give equal samples, whatever ``n`` is.
+            seed: Equal seeds give equal continuations.
             stop: A continuation ends before the first of these strings.
+            first: The number of the first one.
             should_stop: As in :meth:`complete`; what was generated so far is returned.
         """
-        n_different = n if temperature > 0 else min(n, 1)  # one greedy text, whatever the batch
+        n_wanted = max(0, n - first)
+        n_different = n_wanted if temperature > 0 else min(n_wanted, 1)  # one greedy text
         stops = [s.encode() for s in stop]
         with self._lock:
             window = window_between(prefix, suffix, max_new_tokens, self._backend)
@@ -231,14 +238,14 @@ class Completer:
                 request = GenerationRequest(
                     max_new_tokens=max_new_tokens,
                     n_sequences=min(n_different - len(texts), self.settings.engine.batch_size),
-                    first_sequence=len(texts),
+                    first_sequence=first + len(texts),
                     sampling=Sampling(temperature=temperature, top_p=top_p, seed=seed),
                     is_complete=lambda text: any(s in text for s in stops),
                     should_stop=should_stop,
                 )
                 sequences = self._backend.generate(window, request, memory=self.memory).sequences
                 texts += [cut_before_stop(decode(s.text), stop) for s in sequences]
-        return texts if n_different == n else texts * n
+        return texts if n_different == n_wanted else texts * n_wanted
 
 
 def cut_before_stop(text: str, stop: Sequence[str]) -> str:

@@ -80,6 +80,7 @@ class Health:
         yield "Infilling", _INFILLING.get(backend.infilling or "", "")
         yield "Size", describe_size(backend)
         yield "Context", _format("{} tokens", backend.context_tokens)
+        yield "Device", backend.device or ""
         yield "Precision", backend.precision or ""
         yield "Threads", _format("{}", backend.threads)
         yield "Attribution", _describe_attribution(backend)

@@ -7,12 +7,14 @@ settings pages; a test compares them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from server.suggestion.confidence import THRESHOLDS, Eagerness
 from server.suggestion.extent import Wanted
 from training.foundation.config_schema import RangedConfig, range_metadata
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+DEVICES: tuple[Device, ...] = get_args(Device)
 KEY_VARIABLE_PREFIX = "PARROTLET_"  # of the environment variables that may be sent as keys
 
 
@@ -191,6 +193,17 @@ class SuggestionSettings(RangedConfig):
 class EngineSettings(RangedConfig):
     """How the model runs on this machine."""
 
+    device: Device = setting(
+        "auto",
+        "Device that runs the model.",
+        choices={
+            "auto": "The GPU, if there is one and the model has at least 50 million parameters;"
+            " smaller models answer as fast on the processor.",
+            "cpu": "The processor.",
+            "cuda": "The NVIDIA or AMD GPU.",
+            "mps": "The GPU of a Mac.",
+        },
+    )
     threads: int = setting(
         0,
         "Number of threads that run the model. `0` uses half of the processor's cores, up to four"
@@ -202,8 +215,9 @@ class EngineSettings(RangedConfig):
         "auto",
         "Number format of the model's weights.",
         choices={
-            "auto": "The fastest format on this machine, measured when the model is loaded.",
-            "int8": "8-bit integers.",
+            "auto": "The fastest format on this machine, measured when the model is loaded; on a"
+            " GPU bfloat16, if it supports that.",
+            "int8": "8-bit integers, on the processor only.",
             "bfloat16": "16-bit floating point (bfloat16).",
             "float32": "32-bit floating point.",
         },
@@ -226,10 +240,17 @@ class EngineSettings(RangedConfig):
         maximum=64,
     )
     batch_size: int = setting(
-        16,
-        "Number of alternative suggestions that are generated in parallel.",
+        256,
+        "Maximum number of completions of one text that are generated in parallel.",
         minimum=1,
-        maximum=256,
+        maximum=4096,
+    )
+    batch_mib: int = setting(
+        0,
+        "Memory for completions that are generated in parallel, in MiB. `0` uses up to a quarter"
+        " of the free memory, or four fifths of a GPU's.",
+        minimum=0,
+        maximum=1048576,
     )
     heal_tokens: int = setting(
         6,

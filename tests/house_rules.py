@@ -78,6 +78,7 @@ FORBIDDEN_IMPORTS = [
             "server.workspace.sources.source_files",
             "server.workspace.sources.token_index",
             "server.backends.local_model",
+            "server.backends.batch_settings",
             "server.backends.context_budget",
             "server.suggestion.confidence",
             "server.suggestion.explanation",

@@ -20,6 +20,7 @@ from evaluation.accuracy.metrics import CompletedItem
 from evaluation.accuracy.workspaces import Workspaces
 from evaluation.runs.arguments import (
     add_corpus_argument,
+    add_device_argument,
     add_model_argument,
     add_out_argument,
     add_sampling_arguments,
@@ -28,6 +29,7 @@ from evaluation.runs.corpus_documents import read_documents
 from evaluation.runs.journal import Journal, read_records
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
+from server.backends.batch_settings import choose_device
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE
 from training.artifact.manifest import MEMORY_FILE
@@ -94,7 +96,7 @@ def _complete_items(
     items: Sequence[Item], task: AccuracyTask, options: argparse.Namespace
 ) -> list[CompletedItem]:
     """Completes the items that are left, and returns all completed items."""
-    completer = Completer.load(options.model)
+    completer = Completer.load(options.model, choose_device(options.device))
     path = options.out / ANSWERS_FILE
     by_id = {item.id: item for item in items}
     done = _read_answers(path, by_id)
@@ -142,6 +144,7 @@ def _load_items(options: argparse.Namespace, kinds: Sequence[Kind]) -> list[Item
 def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
     parser = command_parser(f"evaluation.{task.name}", task.purpose, example=_EXAMPLE)
     add_model_argument(parser)
+    add_device_argument(parser)
     parser.add_argument(
         "--items",
         type=Path,

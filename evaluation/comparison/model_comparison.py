@@ -18,6 +18,7 @@ from evaluation.problems.own import load_own_problems
 from evaluation.problems.problem import Problem
 from evaluation.runs.estimators import format_percent
 from evaluation.runs.input_files import read_text_file
+from server.settings import Device
 from training.foundation.errors import ConfigError
 
 MAX_PHRASES = 10
@@ -89,14 +90,14 @@ def read_prompts(path: Path | None) -> list[str]:
 
 
 def complete_prompts(
-    model: str, prompts: Sequence[str], generation: Generation
+    model: str, prompts: Sequence[str], generation: Generation, device: Device = "auto"
 ) -> ModelCompletions:
     """Completes every prompt with one model.
 
     Raises:
         PrerequisiteError: The model cannot be loaded.
     """
-    generator = load_generator(model)
+    generator = load_generator(model, device)
     problems = [
         Problem(task_id=f"prompt/{number}", prompt=prompt, entry_point="", test="")
         for number, prompt in enumerate(prompts)

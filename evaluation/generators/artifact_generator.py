@@ -5,7 +5,9 @@ from pathlib import Path
 
 from evaluation.generators.generator import Generation, problem_seed, stop_strings
 from evaluation.problems.problem import Problem
+from server.backends.batch_settings import choose_batch_settings
 from server.completer import Completer
+from server.settings import Device
 from training.artifact.directory import WEIGHTS_FILE, load_artifact
 from training.foundation.atomic_files import file_sha256
 
@@ -15,13 +17,15 @@ class ArtifactGenerator:
 
     Args:
         model: The artifact's folder.
+        device: Where it runs; "auto" is a GPU if there is one.
 
     Raises:
         ArtifactError: It is missing or damaged.
+        ConfigError: There is no such device.
     """
 
-    def __init__(self, model: Path) -> None:
-        self._completer = Completer.load(model)
+    def __init__(self, model: Path, device: Device = "auto") -> None:
+        self._completer = Completer.load(model, choose_batch_settings(device))
         weights = load_artifact(model).weights.values()
         self._identity = {
             "model": str(model),
@@ -35,7 +39,7 @@ class ArtifactGenerator:
         return self._identity
 
     def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
-        """Returns the samples from ``first`` on; all are drawn, since they share a batch."""
+        """Returns the samples from ``first`` on; each has random numbers of its own."""
         return self._completer.generate(
             problem.prompt,
             problem.suffix,
@@ -45,4 +49,5 @@ class ArtifactGenerator:
             top_p=generation.top_p,
             seed=problem_seed(generation.seed, problem.task_id),
             stop=stop_strings(problem, generation),
-        )[first:]
+            first=first,
+        )

@@ -39,11 +39,12 @@ class ForeignModel:
     identity: Mapping[str, str]
 
 
-def load_foreign_model(model: str) -> ForeignModel:
+def load_foreign_model(model: str, device: str = "cpu") -> ForeignModel:
     """Loads a model, and runs a first prompt.
 
     Args:
         model: A folder or the name of a repository on the Hub. No code of a repository is run.
+        device: As PyTorch names it; of several GPUs, the process's own.
 
     Raises:
         PrerequisiteError: It cannot be loaded, or is no causal language model.
@@ -67,9 +68,7 @@ def load_foreign_model(model: str) -> ForeignModel:
                 f"the weights of {model} lack {len(missing)} tensors, such as"
                 f" {shorten(missing[0])}; download the model again"
             )
-        network = loaded.eval()
-        if torch.cuda.is_available():
-            network = network.cuda()
+        network = loaded.eval().to(device)
         _drop_generation_defaults(network, tokenizer)
         _check_first_prompt(network, tokenizer, model)
     n_parameters = sum(p.numel() for p in network.parameters())

@@ -3,11 +3,16 @@
 from pathlib import Path
 
 from evaluation.generators.generator import Generator
+from server.settings import Device
 from training.artifact.directory import MANIFEST_FILE
 
 
-def load_generator(model: str) -> Generator:
+def load_generator(model: str, device: Device = "auto") -> Generator:
     """Returns the generator for an artifact, or for another model's folder or Hub repository.
+
+    Args:
+        model: As the command line names it.
+        device: Where it runs; "auto" is a GPU if there is one.
 
     Raises:
         ArtifactError: The artifact is missing or damaged.
@@ -19,12 +24,12 @@ def load_generator(model: str) -> Generator:
             ArtifactGenerator,
         )
 
-        return ArtifactGenerator(folder)
+        return ArtifactGenerator(folder, device)
     from evaluation.generators.transformers_generator import (  # noqa: PLC0415 - and transformers
         TransformersGenerator,
     )
 
-    return TransformersGenerator(model)
+    return TransformersGenerator(model, device)
 
 
 def _may_be_foreign(model: str) -> bool:

@@ -8,8 +8,10 @@ import torch
 from evaluation.generators.foreign_model import check_ids, describe_error, load_foreign_model
 from evaluation.generators.generator import Generation, problem_seed, stop_strings
 from evaluation.problems.problem import Problem
+from server.backends.batch_settings import choose_device
 from server.backends.fim_templates import find_template
 from server.completer import cut_before_stop
+from server.settings import Device
 from training.foundation.errors import PrerequisiteError
 
 
@@ -18,13 +20,14 @@ class TransformersGenerator:
 
     Args:
         model: A folder or the name of a repository on the Hub. No code of a repository is run.
+        device: Where it runs; "auto" is a GPU if there is one.
 
     Raises:
         PrerequisiteError: The model cannot be loaded, or is no causal language model.
     """
 
-    def __init__(self, model: str) -> None:
-        loaded = load_foreign_model(model)
+    def __init__(self, model: str, device: Device = "auto") -> None:
+        loaded = load_foreign_model(model, choose_device(device).engine.device)
         self._tokenizer, self._model = loaded.tokenizer, loaded.network
         self._template = find_template(self._tokenizer.get_vocab())
         self._identity = loaded.identity

@@ -15,7 +15,7 @@ from evaluation.judge.verdict import MIB, Limits
 from evaluation.passk.config import PasskConfig
 from evaluation.passk.pipeline import report_progress, run_passk
 from evaluation.problems.problem_sources import KNOWN, OWN
-from evaluation.runs.arguments import add_out_argument
+from evaluation.runs.arguments import add_device_argument, add_out_argument
 from evaluation.runs.option_types import type_of_setting
 from evaluation.runs.processes import Processes
 from server.settings import RemoteSettings
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     if options.url is not None and options.model is None:
         parser.error("argument --url: it needs --model, the server's name of the model")
-    with Processes() as processes:
+    with Processes(is_cpu=options.device == "cpu") as processes:
         if not options.partial:
             run_passk(options, processes)
         elif processes.is_main:
@@ -87,6 +87,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="environment variable with the API key for --url (default: %(default)s)",
     )
+    add_device_argument(parser)
     known = ", ".join([OWN, *KNOWN])
     parser.add_argument(
         "--problems",

@@ -157,7 +157,7 @@ def _open_generator(options: argparse.Namespace) -> Generator:
         return ApiGenerator(options.url, options.model, key_variable=options.key_variable)
     from evaluation.generators.registry import load_generator  # noqa: PLC0415 - judging needs no torch
 
-    return load_generator(options.model)
+    return load_generator(options.model, options.device)
 
 
 def _canonical_solutions(problem_set: ProblemSet) -> list[Sample]:

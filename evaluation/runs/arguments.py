@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from evaluation.runs.option_types import parse_seed
+from server.settings import DEVICES
 from training.artifact.bundled import BUNDLED_MODEL
 from training.foundation.command_parser import whole_number
 
@@ -44,6 +45,16 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         default=BUNDLED_MODEL,
         metavar="FOLDER",
         help="the artifact folder of the model (default: the bundled model)",
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--device``, where models run."""
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where the model runs (default: a GPU if there is one)",
     )
 
 

@@ -11,16 +11,20 @@ LONGEST_WAIT = timedelta(days=7)  # for the slowest process to finish its sample
 
 
 class Processes:
-    """Which of how many processes this is, and a barrier for them all."""
+    """Which of how many processes this is, and a barrier for them all.
 
-    def __init__(self) -> None:
+    Args:
+        is_cpu: Whether no process uses a GPU, even if there is one.
+    """
+
+    def __init__(self, *, is_cpu: bool = False) -> None:
         self._state: Any = None
         self.index, self.n = 0, int(os.environ.get("WORLD_SIZE", "1"))
         if self.n > 1:
             import torch  # noqa: PLC0415 - judging alone needs no torch
             from accelerate import PartialState  # noqa: PLC0415 - nor this
 
-            is_cpu = not torch.accelerator.is_available()
+            is_cpu = is_cpu or not torch.accelerator.is_available()
             self._state = PartialState(cpu=is_cpu, timeout=LONGEST_WAIT)
             self.index, self.n = self._state.process_index, self._state.num_processes
 

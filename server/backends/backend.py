@@ -37,6 +37,7 @@ class BackendInfo:
         parameters: How many the local model has.
         tokens_seen: How many it was trained on.
         context_tokens: How many it sees at once.
+        device: Where it runs.
         precision: In which its weights are multiplied.
         threads: How many multiply them.
         knows_its_sources: Whether it can tell which training documents a suggestion repeats.
@@ -50,6 +51,7 @@ class BackendInfo:
     parameters: int | None = None
     tokens_seen: int | None = None
     context_tokens: int | None = None
+    device: str | None = None
     precision: str | None = None
     threads: int | None = None
     knows_its_sources: bool | None = None

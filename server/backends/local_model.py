@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from server.backends.backend import BackendInfo
+from server.engine.batched.device import resolve_device, resolve_device_precision
 from server.engine.decoder import Decoder
 from server.engine.generation_request import GenerationRequest, GenerationResult
 from server.engine.network import Network
-from server.engine.precision import resolve_precision, set_threads
+from server.engine.precision import set_threads
 from server.engine.trace import Trace
 from server.memory.gate import Gate
 from server.memory.mixture import Mixture
@@ -33,13 +34,18 @@ class LocalModel:
 
     def __init__(self, artifact: Artifact, settings: EngineSettings) -> None:
         threads = set_threads(settings.threads)
-        precision = resolve_precision(settings.precision)
+        n_parameters = sum(weight.numel() for weight in artifact.weights.values())
+        device = resolve_device(
+            settings.device, n_parameters=n_parameters, precision=settings.precision
+        )
+        precision = resolve_device_precision(settings.precision, device)
         self._decoder = Decoder(
-            Network(artifact.config, artifact.weights, precision),
+            Network(artifact.config, artifact.weights, precision, device),
             artifact.tokenizer.byte_table,
             chunk_tokens=settings.chunk_tokens,
             cache_bytes=settings.cache_mib << 20,
             max_guesses=settings.max_guesses,
+            batch_bytes=settings.batch_mib << 20,
         )
         self._prompts = PromptBuilder(artifact, heal_tokens=settings.heal_tokens)
         self._heal_tokens = settings.heal_tokens
@@ -50,11 +56,12 @@ class LocalModel:
         self._tokenizer = artifact.tokenizer
         self._tokenizer_file = artifact.path / TOKENIZER_FILE
         self._info = BackendInfo(
-            parameters=sum(weight.numel() for weight in artifact.weights.values()),
+            parameters=n_parameters,
             tokens_seen=artifact.manifest.training.tokens_seen,
             context_tokens=self._context_tokens,
+            device=str(device),
             precision=precision,
-            threads=threads,
+            threads=threads if device.type == "cpu" else None,
             knows_its_sources=self._verbatim is not None,
         )
 

@@ -1,17 +1,17 @@
 """The decoder: reads a prompt, reusing what the cache holds, and generates token after token.
 
 It keeps caches across requests (:mod:`server.engine.kv_cache`): what a new prompt shares with one
-of them is not computed again. A single sequence is generated speculatively: guesses at the next
+of them is not computed again. Several sequences are generated as a batch
+(:mod:`server.engine.batched`). A single one is generated speculatively: guesses at the next
 tokens (:mod:`server.engine.prompt_lookup`) are fed together with the last token, and those are
 kept that the model would have generated itself. The stop flag is checked before every step and
 between the chunks of a prompt, so a cancelled request ends within one of them, and what was
 computed stays usable. For one thread at a time. It knows ids and bytes only; the caller's
 predicates decide where a sequence ends.
 
-Tensor legend: B sequences, T new tokens, C embedding width, V vocabulary.
+Tensor legend: T new tokens, C embedding width, V vocabulary.
 """
 
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from server.engine.batched.batch_decoder import BatchDecoder, BatchTask
+from server.engine.batched.sequence_state import (
+    SequenceState,
+    begin_sequences,
+    finish_sequences,
+)
 from server.engine.generation_request import (
     FinishReason,
     GeneratedSequence,
@@ -34,7 +40,6 @@ from server.engine.sampling import sample_token
 from server.engine.token_healing import VocabularyIndex
 from server.engine.trace import Trace, trace_tokens
 from server.memory.mixture import Mixture
-from server.memory.token_memory import MAX_CONTEXT_TOKENS
 
 
 @dataclass(kw_only=True)
@@ -54,20 +59,6 @@ class _Run:
             self.usage.first_token_ms = 1000 * (time.perf_counter() - self.started)
 
 
-@dataclass(kw_only=True)
-class _State:
-    """A sequence and what only the decoder needs to continue it.
-
-    ``context`` are the ids before the next one that a memory looks up.
-    """
-
-    sequence: GeneratedSequence
-    context: list[int]
-    required_bytes: bytes
-    left_tokens: int
-    generator: random.Random
-
-
 class Decoder:
     """Serves requests with one network, one after the other.
 
@@ -77,6 +68,7 @@ class Decoder:
         chunk_tokens: How much of a prompt is read between two checks of the stop flag.
         cache_bytes: The budget for the caches of all documents.
         max_guesses: Tokens guessed per step; 0 for plain decoding.
+        batch_bytes: The budget for sequences that run at once; 0 for a share of the free memory.
     """
 
     def __init__(
@@ -87,6 +79,7 @@ class Decoder:
         chunk_tokens: int,
         cache_bytes: int = 0,
         max_guesses: int = 0,
+        batch_bytes: int = 0,
     ) -> None:
         self._network = network
         n_unused = network.config.vocab_size - len(byte_table)  # padding of the output layer
@@ -95,6 +88,9 @@ class Decoder:
         self._chunk_tokens = chunk_tokens
         self._max_guesses = max_guesses
         self._caches = KVCachePool(network.new_cache, cache_bytes)
+        self._batches = BatchDecoder(
+            network, self._byte_table, self._vocabulary, budget_bytes=batch_bytes
+        )
 
     @property
     def n_cached(self) -> int:
@@ -118,21 +114,30 @@ class Decoder:
         started = time.perf_counter()
         cached = self._caches.acquire(prompt.ids)
         usage = TokenUsage(prompt_tokens=len(prompt.ids), reused_tokens=len(cached.ids))
-        result = GenerationResult(
-            sequences=[GeneratedSequence() for _ in range(request.n_sequences)], usage=usage
-        )
         run = _Run(request=request, cached=cached, usage=usage, started=started, mixture=mixture)
         hidden = self._read(run, prompt)
-        states = _initial_states(prompt, request, result)
         if hidden is None:
-            for sequence in result.sequences:
-                sequence.finish_reason = FinishReason.CANCELLED
-        elif len(states) == 1:
+            reason = FinishReason.CANCELLED
+            sequences = [
+                GeneratedSequence(finish_reason=reason) for _ in range(request.n_sequences)
+            ]
+        elif request.n_sequences == 1:
+            (state,) = begin_sequences(prompt, request, [0])
             lookup = PromptLookup(prompt.ids, prompt.lookup_ids)
-            self._generate_one(run, states[0], lookup, hidden)
+            self._generate_one(run, state, lookup, hidden)
+            sequences = [state.sequence]
         else:
-            self._generate_several(run, states, hidden)
-        return result
+            task = BatchTask(
+                prompt=prompt,
+                cache=cached.cache,
+                hidden=hidden,
+                request=request,
+                usage=usage,
+                started=started,
+                mixture=mixture,
+            )
+            sequences = self._batches.generate(task)
+        return GenerationResult(sequences=sequences, usage=usage)
 
     @torch.inference_mode()
     def trace(self, ids: Sequence[int], n_known: int) -> Trace:
@@ -144,8 +149,8 @@ class Decoder:
         if not 0 < n_known <= len(ids) <= self._network.config.n_positions:
             raise ValueError(f"{len(ids)} tokens, {n_known} of them known, cannot be traced")
         hidden = self._network.extend(torch.tensor([ids[:-1]]), self._network.new_cache())
-        log_probs = self._network.logits(hidden[0, n_known - 1 :]).log_softmax(dim=-1)  # [T, V]
-        return trace_tokens(ids, n_known, log_probs)
+        logits = self._network.logits(hidden[0, n_known - 1 :]).cpu()  # [T, V]
+        return trace_tokens(ids, n_known, logits.log_softmax(dim=-1))
 
     def _read(self, run: _Run, prompt: Prompt) -> Tensor | None:
         """Computes the rest of the prompt; returns the last ``[1, C]``, None if cancelled."""
@@ -160,18 +165,20 @@ class Decoder:
             usage.computed_tokens += len(chunk)
         return hidden[:, -1]
 
-    def _generate_one(self, run: _Run, state: _State, lookup: PromptLookup, hidden: Tensor) -> None:
+    def _generate_one(
+        self, run: _Run, state: SequenceState, lookup: PromptLookup, hidden: Tensor
+    ) -> None:
         """Generates into the prompt's own cache, verifying guesses on the way."""
         request, cached, usage, sequence = run.request, run.cached, run.usage, state.sequence
         room = cached.cache.room - usage.prompt_tokens
         guesses: list[int] = []
         while True:
             n_right = 0
-            for row in self._network.logits(hidden):  # [T, V], one after each token that was fed
+            for row in self._network.logits(hidden).cpu():  # [T, V], one after each token fed
                 token_id = self._take_step(run, state, row)
                 run.count_new(1)
                 lookup.append(token_id)
-                _finish_sequences(request, [state], is_full=room - usage.new_tokens < 1)
+                finish_sequences(request, [state], is_full=room - usage.new_tokens < 1)
                 is_right = n_right < len(guesses) and token_id == guesses[n_right]
                 if sequence.finish_reason is not None or not is_right:
                     break
@@ -190,36 +197,10 @@ class Decoder:
             usage.steps += 1
             usage.guessed_tokens += len(guesses)
 
-    def _generate_several(self, run: _Run, running: list[_State], hidden: Tensor) -> None:
-        """Generates into copies of the prompt's cache, one token a step for each sequence."""
-        request, cached, usage = run.request, run.cached, run.usage
-        room = cached.cache.room - usage.prompt_tokens
-        new = min(room, request.max_new_tokens + len(running[0].required_bytes))
-        cache = cached.cache.repeat(request.n_sequences, room=usage.prompt_tokens + new)
-        hidden = hidden.expand(len(running), -1)  # [B, C]
-        while True:
-            logits = self._network.logits(hidden)  # [B, V]
-            chosen = [
-                self._take_step(run, state, row) for state, row in zip(running, logits, strict=True)
-            ]
-            run.count_new(len(chosen))
-            room -= 1
-            _finish_sequences(request, running, is_full=room < 1)
-            rows = [i for i, s in enumerate(running) if s.sequence.finish_reason is None]
-            if not rows:
-                return
-            if len(rows) < len(running):
-                cache.keep(rows)
-                running = [running[i] for i in rows]
-            fed = torch.tensor([[chosen[i]] for i in rows])
-            hidden = self._network.extend(fed, cache)[:, -1]
-            usage.steps += 1
-
-    def _take_step(self, run: _Run, state: _State, logits: Tensor) -> int:
+    def _take_step(self, run: _Run, state: SequenceState, logits: Tensor) -> int:
         """Chooses a sequence's next token from ``[V]`` and appends it."""
-        request, sequence, is_healing = run.request, state.sequence, bool(state.required_bytes)
-        allowed = None
-        if is_healing:
+        request, allowed = run.request, None
+        if state.required_bytes:
             allowed = torch.tensor(self._vocabulary.allowed_ids(state.required_bytes))
         if run.mixture is not None:
             logits = run.mixture.mix(logits, state.context, allowed)
@@ -229,54 +210,10 @@ class Decoder:
             token_id = int(allowed[at])
         else:
             at = token_id = sample_token(logits, request.sampling, state.generator)
-        sequence.log_probs.append(float(logits[at] - logits.logsumexp(dim=-1)))
-        sequence.ids.append(token_id)
-        state.context.append(token_id)
-        token = self._byte_table[token_id]
-        sequence.text += token[len(state.required_bytes) :]
-        sequence.ends.append(len(sequence.text))
-        state.required_bytes = state.required_bytes[len(token) :]
-        if not token:  # end of text, or another special token: no text can follow
-            sequence.finish_reason = FinishReason.END_OF_TEXT
-        if sequence.text or not is_healing:
-            state.left_tokens -= 1
+        log_prob = float(logits[at] - logits.logsumexp(dim=-1))
+        state.append(token_id, log_prob, self._byte_table[token_id])
         return token_id
 
 
-def _initial_states(
-    prompt: Prompt, request: GenerationRequest, result: GenerationResult
-) -> list[_State]:
-    context = list(prompt.ids[-MAX_CONTEXT_TOKENS:])
-    return [
-        _State(
-            sequence=sequence,
-            context=[*context],
-            required_bytes=prompt.required_bytes,
-            left_tokens=request.max_new_tokens,
-            generator=request.sampling.generator(request.first_sequence + index),
-        )
-        for index, sequence in enumerate(result.sequences)
-    ]
-
-
-def _guess(run: _Run, state: _State, most: int) -> list[int]:
+def _guess(run: _Run, state: SequenceState, most: int) -> list[int]:
     return [] if run.mixture is None else run.mixture.guess(state.context, most)
-
-
-def _finish_sequences(
-    request: GenerationRequest, states: Sequence[_State], *, is_full: bool
-) -> None:
-    """Ends the sequences that a predicate, the stop flag or a limit ends."""
-    is_cancelled = request.should_stop is not None and request.should_stop()
-    for state in states:
-        sequence = state.sequence
-        if sequence.finish_reason is not None:
-            continue
-        if request.is_complete is not None and sequence.text and request.is_complete(sequence.text):
-            sequence.finish_reason = FinishReason.COMPLETE
-        elif request.is_hopeless is not None and request.is_hopeless(sequence):
-            sequence.finish_reason = FinishReason.LOW_CONFIDENCE
-        elif is_cancelled:
-            sequence.finish_reason = FinishReason.CANCELLED
-        elif is_full or state.left_tokens < 1:
-            sequence.finish_reason = FinishReason.MAX_TOKENS

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from training.artifact.network.config import GPT2Config
 
@@ -20,13 +21,27 @@ _SAME_DOCUMENT = 0.25  # the share of a prompt that a cache must hold to be its 
 
 
 class KVCache:
-    """Keys and values of every layer, for ``B`` sequences of equal length."""
+    """Keys and values of every layer, for one sequence.
 
-    def __init__(self, config: GPT2Config, *, n_sequences: int, room: int) -> None:
+    Args:
+        config: The network's.
+        room: How many tokens fit.
+        device: Where they are kept.
+        dtype: In which they are kept and attended to.
+    """
+
+    def __init__(
+        self,
+        config: GPT2Config,
+        *,
+        room: int,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         width = config.n_embd // config.n_head
-        shape = (config.n_layer, 2, n_sequences, config.n_head, room, width)
-        self._store = torch.zeros(shape)  # [layer, key or value, B, H, S, D]
-        self._config = config
+        shape = (config.n_layer, 2, 1, config.n_head, room, width)
+        self._store = torch.zeros(shape, device=device, dtype=dtype)  # [layer, k or v, B, H, S, D]
+        self._mask: Tensor | None = None  # [T, P + T], of the tokens that are being appended
         self.length = 0
 
     @property
@@ -39,28 +54,38 @@ class KVCache:
         """How much memory it takes, however full it is."""
         return self._store.nbytes
 
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Writes ``[B, H, T, D]`` after ``length``; returns all ``[B, H, P + T, D]``."""
+    @property
+    def filled(self) -> Tensor:
+        """What it holds: ``[layer, key or value, H, P, D]``."""
+        return self._store[:, :, 0, :, : self.length]
+
+    def reserve(self, n_new: int) -> slice:
+        """Returns the positions of the next ``n_new`` tokens."""
+        end = self.length + n_new
+        self._mask = None
+        if n_new > 1:
+            ones = torch.ones(n_new, end, dtype=torch.bool, device=self._store.device)
+            self._mask = ones.tril(self.length)
+        return slice(self.length, end)
+
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Appends the new tokens' keys and values, and attends: all are ``[B, H, T, D]``."""
         end = self.length + keys.shape[2]
         store = self._store[layer]
         store[0, :, :, self.length : end] = keys
         store[1, :, :, self.length : end] = values
-        return store[0, :, :, :end], store[1, :, :, :end]
+        queries = queries.to(store.dtype)
+        return functional.scaled_dot_product_attention(
+            queries, store[0, :, :, :end], store[1, :, :, :end], attn_mask=self._mask
+        )
+
+    def advance(self, n_new: int) -> None:
+        """Counts the new tokens, once every layer has them."""
+        self.length += n_new
 
     def truncate(self, length: int) -> None:
         """Drops all tokens from ``length`` on."""
         self.length = min(self.length, length)
-
-    def repeat(self, n_sequences: int, *, room: int) -> "KVCache":
-        """Returns a cache with ``n_sequences`` independent copies of this one's only sequence."""
-        copy = KVCache(self._config, n_sequences=n_sequences, room=room)
-        copy.length = self.length
-        copy._store[:, :, :, :, : self.length] = self._store[:, :, :, :, : self.length]
-        return copy
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drops all sequences except these."""
-        self._store = self._store[:, :, list(rows)]
 
 
 @dataclass(kw_only=True)

@@ -1,17 +1,20 @@
-"""GPT-2 on the CPU: a cached forward pass with as little overhead as possible.
+"""GPT-2's forward pass over a cache, with as little overhead as possible.
 
 The same network as :mod:`training.artifact.network.gpt2` (a test compares their logits), without
 ``torch.nn`` modules and with weights laid out for products with few rows
-(:mod:`server.engine.quantized_linear`). The residual stream, the norms, attention and the cache
-are float32, because attending to a bfloat16 cache with one query is ten times slower on CPUs. It
-knows no text and does not choose tokens.
+(:mod:`server.engine.quantized_linear`). The residual stream and the norms are float32, and so are
+attention and the cache on a CPU, because attending to a bfloat16 cache with one query is ten times
+slower there. The cache itself attends: one sequence's (:mod:`server.engine.kv_cache`), or that of
+samples that share a prompt (:mod:`server.engine.batched.sample_cache`). The network knows no text
+and does not choose tokens.
 
-Tensor legend: B sequences, T new tokens, P tokens in the cache, S positions the model has, C
-embedding width, H heads, D width of one head, V vocabulary.
+Tensor legend: B sequences, T new tokens, C embedding width, H heads, D width of one head, V
+vocabulary.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -43,39 +46,73 @@ class _Layer:
     mlp_out: Linear
 
 
+class AttentionCache(Protocol):
+    """What the forward pass needs of a cache."""
+
+    def reserve(self, n_new: int) -> slice | Tensor:
+        """Returns the positions of the next ``n_new`` tokens."""
+
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Appends the new tokens' keys and values, and attends: all are ``[B, H, T, D]``."""
+
+    def advance(self, n_new: int) -> None:
+        """Counts the new tokens, once every layer has them."""
+
+
 class Network:
-    """The forward pass over an artifact's weights."""
+    """The forward pass over an artifact's weights.
+
+    Args:
+        config: The artifact's.
+        weights: The artifact's.
+        precision: In which they are multiplied; 8-bit integers only on a CPU.
+        device: Where they are; None for the CPU.
+    """
 
     def __init__(
-        self, config: GPT2Config, weights: Mapping[str, Tensor], precision: Precision
+        self,
+        config: GPT2Config,
+        weights: Mapping[str, Tensor],
+        precision: Precision,
+        device: torch.device | None = None,
     ) -> None:
         self.config = config
-        self._weights = weights
+        self.device = device or torch.device("cpu")
+        self._weights = {name: weight.to(self.device) for name, weight in weights.items()}
         self._precision = precision
         self._embedding = weights["transformer.wte.weight"].float()  # [V, C]
         self._positions = weights["transformer.wpe.weight"].float()  # [S, C]
         self._output = make_linear(self._embedding, None, precision)
         self._final_norm = self._norm("transformer.ln_f")
         self._layers = [self._layer(f"transformer.h.{i}") for i in range(config.n_layer)]
-        square = torch.ones(config.n_positions, config.n_positions, dtype=torch.bool)
-        self._causal = square.tril()  # [S, S]
         del self._weights  # copied into another layout; the artifact's own tensors may be freed
 
     def new_cache(self) -> KVCache:
         """Returns an empty cache for one sequence of any length that the model supports."""
-        return KVCache(self.config, n_sequences=1, room=self.config.n_positions)
+        return KVCache(
+            self.config,
+            room=self.config.n_positions,
+            device=self.device,
+            dtype=self.cache_dtype,
+        )
+
+    @property
+    def cache_dtype(self) -> torch.dtype:
+        """In which keys and values are kept."""
+        is_half = self._precision == "bfloat16" and self.device.type != "cpu"
+        return torch.bfloat16 if is_half else torch.float32
 
     @torch.inference_mode()
-    def extend(self, ids: Tensor, cache: KVCache) -> Tensor:
+    def extend(self, ids: Tensor, cache: AttentionCache) -> Tensor:
         """Appends ``ids`` ``[B, T]`` to the cache; returns the hidden states ``[B, T, C]``."""
-        past, n_new = cache.length, ids.shape[1]
-        x = self._embedding[ids] + self._positions[past : past + n_new]  # [B, T, C]
-        mask = self._causal[past : past + n_new, : past + n_new] if n_new > 1 else None
+        n_new = ids.shape[1]
+        ids = ids.to(self.device)
+        x = self._embedding[ids] + self._positions[cache.reserve(n_new)]  # [B, T, C]
         for index, layer in enumerate(self._layers):
-            x = x + layer.attention_out(self._attention(index, layer, x, cache, mask))
+            x = x + layer.attention_out(self._attention(index, layer, x, cache))
             hidden = layer.mlp_in(layer.norm_2(x))
             x = x + layer.mlp_out(functional.gelu(hidden, approximate=self.config.gelu_form))
-        cache.length += n_new
+        cache.advance(n_new)
         return x
 
     @torch.inference_mode()
@@ -83,15 +120,12 @@ class Network:
         """Returns float32 logits ``[B, V]`` for hidden states ``[B, C]``."""
         return self._output(self._final_norm(hidden))
 
-    def _attention(
-        self, index: int, layer: _Layer, x: Tensor, cache: KVCache, mask: Tensor | None
-    ) -> Tensor:
+    def _attention(self, index: int, layer: _Layer, x: Tensor, cache: AttentionCache) -> Tensor:
         n_sequences, n_new, width = x.shape
         heads = self.config.n_head
         qkv = layer.attention_in(layer.norm_1(x))  # [B, T, 3C]
         q, k, v = qkv.view(n_sequences, n_new, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-        keys, values = cache.append(index, k, v)  # [B, H, P + T, D]
-        y = functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+        y = cache.attend(index, q, k, v).to(x.dtype)  # [B, H, T, D]
         return y.transpose(1, 2).reshape(n_sequences, n_new, width)  # [B, T, C]
 
     def _layer(self, name: str) -> _Layer:
