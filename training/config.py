@@ -18,6 +18,8 @@ from training.foundation.config_schema import RangedConfig, number_field
 # Beyond what any run needs; sums and products of such numbers still fit 64 bits.
 _MAX_SEED, _MANY, _MAX_BLOCKS = (1 << 63) - 1, 1_000_000_000, 1 << 24
 _BELOW_ONE = 1 - 1e-9
+CompileBackend = Literal["inductor", "eager", "aot_eager", "cudagraphs"]
+CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 MIN_BLOCK_TOKENS = 16  # what every piece and every infilling begins with, and some text
 
 
@@ -170,6 +172,12 @@ class PretrainConfig(RangedConfig):
     micro_batch_blocks: int = number_field(8, least=1, most=1 << 16)  # per pass of one process
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     shard_model: bool = False  # each process holds a part of the weights: FSDP instead of DDP
+    # With shard_model: fetch a layer's weights again for its backward pass, or keep them.
+    reshard_after_forward: bool = True
+    # torch.compile of each layer. "auto": on GPUs, where it pays for its minute at the start.
+    compile: Literal["auto", "on", "off"] = "auto"
+    compile_backend: CompileBackend = "inductor"
+    compile_mode: CompileMode = "default"
     gradient_checkpointing: bool = False  # less memory, a third more computation
     # "structured": position waves and look-back heads (training/step/init_weights.py); "plain":
     # all weights random, as GPT-2's.
@@ -177,7 +185,8 @@ class PretrainConfig(RangedConfig):
     # Of embeddings, attention's weights and what each layer adds; a single pass needs none.
     dropout: float = number_field(0.0, least=0, most=0.9)
     within_documents: bool = True  # attention and positions end at document boundaries
-    # A block's gradient includes one of them; 1 for all (training/step/loss.py).
+    # On CPUs, a block's gradient includes one of them; 1 for all, which GPUs always include
+    # (training/step/loss.py).
     rare_token_slices: int = number_field(8, least=1, most=1 << 20)
     validate_every_steps: int = number_field(250, least=1, most=_MANY)
     validation_blocks: int = number_field(32, least=1, most=_MAX_BLOCKS)

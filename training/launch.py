@@ -28,6 +28,7 @@ from training.foundation.errors import (
 )
 from training.foundation.extras import require_extra
 from training.processes.exit_reports import EXIT_REPORTS_FOLDER, read_exit_reports
+from training.processes.launcher_settings import refuse_launcher
 from training.run.pretrain_arguments import pretrain_parser
 
 if __name__ == "__main__":
@@ -35,7 +36,12 @@ if __name__ == "__main__":
 
 PRETRAIN = Path(__file__).with_name("pretrain.py")
 SHUTDOWN_S = 300  # for the processes to save a checkpoint after a signal
-_UNSUPPORTED = ("use_deepspeed", "use_megatron_lm", "tpu", "use_parallelism_config")
+_UNSUPPORTED = {
+    "use_deepspeed": "DeepSpeed",
+    "use_megatron_lm": "Megatron-LM",
+    "tpu": "a TPU",
+    "use_parallelism_config": "tensor, context or sequence parallelism",
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,6 +52,8 @@ def main(argv: Sequence[str]) -> int:
     if options.config_file is not None and not options.config_file.is_file():
         raise ConfigError(f"there is no launcher file {options.config_file}; check the path")
     arguments = accelerate_arguments(options)
+    if options.config_file is None and _n_accelerators() == 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as intended: see training.processes.devices
     if arguments.multi_gpu or arguments.use_fsdp:
         return run_several(arguments)
     return run_one(arguments)
@@ -71,12 +79,11 @@ def accelerate_arguments(options: argparse.Namespace) -> Any:
             f"Accelerate refuses the launcher options ({error}); correct"
             f" {options.config_file or 'them'}"
         ) from error
-    unsupported = [name for name in _UNSUPPORTED if getattr(arguments, name, False)]
-    if unsupported:
-        raise ConfigError(
-            f"the launcher file asks for {unsupported[0].removeprefix('use_')}, which this command"
-            f" does not start; use: accelerate launch {PRETRAIN}"
-        )
+    for name, what in _UNSUPPORTED.items():
+        if getattr(arguments, name, False):
+            raise refuse_launcher(what)
+    if str(arguments.mixed_precision).lower() not in {"no", "fp16", "bf16"}:
+        raise refuse_launcher(f"mixed_precision {arguments.mixed_precision}")
     _share_cores(arguments)
     return arguments
 

@@ -7,6 +7,7 @@ command again to resume after an interruption: the loss curve continues from the
 """
 
 import dataclasses
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ if __name__ == "__main__":
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
@@ -32,7 +34,9 @@ from training.config import RunConfig
 from training.foundation.errors import InvalidResultError
 from training.foundation.git_commit import read_commit
 from training.processes.collective import StopRequest, lock_run_folder
+from training.processes.devices import check_devices
 from training.processes.exit_reports import exit_immediately, run_process
+from training.processes.launcher_settings import merge_launcher_settings, read_launcher_settings
 from training.publish.publisher import Publisher
 from training.run.checkpointer import Checkpointer
 from training.run.page import write_run_page
@@ -42,11 +46,12 @@ from training.run.run_metrics import StartFacts, StepMetrics, ValidationMetrics
 from training.run.validation import Validator
 from training.shards.blocks import BlockReader
 from training.step.batches import BatchLoader
+from training.step.hardware.compilation import compile_layers
 from training.step.loss_scale import LossScale
 from training.step.model import build_model, seed_dropout
 from training.step.objective import KINDS, LossModule, average_losses
 from training.step.optim import MasterOptimizer, schedule_factor
-from training.step.parallel import ParallelLoss, ReplicatedLoss, ShardedLoss, wants_sharding
+from training.step.parallel import ParallelLoss, parallelise
 from training.step.throughput import ThroughputMeter
 from training.train_tokenizer import TOKENIZER_FILE
 from training.validate import ALL_BLOCKS
@@ -56,21 +61,29 @@ def main(argv: Sequence[str]) -> int:
     """Trains what the config says, or resumes it; returns the exit code."""
     config, options = parse_config(RunConfig, script_parser(), argv)
     check_run_folder(config.paths.run)
+    asked = read_launcher_settings(os.environ)
+    check_devices(os.environ)
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),  # else CPU processes do not find each other
+        # What the launcher asks for in place of these becomes part of the config.
+        mixed_precision="no",
+        dynamo_backend="no",
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         log_with=select_tracker(config.pretrain.tracker),
         project_dir=str(config.paths.run),
     )
     try:
+        config = merge_launcher_settings(config, asked, accelerator)
         with lock_run_folder(config.paths.run, accelerator):
             config = resolve_config(config, options.overrides, accelerator)
+            config = merge_launcher_settings(config, asked, accelerator)  # of the chosen batch
             with ExitStack() as resources:
                 return train(config, accelerator, resources)
     finally:
         accelerator.end_training()
 
 
-def train(  # noqa: PLR0912, PLR0915 - one straight path
+def train(  # noqa: PLR0915 - one straight path
     config: RunConfig, accelerator: Accelerator, resources: ExitStack
 ) -> int:
     """Runs the remaining steps; ``resources`` takes what must be closed, also after a failure."""
@@ -81,16 +94,13 @@ def train(  # noqa: PLR0912, PLR0915 - one straight path
     tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
     files = RunFiles(config, reader, tokenizer)
     heldout = BlockReader(config.paths.shards, "heldout")
-    batches = BatchLoader(reader, settings, accelerator)
+    batches = resources.enter_context(closing(BatchLoader(reader, settings, accelerator)))
 
     # Model, loss and optimiser.
     model = build_model(files.model_config, settings, accelerator.device)
+    is_compiled = compile_layers(model, settings, accelerator.device)
     module = LossModule(model, settings)
-    parallel: ParallelLoss
-    if wants_sharding(settings, accelerator):
-        parallel = ShardedLoss(module, accelerator)
-    else:  # not kept under a name of its own: see ParallelLoss.close
-        parallel = ReplicatedLoss(module, accelerator.prepare(module), accelerator)
+    parallel = parallelise(module, settings, accelerator)
     resources.callback(parallel.close)
     optimizer = MasterOptimizer(model, config.optim)
     loss_scale = LossScale(next(model.parameters()).dtype)
@@ -105,7 +115,8 @@ def train(  # noqa: PLR0912, PLR0915 - one straight path
     log = resources.enter_context(closing(RunLog(config, state.step, accelerator)))
     validator = Validator(heldout, tokenizer, module, parallel, log)
     throughput = ThroughputMeter(model, batches.step_tokens, accelerator)
-    log.log_start(state.step, describe_start(accelerator, model, parallel, throughput))
+    facts = describe_start(accelerator, model, parallel, throughput, is_compiled=is_compiled)
+    log.log_start(state.step, facts)
     if is_main:
         files.write_config()
     resumed = (files.checkpoint_path(state.step), state.step) if state.step else None
@@ -178,7 +189,12 @@ def train(  # noqa: PLR0912, PLR0915 - one straight path
 
 
 def describe_start(
-    accelerator: Accelerator, model: GPT2, parallel: ParallelLoss, throughput: ThroughputMeter
+    accelerator: Accelerator,
+    model: GPT2,
+    parallel: ParallelLoss,
+    throughput: ThroughputMeter,
+    *,
+    is_compiled: bool,
 ) -> StartFacts:
     """Returns what a reader of the metrics wants to know about this start."""
     return StartFacts(
@@ -186,7 +202,9 @@ def describe_start(
         is_sharded=parallel.is_sharded,
         device=accelerator.device.type,
         dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
+        is_compiled=is_compiled,
         matmul_flops_per_s=throughput.peak_flops_per_s,
+        peak_source=throughput.peak_source,
         commit=read_commit(),
     )
 

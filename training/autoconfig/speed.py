@@ -10,13 +10,14 @@ import torch
 
 from training.artifact.network.gpt2 import GPT2
 from training.autoconfig.sizing import DataShape
-from training.config import PretrainConfig, RunConfig
+from training.config import RunConfig
 from training.run.sample_completions import MAX_NEW_TOKENS, PROMPTS
+from training.step.hardware.compilation import compile_layers
 from training.step.loss import token_losses
 from training.step.model import build_model
 from training.step.objective import LossModule
 from training.step.optim import MasterOptimizer
-from training.step.parallel import ParallelLoss, ReplicatedLoss, ShardedLoss, wants_sharding
+from training.step.parallel import parallelise
 
 MEASURE_S = 5.0
 MIN_REPEATS = 3  # of each measurement; the first is slow
@@ -46,7 +47,8 @@ def measure_speed(config: RunConfig, data: DataShape, accelerator: Any) -> Speed
     device, settings = accelerator.device, config.pretrain
     network = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
     model = build_model(network, settings, device)
-    loss = _parallelise(LossModule(model, settings), settings, accelerator)
+    compile_layers(model, settings, device)
+    loss = parallelise(LossModule(model, settings), settings, accelerator)
     optimizer = MasterOptimizer(model, config.optim)
     size = (settings.micro_batch_blocks, data.block_tokens)
     ids = torch.randint(data.vocab_size, size, device=device)
@@ -77,12 +79,6 @@ def measure_speed(config: RunConfig, data: DataShape, accelerator: Any) -> Speed
         block_s=block_max_s,
         samples_s=token_max_s * len(PROMPTS) * MAX_NEW_TOKENS,
     )
-
-
-def _parallelise(module: LossModule, settings: PretrainConfig, accelerator: Any) -> ParallelLoss:
-    if wants_sharding(settings, accelerator):
-        return ShardedLoss(module, accelerator)
-    return ReplicatedLoss(module, accelerator.prepare(module), accelerator)
 
 
 def _time_forward(model: GPT2, block: torch.Tensor) -> tuple[float, float]:

@@ -26,7 +26,9 @@ class StartFacts:
     is_sharded: bool
     device: str
     dtype: str
+    is_compiled: bool
     matmul_flops_per_s: float
+    peak_source: str
     commit: str
 
     def values(self) -> dict[str, object]:

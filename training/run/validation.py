@@ -1,5 +1,9 @@
 """Validation during a run: losses on held-out documents, and samples of what the model writes."""
 
+from collections.abc import Sequence
+
+from torch import Tensor
+
 from training.artifact.tokenizer import CodeTokenizer
 from training.run.run_log import RunLog
 from training.run.run_metrics import ValidationMetrics
@@ -7,7 +11,12 @@ from training.run.sample_completions import complete_samples
 from training.shards.blocks import BlockReader
 from training.step.objective import LossModule
 from training.step.parallel import ParallelLoss
-from training.validate import count_token_bytes, spread_indices, validate
+from training.validate import (
+    count_token_bytes,
+    measure_blocks,
+    spread_indices,
+    summarise_blocks,
+)
 
 
 class Validator:
@@ -39,17 +48,13 @@ class Validator:
     def validate(self, step: int, *, n_blocks: int) -> ValidationMetrics:
         """Measures the network after ``step`` steps and reports losses and samples.
 
-        All processes must call it; each measures the same.
+        All processes must call it; each measures a part of the blocks.
         """
         model = self._module.model
+        indices = spread_indices(len(self._reader), n_blocks)
         with self._parallel.evaluate():
-            found = validate(
-                model,
-                self._reader,
-                self._token_bytes,
-                spread_indices(len(self._reader), n_blocks),
-                within_documents=self._module.within_documents,
-            )
+            nats = self._parallel.share_work(indices, self._measure)
+            found = summarise_blocks(nats, self._reader, self._token_bytes, indices)
             samples = complete_samples(
                 model,
                 self._tokenizer,
@@ -62,3 +67,11 @@ class Validator:
         self._log.log_validation(step, metrics)
         self._log.log_samples(step, samples)
         return metrics
+
+    def _measure(self, indices: Sequence[int]) -> Tensor:
+        return measure_blocks(
+            self._module.model,
+            self._reader,
+            indices,
+            within_documents=self._module.within_documents,
+        )

@@ -8,7 +8,9 @@ The loss is always exact; its gradient may be an estimate. Pushing down rare tok
 has almost no probability, costs as much as the rest of the output layer. With ``n_slices`` > 1, a
 chunk does that for the most frequent eighth of the vocabulary and for one slice of the rest, scaled
 by ``n_slices``; the slice is a function of the chunk's own tokens. The gradient of each position's
-target is always exact, and the estimate is unbiased over the slices.
+target is always exact, and the estimate is unbiased over the slices. That is for CPUs: a GPU
+computes all of it in fewer, larger products, because to look at the tokens would make it wait for
+the host.
 
 Tensor legend: B blocks, T tokens of a block, N positions of a chunk, C width, V vocabulary, R rows
 of the output layer: the vocabulary and its padding.
@@ -25,6 +27,7 @@ import torch
 from torch import Tensor
 
 CHUNK_LOGITS = 1 << 25  # elements: 64 MiB in bfloat16
+GPU_CHUNK_LOGITS = 1 << 28
 FREQUENT = 8  # 1/8 of the vocabulary: the first ids, because BPE learns frequent tokens first
 IGNORED = -100  # marks positions without a target, as in torch's cross-entropy
 
@@ -54,7 +57,8 @@ def next_token_loss(
         hidden: ``[B, T, C]``.
         weight: The output layer, ``[R, C]``; roughly ordered by frequency if n_slices > 1.
         targets: ``[B, T]`` ids; ``IGNORED`` ones are left out.
-        n_slices: How many slices the rare tokens are cut into; 1 for the exact gradient.
+        n_slices: How many slices the rare tokens are cut into; 1 for the exact gradient, which GPUs
+            always compute.
         n_tokens: V, the rows that are tokens; the others are padding without any probability.
             None for all.
     """
@@ -100,7 +104,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         losses = torch.empty(targets.shape, dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
-        for block in range(len(targets)):
+        if hidden.device.type != "cpu":
+            flat, width = targets.flatten(), hidden.shape[-1]
+            for part in _split_positions(len(flat), len(weight), GPU_CHUNK_LOGITS):
+                losses.view(-1)[part], grad_hidden.view(-1, width)[part] = compute_whole_chunk(
+                    hidden.reshape(-1, width)[part], weight, flat[part], grad_weight, rows.n_tokens
+                )
+        for block in range(len(targets) if hidden.device.type == "cpu" else 0):
             for positions in _split_positions(targets.shape[1], len(weight)):
                 at = (block, positions)
                 losses[at], grad_hidden[at] = _compute_chunk(
@@ -131,7 +141,7 @@ def _compute_chunk(
     probabilities = torch.softmax(logits, dim=-1)
     each, targets = torch.arange(len(targets), device=targets.device), targets.clamp_min(0)
     chosen = probabilities[each, targets].float()
-    losses = -chosen.clamp_min(torch.finfo(probabilities.dtype).tiny).log() * counts
+    losses = -chosen.clamp_min(_smallest(probabilities.dtype)).log() * counts
     # By index: scatter_ or a mask of rows would scan the whole vocabulary.
     probabilities[each, targets] = 0.0
     probabilities[(~counts).nonzero()[:, 0]] = 0.0
@@ -147,7 +157,33 @@ def _compute_chunk(
     return losses, grad_hidden
 
 
-def _split_positions(n_positions: int, vocab_size: int) -> Iterator[slice]:
-    size = max(1, CHUNK_LOGITS // vocab_size)
+def compute_whole_chunk(
+    hidden: Tensor, weight: Tensor, targets: Tensor, grad_weight: Tensor, n_tokens: int
+) -> tuple[Tensor, Tensor]:
+    """Does what ``_compute_chunk`` does, without looking at the tokens: no wait for a GPU."""
+    counts = (targets != IGNORED)[:, None]
+    logits = hidden @ weight.t()  # [N, R]
+    if n_tokens < len(weight):
+        logits[:, n_tokens:] = -torch.inf
+    probabilities = torch.softmax(logits, dim=-1)
+    columns = targets.clamp_min(0)[:, None]
+    chosen = probabilities.gather(1, columns).float()
+    losses = -chosen.clamp_min(_smallest(probabilities.dtype)).log() * counts
+    # p - 1 of the target, accurate even if p is nearly 1
+    probabilities.scatter_(1, columns, torch.expm1(-losses).to(probabilities.dtype))
+    grad_hidden = (probabilities @ weight) * counts
+    grad_weight += probabilities.t() @ (hidden * counts)
+    return losses[:, 0], grad_hidden
+
+
+def _smallest(dtype: torch.dtype) -> float:
+    """Returns a probability that is told from 0; in float16 rare tokens are subnormal numbers."""
+    return 2.0**-24 if dtype == torch.float16 else torch.finfo(dtype).tiny
+
+
+def _split_positions(
+    n_positions: int, vocab_size: int, chunk_logits: int | None = None
+) -> Iterator[slice]:
+    size = max(1, (chunk_logits or CHUNK_LOGITS) // vocab_size)
     for start in range(0, n_positions, size):
         yield slice(start, start + size)

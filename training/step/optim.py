@@ -19,6 +19,7 @@ from torch.distributed.tensor import DTensor
 
 from training.config import OptimConfig
 from training.foundation.errors import ConfigError
+from training.step.hardware.batched_muon import BatchedMuon
 from training.step.parallel import local_part, local_rows, sharded_like
 from training.step.state_shards import StateReader
 
@@ -44,6 +45,12 @@ def select_group(name: str, parameter: Tensor) -> str:
     if name.endswith("wpe.weight"):
         return "positions"
     return "embeddings" if name.endswith("wte.weight") else "matrices"
+
+
+def _select_muon(matrices: list[Tensor]) -> type[torch.optim.Muon]:
+    """Returns torch's Muon, or on a GPU one that takes equal shapes together."""
+    on_gpu = all(m.device.type == "cuda" and not isinstance(m, DTensor) for m in matrices)
+    return BatchedMuon if on_gpu else torch.optim.Muon
 
 
 class MasterOptimizer:
@@ -75,7 +82,7 @@ class MasterOptimizer:
         self._optimizers: list[torch.optim.Optimizer] = []
         if config.matrices == "muon":
             muon_group = {"params": groups["matrices"], "peak": config.matrix_learning_rate}
-            muon = torch.optim.Muon(
+            muon = _select_muon(groups["matrices"])(
                 [muon_group],
                 weight_decay=decay,
                 momentum=config.momentum,

@@ -12,7 +12,7 @@ arXiv:2304.11277, in the form of ``torch.distributed.fsdp.fully_shard``.
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch.distributed.tensor import DTensor
 
 from training.artifact.network.config import EMBEDDING
 from training.config import PretrainConfig
+from training.step.hardware.compilation import use_uncompiled
 from training.step.objective import LossModule
 
 
@@ -60,6 +61,27 @@ class ParallelLoss(ABC):
     @abstractmethod
     def evaluate(self) -> AbstractContextManager[None]:
         """Surrounds use of the bare network, without gradients; by all processes at once."""
+
+    def share_work(
+        self, items: Sequence[int], work: Callable[[Sequence[int]], Tensor]
+    ) -> list[float]:
+        """Returns ``work``'s number for each item, having divided the items among the processes.
+
+        All processes must call it; they call ``work`` with equally many items, because sharded ones
+        exchange weights in it.
+
+        Args:
+            items: The same in all processes.
+            work: Returns one number for each item it is given, ``[n]``.
+        """
+        n_processes, index = self._accelerator.num_processes, self._accelerator.process_index
+        if not items:
+            return []
+        share = -(-len(items) // n_processes)
+        padded = [*items, *[items[-1]] * (share * n_processes - len(items))]
+        found = self._accelerator.gather(work(padded[share * index : share * (index + 1)]))
+        numbers: list[float] = found.tolist()
+        return numbers[: len(items)]
 
     def gather_weights(self) -> dict[str, Tensor]:
         """Returns the whole weights, without padding, in the main process; nothing in the others.
@@ -102,18 +124,25 @@ class ReplicatedLoss(ParallelLoss):
         """Surrounds use of the bare network, without gradients; by all processes at once."""
         self._module.eval()
         try:
-            yield
+            with use_uncompiled():
+                yield
         finally:
             self._module.train()
 
 
 class ShardedLoss(ParallelLoss):
-    """Every process holds some rows of each parameter; sharding changes the module in place."""
+    """Every process holds some rows of each parameter; sharding changes the module in place.
+
+    Args:
+        module: The network with its loss.
+        accelerator: Accelerate's, of this process.
+        reshards: Whether a layer's weights are fetched again for its backward pass.
+    """
 
     is_sharded = True
 
-    def __init__(self, module: LossModule, accelerator: Any) -> None:
-        sharded = _shard(module, accelerator.device, accelerator.num_processes)
+    def __init__(self, module: LossModule, accelerator: Any, *, reshards: bool = True) -> None:
+        sharded = _shard(module, accelerator.device, accelerator.num_processes, reshards=reshards)
         super().__init__(module, sharded, accelerator)
 
     def accumulate(self, *, is_last: bool) -> AbstractContextManager[Any]:
@@ -127,10 +156,19 @@ class ShardedLoss(ParallelLoss):
         self._module.eval()
         self._prepared.unshard()
         try:
-            yield
+            with use_uncompiled():
+                yield
         finally:
             self._prepared.reshard()
             self._module.train()
+
+
+def parallelise(module: LossModule, settings: PretrainConfig, accelerator: Any) -> ParallelLoss:
+    """Returns the network on all processes: sharded if the settings or the launcher ask for it."""
+    if wants_sharding(settings, accelerator):
+        return ShardedLoss(module, accelerator, reshards=settings.reshard_after_forward)
+    # Not kept under a name of its own: see ParallelLoss.close.
+    return ReplicatedLoss(module, accelerator.prepare(module), accelerator)
 
 
 def wants_sharding(settings: PretrainConfig, accelerator: Any) -> bool:
@@ -138,11 +176,13 @@ def wants_sharding(settings: PretrainConfig, accelerator: Any) -> bool:
     return settings.shard_model or accelerator.distributed_type == "FSDP"
 
 
-def _shard(module: LossModule, device: torch.device, n_processes: int) -> FSDPModule:
+def _shard(
+    module: LossModule, device: torch.device, n_processes: int, *, reshards: bool
+) -> FSDPModule:
     mesh = init_device_mesh(device.type, (n_processes,))
     policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
     for block in module.model.transformer.h:
-        fully_shard(block, mesh=mesh, mp_policy=policy)
+        fully_shard(block, mesh=mesh, mp_policy=policy, reshard_after_forward=reshards)
     return fully_shard(module, mesh=mesh, mp_policy=policy)
 
 

@@ -1,26 +1,21 @@
 """How much of the machine a training uses: tokens per second and model FLOPs utilisation (MFU).
 
-MFU is the arithmetic that the tokens need, divided by the speed of the fastest matrix product
-measured on this machine when the run started: 1.0 would be a training that does nothing but
-multiply at full speed.
+MFU is the arithmetic that the tokens need, divided by the peak of the devices: 1.0 would be a
+training that does nothing but multiply at full speed. The peak is a card's data sheet, or the
+fastest matrix product measured when the run started (``training.step.hardware.peak_flops``).
 
 Source: Chowdhery et al. 2022, "PaLM", arXiv:2204.02311, appendix B; attention counts only the half
 of the scores that a causal model looks at.
 """
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from training.artifact.network.config import GPT2Config
 from training.artifact.network.gpt2 import GPT2
-
-REPEATS = 5
-WIDTHS = (256, 512, 1024, 2048, 4096, 8192)  # of the square matrices tried
-LONG_ENOUGH_S = 0.01  # wider matrices tell nothing new: full speed is reached, or there is none
+from training.step.hardware.peak_flops import find_peak_flops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +40,9 @@ class ThroughputMeter:
         self._step_tokens = step_tokens
         self._flops_per_token = count_flops_per_token(model.config)
         accelerator.wait_for_everyone()
-        peak = measure_peak_flops(next(model.parameters()).dtype, accelerator.device)
-        total = torch.tensor(peak, device=accelerator.device)
+        peak = find_peak_flops(next(model.parameters()).dtype, accelerator.device)
+        self.peak_source = peak.source
+        total = torch.tensor(peak.flops_per_s, device=accelerator.device)
         self.peak_flops_per_s = float(accelerator.reduce(total, reduction="sum"))
 
     def measure(self, elapsed_s: float) -> Throughput:
@@ -61,21 +57,3 @@ def count_flops_per_token(config: GPT2Config) -> float:
     matrices = 12 * config.n_layer * config.n_embd**2 + config.vocab_size * config.n_embd
     attention = config.n_layer * config.n_embd * config.n_positions
     return 6.0 * (matrices + attention)
-
-
-def measure_peak_flops(dtype: torch.dtype, device: torch.device) -> float:
-    """Returns the operations per second of the fastest of a few square matrix products."""
-    best = 0.0
-    for n in WIDTHS:
-        a = torch.ones(n, n, dtype=dtype, device=device)
-        seconds = min(_time_product(a) for _ in range(REPEATS))
-        best = max(best, 2 * n**3 / seconds)
-        if seconds > LONG_ENOUGH_S:
-            break
-    return best
-
-
-def _time_product(a: Tensor) -> float:
-    started = time.perf_counter()
-    float((a @ a)[0, 0])  # waits for the device
-    return time.perf_counter() - started

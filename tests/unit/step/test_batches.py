@@ -54,3 +54,31 @@ def test_an_uneven_batch_is_refused(batch, micro, n_processes):
     settings = PretrainConfig(batch_blocks=batch, micro_batch_blocks=micro)
     with pytest.raises(ConfigError, match="choose a multiple"):
         count_micro_batches(settings, n_processes)
+
+
+def test_blocks_read_ahead_are_those_of_the_step():
+    """If it fails, a run on a GPU trains on other blocks than one on a CPU, or resumes wrongly."""
+    settings = PretrainConfig(batch_blocks=4, micro_batch_blocks=2, steps=6)
+    process = SimpleNamespace(num_processes=1, process_index=0, device=torch.device("cpu"))
+    plain = BatchLoader(CountingReader(), settings, process)
+    ahead = BatchLoader(CountingReader(), settings, process, reads_ahead=True)
+    for step in (1, 2, 3, 5, 6):  # as if it had been resumed at 5
+        for batch, wanted in zip(ahead.load(step), plain.load(step), strict=True):
+            assert all(map(torch.equal, batch, wanted))
+    ahead.close()
+
+
+def test_what_fails_while_it_reads_ahead_is_raised():
+    class Damaged(CountingReader):
+        def read_batch(self, position, n_blocks, *, seed):
+            if position:
+                raise ConfigError("damaged")
+            return super().read_batch(position, n_blocks, seed=seed)
+
+    settings = PretrainConfig(batch_blocks=4, micro_batch_blocks=2)
+    process = SimpleNamespace(num_processes=1, process_index=0, device=torch.device("cpu"))
+    batches = BatchLoader(Damaged(), settings, process, reads_ahead=True)
+    batches.load(1)
+    with pytest.raises(ConfigError, match="damaged"):
+        batches.load(2)
+    batches.close()

@@ -2,8 +2,9 @@
 
 On a CPU, torch's fused kernel spends as much time above the diagonal as below it, and its backward
 pass is slow. Here the queries are cut into blocks that attend only to their own past, and a manual
-backward pass reuses the probabilities (a benchmark compares both). Other devices use torch's
-kernel. All give the same values, as tests check.
+backward pass reuses the probabilities (a benchmark compares both). GPUs use a kernel that skips
+other documents when they train, and torch's fused one otherwise. All give the same values, as tests
+check.
 
 Tensor legend: B batch, H heads, T tokens, D width of one head; in a span N sequences (rows times
 heads) of L tokens; Q queries of one block that ends at E.
@@ -19,6 +20,8 @@ from torch.nn import functional
 from training.artifact.network.document_spans import DocumentSpans, Span
 
 BLOCK_QUERIES = 256
+# None for one document a row; spans on CPUs, a mask by tiles (BlockMask) or a dense one elsewhere.
+Boundaries = Any
 
 
 def causal_attention(
@@ -31,26 +34,60 @@ def causal_attention(
         documents: Document boundaries; None if every row is one document.
         dropout: The share of attention's weights to drop.
     """
-    if qkv.device.type == "cpu" and not dropout:
-        if documents is None:
-            documents = DocumentSpans.one_per_row(qkv.shape[0], qkv.shape[1], qkv.device)
-        y: Tensor = _SpanAttention.apply(qkv, documents.spans)  # type: ignore[no-untyped-call]
-        return y
-    return fused_attention(qkv, documents, dropout=dropout)
+    boundaries = select_boundaries(documents, qkv.device, qkv.shape[-1], dropout=dropout)
+    return attend(qkv, boundaries, dropout=dropout)
 
 
-def fused_attention(
-    qkv: Tensor, documents: DocumentSpans | None, *, dropout: float = 0.0
-) -> Tensor:
-    """:func:`causal_attention` by torch's own kernel."""
-    q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
+def select_boundaries(
+    documents: DocumentSpans | None, device: torch.device, head_width: int, *, dropout: float = 0.0
+) -> Boundaries:
+    """Returns document boundaries as the fastest kernel on a device takes them, for all layers."""
     if documents is None:
-        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
-    else:
-        y = functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=documents.mask, dropout_p=dropout
+        return None
+    if dropout:  # only the fused kernel drops weights
+        return documents.mask
+    if device.type == "cpu":
+        return documents.spans
+    if torch.is_grad_enabled():
+        # Imported here because it takes seconds, which a server does not have.
+        from training.artifact.network.flex_attention import (  # noqa: PLC0415
+            has_flex_kernel,
+            tile_documents,
         )
+
+        if has_flex_kernel(device, head_width):
+            return tile_documents(documents.firsts)
+    return documents.mask
+
+
+def attend(qkv: Tensor, boundaries: Boundaries, *, dropout: float = 0.0) -> Tensor:
+    """:func:`causal_attention` with what :func:`select_boundaries` returned."""
+    if qkv.device.type == "cpu" and not dropout:
+        y: Tensor = _attend_by_spans(qkv, boundaries)
+        return y
+    if boundaries is None or isinstance(boundaries, Tensor):
+        return fused_attention(qkv, boundaries, dropout=dropout)
+    from training.artifact.network.flex_attention import attend_within_tiles  # noqa: PLC0415
+
+    return attend_within_tiles(qkv, boundaries)
+
+
+def fused_attention(qkv: Tensor, mask: Tensor | None, *, dropout: float = 0.0) -> Tensor:
+    """:func:`causal_attention` by torch's own kernel; ``mask`` is ``[B, 1, T, T]`` booleans."""
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
+    y = functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None, dropout_p=dropout
+    )
     return y.transpose(1, 2)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _attend_by_spans(qkv: Tensor, spans: Any) -> Tensor:
+    """The CPU's form; a compiler would compile it anew for every batch's spans."""
+    if spans is None:
+        spans = DocumentSpans.one_per_row(qkv.shape[0], qkv.shape[1], qkv.device).spans
+    y: Tensor = _SpanAttention.apply(qkv, spans)  # type: ignore[no-untyped-call]
+    return y
 
 
 class _SpanAttention(torch.autograd.Function):

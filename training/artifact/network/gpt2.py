@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from training.artifact.network.attention import causal_attention
+from training.artifact.network.attention import Boundaries, attend, select_boundaries
 from training.artifact.network.config import GPT2Config
 from training.artifact.network.document_spans import DocumentSpans
 
@@ -59,15 +59,13 @@ class Attention(nn.Module):
 
         self.dropout = 0.0  # of attention's weights
 
-    def forward(
-        self, x: Tensor, cache: KeyValueCache | None, documents: DocumentSpans | None
-    ) -> Tensor:
+    def forward(self, x: Tensor, cache: KeyValueCache | None, boundaries: Boundaries) -> Tensor:
         """Maps ``[B, T, C]`` to ``[B, T, C]``, attending to the ``P`` cached tokens too."""
         b, t, c = x.shape
         qkv = self.c_attn(x).view(b, t, 3, self.n_head, c // self.n_head)
         if cache is None:
             dropout = self.dropout if self.training else 0.0
-            y = causal_attention(qkv, documents, dropout=dropout)  # [B, T, H, D]
+            y = attend(qkv, boundaries, dropout=dropout)  # [B, T, H, D]
         else:
             past = cache.length
             q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
@@ -104,11 +102,9 @@ class Block(nn.Module):
         self.mlp = MultiLayerPerceptron(config)
         self.dropout = 0.0  # of what each part adds
 
-    def forward(
-        self, x: Tensor, cache: KeyValueCache | None, documents: DocumentSpans | None
-    ) -> Tensor:
+    def forward(self, x: Tensor, cache: KeyValueCache | None, boundaries: Boundaries) -> Tensor:
         """Maps the residual stream ``[B, T, C]`` to its next state."""
-        x = x + drop(self.attn(self.ln_1(x), cache, documents), self)
+        x = x + drop(self.attn(self.ln_1(x), cache, boundaries), self)
         y: Tensor = x + drop(self.mlp(self.ln_2(x)), self)
         return y
 
@@ -122,6 +118,7 @@ class Transformer(nn.Module):
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.n_head = config.n_head
         self.gradient_checkpointing = False  # keep only each layer's input and recompute the rest
         self.dropout = 0.0  # of the sum of token and position vectors
 
@@ -143,11 +140,14 @@ class Transformer(nn.Module):
         if documents is not None:
             positions = documents.positions
         x = drop(self.wte(ids) + self.wpe(positions), self)  # [B, T, C]
+        head_width = x.shape[-1] // self.n_head
+        dropout = self.dropout if self.training else 0.0
+        boundaries = select_boundaries(documents, ids.device, head_width, dropout=dropout)
         for block in self.h:
             if self.gradient_checkpointing and self.training and cache is None:
-                x = checkpoint(block, x, None, documents, use_reentrant=False)
+                x = checkpoint(block, x, None, boundaries, use_reentrant=False)
             else:
-                x = block(x, cache, documents)
+                x = block(x, cache, boundaries)
         y: Tensor = self.ln_f(x)
         return y
 

@@ -1,0 +1,142 @@
+"""What a step does on GPUs, as far as a CPU can run it: batched Muon, the loss, compiled layers."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from training.artifact.network.config import GPT2Config
+from training.artifact.network.document_spans import DocumentSpans
+from training.artifact.network.gpt2 import GPT2
+from training.config import PretrainConfig
+from training.step.hardware import compilation, peak_flops
+from training.step.hardware.batched_muon import BatchedMuon
+from training.step.hardware.compilation import compile_layers, use_uncompiled
+from training.step.hardware.peak_flops import find_peak_flops, look_up_card
+from training.step.init_weights import initialise
+from training.step.loss import IGNORED, compute_whole_chunk
+
+SHAPES = [(16, 48), (16, 48), (64, 16), (16, 48), (64, 16), (16, 16)]
+TINY = GPT2Config(vocab_size=64, n_positions=32, n_embd=32, n_layer=2, n_head=2)
+CPU = torch.device("cpu")
+
+
+def run_muon(kind):
+    chance = torch.Generator().manual_seed(0)
+    matrices = [torch.randn(shape, generator=chance) for shape in SHAPES]
+    settings = {"weight_decay": 0.1, "momentum": 0.9, "adjust_lr_fn": "match_rms_adamw"}
+    optimizer = kind([{"params": matrices}], lr=0.1, **settings)
+    for _ in range(3):
+        for matrix in matrices:
+            matrix.grad = torch.randn(matrix.shape, generator=chance)
+        optimizer.step()
+    return matrices, [optimizer.state[m]["momentum_buffer"] for m in matrices]
+
+
+def test_batched_muon_steps_like_torch_s(monkeypatch):
+    """If it fails, a run on a GPU learns at another rate than the same run on a CPU."""
+    wanted = run_muon(torch.optim.Muon)
+    for chunk in (1 << 28, 2 * 16 * 48):  # all of a shape at once, or two
+        monkeypatch.setattr("training.step.hardware.batched_muon._WIDEST_CHUNK", chunk)
+        found = run_muon(BatchedMuon)
+        torch.testing.assert_close(found[0], wanted[0], atol=5e-3, rtol=2e-2)  # bfloat16's digits
+        torch.testing.assert_close(found[1], wanted[1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05), (torch.float16, 0.01)]
+)
+def test_the_loss_of_gpus_equals_cross_entropy(dtype, tolerance):
+    """If it fails, training on a GPU minimises something else than it prints."""
+    chance = torch.Generator().manual_seed(0)
+    hidden = (torch.randn(40, 16, generator=chance) / 4).requires_grad_()
+    weight = torch.randn(50, 16, generator=chance, requires_grad=True)
+    targets = torch.randint(0, 50, (40,), generator=chance)
+    targets[7] = IGNORED
+    plain = functional.cross_entropy(hidden @ weight.t(), targets, reduction="sum")
+    wanted_hidden, wanted_weight = torch.autograd.grad(plain, (hidden, weight))
+    grad_weight = torch.zeros(50, 16)
+    with torch.no_grad():
+        losses, grad_hidden = compute_whole_chunk(
+            hidden.to(dtype), weight.to(dtype), targets, grad_weight, 50
+        )
+    assert float(losses.sum()) == pytest.approx(plain.item(), rel=tolerance)
+    assert losses[7] == 0.0
+    near = {"atol": 10 * tolerance, "rtol": tolerance}
+    torch.testing.assert_close(grad_hidden.float(), wanted_hidden, **near)
+    torch.testing.assert_close(grad_weight, wanted_weight, **near)
+
+
+def test_float16_knows_the_loss_of_a_rare_token():
+    """If it fails, the first losses of a large vocabulary are printed too low."""
+    hidden, weight = torch.zeros(1, 2, dtype=torch.float16), torch.zeros(1 << 16, 2).half()
+    grad_weight = torch.zeros(1 << 16, 2)
+    losses, _ = compute_whole_chunk(hidden, weight, torch.tensor([9]), grad_weight, 1 << 16)
+    assert float(losses) == pytest.approx(11.09, abs=0.05)  # ln 65536
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_compiled_layers_have_the_same_gradients():
+    """If it fails, a compiled run is another run; or each batch's documents compile it anew."""
+    torch._dynamo.reset()
+    model = GPT2(TINY)
+    initialise(model, torch.Generator().manual_seed(0))
+    batches = [torch.randint(0, 64, (2, 32)) for _ in range(3)]
+    plain = [gradients(model, ids, edge) for edge, ids in enumerate(batches, start=5)]
+    settings = PretrainConfig(compile="on", compile_backend="aot_eager")
+    assert compile_layers(model, settings, CPU)
+    with torch.compiler.set_stance("default"):
+        for edge, (ids, wanted) in enumerate(zip(batches, plain, strict=True), start=5):
+            if edge > 5:  # once compiled, no other documents compile it again
+                with torch.compiler.set_stance("fail_on_recompile"):
+                    found = gradients(model, ids, edge)
+            else:
+                found = gradients(model, ids, edge)
+            torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    with torch.compiler.set_stance("fail_on_recompile"), use_uncompiled(), torch.no_grad():
+        model(batches[0][:, :7])  # samples and validation have other shapes
+    assert list(model.state_dict()) == list(GPT2(TINY).state_dict())
+
+
+def gradients(model, ids, edge):
+    firsts = torch.zeros_like(ids)
+    firsts[:, edge:] = edge
+    hidden = model.compute_hidden(ids, documents=DocumentSpans(firsts))
+    return torch.autograd.grad(hidden.square().mean(), list(model.parameters()))
+
+
+def test_what_prevents_compiling_is_told_and_trains_without(monkeypatch, capsys):
+    monkeypatch.setattr(compilation.shutil, "which", lambda _: None)
+    monkeypatch.delenv("CXX", raising=False)
+    assert not compile_layers(GPT2(TINY), PretrainConfig(compile="on"), CPU)
+    assert "there is no C++ compiler" in capsys.readouterr().err
+    assert not compile_layers(GPT2(TINY), PretrainConfig(), CPU)
+    assert not compile_layers(GPT2(TINY), PretrainConfig(compile="off"), torch.device("cuda"))
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [
+        ("NVIDIA H100 80GB HBM3", "H100"),
+        ("NVIDIA H100 PCIe", "H100 PCIe"),
+        ("NVIDIA H200", "H200"),
+        ("NVIDIA A100-SXM4-80GB", "A100"),
+        ("NVIDIA A10G", "A10G"),
+        ("NVIDIA L40S", "L40S"),
+        ("Tesla T4", "T4"),
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+    ],
+)
+def test_cards_have_the_peak_of_their_data_sheet(name, card):
+    """If it fails, the utilisation that is printed is of another card."""
+    found = look_up_card(name)
+    assert (found.source, found.flops_per_s) == (card, peak_flops.CARDS[card] * 1e12)
+
+
+def test_other_devices_are_measured(monkeypatch):
+    assert look_up_card("NVIDIA H100 80GB HBM3 MIG 1g.10gb") is None
+    assert look_up_card("NVIDIA GeForce GTX 1080") is None
+    monkeypatch.setattr(peak_flops, "WIDTHS", (64,))
+    found = find_peak_flops(torch.float32, CPU)
+    assert found.source == "measured"
+    assert found.flops_per_s > 0
