@@ -4,6 +4,7 @@ One line per package: name, version, SPDX licence. Called by
 :mod:`training.corpus.output.corpus_writer` and :mod:`training.pretrain`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -38,20 +39,37 @@ def format_line(name: str, version: str, licence: str) -> str:
     return replace_surrogates(" ".join(line.splitlines()))
 
 
-def build_model_notice(shards: Path, start_from: Path | None) -> str:
-    """Returns the NOTICE of a model trained on a shard folder.
+def build_model_notice(packages: Iterable[tuple[str, str, str]], start_from: Path | None) -> str:
+    """Returns the NOTICE of a model.
 
     Args:
-        shards: The shard folder; its table of training documents is read.
+        packages: Name, version and licence of what it was trained on (:func:`list_packages`).
         start_from: The artifact that training started from, if any.
     """
-    documents = read_document_table(shards, ["package", "version", "licence"])
-    packages = {(row["package"], row["version"], row["licence"]) for row in documents}
     file = None if start_from is None else resolve_artifact(start_from) / NOTICE_FILE
     if file is None or not file.is_file():
         return format_notice(packages)
     earlier = read_bounded(file, _MAX_NOTICE_BYTES).decode("utf-8", "replace")
     return format_notice(packages, earlier=earlier)
+
+
+def list_packages(shards: Path) -> set[tuple[str, str, str]]:
+    """Returns name, version and licence of the packages of a shard folder's training documents.
+
+    Raises:
+        CorpusError: The table of documents is missing or damaged.
+    """
+    documents = read_document_table(shards, ["package", "version", "licence"])
+    return {(row["package"], row["version"], row["licence"]) for row in documents}
+
+
+def count_licences(shards: Path) -> Counter[str]:
+    """Returns how many training documents of a shard folder each licence has.
+
+    Raises:
+        CorpusError: The table of documents is missing or damaged.
+    """
+    return Counter(row["licence"] for row in read_document_table(shards, ["licence"]))
 
 
 def read_document_table(shards: Path, columns: Sequence[str] | None = None) -> list[dict[str, str]]:

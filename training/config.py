@@ -109,6 +109,71 @@ class ShardsConfig(RangedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StreamConfig(RangedConfig):
+    """Documents that go from their files straight into the steps, in place of shards.
+
+    The blocks are a function of files, seed and the settings up to ``seen_documents``, whatever the
+    number of processes. The others may differ when a run is resumed.
+
+    Attributes:
+        files: Patterns of JSON lines, Parquet, CSV and text, plain or packed.
+        hub: A dataset, as ``OWNER/NAME``, ``NAME:CONFIG`` or ``NAME:CONFIG:SPLIT``, with
+            ``@REVISION``; a folder laid out like one.
+        data_dir: Of the dataset, a folder, to read only its files.
+        data_files: Of the dataset, patterns of the files to read.
+        stages: The corpus config whose filters, licences and other stages apply to each document;
+            its sources are not read.
+        heldout_files: Patterns of those files that are only validated on, or "last".
+        heldout_share: Otherwise, the share of packages (of documents without one) for validation.
+        heldout_shards: Otherwise, shards whose held-out documents to validate on.
+        heldout_blocks: How many blocks of validation to make.
+    """
+
+    files: str | tuple[str, ...] = ()
+    hub: str | None = None
+    data_dir: str | None = None
+    data_files: str | tuple[str, ...] = ()
+    stages: Path = Path("corpus-stream.toml")
+    heldout_files: str | tuple[str, ...] = ()
+    heldout_share: float = number_field(0.005, least=0, most=0.5)
+    heldout_shards: Path | None = None
+    heldout_blocks: int = number_field(256, least=1, most=_MAX_BLOCKS)
+    # Independent parts of the stream, of which each step takes equally many blocks; 0 for the
+    # largest divisor of the batch up to 16.
+    lanes: int = number_field(0, least=0, most=1 << 12)
+    # Of each lane, documents and blocks that are shuffled among themselves; a resumed run reads
+    # that much again.
+    shuffle_documents: int = number_field(128, least=1, most=1 << 20)
+    shuffle_blocks: int = number_field(256, least=1, most=1 << 20)
+    # Of each lane, documents among which a repeated one is found; 0 keeps repeated ones.
+    seen_documents: int = number_field(65_536, least=0, most=1 << 24)
+    # Processes that read and tokenize for each training process; 0 to do it between the steps.
+    workers: int = number_field(1, least=0, most=256)
+    read_ahead_windows: int = number_field(4, least=1, most=1024)  # of each worker
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("files", "data_files", "heldout_files"):
+            value = getattr(self, name)
+            patterns = (value,) if isinstance(value, str) else tuple(value)
+            if not all(isinstance(pattern, str) and pattern for pattern in patterns):
+                raise ValueError(f"{name} is {value!r}, expected a pattern or a list of patterns")
+            object.__setattr__(self, name, patterns)
+        if self.files and self.hub is not None:
+            raise ValueError("files and hub are both set; name one of them")
+        if (self.data_dir is not None or self.data_files) and self.hub is None:
+            raise ValueError("data_dir and data_files belong to hub, which is not set; use files")
+        n_ways = sum(map(bool, (self.heldout_files, self.heldout_shards)))
+        if n_ways > 1:
+            raise ValueError("heldout_files and heldout_shards are both set; choose one")
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a run streams its documents."""
+        return bool(self.files) or self.hub is not None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig(RangedConfig):
     """The network's sizes; the data determines its vocabulary and context."""
 
@@ -258,6 +323,7 @@ class RunConfig:
     paths: PathsConfig = field(default_factory=PathsConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     shards: ShardsConfig = field(default_factory=ShardsConfig)
+    stream: StreamConfig = field(default_factory=StreamConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)

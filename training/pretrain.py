@@ -1,8 +1,9 @@
 """Pretraining: ``accelerate launch training/pretrain.py CONFIG.toml [key=value ...]``.
 
-The loop from shards to weights, on one process or many. It reads from top to bottom; data order,
-network, loss, optimisers, checkpoints and validation are in modules of their own. Run the same
-command again to resume after an interruption: the loss curve continues from the last checkpoint.
+The loop from shards, or a stream of documents, to weights, on one process or many. It reads from
+top to bottom; data order, network, loss, optimisers, checkpoints and validation are in modules of
+their own. Run the same command again to resume after an interruption: the loss curve continues from
+the last checkpoint.
 ``parrotlet pretrain`` (``training.launch``) starts this file too.
 """
 
@@ -27,7 +28,6 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 
 from training.artifact.network.gpt2 import GPT2
-from training.artifact.tokenizer import CodeTokenizer
 from training.autoconfig.resolve import resolve_config
 from training.command_line import parse_config
 from training.config import RunConfig
@@ -44,7 +44,6 @@ from training.run.run_files import RunFiles, check_run_folder
 from training.run.run_log import RunLog, select_tracker
 from training.run.run_metrics import StartFacts, StepMetrics, ValidationMetrics
 from training.run.validation import Validator
-from training.shards.blocks import BlockReader
 from training.step.batches import BatchLoader
 from training.step.hardware.compilation import compile_layers
 from training.step.loss_scale import LossScale
@@ -53,7 +52,7 @@ from training.step.objective import KINDS, LossModule, average_losses
 from training.step.optim import MasterOptimizer, schedule_factor
 from training.step.parallel import ParallelLoss, parallelise
 from training.step.throughput import ThroughputMeter
-from training.train_tokenizer import TOKENIZER_FILE
+from training.stream.training_data import describe_data, open_data
 from training.validate import ALL_BLOCKS
 
 
@@ -75,7 +74,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         config = merge_launcher_settings(config, asked, accelerator)
         with lock_run_folder(config.paths.run, accelerator):
-            config = resolve_config(config, options.overrides, accelerator)
+            config = resolve_config(
+                config, options.overrides, accelerator, describe_data=describe_data
+            )
             config = merge_launcher_settings(config, asked, accelerator)  # of the chosen batch
             with ExitStack() as resources:
                 return train(config, accelerator, resources)
@@ -90,11 +91,10 @@ def train(  # noqa: PLR0915 - one straight path
     settings = config.pretrain
 
     # Data: blocks of tokens, in an order that depends on the seed alone.
-    reader = BlockReader(config.paths.shards, "train")
-    tokenizer = CodeTokenizer.load(config.paths.shards / TOKENIZER_FILE)
-    files = RunFiles(config, reader, tokenizer)
-    heldout = BlockReader(config.paths.shards, "heldout")
-    batches = resources.enter_context(closing(BatchLoader(reader, settings, accelerator)))
+    data = resources.enter_context(open_data(config, accelerator))
+    tokenizer = data.tokenizer
+    files = RunFiles(config, data.blocks, tokenizer)
+    batches = resources.enter_context(closing(BatchLoader(data.blocks, settings, accelerator)))
 
     # Model, loss and optimiser.
     model = build_model(files.model_config, settings, accelerator.device)
@@ -113,7 +113,7 @@ def train(  # noqa: PLR0915 - one straight path
     )
     state = checkpointer.resume()
     log = resources.enter_context(closing(RunLog(config, state.step, accelerator)))
-    validator = Validator(heldout, tokenizer, module, parallel, log)
+    validator = Validator(data.heldout, tokenizer, module, parallel, log)
     throughput = ThroughputMeter(model, batches.step_tokens, accelerator)
     facts = describe_start(accelerator, model, parallel, throughput, is_compiled=is_compiled)
     log.log_start(state.step, facts)

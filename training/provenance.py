@@ -2,11 +2,11 @@
 
 Takes a checkpoint or a finished model, reads from its record which part of the data order it was
 trained on, and looks up in the shards which document each of those tokens came from. Training
-itself records nothing for this: the order is a pure function of seed and position. It never opens
-the weights, and says nothing about what a model has memorised.
+itself records nothing for this: the order is a pure function of seed and position. Only a stream
+leaves nothing behind, so a streamed run records its documents. The weights are never opened, and
+nothing is said about what a model has memorised.
 """
 
-import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,6 @@ if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 import numpy as np
-import numpy.typing as npt
 
 from training.artifact.directory import MANIFEST_FILE, TOKENIZER_FILE
 from training.artifact.manifest import Manifest
@@ -31,13 +30,15 @@ from training.foundation.errors import ArtifactError, ConfigError, CorpusError, 
 from training.foundation.foreign_text import as_object, read_json, render_json
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file
+from training.shards.seen_documents import Counts, SeenDocument, SeenDocuments
+from training.stream.document_log import count_streamed_documents, find_document_log
+from training.stream.lane_order import choose_lanes
 
 SPLIT = "train"
 MAX_BLOCKS = 1 << 40  # of a training; each is looked up
 SHOWN_DOCUMENTS = 10  # of the most seen, in the summary
 _CARRY_OVER = "carry_over"
 FREE_SHARDS_KEYS = {"processes", "blocks_per_shard", _CARRY_OVER}  # compared below, or not at all
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,74 +55,6 @@ class TrainingSpan:
     seed: int
     start_from: str | None
     earlier_tokens: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeenDocument:
-    """A document that was seen in training; the fields are those of ``--out``.
-
-    ``times`` counts how often a block with a part of the document was read, ``tokens`` its tokens
-    in those blocks; ``tokens_a_pass`` are its tokens in all shards.
-    """
-
-    package: str
-    version: str
-    path: str
-    licence: str
-    quality: str = ""  # old shards have none
-    sha256: str
-    times: int
-    tokens: int
-    tokens_a_pass: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeenDocuments:
-    """How much of each document was seen, in the order of the shards' table.
-
-    The counts ``[documents]`` are those of :class:`SeenDocument`.
-    """
-
-    documents: list[dict[str, str]]
-    times: Counts
-    tokens: Counts
-    tokens_a_pass: Counts
-
-    def filter_package(self, package: str) -> "SeenDocuments":
-        """Returns only one package's documents.
-
-        Raises:
-            ConfigError: The shards hold none of them.
-        """
-        name = package.lower()
-        names = {d["package"].lower(): d["package"] for d in self.documents}
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=2, cutoff=0.5) or sorted(names)
-            raise ConfigError(
-                f"the shards hold no training document of '{package}', so the model has not seen"
-                f" it there; known packages are {', '.join(names[n] for n in near)}"
-            )
-        rows = [i for i, d in enumerate(self.documents) if d["package"].lower() == name]
-        return SeenDocuments(
-            documents=[self.documents[i] for i in rows],
-            times=self.times[rows],
-            tokens=self.tokens[rows],
-            tokens_a_pass=self.tokens_a_pass[rows],
-        )
-
-    def rank(self) -> list[SeenDocument]:
-        """Returns the documents that were seen at all, those with the most tokens first."""
-        rows = np.argsort(-self.tokens, kind="stable")
-        return [
-            SeenDocument(
-                **self.documents[i],
-                times=int(self.times[i]),
-                tokens=int(self.tokens[i]),
-                tokens_a_pass=int(self.tokens_a_pass[i]),
-            )
-            for i in rows
-            if self.times[i]
-        ]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -143,23 +76,64 @@ def main(argv: Sequence[str]) -> int:
         "--shards",
         type=Path,
         metavar="FOLDER",
-        help="the shards it was trained on, if they were moved",
+        help="the shards it was trained on, or the folder 'documents' of a streamed run, if they"
+        " were moved",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write one JSON line for each document seen"
     )
     parser.add_argument("--package", metavar="NAME", help="list only this package's documents")
     options = parser.parse_args(argv)
-    shards, reader, span = open_training_data(options.checkpoint, options.shards)
-    seen = count_seen_documents(shards, reader, count_readings(reader, span))
+    span, extent, seen = count_seen(options.checkpoint, options.shards)
     if options.package is not None:
         seen = seen.filter_package(options.package)
     listed = seen.rank()
     if options.out is not None:
         lines = (render_json(asdict(document)) + "\n" for document in listed)
         write_text_atomically(options.out, "".join(lines))
-    sys.stdout.write(render_summary(span, reader, seen, listed))
+    sys.stdout.write(render_summary(span, extent, seen, listed))
     return 0
+
+
+def count_seen(checkpoint: Path, data: Path | None) -> tuple[TrainingSpan, str, SeenDocuments]:
+    """Returns what a checkpoint was trained on, in words too, and what it has seen of it.
+
+    Args:
+        checkpoint: A checkpoint or an artifact.
+        data: The shard folder, or the record of a streamed run's documents; None means the one that
+            the checkpoint records.
+
+    Raises:
+        ArtifactError: The record is missing or damaged.
+        ConfigError: The shards are not those it was trained on.
+    """
+    manifest = read_manifest(checkpoint)
+    if not is_streamed(manifest):
+        shards, reader, span = open_training_data(checkpoint, data)
+        seen = count_seen_documents(shards, reader, count_readings(reader, span))
+        passes = span.n_blocks / len(reader)
+        return span, f"{passes:.3f} passes over {len(reader)} blocks", seen
+    span = read_span(checkpoint, manifest)
+    paths = _read_config_table(checkpoint, manifest, "paths")
+    pretrain = _read_config_table(checkpoint, manifest, "pretrain")
+    lanes = _read_config_table(checkpoint, manifest, "stream").get("lanes")
+    try:
+        batch_blocks = int(pretrain["batch_blocks"])
+        n_lanes = choose_lanes(batch_blocks, int(lanes or 0))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(
+            f"{checkpoint} does not record how it was streamed ({error}); copy the folder again"
+        ) from error
+    folder = data or find_document_log(checkpoint, Path(str(paths.get("run"))))
+    n_lane_blocks = span.step * batch_blocks // n_lanes
+    seen = count_streamed_documents(folder, span.step, n_lane_blocks=n_lane_blocks)
+    return span, f"{span.n_blocks} blocks of a stream", seen
+
+
+def is_streamed(manifest: Manifest) -> bool:
+    """Says whether a model was trained on a stream instead of shards."""
+    stream = manifest.training.config.get("stream")
+    return isinstance(stream, Mapping) and bool(stream.get("files") or stream.get("hub"))
 
 
 def open_training_data(
@@ -176,6 +150,11 @@ def open_training_data(
         ConfigError: The shards are not those it was trained on.
     """
     manifest = read_manifest(checkpoint)
+    if is_streamed(manifest):
+        raise ConfigError(
+            f"{checkpoint} was trained on a stream, of which no shards are left; prepare shards of"
+            " its data with its tokenizer, and name them with --shards and --blocks"
+        )
     shards = shards or find_shards(checkpoint, manifest)
     reader = BlockReader(shards, SPLIT)
     check_shards(checkpoint, manifest, shards, reader)
@@ -325,13 +304,12 @@ def count_seen_documents(shards: Path, reader: BlockReader, readings: Counts) ->
 
 
 def render_summary(
-    span: TrainingSpan, reader: BlockReader, seen: SeenDocuments, listed: Sequence[SeenDocument]
+    span: TrainingSpan, extent: str, seen: SeenDocuments, listed: Sequence[SeenDocument]
 ) -> str:
     """Returns a few lines about what was seen: in total, by licence, and most often."""
     end, n_tokens = span.first_block + span.n_blocks, int(seen.tokens.sum())
-    passes = f"{span.n_blocks / len(reader):.3f} passes over {len(reader)} blocks"
     lines = [
-        f"up to step {span.step}: {passes}, positions {span.first_block} to {end}",
+        f"up to step {span.step}: {extent}, positions {span.first_block} to {end}",
         f"documents seen: {len(listed)} of {len(seen.documents)}, {n_tokens} tokens",
     ]
     if span.start_from is not None:

@@ -29,7 +29,6 @@ from training.config import RunConfig
 from training.foundation.config_schema import apply_overrides, from_mapping, to_mapping
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import as_object, read_json
-from training.shards.blocks import read_meta
 from training.validate import ALL_BLOCKS
 
 TOKENS_PER_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
@@ -51,13 +50,20 @@ CHOSEN = {
 Settings = Mapping[str, Mapping[str, object]]  # by table of the config, then by key
 
 
-def resolve_config(config: RunConfig, overrides: Sequence[str], accelerator: Any) -> RunConfig:
+def resolve_config(
+    config: RunConfig,
+    overrides: Sequence[str],
+    accelerator: Any,
+    *,
+    describe_data: Callable[[RunConfig], DataShape],
+) -> RunConfig:
     """Returns the config with what ``size`` and ``budget`` choose, or chose when the run started.
 
     Args:
         config: Without ``size`` and ``budget`` it is returned unchanged.
         overrides: What was set on the command line, which is never changed.
         accelerator: Accelerate's; all processes must call this together.
+        describe_data: Returns the size of vocabulary and blocks.
 
     Raises:
         ConfigError: Size or budget is malformed or impossible, or differs from the started run's.
@@ -67,8 +73,7 @@ def resolve_config(config: RunConfig, overrides: Sequence[str], accelerator: Any
     resumed = resume_config(config, overrides)
     if resumed is not None:
         return resumed
-    meta = read_meta(config.paths.shards)
-    data = DataShape(vocab_size=meta.vocab_size, block_tokens=meta.block_tokens)
+    data = describe_data(config)
     config, reasons = choose_settings(
         config,
         overrides,

@@ -1,6 +1,6 @@
 """Worker processes for long jobs, and the work folder from which such a job resumes.
 
-Called by :mod:`training.corpus.build` and :mod:`training.prepare`.
+Called by :mod:`training.corpus.build`, :mod:`training.prepare` and :mod:`training.stream`.
 """
 
 import gc
@@ -32,7 +32,7 @@ def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
         CorpusError: A worker was killed.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _start_worker) as pool:
+    with ProcessPoolExecutor(processes, context, start_worker) as pool:
         try:
             yield pool
         except BaseException as error:
@@ -75,7 +75,7 @@ def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Leaves interrupts to the parent, and exits when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -56,6 +56,17 @@ def is_true_anywhere(accelerator: Any, *, value: bool) -> bool:
     return bool(accelerator.reduce(flag, reduction="sum") > 0)
 
 
+def gather_bytes(accelerator: Any, content: bytes) -> list[bytes]:
+    """Returns what each process passes, in the order of the processes, to all of them."""
+    device = accelerator.device
+    sizes = accelerator.gather(torch.tensor([len(content)], device=device)).tolist()
+    if not any(sizes):
+        return [b""] * len(sizes)
+    padded = torch.frombuffer(bytearray(content.ljust(max(sizes), b"\0")), dtype=torch.uint8)
+    rows = accelerator.gather(padded.to(device)).cpu().chunk(len(sizes))
+    return [bytes(row[:n].numpy()) for row, n in zip(rows, sizes, strict=True)]
+
+
 class StopRequest:
     """Turns SIGTERM and SIGINT into a request to stop after the current step.
 

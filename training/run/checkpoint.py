@@ -33,12 +33,13 @@ from training.foundation.atomic_files import (
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.foreign_text import as_object, read_json
-from training.step.state_shards import StateReader, write_shard
+from training.step.state_shards import TENSORS_NAME, StateReader, write_shard
 
-STATE_RECORD = "training_state.json"
+STATE_RECORD = f"{TENSORS_NAME}.json"
 CHECKPOINT_FOLDER = FolderContents(
     mark=STATE_RECORD,
-    files=ARTIFACT_FOLDER.files | {STATE_RECORD, "training_state*.safetensors"},
+    files=ARTIFACT_FOLDER.files
+    | {STATE_RECORD, f"{TENSORS_NAME}*.safetensors", "data_position.safetensors"},
 )
 _STAGING = ".unfinished-"
 _CHECKPOINT_NAME = re.compile(r"step-\d{8,}")
@@ -94,7 +95,7 @@ def write_state(
     Raises:
         OSError: It could not be written: the disk is full, say.
     """
-    write_shard(_staging_path(folder, step), tensors, index, n_shards)
+    write_shard(staging_path(folder, step), tensors, index, n_shards)
 
 
 def save_checkpoint(
@@ -117,7 +118,7 @@ def save_checkpoint(
     Raises:
         OSError: Nothing was written: the disk is full, say.
     """
-    staging, target = _staging_path(folder, record.step), checkpoint_path(folder, record.step)
+    staging, target = staging_path(folder, record.step), checkpoint_path(folder, record.step)
     with write_directory_atomically(target, CHECKPOINT_FOLDER) as aside:
         write_artifact(aside / "artifact")
         hashes = {f.name: file_sha256(f) for f in sorted(staging.iterdir())}
@@ -191,7 +192,8 @@ def _step_of(path: Path) -> int:
     return int(path.name.removeprefix("step-"))
 
 
-def _staging_path(folder: Path, step: int) -> Path:
+def staging_path(folder: Path, step: int) -> Path:
+    """Returns the folder in which the files of a checkpoint are collected."""
     return folder / f"{_STAGING}{step:08d}"
 
 
@@ -203,7 +205,7 @@ def _load_state(path: Path) -> TrainingState:
     for name, expected in hashes.items():
         if Path(name).name != name or file_sha256(path / name) != expected:
             raise ValueError(f"the hash of {name} does not match")
-    paths = [path / name for name in hashes]
+    paths = [path / name for name in hashes if name.startswith(TENSORS_NAME)]
     return TrainingState(tensors=StateReader(paths), record=CheckpointRecord.from_json(values))
 
 

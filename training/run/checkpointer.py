@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from training.processes.collective import fail_together
+from training.processes.collective import fail_together, gather_bytes
 from training.run.run_files import RunFiles
 from training.run.trainer_state import TrainerState
 from training.step.loss_scale import LossScale, LossScaleState
@@ -48,7 +48,7 @@ class Checkpointer:
         self._on_save = on_save
 
     def resume(self) -> TrainerState:
-        """Restores network, optimiser and loss scale from the newest checkpoint, if there is one.
+        """Restores the newest checkpoint, if there is one, and goes to its position in the data.
 
         Raises:
             ConfigError: The folder holds a run with other data or settings.
@@ -57,6 +57,7 @@ class Checkpointer:
         if found is None:
             return TrainerState()
         record = found.record
+        self._files.load_position(record.step)
         self._optimizer.load_state(found.tensors)
         self._loss_scale.load_state(
             LossScaleState(value=record.loss_scale, good_steps=record.loss_scale_good_steps)
@@ -75,7 +76,10 @@ class Checkpointer:
             PrerequisiteError: It cannot be written; earlier checkpoints are untouched.
         """
         index, n_shards = self._accelerator.process_index, self._parallel.n_shards
+        positions = gather_bytes(self._accelerator, self._files.dump_position(state.step))
         with fail_together(self._accelerator):
+            if self._accelerator.is_main_process:
+                self._files.save_position(positions, state.step)
             if index < n_shards:
                 tensors = self._optimizer.state()
                 self._files.write_state(tensors, state.step, index=index, n_shards=n_shards)

@@ -1,10 +1,8 @@
 """The model card: what the model was trained on, how, and how well it performs."""
 
 from collections import Counter
-from pathlib import Path
 
 from training.artifact.manifest import Manifest
-from training.attribution import read_document_table
 from training.config import RunConfig
 
 _CARD = """---
@@ -31,8 +29,8 @@ Python source code under permissive licences. Training documents by licence:
 
 `NOTICE` names every package with its version and licence.
 
-The documents listed in `heldout.documents.parquet` of the shard folder are held out, never
-trained on; the metrics below are measured on them.
+The documents listed in `heldout.documents.parquet` of the shard folder, or of the run's folder
+`heldout`, are held out, never trained on; the metrics below are measured on them.
 
 ## Training
 
@@ -58,9 +56,18 @@ _INFILLING = "fill-in-the-middle in the orders PSM and SPM"
 _LEFT_TO_RIGHT = "trained to continue text, without infilling"
 
 
-def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) -> str:
-    """Returns the card as Markdown with the YAML header that the Hub reads."""
-    licences, record = _count_licences(config.paths.shards), manifest.training
+def render_model_card(
+    config: RunConfig, manifest: Manifest, n_parameters: int, licences: Counter[str]
+) -> str:
+    """Returns the card as Markdown with the YAML header that the Hub reads.
+
+    Args:
+        config: The run's.
+        manifest: The model's.
+        n_parameters: Of the network.
+        licences: How many training documents each has.
+    """
+    record = manifest.training
     return _CARD.format(
         name=config.name,
         tags=", ".join([*_TAGS, *(["fill-in-the-middle"] if manifest.fim else [])]),
@@ -69,7 +76,7 @@ def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) 
         layers=config.model.n_layer,
         width=config.model.n_embd,
         context=manifest.context_tokens,
-        licences="\n".join(f"| {licence} | {n} |" for licence, n in licences),
+        licences="\n".join(f"| {licence} | {n} |" for licence, n in licences.most_common()),
         tokens=record.tokens_seen,
         steps=record.steps,
         minutes=record.train_seconds / 60,
@@ -78,8 +85,3 @@ def render_model_card(config: RunConfig, manifest: Manifest, n_parameters: int) 
         corpus=record.data_hash[:16],
         metrics="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),
     )
-
-
-def _count_licences(shards: Path) -> list[tuple[str, int]]:
-    documents = read_document_table(shards, ["licence"])
-    return Counter(row["licence"] for row in documents).most_common()

@@ -3,6 +3,8 @@
 config.json      the resolved configuration
 metrics.jsonl    one line per step (``training.run.run_log``)
 checkpoints/     to resume from (``training.run.checkpoint``)
+documents/       what a streamed run has read (``training.stream.document_log``)
+heldout/         what it validates on (``training.stream.heldout_blocks``)
 outbox/          what waits to be published (``training.publish``)
 model/           the finished artifact
 """
@@ -11,7 +13,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -43,17 +45,18 @@ from training.run.checkpoint import (
     discard_unfinished,
     load_newest_state,
     save_checkpoint,
+    staging_path,
     write_state,
 )
 from training.run.model_card import render_model_card
 from training.run.run_metrics import METRICS_FILE
 from training.run.trainer_state import TrainerState
-from training.shards.blocks import BlockReader
+from training.shards.blocks import TrainingBlocks
 from training.step.loss_scale import LossScaleState
 
 _MODEL_FOLDER = "model"
 # Written before the metrics, or by other processes of the same run.
-_WITHOUT_METRICS = {LOCK_FILE, "logs", "checkpoints", "outbox"}
+_WITHOUT_METRICS = {LOCK_FILE, "logs", "checkpoints", "outbox", "heldout"}
 
 
 def check_run_folder(path: Path) -> None:
@@ -86,7 +89,7 @@ class RunFiles:
             tokenizer than that artifact's.
     """
 
-    def __init__(self, config: RunConfig, reader: BlockReader, tokenizer: CodeTokenizer) -> None:
+    def __init__(self, config: RunConfig, reader: TrainingBlocks, tokenizer: CodeTokenizer) -> None:
         self.config = config
         self.path = config.paths.run
         self._reader = reader
@@ -152,6 +155,27 @@ class RunFiles:
         with self._explain_write_errors(step):
             write_state(self._checkpoints, step, tensors, index=index, n_shards=n_shards)
 
+    def dump_position(self, step: int) -> bytes:
+        """Returns what this process must save of its position in the data."""
+        return self._reader.dump_position(step)
+
+    def save_position(self, dumps: Sequence[bytes], step: int) -> None:
+        """Writes what all processes have returned, before the checkpoint is made.
+
+        Raises:
+            PrerequisiteError: It cannot be written; earlier checkpoints are untouched.
+        """
+        with self._explain_write_errors(step):
+            self._reader.save_position(staging_path(self._checkpoints, step), step, dumps)
+
+    def load_position(self, step: int) -> None:
+        """Goes to where a checkpoint was in the data.
+
+        Raises:
+            PrerequisiteError: The checkpoint does not say it.
+        """
+        self._reader.load_position(self.checkpoint_path(step), step)
+
     def save_checkpoint(
         self, weights: Mapping[str, Tensor], loss_scale: LossScaleState, state: TrainerState
     ) -> Path:
@@ -206,7 +230,9 @@ class RunFiles:
             weights=weights,
             tokenizer=self._tokenizer,
             manifest=manifest,
-            card=render_model_card(self.config, manifest, n_parameters),
+            card=render_model_card(
+                self.config, manifest, n_parameters, self._reader.count_licences()
+            ),
             notice=self._notice,
         )
 
@@ -269,6 +295,6 @@ class RunFiles:
                 f" parrotlet prepare CONFIG pretrain.start_from={start}"
             )
 
-    @functools.cached_property
+    @property
     def _notice(self) -> str:
-        return build_model_notice(self.config.paths.shards, self.config.pretrain.start_from)
+        return build_model_notice(self._reader.list_packages(), self.config.pretrain.start_from)

@@ -14,15 +14,17 @@ are interrupted.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from training.attribution import count_licences, list_packages
 from training.foundation.config_schema import RangedConfig, from_mapping, number_field
 from training.foundation.errors import ConfigError, CorpusError
 from training.foundation.foreign_text import as_object, read_json
@@ -190,6 +192,42 @@ class SplitFiles:
     pieces: list[npt.NDArray[Any]]
 
 
+class TrainingBlocks(Protocol):
+    """What a run trains on: shards, or a stream.
+
+    Attributes:
+        block_tokens: The tokens of a block.
+        meta: Where the blocks come from.
+    """
+
+    block_tokens: int
+    meta: ShardsMeta
+
+    def read_batch(self, position: int, n_blocks: int, *, seed: int) -> Blocks:
+        """Returns ``n_blocks`` blocks from a position of the endless order."""
+        ...
+
+    def list_packages(self) -> Collection[tuple[str, str, str]]:
+        """Returns name, version and licence of what the run has been trained on."""
+        ...
+
+    def count_licences(self) -> Counter[str]:
+        """Returns how many training documents each licence has."""
+        ...
+
+    def dump_position(self, step: int) -> bytes:
+        """Returns what this process must save with a step's checkpoint; nothing for shards."""
+        ...
+
+    def save_position(self, folder: Path, step: int, dumps: Sequence[bytes]) -> None:
+        """Writes what all processes have returned to a checkpoint's folder."""
+        ...
+
+    def load_position(self, checkpoint: Path, step: int) -> None:
+        """Goes to where a checkpoint was."""
+        ...
+
+
 class BlockReader:
     """Random access to a split's blocks, and to their endless seeded order.
 
@@ -207,6 +245,24 @@ class BlockReader:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
+
+    def list_packages(self) -> Collection[tuple[str, str, str]]:
+        """Returns name, version and licence of all training documents' packages."""
+        return list_packages(self._folder)
+
+    def count_licences(self) -> Counter[str]:
+        """Returns how many training documents each licence has."""
+        return count_licences(self._folder)
+
+    def dump_position(self, step: int) -> bytes:  # noqa: ARG002 - the step is the position
+        """Returns nothing: the step says where in the order a run is."""
+        return b""
+
+    def save_position(self, folder: Path, step: int, dumps: Sequence[bytes]) -> None:
+        """Writes nothing."""
+
+    def load_position(self, checkpoint: Path, step: int) -> None:
+        """Does nothing."""
 
     def read_block(self, index: int) -> npt.NDArray[np.int64]:
         """Returns the ids ``[block_tokens]`` of one block."""
@@ -227,14 +283,8 @@ class BlockReader:
 
     def read_blocks(self, indices: Sequence[int]) -> Blocks:
         """Returns blocks with their layout."""
-        firsts, is_fim = [], []
-        for index in indices:
-            records, begins = self._pieces(index)
-            lengths = np.diff(begins, append=self.block_tokens)
-            firsts.append(np.repeat(begins, lengths))
-            is_fim.append(np.repeat(records["is_fim"], lengths))
         ids = np.stack([self.read_block(index) for index in indices])
-        return Blocks(ids, np.stack(firsts), np.stack(is_fim))
+        return lay_out_blocks(ids, [self._pieces(index) for index in indices])
 
     def read_batch(self, position: int, n_blocks: int, *, seed: int) -> Blocks:
         """Returns ``n_blocks`` blocks from a position of the endless seeded order.
@@ -271,6 +321,24 @@ class BlockReader:
             raise IndexError(f"block {index} of {len(self)}")
         shard = int(np.searchsorted(self._ends, index, side="right"))
         return shard, index - (int(self._ends[shard - 1]) if shard else 0)
+
+
+def lay_out_blocks(
+    ids: npt.NDArray[np.int64],
+    pieces: Sequence[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]],
+) -> Blocks:
+    """Returns blocks with their layout.
+
+    Args:
+        ids: ``[blocks, block_tokens]``.
+        pieces: For each block, the records of its pieces, and where in it each begins.
+    """
+    firsts, is_fim = [], []
+    for records, begins in pieces:
+        lengths = np.diff(begins, append=ids.shape[1])
+        firsts.append(np.repeat(begins, lengths))
+        is_fim.append(np.repeat(records["is_fim"], lengths))
+    return Blocks(ids, np.stack(firsts), np.stack(is_fim))
 
 
 def read_meta(folder: Path) -> ShardsMeta:

@@ -52,11 +52,19 @@ class CarryOver:
         """The documents of the pieces that are not in a block yet."""
         return {document for document, _ in self._open}
 
+    def save(self) -> PackedTokens:
+        """Returns what is not in a block yet, for :meth:`load`."""
+        tokens, pieces = join_pieces(self._open)
+        return PackedTokens(tokens=tokens, pieces=pieces)
+
+    def load(self, packed: PackedTokens) -> None:
+        """Takes what :meth:`save` returned in place of what is not in a block yet."""
+        self._open = list(iterate_pieces(packed))
+        self._n_open = packed.tokens.size
+
     def add(self, rest: PackedTokens) -> Iterator[PackedTokens]:
         """Adds a row group's rest, less than a block; yields the blocks that it completes."""
-        ends = [*rest.pieces["first_token"].tolist()[1:], rest.tokens.size]
-        for (first, document, is_fim), end in zip(rest.pieces.tolist(), ends, strict=False):
-            piece = Piece(ids=rest.tokens[first:end].tolist(), is_fim=is_fim)
+        for document, piece in iterate_pieces(rest):
             yield from self._add_piece(document, piece)
 
     def _add_piece(self, document: int, piece: Piece) -> Iterator[PackedTokens]:
@@ -79,6 +87,13 @@ class CarryOver:
             tokens, pieces = join_pieces(self._open)
             self._open, self._n_open = [], 0
             yield PackedTokens(tokens=tokens, pieces=pieces)
+
+
+def iterate_pieces(packed: PackedTokens) -> Iterator[tuple[int, Piece]]:
+    """Yields the pieces with their documents: the inverse of joining them."""
+    ends = [*packed.pieces["first_token"].tolist()[1:], packed.tokens.size]
+    for (first, document, is_fim), end in zip(packed.pieces.tolist(), ends, strict=False):
+        yield document, Piece(ids=packed.tokens[first:end].tolist(), is_fim=is_fim)
 
 
 def cut_blocks(

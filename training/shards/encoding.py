@@ -21,7 +21,7 @@ import numpy.typing as npt
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import ShardsConfig
-from training.corpus_reader import RowGroup, read_documents
+from training.corpus_reader import RowGroup, StoredDocument, read_documents
 from training.shards.blocks import join_pieces
 from training.shards.packing import EncodedText, Piece, pack_document
 
@@ -76,9 +76,34 @@ def encode_to_file(
 
 def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig) -> EncodedGroup:
     """Encodes and packs a row group's documents, in an order given by the seed."""
-    tokenizer = _load_tokenizer(tokenizer_file)
     stored = list(read_documents(group, [*DOCUMENT_COLUMNS, "text"]))
-    random.Random(f"{shards.seed}:{group.path.name}:{group.index}").shuffle(stored)
+    return encode_documents(
+        stored,
+        tokenizer=_load_tokenizer(tokenizer_file),
+        shards=shards,
+        order=f"{shards.seed}:{group.path.name}:{group.index}",
+        seed=str(shards.seed),
+    )
+
+
+def encode_documents(
+    stored: list[StoredDocument],
+    *,
+    tokenizer: CodeTokenizer,
+    shards: ShardsConfig,
+    order: str,
+    seed: str,
+) -> EncodedGroup:
+    """Encodes and packs documents.
+
+    Args:
+        stored: The documents; the list is shuffled.
+        tokenizer: The vocabulary.
+        shards: How documents become blocks.
+        order: Seeds the order of the documents.
+        seed: Seeds, with a document's text, how it is split for infilling.
+    """
+    random.Random(order).shuffle(stored)
     pieces: list[tuple[int, Piece]] = []
     documents: list[dict[str, str]] = []
     dropped: list[str] = []
@@ -93,7 +118,7 @@ def encode_group(group: RowGroup, *, tokenizer_file: Path, shards: ShardsConfig)
             shards.block_tokens - n_tokens % shards.block_tokens,
             block_tokens=shards.block_tokens,
             fim=shards.fim,
-            chance=random.Random(f"{shards.seed}:{document.sha256}"),
+            chance=random.Random(f"{seed}:{document.sha256}"),
             quality=QUALITY_OF_LEVEL.get(document.quality),
         ):
             pieces.append((len(documents), piece))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.config import PretrainConfig
 from training.foundation.errors import ConfigError
-from training.shards.blocks import BlockReader
+from training.shards.blocks import TrainingBlocks
 from training.step.objective import to_tensors
 
 
@@ -32,7 +32,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        reader: BlockReader,
+        reader: TrainingBlocks,
         settings: PretrainConfig,
         accelerator: Any,
         *,

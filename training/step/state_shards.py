@@ -14,12 +14,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+TENSORS_NAME = "training_state"  # what the names of all files begin with
+
 
 def shard_name(index: int, n_shards: int) -> str:
     """Returns the file name of a shard."""
     if n_shards == 1:
-        return "training_state.safetensors"
-    return f"training_state-{index:05d}-of-{n_shards:05d}.safetensors"
+        return f"{TENSORS_NAME}.safetensors"
+    return f"{TENSORS_NAME}-{index:05d}-of-{n_shards:05d}.safetensors"
 
 
 def write_shard(folder: Path, tensors: Mapping[str, Tensor], index: int, n_shards: int) -> None:

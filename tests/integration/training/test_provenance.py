@@ -133,7 +133,7 @@ def test_one_package_alone(run, tmp_path, capsys):
     package = documents[0]["package"]
     ask(capsys, run / "model", "--package", package.upper(), "--out", tmp_path / "one")
     assert read_lines(tmp_path / "one") == [d for d in documents if d["package"] == package]
-    with pytest.raises(ConfigError, match="no training document of 'cpython-stdlib-sqlite3'"):
+    with pytest.raises(ConfigError, match="holds no document of 'cpython-stdlib-sqlite3'"):
         main([str(run / "model"), "--package", "cpython-stdlib-sqlite3"])
 
 

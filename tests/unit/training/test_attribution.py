@@ -8,6 +8,7 @@ from training.attribution import (
     DOCUMENTS_FILE,
     build_model_notice,
     format_notice,
+    list_packages,
     read_document_table,
 )
 from training.foundation.errors import CorpusError
@@ -31,8 +32,10 @@ def test_going_on_keeps_the_names_of_the_first_training(tmp_path):
     """If it fails, authors whose code the weights still hold are no longer named."""
     first = tmp_path / "first"
     first.mkdir()
-    (first / "NOTICE").write_text(build_model_notice(shards(tmp_path / "s", PACKAGES), None))
-    more = shards(tmp_path / "t", [("c", "1", "ISC")])
+    (first / "NOTICE").write_text(
+        build_model_notice(list_packages(shards(tmp_path / "s", PACKAGES)), None)
+    )
+    more = list_packages(shards(tmp_path / "t", [("c", "1", "ISC")]))
     assert build_model_notice(more, first).splitlines()[2:] == [
         "a: BSD-3-Clause",
         "b 2.0: MIT",

@@ -17,7 +17,7 @@ from training.corpus.quality import QualityRules
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
 from training.corpus.readers.package_names import NamedPackages
 from training.corpus.readers.source_contents import SourceContents, open_source
-from training.corpus.readers.source_file import FileOrigin
+from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.foundation.foreign_text import replace_surrogates
 
 BEYOND_LIMITS = "archive beyond limits"
@@ -78,27 +78,48 @@ class SourceExtractor:
         if _is_package(source):
             package = self._override_licence(package, overridden)
         for read in contents.files:
-            file = replace(read, path=replace_surrogates(read.path))
-            origin = package
-            if file.origin is not None:
-                origin = self._override_licence(_clean_origin(file.origin), overridden)
-            text = self.screening.screen(file, origin=origin, counts=counts)
-            if text is not None:
-                writer.add(
-                    Document(
-                        package=origin.package,
-                        version=origin.version,
-                        path=file.path,
-                        licence=origin.licence,
-                        quality=self.quality.find_level(origin.name, origin.facts),
-                        weight=compute_weight(file.path, text, self.config.balance),
-                        source=origin.name,
-                        text=text,
-                    )
-                )
+            document = self.make_document(
+                read, package=package, counts=counts, overridden=overridden
+            )
+            if document is not None:
+                writer.add(document)
         report = self._report(source, contents, package, counts, overridden)
         writer.close(report)
         return report
+
+    def make_document(
+        self,
+        read: SourceFile,
+        *,
+        package: FileOrigin,
+        counts: ScreeningCounts,
+        overridden: set[str],
+    ) -> Document | None:
+        """Returns the document of a file, or None if it is dropped.
+
+        Args:
+            read: The file.
+            package: The package of files that name none.
+            counts: Counts the file.
+            overridden: Receives the name in ``licence_overrides`` that applies, if any.
+        """
+        file = replace(read, path=replace_surrogates(read.path))
+        origin = package
+        if file.origin is not None:
+            origin = self._override_licence(_clean_origin(file.origin), overridden)
+        text = self.screening.screen(file, origin=origin, counts=counts)
+        if text is None:
+            return None
+        return Document(
+            package=origin.package,
+            version=origin.version,
+            path=file.path,
+            licence=origin.licence,
+            quality=self.quality.find_level(origin.name, origin.facts),
+            weight=compute_weight(file.path, text, self.config.balance),
+            source=origin.name,
+            text=text,
+        )
 
     def _override_licence(self, origin: FileOrigin, overridden: set[str]) -> FileOrigin:
         """Returns an origin with the licence that the config states for it, if any.

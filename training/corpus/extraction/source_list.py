@@ -37,7 +37,7 @@ from training.corpus.readers.package_metadata import (
     parse_metadata,
     read_folder_metadata,
 )
-from training.corpus.readers.records.record_files import SUFFIXES
+from training.corpus.readers.records.record_slices import SUFFIXES
 from training.corpus.readers.source_file import LICENCE_PATH
 from training.foundation.errors import CorpusError
 

@@ -11,7 +11,8 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -54,10 +55,56 @@ def read_zip(
             yield SourceFile(path=name, data=_read_member(archive, info))
 
 
+def list_zip_members(file: IO[bytes], path: Path | str) -> list[tuple[str, int]]:
+    """Returns the names of an archive's files, and what it holds of each in bytes.
+
+    Raises:
+        BeyondLimitsError: Its directory is implausibly large, or members overlap.
+        zipfile.BadZipFile: It is damaged.
+    """
+    left = file.seek(0, 2)
+    file.seek(0)
+    with zipfile.ZipFile(cast("IO[bytes]", _BoundedReads(file, path))) as archive:
+        members = [info for info in archive.infolist() if not info.is_dir()]
+    if sum(info.compress_size for info in members) > left:
+        raise BeyondLimitsError(
+            f"{path_text(path)} has members that overlap; remove it from the sources"
+        )
+    return [(info.filename, info.compress_size) for info in members]
+
+
+@contextmanager
+def open_zip_member(file: IO[bytes], path: Path | str, name: str) -> Iterator[IO[bytes]]:
+    """Opens a file of an archive, unpacked in bounded pieces; it can seek to its beginning only.
+
+    Raises:
+        KeyError: There is no such member.
+        zipfile.BadZipFile: The archive is damaged.
+    """
+    with zipfile.ZipFile(cast("IO[bytes]", _BoundedReads(file, path))) as archive:
+        info = archive.getinfo(name)
+        yield cast("IO[bytes]", _RestartableMember(lambda: _open_member(archive, info)))
+
+
+class _RestartableMember:
+    """The content of a member, which :meth:`seek` begins again."""
+
+    def __init__(self, open_member: Callable[[], IO[bytes]]) -> None:
+        self._open = open_member
+        self._content = open_member()
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        return self._content.read(n_bytes)
+
+    def seek(self, _offset: int) -> int:
+        self._content = self._open()
+        return 0
+
+
 class _BoundedReads:
     """A file that refuses to be read into memory in one piece."""
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
+    def __init__(self, file: IO[bytes], path: Path | str) -> None:
         self._file = file
         self._path = path
         self.seek = file.seek
@@ -80,20 +127,23 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     Raises:
         zipfile.BadZipFile: Size or checksum differ from what it declares.
     """
+    data = _open_member(archive, info).read(info.file_size)
+    if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+        raise zipfile.BadZipFile(f"{info.filename[:80]!r} is not what the directory says")
+    return data
+
+
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     packed = copy.copy(info)  # as if it were stored: what the archive holds of it
     packed.compress_type = zipfile.ZIP_STORED
     packed.file_size = packed.compress_size
     del packed.CRC
-    with archive.open(packed) as file:
-        content: IO[bytes] = file
-        if info.compress_type != zipfile.ZIP_STORED:
-            streams = [_open_decompressor(info.compress_type, file)]
-            create = lambda: streams.pop() if streams else None  # noqa: E731
-            content = io.BufferedReader(Unpacked(file, create, None), PIECE_BYTES)
-        data = content.read(info.file_size)
-    if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
-        raise zipfile.BadZipFile(f"{info.filename[:80]!r} is not what the directory says")
-    return data
+    file = archive.open(packed)
+    if info.compress_type == zipfile.ZIP_STORED:
+        return file
+    streams = [_open_decompressor(info.compress_type, file)]
+    create = lambda: streams.pop() if streams else None  # noqa: E731
+    return io.BufferedReader(Unpacked(file, create, None), PIECE_BYTES)
 
 
 def _open_decompressor(method: int, file: IO[bytes]) -> Decompressor:

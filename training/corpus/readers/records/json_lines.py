@@ -20,22 +20,32 @@ def iterate_json_lines(stream: IO[bytes], max_line_bytes: int) -> Iterator[objec
         stream: The file, unpacked.
         max_line_bytes: Longer lines are skipped; parsing takes about 30 times as much memory.
     """
+    for line, _ in iterate_lines(stream, max_line_bytes):
+        yield from parse_line(line, max_line_bytes)
+
+
+def iterate_lines(stream: IO[bytes], max_line_bytes: int) -> Iterator[tuple[bytes | None, int]]:
+    """Yields each line and its length in the file; None instead of one that is too long."""
     while line := stream.readline(max_line_bytes + 1):
-        if len(line) > max_line_bytes:
-            while line and not line.endswith(b"\n"):  # skip the rest of the line
-                line = stream.readline(max_line_bytes)
-            yield Unparsable(TOO_LARGE)
-        elif line.strip():
-            yield from _parse_line(line, max_line_bytes)
+        n_bytes = len(line)
+        if n_bytes <= max_line_bytes:
+            yield line, n_bytes
+            continue
+        while line and not line.endswith(b"\n"):  # skip the rest of the line
+            line = stream.readline(max_line_bytes)
+            n_bytes += len(line)
+        yield None, n_bytes
 
 
-def _parse_line(line: bytes, max_bytes: int) -> Iterator[object]:
+def parse_line(line: bytes | None, max_bytes: int) -> list[object]:
+    """Returns the records of a line of :func:`iterate_lines`; none if it is blank."""
+    if line is None:
+        return [Unparsable(TOO_LARGE)]
+    if not line.strip():
+        return []
     try:
         value = parse_json(line, max_bytes=max_bytes, allow_nan=True)
     except ForeignDataError:
-        yield Unparsable(DAMAGED_RECORD)
-        return
-    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        yield from value
-    else:
-        yield value
+        return [Unparsable(DAMAGED_RECORD)]
+    is_list = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+    return value if is_list else [value]

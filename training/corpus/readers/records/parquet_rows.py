@@ -35,15 +35,24 @@ MAX_TYPE_CHARS = 30
 
 
 def iterate_parquet_rows(
-    file: IO[bytes], path: Path | str, fields: RecordFields, budget: ReadingBudget
-) -> Iterator[dict[str, Any]]:
-    """Yields the rows, as mappings of the columns that ``fields`` name.
+    file: IO[bytes],
+    path: Path | str,
+    fields: RecordFields,
+    budget: ReadingBudget,
+    *,
+    part: tuple[int, int] = (0, 1),
+    n_read: int = 0,
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields how many rows were read, and the last one as a mapping of the columns in ``fields``.
 
     Args:
         file: The file, which can seek.
         path: Its name, for messages.
         fields: What the columns are called.
         budget: Counts what comes out.
+        part: Of how many parts which one to read, from 0: the row groups are dealt out, or the rows
+            if there are fewer groups than parts.
+        n_read: How many rows of the part to pass over.
 
     Raises:
         CorpusError: No column holds text.
@@ -63,13 +72,27 @@ def iterate_parquet_rows(
     lists = [name for name in columns if _is_list(schema.field(name).type)]
     if lists:
         parquet = pq.ParquetFile(chunks, read_dictionary=_find_leaves(parquet, lists))
-    for group in range(parquet.num_row_groups):
+    index, count = part
+    deals_rows = parquet.num_row_groups < count
+    first, stride = (0, 1) if deals_rows else part
+    row = 0
+    for group in range(first, parquet.num_row_groups, stride):
+        n_rows = max(0, parquet.metadata.row_group(group).num_rows)
+        if row + n_rows <= n_read:  # known without reading it
+            row += n_rows
+            continue
         n_rows = chunks.load(parquet, group, columns, budget)
         batches = parquet.iter_batches(
             n_rows, row_groups=[group], columns=sorted(columns), use_threads=False
         )
         for batch in batches:
-            yield from _iterate_batch(batch, budget)
+            if row + len(batch) <= n_read:
+                row += len(batch)
+                continue
+            for values in _iterate_batch(batch, budget):
+                row += 1
+                if row > n_read and (not deals_rows or (row - 1) % count == index):
+                    yield row, values
 
 
 def _iterate_batch(batch: pa.RecordBatch, budget: ReadingBudget) -> Iterator[dict[str, Any]]:

@@ -1,29 +1,28 @@
-"""Streams records of source files from JSON lines (plain, gzip or zstd) and Parquet.
+"""Streams records of source files from local files: JSON lines, Parquet, CSV and text.
 
 BigQuery exports, Hub datasets and other corpora use this form: one file per record, with its own
 repository and licence. A damaged line is a counted drop; only a file that cannot be read at all is
 an error. Called by :mod:`training.corpus.readers.source_contents`.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from training.corpus.config import ArchiveLimits
-from training.corpus.readers.decompression import GZIP, ZSTD, open_unpacked
-from training.corpus.readers.reading_limits import (
-    check_file,
-    open_records_budget,
-    report_damage,
-)
-from training.corpus.readers.records.json_lines import iterate_json_lines
-from training.corpus.readers.records.parquet_rows import iterate_parquet_rows
+from training.corpus.readers.archives.zip_members import list_zip_members
+from training.corpus.readers.reading_limits import check_file, report_damage
 from training.corpus.readers.records.record_parsing import RecordParser
+from training.corpus.readers.records.record_slices import (
+    MEMBER_SUFFIXES,
+    ZIP,
+    FileSlice,
+    RecordFile,
+    iterate_slice,
+    open_file,
+)
 from training.corpus.readers.source_file import SourceFile
 
-PARQUET = ".parquet"
-SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".json.zst", ".jsonl.zst", PARQUET)
-_MAGIC = {".gz": GZIP, ".zst": ZSTD}
 _ADVICE = "fetch it again or remove it from sources.records"
 
 
@@ -34,30 +33,39 @@ def read_records(path: Path, parser: RecordParser, limits: ArchiveLimits) -> Ite
         CorpusError: The file is damaged, of an unknown kind, or beyond its limits.
     """
     check_file(path, _ADVICE)
-    with report_damage(path, "is damaged", _ADVICE), path.open("rb") as file:
-        rows = iterate_rows(file, path, parser, limits)
-        for number, row in enumerate(rows, start=1):
-            yield parser.parse(row, number)
+    for file in expand_zip(RecordFile(path=os.fspath(path), n_bytes=path.stat().st_size), _ADVICE):
+        yield from read_slice(FileSlice(file=file), parser, limits, advice=_ADVICE)
 
 
-def iterate_rows(
-    file: IO[bytes], path: Path | str, parser: RecordParser, limits: ArchiveLimits
-) -> Iterator[object]:
-    """Yields the rows of an open file whose name says its format.
+def read_slice(
+    part: FileSlice, parser: RecordParser, limits: ArchiveLimits, *, advice: str
+) -> Iterator[SourceFile]:
+    """Yields the records of a slice of a file, local or not.
 
     Raises:
-        BeyondLimitsError: It unpacks to more than its size allows.
-        Exception: Whatever libraries raise if it is damaged.
+        CorpusError: The file is damaged, or beyond its limits; ``advice`` says what to do.
     """
-    n_bytes = file.seek(0, 2)
-    file.seek(0)
-    budget = open_records_budget(path, n_bytes, limits)
-    suffix = Path(path).suffix
-    if suffix == PARQUET:
-        yield from iterate_parquet_rows(file, path, parser.fields, budget)
-        return
-    magic = _MAGIC.get(suffix, b"")
-    if file.read(len(magic)) != magic:
-        raise ValueError(f"it does not begin as {suffix} files do")
-    file.seek(0)
-    yield from iterate_json_lines(open_unpacked(file, budget), parser.max_record_bytes)
+    is_whole = part.count == 1
+    n_rows = 0
+    with report_damage(part.file.path, "is damaged", advice):
+        for read in iterate_slice(part, parser, limits):
+            for row in read.rows:
+                n_rows += 1
+                yield parser.parse(row, n_rows if is_whole else read.number)
+
+
+def expand_zip(file: RecordFile, advice: str) -> list[RecordFile]:
+    """Returns the files of records in a zip archive; any other file as it is.
+
+    Raises:
+        CorpusError: The archive is damaged.
+    """
+    if not file.path.endswith(ZIP):
+        return [file]
+    with report_damage(file.path, "is damaged", advice), open_file(file) as archive:
+        members = list_zip_members(archive, file.path)
+    return [
+        RecordFile(path=file.path, n_bytes=n_bytes, member=name)
+        for name, n_bytes in members
+        if name.endswith(MEMBER_SUFFIXES)
+    ]

@@ -1,0 +1,128 @@
+"""Slices of files of records: together the whole file, each from any position, within limits."""
+
+import csv
+import gzip
+import json
+import zipfile
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from training.corpus.config import ArchiveLimits, RecordFields
+from training.corpus.readers.reading_limits import BeyondLimitsError
+from training.corpus.readers.records.record_files import expand_zip, read_records
+from training.corpus.readers.records.record_parsing import RecordParser
+from training.corpus.readers.records.record_slices import FileSlice, RecordFile, iterate_slice
+from training.foundation.errors import CorpusError
+
+PARSER = RecordParser(fields=RecordFields(), package="a", max_bytes=10_000)
+ROWS = [{"path": f"m{n}.py", "content": f"# é {n}\n" * (n % 7 + 1)} for n in range(23)]
+KINDS = ("a.jsonl", "a.jsonl.gz", "a.json.zst", "a.parquet", "a.csv", "a.tsv.gz", "a.zip")
+
+
+def write(path):
+    data = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(ROWS), path, row_group_size=4)
+    elif path.name == "a.csv":
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            writer = csv.DictWriter(file, ROWS[0])
+            writer.writeheader()
+            writer.writerows(ROWS)
+    elif path.name == "a.tsv.gz":
+        lines = [f'{row["path"]}\t"{row["content"]}"\n' for row in ROWS]
+        path.write_bytes(gzip.compress("".join(["path\tcontent\n", *lines]).encode()))
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("folder/a.jsonl.gz", gzip.compress(data))
+            archive.writestr("README.md", "no records")
+    else:
+        packed = {".gz": gzip.compress(data), ".zst": pa.compress(data, "zstd", asbytes=True)}
+        path.write_bytes(packed.get(path.suffix, data))
+    return RecordFile(path=str(path), n_bytes=path.stat().st_size)
+
+
+def open_file(path):
+    (file,) = expand_zip(write(path), "advice")
+    return file
+
+
+def texts(read):
+    found = [PARSER.parse(row, 1) for one in read for row in one.rows]
+    assert not any(file.problem for file in found)
+    return [file.data.decode() for file in found]
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("count", [1, 2, 5, 30])
+def test_slices_are_the_whole_file_and_go_on_anywhere(tmp_path, name, count):
+    """If it fails, streamed training leaves records out, or reads some twice."""
+    file = open_file(tmp_path / name)
+    found = []
+    for index in range(count):
+        part = FileSlice(file=file, index=index, count=count)
+        read = list(iterate_slice(part, PARSER, ArchiveLimits()))
+        found += texts(read)
+        for number, one in enumerate(read):
+            rest = list(iterate_slice(part, PARSER, ArchiveLimits(), one.after))
+            assert rest == read[number + 1 :]
+    assert sorted(found) == sorted(row["content"] for row in ROWS)
+    if count == 1:
+        assert found == [row["content"] for row in ROWS]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_corpus_reads_the_same_records(tmp_path, name):
+    file = write(tmp_path / name)
+    read = read_records(tmp_path / file.path, PARSER, ArchiveLimits())
+    assert [(f.path, f.data.decode()) for f in read] == [(r["path"], r["content"]) for r in ROWS]
+
+
+def test_a_text_is_one_record_and_bounded(tmp_path):
+    (tmp_path / "tool.py").write_text("x = 1\n")
+    (tmp_path / "large.txt").write_text("x" * 10_001)
+    (one,) = read_records(tmp_path / "tool.py", PARSER, ArchiveLimits())
+    assert (one.path, one.data, one.origin.package) == ("tool.py", b"x = 1\n", "a")
+    (large,) = read_records(tmp_path / "large.txt", PARSER, ArchiveLimits())
+    assert large.problem == "too large"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'path,content\n"' + "x\n" * 50_000,  # a quote that is never closed
+        "path,content\n" + 'x,"\n",' * 50_000,  # values without end
+        "path,content\n" + "x" * 200_000,
+        "p," * 2_000 + "\n",
+        "",
+    ],
+)
+def test_a_row_of_csv_without_end_is_bounded(tmp_path, rows):
+    """If it fails, a few bytes of gzip fill the memory."""
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(rows.encode()))
+    with pytest.raises(CorpusError, match=r"a\.csv\.gz is damaged \("):
+        list(read_records(path, PARSER, ArchiveLimits()))
+
+
+def test_csv_text_that_is_not_utf8_spoils_no_other_row(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"content,path\ncaf\xe9,\xe9.py\nx,b.py,more\ny\n")
+    first, second, third = read_records(tmp_path / "a.csv", PARSER, ArchiveLimits())
+    assert (first.data, first.path) == (b"caf\xe9", "\ufffd.py")
+    assert (second.data, second.path, third.data) == (b"x", "b.py", b"y")
+
+
+def test_zip_archives_are_read_within_limits(tmp_path):
+    """If it fails, a zip of a few kilobytes unpacks to gigabytes, or its members share bytes."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", b"x" * (66 << 20))
+    (file,) = expand_zip(RecordFile(path=str(path), n_bytes=path.stat().st_size), "advice")
+    limits = replace(ArchiveLimits(), max_ratio=2)
+    with pytest.raises(BeyondLimitsError, match=r"a\.zip unpacks to more than source code"):
+        list(iterate_slice(FileSlice(file=file), PARSER, limits))
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(CorpusError, match=r"a\.zip is damaged"):
+        list(read_records(path, PARSER, ArchiveLimits()))

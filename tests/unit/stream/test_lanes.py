@@ -1,0 +1,170 @@
+"""A lane of a stream: the same blocks from any window on, every document once an epoch."""
+
+import csv
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from stream_maker import make_plan, make_records, open_lane, write_lines
+
+from training.corpus_reader import StoredDocument
+from training.foundation.errors import CorpusError
+from training.shards.encoding import encode_documents
+from training.stream.document_reader import DocumentReader, LanePosition
+from training.stream.document_stages import DocumentStages
+from training.stream.lane import SEEN
+from training.stream.lane_state import dump_states, load_states
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(byte_tokenizer, tmp_path_factory):
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    byte_tokenizer.save(path)
+    return path
+
+
+def write_files(folder, kind, n_files=2, n_documents=20):
+    for number in range(n_files):
+        records = make_records(range(number * n_documents, (number + 1) * n_documents))
+        path = folder / f"part-{number}{kind}"
+        if kind == ".parquet":
+            pq.write_table(pa.Table.from_pylist(records), path, row_group_size=4)
+        elif kind == ".csv":
+            with path.open("w", newline="") as file:
+                writer = csv.DictWriter(file, records[0])
+                writer.writeheader()
+                writer.writerows(records)
+        else:
+            write_lines(path, records)
+    return folder / f"*{kind}"
+
+
+KINDS = (".jsonl", ".jsonl.gz", ".parquet", ".csv")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_files", [1, 5])
+def test_each_lane_reads_its_part_and_all_read_everything_once(
+    tmp_path, tokenizer_file, kind, n_files
+):
+    """If it fails, lanes (and so processes and workers) get no data, or the same as others."""
+    pattern = write_files(tmp_path, kind, n_files, 9)
+    plan = make_plan(tokenizer_file, pattern)
+    for epoch in (0, 1):
+        shares = [read_epoch(plan, lane, epoch) for lane in range(plan.n_lanes)]
+        assert all(shares), "a lane without data"
+        found = sorted(itertools.chain(*shares))
+        assert found == sorted(f"pkg/m{n}.py" for n in range(n_files * 9))
+
+
+def read_epoch(plan, lane, epoch):
+    reader = DocumentReader(
+        plan.slices,
+        n_lanes=plan.n_lanes,
+        lane=lane,
+        seed=plan.seed,
+        config=plan.stages,
+        stages=DocumentStages(plan.stages, 0.0),
+    )
+    found = reader.iterate(LanePosition(epoch=epoch))
+    of_epoch = itertools.takewhile(lambda read: read[1].epoch == epoch, found)
+    return [document.path for documents, _ in of_epoch for document in documents]
+
+
+def number_of(row):
+    return int(row["path"].removeprefix("pkg/m").removesuffix(".py"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lane_goes_on_from_any_window_again_and_again(tmp_path, tokenizer_file, kind):
+    """If it fails, a run that is resumed (for the second time, say) reads other blocks."""
+    plan = make_plan(tokenizer_file, write_files(tmp_path, kind))
+    opened, windows = open_lane(plan), []
+    while len(windows) < 9:
+        windows.append(opened.make_window())
+    assert windows[-1].after.facts.position.epoch > 1
+    state = windows[0].before
+    for window in windows:  # each time from what was saved the time before
+        again = open_lane(plan, state=load_states(dump_states([state]))[0]).make_window()
+        assert np.array_equal(again.tokens, window.tokens)
+        assert np.array_equal(again.pieces, window.pieces)
+        assert again.documents == window.documents
+        state = again.after
+
+
+def test_blocks_are_those_that_shards_would_have(tmp_path, tokenizer_file):
+    """If it fails, streamed training lays documents out otherwise than shards do."""
+    path = write_lines(tmp_path / "a.jsonl", make_records(range(8)))
+    plan = make_plan(tokenizer_file, path, n_lanes=1, shuffle_blocks=1, shuffle_documents=8)
+    window = open_lane(plan).make_window()
+    stored = [
+        StoredDocument(**row, text=record["content"])
+        for (_, row), record in zip(
+            sorted(window.documents, key=lambda d: number_of(d[1])),
+            make_records(range(8)),
+            strict=True,
+        )
+    ]
+    group = encode_documents(
+        stored, tokenizer=plan.tokenizer, shards=plan.shards, order="1:0:0:0", seed="0"
+    )
+    whole = group.tokens[: group.tokens.size // 64 * 64].reshape(-1, 64)
+    assert sorted(map(tuple, whole.tolist())) == sorted(map(tuple, window.tokens.tolist()))
+
+
+def test_blocks_and_documents_change_their_order_with_seed_and_epoch(tmp_path, tokenizer_file):
+    plan = make_plan(tokenizer_file, write_files(tmp_path, ".jsonl"), n_lanes=1)
+    texts = []
+    for changed in (plan, replace(plan, seed=2)):
+        opened, paths = open_lane(changed), []
+        for _ in range(10):
+            paths += [row["path"] for _, row in opened.make_window().documents]
+        texts.append(paths)
+    assert texts[0] != texts[1]
+    assert texts[0][:40] != sorted(texts[0][:40])
+
+
+def test_a_document_that_was_seen_is_dropped_but_not_in_the_next_epoch(tmp_path, tokenizer_file):
+    records = make_records(range(6)) * 2
+    path = write_lines(tmp_path / "a.jsonl", records)
+    plan = make_plan(tokenizer_file, path, n_lanes=1)
+    opened = open_lane(plan)
+    state = opened.make_window().after
+    while state.facts.position.epoch < 2:
+        state = opened.make_window().after
+    assert state.facts.drops[SEEN] >= 12
+    assert state.facts.n_documents >= 12
+    kept = make_plan(tokenizer_file, path, n_lanes=1, seen_documents=0)
+    assert SEEN not in open_lane(kept).make_window().after.facts.drops
+
+
+def test_drops_are_counted_and_a_stream_without_documents_ends(tmp_path, tokenizer_file):
+    """If it fails, a run on files without a usable licence reads them forever."""
+    path = write_lines(tmp_path / "a.jsonl", make_records(range(6), license="gpl-3.0"))
+    with pytest.raises(CorpusError, match=r"no document .*licence 18"):
+        open_lane(make_plan(tokenizer_file, path, n_lanes=1)).make_window()
+
+
+def test_the_rest_of_a_damaged_file_is_a_counted_drop(tmp_path, tokenizer_file):
+    """If it fails, one damaged file among thousands ends a run of days."""
+    write_lines(tmp_path / "a.jsonl.gz", make_records(range(30)))
+    broken = write_lines(tmp_path / "b.jsonl.gz", make_records(range(30, 60)))
+    broken.write_bytes(broken.read_bytes()[:-40])
+    plan = make_plan(tokenizer_file, tmp_path / "*.gz", n_lanes=1)
+    opened = open_lane(plan)
+    state = opened.make_window().after
+    while state.facts.position.epoch == 0:
+        state = opened.make_window().after
+    assert state.facts.drops["rest of a damaged file"] == 1
+
+
+def test_a_file_that_is_gone_ends_the_run_with_a_sentence(tmp_path, tokenizer_file):
+    """If it fails, the order of the data depends on whether a disk was there."""
+    path = write_lines(tmp_path / "a.jsonl", make_records(range(6)))
+    plan = make_plan(tokenizer_file, path, n_lanes=1)
+    path.unlink()
+    with pytest.raises(CorpusError, match=r"a\.jsonl cannot be read any more \(.*No such file"):
+        open_lane(plan).make_window()

@@ -1,0 +1,151 @@
+"""The order of a stream's blocks: one for any number of processes and workers, and resumed."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from stream_maker import make_plan, make_records, write_lines
+
+from training.config import StreamConfig
+from training.foundation.errors import ConfigError, PrerequisiteError
+from training.shards.blocks import ShardsMeta
+from training.stream.document_log import DocumentLog, list_logs, read_log
+from training.stream.lane_order import choose_lanes, deal_slices
+from training.stream.streamed_blocks import StepShare, StreamedBlocks
+
+BATCH = 12
+N_LANES = 4
+
+
+@pytest.fixture(scope="module")
+def plan(byte_tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stream")
+    byte_tokenizer.save(folder / "tokenizer.json")
+    for number in range(3):
+        records = make_records(range(number * 16, number * 16 + 16))
+        write_lines(folder / f"{number}.jsonl.gz", records)
+    return make_plan(folder / "tokenizer.json", folder / "*.gz", n_lanes=N_LANES)
+
+
+def open_blocks(plan, run, index=0, n_processes=1, workers=0):
+    return StreamedBlocks(
+        plan,
+        StepShare(batch_blocks=BATCH, index=index, n_processes=n_processes),
+        meta=ShardsMeta(block_tokens=64, vocab_size=300),
+        settings=StreamConfig(files="x", workers=workers, read_ahead_windows=1),
+        log=DocumentLog(run),
+    )
+
+
+def read_step(processes, step, seed=1):
+    """Returns a step's blocks as all processes together read them."""
+    share = BATCH // len(processes)
+    parts = [
+        blocks.read_batch((step - 1) * BATCH + index * share, share, seed=seed)
+        for index, blocks in enumerate(processes)
+    ]
+    return [np.concatenate([getattr(p, n) for p in parts]) for n in ("ids", "firsts", "is_fim")]
+
+
+def save(processes, folder, step):
+    dumps = [blocks.dump_position(step) for blocks in processes]
+    processes[0].save_position(folder, step, dumps)
+
+
+@pytest.fixture(scope="module")
+def wanted(plan, tmp_path_factory):
+    blocks = open_blocks(plan, tmp_path_factory.mktemp("whole"))
+    return [read_step([blocks], step) for step in range(1, 25)]
+
+
+@pytest.mark.parametrize(("n_processes", "workers"), [(2, 0), (3, 0), (12, 0), (1, 2)])
+def test_any_number_of_processes_and_workers_reads_the_same_steps(
+    plan, wanted, tmp_path, n_processes, workers
+):
+    """If it fails, a run depends on its hardware, or a process or worker gets no data."""
+    processes = [open_blocks(plan, tmp_path, i, n_processes, workers) for i in range(n_processes)]
+    try:
+        for step in range(1, 13 if workers else 25):
+            found = read_step(processes, step)
+            assert all(map(np.array_equal, found, wanted[step - 1])), step
+    finally:
+        for blocks in processes:
+            blocks.close()
+
+
+def test_a_run_goes_on_again_and_again_with_other_numbers_of_processes(plan, wanted, tmp_path):
+    """If it fails, a second resume begins at the start of the data, or leaves some of it out."""
+    step = 0
+    for n_processes, until in ((2, 4), (1, 9), (3, 10), (12, 18), (2, 24)):
+        processes = [open_blocks(plan, tmp_path, i, n_processes) for i in range(n_processes)]
+        if step:
+            for blocks in processes:
+                blocks.load_position(tmp_path / f"step-{step}", step)
+        while step < until:
+            step += 1
+            found = read_step(processes, step)
+            assert all(map(np.array_equal, found, wanted[step - 1])), step
+        read_step(processes, step + 1)  # read ahead, and not saved
+        save(processes, tmp_path / f"step-{step}", step)
+
+
+def test_what_was_read_is_recorded_once(plan, tmp_path):
+    """If it fails, provenance and NOTICE of a streamed model are wrong."""
+    whole, other = tmp_path / "whole", tmp_path / "other"
+    alone = [open_blocks(plan, whole)]
+    for step in range(1, 21):
+        read_step(alone, step)
+    save(alone, whole / "20", 20)
+    for start, n_processes, until, lost in ((0, 2, 8, 3), (8, 3, 20, 0)):
+        processes = [open_blocks(plan, other, i, n_processes) for i in range(n_processes)]
+        if start:
+            for blocks in processes:
+                blocks.load_position(other / str(start), start)
+        for step in range(start + 1, until + 1):
+            read_step(processes, step)
+            if step == until:
+                save(processes, other / str(step), step)
+        for step in range(until + 1, until + lost + 1):
+            read_step(processes, step)
+        if lost:  # saved, but the checkpoint was not finished
+            save(processes, other / "lost", until + lost)
+    assert pieces(whole) == pieces(other)
+    assert processes[0].list_packages() == alone[0].list_packages() != set()
+    n_tokens = sum(sum(row["tokens"]) for row in pieces(whole))
+    assert n_tokens >= 20 * BATCH * 64
+
+
+def pieces(run):
+    rows = [row for _, path in list_logs(run / "documents") for row in read_log(path).to_pylist()]
+    return sorted(rows, key=json.dumps)
+
+
+def test_damaged_and_foreign_positions_are_one_sentence(plan, tmp_path):
+    blocks = open_blocks(plan, tmp_path)
+    read_step([blocks], 1)
+    save([blocks], tmp_path / "1", 1)
+    path = tmp_path / "1/data_position.safetensors"
+    with pytest.raises(ConfigError, match=r"4 lanes, but the config has 6"):
+        open_blocks(replace(plan, n_lanes=6), tmp_path).load_position(tmp_path / "1", 1)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(PrerequisiteError, match="position in the stream is damaged"):
+        blocks.load_position(tmp_path / "1", 1)
+    path.unlink()
+    with pytest.raises(PrerequisiteError, match="has no position in the stream"):
+        blocks.load_position(tmp_path / "1", 1)
+
+
+def test_slices_are_dealt_evenly_and_anew_in_each_epoch(plan):
+    first, second = (deal_slices(plan.slices * 40, 4, seed=0, epoch=epoch) for epoch in (0, 1))
+    assert first != second
+    assert sorted(itertools.chain(*first)) == list(range(len(plan.slices) * 40))
+    assert max(map(len, first)) - min(map(len, first)) <= 4
+
+
+def test_lanes_divide_the_batch():
+    assert [choose_lanes(n, 0) for n in (1, 8, 16, 192, 34, 17)] == [1, 8, 16, 16, 2, 1]
+    assert choose_lanes(34, 17) == 17
+    with pytest.raises(ConfigError, match=r"stream\.lanes is 5"):
+        choose_lanes(16, 5)

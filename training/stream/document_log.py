@@ -1,0 +1,211 @@
+"""Which documents a streamed run has read: package, version, path, licence, hash, and how much.
+
+Shards tell this afterwards, since they stay on the disk; of a stream it is recorded, without the
+text, in ``RUN/documents/step-N.parquet``: the documents whose windows began since the file before.
+A file is written before the checkpoint of its step, and those of later steps are removed when a run
+resumes from an earlier one. Read by ``python -m training.provenance``.
+"""
+
+import io
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from training.foundation.atomic_files import write_bytes_atomically
+from training.foundation.errors import CorpusError
+from training.shards.encoding import DOCUMENT_COLUMNS
+from training.shards.seen_documents import SeenDocuments
+from training.stream.lane import Window
+
+DOCUMENTS_FOLDER = "documents"
+SEEN_SCHEMA = pa.schema(
+    [
+        ("lane", pa.int32()),
+        ("number", pa.int64()),  # of the document in its lane
+        ("blocks", pa.list_(pa.int64())),  # of each of its pieces, the block among the lane's
+        ("tokens", pa.list_(pa.int32())),  # of each of its pieces
+        *((column, pa.string()) for column in DOCUMENT_COLUMNS),
+    ]
+)
+_NAME = re.compile(r"step-(\d{8,})\.parquet")
+_LENGTH = struct.Struct("<Q")
+_NOTED = ("lane", "number", "package", "version", "licence")
+
+
+def tabulate_window(window: Window) -> pa.Table:
+    """Returns what a window holds of each document, as rows of :data:`SEEN_SCHEMA`."""
+    pieces, n_tokens = window.pieces, window.tokens.shape[1]
+    lengths = np.diff(pieces["first_token"], append=window.tokens.size)
+    blocks = window.first_block + pieces["first_token"] // n_tokens
+    order = np.argsort(pieces["document"], kind="stable")
+    ends = np.searchsorted(pieces["document"][order], np.arange(len(window.documents) + 1))
+    rows = []
+    for index, (number, document) in enumerate(window.documents):
+        own = order[ends[index] : ends[index + 1]]
+        rows.append(
+            {
+                "lane": window.before.facts.lane,
+                "number": number,
+                "blocks": blocks[own].tolist(),
+                "tokens": lengths[own].tolist(),
+                **document,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=SEEN_SCHEMA)
+
+
+def pack_dump(states: bytes, tables: Sequence[pa.Table]) -> bytes:
+    """Returns a process' states and documents as bytes that can be sent to the main process."""
+    table = pa.concat_tables([SEEN_SCHEMA.empty_table(), *tables])
+    packed = io.BytesIO()
+    pq.write_table(table, packed, compression="zstd")
+    return _LENGTH.pack(len(states)) + states + packed.getvalue()
+
+
+def unpack_dump(dump: bytes) -> tuple[bytes, pa.Table]:
+    """Returns what :func:`pack_dump` was given."""
+    (n_bytes,) = _LENGTH.unpack_from(dump)
+    end = _LENGTH.size + n_bytes
+    return dump[_LENGTH.size : end], pq.read_table(io.BytesIO(dump[end:]))
+
+
+class DocumentLog:
+    """The files of one run.
+
+    Attributes:
+        packages: Name, version and licence of all packages that were read.
+        licences: How many documents each has; one of the next epoch is another.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / DOCUMENTS_FOLDER
+        self.packages: set[tuple[str, str, str]] = set()
+        self.licences: Counter[str] = Counter()
+        self._newest: dict[int, int] = {}  # number of a document by lane
+
+    def write(self, step: int, tables: Sequence[pa.Table]) -> None:
+        """Writes the documents that were read up to a step, if there are new ones.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        table = pa.concat_tables(tables)
+        if not table.num_rows:
+            return
+        self._note(table)
+        packed = io.BytesIO()
+        pq.write_table(table, packed, compression="zstd")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(self._folder / f"step-{step:08d}.parquet", packed.getvalue())
+
+    def go_back_to(self, step: int) -> None:
+        """Removes what was read after a step, and reads the packages up to it.
+
+        Raises:
+            CorpusError: A file is damaged.
+        """
+        self.packages.clear()
+        self.licences.clear()
+        self._newest.clear()
+        for number, path in list_logs(self._folder):
+            if number > step:
+                path.unlink()
+            else:
+                self._note(read_log(path, _NOTED))
+
+    def _note(self, table: pa.Table) -> None:
+        columns = [table[name].to_pylist() for name in _NOTED]
+        for lane, number, *package in zip(*columns, strict=True):
+            if number > self._newest.get(lane, -1):  # not the rest of an earlier one
+                self._newest[lane] = number
+                self.packages.add((package[0], package[1], package[2]))
+                self.licences[package[2]] += 1
+
+
+def list_logs(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Yields the steps of a run's files, and the files, in order."""
+    if folder.is_dir():
+        found = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
+        yield from sorted((int(match[1]), path) for match, path in found if match)
+
+
+def read_log(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads a file.
+
+    Raises:
+        CorpusError: It is damaged.
+    """
+    names = SEEN_SCHEMA.names if columns is None else list(columns)
+    try:
+        table = pq.read_table(io.BytesIO(path.read_bytes()), columns=names)
+        return table.cast(pa.schema([SEEN_SCHEMA.field(name) for name in names]))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise CorpusError(
+            f"{path} is damaged, so it is unknown what the run has read; restore it from a backup,"
+            " or remove the run and start it again"
+        ) from error
+
+
+def find_document_log(checkpoint: Path, run: Path) -> Path:
+    """Returns the folder with the record of a run's documents.
+
+    Args:
+        checkpoint: ``RUN/model`` or ``RUN/checkpoints/step-N``, wherever the run is now.
+        run: The run's folder, as it was called when it trained.
+    """
+    near = checkpoint.resolve().parents
+    found = [folder / DOCUMENTS_FOLDER for folder in (*near[:2], run)]
+    return next((folder for folder in found if folder.is_dir()), found[-1])
+
+
+def count_streamed_documents(folder: Path, step: int, *, n_lane_blocks: int) -> SeenDocuments:
+    """Counts what was seen of each document.
+
+    A document is one by all its columns, however often it was read.
+
+    Args:
+        folder: The run's record.
+        step: Of the checkpoint.
+        n_lane_blocks: How many blocks of each lane were read until then.
+
+    Raises:
+        CorpusError: The record is missing or damaged.
+    """
+    logs = [path for number, path in list_logs(folder) if number <= step]
+    if not logs and step:
+        raise CorpusError(
+            f"{folder} does not say which documents the run has read; name the folder"
+            f" '{DOCUMENTS_FOLDER}' of the run with --shards"
+        )
+    counts: dict[tuple[str, ...], list[int]] = {}  # times, tokens
+    readings: dict[tuple[Any, ...], int] = {}  # tokens of each reading, seen or not
+    for path in logs:
+        table = read_log(path)
+        columns = [table[name].to_pylist() for name in DOCUMENT_COLUMNS]
+        keys = zip(*columns, strict=True)
+        names = ("lane", "number", "blocks", "tokens")
+        rows = zip(*(table[name].to_pylist() for name in names), strict=True)
+        for key, (lane, number, blocks, tokens) in zip(keys, rows, strict=True):
+            of_document = counts.setdefault(key, [0, 0])
+            seen = [(b, n) for b, n in zip(blocks, tokens, strict=True) if b < n_lane_blocks]
+            of_document[0] += len({block for block, _ in seen})
+            of_document[1] += sum(n for _, n in seen)
+            reading = (key, lane, number)
+            readings[reading] = readings.get(reading, 0) + sum(tokens)
+    passes = dict.fromkeys(counts, 0)
+    for (key, _, _), n_tokens in readings.items():
+        passes[key] = max(passes[key], n_tokens)
+    times_and_tokens = np.array(list(counts.values()), np.int64).reshape(-1, 2)
+    return SeenDocuments(
+        documents=[dict(zip(DOCUMENT_COLUMNS, key, strict=True)) for key in counts],
+        times=times_and_tokens[:, 0],
+        tokens=times_and_tokens[:, 1],
+        tokens_a_pass=np.array([passes[key] for key in counts], np.int64),
+    )

@@ -1,0 +1,186 @@
+"""What a streamed run validates on: a small shard folder, ``RUN/heldout``.
+
+Documents are taken from the files that are held out as a whole, or, of all files in an order of
+their own, those whose package falls into the held-out share; training passes over them. Written
+once, by the main process, in the format of shards: ``parrotlet validate`` reads it too.
+"""
+
+import dataclasses
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from training.config import StreamConfig
+from training.corpus.corpus_document import Document
+from training.corpus.readers.records.record_slices import FileSlice, RecordFile, iterate_slice
+from training.corpus_reader import HELDOUT, StoredDocument
+from training.foundation.atomic_files import (
+    FolderContents,
+    write_directory_atomically,
+    write_json_atomically,
+)
+from training.foundation.config_schema import to_mapping
+from training.foundation.errors import CorpusError
+from training.foundation.progress import progress_bar
+from training.shards.blocks import META_FILE, ShardsMeta, ShardWriter, read_meta
+from training.shards.carry_over import CarryOver, cut_blocks
+from training.shards.encoding import DOCUMENT_COLUMNS, encode_documents
+from training.stream.document_reader import DAMAGED_FILE, is_damage
+from training.stream.document_stages import DocumentStages
+from training.stream.lane import StreamPlan
+from training.stream.lane_order import deal_slices
+from training.train_tokenizer import TOKENIZER_FILE
+
+HELDOUT_FOLDER = "heldout"
+_CONTENTS = FolderContents(
+    mark=META_FILE,
+    files=frozenset(
+        {
+            *(META_FILE, TOKENIZER_FILE, f"{HELDOUT}.documents.parquet"),
+            *(f"{HELDOUT}-[0-9]*.tokens.npy", f"{HELDOUT}-[0-9]*.pieces.npy"),
+        }
+    ),
+)
+_GROUP_DOCUMENTS = 32
+_EPOCH = 1 << 32  # an order of the files that training does not use
+
+
+def write_heldout(
+    run: Path,
+    plan: StreamPlan,
+    files: tuple[RecordFile, ...],
+    *,
+    meta: ShardsMeta,
+    settings: StreamConfig,
+) -> Path:
+    """Writes the validation blocks of a run unless they are there, and returns their folder.
+
+    Args:
+        run: The run's folder.
+        plan: The stream.
+        files: The files that are held out as a whole, if any.
+        meta: What the blocks depend on.
+        settings: How many blocks, and the share.
+
+    Raises:
+        CorpusError: No document is held out.
+    """
+    folder = run / HELDOUT_FOLDER
+    sha256 = meta.content_sha256
+    if folder.is_dir() and read_meta(folder).shards_config.get("stream") == sha256:
+        return folder
+    sys.stderr.write("collecting held-out documents from the stream\n")
+    shards = plan.shards
+    shards = dataclasses.replace(shards, fim=dataclasses.replace(shards.fim, rate=0.0))
+    writer_plan = dataclasses.replace(plan, shards=shards)
+    with write_directory_atomically(folder, _CONTENTS) as aside:
+        writer = _HeldoutWriter(aside, writer_plan, settings.heldout_blocks)
+        stages = DocumentStages(plan.stages, 1.0 if files else plan.heldout_share)
+        writer.add_all(_iterate_heldout(plan, files, stages))
+        if not writer.n_blocks:
+            raise CorpusError(_describe_none(settings, stages.take_counts()))
+        plan.tokenizer.save(aside / TOKENIZER_FILE)
+        write_json_atomically(aside / META_FILE, to_mapping(writer.describe(meta)))
+    return folder
+
+
+class _HeldoutWriter:
+    """Packs documents, left to right, into the blocks of one shard."""
+
+    def __init__(self, folder: Path, plan: StreamPlan, n_most: int) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._n_most = n_most
+        self._blocks = ShardWriter(
+            folder,
+            HELDOUT,
+            block_tokens=plan.shards.block_tokens,
+            blocks_per_shard=plan.shards.blocks_per_shard,
+            vocab_size=plan.tokenizer.vocab_size,
+        )
+        self._carry_over = CarryOver(plan.shards.block_tokens, plan.tokenizer)
+        self._rows: list[dict[str, str]] = []
+        self.n_blocks = 0
+
+    def add_all(self, documents: Iterator[Document]) -> None:
+        """Adds documents until there are enough blocks."""
+        waiting: list[StoredDocument] = []
+        with progress_bar(self._n_most, "held out", "block") as bar:
+            for document in documents:
+                values = {column: getattr(document, column) for column in DOCUMENT_COLUMNS}
+                waiting.append(StoredDocument(**values, text=document.text))
+                if len(waiting) == _GROUP_DOCUMENTS:
+                    bar.update(self._add(waiting))
+                    waiting = []
+                if self.n_blocks >= self._n_most:
+                    break
+            bar.update(self._add(waiting))
+        self._blocks.flush()
+        schema = pa.schema([(column, pa.string()) for column in DOCUMENT_COLUMNS])
+        table = pa.Table.from_pylist(self._rows, schema=schema)
+        pq.write_table(table, self._folder / f"{HELDOUT}.documents.parquet")
+
+    def _add(self, documents: list[StoredDocument]) -> int:
+        shards = self._plan.shards
+        group = encode_documents(
+            documents, tokenizer=self._plan.tokenizer, shards=shards, order="", seed=""
+        )
+        group.pieces["document"] += len(self._rows)
+        whole, rest = cut_blocks(group.tokens, group.pieces, shards.block_tokens)
+        n_blocks = 0
+        for packed in (whole, *self._carry_over.add(rest)):
+            self._blocks.add(packed.tokens, packed.pieces)
+            n_blocks += packed.tokens.size // shards.block_tokens
+        self._rows += group.documents
+        self.n_blocks += n_blocks
+        return n_blocks
+
+    def describe(self, meta: ShardsMeta) -> ShardsMeta:
+        """Returns the record of the folder."""
+        return dataclasses.replace(
+            meta,
+            shards_config={**meta.shards_config, "stream": meta.content_sha256},
+            sha256={HELDOUT: self._blocks.sha256},
+            shard_blocks={HELDOUT: tuple(self._blocks.shard_blocks)},
+            documents={HELDOUT: len(self._rows)},
+            tokens={HELDOUT: self.n_blocks * self._plan.shards.block_tokens},
+        )
+
+
+def _iterate_heldout(
+    plan: StreamPlan, files: tuple[RecordFile, ...], stages: DocumentStages
+) -> Iterator[Document]:
+    parts = [FileSlice(file=file) for file in files]
+    if not parts:
+        (order,) = deal_slices(plan.slices, 1, seed=plan.seed, epoch=_EPOCH)
+        parts = [plan.slices[index] for index in order]
+    for part in parts:
+        parser = stages.open_parser(part.file)
+        try:
+            for read in iterate_slice(part, parser, plan.stages.archive_limits):
+                for row in read.rows:
+                    found = stages.make_document(row, read.number, parser, for_validation=True)
+                    if found is not None:
+                        yield found
+        except Exception as error:  # libraries raise anything
+            if not is_damage(error, is_remote=part.file.is_remote):
+                raise
+            stages.counts.add_drop(DAMAGED_FILE, part.file.path)
+
+
+def _describe_none(settings: StreamConfig, drops: Counter[str]) -> str:
+    reasons = ", ".join(f"{reason} {n}" for reason, n in drops.most_common(5)) or "none"
+    if settings.heldout_files:
+        return (
+            "the files that stream.heldout_files holds out do not fill a block of validation"
+            f" (dropped: {reasons}); name more of them"
+        )
+    return (
+        f"the held-out share of the stream ({settings.heldout_share}) does not fill a block of"
+        f" validation (dropped: {reasons}); raise stream.heldout_share, or set"
+        ' stream.heldout_files="last"'
+    )
