@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from stream_maker import make_plan, make_records, open_lane, write_lines
+from doubles.stream_maker import make_plan, make_records, open_lane, write_lines
 
 from training.corpus_reader import StoredDocument
 from training.foundation.errors import CorpusError

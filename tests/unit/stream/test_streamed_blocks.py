@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from stream_maker import make_plan, make_records, write_lines
+from doubles.stream_maker import make_plan, make_records, write_lines
 
 from training.config import StreamConfig
 from training.foundation.errors import ConfigError, PrerequisiteError
