@@ -15,6 +15,7 @@ class Command:
         module: The module with its ``main``, as it is called in a checkout.
         extra: The optional dependencies that it requires; empty for none.
         passes_name: Whether ``main`` expects the subcommand's name as its first argument.
+        is_stage: Whether only other commands run it; the list of commands leaves it out.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Command:
     summary: str
     extra: str = ""
     passes_name: bool = False
+    is_stage: bool = False
 
 
 def _server(name: str, summary: str) -> Command:
@@ -34,6 +36,10 @@ def _training(name: str, module: str, summary: str) -> Command:
 
 def _evaluation(name: str, module: str, summary: str, *, extra: str = "evaluate") -> Command:
     return Command(name=name, module=f"evaluation.{module}", summary=summary, extra=extra)
+
+
+def _stage(name: str, module: str, summary: str) -> Command:
+    return Command(name=name, module=module, summary=summary, extra="train", is_stage=True)
 
 
 GROUPS: dict[str, tuple[Command, ...]] = {
@@ -49,6 +55,21 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         _server("health", "check that the model loads, and how fast it is"),
         _server("stats", "show how many suggestions were shown and accepted"),
         Command(name="server", module="server.__main__", summary="start the language server"),
+    ),
+    "A model of your own code": (
+        Command(
+            name="adapt",
+            module="parrotlet.adaptation.adapt_command",
+            summary="adapt a model to a repository, in the background, and use it there",
+        ),
+        Command(
+            name="models",
+            module="parrotlet.adaptation.models_command",
+            summary="list, compare, switch or remove adapted models",
+        ),
+        _stage("adapt-plan", "training.adaptation.__main__", "plan an adaptation"),
+        _stage("adapt-assemble", "training.adaptation.assemble", "make an adapted artifact"),
+        _stage("adapt-judge", "evaluation.adaptation.__main__", "judge an adaptation"),
     ),
     "Train a model": (
         _training(
@@ -90,6 +111,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         _evaluation("report", "report", "draw the report page of a pass@k run", extra=""),
         _evaluation("lines", "lines", "measure exact match of lines and blocks as users see them"),
         _evaluation("infill", "infill", "measure infilling of gaps in held-out files"),
+        _evaluation("bits", "bits", "measure bits per byte file by file"),
         _evaluation("fit", "fit", "measure whether suggestions fit the code around the cursor"),
         _evaluation("compare", "compare", "show what several models write, side by side", extra=""),
         _evaluation("replay", "replay.__main__", "replay typing through the real server"),

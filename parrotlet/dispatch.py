@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from parrotlet import qualify
 from parrotlet.commands import COMMANDS, GROUPS, Command
 from server import VERSION
+from training.foundation.background.parent_watch import follow_parent
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.extras import check_extra
 
@@ -19,6 +20,7 @@ _USAGE = "usage: parrotlet COMMAND [ARGUMENTS]"
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
+    follow_parent()
     return run_main(_run, argv)
 
 
@@ -60,6 +62,7 @@ def _render_help() -> str:
     lines = [_USAGE, "", "Private, local, train-it-yourself code completion for Python."]
     for title, commands in GROUPS.items():
         lines += ["", f"{title}:"]
-        lines += [f"  {command.name:{width}}{command.summary}" for command in commands]
+        shown = [command for command in commands if not command.is_stage]
+        lines += [f"  {command.name:{width}}{command.summary}" for command in shown]
     lines += ["", "'parrotlet COMMAND --help' explains a command."]
     return "\n".join(lines) + "\n"

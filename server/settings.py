@@ -326,7 +326,7 @@ class RemoteSettings(RangedConfig):
 class Settings(RangedConfig):
     """The root of the tree.
 
-    :data:`server.workspace.private_files.PRIVATE_FILES` are private whatever the globs say.
+    :data:`~training.foundation.privacy.private_paths.PRIVATE_FILES` are private in any case.
     """
 
     model: str = setting(

@@ -33,15 +33,15 @@ ROOMS = {
             "prompt",
             "suggestion",
         ),
-        *("settings", "backends", "adaptation", "completer", "indexing", "worker"),
-        "usage_statistics",
+        *("settings", "backends", "power_supply", "adaptation", "completer", "indexing"),
+        *("worker", "usage_statistics"),
         *("health_report", "settings_schema", "lsp", "demo", "cli", "__main__"),
     ),
     "training": (
         *("foundation", "artifact", "attribution", "config", "corpus_reader", "command_line"),
         *("shards", "step", "validate", "processes", "run", "autoconfig", "launch"),
         *("vocabulary", "train_tokenizer", "corpus", "cluster", "prepare", "stream", "provenance"),
-        *("index_verbatim", "publish", "pretrain"),
+        *("index_verbatim", "publish", "pretrain", "adaptation"),
     ),
     "training.corpus": (
         *("corpus_document", "config", "licences", "readers", "fetching", "secrets", "filters"),
@@ -50,7 +50,8 @@ ROOMS = {
     ),
     "evaluation": (
         *("runs", "problems", "judge", "generators", "passk", "accuracy", "insertions", "memory"),
-        *("comparison", "replay", "calibrate", "compare", "fit", "fit_memory", "infill", "lines"),
+        *("comparison", "replay", "adaptation", "bits", "calibrate", "compare", "fit"),
+        *("fit_memory", "infill", "lines"),
         *("repetition", "report", "versus"),
     ),
 }
@@ -110,7 +111,10 @@ DOORS = {
         "server.backends.model_store",
     ),
     "httpx2": ("training.publish.hub",),
-    "accelerate": ("training.pretrain", "training.launch", "evaluation.runs.processes"),
+    "accelerate": (
+        *("training.pretrain", "training.launch", "training.adaptation.training_speed"),
+        "evaluation.runs.processes",
+    ),
     "subprocess": (
         *("evaluation.judge", "server.adaptation", "server.worker.process"),
         *("parrotlet.editor_clients", "parrotlet.pipeline"),

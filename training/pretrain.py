@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 
+from training.foundation.background.parent_watch import follow_parent
 from training.foundation.extras import require_extra
 from training.processes.allocator import restart_with_tcmalloc
 from training.run.pretrain_arguments import script_parser
@@ -224,4 +225,5 @@ def check_loss(validation: ValidationMetrics, *, below: float | None) -> None:
 
 
 if __name__ == "__main__":
+    follow_parent()
     exit_immediately(run_process(main))

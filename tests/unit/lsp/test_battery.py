@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from server.lsp.battery import PAUSED, Battery, BatteryPause
+from server.lsp.battery import PAUSED, BatteryPause
+from server.power_supply import Battery
 from server.settings import Settings
 from server.worker.status import State, Status
 

@@ -5,7 +5,7 @@ file of records is streamed, since each record has a package of its own. Called 
 :mod:`training.corpus.extraction.source_extractor`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from training.corpus.config import CorpusConfig
@@ -21,11 +21,13 @@ from training.corpus.readers.records.record_files import read_records
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.source_file import (
     NOTEBOOK_SUFFIX,
+    PRIVATE,
     UNREADABLE,
     FileSelection,
     SourceFile,
 )
 from training.foundation.foreign_text import path_text
+from training.foundation.privacy.private_paths import is_private_path
 
 NAMED = 3  # unreadable files and folders in a warning
 
@@ -78,7 +80,8 @@ def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
     n_bytes = 0
     beyond_limits = None
     try:
-        for file in _read_package(source, config):
+        for read in _read_package(source, config):
+            file = _hide_private(read, config.sources.private_globs)
             if file.path.endswith(NOTEBOOK_SUFFIX):
                 files.append(read_notebook(file))
             elif file.path.endswith(".py") or file.problem == UNREADABLE:
@@ -96,6 +99,12 @@ def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
         beyond_limits=beyond_limits,
         warnings=(*_name_unreadable(source, files), *([beyond_limits] if beyond_limits else ())),
     )
+
+
+def _hide_private(file: SourceFile, globs: Sequence[str] | None) -> SourceFile:
+    """Returns a file, without its content if it is private."""
+    is_hidden = globs is not None and is_private_path(file.path, globs)
+    return SourceFile(path=file.path, problem=PRIVATE) if is_hidden else file
 
 
 def _check_size(source: CorpusSource, n_bytes: int, limit: int) -> None:
@@ -121,7 +130,8 @@ def _read_package(source: CorpusSource, config: CorpusConfig) -> Iterable[Source
         max_bytes=config.filters.max_bytes, notebooks=config.sources.notebooks
     )
     if source.kind is SourceKind.GIT:
-        return read_commit(source.path, source.part, config.archive_limits, selection)
+        within = config.sources.git_folder
+        return read_commit(source.path, source.part, config.archive_limits, selection, within)
     if source.path.is_dir():
         return read_folder(source.path, part=source.part, files=source.files, selection=selection)
     return read_archive(source.path, config.archive_limits, selection)

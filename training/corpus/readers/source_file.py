@@ -18,6 +18,7 @@ SPARSE = "sparse file"
 PATH_TOO_LONG = "path too long"
 NOT_PYTHON = "not Python"
 DAMAGED_NOTEBOOK = "damaged notebook"
+PRIVATE = "private"
 # JSON escapes a character by up to six, and notebooks and records hold more than code.
 JSON_BYTES_PER_BYTE = 8
 

@@ -131,9 +131,9 @@ def select(
         CorpusError: The documents are too few to hold some out, or to limit a package's share.
     """
     found = DocumentIndex.load(parts, with_signatures=near is None)
-    names = NamedPackages(config.heldout)
+    names, heldout_files = NamedPackages(config.heldout), frozenset(config.heldout_files)
     named = [
-        names.find_document(package, source, path=path)
+        path if path in heldout_files else names.find_document(package, source, path=path)
         for package, source, path in zip(found.package, found.source, found.path, strict=True)
     ]
     heldout = hold_out(config, found.package, found.sha256, found.n_bytes, named)

@@ -53,7 +53,7 @@ class TreeEntry:
 
 
 @dataclass(kw_only=True)
-class _Repository:
+class Repository:
     """An open repository."""
 
     directory: GitDirectory
@@ -78,7 +78,7 @@ def resolve_commit(repository: Path, revision: str) -> str:
     Raises:
         CorpusError: The repository or the revision does not exist, or is damaged.
     """
-    with _open_repository(repository) as opened:
+    with open_repository(repository) as opened:
         found = opened.revisions.resolve(revision)
         if found is None:
             if opened.revisions.is_unborn():
@@ -98,11 +98,11 @@ def read_root_files(repository: Path, commit: str, max_bytes: int) -> dict[str, 
     Raises:
         CorpusError: The repository is damaged.
     """
-    with _open_repository(repository) as opened:
+    with open_repository(repository) as opened:
         tree = opened.revisions.read_commit(commit).tree
         ids = {
             name.decode("utf-8", "replace"): object_id
-            for mode, name, object_id in _read_tree(opened, tree)
+            for mode, name, object_id in read_tree(opened, tree)
             if stat.S_ISREG(mode) and is_project_file(name.decode("utf-8", "replace"))
         }
         names = sorted(ids, key=lambda name: (bool(LICENCE_PATH.search(name)), name))
@@ -111,24 +111,34 @@ def read_root_files(repository: Path, commit: str, max_bytes: int) -> dict[str, 
 
 
 def read_commit(
-    repository: Path, commit: str, limits: ArchiveLimits, selection: FileSelection
+    repository: Path,
+    commit: str,
+    limits: ArchiveLimits,
+    selection: FileSelection,
+    within: str = "",
 ) -> Iterator[SourceFile]:
     """Yields a commit's selected files; those that are too large without their content.
+
+    Args:
+        repository: The repository.
+        commit: The whole id.
+        limits: How much it may hold.
+        selection: Which files are read.
+        within: The folder to read, empty for all; paths are the repository's all the same.
 
     Raises:
         BeyondLimitsError: The repository unpacks to more than one would.
         CorpusError: It is damaged.
     """
-    with _open_repository(repository) as opened:
+    prefix = f"{within.strip('/')}/" if within.strip("/") else ""
+    with open_repository(repository) as opened:
         tree = opened.revisions.read_commit(commit).tree
         blobs: dict[tuple[str, int], bytes | None] = {}
         n_files = n_bytes = 0
-        max_total = min(
-            limits.max_total_bytes, int(opened.store.disk_bytes * limits.max_ratio) + _FREE_BYTES
-        )
         for entry in _walk(opened, tree, _FREE_ENTRIES + opened.store.disk_bytes):
             path = entry.path.decode("utf-8", "replace")
-            max_bytes = selection.max_bytes_of(path) if stat.S_ISREG(entry.mode) else 0
+            is_wanted = stat.S_ISREG(entry.mode) and path.startswith(prefix)
+            max_bytes = selection.max_bytes_of(path) if is_wanted else 0
             if not max_bytes:
                 continue
             key = (entry.object_id, max_bytes)
@@ -136,7 +146,9 @@ def read_commit(
                 blobs[key] = _read_blob(opened, entry.object_id, max_bytes)
             n_files += 1
             n_bytes += len(blobs[key] or b"")
-            if n_files > limits.max_members or n_bytes > max_total:
+            max_total = _FREE_BYTES + int(opened.store.disk_bytes * limits.max_ratio)
+            is_bomb = n_bytes > min(limits.max_total_bytes, max_total)  # loose ones count as read
+            if n_files > limits.max_members or is_bomb:
                 raise _describe_bomb(repository, f"{n_files} files, {n_bytes} bytes")
             yield _make_file(entry.path, path, blobs[key])
 
@@ -151,14 +163,14 @@ def _make_file(raw_path: bytes, path: str, data: bytes | None) -> SourceFile:
     return SourceFile(path=path, data=data)
 
 
-def _read_blob(opened: _Repository, object_id: str, max_bytes: int) -> bytes | None:
+def _read_blob(opened: Repository, object_id: str, max_bytes: int) -> bytes | None:
     found = opened.store.read(object_id, max_bytes)
     if found.kind != "blob":
         raise RepositoryFaultError(f"has a {found.kind} where a file is expected ({object_id})")
     return found.data
 
 
-def _walk(opened: _Repository, tree: str, most: int) -> Iterator[TreeEntry]:
+def _walk(opened: Repository, tree: str, most: int) -> Iterator[TreeEntry]:
     """Yields the entries below a tree that are no trees, in git's order."""
     waiting = [TreeEntry(stat.S_IFDIR, b"", tree)]
     n_entries = 0
@@ -167,7 +179,7 @@ def _walk(opened: _Repository, tree: str, most: int) -> Iterator[TreeEntry]:
         if not stat.S_ISDIR(entry.mode):
             yield entry
             continue
-        below = _read_tree(opened, entry.object_id)
+        below = read_tree(opened, entry.object_id)
         n_entries += 1 + len(below)
         is_deep = len(entry.path) > MAX_PATH_BYTES
         if n_entries > most or is_deep:
@@ -177,7 +189,7 @@ def _walk(opened: _Repository, tree: str, most: int) -> Iterator[TreeEntry]:
         waiting += [TreeEntry(mode, start + name, i) for mode, name, i in reversed(below)]
 
 
-def _read_tree(opened: _Repository, object_id: str) -> list[tuple[int, bytes, str]]:
+def read_tree(opened: Repository, object_id: str) -> list[tuple[int, bytes, str]]:
     """Returns mode, name and id of a tree's entries; each tree is parsed once."""
     known = opened.trees.get(object_id)
     if known is not None:
@@ -215,13 +227,13 @@ def _describe_bomb(place: Path, what: str) -> BeyondLimitsError:
 
 
 @contextmanager
-def _open_repository(repository: Path) -> Iterator[_Repository]:
+def open_repository(repository: Path) -> Iterator[Repository]:
     """Opens a repository; whatever goes wrong becomes one sentence."""
     directory = store = None
     try:
         directory = find_git_directory(repository)
         store = ObjectStore(directory)
-        yield _Repository(
+        yield Repository(
             directory=directory, store=store, revisions=RevisionResolver(directory, store)
         )
     except RepositoryFaultError as error:

@@ -1,0 +1,1 @@
+"""Judges what an adaptation brought: bits a byte, exact match and saved characters, paired."""

@@ -1,0 +1,79 @@
+"""How many bits a byte a model needs for each of some files, read from left to right.
+
+A file is read in windows of the model's context, of which the last is cut at the file's end; each
+window begins anew, so that the figure depends on nothing but the file and the model.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch.nn import functional
+
+from evaluation.runs.corpus_documents import CorpusDocument
+from evaluation.runs.record_fields import get_field
+from training.artifact.directory import Artifact
+from training.artifact.network.gpt2 import GPT2
+
+MAX_WINDOWS = 6  # of a file
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileBits:
+    """What a model needs for a file: nats for so many bytes."""
+
+    name: str
+    nats: float
+    n_bytes: int
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the record of a file."""
+        return {"name": self.name, "nats": self.nats, "bytes": self.n_bytes}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what :meth:`to_json` wrote."""
+        return cls(
+            name=get_field(record, "name", str),
+            nats=get_field(record, "nats", float),
+            n_bytes=get_field(record, "bytes", int),
+        )
+
+
+def measure_files(artifact: Artifact, documents: Iterable[CorpusDocument]) -> list[FileBits]:
+    """Measures an artifact on each document; empty ones are left out."""
+    model = artifact.model()
+    return [
+        found
+        for document in documents
+        if (found := _measure_file(artifact, model, document)).n_bytes
+    ]
+
+
+def bits_per_byte(files: Sequence[FileBits]) -> float:
+    """Returns the bits a byte over all files."""
+    return sum(f.nats for f in files) / math.log(2) / max(1, sum(f.n_bytes for f in files))
+
+
+def _measure_file(artifact: Artifact, model: GPT2, document: CorpusDocument) -> FileBits:
+    tokenizer, n_context = artifact.tokenizer, artifact.context_tokens
+    ids = tokenizer.encode(document.text)
+    lengths = [len(token) for token in tokenizer.byte_table]
+    start = artifact.start_ids
+    step = n_context - len(start)
+    nats, n_bytes = 0.0, 0
+    for at in range(0, min(len(ids), MAX_WINDOWS * step), step):
+        window = ids[at : at + step]
+        nats += _count_nats(model, start, window)
+        n_bytes += sum(lengths[token] for token in window)
+    return FileBits(name=document.name, nats=nats, n_bytes=n_bytes)
+
+
+def _count_nats(model: GPT2, start: Sequence[int], window: Sequence[int]) -> float:
+    row = torch.tensor([[*start, *window]])
+    with torch.no_grad():
+        hidden = model.compute_hidden(row[:, :-1])[0]
+        logits = model.logits(hidden[len(start) - 1 :])  # [T, V]
+        return float(functional.cross_entropy(logits, row[0, len(start) :], reduction="sum"))

@@ -1,0 +1,1 @@
+"""``parrotlet adapt`` and ``parrotlet models``: a model of one's own repository."""

@@ -1,0 +1,209 @@
+"""``parrotlet adapt``: starts an adaptation, follows it, and tells it to pause or to go on.
+
+The work is done by a process of its own, which goes on if this one is ended.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from parrotlet.adaptation.runner import run_adaptation
+from server.adaptation.adaptation_request import (
+    MAX_HELDOUT_SHARE,
+    MAX_MINUTES,
+    MIN_MINUTES,
+    AdaptationRequest,
+)
+from server.adaptation.adaptation_state import AdaptationState, RunState
+from server.adaptation.adaptations import (
+    REQUEST_OPTION,
+    Adaptation,
+    find_adaptation,
+    start_adaptation,
+)
+from server.backends.model_store import resolve_model_name
+from server.settings import AdaptationSettings
+from training.foundation.command_parser import command_parser
+from training.foundation.errors import ConfigError, PrerequisiteError, run_main
+
+_FOLLOW_S = 0.5
+_DEFAULTS = AdaptationSettings()
+_PURPOSE = """\
+Adapt a model to a repository: train a copy of it on the repository's own code, in the
+background, and use it there if it is better. Nothing leaves this machine.
+
+Some files are left out of the training and measured on, before and after. The result is a
+model of its own in your data folder, which editors use in this repository by themselves;
+parrotlet models lists, compares, switches and removes such models. Run the command again
+when the repository has moved on, or to go on after an interruption.
+
+Ctrl-C pauses the adaptation. It also waits while you type in an editor with Parrotlet,
+while the machine runs on battery, and while memory is short."""
+_EXAMPLE = """\
+{prog}
+{prog} ~/project --minutes 30
+{prog} ~/project --background
+{prog} ~/project --status"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Does what the options say; returns the exit code."""
+    options = _parser().parse_args(argv)
+    if options.request is not None:
+        run_adaptation(options.request)
+        return 0
+    told = next(
+        (name for name in ("status", "pause", "resume", "cancel") if options.do == name), ""
+    )
+    if told:
+        return _tell(options.folder, told)
+    adaptation = start_adaptation(
+        AdaptationRequest(
+            folder=options.folder.resolve(),
+            minutes=options.minutes,
+            model=resolve_model_name(options.model),
+            private_globs=tuple(options.private),
+            heldout_share=options.heldout_share,
+            is_wanted_again=options.again,
+            pauses_on_battery=not options.on_battery,
+            pauses_while_typing=not options.full_speed,
+            yields=not options.full_speed,
+        )
+    )
+    if options.background:
+        sys.stdout.write(f"started; parrotlet adapt {options.folder} --status shows how it goes\n")
+        return 0
+    return _follow(adaptation)
+
+
+def _tell(folder: Path, what: str) -> int:
+    adaptation = find_adaptation(folder)
+    state = None if adaptation is None else adaptation.read_state()
+    if adaptation is None or state is None:
+        raise ConfigError(f"nothing was ever adapted to {folder}; start with parrotlet adapt")
+    if what == "status":
+        sys.stdout.write(f"{_render(state)}\n")
+        return 0
+    {"pause": adaptation.pause, "resume": adaptation.resume, "cancel": adaptation.cancel}[what]()
+    return 0
+
+
+def _follow(adaptation: Adaptation) -> int:
+    """Shows how an adaptation goes until it ends; returns the exit code.
+
+    Raises:
+        PrerequisiteError: It has failed.
+    """
+    shown = ""
+    try:
+        while True:
+            state = adaptation.read_state()
+            if state is not None and not state.is_unfinished:
+                return _end(state, adaptation)
+            if state is not None and (line := _render(state)) != shown:
+                shown = _show(line, shown)
+            time.sleep(_FOLLOW_S)
+    except KeyboardInterrupt:
+        adaptation.pause()
+        sys.stderr.write("\n")
+        raise
+
+
+def _end(state: AdaptationState, adaptation: Adaptation) -> int:
+    sys.stderr.write("\n" if sys.stderr.isatty() else "")
+    if state.state is RunState.FAILED:
+        raise PrerequisiteError(f"{state.reason}; see {adaptation.folder / 'log.txt'}")
+    if state.state is RunState.INTERRUPTED:
+        raise PrerequisiteError(
+            "the adaptation was ended from outside; run the same command again to go on"
+        )
+    sys.stdout.write(f"{state.sentence}\n")
+    if state.page is not None:
+        sys.stdout.write(f"{state.page}\n")
+    return 0
+
+
+def _show(line: str, shown: str) -> str:
+    """Replaces the line on a terminal; elsewhere a line is printed for each new phase."""
+    if sys.stderr.isatty():
+        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+        sys.stderr.write(f"\r{line[:width]:{width}}")
+    elif line.partition(":")[0] != shown.partition(":")[0]:
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+    return line
+
+
+def _render(state: AdaptationState) -> str:
+    loss = "" if state.loss is None or not state.step else f" Loss {state.loss:.3f},"
+    steps = f"{loss} step {state.step} of {state.steps}." if state.step and loss else ""
+    return f"{state.sentence}{steps}"
+
+
+def _number(least: float, most: float) -> "type[float]":
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:g}")
+        return number
+
+    return parse  # type: ignore[return-value]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("parrotlet.adaptation.adapt_command", _PURPOSE, example=_EXAMPLE)
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), metavar="PATH", help="default: this folder"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_number(MIN_MINUTES, MAX_MINUTES),
+        default=_DEFAULTS.minutes,
+        help="how long it works, without pauses (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--model", default="", help="a model folder, or a name on the Hub (default: bundled)"
+    )
+    parser.add_argument(
+        "--private",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="files to leave out, besides those that usually hold secrets",
+    )
+    parser.add_argument(
+        "--heldout-share",
+        type=_number(0.01, MAX_HELDOUT_SHARE),
+        default=0.15,
+        metavar="SHARE",
+        help="of the code, what is measured on and not learned from (default: %(default)g)",
+    )
+    _add_manners(parser)
+    return parser
+
+
+def _add_manners(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--again", action="store_true", help="even if little has changed")
+    parser.add_argument("--on-battery", action="store_true", help="do not wait for power")
+    parser.add_argument(
+        "--full-speed", action="store_true", help="at normal priority, also while you type"
+    )
+    parser.add_argument("--background", action="store_true", help="return at once")
+    for name, text in (
+        ("status", "show how it goes"),
+        ("pause", "have it wait"),
+        ("resume", "have it go on"),
+        ("cancel", "end it, and remove what it has so far"),
+    ):
+        parser.add_argument(f"--{name}", dest="do", action="store_const", const=name, help=text)
+    parser.add_argument(REQUEST_OPTION, type=Path, help=argparse.SUPPRESS)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,204 @@
+"""The stages of an adaptation: each is a command that can be run by itself."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from parrotlet.pipeline.stage import Stage
+from server.adaptation.adaptation_request import AdaptationRequest
+from server.adaptation.adaptation_state import Phase
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
+from training.artifact.manifest import MEMORY_FILE
+from training.foundation.foreign_text import as_object, parse_json, read_bounded
+
+PLAN, JUDGED, ARTIFACT = "plan", "judged", "artifact"
+BEFORE, AFTER = "before", "after"
+LINES, BITS, GENERAL, TYPING = "lines", "bits.json", "general.json", "typing"
+_CORPUS, _RUN, _TOML = "corpus", "run", ".toml"
+_GENERAL_DOCUMENTS = "general.jsonl"
+_METRICS, _ANSWERS = "metrics.jsonl", "answers.jsonl"
+_ITEM_KINDS = 3
+_PER_FILE = 8  # positions of each kind in a file at most
+_START_S = 6.0  # for a process to import its libraries
+_MEASURING_SHARE, _TRAINING_SHARE = 0.15, 0.55  # of the time, as it is planned
+_MAX_METRICS_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class AdaptationStages:
+    """The stages in the work folder of one adaptation.
+
+    Attributes:
+        work: The folder.
+        request: What was asked for.
+        base: The artifact to start from.
+        is_wanted_again: Whether to train even if little has changed.
+    """
+
+    work: Path
+    request: AdaptationRequest
+    base: Path
+    is_wanted_again: bool = False
+
+    @property
+    def plan(self) -> Stage:
+        """Which files are learned, and for how many steps."""
+        words = ["adapt-plan", str(self.request.folder), "--base", str(self.base)]
+        words += ["--work", str(self.work), "--minutes", str(self.request.minutes)]
+        words += ["--heldout-share", str(self.request.heldout_share)]
+        words += [word for glob in self.request.private_globs for word in ("--private", glob)]
+        words += ["--again"] * self.is_wanted_again
+        return Stage(name=PLAN, words=tuple(words), weight_s=_START_S + 10)
+
+    def list_rest(self, record: AdaptationRecord) -> list[Stage]:
+        """Returns the stages after the plan."""
+        seconds = 60 * self.request.minutes
+        train = Stage(
+            name="pretrain",
+            words=("pretrain", str(self._toml(_RUN))),
+            weight_s=_START_S + _TRAINING_SHARE * seconds,
+            measure=lambda: self.read_training().step / max(1, record.steps),
+        )
+        return [
+            Stage(
+                name="corpus", words=("corpus", str(self._toml(_CORPUS))), weight_s=_START_S + 10
+            ),
+            Stage(name="prepare", words=("prepare", str(self._toml(_RUN))), weight_s=_START_S + 5),
+            *self._measure(BEFORE, self.base, record),
+            train,
+            Stage(
+                name="assemble",
+                words=(
+                    *("adapt-assemble", str(self.work / _RUN / "model")),
+                    *("--record", str(self.work / ADAPTATION_FILE)),
+                    *("--out", str(self.artifact)),
+                ),
+                weight_s=_START_S,
+            ),
+            *self._measure(AFTER, self.artifact, record),
+            Stage(
+                name="calibrate",
+                words=("calibrate", "--run", str(self.work / AFTER / LINES)),
+                weight_s=_START_S,
+                may_fail=True,  # too few lines: the calibration of the base stays
+            ),
+            Stage(
+                name=JUDGED,
+                words=(
+                    *("adapt-judge", str(self.work / BEFORE), str(self.work / AFTER)),
+                    *("--record", str(self.work / ADAPTATION_FILE)),
+                    *("--out", str(self.work / JUDGED)),
+                ),
+                weight_s=_START_S,
+            ),
+        ]
+
+    @property
+    def artifact(self) -> Path:
+        """The adapted artifact, before it is installed."""
+        return self.work / ARTIFACT
+
+    def read_record(self) -> AdaptationRecord:
+        """Returns the plan, once it is made.
+
+        Raises:
+            ArtifactError: It is damaged.
+        """
+        return AdaptationRecord.read(self.work / ADAPTATION_FILE)
+
+    def read_training(self) -> "TrainingProgress":
+        """Returns how far the training has come."""
+        return read_training(self.work / _RUN / _METRICS)
+
+    def _measure(self, when: str, model: Path, record: AdaptationRecord) -> list[Stage]:
+        out, corpus = self.work / when, str(self.work / _CORPUS)
+        seconds = _MEASURING_SHARE * 60 * self.request.minutes
+        n_items = record.items
+        lines = ["lines", "--model", str(model), "--corpus", corpus, "--n", str(n_items)]
+        lines += ["--per-document", str(_PER_FILE), "--out", str(out / LINES)]
+        if (self.base / MEMORY_FILE).is_file():
+            lines += ["--workspace", "--whole-workspace"]
+        bits = ("bits", "--model", str(model))
+        typing = ["replay", "--model", str(model), "--corpus", corpus, "--pace", "0"]
+        typing += ["--n", str(record.typed_files), "--out", str(out / TYPING)]
+        stages = [
+            Stage(
+                name=f"{when}-lines",
+                words=tuple(lines),
+                weight_s=_START_S + seconds / 2,
+                measure=lambda: count_lines(out / LINES / _ANSWERS) / (_ITEM_KINDS * n_items),
+            ),
+            Stage(
+                name=f"{when}-bits",
+                words=(*bits, "--corpus", corpus, "--out", str(out / BITS)),
+                weight_s=_START_S + seconds / 8,
+            ),
+            Stage(
+                name=f"{when}-general",
+                words=(*bits, "--records", self._general, "--out", str(out / GENERAL)),
+                weight_s=_START_S + seconds / 8,
+            ),
+        ]
+        if record.typed_files:
+            stages.append(
+                Stage(
+                    name=f"{when}-typing",
+                    words=tuple(typing),
+                    weight_s=_START_S + seconds / 4,
+                    may_fail=True,  # files that are too short to type in
+                )
+            )
+        return stages
+
+    @property
+    def _general(self) -> str:
+        return str(self.work / _GENERAL_DOCUMENTS)
+
+    def _toml(self, name: str) -> Path:
+        return self.work / f"{name}{_TOML}"
+
+
+def find_phase(stage: Stage) -> Phase:
+    """Returns what users are told that a stage is."""
+    known = {
+        PLAN: Phase.DOCUMENTS,
+        "corpus": Phase.DOCUMENTS,
+        "prepare": Phase.DOCUMENTS,
+        "pretrain": Phase.TRAINING,
+        "assemble": Phase.TRAINING,
+        "calibrate": Phase.CALIBRATION,
+        JUDGED: Phase.INSTALLATION,
+    }
+    when = stage.name.partition("-")[0]
+    return known.get(stage.name) or (Phase.BEFORE if when == BEFORE else Phase.AFTER)
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """The newest step of a training, and its loss."""
+
+    step: int = 0
+    loss: float | None = None
+
+
+def read_training(metrics: Path) -> TrainingProgress:
+    """Reads how far a training has come; nothing if it has not begun."""
+    try:
+        data = read_bounded(metrics, _MAX_METRICS_BYTES)
+        for line in reversed(data.splitlines()):
+            values = as_object(parse_json(line, allow_nan=True))
+            if values.get("event") == "step":
+                loss = values.get("loss")
+                shown = float(loss) if isinstance(loss, (int, float)) else None
+                return TrainingProgress(int(values["step"]), shown)
+    except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError):
+        pass
+    return TrainingProgress()
+
+
+def count_lines(file: Path) -> int:
+    """Returns the number of lines in a file; 0 if there is none."""
+    try:
+        return file.read_bytes().count(b"\n")
+    except OSError:
+        return 0

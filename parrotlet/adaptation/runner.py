@@ -1,0 +1,253 @@
+"""The process of an adaptation: runs its stages, reports, and installs what is better.
+
+It writes into a work folder beside the finished artifacts, so that the model in use is never
+touched, and whatever interrupts it leaves that model in use. Started by
+:mod:`server.adaptation.adaptations`.
+"""
+
+import dataclasses
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+
+from parrotlet.adaptation.adaptation_stages import JUDGED, AdaptationStages, find_phase
+from parrotlet.pipeline.conditions import Conditions
+from parrotlet.pipeline.stage_runner import CancelledError, Pause, Progress, StageRunner
+from server.adaptation.adaptation_request import AdaptationRequest
+from server.adaptation.adaptation_state import (
+    AdaptationState,
+    Outcome,
+    Phase,
+    RunState,
+    find_start_time,
+)
+from server.adaptation.adaptations import (
+    PAUSED_BY_USER,
+    TYPING_FILE,
+    Control,
+    end_state,
+    read_control,
+)
+from server.adaptation.adapted_models import (
+    ARTIFACTS_FOLDER,
+    PAGE_FILE,
+    RESULT_FILE,
+    WORK_FOLDER,
+    AdaptedModel,
+)
+from server.backends.model_store import find_model_folder
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
+from training.artifact.bundled import resolve_artifact
+from training.foundation.atomic_files import file_sha256, write_json_atomically
+from training.foundation.background.low_priority import yield_processor
+from training.foundation.errors import ConfigError, ParrotletError, describe_error
+from training.foundation.folder_lock import FolderInUseError, folder_lock
+from training.foundation.foreign_text import as_object, read_json
+
+KEPT_VERSIONS = 2
+_REPORT_S = 1.0
+_WEIGHTS = "model.safetensors"
+_CANCELLED = "The adaptation was cancelled."
+_START_FILE = "start.json"
+_DONE_FOLDER = "done"  # a work folder that is being removed
+
+
+def run_adaptation(file: Path) -> None:
+    """Runs the adaptation that a request file describes, or what is left of it."""
+    request = AdaptationRequest.read(file)
+    if request.yields:
+        yield_processor()
+    model = AdaptedModel.read(file.parent)
+    if model is None:
+        raise ConfigError(f"{file} belongs to no adapted model; start one with parrotlet adapt")
+    _create_typing_file(file.parent.parent / TYPING_FILE)
+    try:
+        with folder_lock(model.folder):
+            _Runner(model, request).run()
+    except FolderInUseError:
+        return  # another process goes on with it already
+
+
+def _create_typing_file(file: Path) -> None:
+    """Creates the file whose time editors set while the user types; nobody has typed yet."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        os.utime(file, (0, 0))
+
+
+class _Runner:
+    """One process's work on an adaptation."""
+
+    def __init__(self, model: AdaptedModel, request: AdaptationRequest) -> None:
+        self._model = model
+        self._request = request
+        self._work = model.folder / WORK_FOLDER
+        self._work.mkdir(mode=0o700, exist_ok=True)
+        self._stages = AdaptationStages(
+            self._work,
+            request,
+            self._choose_base(),
+            is_wanted_again=request.is_wanted_again,
+        )
+        self._conditions = Conditions(
+            model.folder.parent / TYPING_FILE,
+            needs_power=request.pauses_on_battery,
+            needs_quiet=request.pauses_while_typing,
+        )
+        before = AdaptationState.read(model.folder)
+        self._state = AdaptationState(
+            name=model.name,
+            folder=str(request.folder),
+            started=time.time() if before is None else before.started,
+            pid=os.getpid(),
+            pid_started=find_start_time(os.getpid()),
+        )
+        self._record = AdaptationRecord()
+        self._reported = 0.0
+        self._runner = StageRunner(self._work, [], self._find_pause, self._report)
+
+    def run(self) -> None:
+        """Runs all stages that are left; ends with a state that says how it went."""
+        try:
+            self._run_stages()
+        except CancelledError:
+            shutil.rmtree(self._work, ignore_errors=True)
+            end_state(self._model.folder, self._state, RunState.CANCELLED, _CANCELLED)
+        except Exception as error:
+            report = describe_error(error) if _is_expected(error) else None
+            reason = report.message.removeprefix("error: ") if report else type(error).__name__
+            sentence = f"The adaptation failed: {reason}"
+            self._write(state=RunState.FAILED, reason=reason, sentence=sentence)
+            raise
+
+    def _run_stages(self) -> None:
+        plan = self._stages.plan
+        self._runner.stages = [plan, *self._stages.list_rest(AdaptationRecord(items=1))]
+        self._runner.run(plan)
+        self._record = record = self._stages.read_record()
+        self._model = self._model.update(
+            path=str(self._request.folder.resolve()),
+            root_commit=record.root_commit,
+            subfolder=record.subfolder,
+            base=self._request.model,
+        )
+        if record.verdict:
+            self._finish(Outcome(record.verdict), record.sentence)
+            return
+        rest = self._stages.list_rest(record)
+        self._runner.stages = [plan, *rest]
+        self._runner.run_all()
+        self._install()
+
+    def _choose_base(self) -> Path:
+        """Returns the artifact to start from, the same one after an interruption."""
+        file = self._work / _START_FILE
+        if file.is_file():
+            return Path(str(as_object(read_json(file))["base"]))
+        origin = resolve_artifact(find_model_folder(self._request.model)).absolute()
+        adapted, base = self._model.artifact, origin
+        is_of_this = self._model.record.base == self._request.model
+        if adapted is not None and is_of_this and _is_made_from(adapted, origin):
+            base = adapted
+        version = f"{int(max(self._model.versions, default='0')) + 1:04d}"
+        write_json_atomically(file, {"base": str(base), "version": version})
+        return base
+
+    def _install(self) -> None:
+        """Puts the adapted artifact in use, if it is better."""
+        folder, judged = self._model.folder, self._work / JUDGED
+        result = as_object(read_json(judged / RESULT_FILE))
+        outcome, sentence = Outcome(str(result["outcome"])), str(result["sentence"])
+        measured = {
+            **result,
+            "worked_s": round(self._runner.worked_s),
+            "peak_bytes": self._runner.peak_bytes,
+        }
+        for name in (RESULT_FILE, PAGE_FILE):
+            shutil.copyfile(judged / name, folder / name)
+        write_json_atomically(folder / RESULT_FILE, measured)
+        if outcome is Outcome.BETTER:
+            version = str(as_object(read_json(self._work / _START_FILE))["version"])
+            target = folder / ARTIFACTS_FOLDER / version
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            if not target.exists():  # else we were killed since
+                self._stages.artifact.rename(target)
+            self._model = self._model.update(version=version, served="adapted")
+            for old in self._model.versions[:-KEPT_VERSIONS]:
+                shutil.rmtree(folder / ARTIFACTS_FOLDER / old, ignore_errors=True)
+        self._finish(outcome, sentence)
+
+    def _finish(self, outcome: Outcome, sentence: str) -> None:
+        page, done = self._model.page, self._model.folder / _DONE_FOLDER
+        shutil.rmtree(done, ignore_errors=True)
+        self._work.rename(done)  # nothing of it counts from now on
+        self._write(
+            state=RunState.FINISHED,
+            phase=Phase.INSTALLATION,
+            done=1.0,
+            left_s=0.0,
+            outcome=outcome,
+            sentence=sentence,
+            reason=None,
+            page=None if page is None else str(page),
+        )
+        shutil.rmtree(done, ignore_errors=True)
+
+    def _find_pause(self, is_running: bool) -> Pause | None:
+        control = read_control(self._model.folder)
+        if control is Control.CANCEL:
+            raise CancelledError
+        if control is Control.PAUSE:
+            return Pause(PAUSED_BY_USER)
+        return self._conditions.find_pause(is_running=is_running)
+
+    def _report(self, progress: Progress) -> None:
+        state = RunState.PAUSED if progress.pause else RunState.RUNNING
+        is_new = state is not self._state.state or find_phase(progress.stage) != self._state.phase
+        now = time.monotonic()
+        if not is_new and now - self._reported < _REPORT_S:
+            return
+        self._reported = now
+        training = self._stages.read_training()
+        reason = progress.pause.reason if progress.pause else None
+        left_s = None if reason == PAUSED_BY_USER else self._estimate_left(progress)
+        self._write(
+            state=state,
+            phase=find_phase(progress.stage),
+            done=round(progress.done, 4),
+            left_s=left_s,
+            step=training.step,
+            steps=self._record.steps,
+            loss=training.loss,
+            reason=reason,
+            sentence=_describe(find_phase(progress.stage), progress, left_s),
+        )
+
+    def _estimate_left(self, progress: Progress) -> float:
+        """Returns the seconds left: as planned, or as fast as it has gone in this process."""
+        planned = sum(stage.weight_s for stage in self._runner.stages)
+        return round(planned * (1 - progress.done))
+
+    def _write(self, **changes: object) -> None:
+        self._state = dataclasses.replace(self._state, **changes)  # type: ignore[arg-type]
+        self._state.write(self._model.folder)
+
+
+def _describe(phase: Phase, progress: Progress, left_s: float | None) -> str:
+    if progress.pause is not None:
+        return f"Adaptation {progress.pause.reason} ({progress.done:.0%} done)."
+    minutes = math.ceil((left_s or 0) / 60)
+    left = "less than a minute" if minutes <= 1 else f"about {minutes} minutes"
+    return f"{phase.text}: {progress.done:.0%}, {left} left."
+
+
+def _is_made_from(adapted: Path, origin: Path) -> bool:
+    """Returns whether an adapted artifact began with the model that would be adapted now."""
+    record = AdaptationRecord.read(adapted / ADAPTATION_FILE)
+    return record.origin_sha256 == file_sha256(origin / _WEIGHTS)
+
+
+def _is_expected(error: Exception) -> bool:
+    return isinstance(error, (ParrotletError, OSError, MemoryError))

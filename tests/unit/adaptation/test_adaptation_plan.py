@@ -1,0 +1,220 @@
+"""What an adaptation learns from, what it is measured on, and for how long it trains."""
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from doubles.repository_maker import make_repository
+
+from training.adaptation.adaptation_plan import (
+    MIN_CHANGED_SHARE,
+    TOO_LITTLE,
+    UNCHANGED,
+    PlanInputs,
+    make_plan,
+)
+from training.adaptation.configs import render_toml
+from training.adaptation.heldout_files import choose_heldout
+from training.adaptation.replay_sample import KEPT_SHARE, read_replay, split_replay
+from training.adaptation.repository_files import FileFacts, read_workspace
+from training.adaptation.schedule import (
+    FEWEST_STEPS,
+    LEARNING_RATE,
+    MATRIX_LEARNING_RATE,
+    MAX_EPOCHS,
+    REPLAY_SHARE,
+    choose_items,
+    choose_schedule,
+)
+
+SIZES = {f"a/{number}.py": 1000 + number for number in range(200)}
+CODE = "def double(value):\n    return value + value\n\n" * 8
+
+
+def schedule(**values):
+    known = {"minutes": 20.0, "own_bytes": 5_000_000, "most_replay_bytes": 4_000_000}
+    fixed = {"block_tokens": 1024, "n_embd": 384, "tokens_per_s": 6000.0}
+    return choose_schedule(**{**known, **fixed, **values})
+
+
+class TestHeldoutFiles:
+    def test_the_newest_and_some_by_their_path_are_held_out(self):
+        newest = [["a/7.py"], ["a/9.py", "a/10.py", "gone.py"]]
+        found = choose_heldout(SIZES, newest, share=0.2)
+        assert {"a/7.py", "a/9.py"} <= {*found.newest, *found.by_hash}
+        share = sum(SIZES[p] for p in (*found.newest, *found.by_hash)) / sum(SIZES.values())
+        assert 0.1 < share < 0.22
+        assert not set(found.newest) & set(found.by_hash)
+
+    def test_what_is_held_out_by_path_stays_so_when_the_repository_grows(self):
+        """If it fails, a file is measured on that an earlier adaptation has learned from."""
+        before = choose_heldout(SIZES, [], share=0.2)
+        grown = {**SIZES, **{f"b/{number}.py": 1000 for number in range(20)}}
+        learned = [path for path in SIZES if path not in before.by_hash]
+        after = choose_heldout(grown, [["a/3.py", "b/3.py"]], share=0.2, learned=learned)
+        assert not set(learned) & {*after.by_hash, *after.newest}
+        assert set(before.by_hash) & set(after.by_hash)
+
+    def test_a_commit_that_reformats_everything_says_nothing_about_what_is_new(self):
+        found = choose_heldout(SIZES, [list(SIZES), ["a/5.py"]], share=0.2)
+        assert found.newest in {("a/5.py",), ()}  # it may be held out by its path already
+
+    def test_with_one_commit_all_are_chosen_by_path(self):
+        found = choose_heldout(SIZES, [], share=0.2)
+        assert found.newest == ()
+        assert sum(SIZES[p] for p in found.by_hash) >= 0.2 * sum(SIZES.values())
+
+
+class TestSchedule:
+    def test_more_minutes_are_more_steps_up_to_a_few_passes(self):
+        steps = [schedule(minutes=minutes).steps for minutes in (1, 5, 20, 60)]
+        assert steps == sorted(steps)
+        assert steps[0] < steps[1]
+        assert schedule(minutes=600).epochs == pytest.approx(MAX_EPOCHS, rel=0.02)
+
+    def test_a_slow_machine_reads_less_of_a_large_repository(self):
+        """If it fails, a large repository is never finished in the time that was allowed."""
+        slow, fast = schedule(tokens_per_s=500.0), schedule(tokens_per_s=50_000.0)
+        assert slow.own_bytes < fast.own_bytes <= 5_000_000
+        assert slow.steps * slow.batch_blocks * 1024 <= 0.6 * 60 * 20 * 500
+
+    def test_general_code_has_its_share_as_far_as_there_is_enough(self):
+        assert schedule(own_bytes=1_000_000).replay_share == pytest.approx(REPLAY_SHARE, rel=0.01)
+        assert schedule(most_replay_bytes=0).replay_share == 0
+
+    def test_little_code_is_read_in_small_steps_at_lower_rates(self):
+        small = schedule(own_bytes=60_000)
+        assert small.steps >= FEWEST_STEPS
+        assert small.batch_blocks < schedule().batch_blocks
+        assert small.matrix_learning_rate < MATRIX_LEARNING_RATE
+        assert small.learning_rate < LEARNING_RATE
+
+    def test_any_inputs_give_a_training_that_can_run(self):
+        for minutes in (0.05, 1440.0):
+            for own in (1, 10**9):
+                for speed in (1.0, 1e7):
+                    found = schedule(minutes=minutes, own_bytes=own, tokens_per_s=speed)
+                    assert found.steps >= 1
+                    assert found.batch_blocks >= 1
+                    assert found.warmup_steps >= 1
+                    assert 0 < found.matrix_learning_rate <= MATRIX_LEARNING_RATE
+            assert choose_items(minutes) > 0
+
+
+class TestReplaySample:
+    def test_it_holds_permissive_code_of_no_heldout_package(self):
+        """If it fails, adapted models have seen the packages that they are measured on."""
+        documents = read_replay()
+        assert len(documents) > 100
+        heldout = {"wagtail", "scikit-image", "nltk", "keystone", "cirq-core"}
+        assert not heldout & {document.package for document in documents}
+        assert all(document.licence for document in documents)
+        assert len({document.package for document in documents}) > 20
+
+    def test_what_measures_forgetting_is_never_learned(self):
+        documents = read_replay()
+        learned, kept = split_replay(documents, 10**9)
+        assert len(kept) == round(KEPT_SHARE * len(documents))
+        assert not {d.path for d in learned} & {d.path for d in kept}
+        few, same = split_replay(documents, 50_000)
+        assert same == kept
+        assert 50_000 <= sum(len(d.text.encode()) for d in few) < 100_000
+        assert split_replay(documents, 0)[0] == []
+
+    def test_its_packages_are_named_with_their_licences(self):
+        from training.adaptation.replay_sample import REPLAY_FILE
+
+        notice = REPLAY_FILE.with_name("NOTICE").read_text()
+        for document in read_replay():
+            assert f"{document.package} {document.version}: {document.licence}" in notice
+
+
+class TestWorkspace:
+    def test_the_commit_is_read_without_private_and_vendored_files(self, tmp_path):
+        """If it fails, a private file of the repository is learned from."""
+        repository = make_repository(
+            tmp_path / "project",
+            {"a.py": CODE, "secrets.py": CODE, "mine.py": CODE, "vendor/x.py": CODE},
+            {"b/c.py": CODE + "x = 1\n"},
+            {"b/d.py": CODE + "y = 1\n"},
+        )
+        (repository / "untracked.py").write_text(CODE)
+        found = read_workspace(repository, ("mine.py",))
+        assert set(found.files) == {"a.py", "b/c.py", "b/d.py"}
+        assert found.changes == (("b/d.py",), ("b/c.py",))
+        assert len(found.root_commit) == 40
+        assert found.root_commit != found.commit
+        part = read_workspace(repository / "b", ())
+        assert part.subfolder == "b"
+        assert set(part.files) == {"b/c.py", "b/d.py"}
+        assert part.root_commit == found.root_commit
+
+    def test_a_folder_without_git_is_read_as_it_is(self, tmp_path):
+        (tmp_path / "a.py").write_text(CODE)
+        (tmp_path / ".gitignore").write_text("b.py\n")
+        (tmp_path / "b.py").write_text(CODE)
+        found = read_workspace(tmp_path, ())
+        assert set(found.files) == {"a.py"}
+        assert (found.commit, found.root_commit, found.changes) == ("", "", ())
+
+
+@pytest.fixture
+def inputs(tiny_artifact):
+    from training.artifact.directory import load_artifact
+
+    files = {path: FileFacts(n_bytes=n, sha256=path) for path, n in SIZES.items()}
+    workspace = SimpleNamespace(
+        folder=Path("/w"), root_commit="a", commit="b", subfolder="", files=files, changes=()
+    )
+    return PlanInputs(
+        workspace=workspace,
+        artifact=load_artifact(tiny_artifact),
+        previous=None,
+        minutes=5.0,
+        heldout_share=0.15,
+    )
+
+
+class TestPlan:
+    def test_no_file_is_both_learned_and_measured_on(self, inputs):
+        record = make_plan(inputs, 1000.0).record
+        assert not set(record.files) & set(record.heldout)
+        assert set(record.files) | set(record.heldout) == set(SIZES)
+        assert record.steps > 0
+
+    def test_too_few_files_are_declined_in_a_sentence(self, inputs):
+        few = SimpleNamespace(**{**vars(inputs.workspace), "files": {"a.py": FileFacts(
+            n_bytes=900, sha256="1")}})  # fmt: skip
+        plan = make_plan(dataclasses.replace(inputs, workspace=few), 1000.0)
+        assert plan.record.verdict == TOO_LITTLE
+        assert plan.schedule is None
+        assert "1 Python files" in plan.record.sentence
+
+    def test_a_repository_that_has_not_moved_on_is_not_worth_another_adaptation(self, inputs):
+        """If it fails, each call trains for twenty minutes to learn the same again."""
+        first = make_plan(inputs, 1000.0).record
+        again = dataclasses.replace(inputs, previous=first)
+        assert make_plan(again, 1000.0).record.verdict == UNCHANGED
+        wanted = dataclasses.replace(again, is_wanted_again=True)
+        assert make_plan(wanted, 1000.0).record.verdict == ""
+        n_changed = round(1.5 * MIN_CHANGED_SHARE * len(SIZES))
+        learned = sorted(first.files)[:n_changed]
+        files = {
+            path: FileFacts(n_bytes=n, sha256="new" if path in learned else path)
+            for path, n in SIZES.items()
+        }
+        moved = SimpleNamespace(**{**vars(inputs.workspace), "files": files})
+        renewed = make_plan(dataclasses.replace(again, workspace=moved), 1000.0).record
+        assert renewed.verdict == ""
+        assert renewed.is_renewed
+        assert not set(first.files) & set(renewed.heldout)
+        assert renewed.origin_sha256 == first.origin_sha256
+
+
+def test_configs_of_any_path_are_read_as_they_were_written():
+    """If it fails, a repository in a folder with an odd name cannot be adapted to."""
+    import tomllib
+
+    values = {"a": 'it\'s "odd" \\ \x7f \u2028', "t": {"n": 1, "l": ["x", "y"], "u": {"f": 0.5}}}
+    assert tomllib.loads(render_toml(values)) == values

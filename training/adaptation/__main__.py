@@ -1,0 +1,89 @@
+"""Plans an adaptation: ``python -m training.adaptation FOLDER --base MODEL --work FOLDER``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.foundation.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
+from training.adaptation.adaptation_plan import PlanInputs, make_plan
+from training.adaptation.configs import write_configs
+from training.adaptation.repository_files import read_workspace
+from training.adaptation.training_speed import measure_tokens_per_s
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
+from training.artifact.directory import load_artifact
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.command_parser import command_parser
+from training.foundation.config_schema import to_mapping
+from training.foundation.errors import run_main
+
+_PURPOSE = """\
+Plan how a model is adapted to a repository, without training it: which files are learned
+from, which are measured on, how many steps, and at what rates. The first stage of
+parrotlet adapt.
+
+Writes adaptation.json, corpus.toml and run.toml to the work folder."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the plan and the configs."""
+    options = _parser().parse_args(argv)
+    artifact = load_artifact(options.base)
+    workspace = read_workspace(options.folder, tuple(options.private))
+    previous = None
+    if (artifact.path / ADAPTATION_FILE).is_file():
+        record = AdaptationRecord.read(artifact.path / ADAPTATION_FILE)
+        if (record.root_commit, record.subfolder) == (workspace.root_commit, workspace.subfolder):
+            previous = record
+    inputs = PlanInputs(
+        workspace=workspace,
+        artifact=artifact,
+        previous=previous,
+        minutes=options.minutes,
+        heldout_share=options.heldout_share,
+        is_wanted_again=options.again,
+    )
+    plan = make_plan(inputs, options.speed or measure_tokens_per_s(artifact))
+    if plan.schedule is not None:
+        write_configs(options.work, plan, workspace, artifact, tuple(options.private))
+    write_json_atomically(options.work / ADAPTATION_FILE, to_mapping(plan.record))
+    record = plan.record
+    sys.stdout.write(
+        f"{record.sentence}\n"
+        if record.verdict
+        else f"{len(record.files)} files to learn from, {len(record.heldout)} to measure on;"
+        f" {record.steps} steps, {record.epochs:g} passes, {record.replay_share:.0%} general code,"
+        f" {record.tokens_per_s:,.0f} tokens per second\n"
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "training.adaptation", _PURPOSE, example="{prog} ~/project --base bundled --work runs/plan"
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the repository or folder")
+    parser.add_argument(
+        "--base", type=Path, required=True, metavar="MODEL", help="the artifact to start from"
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, metavar="FOLDER", help="where to write the plan"
+    )
+    parser.add_argument("--minutes", type=float, default=20.0, help="the time for everything")
+    parser.add_argument("--heldout-share", type=float, default=0.15, help="what to measure on")
+    parser.add_argument(
+        "--private", action="append", default=[], metavar="GLOB", help="files to leave out"
+    )
+    parser.add_argument("--again", action="store_true", help="even if little has changed")
+    parser.add_argument(
+        "--speed", type=float, metavar="TOKENS", help="tokens per second, instead of measuring it"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

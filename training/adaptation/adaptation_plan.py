@@ -1,0 +1,154 @@
+"""Makes the plan of an adaptation: what is learned, what is measured on, for how long, how fast.
+
+A plan is made once and kept, so that an adaptation that was interrupted goes on to the same end.
+Called by ``python -m training.adaptation``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from training.adaptation.heldout_files import HeldoutFiles, choose_heldout
+from training.adaptation.replay_sample import read_replay
+from training.adaptation.repository_files import FileFacts, WorkspaceFiles
+from training.adaptation.schedule import (
+    Schedule,
+    choose_items,
+    choose_schedule,
+    choose_typed_files,
+)
+from training.artifact.adaptation.adaptation_record import AdaptationRecord
+from training.artifact.directory import WEIGHTS_FILE, Artifact
+from training.foundation.atomic_files import file_sha256
+
+MIN_FILES, MIN_BYTES = 8, 24_000
+MIN_CHANGED_SHARE = 0.03  # of the bytes, for another adaptation to be worth it
+TOO_LITTLE, UNCHANGED = "too little", "unchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanInputs:
+    """What a plan is made from.
+
+    Attributes:
+        workspace: The workspace's files.
+        artifact: The artifact to start from.
+        previous: What that artifact has learned, if it was adapted to this workspace before.
+        minutes: The time allowed.
+        heldout_share: Of the text, what is kept to measure on.
+        is_wanted_again: Whether to train even if little has changed.
+    """
+
+    workspace: WorkspaceFiles
+    artifact: Artifact
+    previous: AdaptationRecord | None
+    minutes: float
+    heldout_share: float
+    is_wanted_again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The record of an adaptation, and what its configs need besides."""
+
+    record: AdaptationRecord
+    schedule: Schedule | None
+
+
+def make_plan(inputs: PlanInputs, tokens_per_s: float) -> Plan:
+    """Returns the plan; its schedule is None if there is nothing to train.
+
+    Args:
+        inputs: What it is made from.
+        tokens_per_s: The speed of training here.
+    """
+    files = inputs.workspace.files
+    record = _describe(inputs)
+    verdict = _decline(inputs)
+    if verdict is not None:
+        word, sentence = verdict
+        return Plan(record=replace(record, verdict=word, sentence=sentence), schedule=None)
+    heldout = _hold_out(inputs)
+    out = {*heldout.newest, *heldout.by_hash}
+    learned = {path: facts for path, facts in files.items() if path not in out}
+    schedule = choose_schedule(
+        minutes=inputs.minutes,
+        own_bytes=_count_bytes(learned),
+        most_replay_bytes=sum(len(d.text.encode()) for d in read_replay()),
+        block_tokens=inputs.artifact.context_tokens,
+        n_embd=inputs.artifact.config.n_embd,
+        tokens_per_s=tokens_per_s,
+    )
+    record = replace(
+        record,
+        files={path: facts.sha256 for path, facts in sorted(learned.items())},
+        heldout_newest=heldout.newest,
+        heldout_by_hash=heldout.by_hash,
+        steps=schedule.steps,
+        batch_blocks=schedule.batch_blocks,
+        matrix_learning_rate=schedule.matrix_learning_rate,
+        learning_rate=schedule.learning_rate,
+        epochs=schedule.epochs,
+        replay_share=round(schedule.replay_share, 4),
+        tokens_per_s=round(tokens_per_s, 1),
+        items=choose_items(inputs.minutes),
+        typed_files=choose_typed_files(inputs.minutes),
+    )
+    return Plan(record=record, schedule=schedule)
+
+
+def _describe(inputs: PlanInputs) -> AdaptationRecord:
+    workspace, base = inputs.workspace, inputs.artifact.path
+    base_sha256 = file_sha256(base / WEIGHTS_FILE)
+    return AdaptationRecord(
+        folder=str(workspace.folder),
+        root_commit=workspace.root_commit,
+        commit=workspace.commit,
+        subfolder=workspace.subfolder,
+        base=str(base),
+        base_sha256=base_sha256,
+        origin_sha256=inputs.previous.origin_sha256 if inputs.previous else base_sha256,
+        is_renewed=inputs.previous is not None,
+        n_bytes=_count_bytes(workspace.files),
+        minutes=inputs.minutes,
+    )
+
+
+def _decline(inputs: PlanInputs) -> tuple[str, str] | None:
+    """Returns why there is nothing to train, in a word and in a sentence; None if there is."""
+    files, previous = inputs.workspace.files, inputs.previous
+    n_bytes = _count_bytes(files)
+    if len(files) < MIN_FILES or n_bytes < MIN_BYTES:
+        return TOO_LITTLE, (
+            f"The repository has {len(files)} Python files with {n_bytes / 1000:.0f} kB to learn"
+            f" from, and an adaptation needs {MIN_FILES} files with {MIN_BYTES / 1000:.0f} kB: the"
+            " model stays as it is."
+        )
+    if previous is None or inputs.is_wanted_again:
+        return None
+    known = {**previous.files}
+    changed = {p: f for p, f in files.items() if known.get(p) != f.sha256 and p not in
+               previous.heldout_by_hash}  # fmt: skip
+    share = _count_bytes(changed) / n_bytes
+    if previous.heldout_newest:  # these are learned from once they are no longer the newest
+        new = {p: f for p, f in changed.items() if p not in previous.heldout_newest}
+        share = _count_bytes(new) / n_bytes
+    if share >= MIN_CHANGED_SHARE:
+        return None
+    return UNCHANGED, (
+        f"Since the last adaptation {share:.1%} of the code has changed, too little to be worth"
+        f" another one (from {MIN_CHANGED_SHARE:.0%} on): the adapted model stays as it is."
+    )
+
+
+def _hold_out(inputs: PlanInputs) -> HeldoutFiles:
+    sizes = {path: facts.n_bytes for path, facts in inputs.workspace.files.items()}
+    return choose_heldout(
+        sizes,
+        inputs.workspace.changes,
+        share=inputs.heldout_share,
+        learned=() if inputs.previous is None else tuple(inputs.previous.files),
+    )
+
+
+def _count_bytes(files: Mapping[str, FileFacts]) -> int:
+    return sum(facts.n_bytes for facts in files.values())

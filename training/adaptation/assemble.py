@@ -1,0 +1,72 @@
+"""Makes an artifact of what an adaptation has trained, with what its base knows besides weights.
+
+The gate of the memory and the index of repeated training text go by tokens, so they stay valid for
+a model with the same tokenizer; the calibration stays until the model is calibrated anew. A stage
+of ``parrotlet adapt``.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.foundation.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
+from training.artifact.directory import Artifact, add_file, add_metrics, load_artifact
+from training.artifact.manifest import MEMORY_FILE
+from training.artifact.verbatim import VERBATIM_FILE
+from training.foundation.command_parser import command_parser
+from training.foundation.config_schema import to_mapping
+from training.foundation.errors import run_main
+
+_EXTRAS = (MEMORY_FILE, VERBATIM_FILE)
+_CALIBRATION = "confidence_"  # metrics that say what a probability means
+_PURPOSE = """\
+Make an artifact of what an adaptation has trained: the trained weights, with the gate of
+the memory and the index of training text of the model it started from, and the record of
+what it has learned. A stage of parrotlet adapt."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the artifact."""
+    options = _parser().parse_args(argv)
+    record = AdaptationRecord.read(options.record)
+    base = load_artifact(Path(record.base))
+    shutil.rmtree(options.out, ignore_errors=True)  # of an interrupted run
+    shutil.copytree(options.trained, options.out)
+    _add_extras(options.out, base)
+    kept = {k: v for k, v in base.manifest.evaluation.items() if k.startswith(_CALIBRATION)}
+    add_metrics(options.out, kept)
+    add_file(options.out, ADAPTATION_FILE, json.dumps(to_mapping(record), indent=1).encode())
+    sys.stdout.write(f"{load_artifact(options.out).path}\n")
+    return 0
+
+
+def _add_extras(path: Path, base: Artifact) -> None:
+    if load_artifact(path).tokenizer.sha256 != base.tokenizer.sha256:
+        return
+    for name in _EXTRAS:
+        if name in base.manifest.sha256 and (base.path / name).is_file():
+            add_file(path, name, (base.path / name).read_bytes())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser(
+        "training.adaptation.assemble",
+        _PURPOSE,
+        example="{prog} work/run/model --record work/adaptation.json --out work/artifact",
+    )
+    parser.add_argument("trained", type=Path, metavar="MODEL", help="what was trained")
+    parser.add_argument("--record", type=Path, required=True, metavar="FILE", help="the plan")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the artifact")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,143 @@
+"""Writes what the corpus, the shards and the training of an adaptation are made from.
+
+The configs are those of every other run, so that the same commands read them. Called by
+``python -m training.adaptation``.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training.adaptation.adaptation_plan import Plan
+from training.adaptation.replay_sample import read_replay, split_replay
+from training.adaptation.repository_files import WorkspaceFiles
+from training.adaptation.schedule import Schedule
+from training.artifact.directory import Artifact
+from training.foundation.atomic_files import write_text_atomically
+
+CORPUS_CONFIG, RUN_CONFIG = "corpus.toml", "run.toml"
+CORPUS, SHARDS, RUN = "corpus", "shards", "run"
+REPLAY, GENERAL = "replay.jsonl", "general.jsonl"
+OWN_LICENCE = "LicenseRef-Own"  # whatever it says: the model stays on this machine
+_SAVE_EVERY_TOKENS = 400_000  # about a minute on two cores
+_LICENCE_NAME = re.compile(r"[\w.+-]+")
+_FIM = ("rate", "spm_share", "line_share", "more_lines", "bracket_share", "block_share")
+
+
+def write_configs(
+    work: Path,
+    plan: Plan,
+    workspace: WorkspaceFiles,
+    artifact: Artifact,
+    private_globs: tuple[str, ...],
+) -> None:
+    """Writes the configs and the general code into a work folder."""
+    assert plan.schedule is not None
+    learned, kept = split_replay(read_replay(), plan.schedule.replay_bytes)
+    write_text_atomically(work / REPLAY, "".join(d.to_json_line() for d in learned))
+    write_text_atomically(work / GENERAL, "".join(d.to_json_line() for d in kept))
+    names = {name for d in learned for name in _LICENCE_NAME.findall(d.licence)}
+    licences = [OWN_LICENCE, *sorted(names - {"AND", "OR", "WITH"})]
+    corpus = _corpus_config(
+        work, plan, workspace, private_globs, licences, has_replay=bool(learned)
+    )
+    write_text_atomically(work / CORPUS_CONFIG, render_toml(corpus))
+    run = _run_config(work, plan.schedule, artifact)
+    write_text_atomically(work / RUN_CONFIG, render_toml(run))
+
+
+def _corpus_config(
+    work: Path,
+    plan: Plan,
+    workspace: WorkspaceFiles,
+    private_globs: tuple[str, ...],
+    licences: list[str],
+    *,
+    has_replay: bool,
+) -> dict[str, Any]:
+    assert plan.schedule is not None
+    sources: dict[str, Any] = {"folder_licence": OWN_LICENCE, "private_globs": list(private_globs)}
+    if workspace.repository is None:
+        sources["folders"] = [str(workspace.folder)]
+    else:
+        sources["git"] = [f"{workspace.repository}@{workspace.commit}"]
+        sources["git_folder"] = workspace.subfolder
+    if has_replay:
+        sources["records"] = [str(work / REPLAY)]
+    return {
+        "out": str(work / CORPUS),
+        "cache": str(work / "cache"),
+        "licences": licences,
+        "heldout_files": list(plan.record.heldout),
+        "heldout_share": 0.0,
+        "decontaminate": [],
+        "processes": 1,
+        "sources": sources,
+        "balance": {"max_package_bytes": plan.schedule.own_bytes + _slack(plan)},
+    }
+
+
+def _slack(plan: Plan) -> int:
+    """Returns bytes that files may grow by while secrets are replaced, so that none is cut."""
+    return 1 << 16 if plan.schedule and plan.schedule.own_bytes else 0
+
+
+def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
+    block_tokens = artifact.context_tokens
+    step_tokens = schedule.batch_blocks * block_tokens
+    known = artifact.manifest.training.config
+    fim = dict(dict(known.get("shards") or {}).get("fim") or {})
+    return {
+        "name": "adapted",
+        "paths": {
+            "corpus": str(work / CORPUS),
+            "tokenizer": str(artifact.path),
+            "shards": str(work / SHARDS),
+            "run": str(work / RUN),
+        },
+        "shards": {
+            "block_tokens": block_tokens,
+            "processes": 1,
+            "fim": {name: fim[name] for name in _FIM if name in fim},
+        },
+        "model": {
+            "n_embd": artifact.config.n_embd,
+            "n_layer": artifact.config.n_layer,
+            "n_head": artifact.config.n_head,
+            "activation_function": artifact.config.activation_function,
+        },
+        "optim": {
+            "matrix_learning_rate": schedule.matrix_learning_rate,
+            "learning_rate": schedule.learning_rate,
+            "warmup_steps": schedule.warmup_steps,
+            "decay_share": 1.0,
+        },
+        "pretrain": {
+            "start_from": str(artifact.path),
+            "steps": schedule.steps,
+            "batch_blocks": schedule.batch_blocks,
+            "micro_batch_blocks": min(schedule.batch_blocks, max(1, 4096 // block_tokens)),
+            "validate_every_steps": schedule.steps + 1,
+            "save_every_steps": max(1, min(schedule.steps, _SAVE_EVERY_TOKENS // step_tokens)),
+            "tracker": "none",
+        },
+    }
+
+
+def render_toml(values: Mapping[str, Any]) -> str:
+    """Returns nested plain data as TOML; JSON's strings, numbers and lists are TOML's too."""
+    plain = [f"{k} = {_value(v)}" for k, v in values.items() if not isinstance(v, Mapping)]
+    tables = [_table(name, table) for name, table in values.items() if isinstance(table, Mapping)]
+    return "\n".join(plain) + "\n" + "".join(tables)
+
+
+def _table(name: str, table: Mapping[str, Any]) -> str:
+    plain = [f"{k} = {_value(v)}" for k, v in table.items() if not isinstance(v, Mapping)]
+    inner = [_table(f"{name}.{k}", v) for k, v in table.items() if isinstance(v, Mapping)]
+    return f"\n[{name}]\n" + "\n".join(plain) + "\n" + "".join(inner)
+
+
+def _value(value: object) -> str:
+    return json.dumps(value).replace("\x7f", "\\u007f")  # which JSON allows and TOML does not

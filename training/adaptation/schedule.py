@@ -1,0 +1,115 @@
+"""Steps, rates and mixture of an adaptation, from the time allowed and the speed; pure functions.
+
+The constants are from our own measurements (``training/LOG.md``): Muon at the rates of pretraining,
+decaying from the first step on, learns a repository in a few passes, and a quarter of general code
+keeps what was known.
+"""
+
+import math
+from dataclasses import dataclass
+
+from training.autoconfig.sizing import KNOWN_WIDTH
+
+TRAINING_SHARE = 0.55  # of the time; the rest measures, before and after
+MEASURING_SHARE = 0.15  # of the time, each time
+MAX_EPOCHS = 3.0
+REPLAY_SHARE = 0.25  # of the tokens
+BATCH_BLOCKS = 16  # of 1024 tokens
+FEWEST_STEPS = 40  # below this, smaller steps are taken
+MATRIX_LEARNING_RATE, LEARNING_RATE = 4e-3, 1e-3
+BYTES_PER_TOKEN = 3.4
+WARMUP_SHARE = 0.05
+MIN_ITEMS, MAX_ITEMS = 10, 300
+ITEM_S = 0.15  # a completion takes on two cores
+TYPED_FILE_S = 25.0
+MAX_TYPED_FILES = 8
+ITEM_KINDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How to train.
+
+    Attributes:
+        steps: Steps.
+        batch_blocks: Blocks of a step.
+        matrix_learning_rate: Of the matrices, before it decays.
+        learning_rate: Of everything else, likewise.
+        warmup_steps: Steps until these are reached.
+        epochs: How often each file is read.
+        own_bytes: How much of the repository to read; what is beyond that does not fit the time.
+        replay_bytes: How much general code to mix in.
+    """
+
+    steps: int
+    batch_blocks: int
+    matrix_learning_rate: float
+    learning_rate: float
+    warmup_steps: int
+    epochs: float
+    own_bytes: int
+    replay_bytes: int
+
+    @property
+    def replay_share(self) -> float:
+        """The share of general code."""
+        return self.replay_bytes / max(1, self.own_bytes + self.replay_bytes)
+
+
+def choose_schedule(
+    *,
+    minutes: float,
+    own_bytes: int,
+    most_replay_bytes: int,
+    block_tokens: int,
+    n_embd: int,
+    tokens_per_s: float,
+) -> Schedule:
+    """Returns how to train on a repository in some minutes.
+
+    Args:
+        minutes: The time for everything.
+        own_bytes: The files to learn from.
+        most_replay_bytes: The general code that there is.
+        block_tokens: Tokens of a block.
+        n_embd: The network's width.
+        tokens_per_s: The speed of training, updates included.
+    """
+    affordable = TRAINING_SHARE * 60 * minutes * tokens_per_s
+    own_bytes = min(own_bytes, max(1, int(affordable * (1 - REPLAY_SHARE) * BYTES_PER_TOKEN)))
+    replay_bytes = min(most_replay_bytes, int(own_bytes * REPLAY_SHARE / (1 - REPLAY_SHARE)))
+    epoch_tokens = (own_bytes + replay_bytes) / BYTES_PER_TOKEN
+    tokens = min(affordable, MAX_EPOCHS * epoch_tokens)
+    batch = choose_batch(tokens, block_tokens)
+    steps = max(1, round(tokens / (batch * block_tokens)))
+    factor = math.sqrt(KNOWN_WIDTH / n_embd * batch * block_tokens / (BATCH_BLOCKS * 1024))
+    return Schedule(
+        steps=steps,
+        batch_blocks=batch,
+        matrix_learning_rate=float(f"{MATRIX_LEARNING_RATE * min(1.0, factor):.2g}"),
+        learning_rate=float(f"{LEARNING_RATE * min(1.0, factor):.2g}"),
+        warmup_steps=max(1, round(WARMUP_SHARE * steps)),
+        epochs=round(steps * batch * block_tokens / epoch_tokens, 2),
+        own_bytes=own_bytes,
+        replay_bytes=replay_bytes,
+    )
+
+
+def choose_batch(tokens: float, block_tokens: int) -> int:
+    """Returns the blocks of a step: fewer for short trainings, so that there are enough steps."""
+    batch = max(1, BATCH_BLOCKS * 1024 // block_tokens)
+    while batch > 1 and tokens / (batch * block_tokens) < FEWEST_STEPS:
+        batch //= 2
+    return batch
+
+
+def choose_items(minutes: float) -> int:
+    """Returns the positions of each kind that there is time to measure at."""
+    seconds = MEASURING_SHARE * 60 * minutes / 2
+    return max(MIN_ITEMS, min(MAX_ITEMS, round(seconds / (ITEM_KINDS * ITEM_S))))
+
+
+def choose_typed_files(minutes: float) -> int:
+    """Returns the files that there is time to type in."""
+    seconds = MEASURING_SHARE * 60 * minutes / 2
+    return max(0, min(MAX_TYPED_FILES, round(seconds / TYPED_FILE_S)))

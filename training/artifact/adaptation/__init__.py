@@ -1,0 +1,1 @@
+"""Where an adapted artifact comes from."""

@@ -1,0 +1,26 @@
+"""Ends a process whose parent is gone, so that no stage of a pipeline works on unsupervised."""
+
+import os
+import signal
+import threading
+import time
+
+PARENT_VARIABLE = "PARROTLET_PARENT"  # the process that must be our parent
+_CHECK_S = 0.5
+
+
+def follow_parent() -> None:
+    """Has this process interrupted, as by SIGTERM, when the parent that watches it is gone.
+
+    Does nothing in other processes, such as those that this one starts.
+    """
+    expected = os.environ.get(PARENT_VARIABLE)
+    if expected is None or str(os.getppid()) != expected:
+        return
+
+    def watch() -> None:
+        while str(os.getppid()) == expected:
+            time.sleep(_CHECK_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
