@@ -26,6 +26,7 @@ export function registerCommands(context: vscode.ExtensionContext, services: Ser
     ...createSuggestionActions(services),
     ...createServerActions(services),
     ...createEnablementActions(services),
+    ...createAdaptationActions(services),
     openWalkthrough: async () => {
       const walkthrough = `${context.extension.id}#start`;
       await vscode.commands.executeCommand('workbench.action.openWalkthrough', walkthrough, false);
@@ -87,9 +88,9 @@ function createServerActions(services: Services): Record<string, Action> {
 }
 
 function createEnablementActions(services: Services): Record<string, Action> {
-  const { enablement, status, lifecycle } = services;
+  const { enablement, status, lifecycle, adaptation } = services;
   return {
-    menu: () => showActionMenu(status, enablement, lifecycle.notFound),
+    menu: () => showActionMenu(status, enablement, lifecycle.notFound, adaptation.describe()),
     toggle: refreshAfter(services, toggleEverywhere),
     toggleWorkspace: refreshAfter(services, toggleWorkspace),
     toggleLanguage: refreshAfter(services, toggleLanguage),
@@ -100,6 +101,17 @@ function createEnablementActions(services: Services): Record<string, Action> {
     openSettings: async () => {
       await vscode.commands.executeCommand('workbench.action.openSettings', SETTINGS_QUERY);
     },
+  };
+}
+
+function createAdaptationActions({ adaptation }: Services): Record<string, Action> {
+  return {
+    adaptModel: () => adaptation.showMenu(),
+    pauseAdapting: () => adaptation.choose('pause'),
+    resumeAdapting: () => adaptation.choose('resume'),
+    cancelAdapting: () => adaptation.choose('cancel'),
+    showAdaptationReport: () => adaptation.showReport(),
+    manageModels: () => adaptation.manageModels(),
   };
 }
 

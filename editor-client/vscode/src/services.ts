@@ -7,8 +7,10 @@ import { Log } from './server/log';
 import { getActiveEditor, trackActiveEditor } from './suggestions/activeEditor';
 import { Enablement } from './suggestions/enablement';
 import { Suggestions } from './suggestions/suggestions';
+import { Adaptation } from './ui/adaptation';
 import { Explanation } from './ui/explanation';
 import { describeModel } from './ui/modelPicker';
+import { ServerMenu } from './ui/serverMenu';
 import { Status } from './ui/status';
 import { WebviewPages } from './ui/webview';
 
@@ -22,6 +24,7 @@ export interface Services {
   readonly suggestions: Suggestions;
   readonly lifecycle: Lifecycle;
   readonly explanation: Explanation;
+  readonly adaptation: Adaptation;
 }
 
 /** Creates all of them; the server is not started yet. */
@@ -43,14 +46,25 @@ export async function createServices(context: vscode.ExtensionContext): Promise<
     suggestions,
     onStatus: (serverStatus) => {
       const version = lifecycle.client?.version;
-      status.details = version && `Version ${version}, model: ${describeModel()}`;
+      const model = serverStatus.model ?? describeModel();
+      status.details = version && `Version ${version}, model: ${model}`;
       status.setServerStatus(serverStatus);
       if (serverStatus.state === 'ready' || serverStatus.state === 'error') {
         void explanation.refresh();
       }
     },
+    onAdaptation: (report) => {
+      if (report === undefined) {
+        adaptation.clear();
+      } else {
+        adaptation.onReport(report);
+      }
+    },
   }, origin);
   const explanation: Explanation = new Explanation(pages, enablement, status, lifecycle);
-  context.subscriptions.push(log, enablement, status, pages, suggestions);
-  return { log, origin, enablement, status, pages, suggestions, lifecycle, explanation };
+  const adaptation: Adaptation = new Adaptation(new ServerMenu(lifecycle, pages));
+  context.subscriptions.push(log, enablement, status, pages, suggestions, adaptation);
+  return {
+    log, origin, enablement, status, pages, suggestions, lifecycle, explanation, adaptation,
+  };
 }

@@ -1,4 +1,4 @@
-"""Switching models in VS Code, and the attribution of suggestions."""
+"""Switching and adapting models in VS Code, and the attribution of suggestions."""
 
 import shutil
 import sys
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from code_server import ROOT, wait_until
+from doubles.adaptation_double import BROUGHT, AdaptationDouble
 from doubles.hub_double import HubDouble
 from scripted_model import ScriptedModel
 from test_vscode_server import SERVER
 
+from server.adaptation.adaptation_state import RunState
 from server.completer import Completer
 from server.suggestion.request import CompletionRequest
 
@@ -144,3 +146,73 @@ def test_the_source_of_accepted_text_is_named(window, model):
         lambda: "a suggestion that repeats lender, lender/lines.py" in window.log,
         lambda: window.log,
     )
+
+
+def use_bundled_model(window):
+    window.change_setting("parrotlet.remote.url", "")
+    window.wait_until_ready()
+
+
+def get_adaptation_item(window):
+    """Returns the status bar's item about the adaptation, whether it is shown or not."""
+    return window.page.locator("#parrotlet\\.parrotlet\\.parrotlet\\.adaptation")
+
+
+def wait_for_adaptation(window, text):
+    item = get_adaptation_item(window)
+
+    def is_shown():
+        return text in (item.text_content() if item.count() else "")
+
+    wait_until(is_shown, f"{text!r} in the status bar")
+    return item
+
+
+def test_an_adaptation_is_followed_steered_and_switched_to(window, model, expected):
+    """If it fails, users wait for an adaptation that they can neither see nor stop."""
+    use_bundled_model(window)
+    window.open_file(HEAD + "|", "meanwhile.py")
+    window.start_command("parrotlet.adaptModel")
+    asked = window.answer_dialog(None)
+    assert "about 20 minutes, at low priority. Nothing leaves this machine." in asked
+
+    adaptation = AdaptationDouble(window.folder, window.home / "data")
+    adaptation.write()
+    item = wait_for_adaptation(window, "Adapting 42%, 9 min left")
+    window.press("Alt+\\")
+    window.wait_for_ghost(expected)  # suggestions come meanwhile
+    window.press("Escape")
+    window.run_command("parrotlet.pauseAdapting")
+    wait_until(lambda: adaptation.control == "pause", "the adaptation to be paused")
+    adaptation.write(state=RunState.PAUSED, reason="paused by you")
+    item = wait_for_adaptation(window, "Adapting 42%, paused by you")
+    item.click()
+    window.pick("Resume Adaptation")
+    wait_until(lambda: adaptation.control == "run", "the adaptation to be resumed")
+
+    adaptation.finish(artifact=BUNDLED)
+    notice = window.wait_for_notification(BROUGHT)
+    assert "Suggestions come from the adapted model now." in notice.inner_text()
+    notice.get_by_text("Show Adaptation Report").click()
+    window.wait_for_page("What it brought")
+    wait_until(lambda: get_adaptation_item(window).count() == 0, "no item in the status bar")
+    window.wait_until_ready()
+    health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
+    assert BROUGHT in health["adapted"]
+
+    window.start_command("parrotlet.manageModels")
+    window.pick(window.folder.name)
+    window.pick("Use Base Model")
+    window.wait_for_notification("come from the base model now.")
+    window.start_command("parrotlet.manageModels")
+    window.pick(window.folder.name)
+    window.pick("Remove Adapted Model…")
+    assert "are deleted" in window.answer_dialog("Remove")
+    wait_until(lambda: not adaptation.folder.exists(), "the model to be removed")
+
+
+def test_what_cannot_be_adapted_is_said_in_a_sentence(window, model):
+    """If it fails, a user of a remote server waits for an adaptation that changes nothing."""
+    window.open_file("", "remote.py")
+    window.run_command("parrotlet.adaptModel")
+    window.wait_for_notification("remove that setting first")

@@ -18,7 +18,7 @@ INTERNAL = {"parrotlet.accepted"}
 # Commands that ask for something before they do anything.
 ASKING = {
     *("menu", "snooze", "chooseExtent", "chooseEagerness", "chooseModel"),
-    *("installServer", "setServerPath"),
+    *("installServer", "setServerPath", "adaptModel", "cancelAdapting", "manageModels"),
 }
 LOWERCASE_IN_TITLES = {"a", "an", "as", "for", "from", "in", "of", "or", "the", "to"}
 SHOWN_FIELDS = {"title", "description", "markdownDescription", "displayName", "altText"}

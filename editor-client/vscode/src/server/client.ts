@@ -10,12 +10,13 @@ import * as vscode from 'vscode';
 import {
   CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient, MessageType,
   RevealOutputChannelOn, ShowMessageNotification,
-  type LanguageClientOptions, type Middleware,
+  type LanguageClientOptions, type Middleware, type StaticFeature,
 } from 'vscode-languageclient/node';
 import { collectServerSettings, getList } from '../settings/configuration';
 import { SECTION, translateSettingNames } from '../settings/settingNames';
 import { SCHEMES } from '../suggestions/activeEditor';
 import type { Suggestions } from '../suggestions/suggestions';
+import type { AdaptationReport } from '../ui/adaptation';
 import type { ServerStatus } from '../ui/status';
 import type { ServerCommand } from './discovery';
 import type { Log } from './log';
@@ -30,7 +31,19 @@ export interface ClientContext {
   readonly folder: string;
   readonly suggestions: Suggestions;
   readonly onStatus: (status: ServerStatus) => void;
+  /** Called with each report on an adaptation; with undefined when nobody reports any more. */
+  readonly onAdaptation: (report: AdaptationReport | undefined) => void;
 }
+
+/** Makes known that the extension shows adaptations by itself. */
+const ADAPTATION_FEATURE: StaticFeature = {
+  fillClientCapabilities: (capabilities) => {
+    capabilities.experimental = { parrotlet: { shows: ['progress', 'messages'] } };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: 'static' }),
+  clear: () => undefined,
+};
 
 /** A language client that only logs its errors; `lifecycle` reports them once. */
 class QuietClient extends LanguageClient {
@@ -58,6 +71,7 @@ export class Client {
     onExit: (how: string) => void,
   ) {
     const options = this.createOptions(async () => {
+      context.onAdaptation(undefined);
       const how = await this.describeExit();
       if (!this.isStopping) {
         onExit(how);
@@ -66,6 +80,10 @@ export class Client {
     this.client = new QuietClient(SECTION, 'Parrotlet', () => this.spawn(), options);
     this.client.onNotification('parrotlet/status', (status: ServerStatus) => {
       context.onStatus(status);
+    });
+    this.client.registerFeature(ADAPTATION_FEATURE);
+    this.client.onNotification('parrotlet/adaptation', (report: AdaptationReport) => {
+      context.onAdaptation(report);
     });
   }
 

@@ -14,9 +14,12 @@ interface Entry extends vscode.QuickPickItem {
 
 /** Shows the menu, and runs the selected command. */
 export async function showActionMenu(
-  status: Status, enablement: Enablement, notFound: ServerNotFound | undefined,
+  status: Status,
+  enablement: Enablement,
+  notFound: ServerNotFound | undefined,
+  adaptation: string | undefined,
 ): Promise<void> {
-  const entries = [...listRemedies(status, notFound), ...listActions(enablement)];
+  const entries = [...listRemedies(status, notFound), ...listActions(enablement, adaptation)];
   const choice = await vscode.window.showQuickPick(entries, {
     title: status.describe(),
     matchOnDescription: true,
@@ -40,7 +43,7 @@ function listRemedies(status: Status, notFound: ServerNotFound | undefined): Ent
   ];
 }
 
-function listActions(enablement: Enablement): Entry[] {
+function listActions(enablement: Enablement, adaptation: string | undefined): Entry[] {
   const extent = getText('suggestion.extent');
   const eagerness = getText('suggestion.eagerness');
   return [
@@ -53,6 +56,8 @@ function listActions(enablement: Enablement): Entry[] {
     createEntry('graph', 'Show statistics', 'showStatistics'),
     createSeparator('Model and server'),
     createEntry('arrow-swap', 'Switch model…', 'chooseModel', describeModel()),
+    createEntry('mortar-board', 'Adapt model to this workspace…', 'adaptModel', adaptation),
+    createEntry('list-selection', 'Manage adapted models…', 'manageModels'),
     createEntry('debug-restart', 'Restart server', 'restartServer'),
     createEntry('output', 'Show log', 'showLog'),
     createEntry('list-flat', 'Show protocol trace', 'showTrace'),

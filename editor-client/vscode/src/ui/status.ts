@@ -6,6 +6,8 @@ import * as vscode from 'vscode';
 export interface ServerStatus {
   readonly state: 'starting' | 'ready' | 'busy' | 'idle' | 'off' | 'error';
   readonly reason: string | null;
+  /** The model in use, in a few words; only the server knows it. */
+  readonly model?: string;
 }
 
 type State = ServerStatus['state'] | 'waiting' | 'installing';

@@ -25,6 +25,10 @@ const STYLE = `
   a.button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
 `;
 
+/** What a document that we did not write here may load: its own styles and pictures. */
+const FILE_POLICY = `<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">`;
+
 /** A button: its label, and the command of the extension that it runs. */
 export type Button = readonly [label: string, command: string];
 
@@ -47,6 +51,14 @@ export class WebviewPages implements vscode.Disposable {
   show(kind: string, page: Page): void {
     const panel = this.panels.get(kind) ?? this.open(kind, page.title);
     this.refresh(kind, page);
+    panel.reveal(undefined, true);
+  }
+
+  /** Opens a page that is a whole HTML document, such as a report that a command wrote. */
+  showFile(kind: string, title: string, html: string): void {
+    const panel = this.panels.get(kind) ?? this.open(kind, title);
+    panel.title = title;
+    panel.webview.html = html.replace('<head>', `<head>\n${FILE_POLICY}`);
     panel.reveal(undefined, true);
   }
 

@@ -1,28 +1,24 @@
-"""What editors show of an adaptation: real files and the real protocol layer."""
+"""What editors show of an adaptation: the real protocol layer, and a run's files."""
 
 import asyncio
-import json
-import os
 import re
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from doubles.adaptation_double import BROUGHT, RUNNING, AdaptationDouble
 from lsp_session import Session
 
-from server.adaptation.adaptation_state import AdaptationState, Outcome, Phase, RunState
-from server.adaptation.adapted_models import PAGE_FILE, RESULT_FILE, AdaptedModel, create_model
+from server.adaptation.adaptation_state import Outcome, RunState
+from server.adaptation.adapted_models import AdaptedModel
 from server.lsp.adaptation import adaptation_watch
 from server.worker.status import State
 
 OURS = {"experimental": {"parrotlet": {"shows": ["progress", "messages"]}}}
-BROUGHT = "The adapted model completes 24.1% of lines exactly instead of 19.0%."
 
 
 @pytest.fixture(autouse=True)
@@ -39,37 +35,9 @@ def project(tmp_path):
     return folder
 
 
-def running(model, **values):
-    """The state of a run whose process is there: this one."""
-    started = psutil.Process().create_time()
-    return AdaptationState(
-        name=model.name,
-        folder=model.record.path,
-        phase=Phase.TRAINING,
-        sentence="Training on this repository: 42%, about 9 minutes left.",
-        **{"done": 0.42, "left_s": 540.0, "pid": os.getpid(), "pid_started": started, **values},
-    )
-
-
-def finish(model, outcome=Outcome.BETTER):
-    """Lays out what a finished run leaves; returns its state."""
-    artifact = model.folder / "artifacts" / "0001"
-    artifact.mkdir(parents=True, exist_ok=True)
-    (model.folder / PAGE_FILE).write_text("<h1>Report</h1>", encoding="utf-8")
-    (model.folder / RESULT_FILE).write_text(json.dumps({"sentence": BROUGHT}), encoding="utf-8")
-    if outcome is Outcome.BETTER:
-        model = model.update(version="0001")
-    ended = AdaptationState(
-        name=model.name,
-        folder=model.record.path,
-        state=RunState.FINISHED,
-        done=1.0,
-        sentence=BROUGHT,
-        outcome=outcome,
-        page=str(model.page),
-    )
-    ended.write(model.folder)
-    return artifact
+@pytest.fixture
+def adaptation(project, tmp_path):
+    return AdaptationDouble(project, tmp_path / "data")
 
 
 class Editor:
@@ -131,11 +99,10 @@ class Editor:
         return (await self.wait_for(lambda one: one.get("id") == msg_id))["result"]
 
 
-async def test_a_run_is_shown_paused_and_ended_and_its_model_is_switched_to(project):
+async def test_a_run_is_shown_paused_and_ended_and_its_model_is_switched_to(project, adaptation):
     """If it fails, an adaptation runs unseen, or its result is never used."""
     editor = await Editor().open(project)
-    model = create_model(project, "")
-    running(model).write(model.folder)
+    adaptation.write()
     heard = await editor.hear(state="running")
     assert heard["status"] == "Adapting 42%, 9 min left"
     assert heard["title"] == "Training on this repository: 42%, about 9 minutes left."
@@ -143,22 +110,21 @@ async def test_a_run_is_shown_paused_and_ended_and_its_model_is_switched_to(proj
 
     pause, cancel = heard["actions"]
     assert await editor.ask(pause["command"], pause["argument"]) == {}
-    assert (model.folder / "control").read_text() == "pause"
+    assert adaptation.control == "pause"
     assert "discarded" in cancel["question"]["detail"]
-    paused = running(model, state=RunState.PAUSED, reason="paused by you")
-    paused.write(model.folder)
+    adaptation.write(state=RunState.PAUSED, reason="paused by you")
     heard = await editor.hear(state="paused")
     assert heard["status"] == "Adapting 42%, paused by you"
     assert heard["actions"][0]["title"] == "Resume Adaptation"
     health = dict((await editor.ask("parrotlet.health"))["report"])
-    assert health["Adaptation"] == paused.sentence
+    assert health["Adaptation"] == RUNNING
 
-    artifact = finish(model)
+    artifact = adaptation.finish()
     heard = await editor.notice(BROUGHT)
     assert heard["message"] == f"{BROUGHT} Suggestions come from the adapted model now."
     (report,) = heard["actions"]
     page = await editor.ask(report["command"], report["argument"])
-    assert page["page"] == str(model.page)
+    assert page["page"] == adaptation.state.page
     assert editor.models[-1] == str(artifact)
     health = dict((await editor.ask("parrotlet.health"))["report"])
     assert re.fullmatch(
@@ -170,25 +136,23 @@ async def test_a_run_is_shown_paused_and_ended_and_its_model_is_switched_to(proj
     assert editor.session.errors == []
 
 
-async def test_a_result_without_gain_is_announced_and_changes_nothing(project):
+async def test_a_result_without_gain_is_announced_and_changes_nothing(project, adaptation):
     """If it fails, users are given a model that is no better, or never learn that it is not."""
     editor = await Editor().open(project)
-    model = create_model(project, "")
-    running(model).write(model.folder)
+    adaptation.write()
     await editor.hear(state="running")
-    finish(model, Outcome.NO_BETTER)
+    adaptation.finish(Outcome.NO_BETTER)
     assert (await editor.notice(BROUGHT))["message"] == BROUGHT
     assert set(editor.models) == {""}
 
 
-async def test_what_ended_while_no_editor_was_open_is_announced_once(project):
+async def test_what_ended_while_no_editor_was_open_is_announced_once(project, adaptation):
     """If it fails, who closes the editor over lunch never learns what the adaptation brought."""
-    model = create_model(project, "")
-    artifact = finish(model)
+    artifact = adaptation.finish()
     editor = await Editor().open(project)
     assert (await editor.notice(BROUGHT))["actions"]
     assert editor.models == [str(artifact)]
-    await editor.wait_for(lambda _: (model.folder / "announced").exists())
+    await editor.wait_for(lambda _: (adaptation.folder / "announced").exists())
     other = await Editor().open(project)
     await asyncio.sleep(0.1)
     answers = await other.session.answers()
@@ -196,11 +160,10 @@ async def test_what_ended_while_no_editor_was_open_is_announced_once(project):
     assert other.models == [str(artifact)]
 
 
-async def test_an_interrupted_run_that_the_user_had_paused_is_offered(project):
+async def test_an_interrupted_run_that_the_user_had_paused_is_offered(project, adaptation):
     """If it fails, a paused adaptation is forgotten by the first reboot."""
-    model = create_model(project, "")
-    running(model, state=RunState.PAUSED, pid_started=1.0).write(model.folder)
-    (model.folder / "control").write_text("pause")
+    adaptation.write(state=RunState.PAUSED, pid_started=1.0)
+    (adaptation.folder / "control").write_text("pause")
     editor = await Editor().open(project)
     notice = await editor.notice("The adaptation to keystone was interrupted at 42%.")
     assert [one["title"] for one in notice["actions"]] == [
@@ -212,20 +175,19 @@ async def test_an_interrupted_run_that_the_user_had_paused_is_offered(project):
     await editor.hear(state="cancelled")
 
 
-async def test_a_failure_is_shown_as_one_sentence(project):
+async def test_a_failure_is_shown_as_one_sentence(project, adaptation):
     """If it fails, an adaptation that cannot work vanishes without a word."""
     editor = await Editor().open(project)
-    model = create_model(project, "")
-    running(model).write(model.folder)
+    adaptation.write()
     await editor.hear(state="running")
     reason = "the disk is full; free 200 MiB and adapt again"
-    replace(running(model), state=RunState.FAILED, reason=reason).write(model.folder)
+    adaptation.write(state=RunState.FAILED, reason=reason)
     notice = await editor.notice(reason)
     assert notice["is_problem"]
     assert notice["message"] == f"{reason}."
 
 
-async def test_the_menu_asks_before_it_starts_and_lists_what_there_is(project):
+async def test_the_menu_asks_before_it_starts_and_lists_what_there_is(project, tmp_path):
     """If it fails, training starts by a slip of the finger, or says something else than it does."""
     editor = await Editor().open(project)
     menu = await editor.ask("parrotlet.adaptation", {"uri": (project / "a.py").as_uri()})
@@ -233,7 +195,7 @@ async def test_the_menu_asks_before_it_starts_and_lists_what_there_is(project):
     assert adapt["question"]["message"] == 'Adapt the model to "keystone"?'
     detail = adapt["question"]["detail"]
     assert "about 20 minutes, at low priority. Nothing leaves this machine." in detail
-    finish(create_model(project, ""))
+    AdaptationDouble(project, tmp_path / "data").finish()
     menu = await editor.ask("parrotlet.adaptation")
     assert [one["title"] for one in menu["actions"]] == [
         "Adapt Again…",
@@ -244,13 +206,13 @@ async def test_the_menu_asks_before_it_starts_and_lists_what_there_is(project):
     assert "is trained further" in menu["actions"][0]["question"]["detail"]
 
 
-async def test_models_are_listed_switched_and_removed(project):
+async def test_models_are_listed_switched_and_removed(project, tmp_path):
     """If it fails, users cannot get rid of what was made of their code."""
     editor = await Editor().open(project)
     empty = await editor.ask("parrotlet.adaptedModels")
     assert empty["actions"] == []
     assert empty["message"].startswith("There are no adapted models yet.")
-    artifact = finish(create_model(project, ""))
+    artifact = AdaptationDouble(project, tmp_path / "data").finish()
     (entry,) = (await editor.ask("parrotlet.adaptedModels"))["actions"]
     assert (entry["title"], entry["detail"]) == ("keystone", BROUGHT)
     menu = await editor.ask(entry["command"], entry["argument"])
@@ -300,12 +262,11 @@ async def test_the_home_folder_is_no_project(tmp_path, monkeypatch):
     assert "is not a project" in (await editor.ask("parrotlet.adaptation"))["error"]
 
 
-async def test_editors_without_our_clients_see_progress_and_can_cancel(project):
+async def test_editors_without_our_clients_see_progress_and_can_cancel(project, adaptation):
     """If it fails, Helix and Emacs show nothing for twenty minutes."""
     capabilities = {"window": {"workDoneProgress": True, "showDocument": {"support": True}}}
     editor = await Editor().open(project, capabilities)
-    model = create_model(project, "")
-    running(model).write(model.folder)
+    adaptation.write()
 
     def is_begin(message):
         return ((message.get("params") or {}).get("value") or {}).get("kind") == "begin"
@@ -315,9 +276,8 @@ async def test_editors_without_our_clients_see_progress_and_can_cancel(project):
     assert begin["value"]["cancellable"] is True
     assert begin["value"]["message"].startswith("Training on this repository")
     await editor.send(method="window/workDoneProgress/cancel", params={"token": begin["token"]})
-    control = model.folder / "control"
-    await editor.wait_for(lambda _: control.exists() and control.read_text() == "cancel")
-    finish(model)
+    await editor.wait_for(lambda _: adaptation.control == "cancel")
+    adaptation.finish()
     shown = await editor.wait_for(lambda one: one.get("method") == "window/showMessage")
     assert shown["params"]["message"].startswith(f"Parrotlet: {BROUGHT}")
     await editor.ask("parrotlet.adaptationReport")
@@ -326,11 +286,10 @@ async def test_editors_without_our_clients_see_progress_and_can_cancel(project):
     assert opened["params"]["uri"].endswith("report.html")
 
 
-async def test_a_model_that_another_editor_chose_is_used_here_too(project):
+async def test_a_model_that_another_editor_chose_is_used_here_too(project, adaptation):
     """If it fails, two windows of a project suggest from different models."""
-    model = create_model(project, "")
-    artifact = finish(model)
+    artifact = adaptation.finish()
     editor = await Editor().open(project)
     await editor.notice(BROUGHT)
-    AdaptedModel.read(model.folder).update(served="base")
+    AdaptedModel.read(adaptation.folder).update(served="base")
     await editor.wait_for(lambda _: editor.models == [str(artifact), ""])

@@ -1,0 +1,122 @@
+/**
+ * Shows what the server answers to a command: a menu, a message, a page, or what went wrong. The
+ * texts and what they do come from the server; here they only get VS Code's shape.
+ */
+
+import * as vscode from 'vscode';
+import type { Lifecycle } from '../server/lifecycle';
+import type { WebviewPages } from './webview';
+
+/** What the user confirms before an action. */
+interface Question {
+  readonly message: string;
+  readonly detail: string;
+  readonly button: string;
+}
+
+/** What the user can choose: a command of the server. */
+export interface Action {
+  readonly title: string;
+  readonly command: string;
+  readonly argument: object;
+  readonly description: string;
+  readonly detail: string;
+  readonly question: Question | null;
+}
+
+/** What the server answers. */
+interface Answer {
+  readonly error?: string;
+  readonly message?: string;
+  readonly title?: string;
+  readonly actions?: readonly Action[];
+  readonly page?: string;
+}
+
+const STOPPED = 'This is unavailable: the Parrotlet server is not running.';
+const OLD_SERVER = 'This needs a newer Parrotlet server. Install it to continue.';
+
+/** Runs the server's commands and shows their answers. */
+export class ServerMenu {
+  constructor(
+    private readonly lifecycle: Lifecycle,
+    private readonly pages: WebviewPages,
+  ) {}
+
+  /** Runs a command, and shows what it answers; starts the server if none was needed so far. */
+  async run(command: string, argument: object = {}): Promise<void> {
+    if (!this.lifecycle.isRequested) {
+      await this.lifecycle.restart();
+    }
+    if (this.lifecycle.client?.isRunning !== true) {
+      void vscode.window.showErrorMessage(STOPPED);
+      return;
+    }
+    const answer = await this.request(command, argument);
+    if (answer !== undefined) {
+      await this.show(answer);
+    }
+  }
+
+  /** Runs an action; asks first if that is to be confirmed. */
+  async choose({ question, command, argument }: Action): Promise<void> {
+    if (question !== null) {
+      const { message, detail, button } = question;
+      const options = { modal: true, detail };
+      if (await vscode.window.showInformationMessage(message, options, button) !== button) {
+        return;
+      }
+    }
+    await this.run(command, argument);
+  }
+
+  /** Shows a message with a button for each action. */
+  async notify(message: string, isProblem: boolean, actions: readonly Action[]): Promise<void> {
+    const show = isProblem ? vscode.window.showErrorMessage : vscode.window.showInformationMessage;
+    const title = await show(message, ...actions.map((action) => action.title));
+    const chosen = actions.find((action) => action.title === title);
+    if (chosen !== undefined) {
+      await this.choose(chosen);
+    }
+  }
+
+  private async request(command: string, argument: object): Promise<Answer | undefined> {
+    try {
+      return await this.lifecycle.client?.execute<Answer>(command, argument);
+    } catch { // the server does not know the command
+      const button = 'Install Server…';
+      if (await vscode.window.showErrorMessage(OLD_SERVER, button) === button) {
+        await vscode.commands.executeCommand('parrotlet.installServer');
+      }
+      return undefined;
+    }
+  }
+
+  private async show({ error, message, title = '', actions = [], page }: Answer): Promise<void> {
+    if (error !== undefined) {
+      void vscode.window.showErrorMessage(error);
+    } else if (page !== undefined) {
+      const bytes = await vscode.workspace.fs.readFile(vscode.Uri.file(page));
+      this.pages.showFile('report', `Parrotlet: ${title}`, Buffer.from(bytes).toString('utf8'));
+    } else if (actions.length > 0) {
+      await this.showMenu(title, actions);
+    } else if (message) {
+      void vscode.window.showInformationMessage(message);
+    }
+  }
+
+  private async showMenu(title: string, actions: readonly Action[]): Promise<void> {
+    const [only] = actions;
+    if (only !== undefined && actions.length === 1 && only.question !== null) {
+      await this.choose(only);
+      return;
+    }
+    const items = actions.map((action) => ({
+      label: action.title, description: action.description, detail: action.detail, action,
+    }));
+    const choice = await vscode.window.showQuickPick(items, { title, matchOnDetail: true });
+    if (choice !== undefined) {
+      await this.choose(choice.action);
+    }
+  }
+}
