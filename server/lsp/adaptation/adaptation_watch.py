@@ -45,7 +45,7 @@ ADAPTATION_METHOD = "parrotlet/adaptation"
 PROGRESS_TOKENS = "parrotlet-adaptation"
 PROGRESS, MESSAGES = "progress", "messages"  # what a client may show by itself
 _RUNNING_INTERVAL_S = 1.0
-_RESTING_INTERVAL_S = 5.0
+_RESTING_INTERVAL_S = 2.0
 _NOTIFY_INTERVAL_S = 2.0
 
 _T = TypeVar("_T")

@@ -5,14 +5,17 @@ import shutil
 import sys
 
 import pytest
+from doubles.adaptation_double import BROUGHT, RUNNING, AdaptationDouble
 from nvim_editor import CALL, PLUGIN, make_setup, wait_for_suggestion
 from scripted_model import ScriptedModel
+
+from server.adaptation.adaptation_state import RunState
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
 SUBCOMMANDS = [
-    *("disable", "enable", "extent", "health", "install", "keys", "log", "messages", "model"),
-    *("restart", "snooze", "statistics", "status", "toggle", "why"),
+    *("adapt", "disable", "enable", "extent", "health", "install", "keys", "log", "messages"),
+    *("model", "models", "restart", "snooze", "statistics", "status", "toggle", "why"),
 ]
 
 
@@ -48,6 +51,7 @@ def test_subcommands_are_completed(editor):
     assert complete("Parrotlet s") == ["snooze", "statistics", "status"]
     assert complete("Parrotlet disable ") == ["everywhere", "language", "workspace", "file"]
     assert complete("Parrotlet extent b") == ["block"]
+    assert complete("Parrotlet adapt r") == ["report", "resume"]
     assert complete("Parrotlet model b") == ["bundled"]
     (editor.folder / "my models").mkdir()
     assert complete(f"Parrotlet model {editor.folder}/m") == [f"{editor.folder}/my models/"]
@@ -211,3 +215,64 @@ def test_an_unknown_model_is_reported(editor):
     editor.open("")
     editor.command("Parrotlet model whatever it is")
     assert editor.messages == ["Parrotlet: no model 'whatever it is'; see :help parrotlet-models"]
+
+
+@pytest.mark.newest_neovim("the server words everything; menus are opened in each Neovim below")
+def test_an_adaptation_is_followed_and_steered(editor, model):
+    """If it fails, users wait for an adaptation that they can neither see nor stop."""
+    editor.open("")
+    editor.command("Parrotlet adapt")
+    wait_for_float(editor, "remove that setting first")
+    adaptation = AdaptationDouble(editor.folder, editor.home / "data")
+    adaptation.write()
+
+    def status_line():
+        return editor.lua("return require('parrotlet').statusline()")
+
+    wanted = "Parrotlet: ready, adapting 42%, 9 min left"
+    editor.wait_until(lambda: status_line() == wanted, lambda: f"{wanted}, not {status_line()}")
+    assert editor.status["adaptation"] == "Adapting 42%, 9 min left"
+    editor.screen.wait_for(lambda frame: RUNNING in frame.text)
+    wait_for_suggestion(editor, model)  # suggestions come meanwhile
+    editor.press("<Esc>")
+    editor.command("Parrotlet adapt pause")
+    editor.wait_until(lambda: adaptation.control == "pause", "the pause")
+    adaptation.write(state=RunState.PAUSED, reason="paused by you")
+    editor.wait_until(lambda: status_line().endswith("paused by you"), status_line)
+    editor.command("Parrotlet adapt resume")
+    editor.wait_until(lambda: adaptation.control == "run", "the end of the pause")
+    editor.input(":Parrotlet adapt cancel<CR>")
+    editor.screen.wait_for(lambda frame: "is discarded" in frame.text)
+    editor.input("n")
+    assert adaptation.control == "run"
+    adaptation.finish()
+    editor.wait_until(lambda: BROUGHT[:30] in str(editor.messages), "what it brought")
+    editor.command("Parrotlet messages")
+    wait_for_float(editor, BROUGHT)
+    editor.wait_until(lambda: status_line() == "Parrotlet: ready", status_line)
+    editor.lua("vim.ui.open = function(path) _G.opened = path end")
+    editor.command("Parrotlet adapt report")
+    page = adaptation.state.page
+    editor.wait_until(lambda: editor.lua("return _G.opened") == page, "the report")
+
+
+def test_adapted_models_are_managed(editor, model):
+    """If it fails, users of Neovim cannot get rid of what was made of their code."""
+    editor.open("")
+    adaptation = AdaptationDouble(editor.folder, editor.home / "data")
+    adaptation.finish()
+    editor.input(":Parrotlet models<CR>")
+    frame = editor.screen.wait_for(lambda frame: "adapted model in use" in frame.text)
+    (row,) = [row for row in frame.rows if f": {editor.folder.name} (" in row]
+    editor.input(f"{row.split(':')[0]}<CR>")
+    editor.screen.wait_for(lambda frame: "Use Base Model" in frame.text)
+    editor.input("1<CR>")
+    wait_for_float(editor, "come from the base model now.")
+    editor.input(":Parrotlet models<CR>")
+    editor.screen.wait_for(lambda frame: "base model in use" in frame.text)
+    editor.input(f"{row.split(':')[0]}<CR>")
+    editor.screen.wait_for(lambda frame: "Use Adapted Model" in frame.text)
+    editor.input("3<CR>")
+    editor.screen.wait_for(lambda frame: "are deleted" in frame.text)
+    editor.input("r")
+    editor.wait_until(lambda: not adaptation.folder.exists(), "the model to be removed")

@@ -59,8 +59,33 @@ local function make_switch(decide)
   }
 end
 
+--- Completes what `:Parrotlet adapt` takes.
+---@param typed string
+---@return string[]
+local function complete_adapt(typed)
+  local names = vim.tbl_keys(require('parrotlet.ui.adaptation').COMMANDS)
+  table.sort(names)
+  return complete_from(names)(typed)
+end
+
 ---@type table<string, parrotlet.Subcommand>
 M.subcommands = {
+  adapt = {
+    complete = complete_adapt,
+    run = function(name)
+      local adaptation = require('parrotlet.ui.adaptation')
+      if name and not adaptation.COMMANDS[name] then
+        warn(("use pause, resume, cancel or report, not '%s'"):format(name))
+        return
+      end
+      adaptation.run(name)
+    end,
+  },
+  models = {
+    run = function()
+      require('parrotlet.ui.adaptation').manage_models()
+    end,
+  },
   enable = make_switch(function()
     return true
   end),

@@ -54,6 +54,14 @@ local function on_status(_, params)
   end
 end
 
+--- Shows how an adaptation is going.
+---@param params any
+local function on_adaptation(_, params)
+  if type(params) == 'table' then
+    require('parrotlet.ui.adaptation').on_report(params)
+  end
+end
+
 ---@param client vim.lsp.Client
 local function on_init(client)
   is_initialized[client.id] = true
@@ -84,7 +92,11 @@ end
 ---@param on_exit fun(client_id: integer, exit: parrotlet.Exit, was_initialized: boolean)
 ---@return vim.lsp.ClientConfig
 local function build_config(command, root, on_exit)
-  local inline = { textDocument = { inlineCompletion = { dynamicRegistration = false } } }
+  local ours = {
+    textDocument = { inlineCompletion = { dynamicRegistration = false } },
+    -- Not "progress", which other plugins show, too: they listen for Neovim's event.
+    experimental = { parrotlet = { shows = { 'messages' } } },
+  }
   local capabilities = vim.lsp.protocol.make_client_capabilities()
   ---@type parrotlet.Exit
   local exit = { code = 0, signal = 0 }
@@ -94,16 +106,23 @@ local function build_config(command, root, on_exit)
       return spawn(command, dispatchers, exit)
     end,
     root_dir = root,
-    capabilities = vim.tbl_deep_extend('force', capabilities, inline),
+    capabilities = vim.tbl_deep_extend('force', capabilities, ours),
     init_options = server_settings.get_all(),
     settings = { [M.NAME] = server_settings.get_all() },
     on_init = on_init,
     on_exit = function(_, _, client_id)
       local was_initialized = is_initialized[client_id] or false
       is_initialized[client_id] = nil
+      vim.schedule(function()
+        require('parrotlet.ui.adaptation').clear()
+      end)
       on_exit(client_id, exit, was_initialized)
     end,
-    handlers = { ['parrotlet/status'] = on_status, ['window/showMessage'] = on_message },
+    handlers = {
+      ['parrotlet/status'] = on_status,
+      ['parrotlet/adaptation'] = on_adaptation,
+      ['window/showMessage'] = on_message,
+    },
   }
 end
 

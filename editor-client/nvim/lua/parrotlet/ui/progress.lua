@@ -1,4 +1,4 @@
---- Shows the progress of loading or downloading a model, if that takes long.
+--- Shows the progress of loading or downloading a model, if that takes long, and of adapting one.
 ---
 --- It appears in the message line and leaves no entry in the history. Other plugins can show the
 --- same progress from Neovim's own event `LspProgress`.
@@ -10,6 +10,10 @@ local DELAY_MS = 3000
 
 --- Whether the user is waiting for the operation; then its progress is shown without delay.
 M.is_awaited = false
+
+-- Adaptations take long: they are shown at each such step, and otherwise in the status line.
+local ADAPTATION_TOKEN = '^parrotlet%-adaptation'
+local ADAPTATION_STEP = 10 -- percent
 
 ---@class parrotlet.Progress
 ---@field message string The newest.
@@ -33,9 +37,26 @@ local function show_newest(token)
   end
 end
 
+--- The last step of an adaptation that was shown.
+---@type integer?
+local adaptation_step
+
+---@param value { kind: 'begin'|'report'|'end', message?: string, percentage?: integer }
+local function on_adaptation(value)
+  local step = value.kind ~= 'end' and math.floor((value.percentage or 0) / ADAPTATION_STEP) or nil
+  if step and step ~= adaptation_step and value.message then
+    show(value.message)
+  end
+  adaptation_step = step
+end
+
 ---@param token string|integer
----@param value { kind: 'begin'|'report'|'end', message?: string }
+---@param value { kind: 'begin'|'report'|'end', message?: string, percentage?: integer }
 local function on_progress(token, value)
+  if tostring(token):find(ADAPTATION_TOKEN) then
+    on_adaptation(value)
+    return
+  end
   local operation = operations[token]
   if value.kind == 'end' then
     operations[token], M.is_awaited = nil, false

@@ -10,6 +10,7 @@ local M = {}
 ---@class parrotlet.Status
 ---@field state 'installing'|'starting'|'ready'|'busy'|'idle'|'off'|'error'
 ---@field reason? string In words, where there is more to say.
+---@field adaptation? string How an adaptation of the model is going, in a few words.
 
 --- The reason until a server is started.
 M.NOT_STARTED = 'not started (open a supported file)'
@@ -30,10 +31,13 @@ local server_status = { state = 'off', reason = M.NOT_STARTED }
 ---@type string?
 local install_step
 
---- Returns the status in a buffer.
----@param bufnr? integer The current one by default.
+--- How an adaptation is going.
+---@type string?
+local adaptation
+
+---@param bufnr? integer
 ---@return parrotlet.Status
-function M.get(bufnr)
+local function find(bufnr)
   if install_step then
     return { state = 'installing', reason = install_step }
   end
@@ -43,6 +47,25 @@ function M.get(bufnr)
     return { state = 'off', reason = reason }
   end
   return vim.deepcopy(server_status)
+end
+
+--- Returns the status in a buffer.
+---@param bufnr? integer The current one by default.
+---@return parrotlet.Status
+function M.get(bufnr)
+  local status = find(bufnr)
+  status.adaptation = adaptation
+  return status
+end
+
+--- Appends how an adaptation is going.
+---@param text string
+---@return string
+local function append_adaptation(text)
+  if not adaptation then
+    return text
+  end
+  return ('%s, %s'):format(text, adaptation:sub(1, 1):lower() .. adaptation:sub(2))
 end
 
 --- Formats the status for a status line; "" in buffers without suggestions.
@@ -61,7 +84,7 @@ function M.format_statusline(bufnr)
   elseif status.state == 'starting' then
     text = status.reason or text
   end
-  return 'Parrotlet: ' .. text
+  return append_adaptation('Parrotlet: ' .. text)
 end
 
 --- Describes the status in one sentence.
@@ -71,9 +94,9 @@ function M.describe(bufnr)
   local status = M.get(bufnr)
   local word = WORDS[status.state]
   if word and status.reason then
-    return ('%s: %s'):format(word, status.reason)
+    return append_adaptation(('%s: %s'):format(word, status.reason))
   end
-  return word or status.reason or status.state
+  return append_adaptation(word or status.reason or status.state)
 end
 
 --- Triggers the event for everyone who shows the status.
@@ -92,6 +115,15 @@ end
 function M.set(state, reason)
   if state ~= server_status.state or reason ~= server_status.reason then
     server_status = { state = state, reason = reason }
+    M.announce()
+  end
+end
+
+--- Sets how an adaptation of the model is going.
+---@param text? string As the server words it; nil when it has ended.
+function M.set_adaptation(text)
+  if text ~= adaptation then
+    adaptation = text
     M.announce()
   end
 end

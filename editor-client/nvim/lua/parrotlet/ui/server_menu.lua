@@ -1,0 +1,109 @@
+--- Shows what the server answers to a command: a menu, a message, a page, or what went wrong.
+---
+--- The texts and what they do come from the server; here they only get Neovim's shape.
+local message = require('parrotlet.ui.message')
+
+local M = {}
+
+---@class parrotlet.Question
+---@field message string
+---@field detail string
+---@field button string
+
+--- What the user can choose: a command of the server.
+---@class parrotlet.Action
+---@field title string
+---@field command string
+---@field argument table
+---@field description string
+---@field question? parrotlet.Question To be confirmed first.
+
+---@class parrotlet.Answer
+---@field error? string
+---@field message? string
+---@field title? string
+---@field actions? parrotlet.Action[]
+---@field page? string
+
+---@param path string
+local function open_page(path)
+  local process, err = vim.ui.open(path)
+  if not process and err then
+    message.warn(('cannot open %s: %s'):format(path, err))
+  end
+end
+
+---@param title string
+---@param actions parrotlet.Action[]
+local function show_menu(title, actions)
+  if #actions == 1 and type(actions[1].question) == 'table' then
+    M.choose(actions[1])
+    return
+  end
+  vim.ui.select(actions, {
+    prompt = title,
+    format_item = function(action)
+      local description = action.description
+      return action.title .. (description ~= '' and (' (%s)'):format(description) or '')
+    end,
+  }, function(action)
+    if action then
+      M.choose(action)
+    end
+  end)
+end
+
+--- Shows an answer that the user waits for, in a window if it does not fit into one line.
+---@param text string
+---@param show_line fun(text: string)
+local function show_text(text, show_line)
+  if message.fits(text) then
+    show_line(text)
+  else
+    require('parrotlet.ui.float').open({ text }, 'Parrotlet')
+  end
+end
+
+---@param answer parrotlet.Answer
+local function show(answer)
+  if answer.error then
+    show_text(answer.error, message.warn)
+  elseif answer.page then
+    open_page(answer.page)
+  elseif answer.actions and answer.actions[1] then
+    show_menu(answer.title or '', answer.actions)
+  elseif answer.message and answer.message ~= '' then
+    show_text(answer.message, message.info)
+  end
+end
+
+--- Runs one of the server's commands, and shows what it answers.
+---@param command string
+---@param argument table
+function M.run(command, argument)
+  local is_sent = require('parrotlet.server.client').execute(command, function(answer)
+    if type(answer) == 'table' then
+      show(answer)
+    else
+      message.warn('this needs a newer server (:Parrotlet install)')
+    end
+  end, argument)
+  if not is_sent then
+    message.warn('the server is not running; open a supported file first')
+  end
+end
+
+--- Runs an action; asks first if that is to be confirmed.
+---@param action parrotlet.Action
+function M.choose(action)
+  local question = action.question
+  if type(question) == 'table' then
+    local text = ('%s\n\n%s\n'):format(question.message, question.detail)
+    if vim.fn.confirm(text, ('&%s\n&No'):format(question.button), 2) ~= 1 then
+      return
+    end
+  end
+  M.run(action.command, action.argument)
+end
+
+return M
