@@ -131,7 +131,7 @@ def main(argv: Sequence[str]) -> int:
         )
     indices = spread_indices(len(reader), options.blocks)
     found = validate(
-        artifact.model(),
+        artifact.model().to(select_device(options.device)),
         reader,
         count_token_bytes(artifact.tokenizer),
         indices,
@@ -143,6 +143,23 @@ def main(argv: Sequence[str]) -> int:
         f" {found.bits_per_byte:.4f} bits per byte\n"
     )
     return 0
+
+
+def select_device(name: str) -> torch.device:
+    """Returns the device that ``--device`` means; "auto" is a GPU if there is one.
+
+    Raises:
+        ConfigError: PyTorch finds no such device here.
+    """
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if name == "auto":
+        return found or torch.device("cpu")
+    if name != "cpu" and (found is None or found.type != name):
+        raise ConfigError(
+            f"--device is {name}, but PyTorch finds no such device here; use --device auto, or"
+            " install a build of PyTorch for it"
+        )
+    return torch.device(name)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -166,6 +183,12 @@ def _parser() -> argparse.ArgumentParser:
         default=ALL_BLOCKS,
         metavar="N",
         help="how many blocks to measure, spread evenly (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="where the model runs (default: a GPU if there is one)",
     )
     parser.add_argument(
         "--across-documents",

@@ -26,7 +26,7 @@ SAMPLE_CONTEXT = 64  # about the tokens of a prompt and its completion
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """Training speed of all processes together; validation speed of each, since all do the same."""
+    """Training and validation speed of all processes together; all write the same samples."""
 
     tokens_per_s: float  # forward and backward passes only
     update_s: float
@@ -76,7 +76,7 @@ def measure_speed(config: RunConfig, data: DataShape, accelerator: Any) -> Speed
     return Speed(
         tokens_per_s=accelerator.num_processes * ids.numel() / pass_max_s,
         update_s=update_max_s,
-        block_s=block_max_s,
+        block_s=block_max_s / accelerator.num_processes,
         samples_s=token_max_s * len(PROMPTS) * MAX_NEW_TOKENS,
     )
 

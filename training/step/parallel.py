@@ -172,8 +172,12 @@ def parallelise(module: LossModule, settings: PretrainConfig, accelerator: Any) 
 
 
 def wants_sharding(settings: PretrainConfig, accelerator: Any) -> bool:
-    """Says whether the weights are to be sharded: by our config, or by a launcher file's FSDP."""
-    return settings.shard_model or accelerator.distributed_type == "FSDP"
+    """Says whether the weights are to be sharded: by our config, or by a launcher file's FSDP.
+
+    A process that was started alone holds them all.
+    """
+    is_wanted = settings.shard_model or accelerator.distributed_type == "FSDP"
+    return is_wanted and torch.distributed.is_initialized()
 
 
 def _shard(

@@ -5,15 +5,15 @@ import torch
 from torch.nn import functional
 
 from training.artifact.network.config import GPT2Config
-from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
+from training.foundation.errors import ConfigError
 from training.step.hardware import compilation, peak_flops
 from training.step.hardware.batched_muon import BatchedMuon
-from training.step.hardware.compilation import compile_layers, use_uncompiled
+from training.step.hardware.compilation import compile_layers
 from training.step.hardware.peak_flops import find_peak_flops, look_up_card
-from training.step.init_weights import initialise
 from training.step.loss import IGNORED, compute_whole_chunk
+from training.validate import select_device
 
 SHAPES = [(16, 48), (16, 48), (64, 16), (16, 48), (64, 16), (16, 16)]
 TINY = GPT2Config(vocab_size=64, n_positions=32, n_embd=32, n_layer=2, n_head=2)
@@ -74,36 +74,6 @@ def test_float16_knows_the_loss_of_a_rare_token():
     assert float(losses) == pytest.approx(11.09, abs=0.05)  # ln 65536
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute")
-def test_compiled_layers_have_the_same_gradients():
-    """If it fails, a compiled run is another run; or each batch's documents compile it anew."""
-    torch._dynamo.reset()
-    model = GPT2(TINY)
-    initialise(model, torch.Generator().manual_seed(0))
-    batches = [torch.randint(0, 64, (2, 32)) for _ in range(3)]
-    plain = [gradients(model, ids, edge) for edge, ids in enumerate(batches, start=5)]
-    settings = PretrainConfig(compile="on", compile_backend="aot_eager")
-    assert compile_layers(model, settings, CPU)
-    with torch.compiler.set_stance("default"):
-        for edge, (ids, wanted) in enumerate(zip(batches, plain, strict=True), start=5):
-            if edge > 5:  # once compiled, no other documents compile it again
-                with torch.compiler.set_stance("fail_on_recompile"):
-                    found = gradients(model, ids, edge)
-            else:
-                found = gradients(model, ids, edge)
-            torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
-    with torch.compiler.set_stance("fail_on_recompile"), use_uncompiled(), torch.no_grad():
-        model(batches[0][:, :7])  # samples and validation have other shapes
-    assert list(model.state_dict()) == list(GPT2(TINY).state_dict())
-
-
-def gradients(model, ids, edge):
-    firsts = torch.zeros_like(ids)
-    firsts[:, edge:] = edge
-    hidden = model.compute_hidden(ids, documents=DocumentSpans(firsts))
-    return torch.autograd.grad(hidden.square().mean(), list(model.parameters()))
-
-
 def test_what_prevents_compiling_is_told_and_trains_without(monkeypatch, capsys):
     monkeypatch.setattr(compilation.shutil, "which", lambda _: None)
     monkeypatch.delenv("CXX", raising=False)
@@ -140,3 +110,10 @@ def test_other_devices_are_measured(monkeypatch):
     found = find_peak_flops(torch.float32, CPU)
     assert found.source == "measured"
     assert found.flops_per_s > 0
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    assert select_device("auto") == select_device("cpu") == CPU
+    with pytest.raises(ConfigError, match="--device is cuda"):
+        select_device("cuda")

@@ -25,6 +25,7 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 TILE = 128
 SMALLEST_HEAD = 16  # of which the kernel's products are made
+_FLEX_ATTENTION: Any = flex_attention
 
 
 def has_flex_kernel(device: torch.device, head_width: int) -> bool:
@@ -72,15 +73,14 @@ def attend_within_tiles(qkv: Tensor, mask: BlockMask) -> Tensor:
     """Returns the attention output ``[B, T, H, D]`` for ``qkv`` ``[B, T, 3, H, D]``."""
     q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]
     # In a layer that is being compiled the kernel becomes part of it.
-    is_compiling = torch.compiler.is_compiling()
-    kernel: Callable[..., Any] = flex_attention if is_compiling else _compile_kernel()
+    kernel = _FLEX_ATTENTION if torch.compiler.is_compiling() else _compile_kernel()
     y: Tensor = kernel(q, k, v, block_mask=mask)
     return y.transpose(1, 2)
 
 
 @functools.cache
 def _compile_kernel() -> Callable[..., Any]:
-    return torch.compile(flex_attention, dynamic=False)
+    return torch.compile(_FLEX_ATTENTION, dynamic=False)
 
 
 def _list_tiles(chosen: Tensor) -> tuple[Tensor, Tensor]:
