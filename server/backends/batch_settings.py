@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 
 from server.engine.batched.device import find_gpu
-from server.engine.precision import fastest_batch_precision
+from server.engine.precision import choose_batch_precision
 from server.settings import Device, Settings
 
 _LOCAL_PROCESSES = "LOCAL_WORLD_SIZE"  # set by whoever starts several on this machine
@@ -28,5 +28,5 @@ def choose_batch_settings(device: Device) -> Settings:
         return settings
     n_processes = int(os.environ.get(_LOCAL_PROCESSES, "1"))
     threads = max(1, (os.cpu_count() or 1) // n_processes)
-    precision = fastest_batch_precision()
+    precision = choose_batch_precision()
     return replace(settings, engine=replace(settings.engine, threads=threads, precision=precision))

@@ -13,7 +13,7 @@ Precision = Literal["int8", "bfloat16", "float32"]
 _MAX_THREADS = 4  # more would only wait for one another while tokens come one at a time
 _WIDTHS = (384, 4096)  # of the measured product: input and output, wider than a layer's
 _ROW_COUNTS = (1, 64)  # one token, and a piece of a prompt
-_BATCH_ROWS = (256,)
+_BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 _REPEATS = 5
 
 # With AMX, oneDNN's integer products take three times as long for one row, and longer for many
@@ -40,32 +40,35 @@ def resolve_precision(wanted: Literal["auto"] | Precision) -> Precision:
     return fastest_precision() if wanted == "auto" else wanted
 
 
-def fastest_batch_precision() -> Precision:
-    """Returns the precision that is fastest for many rows at once, with AMX where there is AMX."""
-    return fastest_precision(_BATCH_ROWS)
+def choose_batch_precision() -> Precision:
+    """Returns the precision that is fastest for many rows at once.
+
+    It depends on the processor's instructions alone, and not on a measurement: a run of samples
+    that is resumed must go on as it began.
+    """
+    found = torch.cpu.get_capabilities()
+    has_bfloat16 = any(found.get(name) for name in _BFLOAT16_INSTRUCTIONS)
+    return "bfloat16" if has_bfloat16 else "float32"
 
 
 @functools.cache
-def fastest_precision(row_counts: tuple[int, ...] = _ROW_COUNTS) -> Precision:
+def fastest_precision() -> Precision:
     """Measures a product in each precision, which takes a few milliseconds in all.
 
     Which one is fastest depends on the processor's instructions and on how torch was built: some
     builds multiply bfloat16 or integers in plain loops, a hundred times as slowly.
     """
-    seconds = {
-        precision: _measure(product, row_counts)
-        for precision, product in _products(row_counts).items()
-    }
+    seconds = {precision: _measure(product) for precision, product in _products().items()}
     return min(seconds, key=lambda precision: seconds[precision])
 
 
-def _products(row_counts: tuple[int, ...]) -> dict[Precision, Callable[[int], object]]:
+def _products() -> dict[Precision, Callable[[int], object]]:
     """Returns a product of ``n`` rows for each precision."""
     n_in, n_out = _WIDTHS
     weight = torch.ones(n_out, n_in)
     weight_bf16 = weight.bfloat16()
     weight_int8 = weight.to(torch.int8).t()
-    rows = {n: torch.ones(n, n_in) for n in row_counts}
+    rows = {n: torch.ones(n, n_in) for n in _ROW_COUNTS}
     return {
         "int8": lambda n: torch._int_mm(rows[n].to(torch.int8), weight_int8),  # noqa: SLF001
         "bfloat16": lambda n: torch.nn.functional.linear(rows[n].bfloat16(), weight_bf16),
@@ -73,11 +76,11 @@ def _products(row_counts: tuple[int, ...]) -> dict[Precision, Callable[[int], ob
     }
 
 
-def _measure(product: Callable[[int], object], row_counts: tuple[int, ...]) -> float:
+def _measure(product: Callable[[int], object]) -> float:
     """Returns the best seconds per row, added up over the row counts."""
     total = 0.0
     try:
-        for n_rows in row_counts:
+        for n_rows in _ROW_COUNTS:
             best = float("inf")
             for _ in range(_REPEATS):
                 started = time.perf_counter()

@@ -20,10 +20,21 @@ def sample_token(logits: Tensor, sampling: Sampling, generator: random.Random) -
     if sampling.temperature == 0:
         return int(logits.argmax())
     probabilities = torch.softmax(logits.double() / sampling.temperature, dim=-1)
+    kept = _find_nucleus(probabilities, sampling.top_p)
+    cumulative = probabilities[kept].cumsum(dim=-1)
+    drawn = generator.random() * float(cumulative[-1])
+    at = int(torch.searchsorted(cumulative, drawn, right=True))
+    return int(kept[min(at, len(kept) - 1)])
+
+
+def _find_nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Returns the entries of the smallest set that reaches ``top_p``, in their own order.
+
+    In order of probability, entries that are as good as equal would change places with the
+    rounding of a sum, and a draw would give another one.
+    """
+    if top_p == 1:
+        return torch.arange(len(probabilities))
     ordered, indices = probabilities.sort(descending=True, stable=True)
-    cumulative = ordered.cumsum(dim=-1)
-    # The nucleus is the smallest set that reaches top_p: the entries whose predecessors do not.
-    n_kept = int((cumulative - ordered < sampling.top_p).sum())
-    drawn = generator.random() * float(cumulative[n_kept - 1])
-    at = int(torch.searchsorted(cumulative[:n_kept], drawn, right=True))
-    return int(indices[min(at, n_kept - 1)])
+    before = ordered.cumsum(dim=-1) - ordered
+    return indices[before < top_p].sort().values

@@ -221,7 +221,7 @@ class BatchDecoder:
         is_greedy = sampling.temperature == 0
         draws = [] if is_greedy else [state.generator.random() for state in running]
         chosen = choose_tokens(logits, sampling, draws)
-        log_probs = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(dim=-1)
+        log_probs = logits.log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0]
         ids: list[int] = chosen.tolist()
         for state, token_id, log_prob in zip(running, ids, log_probs.tolist(), strict=True):
             state.append(token_id, log_prob, self._byte_table[token_id])
