@@ -113,7 +113,7 @@ DOORS = {
     "httpx2": ("training.publish.hub",),
     "accelerate": (
         *("training.pretrain", "training.launch", "training.adaptation.training_speed"),
-        "evaluation.runs.processes",
+        *("training.run.tracking.trackers", "evaluation.runs.processes"),
     ),
     "subprocess": (
         *("evaluation.judge", "server.adaptation", "server.worker.process"),

@@ -20,6 +20,7 @@ _MAX_SEED, _MANY, _MAX_BLOCKS = (1 << 63) - 1, 1_000_000_000, 1 << 24
 _BELOW_ONE = 1 - 1e-9
 CompileBackend = Literal["inductor", "eager", "aot_eager", "cudagraphs"]
 CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
+TRACKERS = ("tensorboard", "wandb", "trackio", "mlflow")
 MIN_BLOCK_TOKENS = 16  # what every piece and every infilling begins with, and some text
 
 
@@ -268,7 +269,33 @@ class PretrainConfig(RangedConfig):
     # Required of the last validation for exit code 0.
     loss_below: float | None = number_field(None, least=0, most=1e6)
     seed: int = number_field(0, least=0, most=_MAX_SEED)
-    tracker: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
+    # "tensorboard", "wandb", "trackio", "mlflow", several as a list, or "none".
+    tracker: str | tuple[str, ...] | list[str] = "tensorboard"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wrong = [name for name in self.tracker_names if name not in TRACKERS]
+        if wrong:
+            raise ValueError(
+                f"tracker is {wrong[0]!r:.40}, expected 'none', or one or several of"
+                f" {', '.join(map(repr, TRACKERS))}"
+            )
+
+    @property
+    def tracker_names(self) -> tuple[str, ...]:
+        """The trackers, each once."""
+        names = [self.tracker] if isinstance(self.tracker, str) else list(self.tracker)
+        return tuple(dict.fromkeys(name for name in names if name != "none"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingConfig(RangedConfig):
+    """How trackers call a run, and what its logs keep."""
+
+    project: str = "parrotlet"
+    run_name: str | None = None  # None: the config's name
+    offline: bool = False  # nothing leaves this machine, whatever a tracker does by default
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # of RUN/process-N.log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,6 +354,7 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
 
     @property

@@ -42,8 +42,9 @@ from training.publish.publisher import Publisher
 from training.run.checkpointer import Checkpointer
 from training.run.page import write_run_page
 from training.run.run_files import RunFiles, check_run_folder
-from training.run.run_log import RunLog, select_tracker
+from training.run.run_log import RunLog
 from training.run.run_metrics import StartFacts, StepMetrics, ValidationMetrics
+from training.run.tracking.trackers import check_trackers
 from training.run.validation import Validator
 from training.step.batches import BatchLoader
 from training.step.hardware.compilation import compile_layers
@@ -61,6 +62,7 @@ def main(argv: Sequence[str]) -> int:
     """Trains what the config says, or resumes it; returns the exit code."""
     config, options = parse_config(RunConfig, script_parser(), argv)
     check_run_folder(config.paths.run)
+    check_trackers(config)
     asked = read_launcher_settings(os.environ)
     check_devices(os.environ)
     accelerator = Accelerator(
@@ -69,7 +71,6 @@ def main(argv: Sequence[str]) -> int:
         mixed_precision="no",
         dynamo_backend="no",
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-        log_with=select_tracker(config.pretrain.tracker),
         project_dir=str(config.paths.run),
     )
     try:

@@ -5,6 +5,8 @@ metrics.jsonl    one line per step (``training.run.run_log``)
 checkpoints/     to resume from (``training.run.checkpoint``)
 documents/       what a streamed run has read (``training.stream.document_log``)
 heldout/         what it validates on (``training.stream.heldout_blocks``)
+process-N.log    what each process logs (``training.run.tracking``)
+tracking.json    what trackers call the run
 outbox/          what waits to be published (``training.publish``)
 model/           the finished artifact
 """
@@ -13,6 +15,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -56,7 +59,9 @@ from training.step.loss_scale import LossScaleState
 
 _MODEL_FOLDER = "model"
 # Written before the metrics, or by other processes of the same run.
-_WITHOUT_METRICS = {LOCK_FILE, "logs", "checkpoints", "outbox", "heldout"}
+_WITHOUT_METRICS = re.compile(
+    r"logs|checkpoints|outbox|heldout|tracking\.json|wandb|mlruns|process-\d+\.log"
+)
 
 
 def check_run_folder(path: Path) -> None:
@@ -73,7 +78,8 @@ def check_run_folder(path: Path) -> None:
     check_replaceable(path / _MODEL_FOLDER, ARTIFACT_FOLDER, key="the model's folder")
     if not path.is_dir() or (path / METRICS_FILE).is_file():
         return
-    foreign = sorted(p.name for p in path.iterdir() if p.name not in _WITHOUT_METRICS)
+    names = {p.name for p in path.iterdir()} - {LOCK_FILE}
+    foreign = sorted(name for name in names if not _WITHOUT_METRICS.fullmatch(name))
     if foreign:
         raise ConfigError(
             f"paths.run is {path}, which holds something else ({foreign[0]}, but no"

@@ -1,17 +1,15 @@
-"""What a run reports while it trains: a progress bar, ``metrics.jsonl`` and a tracker.
+"""What a run reports while it trains: progress bar, ``metrics.jsonl``, trackers, process logs.
 
 ``metrics.jsonl`` in the run's folder is the record from which reports are drawn; a resumed run
-appends to it. The tracker (TensorBoard, say) is Accelerate's.
+appends to it. Trackers and logs are :mod:`training.run.tracking`'s.
 """
 
-import importlib.util
 import json
-import sys
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.config import RunConfig
-from training.foundation.errors import ConfigError
 from training.foundation.progress import progress_bar
 from training.run.run_metrics import (
     METRICS_FILE,
@@ -20,12 +18,14 @@ from training.run.run_metrics import (
     StepMetrics,
     ValidationMetrics,
 )
+from training.run.tracking.process_log import ProcessLog
+from training.run.tracking.trackers import start_trackers, track
 
-_TRACKER_PROJECT = "logs"
+_LOGGER = logging.getLogger(__name__)
 
 
 class RunLog:
-    """Reports a run from its main process; does nothing in the others.
+    """Reports a run from its main process; the others only log.
 
     Args:
         config: The run's folder and its number of steps.
@@ -36,13 +36,18 @@ class RunLog:
     def __init__(self, config: RunConfig, step: int, accelerator: Any) -> None:
         self._accelerator = accelerator
         self._is_active = bool(accelerator.is_main_process)
-        if accelerator.log_with:
-            accelerator.init_trackers(_TRACKER_PROJECT)
+        config.paths.run.mkdir(parents=True, exist_ok=True)
+        start_trackers(config, step, accelerator)
+        self._process_log = ProcessLog(
+            config.paths.run,
+            accelerator.process_index,
+            level=config.tracking.log_level,
+            is_main=self._is_active,
+        )
         self._bar = progress_bar(
             config.pretrain.steps, "pretraining", "step", initial=step, shown=self._is_active
         )
         if self._is_active:
-            config.paths.run.mkdir(parents=True, exist_ok=True)
             self._file = (config.paths.run / METRICS_FILE).open("a", encoding="utf-8")
 
     def log_start(self, step: int, facts: StartFacts) -> None:
@@ -50,7 +55,7 @@ class RunLog:
         values = facts.values()
         if self._is_active:
             text = ", ".join(f"{name} {value}" for name, value in values.items())
-            self._bar.write(f"from step {step}: {text}", file=sys.stderr)
+            _LOGGER.info("from step %d: %s", step, text)
         self._append("start", step, values)
 
     def log_step(self, step: int, metrics: StepMetrics) -> None:
@@ -65,13 +70,14 @@ class RunLog:
         values = metrics.values()
         self._append("step", step, values)
         self._track("train", step, values)
+        _LOGGER.debug("step %d: loss %.4f", step, metrics.losses.total)
 
     def log_validation(self, step: int, metrics: ValidationMetrics) -> None:
         """Reports a validation."""
         values = metrics.values()
         if self._is_active:
             text = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-            self._bar.write(f"step {step}: {text}", file=sys.stderr)
+            _LOGGER.info("step %d: %s", step, text)
         self._append("validation", step, values)
         self._track("validation", step, values)
 
@@ -80,15 +86,15 @@ class RunLog:
         if not self._is_active:
             return
         last = samples[-1]
-        self._bar.write(f"step {step}: {last.prompt!r} {last.text!r}", file=sys.stderr)
+        _LOGGER.info("step %d: %r %r", step, last.prompt, last.text)
         self._append("samples", step, {"samples": [(s.prompt, s.text) for s in samples]})
-        if self._accelerator.trackers:
-            texts = {f"samples/{n}": f"{s.prompt} -> {s.text}" for n, s in enumerate(samples)}
-            self._accelerator.log(texts, step=step)
+        texts = {f"samples/{n}": f"{s.prompt} -> {s.text}" for n, s in enumerate(samples)}
+        track(self._accelerator, texts, step)
 
     def close(self) -> None:
-        """Closes the bar and the file."""
+        """Closes the bar and the files."""
         self._bar.close()
+        self._process_log.close()
         if self._is_active:
             self._file.close()
 
@@ -98,20 +104,4 @@ class RunLog:
             self._file.flush()
 
     def _track(self, group: str, step: int, values: Mapping[str, float]) -> None:
-        self._accelerator.log({f"{group}/{name}": v for name, v in values.items()}, step=step)
-
-
-def select_tracker(name: str) -> str | None:
-    """Returns the tracker's name as Accelerate knows it, or None for "none".
-
-    Raises:
-        ConfigError: Its package is not installed.
-    """
-    if name == "none":
-        return None
-    if importlib.util.find_spec(name) is None:
-        raise ConfigError(
-            f"pretrain.tracker is {name!r}, which is not installed; run: pip install {name}, or set"
-            " pretrain.tracker=none"
-        )
-    return name
+        track(self._accelerator, {f"{group}/{name}": v for name, v in values.items()}, step)

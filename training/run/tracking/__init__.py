@@ -1,0 +1,1 @@
+"""Experiment trackers and the log of each process."""
