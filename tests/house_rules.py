@@ -40,7 +40,7 @@ ROOMS = {
     "training": (
         *("foundation", "artifact", "attribution", "config", "corpus_reader", "command_line"),
         *("shards", "step", "validate", "processes", "run", "autoconfig", "launch"),
-        *("vocabulary", "train_tokenizer", "corpus", "cluster", "prepare", "stream", "provenance"),
+        *("vocabulary", "corpus", "cluster", "train_tokenizer", "prepare", "stream", "provenance"),
         *("index_verbatim", "publish", "pretrain", "adaptation"),
     ),
     "training.corpus": (

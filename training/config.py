@@ -28,7 +28,7 @@ MIN_BLOCK_TOKENS = 16  # what every piece and every infilling begins with, and s
 class PathsConfig:
     """Where each stage reads and writes."""
 
-    corpus: Path = Path("runs/corpus/default")
+    corpus: Path = Path("runs/corpus/default")  # or hub:OWNER/NAME, as publish corpus has sent it
     tokenizer: Path = Path("runs/default/tokenizer")
     shards: Path = Path("runs/default/shards")
     run: Path = Path("runs/default/run")

@@ -36,6 +36,7 @@ from training.command_line import config_parser, parse_config
 from training.config import RunConfig, ShardsConfig
 from training.corpus.output.corpus_page import render_corpus_page
 from training.corpus.output.corpus_report import CorpusReport, read_report
+from training.corpus.output.published_corpus import fetch_corpus
 from training.corpus_reader import list_row_groups, read_corpus_hash
 from training.foundation.atomic_files import (
     FolderContents,
@@ -108,6 +109,7 @@ def main(argv: Sequence[str]) -> int:
     )
     config, _ = parse_config(RunConfig, parser, argv)
     vocabulary = load_tokenizer(config)
+    config = fetch_corpus(config)
     check_replaceable(config.paths.shards, SHARDS_FOLDER, key="paths.shards")
     with folder_lock(config.paths.shards, beside=True):
         _prepare(config, vocabulary)

@@ -27,6 +27,7 @@ from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, TokenizerConfig
+from training.corpus.output.published_corpus import fetch_corpus
 from training.corpus_reader import list_row_groups, read_corpus_hash, read_documents
 from training.foundation.atomic_files import (
     FolderContents,
@@ -86,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
     check_replaceable(config.paths.tokenizer, TOKENIZER_FOLDER, key="paths.tokenizer")
     for name in config.tokenizer.compared_names:
         load_compared(name)  # refused before minutes of work, not after
+    config = fetch_corpus(config)
     with folder_lock(config.paths.tokenizer, beside=True):
         _make(config)
     return 0

@@ -18,11 +18,31 @@ class RecordFields:
 
     text: tuple[str, ...] = ("content", "text", "code")
     path: tuple[str, ...] = ("path", "max_stars_repo_path", "file_path", "filename")
-    package: tuple[str, ...] = ("repo_name", "package", "repository", "max_stars_repo_name", "repo")
+    package: tuple[str, ...] = (
+        *("repo_name", "package", "repository", "max_stars_repo_name", "repository_name", "repo"),
+    )
     version: tuple[str, ...] = ("version", "ref", "commit", "max_stars_repo_head_hexsha")
     licence: tuple[str, ...] = ("licence", "license", "licenses", "max_stars_repo_licenses")
     language: tuple[str, ...] = ("language", "lang", "programming_language")
     stars: tuple[str, ...] = ("stars", "watch_count", "max_stars_count", "stargazers")
+    quality: tuple[str, ...] = ("quality",)  # "low", "mid" or "high", as our own corpora say
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSource(RangedConfig):
+    """A dataset of the Hub.
+
+    Attributes:
+        name: ``NAME``, ``NAME:CONFIG`` or ``NAME:CONFIG:SPLIT``, with ``@REVISION`` if wanted.
+        data_dir: A folder of the dataset, to read only its files.
+        data_files: Patterns of the files to read.
+        limit: Records to read at most; None for all.
+    """
+
+    name: str
+    data_dir: str | None = None
+    data_files: tuple[str, ...] = ()
+    limit: int | None = number_field(None, least=1, most=_MANY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +57,9 @@ class SourcesConfig:
         lock: A requirements file with hashes, whose archives are fetched.
         installed: Packages to read from where they are installed.
         stdlib: Parts of the running interpreter's standard library, "." for all of it.
-        records: Patterns of JSON-lines and Parquet files with one source file per record.
-        hub: Datasets, as ``NAME`` or ``NAME:CONFIG:SPLIT``, which are streamed.
+        records: Patterns of JSON lines, CSV, text and Parquet with one source file per record.
+        hub: Datasets, as ``NAME``, ``NAME:CONFIG`` or ``NAME:CONFIG:SPLIT``, with ``@REVISION``.
+        datasets: The same, of which a folder, some files or so many records are read.
         record_fields: The names of the records' fields.
         notebooks: Whether notebooks (``.ipynb``) in folders, repositories and archives are read,
             as the code of their cells. Notebooks among records are.
@@ -56,6 +77,7 @@ class SourcesConfig:
     stdlib: tuple[str, ...] = ()
     records: tuple[str, ...] = ()
     hub: tuple[str, ...] = ()
+    datasets: tuple[DatasetSource, ...] = ()
     record_fields: RecordFields = field(default_factory=RecordFields)
     notebooks: bool = False
     git_folder: str = ""
@@ -167,6 +189,8 @@ class CorpusConfig(RangedConfig):
     archive_limits: ArchiveLimits = field(default_factory=ArchiveLimits)
     licences: tuple[str, ...] = ()  # SPDX identifiers that a package's expression may consist of
     licence_overrides: dict[str, str] = field(default_factory=dict)
+    # Repositories, packages and paths whose authors opted out (training/corpus/filters/exclusions).
+    exclude: Path | None = None
     heldout: tuple[str, ...] = ()  # packages to measure on and never train on
     heldout_files: tuple[str, ...] = ()  # paths of documents to hold out as well
     # A text file that names further documents to hold out: packages, PACKAGE/PATH, or SHA-256.

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from training.corpus.config import CorpusConfig
-from training.corpus.extraction.source_list import find_files
+from training.corpus.extraction.source_list import find_files, list_datasets
 from training.corpus.readers.folders import walk_python_files
 from training.corpus.readers.git_repository.commit_reader import resolve_commit, split_revision
 from training.corpus.readers.package_metadata import list_metadata_files
+from training.corpus.readers.records.hub_datasets import list_hub_files
 from training.foundation.config_schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
@@ -33,6 +34,10 @@ def hash_inputs(config: CorpusConfig) -> str:
     parts += [[name, _hash_content(file)] for name, file in sorted(_list_own_code())]
     if config.sources.lock is not None:
         parts.append(_hash_content(config.sources.lock))
+    if config.exclude is not None:
+        parts.append(_hash_content(config.exclude))
+    for dataset, _ in list_datasets(config.sources):  # each file's name holds its commit
+        parts += [[file.path, file.member, file.n_bytes] for file in list_hub_files(dataset)]
     parts += [_describe_state(path) for path in _list_files(config)]
     parts += [resolve_commit(*split_revision(name)) for name in config.sources.git]
     for folder in config.sources.folders:

@@ -36,7 +36,7 @@ SEEN_SCHEMA = pa.schema(
 )
 _NAME = re.compile(r"step-(\d{8,})\.parquet")
 _LENGTH = struct.Struct("<Q")
-_NOTED = ("lane", "number", "package", "version", "licence")
+_NOTED = ("lane", "number", "package", "version", "licence", "quality")
 
 
 def tabulate_window(window: Window) -> pa.Table:
@@ -82,12 +82,14 @@ class DocumentLog:
     Attributes:
         packages: Name, version and licence of all packages that were read.
         licences: How many documents each has; one of the next epoch is another.
+        has_quality: Whether any document has a level of quality.
     """
 
     def __init__(self, run: Path) -> None:
         self._folder = run / DOCUMENTS_FOLDER
         self.packages: set[tuple[str, str, str]] = set()
         self.licences: Counter[str] = Counter()
+        self.has_quality = False
         self._newest: dict[int, int] = {}  # number of a document by lane
 
     def write(self, step: int, tables: Sequence[pa.Table]) -> None:
@@ -113,6 +115,7 @@ class DocumentLog:
         """
         self.packages.clear()
         self.licences.clear()
+        self.has_quality = False
         self._newest.clear()
         for number, path in list_logs(self._folder):
             if number > step:
@@ -122,6 +125,7 @@ class DocumentLog:
 
     def _note(self, table: pa.Table) -> None:
         columns = [table[name].to_pylist() for name in _NOTED]
+        self.has_quality |= any(columns.pop())
         for lane, number, *package in zip(*columns, strict=True):
             if number > self._newest.get(lane, -1):  # not the rest of an earlier one
                 self._newest[lane] = number

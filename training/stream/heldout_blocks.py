@@ -147,6 +147,7 @@ class _HeldoutWriter:
             sha256={HELDOUT: self._blocks.sha256},
             shard_blocks={HELDOUT: tuple(self._blocks.shard_blocks)},
             documents={HELDOUT: len(self._rows)},
+            has_quality=any(row["quality"] for row in self._rows),
             tokens={HELDOUT: self.n_blocks * self._plan.shards.block_tokens},
         )
 

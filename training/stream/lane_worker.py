@@ -10,6 +10,7 @@ import heapq
 import multiprocessing
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,7 +100,7 @@ class _Worker:
 
     def close(self) -> None:
         self._is_closing.set()
-        self._process.terminate()
+        self._process.kill()
         self._process.join(_CLOSE_S)
         with self._waiting.mutex:
             self._waiting.queue.clear()
@@ -141,6 +142,7 @@ def _without_main() -> Iterator[None]:
 def _serve(connection: Connection, plan: StreamPlan, states: Sequence[LaneState]) -> None:
     """Sends windows until the training process is gone."""
     start_worker()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the training saves first, and ends this
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the cores are the training's
     try:
         for window in iterate_windows(plan, states):

@@ -14,9 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from training.config import StreamConfig
 from training.corpus.extraction.source_list import find_files
-from training.corpus.readers.reading_limits import check_file
 from training.corpus.readers.records.hub_datasets import HubDataset, list_hub_files
-from training.corpus.readers.records.record_files import expand_zip
+from training.corpus.readers.records.record_files import list_record_files
 from training.corpus.readers.records.record_slices import SUFFIXES, FileSlice, RecordFile
 from training.foundation.errors import ConfigError, CorpusError
 
@@ -101,9 +100,7 @@ def _list_local(pattern: str) -> Iterable[RecordFile]:
             raise CorpusError(
                 f"stream.files: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern"
             )
-        check_file(path, _FILES_ADVICE)
-        file = RecordFile(path=os.fspath(path), n_bytes=path.stat().st_size)
-        yield from expand_zip(file, _FILES_ADVICE)
+        yield from list_record_files(path, _FILES_ADVICE)
 
 
 def _select_heldout(files: Sequence[RecordFile], patterns: Iterable[str]) -> list[RecordFile]:

@@ -5,6 +5,7 @@ goes forward. Each process reads the lanes of its own part of a step; where two 
 lane, both make it.
 """
 
+import dataclasses
 import threading
 from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
@@ -170,6 +171,7 @@ class StreamedBlocks:
             states |= load_states(content)
             tables.append(table)
         self._log.write(step, tables)
+        self.meta = dataclasses.replace(self.meta, has_quality=self._log.has_quality)
         folder.mkdir(parents=True, exist_ok=True)
         content = dump_states(states[lane] for lane in sorted(states))
         (folder / POSITION_FILE).write_bytes(content)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.autoconfig.sizing import DataShape
 from training.command_line import find_config
@@ -138,6 +137,10 @@ def _describe_stream(plan: StreamPlan, files: StreamFiles, config: RunConfig) ->
     settings["lanes"] = plan.n_lanes
     without = ("out", "cache", "processes", "sources")
     stages = {k: v for k, v in to_mapping(plan.stages).items() if k not in without}
+    stages["lists"] = [
+        file_sha256(file) if file is not None and file.is_file() else None
+        for file in (plan.stages.exclude, plan.stages.quality.table)
+    ]
     stages["record_fields"] = to_mapping(plan.stages.sources.record_fields)
     shards = {k: v for k, v in to_mapping(config.shards).items() if k != "processes"}
     tokenizer_sha256 = file_sha256(plan.tokenizer_file)
@@ -149,12 +152,7 @@ def _describe_stream(plan: StreamPlan, files: StreamFiles, config: RunConfig) ->
         corpus_sha256=corpus_sha256,
         shards_config=shards,
         sha256={TRAIN: _hash([corpus_sha256, tokenizer_sha256, shards, settings])},
-        has_quality=bool(plan.stages.quality.rules) and _knows_quality(plan.tokenizer),
     )
-
-
-def _knows_quality(tokenizer: CodeTokenizer) -> bool:
-    return all(map(tokenizer.has_special, QUALITY_TOKENS))
 
 
 def _hash(value: Any) -> str:

@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +73,8 @@ def test_any_number_of_processes_and_workers_reads_the_same_steps(
         for step in range(1, 13 if workers else 25):
             found = read_step(processes, step)
             assert all(map(np.array_equal, found, wanted[step - 1])), step
+            for worker in multiprocessing.active_children():  # as when a whole group is stopped
+                os.kill(worker.pid, signal.SIGTERM)
     finally:
         for blocks in processes:
             blocks.close()

@@ -115,7 +115,7 @@ class SourceExtractor:
             version=origin.version,
             path=file.path,
             licence=origin.licence,
-            quality=self.quality.find_level(origin.name, origin.facts),
+            quality=self.quality.find_level(origin.name, origin.facts) or origin.quality,
             weight=compute_weight(file.path, text, self.config.balance),
             source=origin.name,
             text=text,

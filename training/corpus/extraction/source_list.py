@@ -21,7 +21,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from training.corpus.config import CorpusConfig
+from training.corpus.config import CorpusConfig, SourcesConfig
 from training.corpus.fetching.archive_fetcher import ArchiveFetcher
 from training.corpus.fetching.lock_file import read_lock
 from training.corpus.readers.corpus_source import CorpusSource, SourceKind
@@ -37,7 +37,13 @@ from training.corpus.readers.package_metadata import (
     parse_metadata,
     read_folder_metadata,
 )
-from training.corpus.readers.records.record_slices import SUFFIXES
+from training.corpus.readers.records.hub_datasets import HubDataset, list_hub_files
+from training.corpus.readers.records.record_files import (
+    RECORDS_ADVICE,
+    list_record_files,
+    slice_for_processes,
+)
+from training.corpus.readers.records.record_slices import SUFFIXES, FileSlice
 from training.corpus.readers.source_file import LICENCE_PATH
 from training.foundation.errors import CorpusError
 
@@ -60,7 +66,9 @@ def list_sources(config: CorpusConfig) -> list[CorpusSource]:
     ]
     sources += [s for pattern in config.sources.records for s in _list_records(pattern)]
     sources += [
-        CorpusSource(name=name, path=Path(name), kind=SourceKind.HUB) for name in config.sources.hub
+        source
+        for dataset, limit in list_datasets(config.sources)
+        for source in _list_dataset(dataset, limit)
     ]
     sources += _list_locked(config)
     if not sources:
@@ -135,7 +143,58 @@ def _list_records(pattern: str) -> list[CorpusSource]:
             raise CorpusError(
                 f"sources.records: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern"
             )
-    return [CorpusSource(name=path.name, path=path, kind=SourceKind.RECORDS) for path in paths]
+    return [source for path in paths for source in _list_record_file(path)]
+
+
+def _list_record_file(path: Path) -> Iterator[CorpusSource]:
+    slices = [
+        part
+        for file in list_record_files(path, RECORDS_ADVICE)
+        for part in slice_for_processes(file)
+    ]
+    for number, part in enumerate(slices):
+        yield CorpusSource(
+            name=path.name,
+            path=path,
+            kind=SourceKind.RECORDS,
+            part="" if len(slices) == 1 else f"{number:05d}",
+            slices=(part,),
+        )
+
+
+def list_datasets(sources: SourcesConfig) -> list[tuple[HubDataset, int | None]]:
+    """Returns the datasets of a config, and how many records of each to read at most.
+
+    Raises:
+        CorpusError: One has no name.
+    """
+    found: list[tuple[HubDataset, int | None]] = [
+        (HubDataset.parse(name), None) for name in sources.hub
+    ]
+    for source in sources.datasets:
+        dataset = HubDataset.parse(
+            source.name, data_dir=source.data_dir, data_files=source.data_files
+        )
+        found.append((dataset, source.limit))
+    return found
+
+
+def _list_dataset(dataset: HubDataset, limit: int | None) -> Iterator[CorpusSource]:
+    """Yields the parts of a dataset, each a source of its own; with a limit it is one source."""
+    files = list_hub_files(dataset)
+    if limit is not None:
+        groups = [tuple(FileSlice(file=file) for file in files)]
+    else:
+        groups = [(part,) for file in files for part in slice_for_processes(file)]
+    for number, slices in enumerate(groups):
+        yield CorpusSource(
+            name=dataset.name,
+            path=Path(dataset.name),
+            kind=SourceKind.HUB,
+            part=f"{number:06d}",
+            slices=slices,
+            limit=limit,
+        )
 
 
 def _list_installed(name: str) -> CorpusSource:

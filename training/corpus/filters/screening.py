@@ -16,6 +16,7 @@ from training.corpus.config import CorpusConfig, FilterConfig
 from training.corpus.filters.ast_fingerprint import parse_python
 from training.corpus.filters.benchmark_problems import read_problems
 from training.corpus.filters.contamination import ContaminationFilter
+from training.corpus.filters.exclusions import EXCLUDED, Exclusions
 from training.corpus.filters.path_filters import VENDORED, check_path, is_vendored
 from training.corpus.filters.table_filter import TABLE, is_table
 from training.corpus.filters.text_filters import check_origin, check_text, decode
@@ -77,6 +78,7 @@ class Screening:
         self._config = config
         self._allowed = frozenset(config.licences)
         self._heldout = NamedPackages(config.heldout)
+        self._exclusions = Exclusions.load(config.exclude)
         self._contamination = ContaminationFilter(
             read_problems(config.decontaminate),
             min_words=config.decontaminate_min_words,
@@ -114,6 +116,9 @@ class Screening:
             licence=origin.licence,
             own_work=self._config.filters if heldout is None else None,
         )
+        if self._exclusions.excludes(origin.package, origin.name, path=file.path):
+            counts.add_drop(EXCLUDED, file.path)
+            return None
         for stage in self._stages:
             reason = stage(screened)
             if reason is not None:

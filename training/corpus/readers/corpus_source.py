@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from training.corpus.readers.package_metadata import PackageMetadata
+from training.corpus.readers.records.record_slices import FileSlice
 
 
 class SourceKind(StrEnum):
@@ -32,6 +33,8 @@ class CorpusSource:
         part: Of a folder, the subfolder or file to read, empty for all; of a repository, the
             commit.
         files: Of a folder, the only files to read; empty for all.
+        slices: Of records, the parts of files to read.
+        limit: Of records, how many to read at most; None for all.
     """
 
     name: str
@@ -40,3 +43,5 @@ class CorpusSource:
     metadata: PackageMetadata | None = None
     part: str = ""
     files: tuple[str, ...] = ()
+    slices: tuple[FileSlice, ...] = ()
+    limit: int | None = None

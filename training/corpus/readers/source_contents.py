@@ -5,6 +5,7 @@ file of records is streamed, since each record has a package of its own. Called 
 :mod:`training.corpus.extraction.source_extractor`.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,8 @@ from training.corpus.readers.git_repository.commit_reader import read_commit
 from training.corpus.readers.notebook_code import read_notebook
 from training.corpus.readers.package_metadata import MetadataSearch, PackageMetadata
 from training.corpus.readers.reading_limits import BeyondLimitsError
-from training.corpus.readers.records.hub_datasets import read_hub
-from training.corpus.readers.records.record_files import read_records
+from training.corpus.readers.records.hub_datasets import HUB_ADVICE
+from training.corpus.readers.records.record_files import RECORDS_ADVICE, read_slice
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.source_file import (
     NOTEBOOK_SUFFIX,
@@ -60,10 +61,12 @@ def open_source(source: CorpusSource, config: CorpusConfig) -> SourceContents:
     parser = RecordParser(
         fields=config.sources.record_fields, package=source.name, max_bytes=max_bytes
     )
-    if source.kind is SourceKind.RECORDS:
-        return _open_records(source, read_records(source.path, parser, config.archive_limits))
-    if source.kind is SourceKind.HUB:
-        return _open_records(source, read_hub(source.name, parser, config.archive_limits))
+    if source.kind in {SourceKind.RECORDS, SourceKind.HUB}:
+        advice = RECORDS_ADVICE if source.kind is SourceKind.RECORDS else HUB_ADVICE
+        slices = source.slices
+        files = (read_slice(s, parser, config.archive_limits, advice=advice) for s in slices)
+        limited = itertools.islice(itertools.chain.from_iterable(files), source.limit)
+        return _open_records(source, limited)
     return _open_package(source, config)
 
 

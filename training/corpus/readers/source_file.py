@@ -34,6 +34,7 @@ class FileOrigin:
         version: Its version, or the commit.
         licence: Its SPDX expression.
         facts: Numbers that the quality rules ask for, such as ``stars``.
+        quality: The level that a record states; empty if none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class FileOrigin:
     version: str
     licence: str
     facts: Mapping[str, float] = field(default_factory=dict)
+    quality: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

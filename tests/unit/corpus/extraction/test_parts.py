@@ -1,14 +1,16 @@
 """Parts on disk: what is complete is kept, what is not is made again, and the code is hashed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from training.corpus.config import CorpusConfig, SourcesConfig
 from training.corpus.extraction.parts import Part
 from training.corpus.extraction.source_extractor import SourceExtractor
+from training.corpus.extraction.source_list import list_sources
 from training.corpus.input_hash import _list_own_code, hash_inputs
-from training.corpus.readers.corpus_source import CorpusSource, SourceKind
+from training.corpus.readers.corpus_source import CorpusSource
 
 TEXT = "def times_{0}(value):\n    '''Multiplies.'''\n    return value * {0}\n\n" * 4
 
@@ -92,7 +94,7 @@ def test_records_have_packages_and_licences_of_their_own(tmp_path):
         decontaminate=(),
         licence_overrides={"x/override": "MIT"},
     )
-    source = CorpusSource(name="a.jsonl", path=records, kind=SourceKind.RECORDS)
+    (source,) = list_sources(replace(config, sources=SourcesConfig(records=(str(records),))))
     part = Part(folder=tmp_path, number=0)
     report = SourceExtractor.create(config).extract(source, part)
     kept = [

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.corpus.config import ArchiveLimits, RecordFields
+from training.corpus.config import ArchiveLimits, CorpusConfig, RecordFields, SourcesConfig
+from training.corpus.extraction.source_list import list_sources
 from training.corpus.readers.reading_limits import BeyondLimitsError
-from training.corpus.readers.records.record_files import expand_zip, read_records
+from training.corpus.readers.records.record_files import SLICE_BYTES, expand_zip, read_records
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.records.record_slices import FileSlice, RecordFile, iterate_slice
+from training.corpus.readers.source_contents import open_source
 from training.foundation.errors import CorpusError
 
 PARSER = RecordParser(fields=RecordFields(), package="a", max_bytes=10_000)
@@ -126,3 +128,19 @@ def test_zip_archives_are_read_within_limits(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(CorpusError, match=r"a\.zip is damaged"):
         list(read_records(path, PARSER, ArchiveLimits()))
+
+
+def test_large_files_are_sources_of_several_processes(tmp_path, monkeypatch):
+    """If it fails, one file of many gigabytes keeps a single process busy for hours."""
+    monkeypatch.setitem(SLICE_BYTES, ".jsonl", 700)
+    write(tmp_path / "a.jsonl")
+    config = CorpusConfig(
+        out=tmp_path / "out",
+        licences=("MIT",),
+        sources=SourcesConfig(records=(str(tmp_path / "a.jsonl"),)),
+    )
+    sources = list_sources(config)
+    assert len(sources) > 2
+    assert {source.name for source in sources} == {"a.jsonl"}
+    found = [f.data.decode() for source in sources for f in open_source(source, config).files]
+    assert found == [row["content"] for row in ROWS]

@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
-from training.corpus.config import ArchiveLimits, CorpusConfig
-from training.corpus.readers.corpus_source import CorpusSource, SourceKind
+from training.corpus.config import ArchiveLimits, CorpusConfig, SourcesConfig
+from training.corpus.extraction.source_list import list_sources
+from training.corpus.readers.corpus_source import CorpusSource
 from training.corpus.readers.folders import walk_python_files
 from training.corpus.readers.package_metadata import (
     MetadataSearch,
@@ -53,9 +54,9 @@ def test_records_are_a_stream(tmp_path):
     """If it fails, a dataset of a terabyte has to fit into memory."""
     path = tmp_path / "a.jsonl"
     path.write_text('{"content": "x = 1"}\n' * 3)
-    contents = open_source(
-        CorpusSource(name="a.jsonl", path=path, kind=SourceKind.RECORDS), config()
-    )
+    found = config(sources=SourcesConfig(records=(str(path),)))
+    (source,) = list_sources(found)
+    contents = open_source(source, found)
     files = iter(contents.files)
     assert next(files).origin.package == "a.jsonl"
     assert not hasattr(contents.files, "__len__")

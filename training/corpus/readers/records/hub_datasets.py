@@ -21,7 +21,7 @@ from training.corpus.readers.records.record_slices import SUFFIXES, FileSlice, R
 from training.corpus.readers.source_file import SourceFile
 from training.foundation.errors import CorpusError
 
-ADVICE = "correct sources.hub, or try again later"
+HUB_ADVICE = "correct sources.hub, or try again later"
 TRAIN = "train"
 _ARCHIVE_OF_MANY = "zip://"  # the library unpacks archives by such names
 
@@ -78,10 +78,10 @@ def read_hub(text: str, parser: RecordParser, limits: ArchiveLimits) -> Iterator
         CorpusError: The dataset cannot be read.
     """
     for file in list_hub_files(HubDataset.parse(text)):
-        yield from read_slice(FileSlice(file=file), parser, limits, advice=ADVICE)
+        yield from read_slice(FileSlice(file=file), parser, limits, advice=HUB_ADVICE)
 
 
-def list_hub_files(dataset: HubDataset, advice: str = ADVICE) -> list[RecordFile]:
+def list_hub_files(dataset: HubDataset, advice: str = HUB_ADVICE) -> list[RecordFile]:
     """Lists the files of records of a dataset, in its own order.
 
     Raises:
@@ -127,7 +127,7 @@ def _strip_archive(path: str) -> str:
 
 
 def _measure_file(path: str) -> int:
-    from fsspec.core import url_to_fs  # noqa: PLC0415 - comes with datasets
+    import fsspec  # noqa: PLC0415 - comes with datasets
 
-    storage, name = url_to_fs(path)
+    storage, name = fsspec.core.url_to_fs(path)
     return int(storage.size(name) or 0)

@@ -7,7 +7,7 @@ an error. Called by :mod:`training.corpus.readers.source_contents`.
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from training.corpus.config import ArchiveLimits
 from training.corpus.readers.archives.zip_members import list_zip_members
@@ -15,6 +15,7 @@ from training.corpus.readers.reading_limits import check_file, report_damage
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.records.record_slices import (
     MEMBER_SUFFIXES,
+    PARQUET,
     ZIP,
     FileSlice,
     RecordFile,
@@ -23,7 +24,8 @@ from training.corpus.readers.records.record_slices import (
 )
 from training.corpus.readers.source_file import SourceFile
 
-_ADVICE = "fetch it again or remove it from sources.records"
+SLICE_BYTES = {".json": 64 << 20, ".jsonl": 64 << 20, PARQUET: 128 << 20}
+RECORDS_ADVICE = "fetch it again or remove it from sources.records"
 
 
 def read_records(path: Path, parser: RecordParser, limits: ArchiveLimits) -> Iterator[SourceFile]:
@@ -32,9 +34,18 @@ def read_records(path: Path, parser: RecordParser, limits: ArchiveLimits) -> Ite
     Raises:
         CorpusError: The file is damaged, of an unknown kind, or beyond its limits.
     """
-    check_file(path, _ADVICE)
-    for file in expand_zip(RecordFile(path=os.fspath(path), n_bytes=path.stat().st_size), _ADVICE):
-        yield from read_slice(FileSlice(file=file), parser, limits, advice=_ADVICE)
+    for file in list_record_files(path, RECORDS_ADVICE):
+        yield from read_slice(FileSlice(file=file), parser, limits, advice=RECORDS_ADVICE)
+
+
+def list_record_files(path: Path, advice: str) -> list[RecordFile]:
+    """Returns a local file, or the files of records in a zip archive.
+
+    Raises:
+        CorpusError: It is no regular file, or a damaged archive.
+    """
+    check_file(path, advice)
+    return expand_zip(RecordFile(path=os.fspath(path), n_bytes=path.stat().st_size), advice)
 
 
 def read_slice(
@@ -52,6 +63,13 @@ def read_slice(
             for row in read.rows:
                 n_rows += 1
                 yield parser.parse(row, n_rows if is_whole else read.number)
+
+
+def slice_for_processes(file: RecordFile) -> list[FileSlice]:
+    """Returns the parts of a file that processes read at once; a packed file is one."""
+    size = SLICE_BYTES.get(PurePath(file.name).suffix) if not file.member else None
+    count = max(1, -(-file.n_bytes // size)) if size else 1
+    return [FileSlice(file=file, index=index, count=count) for index in range(count)]
 
 
 def expand_zip(file: RecordFile, advice: str) -> list[RecordFile]:

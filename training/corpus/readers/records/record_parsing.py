@@ -26,6 +26,7 @@ from training.corpus.readers.source_file import (
 from training.foundation.foreign_text import encode_text
 
 DAMAGED_RECORD = "damaged record"
+LEVELS = ("low", "mid", "high")  # of quality
 MAX_LICENCES = 50  # of a record
 _MAX_LICENCE_CHARS = 500
 _MAX_NUMBER_CHARS = 40
@@ -92,6 +93,7 @@ class RecordParser:
             version=clean_name(_first(row, self.fields.version)),
             licence=_parse_licence(_first(row, self.fields.licence)),
             facts={"stars": stars} if stars else {},
+            quality=_parse_quality(_first(row, self.fields.quality)),
         )
 
 
@@ -124,6 +126,12 @@ def _parse_licence(value: object) -> str:
     if not texts or len(texts) > MAX_LICENCES or max(map(len, texts)) > _MAX_LICENCE_CHARS:
         return UNKNOWN
     return " AND ".join(sorted({normalize_licence(text) for text in texts}))
+
+
+def _parse_quality(value: object) -> str:
+    """Returns a level of ours; empty for anything else that a field of this name may hold."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text if isinstance(text, str) and text in LEVELS else ""
 
 
 def _parse_number(value: object) -> float:

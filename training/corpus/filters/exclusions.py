@@ -1,0 +1,68 @@
+"""Repositories, packages and paths that are left out because their authors opted out.
+
+A list of theirs is a text file: one name a line, or a name and, behind a blank, a path or a pattern
+within it. ``https://github.com/OWNER/NAME`` is OWNER/NAME. Called by
+:mod:`training.corpus.filters.screening`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from training.corpus.readers.package_names import normalize_name
+from training.foundation.errors import CorpusError
+from training.foundation.foreign_text import read_bounded
+
+EXCLUDED = "excluded"
+MAX_LIST_BYTES = 256 << 20
+_HOST = re.compile(r"^(?:https?://|git@)[^/:]+[/:]", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Exclusions:
+    """What is left out: patterns of paths by normalized name; the pattern ``*`` stands for all."""
+
+    paths: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, file: Path | None) -> "Exclusions":
+        """Reads a list; None for an empty one.
+
+        Raises:
+            CorpusError: The list cannot be read.
+        """
+        if file is None:
+            return cls()
+        try:
+            lines = read_bounded(file, MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
+        except (OSError, ValueError) as error:
+            raise CorpusError(
+                f"cannot read the list of exclusions {file} ({error}); correct 'exclude'"
+            ) from error
+        return cls.parse(lines)
+
+    @classmethod
+    def parse(cls, lines: Iterable[str]) -> "Exclusions":
+        """Reads the lines of a list; what follows ``#`` is a comment."""
+        found: dict[str, list[str]] = {}
+        for line in lines:
+            name, _, path = line.partition("#")[0].strip().partition(" ")
+            if name:
+                found.setdefault(_normalize(name), []).append(path.strip() or "*")
+        return cls(found)
+
+    def excludes(self, *names: str, path: str) -> bool:
+        """Returns whether a document is left out, by the names of its package and its path."""
+        if not self.paths:
+            return False
+        patterns = {p for name in names for p in self.paths.get(_normalize(name), ())}
+        return any(
+            fnmatchcase(path, pattern) or path.startswith(f"{pattern.rstrip('/')}/")
+            for pattern in patterns
+        )
+
+
+def _normalize(name: str) -> str:
+    return normalize_name(_HOST.sub("", name))
