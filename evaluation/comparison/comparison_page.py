@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
-from evaluation.comparison.model_comparison import ModelCompletions, overview_rows
+from evaluation.comparison.model_comparison import (
+    ModelCompletions,
+    head_samples,
+    overview_rows,
+)
 from training.foundation.charts import render_bars, render_details, render_page, render_table
 
 
@@ -25,5 +29,6 @@ def draw_page(models: Sequence[ModelCompletions]) -> str:
 def _side_by_side(models: Sequence[ModelCompletions], index: int) -> list[str]:
     lines = models[0].prompts[index].split("\n")
     for model in models:
-        lines += [f"--- {model.name}", *model.completions[index].split("\n")]
+        for head, text in head_samples(model, index):
+            lines += [head, *text.split("\n")]
     return lines

@@ -1,38 +1,41 @@
 """Completes the same prompts with several models, and describes how their completions differ.
 
-A first look at a model, before any score: the completions side by side, the share of each
-construct, and repeated phrases.
+A first look at a model, before any score: the completions side by side, repeated phrases, and what
+the text consists of: of code the share of each construct, of prose dialogue, persons and the web.
 """
 
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tqdm import tqdm
 
 from evaluation.comparison.constructs import common_phrases, construct_shares, repeated_share
+from evaluation.comparison.prompt_sets import PromptSet
+from evaluation.comparison.prose_figures import format_prose, measure_prose
 from evaluation.generators.generator import Generation
 from evaluation.generators.registry import load_generator
-from evaluation.problems.own import load_own_problems
 from evaluation.problems.problem import Problem
 from evaluation.runs.estimators import format_percent
-from evaluation.runs.input_files import read_text_file
 from server.settings import Device
-from training.foundation.errors import ConfigError
 
 MAX_PHRASES = 10
 MAX_PRINTED_CHARS = 400
-SEPARATOR = "\n---\n"  # between prompts in a file
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCompletions:
-    """One model's completion of each prompt."""
+    """One model's completions of each prompt, the same number of all."""
 
     identity: Mapping[str, str]
     prompts: tuple[str, ...]
-    completions: tuple[str, ...]
+    completions: tuple[tuple[str, ...], ...]
+    is_prose: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        """All completions, prompt by prompt."""
+        return [text for texts in self.completions for text in texts]
 
     @property
     def name(self) -> str:
@@ -48,51 +51,44 @@ class ModelCompletions:
     @property
     def repeated_phrases(self) -> float:
         """The share of phrases that repeat an earlier one of the same completion."""
-        return repeated_share(self.completions)
+        return repeated_share(self.texts)
 
     @property
     def constructs(self) -> Mapping[str, float]:
         """For each construct, the share of completions that use it."""
-        return construct_shares(zip(self.prompts, self.completions, strict=True))
+        pairs = zip(self.prompts, self.completions, strict=True)
+        return construct_shares((prompt, text) for prompt, texts in pairs for text in texts)
+
+    @property
+    def figures(self) -> Mapping[str, str]:
+        """What the text consists of, for people: constructs of code, or figures of prose."""
+        if self.is_prose:
+            return format_prose(measure_prose(self.texts))
+        return {name: format_percent(share, 0) for name, share in self.constructs.items() if share}
 
     @property
     def phrases(self) -> Sequence[tuple[str, int]]:
         """The most frequent phrases, with the number of completions that contain them."""
-        return common_phrases(self.completions, MAX_PHRASES)
+        return common_phrases(self.texts, MAX_PHRASES)
 
     def to_json(self) -> dict[str, object]:
         """Returns what ``comparison.json`` contains of the model."""
-        lengths = [len(text) for text in self.completions]
+        lengths = [len(text) for text in self.texts]
+        kind = {"prose": measure_prose(self.texts)} if self.is_prose else {}
         return {
             **self.identity,
             "mean_chars": sum(lengths) / len(lengths),
-            "empty": sum(not text.strip() for text in self.completions) / len(lengths),
+            "empty": sum(not text.strip() for text in self.texts) / len(lengths),
             "repetition": self.repeated_phrases,
-            "constructs": self.constructs,
+            **(kind or {"constructs": self.constructs}),
             "common_phrases": self.phrases,
         }
 
 
-def read_prompts(path: Path | None) -> list[str]:
-    """Returns the prompts in a file; without one, those of the problem set ``own``.
-
-    Raises:
-        ConfigError: The file contains no prompt.
-        PrerequisiteError: The file does not exist.
-    """
-    if path is None:
-        return [problem.prompt for problem in load_own_problems()]
-    text = read_text_file(path, "--prompts")
-    prompts = [prompt for prompt in text.split(SEPARATOR) if prompt.strip()]
-    if not prompts:
-        raise ConfigError(f"{path} contains no prompts; write prompts separated by lines of ---")
-    return prompts
-
-
 def complete_prompts(
-    model: str, prompts: Sequence[str], generation: Generation, device: Device = "auto"
+    model: str, prompts: PromptSet, generation: Generation, device: Device = "auto"
 ) -> ModelCompletions:
-    """Completes every prompt with one model.
+    """Completes every prompt ``generation.n`` times with one model.
 
     Raises:
         PrerequisiteError: The model cannot be loaded.
@@ -100,13 +96,14 @@ def complete_prompts(
     generator = load_generator(model, device)
     problems = [
         Problem(task_id=f"prompt/{number}", prompt=prompt, entry_point="", test="")
-        for number, prompt in enumerate(prompts)
+        for number, prompt in enumerate(prompts.prompts)
     ]
     bar = tqdm(problems, desc=model, unit="prompt", file=sys.stderr)
     return ModelCompletions(
         identity=generator.identity,
-        prompts=tuple(prompts),
-        completions=tuple(generator.generate(problem, generation, first=0)[0] for problem in bar),
+        prompts=prompts.prompts,
+        completions=tuple(tuple(generator.generate(p, generation, first=0)) for p in bar),
+        is_prose=prompts.is_prose,
     )
 
 
@@ -115,7 +112,12 @@ def comparison_to_json(models: Sequence[ModelCompletions]) -> dict[str, object]:
     return {
         "models": [model.to_json() for model in models],
         "completions": [
-            {"prompt": prompt, "completions": [model.completions[i] for model in models]}
+            {
+                "prompt": prompt,
+                # Of each model the first, as ever, and all.
+                "completions": [model.completions[i][0] for model in models],
+                "samples": [model.completions[i] for model in models],
+            }
             for i, prompt in enumerate(models[0].prompts)
         ],
     }
@@ -127,23 +129,32 @@ def format_comparison(models: Sequence[ModelCompletions]) -> str:
     for i, prompt in enumerate(models[0].prompts):
         parts.append(f"{'=' * 78}\n{prompt}\n")
         for model in models:
-            completion = model.completions[i][:MAX_PRINTED_CHARS]
-            parts.append(f"--- {model.name} ({model.size})\n{completion}\n")
+            for head, text in head_samples(model, i):
+                parts.append(f"{head}\n{text[:MAX_PRINTED_CHARS]}\n")
     parts.append("=" * 78 + "\n")
     parts += ["  ".join(f"{cell:>16}" for cell in row) + "\n" for row in overview_rows(models)]
     return "".join(parts)
 
 
+def head_samples(model: ModelCompletions, index: int) -> list[tuple[str, str]]:
+    """Returns a model's completions of a prompt, each with the line above it."""
+    texts = model.completions[index]
+    name = f"--- {model.name} ({model.size})"
+    if len(texts) == 1:
+        return [(name, texts[0])]
+    return [(f"{name}, {n} of {len(texts)}", text) for n, text in enumerate(texts, start=1)]
+
+
 def overview_rows(models: Sequence[ModelCompletions]) -> list[list[str]]:
     """Returns a table with a column for each model; constructs that none uses are left out."""
-    constructs = [model.constructs for model in models]
+    figures = [model.figures for model in models]
+    nothing = "" if models[0].is_prose else format_percent(0.0, 0)
     return [
         ["model", *(model.name[-16:] for model in models)],
         ["parameters", *(model.size for model in models)],
         ["repetition", *(format_percent(model.repeated_phrases) for model in models)],
         *(
-            [name, *(format_percent(shares[name], 0) for shares in constructs)]
-            for name in constructs[0]
-            if any(shares[name] for shares in constructs)
+            [name, *(found.get(name, nothing) for found in figures)]
+            for name in dict.fromkeys(name for found in figures for name in found)
         ),
     ]

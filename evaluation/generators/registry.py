@@ -5,6 +5,7 @@ from pathlib import Path
 from evaluation.generators.generator import Generator
 from server.settings import Device
 from training.artifact.directory import MANIFEST_FILE
+from training.foundation.hub.hub_files import parse_hub_name
 
 
 def load_generator(model: str, device: Device = "auto") -> Generator:
@@ -29,11 +30,10 @@ def load_generator(model: str, device: Device = "auto") -> Generator:
         TransformersGenerator,
     )
 
-    return TransformersGenerator(model, device)
+    on_hub = None if folder.exists() else parse_hub_name(model)
+    return TransformersGenerator(model if on_hub is None else str(on_hub), device)
 
 
 def _may_be_foreign(model: str) -> bool:
     """Returns whether it is a folder with transformers' config, or may be a Hub repository."""
-    return (Path(model) / "config.json").exists() or (
-        not Path(model).exists() and model.count("/") == 1 and model[0] not in "./~"
-    )
+    return (Path(model) / "config.json").exists() or parse_hub_name(model) is not None

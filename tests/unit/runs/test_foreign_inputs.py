@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation.accuracy.items import MAX_ITEM_CHARS, cut_items, read_items
-from evaluation.comparison.model_comparison import read_prompts
+from evaluation.comparison.prompt_sets import load_prompts
 from evaluation.judge.verdict import MAX_PROGRAM_CHARS
 from evaluation.passk.config import CorpusOverlap
 from evaluation.passk.passk_page import redraw_page
@@ -33,7 +33,7 @@ READERS = {  # of files that a user names
     "--samples": lambda path: read_sample_file(path, PROBLEMS),
     "--problems": lambda path: load_problems(str(path)),
     "--items": lambda path: read_items(path, ("mid",)),
-    "--prompts": read_prompts,
+    "--prompts": lambda path: load_prompts(str(path)),
     "--overlap": CorpusOverlap.read,
 }
 
