@@ -11,7 +11,7 @@ from training.foundation.extras import require_extra
 if __name__ == "__main__":
     require_extra("evaluate")  # before the imports that need it
 
-from evaluation.adaptation.file_bits import bits_per_byte, measure_files
+from evaluation.comparison.file_bits import bits_per_byte, measure_files
 from evaluation.runs.arguments import (
     add_corpus_argument,
     add_model_argument,

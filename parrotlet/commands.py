@@ -68,10 +68,17 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             summary="list, compare, switch or remove adapted models",
         ),
         _stage("adapt-plan", "training.adaptation.__main__", "plan an adaptation"),
+        _stage("adapt-measure", "evaluation.adaptation.measure_model", "measure a model"),
         _stage("adapt-assemble", "training.adaptation.assemble", "make an adapted artifact"),
         _stage("adapt-judge", "evaluation.adaptation.__main__", "judge an adaptation"),
     ),
     "Train a model": (
+        Command(
+            name="train",
+            module="parrotlet.team.train_command",
+            summary="train a model on your repositories, the whole way",
+            extra="train",
+        ),
         _training(
             "corpus", "corpus.__main__", "build a corpus from packages, folders, git, records"
         ),

@@ -50,8 +50,8 @@ ROOMS = {
     ),
     "evaluation": (
         *("runs", "problems", "judge", "generators", "passk", "accuracy", "insertions", "memory"),
-        *("comparison", "replay", "adaptation", "bits", "calibrate", "compare", "fit"),
-        *("fit_memory", "infill", "lines"),
+        *("comparison", "replay", "calibrate", "compare", "fit", "fit_memory", "infill"),
+        *("lines", "bits", "adaptation"),
         *("repetition", "report", "versus"),
     ),
 }

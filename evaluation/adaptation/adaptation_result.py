@@ -89,14 +89,15 @@ def _describe(lines: Figure | None, bits: Figure | None, reason: str | None) -> 
     if reason is not None:
         return f"The adaptation brought nothing: {reason}. The model stays as it is."
     assert bits is not None
-    saved = f"needs {-bits.change:.0%} fewer bits for {bits.files} files that it had not seen"
+    saved = f"{-bits.change:.0%} fewer bits for {bits.files} files that it had not seen"
     if lines is None:
-        return f"The adapted model {saved}."
+        return f"The adapted model needs {saved}."
+    move = "rise" if lines.change > 0 else "stay about the same" if lines.change == 0 else "fall"
     points = 100 * lines.change
     interval = f"{100 * lines.low:+.1f} to {100 * lines.high:+.1f}"
     return (
-        f"The adapted model completes {lines.after:.1%} of lines exactly instead of"
-        f" {lines.before:.1%} ({points:+.1f} points, 95% interval {interval}) and {saved}."
+        f"Exact lines {move} from {lines.before:.1%} to {lines.after:.1%} ({points:+.1f} points,"
+        f" 95% interval {interval}), and the adapted model needs {saved}."
     )
 
 

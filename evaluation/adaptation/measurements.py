@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.accuracy.run import ANSWERS_FILE
-from evaluation.adaptation.file_bits import FileBits
+from evaluation.comparison.file_bits import FileBits
 from evaluation.replay.replay_run import SESSIONS_FILE
 from evaluation.runs.journal import read_records
 from evaluation.runs.record_fields import get_field

@@ -8,12 +8,11 @@ from parrotlet.pipeline.stage import Stage
 from server.adaptation.adaptation_request import AdaptationRequest
 from server.adaptation.adaptation_state import Phase
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
-from training.artifact.manifest import MEMORY_FILE
 from training.foundation.foreign_text import as_object, parse_json, read_bounded
 
 PLAN, JUDGED, ARTIFACT = "plan", "judged", "artifact"
 BEFORE, AFTER = "before", "after"
-LINES, BITS, GENERAL, TYPING = "lines", "bits.json", "general.json", "typing"
+LINES = "lines"
 _CORPUS, _RUN, _TOML = "corpus", "run", ".toml"
 _GENERAL_DOCUMENTS = "general.jsonl"
 _METRICS, _ANSWERS = "metrics.jsonl", "answers.jsonl"
@@ -64,7 +63,7 @@ class AdaptationStages:
                 name="corpus", words=("corpus", str(self._toml(_CORPUS))), weight_s=_START_S + 10
             ),
             Stage(name="prepare", words=("prepare", str(self._toml(_RUN))), weight_s=_START_S + 5),
-            *self._measure(BEFORE, self.base, record),
+            self._measure(BEFORE, self.base, record),
             train,
             Stage(
                 name="assemble",
@@ -75,13 +74,7 @@ class AdaptationStages:
                 ),
                 weight_s=_START_S,
             ),
-            *self._measure(AFTER, self.artifact, record),
-            Stage(
-                name="calibrate",
-                words=("calibrate", "--run", str(self.work / AFTER / LINES)),
-                weight_s=_START_S,
-                may_fail=True,  # too few lines: the calibration of the base stays
-            ),
+            self._measure(AFTER, self.artifact, record),
             Stage(
                 name=JUDGED,
                 words=(
@@ -110,49 +103,18 @@ class AdaptationStages:
         """Returns how far the training has come."""
         return read_training(self.work / _RUN / _METRICS)
 
-    def _measure(self, when: str, model: Path, record: AdaptationRecord) -> list[Stage]:
-        out, corpus = self.work / when, str(self.work / _CORPUS)
-        seconds = _MEASURING_SHARE * 60 * self.request.minutes
-        n_items = record.items
-        lines = ["lines", "--model", str(model), "--corpus", corpus, "--n", str(n_items)]
-        lines += ["--per-document", str(_PER_FILE), "--out", str(out / LINES)]
-        if (self.base / MEMORY_FILE).is_file():
-            lines += ["--workspace", "--whole-workspace"]
-        bits = ("bits", "--model", str(model))
-        typing = ["replay", "--model", str(model), "--corpus", corpus, "--pace", "0"]
-        typing += ["--n", str(record.typed_files), "--out", str(out / TYPING)]
-        stages = [
-            Stage(
-                name=f"{when}-lines",
-                words=tuple(lines),
-                weight_s=_START_S + seconds / 2,
-                measure=lambda: count_lines(out / LINES / _ANSWERS) / (_ITEM_KINDS * n_items),
-            ),
-            Stage(
-                name=f"{when}-bits",
-                words=(*bits, "--corpus", corpus, "--out", str(out / BITS)),
-                weight_s=_START_S + seconds / 8,
-            ),
-            Stage(
-                name=f"{when}-general",
-                words=(*bits, "--records", self._general, "--out", str(out / GENERAL)),
-                weight_s=_START_S + seconds / 8,
-            ),
-        ]
-        if record.typed_files:
-            stages.append(
-                Stage(
-                    name=f"{when}-typing",
-                    words=tuple(typing),
-                    weight_s=_START_S + seconds / 4,
-                    may_fail=True,  # files that are too short to type in
-                )
-            )
-        return stages
-
-    @property
-    def _general(self) -> str:
-        return str(self.work / _GENERAL_DOCUMENTS)
+    def _measure(self, when: str, model: Path, record: AdaptationRecord) -> Stage:
+        out, n_items = self.work / when, record.items
+        words = ["adapt-measure", str(model), "--corpus", str(self.work / _CORPUS)]
+        words += ["--general", str(self.work / _GENERAL_DOCUMENTS), "--out", str(out)]
+        words += ["--n", str(n_items), "--per-document", str(_PER_FILE), "--workspace"]
+        words += ["--typed", str(record.typed_files)]
+        return Stage(
+            name=when,
+            words=tuple(words),
+            weight_s=_START_S + _MEASURING_SHARE * 60 * self.request.minutes,
+            measure=lambda: count_lines(out / LINES / _ANSWERS) / (_ITEM_KINDS * n_items),
+        )
 
     def _toml(self, name: str) -> Path:
         return self.work / f"{name}{_TOML}"

@@ -121,9 +121,6 @@ def _use(name: str, served: str) -> None:
 
 
 def _remove(name: str) -> None:
-    state = AdaptationState.read(get_model(name).folder)
-    if state is not None and state.is_unfinished:
-        raise ConfigError(f"{name} is being adapted; end that first: parrotlet adapt PATH --cancel")
     remove_model(name)
     sys.stdout.write(f"{name} is removed\n")
 

@@ -19,6 +19,8 @@ class Stage:
         measure: Returns the share of it that is done, from what it has written so far.
         may_fail: Whether the pipeline goes on if it fails for its input.
         folder: Where it is run; empty for the project's own.
+        produces: A file that is there once it is finished; empty if its exit code says so. A
+            command that only queues jobs ends before.
     """
 
     name: str
@@ -27,3 +29,4 @@ class Stage:
     measure: Callable[[], float] = field(default=_unknown, compare=False)
     may_fail: bool = False
     folder: str = ""
+    produces: str = ""

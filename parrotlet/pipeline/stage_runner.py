@@ -153,6 +153,11 @@ class StageRunner:
         return code
 
     def _note_end(self, stage: Stage, process: StageProcess, code: int) -> None:
+        if code == 0 and stage.produces and not Path(stage.produces).is_file():
+            raise StageFailedError(
+                f"parrotlet {stage.words[0]} has ended, but {stage.produces} is not there yet: its"
+                " jobs are queued; run the same command again when they have ended"
+            )
         if code == 0 or (stage.may_fail and code in _FAULTY_INPUT):
             write_json_atomically(self._mark(stage.name), {"code": code})
             return

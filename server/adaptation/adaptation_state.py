@@ -1,5 +1,6 @@
 """How an adaptation is going: one small file, written by its process and read by everybody else."""
 
+import contextlib
 import dataclasses
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ STATE_FILE = "state.json"
 FORMAT = 1
 _START_TOLERANCE_S = 2.0  # clocks of a process and of the system differ
 _MAX_BYTES = 1 << 16
+_KILL_TIMEOUT_S = 5.0
 
 
 class RunState(StrEnum):
@@ -153,6 +155,18 @@ class AdaptationState:
             return bool(abs(process.create_time() - self.pid_started) < _START_TOLERANCE_S)
         except psutil.Error:
             return False
+
+    def kill_process(self) -> None:
+        """Ends its process and all that this has started, without saving anything."""
+        try:
+            process = psutil.Process(self.pid)
+            found = [process, *process.children(recursive=True)]
+        except psutil.Error:
+            return
+        for one in found:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
+        psutil.wait_procs(found, timeout=_KILL_TIMEOUT_S)
 
 
 _ENUMS = {"state": RunState, "phase": Phase, "outcome": Outcome}

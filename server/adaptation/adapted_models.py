@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Literal, Self, TypeAlias
 
+from server.adaptation.adaptation_state import AdaptationState
 from server.adaptation.repository_objects import find_repository, holds_object
 from server.backends.model_store import resolve_model_name
 from server.settings import Settings
@@ -232,12 +233,16 @@ def choose_model(name: str, served: Served) -> AdaptedModel:
 
 
 def remove_model(name: str) -> None:
-    """Removes an adapted model with all that belongs to it.
+    """Removes an adapted model with all that belongs to it; ends its adaptation if one runs.
 
     Raises:
         ConfigError: There is no such model.
     """
-    shutil.rmtree(get_model(name).folder)
+    model = get_model(name)
+    state = AdaptationState.read(model.folder)
+    if state is not None and state.has_process:
+        state.kill_process()
+    shutil.rmtree(model.folder)
 
 
 def _match(record: WorkspaceRecord, folder: Path, repository: Path | None) -> int | None:

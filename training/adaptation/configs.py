@@ -4,9 +4,7 @@ The configs are those of every other run, so that the same commands read them. C
 ``python -m training.adaptation``.
 """
 
-import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from training.adaptation.repository_files import WorkspaceFiles
 from training.adaptation.schedule import Schedule
 from training.artifact.directory import Artifact
 from training.foundation.atomic_files import write_text_atomically
+from training.foundation.config_schema import render_toml
 
 CORPUS_CONFIG, RUN_CONFIG = "corpus.toml", "run.toml"
 CORPUS, SHARDS, RUN = "corpus", "shards", "run"
@@ -124,20 +123,3 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str,
             "tracker": "none",
         },
     }
-
-
-def render_toml(values: Mapping[str, Any]) -> str:
-    """Returns nested plain data as TOML; JSON's strings, numbers and lists are TOML's too."""
-    plain = [f"{k} = {_value(v)}" for k, v in values.items() if not isinstance(v, Mapping)]
-    tables = [_table(name, table) for name, table in values.items() if isinstance(table, Mapping)]
-    return "\n".join(plain) + "\n" + "".join(tables)
-
-
-def _table(name: str, table: Mapping[str, Any]) -> str:
-    plain = [f"{k} = {_value(v)}" for k, v in table.items() if not isinstance(v, Mapping)]
-    inner = [_table(f"{name}.{k}", v) for k, v in table.items() if isinstance(v, Mapping)]
-    return f"\n[{name}]\n" + "\n".join(plain) + "\n" + "".join(inner)
-
-
-def _value(value: object) -> str:
-    return json.dumps(value).replace("\x7f", "\\u007f")  # which JSON allows and TOML does not

@@ -7,10 +7,11 @@ tuple and str to Path: any other wrong type is an error.
 
 import dataclasses
 import difflib
+import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,6 +128,25 @@ def load_toml(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     values = _read_toml(path)
     apply_overrides(values, overrides)
     return from_mapping(cls, values, where=str(path))
+
+
+def render_toml(values: Mapping[str, Any]) -> str:
+    """Returns nested plain data as TOML, without what is None.
+
+    JSON's strings, numbers and lists are TOML's too.
+    """
+    return "".join(f"{line}\n" for line in _render_table(values, ""))
+
+
+def _render_table(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    for key, value in values.items():
+        if key not in tables and value is not None:
+            text = json.dumps(value).replace("\x7f", "\\u007f")  # TOML does not allow it
+            yield f"{json.dumps(key)} = {text}"
+    for key, table in tables.items():
+        name = f"{prefix}{json.dumps(key)}"
+        yield from ("", f"[{name}]", *_render_table(table, f"{name}."))
 
 
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:

@@ -14,7 +14,6 @@ from training.adaptation.adaptation_plan import (
     PlanInputs,
     make_plan,
 )
-from training.adaptation.configs import render_toml
 from training.adaptation.heldout_files import choose_heldout
 from training.adaptation.replay_sample import KEPT_SHARE, read_replay, split_replay
 from training.adaptation.repository_files import FileFacts, read_workspace
@@ -215,6 +214,8 @@ class TestPlan:
 def test_configs_of_any_path_are_read_as_they_were_written():
     """If it fails, a repository in a folder with an odd name cannot be adapted to."""
     import tomllib
+
+    from training.foundation.config_schema import render_toml
 
     values = {"a": 'it\'s "odd" \\ \x7f \u2028', "t": {"n": 1, "l": ["x", "y"], "u": {"f": 0.5}}}
     assert tomllib.loads(render_toml(values)) == values

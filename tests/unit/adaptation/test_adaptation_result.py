@@ -4,15 +4,15 @@ import dataclasses
 
 from evaluation.adaptation.adaptation_page import draw_page
 from evaluation.adaptation.adaptation_result import BETTER, NO_BETTER, judge
-from evaluation.adaptation.file_bits import bits_per_byte, measure_files
 from evaluation.adaptation.measurements import Measurements, TypedFile
+from evaluation.comparison.file_bits import bits_per_byte, measure_files
 from evaluation.runs.corpus_documents import CorpusDocument
 from training.artifact.adaptation.adaptation_record import AdaptationRecord
 from training.artifact.directory import load_artifact
 
 
 def bits(factor, prefix="f"):
-    from evaluation.adaptation.file_bits import FileBits
+    from evaluation.comparison.file_bits import FileBits
 
     return {
         f"{prefix}{n}": FileBits(name=f"{prefix}{n}", nats=factor * (500 + 10 * n), n_bytes=1000)
@@ -34,7 +34,7 @@ def figures(share, factor=1.0, general=1.0, saved=100):
 def test_a_model_that_predicts_better_is_better_and_says_by_how_much():
     result = judge(figures(0.2), figures(0.3, factor=0.8, saved=160))
     assert result.outcome == BETTER
-    assert "completes 30.0% of lines exactly instead of 20.0% (+10.0 points" in result.sentence
+    assert result.sentence.startswith("Exact lines rise from 20.0% to 30.0% (+10.0 points")
     assert "needs 20% fewer bits for 30 files" in result.sentence
     assert result.bits.change < result.bits.high < 0
     assert result.lines.low <= result.lines.change <= result.lines.high

@@ -1,0 +1,1 @@
+"""``parrotlet train``: from repositories to a model, the whole way."""

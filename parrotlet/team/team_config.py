@@ -1,0 +1,124 @@
+"""The configs that ``parrotlet train`` writes, as for the single commands: corpus and run."""
+
+import argparse
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from training.artifact.bundled import resolve_artifact
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.config_schema import render_toml
+from training.foundation.errors import ConfigError
+from training.foundation.foreign_text import as_object, read_json
+
+CORPUS_CONFIG, RUN_CONFIG = "corpus.toml", "run.toml"
+CORPUS, TOKENIZER, SHARDS, RUN = "corpus", "tokenizer", "shards", "run"
+OWN_LICENCE = "LicenseRef-Own"
+SCRATCH = "scratch"
+# Of a model that goes on from another: those of an adaptation (training/LOG.md).
+CONTINUED_RATES = ("matrix_learning_rate=4e-3", "learning_rate=1e-3", "decay_share=1.0")
+_RECORDS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
+_ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz")
+_NETWORK = ("n_embd", "n_layer", "n_head", "activation_function")
+_REVISION = re.compile(r"(.*)@([^/@]+)")
+
+
+def write_configs(options: argparse.Namespace) -> None:
+    """Writes both configs into the output folder.
+
+    Raises:
+        ConfigError: A path is nothing to learn from.
+    """
+    out: Path = options.out
+    if not _is_config(options.paths):
+        corpus = describe_corpus(options)
+        write_text_atomically(out / CORPUS_CONFIG, render_toml(corpus))
+    write_text_atomically(out / RUN_CONFIG, render_toml(describe_run(options)))
+
+
+def find_corpus_config(options: argparse.Namespace) -> Path:
+    """Returns the corpus' config: the user's own, or the one that is written."""
+    if _is_config(options.paths):
+        return Path(options.paths[0]).absolute()
+    return Path(options.out / CORPUS_CONFIG)
+
+
+def describe_corpus(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the corpus' config for the paths that were named."""
+    sources: dict[str, Any] = {
+        "folder_licence": OWN_LICENCE,
+        "private_globs": list(options.private),
+    }
+    for path in options.paths:
+        kind, name = _classify(path)
+        sources.setdefault(kind, []).append(name)
+    out: Path = options.out
+    return {
+        "out": str(out / CORPUS),
+        "cache": str(out / "cache"),
+        "licences": [OWN_LICENCE, *options.licence],
+        "heldout": list(options.heldout),
+        "sources": sources,
+    }
+
+
+def describe_run(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the run's config; size and budget choose everything else."""
+    out: Path = options.out
+    paths = {
+        "corpus": str(out / CORPUS),
+        "tokenizer": str(out / TOKENIZER),
+        "shards": str(out / SHARDS),
+        "run": str(out / RUN),
+    }
+    values: dict[str, Any] = {"name": out.name or "team", "budget": options.budget, "paths": paths}
+    values["pretrain"] = {"tracker": "none"}
+    if options.start == SCRATCH:
+        return {**values, "size": options.size, "tokenizer": {"vocab_size": options.vocab_size}}
+    start = resolve_artifact(Path(options.start)).absolute()
+    network = _read_network(start)
+    paths["tokenizer"] = str(start)
+    values["pretrain"]["start_from"] = str(start)
+    values["shards"] = {"block_tokens": network["n_positions"]}
+    values["model"] = {name: network[name] for name in _NETWORK if name in network}
+    return values
+
+
+def _read_network(start: Path) -> Mapping[str, Any]:
+    try:
+        return as_object(read_json(start / "config.json"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--from is {start}, which is no model folder ({error}); name one, 'bundled' or"
+            f" '{SCRATCH}'"
+        ) from error
+
+
+def _is_config(paths: Sequence[str]) -> bool:
+    return len(paths) == 1 and paths[0].endswith(".toml")
+
+
+def _classify(name: str) -> tuple[str, str]:
+    """Returns the key of the corpus' config that a path belongs to, and the path for it."""
+    match = _REVISION.fullmatch(name)
+    path = Path(name)
+    if not path.exists() and match and Path(match[1]).exists():
+        return "git", f"{Path(match[1]).absolute()}@{match[2]}"
+    if path.is_dir():
+        is_repository = (path / ".git").exists() or (path / "objects").is_dir()
+        return ("git" if is_repository else "folders"), str(path.absolute())
+    if name.endswith(_RECORDS):
+        return "records", str(path.absolute())
+    if path.is_file() and name.endswith(_ARCHIVES):
+        return "archives", str(path.absolute())
+    raise ConfigError(
+        f"{name} is nothing to learn from; name repositories, folders, archives, files of records,"
+        " or one corpus config (.toml)"
+    )
+
+
+def describe_arguments(argv: Sequence[str]) -> str:
+    """Returns the arguments as they are recorded."""
+    return json.dumps(list(argv))

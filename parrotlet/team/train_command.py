@@ -1,0 +1,241 @@
+"""``parrotlet train``: corpus, tokenizer, pretraining, evaluation, artifact, and the Hub if wanted.
+
+Each stage is one of the single commands in a process of its own. A finished stage is not run again,
+and an interrupted one goes on where it was.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from parrotlet.pipeline.stage import Stage
+from parrotlet.pipeline.stage_runner import Progress, StageRunner
+from parrotlet.team.team_config import (
+    CONTINUED_RATES,
+    CORPUS,
+    RUN,
+    RUN_CONFIG,
+    SCRATCH,
+    SHARDS,
+    describe_arguments,
+    find_corpus_config,
+    write_configs,
+)
+from parrotlet.team.team_page import write_page
+from training.foundation.atomic_files import write_text_atomically
+from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.errors import ConfigError, run_main
+from training.foundation.folder_lock import folder_lock
+
+ARGUMENTS_FILE = "train.json"
+_REPORT = "report.json"  # of a corpus
+_PURPOSE = """\
+Train a model on your repositories, the whole way: corpus, tokenizer if it starts from
+scratch, pretraining, evaluation, calibration, and upload if you want it. Run the same
+command again to resume.
+
+PATH is a repository (PATH@REVISION for a commit), a folder, an archive, a file of records,
+or one corpus config. Secrets become placeholders, private files are left out, and some
+documents are held out and measured on. The single commands do the same work."""
+_EXAMPLE = """\
+{prog} ~/src/billing ~/src/web --budget 4h
+{prog} ~/src/*/ --from scratch --size 17M --budget 24h --processes 2
+{prog} corpus.toml --budget 300M --launcher nodes.yaml --cluster cluster.toml
+{prog} ~/src/billing --push acme/billing"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the stages that are left, and writes the page."""
+    options = _parser().parse_args(argv)
+    options.out = options.out.absolute()
+    if options.start != SCRATCH and options.size is not None:
+        raise ConfigError(
+            "--size is given, but a model that goes on from another has its size; leave --size out,"
+            f" or use --from {SCRATCH}"
+        )
+    options.out.mkdir(parents=True, exist_ok=True)
+    with folder_lock(options.out):
+        _bind(options.out, describe_arguments(argv))
+        stages = list_stages(options)
+        runner = StageRunner(options.out, stages, lambda _: None, _Reporter(stages))
+        for stage in stages:
+            runner.run(stage)
+        page = write_page(options.out, stages)
+    sys.stdout.write(f"{options.out / RUN / 'model'}\n{page}\n")
+    return 0
+
+
+def list_stages(options: argparse.Namespace) -> list[Stage]:
+    """Returns all stages of a training."""
+    out: Path = options.out
+    run, model = str(out / RUN_CONFIG), str(out / RUN / "model")
+    measured = ["--model", model, "--corpus", str(_corpus_folder(options)), "--n", str(options.n)]
+    stages = [_make_corpus(options)]
+    if options.start == SCRATCH:
+        stages.append(Stage(name="tokenizer", words=("tokenizer", run)))
+    stages += [
+        Stage(name="prepare", words=("prepare", run)),
+        Stage(name="pretrain", words=("pretrain", run, *_launch_words(options)), weight_s=100.0),
+        Stage(
+            name="index-verbatim",
+            words=("index-verbatim", model, "--shards", str(out / SHARDS)),
+        ),
+        Stage(name="lines", words=("lines", *measured, "--out", str(out / "lines")), weight_s=5.0),
+        Stage(name="infill", words=("infill", *measured, "--out", str(out / "infill"))),
+        Stage(name="calibrate", words=("calibrate", "--run", str(out / "lines")), may_fail=True),
+        Stage(
+            name="fit-memory",
+            words=("fit-memory", "--model", model, "--corpus", str(_corpus_folder(options))),
+            may_fail=True,  # too few packages are held out
+        ),
+    ]
+    if options.passk:
+        words = ("passk", "--model", model, "--out", str(out / "passk"))
+        stages.append(Stage(name="passk", words=words, weight_s=20.0))
+    if options.push:
+        words = ("publish", "model", model, "--repo", options.push)
+        public = ("--public",) if options.public else ()
+        stages.append(Stage(name="publish", words=(*words, *public)))
+    return stages
+
+
+def _make_corpus(options: argparse.Namespace) -> Stage:
+    write_configs(options)
+    config = str(find_corpus_config(options))
+    produces = str(_corpus_folder(options) / _REPORT)
+    if options.cluster is None:
+        words: tuple[str, ...] = ("corpus", config, f"out={_corpus_folder(options)}")
+    else:
+        words = ("cluster", str(options.cluster.absolute()), f"corpus={config}")
+    return Stage(name="corpus", words=words, weight_s=10.0, produces=produces)
+
+
+def _corpus_folder(options: argparse.Namespace) -> Path:
+    return Path(options.out / CORPUS)
+
+
+def _launch_words(options: argparse.Namespace) -> list[str]:
+    words = []
+    if options.start != SCRATCH:
+        words += [f"optim.{setting}" for setting in CONTINUED_RATES]
+    words += options.settings
+    if options.processes is not None:
+        words += ["--processes", str(options.processes)]
+    if options.launcher is not None:
+        words += ["--config_file", str(options.launcher.absolute())]
+    return words
+
+
+def _bind(out: Path, arguments: str) -> None:
+    """Refuses a folder that another training has begun."""
+    file = out / ARGUMENTS_FILE
+    if not file.exists():
+        write_text_atomically(file, arguments)
+    elif file.read_text(encoding="utf-8") != arguments:
+        raise ConfigError(
+            f"{out} holds a training with other arguments ({file.read_text(encoding='utf-8')});"
+            " repeat those to resume it, or choose another --out"
+        )
+
+
+class _Reporter:
+    """Prints each stage as it begins."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._names = [stage.name for stage in stages]
+        self._shown = ""
+
+    def __call__(self, progress: Progress) -> None:
+        name = progress.stage.name
+        if name != self._shown:
+            self._shown = name
+            number, n_all = self._names.index(name) + 1, len(self._names)
+            sys.stderr.write(f"{number} of {n_all}: parrotlet {' '.join(progress.stage.words)}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("parrotlet.team.train_command", _PURPOSE, example=_EXAMPLE)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="what to learn from")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/team"),
+        metavar="FOLDER",
+        help="everything that is made (default: %(default)s); the page is in it",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="bundled",
+        metavar="MODEL",
+        help=f"a model folder, 'bundled', or '{SCRATCH}' (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--budget", default="2h", help="time such as 90min or 8h, or tokens such as 150M"
+    )
+    parser.add_argument("--size", metavar="N", help="parameters such as 17M, from scratch")
+    _add_data(parser)
+    _add_work(parser)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--vocab-size",
+        type=whole_number(512, 1 << 20),
+        default=16_384,
+        metavar="N",
+        help="tokens, from scratch (default: %(default)s)",
+    )
+    group.add_argument(
+        "--licence",
+        action="append",
+        default=[],
+        metavar="SPDX",
+        help="licences of records and archives to allow; your own code needs none",
+    )
+    group.add_argument(
+        "--heldout",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a package to measure on and not to learn from (default: a share of the documents)",
+    )
+    group.add_argument(
+        "--private", action="append", default=[], metavar="GLOB", help="files to leave out"
+    )
+    group.add_argument(
+        "--cluster",
+        type=Path,
+        metavar="CLUSTER.toml",
+        help="build the corpus on many machines, as parrotlet cluster does",
+    )
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("work")
+    group.add_argument("--processes", type=whole_number(1, 1024), metavar="N", help="that train")
+    group.add_argument("--launcher", type=Path, metavar="FILE", help="an Accelerate config file")
+    group.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the training, such as pretrain.steps=200",
+    )
+    group.add_argument(
+        "--n",
+        type=whole_number(1, 100_000),
+        default=200,
+        help="positions of each kind to evaluate at (default: %(default)s)",
+    )
+    group.add_argument("--passk", action="store_true", help="run problems in the sandbox, too")
+    group.add_argument("--push", metavar="OWNER/NAME", help="upload the model to the Hub")
+    group.add_argument("--public", action="store_true", help="with --push: for everybody")
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,231 @@
+"""A model is adapted to a repository: from the commit to the model that an editor uses."""
+
+import asyncio
+import os
+import random
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from doubles.forked_stages import AUDIT, ForkedStage
+from doubles.repository_maker import git, make_repository
+
+from parrotlet.adaptation.adapt_command import main as adapt
+from parrotlet.adaptation.models_command import main as models
+from parrotlet.adaptation.runner import run_adaptation
+from parrotlet.pipeline import stage_runner
+from parrotlet.pipeline.stage_runner import StageFailedError
+from server.adaptation.adaptation_request import AdaptationRequest
+from server.adaptation.adaptation_state import AdaptationState, Outcome, Phase, RunState
+from server.adaptation.adaptations import Adaptation, find_adaptation, start_adaptation
+from server.adaptation.adapted_models import create_model, find_model_for, list_models
+from server.settings import Settings
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
+from training.artifact.directory import load_artifact
+from training.foundation.atomic_files import file_sha256
+
+pytestmark = pytest.mark.integration
+MODULES = sorted(Path(asyncio.__file__).parent.glob("*.py"))[:12]
+SECRET = "AKIA" + "QYLPMN5HFIQR7BBB"  # of the shape of a key; no one's
+
+
+def read_modules():
+    files = {path.name: path.read_text() for path in MODULES}
+    files["settings.py"] = f'KEY = "{SECRET}"\n' * 40
+    files["my_secrets.py"] = "value = 'private text of mine'\n" * 40
+    return files
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(ForkedStage, "started", [])
+    return tmp_path / "data" / "parrotlet" / "models"
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    monkeypatch.setattr(stage_runner, "StageProcess", ForkedStage)
+    monkeypatch.setattr(stage_runner, "_TICK_S", 0.02)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return make_repository(tmp_path / "project", read_modules())
+
+
+def request_of(folder, artifact):
+    fast = {"pauses_on_battery": False, "pauses_while_typing": False, "yields": False}
+    return AdaptationRequest(folder=folder, minutes=0.1, model=str(artifact), **fast)
+
+
+def prepare(folder, artifact):
+    """Returns what would be started, for a run in this process."""
+    request = request_of(folder, artifact)
+    model = create_model(folder, request.model)
+    request.write(model.folder / "request.json")
+    return model.folder
+
+
+def test_a_repository_becomes_a_model_that_is_used_there(
+    repository, tiny_artifact, forked, tmp_path, capsys, monkeypatch
+):
+    """If it fails, there is no model of one's own code, or an editor does not find it."""
+    audit = tmp_path / "audit"
+    audit.mkdir()
+    (audit / "sitecustomize.py").write_text(AUDIT)
+    monkeypatch.setattr(ForkedStage, "audit", str(audit))
+    folder = prepare(repository, tiny_artifact)
+    before = file_sha256(tiny_artifact / "model.safetensors")
+    run_adaptation(folder / "request.json")
+    state = AdaptationState.read(folder)
+    assert (state.state, state.outcome) == (RunState.FINISHED, Outcome.BETTER), state
+    assert "fewer bits" in state.sentence
+    assert Path(state.page).is_file()
+    assert not (folder / "work").exists()
+    assert file_sha256(tiny_artifact / "model.safetensors") == before
+    seen = (audit / "connections.txt").read_text().splitlines()
+    assert any("pretrain.py" in line for line in seen)
+    assert [line for line in seen if not line.startswith("process ")] == []
+
+    served = Settings(model=str(tiny_artifact))
+    artifact = find_model_for([repository], served)
+    loaded = load_artifact(artifact)
+    record = AdaptationRecord.read(artifact / ADAPTATION_FILE)
+    assert record.root_commit == record.commit == git(repository, "rev-parse", "HEAD")
+    assert record.files
+    assert record.heldout
+    assert "my_secrets.py" not in {*record.files, *record.heldout}
+    assert loaded.manifest.training.config["pretrain"]["start_from"] == str(tiny_artifact)
+    shutil.move(repository, tmp_path / "moved")
+    assert find_model_for([tmp_path / "moved"], served) == artifact
+
+    folder = prepare(tmp_path / "moved", tiny_artifact)
+    assert len(list_models()) == 1
+    run_adaptation(folder / "request.json")
+    state = AdaptationState.read(folder)
+    assert state.outcome is Outcome.UNCHANGED
+    assert find_model_for([tmp_path / "moved"], served) == artifact
+    assert models([]) == 0
+    assert models(["compare", folder.name]) == 0
+    assert "bits per byte, this repository" in capsys.readouterr().out
+    assert models(["remove", folder.name]) == 0
+    assert list_models() == []
+    assert not folder.exists()
+
+
+def test_a_secret_is_neither_learned_nor_kept(repository, tiny_artifact, forked, monkeypatch):
+    """If it fails, a model that is shared gives away keys and private files."""
+    folder = prepare(repository, tiny_artifact)
+    kept = folder / "kept"
+    monkeypatch.setattr("parrotlet.adaptation.runner.shutil.rmtree", lambda path, **_: (
+        Path(path).rename(kept) if Path(path).name == "done" and Path(path).exists() else None
+    ))  # fmt: skip
+    run_adaptation(folder / "request.json")
+    import pyarrow.parquet as pq
+
+    texts = [
+        text
+        for file in kept.glob("corpus/*/*.parquet")
+        for text in pq.read_table(file, columns=["text"])["text"].to_pylist()
+    ]
+    assert texts
+    for file in folder.rglob("*"):
+        if file.is_file() and file.suffix != ".parquet":
+            assert SECRET.encode() not in file.read_bytes(), file
+            assert b"private text of mine" not in file.read_bytes(), file
+    assert not any(SECRET in text or "private text of mine" in text for text in texts)
+
+
+def test_killed_at_random_moments_it_goes_on_to_the_same_end(
+    repository, tiny_artifact, forked, monkeypatch
+):
+    """If it fails, a computer that is switched off ruins a model, or trains another one."""
+    plain = prepare(repository, tiny_artifact)
+    run_adaptation(plain / "request.json")
+    whole = AdaptationRecord.read(list_models()[0].artifact / ADAPTATION_FILE)
+    expected = file_sha256(list_models()[0].artifact / "model.safetensors")
+    shutil.rmtree(plain)
+
+    speed = ("--speed", f"{whole.tokens_per_s}")  # which is measured, and never twice the same
+    original = ForkedStage.__init__
+
+    def start(self, words, log, folder=""):
+        original(self, (*words, *speed) if words[0] == "adapt-plan" else words, log, folder)
+
+    monkeypatch.setattr(ForkedStage, "__init__", start)
+    folder, chance, n_kills = prepare(repository, tiny_artifact), random.Random(7), 0
+    served = Settings(model=str(tiny_artifact))
+    while AdaptationState.read(folder) is None or AdaptationState.read(folder).outcome is None:
+        killer = None
+        if n_kills < 4:
+            killer = threading.Timer(chance.uniform(0.2, 2.5), kill_newest)
+            killer.start()
+        try:
+            run_adaptation(folder / "request.json")
+        except StageFailedError:
+            n_kills += 1
+            assert find_model_for([repository], served) is None
+            assert AdaptationState.read(folder).state is RunState.FAILED
+        finally:
+            if killer is not None:
+                killer.cancel()
+    assert n_kills > 0
+    assert file_sha256(list_models()[0].artifact / "model.safetensors") == expected
+
+
+def kill_newest():
+    for stage in ForkedStage.started[-1:]:
+        if stage.poll() is None:
+            stage.kill()
+
+
+def test_without_its_process_it_is_interrupted_and_goes_on(repository, tiny_artifact):
+    """If it fails, what was started in an editor is lost with it, or trains on unseen."""
+    adaptation = start_adaptation(request_of(repository, tiny_artifact))
+    wait_until(lambda: list_children(adaptation))
+    runner, children = find_process(adaptation), list_children(adaptation)
+    assert os.getsid(runner.pid) == runner.pid  # the editor's end is not its end
+    runner.suspend()
+    runner.kill()
+    wait_until(lambda: not any(child.is_running() for child in children))
+    assert adaptation.read_state().state is RunState.INTERRUPTED
+    adaptation.pause()
+    assert not adaptation.go_on()
+    adaptation.resume()
+    wait_until(lambda: adaptation.read_state().state is RunState.RUNNING)
+    assert adapt([str(repository), "--cancel"]) == 0
+    wait_until(lambda: adaptation.read_state().state is RunState.CANCELLED)
+    assert not (adaptation.folder / "work").exists()
+    assert find_adaptation(repository).read_state().phase is Phase.DOCUMENTS
+
+
+def find_process(adaptation: Adaptation):
+    return psutil.Process(adaptation.read_state().pid)
+
+
+def list_children(adaptation):
+    try:
+        return find_process(adaptation).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def wait_until(holds, timeout_s=60.0):
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_folder_with_too_little_is_declined(tmp_path, tiny_artifact, forked):
+    make_repository(tmp_path / "small", {"a.py": "def double(x):\n    return 2 * x\n" * 20})
+    folder = prepare(tmp_path / "small", tiny_artifact)
+    run_adaptation(folder / "request.json")
+    state = AdaptationState.read(folder)
+    assert state.outcome is Outcome.TOO_LITTLE
+    assert "the model stays as it is" in state.sentence
+    assert list_models()[0].artifact is None
