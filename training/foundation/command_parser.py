@@ -5,9 +5,11 @@ was started as a module.
 """
 
 import argparse
+import re
 import sys
 import textwrap
 from collections.abc import Callable
+from decimal import Decimal
 
 LAUNCHER = "parrotlet"
 HELP_COLUMNS = 79
@@ -55,6 +57,31 @@ def whole_number(least: int, most: int = 1_000_000_000) -> Callable[[str], int]:
             number = least - 1
         if not least <= number <= most:
             raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}")
+        return number
+
+    return parse
+
+
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+_SIZE = re.compile(r"(\d{1,19}(?:\.\d{1,9})?) ?([KMGTP]?)(I?)B?", re.IGNORECASE)
+
+
+def byte_count(least: int, most: int = 1 << 60) -> Callable[[str], int]:
+    """Returns the ``type`` of an argument that is a number of bytes: ``3TB``, ``500MiB``, ``1024``.
+
+    Units are powers of 1000, and of 1024 with an ``i``.
+    """
+
+    def parse(text: str) -> int:
+        match = _SIZE.fullmatch(text.strip().replace("_", "").replace(",", ""))
+        number = least - 1
+        if match:
+            base = 1024 if match[3] else 1000
+            number = int(Decimal(match[1]) * base ** _UNITS[match[2].upper()])
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(
+                f"expected a number of bytes from {least} to {most}, such as 3TB"
+            )
         return number
 
     return parse

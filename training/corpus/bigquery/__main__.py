@@ -1,16 +1,18 @@
 """``python -m training.corpus.bigquery``: extracts Python files from GitHub's public dataset.
 
 A dry run first finds out how much the query would scan; above the cap, the command refuses to run
-it. The names of jobs are derived from the parameters, so that the same command resumes an earlier
-one. No price is estimated.
+it. With ``--download`` it also fetches the exported files from the bucket. The names of jobs are
+derived from the parameters, so that the same command resumes an earlier one. No price is estimated.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from training.foundation.extras import require_extra
@@ -19,10 +21,12 @@ if __name__ == "__main__":
     require_extra("bigquery")  # before the imports that need it
 
 from training.corpus.bigquery import query
+from training.corpus.bigquery.bucket_download import BucketDownload
 from training.corpus.bigquery.query import Extraction
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import byte_count, command_parser
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 
+ALL_LICENCES = "all"
 Submit = Callable[[str], Any]  # from a job's id to the job
 
 
@@ -37,6 +41,7 @@ class BigQueryService:
     conflict: type[Exception]  # a job with this id exists already
     not_found: type[Exception]
     failures: tuple[type[Exception], ...]
+    open_session: Callable[[], Any]  # for requests to the bucket
 
 
 def connect(project: str) -> BigQueryService:
@@ -48,6 +53,7 @@ def connect(project: str) -> BigQueryService:
     try:
         from google.api_core import exceptions  # noqa: PLC0415 - an optional extra
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+        from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
         from google.cloud import bigquery  # noqa: PLC0415
     except ImportError as error:
         raise PrerequisiteError(
@@ -67,19 +73,28 @@ def connect(project: str) -> BigQueryService:
         conflict=exceptions.Conflict,
         not_found=exceptions.NotFound,
         failures=(exceptions.GoogleAPIError, GoogleAuthError, OSError),  # OSError: the network
+        open_session=lambda: AuthorizedSession(client._credentials),  # noqa: SLF001 - no public name
     )
 
 
 def main(argv: Sequence[str], connect: Callable[[str], BigQueryService] = connect) -> int:
     """Runs the extraction, or the rest of an earlier one."""
     arguments = _parser().parse_args(argv)
-    extraction = Extraction(licences=tuple(arguments.licences), share=arguments.share)
+    wants_all = arguments.licences == [ALL_LICENCES]
+    extraction = Extraction(
+        licences=tuple(query.SPDX) if wants_all else tuple(arguments.licences),
+        every_licence=wants_all,
+        min_bytes=arguments.min_bytes,
+        max_bytes=arguments.max_bytes,
+        share=arguments.share,
+    )
     uri = query.make_destination_uri(arguments.bucket)
     service = connect(arguments.project)
     try:
         _refuse_over_cap(service, extraction, arguments.max_billed_bytes)
         if not arguments.dry_run:
             _extract(service, extraction, uri, arguments)
+            _download(service, arguments)
     except service.failures as error:
         message = " ".join(str(error).split())
         raise CorpusError(
@@ -145,6 +160,20 @@ def _extract(
     sys.stdout.write(f"{uri}: {rows} rows written\n")
 
 
+def _download(service: BigQueryService, arguments: argparse.Namespace) -> None:
+    folder = arguments.download
+    if folder is None:
+        return
+    with closing(service.open_session()) as session:
+        files = BucketDownload(session, arguments.bucket).fetch_all(folder)
+    n_bytes = sum(file.stat().st_size for file in files)
+    pattern = folder / f"{PurePosixPath(arguments.bucket).name}-*.json.gz"
+    sys.stdout.write(
+        f"{folder}: {len(files)} files, {n_bytes:,} bytes; read them with"
+        f" sources.records='[\"{pattern}\"]' or stream.files='{pattern}'\n"
+    )
+
+
 def _finish(
     service: BigQueryService, submit: Submit, name: str, *, is_usable: Callable[[], bool]
 ) -> None:
@@ -201,10 +230,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "training.corpus.bigquery",
         "Extract the Python files of GitHub's public dataset with BigQuery, and export them as\n"
-        "gzipped JSON lines to a bucket. Prints first how much the query would scan, and stops at\n"
-        "the cap. Run it again to resume.",
+        "gzipped JSON lines to a bucket, and download them. Prints first how much the query would\n"
+        "scan, and stops at the cap. Run it again to resume.",
         example="{prog} --project my-project --bucket gs://my-bucket/python"
-        " --max-billed-bytes 3000000000000 --dry-run",
+        " --max-billed-bytes 3TB --dry-run\n"
+        "{prog} --project my-project --bucket gs://my-bucket/python --max-billed-bytes 3TB"
+        " --download exports",
     )
     parser.add_argument(
         "--project", required=True, metavar="NAME", help="the Google Cloud project that pays"
@@ -215,9 +246,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-billed-bytes",
         required=True,
-        type=int,
-        metavar="N",
-        help="refuse to scan more than N bytes",
+        type=byte_count(1),
+        metavar="SIZE",
+        help="refuse to scan more than this, such as 3TB",
+    )
+    parser.add_argument(
+        "--download",
+        type=Path,
+        metavar="FOLDER",
+        help="then download the exported files; run the command again to resume",
+    )
+    parser.add_argument(
+        "--min-bytes",
+        type=byte_count(0),
+        default=defaults.min_bytes,
+        metavar="SIZE",
+        help="take no smaller files (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-bytes",
+        type=byte_count(1),
+        default=defaults.max_bytes,
+        metavar="SIZE",
+        help="take no larger files (default: %(default)s)",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="only print how much the query would scan"
@@ -234,7 +285,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=defaults.licences,
         metavar="KEY",
-        help=f"licences as GitHub names them (default: {' '.join(defaults.licences)})",
+        help=f"licences as GitHub names them (default: {' '.join(defaults.licences)}), or"
+        f" '{ALL_LICENCES}' to take repositories under any, each file with its own",
     )
     return parser
 

@@ -43,18 +43,33 @@ _BUCKET_PREFIX = re.compile(r"gs://[a-z0-9][a-z0-9._-]+/[^*\s]*[^*\s/]")
 
 @dataclass(frozen=True, kw_only=True)
 class Extraction:
-    """The files to extract; the order of ``licences`` does not matter."""
+    """The files to extract; the order of ``licences`` does not matter.
 
+    Attributes:
+        licences: Keys of the licences to take.
+        every_licence: Whether repositories under any licences are taken, each with its own; those
+            in ``licences`` as SPDX identifiers.
+        min_bytes: The size of the smallest file.
+        max_bytes: The size of the largest file.
+        share: The share of the contents; a larger share includes a smaller one.
+    """
+
+    every_licence: bool = False
     licences: tuple[str, ...] = ("apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc", "mit")
     min_bytes: int = 1 << 10
     max_bytes: int = 1_000_000
-    share: float = 1.0  # of the contents; a larger share includes a smaller one
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.licences) - set(SPDX))
         if unknown or not self.licences:
             raise ConfigError(
                 f"licences are {', '.join(unknown) or 'none'}; expected some of {', '.join(SPDX)}"
+            )
+        if self.min_bytes > self.max_bytes:
+            raise ConfigError(
+                f"--min-bytes is {self.min_bytes} and --max-bytes {self.max_bytes}; expected the"
+                " smaller one first"
             )
         if not 1 / WHOLE <= self.share <= 1:
             raise ConfigError(f"share is {self.share}; expected at least {1 / WHOLE:f}, at most 1")
@@ -71,6 +86,7 @@ def build_parameters(extraction: Extraction) -> dict[str, int | list[str]]:
     return {
         "licences": licences,
         "spdx": [SPDX[key] for key in licences],
+        "every_licence": int(extraction.every_licence),
         "min_bytes": extraction.min_bytes,
         "max_bytes": extraction.max_bytes,
         "share_millionths": round(extraction.share * WHOLE),

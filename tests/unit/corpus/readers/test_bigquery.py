@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import duckdb
 import pytest
+import requests
 import sqlglot
 
 from training.corpus.bigquery import query
@@ -17,6 +18,7 @@ from training.corpus.config import RecordFields
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 
 TEXT = "x = 1\n" * 400
+EVERY = Extraction(licences=tuple(SPDX), every_licence=True)
 COLUMNS = ["repo_name", "path", "licence", "ref", "size", "content_id", "content"]
 
 
@@ -133,6 +135,26 @@ def test_a_licence_that_is_not_asked_for_is_never_taken(tables):
     assert taken(tables, Extraction(licences=("gpl-3.0",))) == {("b/copyleft", "m.py")}
 
 
+def test_all_licences_are_taken_if_wanted_each_with_its_own(tables):
+    """If it fails, who wants to decide later pays twice, or takes a file for freer than it is."""
+    for name, keys in [
+        ("b/copyleft", ["gpl-3.0"]),
+        ("d/two", ["mit", "gpl-3.0"]),
+        ("e/odd", ["x"]),
+    ]:
+        for key in keys:
+            tables.licence(name, key)
+        tables.file(name, "m.py", name)
+        tables.content(name)
+    found = {row["repo_name"]: row["licence"] for row in tables.rows(EVERY)}
+    assert found == {
+        "a/good": "MIT",
+        "b/copyleft": "GPL-3.0-only",
+        "d/two": "GPL-3.0-only AND MIT",
+        "e/odd": "x",
+    }
+
+
 def test_every_licence_gets_its_own_identifier(tables):
     """If it fails, each file is labelled with some other file's licence."""
     for key in SPDX:
@@ -207,6 +229,7 @@ class Cloud:
             conflict=ConflictError,
             not_found=MissingError,
             failures=(ConflictError, MissingError, FailedError),
+            open_session=requests.Session,
         )
 
     def _job(self, job_id, do):
@@ -354,6 +377,7 @@ def test_names_follow_from_what_is_asked_and_from_nothing_else():
     ("more", "found"),
     [
         (["--licences", "mit", "MIT"], "licences are MIT"),
+        (["--min-bytes", "2KB", "--max-bytes", "1KB"], "--min-bytes is 2000 and --max-bytes 1000"),
         (["--share", "0"], "share is 0.0"),
         (["--share", "nan"], "share is nan"),
         (["--share", "1.5"], "share is 1.5"),
