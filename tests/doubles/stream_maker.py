@@ -8,7 +8,6 @@ from pathlib import Path
 
 from training.config import FimConfig, ShardsConfig, StreamConfig
 from training.corpus.config import CorpusConfig
-from training.stream.document_stages import DocumentStages
 from training.stream.lane import Lane, StreamPlan
 from training.stream.lane_state import start_state
 from training.stream.stream_files import list_stream_files, slice_files
@@ -61,4 +60,4 @@ def make_plan(tokenizer_file, *files, n_lanes=4, **changes):
 
 
 def open_lane(plan, lane=0, state=None):
-    return Lane(plan, state or start_state(lane), DocumentStages(plan.stages, plan.heldout_share))
+    return Lane(plan, state or start_state(lane), plan.open_stages())

@@ -30,13 +30,17 @@ class DocumentStages:
     Args:
         config: The stages' settings.
         heldout_share: The share of packages, or of documents without one, for validation.
+        by_document: Whether it is a share of documents in any case.
     """
 
-    def __init__(self, config: CorpusConfig, heldout_share: float) -> None:
+    def __init__(
+        self, config: CorpusConfig, heldout_share: float, *, by_document: bool = False
+    ) -> None:
         self._config = config
         self._extractor = SourceExtractor.create(config)
         self._heldout = NamedPackages(config.heldout)
         self._heldout_share = heldout_share
+        self._by_document = by_document
         self.counts = ScreeningCounts()
 
     def open_parser(self, file: RecordFile) -> RecordParser:
@@ -91,7 +95,7 @@ class DocumentStages:
             return False
         if self._heldout.find_document(origin.package, origin.name, path=file.path) is not None:
             return True
-        is_named = origin.package != parser.package
+        is_named = origin.package != parser.package and not self._by_document
         own = hashlib.sha256(file.data).hexdigest()
         key = normalize_name(origin.package) if is_named else own
         return draw_fraction(key, 0) < self._heldout_share

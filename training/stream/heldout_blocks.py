@@ -1,11 +1,14 @@
 """What a streamed run validates on: a small shard folder, ``RUN/heldout``.
 
-Documents are taken from the files that are held out as a whole, or, of all files in an order of
-their own, those whose package falls into the held-out share; training passes over them. Written
-once, by the main process, in the format of shards: ``parrotlet validate`` reads it too.
+Documents are taken from the files that are held out as a whole; or, of all files in an order of
+their own, those whose package falls into the held-out share; or, if none does, those that do so
+themselves. Training passes over them. Written once, by the main process, in the format of shards:
+``parrotlet validate`` reads it too.
 """
 
 import dataclasses
+import math
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -46,6 +49,8 @@ _CONTENTS = FolderContents(
     ),
 )
 _GROUP_DOCUMENTS = 32
+_BYTES_PER_TOKEN = 12  # three times what code has
+_STREAM, _BY_DOCUMENT = "stream", "heldout_by_document"  # in the record of the folder
 _EPOCH = 1 << 32  # an order of the files that training does not use
 
 
@@ -56,8 +61,8 @@ def write_heldout(
     *,
     meta: ShardsMeta,
     settings: StreamConfig,
-) -> Path:
-    """Writes the validation blocks of a run unless they are there, and returns their folder.
+) -> None:
+    """Writes the validation blocks of a run unless they are there.
 
     Args:
         run: The run's folder.
@@ -70,22 +75,29 @@ def write_heldout(
         CorpusError: No document is held out.
     """
     folder = run / HELDOUT_FOLDER
-    sha256 = meta.content_sha256
-    if folder.is_dir() and read_meta(folder).shards_config.get("stream") == sha256:
-        return folder
+    if folder.is_dir() and read_meta(folder).shards_config.get(_STREAM) == meta.content_sha256:
+        return
     sys.stderr.write("collecting held-out documents from the stream\n")
-    shards = plan.shards
-    shards = dataclasses.replace(shards, fim=dataclasses.replace(shards.fim, rate=0.0))
-    writer_plan = dataclasses.replace(plan, shards=shards)
-    with write_directory_atomically(folder, _CONTENTS) as aside:
-        writer = _HeldoutWriter(aside, writer_plan, settings.heldout_blocks)
-        stages = DocumentStages(plan.stages, 1.0 if files else plan.heldout_share)
-        writer.add_all(_iterate_heldout(plan, files, stages))
-        if not writer.n_blocks:
-            raise CorpusError(_describe_none(settings, stages.take_counts()))
-        plan.tokenizer.save(aside / TOKENIZER_FILE)
-        write_json_atomically(aside / META_FILE, to_mapping(writer.describe(meta)))
-    return folder
+    drops = Counter[str]()
+    for by_document in (False, True):
+        chosen = dataclasses.replace(plan, heldout_by_document=by_document)
+        with write_directory_atomically(folder, _CONTENTS) as aside:
+            writer = _HeldoutWriter(aside, chosen, settings.heldout_blocks)
+            share = 1.0 if files else plan.heldout_share
+            stages = DocumentStages(plan.stages, share, by_document=by_document)
+            writer.add_all(_iterate_heldout(plan, files, stages, settings))
+            drops += stages.take_counts()
+            plan.tokenizer.save(aside / TOKENIZER_FILE)
+            write_json_atomically(aside / META_FILE, to_mapping(writer.describe(meta)))
+        if writer.n_blocks:
+            return
+    shutil.rmtree(folder)
+    raise CorpusError(_describe_none(settings, drops))
+
+
+def is_heldout_by_document(folder: Path) -> bool:
+    """Returns whether single documents are held out, since no package was found to be."""
+    return bool(read_meta(folder).shards_config.get(_BY_DOCUMENT))
 
 
 class _HeldoutWriter:
@@ -93,7 +105,8 @@ class _HeldoutWriter:
 
     def __init__(self, folder: Path, plan: StreamPlan, n_most: int) -> None:
         self._folder = folder
-        self._plan = plan
+        fim = dataclasses.replace(plan.shards.fim, rate=0.0)
+        self._plan = dataclasses.replace(plan, shards=dataclasses.replace(plan.shards, fim=fim))
         self._n_most = n_most
         self._blocks = ShardWriter(
             folder,
@@ -143,7 +156,11 @@ class _HeldoutWriter:
         """Returns the record of the folder."""
         return dataclasses.replace(
             meta,
-            shards_config={**meta.shards_config, "stream": meta.content_sha256},
+            shards_config={
+                **meta.shards_config,
+                _STREAM: meta.content_sha256,
+                _BY_DOCUMENT: self._plan.heldout_by_document,
+            },
             sha256={HELDOUT: self._blocks.sha256},
             shard_blocks={HELDOUT: tuple(self._blocks.shard_blocks)},
             documents={HELDOUT: len(self._rows)},
@@ -153,8 +170,16 @@ class _HeldoutWriter:
 
 
 def _iterate_heldout(
-    plan: StreamPlan, files: tuple[RecordFile, ...], stages: DocumentStages
+    plan: StreamPlan,
+    files: tuple[RecordFile, ...],
+    stages: DocumentStages,
+    settings: StreamConfig,
 ) -> Iterator[Document]:
+    """Yields held-out documents, of as much of the stream as should hold enough of them."""
+    n_tokens = settings.heldout_blocks * plan.shards.block_tokens
+    left = math.inf
+    if not files and plan.heldout_share:
+        left = _BYTES_PER_TOKEN * n_tokens / plan.heldout_share
     parts = [FileSlice(file=file) for file in files]
     if not parts:
         (order,) = deal_slices(plan.slices, 1, seed=plan.seed, epoch=_EPOCH)
@@ -163,6 +188,9 @@ def _iterate_heldout(
         parser = stages.open_parser(part.file)
         try:
             for read in iterate_slice(part, parser, plan.stages.archive_limits):
+                left -= read.n_bytes
+                if left < 0:
+                    return
                 for row in read.rows:
                     found = stages.make_document(row, read.number, parser, for_validation=True)
                     if found is not None:

@@ -49,6 +49,7 @@ class StreamPlan:
         shards: How documents become blocks.
         stages: The settings of the stages that each document passes.
         heldout_share: The share of packages that is not trained on.
+        heldout_by_document: Whether it is one of documents, because there are few packages.
         shuffle_documents: Documents that are shuffled together.
         shuffle_blocks: Blocks that are shuffled together, at least.
         seen_documents: Documents among which a repeated one is found.
@@ -64,6 +65,11 @@ class StreamPlan:
     shuffle_documents: int
     shuffle_blocks: int
     seen_documents: int
+    heldout_by_document: bool = False
+
+    def open_stages(self) -> DocumentStages:
+        """Returns what makes documents of records."""
+        return DocumentStages(self.stages, self.heldout_share, by_document=self.heldout_by_document)
 
     @cached_property
     def tokenizer(self) -> CodeTokenizer:

@@ -19,7 +19,6 @@ from multiprocessing.connection import Connection
 
 from training.foundation.errors import CorpusError, ParrotletError
 from training.foundation.worker_pool import start_worker
-from training.stream.document_stages import DocumentStages
 from training.stream.lane import Lane, StreamPlan, Window
 from training.stream.lane_state import LaneState
 
@@ -28,7 +27,7 @@ _CLOSE_S = 5.0  # for a worker to end by itself
 
 def iterate_windows(plan: StreamPlan, states: Sequence[LaneState]) -> Iterator[Window]:
     """Yields the windows of some lanes without end, those that are needed first first."""
-    stages = DocumentStages(plan.stages, plan.heldout_share)
+    stages = plan.open_stages()
     lanes = [Lane(plan, state, stages) for state in states]
     waiting = [(state.facts.first_block, number) for number, state in enumerate(states)]
     heapq.heapify(waiting)

@@ -4,6 +4,7 @@ Called by ``training/pretrain.py``, which need not know which of them it is.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -24,7 +25,11 @@ from training.prepare import load_tokenizer
 from training.processes.collective import fail_together
 from training.shards.blocks import BlockReader, ShardsMeta, TrainingBlocks, read_meta
 from training.stream.document_log import DocumentLog
-from training.stream.heldout_blocks import HELDOUT_FOLDER, write_heldout
+from training.stream.heldout_blocks import (
+    HELDOUT_FOLDER,
+    is_heldout_by_document,
+    write_heldout,
+)
 from training.stream.lane import StreamPlan
 from training.stream.lane_order import choose_lanes
 from training.stream.stream_files import StreamFiles, list_stream_files, slice_files
@@ -96,6 +101,9 @@ def _open_stream(config: RunConfig, accelerator: Any) -> TrainingData:
     with fail_together(accelerator):
         if accelerator.is_main_process and settings.heldout_shards is None:
             write_heldout(config.paths.run, plan, files.heldout, meta=meta, settings=settings)
+    if settings.heldout_shards is None:
+        by_document = is_heldout_by_document(heldout)
+        plan = dataclasses.replace(plan, heldout_by_document=by_document)
     share = StepShare(
         batch_blocks=config.pretrain.batch_blocks,
         index=accelerator.process_index,

@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from doubles.stream_maker import make_plan, make_records, open_lane, write_lines
 
+from training.config import StreamConfig
 from training.corpus_reader import StoredDocument
 from training.foundation.errors import CorpusError
+from training.shards.blocks import BlockReader, ShardsMeta
 from training.shards.encoding import encode_documents
 from training.stream.document_reader import DocumentReader, LanePosition
-from training.stream.document_stages import DocumentStages
+from training.stream.heldout_blocks import is_heldout_by_document, write_heldout
 from training.stream.lane import SEEN
 from training.stream.lane_state import dump_states, load_states
 
@@ -67,7 +69,7 @@ def read_epoch(plan, lane, epoch):
         lane=lane,
         seed=plan.seed,
         config=plan.stages,
-        stages=DocumentStages(plan.stages, 0.0),
+        stages=plan.open_stages(),
     )
     found = reader.iterate(LanePosition(epoch=epoch))
     of_epoch = itertools.takewhile(lambda read: read[1].epoch == epoch, found)
@@ -168,3 +170,26 @@ def test_a_file_that_is_gone_ends_the_run_with_a_sentence(tmp_path, tokenizer_fi
     path.unlink()
     with pytest.raises(CorpusError, match=r"a\.jsonl cannot be read any more \(.*No such file"):
         open_lane(plan).make_window()
+
+
+@pytest.mark.parametrize(("n_packages", "by_document"), [(200, False), (1, True)])
+def test_what_is_held_out_is_not_trained_on(tmp_path, tokenizer_file, n_packages, by_document):
+    """If it fails, a streamed run is validated on what it was trained on, or on nothing."""
+    records = [
+        record | {"repo_name": f"owner/repo{number % n_packages}"}
+        for number, record in enumerate(make_records(range(200)))
+    ]
+    path = write_lines(tmp_path / "a.jsonl", records)
+    plan = make_plan(tokenizer_file, path, n_lanes=1, heldout_share=0.1)
+    settings = StreamConfig(files=str(path), heldout_share=0.1, heldout_blocks=200)
+    meta = ShardsMeta(block_tokens=64, vocab_size=plan.tokenizer.vocab_size)
+    write_heldout(tmp_path, plan, (), meta=meta, settings=settings)
+    folder = tmp_path / "heldout"
+    assert is_heldout_by_document(folder) is by_document
+    assert len(BlockReader(folder, "heldout")) > 10
+    heldout = pq.read_table(folder / "heldout.documents.parquet")["path"].to_pylist()
+    trained = read_epoch(replace(plan, heldout_by_document=by_document), 0, 0)
+    assert sorted(heldout + trained) == sorted(record["path"] for record in records)
+    before = (folder / "shards.json").stat().st_mtime_ns
+    write_heldout(tmp_path, plan, (), meta=meta, settings=settings)
+    assert (folder / "shards.json").stat().st_mtime_ns == before

@@ -226,7 +226,6 @@ def _set_expiration(service: BigQueryService, table_id: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    defaults = Extraction()
     parser = command_parser(
         "training.corpus.bigquery",
         "Extract the Python files of GitHub's public dataset with BigQuery, and export them as\n"
@@ -257,6 +256,16 @@ def _parser() -> argparse.ArgumentParser:
         help="then download the exported files; run the command again to resume",
     )
     parser.add_argument(
+        "--dry-run", action="store_true", help="only print how much the query would scan"
+    )
+    _add_selection(parser)
+    return parser
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say which files are extracted."""
+    defaults = Extraction()
+    parser.add_argument(
         "--min-bytes",
         type=byte_count(0),
         default=defaults.min_bytes,
@@ -269,9 +278,6 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.max_bytes,
         metavar="SIZE",
         help="take no larger files (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only print how much the query would scan"
     )
     parser.add_argument(
         "--share",
@@ -288,7 +294,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"licences as GitHub names them (default: {' '.join(defaults.licences)}), or"
         f" '{ALL_LICENCES}' to take repositories under any, each file with its own",
     )
-    return parser
 
 
 if __name__ == "__main__":

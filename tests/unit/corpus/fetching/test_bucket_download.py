@@ -42,6 +42,8 @@ class Bucket(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    server: Bucket
+
     def log_message(self, *_arguments):
         pass
 

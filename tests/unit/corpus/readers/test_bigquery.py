@@ -137,22 +137,13 @@ def test_a_licence_that_is_not_asked_for_is_never_taken(tables):
 
 def test_all_licences_are_taken_if_wanted_each_with_its_own(tables):
     """If it fails, who wants to decide later pays twice, or takes a file for freer than it is."""
-    for name, keys in [
-        ("b/copyleft", ["gpl-3.0"]),
-        ("d/two", ["mit", "gpl-3.0"]),
-        ("e/odd", ["x"]),
-    ]:
+    for name, keys in [("b", ["gpl-3.0"]), ("d", ["mit", "gpl-3.0"]), ("e", ["x"])]:
         for key in keys:
             tables.licence(name, key)
         tables.file(name, "m.py", name)
         tables.content(name)
-    found = {row["repo_name"]: row["licence"] for row in tables.rows(EVERY)}
-    assert found == {
-        "a/good": "MIT",
-        "b/copyleft": "GPL-3.0-only",
-        "d/two": "GPL-3.0-only AND MIT",
-        "e/odd": "x",
-    }
+    found = sorted(row["licence"] for row in tables.rows(EVERY))
+    assert found == ["GPL-3.0-only", "GPL-3.0-only AND MIT", "MIT", "x"]
 
 
 def test_every_licence_gets_its_own_identifier(tables):
@@ -364,13 +355,10 @@ def test_names_follow_from_what_is_asked_and_from_nothing_else():
     one = Extraction()
     same = replace(one, licences=(*reversed(one.licences), "mit"))
     assert query.derive_name(one) == query.derive_name(same)
-    others = [
-        replace(one, licences=("mit",)), replace(one, share=0.5), replace(one, min_bytes=1)
-    ]  # fmt: skip
-    assert (
-        len({query.derive_name(e) for e in (one, *others)} | {query.derive_name(one, "gs://b/p")})
-        == 5
-    )
+    changes = ({"licences": ("mit",)}, {"share": 0.5}, {"min_bytes": 1})
+    others = [replace(one, **change) for change in changes]
+    names = {query.derive_name(e) for e in (one, *others)} | {query.derive_name(one, "gs://b/p")}
+    assert len(names) == 5
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,12 @@ class ReadRecords:
     number: int
     after: SlicePosition
 
+    @property
+    def n_bytes(self) -> int:
+        """About how much text the records hold."""
+        rows = (row for row in self.rows if isinstance(row, dict))
+        return sum(len(v) for row in rows for v in row.values() if isinstance(v, (str, bytes)))
+
 
 def iterate_slice(
     part: FileSlice, parser: RecordParser, limits: ArchiveLimits, start: SlicePosition = START
