@@ -21,6 +21,12 @@ def find_cache_folder() -> Path | None:
     return _find_folder("XDG_CACHE_HOME", _CACHES.get(sys.platform, ".cache"))
 
 
+def redirect_caches(folder: Path) -> dict[str, str]:
+    """Returns what to set in a process's environment for its caches to be in ``folder``."""
+    variable = {"win32": "LOCALAPPDATA", "darwin": "HOME"}.get(sys.platform, "XDG_CACHE_HOME")
+    return {variable: str(folder)}
+
+
 def _find_folder(xdg_variable: str, below_home: str) -> Path | None:
     variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, xdg_variable)
     if os.environ.get(variable):

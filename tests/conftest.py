@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -22,6 +23,16 @@ from training.artifact.tokenizer import CodeTokenizer, byte_alphabet
 from training.foundation.foreign_text import replace_surrogates_within
 
 pytest_plugins = ["suite_speed"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _separate_caches(tmp_path_factory):
+    """Servers under test keep the indexes of their workspaces apart from the user's."""
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_CACHE_DIR", os.environ.get("PIP_CACHE_DIR", str(Path(caches, "pip"))))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -87,6 +87,7 @@ FORBIDDEN_IMPORTS = [
             "server.backends.fim_templates",
             "server.suggestion.request",
             "server.settings",
+            "server.user_folders",
         },
     ),
     ("evaluation", "training", {"training.artifact", "training.foundation"}),

@@ -25,15 +25,16 @@ from evaluation.runs.arguments import (
     add_model_argument,
     add_out_argument,
     add_sampling_arguments,
+    add_workspace_argument,
 )
 from evaluation.runs.corpus_documents import CorpusDocument, read_documents
 from evaluation.runs.journal import Journal, read_records
+from evaluation.runs.known_gates import require_gate
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.backends.batch_settings import choose_device
 from server.completer import Completer
 from training.artifact.directory import WEIGHTS_FILE
-from training.artifact.manifest import MEMORY_FILE
 from training.foundation.atomic_files import (
     file_sha256,
     write_json_atomically,
@@ -82,7 +83,7 @@ def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
         model=str(options.model),
         weights_sha256=file_sha256(options.model / WEIGHTS_FILE),
         items_sha256=hash_items(items),
-        memory_sha256=_hash_gate(options.model) if options.workspace else "",
+        memory_sha256=require_gate(options.model) if options.workspace else "",
     )
     with folder_lock(out):
         start_or_resume(out, identity.to_json())
@@ -125,16 +126,6 @@ def _read_workspaces(options: argparse.Namespace, items: Sequence[Item]) -> list
     return documents
 
 
-def _hash_gate(model: Path) -> str:
-    file = model / MEMORY_FILE
-    if not file.is_file():
-        raise ArtifactError(
-            f"{model} has no gate for a memory; fit one with parrotlet fit-memory, or leave"
-            " --workspace out"
-        )
-    return file_sha256(file)
-
-
 def _read_answers(path: Path, items: Mapping[str, Item]) -> dict[str, CompletedItem]:
     """Returns what earlier runs have completed, each item once."""
 
@@ -170,10 +161,8 @@ def _parser(task: AccuracyTask) -> argparse.ArgumentParser:
     add_corpus_argument(
         parser, "without --items: take positions from the held-out packages of this corpus"
     )
-    parser.add_argument(
-        "--workspace",
-        action="store_true",
-        help="with --corpus: the other files of a position's package are known, as in an editor",
+    add_workspace_argument(
+        parser, "with --corpus: the other files of a position's package are known"
     )
     parser.add_argument(
         "--whole-workspace",

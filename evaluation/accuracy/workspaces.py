@@ -6,15 +6,34 @@ as a user's files are. An item's own document does not count for it.
 
 import tempfile
 from collections.abc import Callable, Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from evaluation.accuracy.items import Item
 from evaluation.runs.corpus_documents import CorpusDocument
+from evaluation.runs.package_files import group_packages, write_documents
 from server.memory.token_memory import TokenMemory
 from server.workspace.sources.token_index import TokenIndex
 from training.foundation.errors import ConfigError
+
+
+class Position(Protocol):
+    """A position in a document of a package, as items and places are."""
+
+    @property
+    def id(self) -> str:
+        """Names it in messages."""
+        ...
+
+    @property
+    def package(self) -> str:
+        """The document's package; "" if it has none."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The document's path in the package."""
+        ...
 
 
 class Workspaces:
@@ -28,9 +47,7 @@ class Workspaces:
     def __init__(
         self, documents: Iterable[CorpusDocument], index: Callable[[Path], TokenIndex | None]
     ) -> None:
-        self._documents: dict[str, list[CorpusDocument]] = {}
-        for document in documents:
-            self._documents.setdefault(document.package, []).append(document)
+        self._documents = group_packages(documents)
         self._index_folder = index
         self._folder = tempfile.TemporaryDirectory(prefix="workspaces-")
         self._indexes: dict[str, tuple[Path, TokenIndex]] = {}
@@ -46,7 +63,7 @@ class Workspaces:
     ) -> None:
         self._folder.cleanup()
 
-    def recall(self, item: Item) -> TokenMemory:
+    def recall(self, item: Position) -> TokenMemory:
         """Returns what is known when an item's document is completed.
 
         Raises:
@@ -66,22 +83,7 @@ class Workspaces:
 
     def _index(self, package: str) -> tuple[Path, TokenIndex]:
         root = Path(self._folder.name, str(len(self._indexes)))
-        for document in self._documents[package]:
-            _write(root, document)
+        write_documents(root, self._documents[package])
         index = self._index_folder(root)
         assert index is not None  # a model on this machine
         return root, index
-
-
-def _write(root: Path, document: CorpusDocument) -> None:
-    """Writes a document below ``root``, unless its path leads elsewhere or is taken."""
-    parts = PurePosixPath(document.path).parts
-    if not parts or any(part in {"..", "/"} or "\0" in part for part in parts):
-        return
-    file = root.joinpath(*parts)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8", errors="replace", newline="") as opened:
-            opened.write(document.text)
-    except OSError:  # a name that is too long, or both a file's and a folder's
-        return

@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from evaluation.accuracy.workspaces import Workspaces
 from evaluation.insertions.fit_answers import Answer, Trigger, request_answer
 from evaluation.insertions.fit_page import draw_fit_page
 from evaluation.insertions.fit_summary import FitIdentity, format_fit, summarise_fit
@@ -17,8 +18,11 @@ from evaluation.runs.arguments import (
     add_model_argument,
     add_out_argument,
     add_sampling_arguments,
+    add_workspace_argument,
 )
+from evaluation.runs.corpus_documents import read_documents
 from evaluation.runs.journal import Journal, read_records
+from evaluation.runs.known_gates import require_gate
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
 from server.completer import Completer
@@ -61,25 +65,29 @@ def run_fit(argv: Sequence[str]) -> None:
         model=str(options.model),
         weights_sha256=file_sha256(options.model / WEIGHTS_FILE),
         places_sha256=hash_places(places),
+        memory_sha256=require_gate(options.model) if options.workspace else "",
     )
     with folder_lock(out):
         start_or_resume(out, identity.to_json())
-        answers = _request_answers(places, out, options.model)
+        answers = _request_answers(places, options)
         summary = summarise_fit(identity, answers)
         write_json_atomically(out / SUMMARY_FILE, summary.to_json())
         write_text_atomically(out / REPORT_FILE, draw_fit_page(summary, answers))
         sys.stdout.write(format_fit(summary))
 
 
-def _request_answers(places: Sequence[Place], out: Path, model: Path) -> list[Answer]:
+def _request_answers(places: Sequence[Place], options: argparse.Namespace) -> list[Answer]:
     """Asks for the answers that are left, and returns all of them."""
-    completer = Completer.load(model)
-    path = out / ANSWERS_FILE
+    completer = Completer.load(options.model)
+    path = options.out / ANSWERS_FILE
     answers = _read_answers(path, places)
     done = {(answer.place.id, answer.trigger) for answer in answers}
     todo = [(p, t) for p in places for t in Trigger if (p.id, t) not in done]
-    with Journal(path) as journal:
+    documents = read_documents(options.corpus, "heldout") if options.workspace else ()
+    with Journal(path) as journal, Workspaces(documents, completer.index_workspace) as workspaces:
         for place, trigger in tqdm(todo, desc="fit", unit="answer", file=sys.stderr):
+            if options.workspace:
+                completer.memory = workspaces.recall(place)
             answer = request_answer(completer, place, trigger)
             journal.append(answer.to_json())
             answers.append(answer)
@@ -112,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser("evaluation.fit", _PURPOSE, example=_EXAMPLE)
     add_model_argument(parser)
     add_corpus_argument(parser, "take places from the held-out packages of this corpus")
+    add_workspace_argument(parser, "the other files of a place's package are known")
     about = "places to take from the corpus, as many of each kind"
     add_sampling_arguments(parser, 2000, about, "choosing places")
     add_out_argument(parser, Path("runs/fit"), "the run's folder; run again to resume")

@@ -27,11 +27,15 @@ _SHORT_LABELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class FitIdentity:
-    """What identifies a run; the same identity resumes it."""
+    """What identifies a run; the same identity resumes it.
+
+    ``memory_sha256`` is the hash of the gate, "" for a run without workspaces.
+    """
 
     model: str
     weights_sha256: str
     places_sha256: str
+    memory_sha256: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Returns the contents of ``run.json``."""

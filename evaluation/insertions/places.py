@@ -24,6 +24,7 @@ from evaluation.runs.corpus_documents import (
     read_documents,
 )
 
+_HASHED = ("id", "kind", "prefix", "suffix", "target", "closers")
 MAX_FILE_CHARS = 60_000  # a longer file takes too long to parse again for each place
 
 
@@ -38,6 +39,8 @@ class Place:
         suffix: The text after it, as the editor shows it.
         target: What the author wrote at the cursor; empty if nothing was removed.
         closers: What ``suffix`` begins with because the editor closed it; the target closes it too.
+        package: The file's package.
+        path: The file's path in the package.
     """
 
     id: str
@@ -46,6 +49,8 @@ class Place:
     suffix: str
     target: str
     closers: str
+    package: str = ""
+    path: str = ""
 
     @property
     def text(self) -> str:
@@ -92,13 +97,15 @@ def cut_places(corpus: Path, *, n: int, seed: int) -> list[Place]:
             place_id, closes = f"{kind}/{document.name}", chance.random() < 0.5  # noqa: PLR2004
             place = _place_at(place_id, kind, source, found, closes=closes)
             if place is not None:
+                place = replace(place, package=document.package, path=document.path)
                 group.append(replace(place, id=make_unique_id(place.id, n_of_id)))
     return [place for turn in zip_longest(*groups) for place in turn if place is not None]
 
 
 def hash_places(places: Sequence[Place]) -> str:
     """Returns a SHA-256 over all places."""
-    text = json.dumps([vars(place) for place in places], sort_keys=True, ensure_ascii=True)
+    records = [{name: getattr(place, name) for name in _HASHED} for place in places]
+    text = json.dumps(records, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -13,10 +13,17 @@ if __name__ == "__main__":
 
 from evaluation.replay.replay_run import ReplayOptions, run_replay
 from evaluation.replay.typing_tasks import cut_tasks, read_heldout_files, read_python_files
-from evaluation.runs.arguments import add_corpus_argument, add_out_argument, add_sampling_arguments
+from evaluation.runs.arguments import (
+    add_corpus_argument,
+    add_out_argument,
+    add_sampling_arguments,
+    add_workspace_argument,
+)
+from evaluation.runs.known_gates import require_gate
 from evaluation.runs.option_types import limit_float
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
+from training.artifact.bundled import BUNDLED_MODEL
 from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.config_schema import Range
 from training.foundation.errors import run_main
@@ -36,11 +43,13 @@ _EXAMPLE = """\
 def main(argv: Sequence[str]) -> int:
     """Replays, writes the run's folder and prints the summary."""
     options = _parser().parse_args(argv)
-    documents = (
+    documents = list(
         read_python_files(options.files)
         if options.files
         else read_heldout_files(options.corpus, options.seed)
     )
+    if options.workspace:
+        require_gate(options.model or BUNDLED_MODEL)
     tasks = cut_tasks(documents, n=options.n, lines=options.lines, seed=options.seed)
     summary = run_replay(
         tasks,
@@ -51,6 +60,7 @@ def main(argv: Sequence[str]) -> int:
             pace=options.pace,
             eagerness=options.eagerness,
             draws_curve=options.curve,
+            workspace=documents if options.workspace else (),
         ),
     )
     sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
@@ -71,6 +81,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "--files", type=Path, metavar="FOLDER", help="type from the Python files in this folder"
     )
     add_corpus_argument(parser, "without --files: type from the held-out packages of this corpus")
+    add_workspace_argument(parser, "the other files of a file's package, or of --files, are known")
     parser.add_argument(
         "--model",
         type=Path,

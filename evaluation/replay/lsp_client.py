@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import psutil
@@ -11,7 +13,10 @@ import psutil
 from training.foundation.errors import PrerequisiteError
 
 START_S = 60.0
+_INDEX_S = 300.0
+_LOOK_S = 0.1  # between two looks at what is indexed
 _EXIT_S = 10.0
+_HEALTH = "parrotlet.health"
 _SERVER = ".".join([*__name__.split(".")[:-3], "server"])  # the package beside evaluation
 
 
@@ -28,13 +33,20 @@ class LspClient:
 
     @classmethod
     async def start(
-        cls, arguments: Sequence[str] = (), options: Mapping[str, Any] | None = None
+        cls,
+        arguments: Sequence[str] = (),
+        options: Mapping[str, Any] | None = None,
+        *,
+        root: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Self:
         """Starts ``python -m server`` and waits until its model is ready.
 
         Args:
             arguments: The server's command line.
             options: Settings, as an editor sends them.
+            root: The workspace's folder; None for none.
+            environment: Variables to set in the server's environment.
 
         Raises:
             PrerequisiteError: The server is not ready in time, or reports why it cannot start.
@@ -50,11 +62,13 @@ class LspClient:
             ),  # not from PYTHONPATH or this folder
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
         )
         client = cls(process)
         text: dict[str, Any] = {"inlineCompletion": {}, "synchronization": {}}
         capabilities = {"textDocument": text}
-        first = {"processId": None, "rootUri": None, "capabilities": capabilities}
+        root_uri = None if root is None else root.as_uri()
+        first = {"processId": None, "rootUri": root_uri, "capabilities": capabilities}
         if options is not None:
             first["initializationOptions"] = dict(options)
         try:
@@ -98,6 +112,24 @@ class LspClient:
                     f"the server is not ready after {START_S:.0f} s; see its messages above, or try"
                     " parrotlet health"
                 ) from error
+
+    async def wait_until_indexed(self) -> None:
+        """Waits until the server knows the files of its workspace.
+
+        Raises:
+            PrerequisiteError: It does not in time.
+        """
+        end = asyncio.get_running_loop().time() + _INDEX_S
+        while asyncio.get_running_loop().time() < end:
+            health = await self.request("workspace/executeCommand", {"command": _HEALTH})
+            memory = health.get("memory") if isinstance(health, dict) else None
+            if isinstance(memory, dict) and memory.get("age_s") is not None:
+                return
+            await asyncio.sleep(_LOOK_S)
+        raise PrerequisiteError(
+            f"the server has not indexed the workspace within {_INDEX_S:.0f} s; see its messages"
+            " above, or leave --workspace out"
+        )
 
     def send_request(self, method: str, params: Any) -> tuple[int, asyncio.Future[Any]]:
         """Sends a request; returns its id, and a future of its result or error object."""

@@ -77,18 +77,23 @@ class TradeOffPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaySummary:
-    """The settings and the metrics of a replay; ``curve`` has a point for each eagerness."""
+    """The settings and the metrics of a replay; ``curve`` has a point for each eagerness.
+
+    ``workspace`` says whether the other files of each package were known.
+    """
 
     seed: int
     pace: float
     model: str
     eagerness: str
     metrics: ReplayMetrics
+    workspace: bool = False
     curve: Mapping[str, TradeOffPoint] | None = None
 
     def to_json(self) -> dict[str, object]:
         """Returns the contents of ``summary.json``."""
-        settings = {name: getattr(self, name) for name in ("seed", "pace", "model", "eagerness")}
+        names = ("seed", "pace", "model", "eagerness", "workspace")
+        settings = {name: getattr(self, name) for name in names}
         curve = {} if self.curve is None else {"curve": to_mapping(self.curve)}
         return {**settings, **to_mapping(self.metrics), **curve}
 
@@ -111,7 +116,8 @@ def draw_page(summary: ReplaySummary, records: Sequence[SessionRecord]) -> str:
     )
     footnote = (
         f"Seed {summary.seed}, pace {summary.pace}, model {summary.model},"
-        f" eagerness {summary.eagerness}."
+        f" eagerness {summary.eagerness}, {'with' if summary.workspace else 'without'} the"
+        " workspace."
     )
     return render_page("Typing replay", lead, footnote=footnote, sections=sections)
 

@@ -18,6 +18,8 @@ from evaluation.replay.replay_metrics import (
 from evaluation.replay.replay_page import ReplaySummary, TradeOffPoint, draw_page
 from evaluation.replay.session import Session, SessionRecord
 from evaluation.replay.typing_tasks import TypingTask
+from evaluation.replay.workspace_folders import TaskGroup, WorkspaceFolders
+from evaluation.runs.corpus_documents import CorpusDocument
 from evaluation.runs.journal import read_journal, to_json_line
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE
 from server.suggestion.confidence import THRESHOLDS
@@ -40,6 +42,7 @@ class ReplayOptions:
         pace: Typing speed as a multiple of a human's; 0 waits for answers instead of the clock.
         eagerness: The server's setting ``suggestion.eagerness``.
         draws_curve: Whether to replay again with every eagerness.
+        workspace: The files that are known, all of each package; empty for none.
     """
 
     out: Path
@@ -48,6 +51,7 @@ class ReplayOptions:
     pace: float
     eagerness: str
     draws_curve: bool
+    workspace: Sequence[CorpusDocument] = ()
 
 
 def run_replay(tasks: Sequence[TypingTask], options: ReplayOptions) -> ReplaySummary:
@@ -63,6 +67,7 @@ def run_replay(tasks: Sequence[TypingTask], options: ReplayOptions) -> ReplaySum
             pace=options.pace,
             model=str(options.model or "bundled"),
             eagerness=options.eagerness,
+            workspace=bool(options.workspace),
             metrics=metrics,
             curve=_measure_curve(tasks, options, metrics) if options.draws_curve else None,
         )
@@ -117,18 +122,45 @@ def _read_tokens(log: Path) -> TokenCounts:
 async def _run_sessions(
     tasks: Sequence[TypingTask], options: ReplayOptions, log: Path
 ) -> tuple[list[SessionRecord], float | None]:
-    """Returns the records of all sessions, and the server's CPU time if it is known."""
+    """Returns the records of all sessions, and the servers' CPU time if it is known."""
+    records: dict[str, SessionRecord] = {}
+    times_s: list[float | None] = []
+    with (
+        WorkspaceFolders(options.workspace) as folders,
+        tqdm(desc="typing", total=len(tasks), unit="file", file=sys.stderr) as progress,
+    ):
+        for group in folders.group_tasks(tasks):
+            client = await _start_server(group, options, log)
+            try:
+                before_s = client.cpu_s()
+                for task in group.tasks:
+                    session = Session(
+                        client, task, seed=options.seed, pace=options.pace, root=group.root
+                    )
+                    records[task.id] = await session.run()
+                    progress.update()
+                after_s = client.cpu_s()
+            finally:
+                await client.close()
+            times_s.append(None if before_s is None or after_s is None else after_s - before_s)
+    known_s = [time_s for time_s in times_s if time_s is not None]
+    cpu_s = sum(known_s) if len(known_s) == len(times_s) else None
+    return [records[task.id] for task in tasks], cpu_s
+
+
+async def _start_server(group: TaskGroup, options: ReplayOptions, log: Path) -> LspClient:
+    """Returns a server that is ready, and knows the workspace if there is one."""
     model = [] if options.model is None else ["--model", str(options.model)]
-    settings = {"suggestion": {"eagerness": options.eagerness}}
-    client = await LspClient.start(["--event-log", str(log), *model], settings)
+    client = await LspClient.start(
+        ["--event-log", str(log), *model],
+        {"suggestion": {"eagerness": options.eagerness}},
+        root=group.root,
+        environment=group.environment,
+    )
     try:
-        before_s = client.cpu_s()
-        records = []
-        for task in tqdm(tasks, desc="typing", unit="file", file=sys.stderr):
-            session = Session(client, task, seed=options.seed, pace=options.pace)
-            records.append(await session.run())
-        after_s = client.cpu_s()
-    finally:
+        if group.root is not None:
+            await client.wait_until_indexed()
+    except BaseException:
         await client.close()
-    is_known = before_s is not None and after_s is not None
-    return records, (after_s or 0.0) - (before_s or 0.0) if is_known else None
+        raise
+    return client

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from evaluation.replay.buffer import Buffer
@@ -80,15 +81,24 @@ class Session:
         task: What to type.
         seed: Seeds the typist.
         pace: Typing speed as a multiple of a human's; 0 waits for each answer instead of the clock.
+        root: The workspace's folder, which has the task's file.
     """
 
-    def __init__(self, client: LspClient, task: TypingTask, *, seed: int, pace: float) -> None:
+    def __init__(
+        self,
+        client: LspClient,
+        task: TypingTask,
+        *,
+        seed: int,
+        pace: float,
+        root: Path | None = None,
+    ) -> None:
         self._client = client
         self._pace = pace
         self._typist = Typist(task.target, f"{seed}:{task.id}")
         self._buffer = Buffer(text=task.prefix + task.suffix, cursor=len(task.prefix))
         self._target_start = len(task.prefix)
-        self._uri = f"file:///replay/{task.id}"
+        self._uri = f"file:///replay/{task.id}" if root is None else (root / task.path).as_uri()
         self._ghost: Ghost | None = None
         self._request: PendingRequest | None = None
         self._requests: list[PendingRequest] = []

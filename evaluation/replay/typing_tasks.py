@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.runs.corpus_documents import alternate_packages, read_documents
+from evaluation.runs.corpus_documents import CorpusDocument, alternate_packages, read_documents
 from evaluation.runs.input_files import read_text_file
 from training.foundation.errors import ConfigError, ParrotletError, PrerequisiteError
 from training.foundation.foreign_text import path_text
@@ -18,21 +18,26 @@ _MAX_FILE_CHARS = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class TypingTask:
-    """A file with a gap, and the text that is typed there."""
+    """A file with a gap, and the text that is typed there.
+
+    ``package`` and ``path`` say which file of a workspace.
+    """
 
     id: str
     prefix: str
     target: str
     suffix: str
+    package: str = ""
+    path: str = ""
 
 
 def cut_tasks(
-    documents: Iterable[tuple[str, str]], *, n: int, lines: int, seed: int
+    documents: Iterable[CorpusDocument], *, n: int, lines: int, seed: int
 ) -> list[TypingTask]:
     """Cuts a task from each of the first ``n`` documents that are long enough.
 
     Args:
-        documents: Names and texts.
+        documents: In the order in which they are taken.
         n: The number of tasks.
         lines: The number of lines to type in each.
         seed: Seeds the choice of positions.
@@ -41,8 +46,8 @@ def cut_tasks(
         ConfigError: No document has that many lines of Python.
     """
     tasks = []
-    for name, text in documents:
-        task = _cut_task(name, text, lines, random.Random(f"{seed}:{name}"))
+    for document in documents:
+        task = _cut_task(document, lines, random.Random(f"{seed}:{document.name}"))
         if task is not None:
             tasks.append(task)
         if len(tasks) == n:
@@ -55,8 +60,8 @@ def cut_tasks(
     return tasks
 
 
-def read_python_files(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yields name and text of the Python files in a folder.
+def read_python_files(folder: Path) -> Iterator[CorpusDocument]:
+    """Yields the Python files in a folder, as documents of a package without a name.
 
     Only regular files count that lie in the folder after links are followed, since their text is
     shown in the report.
@@ -71,21 +76,21 @@ def read_python_files(folder: Path) -> Iterator[tuple[str, str]]:
             text = read_text_file(path, "--files", within=folder, max_bytes=4 * _MAX_FILE_CHARS)
         except ParrotletError:  # no text, no regular file, elsewhere, or too long to be typed
             continue
-        yield path_text(path.relative_to(folder)), text
+        yield CorpusDocument(package="", path=path_text(path.relative_to(folder)), text=text)
 
 
-def read_heldout_files(corpus: Path, seed: int) -> Iterator[tuple[str, str]]:
-    """Yields name and text of a corpus' held-out files, from one package after the other.
+def read_heldout_files(corpus: Path, seed: int) -> Iterator[CorpusDocument]:
+    """Yields a corpus' held-out files, from one package after the other.
 
     Raises:
         PrerequisiteError: The corpus does not exist.
     """
     documents = list(read_documents(corpus, "heldout"))
-    for document in alternate_packages(documents, random.Random(f"{seed}:replay")):
-        yield document.name, document.text
+    return alternate_packages(documents, random.Random(f"{seed}:replay"))
 
 
-def _cut_task(name: str, text: str, n_lines: int, chance: random.Random) -> TypingTask | None:
+def _cut_task(document: CorpusDocument, n_lines: int, chance: random.Random) -> TypingTask | None:
+    text = document.text
     if "\r" in text or len(text) > _MAX_FILE_CHARS or not _parses(text):
         return None
     lines = [f"{line}\n" for line in text.split("\n")]  # not splitlines, which splits at form feeds
@@ -102,7 +107,12 @@ def _cut_task(name: str, text: str, n_lines: int, chance: random.Random) -> Typi
     target = "".join(lines[start : start + n_lines]).rstrip("\n")
     prefix = "".join(lines[:start])
     return TypingTask(
-        id=name, prefix=prefix, target=target, suffix=text[len(prefix) + len(target) :]
+        id=document.name,
+        prefix=prefix,
+        target=target,
+        suffix=text[len(prefix) + len(target) :],
+        package=document.package,
+        path=document.path,
     )
 
 

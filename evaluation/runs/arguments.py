@@ -58,6 +58,11 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_workspace_argument(parser: argparse.ArgumentParser, about: str) -> None:
+    """Adds ``--workspace``: whether other files are known."""
+    parser.add_argument("--workspace", action="store_true", help=f"{about}, as in an editor")
+
+
 def add_sampling_arguments(
     parser: argparse.ArgumentParser, default_n: int, n_about: str, seed_about: str
 ) -> None:

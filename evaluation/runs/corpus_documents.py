@@ -38,7 +38,7 @@ class CorpusDocument:
     @property
     def name(self) -> str:
         """Package and path."""
-        return f"{self.package}/{self.path}"
+        return f"{self.package}/{self.path}" if self.package else self.path
 
 
 def read_documents(corpus: Path, split: Split) -> Iterator[CorpusDocument]:

@@ -1,7 +1,7 @@
 """The indexing process: ``python -m server.indexing``, started by :mod:`server.worker.process`.
 
-It reads one request from stdin and prints the folder of the index. It takes only what the processor
-has left over.
+It reads one request from stdin and prints the folder of the index. Where others are busy it gets a
+tenth of what each of them does: with less, a machine that is never idle would never index.
 """
 
 import json
@@ -11,12 +11,12 @@ from pathlib import Path
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
 from server.user_folders import find_cache_folder
 from training.artifact.tokenizer import CodeTokenizer
-from training.foundation.background.low_priority import yield_processor
+from training.foundation.background.low_priority import LOW, yield_processor
 
 
 def main() -> int:
     """Indexes a workspace; exits with 1 if that is not possible here."""
-    yield_processor()
+    yield_processor(LOW)
     values = json.load(sys.stdin)
     cache = find_cache_folder()
     if cache is None:

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from doubles.heldout_corpus import write_heldout_corpus
 
+from evaluation.fit import main as fit
 from evaluation.fit_memory import main as fit_memory
 from evaluation.lines import main as lines
 from training.artifact.directory import load_artifact
@@ -59,6 +60,9 @@ def test_a_workspace_is_known_once_the_gate_is_fitted(model, corpus, tmp_path, c
     known = measure(model, corpus, tmp_path / "known", "--workspace")
     assert without["kinds"]["block"]["first_line_exact_match"]["value"] < 0.5
     assert known["kinds"]["block"]["first_line_exact_match"]["value"] > 0.5
+    out = tmp_path / "fit"
+    assert fit([*arguments, "--workspace", "--out", str(out)]) == 0
+    assert json.loads((out / "summary.json").read_text())["memory_sha256"]
     with pytest.raises(ConfigError, match="another memory_sha256"):
         measure(model, corpus, tmp_path / "without", "--workspace")
 

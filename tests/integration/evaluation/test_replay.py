@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from doubles.trusting_gate import copy_with_gate
 
 from evaluation.replay.__main__ import main as replay
 from training.foundation.errors import PrerequisiteError
@@ -92,3 +93,25 @@ def test_the_trade_off_is_shown(typed):
     assert curve["always"]["keys_with_ghost"] >= curve["quiet"]["keys_with_ghost"]
     assert curve["balanced"]["precision_of_suggestions"] == figures["precision_of_suggestions"]
     assert "Trade-off between eagerness settings" in (typed / "report.html").read_text()
+
+
+LINE = "    result_{n} = registry.lookup_by_canonical_name(canonical_name_{n}, default_value)\n"
+
+
+def test_the_other_files_are_known_and_the_typed_text_is_not(tiny_artifact, tmp_path, monkeypatch):
+    """If it fails, a replay with a workspace measures none, or one that has the answer."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    model = copy_with_gate(tiny_artifact, tmp_path / "model")
+    shared = "def f(registry, default_value):\n" + "".join(LINE.format(n=n) for n in range(16))
+    for name in ("a", "b"):
+        files = tmp_path / name
+        files.mkdir()
+        (files / "0.py").write_text(shared)
+        if name == "a":
+            (files / "1.py").write_text(f"import os\n{shared}")
+    options = ("--pace", "0", "--eagerness", "always", "--workspace", "--n", "1", "--lines", "3")
+    known = run(tmp_path / "a", model, tmp_path / "known", *options)
+    alone = run(tmp_path / "b", model, tmp_path / "alone", *options)
+    assert known["characters_saved"] > alone["characters_saved"] + 0.1
+    assert (known["workspace"], known["faults"]) == (True, [])
+    assert not (tmp_path / "caches").exists()  # of the user

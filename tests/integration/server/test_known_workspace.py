@@ -1,17 +1,11 @@
 """A server that knows its workspace: files on disk, documents as they are now, and no secret."""
 
-import json
-import shutil
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from doubles.trusting_gate import copy_with_gate
 from lsp_client import REPLY_TIMEOUT_S, Client, place
-
-from server.memory.gate import N_FEATURES, N_OUTPUTS, Gate
-from training.artifact.directory import add_file
-from training.artifact.manifest import MEMORY_FILE
 
 pytestmark = pytest.mark.integration
 
@@ -35,13 +29,6 @@ OPTIONS = {
     "context": {"workspace_memory": True, "workspace_tokens": 0},
 }
 
-TRUSTING = Gate(
-    hidden=np.zeros((N_FEATURES, 1), np.float32),
-    hidden_bias=np.zeros(1, np.float32),
-    output=np.zeros((1, N_OUTPUTS), np.float32),
-    output_bias=np.array([0.0, 8.0, 0.0], np.float32),
-)
-
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
@@ -53,15 +40,11 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(tiny_artifact, root, tmp_path_factory):
     """A tiny model, which knows no such code, with a gate that trusts every match."""
-    folder = tmp_path_factory.mktemp("known")
-    model = shutil.copytree(tiny_artifact, folder / "model")
-    add_file(model, MEMORY_FILE, json.dumps(TRUSTING.to_json()).encode())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        with Client("--model", model) as client:
-            client.initialize(options=OPTIONS, root=root)
-            client.wait_for_state("ready")
-            yield client
+    model = copy_with_gate(tiny_artifact, tmp_path_factory.mktemp("known") / "model")
+    with Client("--model", model) as client:
+        client.initialize(options=OPTIONS, root=root)
+        client.wait_for_state("ready")
+        yield client
 
 
 def wait_for_files(client, n_files):

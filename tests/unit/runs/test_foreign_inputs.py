@@ -20,7 +20,7 @@ from evaluation.problems.problem import Problem
 from evaluation.problems.problem_sources import load_problems
 from evaluation.replay.typing_tasks import read_python_files
 from evaluation.runs import corpus_documents, input_files
-from evaluation.runs.corpus_documents import read_documents
+from evaluation.runs.corpus_documents import CorpusDocument, read_documents
 from evaluation.runs.journal import Journal, read_journal
 from training.foundation.errors import ConfigError, CorpusError, ParrotletError
 
@@ -109,7 +109,9 @@ def test_files_to_type_lie_in_their_folder(tmp_path):
         (folder / f"{name}.py").symlink_to(kind)
     os.mkfifo(folder / "d.py")
     (tmp_path / "secret.py").write_text(SECRET)
-    assert list(read_python_files(folder)) == [("a.py", "x = 1\n")]
+    assert list(read_python_files(folder)) == [
+        CorpusDocument(package="", path="a.py", text="x = 1\n")
+    ]
 
 
 @pytest.mark.parametrize("name", ["summary.json", "results.jsonl", "samples.jsonl"])
