@@ -156,19 +156,23 @@ class Completer:
             should_stop=should_stop,
         )
         lookup_texts = [cursor.window.context, *self._accepted]
-        generated = self._backend.generate(cursor.window, generation, lookup_texts, self.memory)
+        memory = self.memory
+        if memory is not None:
+            memory = self._backend.add_unseen(memory, cursor.unseen)
+        generated = self._backend.generate(cursor.window, generation, lookup_texts, memory)
         result = build_result(
             generated, cursor, calibration=calibration, needed_confidence=needed, started=started
         )
         if suggesting.attribution != "allow" and result.suggestion.text:
             head = cursor.before.rpartition("\n")[2]
-            source = self._backend.find_source(head, result.suggestion.text)
+            own = (*cursor.unseen, cursor.window.prefix, cursor.window.suffix)
+            source = self._backend.find_source(head, result.suggestion.text, own, self.memory)
             result = attribute(result, source, is_blocked=suggesting.attribution == "block")
         if request.n_wanted == 1 or not result.suggestion.text:
             return result
         n_draws = _DRAWS_PER_ALTERNATIVE * request.n_wanted
         varied = replace(generation, n_sequences=n_draws, sampling=_VARIED)
-        drawn = self._backend.generate(cursor.window, varied, lookup_texts, self.memory)
+        drawn = self._backend.generate(cursor.window, varied, lookup_texts, memory)
         alternatives = [to_suggestion(sequence, cursor) for sequence in drawn.sequences]
         return add_alternatives(result, alternatives, request.n_wanted)
 

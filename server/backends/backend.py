@@ -92,12 +92,17 @@ class Backend(Protocol):
         """
         ...
 
-    def find_source(self, head: str, text: str) -> CodeReference | None:
+    def find_source(
+        self, head: str, text: str, document: Sequence[str], memory: "TokenMemory | None"
+    ) -> CodeReference | None:
         """Returns the training document that ``text`` repeats, None if it repeats none.
 
         Args:
             head: The cursor's line before the cursor.
             text: The suggestion.
+            document: The document's own text, in parts. What the user has there, or in the
+                ``memory``, is no repetition of anybody else's.
+            memory: The workspace's own code.
         """
         ...
 
@@ -107,6 +112,10 @@ class Backend(Protocol):
 
     def create_memory(self) -> "WorkspaceMemory | None":
         """Returns an empty memory of a workspace; None if this back end uses none."""
+        ...
+
+    def add_unseen(self, memory: "TokenMemory", texts: Sequence[str]) -> "TokenMemory":
+        """Returns a memory that also knows parts of the document that the window leaves out."""
         ...
 
     def generate(

@@ -2,22 +2,28 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import log
 
 from server.backends.backend import BackendInfo
 from server.engine.batched.device import resolve_device, resolve_device_precision
 from server.engine.decoder import Decoder
-from server.engine.generation_request import GenerationRequest, GenerationResult
+from server.engine.generation_request import (
+    GeneratedSequence,
+    GenerationRequest,
+    GenerationResult,
+    Prompt,
+)
 from server.engine.network import Network
 from server.engine.precision import set_threads
 from server.engine.trace import Trace
 from server.memory.gate import Gate
 from server.memory.mixture import Mixture
-from server.memory.token_memory import TokenMemory
+from server.memory.token_memory import MAX_CONTEXT_TOKENS, MemoryPart, TokenMemory
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Window
 from server.settings import EngineSettings
-from server.suggestion.confidence import Calibration
-from server.workspace.sources.source_files import SourceFile
+from server.suggestion.confidence import Calibration, count_first_line
+from server.workspace.sources.source_files import SourceFile, clean_source
 from server.workspace.sources.token_index import EncodedFile, TokenIndex, build_token_index
 from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.artifact.code_reference import CodeReference
@@ -26,6 +32,7 @@ from training.artifact.manifest import COPY_AGAIN
 from training.artifact.verbatim import LEAST_TOKENS
 from training.foundation.errors import ArtifactError
 
+_LEAST_GAIN = log(2)  # nats: with the memory a line is at least twice as likely
 _MIN_WINDOW_TOKENS = 12  # with less, the model could not see a line
 
 
@@ -53,6 +60,7 @@ class LocalModel:
         self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._verbatim = artifact.verbatim
         self._gate = _read_gate(artifact)
+        self._unseen: tuple[Sequence[str], MemoryPart] | None = None  # of the last document
         self._tokenizer = artifact.tokenizer
         self._tokenizer_file = artifact.path / TOKENIZER_FILE
         self._info = BackendInfo(
@@ -98,11 +106,20 @@ class LocalModel:
             )
         return room
 
-    def find_source(self, head: str, text: str) -> CodeReference | None:
-        """Returns the training document that ``text`` after ``head`` repeats."""
+    def find_source(
+        self, head: str, text: str, document: Sequence[str], memory: TokenMemory | None
+    ) -> CodeReference | None:
+        """Returns the training document that ``text`` after ``head`` repeats.
+
+        What the user's own files have already does not count.
+        """
         if self._verbatim is None or len(text) < LEAST_TOKENS:  # a token has a character or more
             return None
-        return self._verbatim.find_reference(self._prompts.encode(head + text))
+        ids = self._prompts.encode(head + text)
+        if self._verbatim.find_reference(ids) is None:  # as nearly always
+            return None
+        own = (TokenMemory(()) if memory is None else memory).extend(self._index_texts(document))
+        return self._verbatim.find_reference(ids, own.knows)
 
     def index_files(self, files: Iterable[SourceFile]) -> TokenIndex:
         """Indexes the files of a workspace."""
@@ -114,6 +131,20 @@ class LocalModel:
         if self._gate is None:
             return None
         return WorkspaceMemory(self._tokenizer, self._tokenizer_file)
+
+    def add_unseen(self, memory: TokenMemory, texts: Sequence[str]) -> TokenMemory:
+        """Returns a memory that also knows what the model does not see of the document."""
+        if self._unseen is None or self._unseen[0] != texts:
+            self._unseen = texts, self._index_texts(texts)
+        return memory.extend(self._unseen[1])
+
+    def _index_texts(self, texts: Sequence[str]) -> MemoryPart:
+        files = [
+            EncodedFile.encode("", clean_source(text), self._tokenizer)
+            for text in texts
+            if text.strip()
+        ]
+        return build_token_index(files, self._tokenizer).without(())
 
     def trace(self, window: Window, target: str) -> Trace:
         """Returns how probable the model finds a text after a window's prefix."""
@@ -135,7 +166,20 @@ class LocalModel:
         mixture = None
         if memory is not None and self._gate is not None:
             mixture = Mixture(memory, self._gate)
-        return self._decoder.generate(prompt, request, mixture)
+        result = self._decoder.generate(prompt, request, mixture)
+        if memory is None or mixture is None:
+            return result
+        return replace(result, known_from=_find_origin(prompt, result.sequences[0], memory))
+
+
+def _find_origin(prompt: Prompt, sequence: GeneratedSequence, memory: TokenMemory) -> str | None:
+    """Returns the file whose code made the first line as likely as it is, None if none did."""
+    n_tokens = count_first_line(sequence.text, sequence.ends)
+    gains = sequence.gains[:n_tokens]
+    if sum(gains) < _LEAST_GAIN:
+        return None
+    at = gains.index(max(gains)) + 1
+    return memory.locate([*prompt.ids[-MAX_CONTEXT_TOKENS:], *sequence.ids[:at]])
 
 
 def _read_gate(artifact: Artifact) -> Gate | None:

@@ -108,9 +108,8 @@ class RemoteServer:
             )
         return room
 
-    def find_source(self, head: str, text: str) -> CodeReference | None:
+    def find_source(self, *_: object) -> CodeReference | None:
         """Returns None: what a remote model was trained on is not known."""
-        del head, text
         return None
 
     def index_files(self, files: "Iterable[SourceFile]") -> "TokenIndex | None":  # noqa: ARG002 - a back end's
@@ -120,6 +119,10 @@ class RemoteServer:
     def create_memory(self) -> "WorkspaceMemory | None":
         """Returns None, for the same reason."""
         return None
+
+    def add_unseen(self, memory: "TokenMemory", _: Sequence[str]) -> "TokenMemory":
+        """Returns the memory: a server uses none."""
+        return memory
 
     def generate(
         self,

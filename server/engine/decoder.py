@@ -202,14 +202,18 @@ class Decoder:
         request, allowed = run.request, None
         if state.required_bytes:
             allowed = torch.tensor(self._vocabulary.allowed_ids(state.required_bytes))
+        mixed = None
         if run.mixture is not None:
-            logits = run.mixture.mix(logits, state.context, allowed)
+            mixed = run.mixture.mix(logits, state.context, allowed)
+            logits = mixed.log_probs
         if allowed is not None:
             logits = logits[allowed]
             at = sample_token(logits, request.sampling, state.generator)
             token_id = int(allowed[at])
         else:
             at = token_id = sample_token(logits, request.sampling, state.generator)
+        if mixed is not None:
+            state.sequence.gains.append(mixed.gain(token_id))
         log_prob = float(logits[at] - logits.logsumexp(dim=-1))
         state.append(token_id, log_prob, self._byte_table[token_id])
         return token_id

@@ -91,6 +91,7 @@ class GeneratedSequence:
         text: Their bytes, without the required ones.
         ends: For each token, the length of ``text`` up to and including it.
         log_probs: Of each token, in nats, among the tokens that were allowed.
+        gains: By how many nats a memory made each token likelier; empty without a memory.
         finish_reason: None while it is running.
     """
 
@@ -98,6 +99,7 @@ class GeneratedSequence:
     text: bytes = b""
     ends: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
+    gains: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
 
 
@@ -120,7 +122,11 @@ class TokenUsage:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationResult:
-    """The sequences that were generated, and what they cost."""
+    """The sequences that were generated, and what they cost.
+
+    ``known_from`` is the file of the workspace that made the first sequence likely; None for none.
+    """
 
     sequences: list[GeneratedSequence]
     usage: TokenUsage
+    known_from: str | None = None

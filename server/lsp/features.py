@@ -121,6 +121,7 @@ def _add_commands(server: Server) -> None:
         event = server.inline_completion.explain(*read_place(arguments[0] if arguments else None))
         if event is None:
             return None
+        event = server.workspace_context.shorten_path(event)
         return {**event.to_json(), **dataclasses.asdict(Explanation.of(event))}
 
     @server.command(HEALTH_COMMAND)

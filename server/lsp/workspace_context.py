@@ -7,6 +7,7 @@ disk may be slow or gone.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from lsprotocol import types
@@ -14,6 +15,7 @@ from lsprotocol import types
 from server.adaptation.adapted_models import find_model_for
 from server.lsp.documents.open_documents import OpenDocuments
 from server.settings import Settings
+from server.suggestion.event import CompletionEvent
 from server.worker.process.indexing import IndexedFolders
 from server.worker.service import CompletionService
 from server.workspace.collector import WorkspaceCollector
@@ -104,6 +106,14 @@ class WorkspaceContext:
         self._roots = [root for root in self._roots if root not in removed]
         self.add_folders([folder.uri for folder in event.added])
         self.configure(self._settings)
+
+    def shorten_path(self, event: CompletionEvent) -> CompletionEvent:
+        """Returns an event that names a file as users know it: by its path in the workspace."""
+        path = Path(event.known_from or "")
+        for root in self._roots:
+            if event.known_from and path.is_relative_to(root):
+                return replace(event, known_from=path.relative_to(root).as_posix())
+        return event
 
     def refresh(self, uri: str, text: str, offset: int) -> None:
         """Starts reading, if the cursor has moved on since the last time, or time has passed.

@@ -6,12 +6,32 @@ memory). The weights come from a gate (``server.memory.gate``) rather than being
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from server.memory.gate import Certainty, Gate, describe_token
 from server.memory.token_memory import TokenMemory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """A distribution of the next token.
+
+    Attributes:
+        log_probs: The logarithms ``[V]`` of the mixed probabilities.
+        alone: The same ``[V]`` without the memory; the same object if nothing matches.
+    """
+
+    log_probs: Tensor
+    alone: Tensor
+
+    def gain(self, token_id: int) -> float:
+        """Returns by how many nats the memory makes a token likelier."""
+        if self.log_probs is self.alone:
+            return 0.0
+        return float(self.log_probs[token_id] - self.alone[token_id])
 
 
 class Mixture:
@@ -26,10 +46,8 @@ class Mixture:
         logits: Tensor,
         context: Sequence[int],
         allowed: Tensor | None = None,
-    ) -> Tensor:
-        """Returns the logarithms ``[V]`` of the mixed probabilities.
-
-        Without a match they are the model's own.
+    ) -> Mixed:
+        """Returns the mixed distribution; without a match it is the model's own.
 
         Args:
             logits: The model's ``[V]``; those of ids that may not follow are ignored.
@@ -46,18 +64,18 @@ class Mixture:
             kept = [match.keep(allowed.numpy()) for match in matches]
             matches = [match for match in kept if match is not None]
         if not matches:
-            return log_probs
+            return Mixed(log_probs=log_probs, alone=log_probs)
         best, ids = log_probs.topk(2)
         certainty = Certainty(
             best_id=int(ids[0]), best=float(best[0].exp()), second=float(best[1].exp())
         )
         features = describe_token(certainty, matches)
         weights = self._gate.weigh(features, len(matches))
-        mixed = log_probs.exp_().mul_(float(weights[0]))
+        mixed = log_probs.exp().mul_(float(weights[0]))
         for match, weight in zip(matches, weights[1:], strict=True):
             shares = match.counts * (float(weight) / match.total)
             mixed.index_add_(0, torch.from_numpy(match.ids), torch.from_numpy(shares).float())
-        return mixed.log_()
+        return Mixed(log_probs=mixed.log_(), alone=log_probs)
 
     def guess(self, context: Sequence[int], max_tokens: int) -> list[int]:
         """Returns ids that are likely to follow, for the decoder to verify."""

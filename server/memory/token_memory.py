@@ -6,7 +6,7 @@ that occurs anywhere is looked up, and the longest shorter one that occurs more 
 specific, the second has more to count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -78,10 +78,14 @@ class HiddenText:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPart:
-    """An index, and which of its texts do not count."""
+    """An index, and which of its texts do not count.
+
+    ``find_path`` names the text that a token belongs to.
+    """
 
     index: SuffixIndex
     hidden: Sequence[HiddenText] = field(default=())
+    find_path: Callable[[int], str] = lambda _: ""
 
     def count(self, ids: Sequence[int]) -> int:
         """Returns how often ``ids`` occur."""
@@ -104,6 +108,10 @@ class TokenMemory:
 
     def __init__(self, parts: Sequence[MemoryPart]) -> None:
         self._parts = [part for part in parts if len(part.index)]
+
+    def extend(self, part: MemoryPart) -> "TokenMemory":
+        """Returns a memory that looks up one more index."""
+        return TokenMemory([*self._parts, part])
 
     def find(self, context: Sequence[int]) -> list[Match]:
         """Returns the longest match of the end of ``context``, and the next one that says more.
@@ -133,6 +141,22 @@ class TokenMemory:
                 start = int(places[len(places) // 2]) + n_tokens
                 return [int(i) for i in part.index.tokens[start : start + max_tokens]]
         return []
+
+    def knows(self, ids: Sequence[int]) -> bool:
+        """Returns whether ``ids`` occur, one after the other."""
+        return self._count(ids, len(ids)) > 0
+
+    def locate(self, ids: Sequence[int]) -> str | None:
+        """Returns the path of a text with the longest end of ``ids`` that occurs; None if none."""
+        ids = ids[-MAX_CONTEXT_TOKENS:]
+        n_tokens = self._find_longest(ids, len(ids), more_than=0)
+        if n_tokens is None:
+            return None
+        for part in self._parts:
+            places = part.places(ids[len(ids) - n_tokens :], _MAX_COUNTED)
+            if places.size:
+                return part.find_path(int(places.min())) or None
+        return None
 
     def _find_longest(self, context: Sequence[int], most: int, *, more_than: int) -> int | None:
         """Returns the largest number of last tokens that occur more often than that."""

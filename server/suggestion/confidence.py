@@ -60,6 +60,18 @@ def discount_unknown_names(confidence: float, n_names: int) -> float:
     return confidence * UNKNOWN_NAME_FACTOR**n_names
 
 
+def count_first_line(text: bytes, ends: Sequence[int]) -> int:
+    """Returns how many tokens the first line that is not blank has, its end included.
+
+    Args:
+        text: Everything that was generated.
+        ends: For each token, the length of ``text`` up to and including it.
+    """
+    content = len(text) - len(text.lstrip())
+    newline = text.find(b"\n", content)
+    return len(ends) if newline < 0 else bisect_left(ends, newline + 1) + 1
+
+
 def first_line_log_prob(text: bytes, ends: Sequence[int], log_probs: Sequence[float]) -> float:
     """Returns the log-probability of the first line that is not blank, in nats.
 
@@ -68,11 +80,7 @@ def first_line_log_prob(text: bytes, ends: Sequence[int], log_probs: Sequence[fl
         ends: For each token, the length of ``text`` up to and including it.
         log_probs: Of each token.
     """
-    content = len(text) - len(text.lstrip())
-    newline = text.find(b"\n", content)
-    if newline < 0:
-        return sum(log_probs)
-    return sum(log_probs[: bisect_left(ends, newline + 1) + 1])
+    return sum(log_probs[: count_first_line(text, ends)])
 
 
 def needed_confidence(eagerness: Eagerness, *, is_asked_for: bool) -> float:

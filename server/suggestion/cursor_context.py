@@ -10,6 +10,7 @@ from server.suggestion.extent import Scope
 from server.syntax.grammar_check import GrammarCheck
 
 _MAX_AFTER_CHARS = 8_000  # of the text after the cursor, for the rules
+_MAX_UNSEEN_CHARS = 128 << 10  # on each side
 _MAX_LINES = 24  # above and below the cursor, for the rules
 
 
@@ -32,6 +33,15 @@ class CursorContext:
     scope: Scope
     may_be_trivial: bool = True
     is_known_elsewhere: Callable[[str], bool] = lambda _: False
+
+    @cached_property
+    def unseen(self) -> tuple[str, str]:
+        """The document's text above and below the window."""
+        above = self.before[: len(self.before) - len(self.window.prefix)]
+        suffix = self.window.suffix
+        end = len(suffix) if self.after.startswith(suffix) else len(self.tail) + len(suffix)
+        below = self.after[end:]
+        return above[-_MAX_UNSEEN_CHARS:], below[:_MAX_UNSEEN_CHARS]
 
     @cached_property
     def head(self) -> str:

@@ -49,6 +49,7 @@ class CompletionEvent:
         request: Its number since the log was opened, from 1.
         needed_confidence: How confident the model had to be, between 0 and 1.
         eagerness: The setting that demanded it.
+        known_from: The file of the workspace that made the suggestion likely, if any.
     """
 
     time: float
@@ -66,6 +67,7 @@ class CompletionEvent:
     needed_confidence: float
     eagerness: Eagerness
     source: CodeReference | None
+    known_from: str | None
     first_token_ms: float | None
     total_ms: float
 
@@ -98,11 +100,16 @@ class CompletionEvent:
             needed_confidence=needed_confidence,
             eagerness=eagerness,
             source=suggestion.source,
+            known_from=suggestion.known_from if suggestion.text else None,
             first_token_ms=None if first_token_ms is None else round(first_token_ms, 2),
             total_ms=round(result.total_ms, 2),
         )
 
     def to_json(self) -> dict[str, object]:
-        """Returns the event as the log and ``parrotlet.explain`` have it."""
+        """Returns the event as ``parrotlet.explain`` has it."""
         values = dataclasses.asdict(self)
         return {**values, "rules": list(self.rules)}
+
+    def to_log(self) -> dict[str, object]:
+        """Returns the event as the log has it: it names no file of the user."""
+        return {**self.to_json(), "known_from": self.known_from is not None}

@@ -151,6 +151,7 @@ class Explanation:
             ("Result", summary),
             ("Adjustments", " ".join(adjustments)),
             ("Source", attribution or ""),
+            ("Workspace", f"Follows code in {event.known_from}." if event.known_from else ""),
             ("Duration", f"{event.total_ms:.0f} ms"),
             ("Confidence", _percentage(event.confidence) if event.confidence > 0 else ""),
             ("Length", str(event.extent)),

@@ -47,7 +47,9 @@ def build_result(
     suggestion, n_unknown = to_suggestion(sequence, cursor), 0
     if sequence.text:
         log_prob, sure = assess_line(sequence, calibration)
-        suggestion = replace(suggestion, log_prob=log_prob, confidence=sure)
+        suggestion = replace(
+            suggestion, log_prob=log_prob, confidence=sure, known_from=generated.known_from
+        )
     reason: str | None = None
     if not suggestion.text:
         reason = suggestion.rules[-1] if suggestion.rules else str(sequence.finish_reason)

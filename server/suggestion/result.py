@@ -19,6 +19,7 @@ class Suggestion:
         log_prob: Of the first generated line and its end, in nats; 0 if nothing was generated.
         confidence: The probability that this line is right; 0 if nothing was generated.
         source: The training document that it repeats at length, if any.
+        known_from: The file of the workspace that made it likely, if any.
     """
 
     text: str = ""
@@ -28,6 +29,7 @@ class Suggestion:
     log_prob: float = 0.0
     confidence: float = 0.0
     source: CodeReference | None = None
+    known_from: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

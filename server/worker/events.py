@@ -69,7 +69,7 @@ class EventLog:
         try:
             if self._file is None:
                 self._file = self._path.open("a", encoding="utf-8")
-            self._file.write(json.dumps(event.to_json()) + "\n")
+            self._file.write(json.dumps(event.to_log()) + "\n")
             self._file.flush()
         except (OSError, ValueError) as error:  # ValueError: no file can have such a name
             reason = getattr(error, "strerror", None) or "it is not a file name"

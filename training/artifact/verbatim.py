@@ -14,7 +14,7 @@ The method is winnowing without its selection of grams. Source: Schleimer et al.
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,12 +145,21 @@ class VerbatimIndex:
             raise ArtifactError(f"{path} is inconsistent; copy it again")
         return cls(counts, rests, documents, table)
 
-    def find_reference(self, ids: Sequence[int]) -> CodeReference | None:
-        """Returns the document that ``ids`` repeat most, or None if they repeat too little."""
+    def find_reference(
+        self, ids: Sequence[int], is_own: Callable[[Sequence[int]], bool] | None = None
+    ) -> CodeReference | None:
+        """Returns the document that ``ids`` repeat most, or None if they repeat too little.
+
+        Args:
+            ids: The text.
+            is_own: Whether the user has a gram already; such grams do not count.
+        """
         if len(ids) < 2 * GRAM:
             return None
         found: dict[int, dict[int, int]] = {}  # for each document, hashes by offset
         for place, hashed in enumerate(gram_hashes(np.asarray(ids, dtype=np.int64)).tolist()):
+            if is_own is not None and is_own(ids[place : place + GRAM]):
+                continue
             for document in self._documents_with(hashed):
                 found.setdefault(document, {})[place] = hashed
         best, most = -1, 1

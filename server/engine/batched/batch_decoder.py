@@ -234,7 +234,7 @@ class BatchDecoder:
             allowed = None
             if state.required_bytes:
                 allowed = torch.tensor(self._vocabulary.allowed_ids(state.required_bytes))
-            rows.append(mixture.mix(row, state.context, allowed))
+            rows.append(mixture.mix(row, state.context, allowed).log_probs)
         return torch.stack(rows)
 
     def _mask(self, logits: Tensor, running: Sequence[SequenceState]) -> Tensor:

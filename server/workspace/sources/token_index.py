@@ -1,5 +1,6 @@
 """The workspace's files as one indexed sequence of tokens, each file between two separators."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,11 @@ class TokenIndex:
             for path, start, end in zip(self.paths, self.starts, self.ends, strict=True)
             if path in paths
         ]
-        return MemoryPart(index=self.index, hidden=hidden)
+        return MemoryPart(index=self.index, hidden=hidden, find_path=self.path_at)
+
+    def path_at(self, at: int) -> str:
+        """Returns the path of the file that a token belongs to."""
+        return self.paths[max(0, bisect_right(self.starts, at) - 1)] if self.paths else ""
 
 
 def build_token_index(

@@ -62,7 +62,9 @@ class WorkspaceMemory:
         self._last = None
         if text is None or len(text) > MAX_DOCUMENT_CHARS:
             return
-        file = EncodedFile.encode(uri, clean_source(text), self._tokenizer)
+        path = path_of(uri)
+        name = uri if path is None else str(path)
+        file = EncodedFile.encode(name, clean_source(text), self._tokenizer)
         self._documents[uri] = build_token_index([file], self._tokenizer)
         while len(self._documents) > MAX_DOCUMENTS:
             del self._documents[next(iter(self._documents))]
@@ -74,7 +76,7 @@ class WorkspaceMemory:
         return self._last[1]
 
     def _parts(self, uri: str) -> list[MemoryPart]:
-        parts = [MemoryPart(index=d.index) for other, d in self._documents.items() if other != uri]
+        parts = [d.without(()) for other, d in self._documents.items() if other != uri]
         if self._files is not None:
             parts.append(self._files.without(self._open_paths(uri)))
         return parts

@@ -57,11 +57,14 @@ def wait_for_files(client, n_files):
     raise AssertionError(f"the workspace is not indexed: {health}")
 
 
-def complete(client, uri, text):
-    """What is suggested at the end of a text."""
+def complete(client, uri, text, explained=None):
+    """What is suggested at the end of a text; why is added to ``explained``."""
     client.open(uri, text)
+    at = {"line": text.count("\n"), "character": len(text.rpartition("\n")[2])}
     try:
-        items = client.items(uri, text.count("\n"), len(text.rpartition("\n")[2]))
+        items = client.items(uri, at["line"], at["character"])
+        if explained is not None:
+            explained.update(client.command("parrotlet.explain", {"uri": uri, "position": at}))
     finally:
         client.close_documents()
     return items[0]["insertText"] if items else ""
@@ -72,7 +75,11 @@ def test_files_on_disk_are_known(client, root):
     health = wait_for_files(client, 1)
     assert any(row[0] == "Workspace" and row[1].startswith("1 file,") for row in health["report"])
     text = "def get(registry, canonical_name, default_value):\n    return registry.lookup_by_can"
-    assert complete(client, (root / "new.py").as_uri(), text) == CALL.partition("by_can")[2]
+    explained = {}
+    found = complete(client, (root / "new.py").as_uri(), text, explained)
+    assert found == CALL.partition("by_can")[2]
+    assert explained["known_from"] == "registry.py"
+    assert ["Workspace", "Follows code in registry.py."] in explained["report"]
 
 
 def test_a_file_that_is_indexed_itself_is_completed(client, root):
@@ -110,9 +117,10 @@ def test_a_document_is_known_as_it_is_now(client, root):
 
 
 def test_a_secret_on_disk_is_never_suggested(client, root):
-    """If it fails, a key in one file comes out in another."""
+    """If it fails, a key in one file comes out in another, whether it is open or not."""
     wait_for_files(client, 1)
-    for text in ('API_KEY = "', 'API_KEY = "sk_live_abc', 'key = "sk_'):
+    client.open((root / "open.py").as_uri(), f'{ON_DISK}TOKEN = "{KEY}"\n')
+    for text in ('API_KEY = "', 'API_KEY = "sk_live_abc', 'TOKEN = "', 'key = "sk_'):
         assert KEY[12:] not in complete(client, (root / "new.py").as_uri(), text)
 
 

@@ -1,6 +1,7 @@
 """Whose text a suggestion repeats."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from evaluation.accuracy.memorisation import split_at_copies
 from server.backends.local_model import LocalModel
 from server.completer import Completer
+from server.memory.token_memory import TokenMemory
 from server.settings import Settings, SuggestionSettings
 from server.suggestion.explanation import ATTRIBUTED
 from server.suggestion.request import CompletionRequest
+from server.workspace.sources.token_index import EncodedFile, build_token_index
 from training.artifact.directory import load_artifact
 from training.artifact.verbatim import (
     GRAM,
@@ -114,10 +117,9 @@ def test_runs_are_of_one_document_without_sentinels():
     assert list(split_stretches(ids, owners)) == [(1, 31), (42, 67)]
 
 
-def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
-    tiny_artifact, known_module, tmp_path
-):
-    """If it fails, the policy says one thing and the editor shows another."""
+def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(tiny_artifact, known_module):
+    """If it fails, the policy says one thing and the editor shows another, or the user's own code
+    is taken for somebody else's."""
     artifact = load_artifact(tiny_artifact)
     ids = np.array(artifact.tokenizer.encode(known_module))
     index = VerbatimIndex.build(
@@ -144,6 +146,20 @@ def test_a_suggestion_that_repeats_the_corpus_is_marked_or_blocked(
     assert "shapes.py in shapes (MIT)" in results["mark"].suggestion.source.sentence
     assert results["block"].suggestion.text == ""
     assert results["block"].reason == ATTRIBUTED
+    mine = Completer(writer, settings)  # which blocks
+    mine.memory = remember(artifact.tokenizer, f"{known_module}\n")
+    assert mine.complete(request).suggestion.text == results["allow"].suggestion.text
+    mine.memory = remember(artifact.tokenizer, "import os\n")
+    assert mine.complete(replace(request, document="b")).reason == ATTRIBUTED
+    twice = f"{known_module}\n\n{prefix}"  # the document has it already
+    mine.memory = None
+    request = CompletionRequest(text=twice, offset=len(twice), document="c")
+    assert mine.complete(request).reason != ATTRIBUTED
+
+
+def remember(tokenizer, text):
+    files = [EncodedFile.encode("/w/own.py", text, tokenizer)]
+    return TokenMemory([build_token_index(files, tokenizer).without(())])
 
 
 def test_a_text_that_goes_in_a_circle_is_no_evidence(texts, index):

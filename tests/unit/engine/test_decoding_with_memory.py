@@ -65,7 +65,7 @@ def generate_plainly(artifact, prompt, required, mixture, sampling=None, sequenc
             if not required
             or (token and (token.startswith(required) or required.startswith(token)))
         ]
-        mixed = mixture.mix(logits, ids, torch.tensor(fits) if required else None)
+        mixed = mixture.mix(logits, ids, torch.tensor(fits) if required else None).log_probs
         at = sample_token(mixed[fits], sampling, generator)
         log_probs.append(float(mixed[fits[at]]))
         ids.append(fits[at])

@@ -193,15 +193,18 @@ def test_the_mixture_is_that_of_a_plain_implementation(seed, is_healing):
         context = texts[0][end - 3 : end]
         allowed = sorted(rng.choice(VOCAB_SIZE, 4, replace=False).tolist()) if is_healing else None
         logits = rng.normal(size=VOCAB_SIZE)
-        found = mixture.mix(
+        mixed = mixture.mix(
             torch.tensor(logits, dtype=torch.float32),
             context,
             None if allowed is None else torch.tensor(allowed),
-        ).exp()
+        )
+        found, alone = mixed.log_probs.exp(), mixed.alone.exp()
         expected = mix_plainly(logits, find_plainly(texts, context), gate, allowed)
         assert found.sum() == pytest.approx(1, abs=1e-5)
         for i in range(VOCAB_SIZE):
             assert float(found[i]) == pytest.approx(expected.get(i, 0), abs=1e-5)
+            if found[i] > 1e-3 and alone[i] > 1e-3:
+                assert mixed.gain(i) == pytest.approx(math.log(found[i] / alone[i]), abs=1e-3)
 
 
 def test_a_gate_is_read_as_it_was_written():
@@ -225,3 +228,17 @@ def test_a_gate_is_read_as_it_was_written():
 def test_a_damaged_gate_is_refused(change):
     with pytest.raises(ValueError, match="the gate's"):
         Gate.from_json({**make_gate().to_json(), **change})
+
+
+def test_a_text_is_found_by_what_occurs_in_it():
+    """If it fails, a suggestion is said to come from another file, or the user's from nobody."""
+    texts = [[1, 2, 3, 4], [5, 6, 3, 4, 7]]
+    index = SuffixIndex.build(pack_tokens([0, *texts[0], 0, *texts[1], 0], VOCAB_SIZE))
+    part = MemoryPart(index=index, find_path=lambda at: "a.py" if at < 5 else "b.py")
+    memory = TokenMemory([part])
+    assert memory.locate([9, 9, 2, 3, 4]) == "a.py"
+    assert memory.locate([2, 6, 3, 4]) == "b.py"
+    assert memory.locate([11]) is None
+    assert (memory.knows([6, 3, 4]), memory.knows([2, 3, 7])) == (True, False)
+    hidden = HiddenText(index, 0, 5)
+    assert not TokenMemory([MemoryPart(index=index, hidden=[hidden])]).knows([2, 3])

@@ -194,6 +194,7 @@ def test_the_log_and_the_editors_get_the_keys_that_they_always_had():
         "needed_confidence",
         "eagerness",
         "source",
+        "known_from",
         "first_token_ms",
         "total_ms",
     ]
@@ -202,3 +203,21 @@ def test_the_log_and_the_editors_get_the_keys_that_they_always_had():
     assert written["source"]["licence"] == "MIT"
     assert written["first_token_ms"] == 1.23
     assert "text" not in written
+
+
+def test_a_file_of_the_workspace_is_named_to_the_user_and_not_in_the_log():
+    """If it fails, nobody learns where a line comes from, or a bug report tells file names."""
+    suggestion = Suggestion(text="a", known_from="/w/src/registry.py")
+    event = CompletionEvent.of(
+        Stage.SHOWN,
+        CompletionResult(suggestion=suggestion),
+        request=1,
+        eagerness="balanced",
+        needed_confidence=0.4,
+    )
+    rows = dict(Explanation.of(event).report)
+    assert rows["Workspace"] == "Follows code in /w/src/registry.py."
+    assert event.to_json()["known_from"] == "/w/src/registry.py"
+    assert event.to_log()["known_from"] is True
+    assert "registry" not in json.dumps(event.to_log())
+    assert "Workspace" not in dict(explain("shown").report)
