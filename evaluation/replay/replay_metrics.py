@@ -54,7 +54,9 @@ class ReplayMetrics:
         latency_shown_ms: From a change to its answer, if that was shown.
         keys_with_ghost: The share of keys that were pressed while a suggestion was visible.
         suggestions: How many different suggestions were shown.
-        precision_of_suggestions: The share of those with a correct first line.
+        precision_of_suggestions: The share of those with a correct first line, or the correct
+            beginning of one up to the end of a word.
+        whole_lines: The share of those whose first line is all that was to be written in the line.
         precision_of_shown: The same, counting a suggestion each time it was shown.
         accepted: How many suggestions were accepted.
         characters_saved: The share of characters that suggestions wrote.
@@ -78,6 +80,7 @@ class ReplayMetrics:
     keys_with_ghost: float | None
     suggestions: int
     precision_of_suggestions: float | None
+    whole_lines: float | None
     precision_of_shown: float | None
     accepted: int
     characters_saved: float | None
@@ -139,6 +142,7 @@ def measure_sessions(
         keys_with_ghost=_share(sum(e.ghost is not None for e in keys), len(keys)),
         suggestions=len(new),
         precision_of_suggestions=_share(sum(e.is_right for e in new), len(new)),
+        whole_lines=_share(sum(e.is_whole_line for e in new), len(new)),
         precision_of_shown=_share(sum(e.is_right for e in shown), len(shown)),
         accepted=len(accepted),
         characters_saved=_share(saved, written),

@@ -23,7 +23,11 @@ _ROWS = (
     ("Cancellation, from a newer change to the end of the older request", "cancellation_ms"),
     ("Keystrokes with a suggestion visible", "keys_with_ghost"),
     ("Suggestions", "suggestions"),
-    ("Suggestions with a correct first line", "precision_of_suggestions"),
+    (
+        "Suggestions with a correct first line, or the correct beginning of one",
+        "precision_of_suggestions",
+    ),
+    ("Suggestions with the whole rest of the line", "whole_lines"),
     ("Characters saved", "characters_saved"),
     ("Prompt tokens reused from the cache", "tokens_reused"),
     ("CPU seconds per minute of typing", "cpu_s_per_minute"),

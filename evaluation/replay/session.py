@@ -22,7 +22,7 @@ from evaluation.replay.session_events import (
     SuggestionShown,
 )
 from evaluation.replay.typing_tasks import TypingTask
-from evaluation.replay.typist import Act, Key, Typist, first_line, is_rest_of_line
+from evaluation.replay.typist import Act, Key, Typist, first_line, is_next, is_rest_of_line
 
 STALE_ANSWER = "an answer for a text that had changed"  # a fault
 _AUTOMATIC = 2  # the protocol's trigger kind
@@ -239,9 +239,14 @@ class Session:
         self._ghost = Ghost(text=text, covered=end - cursor)
         left = self.record.task.target[len(self._typed_text()) :]
         is_on_way = self.record.task.target.startswith(self._typed_text())
-        is_right = is_on_way and is_rest_of_line(left, first_line(text))
+        line = first_line(text)
         self._record(
-            SuggestionShown, text=text, is_new=is_new, is_right=is_right, is_on_way=is_on_way
+            SuggestionShown,
+            text=text,
+            is_new=is_new,
+            is_right=is_on_way and is_next(left, line),
+            is_whole_line=is_on_way and is_rest_of_line(left, line),
+            is_on_way=is_on_way,
         )
 
     def _record(self, event: Callable[..., SessionEvent], **details: object) -> None:

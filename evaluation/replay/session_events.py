@@ -96,7 +96,9 @@ class SuggestionShown(SessionEvent):
     Attributes:
         text: From the cursor on.
         is_new: Whether another text was visible before.
-        is_right: Whether its first line is what the typist is about to write.
+        is_right: Whether its first line is what the typist is about to write, up to the end of a
+            word or of the line.
+        is_whole_line: Whether it is all that the typist is about to write in the line.
         is_on_way: Whether what is typed so far is free of typos.
     """
 
@@ -105,6 +107,7 @@ class SuggestionShown(SessionEvent):
     text: str
     is_new: bool
     is_right: bool
+    is_whole_line: bool
     is_on_way: bool
 
     def to_json(self) -> dict[str, object]:
@@ -114,5 +117,6 @@ class SuggestionShown(SessionEvent):
             "text": self.text,
             "is_new": self.is_new,
             "is_right": self.is_right,
+            "is_whole_line": self.is_whole_line,
             "is_on_way": self.is_on_way,
         }

@@ -136,6 +136,13 @@ def first_line(text: str) -> str:
     return text if end < 0 else text[:end]
 
 
+def is_next(left: str, line: str) -> bool:
+    """Returns whether ``line`` is how what is left to write begins, up to the end of a word."""
+    following = left[len(line) :][:1]
+    ends_word = not (following.isalnum() or following == "_")
+    return left.startswith(line) and (ends_word or not (line[-1:].isalnum() or line[-1:] == "_"))
+
+
 def is_rest_of_line(left: str, line: str) -> bool:
     """Returns whether ``line`` completes the current line of what is left to write."""
     return left.startswith(line) and left[len(line) :].partition("\n")[0].strip() == ""

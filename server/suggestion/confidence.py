@@ -22,6 +22,7 @@ THRESHOLDS: Mapping[Eagerness, float] = {
 UNSURE = "not sure enough"  # a reason why nothing is shown
 SLOPE, INTERCEPT = "confidence_slope", "confidence_intercept"  # keys of an artifact's figures
 UNKNOWN_NAME_FACTOR = 0.5  # per name that occurs nowhere else
+PART_MARGIN = 2 / 3  # a curve of whole lines is too sure of parts of them
 _MIN_LOG_PROB = -30.0
 _NEWTON_STEPS = 25
 _MIN_WEIGHT = 1e-6
@@ -86,6 +87,11 @@ def first_line_log_prob(text: bytes, ends: Sequence[int], log_probs: Sequence[fl
 def needed_confidence(eagerness: Eagerness, *, is_asked_for: bool) -> float:
     """Returns the confidence below which nothing is shown: 0 if the user requested it."""
     return 0.0 if is_asked_for else THRESHOLDS[eagerness]
+
+
+def needed_for_part(needed: float) -> float:
+    """Returns the confidence that a part of a line needs where a whole line needs ``needed``."""
+    return needed + PART_MARGIN * (1 - needed)
 
 
 def fit_calibration(log_probs: Sequence[float], is_right: Sequence[bool]) -> Calibration:

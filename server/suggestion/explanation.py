@@ -24,6 +24,8 @@ ELSEWHERE = "not requested here"
 LOADING = "loading the model"
 COMPUTING = "computing"
 
+CONFIDENT_PART = "confident_part"  # in the place of a rule's name: the line goes on, unsurely
+
 NOTHING = "The model had nothing to suggest here."
 _CANCELLED = "Cancelled: replaced by a newer request or edit."
 
@@ -126,6 +128,12 @@ RULES: Mapping[str, RuleSentences] = {
 }
 
 
+_ADJUSTED: Mapping[str, str] = {
+    **{name: sentences.adjusted for name, sentences in RULES.items()},
+    CONFIDENT_PART: "Ended where the model was no longer confident enough.",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
     """What an editor shows about a request.
@@ -208,7 +216,7 @@ def _adjustments(event: CompletionEvent) -> tuple[str, ...]:
     rules = event.rules
     if rules and rules[-1] == event.reason:
         rules = rules[:-1]  # the summary is about that one
-    return tuple(dict.fromkeys(RULES[rule].adjusted for rule in rules))
+    return tuple(dict.fromkeys(_ADJUSTED[rule] for rule in rules))
 
 
 def _percentage(share: float, *, below: int = 101) -> str:

@@ -15,9 +15,11 @@ from server.suggestion.confidence import (
     confidence,
     discount_unknown_names,
     first_line_log_prob,
+    needed_for_part,
 )
+from server.suggestion.confident_part import list_confident_parts
 from server.suggestion.cursor_context import CursorContext
-from server.suggestion.explanation import ATTRIBUTED
+from server.suggestion.explanation import ATTRIBUTED, CONFIDENT_PART
 from server.suggestion.result import CompletionResult, Suggestion
 from server.suggestion.rules.order import apply_rules
 from server.syntax.unknown_names import unknown_names
@@ -44,22 +46,18 @@ def build_result(
         started: When work on the request began, by ``time.perf_counter()``.
     """
     sequence = generated.sequences[0]
-    suggestion, n_unknown = to_suggestion(sequence, cursor), 0
-    if sequence.text:
-        log_prob, sure = assess_line(sequence, calibration)
-        suggestion = replace(
-            suggestion, log_prob=log_prob, confidence=sure, known_from=generated.known_from
-        )
+    suggestion, n_unknown = _assess(sequence, cursor, calibration, needed_confidence)
     reason: str | None = None
-    if not suggestion.text:
+    if not suggestion.text and sequence.finish_reason is not FinishReason.LOW_CONFIDENCE:
         reason = suggestion.rules[-1] if suggestion.rules else str(sequence.finish_reason)
-    elif suggestion.confidence >= needed_confidence:
-        n_unknown = len(_unknown_names(suggestion, cursor))
-        sure = discount_unknown_names(suggestion.confidence, n_unknown)
-        suggestion = replace(suggestion, confidence=sure)
-    if suggestion.text and suggestion.confidence < needed_confidence:
-        suggestion = replace(suggestion, text="", covered=0, rules=())
-        reason = UNSURE
+    elif not suggestion.text or suggestion.confidence < needed_confidence:
+        part = _find_part(sequence, cursor, calibration, needed_confidence)
+        if part is None:
+            suggestion, reason = replace(suggestion, text="", covered=0, rules=()), UNSURE
+        else:
+            suggestion, n_unknown = part, 0
+    if suggestion.text:
+        suggestion = replace(suggestion, known_from=generated.known_from)
     return CompletionResult(
         suggestion=suggestion,
         reason=reason,
@@ -68,6 +66,40 @@ def build_result(
         usage=generated.usage,
         total_ms=1000 * (time.perf_counter() - started),
     )
+
+
+def _assess(
+    sequence: GeneratedSequence,
+    cursor: CursorContext,
+    calibration: Calibration | None,
+    needed_confidence: float,
+) -> tuple[Suggestion, int]:
+    """Returns what the rules leave of a sequence, and how many unknown names count against it."""
+    suggestion, n_unknown = to_suggestion(sequence, cursor), 0
+    if sequence.text:
+        log_prob, sure = assess_line(sequence, calibration)
+        suggestion = replace(suggestion, log_prob=log_prob, confidence=sure)
+    if suggestion.text and suggestion.confidence >= needed_confidence:
+        n_unknown = len(_unknown_names(suggestion, cursor))
+        sure = discount_unknown_names(suggestion.confidence, n_unknown)
+        suggestion = replace(suggestion, confidence=sure)
+    return suggestion, n_unknown
+
+
+def _find_part(
+    sequence: GeneratedSequence,
+    cursor: CursorContext,
+    calibration: Calibration | None,
+    needed_confidence: float,
+) -> Suggestion | None:
+    """Returns the longest part of a line that is likely enough and fits as it is, if any."""
+    needed = needed_for_part(needed_confidence)
+    parts = list_confident_parts(sequence, lambda x: confidence(x, calibration) >= needed)
+    for part in parts:
+        suggestion, n_unknown = _assess(part, cursor, calibration, needed)
+        if suggestion.text and suggestion.text == decode(part.text) and not n_unknown:
+            return replace(suggestion, rules=(*suggestion.rules, CONFIDENT_PART))
+    return None
 
 
 def to_suggestion(sequence: GeneratedSequence, cursor: CursorContext) -> Suggestion:

@@ -20,7 +20,7 @@ from evaluation.replay.session_events import (
     SuggestionShown,
 )
 from evaluation.replay.typing_tasks import TypingTask, cut_tasks, read_python_files
-from evaluation.replay.typist import Act, Typist, first_line, is_rest_of_line
+from evaluation.replay.typist import Act, Typist, first_line, is_next, is_rest_of_line
 from training.foundation.errors import ConfigError, PrerequisiteError
 
 TEXT = (
@@ -131,6 +131,22 @@ def test_typing_tasks_are_whole_lines_of_valid_files(tmp_path):
         list(read_python_files(tmp_path / "nowhere"))
 
 
+@pytest.mark.parametrize(
+    ("line", "is_right"),
+    [
+        ("f(x)", True),
+        ("f", True),
+        ("f(x) + y", True),
+        ("f(x) + yz", True),
+        ("", True),
+        ("g", False),
+    ],
+)
+def test_a_beginning_is_right_up_to_the_end_of_a_word(line, is_right):
+    """If it fails, a replay counts half a name as right, or a whole one as wrong."""
+    assert is_next("f(x) + yz\nmore", line) is is_right
+
+
 def session_events():
     """Forty keys, each answered; every tenth answer comes too late, the others are shown."""
     chance = random.Random(0)
@@ -156,6 +172,7 @@ def session_events():
                     text="y",
                     is_new=i % 2 == 0,
                     is_right=i % 3 == 0,
+                    is_whole_line=i % 6 == 0,
                     is_on_way=i != 1,
                 )
             )

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from server.backends.local_model import LocalModel
 from server.completer import Completer
+from server.memory.token_memory import TokenMemory
 from server.settings import ContextSettings, EngineSettings, Settings, SuggestionSettings
 from server.suggestion.explanation import SUPERSEDED
 from server.suggestion.request import CompletionRequest
+from training.artifact.directory import load_artifact
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ArtifactError, ConfigError
 
@@ -201,3 +204,16 @@ def test_settings_are_read_strictly_and_survive_a_round_trip():
         from_mapping(Settings, {"suggestion": {"max_line_token": 3}}, where="x")
     with pytest.raises(ConfigError, match="chunk_tokens is 0, expected 1 to"):
         from_mapping(Settings, {"engine": {"chunk_tokens": 0}}, where="x")
+
+
+def test_a_memory_knows_the_document_beyond_the_window(tiny_artifact):
+    """If it fails, a long file is completed as if its beginning were not there."""
+    model = LocalModel(load_artifact(tiny_artifact), EngineSettings(threads=1))
+    memory = TokenMemory([])
+    ids = model._tokenizer.encode("alpha_beta_gamma")
+    assert not memory.knows(ids)
+    texts = ("alpha_beta_gamma = 1\n", "PASSWORD = 'hunter2hunter2'\n")
+    known = model.add_unseen(memory, texts)
+    assert known.knows(ids)
+    assert not known.knows(model._tokenizer.encode("hunter2"))
+    assert not model.add_unseen(memory, ("", "")).knows(ids)

@@ -10,10 +10,11 @@ from server.engine.generation_request import (
     GenerationResult,
     TokenUsage,
 )
-from server.prompt.window import Window
-from server.suggestion.confidence import UNKNOWN_NAME_FACTOR, UNSURE
+from server.prompt.window import Window, stable_suffix
+from server.suggestion.confidence import UNKNOWN_NAME_FACTOR, UNSURE, needed_for_part
+from server.suggestion.confident_part import list_confident_parts
 from server.suggestion.cursor_context import CursorContext
-from server.suggestion.explanation import ATTRIBUTED
+from server.suggestion.explanation import ATTRIBUTED, CONFIDENT_PART
 from server.suggestion.extent import Extent, scope_at
 from server.suggestion.postprocessing import (
     add_alternatives,
@@ -113,3 +114,56 @@ def test_a_character_that_is_cut_off_is_left_out():
     cut_off = sequence("x", finish_reason=FinishReason.MAX_TOKENS)
     cut_off.text += "😋".encode()[:2]
     assert to_suggestion(cut_off, cursor_at("y = ")).text == "x"
+
+
+def tokens(*parts, finish_reason=FinishReason.LOW_CONFIDENCE):
+    """A sequence of texts and their probabilities."""
+    found = GeneratedSequence(finish_reason=finish_reason)
+    for text, probability in parts:
+        found.ids.append(7)
+        found.text += text.encode()
+        found.ends.append(len(found.text))
+        found.log_probs.append(log(probability))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        ([("registry", 0.98), (".", 0.98), ("find", 0.95), ("(", 0.1)], "registry.find"),
+        ([("registry", 0.98), (".", 0.98), ("fi", 0.95), ("nd", 0.1)], "registry"),  # a whole name
+        ([("registry", 0.98), (".", 0.98), ("find", 0.5), ("(", 0.1)], "registry"),
+        ([("registry", 0.98), ("(", 0.98), ("name", 0.98), (",", 0.1)], "registry"),  # not open
+        ([("registry", 0.7), (".", 0.1)], ""),  # not likely enough for a part
+        ([("reg", 0.98), (".", 0.1)], ""),  # as quickly typed
+        ([("unheard", 0.98), (".", 0.1)], ""),  # occurs nowhere else
+        ([("registry", 0.98)], ""),  # may go on
+    ],
+)
+def test_of_an_unlikely_line_the_likely_part_is_shown(parts, shown):
+    """If it fails, either nothing or a guess is shown where half of the line is certain."""
+    cursor = cursor_at(
+        "def f(registry, reg, find, name):\n    x = ", "\n    return x\n", may_be_trivial=False
+    )
+    result = build(tokens(*parts), cursor, needed_confidence=0.4)
+    assert result.suggestion.text == shown
+    assert result.reason == (None if shown else UNSURE)
+    if shown:
+        assert result.suggestion.rules[-1] == CONFIDENT_PART
+        assert result.suggestion.confidence > needed_for_part(0.4)
+
+
+def test_a_part_ends_with_the_first_line():
+    sure = [("\n", 0.99), ("registry", 0.99), ("\n", 0.99), ("x", 0.99), (" ", 0.2)]
+    found = [part.text for part in list_confident_parts(tokens(*sure), lambda x: x > log(0.5))]
+    assert found == [b"\nregistry"]
+
+
+@pytest.mark.parametrize("tail", ["", ")", " + 1"])
+def test_what_the_window_leaves_out_is_known_and_stays_the_same(tail):
+    """If it fails, each key in a long file costs indexing all of it."""
+    before, after = "a\nb\nx = f(", f"{tail}\nc\nd\n"
+    window = Window(prefix="x = f(", suffix=stable_suffix(f"{tail}\nc\n"))
+    scope = scope_at(before, after, max_block_lines=9, max_function_lines=9)
+    cursor = CursorContext(before=before, after=after, window=window, scope=scope)
+    assert cursor.unseen == ("a\nb\n", "d\n")
