@@ -1,4 +1,4 @@
-"""What an adaptation leaves in the user's data folder, laid out without training anything."""
+"""What an adaptation reads, and what it leaves in the user's data folder, without training."""
 
 import json
 import os
@@ -13,9 +13,26 @@ from server.adaptation.adapted_models import PAGE_FILE, RESULT_FILE, create_mode
 
 BROUGHT = "The adapted model completes 24.1% of lines exactly instead of 19.0%."
 RUNNING = "Training on this repository: 42%, about 9 minutes left."
+REPEATING = '''
+
+def compute_area_{number}(width, height):
+    """Return the area of a rectangle with its border."""
+    border = {number} * (width + height)
+    if border > width * height:
+        raise ValueError("the border is larger than the rectangle")
+    return width * height + border
+'''
 PAGE = (
     "<!DOCTYPE html><html><head><title>R</title></head><body><h1>What it brought</h1></body></html>"
 )
+
+
+def write_repeating_files(folder):
+    """Writes files that a model can be adapted to: they repeat themselves."""
+    for part in range(14):
+        functions = [REPEATING.format(number=12 * part + number) for number in range(12)]
+        text = "import math\n" + "".join(functions)
+        (folder / f"area_{part}.py").write_text(text, encoding="utf-8")
 
 
 class AdaptationDouble:

@@ -1,7 +1,7 @@
 """What an editor can ask for about adaptations: each command, and its answer.
 
-An answer is an object with ``error``, a sentence, or with what there is to show: ``title`` and
-``actions`` (a menu), ``message``, ``page`` (a file to open).
+An answer is an object with ``error``, a sentence, or with what there is to show: ``message``, with
+``actions`` that may follow; ``title`` and ``actions``, a menu; ``page``, a file to open.
 """
 
 import dataclasses
@@ -38,6 +38,7 @@ from server.lsp.adaptation.adaptation_menus import (
     build_models_menu,
     describe_start,
     get_title,
+    list_run_actions,
 )
 from server.lsp.documents.document_changes import get_field
 from server.lsp.workspace_context import is_home_or_above
@@ -131,8 +132,10 @@ class _Answers:
         if isinstance(minutes, (int, float)) and not isinstance(minutes, bool):
             request = _change_minutes(request, float(minutes))
         state = start_adaptation(request).read_state()
+        actions = () if state is None else list_run_actions(state)
         return {
             "message": describe_start(folder, request.minutes),
+            "actions": [dataclasses.asdict(action) for action in actions],
             "adaptation": None if state is None else state.to_json(),
         }
 

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from doubles.adaptation_double import write_repeating_files
 from doubles.hub_double import HubDouble
 from nvim_editor import IDIOM, Editor, make_setup
 
@@ -86,6 +87,28 @@ def test_a_suggestion_is_shown_accepted_and_undone(editor):
     editor.wait_until(lambda: editor.text == before + ghost, "acceptance")
     editor.press("<Esc>u")
     assert editor.text == before
+
+
+def test_an_adaptation_is_started_and_cancelled(editor):
+    """If it fails, the command starts nothing, or what it starts cannot be stopped."""
+    write_repeating_files(editor.folder)
+    editor.open(IDIOM[0], "idiom.py")
+    editor.input(":Parrotlet adapt<CR>")
+    editor.screen.wait_for(lambda frame: "Nothing leaves this" in frame.text)
+    editor.input("a")
+    started = "Parrotlet adapts its model to"
+    editor.screen.wait_for(lambda frame: started in frame.text)
+    editor.wait_until(lambda: "adaptation" in editor.status, "the status")
+    assert editor.status["adaptation"].startswith("Adapting 0%")
+    editor.press("<Esc>o")
+    editor.type(IDIOM[1])
+    editor.wait_until(lambda: editor.ghost, "ghost text meanwhile")
+    editor.press("<Esc>")
+    editor.input(":Parrotlet adapt cancel<CR>")
+    editor.screen.wait_for(lambda frame: "is discarded" in frame.text)
+    editor.input("c")
+    editor.wait_until(lambda: "was cancelled" in str(editor.messages), "the end", timeout_s=120)
+    editor.wait_until(lambda: "adaptation" not in editor.status, "the status without it")
 
 
 def test_the_source_of_repeated_text_is_named(editor, tmp_path):

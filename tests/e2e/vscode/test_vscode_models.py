@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from code_server import ROOT, wait_until
-from doubles.adaptation_double import BROUGHT, AdaptationDouble
+from doubles.adaptation_double import BROUGHT, AdaptationDouble, write_repeating_files
 from doubles.hub_double import HubDouble
 from scripted_model import ScriptedModel
 from test_vscode_server import SERVER
@@ -209,6 +209,25 @@ def test_an_adaptation_is_followed_steered_and_switched_to(window, model, expect
     window.pick("Remove Adapted Model…")
     assert "are deleted" in window.answer_dialog("Remove")
     wait_until(lambda: not adaptation.folder.exists(), "the model to be removed")
+
+
+def test_an_adaptation_is_started_from_the_menu_and_cancelled(window, model, expected):
+    """If it fails, the menu entry starts nothing, or what it starts cannot be stopped."""
+    use_bundled_model(window)
+    write_repeating_files(window.folder)
+    window.open_file(HEAD + "|", "adapted.py")
+    window.start_command("parrotlet.menu")
+    window.pick("Adapt model to this workspace…")
+    window.answer_dialog("Adapt")
+    window.wait_for_notification(f"Parrotlet adapts its model to {window.folder.name}")
+    wait_for_adaptation(window, "Adapting 0%")
+    window.press("Alt+\\")
+    window.wait_for_ghost(expected)
+    window.press("Escape")
+    window.start_command("parrotlet.cancelAdapting")
+    assert "is discarded" in window.answer_dialog("Cancel Adaptation")
+    window.wait_for_notification("The adaptation was cancelled.")
+    wait_until(lambda: get_adaptation_item(window).count() == 0, "no item in the status bar")
 
 
 def test_what_cannot_be_adapted_is_said_in_a_sentence(window, model):

@@ -99,6 +99,7 @@ export class Client {
   /** Stops the server; kills it if it does not exit. */
   async stop(): Promise<void> {
     this.isStopping = true;
+    this.context.onAdaptation(undefined);
     if (this.isRunning) {
       try {
         await this.client.dispose(STOP_TIMEOUT_MS);

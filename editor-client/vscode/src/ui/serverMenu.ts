@@ -98,10 +98,10 @@ export class ServerMenu {
     } else if (page !== undefined) {
       const bytes = await vscode.workspace.fs.readFile(vscode.Uri.file(page));
       this.pages.showFile('report', `Parrotlet: ${title}`, Buffer.from(bytes).toString('utf8'));
+    } else if (message) {
+      void this.notify(message, false, actions);
     } else if (actions.length > 0) {
       await this.showMenu(title, actions);
-    } else if (message) {
-      void vscode.window.showInformationMessage(message);
     }
   }
 

@@ -5,6 +5,8 @@ local message = require('parrotlet.ui.message')
 
 local M = {}
 
+local MAX_COLUMNS = 78 -- of a question
+
 ---@class parrotlet.Question
 ---@field message string
 ---@field detail string
@@ -24,6 +26,22 @@ local M = {}
 ---@field title? string
 ---@field actions? parrotlet.Action[]
 ---@field page? string
+
+--- Breaks a text into lines between words; Neovim's dialogs would break inside them.
+---@param text string
+---@return string
+local function wrap(text)
+  local lines, columns = { '' }, math.min(vim.o.columns - 1, MAX_COLUMNS)
+  for word in text:gmatch('%S+') do
+    local line = lines[#lines] == '' and word or lines[#lines] .. ' ' .. word
+    if vim.fn.strdisplaywidth(line) <= columns then
+      lines[#lines] = line
+    else
+      lines[#lines + 1] = word
+    end
+  end
+  return table.concat(lines, '\n')
+end
 
 ---@param path string
 local function open_page(path)
@@ -70,10 +88,10 @@ local function show(answer)
     show_text(answer.error, message.warn)
   elseif answer.page then
     open_page(answer.page)
-  elseif answer.actions and answer.actions[1] then
-    show_menu(answer.title or '', answer.actions)
   elseif answer.message and answer.message ~= '' then
     show_text(answer.message, message.info)
+  elseif answer.actions and answer.actions[1] then
+    show_menu(answer.title or '', answer.actions)
   end
 end
 
@@ -98,7 +116,7 @@ end
 function M.choose(action)
   local question = action.question
   if type(question) == 'table' then
-    local text = ('%s\n\n%s\n'):format(question.message, question.detail)
+    local text = ('%s\n\n%s\n'):format(wrap(question.message), wrap(question.detail))
     if vim.fn.confirm(text, ('&%s\n&No'):format(question.button), 2) ~= 1 then
       return
     end
