@@ -84,6 +84,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         ),
         _training("lock-corpus", "corpus.lock", "pin the packages of a corpus by hash"),
         _training("verify-corpus", "corpus.verify", "check a corpus against its report"),
+        _training(
+            "popularity", "corpus.popularity.__main__", "look up stars and downloads of packages"
+        ),
         _training("overlap", "corpus.overlap", "find benchmark problems in a corpus"),
         Command(
             name="bigquery",

@@ -46,7 +46,7 @@ ROOMS = {
     "training.corpus": (
         *("corpus_document", "config", "licences", "readers", "fetching", "secrets", "filters"),
         *("quality", "dedup", "extraction", "selection", "output", "input_hash", "build"),
-        *("lock", "overlap", "verify", "bigquery", "__main__"),
+        *("lock", "overlap", "verify", "popularity", "bigquery", "__main__"),
     ),
     "evaluation": (
         *("runs", "problems", "judge", "generators", "passk", "accuracy", "insertions", "memory"),
