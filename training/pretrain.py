@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
 
 from training.artifact.network.gpt2 import GPT2
 from training.autoconfig.resolve import resolve_config
@@ -71,6 +71,8 @@ def main(argv: Sequence[str]) -> int:
         mixed_precision="no",
         dynamo_backend="no",
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        # Gradients lie in the buckets that are exchanged while the backward pass goes on.
+        kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
         project_dir=str(config.paths.run),
     )
     try:

@@ -103,8 +103,11 @@ def measure_blocks(
             documents = DocumentSpans(firsts[:, :-1]) if within_documents else None
             hidden = model.compute_hidden(ids[:, :-1], documents=documents)  # [B, T - 1, C]
             losses = token_losses(hidden.flatten(0, 1), weight, ids[:, 1:].flatten())
-            found.append(losses.view(len(ids), -1).double().sum(1))
-    return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64, device=weight.device)
+            by_block = losses.view(len(ids), -1)
+            if weight.device.type == "mps":  # which knows no float64
+                by_block = by_block.cpu()
+            found.append(by_block.double().sum(1))
+    return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
 
 
 def summarise_blocks(

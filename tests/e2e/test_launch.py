@@ -121,8 +121,11 @@ def test_launcher_configs_are_applied_or_refused(tiny_config, tmp_path):
     process = start(tiny_config, "--config_file", tmp_path / "none.yaml")
     code, err = end(process)
     assert (code, "none.yaml" in err.splitlines()[-1]) == (2, True)
-    run = tmp_path / "run"
-    launcher = ROOT / "training" / "configs" / "accelerate" / "cpu-processes.yaml"
+    run, launchers = tmp_path / "run", ROOT / "training" / "configs" / "accelerate"
+    code, err = end(start(tiny_config, "--config_file", launchers / "gpu.yaml", f"paths.run={run}"))
+    assert code == 3, err
+    assert err.splitlines()[-1].startswith("error: the launcher asks for GPU 0, but PyTorch finds")
+    launcher = launchers / "cpu-processes.yaml"
     settings = [f"paths.run={run}", "pretrain.stop_after_steps=1"]
     code, err = end(start(tiny_config, "--config_file", launcher, *settings))
     assert code == 0, err

@@ -60,6 +60,23 @@ def test_when_time_has_run_out_the_other_parts_say_so(monkeypatch):
     assert "ERROR" in draw_table(rows)
 
 
+@pytest.mark.usefixtures("_as_a_process")
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("tests/gpu/test_a.py::test_b[cuda] PASSED     [ 50%]", ("test_b[cuda]", "passed")),
+        ("[gw1] [ 50%] FAILED tests/gpu/test_a.py::test_b[a b] ", ("test_b[a b]", "failed")),
+        ("tests/gpu/test_a.py::test_b[cuda] ", None),
+        ("FAILED tests/gpu/test_a.py::test_b - AssertionError", None),
+    ],
+    ids=("one", "several", "unfinished", "summary"),
+)
+def test_outcomes_are_read_with_one_process_and_with_several(line, found):
+    from report_tests import read_outcome
+
+    assert read_outcome(line) == found
+
+
 def test_ours_is_compared_with_the_contender_of_the_same_size():
     rows = [
         {"part": "small", "figure": "as configured", "value": 300.0, "unit": "tokens/s"},

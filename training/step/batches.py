@@ -47,7 +47,7 @@ class BatchLoader:
         self._ahead: dict[int, Future[tuple[Tensor, ...]]] = {}  # of one step at most
         self._thread: ThreadPoolExecutor | None = None
         if accelerator.device.type == "cuda" if reads_ahead is None else reads_ahead:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+            self._thread = ThreadPoolExecutor(1, "batches", _use_device, (accelerator.device,))
 
     def load(self, step: int) -> list[tuple[Tensor, ...]]:
         """Returns the micro-batches of a step (from 1), as ``LossModule`` takes them."""
@@ -78,6 +78,12 @@ class BatchLoader:
         if not torch.cuda.is_available():
             return tensors
         return tuple(tensor.pin_memory() for tensor in tensors)
+
+
+def _use_device(device: torch.device) -> None:
+    """Pins memory by a thread for its process's GPU, not by taking some of the first one's."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
 
 
 def count_micro_batches(settings: PretrainConfig, n_processes: int) -> int:

@@ -73,7 +73,7 @@ class MeanLosses:
 
 def average_losses(sums: Tensor) -> MeanLosses:
     """Returns the means of ``[2, 2]`` sums and counts, as :meth:`LossModule.forward` makes them."""
-    sums = sums.double()
+    sums = sums.cpu().double()
     total, count = sums.sum(0).tolist()
     left_to_right, fim = (float(s / n) if n > 0 else None for s, n in sums)
     return MeanLosses(total=total / count, left_to_right=left_to_right, fim=fim)

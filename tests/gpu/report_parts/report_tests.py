@@ -1,5 +1,6 @@
 """The tests of ``tests/gpu`` on the device, each a row as soon as it has ended."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -8,7 +9,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-_OUTCOME = re.compile(r"(\S+::\S.*?) (PASSED|FAILED|ERROR|SKIPPED)")
+_OUTCOMES = "PASSED|FAILED|ERROR|SKIPPED"
+# As pytest writes it by itself, and with several processes.
+_LINE = re.compile(rf"(?P<name>\S+::\S.*?) (?P<outcome>{_OUTCOMES})\b")
+_LINE_OF_SEVERAL = re.compile(rf"\[gw\d+\].* (?P<outcome>{_OUTCOMES}) (?P<name>\S+::.*\S)")
+_PROCESSES = 4
 
 
 def run_tests(device, *, is_tiny):
@@ -19,6 +24,8 @@ def run_tests(device, *, is_tiny):
     """
     words = ["tests/gpu", "-v", "--tb=short", "-p", "no:cacheprovider", "-p", "no:randomly"]
     words += ["-m", "gpu"] if device == "cuda" else []
+    if not is_tiny and importlib.util.find_spec("xdist"):
+        words += ["--numprocesses", str(_PROCESSES)]  # they wait for compilers, not for the GPU
     words += ["-k", "is_the_cpu_s and validation"] if is_tiny else []
     found = {}
     with (
@@ -33,11 +40,10 @@ def run_tests(device, *, is_tiny):
         ) as process,
     ):
         for line in process.stdout:
-            outcome = _OUTCOME.match(line)
-            if outcome:
-                found[outcome[1]] = outcome[2].lower()
-                name = outcome[1].partition("::")[2]
-                yield {"figure": name, "value": outcome[2].lower()}
+            ended = read_outcome(line)
+            if ended:
+                found[ended[0]] = ended[1]
+                yield {"figure": ended[0], "value": ended[1]}
             elif line.startswith("E  "):
                 yield {"figure": "why", "value": line[4:].strip()[:200]}
     for outcome in sorted(set(found.values())):
@@ -45,3 +51,9 @@ def run_tests(device, *, is_tiny):
         yield {"figure": outcome, "value": count, "unit": "tests"}
     if process.returncode:
         raise RuntimeError(f"pytest ended with exit code {process.returncode}")
+
+
+def read_outcome(line):
+    """Returns a test's name and outcome from a line of pytest, or None from another line."""
+    found = _LINE_OF_SEVERAL.match(line) or _LINE.match(line)
+    return found and (found["name"].partition("::")[2], found["outcome"].lower())

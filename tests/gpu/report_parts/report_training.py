@@ -112,8 +112,14 @@ def measure_run(config, shards, variant, *, is_tiny):
         optimizer.step(0.01)
         losses.append(float(total) / batches.n_micro_batches)
         seconds.append(time.perf_counter() - started)
-        if step == WARM_STEPS:
-            first_s = time.perf_counter() - began
+        if step == WARM_STEPS:  # at once, in case there is no time for more
+            first_s, first = time.perf_counter() - began, batches.step_tokens / seconds[-1]
+            yield {
+                "figure": f"{variant}: until step {WARM_STEPS}",
+                "value": first_s,
+                "unit": "s",
+                "note": f"which ran at {first:,.0f} tokens/s",
+            }
         if is_enough(seconds[WARM_STEPS:], is_tiny=is_tiny):
             break
     batches.close()
@@ -128,7 +134,6 @@ def measure_run(config, shards, variant, *, is_tiny):
         "unit": "%",
         "note": f"of {meter.peak_flops_per_s / 1e12:.4g} TFLOP/s ({meter.peak_source})",
     }
-    yield {"figure": f"{variant}: until step {WARM_STEPS}", "value": first_s, "unit": "s"}
     yield {"figure": f"{variant}: loss", "value": losses[-1], "unit": f"from {losses[0]:.3f}"}
     if accelerator.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated() / 2**30

@@ -10,6 +10,7 @@ from training.artifact.network.attention import fused_attention, select_boundari
 from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.flex_attention import (
     TILE,
+    attend_within_tiles,
     has_flex_kernel,
     mask_within,
     tile_documents,
@@ -62,6 +63,24 @@ def test_attention_by_tiles_equals_the_dense_mask(n_tokens):
         found = flex_attention(q, k, v, block_mask=tile_documents(firsts)).transpose(1, 2)
     wanted = fused_attention(qkv, DocumentSpans(firsts).mask)
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_a_compiled_layer_takes_any_documents():
+    """If it fails, a GPU compiles every batch's documents into its layers, and then gives up.
+
+    Forward only: the kernel's backward pass needs a GPU.
+    """
+    torch._dynamo.reset()
+    compiled = torch.compile(attend_within_tiles, backend="aot_eager", dynamic=False)
+    firsts = make_firsts(300)
+    with torch.no_grad():
+        for number, documents in enumerate((firsts, firsts.flip(0), torch.zeros_like(firsts))):
+            qkv = torch.randn(len(firsts), 300, 3, 2, 16)
+            stance = "fail_on_recompile" if number else "default"
+            with torch.compiler.set_stance(stance):
+                found = compiled(qkv, tile_documents(documents))
+            wanted = fused_attention(qkv, DocumentSpans(documents).mask)
+            torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_the_kernel_is_for_training_on_gpus():

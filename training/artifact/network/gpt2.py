@@ -145,7 +145,15 @@ class Transformer(nn.Module):
         boundaries = select_boundaries(documents, ids.device, head_width, dropout=dropout)
         for block in self.h:
             if self.gradient_checkpointing and self.training and cache is None:
-                x = checkpoint(block, x, None, boundaries, use_reentrant=False)
+                keeps_chance = self.dropout > 0  # drop the same values when computed again
+                x = checkpoint(
+                    block,
+                    x,
+                    None,
+                    boundaries,
+                    use_reentrant=False,
+                    preserve_rng_state=keeps_chance,
+                )
             else:
                 x = block(x, cache, boundaries)
         y: Tensor = self.ln_f(x)
