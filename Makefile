@@ -13,7 +13,7 @@ VSCODE := editor-client/vscode
 STYLUA = $(shell test -x $(VSCODE)/node_modules/.bin/stylua && echo $(VSCODE)/node_modules/.bin/)stylua
 has_node = node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null
 
-.PHONY: help demo vscode test unit check check-lua check-shell check-vscode e2e first-hour wheel corpus cluster bench clean
+.PHONY: help demo vscode test unit check check-lua check-shell check-vscode e2e first-hour wheel corpus cluster serving bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,11 +28,11 @@ vscode: $(VSCODE)/parrotlet.vsix ## Pack the VS Code extension
 
 test: $(VENV)/.dev ## Unit and integration tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
-	  -m "not e2e and not gpu and not network and not cluster and not first_hour"
+	  -m "not e2e and not gpu and not network and not cluster and not serving and not first_hour"
 
 unit: $(VENV)/.dev ## Unit tests only, within a minute
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
-	  -m "not integration and not e2e and not gpu and not network and not cluster and not first_hour"
+	  -m "not integration and not e2e and not gpu and not network and not cluster and not serving and not first_hour"
 
 check: $(VENV)/.dev check-lua check-shell check-vscode ## Linters and types
 	$(BIN)/ruff check .
@@ -67,12 +67,15 @@ corpus: $(VENV)/.dev ## Build the default corpus from its lock (fetches archives
 cluster: .venv-cluster/.ready ## Test the corpus on many machines, in its own environment
 	.venv-cluster/bin/python -m pytest -m cluster tests/cluster
 
+serving: $(VENV)/.dev .venv-serving/.ready ## Test the model behind a real server, in its own environment
+	$(BIN)/python -m pytest -m serving tests/serving
+
 bench: $(VENV)/.dev ## Print every benchmark
 	for file in tests/benchmarks/*/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove what make has made
 	rm -rf $(VSCODE)/node_modules $(VSCODE)/dist $(VSCODE)/*.vsix
-	rm -rf $(VENV) .venv-cluster build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-cluster .venv-serving build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VSCODE)/node_modules: $(VSCODE)/package-lock.json
 	npm ci --silent --prefix $(VSCODE)
@@ -89,6 +92,11 @@ $(VENV)/bin/python:
 .venv-cluster/.ready: pyproject.toml constraints-cluster.txt
 	$(PYTHON) -m venv .venv-cluster
 	.venv-cluster/bin/python -m pip install --quiet --constraint constraints-cluster.txt --editable '.[cluster]'
+	@touch $@
+
+.venv-serving/.ready: constraints.txt constraints-serving.txt
+	$(PYTHON) -m venv .venv-serving
+	.venv-serving/bin/python -m pip install --quiet --constraint constraints.txt --constraint constraints-serving.txt 'transformers[serving]'
 	@touch $@
 
 # Ghost text, training and evaluation; what only developers need comes with 'make test'.

@@ -35,6 +35,7 @@ from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 from server.suggestion.type_through import TypeThrough
 from server.workspace.sources.source_files import find_sources
+from training.artifact.manifest import MANIFEST_FILE
 
 if TYPE_CHECKING:  # a worker of a remote server does without their libraries
     from server.memory.token_memory import TokenMemory
@@ -77,9 +78,7 @@ class Completer:
         """
         settings = settings or Settings()
         if settings.remote.url and path is None:
-            from server.backends.remote_server import RemoteServer  # noqa: PLC0415 - rarely used
-
-            return cls(RemoteServer(settings.remote), settings)
+            return cls(_open_remote(settings), settings)
         from server.backends.local_model import LocalModel  # noqa: PLC0415 - imports torch: seconds
         from training.artifact.directory import load_artifact  # noqa: PLC0415
 
@@ -250,6 +249,22 @@ class Completer:
                 sequences = self._backend.generate(window, request, memory=self.memory).sequences
                 texts += [cut_before_stop(decode(s.text), stop) for s in sequences]
         return texts if n_different == n_wanted else texts * n_wanted
+
+
+def _open_remote(settings: Settings) -> Backend:
+    """Returns the remote server, which may serve one of our own artifacts."""
+    from server.backends.model_store import expand_user  # noqa: PLC0415 - with what follows
+    from server.backends.remote_server import RemoteServer  # noqa: PLC0415 - rarely used
+
+    folder = expand_user(settings.remote.tokenizer)
+    if not settings.remote.tokenizer or not (folder / MANIFEST_FILE).is_file():
+        return RemoteServer(settings.remote)
+    from server.backends.remote.served_artifact import ServedArtifact  # noqa: PLC0415 - torch
+    from training.artifact.directory import load_artifact  # noqa: PLC0415 - imports torch
+
+    artifact = load_artifact(folder, reads_weights=False)
+    heal_tokens = settings.engine.heal_tokens
+    return ServedArtifact(settings.remote, artifact, heal_tokens=heal_tokens)
 
 
 def cut_before_stop(text: str, stop: Sequence[str]) -> str:

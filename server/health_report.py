@@ -12,6 +12,7 @@ from server.workspace.memory_info import MemoryInfo
 _INFILLING = {
     "template": "by the format that the model's tokenizer defines",
     "suffix": "by the server, which gets the text after the cursor as `suffix`",
+    "artifact": "as the model was trained",
     "none": "none: the server continues the text before the cursor",
 }
 

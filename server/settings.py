@@ -298,8 +298,9 @@ class RemoteSettings(RangedConfig):
     tokenizer: str = setting(
         "",
         "Folder with the remote model's `tokenizer.json`, which defines the model's infilling"
-        " format. When empty, the text after the cursor is sent as `suffix`, and left out if the"
-        " server rejects that.",
+        " format; for a model that Parrotlet trained, its folder, which needs no weights. When"
+        " empty, the text after the cursor is sent as `suffix`, and left out if the server rejects"
+        " that.",
     )
     context_tokens: int = setting(
         2048, "Context length of the remote model, in tokens.", minimum=256, maximum=1048576

@@ -6,7 +6,7 @@ import pytest
 
 MAX_PROCESSES = 12
 UNIT_CPU_S = 8.0  # the slowest takes a third; a slow machine may take twice as long
-NO_UNIT_MARKS = {"integration", "e2e", "gpu", "network", "cluster", "first_hour"}
+NO_UNIT_MARKS = {"integration", "e2e", "gpu", "network", "cluster", "serving", "first_hour"}
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's

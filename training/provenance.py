@@ -20,8 +20,8 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from training.artifact.directory import MANIFEST_FILE, TOKENIZER_FILE
-from training.artifact.manifest import Manifest
+from training.artifact.directory import TOKENIZER_FILE
+from training.artifact.manifest import MANIFEST_FILE, Manifest
 from training.attribution import read_document_table
 from training.foundation.atomic_files import file_sha256, write_text_atomically
 from training.foundation.command_parser import command_parser

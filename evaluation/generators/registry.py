@@ -4,7 +4,7 @@ from pathlib import Path
 
 from evaluation.generators.generator import Generator
 from server.settings import Device
-from training.artifact.directory import MANIFEST_FILE
+from training.artifact.manifest import MANIFEST_FILE
 from training.foundation.hub.hub_files import parse_hub_name
 
 

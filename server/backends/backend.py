@@ -32,8 +32,8 @@ class BackendInfo:
     Attributes:
         url: Where a remote server answers.
         model: The remote server's name for its model.
-        infilling: How a remote server learns the text after the cursor: "template", "suffix" or
-            "none".
+        infilling: How a remote server learns the text after the cursor: "artifact", "template",
+            "suffix" or "none".
         parameters: How many the local model has.
         tokens_seen: How many it was trained on.
         context_tokens: How many it sees at once.

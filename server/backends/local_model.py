@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import log
 
 from server.backends.backend import BackendInfo
+from server.backends.own_text import find_repeated, index_texts
 from server.engine.batched.device import resolve_device, resolve_device_precision
 from server.engine.decoder import Decoder
 from server.engine.generation_request import (
@@ -23,17 +24,15 @@ from server.prompt.layout import PromptBuilder
 from server.prompt.window import Window
 from server.settings import EngineSettings
 from server.suggestion.confidence import Calibration, count_first_line
-from server.workspace.sources.source_files import SourceFile, clean_source
+from server.workspace.sources.source_files import SourceFile
 from server.workspace.sources.token_index import EncodedFile, TokenIndex, build_token_index
 from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.artifact.code_reference import CodeReference
 from training.artifact.directory import TOKENIZER_FILE, Artifact
 from training.artifact.manifest import COPY_AGAIN
-from training.artifact.verbatim import LEAST_TOKENS
 from training.foundation.errors import ArtifactError
 
 _LEAST_GAIN = log(2)  # nats: with the memory a line is at least twice as likely
-_MIN_WINDOW_TOKENS = 12  # with less, the model could not see a line
 
 
 class LocalModel:
@@ -55,7 +54,6 @@ class LocalModel:
             batch_bytes=settings.batch_mib << 20,
         )
         self._prompts = PromptBuilder(artifact, heal_tokens=settings.heal_tokens)
-        self._heal_tokens = settings.heal_tokens
         self._context_tokens = min(artifact.context_tokens, artifact.config.n_positions)
         self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._verbatim = artifact.verbatim
@@ -97,14 +95,7 @@ class LocalModel:
         Raises:
             ArtifactError: There are next to none.
         """
-        room = self._context_tokens - max_new_tokens - self._heal_tokens
-        room -= self._prompts.overhead_tokens
-        if room < _MIN_WINDOW_TOKENS:
-            raise ArtifactError(
-                f"the model's context of {self._context_tokens} tokens leaves no room for"
-                f" {max_new_tokens} new tokens; request fewer or use a model with a longer context"
-            )
-        return room
+        return self._prompts.measure_room(self._context_tokens, max_new_tokens)
 
     def find_source(
         self, head: str, text: str, document: Sequence[str], memory: TokenMemory | None
@@ -113,13 +104,7 @@ class LocalModel:
 
         What the user's own files have already does not count.
         """
-        if self._verbatim is None or len(text) < LEAST_TOKENS:  # a token has a character or more
-            return None
-        ids = self._prompts.encode(head + text)
-        if self._verbatim.find_reference(ids) is None:  # as nearly always
-            return None
-        own = (TokenMemory(()) if memory is None else memory).extend(self._index_texts(document))
-        return self._verbatim.find_reference(ids, own.knows)
+        return find_repeated(self._verbatim, head + text, self._tokenizer, document, memory)
 
     def index_files(self, files: Iterable[SourceFile]) -> TokenIndex:
         """Indexes the files of a workspace."""
@@ -135,16 +120,8 @@ class LocalModel:
     def add_unseen(self, memory: TokenMemory, texts: Sequence[str]) -> TokenMemory:
         """Returns a memory that also knows what the model does not see of the document."""
         if self._unseen is None or self._unseen[0] != texts:
-            self._unseen = texts, self._index_texts(texts)
+            self._unseen = texts, index_texts(texts, self._tokenizer)
         return memory.extend(self._unseen[1])
-
-    def _index_texts(self, texts: Sequence[str]) -> MemoryPart:
-        files = [
-            EncodedFile.encode("", clean_source(text), self._tokenizer)
-            for text in texts
-            if text.strip()
-        ]
-        return build_token_index(files, self._tokenizer).without(())
 
     def trace(self, window: Window, target: str) -> Trace:
         """Returns how probable the model finds a text after a window's prefix."""

@@ -108,8 +108,11 @@ class RemoteServer:
             )
         return room
 
-    def find_source(self, *_: object) -> CodeReference | None:
+    def find_source(
+        self, head: str, text: str, document: Sequence[str], memory: "TokenMemory | None"
+    ) -> CodeReference | None:
         """Returns None: what a remote model was trained on is not known."""
+        del head, text, document, memory
         return None
 
     def index_files(self, files: "Iterable[SourceFile]") -> "TokenIndex | None":  # noqa: ARG002 - a back end's

@@ -13,6 +13,7 @@ from itertools import takewhile
 from server.engine.generation_request import Prompt
 from server.prompt.window import Window
 from training.artifact.directory import Artifact
+from training.foundation.errors import ArtifactError
 
 # GPT-2's pattern never joins a visible character and the line end after it.
 _SEGMENT_END = re.compile(r"(?<=[!-~])(?=\n)")
@@ -20,6 +21,7 @@ _SEGMENT_END = re.compile(r"(?<=[!-~])(?=\n)")
 _OPEN_END = re.compile(r"(?:\s+| ?(?:[^\W\d_]+|\d+|(?:[^\s\w]|_)+))\Z")
 _OPEN_END_CHARS = 64
 _MAX_REMEMBERED = 8192
+_MIN_WINDOW_TOKENS = 12  # with less, the model could not see a line
 _CUT_TOKENS = 64  # the step in which a prefix that is still too long loses its beginning
 
 
@@ -37,6 +39,20 @@ class PromptBuilder:
     def overhead_tokens(self) -> int:
         """The most tokens that a layout adds to prefix and suffix."""
         return len(self._start) if self._fim is None else self._fim.overhead_tokens
+
+    def measure_room(self, context_tokens: int, max_new_tokens: int) -> int:
+        """Returns how many tokens a window may have, with room for new ones after it.
+
+        Raises:
+            ArtifactError: There are next to none.
+        """
+        room = context_tokens - max_new_tokens - self._heal_tokens - self.overhead_tokens
+        if room < _MIN_WINDOW_TOKENS:
+            raise ArtifactError(
+                f"the model's context of {context_tokens} tokens leaves no room for"
+                f" {max_new_tokens} new tokens; request fewer or use a model with a longer context"
+            )
+        return room
 
     def count_tokens(self, text: str) -> int:
         """Returns how many tokens ``text`` has by itself."""

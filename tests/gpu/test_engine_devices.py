@@ -14,11 +14,6 @@ from server.engine.network import Network
 from training.artifact.directory import load_artifact
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request):
-    return torch.device(request.param)
-
-
 @pytest.fixture(scope="module")
 def artifact(tiny_artifact):
     return load_artifact(tiny_artifact)

@@ -6,7 +6,7 @@ position) belongs to a checkpoint, not to an artifact.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from training.artifact.fim import FimLayout, prompt_start_ids
 from training.artifact.manifest import (
     COPY_AGAIN,
     FORMAT_VERSION,
+    MANIFEST_FILE,
     MEMORY_FILE,
     NOTICE_FILE,
     Manifest,
@@ -54,15 +55,16 @@ from training.foundation.foreign_text import read_json
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+WEIGHTS_INDEX_FILE = "model.safetensors.index.json"  # which files are weights, for vLLM
 TOKENIZER_FILE = "tokenizer.json"
-MANIFEST_FILE = "parrotlet.json"
 CARD_FILE = "README.md"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 GENERATION_CONFIG_FILE = "generation_config.json"
 ARTIFACT_FILES = frozenset({
     CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, GENERATION_CONFIG_FILE,
-    MANIFEST_FILE, CARD_FILE, NOTICE_FILE,
+    MANIFEST_FILE, CARD_FILE, NOTICE_FILE, WEIGHTS_INDEX_FILE,
 })  # fmt: skip
+_SMALL_FILES = (CONFIG_FILE, TOKENIZER_FILE)
 ARTIFACT_FOLDER = FolderContents(
     mark=MANIFEST_FILE, files=ARTIFACT_FILES | {VERBATIM_FILE, ADAPTATION_FILE}
 )
@@ -144,8 +146,12 @@ class Artifact:
         return network.eval()
 
 
-def load_artifact(path: Path) -> Artifact:
+def load_artifact(path: Path, *, reads_weights: bool = True) -> Artifact:
     """Reads an artifact directory, its weights as float32.
+
+    Args:
+        path: The directory.
+        reads_weights: Without, they may be missing, and the artifact has none.
 
     Raises:
         ArtifactError: Something is missing, damaged, or of another format version.
@@ -156,7 +162,7 @@ def load_artifact(path: Path) -> Artifact:
             f"there is no model directory {path}; name one such as RUN/model, or 'bundled'"
         )
     manifest = _read_manifest(path / MANIFEST_FILE)
-    _check_hashes(path, manifest)
+    _check_hashes(path, manifest, (*_SMALL_FILES, WEIGHTS_FILE) if reads_weights else _SMALL_FILES)
     config = _read_config(path / CONFIG_FILE)
     if not 1 < manifest.context_tokens <= config.n_positions:
         raise ArtifactError(
@@ -164,7 +170,7 @@ def load_artifact(path: Path) -> Artifact:
             f" {config.n_positions}, the n_positions of {CONFIG_FILE}; {COPY_AGAIN}"
         )
     tokenizer = _read_tokenizer(path / TOKENIZER_FILE, config, manifest)
-    weights = read_weights(path / WEIGHTS_FILE, config)
+    weights = read_weights(path / WEIGHTS_FILE, config) if reads_weights else {}
     return Artifact(
         path=path, config=config, manifest=manifest, tokenizer=tokenizer, weights=weights
     )
@@ -198,6 +204,7 @@ def save_artifact(
     dtype_name = str(dtype).removeprefix("torch.")
     with write_directory_atomically(path, ARTIFACT_FOLDER) as aside:
         _save_weights(tensors, aside / WEIGHTS_FILE)
+        write_json_atomically(aside / WEIGHTS_INDEX_FILE, list_weights(tensors))
         save_tokenizer(aside, tokenizer, config)
         write_json_atomically(
             aside / CONFIG_FILE,
@@ -215,6 +222,14 @@ def save_artifact(
             manifest, sha256={name: file_sha256(aside / name) for name in hashed}
         )
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
+
+
+def list_weights(tensors: Mapping[str, Tensor]) -> dict[str, object]:
+    """Returns the contents of an index of weights: without one, vLLM reads every safetensors."""
+    return {
+        "metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())},
+        "weight_map": dict.fromkeys(sorted(tensors), WEIGHTS_FILE),
+    }
 
 
 def _save_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -308,8 +323,8 @@ def _read_tokenizer(file: Path, config: GPT2Config, manifest: Manifest) -> CodeT
     return tokenizer
 
 
-def _check_hashes(path: Path, manifest: Manifest) -> None:
-    for name in (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE):
+def _check_hashes(path: Path, manifest: Manifest, names: Sequence[str]) -> None:
+    for name in names:
         file = path / name
         if not file.is_file():
             raise ArtifactError(f"{file} is missing; {COPY_AGAIN}")

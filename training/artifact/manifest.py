@@ -17,6 +17,7 @@ from training.foundation.foreign_text import LFS_POINTER_HEAD
 
 COPY_AGAIN = "copy or download the whole artifact directory again"
 FORMAT_VERSION = 1
+MANIFEST_FILE = "parrotlet.json"
 MEMORY_FILE = "memory.json"  # how far to trust the workspace's own code, and the model
 NOTICE_FILE = "NOTICE"  # whose code the model was trained on; foreign models have none
 

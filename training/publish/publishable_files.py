@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.artifact.directory import ARTIFACT_FILES, MANIFEST_FILE
+from training.artifact.directory import ARTIFACT_FILES
+from training.artifact.manifest import MANIFEST_FILE
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.errors import PrerequisiteError
 

@@ -16,14 +16,13 @@ from safetensors.torch import load, save
 
 from training.artifact.directory import (
     CONFIG_FILE,
-    MANIFEST_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     add_file,
     load_artifact,
     save_artifact,
 )
-from training.artifact.manifest import Manifest
+from training.artifact.manifest import MANIFEST_FILE, Manifest
 from training.artifact.network.config import GPT2Config
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
