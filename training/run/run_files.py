@@ -4,6 +4,7 @@ config.json      the resolved configuration
 metrics.jsonl    one line per step (``training.run.run_log``)
 checkpoints/     to resume from (``training.run.checkpoint``)
 documents/       what a streamed run has read (``training.stream.document_log``)
+stream.json      how far it has read, and what was dropped
 heldout/         what it validates on (``training.stream.heldout_blocks``)
 process-N.log    what each process logs (``training.run.tracking``)
 tracking.json    what trackers call the run

@@ -18,13 +18,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.foundation.atomic_files import write_bytes_atomically
+from training.foundation.atomic_files import write_bytes_atomically, write_json_atomically
 from training.foundation.errors import CorpusError
 from training.shards.encoding import DOCUMENT_COLUMNS
 from training.shards.seen_documents import SeenDocuments
 from training.stream.lane import Window
+from training.stream.lane_state import LaneFacts
 
 DOCUMENTS_FOLDER = "documents"
+SUMMARY_FILE = "stream.json"
 SEEN_SCHEMA = pa.schema(
     [
         ("lane", pa.int32()),
@@ -106,6 +108,26 @@ class DocumentLog:
         pq.write_table(table, packed, compression="zstd")
         self._folder.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(self._folder / f"step-{step:08d}.parquet", packed.getvalue())
+
+    def write_summary(self, step: int, lanes: Sequence[LaneFacts]) -> None:
+        """Writes for people how far the stream has been read, and what was dropped of it.
+
+        The counts are those up to the windows that the lanes are in.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        drops = sum((Counter(dict(lane.drops)) for lane in lanes), Counter[str]())
+        epochs = [lane.position.epoch for lane in lanes]
+        summary = {
+            "step": step,
+            "documents": sum(lane.n_documents for lane in lanes),
+            "dropped": dict(drops.most_common()),
+            "epochs": [min(epochs), max(epochs)],
+            "licences": dict(self.licences.most_common()),
+            "packages": len(self.packages),
+        }
+        write_json_atomically(self._folder.with_name(SUMMARY_FILE), summary)
 
     def go_back_to(self, step: int) -> None:
         """Removes what was read after a step, and reads the packages up to it.

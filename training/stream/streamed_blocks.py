@@ -172,6 +172,7 @@ class StreamedBlocks:
             tables.append(table)
         self._log.write(step, tables)
         self.meta = dataclasses.replace(self.meta, has_quality=self._log.has_quality)
+        self._log.write_summary(step, [states[lane].facts for lane in sorted(states)])
         folder.mkdir(parents=True, exist_ok=True)
         content = dump_states(states[lane] for lane in sorted(states))
         (folder / POSITION_FILE).write_bytes(content)
@@ -197,14 +198,6 @@ class StreamedBlocks:
         if self._share.index == 0:
             self._log.go_back_to(step)
         self._start(states, step=step)
-
-    def count_drops(self) -> dict[str, int]:
-        """Returns the dropped documents of this process' lanes by reason."""
-        found: dict[str, int] = {}
-        for lane in self._lanes.values():
-            for reason, n in lane.states[-1].facts.drops.items():
-                found[reason] = found.get(reason, 0) + n
-        return found
 
     def close(self) -> None:
         """Ends the workers."""

@@ -1,9 +1,12 @@
 """A lane of a stream: the same blocks from any window on, every document once an epoch."""
 
 import csv
+import io
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,10 +14,12 @@ import pytest
 from doubles.stream_maker import make_plan, make_records, open_lane, write_lines
 
 from training.config import StreamConfig
+from training.corpus.readers.records.record_slices import FileSlice, RecordFile
 from training.corpus_reader import StoredDocument
 from training.foundation.errors import CorpusError
 from training.shards.blocks import BlockReader, ShardsMeta
 from training.shards.encoding import encode_documents
+from training.stream import document_reader
 from training.stream.document_reader import DocumentReader, LanePosition
 from training.stream.heldout_blocks import is_heldout_by_document, write_heldout
 from training.stream.lane import SEEN
@@ -193,3 +198,55 @@ def test_what_is_held_out_is_not_trained_on(tmp_path, tokenizer_file, n_packages
     before = (folder / "shards.json").stat().st_mtime_ns
     write_heldout(tmp_path, plan, (), meta=meta, settings=settings)
     assert (folder / "shards.json").stat().st_mtime_ns == before
+
+
+class FlakyStorage(fsspec.get_filesystem_class("file")):  # type: ignore[misc]
+    """A storage whose connections break off: every other one that is opened, after 600 bytes."""
+
+    protocol = "flaky"
+    cachable = False
+    n_opened = 0
+    is_down = False
+
+    def _open(self, path, mode="rb", **_options):
+        FlakyStorage.n_opened += 1
+        content = Path(path).read_bytes()
+        is_cut = FlakyStorage.is_down or FlakyStorage.n_opened % 2
+        return FlakyFile(content, 0 if FlakyStorage.is_down else 600 if is_cut else 1 << 40)
+
+
+class FlakyFile(io.BytesIO):
+    def __init__(self, content, n_good):
+        super().__init__(content)
+        self.left = n_good
+
+    def read(self, n_bytes=-1):
+        found = super().read(n_bytes)
+        self.left -= len(found)
+        if self.left < 0:
+            raise OSError("the connection was lost")
+        return found
+
+    def readline(self, n_bytes=-1):
+        found = super().readline(n_bytes)
+        self.left -= len(found)
+        if self.left < 0:
+            raise OSError("the connection was lost")
+        return found
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".jsonl.gz"])
+def test_a_remote_file_that_breaks_off_is_read_on(tmp_path, tokenizer_file, monkeypatch, kind):
+    """If it fails, a fault of the network changes the order of the data, or ends the run."""
+    monkeypatch.setattr(document_reader, "WAITS_S", (0.0, 0.0, 0.0))
+    fsspec.register_implementation("flaky", FlakyStorage, clobber=True)
+    path = write_lines(tmp_path / f"a{kind}", make_records(range(30)))
+    local = make_plan(tokenizer_file, path, n_lanes=1)
+    remote = RecordFile(path=f"flaky://{path}", n_bytes=path.stat().st_size)
+    plan = replace(local, slices=(FileSlice(file=remote),))
+    monkeypatch.setattr(FlakyStorage, "n_opened", 0)
+    assert read_epoch(plan, 0, 0) == read_epoch(local, 0, 0)
+    assert FlakyStorage.n_opened > 1
+    monkeypatch.setattr(FlakyStorage, "is_down", True)
+    with pytest.raises(CorpusError, match=r"cannot be read any more \(the connection was lost\)"):
+        read_epoch(plan, 0, 0)

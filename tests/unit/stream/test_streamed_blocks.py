@@ -12,7 +12,7 @@ import pytest
 from doubles.stream_maker import make_plan, make_records, write_lines
 
 from training.config import StreamConfig
-from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError
 from training.shards.blocks import ShardsMeta
 from training.stream.document_log import DocumentLog, list_logs, read_log
 from training.stream.lane_order import choose_lanes, deal_slices
@@ -52,6 +52,11 @@ def read_step(processes, step, seed=1):
     return [np.concatenate([getattr(p, n) for p in parts]) for n in ("ids", "firsts", "is_fim")]
 
 
+def read_steps(processes, steps):
+    for step in steps:
+        read_step(processes, step)
+
+
 def save(processes, folder, step):
     dumps = [blocks.dump_position(step) for blocks in processes]
     processes[0].save_position(folder, step, dumps)
@@ -75,6 +80,10 @@ def test_any_number_of_processes_and_workers_reads_the_same_steps(
             assert all(map(np.array_equal, found, wanted[step - 1])), step
             for worker in multiprocessing.active_children():  # as when a whole group is stopped
                 os.kill(worker.pid, signal.SIGTERM)
+        if workers:
+            multiprocessing.active_children()[0].kill()
+            with pytest.raises(CorpusError, match="was killed"):
+                read_steps(processes, range(13, 500))
     finally:
         for blocks in processes:
             blocks.close()
@@ -118,6 +127,9 @@ def test_what_was_read_is_recorded_once(plan, tmp_path):
             save(processes, other / "lost", until + lost)
     assert pieces(whole) == pieces(other)
     assert processes[0].list_packages() == alone[0].list_packages() != set()
+    summary = json.loads((other / "stream.json").read_text())
+    assert summary["documents"] >= len({row["path"] for row in pieces(other)})
+    assert summary["licences"] == dict(alone[0].count_licences())
     n_tokens = sum(sum(row["tokens"]) for row in pieces(whole))
     assert n_tokens >= 20 * BATCH * 64
 
