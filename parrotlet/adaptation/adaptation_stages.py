@@ -47,6 +47,8 @@ class AdaptationStages:
         words += ["--heldout-share", str(self.request.heldout_share)]
         words += [word for glob in self.request.private_globs for word in ("--private", glob)]
         words += ["--again"] * self.is_wanted_again
+        if self.request.tokens_per_s:
+            words += ["--speed", str(self.request.tokens_per_s)]
         return Stage(name=PLAN, words=tuple(words), weight_s=_START_S + 10)
 
     def list_rest(self, record: AdaptationRecord) -> list[Stage]:

@@ -48,6 +48,7 @@ from training.foundation.foreign_text import as_object, read_json
 
 KEPT_VERSIONS = 2
 _REPORT_S = 1.0
+_ENOUGH_DONE = 0.1  # to extrapolate from
 _WEIGHTS = "model.safetensors"
 _CANCELLED = "The adaptation was cancelled."
 _START_FILE = "start.json"
@@ -106,6 +107,7 @@ class _Runner:
         )
         self._record = AdaptationRecord()
         self._reported = 0.0
+        self._done_at_start: float | None = None  # when this process began
         self._runner = StageRunner(self._work, [], self._find_pause, self._report)
 
     def run(self) -> None:
@@ -226,9 +228,13 @@ class _Runner:
         )
 
     def _estimate_left(self, progress: Progress) -> float:
-        """Returns the seconds left: as planned, or as fast as it has gone in this process."""
+        """Returns the seconds left: as planned at first, then as fast as it has gone here."""
         planned = sum(stage.weight_s for stage in self._runner.stages)
-        return round(planned * (1 - progress.done))
+        if self._done_at_start is None:
+            self._done_at_start = progress.done
+        done = progress.done - self._done_at_start
+        pace = self._runner.worked_s / (planned * done) if done > _ENOUGH_DONE else 1.0
+        return round(planned * (1 - progress.done) * pace)
 
     def _write(self, **changes: object) -> None:
         self._state = dataclasses.replace(self._state, **changes)  # type: ignore[arg-type]

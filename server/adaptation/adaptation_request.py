@@ -29,6 +29,7 @@ class AdaptationRequest(RangedConfig):
         pauses_on_battery: Whether it waits for external power.
         pauses_while_typing: Whether it waits while the user types.
         yields: Whether it takes only what the processor has left over.
+        tokens_per_s: The speed to plan by; 0 to measure it first.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class AdaptationRequest(RangedConfig):
     pauses_on_battery: bool = True
     pauses_while_typing: bool = True
     yields: bool = True
+    tokens_per_s: float = number_field(0.0, least=0, most=1e12)
 
     @classmethod
     def of(cls, folder: Path, settings: Settings) -> Self:

@@ -1,0 +1,109 @@
+"""An adaptation, killed at random moments with all its processes, goes on to the same end.
+
+Run: ``python tests/benchmarks/training/adaptation_kills.py --model TINY [--kills 20] [--seed 0]``.
+One adaptation to a few modules of the standard library goes undisturbed, another is killed
+(``kill -9``) at random times and started again until it is done. Prints how many kills hit in which
+phase, and whether the weights are equal bit for bit; exit code 1 if they are not.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+from server.adaptation.adaptation_request import AdaptationRequest
+from server.adaptation.adaptation_state import AdaptationState
+from server.adaptation.adapted_models import create_model, find_model_for
+from server.settings import Settings
+from training.foundation.atomic_files import file_sha256
+
+SPEED = 20_000.0  # tokens per second to plan by, so that both plans are the same
+
+
+def prepare(folder, data, options):
+    """Returns the folder of an adapted model that is to be made."""
+    os.environ["XDG_DATA_HOME"] = str(data)
+    request = AdaptationRequest(
+        folder=folder,
+        minutes=options.minutes,
+        model=str(options.model),
+        tokens_per_s=SPEED,
+        pauses_on_battery=False,
+        pauses_while_typing=False,
+        yields=False,
+    )
+    model = create_model(folder, request.model)
+    request.write(model.folder / "request.json")
+    return model.folder
+
+
+def start(folder):
+    command = [sys.executable, "-m", "parrotlet", "adapt", "--request", folder / "request.json"]
+    with (folder / "log.txt").open("a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
+
+
+def kill(process):
+    found = [psutil.Process(process.pid)]
+    found += found[0].children(recursive=True)
+    for one in found:
+        try:
+            one.kill()
+        except psutil.Error:
+            continue
+    process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", type=Path, default=Path("server/model"))
+    parser.add_argument("--minutes", type=float, default=0.2)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest-s", type=float, default=30.0, help="between two kills")
+    options = parser.parse_args()
+    options.model = options.model.absolute()
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as aside:
+        folder = Path(aside, "modules")
+        folder.mkdir()
+        for file in sorted(Path(asyncio.__file__).parent.glob("*.py"))[:14]:
+            shutil.copy(file, folder)
+        whole = prepare(folder, Path(aside, "whole"), options)
+        if start(whole).wait():
+            sys.exit((whole / "log.txt").read_text())
+        expected = [file_sha256(f) for f in whole.glob("artifacts/*/model.safetensors")]
+        killed, hits, n_early = prepare(folder, Path(aside, "killed"), options), Counter(), 0
+        served = Settings(model=str(options.model))
+        while (state := AdaptationState.read(killed)) is None or state.outcome is None:
+            process = start(killed)
+            if hits.total() >= options.kills:
+                process.wait()
+                continue
+            end = time.monotonic() + chance.uniform(0.5, options.longest_s)
+            while time.monotonic() < end and process.poll() is None:
+                time.sleep(0.05)
+            if process.poll() is None:
+                state = AdaptationState.read(killed)
+                hits[str(state.phase) if state else "start"] += 1
+                kill(process)
+                state = AdaptationState.read(killed)
+                is_done = state is not None and state.outcome is not None
+                n_early += not is_done and find_model_for([folder], served) is not None
+        found = [file_sha256(f) for f in killed.glob("artifacts/*/model.safetensors")]
+        print(f"{hits.total()} kills hit: {dict(hits)}; {n_early} after the new model was in place")
+        print(f"weights {'equal' if found == expected and found else 'DIFFER'}: {found} {expected}")
+        sys.exit(found != expected or not found)
+
+
+if __name__ == "__main__":
+    main()

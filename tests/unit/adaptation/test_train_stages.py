@@ -1,0 +1,132 @@
+"""``parrotlet train``: which commands it runs, with which configs, and the page at its end."""
+
+import json
+
+import pytest
+from doubles.repository_maker import make_repository
+
+from parrotlet.commands import COMMANDS
+from parrotlet.pipeline import stage_runner
+from parrotlet.team import train_command
+from parrotlet.team.team_config import SCRATCH
+from parrotlet.team.team_page import write_page
+from training.config import RunConfig
+from training.corpus.config import CorpusConfig
+from training.foundation.config_schema import load_toml
+from training.foundation.errors import ConfigError
+
+
+def plan(tmp_path, *words):
+    options = train_command._parser().parse_args([*map(str, words), "--out", str(tmp_path / "out")])
+    options.out.mkdir(exist_ok=True)
+    return options, train_command.list_stages(options)
+
+
+@pytest.fixture
+def sources(tmp_path):
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "records.jsonl").write_text("{}\n")
+    (tmp_path / "p-1.0-py3-none-any.whl").touch()
+    return make_repository(tmp_path / "repo", {"a.py": "a = 1\n"})
+
+
+def test_every_stage_is_a_command_that_everybody_can_run(tmp_path, sources, tiny_artifact):
+    """If it fails, the whole way does something else than the single commands."""
+    _, stages = plan(tmp_path, sources, "--from", tiny_artifact, "--push", "acme/m", "--passk")
+    names = [stage.words[0] for stage in stages]
+    assert names == [
+        *("corpus", "prepare", "pretrain", "index-verbatim", "lines", "infill", "calibrate"),
+        *("fit-memory", "passk", "publish"),
+    ]
+    assert all(name in COMMANDS and not COMMANDS[name].is_stage for name in names)
+    _, stages = plan(tmp_path, sources, "--from", SCRATCH, "--size", "1M")
+    assert [stage.words[0] for stage in stages][:3] == ["corpus", "tokenizer", "prepare"]
+    assert "publish" not in {stage.words[0] for stage in stages}
+
+
+def test_the_configs_are_read_as_any_other(tmp_path, sources, tiny_artifact):
+    paths = [sources, f"{sources}@HEAD", tmp_path / "plain", tmp_path / "records.jsonl"]
+    paths.append(tmp_path / "p-1.0-py3-none-any.whl")
+    options, _ = plan(tmp_path, *paths, "--from", tiny_artifact, "--budget", "90min")
+    corpus = load_toml(CorpusConfig, options.out / "corpus.toml")
+    assert corpus.sources.git == (str(sources), f"{sources}@HEAD")
+    assert corpus.sources.folders == (tmp_path / "plain",)
+    assert len(corpus.sources.records) == len(corpus.sources.archives) == 1
+    assert corpus.sources.private_globs == ()  # files that usually hold secrets are left out
+    run = load_toml(RunConfig, options.out / "run.toml")
+    assert run.pretrain.start_from == tiny_artifact
+    assert (run.size, run.budget) == (None, "90min")
+    assert (run.model.n_embd, run.shards.block_tokens) == (64, 512)
+    options, _ = plan(tmp_path, sources, "--from", SCRATCH, "--size", "1M", "--vocab-size", "1024")
+    run = load_toml(RunConfig, options.out / "run.toml")
+    assert (run.size, run.tokenizer.vocab_size, run.pretrain.start_from) == ("1M", 1024, None)
+
+
+def test_a_corpus_config_a_launcher_and_a_cluster_of_ones_own(tmp_path):
+    (tmp_path / "own.toml").touch()
+    words = ["--launcher", "nodes.yaml", "--cluster", "cluster.toml", "--set", "pretrain.steps=9"]
+    options, stages = plan(tmp_path, tmp_path / "own.toml", "--from", SCRATCH, *words)
+    assert not (options.out / "corpus.toml").exists()
+    assert stages[0].words[0] == "cluster"
+    assert f"corpus={tmp_path / 'own.toml'}" in stages[0].words
+    assert stages[0].produces.endswith("report.json")
+    pretrain = next(stage for stage in stages if stage.name == "pretrain")
+    assert "pretrain.steps=9" in pretrain.words
+    assert pretrain.words[-2] == "--config_file"
+
+
+def test_mistakes_are_sentences(tmp_path, sources, tiny_artifact):
+    with pytest.raises(ConfigError, match="is nothing to learn from"):
+        plan(tmp_path, tmp_path / "none")
+    with pytest.raises(ConfigError, match="no model folder"):
+        plan(tmp_path, sources, "--from", tmp_path)
+    with pytest.raises(ConfigError, match="--size is given"):
+        train_command.main([str(sources), "--size", "1M", "--out", str(tmp_path / "x")])
+
+
+def test_it_runs_what_is_left_and_refuses_another_trainings_folder(
+    tmp_path, sources, tiny_artifact, monkeypatch, capsys
+):
+    """If it fails, whoever resumes trains anew, or on the data of another training."""
+    started = []
+
+    class Done:
+        pid, is_stopped = 1, False
+
+        def __init__(self, words, log, folder=""):
+            started.append(words[0])
+            out = tmp_path / "out"
+            (out / "corpus").mkdir(exist_ok=True)
+            (out / "corpus" / "report.json").write_text("{}")
+
+        def poll(self):
+            return 3 if started[-1] == "lines" and started.count("lines") == 1 else 0
+
+        def read_last_line(self):
+            return "error: interrupted by a full disk; free some"
+
+    monkeypatch.setattr(stage_runner, "StageProcess", Done)
+    words = [str(sources), "--from", str(tiny_artifact), "--out", str(tmp_path / "out")]
+    with pytest.raises(stage_runner.StageFailedError, match="full disk"):
+        train_command.main(words)
+    assert train_command.main(words) == 0
+    assert started.count("pretrain") == 1
+    assert started.count("lines") == 2
+    assert str(tmp_path / "out" / "report.html") in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="other arguments"):
+        train_command.main([*words, "--budget", "1h"])
+
+
+def test_the_page_shows_figures_and_leads_to_every_other_page(tmp_path, sources, tiny_artifact):
+    options, stages = plan(tmp_path, sources, "--from", tiny_artifact)
+    (options.out / "lines").mkdir()
+    share = {"value": 0.25, "low": 0.2, "high": 0.3, "problems": 100}
+    summary = {"kinds": {"mid": {"exact_match": share}}}
+    (options.out / "lines" / "summary.json").write_text(json.dumps(summary))
+    (options.out / "lines" / "report.html").touch()
+    (options.out / "logs").mkdir()
+    (options.out / "logs" / "corpus.txt").write_text("<b>built</b>\n")
+    page = write_page(options.out, stages).read_text()
+    assert "25.0%" in page
+    assert 'href="lines/report.html"' in page
+    assert "&lt;b&gt;built" in page
