@@ -1,12 +1,14 @@
 """Makes the sample of general code that adaptations mix in.
 
-Usage: ``python -m training.adaptation.make_replay --corpus FOLDER --out FILE``. Whole documents are
-drawn evenly from the packages of a corpus' training split; held-out packages are never in it.
+Usage: ``python -m training.adaptation.make_replay --corpus FOLDER --lock FILE``. Whole
+documents are drawn evenly from the packages of a corpus' training split; held-out packages are
+never in it. The licences of the packages come from their archives.
 """
 
 import argparse
 import gzip
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,14 +18,25 @@ if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 import pyarrow.parquet as pq
+from packaging.utils import canonicalize_name
 
 from training.adaptation.heldout_files import draw
 from training.adaptation.replay_sample import PATH_PREFIX, REPLAY_FILE, ReplayDocument
+from training.corpus.config import ArchiveLimits
+from training.corpus.extraction.source_list import STDLIB_NAME
+from training.corpus.fetching.archive_fetcher import ArchiveFetcher
+from training.corpus.fetching.lock_file import read_lock
+from training.corpus.readers.archives.archive_reader import read_archive
+from training.corpus.readers.package_metadata import MetadataSearch
+from training.corpus.readers.source_file import FileSelection
 from training.foundation.atomic_files import write_bytes_atomically, write_text_atomically
 from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import CorpusError, run_main
 
 _COLUMNS = ["package", "version", "path", "licence", "text"]
+_NOTICE = "The sample holds source files of these packages, each under its own licence:"
+_WITHOUT_FILE = "Their archives hold no licence file; the licence is the one stated above."
+_MAX_LICENCE_BYTES = 1 << 20
 _MIN_CHARS, _MAX_CHARS = 1_000, 30_000
 _PURPOSE = """\
 Draw a sample of a corpus' training documents, evenly from its packages, to mix into
@@ -42,10 +55,45 @@ def main(argv: Sequence[str]) -> int:
     lines = "".join(document.to_json_line() for document in documents)
     write_bytes_atomically(options.out, gzip.compress(lines.encode(), 9, mtime=0))
     packages = sorted({f"{d.package} {d.version}: {d.licence}" for d in documents})
-    notice = "The sample holds source files of these packages, each under its own licence:\n\n"
-    write_text_atomically(options.out.parent / "NOTICE", notice + "\n".join(packages) + "\n")
+    notice = [_NOTICE, "", *packages, "", *_quote_licences(options.lock, options.cache, documents)]
+    write_text_atomically(options.out.parent / "NOTICE", "\n".join(notice) + "\n")
     sys.stdout.write(f"{options.out}: {len(documents)} documents of {len(packages)} packages\n")
     return 0
+
+
+def _quote_licences(lock: Path, cache: Path, documents: Sequence[ReplayDocument]) -> Iterator[str]:
+    """Yields the licence text of every package, equal ones once."""
+    texts: dict[str, list[str]] = {}
+    names = {str(canonicalize_name(d.package)): d.package for d in documents}
+    pins = [pin for pin in read_lock(lock) if str(canonicalize_name(pin.name)) in names]
+    for pin, path in zip(pins, ArchiveFetcher(cache).fetch_all(pins), strict=True):
+        name = names.pop(str(canonicalize_name(pin.name)), None)
+        if name is not None:
+            texts.setdefault(_read_licence(path), []).append(name)
+    if names.pop(STDLIB_NAME, None):
+        file = Path(sysconfig.get_path("stdlib"), "LICENSE.txt")
+        texts.setdefault(_plain(file.read_text(encoding="utf-8")), []).append(STDLIB_NAME)
+    if names:
+        raise CorpusError(
+            f"{lock} does not name {', '.join(sorted(names.values()))}, whose licences are copied;"
+            " name the lock of the corpus"
+        )
+    for text, packages in sorted(texts.items(), key=lambda found: found[1]):
+        yield from ("-" * 80, f"Licence of {', '.join(packages)}", "", text, "")
+
+
+def _read_licence(archive: Path) -> str:
+    """Returns the licence file highest in an archive, as plain lines."""
+    selection = FileSelection(max_bytes=_MAX_LICENCE_BYTES)
+    search = MetadataSearch()
+    for file in read_archive(archive, ArchiveLimits(), selection):
+        if not file.path.endswith(".py"):
+            search.add(file)
+    return _plain(search.licence_text()) or _WITHOUT_FILE
+
+
+def _plain(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 def _read(corpus: Path) -> Iterator[ReplayDocument]:
@@ -77,9 +125,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
         "training.adaptation.make_replay",
         _PURPOSE,
-        example="{prog} --corpus runs/corpus/default",
+        example="{prog} --corpus runs/corpus/default --lock training/configs/python-corpus.lock",
     )
     parser.add_argument("--corpus", type=Path, required=True, metavar="FOLDER", help="the corpus")
+    parser.add_argument(
+        "--lock", type=Path, required=True, metavar="FILE", help="the lock of the corpus"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("runs/cache"),
+        metavar="FOLDER",
+        help="where its archives are (default: %(default)s)",
+    )
     parser.add_argument(
         "--out", type=Path, default=REPLAY_FILE, metavar="FILE", help="default: %(default)s"
     )

@@ -61,6 +61,12 @@ class MetadataSearch:
         if kind not in self._best or rank < self._best[kind][0]:
             self._best[kind] = (rank, file.data)
 
+    def licence_text(self) -> str:
+        """Returns the text of the licence file found so far; empty if there is none."""
+        return (
+            self._best["licence"][1].decode("utf-8", "replace") if "licence" in self._best else ""
+        )
+
     def result(self) -> PackageMetadata:
         """Returns what the files found so far say."""
         texts = {kind: data.decode("utf-8", "replace") for kind, (_, data) in self._best.items()}
