@@ -35,8 +35,8 @@ NOT_RUN = {
     "python -m evaluation.fit --corpus runs/corpus/default --n 2000": "needs the default corpus",
     "python -m evaluation.fit_memory --model runs/default/run/model"
     " --corpus runs/corpus/default": "needs a trained default model",
-    "python -m evaluation.lines --model runs/default/run/model --out runs/lines-default": "needs a"
-    " trained default model",
+    "python -m evaluation.lines --model runs/default/run/model --workspace"
+    " --out runs/lines-default": "needs a trained default model",
 }
 # A word in a block, what it needs, and whether that is here.
 NEEDS = {
