@@ -264,8 +264,11 @@ class PretrainConfig(RangedConfig):
     # Where in the data order to start, for start_from.
     first_block: int = number_field(0, least=0, most=1 << 53)
     start_from: Path | None = (
-        None  # an artifact to continue from, or "bundled"; its tokenizer is used
+        None  # an artifact, "bundled", or OWNER/NAME@REVISION; its tokenizer is used
     )
+    # A checkpoint, a run, or OWNER/NAME@REVISION of the Hub, whose training goes on here: with
+    # its optimiser and its place in the data. Used by a run without checkpoints of its own.
+    resume_from: Path | None = None
     # Required of the last validation for exit code 0.
     loss_below: float | None = number_field(None, least=0, most=1e6)
     seed: int = number_field(0, least=0, most=_MAX_SEED)
@@ -305,6 +308,8 @@ class PublishConfig(RangedConfig):
     repo: str | None = None  # OWNER/NAME
     private: bool = True
     branch: str | None = None  # None: the run's name, its start date and a random suffix
+    # Also what a run resumes from elsewhere: optimiser and place in the data, far larger.
+    training_state: bool = False
     # Checkpoints queued while the Hub is unreachable.
     max_waiting: int = number_field(8, least=1, most=1_000_000)
     wait_s: float = number_field(600.0, least=0, most=1e7)  # at the end, for what is still queued

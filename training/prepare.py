@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from training.artifact import fim, tokenizer, word_cache
 from training.artifact.fim import FimLayout
 from training.artifact.tokenizer import CodeTokenizer
+from training.autoconfig.starting_point import fetch_starting_point
 from training.command_line import config_parser, parse_config
 from training.config import RunConfig, ShardsConfig
 from training.corpus.output.corpus_page import render_corpus_page
@@ -108,6 +109,7 @@ def main(argv: Sequence[str]) -> int:
         "training.prepare", _PURPOSE, example=_EXAMPLE, described="training/config.py"
     )
     config, _ = parse_config(RunConfig, parser, argv)
+    config = fetch_starting_point(config)
     vocabulary = load_tokenizer(config)
     config = fetch_corpus(config)
     check_replaceable(config.paths.shards, SHARDS_FOLDER, key="paths.shards")

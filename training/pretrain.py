@@ -30,6 +30,7 @@ from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulation
 
 from training.artifact.network.gpt2 import GPT2
 from training.autoconfig.resolve import resolve_config
+from training.autoconfig.starting_point import fetch_starting_point
 from training.command_line import parse_config
 from training.config import RunConfig
 from training.foundation.errors import InvalidResultError
@@ -77,6 +78,8 @@ def main(argv: Sequence[str]) -> int:
     )
     try:
         config = merge_launcher_settings(config, asked, accelerator)
+        with accelerator.main_process_first():
+            config = fetch_starting_point(config)
         with lock_run_folder(config.paths.run, accelerator):
             config = resolve_config(
                 config, options.overrides, accelerator, describe_data=describe_data

@@ -60,9 +60,10 @@ TOKENIZER_FILE = "tokenizer.json"
 CARD_FILE = "README.md"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 GENERATION_CONFIG_FILE = "generation_config.json"
+RUN_CONFIG_FILE = "training_config.toml"  # from which the training can be run again
 ARTIFACT_FILES = frozenset({
     CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, GENERATION_CONFIG_FILE,
-    MANIFEST_FILE, CARD_FILE, NOTICE_FILE, WEIGHTS_INDEX_FILE,
+    MANIFEST_FILE, CARD_FILE, NOTICE_FILE, WEIGHTS_INDEX_FILE, RUN_CONFIG_FILE,
 })  # fmt: skip
 _SMALL_FILES = (CONFIG_FILE, TOKENIZER_FILE)
 ARTIFACT_FOLDER = FolderContents(
@@ -185,6 +186,7 @@ def save_artifact(
     manifest: Manifest,
     card: str,
     notice: str = "",
+    run_config: str = "",
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
     """Writes an artifact directory atomically, replacing what is at ``path``.
@@ -197,6 +199,7 @@ def save_artifact(
         manifest: Its manifest; the hashes of the files are filled in here.
         card: The model card (Markdown with a YAML head).
         notice: The text of NOTICE; if empty, no file is written.
+        run_config: The run's config as TOML; if empty, no file is written.
         dtype: In which the weights are stored.
     """
     end_of_text_id = tokenizer.end_of_text_id
@@ -217,6 +220,8 @@ def save_artifact(
         write_text_atomically(aside / CARD_FILE, card)
         if notice:
             write_text_atomically(aside / NOTICE_FILE, notice)
+        if run_config:
+            write_text_atomically(aside / RUN_CONFIG_FILE, run_config)
         hashed = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE)
         sealed = dataclasses.replace(
             manifest, sha256={name: file_sha256(aside / name) for name in hashed}

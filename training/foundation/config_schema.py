@@ -7,20 +7,21 @@ tuple and str to Path: any other wrong type is an error.
 
 import dataclasses
 import difflib
-import json
+import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from training.foundation.errors import ConfigError
-from training.foundation.foreign_text import read_bounded
+from training.foundation.foreign_text import read_bounded, render_json
 
 T = TypeVar("T")
 MAX_CONFIG_BYTES = 1 << 20
 _MAX_SHOWN_CHARS = 80  # of a wrong value
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _RANGE = "range"  # in a field's metadata
 
 
@@ -117,6 +118,44 @@ def to_mapping(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def render_toml(value: Any) -> str:
+    """Returns a config as TOML that :func:`load_toml` reads back; what is None is left out."""
+    lines: list[str] = []
+    _render_table(to_mapping(value), "", lines)
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _render_table(table: Mapping[str, Any], name: str, lines: list[str]) -> None:
+    values = {key: v for key, v in table.items() if v is not None and not _is_table(v)}
+    if name and values:
+        lines.append(f"\n[{name}]")
+    lines += [f"{_render_key(key)} = {_render_value(value)}" for key, value in values.items()]
+    for key, value in table.items():
+        inside = f"{name}.{_render_key(key)}" if name else _render_key(key)
+        if isinstance(value, Mapping):
+            _render_table(value, inside, lines)
+        elif _is_table(value):
+            for item in value:
+                lines.append(f"\n[[{inside}]]")
+                set_here = {k: v for k, v in item.items() if v is not None}
+                lines += [f"{_render_key(k)} = {_render_value(v)}" for k, v in set_here.items()]
+
+
+def _render_key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else _render_value(key)
+
+
+def _render_value(value: Any) -> str:
+    """Writes JSON, which is TOML for strings, numbers, booleans and lists, except for one sign."""
+    return render_json(value).replace("\x7f", "\\u007f")
+
+
+def _is_table(value: Any) -> bool:
+    """Says whether a value is a table, or a list of tables."""
+    is_list = isinstance(value, list) and bool(value)
+    return isinstance(value, Mapping) or (is_list and all(isinstance(v, Mapping) for v in value))
+
+
 def load_toml(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     """Reads a TOML file into ``cls``, then applies ``key.sub=value`` overrides (TOML values).
 
@@ -128,25 +167,6 @@ def load_toml(cls: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     values = _read_toml(path)
     apply_overrides(values, overrides)
     return from_mapping(cls, values, where=str(path))
-
-
-def render_toml(values: Mapping[str, Any]) -> str:
-    """Returns nested plain data as TOML, without what is None.
-
-    JSON's strings, numbers and lists are TOML's too.
-    """
-    return "".join(f"{line}\n" for line in _render_table(values, ""))
-
-
-def _render_table(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
-    for key, value in values.items():
-        if key not in tables and value is not None:
-            text = json.dumps(value).replace("\x7f", "\\u007f")  # TOML does not allow it
-            yield f"{json.dumps(key)} = {text}"
-    for key, table in tables.items():
-        name = f"{prefix}{json.dumps(key)}"
-        yield from ("", f"[{name}]", *_render_table(table, f"{name}."))
 
 
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:

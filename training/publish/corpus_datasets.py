@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 from training.artifact.directory import CARD_FILE
 from training.artifact.manifest import NOTICE_FILE
 from training.attribution import format_notice
+from training.corpus.output.corpus_report import read_report
 from training.corpus.output.dataset_card import render_front_matter
+from training.corpus.output.dataset_history import render_history
 from training.corpus_reader import HELDOUT, TRAIN, read_corpus_hash
 from training.foundation.errors import CorpusError
 from training.publish.hub import Hub
@@ -38,6 +40,8 @@ Made by Parrotlet; SHA-256 of the whole corpus: `{corpus}`.
 |---|---|
 {licences}
 
+{history}
+
 ```python
 load_dataset("{repo}", split="{split}", streaming=True)
 ```
@@ -53,6 +57,7 @@ class DatasetSplit:
     files: Sequence[Path]
     split_by: str
     corpus_sha256: str
+    history: str = ""  # how the corpus was made, as Markdown
 
     @property
     def files_by_path(self) -> dict[str, Path]:
@@ -103,6 +108,7 @@ def plan_splits(corpus: Path, repo: str) -> tuple[DatasetSplit, ...]:
             f"{corpus} has one file and no held-out documents, so nothing to validate on; build it"
             " again with 'heldout_share' or 'heldout', or fewer 'rows_per_file'"
         )
+    history = _read_history(corpus)
     return tuple(
         DatasetSplit(
             name=name,
@@ -110,9 +116,17 @@ def plan_splits(corpus: Path, repo: str) -> tuple[DatasetSplit, ...]:
             files=files,
             split_by=split_by,
             corpus_sha256=sha256,
+            history=history,
         )
         for name, end, files in ((TRAIN, "train", train), (VALIDATION, "valid", heldout))
     )
+
+
+def _read_history(corpus: Path) -> str:
+    try:
+        return render_history(read_report(corpus))
+    except CorpusError:  # of another version, which has no such report
+        return "How it was made is not recorded in this version."
 
 
 def publish_split(split: DatasetSplit, *, private: bool) -> str:
@@ -172,6 +186,7 @@ def render_card(split: DatasetSplit, contents: SplitContents) -> str:
         megabytes=sum(file.stat().st_size for file in split.files) / 1e6,
         split_by=split.split_by,
         corpus=split.corpus_sha256,
+        history=split.history,
         licences="\n".join(f"| {name} | {n:,} |" for name, n in contents.licences.most_common()),
     )
 

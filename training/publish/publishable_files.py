@@ -1,4 +1,7 @@
-"""Selects the files that may be published: those of an artifact, without local paths."""
+"""Selects the files that may be published: those of an artifact, without local paths.
+
+Of a checkpoint the training state too, if ``publish.training_state`` asks for it.
+"""
 
 import json
 import os
@@ -11,6 +14,7 @@ from training.artifact.directory import ARTIFACT_FILES
 from training.artifact.manifest import MANIFEST_FILE
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.errors import PrerequisiteError
+from training.run.checkpoint import is_state_file
 
 
 def list_artifact_files(folder: Path) -> dict[str, Path]:
@@ -23,16 +27,20 @@ def list_artifact_files(folder: Path) -> dict[str, Path]:
     return {name: resolve_within(folder, file) for name, file in files.items()}
 
 
-def link_artifact(artifact: Path, folder: Path) -> None:
+def link_artifact(artifact: Path, folder: Path, *, with_state: bool = False) -> None:
     """Puts an artifact's files into a folder, as hard links, or as copies where links fail.
 
     The manifest is rewritten with the last names of its paths, so that nothing about the folders of
-    this machine is published.
+    this machine is published. ``with_state`` adds what a checkpoint resumes from.
 
     Raises:
         PrerequisiteError: A file is a link to outside the artifact's folder.
     """
-    for name, file in list_artifact_files(artifact).items():
+    files = list_artifact_files(artifact)
+    if with_state:
+        names = sorted(p.name for p in artifact.iterdir() if is_publishable(p.name))
+        files |= {name: resolve_within(artifact, artifact / name) for name in names}
+    for name, file in files.items():
         if name == MANIFEST_FILE:
             write_json_atomically(folder / name, strip_folders(json.loads(file.read_bytes())))
             continue
@@ -61,9 +69,9 @@ def list_queued_files(run: Path, folder: Path) -> dict[str, Path]:
     """
     resolve_within(run, folder.resolve(strict=True))
     files = {}
-    for name in sorted(ARTIFACT_FILES):
+    for name in sorted(path.name for path in folder.iterdir()):
         file = folder / name
-        if os.path.lexists(file):
+        if is_publishable(name):
             real = resolve_within(run, file)
             if not real.is_file():
                 raise PrerequisiteError(
@@ -71,6 +79,11 @@ def list_queued_files(run: Path, folder: Path) -> dict[str, Path]:
                 )
             files[name] = real
     return files
+
+
+def is_publishable(name: str) -> bool:
+    """Says whether a file of this name may be published: an artifact's, or a training state's."""
+    return name in ARTIFACT_FILES or is_state_file(name)
 
 
 def resolve_within(folder: Path, file: Path) -> Path:

@@ -149,7 +149,10 @@ class Publisher:
             )
 
     def _add_checkpoint(self, path: Path, step: int) -> None:
-        self._outbox.add("checkpoint", step, lambda folder: link_artifact(path, folder))
+        with_state = self._settings.training_state
+        self._outbox.add(
+            "checkpoint", step, lambda folder: link_artifact(path, folder, with_state=with_state)
+        )
 
     def _wake(self) -> None:
         with self._change:

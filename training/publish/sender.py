@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from training.artifact.directory import ARTIFACT_FILES, WEIGHTS_FILE
+from training.artifact.directory import WEIGHTS_FILE
 from training.foundation.errors import HubError, HubUnavailableError
 from training.publish.hub import MAIN, Hub
 from training.publish.outbox import Outbox, PublishTarget, QueuedCommit
-from training.publish.publishable_files import list_queued_files
+from training.publish.publishable_files import is_publishable, list_queued_files
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 6
@@ -71,7 +71,7 @@ def send(hub: Hub, target: PublishTarget, commit: QueuedCommit, run: Path) -> No
         files,
         message=commit.title,
         revision=target.branch,
-        replaces=ARTIFACT_FILES.__contains__,
+        replaces=is_publishable,
     )
     if commit.kind == "model":
         hub.merge(target.branch)

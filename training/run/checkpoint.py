@@ -16,13 +16,14 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
 
-from training.artifact.directory import ARTIFACT_FOLDER
+from training.artifact.directory import ARTIFACT_FILES, ARTIFACT_FOLDER
 from training.foundation.atomic_files import (
     FolderContents,
     file_sha256,
@@ -36,11 +37,8 @@ from training.foundation.foreign_text import as_object, read_json
 from training.step.state_shards import TENSORS_NAME, StateReader, write_shard
 
 STATE_RECORD = f"{TENSORS_NAME}.json"
-CHECKPOINT_FOLDER = FolderContents(
-    mark=STATE_RECORD,
-    files=ARTIFACT_FOLDER.files
-    | {STATE_RECORD, f"{TENSORS_NAME}*.safetensors", "data_position.safetensors"},
-)
+_STATE_FILES = {STATE_RECORD, f"{TENSORS_NAME}*.safetensors", "data_position.safetensors"}
+CHECKPOINT_FOLDER = FolderContents(mark=STATE_RECORD, files=ARTIFACT_FOLDER.files | _STATE_FILES)
 _STAGING = ".unfinished-"
 _CHECKPOINT_NAME = re.compile(r"step-\d{8,}")
 
@@ -134,6 +132,47 @@ def save_checkpoint(
             shutil.rmtree(old)
     sync_directory(folder)
     return target
+
+
+def import_checkpoint(source: Path, folder: Path) -> Path | None:
+    """Copies a checkpoint, or the newest of a run, into a run that has none.
+
+    Args:
+        source: The checkpoint, or the run.
+        folder: The checkpoints of the run that goes on with it.
+
+    Returns:
+        The new checkpoint; None if the run has checkpoints of its own.
+
+    Raises:
+        PrerequisiteError: There is no checkpoint, or it is damaged.
+    """
+    if list_checkpoints(folder):
+        return None
+    newest = list_checkpoints(source / "checkpoints")
+    found = newest[-1] if newest else source
+    if not (found / STATE_RECORD).is_file():
+        raise PrerequisiteError(
+            f"{source} has no training state to resume from (pretrain.resume_from); name a"
+            " checkpoint, a run, or a branch published with publish.training_state=true, or use"
+            " pretrain.start_from"
+        )
+    try:
+        step = _load_state(found).record.step
+    except (OSError, ValueError, KeyError, ConfigError, SafetensorError) as error:
+        raise PrerequisiteError(f"{found} is damaged ({error}); fetch it again") from error
+    target = checkpoint_path(folder, step)
+    with write_directory_atomically(target, CHECKPOINT_FOLDER) as aside:
+        for file in found.iterdir():
+            is_known = file.name in ARTIFACT_FILES or is_state_file(file.name)
+            if is_known and file.is_file():
+                shutil.copyfile(file, aside / file.name)
+    return target
+
+
+def is_state_file(name: str) -> bool:
+    """Says whether a file of this name is a checkpoint's, beside its artifact's."""
+    return any(fnmatchcase(name, pattern) for pattern in _STATE_FILES)
 
 
 def discard_unfinished(folder: Path) -> None:

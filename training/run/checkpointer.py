@@ -53,6 +53,9 @@ class Checkpointer:
         Raises:
             ConfigError: The folder holds a run with other data or settings.
         """
+        with fail_together(self._accelerator):
+            if self._accelerator.is_main_process:
+                self._files.adopt_checkpoint()
         found = self._files.load_newest_state()
         if found is None:
             return TrainerState()

@@ -1,9 +1,15 @@
 """The model card: what the model was trained on, how, and how well it performs."""
 
+import dataclasses
 from collections import Counter
+from importlib import metadata
+from pathlib import Path
 
+from training.artifact.directory import RUN_CONFIG_FILE
 from training.artifact.manifest import Manifest
 from training.config import RunConfig
+from training.foundation.config_schema import render_toml
+from training.foundation.extras import DISTRIBUTION
 
 _CARD = """---
 library_name: transformers
@@ -38,6 +44,17 @@ The documents listed in `heldout.documents.parquet` of the shard folder, or of t
 of training time, seed {seed}, commit `{commit}`,
 corpus SHA-256 `{corpus}`. The resolved configuration is in `parrotlet.json`.
 
+To go on from here, with your own data or the same, in a folder with this repository's files:
+
+```sh
+parrotlet prepare {run_config} pretrain.start_from={name_of_model}
+parrotlet pretrain {run_config} pretrain.start_from={name_of_model}
+```
+
+`{run_config}` is the run's configuration, `training/pretrain.py` of Parrotlet {version} its script.
+`pretrain.resume_from` continues the very run, with optimiser and place in the data, from a branch
+that was published with them.
+
 ## Evaluation
 
 | on held-out documents | value |
@@ -54,6 +71,33 @@ insecure, or close to training code; read what you accept.
 _TAGS = ("code", "python", "gpt2")
 _INFILLING = "fill-in-the-middle in the orders PSM and SPM"
 _LEFT_TO_RIGHT = "trained to continue text, without infilling"
+
+
+def render_run_config(config: RunConfig) -> str:
+    """Returns the config as TOML for other machines: absolute paths are reduced to a name."""
+    paths = {
+        field.name: Path(path.name) if path.is_absolute() else path
+        for field in dataclasses.fields(config.paths)
+        if (path := getattr(config.paths, field.name)) is not None
+    }
+    start, resume = (
+        Path(path.name) if path is not None and path.is_absolute() else path
+        for path in (config.pretrain.start_from, config.pretrain.resume_from)
+    )
+    pretrain = dataclasses.replace(config.pretrain, start_from=start, resume_from=resume)
+    portable = dataclasses.replace(
+        config, paths=dataclasses.replace(config.paths, **paths), pretrain=pretrain
+    )
+    head = "# The configuration of this training: parrotlet pretrain FILE key=value ...\n"
+    return head + render_toml(portable)
+
+
+def find_version() -> str:
+    """Returns the version of Parrotlet that is installed; "unknown" for a bare checkout."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def render_model_card(
@@ -81,6 +125,9 @@ def render_model_card(
         steps=record.steps,
         minutes=record.train_seconds / 60,
         seed=record.seed,
+        run_config=RUN_CONFIG_FILE,
+        name_of_model=config.publish.repo or "FOLDER",
+        version=find_version(),
         commit=record.commit,
         corpus=record.data_hash[:16],
         metrics="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),

@@ -47,12 +47,13 @@ from training.run.checkpoint import (
     TrainingState,
     checkpoint_path,
     discard_unfinished,
+    import_checkpoint,
     load_newest_state,
     save_checkpoint,
     staging_path,
     write_state,
 )
-from training.run.model_card import render_model_card
+from training.run.model_card import render_model_card, render_run_config
 from training.run.run_metrics import METRICS_FILE
 from training.run.trainer_state import TrainerState
 from training.shards.blocks import TrainingBlocks
@@ -118,6 +119,16 @@ class RunFiles:
     def write_config(self) -> None:
         """Writes ``config.json``."""
         write_json_atomically(self.path / "config.json", to_mapping(self.config))
+
+    def adopt_checkpoint(self) -> None:
+        """Copies the checkpoint of ``pretrain.resume_from`` into a run without one of its own.
+
+        Raises:
+            PrerequisiteError: There is none, or it is damaged.
+        """
+        source = self.config.pretrain.resume_from
+        if source is not None:
+            import_checkpoint(resolve_artifact(source), self._checkpoints)
 
     def load_newest_state(self) -> TrainingState | None:
         """Returns the newest intact checkpoint, or None if there is none.
@@ -241,6 +252,7 @@ class RunFiles:
                 self.config, manifest, n_parameters, self._reader.count_licences()
             ),
             notice=self._notice,
+            run_config=render_run_config(self.config),
         )
 
     @property

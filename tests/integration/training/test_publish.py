@@ -235,6 +235,9 @@ def test_a_corpus_streams_from_the_hub(hub, tiny_config, tmp_path):
     card = hub.content(valid, "README.md").decode()
     assert f"| PSF-2.0 | {len(found['valid'])} |" in card
     assert str(corpus) not in card
+    assert "| too small | 3 |" in card
+    assert "parts of Python's standard library: sqlite3, asyncio" in card
+    assert "| min_bytes | 200 |" in card
 
 
 def test_publishing_a_corpus_goes_on_where_it_stopped(hub, tiny_config, tmp_path):

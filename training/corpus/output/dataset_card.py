@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from training.corpus.output.corpus_page import describe_heldout, summarize
 from training.corpus.output.corpus_report import CorpusReport
+from training.corpus.output.dataset_history import render_history
 
 
 def render_front_matter(files: Mapping[str, str]) -> str:
@@ -37,8 +38,6 @@ def render_dataset_card(report: CorpusReport) -> str:
         for p in report.packages
         if p.kept_files
     )
-    drops = "\n".join(f"| {_escape_cell(reason)} | {n} |" for reason, n in report.drops.items())
-    replaced = ", ".join(f"{kind} {n}" for kind, n in report.redactions.items()) or "nothing"
     licences = ", ".join(sorted(report.licences))
     head = render_front_matter({"train": "train/*.parquet", "validation": "heldout/*.parquet"})
     return f"""{head}
@@ -50,11 +49,9 @@ Each document keeps its package, version, path, SPDX licence and SHA-256; `NOTIC
 packages. Licences: {licences}. {describe_heldout(report)}. Training has no
 duplicates or near duplicates of held-out documents.
 
-Replaced by placeholders: {replaced}.
+{render_history(report)}
 
-| reason for dropping | files |
-|---|---|
-{drops}
+## Packages
 
 | package | version | licence | split | files | MB |
 |---|---|---|---|---|---|

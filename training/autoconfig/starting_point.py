@@ -1,0 +1,46 @@
+"""Models of the Hub to start or resume from: ``OWNER/NAME@REVISION`` in place of a folder.
+
+Fetched once, before anything else uses the config. The config then names the very commit, so that
+what is recorded stays true when the branch moves on.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.artifact.bundled import BUNDLED, register_fetched
+from training.config import RunConfig
+from training.foundation.hub.hub_files import HubName, fetch_hub_files, parse_hub_name
+
+_STATE_FILES = ("training_state*", "data_position*")
+
+
+def fetch_starting_point(config: RunConfig) -> RunConfig:
+    """Returns the config with ``start_from`` and ``resume_from`` at the commits they mean now.
+
+    Raises:
+        HubError: The Hub has no such model, or cannot be reached.
+    """
+    settings = config.pretrain
+    start, resume = settings.start_from, settings.resume_from
+    if start is None and resume is None:
+        return config
+    from training.artifact.directory import ARTIFACT_FILES  # noqa: PLC0415 - imports torch
+
+    if start is not None:
+        start = _fetch(start, sorted(ARTIFACT_FILES))
+    if resume is not None:
+        resume = _fetch(resume, [*sorted(ARTIFACT_FILES), *_STATE_FILES])
+    changed = dataclasses.replace(settings, start_from=start, resume_from=resume)
+    return dataclasses.replace(config, pretrain=changed)
+
+
+def _fetch(path: Path, patterns: Sequence[str]) -> Path:
+    """Fetches what a path names on the Hub; a folder, or "bundled", stays what it is."""
+    name = None if path == BUNDLED else parse_hub_name(path.as_posix())
+    if name is None:
+        return path
+    folder = fetch_hub_files(name, patterns)
+    exact = Path(str(HubName(repo=name.repo, revision=folder.name)))
+    register_fetched(exact, folder)
+    return exact
