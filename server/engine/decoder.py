@@ -160,7 +160,8 @@ class Decoder:
             if request.should_stop is not None and request.should_stop():
                 return None
             chunk = list(prompt.ids[start : start + self._chunk_tokens])
-            hidden = self._network.extend(torch.tensor([chunk]), cached.cache)
+            n_last = int(start + len(chunk) == len(prompt.ids))
+            hidden = self._network.extend(torch.tensor([chunk]), cached.cache, n_last=n_last)
             cached.ids += chunk
             usage.computed_tokens += len(chunk)
         return hidden[:, -1]

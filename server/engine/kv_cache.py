@@ -4,8 +4,8 @@ A prompt continues in the cache that shares the most with it. If it shares littl
 it belongs to another document: it gets a new cache or, once the budget is spent, the one that has
 not been used for longest.
 
-Tensor legend: B sequences, T new tokens, P tokens in the cache, S positions the cache has room
-for, H heads, D width of one head.
+Tensor legend: B sequences, T new tokens, N the last of them, P tokens in the cache, S positions the
+cache has room for, H heads, D width of one head.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from training.artifact.network.config import GPT2Config
 
+_BLOCK_TOKENS = 64  # that attend at once on a CPU; smaller blocks save products and cost calls
 _SAME_DOCUMENT = 0.25  # the share of a prompt that a cache must hold to be its document's
 
 
@@ -41,7 +42,7 @@ class KVCache:
         width = config.n_embd // config.n_head
         shape = (config.n_layer, 2, 1, config.n_head, room, width)
         self._store = torch.zeros(shape, device=device, dtype=dtype)  # [layer, k or v, B, H, S, D]
-        self._mask: Tensor | None = None  # [T, P + T], of the tokens that are being appended
+        self._mask: Tensor | None = None  # [T, P + T], added to the scores of new tokens
         self.length = 0
 
     @property
@@ -64,20 +65,43 @@ class KVCache:
         end = self.length + n_new
         self._mask = None
         if n_new > 1:
-            ones = torch.ones(n_new, end, dtype=torch.bool, device=self._store.device)
-            self._mask = ones.tril(self.length)
+            hidden = self._store.new_full((n_new, end), float("-inf"))
+            self._mask = hidden.triu_(self.length + 1)
         return slice(self.length, end)
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Appends the new tokens' keys and values, and attends: all are ``[B, H, T, D]``."""
+        """Appends the new tokens' keys and values ``[B, H, T, D]``, and attends.
+
+        Tokens attend in blocks, since none attends to what comes after its block.
+
+        Args:
+            layer: The layer's number.
+            queries: Those of the last of the new tokens ``[B, H, N, D]``.
+            keys: Of all new tokens.
+            values: Of all new tokens.
+        """
         end = self.length + keys.shape[2]
         store = self._store[layer]
         store[0, :, :, self.length : end] = keys
         store[1, :, :, self.length : end] = values
         queries = queries.to(store.dtype)
-        return functional.scaled_dot_product_attention(
-            queries, store[0, :, :, :end], store[1, :, :, :end], attn_mask=self._mask
-        )
+        n_queries = queries.shape[2]
+        if n_queries == 0:
+            return queries
+        is_cpu = store.device.type == "cpu"
+        blocks = queries.split(_BLOCK_TOKENS if is_cpu else n_queries, dim=2)
+        first = end - n_queries
+        attended = []
+        for block in blocks:
+            last, mask = first + block.shape[2], None
+            if self._mask is not None:
+                mask = self._mask[first - self.length : last - self.length, :last]
+            seen = store[:, :, :, :last]
+            attended.append(
+                functional.scaled_dot_product_attention(block, seen[0], seen[1], attn_mask=mask)
+            )
+            first = last
+        return attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)
 
     def advance(self, n_new: int) -> None:
         """Counts the new tokens, once every layer has them."""

@@ -8,8 +8,8 @@ slower there. The cache itself attends: one sequence's (:mod:`server.engine.kv_c
 samples that share a prompt (:mod:`server.engine.batched.sample_cache`). The network knows no text
 and does not choose tokens.
 
-Tensor legend: B sequences, T new tokens, C embedding width, H heads, D width of one head, V
-vocabulary.
+Tensor legend: B sequences, T new tokens, N the last of them, C embedding width, H heads, D width of
+one head, V vocabulary.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,10 @@ class AttentionCache(Protocol):
         """Returns the positions of the next ``n_new`` tokens."""
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Appends the new tokens' keys and values, and attends: all are ``[B, H, T, D]``."""
+        """Appends the new tokens' keys and values ``[B, H, T, D]``, and attends.
+
+        ``queries`` are those of the last of them ``[B, H, N, D]``.
+        """
 
     def advance(self, n_new: int) -> None:
         """Counts the new tokens, once every layer has them."""
@@ -80,8 +83,8 @@ class Network:
         self.device = device or torch.device("cpu")
         self._weights = {name: weight.to(self.device) for name, weight in weights.items()}
         self._precision = precision
-        self._embedding = weights["transformer.wte.weight"].float()  # [V, C]
-        self._positions = weights["transformer.wpe.weight"].float()  # [S, C]
+        self._embedding = self._weights["transformer.wte.weight"].float()  # [V, C]
+        self._positions = self._weights["transformer.wpe.weight"].float()  # [S, C]
         self._output = make_linear(self._embedding, None, precision)
         self._final_norm = self._norm("transformer.ln_f")
         self._layers = [self._layer(f"transformer.h.{i}") for i in range(config.n_layer)]
@@ -103,13 +106,26 @@ class Network:
         return torch.bfloat16 if is_half else torch.float32
 
     @torch.inference_mode()
-    def extend(self, ids: Tensor, cache: AttentionCache) -> Tensor:
-        """Appends ``ids`` ``[B, T]`` to the cache; returns the hidden states ``[B, T, C]``."""
+    def extend(self, ids: Tensor, cache: AttentionCache, *, n_last: int | None = None) -> Tensor:
+        """Appends ``ids`` ``[B, T]`` to the cache; returns the hidden states ``[B, N, C]``.
+
+        Args:
+            ids: The new tokens.
+            cache: What precedes them.
+            n_last: Of how many of the last tokens the hidden states are needed, N; None for all. Of
+                the others, the last layer computes only keys and values.
+        """
         n_new = ids.shape[1]
+        n_last = n_new if n_last is None else n_last
         ids = ids.to(self.device)
         x = self._embedding[ids] + self._positions[cache.reserve(n_new)]  # [B, T, C]
         for index, layer in enumerate(self._layers):
-            x = x + layer.attention_out(self._attention(index, layer, x, cache))
+            n_queries = n_last if index == len(self._layers) - 1 else n_new
+            attended = self._attention(index, layer, x, cache, n_queries)
+            if n_queries == 0:
+                x = attended
+                break
+            x = x[:, n_new - n_queries :] + layer.attention_out(attended)
             hidden = layer.mlp_in(layer.norm_2(x))
             x = x + layer.mlp_out(functional.gelu(hidden, approximate=self.config.gelu_form))
         cache.advance(n_new)
@@ -120,13 +136,16 @@ class Network:
         """Returns float32 logits ``[B, V]`` for hidden states ``[B, C]``."""
         return self._output(self._final_norm(hidden))
 
-    def _attention(self, index: int, layer: _Layer, x: Tensor, cache: AttentionCache) -> Tensor:
+    def _attention(
+        self, index: int, layer: _Layer, x: Tensor, cache: AttentionCache, n_queries: int
+    ) -> Tensor:
+        """Appends keys and values; returns what the last ``n_queries`` tokens attend to."""
         n_sequences, n_new, width = x.shape
         heads = self.config.n_head
         qkv = layer.attention_in(layer.norm_1(x))  # [B, T, 3C]
         q, k, v = qkv.view(n_sequences, n_new, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-        y = cache.attend(index, q, k, v).to(x.dtype)  # [B, H, T, D]
-        return y.transpose(1, 2).reshape(n_sequences, n_new, width)  # [B, T, C]
+        y = cache.attend(index, q[:, :, n_new - n_queries :], k, v).to(x.dtype)  # [B, H, N, D]
+        return y.transpose(1, 2).reshape(n_sequences, n_queries, width)  # [B, N, C]
 
     def _layer(self, name: str) -> _Layer:
         return _Layer(

@@ -55,9 +55,9 @@ class _Int8Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])  # [T, I]
-        largest = torch.linalg.vector_norm(rows, float("inf"), dim=1, keepdim=True)
+        largest = rows.abs().amax(dim=1, keepdim=True)  # a vector norm takes ten times as long
         scales = largest.clamp_(min=_TINY).div_(_LARGEST)  # [T, 1]
         integers = rows.div(scales).round_().to(torch.int8)
         products = torch._int_mm(integers, self._weight)  # [T, O], exact  # noqa: SLF001
-        outputs = torch.addcmul(self._bias, products.mul(self._scales), scales)
+        outputs = torch.addcmul(self._bias, products.float().mul_(self._scales), scales)
         return outputs.view(*x.shape[:-1], -1)

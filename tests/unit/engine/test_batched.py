@@ -31,11 +31,11 @@ class WatchedNetwork(Network):
 
     most_rows = 1_000_000
 
-    def extend(self, ids, cache):
+    def extend(self, ids, cache, **options):
         self.rows = [*getattr(self, "rows", []), len(ids)]
         if len(ids) > self.most_rows:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return super().extend(ids, cache)
+        return super().extend(ids, cache, **options)
 
 
 @pytest.fixture(scope="module")

@@ -172,6 +172,20 @@ def test_a_full_context_ends_the_text(artifact):
         assert written.finish_reason in reasons
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_only_the_last_tokens_need_a_last_layer(artifact, precision):
+    """If it fails, a prompt that was read in pieces is another one than the model was given."""
+    network = Network(artifact.config, artifact.weights, precision)
+    source = torch.Generator().manual_seed(1)
+    ids = torch.randint(16, artifact.config.vocab_size, (1, 150), generator=source)
+    whole, pieces = network.new_cache(), network.new_cache()
+    hidden = network.extend(ids, whole)
+    assert network.extend(ids[:, :140], pieces, n_last=0).shape[1] == 0
+    last = network.extend(ids[:, 140:], pieces, n_last=3)
+    assert torch.allclose(last, hidden[:, -3:], atol=2e-2 if precision == "int8" else 1e-4)
+    assert torch.allclose(whole.filled, pieces.filled, atol=2e-2 if precision == "int8" else 1e-4)
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_lower_precisions_agree_with_float32(artifact, known_module, precision):
     """If it fails, a faster machine gives other suggestions."""

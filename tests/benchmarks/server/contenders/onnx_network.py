@@ -70,7 +70,7 @@ class OnnxNetwork:
     def new_cache(self):
         return OnnxCache(self.config)
 
-    def extend(self, ids, cache):
+    def extend(self, ids, cache, *, n_last=None):
         """Returns ``[1, T, V]``: here the logits themselves, which ``logits`` then passes on."""
         new, past, room = ids.shape[1], cache.length, cache.room
         mask = np.full((new, room + new), HIDDEN, np.float32)
