@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.backends.backend import Backend, BackendInfo
+from server.backends.context_budget import (
+    longest_new_tokens,
+    window_at_cursor,
+    window_between,
+)
 from server.backends.context_budget import max_new_tokens as limit_new_tokens
-from server.backends.context_budget import window_at_cursor, window_between
 from server.backends.model_store import DownloadProgress, find_model_folder
 from server.engine.generation_request import FinishReason, GenerationRequest, Sampling
 from server.settings import Settings
@@ -137,6 +141,23 @@ class Completer:
                 self._type_through.remember(request, result.suggestion)
             return result
 
+    def read_ahead(self, request: CompletionRequest, should_stop: Callable[[], bool]) -> int:
+        """Has the model read what a request that is likely to come would have it read.
+
+        Args:
+            request: The document and the cursor.
+            should_stop: Checked before each step of the model; what was read before stays.
+
+        Returns:
+            How many tokens were read.
+        """
+        with self._lock:
+            text, offset = _normalise(request)
+            settings, backend = self.settings, self._backend
+            window = window_at_cursor(text, offset, request.workspace, settings, backend)
+            longest = longest_new_tokens(settings.suggestion, backend)
+            return backend.read_ahead(window, longest, should_stop)
+
     def _generate_result(
         self, request: CompletionRequest, should_stop: Callable[[], bool] | None
     ) -> CompletionResult:
@@ -176,12 +197,7 @@ class Completer:
         return add_alternatives(result, alternatives, request.n_wanted)
 
     def _locate_cursor(self, request: CompletionRequest) -> CursorContext:
-        text, offset = request.text, request.offset
-        if not 0 <= offset <= len(text):
-            raise ValueError(f"offset is {offset}, the document has {len(text)} characters")
-        if "\r" in text:
-            before = _normalise_line_ends(text[:offset])
-            text, offset = before + _normalise_line_ends(text[offset:]), len(before)
+        text, offset = _normalise(request)
         before, after = text[:offset], text[offset:]
         workspace, suggesting = request.workspace, self.settings.suggestion
         return CursorContext(
@@ -270,6 +286,17 @@ def _open_remote(settings: Settings) -> Backend:
 def cut_before_stop(text: str, stop: Sequence[str]) -> str:
     """Returns the text before the first stop string: all of it, if there is none."""
     return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
+
+
+def _normalise(request: CompletionRequest) -> tuple[str, int]:
+    """Returns text and offset with line feeds as line ends."""
+    text, offset = request.text, request.offset
+    if not 0 <= offset <= len(text):
+        raise ValueError(f"offset is {offset}, the document has {len(text)} characters")
+    if "\r" in text:
+        before = _normalise_line_ends(text[:offset])
+        text, offset = before + _normalise_line_ends(text[offset:]), len(before)
+    return text, offset
 
 
 def _normalise_line_ends(text: str) -> str:

@@ -1,6 +1,6 @@
 """What the completer needs of whoever generates: the model on this machine or a remote server."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -135,5 +135,20 @@ class Backend(Protocol):
 
         Raises:
             BackendUnavailableError: It cannot be reached.
+        """
+        ...
+
+    def read_ahead(
+        self, window: Window, max_new_tokens: int, should_stop: Callable[[], bool]
+    ) -> int:
+        """Reads a window that is likely to be completed soon, if that saves time then.
+
+        Args:
+            window: The text around the cursor.
+            max_new_tokens: The most that will be generated after it.
+            should_stop: Checked before each step; True ends the work at once.
+
+        Returns:
+            How many tokens were read.
         """
         ...

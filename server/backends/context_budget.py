@@ -36,7 +36,7 @@ def window_at_cursor(
     Raises:
         ArtifactError: The context is too short for the longest suggestion.
     """
-    longest = _limit_new_tokens(settings.suggestion.longest_tokens, backend)
+    longest = longest_new_tokens(settings.suggestion, backend)
     room = backend.prompt_room(longest)
     context_settings = settings.context
     budget = Budget.within(
@@ -79,6 +79,11 @@ def max_new_tokens(extent: Extent, settings: SuggestionSettings, backend: Backen
         Extent.FUNCTION: settings.max_function_tokens,
     }
     return _limit_new_tokens(by_extent[extent], backend)
+
+
+def longest_new_tokens(settings: SuggestionSettings, backend: Backend) -> int:
+    """Returns the most tokens of any suggestion, for which every window leaves room."""
+    return _limit_new_tokens(settings.longest_tokens, backend)
 
 
 def _limit_new_tokens(wanted: int, backend: Backend) -> int:

@@ -1,6 +1,6 @@
 """The artifact's model on this machine: lays a window out and has the engine generate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import log
 
@@ -130,6 +130,20 @@ class LocalModel:
         )
         return self._decoder.trace(ids[: self._context_tokens], n_known)
 
+    def read_ahead(
+        self, window: Window, max_new_tokens: int, should_stop: Callable[[], bool]
+    ) -> int:
+        """Reads a window that is likely to be completed soon; returns how many tokens."""
+        return self._decoder.read_ahead(
+            self._build(window, max_new_tokens), should_stop
+        ).computed_tokens
+
+    def _build(
+        self, window: Window, max_new_tokens: int, lookup_texts: Sequence[str] = ()
+    ) -> Prompt:
+        room = self.prompt_room(max_new_tokens) + self._prompts.overhead_tokens
+        return self._prompts.build(window, max_tokens=room, lookup_texts=lookup_texts)
+
     def generate(
         self,
         window: Window,
@@ -138,8 +152,7 @@ class LocalModel:
         memory: TokenMemory | None = None,
     ) -> GenerationResult:
         """Generates after a window's prefix."""
-        room = self.prompt_room(request.max_new_tokens) + self._prompts.overhead_tokens
-        prompt = self._prompts.build(window, max_tokens=room, lookup_texts=lookup_texts)
+        prompt = self._build(window, request.max_new_tokens, lookup_texts)
         mixture = None
         if memory is not None and self._gate is not None:
             mixture = Mixture(memory, self._gate)

@@ -6,7 +6,7 @@ that the user's own settings name and to no other.
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +126,13 @@ class RemoteServer:
     def add_unseen(self, memory: "TokenMemory", _: Sequence[str]) -> "TokenMemory":
         """Returns the memory: a server uses none."""
         return memory
+
+    def read_ahead(
+        self, window: Window, max_new_tokens: int, should_stop: Callable[[], bool]
+    ) -> int:
+        """Reads nothing: a server has caches of its own."""
+        del window, max_new_tokens, should_stop
+        return 0
 
     def generate(
         self,

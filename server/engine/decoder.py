@@ -13,7 +13,7 @@ Tensor legend: T new tokens, C embedding width, V vocabulary.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,10 +36,13 @@ from server.engine.generation_request import (
 from server.engine.kv_cache import CachedPrompt, KVCachePool
 from server.engine.network import Network
 from server.engine.prompt_lookup import PromptLookup
+from server.engine.reread_reason import find_reread_reason
 from server.engine.sampling import sample_token
 from server.engine.token_healing import VocabularyIndex
 from server.engine.trace import Trace, trace_tokens
 from server.memory.mixture import Mixture
+
+_NOT_AHEAD_TOKENS = 8  # are read as quickly once they are needed
 
 
 @dataclass(kw_only=True)
@@ -112,9 +115,8 @@ class Decoder:
         if not prompt.ids or room < 1:
             raise ValueError(f"a prompt of {len(prompt.ids)} tokens does not fit")
         started = time.perf_counter()
-        cached = self._caches.acquire(prompt.ids)
-        usage = TokenUsage(prompt_tokens=len(prompt.ids), reused_tokens=len(cached.ids))
-        run = _Run(request=request, cached=cached, usage=usage, started=started, mixture=mixture)
+        run = self._start(prompt, request, started, mixture)
+        cached, usage = run.cached, run.usage
         hidden = self._read(run, prompt)
         if hidden is None:
             reason = FinishReason.CANCELLED
@@ -140,6 +142,23 @@ class Decoder:
         return GenerationResult(sequences=sequences, usage=usage)
 
     @torch.inference_mode()
+    def read_ahead(self, prompt: Prompt, should_stop: Callable[[], bool]) -> TokenUsage:
+        """Reads a prompt that is likely to be continued soon, as far as no cache holds it.
+
+        Args:
+            prompt: What will be read; less than the model has positions.
+            should_stop: As in a request; what was read before stays.
+        """
+        usage = TokenUsage(prompt_tokens=len(prompt.ids), reused_tokens=len(prompt.ids))
+        _, n_shared = self._caches.find_closest(prompt.ids)
+        if len(prompt.ids) - n_shared <= _NOT_AHEAD_TOKENS:
+            return usage
+        request = GenerationRequest(max_new_tokens=1, should_stop=should_stop)
+        run = self._start(prompt, request, time.perf_counter(), None)
+        self._read(run, prompt, n_last=0)
+        return run.usage
+
+    @torch.inference_mode()
     def trace(self, ids: Sequence[int], n_known: int) -> Trace:
         """Returns how probable the model finds the tokens after the first ``n_known`` of ``ids``.
 
@@ -152,19 +171,35 @@ class Decoder:
         logits = self._network.logits(hidden[0, n_known - 1 :]).cpu()  # [T, V]
         return trace_tokens(ids, n_known, logits.log_softmax(dim=-1))
 
-    def _read(self, run: _Run, prompt: Prompt) -> Tensor | None:
-        """Computes the rest of the prompt; returns the last ``[1, C]``, None if cancelled."""
+    def _start(
+        self,
+        prompt: Prompt,
+        request: GenerationRequest,
+        started: float,
+        mixture: Mixture | None,
+    ) -> _Run:
+        """Finds the cache for a prompt."""
+        closest, _ = self._caches.find_closest(prompt.ids)
+        reread = find_reread_reason(prompt, closest)
+        cached = self._caches.acquire(prompt)
+        usage = TokenUsage(
+            prompt_tokens=len(prompt.ids), reused_tokens=len(cached.ids), reread=reread
+        )
+        return _Run(request=request, cached=cached, usage=usage, started=started, mixture=mixture)
+
+    def _read(self, run: _Run, prompt: Prompt, *, n_last: int = 1) -> Tensor | None:
+        """Computes the rest of the prompt; returns the last ``[n_last, C]``, None if cancelled."""
         request, cached, usage = run.request, run.cached, run.usage
         hidden = torch.empty(0)
         for start in range(usage.reused_tokens, len(prompt.ids), self._chunk_tokens):
             if request.should_stop is not None and request.should_stop():
                 return None
             chunk = list(prompt.ids[start : start + self._chunk_tokens])
-            n_last = int(start + len(chunk) == len(prompt.ids))
-            hidden = self._network.extend(torch.tensor([chunk]), cached.cache, n_last=n_last)
+            n_needed = n_last if start + len(chunk) == len(prompt.ids) else 0
+            hidden = self._network.extend(torch.tensor([chunk]), cached.cache, n_last=n_needed)
             cached.ids += chunk
             usage.computed_tokens += len(chunk)
-        return hidden[:, -1]
+        return hidden[0]
 
     def _generate_one(
         self, run: _Run, state: SequenceState, lookup: PromptLookup, hidden: Tensor

@@ -52,11 +52,26 @@ class Prompt:
         required_bytes: What the output must begin with: the tokens that token healing removed from
             the prompt's end. They are not part of the result.
         lookup_ids: Ids of other texts that the output may repeat, the likeliest first.
+        n_head: How many ids come first that depend on the text after the cursor.
+        n_context: How many ids of other files follow them.
     """
 
     ids: Sequence[int]
     required_bytes: bytes = b""
     lookup_ids: Sequence[Sequence[int]] = ()
+    n_head: int = 0
+    n_context: int = 0
+
+
+class RereadReason(StrEnum):
+    """Why much of a prompt was not in a cache."""
+
+    NOTHING_READ = "nothing was read before"
+    OTHER_PLACE = "other document or place"
+    SUFFIX_CHANGED = "text after the cursor changed"
+    CONTEXT_CHANGED = "text from other files changed"
+    WINDOW_MOVED = "visible text moved"
+    TEXT_CHANGED = "text before the cursor changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +122,9 @@ class GeneratedSequence:
 class TokenUsage:
     """What a generation cost; counted while it runs.
 
-    ``reused_tokens`` of the prompt came from the cache, ``computed_tokens`` did not. ``steps`` are
-    forward passes after the prompt, in which ``guessed_tokens`` were verified.
+    ``reused_tokens`` of the prompt came from the cache, ``computed_tokens`` did not; ``reread`` is
+    the reason if these are many. ``steps`` are forward passes after the prompt, in which
+    ``guessed_tokens`` were verified.
     """
 
     prompt_tokens: int = 0
@@ -118,6 +134,7 @@ class TokenUsage:
     steps: int = 0
     guessed_tokens: int = 0
     first_token_ms: float | None = None
+    reread: RereadReason | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

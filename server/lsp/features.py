@@ -10,7 +10,7 @@ from pygls.exceptions import JsonRpcException
 
 from server.lsp.adaptation.adaptation_commands import add_adaptation_commands
 from server.lsp.configuration import SECTION
-from server.lsp.documents.document_changes import get_field, read_place
+from server.lsp.documents.document_changes import MAX_POSITION, get_field, read_place
 from server.lsp.health import check_health
 from server.lsp.insertion import SuggestedEdit
 from server.lsp.server import Server
@@ -19,6 +19,7 @@ from server.usage_statistics import ACCEPTED_PARTS, read_summary
 from server.user_folders import find_data_folder
 from server.worker.service import CompletionService
 
+DID_MOVE_CURSOR_METHOD = "parrotlet/didMoveCursor"  # {textDocument, position}
 DID_SHOW_METHOD = "parrotlet/didShow"  # {characters, ms}
 DID_ACCEPT_METHOD = "parrotlet/didAccept"  # {characters, how: whole, word or line}
 DID_REJECT_METHOD = "parrotlet/didReject"  # {}
@@ -63,6 +64,7 @@ def create_server(overrides: Mapping[str, str | None], service: CompletionServic
         )
         return types.InlineCompletionList(items=[_inline_item(edit) for edit in edits])
 
+    _add_cursor_notification(server)
     _add_workspace_notifications(server)
     _add_usage_notifications(server)
     _add_commands(server)
@@ -78,6 +80,16 @@ def _add_plain_completion(server: Server) -> None:
         edits = await server.inline_completion.suggest(params.text_document.uri, params.position)
         items = [_completion_item(edit) for edit in edits]
         return types.CompletionList(is_incomplete=True, items=items)
+
+
+def _add_cursor_notification(server: Server) -> None:
+    @server.feature(DID_MOVE_CURSOR_METHOD)
+    def _did_move_cursor(params: Any) -> None:
+        uri, place = read_place(params)
+        if uri is not None and place is not None:
+            line, character = (min(number, MAX_POSITION) for number in place)
+            position = types.Position(line=line, character=character)
+            server.inline_completion.move_cursor(uri, position)
 
 
 def _add_workspace_notifications(server: Server) -> None:

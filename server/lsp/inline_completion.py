@@ -103,6 +103,16 @@ class InlineCompletion:
             request = self._request(change.uri, document, point, is_asked_for=False)
             self._service.compute_ahead(request)
 
+    def move_cursor(self, uri: str, position: types.Position) -> None:
+        """Has the model read what it would need at a position where the cursor has come to rest."""
+        document = self._documents.get(uri)
+        if document is None or not document.is_known or self._pause.is_active():
+            return
+        if is_private(uri, self._configuration.settings.private_globs):
+            return
+        point = InsertionPoint.at(document, position, None)
+        self._service.read_ahead(self._request(uri, document, point, is_asked_for=False))
+
     def close(self, uri: str) -> None:
         """Closes a document."""
         self._service.supersede(uri)

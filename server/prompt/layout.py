@@ -68,15 +68,19 @@ class PromptBuilder:
         """
         head = self._head(window.suffix, max_tokens)
         prefix = self.encode(window.context + window.prefix)
+        n_context = len(self.encode(window.context)) if window.context else 0
         excess = len(head) + len(prefix) - max_tokens
         if excess > 0:
-            prefix = prefix[-(-excess // _CUT_TOKENS) * _CUT_TOKENS :]
+            n_cut = -(-excess // _CUT_TOKENS) * _CUT_TOKENS
+            prefix, n_context = prefix[n_cut:], max(0, n_context - n_cut)
         n_open = self._open_tokens(window.prefix, prefix)
         removed = prefix[len(prefix) - n_open :]
         return Prompt(
             ids=head + prefix[: len(prefix) - n_open],
             required_bytes=b"".join(map(self._tokenizer.token_bytes, removed)),
             lookup_ids=[self.encode(text) for text in lookup_texts if text],
+            n_head=len(head),
+            n_context=n_context,
         )
 
     def build_with_target(

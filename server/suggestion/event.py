@@ -50,6 +50,7 @@ class CompletionEvent:
         needed_confidence: How confident the model had to be, between 0 and 1.
         eagerness: The setting that demanded it.
         known_from: The file of the workspace that made the suggestion likely, if any.
+        reread: Why much of the prompt was not in the cache; None if it was.
     """
 
     time: float
@@ -62,6 +63,7 @@ class CompletionEvent:
     reused_tokens: int
     computed_tokens: int
     new_tokens: int
+    reread: str | None
     log_prob: float
     confidence: float
     needed_confidence: float
@@ -95,6 +97,7 @@ class CompletionEvent:
             reused_tokens=usage.reused_tokens,
             computed_tokens=usage.computed_tokens,
             new_tokens=usage.new_tokens,
+            reread=usage.reread,
             log_prob=round(suggestion.log_prob, 2),
             confidence=round(suggestion.confidence, 4),
             needed_confidence=needed_confidence,

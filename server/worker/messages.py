@@ -76,6 +76,14 @@ class Complete:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadAhead:
+    """To the worker: read, when there is nothing else to do, what completing this would need."""
+
+    kind: ClassVar[str] = "read_ahead"
+    request: CompletionRequest
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cancel:
     """To the worker: stop working on a request."""
 
@@ -184,6 +192,7 @@ ToWorker = (
     | UseIndex
     | UpdateDocument
     | Complete
+    | ReadAhead
     | Cancel
     | CheckHealth
     | CheckProgress

@@ -16,6 +16,8 @@ from server.backends.backend import BackendInfo, BackendUnavailableError
 from server.completer import Completer
 from server.settings import Settings
 from server.suggestion.explanation import NO_MODEL, SUPERSEDED
+from server.suggestion.next_requests import find_next_requests
+from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
 from server.worker.codec import BrokenStreamError, read_message, write_message
 from server.worker.debounce import Debounce
@@ -35,6 +37,7 @@ from server.worker.messages import (
     LoadFailed,
     Message,
     Progress,
+    ReadAhead,
     Ready,
     UpdateDocument,
     UpdateWorkspace,
@@ -64,6 +67,8 @@ class RequestLoop:
         self._debounce = Debounce()
         self._completer: Completer | None = None
         self._memory: WorkspaceMemory | None = None
+        self._ahead: tuple[CompletionRequest, ...] = ()  # to be read when nothing else is to do
+        self._last_request: CompletionRequest | None = None
         self._reported_percent = -1
         self._last_step: float | None = None  # of the request that is computed
 
@@ -77,11 +82,37 @@ class RequestLoop:
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         if preloads:
             from server.backends import local_model  # noqa: F401, PLC0415 - for its imports
-        while (message := self._inbox.get()) is not _END:
+        while (message := self._next_message()) is not _END:
             try:
                 self._handle(message)
             except BrokenStreamError:
                 return
+
+    def _next_message(self) -> Message | None:
+        """Waits for the next message; reads ahead until there is one."""
+        while self._ahead and self._inbox.empty():
+            if self._read_ahead(self._ahead[0]):
+                self._ahead = self._ahead[1:]
+        return self._inbox.get()
+
+    def _read_ahead(self, request: CompletionRequest) -> bool:
+        """Reads what a request would need; returns false if a message interrupted that."""
+        if self._completer is None:
+            return True
+
+        def should_stop() -> bool:
+            self._last_step = time.monotonic()
+            return not self._inbox.empty()
+
+        try:
+            request = replace(request, workspace=self._workspace)
+            self._completer.read_ahead(request, should_stop)
+        except Exception:  # noqa: BLE001 - whatever it is, a request would meet it, too
+            _log.exception("cannot read ahead")
+            return True
+        finally:
+            self._last_step = None
+        return self._inbox.empty()
 
     def _read(self) -> None:
         """Queues messages; acts on cancellations at once."""
@@ -109,14 +140,20 @@ class RequestLoop:
     def _handle(self, message: Message) -> None:
         match message:
             case Complete():
-                self._send(self._complete(message))
+                self._ahead = ()
+                answer = self._complete(message)
+                self._send(answer)
+                self._plan_ahead(message.request, answer)
+            case ReadAhead():
+                self._ahead = (message.request,)
+                self._last_request = message.request
             case Load():
                 self._send(self._load(message.settings))
             case ChangeSettings():
                 if self._completer is not None:
                     self._completer.settings = message.settings
             case UpdateWorkspace():
-                self._workspace = message.snapshot
+                self._update_workspace(message.snapshot)
             case UseIndex():
                 self._use_index(Path(message.folder))
             case UpdateDocument():
@@ -126,6 +163,22 @@ class RequestLoop:
                 self._send(HealthReport(id=message.id, backend=self._describe()))
             case _:
                 raise BrokenStreamError(f"'{message.kind}' is not a message to the worker")
+
+    def _plan_ahead(self, request: CompletionRequest, answer: FromWorker) -> None:
+        """Decides what to read while nothing else is to do, after a request was answered."""
+        self._last_request = request
+        if self._completer is None or not isinstance(answer, Completed) or answer.is_cancelled:
+            return
+        if request.is_asked_for and self._completer.settings.pause_on_battery:
+            return  # automatic requests may be paused, and this is as automatic
+        self._ahead = tuple(find_next_requests(request, answer.result.suggestion))
+
+    def _update_workspace(self, snapshot: WorkspaceSnapshot) -> None:
+        """Uses other excerpts; if the model sees them, it reads them before the next request."""
+        before, self._workspace = self._workspace, snapshot
+        last = self._last_request
+        if last is not None and snapshot.context_text != before.context_text:
+            self._ahead = (last, *self._ahead)
 
     def _describe(self) -> BackendInfo | None:
         if self._completer is None:

@@ -25,6 +25,7 @@ from server.worker.messages import (
     Failed,
     HealthReport,
     Message,
+    ReadAhead,
 )
 from server.worker.pending_requests import PendingRequest, PendingRequests
 from server.worker.process.indexing import IndexedFolders, Indexing
@@ -114,6 +115,11 @@ class CompletionService:
     def compute_ahead(self, request: CompletionRequest) -> None:
         """Sends a request that is likely to be made soon, as :meth:`submit` does."""
         self._add(request, quiet_s=0.0, n_waiting=0)
+
+    def read_ahead(self, request: CompletionRequest) -> None:
+        """Has the model read, when it is idle, what a request would need; answers nothing."""
+        if self.status.state is not State.STARTING:
+            self._supervisor.send(ReadAhead(request=_prepare(request)))
 
     def _add(self, request: CompletionRequest, *, quiet_s: float, n_waiting: int) -> PendingRequest:
         pending, superseded, is_new = self._pending.add(request, n_waiting=n_waiting)

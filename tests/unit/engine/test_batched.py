@@ -1,6 +1,7 @@
 """Samples in batches: whatever runs beside a sample, it is the one that would be drawn alone."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -165,7 +166,7 @@ def test_half_as_many_are_tried_when_memory_runs_out(network, artifact, prompt):
 
 
 def _task(decoder, prompt):
-    cached = decoder._caches.acquire([*prompt.ids, 0])
+    cached = decoder._caches.acquire(replace(prompt, ids=[*prompt.ids, 0]))
     return batch_decoder.BatchTask(
         prompt=prompt,
         cache=cached.cache,

@@ -298,14 +298,20 @@ def test_each_document_keeps_its_cache(artifact, known_module):
 
 def test_caches_stay_within_their_budget(artifact):
     network = Network(artifact.config, artifact.weights, "float32")
-    caches = KVCachePool(network.new_cache, 2 * network.new_cache().n_bytes)
-    for start in (0, 100, 200, 300):
-        prompt = list(range(start, start + 20))
-        caches.acquire(prompt).ids += prompt
-    assert len(caches) == 2
-    assert len(caches.acquire(list(range(300, 320))).ids) == 19
-    assert len(caches.acquire(list(range(200, 220))).ids) == 19
-    assert caches.acquire(list(range(20))).ids == []
+    one = network.new_cache().bytes_for(40)
+    caches = KVCachePool(network.new_cache, 2 * one)
+
+    def read(start):
+        prompt = Prompt(ids=list(range(start, start + 40)))
+        cached = caches.acquire(prompt)
+        n_reused = len(cached.ids)
+        network.extend(torch.tensor([prompt.ids[n_reused:]]), cached.cache)
+        cached.ids += prompt.ids[n_reused:]
+        return n_reused
+
+    assert [read(start) for start in (0, 100, 200, 300)] == [0, 0, 0, 0]
+    assert (len(caches), caches.n_bytes) == (2, 2 * one)
+    assert [read(start) for start in (300, 200, 0)] == [39, 39, 0]
 
 
 def test_nucleus_sampling_follows_the_probabilities():

@@ -36,6 +36,7 @@ class ServiceDouble:
         self.result = CompletionResult(reason="nothing")
         self.requests, self.withheld, self.superseded, self.cancelled = [], [], [], []
         self.ahead = []
+        self.read = []
 
     def submit(self, request, *, quiet_s=0.0):
         assert quiet_s >= 0
@@ -47,6 +48,9 @@ class ServiceDouble:
 
     def compute_ahead(self, request):
         self.ahead.append(request)
+
+    def read_ahead(self, request):
+        self.read.append(request)
 
     def supersede(self, uri):
         self.superseded.append(uri)
@@ -281,3 +285,22 @@ async def test_a_document_whose_change_was_invalid_is_not_completed():
     editor.completion.change({"uri": URI}, [{"text": "z = "}])
     await editor.suggest(0, 4)
     assert editor.service.requests[-1].text == "z = "
+
+
+@pytest.mark.parametrize("text", ["x = 1\n", "é = 1\n"])
+def test_what_is_around_a_resting_cursor_is_read(text):
+    """If it fails, the first key at another place waits until its surroundings are read."""
+    editor = Editor(text)
+    editor.completion.move_cursor(URI, types.Position(line=0, character=3))
+    (read,) = editor.service.read
+    assert (read.text, read.offset, read.is_asked_for) == (text, 3, False)
+    assert not editor.service.requests
+
+
+def test_a_private_file_is_not_read_ahead():
+    """If it fails, text that no request may use is held in the model's cache."""
+    uri = "file:///w/.env"
+    editor = Editor(uri=uri)
+    editor.completion.move_cursor(uri, types.Position(line=0, character=0))
+    editor.completion.move_cursor("file:///w/unknown.py", types.Position(line=0, character=0))
+    assert editor.service.read == []

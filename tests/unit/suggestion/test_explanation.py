@@ -189,6 +189,7 @@ def test_the_log_and_the_editors_get_the_keys_that_they_always_had():
         "reused_tokens",
         "computed_tokens",
         "new_tokens",
+        "reread",
         "log_prob",
         "confidence",
         "needed_confidence",

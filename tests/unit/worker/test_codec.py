@@ -30,6 +30,7 @@ from server.worker.messages import (
     LoadFailed,
     Message,
     Progress,
+    ReadAhead,
     Ready,
     UpdateDocument,
     UpdateWorkspace,
@@ -69,6 +70,7 @@ MESSAGES = [
         request=CompletionRequest(text="\udfff\r\n", offset=2, document="u", n_wanted=3),
         quiet_s=0.25,
     ),
+    ReadAhead(request=CompletionRequest(text="a\n", offset=1, document="u")),
     Cancel(id=1),
     CheckHealth(id=2),
     Ready(load_s=1.25, tokenizer="/m/tokenizer.json"),
@@ -102,7 +104,7 @@ def test_every_message_comes_out_as_it_went_in():
         found.append(message)
     assert found == MESSAGES
     assert [type(message) for message in found] == [type(message) for message in MESSAGES]
-    assert found[9].result.extent is Extent.FUNCTION
+    assert found[10].result.extent is Extent.FUNCTION
 
 
 def test_every_kind_is_tested_here_and_has_a_name_of_its_own():

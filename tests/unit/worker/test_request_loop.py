@@ -25,6 +25,7 @@ from server.worker.messages import (
     HealthReport,
     Load,
     LoadFailed,
+    ReadAhead,
     Ready,
     UpdateDocument,
     UpdateWorkspace,
@@ -40,6 +41,8 @@ class CompleterDouble:
     """Answers with the request's text; the text may name something else to do."""
 
     has_begun = threading.Event()
+    has_read = threading.Event()
+    ahead = ()
     workspace_memory = None
     memory = None
 
@@ -58,7 +61,7 @@ class CompleterDouble:
         pass
 
     def complete(self, request, should_stop, wait_for_pause):
-        assert wait_for_pause()
+        assert wait_for_pause is None or wait_for_pause()
         if request.text == "fail":
             raise KeyError("users' text")
         if request.text == "away":
@@ -70,6 +73,12 @@ class CompleterDouble:
         known = request.workspace.context_text + (self.memory or "")
         text = request.text + known + self.settings.suggestion.eagerness
         return CompletionResult(suggestion=Suggestion(text=text))
+
+    def read_ahead(self, request, should_stop):
+        self.ahead.append((request.before, request.workspace.context_text))
+        self.has_read.set()
+        while request.text == "long" and not should_stop():
+            pass
 
     def describe(self):
         return BackendInfo(threads=2)
@@ -111,6 +120,8 @@ class Server:
 def server(monkeypatch):
     monkeypatch.setattr(request_loop, "Completer", CompleterDouble)
     monkeypatch.setattr(CompleterDouble, "has_begun", threading.Event())
+    monkeypatch.setattr(CompleterDouble, "has_read", threading.Event())
+    monkeypatch.setattr(CompleterDouble, "ahead", [])
     server = Server()
     yield server
     server.close()
@@ -134,6 +145,78 @@ def test_requests_are_answered_with_the_settings_and_workspace_sent_before(serve
     )
     server.ask(2, "a ")
     assert server.receive().result.suggestion.text == "a b quiet"
+
+
+def read_ahead(text):
+    return ReadAhead(request=CompletionRequest(text=text, offset=len(text)))
+
+
+def wait_until_idle(server):
+    """A health check is answered after what was sent before; then reading ahead goes on."""
+    server.send(CheckHealth(id=9))
+    server.receive()
+
+
+def test_a_place_is_read_ahead_while_nothing_else_is_to_do(server):
+    """If it fails, the first key at a new place waits until its surroundings are read."""
+    load(server)
+    server.send(read_ahead("here"))
+    assert CompleterDouble.has_read.wait(10)
+    assert CompleterDouble.ahead == [("here", "")]
+    wait_until_idle(server)
+    wait_until_idle(server)
+    assert len(CompleterDouble.ahead) == 1  # once for each place: an idle worker sleeps
+
+
+def test_a_request_interrupts_what_is_read_ahead(server):
+    """If it fails, keys wait for something that nobody asked for."""
+    load(server)
+    server.send(read_ahead("long"))
+    assert CompleterDouble.has_read.wait(10)
+    server.ask(1, "a ")
+    assert server.receive().result.suggestion.text == "a balanced"
+
+
+def test_the_next_line_and_a_shown_block_are_read_after_an_answer(server):
+    """If it fails, each line end that moves the window makes the next key slow."""
+    load(server)
+    server.ask(1, "  a:\n    b\n    c")
+    shown = "  a:\n    b\n    cbalanced"
+    server.receive()
+    wait_until_idle(server)
+    wait_until_idle(server)
+    before = "  a:\n    b\n    c"
+    assert CompleterDouble.ahead == [(before + shown, ""), (before + "\n    ", "")]
+
+
+def test_other_excerpts_are_read_before_the_next_key(server):
+    """If it fails, the key after a look at other files waits until their text is read."""
+    load(server)
+    server.ask(1, "a")
+    server.receive()
+    wait_until_idle(server)
+    del CompleterDouble.ahead[:]
+    CompleterDouble.has_read.clear()
+    server.send(UpdateWorkspace(snapshot=WorkspaceSnapshot(context_text="b ")))
+    assert CompleterDouble.has_read.wait(10)
+    assert CompleterDouble.ahead[0] == ("a", "b ")
+    wait_until_idle(server)
+    del CompleterDouble.ahead[:]
+    names = frozenset({"n"})
+    server.send(UpdateWorkspace(snapshot=WorkspaceSnapshot(context_text="b ", names=names)))
+    wait_until_idle(server)
+    assert CompleterDouble.ahead == []  # the model sees the same
+
+
+def test_nothing_is_read_ahead_where_automatic_suggestions_may_be_paused(server):
+    """If it fails, a request by hand on battery has more computed than was asked for."""
+    server.send(Load(settings=Settings(pause_on_battery=True)))
+    server.receive()
+    request = CompletionRequest(text="a", offset=1, is_asked_for=True)
+    server.send(Complete(id=1, request=request, quiet_s=0.0))
+    server.receive()
+    wait_until_idle(server)
+    assert CompleterDouble.ahead == []
 
 
 def test_a_request_is_cancelled_while_it_runs(server):
