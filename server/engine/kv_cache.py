@@ -112,7 +112,7 @@ class KVCache:
         if n_queries == 0:
             return queries
         is_cpu = store.device.type == "cpu"
-        blocks = queries.split(_BLOCK_TOKENS if is_cpu else n_queries, dim=2)
+        blocks = torch.split(queries, _BLOCK_TOKENS if is_cpu else n_queries, dim=2)
         first = end - n_queries
         attended = []
         for block in blocks:
