@@ -47,6 +47,7 @@ def test_xl_differs_from_small_only_where_it_must():
 CHAPTER = {
     "train_batch_size": (2, 12),
     "weight_decay": (0.1, 0.1),
+    "shuffle_buffer": (1000, 1000),
     "learning_rate": (2e-4, 5e-4),
     "lr_scheduler_type": ("cosine", "cosine"),
     "num_warmup_steps": (750, 2000),
@@ -70,6 +71,7 @@ def test_the_recipe_has_the_chapters_settings(index, name):
     ours = {
         "train_batch_size": settings.micro_batch_blocks,
         "weight_decay": optim.weight_decay,
+        "shuffle_buffer": config.stream.shuffle_documents,
         "learning_rate": optim.learning_rate,
         "lr_scheduler_type": optim.schedule,
         "num_warmup_steps": optim.warmup_steps,

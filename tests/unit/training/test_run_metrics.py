@@ -1,6 +1,7 @@
 """How far a run is, what it measures, and what a stop request does."""
 
 import json
+import math
 import os
 import signal
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from training.run.run_metrics import StepMetrics, ValidationMetrics, read_metric
 from training.run.trainer_state import TrainerState
 from training.step.objective import average_losses
 from training.step.throughput import Throughput
+from training.validate import Validation
 
 
 def validation(loss):
@@ -76,3 +78,9 @@ def test_a_signal_asks_to_stop_and_is_handled_as_before_afterwards():
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.is_requested()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_perplexity_is_infinite_where_it_overflows():
+    """If it fails, a run that starts badly ends in a traceback at its first validation."""
+    assert Validation(nats=5000.0, tokens=5, bytes=20).perplexity == math.inf
+    assert Validation(nats=5.0, tokens=5, bytes=20).perplexity == pytest.approx(math.e)
