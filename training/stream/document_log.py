@@ -112,7 +112,7 @@ class DocumentLog:
     def write_summary(self, step: int, lanes: Sequence[LaneFacts]) -> None:
         """Writes for people how far the stream has been read, and what was dropped of it.
 
-        The counts are those up to the windows that the lanes are in.
+        Documents include those of the windows that the lanes are in; drops are those before them.
 
         Raises:
             OSError: They cannot be written.
@@ -121,7 +121,7 @@ class DocumentLog:
         epochs = [lane.position.epoch for lane in lanes]
         summary = {
             "step": step,
-            "documents": sum(lane.n_documents for lane in lanes),
+            "documents": self.licences.total(),
             "dropped": dict(drops.most_common()),
             "epochs": [min(epochs), max(epochs)],
             "licences": dict(self.licences.most_common()),

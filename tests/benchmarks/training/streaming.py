@@ -11,6 +11,7 @@ code 1 if the stream is over 5% slower, a process has over 1.5 GB or grows, or a
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -25,6 +26,15 @@ from pathlib import Path
 
 import psutil
 import pyarrow.parquet as pq
+
+from training.artifact.bundled import resolve_artifact
+from training.config import ShardsConfig, StreamConfig
+from training.corpus.config import CorpusConfig
+from training.foundation.config_schema import load_toml
+from training.stream.lane import StreamPlan
+from training.stream.lane_state import start_state
+from training.stream.lane_worker import iterate_windows
+from training.stream.stream_files import list_stream_files, slice_files
 
 ROOT = Path(__file__).resolve().parents[3]
 TURNS = 4  # of shards and stream each
@@ -128,6 +138,25 @@ class Run:
             most[int(min(quarter, 3))] = max(most[int(min(quarter, 3))], n_bytes)
 
 
+def measure_reading(files, stages):
+    """Returns how many tokens a second one worker makes of the documents, on one core."""
+    plan = StreamPlan(
+        slices=tuple(slice_files(list_stream_files(StreamConfig(files=files)).train, 16)),
+        n_lanes=16,
+        seed=0,
+        tokenizer_file=resolve_artifact(Path("bundled")) / "tokenizer.json",
+        shards=ShardsConfig(),
+        stages=load_toml(CorpusConfig, stages),
+        heldout_share=0.0,
+        shuffle_documents=StreamConfig().shuffle_documents,
+        shuffle_blocks=StreamConfig().shuffle_blocks,
+        seen_documents=StreamConfig().seen_documents,
+    )
+    started, windows = time.process_time(), iterate_windows(plan, list(map(start_state, range(16))))
+    n_tokens = sum(window.tokens.size for window in itertools.islice(windows, 24))
+    return n_tokens / (time.process_time() - started)
+
+
 def compare_rates(shards, stream, seconds):
     """Returns the median tokens a second of both, trained in turns."""
     rates = {shards: [], stream: []}
@@ -202,6 +231,8 @@ def main():
             words = [f"paths.corpus={options.corpus}", f"paths.shards={shards}", *options.overrides]
             command = [sys.executable, "-m", "training.prepare", str(config), *words]
             subprocess.run(command, cwd=ROOT, check=True)
+        rate = measure_reading(f"{data}/*.jsonl", stages)
+        print(f"a worker reads {rate:,.0f} tokens/s on one core", flush=True)
         words = (config, folder / "shards-run", options.processes, f"paths.shards={shards}")
         from_shards = Run(*words, *options.overrides)
         files = f"stream.files={data}/*.jsonl"

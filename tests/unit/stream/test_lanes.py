@@ -200,7 +200,7 @@ def test_what_is_held_out_is_not_trained_on(tmp_path, tokenizer_file, n_packages
     assert (folder / "shards.json").stat().st_mtime_ns == before
 
 
-class FlakyStorage(fsspec.get_filesystem_class("file")):  # type: ignore[misc]
+class FlakyStorage(fsspec.get_filesystem_class("file")):
     """A storage whose connections break off: every other one that is opened, after 600 bytes."""
 
     protocol = "flaky"

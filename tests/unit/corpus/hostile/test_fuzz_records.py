@@ -8,11 +8,11 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from doubles.record_reading import read_records
 from fuzzing import fuzz_reader, measure, mutations
 
 from training.corpus.config import ArchiveLimits, RecordFields
 from training.corpus.readers.notebook_code import read_notebook
-from training.corpus.readers.records.record_files import read_records
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.source_file import SourceFile
 from training.foundation.errors import ParrotletError

@@ -10,11 +10,10 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from doubles.record_reading import read_hub, read_records
 from fuzzing import measure
 
 from training.corpus.config import ArchiveLimits, RecordFields
-from training.corpus.readers.records.hub_datasets import read_hub
-from training.corpus.readers.records.record_files import read_records
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.foundation.errors import CorpusError
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from doubles.record_reading import read_records
 
 from training.corpus.config import ArchiveLimits, CorpusConfig, RecordFields, SourcesConfig
 from training.corpus.extraction.source_list import list_sources
 from training.corpus.readers.reading_limits import BeyondLimitsError
-from training.corpus.readers.records.record_files import SLICE_BYTES, expand_zip, read_records
+from training.corpus.readers.records.record_files import SLICE_BYTES, expand_zip
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.records.record_slices import FileSlice, RecordFile, iterate_slice
 from training.corpus.readers.source_contents import open_source

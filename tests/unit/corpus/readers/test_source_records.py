@@ -9,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from doubles.record_reading import read_hub, read_records
 
 from training.corpus.config import ArchiveLimits, RecordFields
-from training.corpus.readers.records.hub_datasets import read_hub
-from training.corpus.readers.records.record_files import read_records
 from training.corpus.readers.records.record_parsing import DAMAGED_RECORD, RecordParser
 from training.corpus.readers.source_file import TOO_LARGE
 from training.foundation.errors import CorpusError

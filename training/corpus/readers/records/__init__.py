@@ -1,1 +1,1 @@
-"""Records: one source file each, from JSON lines, Parquet and Hub datasets."""
+"""Records: one source file each, from JSON lines, CSV, text and Parquet, here or on the Hub."""

@@ -1,24 +1,20 @@
-"""Finds the files of a Hub dataset, or of a folder laid out like one, and streams their records.
+"""Finds the files of records of a Hub dataset, or of a folder laid out like one.
 
 The library :mod:`datasets` finds the files, of a revision that is pinned to its commit; they are
 then read within the limits of our own readers. No code of a dataset is run. Called by
-:mod:`training.corpus.readers.source_contents` and by streamed training.
+:mod:`training.corpus.extraction.source_list` and by streamed training.
 """
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from training.corpus.config import ArchiveLimits
 from training.corpus.readers.reading_limits import report_damage
-from training.corpus.readers.records.record_files import expand_zip, read_slice
-from training.corpus.readers.records.record_parsing import RecordParser
-from training.corpus.readers.records.record_slices import SUFFIXES, FileSlice, RecordFile
-from training.corpus.readers.source_file import SourceFile
+from training.corpus.readers.records.record_files import expand_zip
+from training.corpus.readers.records.record_slices import SUFFIXES, RecordFile
 from training.foundation.errors import CorpusError
 
 HUB_ADVICE = "correct sources.hub, or try again later"
@@ -69,16 +65,6 @@ class HubDataset:
             data_dir=data_dir,
             data_files=data_files,
         )
-
-
-def read_hub(text: str, parser: RecordParser, limits: ArchiveLimits) -> Iterator[SourceFile]:
-    """Yields the records of a Hub dataset, named as :meth:`HubDataset.parse` reads it.
-
-    Raises:
-        CorpusError: The dataset cannot be read.
-    """
-    for file in list_hub_files(HubDataset.parse(text)):
-        yield from read_slice(FileSlice(file=file), parser, limits, advice=HUB_ADVICE)
 
 
 def list_hub_files(dataset: HubDataset, advice: str = HUB_ADVICE) -> list[RecordFile]:

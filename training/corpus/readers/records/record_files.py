@@ -28,16 +28,6 @@ SLICE_BYTES = {".json": 64 << 20, ".jsonl": 64 << 20, PARQUET: 128 << 20}
 RECORDS_ADVICE = "fetch it again or remove it from sources.records"
 
 
-def read_records(path: Path, parser: RecordParser, limits: ArchiveLimits) -> Iterator[SourceFile]:
-    """Yields a file's records in order.
-
-    Raises:
-        CorpusError: The file is damaged, of an unknown kind, or beyond its limits.
-    """
-    for file in list_record_files(path, RECORDS_ADVICE):
-        yield from read_slice(FileSlice(file=file), parser, limits, advice=RECORDS_ADVICE)
-
-
 def list_record_files(path: Path, advice: str) -> list[RecordFile]:
     """Returns a local file, or the files of records in a zip archive.
 
