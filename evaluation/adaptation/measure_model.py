@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         measure_bits([*model, *words])
     lines = ["--corpus", corpus, "--n", str(options.n), "--out", str(out / LINES)]
     lines += ["--per-document", str(options.per_document)]
-    if options.workspace and (options.model / MEMORY_FILE).is_file():
+    if _knows_workspace(options):
         lines += ["--workspace", "--whole-workspace"]
     measure_lines([*model, *lines])
     if options.typed and not (out / TYPING).is_dir():
@@ -52,8 +52,14 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _knows_workspace(options: argparse.Namespace) -> bool:
+    """Returns whether the model is measured with the workspace's memory."""
+    return bool(options.workspace) and (options.model / MEMORY_FILE).is_file()
+
+
 def _replay(model: Sequence[str], corpus: str, options: argparse.Namespace) -> None:
     words = ["--corpus", corpus, "--n", str(options.typed), "--pace", "0"]
+    words += ["--workspace"] * _knows_workspace(options)
     aside = options.out / f".{TYPING}"
     try:
         replay_typing([*model, *words, "--out", str(aside)])
