@@ -1,11 +1,13 @@
-"""The GPU report by its command, on a CPU: JSON lines, a table, an exit code."""
+"""What GPUs run, on a CPU: the report by its command, and layers made by the code generator."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from training_run import Forked, curve, finish
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 COMMAND = Path(__file__).parents[1] / "gpu" / "gpu_report.py"
@@ -23,3 +25,16 @@ def test_the_command_writes_lines_and_a_table(tmp_path):
     assert {row["part"] for row in rows} == set(PARTS)
     assert [row["value"] for row in rows if row.get("figure") == "passed"] == [1]
     assert "samples/s" in done.stdout.splitlines()[-2]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_generated_code_follows_the_curve(tiny_config, tmp_path):
+    """If it fails, ``pretrain.compile=on`` trains another model than without."""
+    runs = {}
+    for name in ("on", "off"):
+        run = tmp_path / name
+        settings = ["pretrain.dtype=float32", "model.n_layer=1", "pretrain.stop_after_steps=2"]
+        finish(Forked(tiny_config, f"paths.run={run}", f"pretrain.compile={name}", *settings))
+        start = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+        runs[start["is_compiled"]] = list(curve(run).values())
+    assert runs[True] == pytest.approx(runs[False], rel=1e-5)

@@ -145,7 +145,7 @@ def test_the_peak_is_no_lower_than_what_is_measured(cuda, monkeypatch):
     monkeypatch.setattr("training.step.hardware.peak_flops.CARDS", {})
     measured = find_peak_flops(torch.bfloat16, cuda)
     assert measured.source == "measured"
-    assert measured.flops_per_s <= 1.05 * peak.flops_per_s
+    assert measured.flops_per_s <= 1.1 * peak.flops_per_s
     assert peak.flops_per_s < 3 * measured.flops_per_s
 
 

@@ -20,6 +20,12 @@ def norms(run):
     return [e["gradient_norm"] for e in map(json.loads, lines) if e["event"] == "step"]
 
 
+def validations(run):
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    found = [e for e in map(json.loads, lines) if e["event"] == "validation"]
+    return [e["validation_bits_per_byte"] for e in found]
+
+
 def start_of(run):
     return json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
 
@@ -64,6 +70,7 @@ def test_fsdp_and_dynamo_by_the_launcher_follow_the_curve(uninterrupted, config_
     finish(Forked(config_file, f"paths.run={run}", processes=2, change=change))
     assert start_of(run)["is_sharded"] is True
     assert start_of(run)["is_compiled"] is True
+    assert validations(run) == pytest.approx(validations(uninterrupted), rel=2e-4), "shared by two"
     assert list(curve(run).values()) == pytest.approx(list(curve(uninterrupted).values()), rel=2e-4)
 
 

@@ -1,5 +1,7 @@
 """What a step does on GPUs, as far as a CPU can run it: batched Muon, the loss, compiled layers."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -13,6 +15,7 @@ from training.step.hardware.batched_muon import BatchedMuon
 from training.step.hardware.compilation import compile_layers
 from training.step.hardware.peak_flops import find_peak_flops, look_up_card
 from training.step.loss import IGNORED, compute_whole_chunk
+from training.step.parallel import ReplicatedLoss
 from training.validate import select_device
 
 SHAPES = [(16, 48), (16, 48), (64, 16), (16, 48), (64, 16), (16, 16)]
@@ -117,3 +120,25 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     assert select_device("auto") == select_device("cpu") == CPU
     with pytest.raises(ConfigError, match="--device is cuda"):
         select_device("cuda")
+
+
+@pytest.mark.parametrize("n_processes", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_items", [0, 1, 7, 8])
+def test_work_is_shared_evenly_and_comes_back_in_order(n_processes, n_items):
+    """If it fails, blocks are measured twice or by none, or a process waits for another forever."""
+    items = list(range(100, 100 + n_items))
+    shares = []
+
+    def work(share):
+        shares.append(len(share))
+        return torch.tensor(share, dtype=torch.float64)
+
+    def run(index, gathered):
+        process = SimpleNamespace(num_processes=n_processes, process_index=index, gather=gathered)
+        return ReplicatedLoss(None, None, process).share_work(items, work)
+
+    parts = []
+    for index in range(n_processes):
+        run(index, lambda part: parts.append(part) or part)
+    assert len(set(shares)) <= 1
+    assert run(0, lambda _: torch.cat(parts)) == items
