@@ -8,7 +8,6 @@ import json
 import logging
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from server.isolation import ROOT, child_command, child_environment
 
 _MIN_PAUSE_S = 10.0
-_PAUSE_FACTOR = 20.0  # of how long the last run took
+_PAUSE_FACTOR = 20.0  # of the processor time that the last run took
 _TIMEOUT_S = 600.0
 _SETTLE_S = 1.0  # a checkout changes many files
 _PACKAGE = __name__.split(".worker.", maxsplit=1)[0]
@@ -30,6 +29,14 @@ class IndexedFolders:
 
     roots: Sequence[Path] = ()
     private_globs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexFound:
+    """An index, and the processor time that it took."""
+
+    folder: str
+    processor_s: float
 
 
 class Indexing:
@@ -96,11 +103,11 @@ class Indexing:
                     return
                 self._is_due = False
                 process = self._start_process()
-            started = time.monotonic()
-            folder = None if process is None else self._finish(process)
-            pause_s = max(_MIN_PAUSE_S, _PAUSE_FACTOR * (time.monotonic() - started))
-            if folder is not None:
-                self._on_index(folder)
+            found = None if process is None else self._finish(process)
+            pause_s = _MIN_PAUSE_S
+            if found is not None:
+                pause_s = max(_MIN_PAUSE_S, _PAUSE_FACTOR * found.processor_s)
+                self._on_index(found.folder)
 
     def _start_process(self) -> "subprocess.Popen[bytes] | None":
         try:
@@ -117,8 +124,8 @@ class Indexing:
             return None
         return self._process
 
-    def _finish(self, process: "subprocess.Popen[bytes]") -> str | None:
-        """Waits for the process; returns the folder of the index, None if there is none."""
+    def _finish(self, process: "subprocess.Popen[bytes]") -> "IndexFound | None":
+        """Waits for the process; returns what it made, None if that is nothing."""
         request = {
             "roots": [str(root) for root in self._folders.roots],
             "private_globs": list(self._folders.private_globs),
@@ -126,8 +133,11 @@ class Indexing:
         }
         try:
             answer, _ = process.communicate(json.dumps(request).encode(), timeout=_TIMEOUT_S)
-            folder = str(json.loads(answer))
-        except (subprocess.TimeoutExpired, OSError, ValueError):
+            values = json.loads(answer)
+            found = IndexFound(
+                folder=str(values["folder"]), processor_s=float(values["processor_s"])
+            )
+        except (subprocess.TimeoutExpired, OSError, ValueError, KeyError, TypeError):
             process.kill()
             process.wait()
             if not self._is_closed:
@@ -136,4 +146,4 @@ class Indexing:
         finally:
             with self._change:
                 self._process = None
-        return folder
+        return found

@@ -64,7 +64,7 @@ def measure_indexing(root, caches, tokenizer_file):
             start_new_session=True,
             check=True,
         )
-        found = open_index(Path(json.loads(done.stdout)))
+        found = open_index(Path(json.loads(done.stdout)["folder"]))
         peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         print(
             f"indexed, {what}: {found.index.n_tokens} tokens of {len(found.index.paths)} files in"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.worker.process import indexing
-from server.worker.process.indexing import IndexedFolders, Indexing
+from server.worker.process.indexing import IndexedFolders, IndexFound, Indexing
 
 FOLDERS = IndexedFolders(roots=(Path("/w"),))
 
@@ -28,7 +28,7 @@ class Runs:
     def finish(self):
         self.n_started += 1
         self.may_end.wait(30)
-        return f"/c/{self.n_started}"
+        return IndexFound(folder=f"/c/{self.n_started}", processor_s=1.0)
 
     def end(self, folder):
         self.folders.append(folder)
