@@ -124,6 +124,7 @@ def test_a_real_server_suggests_what_the_engine_suggests(server, small_files):
             assert found.suggestion.confidence <= sure + 0.05
             n_sure += found.suggestion.confidence >= sure - 0.05
     assert n_shown > len(requests) / 4
-    assert n_equal == len(requests)
+    # As text, the tokens that healing chose may be cut into others by the server's tokenizer.
+    assert n_equal >= (1.0 if name == "vllm" else 0.9) * len(requests)
     # Of a word that the server finds unlikely, only a lower bound is known.
     assert name != "vllm" or n_sure >= 0.8 * n_shown
