@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from training.artifact.network.config import GPT2Config
+from training.artifact.network.flex_attention import find_code_obstacle
 from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.foundation.errors import ConfigError
@@ -82,6 +83,16 @@ def test_what_prevents_compiling_is_told_and_trains_without(monkeypatch, capsys)
     monkeypatch.delenv("CXX", raising=False)
     assert not compile_layers(GPT2(TINY), PretrainConfig(compile="on"), CPU)
     assert "there is no C++ compiler" in capsys.readouterr().err
+
+    def fail(*_, **__):
+        raise RuntimeError("\nfatal error: Python.h: no such file\n")
+
+    monkeypatch.setattr(compilation.shutil, "which", lambda name: name)
+    monkeypatch.setattr(torch, "compile", fail)
+    find_code_obstacle.cache_clear()
+    assert not compile_layers(GPT2(TINY), PretrainConfig(compile="on"), CPU)
+    assert "(pretrain.compile): fatal error: Python.h" in capsys.readouterr().err
+    find_code_obstacle.cache_clear()
     assert not compile_layers(GPT2(TINY), PretrainConfig(), CPU)
     assert not compile_layers(GPT2(TINY), PretrainConfig(compile="off"), torch.device("cuda"))
     assert not capsys.readouterr().err

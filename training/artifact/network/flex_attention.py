@@ -15,7 +15,6 @@ Source: Dong et al. 2024, "Flex Attention", arXiv:2412.05496, as
 """
 
 import functools
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -25,13 +24,33 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 TILE = 128
 SMALLEST_HEAD = 16  # of which the kernel's products are made
+_MAX_REASON_CHARS = 300
 _FLEX_ATTENTION: Any = flex_attention
 
 
 def has_flex_kernel(device: torch.device, head_width: int) -> bool:
     """Says whether the kernel can be built for heads of this width on a device."""
-    is_known = device.type in {"cuda", "xpu"} and importlib.util.find_spec("triton") is not None
-    return is_known and head_width >= SMALLEST_HEAD
+    is_known = device.type in {"cuda", "xpu"} and head_width >= SMALLEST_HEAD
+    return is_known and find_code_obstacle(device.type) is None
+
+
+@functools.cache
+def find_code_obstacle(device_type: str) -> str | None:
+    """Returns why PyTorch cannot generate code for a device, or None, by letting it do so once.
+
+    It needs Triton or a C++ compiler, headers of Python, a folder to write into: what is missing
+    shows only there.
+    """
+    try:
+        torch.compile(_double, dynamic=False)(torch.ones(8, device=device_type))
+    except Exception as error:  # noqa: BLE001 - compilers and drivers raise anything
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        return lines[0][:_MAX_REASON_CHARS] if lines else type(error).__name__
+    return None
+
+
+def _double(x: Tensor) -> Tensor:
+    return 2 * x
 
 
 def tile_documents(firsts: Tensor) -> BlockMask:

@@ -23,15 +23,15 @@ _OLDEST_CAPABILITY = (7, 0)  # of GPUs for which Triton makes kernels
 def compile_layers(model: GPT2, settings: PretrainConfig, device: torch.device) -> bool:
     """Compiles the layers if the settings ask for it and the machine can; says whether it did.
 
-    Call it before the network is wrapped or sharded. What prevents a compilation that was asked for
-    by name is printed in the first process, and training goes on without.
+    Call it before the network is wrapped or sharded. What prevents it is printed in the first
+    process, and training goes on without.
     """
     if settings.compile == "off" or (settings.compile == "auto" and device.type != "cuda"):
         return False
     obstacle = find_obstacle(settings.compile_backend, device)
     if obstacle is not None:
-        if settings.compile == "on" and os.environ.get("RANK", "0") == "0":
-            sys.stderr.write(f"pretrain.compile is 'on', but {obstacle}; training uncompiled\n")
+        if os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"training without compiled layers (pretrain.compile): {obstacle}\n")
         return False
     mode = settings.compile_mode if settings.compile_backend == "inductor" else None
     for layer in model.transformer.h:
@@ -47,21 +47,14 @@ def find_obstacle(backend: str, device: torch.device) -> str | None:
         return "the backend cudagraphs needs a CUDA device"
     if backend != "inductor":
         return None
-    if device.type == "cpu":
-        if os.environ.get("CXX") or any(map(shutil.which, _COMPILERS)):
-            return None
+    if device.type == "cpu" and not (os.environ.get("CXX") or any(map(shutil.which, _COMPILERS))):
         return "there is no C++ compiler (install g++)"
-    return _find_triton_obstacle(device)
-
-
-def _find_triton_obstacle(device: torch.device) -> str | None:
-    import importlib.util  # noqa: PLC0415
-
-    if importlib.util.find_spec("triton") is None:
-        return "Triton is not installed (pip install triton)"
     if device.type == "cuda" and torch.cuda.get_device_capability(device) < _OLDEST_CAPABILITY:
         return "the GPU is older than Triton supports"
-    return None
+    # Imported here because it takes seconds.
+    from training.artifact.network.flex_attention import find_code_obstacle  # noqa: PLC0415
+
+    return find_code_obstacle(device.type)
 
 
 def use_uncompiled() -> AbstractContextManager[None]:
