@@ -38,6 +38,7 @@ from training.stream.stream_files import list_stream_files, slice_files
 
 ROOT = Path(__file__).resolve().parents[3]
 TURNS = 4  # of shards and stream each
+WARM_UP_STEPS = 5  # of each start, while workers make their first windows
 MAX_BYTES, MAX_GROWTH, MAX_SLOWER = 1.5e9, 1.1, 0.05
 SETTINGS = """
 extends = '{config}'
@@ -124,7 +125,7 @@ class Run:
             time.sleep(0.5)
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-        return self.events()[before + 2 :]  # without the start
+        return self.events()[before + WARM_UP_STEPS :]
 
     def look_at(self, process, quarter):
         for found in psutil.Process(process.pid).children(recursive=True):

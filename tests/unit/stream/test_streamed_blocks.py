@@ -4,6 +4,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import random
 import signal
 from dataclasses import replace
 
@@ -89,20 +90,25 @@ def test_any_number_of_processes_and_workers_reads_the_same_steps(
             blocks.close()
 
 
-def test_a_run_goes_on_again_and_again_with_other_numbers_of_processes(plan, wanted, tmp_path):
+def test_a_run_that_is_lost_ten_times_goes_on_with_any_number_of_processes(plan, wanted, tmp_path):
     """If it fails, a second resume begins at the start of the data, or leaves some of it out."""
-    step = 0
-    for n_processes, until in ((2, 4), (1, 9), (3, 10), (12, 18), (2, 24)):
+    chance, saved, n_starts = random.Random(5), 0, 0
+    while saved < 24 or n_starts < 10:
+        n_processes = chance.choice((1, 2, 3, 4, 6, 12))
         processes = [open_blocks(plan, tmp_path, i, n_processes) for i in range(n_processes)]
-        if step:
-            for blocks in processes:
-                blocks.load_position(tmp_path / f"step-{step}", step)
-        while step < until:
-            step += 1
+        for blocks in processes if saved else ():
+            blocks.load_position(tmp_path / f"step-{saved}", saved)
+        n_starts += 1
+        for step in range(saved + 1, min(saved + chance.randint(1, 5), 24) + 1):
             found = read_step(processes, step)
             assert all(map(np.array_equal, found, wanted[step - 1])), step
-        read_step(processes, step + 1)  # read ahead, and not saved
-        save(processes, tmp_path / f"step-{step}", step)
+            if step % 2 == 0:
+                if step < 24:
+                    read_step(processes, step + 1)  # ahead, as a thread does
+                save(processes, tmp_path / f"step-{step}", step)
+                saved = step
+                break
+    assert n_starts >= 10
 
 
 def test_what_was_read_is_recorded_once(plan, tmp_path):
