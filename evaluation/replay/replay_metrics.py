@@ -2,8 +2,9 @@
 
 import itertools
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evaluation.replay.session import STALE_ANSWER, SessionRecord
@@ -16,6 +17,7 @@ from evaluation.replay.session_events import (
 )
 from evaluation.runs.record_fields import get_optional_field
 
+NOT_READ_ANEW = "the prompt was in the cache"
 _MS_DIGITS = 1
 
 
@@ -29,11 +31,16 @@ class Percentiles:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenCounts:
-    """The tokens of all requests: in prompts, found in the cache, and generated."""
+    """The tokens of all requests: in prompts, found in the cache, and generated.
+
+    ``slow_causes`` is why prompts were read anew in the slowest twentieth of the requests that the
+    model answered: shares, the largest first.
+    """
 
     prompt: int = 0
     reused: int = 0
     new: int = 0
+    slow_causes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +73,7 @@ class ReplayMetrics:
         prompt_tokens: How many tokens all prompts have.
         tokens_reused: The share of these that the cache already held.
         new_tokens: How many tokens were generated.
+        slow_twentieth: Why prompts were read anew in the slowest twentieth of the requests: shares.
     """
 
     files: int
@@ -90,6 +98,7 @@ class ReplayMetrics:
     prompt_tokens: int
     tokens_reused: float | None
     new_tokens: int
+    slow_twentieth: Mapping[str, float]
 
 
 def count_tokens(server_events: Iterable[Mapping[str, Any]]) -> TokenCounts:
@@ -99,11 +108,22 @@ def count_tokens(server_events: Iterable[Mapping[str, Any]]) -> TokenCounts:
         TypeError: A number of tokens is none.
     """
     prompt = reused = new = 0
+    costs: list[tuple[float, str]] = []
     for event in server_events:
+        if get_optional_field(event, "prompt_tokens", int):
+            cause = get_optional_field(event, "reread", str) or NOT_READ_ANEW
+            costs.append((get_optional_field(event, "total_ms", float) or 0.0, cause))
         prompt += get_optional_field(event, "prompt_tokens", int) or 0
         reused += get_optional_field(event, "reused_tokens", int) or 0
         new += get_optional_field(event, "new_tokens", int) or 0
-    return TokenCounts(prompt=prompt, reused=reused, new=new)
+    return TokenCounts(prompt=prompt, reused=reused, new=new, slow_causes=_slow_causes(costs))
+
+
+def _slow_causes(costs: Sequence[tuple[float, str]]) -> dict[str, float]:
+    """Returns the shares of the causes among the slowest twentieth of times with causes."""
+    slowest = sorted(costs, reverse=True)[: -(-len(costs) // 20)]
+    counts = Counter(cause for _, cause in slowest)
+    return {cause: round(n / len(slowest), 4) for cause, n in counts.most_common()}
 
 
 def measure_sessions(
@@ -152,6 +172,7 @@ def measure_sessions(
         prompt_tokens=tokens.prompt,
         tokens_reused=_share(tokens.reused, tokens.prompt),
         new_tokens=tokens.new,
+        slow_twentieth=tokens.slow_causes,
     )
 
 

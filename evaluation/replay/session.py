@@ -110,6 +110,7 @@ class Session:
         document = {"uri": self._uri, "languageId": "python", "version": 1}
         params = {"textDocument": {**document, "text": self._buffer.text}}
         self._client.notify("textDocument/didOpen", params)
+        self._move_cursor(self._buffer.cursor)
         while (key := self._typist.next_key(self._typed_text())) is not None:
             await self._pause(key)
             if key.is_read_before and self._accept_suggestion():
@@ -137,7 +138,9 @@ class Session:
         if key.act is Act.JUMP:
             self._record(CursorJumped)
             self._ghost = None
+            self._move_cursor(len(self._buffer.text) // 2)
             await asyncio.sleep(_JUMP_S / self._pace if self._pace > 0 else 0)
+            self._move_cursor(self._buffer.cursor)
             return
         typed = self._typed_text()
         if key.act is Act.TYPE:
@@ -153,6 +156,12 @@ class Session:
         self._shorten_ghost(new[len(typed) :] if new.startswith(typed) else None)
         self._record(KeyPressed, key=key.act.value, text=key.text)
         self._send_change(change)
+
+    def _move_cursor(self, offset: int) -> None:
+        """Tells the server, as our clients do, where the cursor has come to rest."""
+        position = self._buffer.position(offset)
+        params = {"textDocument": {"uri": self._uri}, "position": position}
+        self._client.notify("parrotlet/didMoveCursor", params)
 
     def _shorten_ghost(self, typed: str | None) -> None:
         """Drops what was typed from the ghost, or the ghost if the typed text differs."""

@@ -6,6 +6,7 @@ import pytest
 
 from evaluation.replay.buffer import Buffer
 from evaluation.replay.replay_metrics import (
+    NOT_READ_ANEW,
     Percentiles,
     TokenCounts,
     count_tokens,
@@ -179,6 +180,16 @@ def session_events():
         SuggestionAccepted(at_s=6.0, typed="xy", ghost=None, text="y" * 21, is_whole=True)
     )
     return events
+
+
+def test_the_slowest_twentieth_is_counted_by_cause():
+    """If it fails, whoever makes slow keys faster works at the wrong cause."""
+    log = [{"prompt_tokens": 9, "total_ms": float(i)} for i in range(37)]
+    causes = ["visible text moved", None, "visible text moved"]
+    log += [{"prompt_tokens": 9, "total_ms": 50.0 + i, "reread": c} for i, c in enumerate(causes)]
+    log.append({"prompt_tokens": 0, "total_ms": 99.0})
+    assert count_tokens(log).slow_causes == {NOT_READ_ANEW: 0.5, "visible text moved": 0.5}
+    assert count_tokens([]).slow_causes == {}
 
 
 def test_metrics_count_what_happened():
