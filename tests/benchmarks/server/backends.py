@@ -1,22 +1,34 @@
 """What runs the model fastest, and what a suggestion costs while typing.
 
-Run: ``python tests/benchmarks/server/backends.py [--files FOLDER] [--keys N]``; ``pip install -c
-constraints.txt -e '.[bench]'`` brings the contenders. The bundled model on prompts as the server
-makes them, one key after the other in Python files (the interpreter's own without ``--files``).
+Run: ``python tests/benchmarks/server/backends.py --install FOLDER [--files FOLDER] [--keys N]``.
+The contenders are installed into that folder, once, and nowhere else; without it they have to be
+importable (``pip install -c constraints.txt -e '.[bench]'``), or are left out. The bundled model on
+prompts as the server makes them, one key after the other in Python files (the interpreter's own
+without ``--files``).
 
-First each back end behind the engine's interface, which owns the keys and values: a prompt read
-anew, a token, four tokens verified at once. Then a suggestion of twelve tokens for each key: the
-engine as the server uses it, against ONNX Runtime and CTranslate2 that read each prompt anew, and
-against ``transformers.generate``. All greedy, in turns of all keys, in one run; each in a process
-of its own.
+First, how many tokens the engine reads for a key, which does not depend on the machine; with
+``--only-tokens``, nothing else. Then each back end behind the engine's interface, which owns the
+keys and values: a prompt read anew, a token, four tokens verified at once. Then a suggestion of
+twelve tokens for each key: the engine as the server uses it, against ONNX Runtime and CTranslate2
+that read each prompt anew, and against ``transformers.generate``. All greedy, in turns of all keys,
+in one run; each in a process of its own.
+
+Every twelfth key is the first at another place in another file, and counts: the server has read
+that place while the cursor rested there, which is not timed. The line "at once" is for a typist who
+does not rest at all.
 """
 
 import argparse
+import os
 import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice, product
 from multiprocessing import get_context
@@ -47,12 +59,17 @@ NETWORKS = (
     "ONNX Runtime int8",
 )
 NEEDED = {"ONNX Runtime": "onnxruntime", "CTranslate2": "ctranslate2"}
+PACKAGES = ("ctranslate2", "onnx", "onnxruntime", "protobuf", "flatbuffers", "ml_dtypes")
+CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
 FIGURES = "ms: the longest prompt anew, a token, four"
-OURS = "ours"
+OURS, OURS_AT_ONCE = "ours", "ours, at once after a jump"
 
 
 def prompts_of_typing(files, artifact, n_keys):
-    """Yields the ids of prompts as keys are typed, a dozen at each of many places."""
+    """Yields the prompts of keys, a dozen at each of many places, and where the cursor rested.
+
+    The second is None but for the first key at a place: then it is the prompt before that key.
+    """
     builder = PromptBuilder(artifact, heal_tokens=Settings().engine.heal_tokens)
     room = artifact.context_tokens - NEW_TOKENS - builder.overhead_tokens
     context = Settings().context
@@ -67,10 +84,14 @@ def prompts_of_typing(files, artifact, n_keys):
         text = chance.choice(files)
         at = chance.randrange(len(text) // 4, 3 * len(text) // 4)
         line_end = text.find("\n", at + KEYS_IN_A_ROW)
-        for key in range(min(KEYS_IN_A_ROW, n_keys)):
+        before = None
+        for key in range(1 + min(KEYS_IN_A_ROW, n_keys)):
             typed = text[: at + key] + text[line_end:]
             window = window_at(typed, at + key, budget, builder.count_tokens)
-            yield builder.build(window, max_tokens=room).ids
+            prompt = replace(builder.build(window, max_tokens=room), required_bytes=b"")
+            if key:
+                yield prompt, before if key == 1 else None
+            before = prompt
         n_keys -= KEYS_IN_A_ROW
 
 
@@ -79,6 +100,7 @@ def engine(network):
         network,
         [b"x"] * network.config.vocab_size,  # no special tokens: nothing ends early
         chunk_tokens=Settings().engine.chunk_tokens,
+        cache_bytes=Settings().engine.cache_mib << 20,
         max_guesses=Settings().engine.max_guesses,
     )
 
@@ -133,9 +155,27 @@ def behind_the_interface(title, n, prompt, folder):
 
 def ours(n, _folder):
     decoder = engine(network_of("torch int8", n, None))
-    return lambda ids: decoder.generate(
-        Prompt(ids=ids), GenerationRequest(max_new_tokens=NEW_TOKENS)
-    )
+    request = GenerationRequest(max_new_tokens=NEW_TOKENS)
+    return lambda ids: decoder.generate(Prompt(ids=ids), request), decoder
+
+
+def count_tokens(keys):
+    """Prints how many tokens the engine reads for each key, and why if they are many."""
+    for title in (OURS_AT_ONCE, OURS):
+        _, decoder = ours(1, None)
+        computed, reasons = [], Counter()
+        for prompt, rested in keys:
+            if rested is not None and title == OURS:
+                decoder.read_ahead(rested, lambda: False)
+            usage = decoder.generate(prompt, GenerationRequest(max_new_tokens=1)).usage
+            computed.append(usage.computed_tokens)
+            if usage.reread is not None:
+                reasons[usage.reread.value] += 1
+        p95 = statistics.quantiles(computed, n=20)[-1]
+        print(
+            f"{title + ', tokens read for a key':44} p50 {statistics.median(computed):.0f}   p95"
+            f" {p95:.0f}   most {max(computed)}   {dict(reasons)} of {len(computed)}"
+        )
 
 
 def onnx_anew(n, folder):
@@ -194,6 +234,7 @@ def transformers_anew(n, _folder):
 
 WRITERS = {
     OURS: ours,
+    OURS_AT_ONCE: ours,
     "ONNX Runtime int8, anew": onnx_anew,
     "CTranslate2 int8, anew": ctranslate2_anew,
     "transformers.generate, float32": transformers_anew,
@@ -202,27 +243,50 @@ WRITERS = {
 
 def suggestions(title, n, keys, folder):
     """Returns the milliseconds of each suggestion, the first few not counted."""
-    write = WRITERS[title](n, folder)
+    write, decoder = WRITERS[title](n, folder), None
+    if isinstance(write, tuple):
+        write, decoder = write
     taken = []
-    for ids in keys[:WARM_UP] + keys:
+    for prompt, rested in keys[:WARM_UP] + keys:
+        if rested is not None and title == OURS:
+            decoder.read_ahead(rested, lambda: False)
         started = time.perf_counter()
-        write(ids)
+        write(prompt.ids)
         taken.append(1000 * (time.perf_counter() - started))
     return taken[WARM_UP:]
+
+
+def install_contenders(folder):
+    """Installs what is missing into a folder, and lets this process and its children import it."""
+    if not (folder / "onnxruntime").is_dir():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        command += ["--target", str(folder), "-c", str(CONSTRAINTS), *PACKAGES]
+        subprocess.run(command, check=True)
+    sys.path.append(str(folder.resolve()))
+    paths = [os.environ.get("PYTHONPATH", ""), str(folder.resolve())]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=Path, default=Path(statistics.__file__).parent)
     parser.add_argument("--keys", type=int, default=120)
+    parser.add_argument("--install", type=Path, metavar="FOLDER", help="for the contenders")
+    parser.add_argument("--only-tokens", action="store_true", help="count tokens, time nothing")
     options = parser.parse_args()
+    if options.install is not None:
+        install_contenders(options.install)
     paths = islice((p for p in sorted(options.files.glob("*.py"))), 60)
     files = [p.read_text(encoding="utf-8", errors="replace") for p in paths]
     files = [text for text in files if len(text) > 4000]
     keys = list(prompts_of_typing(files, load_artifact(BUNDLED_MODEL), options.keys))
-    longest = max(keys, key=len)[:512]
+    count_tokens(keys)
+    if options.only_tokens:
+        return
+    longest = max((prompt.ids for prompt, _ in keys), key=len)[:512]
     missing = {title for title, module in NEEDED.items() if find_spec(module) is None}
-    print(*(f"{title}: not installed" for title in sorted(missing)), sep="\n")
+    for title in sorted(missing):
+        print(f"{title} is not installed: pass --install FOLDER")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for title, n in product(NETWORKS, THREADS):
@@ -239,14 +303,18 @@ def suggest(titles, keys, folder):
     taken = {turn: [] for turn in product(titles, THREADS)}
     for title, n in list(taken) * ROUNDS:
         taken[title, n] += alone(suggestions, title, n, keys, folder)
-    best = {}
+    best, best_p95 = {}, {}
     for (title, n), values in taken.items():
         p50, p95 = statistics.median(values), statistics.quantiles(values, n=20)[-1]
         print(f"{title + f', {n} threads':44} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms", flush=True)
         best[title] = min(p50, best.get(title, p50))
+        best_p95[title] = min(p95, best_p95.get(title, p95))
     for title, p50 in best.items():
         if title != OURS:
-            print(f"ours is {p50 / best[OURS]:.2f} times as fast at p50 as {title}")
+            print(
+                f"ours is {p50 / best[OURS]:.2f} times as fast at p50 as {title},"
+                f" {best_p95[title] / best_p95[OURS]:.2f} times at p95"
+            )
 
 
 if __name__ == "__main__":
