@@ -6,6 +6,7 @@ import type { Services } from './services';
 import { collectServerSettings, getList } from './settings/configuration';
 import { listFormerNames, SECTION } from './settings/settingNames';
 import { isEditable } from './suggestions/activeEditor';
+import { RestingCursor } from './suggestions/restingCursor';
 
 const PYTHON_SETTING = 'python.defaultInterpreterPath';
 // VS Code may read a settings file while it is being written, and then again.
@@ -27,6 +28,7 @@ export async function registerListeners(
   const forwarder = new SettingsForwarder(services);
   context.subscriptions.push(
     forwarder,
+    new RestingCursor(services),
     vscode.workspace.onDidOpenTextDocument(() => {
       startIfNeeded(services);
     }),
