@@ -126,7 +126,8 @@ def draw_length(block_tokens: int, fim: FimConfig, chance: random.Random) -> int
     if fim.shortest_piece_tokens is None:
         return block_tokens
     shortest = min(max(fim.shortest_piece_tokens, MIN_FIM_TOKENS), block_tokens)
-    return round(shortest * (block_tokens / shortest) ** chance.random())
+    length: float = shortest * (block_tokens / shortest) ** chance.random()
+    return round(length)
 
 
 def split_for_infilling(
