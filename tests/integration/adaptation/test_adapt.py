@@ -7,8 +7,10 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from doubles.forked_stages import AUDIT, ForkedStage
 from doubles.repository_maker import git, make_repository
@@ -43,18 +45,17 @@ def read_modules():
 def data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr(ForkedStage, "started", [])
-    return tmp_path / "data" / "parrotlet" / "models"
+    return tmp_path / "data"
 
 
 @pytest.fixture
 def forked(monkeypatch):
-    monkeypatch.setattr(stage_runner, "StageProcess", ForkedStage)
-    monkeypatch.setattr(stage_runner, "_TICK_S", 0.02)
+    fork_stages(monkeypatch)
 
 
-@pytest.fixture
-def repository(tmp_path):
-    return make_repository(tmp_path / "project", read_modules())
+def fork_stages(patch):
+    patch.setattr(stage_runner, "StageProcess", ForkedStage)
+    patch.setattr(stage_runner, "_TICK_S", 0.02)
 
 
 def request_of(folder, artifact):
@@ -71,45 +72,63 @@ def prepare(folder, artifact):
     return model.folder
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_artifact):
+    """A repository, and an adaptation to it that nothing has disturbed; its work is kept."""
+    top = tmp_path_factory.mktemp("adapted")
+    repository = make_repository(top / "project", read_modules())
+    (top / "audit").mkdir()
+    (top / "audit" / "sitecustomize.py").write_text(AUDIT)
+
+    def keep(path, **_):
+        if Path(path).name == "done" and Path(path).exists():
+            Path(path).rename(top / "kept")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(top / "data"))
+        patch.setattr(ForkedStage, "audit", str(top / "audit"))
+        patch.setattr("parrotlet.adaptation.runner.shutil.rmtree", keep)
+        fork_stages(patch)
+        folder = prepare(repository, tiny_artifact)
+        run_adaptation(folder / "request.json")
+    return SimpleNamespace(top=top, repository=repository, folder=folder)
+
+
 def test_a_repository_becomes_a_model_that_is_used_there(
-    repository, tiny_artifact, forked, tmp_path, capsys, monkeypatch
+    finished, tiny_artifact, forked, tmp_path, capsys
 ):
     """If it fails, there is no model of one's own code, or an editor does not find it."""
-    audit = tmp_path / "audit"
-    audit.mkdir()
-    (audit / "sitecustomize.py").write_text(AUDIT)
-    monkeypatch.setattr(ForkedStage, "audit", str(audit))
-    folder = prepare(repository, tiny_artifact)
-    before = file_sha256(tiny_artifact / "model.safetensors")
-    run_adaptation(folder / "request.json")
-    state = AdaptationState.read(folder)
-    assert (state.state, state.outcome) == (RunState.FINISHED, Outcome.BETTER), state
-    assert "fewer bits" in state.sentence
-    assert Path(state.page).is_file()
-    assert not (folder / "work").exists()
-    assert file_sha256(tiny_artifact / "model.safetensors") == before
-    seen = (audit / "connections.txt").read_text().splitlines()
+    seen = (finished.top / "audit" / "connections.txt").read_text().splitlines()
     assert any("pretrain.py" in line for line in seen)
     assert [line for line in seen if not line.startswith("process ")] == []
 
+    shutil.copytree(finished.top / "data", tmp_path / "data")
+    (model,) = list_models()
+    state = AdaptationState.read(model.folder)
+    assert (state.state, state.outcome) == (RunState.FINISHED, Outcome.BETTER), state
+    assert "fewer bits" in state.sentence
+    assert Path(state.page).is_file()
+    assert not (model.folder / "work").exists()
+
     served = Settings(model=str(tiny_artifact))
-    artifact = find_model_for([repository], served)
+    artifact = find_model_for([finished.repository], served)
     loaded = load_artifact(artifact)
     record = AdaptationRecord.read(artifact / ADAPTATION_FILE)
-    assert record.root_commit == record.commit == git(repository, "rev-parse", "HEAD")
+    assert record.root_commit == record.commit == git(finished.repository, "rev-parse", "HEAD")
     assert record.files
     assert record.heldout
     assert "my_secrets.py" not in {*record.files, *record.heldout}
     assert loaded.manifest.training.config["pretrain"]["start_from"] == str(tiny_artifact)
-    shutil.move(repository, tmp_path / "moved")
-    assert find_model_for([tmp_path / "moved"], served) == artifact
+    git(tmp_path, "clone", "-q", str(finished.repository), "cloned")
+    cloned = tmp_path / "cloned"
+    assert find_model_for([cloned], served) == artifact
 
-    folder = prepare(tmp_path / "moved", tiny_artifact)
-    assert len(list_models()) == 1
+    folder = prepare(cloned, tiny_artifact)
+    assert folder == model.folder
     run_adaptation(folder / "request.json")
     state = AdaptationState.read(folder)
     assert state.outcome is Outcome.UNCHANGED
-    assert find_model_for([tmp_path / "moved"], served) == artifact
+    assert find_model_for([cloned], served) == artifact
     assert models([]) == 0
     assert models(["compare", folder.name]) == 0
     assert "bits per byte, this repository" in capsys.readouterr().out
@@ -118,54 +137,43 @@ def test_a_repository_becomes_a_model_that_is_used_there(
     assert not folder.exists()
 
 
-def test_a_secret_is_neither_learned_nor_kept(repository, tiny_artifact, forked, monkeypatch):
+def test_a_secret_is_neither_learned_nor_kept(finished):
     """If it fails, a model that is shared gives away keys and private files."""
-    folder = prepare(repository, tiny_artifact)
-    kept = folder / "kept"
-    monkeypatch.setattr("parrotlet.adaptation.runner.shutil.rmtree", lambda path, **_: (
-        Path(path).rename(kept) if Path(path).name == "done" and Path(path).exists() else None
-    ))  # fmt: skip
-    run_adaptation(folder / "request.json")
-    import pyarrow.parquet as pq
-
+    files = [*finished.folder.rglob("*"), *(finished.top / "kept").rglob("*")]
     texts = [
         text
-        for file in kept.glob("corpus/*/*.parquet")
+        for file in files
+        if file.suffix == ".parquet" and file.parent.name in {"train", "heldout"}
         for text in pq.read_table(file, columns=["text"])["text"].to_pylist()
     ]
-    assert texts
-    for file in folder.rglob("*"):
+    assert any("class Condition" in text for text in texts)
+    assert not any(SECRET in text or "private text of mine" in text for text in texts)
+    for file in files:
         if file.is_file() and file.suffix != ".parquet":
             assert SECRET.encode() not in file.read_bytes(), file
             assert b"private text of mine" not in file.read_bytes(), file
-    assert not any(SECRET in text or "private text of mine" in text for text in texts)
 
 
-def test_killed_at_random_moments_it_goes_on_to_the_same_end(repository, tiny_artifact, forked):
+def test_killed_at_random_moments_it_goes_on_to_the_same_end(finished, tiny_artifact, forked):
     """If it fails, a computer that is switched off ruins a model, or trains another one."""
-    plain = prepare(repository, tiny_artifact)
-    run_adaptation(plain / "request.json")
-    expected = file_sha256(list_models()[0].artifact / "model.safetensors")
-    shutil.rmtree(plain)
-
-    folder, chance, n_kills = prepare(repository, tiny_artifact), random.Random(7), 0
+    (expected,) = finished.folder.glob("artifacts/*/model.safetensors")
+    folder, chance, n_kills = prepare(finished.repository, tiny_artifact), random.Random(7), 0
     served = Settings(model=str(tiny_artifact))
-    while AdaptationState.read(folder) is None or AdaptationState.read(folder).outcome is None:
-        killer = None
+    while (state := AdaptationState.read(folder)) is None or state.outcome is None:
+        killer = threading.Timer(chance.uniform(0.2, 2.5), kill_newest)
         if n_kills < 4:
-            killer = threading.Timer(chance.uniform(0.2, 2.5), kill_newest)
             killer.start()
         try:
             run_adaptation(folder / "request.json")
         except StageFailedError:
             n_kills += 1
-            assert find_model_for([repository], served) is None
+            assert find_model_for([finished.repository], served) is None
             assert AdaptationState.read(folder).state is RunState.FAILED
         finally:
-            if killer is not None:
-                killer.cancel()
+            killer.cancel()
     assert n_kills > 0
-    assert file_sha256(list_models()[0].artifact / "model.safetensors") == expected
+    (found,) = folder.glob("artifacts/*/model.safetensors")
+    assert file_sha256(found) == file_sha256(expected)
 
 
 def kill_newest():
@@ -174,8 +182,9 @@ def kill_newest():
             stage.kill()
 
 
-def test_without_its_process_it_is_interrupted_and_goes_on(repository, tiny_artifact):
+def test_without_its_process_it_is_interrupted_and_goes_on(tmp_path, tiny_artifact):
     """If it fails, what was started in an editor is lost with it, or trains on unseen."""
+    repository = make_repository(tmp_path / "project", read_modules())
     adaptation = start_adaptation(request_of(repository, tiny_artifact))
     wait_until(lambda: list_children(adaptation))
     runner, children = find_process(adaptation), list_children(adaptation)
