@@ -28,7 +28,7 @@ users see them, bits per byte of these files and of general code, and the charac
 suggestions save while the files are typed. A stage of parrotlet adapt.
 
 A finished part is not measured again."""
-_MAX_FILES = 400  # whose bits are measured
+_MAX_FILES = 100  # whose bits are measured
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from evaluation.runs.record_fields import get_field
 from training.artifact.directory import Artifact
 from training.artifact.network.gpt2 import GPT2
 
-MAX_WINDOWS = 6  # of a file
+MAX_WINDOWS = 4  # of a file
 
 
 @dataclass(frozen=True, kw_only=True)
