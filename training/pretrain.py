@@ -77,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
         project_dir=str(config.paths.run),
     )
     try:
-        config = merge_launcher_settings(config, asked, accelerator)
+        of_any_batch = dataclasses.replace(asked, passes=None)
+        config = merge_launcher_settings(config, of_any_batch, accelerator)
         with accelerator.main_process_first():
             config = fetch_starting_point(config)
         with lock_run_folder(config.paths.run, accelerator):
