@@ -16,6 +16,14 @@ TEST = re.compile(r"(test_\w+\.py)::(test_\w+)")
 LAUNCH = "accelerate launch "
 
 
+def find_script(words):
+    """Returns the file that a launcher starts, by its path or as a module."""
+    if not words.startswith("-m "):
+        return words.split()[0]
+    path = words.split()[1].replace(".", "/")
+    return f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py"
+
+
 def cells(row):
     return [cell.strip() for cell in row.strip("|").split(" | ")]
 
@@ -42,7 +50,8 @@ def test_a_row_names_what_there_is(row, tests):
     _, _, here, held_by = cells(row)
     spans = re.findall(r"`([^`]+)`", here)
     commands = [span.split()[1] for span in spans if span.startswith("parrotlet ")]
-    scripts = [span.removeprefix(LAUNCH).split()[0] for span in spans if span.startswith(LAUNCH)]
+    launched = [span.removeprefix(LAUNCH) for span in spans if span.startswith(LAUNCH)]
+    scripts = [find_script(words) for words in launched]
     files = [*re.findall(r"\]\(([^)]+)\)", here)]
     assert commands or scripts
     assert set(commands) <= COMMANDS.keys()
