@@ -1,8 +1,8 @@
 """Steps, rates and mixture of an adaptation, from the time allowed and the speed; pure functions.
 
-The constants are from our own measurements (``training/LOG.md``): Muon at the rates of pretraining,
-decaying from the first step on, learns a repository in a few passes, and a quarter of general code
-keeps what was known.
+The rates are those of a sketch (``training/LOG.md``): Muon at nearly the rates of pretraining,
+decaying from the first step on, learns much of a repository in one pass. The share of general code
+and the number of passes are not tuned yet.
 """
 
 import math
