@@ -67,6 +67,7 @@ class RereadReason(StrEnum):
     """Why much of a prompt was not in a cache."""
 
     NOTHING_READ = "nothing was read before"
+    NOT_FINISHED = "reading it was interrupted"
     OTHER_PLACE = "other document or place"
     SUFFIX_CHANGED = "text after the cursor changed"
     CONTEXT_CHANGED = "text from other files changed"

@@ -23,11 +23,14 @@ def find_reread_reason(prompt: Prompt, closest: CachedPrompt) -> RereadReason | 
         prompt: What is to be read.
         closest: The cache that shares the most with it, as it is before the prompt is read.
     """
-    if len(prompt.ids) - common_length(closest.ids, prompt.ids) < _FEW_TOKENS:
+    n_shared = common_length(closest.ids, prompt.ids)
+    if len(prompt.ids) - n_shared < _FEW_TOKENS:
         return None
     before = closest.prompt
     if before is None or not closest.ids:
         return RereadReason.NOTHING_READ
+    if n_shared == len(closest.ids) < common_length(before.ids, prompt.ids):
+        return RereadReason.NOT_FINISHED
     lines, lines_before = _prefix(prompt), _prefix(before)
     n_alike = common_length(lines, lines_before)
     if n_alike >= min(_SAME_LINES_TOKENS, len(lines)):

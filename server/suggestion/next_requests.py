@@ -1,7 +1,7 @@
 """Which requests are likely to come next, so that what they need is read while the user thinks.
 
-A line end may move the window, and so may accepting what is shown. Typing within a line never does,
-so nothing is read for it. Called by the worker after each answer.
+A line end may move the window, also one after accepting what is shown. Typing within a line never
+does, so nothing is read for it. Called by the worker after each answer.
 """
 
 import re
@@ -17,13 +17,18 @@ def find_next_requests(
     request: CompletionRequest, suggestion: Suggestion
 ) -> list[CompletionRequest]:
     """Returns the requests that may follow one that was answered, the likeliest first."""
-    line = request.before.rpartition("\n")[2]
-    indentation = _INDENTATION.match(line)
-    typed = "\n" + (indentation.group() if indentation else "")
-    likely = [_after(request, typed, covered=0)]
-    if "\n" in suggestion.text.strip("\n"):
-        likely.insert(0, _after(request, suggestion.text, covered=suggestion.covered))
-    return likely
+    next_line = _break_line(request)
+    if not suggestion.text:
+        return [next_line]
+    accepted = _after(request, suggestion.text, covered=suggestion.covered)
+    is_block = "\n" in suggestion.text.strip("\n")
+    return [accepted if is_block else _break_line(accepted), next_line]
+
+
+def _break_line(request: CompletionRequest) -> CompletionRequest:
+    """Returns the request after a line end, with the indentation of the line before."""
+    indentation = _INDENTATION.match(request.before.rpartition("\n")[2])
+    return _after(request, "\n" + (indentation.group() if indentation else ""), covered=0)
 
 
 def _after(request: CompletionRequest, typed: str, *, covered: int) -> CompletionRequest:

@@ -71,7 +71,8 @@ def test_what_was_read_before_an_interruption_stays(artifact, network, lines):
     """If it fails, a typist who never pauses long enough gets nothing from reading ahead."""
     decoder, prompt, calls = new_decoder(artifact, network), Prompt(ids=lines[:150]), count()
     assert decoder.read_ahead(prompt, lambda: next(calls) >= 3).computed_tokens == 96
-    assert decoder.read_ahead(prompt, never).computed_tokens == 54
+    usage = decoder.generate(prompt, REQUEST).usage
+    assert (usage.computed_tokens, usage.reread) == (54, RereadReason.NOT_FINISHED)
 
 
 def test_one_cache_serves_all_if_there_is_room_for_no_other(artifact, network, lines):

@@ -92,4 +92,6 @@ def test_line_ends_keep_the_indentation_and_a_block_is_accepted():
     accepted, line = find_next_requests(request, block)
     assert (accepted.text, accepted.offset) == ("if a:\r\n    b\n    c\nd", 20)
     assert (line.text, line.offset, line.document) == ("if a:\r\n    b\n    )", 17, "u")
-    assert len(find_next_requests(request, Suggestion(text="c"))) == 1
+    one_line, _ = find_next_requests(request, Suggestion(text="c", covered=1))
+    assert (one_line.text, one_line.offset) == ("if a:\r\n    bc\n    ", 18)
+    assert len(find_next_requests(request, Suggestion())) == 1
