@@ -76,7 +76,11 @@ def server(request, tmp_path_factory):
         yield request.param, f"http://127.0.0.1:{port}", model
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(60)
 
 
 def wait_until_ready(process, url, log):

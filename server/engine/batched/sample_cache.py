@@ -116,7 +116,7 @@ class SampleCache:
         scores[..., n_prompt:] = torch.matmul(queries, own[0].mT)[:, :, 0]
         if self._block > 1:
             scores += self._mask[: n_prompt + seen]
-        weights = scores.softmax(dim=-1)
+        weights = scores.softmax(dim=-1, dtype=torch.float32).to(scores.dtype)
         attended = torch.bmm(weights[..., :n_prompt].transpose(0, 1), prompt[1])  # [H, B, D]
         attended_own = torch.matmul(weights[..., None, n_prompt:], own[1])  # [B, H, 1, D]
         return attended_own + attended.transpose(0, 1)[:, :, None]
