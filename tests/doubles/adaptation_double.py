@@ -1,9 +1,12 @@
 """What an adaptation reads, and what it leaves in the user's data folder, without training."""
 
+import asyncio
+import contextlib
 import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,26 +16,30 @@ from server.adaptation.adapted_models import PAGE_FILE, RESULT_FILE, create_mode
 
 BROUGHT = "The adapted model completes 24.1% of lines exactly instead of 19.0%."
 RUNNING = "Training on this repository: 42%, about 9 minutes left."
-REPEATING = '''
-
-def compute_area_{number}(width, height):
-    """Return the area of a rectangle with its border."""
-    border = {number} * (width + height)
-    if border > width * height:
-        raise ValueError("the border is larger than the rectangle")
-    return width * height + border
-'''
-PAGE = (
-    "<!DOCTYPE html><html><head><title>R</title></head><body><h1>What it brought</h1></body></html>"
-)
+PAGE = '<!doctype html>\n<html lang="en"><meta charset="utf-8"><h1>What it brought</h1>\n'
 
 
-def write_repeating_files(folder):
-    """Writes files that a model can be adapted to: they repeat themselves."""
-    for part in range(14):
-        functions = [REPEATING.format(number=12 * part + number) for number in range(12)]
-        text = "import math\n" + "".join(functions)
-        (folder / f"area_{part}.py").write_text(text, encoding="utf-8")
+def read_own_modules():
+    """Returns files by name from which even the tiny model learns something."""
+    modules = sorted(Path(asyncio.__file__).parent.glob("*.py"))[:12]
+    return {module.name: module.read_text(encoding="utf-8") for module in modules}
+
+
+def speed_up(data):
+    """Gives a real adaptation its share of a busy machine, of which it takes only what is left.
+
+    Args:
+        data: The folder that the server knows as XDG_DATA_HOME.
+    """
+    for folder in (data / "parrotlet" / "models").glob("*/"):
+        state = AdaptationState.read(folder)
+        if state is None or not state.has_process:
+            continue
+        with contextlib.suppress(OSError, psutil.Error):  # it has ended, or we are no superuser
+            process = psutil.Process(state.pid)
+            for one in (process, *process.children(recursive=True)):
+                one.nice(0)
+                Path(f"/proc/{one.pid}/autogroup").write_text("0", encoding="ascii")
 
 
 class AdaptationDouble:

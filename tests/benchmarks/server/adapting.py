@@ -12,6 +12,7 @@ By default the adaptation does not wait while somebody types, which is the hard 
 import argparse
 import asyncio
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -103,6 +104,7 @@ def show(latencies):
 
 def main():
     options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # not without the cleanup below
     with tempfile.TemporaryDirectory(prefix="adapting-") as folder:
         os.environ["XDG_DATA_HOME"] = folder
         request = AdaptationRequest(

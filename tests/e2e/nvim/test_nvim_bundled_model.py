@@ -1,11 +1,13 @@
 """The bundled model and others in real Neovims."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
-from doubles.adaptation_double import write_repeating_files
+from doubles.adaptation_double import read_own_modules, speed_up
 from doubles.hub_double import HubDouble
+from doubles.repository_maker import make_repository
 from nvim_editor import IDIOM, Editor, make_setup
 
 from training.artifact.bundled import BUNDLED_MODEL
@@ -91,7 +93,8 @@ def test_a_suggestion_is_shown_accepted_and_undone(editor):
 
 def test_an_adaptation_is_started_and_cancelled(editor):
     """If it fails, the command starts nothing, or what it starts cannot be stopped."""
-    write_repeating_files(editor.folder)
+    for name, text in read_own_modules().items():
+        (editor.folder / name).write_text(text, encoding="utf-8")
     editor.open(IDIOM[0], "idiom.py")
     editor.input(":Parrotlet adapt<CR>")
     editor.screen.wait_for(lambda frame: "Nothing leaves this" in frame.text)
@@ -109,6 +112,47 @@ def test_an_adaptation_is_started_and_cancelled(editor):
     editor.input("c")
     editor.wait_until(lambda: "was cancelled" in str(editor.messages), "the end", timeout_s=120)
     editor.wait_until(lambda: "adaptation" not in editor.status, "the status without it")
+
+
+def test_a_model_is_adapted_to_the_repository_and_switched_to(
+    start_editor, tiny_artifact, known_module
+):
+    """If it fails, twenty minutes of training change nothing in the editor."""
+    settings = {
+        "model": str(tiny_artifact),
+        "suggestion": {"eagerness": "always"},
+        "adaptation": {"minutes": 0.1, "pause_while_typing": False, "pause_on_battery": False},
+    }
+    editor = start_editor(make_setup(settings=settings))
+    editor.folder = make_repository(editor.folder / "project", read_own_modules())
+    known = known_module[: known_module.index("return math.")]
+    editor.open(known, "circle.py")
+    editor.input(":Parrotlet adapt<CR>")
+    editor.screen.wait_for(lambda frame: "Nothing leaves this" in frame.text)
+    editor.input("a")
+    editor.wait_until(lambda: "adaptation" in editor.status, "the status")
+    editor.press("<Esc>A")
+    editor.type("return m")
+    editor.wait_until(lambda: editor.ghost, "ghost text meanwhile")
+    editor.press("<Esc>")
+    progress = set()
+
+    def has_ended():
+        speed_up(editor.home / "data")
+        progress.add(editor.status.get("adaptation"))
+        return None in progress
+
+    editor.wait_until(has_ended, "the end", timeout_s=280)
+    assert len(progress) > 3, progress
+    editor.command("Parrotlet messages")
+    editor.screen.wait_for(lambda frame: "Suggestions come from the" in frame.text)
+    editor.wait_for_server()
+    editor.command("Parrotlet health")
+    assert re.search(r"Adapted +to project on \d{4}-\d\d-\d\d", editor.text)
+    editor.open(known, "other.py")
+    editor.press("A")
+    editor.type("return m")
+    editor.wait_until(lambda: editor.ghost, "ghost text of the adapted model")
 
 
 def test_the_source_of_repeated_text_is_named(editor, tmp_path):

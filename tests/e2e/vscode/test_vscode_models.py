@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from code_server import ROOT, wait_until
-from doubles.adaptation_double import BROUGHT, AdaptationDouble, write_repeating_files
+from doubles.adaptation_double import BROUGHT, AdaptationDouble, read_own_modules, speed_up
 from doubles.hub_double import HubDouble
 from scripted_model import ScriptedModel
 from test_vscode_server import SERVER
@@ -15,7 +15,7 @@ from server.adaptation.adaptation_state import RunState
 from server.completer import Completer
 from server.suggestion.request import CompletionRequest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 
 BUNDLED = ROOT / "server" / "model"
 HEAD = '''import os
@@ -148,7 +148,9 @@ def test_the_source_of_accepted_text_is_named(window, model):
     )
 
 
-def use_bundled_model(window):
+def use_local_model(window):
+    """Uses a model that can be adapted, where nothing was adapted before."""
+    shutil.rmtree(window.home / "data" / "parrotlet" / "models", ignore_errors=True)
     window.change_setting("parrotlet.remote.url", "")
     window.wait_until_ready()
 
@@ -170,7 +172,7 @@ def wait_for_adaptation(window, text):
 
 def test_an_adaptation_is_followed_steered_and_switched_to(window, model, expected):
     """If it fails, users wait for an adaptation that they can neither see nor stop."""
-    use_bundled_model(window)
+    use_local_model(window)
     window.open_file(HEAD + "|", "meanwhile.py")
     window.start_command("parrotlet.adaptModel")
     asked = window.answer_dialog(None)
@@ -189,6 +191,9 @@ def test_an_adaptation_is_followed_steered_and_switched_to(window, model, expect
     item.click()
     window.pick("Resume Adaptation")
     wait_until(lambda: adaptation.control == "run", "the adaptation to be resumed")
+    window.start_command("parrotlet.cancelAdapting")
+    assert "is discarded" in window.answer_dialog("Cancel Adaptation")
+    wait_until(lambda: adaptation.control == "cancel", "the adaptation to be cancelled")
 
     adaptation.finish(artifact=BUNDLED)
     notice = window.wait_for_notification(BROUGHT)
@@ -211,23 +216,42 @@ def test_an_adaptation_is_followed_steered_and_switched_to(window, model, expect
     wait_until(lambda: not adaptation.folder.exists(), "the model to be removed")
 
 
-def test_an_adaptation_is_started_from_the_menu_and_cancelled(window, model, expected):
-    """If it fails, the menu entry starts nothing, or what it starts cannot be stopped."""
-    use_bundled_model(window)
-    write_repeating_files(window.folder)
-    window.open_file(HEAD + "|", "adapted.py")
+def test_a_model_is_adapted_to_the_repository_and_switched_to(
+    window, model, tiny_artifact, known_module
+):
+    """If it fails, twenty minutes of training change nothing in VS Code."""
+    for name, text in read_own_modules().items():
+        (window.folder / name).write_text(text, encoding="utf-8")
+    for name, value in {"minutes": 0.1, "pauseWhileTyping": False, "pauseOnBattery": False}.items():
+        window.change_setting(f"parrotlet.adaptation.{name}", value)
+    window.change_setting("parrotlet.model", str(tiny_artifact))
+    use_local_model(window)
+    known = known_module[: known_module.index("return math.")]
+    window.open_file(f"{known}|", "circle.py")
     window.start_command("parrotlet.menu")
     window.pick("Adapt model to this workspace…")
     window.answer_dialog("Adapt")
     window.wait_for_notification(f"Parrotlet adapts its model to {window.folder.name}")
     wait_for_adaptation(window, "Adapting 0%")
-    window.press("Alt+\\")
-    window.wait_for_ghost(expected)
-    window.press("Escape")
-    window.start_command("parrotlet.cancelAdapting")
-    assert "is discarded" in window.answer_dialog("Cancel Adaptation")
-    window.wait_for_notification("The adaptation was cancelled.")
-    wait_until(lambda: get_adaptation_item(window).count() == 0, "no item in the status bar")
+    window.type("return m")
+    wait_until(lambda: window.ghost, "ghost text meanwhile")
+    item, progress = get_adaptation_item(window), set()
+
+    def has_ended():
+        speed_up(window.home / "data")
+        progress.add(item.text_content() if item.count() else None)
+        return None in progress
+
+    wait_until(has_ended, lambda: f"the end, after {progress}", deadline_s=360)
+    assert len(progress) > 3, progress
+    notice = window.wait_for_notification("Suggestions come from the adapted model now.")
+    assert "fewer bits" in notice.inner_text()
+    window.wait_until_ready()
+    health = window.call_api("return await vscode.commands.executeCommand('parrotlet.health')")
+    assert health["adapted"].startswith(f"to {window.folder.name} on ")
+    window.open_file(f"{known}|", "other.py")
+    window.type("return m")
+    wait_until(lambda: window.ghost, "ghost text of the adapted model")
 
 
 def test_what_cannot_be_adapted_is_said_in_a_sentence(window, model):

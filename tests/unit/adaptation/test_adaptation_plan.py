@@ -217,5 +217,8 @@ def test_configs_of_any_path_are_read_as_they_were_written():
 
     from training.foundation.config_schema import render_toml
 
-    values = {"a": 'it\'s "odd" \\ \x7f \u2028', "t": {"n": 1, "l": ["x", "y"], "u": {"f": 0.5}}}
+    values = {
+        "a": 'it\'s "odd" \\ \x7f \u2028 Ωδή 🦜',
+        "t": {"n": 1, "l": ["x", "y"], "u": {"f": 0.5}},
+    }
     assert tomllib.loads(render_toml(values)) == values

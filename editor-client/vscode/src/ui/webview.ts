@@ -58,7 +58,7 @@ export class WebviewPages implements vscode.Disposable {
   showFile(kind: string, title: string, html: string): void {
     const panel = this.panels.get(kind) ?? this.open(kind, title);
     panel.title = title;
-    panel.webview.html = html.replace('<head>', `<head>\n${FILE_POLICY}`);
+    panel.webview.html = html.replace(/<html[^>]*>/i, (tag) => `${tag}${FILE_POLICY}`);
     panel.reveal(undefined, true);
   }
 
