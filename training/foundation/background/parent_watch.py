@@ -6,16 +6,20 @@ import threading
 import time
 
 PARENT_VARIABLE = "PARROTLET_PARENT"  # the process that must be our parent
+_TORCHRUN_VARIABLE = "TORCHELASTIC_RUN_ID"
 _CHECK_S = 0.5
 
 
 def follow_parent() -> None:
     """Has this process interrupted, as by SIGTERM, when the parent that watches it is gone.
 
-    Does nothing in other processes, such as those that this one starts.
+    Does nothing without such a parent, and in processes that torchrun watches.
     """
     expected = os.environ.get(PARENT_VARIABLE)
-    if expected is None or str(os.getppid()) != expected:
+    if expected is None or _TORCHRUN_VARIABLE in os.environ:
+        return
+    if str(os.getppid()) != expected:  # it was gone before we could look
+        os.kill(os.getpid(), signal.SIGTERM)
         return
 
     def watch() -> None:
