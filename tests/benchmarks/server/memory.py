@@ -7,9 +7,9 @@ beginnings of lines in it. Whatever is compared is measured in turns.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import random
-import resource
 import shutil
 import statistics
 import subprocess
@@ -56,22 +56,33 @@ def measure_indexing(root, caches, tokenizer_file):
     request = {"roots": [str(root)], "private_globs": [], "tokenizer": str(tokenizer_file)}
     for what in ("nothing is known", "one file has changed"):
         started = time.perf_counter()
-        done = subprocess.run(
+        process = subprocess.Popen(
             child_command("server.indexing"),
-            input=json.dumps(request).encode(),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**child_environment(), **redirect_caches(caches)},
             start_new_session=True,
-            check=True,
         )
-        found = open_index(Path(json.loads(done.stdout)["folder"]))
-        peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        process.stdin.write(json.dumps(request).encode())
+        process.stdin.close()
+        peak_mib = watch_memory(process)
+        found = open_index(Path(json.loads(process.stdout.read())["folder"]))
         print(
             f"indexed, {what}: {found.index.n_tokens} tokens of {len(found.index.paths)} files in"
             f" {time.perf_counter() - started:.1f} s, {peak_mib:.0f} MiB at most"
         )
         Path(found.index.paths[0]).touch()
     return found
+
+
+def watch_memory(process):
+    """Waits for a process; returns the most memory that it had."""
+    watched, peak = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            peak = max(peak, watched.memory_info().rss)
+        time.sleep(0.02)
+    return peak / (1 << 20)
 
 
 def draw_prompts(paths, n):
