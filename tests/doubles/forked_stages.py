@@ -70,8 +70,7 @@ class ForkedStage(StageProcess):
         self._forked.join()
 
     def kill(self):
-        for process in [
-            *psutil.Process(self.pid).children(recursive=True),
-            psutil.Process(self.pid),
-        ]:
-            process.kill()
+        with contextlib.suppress(psutil.Error):  # it may have ended by itself
+            process = psutil.Process(self.pid)
+            for one in [*process.children(recursive=True), process]:
+                one.kill()

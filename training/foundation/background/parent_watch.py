@@ -13,10 +13,11 @@ _CHECK_S = 0.5
 def follow_parent() -> None:
     """Has this process interrupted, as by SIGTERM, when the parent that watches it is gone.
 
-    Does nothing without such a parent, and in processes that torchrun watches.
+    Does nothing without such a parent, in processes that torchrun watches, and on Windows, where a
+    launcher cannot be replaced by the program it launches.
     """
     expected = os.environ.get(PARENT_VARIABLE)
-    if expected is None or _TORCHRUN_VARIABLE in os.environ:
+    if expected is None or _TORCHRUN_VARIABLE in os.environ or os.name != "posix":
         return
     if str(os.getppid()) != expected:  # it was gone before we could look
         os.kill(os.getpid(), signal.SIGTERM)
