@@ -98,5 +98,7 @@ class AdaptationDouble:
             sentence=BROUGHT,
             outcome=outcome,
             page=str(page),
+            pid=None,  # a process that has ended
+            pid_started=None,
         )
         return made
