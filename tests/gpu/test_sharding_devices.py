@@ -6,6 +6,7 @@ import pytest
 import torch
 from device_network import EXACT, compute_gradients, distance, make_batch, make_network
 from torch import distributed
+from torch._C._distributed_c10d import HashStore
 
 from training.config import OptimConfig
 from training.step.objective import LossModule
@@ -17,7 +18,7 @@ from training.step.parallel import ShardedLoss, wants_sharding
 def group(device):
     """A group of one process."""
     backend = "nccl" if device.type == "cuda" else "gloo"
-    store = distributed.HashStore()
+    store = HashStore()
     distributed.init_process_group(backend, store=store, rank=0, world_size=1)
     yield
     distributed.destroy_process_group()

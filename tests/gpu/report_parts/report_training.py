@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ MEASURE_S = 6.0
 FEWEST_STEPS = 3
 # Blocks of a step and of a pass, on one GPU: as the config has them, and as they suit the GPU. The
 # largest config's step would take half a minute, so its step is shorter.
-VARIANTS = {
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "default": {
         "as configured": {},
         "large passes": {"batch_blocks": 64, "micro_batch_blocks": 64},

@@ -1,5 +1,6 @@
 """What a step does on GPUs, as far as a CPU can run it: batched Muon, the loss, compiled layers."""
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from training.artifact.network.flex_attention import find_code_obstacle
 from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.foundation.errors import ConfigError
-from training.step.hardware import compilation, peak_flops
+from training.step.hardware import peak_flops
 from training.step.hardware.batched_muon import BatchedMuon
 from training.step.hardware.compilation import compile_layers
 from training.step.hardware.peak_flops import find_peak_flops, look_up_card
@@ -79,7 +80,7 @@ def test_float16_knows_the_loss_of_a_rare_token():
 
 
 def test_what_prevents_compiling_is_told_and_trains_without(monkeypatch, capsys):
-    monkeypatch.setattr(compilation.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.delenv("CXX", raising=False)
     assert not compile_layers(GPT2(TINY), PretrainConfig(compile="on"), CPU)
     assert "there is no C++ compiler" in capsys.readouterr().err
@@ -87,7 +88,7 @@ def test_what_prevents_compiling_is_told_and_trains_without(monkeypatch, capsys)
     def fail(*_, **__):
         raise RuntimeError("\nfatal error: Python.h: no such file\n")
 
-    monkeypatch.setattr(compilation.shutil, "which", lambda name: name)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(torch, "compile", fail)
     find_code_obstacle.cache_clear()
     assert not compile_layers(GPT2(TINY), PretrainConfig(compile="on"), CPU)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from typing import ClassVar
 
 import pytest
 
@@ -42,7 +43,7 @@ class CompleterDouble:
 
     has_begun = threading.Event()
     has_read = threading.Event()
-    ahead = ()
+    ahead: ClassVar[list[tuple[str, str]]] = []
     workspace_memory = None
     memory = None
 
