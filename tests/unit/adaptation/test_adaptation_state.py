@@ -58,7 +58,11 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
     assert read.to_json()["phase_text"] == "Training"
 
 
-@pytest.mark.parametrize(("pid", "at"), [(None, None), (1 << 22, 1.0), (os.getpid(), 1.0)])
+@pytest.mark.parametrize(
+    ("pid", "at"),
+    [(None, None), (1 << 22, 1.0), (os.getpid(), 1.0)],
+    ids=["none", "gone", "another"],
+)
 def test_a_run_whose_process_is_gone_is_interrupted(tmp_path, pid, at):
     """If it fails, an editor shows for ever that a killed adaptation goes on."""
     state(pid=pid, pid_started=at).write(tmp_path)
