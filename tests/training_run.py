@@ -51,6 +51,9 @@ def launch(config, *overrides, launcher="cpu"):
     return subprocess.Popen(command, cwd=ROOT, env=_environment(), text=True, **pipes)
 
 
+INSTRUCTIONS = "ONEDNN_MAX_CPU_ISA"  # which the engine sets in its process, for its integers
+
+
 class Forked:
     """A run whose processes begin with PyTorch imported, and with what a launcher tells them.
 
@@ -160,7 +163,10 @@ def complete_little():
 
 
 def _environment():
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    """Returns the environment of a run: the same whichever test ran in this process before."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    env.pop(INSTRUCTIONS, None)
+    return env
 
 
 def finish(process, code=0):

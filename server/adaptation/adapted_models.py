@@ -240,7 +240,7 @@ def remove_model(name: str) -> None:
     """
     model = get_model(name)
     state = AdaptationState.read(model.folder)
-    if state is not None and state.has_process:
+    if state is not None and state.is_unfinished and state.has_process:
         state.kill_process()
     shutil.rmtree(model.folder)
 
