@@ -18,7 +18,11 @@ CONTEXT_KEYS = {
     "parrotlet.isFirstOnRequest",
 }
 SERVER_COMMANDS = {"parrotlet.explain", "parrotlet.health", "parrotlet.statistics"}
-INTERNAL = {"parrotlet.accepted", "parrotlet.status"} | CONTEXT_KEYS | SERVER_COMMANDS
+INTERNAL = (
+    {"parrotlet.accepted", "parrotlet.status", "parrotlet.adaptation"}
+    | CONTEXT_KEYS
+    | SERVER_COMMANDS
+)
 PAGES = [*sorted((EXTENSION / "media").glob("*.md")), *sorted(EXTENSION.glob("*.md"))]
 
 
