@@ -1,6 +1,7 @@
 """Trackers read back: what a run recorded, and that a resumed run is the same one."""
 
 import dataclasses
+import importlib
 import json
 import logging
 import struct
@@ -138,8 +139,7 @@ def test_weights_and_biases_offline_is_a_run_on_disk(tmp_path, monkeypatch):
 
 def read_records(file):
     """Reads the log: blocks of 32 KiB of records with checksum, length and kind, as LevelDB's."""
-    from wandb.proto import wandb_internal_pb2
-
+    wandb_internal_pb2 = importlib.import_module("wandb.proto.wandb_internal_pb2")
     data, at, parts = file.read_bytes(), 7, b""
     assert data[:4] == b":W&B"
     while at + 7 <= len(data):
