@@ -17,7 +17,7 @@ from training.artifact.verbatim import GRAM, VERBATIM_FILE, VerbatimIndex, gram_
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(500),
     pytest.mark.newest_neovim("the server loads models; test_nvim_setup runs one in each Neovim"),
 ]
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import ClassVar
 
 import pytest
@@ -153,9 +154,19 @@ def read_ahead(text):
 
 
 def wait_until_idle(server):
-    """A health check is answered after what was sent before; then reading ahead goes on."""
+    """Waits until all is answered, and until nothing more is read ahead for a while."""
     server.send(CheckHealth(id=9))
     server.receive()
+    known = -1
+    while known < len(CompleterDouble.ahead):
+        known = len(CompleterDouble.ahead)
+        time.sleep(0.1)
+
+
+def wait_for_ahead(n):
+    end = time.monotonic() + 10
+    while len(CompleterDouble.ahead) < n and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def test_a_place_is_read_ahead_while_nothing_else_is_to_do(server):
@@ -184,7 +195,7 @@ def test_the_next_line_and_a_shown_block_are_read_after_an_answer(server):
     server.ask(1, "  a:\n    b\n    c")
     shown = "  a:\n    b\n    cbalanced"
     server.receive()
-    wait_until_idle(server)
+    wait_for_ahead(2)
     wait_until_idle(server)
     before = "  a:\n    b\n    c"
     assert CompleterDouble.ahead == [(before + shown, ""), (before + "\n    ", "")]
