@@ -51,10 +51,11 @@ check-vscode:
 	  else echo "not checked: the VS Code extension, which needs Node 20 or newer"; fi
 
 e2e: $(VENV)/.dev ## Real editors with the real server and the bundled model
-	$(BIN)/python -m pytest --numprocesses 2 --dist load -m e2e tests/e2e
+	$(BIN)/python -m pytest --numprocesses 2 --dist load -m "e2e and not first_hour" tests/e2e
 
-first-hour: $(VENV)/.dev ## Run the READMEs' commands in a fresh clone, and a wheel outside of it
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m first_hour tests/first_hour
+first-hour: $(VENV)/.dev ## Run the READMEs' commands in a fresh clone, a wheel, and long adaptations
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m first_hour tests/first_hour \
+	  tests/integration/adaptation tests/e2e/vscode/test_vscode_models.py
 
 wheel: $(VENV)/bin/python ## Build dist/parrotlet-VERSION-py3-none-any.whl
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -216,6 +216,7 @@ def test_an_adaptation_is_followed_steered_and_switched_to(window, model, expect
     wait_until(lambda: not adaptation.folder.exists(), "the model to be removed")
 
 
+@pytest.mark.first_hour
 def test_a_model_is_adapted_to_the_repository_and_switched_to(
     window, model, tiny_artifact, known_module
 ):

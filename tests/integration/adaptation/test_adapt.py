@@ -154,6 +154,7 @@ def test_a_secret_is_neither_learned_nor_kept(finished):
             assert b"private text of mine" not in file.read_bytes(), file
 
 
+@pytest.mark.first_hour
 def test_killed_at_random_moments_it_goes_on_to_the_same_end(finished, tiny_artifact, forked):
     """If it fails, a computer that is switched off ruins a model, or trains another one."""
     (expected,) = finished.folder.glob("artifacts/*/model.safetensors")
