@@ -173,9 +173,7 @@ class RemoteServer:
         for event in events:
             for index, choice in _list_choices(event):
                 if index < len(readers):
-                    if usage.first_token_ms is None:
-                        usage.first_token_ms = 1000 * (time.perf_counter() - started)
-                    usage.new_tokens += 1
+                    usage.count_new(1, started)
                     readers[index].add(choice, request)
             if all(reader.sequence.finish_reason is not None for reader in readers):
                 break

@@ -55,12 +55,6 @@ class _Run:
     started: float
     mixture: Mixture | None
 
-    def count_new(self, n_tokens: int) -> None:
-        """Counts tokens that were generated."""
-        self.usage.new_tokens += n_tokens
-        if self.usage.first_token_ms is None:
-            self.usage.first_token_ms = 1000 * (time.perf_counter() - self.started)
-
 
 class Decoder:
     """Serves requests with one network, one after the other.
@@ -212,7 +206,7 @@ class Decoder:
             n_right = 0
             for row in self._network.logits(hidden).cpu():  # [T, V], one after each token fed
                 token_id = self._take_step(run, state, row)
-                run.count_new(1)
+                usage.count_new(1, run.started)
                 lookup.append(token_id)
                 finish_sequences(request, [state], is_full=room - usage.new_tokens < 1)
                 is_right = n_right < len(guesses) and token_id == guesses[n_right]

@@ -6,6 +6,7 @@ A back end lays a window out as a :class:`Prompt`; the completer states the rest
 """
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -136,6 +137,17 @@ class TokenUsage:
     guessed_tokens: int = 0
     first_token_ms: float | None = None
     reread: RereadReason | None = None
+
+    def count_new(self, n_tokens: int, started: float) -> None:
+        """Counts tokens that were generated.
+
+        Args:
+            n_tokens: How many.
+            started: When work on the request began, by ``time.perf_counter()``.
+        """
+        self.new_tokens += n_tokens
+        if self.first_token_ms is None:
+            self.first_token_ms = 1000 * (time.perf_counter() - started)
 
 
 @dataclass(frozen=True, kw_only=True)

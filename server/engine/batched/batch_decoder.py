@@ -13,7 +13,6 @@ up to a hundredth, so equal seeds give equal samples only for equal batch sizes.
 Tensor legend: B sequences that run, C embedding width, V vocabulary.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,12 +77,6 @@ class BatchTask:
         """How many tokens a sequence may have."""
         longest = self.request.max_new_tokens + len(self.prompt.required_bytes)
         return max(1, min(self.left, longest))
-
-    def count_new(self, n_tokens: int) -> None:
-        """Counts tokens that were generated."""
-        self.usage.new_tokens += n_tokens
-        if self.usage.first_token_ms is None:
-            self.usage.first_token_ms = 1000 * (time.perf_counter() - self.started)
 
 
 class BatchDecoder:
@@ -200,7 +193,7 @@ class BatchDecoder:
         logits = self._network.logits(task.hidden).expand(len(running), -1)  # [B, V]
         while True:
             chosen = self._choose(logits, task, running)
-            task.count_new(len(chosen))
+            task.usage.count_new(len(chosen), task.started)
             left -= 1
             finish_sequences(task.request, running, is_full=left < 1)
             drop_ended(running, chosen, cache)
