@@ -152,11 +152,10 @@ class Completer:
             How many tokens were read.
         """
         with self._lock:
-            text, offset = _normalise(request)
-            settings, backend = self.settings, self._backend
-            window = window_at_cursor(text, offset, request.workspace, settings, backend)
-            longest = longest_new_tokens(settings.suggestion, backend)
-            return backend.read_ahead(window, longest, should_stop)
+            cursor, backend = self._locate_cursor(request), self._backend
+            unseen = () if self.memory is None else cursor.unseen
+            longest = longest_new_tokens(self.settings.suggestion, backend)
+            return backend.read_ahead(cursor.window, unseen, longest, should_stop)
 
     def _generate_result(
         self, request: CompletionRequest, should_stop: Callable[[], bool] | None

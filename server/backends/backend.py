@@ -114,7 +114,7 @@ class Backend(Protocol):
         """Returns an empty memory of a workspace; None if this back end uses none."""
         ...
 
-    def add_unseen(self, memory: "TokenMemory", texts: Sequence[str]) -> "TokenMemory":
+    def add_unseen(self, memory: "TokenMemory", texts: tuple[str, ...]) -> "TokenMemory":
         """Returns a memory that also knows parts of the document that the window leaves out."""
         ...
 
@@ -139,12 +139,17 @@ class Backend(Protocol):
         ...
 
     def read_ahead(
-        self, window: Window, max_new_tokens: int, should_stop: Callable[[], bool]
+        self,
+        window: Window,
+        unseen: tuple[str, ...],
+        max_new_tokens: int,
+        should_stop: Callable[[], bool],
     ) -> int:
         """Reads a window that is likely to be completed soon, if that saves time then.
 
         Args:
             window: The text around the cursor.
+            unseen: What a memory will have to know besides; empty without a memory.
             max_new_tokens: The most that will be generated after it.
             should_stop: Checked before each step; True ends the work at once.
 

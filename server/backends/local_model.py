@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 from math import log
 
 from server.backends.backend import BackendInfo
@@ -19,7 +20,7 @@ from server.engine.precision import set_threads
 from server.engine.trace import Trace
 from server.memory.gate import Gate
 from server.memory.mixture import Mixture
-from server.memory.token_memory import MAX_CONTEXT_TOKENS, MemoryPart, TokenMemory
+from server.memory.token_memory import MAX_CONTEXT_TOKENS, TokenMemory
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Window
 from server.settings import EngineSettings
@@ -32,6 +33,7 @@ from training.artifact.directory import TOKENIZER_FILE, Artifact
 from training.artifact.manifest import COPY_AGAIN
 from training.foundation.errors import ArtifactError
 
+_MAX_UNSEEN = 4  # of the last request, and of those that are likely to follow
 _LEAST_GAIN = log(2)  # nats: with the memory a line is at least twice as likely
 
 
@@ -58,7 +60,8 @@ class LocalModel:
         self._calibration = Calibration.of(artifact.manifest.evaluation)
         self._verbatim = artifact.verbatim
         self._gate = _read_gate(artifact)
-        self._unseen: tuple[Sequence[str], MemoryPart] | None = None  # of the last document
+        index_unseen = partial(index_texts, tokenizer=artifact.tokenizer)
+        self._index_unseen = lru_cache(_MAX_UNSEEN)(index_unseen)
         self._tokenizer = artifact.tokenizer
         self._tokenizer_file = artifact.path / TOKENIZER_FILE
         self._info = BackendInfo(
@@ -117,11 +120,9 @@ class LocalModel:
             return None
         return WorkspaceMemory(self._tokenizer, self._tokenizer_file)
 
-    def add_unseen(self, memory: TokenMemory, texts: Sequence[str]) -> TokenMemory:
+    def add_unseen(self, memory: TokenMemory, texts: tuple[str, ...]) -> TokenMemory:
         """Returns a memory that also knows what the model does not see of the document."""
-        if self._unseen is None or self._unseen[0] != texts:
-            self._unseen = texts, index_texts(texts, self._tokenizer)
-        return memory.extend(self._unseen[1])
+        return memory.extend(self._index_unseen(texts))
 
     def trace(self, window: Window, target: str) -> Trace:
         """Returns how probable the model finds a text after a window's prefix."""
@@ -131,12 +132,17 @@ class LocalModel:
         return self._decoder.trace(ids[: self._context_tokens], n_known)
 
     def read_ahead(
-        self, window: Window, max_new_tokens: int, should_stop: Callable[[], bool]
+        self,
+        window: Window,
+        unseen: tuple[str, ...],
+        max_new_tokens: int,
+        should_stop: Callable[[], bool],
     ) -> int:
         """Reads a window that is likely to be completed soon; returns how many tokens."""
-        return self._decoder.read_ahead(
-            self._build(window, max_new_tokens), should_stop
-        ).computed_tokens
+        usage = self._decoder.read_ahead(self._build(window, max_new_tokens), should_stop)
+        if unseen and not should_stop():
+            self._index_unseen(unseen)
+        return usage.computed_tokens
 
     def _build(
         self, window: Window, max_new_tokens: int, lookup_texts: Sequence[str] = ()

@@ -123,15 +123,19 @@ class RemoteServer:
         """Returns None, for the same reason."""
         return None
 
-    def add_unseen(self, memory: "TokenMemory", _: Sequence[str]) -> "TokenMemory":
+    def add_unseen(self, memory: "TokenMemory", _: tuple[str, ...]) -> "TokenMemory":
         """Returns the memory: a server uses none."""
         return memory
 
     def read_ahead(
-        self, window: Window, max_new_tokens: int, should_stop: Callable[[], bool]
+        self,
+        window: Window,
+        unseen: tuple[str, ...],
+        max_new_tokens: int,
+        should_stop: Callable[[], bool],
     ) -> int:
         """Reads nothing: a server has caches of its own."""
-        del window, max_new_tokens, should_stop
+        del window, unseen, max_new_tokens, should_stop
         return 0
 
     def generate(

@@ -10,7 +10,7 @@ from server.suggestion.extent import Scope
 from server.syntax.grammar_check import GrammarCheck
 
 _MAX_AFTER_CHARS = 8_000  # of the text after the cursor, for the rules
-_MAX_UNSEEN_CHARS = 32 << 10  # on each side; a few milliseconds to index
+_MAX_UNSEEN_CHARS = 32 << 10  # on each side; up to a tenth of a second to index
 _MAX_LINES = 24  # above and below the cursor, for the rules
 
 

@@ -106,6 +106,7 @@ class RequestLoop:
 
         try:
             request = replace(request, workspace=self._workspace)
+            self._recall(self._completer, request.document)
             self._completer.read_ahead(request, should_stop)
         except Exception:  # noqa: BLE001 - whatever it is, a request would meet it, too
             _log.exception("cannot read ahead")
@@ -239,10 +240,7 @@ class RequestLoop:
         if cancellation.is_set():
             return CompletionResult(reason=SUPERSEDED)
         request = replace(message.request, workspace=self._workspace)
-        is_remembered = self._completer.settings.context.workspace_memory
-        if self._memory is not None:
-            memory = self._memory.recall(request.document) if is_remembered else None
-            self._completer.memory = memory
+        self._recall(self._completer, request.document)
         longest_ms = self._completer.settings.suggestion.max_debounce_ms
 
         def wait_for_pause() -> bool:
@@ -258,6 +256,12 @@ class RequestLoop:
         if not result.is_rest and not cancellation.is_set():
             self._debounce.record(result.total_ms)
         return result
+
+    def _recall(self, completer: Completer, document: str) -> None:
+        """Has the completer use what is known of the workspace for a document, if it may."""
+        if self._memory is not None:
+            is_remembered = completer.settings.context.workspace_memory
+            completer.memory = self._memory.recall(document) if is_remembered else None
 
     def _send(self, message: FromWorker) -> None:
         with self._sink_lock:

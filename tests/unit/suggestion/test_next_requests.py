@@ -2,13 +2,16 @@
 
 import pytest
 
+from server.backends import own_text
 from server.completer import Completer
 from server.engine.generation_request import RereadReason
+from server.memory.token_memory import TokenMemory
 from server.settings import ContextSettings, EngineSettings, Settings
 from server.suggestion.next_requests import find_next_requests
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import Suggestion
 from server.workspace.snapshot import WorkspaceSnapshot
+from server.workspace.sources.token_index import build_token_index
 
 FEW_TOKENS = 16
 REST = "\n\n\nLAST = 1\n"
@@ -59,6 +62,26 @@ def test_no_key_reads_a_prompt_anew_while_lines_are_typed(completer, known_modul
             assert RereadReason.WINDOW_MOVED in reasons
     assert worst[False] > 40
     assert worst[True] <= FEW_TOKENS
+
+
+def test_no_key_indexes_the_text_that_the_window_leaves_out(completer, known_module, monkeypatch):
+    """If it fails, keys in a long file wait for that after each move of the window."""
+    indexed = []
+
+    def count(files, tokenizer):
+        indexed.append(files)
+        return build_token_index(files, tokenizer)
+
+    monkeypatch.setattr(own_text, "build_token_index", count)
+    completer.memory = TokenMemory([])
+    n_by_keys = 0
+    for request in keys(known_module, first=known_module.index("import math"), n=400, step=4):
+        before = len(indexed)
+        press(completer, request)
+        n_by_keys += len(indexed) - before
+        for likely in find_next_requests(request, Suggestion()):
+            completer.read_ahead(likely, never)
+    assert n_by_keys == 1 < len(indexed)  # the first one
 
 
 def test_a_key_after_a_jump_reads_little_where_the_cursor_has_rested(completer, known_module):
