@@ -9,11 +9,12 @@ several are supervised by torchrun and report why they ended (``training.process
 import argparse
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.command_line import find_config
 from training.foundation.command_parser import whole_number
@@ -31,11 +32,15 @@ from training.processes.exit_reports import EXIT_REPORTS_FOLDER, read_exit_repor
 from training.processes.launcher_settings import refuse_launcher
 from training.run.pretrain_arguments import pretrain_parser
 
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
 if __name__ == "__main__":
     require_extra("train")
 
 PRETRAIN = Path(__file__).with_name("pretrain.py")
 SHUTDOWN_S = 300  # for the processes to save a checkpoint after a signal
+_INTERRUPTED = {EXIT_INTERRUPTED, -signal.SIGTERM}  # the latter before it could handle signals
 _UNSUPPORTED = {
     "use_deepspeed": "DeepSpeed",
     "use_megatron_lm": "Megatron-LM",
@@ -159,9 +164,7 @@ def run_several(arguments: Any) -> int:
         except SignalException:
             return _print_first_report(Path(folder), ExitReport(EXIT_INTERRUPTED, "interrupted"))
         except ChildFailedError as error:
-            rank, failure = error.get_first_failure()
-            unexplained = _describe_exit(rank, failure.exitcode)
-            return _print_first_report(Path(folder), unexplained, is_killed=failure.exitcode < 0)
+            return _print_first_report(Path(folder), _describe_failure(error))
         except (ConnectionError, RuntimeError) as error:
             raise PrerequisiteError(
                 f"the processes could not be started ({error}); check the launcher file, addresses"
@@ -172,24 +175,30 @@ def run_several(arguments: Any) -> int:
     return 0
 
 
-def _print_first_report(folder: Path, unexplained: ExitReport, *, is_killed: bool = False) -> int:
+def _print_first_report(folder: Path, unexplained: ExitReport) -> int:
     """Prints why the processes ended; returns the exit code.
 
-    If one was killed, torchrun has interrupted the others, and they are not the reason.
+    If one failed, torchrun has interrupted the others, and they are not the reason.
     """
     reports = [found.report for found in read_exit_reports(folder)]
-    if is_killed:
+    if unexplained.exit_code != EXIT_INTERRUPTED:
         reports = [report for report in reports if report.exit_code != EXIT_INTERRUPTED]
     report = reports[0] if reports else unexplained
     print_exit_report(report)
     return report.exit_code
 
 
-def _describe_exit(rank: int, exit_code: int) -> ExitReport:
-    if exit_code < 0:
-        how = f"was killed by signal {-exit_code} (out of memory?)"
+def _describe_failure(error: "ChildFailedError") -> ExitReport:
+    """Describes the first process that failed by itself, if not all were only interrupted."""
+    ends = {rank: failure.exitcode for rank, failure in error.failures.items()}
+    first, _ = error.get_first_failure()
+    rank = min(ends, key=lambda rank: (ends[rank] in _INTERRUPTED, rank != first, rank))
+    if ends[rank] == EXIT_INTERRUPTED:
+        return ExitReport(EXIT_INTERRUPTED, "interrupted")
+    if ends[rank] < 0:
+        how = f"was killed by signal {-ends[rank]} (out of memory?)"
     else:
-        how = f"ended with exit code {exit_code}; its traceback is above"
+        how = f"ended with exit code {ends[rank]}; its traceback is above"
     return ExitReport(
         ParrotletError.exit_code,
         f"error: training process {rank} {how}; run the same command again to resume",

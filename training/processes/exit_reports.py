@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from training.foundation.atomic_files import write_json_atomically
-from training.foundation.errors import ExitReport, print_exit_report, run_main
+from training.foundation.errors import EXIT_INTERRUPTED, ExitReport, print_exit_report, run_main
 
 # training.launch tells its processes by this variable where their reports go.
 EXIT_REPORTS_FOLDER = "PARROTLET_EXIT_REPORTS"
@@ -48,12 +48,21 @@ class ProcessExit:
 
 
 def read_exit_reports(folder: Path) -> list[ProcessExit]:
-    """Returns the reports of all processes that wrote one, root causes first."""
+    """Returns the reports of all processes that wrote one, root causes first.
+
+    One that reports an error comes before those that were interrupted meanwhile, and both before
+    those that only know that another one failed.
+    """
     found = []
     for path in folder.glob("*.json"):
         report = ExitReport(**json.loads(path.read_text(encoding="utf-8")))
         found.append(ProcessExit(int(path.stem), report))
-    return sorted(found, key=lambda process: (process.report.is_consequence, process.rank))
+    return sorted(found, key=_causes_first)
+
+
+def _causes_first(process: ProcessExit) -> tuple[bool, bool, int]:
+    report = process.report
+    return report.is_consequence, report.exit_code == EXIT_INTERRUPTED, process.rank
 
 
 def _write_exit_report(report: ExitReport) -> None:
