@@ -353,3 +353,17 @@ def test_a_worker_starts_without_the_libraries_of_a_memory():
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.integration
+def test_a_model_answers_without_the_compiler(tiny_artifact):
+    """If it fails, every start of the server imports for seconds what only trainings use."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from server.completer import Completer\n"
+        "Completer.load(Path(sys.argv[1])).warm_up()\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tiny_artifact)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0

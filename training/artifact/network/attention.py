@@ -81,9 +81,8 @@ def fused_attention(qkv: Tensor, mask: Tensor | None, *, dropout: float = 0.0) -
     return y.transpose(1, 2)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _attend_by_spans(qkv: Tensor, spans: Any) -> Tensor:
-    """The CPU's form; a compiler would compile it anew for every batch's spans."""
+    """The CPU's form."""
     if spans is None:
         spans = DocumentSpans.one_per_row(qkv.shape[0], qkv.shape[1], qkv.device).spans
     y: Tensor = _SpanAttention.apply(qkv, spans)  # type: ignore[no-untyped-call]

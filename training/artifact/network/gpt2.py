@@ -11,6 +11,7 @@ D width of one head, V vocabulary, R rows of the embedding.
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -56,7 +57,7 @@ class Attention(nn.Module):
         self.c_proj = Linear(config.n_embd, config.n_embd)
         self.n_head = config.n_head
         self.layer = layer
-
+        self.attend: Callable[..., Tensor] = attend
         self.dropout = 0.0  # of attention's weights
 
     def forward(self, x: Tensor, cache: KeyValueCache | None, boundaries: Boundaries) -> Tensor:
@@ -65,7 +66,7 @@ class Attention(nn.Module):
         qkv = self.c_attn(x).view(b, t, 3, self.n_head, c // self.n_head)
         if cache is None:
             dropout = self.dropout if self.training else 0.0
-            y = attend(qkv, boundaries, dropout=dropout)  # [B, T, H, D]
+            y = self.attend(qkv, boundaries, dropout=dropout)  # [B, T, H, D]
         else:
             past = cache.length
             q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, T, D]

@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from training.artifact.network.gpt2 import GPT2
+from training.artifact.network.attention import attend
+from training.artifact.network.gpt2 import GPT2, Attention
 from training.config import PretrainConfig
 
 _COMPILERS = ("g++", "clang++", "c++")
@@ -34,9 +35,18 @@ def compile_layers(model: GPT2, settings: PretrainConfig, device: torch.device) 
             sys.stderr.write(f"training without compiled layers (pretrain.compile): {obstacle}\n")
         return False
     mode = settings.compile_mode if settings.compile_backend == "inductor" else None
+    if device.type == "cpu":
+        _exclude_attention(model)
     for layer in model.transformer.h:
         layer.compile(backend=settings.compile_backend, mode=mode, dynamic=False)
     return True
+
+
+def _exclude_attention(model: GPT2) -> None:
+    """Leaves a CPU's attention uncompiled: it would be compiled anew for every batch's spans."""
+    for module in model.modules():
+        if isinstance(module, Attention):
+            module.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
 
 
 def find_obstacle(backend: str, device: torch.device) -> str | None:
