@@ -74,13 +74,15 @@ class ModelCompletions:
     def to_json(self) -> dict[str, object]:
         """Returns what ``comparison.json`` contains of the model."""
         lengths = [len(text) for text in self.texts]
-        kind = {"prose": measure_prose(self.texts)} if self.is_prose else {}
+        kind: dict[str, object] = {"constructs": self.constructs}
+        if self.is_prose:
+            kind = {"prose": measure_prose(self.texts)}
         return {
             **self.identity,
             "mean_chars": sum(lengths) / len(lengths),
             "empty": sum(not text.strip() for text in self.texts) / len(lengths),
             "repetition": self.repeated_phrases,
-            **(kind or {"constructs": self.constructs}),
+            **kind,
             "common_phrases": self.phrases,
         }
 
@@ -114,7 +116,7 @@ def comparison_to_json(models: Sequence[ModelCompletions]) -> dict[str, object]:
         "completions": [
             {
                 "prompt": prompt,
-                # Of each model the first, as ever, and all.
+                # The first completion of each model, and all of them.
                 "completions": [model.completions[i][0] for model in models],
                 "samples": [model.completions[i] for model in models],
             }

@@ -5,7 +5,7 @@ names sites and numbers.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 _WORD = re.compile(r"[A-Za-z]+(?:['\u2019][a-z]+)?")
 _SENTENCE_END = re.compile(r"[.!?]+(?:\s|$)")
@@ -31,9 +31,9 @@ def measure_prose(texts: Sequence[str]) -> dict[str, float]:
     n_sentences = sum(len(_SENTENCE_END.findall(text)) for text in texts)
     return {
         "dialogue": sum(len(q) for text in texts for q in _QUOTED.findall(text)) / n_chars,
-        "first person": _share(every, _FIRST.__contains__),
-        "second person": _share(every, _SECOND.__contains__),
-        "third person": _share(every, _THIRD.__contains__),
+        "first person": _share(every, _FIRST),
+        "second person": _share(every, _SECOND),
+        "third person": _share(every, _THIRD),
         "of the web": sum(len(_WEB.findall(text)) for text in texts) / n_words,
         "numbers": sum(len(_NUMBER.findall(text)) for text in texts) / n_words,
         "different words": sum(len(set(found)) for found in words) / n_words,
@@ -41,8 +41,8 @@ def measure_prose(texts: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _share(words: Sequence[str], holds: Callable[[str], bool]) -> float:
-    return sum(map(holds, words)) / max(1, len(words))
+def _share(words: Sequence[str], wanted: frozenset[str]) -> float:
+    return sum(word in wanted for word in words) / max(1, len(words))
 
 
 def format_prose(figures: Mapping[str, float]) -> dict[str, str]:
