@@ -45,10 +45,11 @@ class FileBits:
 def measure_files(artifact: Artifact, documents: Iterable[CorpusDocument]) -> list[FileBits]:
     """Measures an artifact on each document; empty ones are left out."""
     model = artifact.model()
+    lengths = [len(token) for token in artifact.tokenizer.byte_table]
     return [
         found
         for document in documents
-        if (found := _measure_file(artifact, model, document)).n_bytes
+        if (found := _measure_file(artifact, model, lengths, document)).n_bytes
     ]
 
 
@@ -57,12 +58,12 @@ def bits_per_byte(files: Sequence[FileBits]) -> float:
     return sum(f.nats for f in files) / math.log(2) / max(1, sum(f.n_bytes for f in files))
 
 
-def _measure_file(artifact: Artifact, model: GPT2, document: CorpusDocument) -> FileBits:
-    tokenizer, n_context = artifact.tokenizer, artifact.context_tokens
-    ids = tokenizer.encode(document.text)
-    lengths = [len(token) for token in tokenizer.byte_table]
+def _measure_file(
+    artifact: Artifact, model: GPT2, lengths: Sequence[int], document: CorpusDocument
+) -> FileBits:
+    ids = artifact.tokenizer.encode(document.text)
     start = artifact.start_ids
-    step = n_context - len(start)
+    step = artifact.context_tokens - len(start)
     nats, n_bytes = 0.0, 0
     for at in range(0, min(len(ids), MAX_WINDOWS * step), step):
         window = ids[at : at + step]
