@@ -185,7 +185,7 @@ class BatchDecoder:
                 dtype=network.cache_dtype,
                 block=self._block,
             )
-        cache.start(task.cache, n_rows)
+        cache.start(task.cache)
         return cache
 
     def _run(self, task: BatchTask, running: list[SequenceState], cache: SampleCache) -> None:
@@ -257,4 +257,3 @@ def drop_ended(running: list[SequenceState], chosen: list[int], cache: SampleCac
             cache.move(last, row)
             running[row], chosen[row] = running[last], chosen[last]
         del running[last], chosen[last]
-    cache.keep(len(running))

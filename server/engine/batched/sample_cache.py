@@ -53,7 +53,6 @@ class SampleCache:
         self._scale = width**-0.5
         self.n_prompt = 0
         self.n_own = 0
-        self.n_rows = 0
 
     @property
     def capacity(self) -> tuple[int, int, int]:
@@ -70,9 +69,9 @@ class SampleCache:
         """Returns what a sample of ``room`` tokens takes."""
         return 2 * config.n_layer * config.n_embd * room * dtype.itemsize
 
-    def start(self, prompt: KVCache, n_rows: int) -> None:
-        """Begins ``n_rows`` samples of the prompt that a cache holds."""
-        self.n_prompt, self.n_own, self.n_rows = prompt.length, 0, n_rows
+    def start(self, prompt: KVCache) -> None:
+        """Begins samples of the prompt that a cache holds."""
+        self.n_prompt, self.n_own = prompt.length, 0
         self._prompt[:, :, :, : self.n_prompt] = prompt.filled
         if self._block > 1:
             self._mask.fill_(float("-inf"))
@@ -96,7 +95,7 @@ class SampleCache:
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Appends the new tokens' keys and values, and attends: all are ``[B, H, 1, D]``.
 
-        B may exceed ``n_rows`` in a step of fixed shapes; what it gives for the rest is not used.
+        In a step of fixed shapes B may exceed the samples that run; the rest is not used.
         """
         n_rows, seen = len(queries), self.n_seen
         own = self._own[layer, :, :n_rows]  # [2, B, H, S, D]
@@ -129,7 +128,3 @@ class SampleCache:
         """Lets one sample take the place of another, which has ended."""
         own = self._own[:, :, :, :, : self.n_own]
         own[:, :, target] = own[:, :, source]
-
-    def keep(self, n_rows: int) -> None:
-        """Leaves only the first ``n_rows`` samples."""
-        self.n_rows = n_rows
