@@ -104,17 +104,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         losses = torch.empty(targets.shape, dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
-        if hidden.device.type != "cpu":
+        if hidden.device.type == "cpu":
+            for block in range(len(targets)):
+                for positions in _split_positions(targets.shape[1], len(weight)):
+                    at = (block, positions)
+                    losses[at], grad_hidden[at] = _compute_chunk(
+                        hidden[at], weight, targets[at], grad_weight, rows
+                    )
+        else:
             flat, width = targets.flatten(), hidden.shape[-1]
             for part in _split_positions(len(flat), len(weight), GPU_CHUNK_LOGITS):
                 losses.view(-1)[part], grad_hidden.view(-1, width)[part] = compute_whole_chunk(
                     hidden.reshape(-1, width)[part], weight, flat[part], grad_weight, rows.n_tokens
-                )
-        for block in range(len(targets) if hidden.device.type == "cpu" else 0):
-            for positions in _split_positions(targets.shape[1], len(weight)):
-                at = (block, positions)
-                losses[at], grad_hidden[at] = _compute_chunk(
-                    hidden[at], weight, targets[at], grad_weight, rows
                 )
         n_counted = (targets != IGNORED).sum()
         ctx.save_for_backward(grad_hidden, grad_weight, n_counted)
@@ -135,10 +136,7 @@ def _compute_chunk(
     """Adds to ``grad_weight``; returns the losses ``[N]`` and the gradient of their sum."""
     columns = select_columns(targets, rows.n_tokens, rows.n_slices)
     counts = targets != IGNORED
-    logits = hidden @ weight.t()  # [N, R]
-    if rows.n_tokens < len(weight):
-        logits[:, rows.n_tokens :] = -torch.inf
-    probabilities = torch.softmax(logits, dim=-1)
+    probabilities = _compute_probabilities(hidden, weight, rows.n_tokens)
     each, targets = torch.arange(len(targets), device=targets.device), targets.clamp_min(0)
     chosen = probabilities[each, targets].float()
     losses = -chosen.clamp_min(_smallest(probabilities.dtype)).log() * counts
@@ -162,10 +160,7 @@ def compute_whole_chunk(
 ) -> tuple[Tensor, Tensor]:
     """Does what ``_compute_chunk`` does, without looking at the tokens: no wait for a GPU."""
     counts = (targets != IGNORED)[:, None]
-    logits = hidden @ weight.t()  # [N, R]
-    if n_tokens < len(weight):
-        logits[:, n_tokens:] = -torch.inf
-    probabilities = torch.softmax(logits, dim=-1)
+    probabilities = _compute_probabilities(hidden, weight, n_tokens)
     columns = targets.clamp_min(0)[:, None]
     chosen = probabilities.gather(1, columns).float()
     losses = -chosen.clamp_min(_smallest(probabilities.dtype)).log() * counts
@@ -174,6 +169,14 @@ def compute_whole_chunk(
     grad_hidden = (probabilities @ weight) * counts
     grad_weight += probabilities.t() @ (hidden * counts)
     return losses[:, 0], grad_hidden
+
+
+def _compute_probabilities(hidden: Tensor, weight: Tensor, n_tokens: int) -> Tensor:
+    """Returns ``[N, R]``; the rows after ``n_tokens`` are padding and get none."""
+    logits = hidden @ weight.t()
+    if n_tokens < len(weight):
+        logits[:, n_tokens:] = -torch.inf
+    return torch.softmax(logits, dim=-1)
 
 
 def _smallest(dtype: torch.dtype) -> float:
