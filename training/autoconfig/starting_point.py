@@ -12,8 +12,6 @@ from training.artifact.bundled import BUNDLED, register_fetched
 from training.config import RunConfig
 from training.foundation.hub.hub_files import HubName, fetch_hub_files, parse_hub_name
 
-_STATE_FILES = ("training_state*", "data_position*")
-
 
 def fetch_starting_point(config: RunConfig) -> RunConfig:
     """Returns the config with ``start_from`` and ``resume_from`` at the commits they mean now.
@@ -25,12 +23,14 @@ def fetch_starting_point(config: RunConfig) -> RunConfig:
     start, resume = settings.start_from, settings.resume_from
     if start is None and resume is None:
         return config
-    from training.artifact.directory import ARTIFACT_FILES  # noqa: PLC0415 - imports torch
+    # Imported here because both import torch.
+    from training.artifact.directory import ARTIFACT_FILES  # noqa: PLC0415
+    from training.run.checkpoint import STATE_FILES  # noqa: PLC0415
 
     if start is not None:
         start = _fetch(start, sorted(ARTIFACT_FILES))
     if resume is not None:
-        resume = _fetch(resume, [*sorted(ARTIFACT_FILES), *_STATE_FILES])
+        resume = _fetch(resume, sorted(ARTIFACT_FILES | STATE_FILES))
     changed = dataclasses.replace(settings, start_from=start, resume_from=resume)
     return dataclasses.replace(config, pretrain=changed)
 

@@ -37,8 +37,8 @@ from training.foundation.foreign_text import as_object, read_json
 from training.step.state_shards import TENSORS_NAME, StateReader, write_shard
 
 STATE_RECORD = f"{TENSORS_NAME}.json"
-_STATE_FILES = {STATE_RECORD, f"{TENSORS_NAME}*.safetensors", "data_position.safetensors"}
-CHECKPOINT_FOLDER = FolderContents(mark=STATE_RECORD, files=ARTIFACT_FOLDER.files | _STATE_FILES)
+STATE_FILES = {STATE_RECORD, f"{TENSORS_NAME}*.safetensors", "data_position.safetensors"}
+CHECKPOINT_FOLDER = FolderContents(mark=STATE_RECORD, files=ARTIFACT_FOLDER.files | STATE_FILES)
 _STAGING = ".unfinished-"
 _CHECKPOINT_NAME = re.compile(r"step-\d{8,}")
 
@@ -172,7 +172,7 @@ def import_checkpoint(source: Path, folder: Path) -> Path | None:
 
 def is_state_file(name: str) -> bool:
     """Says whether a file of this name is a checkpoint's, beside its artifact's."""
-    return any(fnmatchcase(name, pattern) for pattern in _STATE_FILES)
+    return any(fnmatchcase(name, pattern) for pattern in STATE_FILES)
 
 
 def discard_unfinished(folder: Path) -> None:
