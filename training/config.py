@@ -164,8 +164,7 @@ class StreamConfig(RangedConfig):
             raise ValueError("files and hub are both set; name one of them")
         if (self.data_dir is not None or self.data_files) and self.hub is None:
             raise ValueError("data_dir and data_files belong to hub, which is not set; use files")
-        n_ways = sum(map(bool, (self.heldout_files, self.heldout_shards)))
-        if n_ways > 1:
+        if self.heldout_files and self.heldout_shards is not None:
             raise ValueError("heldout_files and heldout_shards are both set; choose one")
 
     @property

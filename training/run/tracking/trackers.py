@@ -7,7 +7,6 @@ Called by :mod:`training.run.run_log`.
 """
 
 import importlib.util
-import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from training.config import RunConfig
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.errors import ConfigError
 from training.foundation.extras import DISTRIBUTION
-from training.foundation.foreign_text import read_json
+from training.foundation.foreign_text import as_object, read_json
 
 RECORD_FILE = "tracking.json"
 TENSORBOARD_FOLDER = "logs"  # in the run's folder
@@ -120,9 +119,8 @@ def _keep_mlflow_local(run: Path, *, offline: bool) -> None:
 def _read_record(run: Path) -> dict[str, str]:
     """Returns what the services call this run; a new name if nothing is recorded."""
     try:
-        values = read_json(run / RECORD_FILE)
-    except (OSError, ValueError, json.JSONDecodeError):
-        values = None
-    known = values if isinstance(values, dict) else {}
+        known = as_object(read_json(run / RECORD_FILE))
+    except (OSError, ValueError):
+        known = {}
     record = {key: v for key, v in known.items() if isinstance(v, str)}
     return {"id": secrets.token_hex(4), **record}
