@@ -143,10 +143,15 @@ def _list_records(pattern: str) -> list[CorpusSource]:
             raise CorpusError(
                 f"sources.records: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern"
             )
-    return [source for path in paths for source in _list_record_file(path)]
+    return [source for path in paths for source in list_record_file(path)]
 
 
-def _list_record_file(path: Path) -> Iterator[CorpusSource]:
+def list_record_file(path: Path) -> Iterator[CorpusSource]:
+    """Yields the parts of a file of records, each a source of its own.
+
+    Raises:
+        CorpusError: It is no regular file, or a damaged archive.
+    """
     slices = [
         part
         for file in list_record_files(path, RECORDS_ADVICE)

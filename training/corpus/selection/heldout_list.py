@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training.corpus.config import CorpusConfig
 from training.corpus.extraction.parts import Part
-from training.corpus.extraction.source_list import find_files
+from training.corpus.extraction.source_list import find_files, list_record_file
 from training.corpus.readers.package_names import normalize_name
 from training.foundation.errors import CorpusError, ForeignDataError
 from training.foundation.foreign_text import read_bounded
@@ -75,8 +75,8 @@ def _read_lines(path: Path | None) -> dict[str, str]:
     return {line if "/" in line else normalize_name(line): line for line in named}
 
 
-def find_last_part(config: CorpusConfig, parts: Sequence[Part]) -> int:
-    """Returns the place in ``parts`` of the last file of the records.
+def find_last_file(config: CorpusConfig, parts: Sequence[Part]) -> frozenset[int]:
+    """Returns the places in ``parts`` of the last file of the records, which may have several.
 
     Raises:
         CorpusError: There are no records.
@@ -89,4 +89,5 @@ def find_last_part(config: CorpusConfig, parts: Sequence[Part]) -> int:
             "heldout_last_file holds out the last file of sources.records, which names none; name"
             " some, or use heldout_share"
         )
-    return found[-1]
+    n_slices = sum(1 for _ in list_record_file(files[-1]))  # earlier files may have its name
+    return frozenset(found[-n_slices:])

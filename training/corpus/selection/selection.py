@@ -21,7 +21,7 @@ from training.corpus.extraction.parts import Part
 from training.corpus.filters.sampling_weights import is_test
 from training.corpus.readers.package_names import NamedPackages
 from training.corpus.selection.balance import TrainingDocument, balance, draw_fraction
-from training.corpus.selection.heldout_list import find_last_part, find_listed
+from training.corpus.selection.heldout_list import find_last_file, find_listed
 from training.corpus.selection.heldout_split import HeldoutSplit, hold_out
 
 EXACT, NEAR, NEAR_HELDOUT = "exact duplicate", "near duplicate", "near duplicate of held-out"
@@ -139,8 +139,8 @@ def select(
     ]
     listed = find_listed(config, found.package, found.path, found.sha256)
     if config.heldout_last_file:
-        last = find_last_part(config, parts)
-        listed = listed.extend([part == last for part in found.part])
+        last_file = find_last_file(config, parts)
+        listed = listed.extend([part in last_file for part in found.part])
     heldout = hold_out(config, found.package, found.sha256, found.n_bytes, named, listed=listed)
     is_heldout = heldout.is_heldout
     order = order_by_preference(found, is_heldout, config.licences)

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from training.corpus.__main__ import main
+from training.corpus.readers.records.record_files import SLICE_BYTES
 from training.corpus_reader import list_row_groups, read_documents
 from training.foundation.errors import CorpusError
 
@@ -61,6 +62,14 @@ def test_the_last_file_is_held_out(build, capsys):
     assert len(splits["heldout"]) == 4
     assert len(splits["train"]) == 8
     assert "the last file of the records" in capsys.readouterr().err
+
+
+def test_a_last_file_that_processes_share_is_held_out_whole(build, monkeypatch):
+    """A large file is read in parts; training on all but the last of them would be a leak."""
+    monkeypatch.setitem(SLICE_BYTES, ".jsonl", 1024)
+    splits = build("heldout_last_file=true")
+    assert {package for package, _ in splits["heldout"]} == {"team/project20", "team/project21"}
+    assert len(splits["heldout"]) == 4
 
 
 def test_a_list_holds_out_packages_paths_and_hashes(build, tmp_path, capsys):
