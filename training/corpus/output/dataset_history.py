@@ -20,8 +20,10 @@ _SOURCES = {  # key of the config: how its entries are called
     "stdlib": "parts of Python's standard library",
     "records": "files of records",
     "hub": "datasets of the Hub",
+    "datasets": "parts of datasets of the Hub",
 }
-_PUBLIC_NAMES = {"hub", "installed", "stdlib"}  # names that are no paths
+_PUBLIC_NAMES = {"installed", "stdlib"}  # names that are no paths
+_DATASETS = {"hub", "datasets"}  # names of the Hub, or folders
 
 
 def render_history(report: CorpusReport) -> str:
@@ -59,12 +61,22 @@ def _describe_sources(config: Mapping[str, Any]) -> Iterator[str]:
         names = [entries] if isinstance(entries, str) else entries
         if not isinstance(names, Sequence) or not names:
             continue
-        shown = [
-            _escape(str(n)) if key in _PUBLIC_NAMES else _escape(PurePath(str(n)).name)
-            for n in names[:_MAX_NAMES]
-        ]
+        shown = [_escape(_show_source(key, entry)) for entry in names[:_MAX_NAMES]]
         more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
         yield f"{what}: {', '.join(shown)}{more}"
+
+
+def _show_source(key: str, entry: Any) -> str:
+    name = str(entry.get("name") if isinstance(entry, Mapping) else entry)
+    is_public = key in _PUBLIC_NAMES or (key in _DATASETS and _is_hub_name(name))
+    return name if is_public else PurePath(name).name
+
+
+def _is_hub_name(name: str) -> bool:
+    dataset = name.partition("@")[0]
+    return (
+        dataset.count("/") <= 1 and "\\" not in dataset and not dataset.startswith(("/", ".", "~"))
+    )
 
 
 def _list_filters(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

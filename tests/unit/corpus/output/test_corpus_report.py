@@ -189,3 +189,17 @@ def test_names_cannot_break_the_card_or_the_page():
     report = dataclasses.replace(REPORT, packages=(package,), duplicates=duplicates)
     assert "| a\\|b c | 1 |" in render_dataset_card(report)
     assert "<script>" not in render_corpus_page(report)
+
+
+def test_a_card_names_datasets_but_no_folder_of_the_machine():
+    """If it fails, a published card hides where its text is from, or tells who built it."""
+    sources = {
+        "hub": ["bigcode/the-stack:python@refs/pr/1", "/home/ada/private/set"],
+        "datasets": [{"name": "owner/code:default:train", "limit": 7}, {"name": "./ada/set"}],
+        "records": ["/home/ada/exports/*.json.gz"],
+    }
+    card = render_dataset_card(dataclasses.replace(REPORT, config={"sources": sources}))
+    assert "- datasets of the Hub: bigcode/the-stack:python@refs/pr/1, set\n" in card
+    assert "- parts of datasets of the Hub: owner/code:default:train, set\n" in card
+    assert "- files of records: *.json.gz\n" in card
+    assert "ada" not in card
