@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from training.corpus.output.corpus_page import describe_heldout, summarize
 from training.corpus.output.corpus_report import CorpusReport
-from training.corpus.output.dataset_history import render_history
+from training.corpus.output.dataset_history import escape_cell, render_history
 
 
 def render_front_matter(files: Mapping[str, str]) -> str:
@@ -33,7 +33,7 @@ configs:
 def render_dataset_card(report: CorpusReport) -> str:
     """Returns the README of the corpus as a dataset."""
     rows = "\n".join(
-        f"| {_escape_cell(p.package)} | {_escape_cell(p.version)} | {_escape_cell(p.licence)}"
+        f"| {escape_cell(p.package)} | {escape_cell(p.version)} | {escape_cell(p.licence)}"
         f" | {p.split} | {p.kept_files} | {p.kept_bytes / 1e6:.1f} |"
         for p in report.packages
         if p.kept_files
@@ -57,7 +57,3 @@ duplicates or near duplicates of held-out documents.
 |---|---|---|---|---|---|
 {rows}
 """
-
-
-def _escape_cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -30,8 +30,8 @@ def render_history(report: CorpusReport) -> str:
     """Returns the sections of a card on how the corpus was made, as Markdown."""
     sources = "\n".join(f"- {line}" for line in _describe_sources(report.config)) or "- none named"
     filters = "\n".join(f"| {name} | {value} |" for name, value in _list_filters(report.config))
-    stages = "\n".join(f"| {_escape(s.stage)} | {s.documents:,} |" for s in report.funnel)
-    drops = "\n".join(f"| {_escape(reason)} | {n:,} |" for reason, n in report.drops.items())
+    stages = "\n".join(f"| {escape_cell(s.stage)} | {s.documents:,} |" for s in report.funnel)
+    drops = "\n".join(f"| {escape_cell(reason)} | {n:,} |" for reason, n in report.drops.items())
     replaced = ", ".join(f"{kind} {n:,}" for kind, n in report.redactions.items()) or "nothing"
     return f"""## How it was made
 
@@ -51,7 +51,7 @@ Sources:
 |---|---|
 {drops}
 
-Replaced by placeholders: {_escape(replaced)}."""
+Replaced by placeholders: {escape_cell(replaced)}."""
 
 
 def _describe_sources(config: Mapping[str, Any]) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _describe_sources(config: Mapping[str, Any]) -> Iterator[str]:
         names = [entries] if isinstance(entries, str) else entries
         if not isinstance(names, Sequence) or not names:
             continue
-        shown = [_escape(_show_source(key, entry)) for entry in names[:_MAX_NAMES]]
+        shown = [escape_cell(_show_source(key, entry)) for entry in names[:_MAX_NAMES]]
         more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
         yield f"{what}: {', '.join(shown)}{more}"
 
@@ -84,7 +84,7 @@ def _list_filters(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     filters = config.get("filters")
     if isinstance(filters, Mapping):
         set_here = {k: v for k, v in filters.items() if v is not None and v is not False}
-        yield from ((_escape(str(key)), _show(value)) for key, value in set_here.items())
+        yield from ((escape_cell(str(key)), _show(value)) for key, value in set_here.items())
     for key in ("licences", "decontaminate", "near_duplicate_similarity"):
         value = config.get(key)
         if value:
@@ -94,8 +94,9 @@ def _list_filters(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _show(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_show(item) for item in value)
-    return _escape(PurePath(value).name if isinstance(value, str) else str(value))
+    return escape_cell(PurePath(value).name if isinstance(value, str) else str(value))
 
 
-def _escape(text: str) -> str:
+def escape_cell(text: str) -> str:
+    """Returns a text that stays in its cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
