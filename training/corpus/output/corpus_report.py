@@ -171,6 +171,11 @@ class CorpusReport:
         )
 
 
+def limit_size(n_bytes: int) -> int:
+    """Returns the key of a document in ``sizes``: up to 1, 2, 4, ... KiB."""
+    return max(1024, 1 << (n_bytes - 1).bit_length())
+
+
 def write_report(folder: Path, report: CorpusReport) -> None:
     """Writes the report of the corpus in ``folder``."""
     write_json_atomically(folder / REPORT_FILE, to_mapping(report))

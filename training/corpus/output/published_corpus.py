@@ -31,6 +31,7 @@ from training.corpus.output.corpus_report import (
     PackageReport,
     SizeTotals,
     SplitTotals,
+    limit_size,
     write_report,
 )
 from training.corpus.readers.reading_limits import report_damage
@@ -77,17 +78,12 @@ def _fetch(name: str, revision: str | None) -> Path:
     }
     facts = [[split, f.path, f.n_bytes] for split, found in files.items() for f in found]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    folder = _default_cache() / "published" / f"{Path(name).name}-{digest}"
+    folder = CorpusConfig.cache / "published" / f"{Path(name).name}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder, beside=True):
         if not (folder / REPORT_FILE).is_file():
             _fill(folder, files)
     return folder
-
-
-def _default_cache() -> Path:
-    fields = {found.name: found for found in dataclasses.fields(CorpusConfig)}
-    return Path(fields["cache"].default)  # type: ignore[arg-type]
 
 
 @dataclass(kw_only=True)
@@ -115,7 +111,7 @@ class _Counts:
                 self.n_bytes += n_bytes
                 self.licences[row["licence"]] += 1
                 self.licence_bytes[row["licence"]] += n_bytes
-                self.sizes[max(1024, 1 << (n_bytes - 1).bit_length())] += 1
+                self.sizes[limit_size(n_bytes)] += 1
                 self.packages[package] += 1
                 self.package_bytes[package] += n_bytes
 

@@ -18,6 +18,7 @@ from training.corpus.output.corpus_report import (
     PackageReport,
     ShareReport,
     SizeTotals,
+    limit_size,
 )
 from training.corpus.selection.balance import BALANCE_REASONS
 from training.corpus.selection.selection import (
@@ -56,7 +57,7 @@ def report_sizes(selection: Selection) -> dict[str, int]:
     counts: Counter[int] = Counter()
     for index, n_bytes in enumerate(selection.index.n_bytes):
         if index not in selection.dropped:
-            counts[max(1024, 1 << (n_bytes - 1).bit_length())] += 1
+            counts[limit_size(n_bytes)] += 1
     return {str(limit): n for limit, n in sorted(counts.items())}
 
 
