@@ -1,7 +1,7 @@
 """Reads JSON lines: one record a line, or a list of records in one line.
 
 A line that is too long, malformed or nested too deeply is a counted drop. Called by
-:mod:`training.corpus.readers.records.record_files`.
+:mod:`training.corpus.readers.records.record_slices`.
 """
 
 from collections.abc import Iterator
@@ -13,19 +13,13 @@ from training.foundation.errors import ForeignDataError
 from training.foundation.foreign_text import parse_json
 
 
-def iterate_json_lines(stream: IO[bytes], max_line_bytes: int) -> Iterator[object]:
-    """Yields what each line that is not blank holds, or why it could not be read.
+def iterate_lines(stream: IO[bytes], max_line_bytes: int) -> Iterator[tuple[bytes | None, int]]:
+    """Yields each line and its length in the file; None instead of one that is too long.
 
     Args:
         stream: The file, unpacked.
         max_line_bytes: Longer lines are skipped; parsing takes about 30 times as much memory.
     """
-    for line, _ in iterate_lines(stream, max_line_bytes):
-        yield from parse_line(line, max_line_bytes)
-
-
-def iterate_lines(stream: IO[bytes], max_line_bytes: int) -> Iterator[tuple[bytes | None, int]]:
-    """Yields each line and its length in the file; None instead of one that is too long."""
     while line := stream.readline(max_line_bytes + 1):
         n_bytes = len(line)
         if n_bytes <= max_line_bytes:

@@ -2,7 +2,7 @@
 
 Before a row group is read, the pages of these columns are checked, and as few rows are unpacked at
 once as keep the memory bounded. Text is passed on as bytes, so that what is not UTF-8 is seen and
-dropped later. Called by :mod:`training.corpus.readers.records.record_files`.
+dropped later. Called by :mod:`training.corpus.readers.records.record_slices`.
 """
 
 import itertools
