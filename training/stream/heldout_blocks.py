@@ -34,7 +34,7 @@ from training.shards.carry_over import CarryOver, cut_blocks
 from training.shards.encoding import DOCUMENT_COLUMNS, encode_documents
 from training.stream.document_reader import DAMAGED_FILE, is_damage
 from training.stream.document_stages import DocumentStages
-from training.stream.lane import StreamPlan
+from training.stream.lane import StreamPlan, to_stored
 from training.stream.lane_order import deal_slices
 from training.train_tokenizer import TOKENIZER_FILE
 
@@ -124,8 +124,7 @@ class _HeldoutWriter:
         waiting: list[StoredDocument] = []
         with progress_bar(self._n_most, "held out", "block") as bar:
             for document in documents:
-                values = {column: getattr(document, column) for column in DOCUMENT_COLUMNS}
-                waiting.append(StoredDocument(**values, text=document.text))
+                waiting.append(to_stored(document))
                 if len(waiting) == _GROUP_DOCUMENTS:
                     bar.update(self._add(waiting))
                     waiting = []

@@ -176,7 +176,7 @@ class Lane:
         n_chars, n_empty = 0, 0
         while len(stored) < self._scale(plan.shuffle_documents) and n_chars < MAX_GROUP_CHARS:
             documents, self._position = next(self._documents)
-            stored += [_to_stored(document) for document in documents]
+            stored += [to_stored(document) for document in documents]
             n_chars += sum(len(document.text) for document in documents)
             n_empty += self._position.epoch > epoch + n_empty
             if n_empty >= EMPTY_EPOCHS:
@@ -245,7 +245,8 @@ class Lane:
         return tokens[order], np.sort(pieces, order="first_token")
 
 
-def _to_stored(document: Document) -> StoredDocument:
+def to_stored(document: Document) -> StoredDocument:
+    """Returns a document as the code that prepares shards reads it from a corpus."""
     values = {column: getattr(document, column) for column in DOCUMENT_COLUMNS}
     return StoredDocument(**values, text=document.text)
 
