@@ -96,6 +96,5 @@ class DocumentStages:
         if self._heldout.find_document(origin.package, origin.name, path=file.path) is not None:
             return True
         is_named = origin.package != parser.package and not self._by_document
-        own = hashlib.sha256(file.data).hexdigest()
-        key = normalize_name(origin.package) if is_named else own
+        key = normalize_name(origin.package) if is_named else hashlib.sha256(file.data).hexdigest()
         return draw_fraction(key, 0) < self._heldout_share
