@@ -13,11 +13,11 @@ from math import ceil
 from pathlib import Path, PurePosixPath
 
 from training.config import StreamConfig
-from training.corpus.extraction.source_list import find_files
+from training.corpus.extraction.source_list import find_records
 from training.corpus.readers.records.hub_datasets import HubDataset, list_hub_files
 from training.corpus.readers.records.record_files import list_record_files
-from training.corpus.readers.records.record_slices import SUFFIXES, FileSlice, RecordFile
-from training.foundation.errors import ConfigError, CorpusError
+from training.corpus.readers.records.record_slices import FileSlice, RecordFile
+from training.foundation.errors import ConfigError
 
 LAST = "last"
 SLICE_BYTES = 64 << 20  # of plain JSON lines, which can be entered anywhere
@@ -57,7 +57,12 @@ def list_stream_files(config: StreamConfig) -> StreamFiles:
         )
         files = list_hub_files(dataset, _HUB_ADVICE)
     else:
-        files = [file for pattern in config.files for file in _list_local(pattern)]
+        files = [
+            file
+            for pattern in config.files
+            for path in find_records(pattern, key="stream.files")
+            for file in list_record_files(path, _FILES_ADVICE)
+        ]
     heldout = _select_heldout(files, config.heldout_files)
     train = [file for file in files if file not in heldout]
     if not train:
@@ -89,18 +94,6 @@ def slice_files(files: Sequence[RecordFile], n_lanes: int) -> list[FileSlice]:
             count = max(count, ceil(file.n_bytes / SLICE_BYTES))
         found += [FileSlice(file=file, index=index, count=count) for index in range(count)]
     return found
-
-
-def _list_local(pattern: str) -> Iterable[RecordFile]:
-    paths = find_files(pattern)
-    if not paths:
-        raise CorpusError(f"stream.files: no file matches {pattern}; correct the pattern")
-    for path in paths:
-        if not path.name.endswith(SUFFIXES):
-            raise CorpusError(
-                f"stream.files: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern"
-            )
-        yield from list_record_files(path, _FILES_ADVICE)
 
 
 def _select_heldout(files: Sequence[RecordFile], patterns: Iterable[str]) -> list[RecordFile]:

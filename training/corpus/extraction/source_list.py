@@ -64,7 +64,12 @@ def list_sources(config: CorpusConfig) -> list[CorpusSource]:
     sources += [
         _list_repository(name, config.sources.folder_licence) for name in config.sources.git
     ]
-    sources += [s for pattern in config.sources.records for s in _list_records(pattern)]
+    sources += [
+        source
+        for pattern in config.sources.records
+        for path in find_records(pattern, key="sources.records")
+        for source in list_record_file(path)
+    ]
     sources += [
         source
         for dataset, limit in list_datasets(config.sources)
@@ -134,16 +139,23 @@ def find_files(pattern: str) -> list[Path]:
     return sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
 
 
-def _list_records(pattern: str) -> list[CorpusSource]:
+def find_records(pattern: str, *, key: str) -> list[Path]:
+    """Returns the files of records that match a pattern, sorted.
+
+    Args:
+        pattern: As :func:`find_files` takes it.
+        key: The key of the config that names it, for messages.
+
+    Raises:
+        CorpusError: There are none, or others are among them.
+    """
     paths = find_files(pattern)
     if not paths:
-        raise CorpusError(f"sources.records: no file matches {pattern}; correct the pattern")
+        raise CorpusError(f"{key}: no file matches {pattern}; correct the pattern")
     for path in paths:
         if not path.name.endswith(SUFFIXES):
-            raise CorpusError(
-                f"sources.records: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern"
-            )
-    return [source for path in paths for source in list_record_file(path)]
+            raise CorpusError(f"{key}: {path} is none of {', '.join(SUFFIXES)}; narrow the pattern")
+    return paths
 
 
 def list_record_file(path: Path) -> Iterator[CorpusSource]:
