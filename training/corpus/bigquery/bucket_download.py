@@ -152,7 +152,8 @@ class BucketDownload:
         url = f"{self._url}/{quote(found.name, safe='')}"
         parameters = {"alt": "media", "generation": found.generation}
         n_failures = 0
-        while (done := aside.stat().st_size if aside.exists() else 0) < found.n_bytes:
+        aside.touch()
+        while (done := aside.stat().st_size) < found.n_bytes:
             headers = {"Range": f"bytes={done}-", "Accept-Encoding": "gzip"}  # as it lies there
             try:
                 with closing(self._request(url, parameters, headers)) as answer:
@@ -172,13 +173,8 @@ class BucketDownload:
                 time.sleep(self._waits_s[n_failures])
                 n_failures += 1
             else:
-                if (aside.stat().st_size if aside.exists() else 0) <= done:
+                if aside.stat().st_size <= done:
                     break  # nothing more comes: the hash decides
-        if aside.exists() and aside.stat().st_size > found.n_bytes:
-            aside.unlink()
-            aside.touch()
-        elif not aside.exists():
-            aside.touch()
 
     def _request(self, url: str, parameters: dict[str, str], headers: dict[str, str]) -> Any:
         """Returns the answer to a request, which is repeated while the service is busy.
