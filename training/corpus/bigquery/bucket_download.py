@@ -162,7 +162,7 @@ class BucketDownload:
                         for piece in _iterate_pieces(answer, found.n_bytes):
                             file.write(piece)
                             n_failures = 0
-            except CorpusError:
+            except (CorpusError, PrerequisiteError):
                 raise
             except Exception as error:  # the transport may raise anything
                 if n_failures == len(self._waits_s):

@@ -147,6 +147,14 @@ def test_refusals_are_one_sentence(bucket, tmp_path, faults, error, sentence):
     assert not list(tmp_path.iterdir())
 
 
+def test_credentials_that_expire_during_the_download_are_named_at_once(bucket, tmp_path):
+    """If it fails, the user is told of a broken connection, after minutes of waiting."""
+    bucket.faults = [None, None, 40, 403]
+    with pytest.raises(PrerequisiteError, match="may not be read with these credentials"):
+        download(tmp_path)
+    assert [first for _, first in bucket.downloads] == [0, 40]
+
+
 def test_what_is_not_as_announced_is_no_file(bucket, tmp_path):
     """If it fails, half a file is trained on."""
     bucket.lies = {f"deep/{min(FILES)}"}
