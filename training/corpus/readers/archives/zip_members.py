@@ -1,7 +1,8 @@
 """Reads the members of a zip archive, such as a wheel.
 
 :mod:`zipfile` finds the members; they are decompressed here, in bounded pieces, because it unpacks
-bzip2 and LZMA without a limit. Called by :mod:`training.corpus.readers.archives.archive_reader`.
+bzip2 and LZMA without a limit. Called by :mod:`training.corpus.readers.archives.archive_reader`
+and, for zip archives of records, by :mod:`training.corpus.readers.records.record_slices`.
 """
 
 import bz2
