@@ -168,10 +168,10 @@ def get_model(name: str) -> AdaptedModel:
     Raises:
         ConfigError: There is none.
     """
-    for model in list_models():
-        if model.name == name:
-            return model
-    known = ", ".join(model.name for model in list_models()) or "none so far"
+    models = {model.name: model for model in list_models()}
+    if name in models:
+        return models[name]
+    known = ", ".join(models) or "none so far"
     raise ConfigError(f"there is no adapted model '{name}'; there are: {known}")
 
 
@@ -240,7 +240,7 @@ def remove_model(name: str) -> None:
     """
     model = get_model(name)
     state = AdaptationState.read(model.folder)
-    if state is not None and state.is_unfinished and state.has_process:
+    if state is not None and state.is_unfinished:  # then its process is there
         state.kill_process()
     shutil.rmtree(model.folder)
 

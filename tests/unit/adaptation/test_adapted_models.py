@@ -1,10 +1,13 @@
 """Whose an adapted model is, and which of several serves."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 from doubles.repository_maker import git, make_repository
 
+from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
 from server.adaptation.adapted_models import (
     AdaptedModel,
     choose_model,
@@ -111,6 +114,22 @@ def test_removing_a_model_removes_all_of_it(tmp_path, data_folder):
     assert list((data_folder / "models").iterdir()) == []
     with pytest.raises(ConfigError, match="there are: none"):
         remove_model(model.name)
+
+
+@pytest.mark.parametrize("state", [RunState.FINISHED, RunState.RUNNING])
+def test_removing_a_model_ends_only_an_adaptation_that_still_runs(tmp_path, state):
+    """If it fails, removing a finished model kills a process, or one goes on training in vain."""
+    model = adapt(tmp_path)
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
+        started = find_start_time(child.pid)
+        AdaptationState(
+            name=model.name, folder="/w", state=state, pid=child.pid, pid_started=started
+        ).write(model.folder)
+        remove_model(model.name)
+        is_left = child.poll() is None
+        child.kill()
+    assert is_left == (state is RunState.FINISHED)
+    assert not model.folder.exists()
 
 
 def test_only_the_user_can_read_the_models(tmp_path, data_folder):
