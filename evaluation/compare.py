@@ -14,9 +14,8 @@ from evaluation.comparison.model_comparison import (
 from evaluation.comparison.prompt_sets import PROMPT_SETS, load_prompts
 from evaluation.generators.generator import Generation
 from evaluation.runs.arguments import add_device_argument, add_out_argument
-from evaluation.runs.option_types import type_of_setting
 from training.foundation.atomic_files import write_json_atomically, write_text_atomically
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, type_of_setting
 from training.foundation.errors import run_main
 from training.foundation.folder_lock import folder_lock
 

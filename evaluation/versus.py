@@ -6,8 +6,7 @@ from pathlib import Path
 
 from evaluation.comparison.compare_runs import compare_runs, format_comparison
 from evaluation.passk.config import PasskConfig
-from evaluation.runs.option_types import type_of_setting
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, type_of_setting
 from training.foundation.errors import run_main
 
 _PURPOSE = """\

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from evaluation.problems.problem import Problem
-from evaluation.runs.option_types import MAX_SEED
+from evaluation.runs.arguments import MAX_SEED
 from training.foundation.config_schema import RangedConfig, number_field
 
 # A function's body ends where something new begins in the first column.

@@ -16,10 +16,9 @@ from evaluation.passk.config import PasskConfig
 from evaluation.passk.pipeline import report_progress, run_passk
 from evaluation.problems.problem_sources import KNOWN, OWN
 from evaluation.runs.arguments import add_device_argument, add_out_argument
-from evaluation.runs.option_types import type_of_setting
 from evaluation.runs.processes import Processes
 from server.settings import RemoteSettings
-from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.command_parser import command_parser, type_of_setting, whole_number
 from training.foundation.errors import run_main
 
 _PURPOSE = """\

@@ -20,11 +20,10 @@ from evaluation.runs.arguments import (
     add_workspace_argument,
 )
 from evaluation.runs.known_gates import require_gate
-from evaluation.runs.option_types import limit_float
 from server.settings import Settings
 from server.suggestion.confidence import THRESHOLDS
 from training.artifact.bundled import BUNDLED_MODEL
-from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.command_parser import command_parser, limit_float, whole_number
 from training.foundation.config_schema import Range
 from training.foundation.errors import run_main
 

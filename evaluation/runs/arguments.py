@@ -6,13 +6,13 @@ Imports nothing heavy, so that ``--help`` answers at once.
 import argparse
 from pathlib import Path
 
-from evaluation.runs.option_types import parse_seed
 from server.settings import DEVICES
 from training.artifact.bundled import BUNDLED_MODEL
 from training.foundation.command_parser import whole_number
 
 DEFAULT_CORPUS = Path("runs/corpus/default")
 MAX_N = 1_000_000
+MAX_SEED = 2**63 - 1
 
 
 def add_out_argument(parser: argparse.ArgumentParser, default: Path, about: str) -> None:
@@ -75,7 +75,7 @@ def add_sampling_arguments(
     )
     parser.add_argument(
         "--seed",
-        type=parse_seed,
+        type=whole_number(0, MAX_SEED),
         default=0,
         help=f"random seed for {seed_about} (default: %(default)s)",
     )

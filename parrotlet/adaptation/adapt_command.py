@@ -11,26 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parrotlet.adaptation.runner import run_adaptation
-from server.adaptation.adaptation_request import (
-    MAX_HELDOUT_SHARE,
-    MAX_MINUTES,
-    MIN_MINUTES,
-    AdaptationRequest,
-)
+from server.adaptation.adaptation_request import AdaptationRequest
 from server.adaptation.adaptation_state import AdaptationState, RunState
 from server.adaptation.adaptations import (
+    LOG_FILE,
     REQUEST_OPTION,
     Adaptation,
     find_adaptation,
     start_adaptation,
 )
 from server.backends.model_store import resolve_model_name
-from server.settings import AdaptationSettings
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, type_of_setting
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 
 _FOLLOW_S = 0.5
-_DEFAULTS = AdaptationSettings()
 _PURPOSE = """\
 Adapt a model to a repository: train a copy of it on the repository's own code, in the
 background, and use it there if it is better. Nothing leaves this machine.
@@ -55,11 +49,8 @@ def main(argv: Sequence[str]) -> int:
     if options.request is not None:
         run_adaptation(options.request)
         return 0
-    told = next(
-        (name for name in ("status", "pause", "resume", "cancel") if options.do == name), ""
-    )
-    if told:
-        return _tell(options.folder, told)
+    if options.do is not None:
+        return _tell(options.folder, options.do)
     adaptation = start_adaptation(
         AdaptationRequest(
             folder=options.folder.resolve(),
@@ -115,7 +106,7 @@ def _follow(adaptation: Adaptation) -> int:
 def _end(state: AdaptationState, adaptation: Adaptation) -> int:
     sys.stderr.write("\n" if sys.stderr.isatty() else "")
     if state.state is RunState.FAILED:
-        raise PrerequisiteError(f"{state.reason}; see {adaptation.folder / 'log.txt'}")
+        raise PrerequisiteError(f"{state.reason}; see {adaptation.folder / LOG_FILE}")
     if state.state is RunState.INTERRUPTED:
         raise PrerequisiteError(
             "the adaptation was ended from outside; run the same command again to go on"
@@ -143,19 +134,6 @@ def _render(state: AdaptationState) -> str:
     return f"{state.sentence}{steps}"
 
 
-def _number(least: float, most: float) -> "type[float]":
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:g}")
-        return number
-
-    return parse  # type: ignore[return-value]
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("parrotlet.adaptation.adapt_command", _PURPOSE, example=_EXAMPLE)
     parser.add_argument(
@@ -163,8 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--minutes",
-        type=_number(MIN_MINUTES, MAX_MINUTES),
-        default=_DEFAULTS.minutes,
+        type=type_of_setting(AdaptationRequest, "minutes"),
+        default=AdaptationRequest.minutes,
         help="how long it works, without pauses (default: %(default)g)",
     )
     parser.add_argument(
@@ -179,8 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--heldout-share",
-        type=_number(0.01, MAX_HELDOUT_SHARE),
-        default=0.15,
+        type=type_of_setting(AdaptationRequest, "heldout_share"),
+        default=AdaptationRequest.heldout_share,
         metavar="SHARE",
         help="of the code, what is measured on and not learned from (default: %(default)g)",
     )

@@ -11,8 +11,6 @@ from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import as_object, read_json
 
 REQUEST_FILE = "request.json"
-MIN_MINUTES, MAX_MINUTES = 0.05, 1440.0
-MAX_HELDOUT_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +31,10 @@ class AdaptationRequest(RangedConfig):
     """
 
     folder: Path
-    minutes: float = number_field(AdaptationSettings().minutes, least=MIN_MINUTES, most=MAX_MINUTES)
+    minutes: float = number_field(AdaptationSettings().minutes, least=0.05, most=1440)
     model: str = ""
     private_globs: tuple[str, ...] = ()
-    heldout_share: float = number_field(0.15, least=0.01, most=MAX_HELDOUT_SHARE)
+    heldout_share: float = number_field(0.15, least=0.01, most=0.5)
     is_wanted_again: bool = False
     pauses_on_battery: bool = True
     pauses_while_typing: bool = True

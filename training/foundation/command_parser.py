@@ -5,11 +5,16 @@ was started as a module.
 """
 
 import argparse
+import dataclasses
 import re
 import sys
 import textwrap
+import typing
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
+
+from training.foundation.config_schema import Range, find_range
 
 LAUNCHER = "parrotlet"
 HELP_COLUMNS = 79
@@ -60,6 +65,32 @@ def whole_number(least: int, most: int = 1_000_000_000) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def limit_float(allowed: Range) -> Callable[[str], float]:
+    """Returns the ``type`` of an argument that is a number in a range; NaN is in none."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if value not in allowed:
+            raise argparse.ArgumentTypeError(f"expected a number from {allowed}")
+        return value
+
+    return parse
+
+
+def type_of_setting(config: type[Any], name: str) -> Callable[[str], Any]:
+    """Returns the ``type`` of an argument that sets a numeric field of a config."""
+    (field,) = (field for field in dataclasses.fields(config) if field.name == name)
+    allowed = find_range(field)
+    if allowed is None:
+        raise ValueError(f"{name} has no range")
+    if typing.get_type_hints(config)[name] is float:
+        return limit_float(allowed)
+    return whole_number(int(allowed.least), int(allowed.most))
 
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
