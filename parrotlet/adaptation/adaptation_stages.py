@@ -1,6 +1,5 @@
 """The stages of an adaptation: each is a command that can be run by itself."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +30,11 @@ class AdaptationStages:
         work: The folder.
         request: What was asked for.
         base: The artifact to start from.
-        is_wanted_again: Whether to train even if little has changed.
     """
 
     work: Path
     request: AdaptationRequest
     base: Path
-    is_wanted_again: bool = False
 
     @property
     def plan(self) -> Stage:
@@ -46,7 +43,7 @@ class AdaptationStages:
         words += ["--work", str(self.work), "--minutes", str(self.request.minutes)]
         words += ["--heldout-share", str(self.request.heldout_share)]
         words += [word for glob in self.request.private_globs for word in ("--private", glob)]
-        words += ["--again"] * self.is_wanted_again
+        words += ["--again"] * self.request.is_wanted_again
         if self.request.tokens_per_s:
             words += ["--speed", str(self.request.tokens_per_s)]
         return Stage(name=PLAN, words=tuple(words), weight_s=_START_S + 10)
@@ -130,11 +127,11 @@ def find_phase(stage: Stage) -> Phase:
         "prepare": Phase.DOCUMENTS,
         "pretrain": Phase.TRAINING,
         "assemble": Phase.TRAINING,
-        "calibrate": Phase.CALIBRATION,
+        BEFORE: Phase.BEFORE,
+        AFTER: Phase.AFTER,
         JUDGED: Phase.INSTALLATION,
     }
-    when = stage.name.partition("-")[0]
-    return known.get(stage.name) or (Phase.BEFORE if when == BEFORE else Phase.AFTER)
+    return known[stage.name]
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,7 @@ def read_training(metrics: Path) -> TrainingProgress:
                 loss = values.get("loss")
                 shown = float(loss) if isinstance(loss, (int, float)) else None
                 return TrainingProgress(int(values["step"]), shown)
-    except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass
     return TrainingProgress()
 

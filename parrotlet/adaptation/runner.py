@@ -27,7 +27,7 @@ from server.adaptation.adaptations import (
     PAUSED_BY_USER,
     TYPING_FILE,
     Control,
-    end_state,
+    discard_work,
     read_control,
 )
 from server.adaptation.adapted_models import (
@@ -50,7 +50,6 @@ KEPT_VERSIONS = 2
 _REPORT_S = 1.0
 _ENOUGH_DONE = 0.1  # to extrapolate from
 _WEIGHTS = "model.safetensors"
-_CANCELLED = "The adaptation was cancelled."
 _START_FILE = "start.json"
 _DONE_FOLDER = "done"  # a work folder that is being removed
 
@@ -86,12 +85,7 @@ class _Runner:
         self._request = request
         self._work = model.folder / WORK_FOLDER
         self._work.mkdir(mode=0o700, exist_ok=True)
-        self._stages = AdaptationStages(
-            self._work,
-            request,
-            self._choose_base(),
-            is_wanted_again=request.is_wanted_again,
-        )
+        self._stages = AdaptationStages(self._work, request, self._choose_base())
         self._conditions = Conditions(
             model.folder.parent / TYPING_FILE,
             needs_power=request.pauses_on_battery,
@@ -115,8 +109,7 @@ class _Runner:
         try:
             self._run_stages()
         except CancelledError:
-            shutil.rmtree(self._work, ignore_errors=True)
-            end_state(self._model.folder, self._state, RunState.CANCELLED, _CANCELLED)
+            discard_work(self._model.folder, self._state)
         except Exception as error:
             report = describe_error(error) if _is_expected(error) else None
             reason = report.message.removeprefix("error: ") if report else type(error).__name__

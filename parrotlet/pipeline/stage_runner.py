@@ -6,7 +6,6 @@ each of the project's commands does. Called by :mod:`parrotlet.adaptation` and
 """
 
 import contextlib
-import json
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -191,7 +190,7 @@ class StageRunner:
             process = psutil.Process(int(record["pid"]))
             if abs(process.create_time() - float(record["started"])) < 1.0:
                 end_process(process)
-        except (OSError, ValueError, KeyError, TypeError, psutil.Error, json.JSONDecodeError):
+        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
             return
 
     def _mark(self, name: str) -> Path:

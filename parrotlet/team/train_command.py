@@ -59,8 +59,7 @@ def main(argv: Sequence[str]) -> int:
         _bind(options.out, describe_arguments(argv))
         stages = list_stages(options)
         runner = StageRunner(options.out, stages, lambda _: None, _Reporter(stages))
-        for stage in stages:
-            runner.run(stage)
+        runner.run_all()
         page = write_page(options.out, stages)
     sys.stdout.write(f"{options.out / RUN / 'model'}\n{page}\n")
     return 0

@@ -40,7 +40,6 @@ class Phase(StrEnum):
     BEFORE = "before"
     TRAINING = "training"
     AFTER = "after"
-    CALIBRATION = "calibration"
     INSTALLATION = "installation"
 
     @property
@@ -63,7 +62,6 @@ _PHASE_TEXTS = {
     Phase.BEFORE: "Measuring the current model",
     Phase.TRAINING: "Training",
     Phase.AFTER: "Measuring the adapted model",
-    Phase.CALIBRATION: "Calibrating",
     Phase.INSTALLATION: "Installing",
 }
 

@@ -84,8 +84,7 @@ class Adaptation:
         self._tell(Control.CANCEL)
         state = self.read_state()
         if state is not None and state.state in {RunState.INTERRUPTED, RunState.FAILED}:
-            shutil.rmtree(self.folder / WORK_FOLDER, ignore_errors=True)
-            end_state(self.folder, state, RunState.CANCELLED, "The adaptation was cancelled.")
+            discard_work(self.folder, state)
 
     def go_on(self) -> bool:
         """Starts it again if it was interrupted; returns whether it did.
@@ -186,10 +185,15 @@ def read_control(folder: Path) -> Control:
         return Control.RUN
 
 
-def end_state(folder: Path, state: AdaptationState, how: RunState, sentence: str) -> None:
-    """Writes that an adaptation has ended without a result."""
+def discard_work(folder: Path, state: AdaptationState) -> None:
+    """Removes what an adaptation has so far, and writes that it was cancelled."""
+    shutil.rmtree(folder / WORK_FOLDER, ignore_errors=True)
     AdaptationState(
-        name=state.name, folder=state.folder, started=state.started, state=how, sentence=sentence
+        name=state.name,
+        folder=state.folder,
+        started=state.started,
+        state=RunState.CANCELLED,
+        sentence="The adaptation was cancelled.",
     ).write(folder)
 
 

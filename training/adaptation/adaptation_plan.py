@@ -125,13 +125,13 @@ def _decline(inputs: PlanInputs) -> tuple[str, str] | None:
         )
     if previous is None or inputs.is_wanted_again:
         return None
-    known = {**previous.files}
-    changed = {p: f for p, f in files.items() if known.get(p) != f.sha256 and p not in
-               previous.heldout_by_hash}  # fmt: skip
+    aside = {*previous.heldout}  # the newest of them are learned from once others are newer
+    changed = {
+        path: facts
+        for path, facts in files.items()
+        if previous.files.get(path) != facts.sha256 and path not in aside
+    }
     share = _count_bytes(changed) / n_bytes
-    if previous.heldout_newest:  # these are learned from once they are no longer the newest
-        new = {p: f for p, f in changed.items() if p not in previous.heldout_newest}
-        share = _count_bytes(new) / n_bytes
     if share >= MIN_CHANGED_SHARE:
         return None
     return UNCHANGED, (
