@@ -194,7 +194,10 @@ def main():
     for package in options.packages:
         found.append(measure(package, options))
         print_package(found[-1])
-    print_bars([one for one in found if one["alone"]])
+    better = [one for one in found if one["alone"]]
+    print(f"{len(better)} of {len(found)} packages have a better model; of these:")
+    if better:
+        print_bars(better)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from server.adaptation.adaptation_state import Phase, RunState
 from server.adaptation.adaptations import start_adaptation
 
 AIM = 1.5
-START_S = 300.0  # until the training has begun
+START_S = 300.0  # until the training has begun, besides the minutes for measuring before it
 SWITCH_S = 30.0  # until a pause holds
 KINDS = ("idle", "adapting")
 
@@ -115,7 +115,7 @@ def main():
         )
         adaptation = start_adaptation(request)
         try:
-            wait_for(adaptation, is_training, "first step", START_S)
+            wait_for(adaptation, is_training, "first step", START_S + 60 * options.minutes)
             show(asyncio.run(measure(adaptation, options)))
         finally:
             adaptation.cancel()

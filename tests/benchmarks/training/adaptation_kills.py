@@ -52,6 +52,12 @@ def start(folder):
         return subprocess.Popen(command, stdout=log, stderr=log)
 
 
+def end_well(process, folder):
+    """Waits until a process has ended; one that has failed would fail again."""
+    if process.wait():
+        sys.exit((folder / "log.txt").read_text())
+
+
 def kill(process):
     found = [psutil.Process(process.pid)]
     found += found[0].children(recursive=True)
@@ -79,20 +85,21 @@ def main():
         for file in sorted(Path(asyncio.__file__).parent.glob("*.py"))[:14]:
             shutil.copy(file, folder)
         whole = prepare(folder, Path(aside, "whole"), options)
-        if start(whole).wait():
-            sys.exit((whole / "log.txt").read_text())
+        end_well(start(whole), whole)
         expected = [file_sha256(f) for f in whole.glob("artifacts/*/model.safetensors")]
         killed, hits, n_early = prepare(folder, Path(aside, "killed"), options), Counter(), 0
         served = Settings(model=str(options.model))
         while (state := AdaptationState.read(killed)) is None or state.outcome is None:
             process = start(killed)
             if hits.total() >= options.kills:
-                process.wait()
+                end_well(process, killed)
                 continue
             end = time.monotonic() + chance.uniform(0.5, options.longest_s)
             while time.monotonic() < end and process.poll() is None:
                 time.sleep(0.05)
-            if process.poll() is None:
+            if process.poll() is not None:
+                end_well(process, killed)
+            else:
                 state = AdaptationState.read(killed)
                 hits[str(state.phase) if state else "start"] += 1
                 kill(process)
