@@ -4,14 +4,12 @@ The package's documents are written to a folder, and read and indexed there by t
 as a user's files are. An item's own document does not count for it.
 """
 
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from evaluation.runs.corpus_documents import CorpusDocument
-from evaluation.runs.package_files import group_packages, write_documents
+from evaluation.runs.package_files import PackageFolders, write_documents
 from server.memory.token_memory import TokenMemory
 from server.workspace.sources.token_index import TokenIndex
 from training.foundation.errors import ConfigError
@@ -36,7 +34,7 @@ class Position(Protocol):
         ...
 
 
-class Workspaces:
+class Workspaces(PackageFolders):
     """The packages of items, each indexed when it is first needed; a context manager.
 
     Args:
@@ -47,21 +45,9 @@ class Workspaces:
     def __init__(
         self, documents: Iterable[CorpusDocument], index: Callable[[Path], TokenIndex | None]
     ) -> None:
-        self._documents = group_packages(documents)
+        super().__init__(documents)
         self._index_folder = index
-        self._folder = tempfile.TemporaryDirectory(prefix="workspaces-")
         self._indexes: dict[str, tuple[Path, TokenIndex]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._folder.cleanup()
 
     def recall(self, item: Position) -> TokenMemory:
         """Returns what is known when an item's document is completed.
@@ -69,7 +55,7 @@ class Workspaces:
         Raises:
             ConfigError: The item belongs to no package.
         """
-        if item.package not in self._documents:
+        if item.package not in self.packages:
             raise ConfigError(
                 f"the item {item.id!r:.80} belongs to no package of the corpus; use --workspace"
                 " with items from --corpus"
@@ -82,8 +68,8 @@ class Workspaces:
         return TokenMemory([index.without({str(root / item.path)})])
 
     def _index(self, package: str) -> tuple[Path, TokenIndex]:
-        root = Path(self._folder.name, str(len(self._indexes)))
-        write_documents(root, self._documents[package])
+        root = self.folder / str(len(self._indexes))
+        write_documents(root, self.packages[package])
         index = self._index_folder(root)
         assert index is not None  # a model on this machine
         return root, index
