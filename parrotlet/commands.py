@@ -100,7 +100,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             summary="build a corpus on many machines",
             extra="cluster",
         ),
-        _training("tokenizer", "train_tokenizer", "train a tokenizer, or inspect some"),
+        _training("tokenizer", "train_tokenizer", "train a tokenizer, or inspect one"),
         _training("prepare", "prepare", "tokenize a corpus into training shards"),
         _training("pretrain", "launch", "pretrain a model with Accelerate"),
         _training("validate", "validate", "measure loss and bits per byte on held-out packages"),

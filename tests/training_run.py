@@ -18,8 +18,8 @@ import torch
 from training.artifact.directory import load_artifact
 
 ROOT = Path(__file__).parents[1]
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
     [
         "torch.distributed.fsdp",
         "torch.distributed.tensor",
@@ -83,7 +83,7 @@ class Forked:
             if processes > 1:
                 env |= several | {"MASTER_ADDR": "127.0.0.1", "RANK": rank, "LOCAL_RANK": rank}
             given = (module, list(map(str, arguments)), env, self._texts, largest_file, change)
-            self._processes.append(_FORKS.Process(target=_run, args=given, daemon=True))
+            self._processes.append(FORKS.Process(target=_run, args=given, daemon=True))
             self._processes[-1].start()
         self.pid = self._processes[0].pid
 

@@ -8,9 +8,11 @@ from functools import cached_property
 from server.prompt.window import Window
 from server.suggestion.extent import Scope
 from server.syntax.grammar_check import GrammarCheck
+from server.syntax.open_brackets import NOTHING_OPEN, open_after, scan_line
 
 _MAX_AFTER_CHARS = 8_000  # of the text after the cursor, for the rules
 _MAX_UNSEEN_CHARS = 32 << 10  # on each side; up to a tenth of a second to index
+_MAX_SCANNED_CHARS = 64 << 10  # for names in code; some 30 ms where no line is known
 _MAX_LINES = 24  # above and below the cursor, for the rules
 
 
@@ -69,9 +71,22 @@ class CursorContext:
         return GrammarCheck(before=self.before, after=self.after[:_MAX_AFTER_CHARS])
 
     def has_name(self, name: str) -> bool:
-        """Returns whether a name occurs in the document."""
+        """Returns whether a name occurs in the document's code, or anywhere in a long document."""
+        text = self.before + self.after
         word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-        return any(name in x and word.search(x) is not None for x in (self.before, self.after))
+        found = word.finditer(text)
+        if len(text) > _MAX_SCANNED_CHARS:
+            return next(found, None) is not None
+        at, state = 0, NOTHING_OPEN
+        for match in found:
+            line_start = text.rfind("\n", 0, match.start()) + 1
+            if line_start > at:
+                state = open_after(text[at:line_start], state)
+                at = line_start
+            here = scan_line(text[line_start : match.start()], state)
+            if not (here.quote or here.in_comment):
+                return True
+        return False
 
 
 def is_word(character: str) -> bool:

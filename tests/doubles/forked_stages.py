@@ -9,7 +9,7 @@ import os
 import sys
 
 import psutil
-from training_run import _FORKS
+from training_run import FORKS
 
 from parrotlet.pipeline.stage_process import StageProcess, end_process
 
@@ -52,7 +52,7 @@ class ForkedStage(StageProcess):
     def __init__(self, words, log, folder=""):
         self.is_stopped, self._log, self.words = False, log, words
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._forked = _FORKS.Process(target=run_words, args=(words, str(log), self.audit))
+        self._forked = FORKS.Process(target=run_words, args=(words, str(log), self.audit))
         self._forked.start()
         self.started.append(self)
 

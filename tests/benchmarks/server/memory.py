@@ -36,7 +36,7 @@ from training.artifact.directory import load_artifact
 LIBRARY = Path(statistics.__file__).parent
 N_NEW_TOKENS = 16
 N_EDITS, N_STARTS = 40, 3
-IDLE_S = 20.0
+SETTLE_S, IDLE_S = 10.0, 20.0
 
 
 def make_workspace(root, n_tokens):
@@ -157,7 +157,7 @@ async def measure_servers(root, caches):
             if len(starts[is_remembered]) == 1:
                 if is_remembered:
                     await client.wait_until_indexed()
-                await asyncio.sleep(3.0)
+                await asyncio.sleep(SETTLE_S)
                 before_s = client.cpu_s()
                 await asyncio.sleep(IDLE_S)
                 idle_s[is_remembered] = client.cpu_s() - before_s

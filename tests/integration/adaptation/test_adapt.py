@@ -1,6 +1,5 @@
 """A model is adapted to a repository: from the commit to the model that an editor uses."""
 
-import asyncio
 import os
 import random
 import shutil
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from doubles.adaptation_double import read_own_modules
 from doubles.forked_stages import AUDIT, ForkedStage
 from doubles.repository_maker import git, make_repository
 
@@ -30,12 +30,11 @@ from training.artifact.directory import load_artifact
 from training.foundation.atomic_files import file_sha256
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
-MODULES = sorted(Path(asyncio.__file__).parent.glob("*.py"))[:8]
 SECRET = "AKIA" + "QYLPMN5HFIQR7BBB"  # of the shape of a key; no one's
 
 
 def read_modules():
-    files = {path.name: path.read_text() for path in MODULES}
+    files = read_own_modules(8)
     files["settings.py"] = f'KEY = "{SECRET}"\n' * 40
     files["my_secrets.py"] = "value = 'private text of mine'\n" * 40
     return files

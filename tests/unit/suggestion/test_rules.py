@@ -233,6 +233,7 @@ def test_a_suggestion_is_indented_like_the_file(prefix, text, result):
         ),
         ("x = ", "the_", "name\n", "", "inside_name"),
         ("x = f(", "a) + str", "name)\n", "", "inside_name"),
+        ('"""What\nf returns."""\nre', "turn", "s = []  # returns\n", "", "inside_name"),
         ("def f():", "\n    a = g(1)\n    b = h(a)\n    return b", "", "", "copies_above"),
         ("c.execute('SELECT * FROM ", "* FROM * FROM * FROM * FROM * FROM", "')\n", "", "loop"),
         ("x = ", "in(os.path.jo" * 4, "", "", "loop"),
@@ -255,6 +256,7 @@ def test_what_does_not_fit_the_place_is_repaired_or_dropped(prefix, text, suffix
     ("prefix", "text", "suffix"),
     [
         ("my_name = 1\nx = ", "my_", "name\n"),  # makes a name that the file has
+        ("# my_name\nx = ", "my_", 'name\n"""\ndoc\n"""\nmy_name = 1\n'),
         ("x = f(", "a,", " b)\n"),
         ("m = [", "0, 0, 0, 0, 0, 1]", ""),
         ("x = (", "None, None, None, None)", ""),
