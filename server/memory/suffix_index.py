@@ -1,13 +1,16 @@
 """A suffix array over tokens: where a sequence occurs, however long, by binary search.
 
 Tokens are kept as big-endian bytes, so that comparing bytes compares ids and both arrays can be
-mapped from files. A sequence of 2M tokens takes 12 MB and is sorted in half a second.
+mapped from files. A sequence of 2M tokens takes 12 MB and is sorted in half a second. The search
+begins among the suffixes with the same first token, whose place in the order follows from how often
+each token occurs.
 
 Source: Manber and Myers 1993, "Suffix arrays: a new method for on-line string searches"; as memory
 of a language model, Liu et al. 2024, arXiv:2401.17377.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,6 +49,7 @@ class SuffixIndex:
         self.tokens = tokens
         self.order = order
         self._width = tokens.dtype.itemsize
+        self._places = order.view(np.uint8).data.cast("i")  # items are Python integers
         self._bytes = memoryview(np.ascontiguousarray(tokens).view(np.uint8).data)
 
     @classmethod
@@ -63,19 +67,39 @@ class SuffixIndex:
 
     def find(self, sequence: bytes) -> Occurrences:
         """Returns where tokens occur, given as bytes of this index's width (:meth:`encode`)."""
-        first = self._count_below(sequence, 0, len(self.order), or_equal=False)
-        end = self._count_below(sequence, first, len(self.order), or_equal=True)
+        if not sequence:
+            return Occurrences(first=0, end=len(self.order))
+        token_id = int.from_bytes(sequence[: self._width])
+        if token_id + 1 >= len(self._starts):
+            return Occurrences(first=0, end=0)
+        first, end = self._starts[token_id : token_id + 2].tolist()
+        if len(sequence) > self._width:
+            first = self._count_below(sequence, first, end, or_equal=False)
+            if first == end or not self._begins(first, sequence):
+                return Occurrences(first=first, end=first)
+            end = self._count_below(sequence, first, end, or_equal=True)
         return Occurrences(first=first, end=end)
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        """``[I + 1]``: how many suffixes begin with a smaller id, for each id up to the largest."""
+        counts = np.bincount(self.tokens)
+        return np.concatenate([[0], counts.cumsum()])
 
     def encode(self, ids: npt.ArrayLike) -> bytes:
         """Returns ids as :meth:`find` takes them."""
         return np.asarray(ids, self.tokens.dtype).tobytes()
 
+    def _begins(self, place: int, sequence: bytes) -> bool:
+        """Returns whether the suffix at a place in the order begins with a sequence."""
+        at = self._width * self._places[place]
+        return self._bytes[at : at + len(sequence)].tobytes() == sequence
+
     def _count_below(self, sequence: bytes, low: int, high: int, *, or_equal: bool) -> int:
-        length, width, order, data = len(sequence), self._width, self.order, self._bytes
+        length, width, order, data = len(sequence), self._width, self._places, self._bytes
         while low < high:
             middle = (low + high) // 2
-            at = width * int(order[middle])
+            at = width * order[middle]
             found = data[at : at + length].tobytes()
             if found < sequence or (or_equal and found == sequence):
                 low = middle + 1
