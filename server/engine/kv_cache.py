@@ -109,22 +109,23 @@ class KVCache:
         store[1, :, :, self.length : end] = values
         queries = queries.to(store.dtype)
         n_queries = queries.shape[2]
-        if n_queries == 0:
-            return queries
-        is_cpu = store.device.type == "cpu"
-        blocks = torch.split(queries, _BLOCK_TOKENS if is_cpu else n_queries, dim=2)
-        first = end - n_queries
-        attended = []
-        for block in blocks:
-            last, mask = first + block.shape[2], None
-            if self._mask is not None:
-                mask = self._mask[first - self.length : last - self.length, :last]
-            seen = store[:, :, :, :last]
-            attended.append(
-                functional.scaled_dot_product_attention(block, seen[0], seen[1], attn_mask=mask)
-            )
-            first = last
-        return attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)
+        if n_queries <= _BLOCK_TOKENS or store.device.type != "cpu":
+            return self._attend_to(store, queries, end) if n_queries else queries
+        blocks = []
+        at = end - n_queries
+        for block in torch.split(queries, _BLOCK_TOKENS, dim=2):
+            at += block.shape[2]
+            blocks.append(self._attend_to(store, block, at))
+        return torch.cat(blocks, dim=2)
+
+    def _attend_to(self, store: Tensor, queries: Tensor, end: int) -> Tensor:
+        """Attends to the tokens before ``end``, the last of which are the queries' own."""
+        mask = None
+        if self._mask is not None:
+            last = end - self.length
+            mask = self._mask[last - queries.shape[2] : last, :end]
+        seen = store[:, :, :, :end]
+        return functional.scaled_dot_product_attention(queries, seen[0], seen[1], attn_mask=mask)
 
     def advance(self, n_new: int) -> None:
         """Counts the new tokens, once every layer has them."""

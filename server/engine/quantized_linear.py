@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from server.engine.precision import Precision
 
-_LARGEST = 127
+_LARGEST = torch.tensor(127.0)  # a tensor, since each number would be made one anew
 _TINY = 1e-8
 
 
