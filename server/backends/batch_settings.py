@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 
 from server.engine.batched.device import find_gpu
-from server.engine.precision import choose_batch_precision
+from server.engine.weights.precision import choose_batch_precision
 from server.settings import Device, Settings
 
 _LOCAL_PROCESSES = "LOCAL_WORLD_SIZE"  # set by whoever starts several on this machine

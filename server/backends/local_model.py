@@ -16,8 +16,8 @@ from server.engine.generation_request import (
     Prompt,
 )
 from server.engine.network import Network
-from server.engine.precision import set_threads
 from server.engine.trace import Trace
+from server.engine.weights.precision import set_threads
 from server.memory.gate import Gate
 from server.memory.mixture import Mixture
 from server.memory.token_memory import MAX_CONTEXT_TOKENS, TokenMemory

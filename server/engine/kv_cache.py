@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from server.engine.generation_request import Prompt
+from server.engine.weights.huge_pages import make_zeros
 from training.artifact.network.config import GPT2Config
 
 _BLOCK_TOKENS = 64  # that attend at once on a CPU; smaller blocks save products and cost calls
@@ -43,7 +44,7 @@ class KVCache:
     ) -> None:
         width = config.n_embd // config.n_head
         shape = (config.n_layer, 2, 1, config.n_head, 0, width)
-        self._store = torch.zeros(shape, device=device, dtype=dtype)  # [layer, k or v, B, H, S, D]
+        self._store = make_zeros(shape, dtype, device)  # [layer, k or v, B, H, S, D]
         self._room = room
         self._mask: Tensor | None = None  # [T, P + T], added to the scores of new tokens
         self.length = 0
@@ -73,7 +74,7 @@ class KVCache:
             return
         shape = list(self._store.shape)
         shape[4] = max(n_tokens, self._round_up(n_tokens))
-        larger = self._store.new_zeros(shape)
+        larger = make_zeros(shape, self._store.dtype, self._store.device)
         larger[..., : self.length, :] = self._store[..., : self.length, :]
         self._store = larger
 

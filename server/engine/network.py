@@ -2,11 +2,11 @@
 
 The same network as :mod:`training.artifact.network.gpt2` (a test compares their logits), without
 ``torch.nn`` modules and with weights laid out for products with few rows
-(:mod:`server.engine.quantized_linear`). The residual stream and the norms are float32, and so are
-attention and the cache on a CPU, because attending to a bfloat16 cache with one query is ten times
-slower there. The cache itself attends: one sequence's (:mod:`server.engine.kv_cache`), or that of
-samples that share a prompt (:mod:`server.engine.batched.sample_cache`). The network knows no text
-and does not choose tokens.
+(:mod:`server.engine.weights.quantized_linear`). The residual stream and the norms are float32, and
+so are attention and the cache on a CPU, because attending to a bfloat16 cache with one query is ten
+times slower there. The cache itself attends: one sequence's (:mod:`server.engine.kv_cache`), or
+that of samples that share a prompt (:mod:`server.engine.batched.sample_cache`). The network knows
+no text and does not choose tokens.
 
 Tensor legend: B sequences, T new tokens, N the last of them, C embedding width, H heads, D width of
 one head, V vocabulary.
@@ -22,8 +22,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from server.engine.kv_cache import KVCache
-from server.engine.precision import Precision
-from server.engine.quantized_linear import Linear, make_linear
+from server.engine.weights.huge_pages import HugePages
+from server.engine.weights.precision import Precision
+from server.engine.weights.quantized_linear import Linear, make_linear
 from training.artifact.network.config import GPT2Config
 
 _HALF, _SQRT_HALF = torch.tensor(0.5), torch.tensor(math.sqrt(0.5))
@@ -86,9 +87,11 @@ class Network:
         self.device = device or torch.device("cpu")
         self._weights = {name: weight.to(self.device) for name, weight in weights.items()}
         self._precision = precision
-        self._embedding = self._weights["transformer.wte.weight"].float()  # [V, C]
+        self._pages = HugePages()
+        embedding = self._weights["transformer.wte.weight"]  # [V, C]
+        self._embedding = self._pages.hold(embedding.float())
         self._positions = self._weights["transformer.wpe.weight"].float()  # [S, C]
-        self._output = make_linear(self._embedding, None, precision)
+        self._output = make_linear(self._embedding, None, precision, self._pages)
         self._final_norm = self._norm("transformer.ln_f")
         self._layers = [self._layer(f"transformer.h.{i}") for i in range(config.n_layer)]
         del self._weights  # copied into another layout; the artifact's own tensors may be freed
@@ -172,7 +175,7 @@ class Network:
 
     def _affine(self, name: str) -> Linear:
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
-        return make_linear(weight.t(), bias, self._precision)
+        return make_linear(weight.t(), bias, self._precision, self._pages)
 
     def _norm(self, name: str) -> _Norm:
         gain, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]

@@ -11,7 +11,7 @@ from typing import Literal
 import psutil
 import torch
 
-from server.engine.precision import Precision, resolve_precision
+from server.engine.weights.precision import Precision, resolve_precision
 from training.foundation.errors import ConfigError
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]

@@ -39,7 +39,7 @@ import torch
 from server.engine.decoder import Decoder
 from server.engine.generation_request import GenerationRequest, Prompt
 from server.engine.network import Network
-from server.engine.precision import resolve_precision, set_threads
+from server.engine.weights.precision import resolve_precision, set_threads
 from server.prompt.layout import PromptBuilder
 from server.prompt.window import Budget, window_at
 from server.settings import Settings

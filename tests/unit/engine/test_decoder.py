@@ -10,11 +10,12 @@ from server.engine.decoder import Decoder
 from server.engine.generation_request import FinishReason, GenerationRequest, Prompt, Sampling
 from server.engine.kv_cache import KVCachePool, common_length
 from server.engine.network import Network
-from server.engine.precision import fastest_precision, resolve_precision
 from server.engine.prompt_lookup import PromptLookup
-from server.engine.quantized_linear import make_linear
 from server.engine.sampling import sample_token
 from server.engine.token_healing import VocabularyIndex
+from server.engine.weights.huge_pages import HugePages
+from server.engine.weights.precision import fastest_precision, resolve_precision
+from server.engine.weights.quantized_linear import make_linear
 from training.artifact.directory import load_artifact
 
 
@@ -203,12 +204,13 @@ def test_an_int8_row_does_not_depend_on_the_other_rows():
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(96, 64, generator=generator), torch.randn(96, generator=generator)
     rows = torch.randn(33, 64, generator=generator) * 10.0 ** torch.arange(33)[:, None].sub(16)
-    matrix = make_linear(weight, bias, "int8")
+    matrix = make_linear(weight, bias, "int8", HugePages())
     together = matrix(rows)
     assert torch.equal(together, torch.cat([matrix(row[None]) for row in rows]))
     assert torch.equal(together, matrix(rows[None])[0])
     exact = torch.nn.functional.linear(rows, weight)
-    error = (make_linear(weight, None, "int8")(rows) - exact)[10:]  # below, all is nearly zero
+    found = make_linear(weight, None, "int8", HugePages())(rows)
+    error = (found - exact)[10:]  # below, all is nearly zero
     assert float((error / exact[10:].abs().amax(dim=1, keepdim=True)).abs().max()) < 0.02
     assert torch.equal(matrix(torch.zeros(2, 64)), bias.expand(2, -1))
 

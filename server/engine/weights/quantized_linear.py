@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from server.engine.precision import Precision
+from server.engine.weights.huge_pages import HugePages
+from server.engine.weights.precision import Precision
 
 _LARGEST = torch.tensor(127.0)  # a tensor, since each number would be made one anew
 _TINY = 1e-8
@@ -29,16 +30,24 @@ class Linear(Protocol):
         """Maps float32 ``[..., I]`` to float32 ``[..., O]``."""
 
 
-def make_linear(weight: Tensor, bias: Tensor | None, precision: Precision) -> Linear:
-    """Returns the layer with ``weight`` ``[O, I]`` and ``bias`` ``[O]``, or without bias."""
+def make_linear(
+    weight: Tensor, bias: Tensor | None, precision: Precision, pages: HugePages
+) -> Linear:
+    """Returns the layer with ``weight`` ``[O, I]`` and ``bias`` ``[O]``, or without bias.
+
+    Its weight is held in ``pages``, unless it can be used as it is.
+    """
     if precision == "int8":
-        return _Int8Linear(weight.float(), bias)
-    return _FloatLinear(weight, bias, getattr(torch, precision))
+        return _Int8Linear(weight.float(), bias, pages)
+    return _FloatLinear(weight, bias, getattr(torch, precision), pages)
 
 
 class _FloatLinear:
-    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
-        self._weight = weight.to(dtype).contiguous()
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, pages: HugePages
+    ) -> None:
+        converted = weight.to(dtype).contiguous()
+        self._weight = converted if converted is weight else pages.hold(converted)
         self._bias = None if bias is None else bias.to(dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -46,11 +55,11 @@ class _FloatLinear:
 
 
 class _Int8Linear:
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, pages: HugePages) -> None:
         largest = torch.linalg.vector_norm(weight, float("inf"), dim=1)
         self._scales = (largest / _LARGEST).clamp(min=_TINY)  # [O]
         rounded = (weight / self._scales[:, None]).round().to(torch.int8)
-        self._weight = rounded.contiguous().t()  # [I, O], the fastest layout for products
+        self._weight = pages.hold(rounded).t()  # [I, O], the fastest layout for products
         self._bias = torch.zeros(()) if bias is None else bias.float()
 
     def __call__(self, x: Tensor) -> Tensor:

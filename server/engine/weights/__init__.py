@@ -1,0 +1,1 @@
+"""How weights are kept and multiplied: precision, integers, and the pages of memory they lie in."""
