@@ -36,7 +36,7 @@ _EXAMPLE = """\
 def main(argv: Sequence[str]) -> int:
     """Measures, prints the mean and writes what each file needs."""
     options = _parser().parse_args(argv)
-    documents = _read_records(options.records) if options.records else _read_corpus(options)
+    documents = read_record_documents(options.records) if options.records else _read_corpus(options)
     found = measure_files(load_artifact(options.model), documents)
     if options.out is not None:
         write_json_atomically(options.out, [file.to_json() for file in found])
@@ -54,7 +54,12 @@ def _read_corpus(options: argparse.Namespace) -> list[CorpusDocument]:
     return documents[options.seed % step :: step]
 
 
-def _read_records(file: Path) -> Iterator[CorpusDocument]:
+def read_record_documents(file: Path) -> Iterator[CorpusDocument]:
+    """Yields the documents of a file with JSON lines.
+
+    Raises:
+        ConfigError: It is damaged.
+    """
     for where, record in read_json_lines(file, "--records"):
         if not isinstance(record, dict):
             raise ConfigError(f"{where}: expected a JSON object")

@@ -69,6 +69,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         ),
         _stage("adapt-plan", "training.adaptation.__main__", "plan an adaptation"),
         _stage("adapt-measure", "evaluation.adaptation.measure_model", "measure a model"),
+        _stage("adapt-blend", "evaluation.adaptation.blend", "choose how much to keep"),
         _stage("adapt-assemble", "training.adaptation.assemble", "make an adapted artifact"),
         _stage("adapt-judge", "evaluation.adaptation.__main__", "judge an adaptation"),
     ),

@@ -48,7 +48,8 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"warning: not calibrated anew: {error}\n")
     record = AdaptationRecord.read(options.record)
     write_text_atomically(options.out / REPORT_FILE, draw_page(result, record))
-    write_json_atomically(options.out / RESULT_FILE, to_mapping(result))
+    shown = {**to_mapping(result), "trained_share": record.trained_share}
+    write_json_atomically(options.out / RESULT_FILE, shown)
     sys.stdout.write(f"{result.sentence}\n")
     return 0
 

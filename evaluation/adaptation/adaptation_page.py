@@ -68,6 +68,7 @@ def _list_settings(record: AdaptationRecord) -> list[list[str]]:
         ["learning rates", f"{record.matrix_learning_rate:g} and {record.learning_rate:g}"],
         ["passes over the files", f"{record.epochs:g}"],
         ["general code mixed in", f"{record.replay_share:.0%} of the text"],
+        ["change of the weights kept", f"{record.trained_share:.0%}"],
         ["speed", f"{record.tokens_per_s:,.0f} tokens per second"],
         ["time allowed", f"{record.minutes:g} minutes"],
     ]

@@ -62,8 +62,8 @@ def read_measurements(folder: Path) -> Measurements:
     return Measurements(
         lines=kinds[False],
         blocks=kinds[True],
-        bits=_read_bits(folder / BITS_FILE),
-        general=_read_bits(folder / GENERAL_FILE),
+        bits=read_bits(folder / BITS_FILE),
+        general=read_bits(folder / GENERAL_FILE),
         typed=dict(read_records(folder / TYPING / SESSIONS_FILE, _parse_session)),
     )
 
@@ -81,7 +81,12 @@ def _parse_session(record: Mapping[str, Any]) -> tuple[str, TypedFile]:
     return get_field(task, "id", str), TypedFile(n_saved=n_saved, n_chars=n_chars)
 
 
-def _read_bits(file: Path) -> dict[str, FileBits]:
+def read_bits(file: Path) -> dict[str, FileBits]:
+    """Reads what files need, by name; nothing if it was not measured.
+
+    Raises:
+        ConfigError: The file is damaged.
+    """
     if not file.is_file():
         return {}
     try:

@@ -14,10 +14,12 @@ BEFORE, AFTER = "before", "after"
 LINES = "lines"
 _CORPUS, _RUN, _TOML = "corpus", "run", ".toml"
 _GENERAL_DOCUMENTS = "general.jsonl"
+_BLEND, _SHARE_FILE = "blend", "blend.json"
 _METRICS, _ANSWERS = "metrics.jsonl", "answers.jsonl"
 _ITEM_KINDS = 3
 _PER_FILE = 8  # positions of each kind in a file at most
 _START_S = 6.0  # for a process to import its libraries
+_BLENDING_S = 30.0  # a few passes over the general code
 _MEASURING_SHARE, _TRAINING_SHARE = 0.15, 0.55  # of the time, as it is planned
 _MAX_METRICS_BYTES = 256 << 20
 
@@ -64,21 +66,13 @@ class AdaptationStages:
             Stage(name="prepare", words=("prepare", str(self._toml(_RUN))), weight_s=_START_S + 5),
             self._measure(BEFORE, self.base, record),
             train,
-            Stage(
-                name="assemble",
-                words=(
-                    *("adapt-assemble", str(self.work / _RUN / "model")),
-                    *("--record", str(self.work / ADAPTATION_FILE)),
-                    *("--out", str(self.artifact)),
-                ),
-                weight_s=_START_S,
-            ),
+            *self._assemble(),
             self._measure(AFTER, self.artifact, record),
             Stage(
                 name=JUDGED,
                 words=(
                     *("adapt-judge", str(self.work / BEFORE), str(self.work / AFTER)),
-                    *("--record", str(self.work / ADAPTATION_FILE)),
+                    *("--record", str(self.artifact / ADAPTATION_FILE)),
                     *("--out", str(self.work / JUDGED)),
                 ),
                 weight_s=_START_S,
@@ -101,6 +95,17 @@ class AdaptationStages:
     def read_training(self) -> "TrainingProgress":
         """Returns how far the training has come."""
         return read_training(self.work / _RUN / _METRICS)
+
+    def _assemble(self) -> tuple[Stage, Stage]:
+        trained, share = str(self.work / _RUN / "model"), str(self.work / _SHARE_FILE)
+        blend = ["adapt-blend", str(self.base), trained, "--before", str(self.work / BEFORE)]
+        blend += ["--general", str(self.work / _GENERAL_DOCUMENTS), "--out", share]
+        assemble = ["adapt-assemble", trained, "--record", str(self.work / ADAPTATION_FILE)]
+        assemble += ["--blend", share, "--out", str(self.artifact)]
+        return (
+            Stage(name=_BLEND, words=tuple(blend), weight_s=_START_S + _BLENDING_S),
+            Stage(name="assemble", words=tuple(assemble), weight_s=_START_S),
+        )
 
     def _measure(self, when: str, model: Path, record: AdaptationRecord) -> Stage:
         out, n_items = self.work / when, record.items
@@ -126,6 +131,7 @@ def find_phase(stage: Stage) -> Phase:
         "corpus": Phase.DOCUMENTS,
         "prepare": Phase.DOCUMENTS,
         "pretrain": Phase.TRAINING,
+        _BLEND: Phase.TRAINING,
         "assemble": Phase.TRAINING,
         BEFORE: Phase.BEFORE,
         AFTER: Phase.AFTER,

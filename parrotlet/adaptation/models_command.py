@@ -94,6 +94,9 @@ def _compare(model: AdaptedModel) -> str:
         figure = result.get(name)
         if isinstance(figure, dict):
             rows.append(f"{label:34}{_render_figure(name, figure)}")
+    share = result.get("trained_share", 1.0)
+    if isinstance(share, float) and share < 1:
+        rows.append(f"{'change of the weights kept':34}{share:18.0%}")
     page = "" if model.page is None else f"{model.page}\n"
     return "\n".join([*rows, "", model.sentence, page])
 

@@ -6,6 +6,7 @@ of ``parrotlet adapt``.
 """
 
 import argparse
+import dataclasses
 import json
 import shutil
 import sys
@@ -18,7 +19,14 @@ if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
-from training.artifact.directory import Artifact, add_file, add_metrics, load_artifact
+from training.artifact.adaptation.weight_interpolation import interpolate_weights, read_share
+from training.artifact.directory import (
+    Artifact,
+    add_file,
+    add_metrics,
+    load_artifact,
+    replace_weights,
+)
 from training.artifact.manifest import MEMORY_FILE
 from training.artifact.verbatim import VERBATIM_FILE
 from training.foundation.command_parser import command_parser
@@ -28,18 +36,22 @@ from training.foundation.errors import run_main
 _EXTRAS = (MEMORY_FILE, VERBATIM_FILE)
 _CALIBRATION = "confidence_"  # metrics that say what a probability means
 _PURPOSE = """\
-Make an artifact of what an adaptation has trained: the trained weights, with the gate of
-the memory and the index of training text of the model it started from, and the record of
-what it has learned. A stage of parrotlet adapt."""
+Make an artifact of what an adaptation has trained: the trained weights, or a mean of them and
+the weights before, with the gate of the memory and the index of training text of the model it
+started from, and the record of what it has learned. A stage of parrotlet adapt."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Writes the artifact."""
     options = _parser().parse_args(argv)
-    record = AdaptationRecord.read(options.record)
+    share = 1.0 if options.blend is None else read_share(options.blend)
+    record = dataclasses.replace(AdaptationRecord.read(options.record), trained_share=share)
     base = load_artifact(Path(record.base))
     shutil.rmtree(options.out, ignore_errors=True)  # of an interrupted run
     shutil.copytree(options.trained, options.out)
+    if share < 1:
+        trained = load_artifact(options.trained)
+        replace_weights(options.out, interpolate_weights(base.weights, trained.weights, share))
     _add_extras(options.out, base)
     kept = {k: v for k, v in base.manifest.evaluation.items() if k.startswith(_CALIBRATION)}
     add_metrics(options.out, kept)
@@ -64,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("trained", type=Path, metavar="MODEL", help="what was trained")
     parser.add_argument("--record", type=Path, required=True, metavar="FILE", help="the plan")
+    parser.add_argument("--blend", type=Path, metavar="FILE", help="how much of it to keep")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the artifact")
     return parser
 

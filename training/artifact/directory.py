@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE
@@ -203,7 +203,7 @@ def save_artifact(
         dtype: In which the weights are stored.
     """
     end_of_text_id = tokenizer.end_of_text_id
-    tensors = {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
+    tensors = _convert_weights(weights, dtype)
     dtype_name = str(dtype).removeprefix("torch.")
     with write_directory_atomically(path, ARTIFACT_FOLDER) as aside:
         _save_weights(tensors, aside / WEIGHTS_FILE)
@@ -227,6 +227,21 @@ def save_artifact(
             manifest, sha256={name: file_sha256(aside / name) for name in hashed}
         )
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
+
+
+def replace_weights(
+    path: Path, weights: Mapping[str, Tensor], dtype: torch.dtype = torch.bfloat16
+) -> None:
+    """Replaces the weights of an artifact, and their hash in the manifest.
+
+    Raises:
+        ArtifactError: There is no such artifact.
+    """
+    add_file(path, WEIGHTS_FILE, save(_convert_weights(weights, dtype), metadata={"format": "pt"}))
+
+
+def _convert_weights(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
 
 
 def list_weights(tensors: Mapping[str, Tensor]) -> dict[str, object]:

@@ -67,11 +67,14 @@ def test_what_was_not_measured_is_left_out():
 
 
 def test_the_page_names_the_files_and_escapes_them():
-    record = AdaptationRecord(files={"<b>.py": "1"}, heldout_newest=("new.py",), commit="abc")
+    record = AdaptationRecord(
+        files={"<b>.py": "1"}, heldout_newest=("new.py",), commit="abc", trained_share=0.65
+    )
     page = draw_page(judge(figures(0.2), figures(0.3, factor=0.8)), record)
     assert "&lt;b&gt;.py" in page
     assert "new.py" in page
     assert "Commit abc." in page
+    assert "65%" in page
 
 
 def test_a_text_that_a_model_knows_needs_fewer_bits(tiny_artifact, known_module):

@@ -1,5 +1,6 @@
 """Whose an adapted model is, and which of several serves."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -7,8 +8,10 @@ import sys
 import pytest
 from doubles.repository_maker import git, make_repository
 
+from parrotlet.adaptation.models_command import main as models
 from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
 from server.adaptation.adapted_models import (
+    RESULT_FILE,
     AdaptedModel,
     choose_model,
     create_model,
@@ -157,6 +160,17 @@ def test_a_damaged_repository_has_no_model(tmp_path, repository, index):
     pack.mkdir(exist_ok=True)
     (pack / "pack-1.idx").write_bytes(index)
     assert find_model_for([repository], Settings()) is None
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.65, True), (1.0, False), (None, False)])
+def test_comparing_says_how_much_of_the_change_is_kept(tmp_path, capsys, share, said):
+    model = adapt(tmp_path)
+    result = {} if share is None else {"trained_share": share}
+    (model.folder / RESULT_FILE).write_text(json.dumps(result))
+    assert models(["compare", model.name]) == 0
+    output = capsys.readouterr().out
+    assert ("change of the weights kept" in output) == said
+    assert ("65%" in output) == said
 
 
 def test_without_a_place_for_data_there_are_no_models(tmp_path, monkeypatch):

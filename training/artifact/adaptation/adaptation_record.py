@@ -42,6 +42,7 @@ class AdaptationRecord:
         epochs: How often each file is read.
         replay_share: Of the tokens, those of general code.
         tokens_per_s: The speed that was measured here.
+        trained_share: Of the change of the weights, what is kept; chosen after the training.
         items: Positions of each kind to measure at.
         typed_files: Files to type in.
         verdict: Why there is nothing to train, in a word; empty if there is.
@@ -68,6 +69,7 @@ class AdaptationRecord:
     epochs: float = 0.0
     replay_share: float = 0.0
     tokens_per_s: float = 0.0
+    trained_share: float = 1.0
     items: int = 0
     typed_files: int = 0
     verdict: str = ""

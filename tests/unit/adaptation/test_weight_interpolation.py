@@ -1,0 +1,181 @@
+"""How much of an adaptation is kept, so that a model does not forget what it knew."""
+
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from evaluation.adaptation import blend
+from evaluation.adaptation.blend import AIMED_FORGOTTEN, SHARES, choose_share
+from evaluation.comparison.file_bits import FileBits
+from parrotlet.adaptation.adaptation_stages import AdaptationStages, find_phase
+from parrotlet.commands import COMMANDS
+from server.adaptation.adaptation_request import AdaptationRequest
+from training.adaptation import assemble
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
+from training.artifact.adaptation.weight_interpolation import (
+    interpolate_weights,
+    read_share,
+    write_share,
+)
+from training.artifact.directory import WEIGHTS_FILE, load_artifact, replace_weights
+from training.foundation.atomic_files import file_sha256, write_json_atomically
+from training.foundation.config_schema import to_mapping
+from training.foundation.errors import ArtifactError
+
+
+def weights_of(*values):
+    return {"w": torch.tensor(values)}
+
+
+class TestInterpolation:
+    def test_nothing_and_all_of_the_change_are_exact(self):
+        """If it fails, rounding changes a model of which everything should be kept."""
+        base, trained = {"w": torch.randn(999)}, {"w": torch.randn(999) * 1e3}
+        assert torch.equal(interpolate_weights(base, trained, 0.0)["w"], base["w"])
+        assert torch.equal(interpolate_weights(base, trained, 1.0)["w"], trained["w"])
+
+    def test_a_share_lies_between_them(self):
+        found = interpolate_weights(weights_of(1.0, -2.0), weights_of(3.0, 2.0), 0.25)
+        assert found["w"].tolist() == [1.5, -1.0]
+
+    def test_weights_of_another_network_are_refused(self):
+        with pytest.raises(ArtifactError, match="different shapes"):
+            interpolate_weights(weights_of(1.0), weights_of(1.0, 2.0), 0.5)
+
+    @pytest.mark.parametrize("text", ["", "{}", '{"share": "all"}', '{"share": 1.5}', "[0.5]"])
+    def test_a_damaged_share_is_a_sentence(self, tmp_path, text):
+        (tmp_path / "blend.json").write_text(text)
+        with pytest.raises(ArtifactError, match="adapt again"):
+            read_share(tmp_path / "blend.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """Stands in for an artifact: one weight, from 0 before to 1 after the training."""
+
+    weights: dict
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Replaces the measurement: each share of the change forgets as much of ``forgotten``."""
+    found = SimpleNamespace(forgotten=0.0, shares=[])
+
+    def measure(artifact, documents):
+        share = float(artifact.weights["w"])
+        found.shares.append(round(share, 6))
+        return [FileBits(name="g", nats=1000 * (1 + found.forgotten * share), n_bytes=1000)]
+
+    monkeypatch.setattr(blend, "measure_files", measure)
+    monkeypatch.setattr(blend, "load_artifact", lambda path: Model(weights_of(float(path.name))))
+    return found
+
+
+class TestChoice:
+    def choose(self):
+        before = [FileBits(name="g", nats=1000.0, n_bytes=1000)]
+        return choose_share(Model(weights_of(0.0)), Model(weights_of(1.0)), [], before)
+
+    def test_all_is_kept_where_little_is_forgotten(self, measured):
+        measured.forgotten = 0.9 * AIMED_FORGOTTEN
+        assert self.choose() == 1.0
+        assert measured.shares == [1.0]
+
+    @pytest.mark.parametrize("expected", SHARES[:-1])
+    def test_the_largest_share_that_fits_is_kept(self, measured, expected):
+        """If it fails, a model is rejected for what it forgot, or learns less than it could."""
+        measured.forgotten = 0.99 * AIMED_FORGOTTEN / expected
+        assert self.choose() == expected
+        assert measured.shares == [share for share in SHARES if share >= expected]
+
+    def test_the_smallest_is_tried_where_none_fits(self, measured):
+        measured.forgotten = 1.0
+        assert self.choose() == SHARES[-1]
+
+    def test_the_command_reads_what_was_measured_before(self, measured, tmp_path):
+        measured.forgotten = 0.99 * AIMED_FORGOTTEN / 0.5
+        row = FileBits(name="g", nats=1000.0, n_bytes=1000).to_json()
+        write_json_atomically(tmp_path / "general.json", [row])
+        (tmp_path / "general.jsonl").write_text(
+            json.dumps({"package": "p", "path": "a.py", "text": "a = 1\n"}) + "\n"
+        )
+        assert self.run(tmp_path) == 0.5
+        assert self.run(tmp_path) == 0.5  # killed before the stage was marked as finished
+
+    def test_without_general_code_all_is_kept_and_nothing_measured(self, measured, tmp_path):
+        (tmp_path / "general.jsonl").touch()
+        write_json_atomically(tmp_path / "general.json", [])
+        assert self.run(tmp_path) == 1.0
+        (tmp_path / "general.json").unlink()
+        assert self.run(tmp_path) == 1.0
+        assert measured.shares == []
+
+    def run(self, folder):
+        words = ["0", "1", "--before", folder, "--general", folder / "general.jsonl"]
+        assert blend.main([*map(str, words), "--out", str(folder / "blend.json")]) == 0
+        return read_share(folder / "blend.json")
+
+
+class TestAssembly:
+    @pytest.fixture
+    def trained(self, tiny_artifact, tmp_path):
+        """A model with other weights than its base."""
+        import shutil
+
+        shutil.copytree(tiny_artifact, tmp_path / "trained")
+        weights = load_artifact(tiny_artifact).weights
+        replace_weights(tmp_path / "trained", {name: w + 0.5 for name, w in weights.items()})
+        record = AdaptationRecord(base=str(tiny_artifact), steps=7)
+        write_json_atomically(tmp_path / ADAPTATION_FILE, to_mapping(record))
+        return tmp_path / "trained"
+
+    def assemble(self, trained, share):
+        work = trained.parent
+        write_share(work / "blend.json", share)
+        words = [trained, "--record", work / ADAPTATION_FILE, "--blend", work / "blend.json"]
+        assert assemble.main([*map(str, words), "--out", str(work / "artifact")]) == 0
+        return load_artifact(work / "artifact")
+
+    def test_it_carries_the_weights_between_and_says_so(self, tiny_artifact, trained):
+        """If it fails, another model is used than the one that was chosen, or none loads."""
+        found = self.assemble(trained, 0.5)
+        base, after = load_artifact(tiny_artifact).weights, load_artifact(trained).weights
+        for name, weight in found.weights.items():
+            expected = torch.lerp(base[name], after[name], 0.5).bfloat16().float()
+            assert torch.equal(weight, expected), name
+        record = AdaptationRecord.read(found.path / ADAPTATION_FILE)
+        assert (record.trained_share, record.steps) == (0.5, 7)
+
+    def test_all_of_the_change_is_the_trained_file_bit_for_bit(self, trained):
+        found = self.assemble(trained, 1.0)
+        assert file_sha256(found.path / WEIGHTS_FILE) == file_sha256(trained / WEIGHTS_FILE)
+
+    def test_killed_at_any_moment_it_makes_the_same_artifact(self, trained, monkeypatch):
+        """If it fails, a computer that is switched off mixes weights twice, or leaves no model."""
+        expected = file_sha256(self.assemble(trained, 0.5).path / WEIGHTS_FILE)
+        for step in ("_add_extras", "add_metrics", "add_file"):
+            with monkeypatch.context() as patch:
+                patch.setattr(assemble, step, kill)
+                with pytest.raises(KeyboardInterrupt):
+                    self.assemble(trained, 0.5)
+            found = self.assemble(trained, 0.5)
+            assert file_sha256(found.path / WEIGHTS_FILE) == expected
+
+
+def kill(*_):
+    raise KeyboardInterrupt
+
+
+def test_the_share_is_chosen_before_the_model_is_measured(tmp_path):
+    stages = AdaptationStages(tmp_path, AdaptationRequest(folder=tmp_path), tmp_path / "base")
+    rest = stages.list_rest(AdaptationRecord(items=1))
+    names = [stage.words[0] for stage in rest]
+    assert names == [
+        *("corpus", "prepare", "adapt-measure", "pretrain", "adapt-blend", "adapt-assemble"),
+        *("adapt-measure", "adapt-judge"),
+    ]
+    assert set(names) <= set(COMMANDS)
+    assert all(find_phase(stage) for stage in rest)
