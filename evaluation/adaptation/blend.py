@@ -76,12 +76,16 @@ def choose_share(
         documents: General code.
         before: What the model before needs for it.
     """
-    allowed = (1 + AIMED_FORGOTTEN) * bits_per_byte(before)
+    known, forgotten_by_all = bits_per_byte(before), 0.0
     for share in SHARES[:-1]:
+        if share**2 * forgotten_by_all > AIMED_FORGOTTEN:
+            continue  # it grows with the square at most, so measuring would be in vain
         weights = interpolate_weights(base.weights, trained.weights, share)
         found = measure_files(dataclasses.replace(trained, weights=weights), documents)
-        if bits_per_byte(found) <= allowed:
+        forgotten = bits_per_byte(found) / known - 1
+        if forgotten <= AIMED_FORGOTTEN:
             return share
+        forgotten_by_all = forgotten_by_all or forgotten
     return SHARES[-1]
 
 
