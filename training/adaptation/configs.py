@@ -11,7 +11,7 @@ from typing import Any
 from training.adaptation.adaptation_plan import Plan
 from training.adaptation.replay_sample import read_replay, split_replay
 from training.adaptation.repository_files import WorkspaceFiles
-from training.adaptation.schedule import Schedule
+from training.adaptation.schedule import MICRO_BATCH_TOKENS, Schedule
 from training.artifact.directory import Artifact
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.config_schema import render_toml
@@ -86,8 +86,9 @@ def _slack(plan: Plan) -> int:
 def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
     block_tokens = artifact.context_tokens
     step_tokens = schedule.batch_blocks * block_tokens
-    known = artifact.manifest.training.config
-    fim = dict(dict(known.get("shards") or {}).get("fim") or {})
+    micro = max(1, MICRO_BATCH_TOKENS // block_tokens)
+    known = artifact.manifest.training.config.get("shards") or {}
+    fim = dict(dict(known).get("fim") or {})
     return {
         "name": "adapted",
         "paths": {
@@ -117,7 +118,7 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str,
             "start_from": str(artifact.path),
             "steps": schedule.steps,
             "batch_blocks": schedule.batch_blocks,
-            "micro_batch_blocks": min(schedule.batch_blocks, max(1, 4096 // block_tokens)),
+            "micro_batch_blocks": min(schedule.batch_blocks, micro),
             "validate_every_steps": schedule.steps + 1,
             "save_every_steps": max(1, min(schedule.steps, _SAVE_EVERY_TOKENS // step_tokens)),
             "tracker": "none",

@@ -15,6 +15,7 @@ MEASURING_SHARE = 0.15  # of the time, each time
 MAX_EPOCHS = 3.0
 REPLAY_SHARE = 0.25  # of the tokens
 BATCH_BLOCKS = 16  # of 1024 tokens
+MICRO_BATCH_TOKENS = 2048  # the memory of a training grows with it, beside all else on a laptop
 FEWEST_STEPS = 40  # below this, smaller steps are taken
 MATRIX_LEARNING_RATE, LEARNING_RATE = 4e-3, 1e-3
 BYTES_PER_TOKEN = 3.4

@@ -3,13 +3,13 @@
 import torch
 from accelerate import Accelerator
 
+from training.adaptation.schedule import MICRO_BATCH_TOKENS
 from training.artifact.directory import Artifact
 from training.autoconfig.sizing import DataShape
 from training.autoconfig.speed import measure_speed
 from training.config import ModelConfig, PretrainConfig, RunConfig
 
 _STEP_TOKENS = 16_384
-_MICRO_TOKENS = 4096
 
 
 def measure_tokens_per_s(artifact: Artifact) -> float:
@@ -20,7 +20,7 @@ def measure_tokens_per_s(artifact: Artifact) -> float:
         n_layer=artifact.config.n_layer,
         n_head=artifact.config.n_head,
     )
-    micro = max(1, _MICRO_TOKENS // block_tokens)
+    micro = max(1, MICRO_BATCH_TOKENS // block_tokens)
     config = RunConfig(
         model=model, pretrain=PretrainConfig(micro_batch_blocks=micro, batch_blocks=micro)
     )
