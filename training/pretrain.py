@@ -56,7 +56,6 @@ from training.step.optim import MasterOptimizer, schedule_factor
 from training.step.parallel import ParallelLoss, parallelise
 from training.step.throughput import ThroughputMeter
 from training.stream.training_data import describe_data, open_data
-from training.validate import ALL_BLOCKS
 
 
 def main(argv: Sequence[str]) -> int:
@@ -183,7 +182,7 @@ def train(  # noqa: PLR0915 - one straight path
         return 0
 
     # Validate thoroughly and write the finished model.
-    validation = validator.validate(state.step, n_blocks=ALL_BLOCKS)
+    validation = validator.validate(state.step, n_blocks=settings.final_validation_blocks)
     state = dataclasses.replace(state, validation=validation)
     weights = checkpointer.save(state)
     if is_main:

@@ -21,6 +21,7 @@ CORPUS, SHARDS, RUN = "corpus", "shards", "run"
 REPLAY, GENERAL = "replay.jsonl", "general.jsonl"
 OWN_LICENCE = "LicenseRef-Own"  # whatever it says: the model stays on this machine
 _SAVE_EVERY_TOKENS = 400_000  # about a minute on two cores
+_VALIDATION_BLOCKS = 8  # the stages before and after measure what counts
 _LICENCE_NAME = re.compile(r"[\w.+-]+")
 _FIM = ("rate", "spm_share", "line_share", "more_lines", "bracket_share", "block_share")
 
@@ -87,8 +88,7 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str,
     block_tokens = artifact.context_tokens
     step_tokens = schedule.batch_blocks * block_tokens
     micro = max(1, MICRO_BATCH_TOKENS // block_tokens)
-    known = artifact.manifest.training.config.get("shards") or {}
-    fim = dict(dict(known).get("fim") or {})
+    fim = dict(dict(artifact.manifest.training.config.get("shards") or {}).get("fim") or {})
     return {
         "name": "adapted",
         "paths": {
@@ -120,6 +120,7 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str,
             "batch_blocks": schedule.batch_blocks,
             "micro_batch_blocks": min(schedule.batch_blocks, micro),
             "validate_every_steps": schedule.steps + 1,
+            "final_validation_blocks": _VALIDATION_BLOCKS,
             "save_every_steps": max(1, min(schedule.steps, _SAVE_EVERY_TOKENS // step_tokens)),
             "tracker": "none",
         },

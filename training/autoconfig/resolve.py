@@ -29,7 +29,6 @@ from training.config import RunConfig
 from training.foundation.config_schema import apply_overrides, from_mapping, to_mapping
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import as_object, read_json
-from training.validate import ALL_BLOCKS
 
 TOKENS_PER_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
 VALIDATIONS = 20  # during training, at most
@@ -169,8 +168,8 @@ def _choose_batch_and_steps(
         return batch, round(tokens / (batch * data.block_tokens))
     one_validation_s = speed.validation_s(config.pretrain.validation_blocks)
     n_validations = _count_validations(seconds, one_validation_s)
-    validations_s = n_validations * one_validation_s + speed.validation_s(ALL_BLOCKS)
-    seconds = max(0.0, seconds - validations_s)
+    final_s = speed.validation_s(config.pretrain.final_validation_blocks)
+    seconds = max(0.0, seconds - n_validations * one_validation_s - final_s)
     batch = choose_batch_blocks(seconds * speed.tokens_per_s, data, n_processes)
     return batch, int(seconds / speed.step_s(batch * data.block_tokens))
 
@@ -223,7 +222,7 @@ def _explain_training(config: RunConfig, data: DataShape, speed: Speed) -> list[
     step_s, tokens = speed.step_s(batch), settings.steps * batch
     n_validations = (settings.steps - 1) // settings.validate_every_steps
     validation_s = n_validations * speed.validation_s(settings.validation_blocks)
-    validation_s += speed.validation_s(ALL_BLOCKS)
+    validation_s += speed.validation_s(settings.final_validation_blocks)
     tokens_per_parameter = tokens / count_parameters(config.model, data)
     is_short = tokens_per_parameter < TOKENS_PER_PARAMETER
     speed_line = f"{batch / step_s:,.0f} tokens per second, measured here with this network"

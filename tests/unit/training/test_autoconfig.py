@@ -18,7 +18,6 @@ from training.autoconfig.speed import Speed
 from training.config import ModelConfig, OptimConfig, RunConfig
 from training.foundation.config_schema import load_toml, to_mapping
 from training.foundation.errors import ConfigError
-from training.validate import ALL_BLOCKS
 
 DATA = DataShape(vocab_size=16_384, block_tokens=1024)
 SPEED = Speed(tokens_per_s=2500.0, update_s=0.3, block_s=0.12, samples_s=1.5)
@@ -82,7 +81,7 @@ def seconds_of(config):
     return (
         settings.steps * SPEED.step_s(settings.batch_blocks * DATA.block_tokens)
         + on_the_way * SPEED.validation_s(settings.validation_blocks)
-        + SPEED.validation_s(ALL_BLOCKS)
+        + SPEED.validation_s(settings.final_validation_blocks)
     )
 
 
