@@ -2,9 +2,11 @@
 
 A token reads all weights and all keys and values. In pages of 4 KiB these lie at thousands of
 addresses, more than a processor keeps translated, and after a pause of the typist none is. Linux
-gives pages of 2 MiB to memory that asks for them; elsewhere, and on GPUs, tensors stay as they are.
+gives pages of 2 MiB to memory that asks for them, if it was built with them; elsewhere, and on
+GPUs, tensors stay as they are.
 """
 
+import contextlib
 import mmap
 from collections.abc import Sequence
 from math import prod
@@ -23,7 +25,7 @@ def make_zeros(
     """Returns zeros on a device; None for the CPU."""
     n_bytes = prod(shape) * dtype.itemsize
     is_cpu = device is None or device.type == "cpu"
-    if not n_bytes or not is_cpu or not hasattr(mmap, "MADV_HUGEPAGE"):
+    if not n_bytes or not is_cpu or not _can_ask():
         return torch.zeros(*shape, dtype=dtype, device=device)
     return _map(n_bytes).view(dtype).view(*shape)
 
@@ -35,9 +37,9 @@ class HugePages:
         self._free = torch.empty(0, dtype=torch.uint8)
 
     def hold(self, tensor: Tensor) -> Tensor:
-        """Returns a contiguous copy on the CPU; on another device the tensor itself."""
-        if tensor.device.type != "cpu":
-            return tensor
+        """Returns the tensor in one piece, and on a CPU with large pages a copy in them."""
+        if tensor.device.type != "cpu" or not _can_ask():
+            return tensor.contiguous()
         if tensor.nbytes > len(self._free):
             self._free = make_zeros([max(tensor.nbytes, _BLOCK_BYTES)], torch.uint8)
         held = self._free[: tensor.nbytes].view(tensor.dtype).view(tensor.shape)
@@ -45,10 +47,15 @@ class HugePages:
         return held.copy_(tensor)
 
 
+def _can_ask() -> bool:
+    return hasattr(mmap, "MADV_HUGEPAGE")
+
+
 def _map(n_bytes: int) -> Tensor:
-    """Returns zeroed bytes that begin at a large page."""
+    """Returns zeroed bytes that begin at a large page, or where one would begin."""
     memory = mmap.mmap(-1, n_bytes + _PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(mmap.MADV_HUGEPAGE)
+    with contextlib.suppress(OSError):  # a kernel without such pages; the memory is as good
+        memory.madvise(mmap.MADV_HUGEPAGE)
     everything = torch.frombuffer(memory, dtype=torch.uint8)
     start = -everything.data_ptr() % _PAGE_BYTES
     return everything[start : start + n_bytes]

@@ -19,7 +19,7 @@ from torch.nn import functional
 from server.engine.weights.huge_pages import HugePages
 from server.engine.weights.precision import Precision
 
-_LARGEST = torch.tensor(127.0)  # a tensor, since each number would be made one anew
+_LARGEST = torch.tensor(127.0)  # a tensor: dividing by a number makes one each time
 _TINY = 1e-8
 
 
