@@ -255,7 +255,8 @@ class PretrainConfig(RangedConfig):
     rare_token_slices: int = number_field(8, least=1, most=1 << 20)
     validate_every_steps: int = number_field(250, least=1, most=_MANY)
     validation_blocks: int = number_field(32, least=1, most=_MAX_BLOCKS)
-    final_validation_blocks: int = number_field(256, least=1, most=_MAX_BLOCKS)  # after the end
+    # After the last step, spread evenly over the held-out documents.
+    final_validation_blocks: int = number_field(256, least=1, most=_MAX_BLOCKS)
     save_every_steps: int = number_field(100, least=1, most=_MANY)
     # The newest; the best on held-out documents is kept too.
     keep_checkpoints: int = number_field(2, least=1, most=_MANY)

@@ -24,6 +24,7 @@ from training.artifact.directory import TOKENIZER_FILE, load_artifact
 from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
+from training.config import PretrainConfig
 from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ConfigError, run_main
 from training.shards.blocks import BlockReader
@@ -31,7 +32,6 @@ from training.step.loss import token_losses
 from training.step.objective import to_tensors
 
 GPU_BATCH_BLOCKS = 8
-ALL_BLOCKS = 256  # of a full validation, spread evenly over the held-out documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--blocks",
         type=whole_number(1),
-        default=ALL_BLOCKS,
+        default=PretrainConfig().final_validation_blocks,
         metavar="N",
         help="how many blocks to measure, spread evenly (default: %(default)s)",
     )
