@@ -12,7 +12,7 @@ from server.syntax.open_brackets import NOTHING_OPEN, open_after, scan_line
 
 _MAX_AFTER_CHARS = 8_000  # of the text after the cursor, for the rules
 _MAX_UNSEEN_CHARS = 32 << 10  # on each side; up to a tenth of a second to index
-_MAX_SCANNED_CHARS = 64 << 10  # for names in code; some 30 ms where no line is known
+_MAX_SCANNED_CHARS = 64 << 10  # for names in code; about 30 ms if no line was scanned before
 _MAX_LINES = 24  # above and below the cursor, for the rules
 
 

@@ -144,6 +144,7 @@ def test_nothing_is_found_in_nothing():
         assert memory.guess([1, 2, 3], 4) == []
     assert make_memory([[1, 2, 3]]).find([]) == []
     assert make_memory([[1, 2, 3]]).find([3]) == []  # nothing follows it
+    assert make_memory([[1, 2, 3]]).find([2, 4]) == []  # larger than all that is there
 
 
 def test_guesses_continue_a_long_match():
