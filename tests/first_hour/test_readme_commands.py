@@ -19,11 +19,14 @@ READMES = (
     "editor-client/vscode/README.md",
     "editor-client/nvim/README.md",
 )
-# The first line of a block that is not run, and why.
+SHORTER_ADAPTATIONS = "twenty minutes of training; test_adapt.py has short ones"
+# The first line of a block that is not run, without its comment, and why.
 NOT_RUN = {
     "parrotlet corpus training/configs/corpus.toml": "a day of training",
     "parrotlet corpus training/configs/corpus-own.toml"
     " sources.folders='[\"/path/to/your/code\"]'": "ten minutes of training; test_own_code.py",
+    "parrotlet adapt ~/project": SHORTER_ADAPTATIONS,
+    "parrotlet adapt": SHORTER_ADAPTATIONS,
     "pip install -c constraints.txt -e '.[bigquery]'": "needs an account of Google Cloud",
     "accelerate launch --multi_gpu --num_processes 2 -m evaluation.passk --model server/model"
     " --problems humaneval --n 5": "generates for minutes; test_passk_sources.py has two processes",
@@ -31,6 +34,7 @@ NOT_RUN = {
     " --out runs/starcoder": "needs the Hub",
     "parrotlet overlap runs/corpus/default human-eval --out runs/overlap.json": "needs the default"
     " corpus, which is downloaded",
+    "python -m evaluation.bits --corpus runs/corpus/default --n 50": "needs the default corpus",
     "python -m evaluation.lines --corpus runs/corpus/default": "needs the default corpus",
     "python -m evaluation.fit --corpus runs/corpus/default --n 2000": "needs the default corpus",
     "python -m evaluation.fit_memory --model runs/default/run/model"
@@ -52,10 +56,14 @@ BLOCKS = [
 ]
 
 
+def first_command(block):
+    return block.splitlines()[0].partition(" #")[0].rstrip()
+
+
 @pytest.mark.parametrize(("readme", "block"), BLOCKS)
 def test_a_block_does_what_it_says(stranger, readme, block):
     """If it fails, somebody who follows the documents is stuck in the first hour."""
-    first = block.splitlines()[0]
+    first = first_command(block)
     if first in NOT_RUN:
         pytest.skip(NOT_RUN[first])
     for word, (tool, is_here) in NEEDS.items():
@@ -66,5 +74,5 @@ def test_a_block_does_what_it_says(stranger, readme, block):
 
 def test_what_is_not_run_is_there():
     """If it fails, the list of exceptions excuses a block that is gone."""
-    firsts = {block.splitlines()[0] for _, block in (param.values for param in BLOCKS)}
+    firsts = {first_command(block) for _, block in (param.values for param in BLOCKS)}
     assert set(NOT_RUN) <= firsts

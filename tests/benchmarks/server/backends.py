@@ -19,11 +19,8 @@ does not rest at all.
 """
 
 import argparse
-import os
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -35,6 +32,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from contenders.whole_prompts import (
+    NEEDED,
+    ctranslate2_writer,
+    install_contenders,
+    onnx_network,
+    onnx_writer,
+    transformers_writer,
+)
 
 from server.engine.decoder import Decoder
 from server.engine.generation_request import GenerationRequest, Prompt
@@ -58,9 +63,6 @@ NETWORKS = (
     "ONNX Runtime float32",
     "ONNX Runtime int8",
 )
-NEEDED = {"ONNX Runtime": "onnxruntime", "CTranslate2": "ctranslate2"}
-PACKAGES = ("ctranslate2", "onnx", "onnxruntime", "protobuf", "flatbuffers", "ml_dtypes")
-CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
 FIGURES = "ms: the longest prompt anew, a token, four"
 OURS, OURS_AT_ONCE = "ours", "ours, at once after a jump"
 
@@ -131,10 +133,7 @@ def network_of(title, n, folder):
     kind, precision = title.rsplit(" ", 1)
     if kind == "torch":
         return Network(artifact.config, artifact.weights, resolve_precision(precision))
-    from contenders.onnx_network import OnnxNetwork
-
-    options = {"threads": n, "is_int8": precision == "int8"}
-    return OnnxNetwork(artifact.config, artifact.weights, folder, **options)
+    return onnx_network(n, folder, is_int8=precision == "int8")
 
 
 def behind_the_interface(title, n, prompt, folder):
@@ -156,7 +155,7 @@ def behind_the_interface(title, n, prompt, folder):
 def ours(n, _folder):
     decoder = engine(network_of("torch int8", n, None))
     request = GenerationRequest(max_new_tokens=NEW_TOKENS)
-    return lambda ids: decoder.generate(Prompt(ids=ids), request), decoder
+    return lambda ids, _n_new: decoder.generate(Prompt(ids=ids), request), decoder
 
 
 def count_tokens(keys):
@@ -178,66 +177,12 @@ def count_tokens(keys):
         )
 
 
-def onnx_anew(n, folder):
-    network = network_of("ONNX Runtime int8", n, folder)
-
-    def write(ids):
-        cache = network.new_cache()
-        logits = network.extend(torch.tensor([ids]), cache)
-        for _ in range(NEW_TOKENS - 1):
-            logits = network.extend(logits[:, -1:].argmax(-1), cache)
-
-    return write
-
-
-def ctranslate2_anew(n, folder):
-    import ctranslate2
-    from ctranslate2.converters import TransformersConverter
-    from transformers import AutoTokenizer
-
-    converted = folder / f"ctranslate2-{time.monotonic_ns()}"
-    TransformersConverter(str(BUNDLED_MODEL)).convert(str(converted), quantization="int8")
-    settings = converted / "config.json"  # it takes neither from a GPT2Config
-    text = settings.read_text().replace('"layer_norm_epsilon": null', '"layer_norm_epsilon": 1e-5')
-    settings.write_text(text.replace("null", '"<|endoftext|>"'))
-    tokenizer = AutoTokenizer.from_pretrained(BUNDLED_MODEL)
-    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    model = ctranslate2.Generator(str(converted), compute_type="int8", intra_threads=n)
-    return lambda ids: model.generate_batch(
-        [[tokens[i] for i in ids]],
-        max_length=NEW_TOKENS,
-        min_length=NEW_TOKENS,
-        sampling_topk=1,
-        include_prompt_in_result=False,
-    )
-
-
-def transformers_anew(n, _folder):
-    from transformers import AutoModelForCausalLM
-
-    torch.set_num_threads(n)
-    model = AutoModelForCausalLM.from_pretrained(BUNDLED_MODEL).eval().float()
-
-    def write(ids):
-        ids = torch.tensor([ids])
-        model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=NEW_TOKENS,
-            min_new_tokens=NEW_TOKENS,
-            pad_token_id=0,
-        )
-
-    return write
-
-
 WRITERS = {
     OURS: ours,
     OURS_AT_ONCE: ours,
-    "ONNX Runtime int8, anew": onnx_anew,
-    "CTranslate2 int8, anew": ctranslate2_anew,
-    "transformers.generate, float32": transformers_anew,
+    "ONNX Runtime int8, anew": onnx_writer,
+    "CTranslate2 int8, anew": ctranslate2_writer,
+    "transformers.generate, float32": transformers_writer,
 }
 
 
@@ -251,20 +196,9 @@ def suggestions(title, n, keys, folder):
         if rested is not None and title == OURS:
             decoder.read_ahead(rested, lambda: False)
         started = time.perf_counter()
-        write(prompt.ids)
+        write(prompt.ids, NEW_TOKENS)
         taken.append(1000 * (time.perf_counter() - started))
     return taken[WARM_UP:]
-
-
-def install_contenders(folder):
-    """Installs what is missing into a folder, and lets this process and its children import it."""
-    if not (folder / "onnxruntime").is_dir():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        command += ["--target", str(folder), "-c", str(CONSTRAINTS), *PACKAGES]
-        subprocess.run(command, check=True)
-    sys.path.append(str(folder.resolve()))
-    paths = [os.environ.get("PYTHONPATH", ""), str(folder.resolve())]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
 def main():
