@@ -27,6 +27,12 @@ NOT_RUN = {
     " sources.folders='[\"/path/to/your/code\"]'": "ten minutes of training; test_own_code.py",
     "parrotlet adapt ~/project": SHORTER_ADAPTATIONS,
     "parrotlet adapt": SHORTER_ADAPTATIONS,
+    "parrotlet train ~/src/billing ~/src/web --budget 4h": "hours of training; test_train_stages.py"
+    " has the stages",
+    "accelerate launch training/pretrain.py training/configs/small.toml paths.tokenizer=bundled"
+    " \\": "needs the Hub; the tests of streams have a double",
+    "vllm serve runs/default/run/model --served-model-name ours --max-model-len 1024": "needs vLLM;"
+    " make serving has real servers",
     "pip install -c constraints.txt -e '.[bigquery]'": "needs an account of Google Cloud",
     "accelerate launch --multi_gpu --num_processes 2 -m evaluation.passk --model server/model"
     " --problems humaneval --n 5": "generates for minutes; test_passk_sources.py has two processes",
