@@ -38,6 +38,7 @@ from training.stream.stream_files import list_stream_files, slice_files
 
 ROOT = Path(__file__).resolve().parents[3]
 TURNS = 4  # of shards and stream each
+SHARDS_SHARE = 1 / 3  # of a turn of the stream, whose memory is watched too
 WARM_UP_STEPS = 5  # of each start, while workers make their first windows
 MAX_BYTES, MAX_GROWTH, MAX_SLOWER = 1.5e9, 1.1, 0.05
 SETTINGS = """
@@ -159,12 +160,13 @@ def measure_reading(files, stages):
 
 
 def compare_rates(shards, stream, seconds):
-    """Returns the median tokens a second of both, trained in turns."""
+    """Returns the median tokens a second of both, trained in turns; ``seconds`` of the stream."""
     rates = {shards: [], stream: []}
     for _ in range(TURNS):
-        for run in (shards, stream):
-            found = run.train_for(seconds / TURNS / 2)
+        for run, share in ((shards, SHARDS_SHARE), (stream, 1)):
+            found = run.train_for(seconds / TURNS * share)
             rates[run] += [event["tokens_per_s"] for event in found]
+            print(f"  {run.folder.name}: {statistics.median(rates[run]):,.0f} tokens/s", flush=True)
     return [statistics.median(rates[run]) for run in (shards, stream)]
 
 
@@ -211,7 +213,7 @@ def main():
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--shards", type=Path, help="instead of preparing some")
     parser.add_argument("--gigabytes", type=float, default=2)
-    parser.add_argument("--minutes", type=float, default=30, help="of shards and stream together")
+    parser.add_argument("--minutes", type=float, default=30, help="of streaming, in turns")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--kill-steps", type=int, default=60)
     parser.add_argument("--processes", type=int, default=2)
