@@ -16,10 +16,11 @@ async def check_health(server: "Server") -> Health:
     """Asks the worker and measures memory."""
     service = server.service
     backend = await asyncio.wrap_future(service.check_health())
+    adapted = server.adaptation_watch.describe_adapted()
     return Health(
         version=VERSION,
         model=server.configuration.settings.model or "bundled",
-        adapted=server.adaptation_watch.describe_adapted(),
+        adapted=adapted if service.uses_workspace_model else None,
         adapting=server.adaptation_watch.describe_running(),
         backend=backend,
         state=str(service.status.state),

@@ -169,9 +169,8 @@ class Server(LanguageServer):
         settings = self.configuration.settings
         if settings.remote.url:
             return f"remote server {settings.remote.url}"
-        adapted = self.workspace_context.adapted_model
         base = settings.model or "bundled"
-        return base if adapted is None else f"{base}, adapted to this workspace"
+        return f"{base}, adapted to this workspace" if self.service.uses_workspace_model else base
 
     def show(self, kind: types.MessageType, sentence: str) -> None:
         """Shows the user a sentence."""

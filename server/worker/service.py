@@ -80,6 +80,11 @@ class CompletionService:
         if self._supervisor.use_workspace_model(folder):
             self._pending.forget_newest()
 
+    @property
+    def uses_workspace_model(self) -> bool:
+        """Whether the workspace's own model suggests: it is loaded, or is to be."""
+        return self._supervisor.uses_workspace_model
+
     def restart(self) -> None:
         """Ends the worker and starts another."""
         self._supervisor.restart()

@@ -61,6 +61,7 @@ class Supervisor:
         self._lock = threading.RLock()
         self._settings = Settings()
         self._workspace_model = ""  # adapted to the workspace; serves instead of the settings'
+        self._damaged_model = ""  # the one of those that could not be loaded
         self._workspace = WorkspaceSnapshot()
         self._index_folder = ""
         self._documents: dict[str, str] = {}  # other open ones, by URI
@@ -81,6 +82,12 @@ class Supervisor:
         """Whether there is a worker that has a model, or is loading one."""
         return self._can_complete and self._process is not None
 
+    @property
+    def uses_workspace_model(self) -> bool:
+        """Whether the workspace's model is loaded, or is to be, rather than the settings'."""
+        model = self._workspace_model
+        return bool(model) and model != self._damaged_model and not self._settings.remote.url
+
     def prepare(self) -> None:
         """Starts the process before it is known which model it is to load."""
         self._process = WorkerProcess(self._on_message, self._on_exit, preloads=True)
@@ -95,10 +102,8 @@ class Supervisor:
 
     def restart(self) -> None:
         """Ends the worker and starts another."""
-        self._died_at.clear()
-        self._stop()
-        self._on_loss(None)
-        self._run(None)
+        self._damaged_model = ""  # it may have been repaired
+        self._replace()
 
     def change_settings(self, settings: Settings) -> None:
         """Passes settings on; restarts the worker if they are about the model."""
@@ -159,6 +164,12 @@ class Supervisor:
         process.send(message)
         return True
 
+    def _replace(self) -> None:
+        self._died_at.clear()
+        self._stop()
+        self._on_loss(None)
+        self._run(None)
+
     def _run(self, reason: str | None) -> None:
         with self._lock:  # a request that follows the new state must find the worker
             self._status.set(State.STARTING, reason)
@@ -177,7 +188,7 @@ class Supervisor:
 
     def _settings_to_load(self) -> Settings:
         settings = _with_absolute_paths(self._settings)
-        if self._workspace_model and not settings.remote.url:
+        if self.uses_workspace_model:
             settings = dataclasses.replace(settings, model=self._workspace_model)
         return settings
 
@@ -207,11 +218,23 @@ class Supervisor:
                 self._status.set(State.STARTING, reason)
             case LoadFailed():
                 _log.error("%s", message.reason)
-                self._can_complete = False
-                self._status.set(State.ERROR, message.reason)
-                self._on_loss(None)
+                self._give_up_loading(message.reason)
             case _:
                 self._on_answer(message)
+
+    def _give_up_loading(self, reason: str) -> None:
+        """Loads the settings' model if it was the workspace's that could not be loaded."""
+        if self.uses_workspace_model:
+            self._damaged_model = self._workspace_model
+            self._status.warn(
+                f"the model adapted to this workspace cannot be loaded ({reason}); the base model"
+                " suggests instead until it is adapted again, or removed"
+            )
+            self._replace()
+            return
+        self._can_complete = False
+        self._status.set(State.ERROR, reason)
+        self._on_loss(None)
 
     def _on_exit(self, how: str) -> None:
         """Starts another worker, unless too many have died."""

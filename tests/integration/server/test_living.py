@@ -6,6 +6,7 @@ import time
 
 import psutil
 import pytest
+from doubles.adaptation_double import AdaptationDouble
 from lsp_client import REPLY_TIMEOUT_S, Client, events, place
 
 pytestmark = pytest.mark.integration
@@ -251,3 +252,23 @@ def test_modules_of_the_workspace_reach_the_model(client, log, known_module, tmp
             return
         time.sleep(0.2)
     raise AssertionError("the module never came")
+
+
+def test_an_adapted_model_that_is_damaged_leaves_the_base(tiny_artifact, tmp_path, monkeypatch):
+    """If it fails, one damaged file of an adaptation ends all suggestions in its workspace."""
+    root = tmp_path / "w"
+    root.mkdir()
+    made = AdaptationDouble(root, tmp_path / "data", str(tiny_artifact)).finish(
+        artifact=tiny_artifact
+    )
+    (made / "config.json").write_text("{")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with Client("--model", tiny_artifact) as client:
+        client.initialize(root=root)
+        client.wait_for_state("ready")
+        health = client.command("parrotlet.health")
+        shown = [
+            m["params"]["message"] for m in client.seen if "showMessage" in str(m.get("method"))
+        ]
+    assert health["adapted"] is None
+    assert any("config.json" in sentence and "base model" in sentence for sentence in shown), shown

@@ -22,6 +22,7 @@ class SilentService:
         self.status = Status()
         self.requests = []
         self.worker_pid = None
+        self.workspace_models = []
 
     def submit(self, request, *, quiet_s=0.0):
         self.requests.append(request)
@@ -43,11 +44,18 @@ class SilentService:
     def describe(self, stage, reason):
         return None
 
+    def use_workspace_model(self, folder):
+        self.workspace_models.append(folder)
+
+    @property
+    def uses_workspace_model(self):
+        return bool(self.workspace_models and self.workspace_models[-1])
+
     def ignore(self, *_, **__):
         """Does nothing: what starts, ends or changes a worker."""
 
     start = change_settings = restart = update_workspace = compute_ahead = ignore
-    index_folders = note_file_change = update_document = use_workspace_model = ignore
+    index_folders = note_file_change = update_document = ignore
     supersede = cancel = close = ignore
 
 

@@ -11,6 +11,8 @@ from server.suggestion.event import Stage
 from server.worker.messages import (
     ChangeSettings,
     Load,
+    LoadFailed,
+    Ready,
     UpdateWorkspace,
 )
 from server.worker.process import supervisor
@@ -152,6 +154,36 @@ def test_a_model_adapted_to_the_workspace_is_loaded_instead_of_the_settings_own(
     assert started.process.sent == [Load(settings=Settings(model="/adapted"))]
     started.service.use_workspace_model("")
     assert started.process.sent == [Load(settings=settings)]
+
+
+def test_an_adapted_model_that_cannot_be_loaded_leaves_the_settings_own():
+    """If it fails, one damaged file of an adaptation ends all suggestions in its workspace."""
+    settings, warnings = Settings(model="owner/name"), []
+    started = Started(settings)
+    started.service.status.on_warning = warnings.append
+    started.service.use_workspace_model("/adapted")
+    assert started.service.uses_workspace_model
+    started.process.on_message(LoadFailed(reason="/adapted/config.json is damaged"))
+    assert started.process.sent == [Load(settings=settings)]
+    assert not started.service.uses_workspace_model
+    assert len(warnings) == 1
+    assert "/adapted/config.json is damaged" in warnings[0]
+    started.process.on_message(Ready(load_s=0.1))
+    assert started.states[-1] == (State.READY, None)
+    started.service.use_workspace_model("/adapted")  # as with each change of settings
+    assert started.process.sent == [Load(settings=settings)]
+    started.service.restart()  # by the user, who may have repaired it
+    assert started.process.sent == [Load(settings=Settings(model="/adapted"))]
+
+
+def test_a_settings_own_model_that_cannot_be_loaded_is_an_error():
+    """If it fails, a missing model is loaded again and again."""
+    started = Started(Settings(model="owner/name"))
+    started.service.use_workspace_model("/adapted")
+    started.process.on_message(LoadFailed(reason="it is damaged"))
+    started.process.on_message(LoadFailed(reason="it is missing"))
+    assert started.states[-1] == (State.ERROR, "it is missing")
+    assert len(ProcessDouble.started) == 3
 
 
 def test_a_remote_server_is_not_replaced_by_an_adapted_model():

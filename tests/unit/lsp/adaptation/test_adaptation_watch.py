@@ -44,8 +44,8 @@ class Editor:
     """A client, everything that it was sent, and the model that its server was given."""
 
     def __init__(self):
-        self.session, self.messages, self.models = Session(), [], []
-        self.session.service.use_workspace_model = self.models.append
+        self.session, self.messages = Session(), []
+        self.models = self.session.service.workspace_models
 
     async def open(self, folder, capabilities=OURS):
         capabilities = {"textDocument": {"inlineCompletion": {}}, **capabilities}
