@@ -24,14 +24,13 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice, product
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from contenders.own_process import alone
 from contenders.whole_prompts import (
     NEEDED,
     ctranslate2_writer,
@@ -115,15 +114,6 @@ def milliseconds(work, n):
         work()
         taken.append(1000 * (time.perf_counter() - started))
     return statistics.median(taken[1:])
-
-
-def alone(work, *arguments):
-    """Returns what a function returns in a process of its own.
-
-    oneDNN chooses its instructions once a process, and idle threads of one contender slow others.
-    """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, *arguments).result()
 
 
 def network_of(title, n, folder):

@@ -22,7 +22,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from backends import alone
+from contenders.own_process import alone
 from contenders.whole_prompts import NEEDED, ctranslate2_writer, install_contenders, onnx_writer
 
 from evaluation.replay.replay_run import SERVER_LOG, ReplayOptions, run_replay
