@@ -40,9 +40,9 @@ OURS = "ours, the whole server"
 
 
 def type_session(task, documents, out):
-    """Types one file into the server; returns the answers' p95 and the requests that count.
+    """Types one file into the server; returns the replay's metrics and the requests that count.
 
-    A request is when it came in seconds, its prompt's length, its tokens, and its milliseconds.
+    A request: when it came, in seconds, the tokens of its prompt, those written, and milliseconds.
     """
     options = ReplayOptions(
         out=out,
@@ -99,7 +99,7 @@ def main():
         sys.exit("no other engine is installed: pass --install FOLDER")
     documents = list(read_heldout_files(options.corpus, seed=0))
     tasks = cut_tasks(documents, n=options.n, lines=LINES, seed=0)
-    context = load_artifact(BUNDLED_MODEL)
+    artifact = load_artifact(BUNDLED_MODEL)
     taken = {title: [] for title in (OURS, *titles)}
     with tempfile.TemporaryDirectory() as name:
         for i, task in enumerate(tasks):
@@ -107,8 +107,8 @@ def main():
             metrics, requests = type_session(
                 task, documents if options.workspace else (), folder / "replay"
             )
-            ids = context.tokenizer.encode(task.prefix + task.target + task.suffix)
-            ids = (ids * (1 + context.context_tokens // len(ids)))[: context.context_tokens]
+            ids = artifact.tokenizer.encode(task.prefix + task.target + task.suffix)
+            ids = (ids * (1 + artifact.context_tokens // len(ids)))[: artifact.context_tokens]
             taken[OURS] += [request[-1] for request in requests]
             print(f"{task.id}: {len(requests)} requests; the client's times {metrics.latency_ms}")
             for title in titles:

@@ -237,7 +237,7 @@ def main():
         base = ROOT / "training/configs" / options.config
         config.write_text(SETTINGS.format(config=base, stages=stages))
         shards = options.shards or folder / "shards"
-        if options.shards is None:
+        if options.minutes and options.shards is None:
             words = [f"paths.corpus={options.corpus}", f"paths.shards={shards}", *options.overrides]
             command = [sys.executable, "-m", "training.prepare", str(config), *words]
             subprocess.run(command, cwd=ROOT, check=True)
