@@ -17,13 +17,11 @@ from contextlib import ExitStack, closing
 from training.foundation.background.parent_watch import follow_parent
 from training.foundation.extras import require_extra
 from training.processes.allocator import restart_with_tcmalloc
-from training.processes.kernel_cache import limit_kernel_cache
 from training.run.pretrain_arguments import script_parser
 
 if __name__ == "__main__":
     script_parser().parse_intermixed_args()  # --help needs nothing of what follows
     require_extra("train")
-    limit_kernel_cache()
     restart_with_tcmalloc()  # before the imports below, which take seconds
 
 import torch

@@ -17,6 +17,7 @@ import torch
 
 from evaluation.runs.record_fields import shorten
 from training.artifact.directory import TOKENIZER_FILE
+from training.artifact.network.kernel_cache import limit_kernel_caches
 from training.artifact.tokenizer_pipeline import MAX_TOKENIZER_BYTES, read_pipeline
 from training.foundation.atomic_files import file_sha256
 from training.foundation.errors import ForeignDataError, ParrotletError, PrerequisiteError
@@ -50,6 +51,7 @@ def load_foreign_model(model: str, device: str = "cpu") -> ForeignModel:
         PrerequisiteError: It cannot be loaded, or is no causal language model.
     """
     check_extra("evaluate")
+    limit_kernel_caches()
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - slow
 
     # Without False, transformers offers at a prompt to run the repository's own code.

@@ -31,6 +31,7 @@ from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.artifact.code_reference import CodeReference
 from training.artifact.directory import TOKENIZER_FILE, Artifact
 from training.artifact.manifest import COPY_AGAIN
+from training.artifact.network.kernel_cache import limit_kernel_caches
 from training.foundation.errors import ArtifactError
 
 _MAX_UNSEEN = 4  # of the last request, and of those that are likely to follow
@@ -41,6 +42,7 @@ class LocalModel:
     """Generates with one artifact; keeps the caches of recent documents."""
 
     def __init__(self, artifact: Artifact, settings: EngineSettings) -> None:
+        limit_kernel_caches()
         threads = set_threads(settings.threads)
         n_parameters = sum(weight.numel() for weight in artifact.weights.values())
         device = resolve_device(

@@ -29,7 +29,6 @@ from training.artifact.directory import load_artifact
 from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.tokenizer import CodeTokenizer
 from training.processes.allocator import restart_with_tcmalloc
-from training.processes.kernel_cache import limit_kernel_cache
 from training.shards.blocks import BlockReader
 from training.step.loss import token_losses
 from training.validate import count_token_bytes, spread_indices
@@ -185,6 +184,5 @@ def main():
 
 
 if __name__ == "__main__":
-    limit_kernel_cache()
     restart_with_tcmalloc()
     main()

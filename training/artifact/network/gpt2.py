@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from training.artifact.network.attention import Boundaries, attend, select_boundaries
 from training.artifact.network.config import GPT2Config
 from training.artifact.network.document_spans import DocumentSpans
+from training.artifact.network.kernel_cache import limit_kernel_caches
 
 
 class KeyValueCache(Protocol):
@@ -172,6 +173,7 @@ class GPT2(nn.Module):
 
     def __init__(self, config: GPT2Config, *, n_rows: int | None = None) -> None:
         super().__init__()
+        limit_kernel_caches()
         self.config = config
         self.transformer = Transformer(config, n_rows or config.vocab_size)
 
