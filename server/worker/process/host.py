@@ -30,7 +30,7 @@ class WorkerProcess:
 
     Args:
         on_message: Called with each message.
-        on_exit: Called once with how it ended, unless it was closed.
+        on_exit: Called once with how it ended, unless it was muted or closed.
         preloads: Whether it imports the model's libraries at once, before it is told which model
             to load.
     """
@@ -44,7 +44,7 @@ class WorkerProcess:
     ) -> None:
         self._on_message = on_message
         self._on_exit = on_exit
-        self._is_closing = False
+        self._is_muted = False
         self._failure: str | None = None
         self._outbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
         command = child_command(__name__.rsplit(".", 2)[0])
@@ -73,9 +73,13 @@ class WorkerProcess:
         self._watchdog.note_sent(message)
         self._outbox.put(message)
 
+    def mute(self) -> None:
+        """Reports nothing of the process any more: it is about to be replaced."""
+        self._is_muted = True
+
     def close(self) -> None:
         """Ends the process, by force if it does not end by itself."""
-        self._is_closing = True
+        self.mute()
         self._watchdog.close()
         self._outbox.put(_END)
         try:
@@ -109,7 +113,7 @@ class WorkerProcess:
         try:
             while (message := read_message(stream)) is not None:
                 self._watchdog.note_received(message)
-                if not self._is_closing:
+                if not self._is_muted:
                     self._on_message(message)
         except Exception as error:  # noqa: BLE001 - a message that is none fails anywhere
             _log.debug("received a broken message from the worker", exc_info=error)
@@ -118,7 +122,7 @@ class WorkerProcess:
         self._watchdog.close()
         self._outbox.put(_END)
         stream.close()
-        if not self._is_closing:
+        if not self._is_muted:
             self._on_exit(self._failure or describe_exit(code))
 
 

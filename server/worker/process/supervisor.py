@@ -204,6 +204,7 @@ class Supervisor:
     def _stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
+            process.mute()  # at once: what it says of its model is not said of the next one's
             threading.Thread(target=process.close, name="worker shutdown").start()
 
     def _on_message(self, message: Message) -> None:

@@ -22,10 +22,14 @@ class ProcessDouble:
     def __init__(self, on_message, on_exit, *, preloads=False):
         self.on_message, self.on_exit, self.preloads = on_message, on_exit, preloads
         self.sent, self.is_closed, self.pid = [], False, len(self.started) + 1
+        self.is_muted = False
         self.started.append(self)
 
     def send(self, message):
         self.sent.append(message)
+
+    def mute(self):
+        self.is_muted = True
 
     def close(self):
         self.is_closed = True

@@ -66,6 +66,16 @@ def test_how_a_process_ends_is_told(start, program, how):
     assert start(program).wait() == how
 
 
+def test_a_process_that_is_muted_reports_nothing_any_more(start):
+    data = b'{"kind":"load_failed","fields":{"reason":"x"}}'
+    framed = len(data).to_bytes(4, "big") + data
+    worker = start(f"import os, sys; sys.stdin.buffer.read(4); os.write(1, {framed!r})")
+    worker.process.mute()
+    worker.process.send(Load(settings=Settings()))  # so that it answers, and ends
+    assert not worker.has_exited.wait(1)
+    assert worker.messages == []
+
+
 def test_a_message_that_cannot_be_handled_ends_the_process(start, monkeypatch):
     data = b'{"kind":"load_failed","fields":{"reason":"x"}}'
     framed = len(data).to_bytes(4, "big") + data

@@ -114,6 +114,17 @@ def test_settings_reach_the_worker_and_only_those_of_the_model_restart_it():
     assert pending.future.result() is None
 
 
+def test_a_worker_that_is_replaced_says_nothing_of_the_next_ones_model(monkeypatch):
+    """If it fails, a model that is left just as it cannot be loaded ends all suggestions."""
+    started = Started()
+    before = started.process
+    monkeypatch.setattr(threading.Thread, "start", lambda _: None)  # it is closed later
+    started.service.change_settings(Settings(model="owner/name"))
+    assert started.process is not before
+    assert (before.is_muted, before.is_closed) == (True, False)
+    assert not started.process.is_muted
+
+
 def test_a_worker_that_was_prepared_is_used_unless_the_model_is_elsewhere():
     service = CompletionService()
     service.prepare()
