@@ -58,8 +58,12 @@ def test_a_workspace_is_known_once_the_gate_is_fitted(model, corpus, tmp_path, c
     assert load_artifact(model).memory_gate is not None
     without = measure(model, corpus, tmp_path / "without")
     known = measure(model, corpus, tmp_path / "known", "--workspace")
-    assert without["kinds"]["block"]["first_line_exact_match"]["value"] < 0.5
-    assert known["kinds"]["block"]["first_line_exact_match"]["value"] > 0.5
+    # How much better depends on the model's weights, and these on the processor.
+    first_lines = [
+        measured["kinds"]["block"]["first_line_exact_match"]["value"]
+        for measured in (without, known)
+    ]
+    assert first_lines[1] >= first_lines[0] + 0.25
     out = tmp_path / "fit"
     assert fit([*arguments, "--workspace", "--out", str(out)]) == 0
     assert json.loads((out / "summary.json").read_text())["memory_sha256"]
