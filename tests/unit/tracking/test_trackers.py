@@ -117,7 +117,7 @@ def test_weights_and_biases_offline_is_a_run_on_disk(tmp_path, monkeypatch):
     report(config, 3, 4)
     files = sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
     assert len(files) == 2
-    records = [record for file in files for record in read_records(file)]
+    records = [record for file in files for record in read_whole_log(file)]
     runs = [record.run for record in records if record.HasField("run")]
     assert {(run.project, run.display_name) for run in runs} == {("birds", "parrot")}
     (run_id,) = {run.run_id for run in runs}
@@ -137,6 +137,16 @@ def test_weights_and_biases_offline_is_a_run_on_disk(tmp_path, monkeypatch):
     assert any("optim.matrices" in key for key in updates)
 
 
+def read_whole_log(file):
+    """Returns the records once the last is there: W&B's own process writes a little later."""
+    deadline = time.monotonic() + 60
+    while True:
+        records = list(read_records(file))
+        if any(record.HasField("exit") for record in records) or time.monotonic() > deadline:
+            return records
+        time.sleep(0.1)
+
+
 def read_records(file):
     """Reads the log: blocks of 32 KiB of records with checksum, length and kind, as LevelDB's."""
     wandb_internal_pb2 = importlib.import_module("wandb.proto.wandb_internal_pb2")
@@ -147,6 +157,8 @@ def read_records(file):
             at += 32768 - at % 32768
             continue
         _, length, kind = struct.unpack_from("<IHB", data, at)
+        if at + 7 + length > len(data):
+            return  # it is being written
         parts += data[at + 7 : at + 7 + length]
         at += 7 + length
         if kind in {1, 4}:  # whole, or the last part
