@@ -122,8 +122,8 @@ def test_an_edit_costs_less_than_the_text_is_long(name):
         assert len(document.text) == len(LARGE[name](n_chars)) + N_EDITS
         return seconds
 
-    short = min(measure(N_CHARS) for _ in range(2))
-    assert min(measure(4 * N_CHARS) for _ in range(2)) < 3.3 * max(short, 0.005)
+    short = min(measure(N_CHARS) for _ in range(4))  # the least, since others disturb it
+    assert min(measure(4 * N_CHARS) for _ in range(4)) < 3.3 * max(short, 0.005)
     assert short < N_EDITS * 0.005
 
 

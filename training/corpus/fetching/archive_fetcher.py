@@ -59,6 +59,7 @@ class ArchiveFetcher:
                     if unreachable == UNREACHABLE_IN_A_ROW:
                         break
                 bar.update()
+        self._close()
         if failures:
             tried = len(paths) + len(failures)
             raise _summarize(failures, n_left=len(pins) - tried, n_kept=len(paths))
@@ -79,6 +80,11 @@ class ArchiveFetcher:
             FetchError: No file with one of the pin's hashes can be fetched.
         """
         return self.find_cached(pin) or retry(str(pin), lambda: self._download(pin))
+
+    def _close(self) -> None:
+        if self._index is not None:
+            self._index.close()
+            self._index = None
 
     def _download(self, pin: Pin) -> Path:
         if self._index is None:

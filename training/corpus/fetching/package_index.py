@@ -13,7 +13,8 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,6 +91,10 @@ class PackageIndex:
         index.finder.session.event_hooks = {"response": [index._record_status]}  # type: ignore[attr-defined]
         return index
 
+    def close(self) -> None:
+        """Closes the connections that are kept open for further requests."""
+        self.finder.session.close()  # type: ignore[attr-defined]
+
     def list_files(self, name: str) -> list[Package]:
         """Returns the files of a package in every version, yanked ones included.
 
@@ -122,8 +127,12 @@ class PackageIndex:
         digest = hashlib.sha256()
         n_bytes = 0
         try:
-            with name_file(folder), os.fdopen(handle, "wb") as file:
-                for piece in self._iter_pieces(link, max_bytes):
+            with (
+                name_file(folder),
+                os.fdopen(handle, "wb") as file,
+                closing(self._iter_pieces(link, max_bytes)) as pieces,
+            ):
+                for piece in pieces:
                     n_bytes += len(piece)
                     if n_bytes > max_bytes:
                         Path(name).unlink()
@@ -137,7 +146,7 @@ class PackageIndex:
             raise
         return Download(path=Path(name), sha256=digest.hexdigest())
 
-    def _iter_pieces(self, link: Link, max_bytes: int) -> Iterator[bytes]:
+    def _iter_pieces(self, link: Link, max_bytes: int) -> Generator[bytes, None, None]:
         # no compression on the way: the hash is that of the file itself
         headers = {"Accept-Encoding": "identity"}
         session = self.finder.session
