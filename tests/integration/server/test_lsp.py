@@ -10,7 +10,7 @@ from server.cli import main as cli
 
 pytestmark = pytest.mark.integration
 
-# Of most the model is unsure; its weights, and so of which, depend on the processor.
+# The model is unsure how most of these go on; for which ones depends on the processor.
 UNSURE = ("self.", "circle.", "    return ", "def area(self) -> float:\n    ", "def total")
 OPTIONS = {
     "suggestion": {"eagerness": "always"},

@@ -43,7 +43,6 @@ def train(n):
 report_growth(train)
 """
 SERVER = """
-import torch
 from server.completer import Completer
 from server.settings import EngineSettings, Settings
 from server.suggestion.request import CompletionRequest

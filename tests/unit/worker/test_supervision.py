@@ -115,7 +115,7 @@ def test_settings_reach_the_worker_and_only_those_of_the_model_restart_it():
 
 
 def test_a_worker_that_is_replaced_says_nothing_of_the_next_ones_model(monkeypatch):
-    """If it fails, a model that is left just as it cannot be loaded ends all suggestions."""
+    """If it fails, a model that cannot be loaded ends all suggestions after it was replaced."""
     started = Started()
     before = started.process
     monkeypatch.setattr(threading.Thread, "start", lambda _: None)  # it is closed later
