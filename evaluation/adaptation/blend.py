@@ -2,12 +2,13 @@
 
 The more the weights moved, the better a model predicts the repository and the worse other code.
 Between the two, a share of the change keeps most of the gain and forgets much less. The share is
-chosen on general code that nothing was trained on, before the adapted model is measured.
+chosen on general code that no model was trained on, before the adapted model is measured.
 
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
 """
 
 import dataclasses
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +27,13 @@ from training.artifact.directory import Artifact, load_artifact
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
 
-SHARES = (1.0, 0.8, 0.65, 0.5, 0.35)
+SMALLEST_SHARE = 0.2
+MAX_MEASURED = 4
 AIMED_FORGOTTEN = 0.015  # of the bits a byte of general code; less than what is still accepted
+_STEP = 0.01
+_CLOSE, _AIMED_BELOW = 0.9, 0.97  # of it: near enough, and what the next share should come to
+_POWER, _MIN_POWER, _MAX_POWER = 2.0, 0.7, 4.0
+_LEAST = 1e-4  # that is forgotten, where a model became better
 _PURPOSE = """\
 Choose how much of an adaptation to keep: the largest share of the change of the weights with
 which the model predicts general code almost as well as before. A stage of parrotlet adapt."""
@@ -51,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the share")
     options = parser.parse_args(argv)
     before = list(read_bits(options.before / GENERAL_FILE).values())
-    share = SHARES[0]
+    share = 1.0
     if before:  # else there is no general code
         documents = list(read_record_documents(options.general))
         share = choose_share(
@@ -68,7 +74,10 @@ def choose_share(
     documents: Sequence[CorpusDocument],
     before: Sequence[FileBits],
 ) -> float:
-    """Returns the largest share with which general code is predicted well; else the smallest.
+    """Returns about the largest share with which general code is predicted well.
+
+    What is forgotten grows like a power of the share, nearly its square (``training/LOG.md``), so
+    the measurements say which share to try next. If none of them fits, it is the smallest.
 
     Args:
         base: The model before.
@@ -76,17 +85,36 @@ def choose_share(
         documents: General code.
         before: What the model before needs for it.
     """
-    known, forgotten_by_all = bits_per_byte(before), 0.0
-    for share in SHARES[:-1]:
-        if share**2 * forgotten_by_all > AIMED_FORGOTTEN:
-            continue  # it grows with the square at most, so measuring would be in vain
+    known = bits_per_byte(before)
+    measured: dict[float, float] = {}
+    share, kept = 1.0, SMALLEST_SHARE
+    while share not in measured and len(measured) < MAX_MEASURED:
         weights = interpolate_weights(base.weights, trained.weights, share)
         found = measure_files(dataclasses.replace(trained, weights=weights), documents)
-        forgotten = bits_per_byte(found) / known - 1
+        measured[share] = forgotten = bits_per_byte(found) / known - 1
         if forgotten <= AIMED_FORGOTTEN:
-            return share
-        forgotten_by_all = forgotten_by_all or forgotten
-    return SHARES[-1]
+            kept = max(kept, share)
+            if share == 1.0 or forgotten >= _CLOSE * AIMED_FORGOTTEN:
+                break
+        share = _extrapolate(measured)
+    return kept
+
+
+def _extrapolate(measured: dict[float, float]) -> float:
+    """Returns the share at which about as much is forgotten as may be.
+
+    Args:
+        measured: What was forgotten at each share, the last one last.
+    """
+    *earlier, (share, forgotten) = [(s, max(f, _LEAST)) for s, f in measured.items()]
+    power = _POWER
+    if earlier:
+        other_share, other = earlier[-1]
+        found = math.log(other / forgotten) / math.log(other_share / share)
+        power = min(_MAX_POWER, max(_MIN_POWER, found))
+    wanted = share * math.pow(_AIMED_BELOW * AIMED_FORGOTTEN / forgotten, 1 / power)
+    too_much = min((s for s, f in measured.items() if f > AIMED_FORGOTTEN), default=1.0)
+    return round(max(SMALLEST_SHARE, min(math.floor(wanted / _STEP) * _STEP, too_much - _STEP)), 2)
 
 
 if __name__ == "__main__":

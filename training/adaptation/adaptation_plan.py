@@ -7,8 +7,8 @@ Called by ``python -m training.adaptation``.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from training.adaptation.general_code import REPLAY_FILE, read_sample
 from training.adaptation.heldout_files import HeldoutFiles, choose_heldout
-from training.adaptation.replay_sample import read_replay
 from training.adaptation.repository_files import FileFacts, WorkspaceFiles
 from training.adaptation.schedule import (
     Schedule,
@@ -73,7 +73,7 @@ def make_plan(inputs: PlanInputs, tokens_per_s: float) -> Plan:
     schedule = choose_schedule(
         minutes=inputs.minutes,
         own_bytes=_count_bytes(learned),
-        most_replay_bytes=sum(len(d.text.encode()) for d in read_replay()),
+        most_replay_bytes=sum(document.n_bytes for document in read_sample(REPLAY_FILE)),
         block_tokens=inputs.artifact.context_tokens,
         n_embd=inputs.artifact.config.n_embd,
         tokens_per_s=tokens_per_s,

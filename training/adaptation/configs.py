@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training.adaptation.adaptation_plan import Plan
-from training.adaptation.replay_sample import read_replay, split_replay
+from training.adaptation.general_code import REPLAY_FILE, UNREAD_FILE, read_sample, take_bytes
 from training.adaptation.repository_files import WorkspaceFiles
 from training.adaptation.schedule import MICRO_BATCH_TOKENS, Schedule
 from training.artifact.directory import Artifact
@@ -35,9 +35,10 @@ def write_configs(
 ) -> None:
     """Writes the configs and the general code into a work folder."""
     assert plan.schedule is not None
-    learned, kept = split_replay(read_replay(), plan.schedule.replay_bytes)
+    learned = take_bytes(read_sample(REPLAY_FILE), plan.schedule.replay_bytes)
+    unread = read_sample(UNREAD_FILE)
     write_text_atomically(work / REPLAY, "".join(d.to_json_line() for d in learned))
-    write_text_atomically(work / GENERAL, "".join(d.to_json_line() for d in kept))
+    write_text_atomically(work / GENERAL, "".join(d.to_json_line() for d in unread))
     names = {name for d in learned for name in _LICENCE_NAME.findall(d.licence)}
     licences = [OWN_LICENCE, *sorted(names - {"AND", "OR", "WITH"})]
     corpus = _corpus_config(

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from doubles.repository_maker import make_repository
+from packaging.utils import canonicalize_name
 
 from training.adaptation.adaptation_plan import (
     MIN_CHANGED_SHARE,
@@ -14,8 +15,8 @@ from training.adaptation.adaptation_plan import (
     PlanInputs,
     make_plan,
 )
+from training.adaptation.general_code import REPLAY_FILE, UNREAD_FILE, read_sample, take_bytes
 from training.adaptation.heldout_files import choose_heldout
-from training.adaptation.replay_sample import KEPT_SHARE, read_replay, split_replay
 from training.adaptation.repository_files import FileFacts, read_workspace
 from training.adaptation.schedule import (
     FEWEST_STEPS,
@@ -26,6 +27,7 @@ from training.adaptation.schedule import (
     choose_items,
     choose_schedule,
 )
+from training.corpus.fetching.lock_file import read_lock
 
 SIZES = {f"a/{number}.py": 1000 + number for number in range(200)}
 CODE = "def double(value):\n    return value + value\n\n" * 8
@@ -101,31 +103,38 @@ class TestSchedule:
             assert choose_items(minutes) > 0
 
 
-class TestReplaySample:
-    def test_it_holds_permissive_code_of_no_heldout_package(self):
+class TestGeneralCode:
+    @pytest.mark.parametrize(("file", "n_documents"), [(REPLAY_FILE, 400), (UNREAD_FILE, 60)])
+    def test_it_is_permissive_code_of_many_packages_and_of_no_heldout_one(self, file, n_documents):
         """If it fails, adapted models have seen the packages that they are measured on."""
-        documents = read_replay()
-        assert len(documents) > 100
+        documents = read_sample(file)
+        assert len(documents) >= n_documents
         heldout = {"wagtail", "scikit-image", "nltk", "keystone", "cirq-core"}
         assert not heldout & {document.package for document in documents}
         assert all(document.licence for document in documents)
-        assert len({document.package for document in documents}) > 20
+        assert len({document.package for document in documents}) > 50
 
-    def test_what_measures_forgetting_is_never_learned(self):
-        documents = read_replay()
-        learned, kept = split_replay(documents, 10**9)
-        assert len(kept) == round(KEPT_SHARE * len(documents))
-        assert not {d.path for d in learned} & {d.path for d in kept}
-        few, same = split_replay(documents, 50_000)
-        assert same == kept
-        assert 50_000 <= sum(len(d.text.encode()) for d in few) < 100_000
-        assert split_replay(documents, 0)[0] == []
+    def test_what_measures_forgetting_is_of_packages_that_no_corpus_trains_on(self):
+        """If it fails, forgetting is overstated, and less of an adaptation kept than could be."""
+        configs = REPLAY_FILE.parents[1] / "configs"
+        locks = [configs / name for name in ("python-corpus.lock", "corpus-wide.lock")]
+        read = {str(canonicalize_name(pin.name)) for lock in locks for pin in read_lock(lock)}
+        unread = {str(canonicalize_name(d.package)) for d in read_sample(UNREAD_FILE)}
+        assert len(read) > 500
+        assert not read & unread
 
-    def test_its_packages_are_named_with_their_licences(self):
-        from training.adaptation.replay_sample import REPLAY_FILE
+    def test_as_many_documents_are_taken_as_bytes_are_wanted(self):
+        documents = read_sample(REPLAY_FILE)
+        few = take_bytes(documents, 50_000)
+        assert few == documents[: len(few)]
+        assert 50_000 <= sum(d.n_bytes for d in few) < 100_000
+        assert take_bytes(documents, 0) == []
+        assert take_bytes(documents, 10**9) == documents
 
-        notice = REPLAY_FILE.with_name("NOTICE").read_text()
-        for document in read_replay():
+    @pytest.mark.parametrize("file", [REPLAY_FILE, UNREAD_FILE])
+    def test_its_packages_are_named_with_their_licences(self, file):
+        notice = file.with_name(file.name.replace(".jsonl.gz", ".NOTICE")).read_text()
+        for document in read_sample(file):
             assert f"{document.package} {document.version}: {document.licence}" in notice
 
 

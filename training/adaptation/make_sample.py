@@ -1,6 +1,6 @@
-"""Makes the sample of general code that adaptations mix in.
+"""Makes a sample of general code for adaptations, to mix in or to measure on.
 
-Usage: ``python -m training.adaptation.make_replay --corpus FOLDER --lock FILE``. Whole
+Usage: ``python -m training.adaptation.make_sample --corpus FOLDER --lock FILE --out FILE``. Whole
 documents are drawn evenly from the packages of a corpus' training split; held-out packages are
 never in it. The licences of the packages come from their archives.
 """
@@ -20,8 +20,8 @@ if __name__ == "__main__":
 import pyarrow.parquet as pq
 from packaging.utils import canonicalize_name
 
+from training.adaptation.general_code import PATH_PREFIX, REPLAY_FILE, GeneralDocument
 from training.adaptation.heldout_files import draw
-from training.adaptation.replay_sample import PATH_PREFIX, REPLAY_FILE, ReplayDocument
 from training.corpus.config import ArchiveLimits
 from training.corpus.extraction.source_list import STDLIB_NAME
 from training.corpus.fetching.archive_fetcher import ArchiveFetcher
@@ -40,7 +40,8 @@ _MAX_LICENCE_BYTES = 1 << 20
 _MIN_CHARS, _MAX_CHARS = 1_000, 30_000
 _PURPOSE = """\
 Draw a sample of a corpus' training documents, evenly from its packages, to mix into
-adaptations. Writes the sample, and beside it NOTICE with the packages and licences."""
+adaptations (replay.jsonl.gz) or to measure on (unread.jsonl.gz). Writes the sample, and beside
+it a NOTICE of the same name with the packages and licences."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,12 +57,13 @@ def main(argv: Sequence[str]) -> int:
     write_bytes_atomically(options.out, gzip.compress(lines.encode(), 9, mtime=0))
     packages = sorted({f"{d.package} {d.version}: {d.licence}" for d in documents})
     notice = [_NOTICE, "", *packages, "", *_quote_licences(options.lock, options.cache, documents)]
-    write_text_atomically(options.out.parent / "NOTICE", "\n".join(notice) + "\n")
+    name = options.out.name.removesuffix(".gz").removesuffix(".jsonl")
+    write_text_atomically(options.out.with_name(f"{name}.NOTICE"), "\n".join(notice) + "\n")
     sys.stdout.write(f"{options.out}: {len(documents)} documents of {len(packages)} packages\n")
     return 0
 
 
-def _quote_licences(lock: Path, cache: Path, documents: Sequence[ReplayDocument]) -> Iterator[str]:
+def _quote_licences(lock: Path, cache: Path, documents: Sequence[GeneralDocument]) -> Iterator[str]:
     """Yields the licence text of every package, equal ones once."""
     texts: dict[str, list[str]] = {}
     names = {str(canonicalize_name(d.package)): d.package for d in documents}
@@ -96,26 +98,26 @@ def _plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def _read(corpus: Path) -> Iterator[ReplayDocument]:
+def _read(corpus: Path) -> Iterator[GeneralDocument]:
     for file in sorted((corpus / "train").glob("*.parquet")):
         for batch in pq.ParquetFile(file).iter_batches(batch_size=256, columns=_COLUMNS):
             for row in batch.to_pylist():
                 if _MIN_CHARS <= len(row["text"]) <= _MAX_CHARS:
                     path = f"{PATH_PREFIX}{row['package']}/{row['path']}"
-                    yield ReplayDocument(**{**row, "path": path})
+                    yield GeneralDocument(**{**row, "path": path})
 
 
-def _choose(documents: Sequence[ReplayDocument], n_bytes: int) -> list[ReplayDocument]:
+def _choose(documents: Sequence[GeneralDocument], n_bytes: int) -> list[GeneralDocument]:
     """Returns documents of about ``n_bytes``, one from each package in turn."""
-    packages: dict[str, list[ReplayDocument]] = {}
+    packages: dict[str, list[GeneralDocument]] = {}
     for document in sorted(documents, key=lambda d: draw(d.path), reverse=True):
         packages.setdefault(document.package, []).append(document)
-    chosen: list[ReplayDocument] = []
+    chosen: list[GeneralDocument] = []
     total = 0
     while packages and total < n_bytes:
         for name in sorted(packages):
             chosen.append(packages[name].pop())
-            total += len(chosen[-1].text.encode())
+            total += chosen[-1].n_bytes
             if not packages[name]:
                 del packages[name]
     return chosen
@@ -123,7 +125,7 @@ def _choose(documents: Sequence[ReplayDocument], n_bytes: int) -> list[ReplayDoc
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser(
-        "training.adaptation.make_replay",
+        "training.adaptation.make_sample",
         _PURPOSE,
         example="{prog} --corpus runs/corpus/default --lock training/configs/python-corpus.lock",
     )

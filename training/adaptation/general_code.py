@@ -1,8 +1,10 @@
-"""General code that is mixed in, so that a model that learns a repository forgets nothing else.
+"""General code that comes with Parrotlet, so that a model that learns a repository forgets little.
 
-``replay.jsonl.gz`` beside this file holds documents of the default corpus' training split, each
-with its package and licence; ``NOTICE`` names the packages. ``python -m
-training.adaptation.make_replay`` makes another sample from any corpus.
+Two samples, each of documents with their packages and licences, which a ``NOTICE`` of the same name
+quotes: ``replay.jsonl.gz``, of the default corpus' training split, is mixed into what is learned;
+``unread.jsonl.gz``, of packages that no corpus here trains on (``training/configs/
+corpus-unread.toml``), only measures what was forgotten. Code that the model was trained on would
+overstate that twofold. ``python -m training.adaptation.make_sample`` makes both.
 """
 
 import gzip
@@ -17,14 +19,14 @@ from training.foundation.errors import CorpusError, ForeignDataError
 from training.foundation.foreign_text import as_object, parse_json, read_bounded
 
 REPLAY_FILE = Path(__file__).with_name("replay.jsonl.gz")
+UNREAD_FILE = Path(__file__).with_name("unread.jsonl.gz")
 PATH_PREFIX = "replay/"  # no path of a repository's own file begins so in the corpus
-KEPT_SHARE = 0.1  # of the documents, which only measure what was forgotten
 _MAX_PACKED_BYTES, _MAX_BYTES = 64 << 20, 512 << 20
 _MAX_DOCUMENT_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplayDocument:
+class GeneralDocument:
     """A document of general code."""
 
     package: str
@@ -33,12 +35,17 @@ class ReplayDocument:
     licence: str
     text: str
 
+    @property
+    def n_bytes(self) -> int:
+        """The size of its text."""
+        return len(self.text.encode())
+
     def to_json_line(self) -> str:
         """Returns it as a record of a corpus."""
         return json.dumps(vars(self)) + "\n"
 
 
-def read_replay(file: Path = REPLAY_FILE) -> list[ReplayDocument]:
+def read_sample(file: Path) -> list[GeneralDocument]:
     """Returns the documents of a sample in the order in which they are taken.
 
     Raises:
@@ -48,12 +55,12 @@ def read_replay(file: Path = REPLAY_FILE) -> list[ReplayDocument]:
         packed = read_bounded(file, _MAX_PACKED_BYTES)
         return sorted(_parse(packed), key=lambda document: draw(document.path))
     except FileNotFoundError:
-        return []  # left out of an installation: nothing is mixed in
+        return []  # left out of an installation: nothing is mixed in, or measured
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(f"{file} is damaged ({error}); install Parrotlet again") from error
 
 
-def _parse(packed: bytes) -> Iterator[ReplayDocument]:
+def _parse(packed: bytes) -> Iterator[GeneralDocument]:
     n_bytes = 0
     with gzip.open(io.BytesIO(packed)) as stream:
         while line := stream.readline(_MAX_DOCUMENT_BYTES):
@@ -61,19 +68,17 @@ def _parse(packed: bytes) -> Iterator[ReplayDocument]:
             if n_bytes > _MAX_BYTES:
                 raise ForeignDataError("it unpacks to implausibly much")
             row = as_object(parse_json(line))
-            names = ReplayDocument.__dataclass_fields__
-            yield ReplayDocument(**{name: str(row[name]) for name in names})
+            names = GeneralDocument.__dataclass_fields__
+            yield GeneralDocument(**{name: str(row[name]) for name in names})
 
 
-def split_replay(
-    documents: Sequence[ReplayDocument], n_bytes: int
-) -> tuple[list[ReplayDocument], list[ReplayDocument]]:
-    """Returns documents of about ``n_bytes`` to train on, and those that only measure."""
-    n_kept = round(KEPT_SHARE * len(documents))
-    chosen, total = [], 0
-    for document in documents[n_kept:]:
+def take_bytes(documents: Sequence[GeneralDocument], n_bytes: int) -> list[GeneralDocument]:
+    """Returns the first documents, of about ``n_bytes`` together; all if they have fewer."""
+    taken: list[GeneralDocument] = []
+    total = 0
+    for document in documents:
         if total >= n_bytes:
             break
-        chosen.append(document)
-        total += len(document.text.encode())
-    return chosen, list(documents[:n_kept])
+        taken.append(document)
+        total += document.n_bytes
+    return taken
