@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import pytest
+
 from evaluation.adaptation.adaptation_page import draw_page
 from evaluation.adaptation.adaptation_result import BETTER, NO_BETTER, judge
 from evaluation.adaptation.measurements import Measurements, TypedFile
+from evaluation.comparison import file_bits
 from evaluation.comparison.file_bits import bits_per_byte, measure_files
 from evaluation.runs.corpus_documents import CorpusDocument
 from training.artifact.adaptation.adaptation_record import AdaptationRecord
@@ -87,3 +90,14 @@ def test_a_text_that_a_model_knows_needs_fewer_bits(tiny_artifact, known_module)
     assert [file.name for file in found] == ["p/known.py", "p/other.py"]
     assert found[0].n_bytes == len(known_module.encode())
     assert bits_per_byte(found[:1]) < 0.5 < bits_per_byte(found[1:])
+
+
+def test_products_in_bfloat16_hardly_move_the_figure(tiny_artifact, known_module, monkeypatch):
+    """If it fails, figures of machines with and without bfloat16 cannot be compared."""
+    documents = [CorpusDocument(package="p", path="known.py", text=known_module[::-1])]
+    found = []
+    for precision in ("float32", "bfloat16"):
+        monkeypatch.setattr(file_bits, "choose_batch_precision", lambda name=precision: name)
+        found.append(bits_per_byte(measure_files(load_artifact(tiny_artifact), documents)))
+    assert found[0] != found[1]
+    assert found[1] == pytest.approx(found[0], rel=2e-3)
