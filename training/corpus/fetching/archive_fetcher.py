@@ -6,6 +6,7 @@ so an interrupted run resumes. Called by :mod:`training.corpus.extraction.source
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -46,7 +47,8 @@ class ArchiveFetcher:
         paths: list[Path] = []
         failures: list[FetchError] = []
         unreachable = 0
-        with progress_bar(len(pins), "fetch", "archive") as bar:
+        with progress_bar(len(pins), "fetch", "archive") as bar, ExitStack() as at_end:
+            at_end.callback(self._close)
             for pin in pins:
                 bar.set_postfix_str(str(pin), refresh=False)
                 try:
@@ -59,7 +61,6 @@ class ArchiveFetcher:
                     if unreachable == UNREACHABLE_IN_A_ROW:
                         break
                 bar.update()
-        self._close()
         if failures:
             tried = len(paths) + len(failures)
             raise _summarize(failures, n_left=len(pins) - tried, n_kept=len(paths))

@@ -8,6 +8,7 @@ source. No package's code is executed. Called by ``python -m training.corpus.loc
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -91,8 +92,11 @@ def update_lock(
     }
     left_out = {}
     remove_stale(config.cache)
-    resolver = LockResolver(wanted=wanted, config=config, index=PackageIndex.open())
-    with progress_bar(len(entries), "lock", "package", initial=len(pins)) as bar:
+    with (
+        closing(PackageIndex.open()) as index,
+        progress_bar(len(entries), "lock", "package", initial=len(pins)) as bar,
+    ):
+        resolver = LockResolver(wanted=wanted, config=config, index=index)
         for name, (kind, entry) in entries.items():
             if name in pins:
                 continue

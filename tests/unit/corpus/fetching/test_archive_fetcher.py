@@ -11,6 +11,7 @@ import pytest
 from training.corpus.fetching import package_index
 from training.corpus.fetching.archive_fetcher import UNREACHABLE_IN_A_ROW, ArchiveFetcher
 from training.corpus.fetching.lock_file import Pin, read_lock
+from training.corpus.fetching.package_index import PackageIndex
 from training.corpus.fetching.pip_config import DEFAULT_TIMEOUT_S, read_pip_config
 from training.foundation.errors import CorpusError
 
@@ -252,6 +253,23 @@ def test_cached_archives_are_not_fetched_again(tmp_path, mirror):
     paths = ArchiveFetcher(tmp_path).fetch_all(pins("a", "b"))
     assert [path.name for path in paths] == [sha256_of("a"), sha256_of("b")]
     assert {path.split("/")[2] for path in served.requests} == {"b"}
+
+
+def test_no_connection_stays_open(tmp_path, mirror, monkeypatch):
+    """If it fails, a long-lived process keeps sockets of fetches that ended long ago."""
+    closed = []
+    monkeypatch.setattr(PackageIndex, "close", lambda index: closed.append(id(index)))
+    mirror(a=good("a"))
+    ArchiveFetcher(tmp_path / "whole").fetch_all(pins("a"))
+    assert len(closed) == 1
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PackageIndex, "download", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ArchiveFetcher(tmp_path / "interrupted").fetch_all(pins("a"))
+    assert len(closed) == 2
 
 
 def test_a_killed_fetch_resumes_and_leaves_no_stale_files(tmp_path, mirror):

@@ -10,6 +10,7 @@ import pytest
 from training.corpus.fetching import package_index
 from training.corpus.fetching.lock_file import read_lock
 from training.corpus.fetching.lock_resolver import LeftOutError, LockResolver, PackageList
+from training.corpus.fetching.package_index import PackageIndex
 from training.corpus.lock import main
 from training.foundation.errors import ConfigError, CorpusError
 
@@ -92,6 +93,15 @@ def test_the_newest_release_is_pinned_with_its_hash_and_kind(world):
     assert world.lock.read_text().endswith("  # web\n")
     (pin,) = read_lock(world.lock)
     assert (world.folder / "cache" / pin.sha256[0]).is_file(), "fetched once more for the corpus"
+
+
+def test_no_connection_stays_open(world, monkeypatch):
+    """If it fails, a long-lived process keeps sockets of locks that were written long ago."""
+    closed = []
+    monkeypatch.setattr(PackageIndex, "close", lambda index: closed.append(id(index)))
+    world.publish("alpha", sdist("alpha", "1.0"))
+    world.run("web = ['alpha']")
+    assert len(closed) == 1
 
 
 def test_yanked_releases_and_those_for_other_pythons_are_skipped(world):
