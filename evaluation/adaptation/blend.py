@@ -32,7 +32,7 @@ MAX_MEASURED = 4
 AIMED_FORGOTTEN = 0.015  # of the bits a byte of general code; less than what is still accepted
 _STEP = 0.01
 _CLOSE, _AIMED_BELOW = 0.9, 0.97  # of it: near enough, and what the next share should come to
-_POWER, _MIN_POWER, _MAX_POWER = 2.0, 0.7, 4.0
+_POWER, _MIN_POWER, _MAX_POWER = 3.0, 0.7, 4.0
 _LEAST = 1e-4  # that is forgotten, where a model became better
 _PURPOSE = """\
 Choose how much of an adaptation to keep: the largest share of the change of the weights with
@@ -76,8 +76,8 @@ def choose_share(
 ) -> float:
     """Returns about the largest share with which general code is predicted well.
 
-    What is forgotten grows like a power of the share, nearly its square (``training/LOG.md``), so
-    the measurements say which share to try next. If none of them fits, it is the smallest.
+    What is forgotten grows like a power of the share, about its cube (``training/LOG.md``), so the
+    measurements say which share to try next. If none of them fits, it is the smallest.
 
     Args:
         base: The model before.

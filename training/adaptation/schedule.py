@@ -1,8 +1,8 @@
 """Steps, rates and mixture of an adaptation, from the time allowed and the speed; pure functions.
 
-The rates are those of a sketch (``training/LOG.md``): Muon at nearly the rates of pretraining,
-decaying from the first step on, learns much of a repository in one pass. The share of general code
-and the number of passes are not tuned yet.
+Muon at nearly the rates of pretraining, decaying from the first step on, learns much of a
+repository in one pass. Batch and share of general code are the best of those tried
+(``training/LOG.md``); the number of passes is not tuned yet.
 """
 
 import math
@@ -14,10 +14,10 @@ TRAINING_SHARE = 0.55  # of the time; the rest measures, before and after
 MEASURING_SHARE = 0.15  # of the time, each time
 MAX_EPOCHS = 3.0
 REPLAY_SHARE = 0.25  # of the tokens
-BATCH_BLOCKS = 16  # of 1024 tokens
+BATCH_BLOCKS = 8  # of 1024 tokens
 MICRO_BATCH_TOKENS = 2048  # the memory of a training grows with it, beside all else on a laptop
 FEWEST_STEPS = 40  # below this, smaller steps are taken
-MATRIX_LEARNING_RATE, LEARNING_RATE = 4e-3, 1e-3
+MATRIX_LEARNING_RATE, LEARNING_RATE = 2.8e-3, 7e-4
 BYTES_PER_TOKEN = 3.4
 WARMUP_SHARE = 0.05
 MIN_ITEMS, MAX_ITEMS = 10, 300

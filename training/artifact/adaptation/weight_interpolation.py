@@ -1,6 +1,8 @@
 """Interpolates between the weights of a model before and after it was adapted.
 
-A share of the change keeps most of what was learned and gives back most of what was forgotten.
+A share of the change keeps most of what was learned and gives back most of what was forgotten. Of
+attention's weights, the square of the share is kept: for what they learn of a repository, they
+forget more than the others (``training/LOG.md``).
 ``evaluation.adaptation`` chooses the share, and ``training.adaptation`` applies it.
 
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
@@ -17,13 +19,16 @@ from training.foundation.errors import ArtifactError
 from training.foundation.foreign_text import as_object, read_json
 
 _SHARE = "share"
+_ATTENTION = ".attn."
 _ADAPT_AGAIN = "adapt again with parrotlet adapt"
 
 
 def interpolate_weights(
     base: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float
 ) -> dict[str, Tensor]:
-    """Returns ``base + share * (trained - base)``, exactly one of the two at 0 and at 1.
+    """Returns ``base + share * (trained - base)``, with the share squared for attention's weights.
+
+    At 0 and at 1 they are exactly one of the two.
 
     Raises:
         ArtifactError: They are not weights of the same network.
@@ -33,7 +38,10 @@ def interpolate_weights(
             "the trained model and its base have weights of different shapes, expected the same;"
             f" {_ADAPT_AGAIN}"
         )
-    return {name: torch.lerp(base[name], weight, share) for name, weight in trained.items()}
+    return {
+        name: torch.lerp(base[name], weight, share**2 if _ATTENTION in name else share)
+        for name, weight in trained.items()
+    }
 
 
 def write_share(file: Path, share: float) -> None:
