@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from evaluation.runs.corpus_documents import CorpusDocument
 from evaluation.runs.record_fields import get_field
-from server.engine.weights.precision import choose_batch_precision
 from training.artifact.directory import Artifact
+from training.artifact.network.bfloat16 import has_bfloat16_products
 from training.artifact.network.gpt2 import GPT2
 
 MAX_WINDOWS = 4  # of a file
@@ -49,7 +49,7 @@ def measure_files(artifact: Artifact, documents: Iterable[CorpusDocument]) -> li
     """Measures an artifact on each document; empty ones are left out."""
     model = artifact.model()
     lengths = [len(token) for token in artifact.tokenizer.byte_table]
-    is_half = choose_batch_precision() == "bfloat16"
+    is_half = has_bfloat16_products()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=is_half):
         return [
             found

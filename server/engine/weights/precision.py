@@ -8,12 +8,13 @@ from typing import Literal
 
 import torch
 
+from training.artifact.network.bfloat16 import has_bfloat16_products
+
 Precision = Literal["int8", "bfloat16", "float32"]
 
 _MAX_THREADS = 4  # more would only wait for one another while tokens come one at a time
 _WIDTHS = (384, 4096)  # of the measured product: input and output, wider than a layer's
 _ROW_COUNTS = (1, 64)  # one token, and a piece of a prompt
-_BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 _REPEATS = 5
 
 # With AMX, oneDNN's integer products take three times as long for one row, and longer for many
@@ -41,14 +42,8 @@ def resolve_precision(wanted: Literal["auto"] | Precision) -> Precision:
 
 
 def choose_batch_precision() -> Precision:
-    """Returns the precision that is fastest for many rows at once.
-
-    It depends on the processor's instructions alone, and not on a measurement: a run of samples
-    that is resumed must go on as it began.
-    """
-    found = torch.cpu.get_capabilities()
-    has_bfloat16 = any(found.get(name) for name in _BFLOAT16_INSTRUCTIONS)
-    return "bfloat16" if has_bfloat16 else "float32"
+    """Returns the precision that is fastest for many rows at once, by the processor alone."""
+    return "bfloat16" if has_bfloat16_products() else "float32"
 
 
 @functools.cache

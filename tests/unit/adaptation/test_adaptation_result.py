@@ -96,8 +96,8 @@ def test_products_in_bfloat16_hardly_move_the_figure(tiny_artifact, known_module
     """If it fails, figures of machines with and without bfloat16 cannot be compared."""
     documents = [CorpusDocument(package="p", path="known.py", text=known_module[::-1])]
     found = []
-    for precision in ("float32", "bfloat16"):
-        monkeypatch.setattr(file_bits, "choose_batch_precision", lambda name=precision: name)
+    for has_products in (False, True):
+        monkeypatch.setattr(file_bits, "has_bfloat16_products", lambda has=has_products: has)
         found.append(bits_per_byte(measure_files(load_artifact(tiny_artifact), documents)))
     assert found[0] != found[1]
     assert found[1] == pytest.approx(found[0], rel=2e-3)
