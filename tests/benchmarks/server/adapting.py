@@ -88,7 +88,10 @@ async def measure(adaptation, options):
     for number in range(options.rounds):
         for kind in KINDS if number % 2 == 0 else reversed(KINDS):
             switch(adaptation, kind)
-            latencies[kind] += await type_tasks(client, tasks, options.pace)
+            found = await type_tasks(client, tasks, options.pace)
+            latencies[kind] += found
+            p95 = statistics.quantiles(found, n=20)[-1]
+            print(f"turn {number + 1}, {kind}: {len(found)} answers, p95 {p95:.0f} ms", flush=True)
     await client.close()
     return latencies
 
