@@ -2,7 +2,7 @@
 
 The more the weights moved, the better a model predicts the repository and the worse other code.
 Between the two, a share of the change keeps most of the gain and forgets much less. The share is
-chosen on general code that no model was trained on, before the adapted model is measured.
+chosen on general code that no corpus here trains on, before the adapted model is measured.
 
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
 """

@@ -3,8 +3,8 @@
 Two samples, each of documents with their packages and licences, which a ``NOTICE`` of the same name
 quotes: ``replay.jsonl.gz``, of the default corpus' training split, is mixed into what is learned;
 ``unread.jsonl.gz``, of packages that no corpus here trains on (``training/configs/
-corpus-unread.toml``), only measures what was forgotten. Code that the model was trained on would
-overstate that twofold. ``python -m training.adaptation.make_sample`` makes both.
+corpus-unread.toml``), only measures what was forgotten, which code that the model was trained on
+overstates. ``python -m training.adaptation.make_sample`` makes both.
 """
 
 import gzip

@@ -5,19 +5,24 @@ import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+import training
 from training.corpus.fetching import package_index
 from training.corpus.fetching.archive_fetcher import UNREACHABLE_IN_A_ROW, ArchiveFetcher
 from training.corpus.fetching.lock_file import Pin, read_lock
+from training.corpus.fetching.lock_resolver import PackageList, map_kinds
 from training.corpus.fetching.package_index import PackageIndex
 from training.corpus.fetching.pip_config import DEFAULT_TIMEOUT_S, read_pip_config
+from training.foundation.config_schema import load_toml
 from training.foundation.errors import CorpusError
 
 DATA = b"what an archive holds is nothing to the fetcher" * 100
 SHA256 = hashlib.sha256(DATA).hexdigest()
 FILE = "parrot_feed-1.0.tar.gz"
+CONFIGS = Path(training.__file__).parent / "configs"
 
 
 @pytest.fixture(autouse=True)
@@ -348,29 +353,28 @@ def test_a_hash_of_the_wrong_length_is_refused(tmp_path):
 
 
 def test_the_default_lock_is_pinned_by_hash_throughout():
-    from pathlib import Path
-
-    import training
-
-    pins = read_lock(Path(training.__file__).parent / "configs" / "python-corpus.lock")
+    pins = read_lock(CONFIGS / "python-corpus.lock")
     assert len({p.name.lower() for p in pins}) == len(pins) == 58
 
 
-def test_the_wide_lock_pins_what_its_list_names():
+@pytest.mark.parametrize(("name", "n_packages"), [("corpus-wide", 420), ("corpus-unread", 60)])
+def test_a_lock_pins_what_its_list_names(name, n_packages):
     """If it fails, the lock was not made anew after the list changed."""
-    from pathlib import Path
+    pins, kinds = read_listed(name)
+    assert {pin.replace("_", "-").replace(".", "-") for pin in pins} == set(kinds)
+    assert len(pins) >= n_packages
+    assert not [pin for pin in pins if "eval" in pin or "mbpp" in pin]
 
-    import training
-    from training.corpus.fetching.lock_resolver import PackageList, map_kinds
-    from training.foundation.config_schema import load_toml
 
-    configs = Path(training.__file__).parent / "configs"
-    pins = {p.name.lower(): p for p in read_lock(configs / "corpus-wide.lock")}
-    kinds = map_kinds(load_toml(PackageList, configs / "corpus-wide-packages.toml"))
-    assert {name.replace("_", "-").replace(".", "-") for name in pins} == set(kinds)
-    assert len(pins) >= 420
-    default = {p.name: p for p in read_lock(configs / "python-corpus.lock")}
+def test_the_wide_lock_has_the_held_out_packages_of_the_default_one():
+    pins, kinds = read_listed("corpus-wide")
+    default = {p.name: p for p in read_lock(CONFIGS / "python-corpus.lock")}
     heldout = [name for name, kind in kinds.items() if kind == "held-out"]
     assert len(heldout) == 5
     assert all(pins[name] == default[name] for name in heldout), "measured on other text"
-    assert not [name for name in pins if "eval" in name or "mbpp" in name]
+
+
+def read_listed(name):
+    """Returns the pins of a lock by name, and the kinds of the packages in its list."""
+    wanted = load_toml(PackageList, CONFIGS / f"{name}-packages.toml")
+    return {p.name.lower(): p for p in read_lock(CONFIGS / f"{name}.lock")}, map_kinds(wanted)
