@@ -293,6 +293,20 @@ class PretrainConfig(RangedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DistilConfig(RangedConfig):
+    """Documents on which a run is held to what a teacher predicts, not to what they say.
+
+    With ``pretrain.start_from`` as the teacher, a model learns other documents and forgets little.
+    """
+
+    # An artifact with the run's tokenizer, "bundled", or OWNER/NAME@REVISION; None for none.
+    teacher: Path | None = None
+    path_prefix: str = ""  # what the paths of these documents begin with; "" for all
+    # Of the divergence from the teacher, against the loss of the other documents.
+    weight: float = number_field(1.0, least=0, most=1e6)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrackingConfig(RangedConfig):
     """How trackers call a run, and what its logs keep."""
 
@@ -360,6 +374,7 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
 

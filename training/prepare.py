@@ -53,9 +53,10 @@ from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
 from training.foundation.worker_pool import work_folder, worker_pool
 from training.shards import encoding, middles, packing
-from training.shards.blocks import META_FILE, DroppedDocuments, ShardsMeta, ShardWriter
+from training.shards.blocks import ShardWriter
 from training.shards.carry_over import CarryOver, PackedTokens, cut_blocks
 from training.shards.encoding import DOCUMENT_COLUMNS, EncodedGroup, encode_to_file
+from training.shards.shards_meta import META_FILE, DroppedDocuments, ShardsMeta
 from training.train_tokenizer import TOKENIZER_FILE
 
 SPLITS = ("train", "heldout")

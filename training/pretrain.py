@@ -48,6 +48,7 @@ from training.run.run_metrics import StartFacts, StepMetrics, ValidationMetrics
 from training.run.tracking.trackers import check_trackers
 from training.run.validation import Validator
 from training.step.batches import BatchLoader
+from training.step.distillation import load_teacher
 from training.step.hardware.compilation import compile_layers
 from training.step.loss_scale import LossScale
 from training.step.model import build_model, seed_dropout
@@ -106,7 +107,8 @@ def train(  # noqa: PLR0915 - one straight path
     # Model, loss and optimiser.
     model = build_model(files.model_config, settings, accelerator.device)
     is_compiled = compile_layers(model, settings, accelerator.device)
-    module = LossModule(model, settings)
+    teacher = load_teacher(config.distil, settings, tokenizer, accelerator.device)
+    module = LossModule(model, settings, teacher)
     parallel = parallelise(module, settings, accelerator)
     resources.callback(parallel.close)
     optimizer = MasterOptimizer(model, config.optim)

@@ -99,7 +99,7 @@ def measure_blocks(
     with torch.no_grad():
         for start in range(0, len(indices), size):
             blocks = reader.read_blocks(list(indices[start : start + size]))
-            ids, firsts, _ = to_tensors(blocks, weight.device)
+            ids, firsts, *_ = to_tensors(blocks, weight.device)
             documents = DocumentSpans(firsts[:, :-1]) if within_documents else None
             hidden = model.compute_hidden(ids[:, :-1], documents=documents)  # [B, T - 1, C]
             losses = token_losses(hidden.flatten(0, 1), weight, ids[:, 1:].flatten())

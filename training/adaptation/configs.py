@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from training.adaptation.adaptation_plan import Plan
-from training.adaptation.general_code import REPLAY_FILE, UNREAD_FILE, read_sample, take_bytes
+from training.adaptation.general_code import (
+    PATH_PREFIX,
+    REPLAY_FILE,
+    UNREAD_FILE,
+    read_sample,
+    take_bytes,
+)
 from training.adaptation.repository_files import WorkspaceFiles
-from training.adaptation.schedule import MICRO_BATCH_TOKENS, Schedule
+from training.adaptation.schedule import MICRO_BATCH_TOKENS, TEACHER_WEIGHT, Schedule
 from training.artifact.directory import Artifact
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.config_schema import render_toml
@@ -87,8 +93,6 @@ def _slack(plan: Plan) -> int:
 
 def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
     block_tokens = artifact.context_tokens
-    step_tokens = schedule.batch_blocks * block_tokens
-    micro = max(1, MICRO_BATCH_TOKENS // block_tokens)
     fim = dict(dict(artifact.manifest.training.config.get("shards") or {}).get("fim") or {})
     return {
         "name": "adapted",
@@ -115,14 +119,33 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str,
             "warmup_steps": schedule.warmup_steps,
             "decay_share": 1.0,
         },
-        "pretrain": {
-            "start_from": str(artifact.path),
-            "steps": schedule.steps,
-            "batch_blocks": schedule.batch_blocks,
-            "micro_batch_blocks": min(schedule.batch_blocks, micro),
-            "validate_every_steps": schedule.steps + 1,
-            "final_validation_blocks": _VALIDATION_BLOCKS,
-            "save_every_steps": max(1, min(schedule.steps, _SAVE_EVERY_TOKENS // step_tokens)),
-            "tracker": "none",
-        },
+        "pretrain": _pretrain_settings(schedule, artifact),
+        "distil": _distil_settings(schedule, artifact),
+    }
+
+
+def _pretrain_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
+    block_tokens = artifact.context_tokens
+    step_tokens = schedule.batch_blocks * block_tokens
+    micro = max(1, MICRO_BATCH_TOKENS // block_tokens)
+    return {
+        "start_from": str(artifact.path),
+        "steps": schedule.steps,
+        "batch_blocks": schedule.batch_blocks,
+        "micro_batch_blocks": min(schedule.batch_blocks, micro),
+        "validate_every_steps": schedule.steps + 1,
+        "final_validation_blocks": _VALIDATION_BLOCKS,
+        "save_every_steps": max(1, min(schedule.steps, _SAVE_EVERY_TOKENS // step_tokens)),
+        "tracker": "none",
+    }
+
+
+def _distil_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
+    """Returns what holds the model to what it predicted before, on general code."""
+    if not schedule.replay_bytes:
+        return {}
+    return {
+        "teacher": str(artifact.path),
+        "path_prefix": PATH_PREFIX,
+        "weight": TEACHER_WEIGHT,
     }

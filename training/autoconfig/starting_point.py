@@ -14,14 +14,14 @@ from training.foundation.hub.hub_files import HubName, fetch_hub_files, parse_hu
 
 
 def fetch_starting_point(config: RunConfig) -> RunConfig:
-    """Returns the config with ``start_from`` and ``resume_from`` at the commits they mean now.
+    """Returns the config with the models that it names at the commits they mean now.
 
     Raises:
         HubError: The Hub has no such model, or cannot be reached.
     """
     settings = config.pretrain
-    start, resume = settings.start_from, settings.resume_from
-    if start is None and resume is None:
+    start, resume, teacher = settings.start_from, settings.resume_from, config.distil.teacher
+    if start is None and resume is None and teacher is None:
         return config
     # Imported here because both import torch.
     from training.artifact.directory import ARTIFACT_FILES  # noqa: PLC0415
@@ -31,8 +31,13 @@ def fetch_starting_point(config: RunConfig) -> RunConfig:
         start = _fetch(start, sorted(ARTIFACT_FILES))
     if resume is not None:
         resume = _fetch(resume, sorted(ARTIFACT_FILES | STATE_FILES))
-    changed = dataclasses.replace(settings, start_from=start, resume_from=resume)
-    return dataclasses.replace(config, pretrain=changed)
+    if teacher is not None:
+        teacher = _fetch(teacher, sorted(ARTIFACT_FILES))
+    return dataclasses.replace(
+        config,
+        pretrain=dataclasses.replace(settings, start_from=start, resume_from=resume),
+        distil=dataclasses.replace(config.distil, teacher=teacher),
+    )
 
 
 def _fetch(path: Path, patterns: Sequence[str]) -> Path:

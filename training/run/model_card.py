@@ -80,13 +80,19 @@ def render_run_config(config: RunConfig) -> str:
         for field in dataclasses.fields(config.paths)
         if (path := getattr(config.paths, field.name)) is not None
     }
-    start, resume = (
+    start, resume, teacher = (
         Path(path.name) if path is not None and path.is_absolute() else path
-        for path in (config.pretrain.start_from, config.pretrain.resume_from)
+        for path in (
+            config.pretrain.start_from,
+            config.pretrain.resume_from,
+            config.distil.teacher,
+        )
     )
-    pretrain = dataclasses.replace(config.pretrain, start_from=start, resume_from=resume)
     portable = dataclasses.replace(
-        config, paths=dataclasses.replace(config.paths, **paths), pretrain=pretrain
+        config,
+        paths=dataclasses.replace(config.paths, **paths),
+        pretrain=dataclasses.replace(config.pretrain, start_from=start, resume_from=resume),
+        distil=dataclasses.replace(config.distil, teacher=teacher),
     )
     head = "# The configuration of this training: parrotlet pretrain FILE key=value ...\n"
     return head + render_toml(portable)

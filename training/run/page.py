@@ -21,6 +21,7 @@ from training.run.run_metrics import METRICS_FILE, MetricsEvent, read_metrics
 MAX_POINTS = 400  # of a line; more are averaged
 CHARTS = {  # heading: (kind of event, names of its values)
     "Training loss, nats per token": ("step", ("loss", "loss_left_to_right", "loss_fim")),
+    "Divergence from the teacher, nats per token": ("step", ("divergence",)),
     "Validation loss, nats per token": ("validation", ("validation_loss",)),
     "Validation, bits per byte": ("validation", ("validation_bits_per_byte",)),
     "Learning rate, relative to its peak": ("step", ("rate_factor",)),

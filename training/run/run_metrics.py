@@ -48,7 +48,11 @@ class StepMetrics:
 
     def values(self) -> dict[str, float]:
         """Returns the values by name."""
-        by_kind = {"loss_left_to_right": self.losses.left_to_right, "loss_fim": self.losses.fim}
+        by_kind = {
+            "loss_left_to_right": self.losses.left_to_right,
+            "loss_fim": self.losses.fim,
+            "divergence": self.losses.distilled,
+        }
         return {
             "loss": self.losses.total,
             **{name: loss for name, loss in by_kind.items() if loss is not None},

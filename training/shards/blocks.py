@@ -15,8 +15,8 @@ are interrupted.
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, Protocol
@@ -24,67 +24,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from training.attribution import count_licences, list_packages
-from training.foundation.config_schema import RangedConfig, from_mapping, number_field
-from training.foundation.errors import ConfigError, CorpusError
-from training.foundation.foreign_text import as_object, read_json
+from training.attribution import count_licences, list_packages, read_document_table
+from training.foundation.errors import CorpusError
 from training.shards.packing import Piece
+from training.shards.shards_meta import META_FILE, ShardsMeta, read_meta
 
-META_FILE = "shards.json"
 PIECE_DTYPE = np.dtype([("first_token", "<i8"), ("document", "<i4"), ("is_fim", "?")])
 # What NumPy raises for a damaged file; its header is Python source.
 _DAMAGE = (OSError, ValueError, EOFError, SyntaxError, TokenError, RecursionError, MemoryError)
 UInt = npt.NDArray[np.unsignedinteger[Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DroppedDocuments:
-    """How many documents of a split were dropped for one reason, with examples."""
-
-    documents: int
-    examples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardsMeta(RangedConfig):
-    """The content of ``shards.json``; mappings are by split.
-
-    Attributes:
-        block_tokens: Tokens of a block.
-        vocab_size: Of the tokenizer.
-        tokenizer_sha256: Of ``tokenizer.json``.
-        corpus_sha256: Of the corpus.
-        shards_config: The ``[shards]`` settings that decide the blocks; none in old files.
-        sha256: Hash over tokens and their documents; none in old files.
-        shard_blocks: Blocks of each shard.
-        documents: Number of documents.
-        tokens: Number of tokens, including those that fill no whole block.
-        has_quality: Whether any document has a quality token.
-        drops: Dropped documents by reason, then by split.
-    """
-
-    block_tokens: int = number_field(least=1, most=1 << 24)
-    vocab_size: int = number_field(0, least=0, most=1 << 24)
-    tokenizer_sha256: str = ""
-    corpus_sha256: str = ""
-    shards_config: Mapping[str, Any] = field(default_factory=dict)
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    shard_blocks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    documents: Mapping[str, int] = field(default_factory=dict)
-    tokens: Mapping[str, int] = field(default_factory=dict)
-    has_quality: bool = False
-    drops: Mapping[str, Mapping[str, DroppedDocuments]] = field(default_factory=dict)
-
-    @property
-    def has_fim(self) -> bool:
-        """Whether pieces may be split for infilling; old files do not say so, but theirs are."""
-        fim = self.shards_config.get("fim")
-        return not (isinstance(fim, Mapping) and fim.get("rate") == 0)
-
-    @property
-    def content_sha256(self) -> str:
-        """The hash over the training split's tokens and their documents; "" in old files."""
-        return self.sha256.get("train", "")
 
 
 def tokens_file(folder: Path, split: str, number: int) -> Path:
@@ -177,11 +125,14 @@ class Blocks:
         ids: Tokens.
         firsts: For each token, the index in its block at which its piece begins.
         is_fim: For each token, whether its piece is split for infilling.
+        is_distilled: For each token, whether its document is one on which training holds the
+            network to a teacher; None if there is no teacher.
     """
 
     ids: npt.NDArray[np.int64]
     firsts: npt.NDArray[np.int64]
     is_fim: npt.NDArray[np.bool_]
+    is_distilled: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -231,17 +182,27 @@ class TrainingBlocks(Protocol):
 class BlockReader:
     """Random access to a split's blocks, and to their endless seeded order.
 
+    Args:
+        folder: The shard folder.
+        split: The split.
+        distilled_paths: What the paths of the training documents begin with on which the network is
+            held to a teacher; None without a teacher.
+
     Raises:
         CorpusError: The folder is missing, unfinished or damaged.
     """
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str, *, distilled_paths: str | None = None) -> None:
         self._folder = folder
         self.meta = read_meta(folder)
         self.block_tokens = self.meta.block_tokens
         self._files = _map_split(folder, split, self.meta)
         self._ends = np.cumsum([len(t) for t in self._files.tokens])
         self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
+        self._is_distilled: npt.NDArray[np.bool_] | None = None  # by document
+        if distilled_paths is not None:
+            paths = [row["path"] for row in read_document_table(folder, ["path"])]
+            self._is_distilled = np.array([path.startswith(distilled_paths) for path in paths])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -284,7 +245,16 @@ class BlockReader:
     def read_blocks(self, indices: Sequence[int]) -> Blocks:
         """Returns blocks with their layout."""
         ids = np.stack([self.read_block(index) for index in indices])
-        return lay_out_blocks(ids, [self._pieces(index) for index in indices])
+        blocks = lay_out_blocks(ids, [self._pieces(index) for index in indices])
+        if self._is_distilled is None:
+            return blocks
+        documents = np.stack([self.read_documents(index) for index in indices])
+        if documents.min() < 0 or documents.max() >= len(self._is_distilled):
+            raise CorpusError(
+                f"the pieces of {self._folder} are of documents that its table lacks; prepare the"
+                " shards again"
+            )
+        return replace(blocks, is_distilled=self._is_distilled[documents])
 
     def read_batch(self, position: int, n_blocks: int, *, seed: int) -> Blocks:
         """Returns ``n_blocks`` blocks from a position of the endless seeded order.
@@ -339,25 +309,6 @@ def lay_out_blocks(
         firsts.append(np.repeat(begins, lengths))
         is_fim.append(np.repeat(records["is_fim"], lengths))
     return Blocks(ids, np.stack(firsts), np.stack(is_fim))
-
-
-def read_meta(folder: Path) -> ShardsMeta:
-    """Reads ``shards.json``.
-
-    Raises:
-        CorpusError: It is missing or damaged.
-    """
-    try:
-        values = as_object(read_json(folder / META_FILE))
-        known = {f.name: values[f.name] for f in fields(ShardsMeta) if f.name in values}
-        return from_mapping(ShardsMeta, known, where=str(folder / META_FILE))
-    except FileNotFoundError as error:
-        raise CorpusError(
-            f"{folder} holds no finished shards ({META_FILE} is missing);"
-            " prepare them with: parrotlet prepare CONFIG.toml"
-        ) from error
-    except (OSError, ValueError, TypeError, ConfigError) as error:
-        raise CorpusError(f"{folder / META_FILE} is damaged; prepare the shards again") from error
 
 
 def _map_split(folder: Path, split: str, meta: ShardsMeta) -> SplitFiles:

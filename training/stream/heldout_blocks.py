@@ -29,9 +29,10 @@ from training.foundation.atomic_files import (
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 from training.foundation.progress import progress_bar
-from training.shards.blocks import META_FILE, ShardsMeta, ShardWriter, read_meta
+from training.shards.blocks import ShardWriter
 from training.shards.carry_over import CarryOver, cut_blocks
 from training.shards.encoding import DOCUMENT_COLUMNS, encode_documents
+from training.shards.shards_meta import META_FILE, ShardsMeta, read_meta
 from training.stream.document_reader import DAMAGED_FILE, is_damage
 from training.stream.document_stages import DocumentStages
 from training.stream.lane import StreamPlan, to_stored

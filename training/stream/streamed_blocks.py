@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from training.config import StreamConfig
 from training.foundation.errors import ConfigError, PrerequisiteError
-from training.shards.blocks import Blocks, ShardsMeta, lay_out_blocks
+from training.shards.blocks import Blocks, lay_out_blocks
+from training.shards.shards_meta import ShardsMeta
 from training.stream.document_log import DocumentLog, pack_dump, tabulate_window, unpack_dump
 from training.stream.lane import StreamPlan, Window
 from training.stream.lane_order import locate_block

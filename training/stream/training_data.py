@@ -23,7 +23,8 @@ from training.foundation.config_schema import load_toml, to_mapping
 from training.foundation.errors import ConfigError
 from training.prepare import load_tokenizer
 from training.processes.collective import fail_together
-from training.shards.blocks import BlockReader, ShardsMeta, TrainingBlocks, read_meta
+from training.shards.blocks import BlockReader, TrainingBlocks
+from training.shards.shards_meta import ShardsMeta, read_meta
 from training.stream.document_log import DocumentLog
 from training.stream.heldout_blocks import (
     HELDOUT_FOLDER,
@@ -74,9 +75,10 @@ def open_data(config: RunConfig, accelerator: Any) -> Iterator[TrainingData]:
         ConfigError: The settings contradict each other.
     """
     if not config.stream.is_wanted:
-        shards = config.paths.shards
+        shards, distil = config.paths.shards, config.distil
+        paths = None if distil.teacher is None else distil.path_prefix
         yield TrainingData(
-            blocks=BlockReader(shards, TRAIN),
+            blocks=BlockReader(shards, TRAIN, distilled_paths=paths),
             heldout=BlockReader(shards, HELDOUT),
             tokenizer=CodeTokenizer.load(shards / TOKENIZER_FILE),
         )
@@ -92,6 +94,11 @@ def _open_stream(config: RunConfig, accelerator: Any) -> TrainingData:
         raise ConfigError(
             f"pretrain.first_block is {config.pretrain.first_block}, but a stream begins at its"
             " beginning; remove the setting, or change pretrain.seed for another order"
+        )
+    if config.distil.teacher is not None:
+        raise ConfigError(
+            "distil.teacher is set, but only shards say which documents it is for; prepare shards"
+            " in place of the stream, or remove the setting"
         )
     vocabulary = load_tokenizer(config)
     files = list_stream_files(settings)

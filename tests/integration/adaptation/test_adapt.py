@@ -1,5 +1,6 @@
 """A model is adapted to a repository: from the commit to the model that an editor uses."""
 
+import json
 import os
 import random
 import shutil
@@ -134,6 +135,17 @@ def test_a_repository_becomes_a_model_that_is_used_there(
     assert models(["remove", folder.name]) == 0
     assert list_models() == []
     assert not folder.exists()
+
+
+def test_on_general_code_the_model_is_held_to_the_one_before(finished):
+    """If it fails, a model that learns a repository forgets what it could."""
+    lines = (finished.top / "kept" / "run" / "metrics.jsonl").read_text().splitlines()
+    steps = [event for event in map(json.loads, lines) if event["event"] == "step"]
+    divergences = [step["divergence"] for step in steps if "divergence" in step]
+    assert divergences
+    if "divergence" in steps[0]:
+        assert divergences[0] < 1e-3
+    assert max(divergences) < min(step["loss"] for step in steps)
 
 
 def test_a_secret_is_neither_learned_nor_kept(finished):

@@ -9,7 +9,8 @@ import pytest
 from training.config import RunConfig
 from training.foundation.config_schema import load_toml
 from training.prepare import main as prepare
-from training.shards.blocks import META_FILE, BlockReader
+from training.shards.blocks import BlockReader
+from training.shards.shards_meta import META_FILE
 
 pytestmark = pytest.mark.integration
 

@@ -17,8 +17,9 @@ from training.config import StreamConfig
 from training.corpus.readers.records.record_slices import FileSlice, RecordFile
 from training.corpus_reader import StoredDocument
 from training.foundation.errors import CorpusError
-from training.shards.blocks import BlockReader, ShardsMeta
+from training.shards.blocks import BlockReader
 from training.shards.encoding import encode_documents
+from training.shards.shards_meta import ShardsMeta
 from training.stream import document_reader
 from training.stream.document_reader import DocumentReader, LanePosition
 from training.stream.heldout_blocks import is_heldout_by_document, write_heldout

@@ -14,7 +14,7 @@ from doubles.stream_maker import make_plan, make_records, write_lines
 
 from training.config import StreamConfig
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError
-from training.shards.blocks import ShardsMeta
+from training.shards.shards_meta import ShardsMeta
 from training.stream.document_log import DocumentLog, list_logs, read_log
 from training.stream.lane_order import choose_lanes, deal_slices
 from training.stream.streamed_blocks import StepShare, StreamedBlocks

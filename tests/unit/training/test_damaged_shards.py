@@ -5,11 +5,13 @@ import json
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from training.attribution import DOCUMENTS_FILE
 from training.foundation.errors import CorpusError
 from training.shards.blocks import (
-    META_FILE,
     PIECE_DTYPE,
     BlockReader,
     ShardWriter,
@@ -18,6 +20,7 @@ from training.shards.blocks import (
     tokens_file,
 )
 from training.shards.packing import Piece
+from training.shards.shards_meta import META_FILE
 
 BLOCK, VOCAB = 32, 500
 
@@ -69,6 +72,28 @@ def records(*firsts):
 
 def test_intact_shards_are_read(shards):
     assert read_all(shards).ids.shape == (2, BLOCK)
+
+
+def write_table(shards, paths):
+    pq.write_table(pa.table({"path": paths}), shards / DOCUMENTS_FILE)
+
+
+def test_the_reader_says_which_documents_are_distilled(shards):
+    """If it fails, an adaptation keeps the repository as it was and learns the general code."""
+    write_table(shards, ["replay/a.py", "b.py", "c/replay/d.py", "replay/e.py"])
+    reader = BlockReader(shards, "train", distilled_paths="replay/")
+    marked = reader.read_blocks([0, 1]).is_distilled
+    assert marked.tolist() == [[True] * 20 + [False] * 12, [False] * 20 + [True] * 12]
+    assert BlockReader(shards, "train", distilled_paths="").read_blocks([1]).is_distilled.all()
+    assert BlockReader(shards, "train").read_blocks([1]).is_distilled is None
+
+
+@pytest.mark.parametrize("paths", [None, [], ["a.py"], ["a.py", "b.py", "c.py"]])
+def test_a_table_that_lacks_documents_gets_one_sentence(shards, paths):
+    if paths is not None:
+        write_table(shards, paths)
+    with pytest.raises(CorpusError, match="prepare the shards again"):
+        BlockReader(shards, "train", distilled_paths="").read_blocks([0, 1])
 
 
 @pytest.mark.parametrize(

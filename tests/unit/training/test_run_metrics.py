@@ -37,8 +37,16 @@ def test_a_validation_belongs_to_its_step_and_the_best_is_remembered():
 @pytest.mark.parametrize(
     ("sums", "expected"),
     [
-        ([[6.0, 2.0], [4.0, 2.0]], {"loss": 2.5, "loss_left_to_right": 3.0, "loss_fim": 2.0}),
-        ([[6.0, 2.0], [0.0, 0.0]], {"loss": 3.0, "loss_left_to_right": 3.0}),
+        (
+            [[6.0, 2.0], [4.0, 2.0], [0.0, 0.0]],
+            {"loss": 2.5, "loss_left_to_right": 3.0, "loss_fim": 2.0},
+        ),
+        ([[6.0, 2.0], [0.0, 0.0], [0.0, 0.0]], {"loss": 3.0, "loss_left_to_right": 3.0}),
+        (
+            [[6.0, 2.0], [0.0, 0.0], [1.0, 4.0]],
+            {"loss": 3.0, "loss_left_to_right": 3.0, "divergence": 0.25},
+        ),
+        ([[0.0, 0.0], [0.0, 0.0], [1.0, 4.0]], {"loss": 0.25, "divergence": 0.25}),
     ],
 )
 def test_losses_are_averaged_by_kind_and_absent_kinds_left_out(sums, expected):
@@ -50,7 +58,7 @@ def test_losses_are_averaged_by_kind_and_absent_kinds_left_out(sums, expected):
         throughput=Throughput(tokens_per_s=10.0, mfu=0.1),
     )
     values = metrics.values()
-    assert {name: v for name, v in values.items() if name.startswith("loss")} == expected
+    assert {name: v for name, v in values.items() if name.startswith(("loss", "div"))} == expected
     assert list(values)[-2:] == ["tokens_per_s", "mfu"]
 
 

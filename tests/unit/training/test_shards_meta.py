@@ -5,7 +5,7 @@ import json
 import pytest
 
 from training.foundation.errors import CorpusError
-from training.shards.blocks import META_FILE, DroppedDocuments, read_meta
+from training.shards.shards_meta import META_FILE, DroppedDocuments, read_meta
 
 
 def test_old_files_without_hashes_are_read(tmp_path):
