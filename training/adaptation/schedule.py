@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from training.autoconfig.sizing import KNOWN_WIDTH
 
-TRAINING_SHARE = 0.55  # of the time; the rest measures, before and after
+TRAINING_SHARE = 0.57  # of the time; the rest measures, before and after
 MEASURING_SHARE = 0.15  # of the time, each time
 MAX_EPOCHS = 3.0
-REPLAY_SHARE = 0.25  # of the tokens
-TEACHER_WEIGHT = 3.0  # of the divergence from the model before, on general code
-TAUGHT_COST = 1.5  # of a token of it, against one of the repository
+REPLAY_SHARE = 0.2  # of the tokens
+TEACHER_WEIGHT = 4.0  # of the divergence from the model before, on general code
+TAUGHT_COST = 1.85  # of a token of it, against one of the repository
 BATCH_BLOCKS = 8  # of 1024 tokens
 MICRO_BATCH_TOKENS = 2048  # the memory of a training grows with it, beside all else on a laptop
 FEWEST_STEPS = 40  # below this, smaller steps are taken

@@ -25,7 +25,7 @@ from training.config import DistilConfig, PretrainConfig
 from training.foundation.errors import ConfigError
 from training.step.model import build_model
 
-CHUNK_LOGITS = 1 << 23  # elements: 32 MiB in float32
+CHUNK_LOGITS = 1 << 21  # elements: 8 MiB in float32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

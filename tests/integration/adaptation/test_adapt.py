@@ -145,7 +145,8 @@ def test_on_general_code_the_model_is_held_to_the_one_before(finished):
     assert divergences
     if "divergence" in steps[0]:
         assert divergences[0] < 1e-3
-    assert max(divergences) < min(step["loss"] for step in steps)
+    texts = [step["loss"] for step in steps if {"loss_fim", "loss_left_to_right"} & step.keys()]
+    assert max(divergences) < min(texts)
 
 
 def test_a_secret_is_neither_learned_nor_kept(finished):
