@@ -294,15 +294,15 @@ class PretrainConfig(RangedConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DistilConfig(RangedConfig):
-    """Documents on which a run is held to what a teacher predicts, not to what they say.
+    """Documents on which a run learns what a teacher predicts, in place of the text.
 
     With ``pretrain.start_from`` as the teacher, a model learns other documents and forgets little.
     """
 
     # An artifact with the run's tokenizer, "bundled", or OWNER/NAME@REVISION; None for none.
     teacher: Path | None = None
-    path_prefix: str = ""  # what the paths of these documents begin with; "" for all
-    # Of the divergence from the teacher, against the loss of the other documents.
+    path_prefix: str = ""  # of these documents' paths; "" for all documents
+    # How much the divergence from the teacher counts, relative to the loss on other documents.
     weight: float = number_field(1.0, least=0, most=1e6)
 
 

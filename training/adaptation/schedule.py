@@ -1,7 +1,7 @@
 """Steps, rates and mixture of an adaptation, from the time allowed and the speed; pure functions.
 
 Muon at nearly the rates of pretraining, decaying from the first step on, learns much of a
-repository in one pass. On general code the model is held to what it predicted before
+repository in one pass. On general code the model learns what it predicted before
 (``training.step.distillation``). Batch, share and weight are the best of those tried
 (``training/LOG.md``); the number of passes is not tuned yet.
 """
@@ -15,8 +15,8 @@ TRAINING_SHARE = 0.57  # of the time; the rest measures, before and after
 MEASURING_SHARE = 0.15  # of the time, each time
 MAX_EPOCHS = 3.0
 REPLAY_SHARE = 0.2  # of the tokens
-TEACHER_WEIGHT = 4.0  # of the divergence from the model before, on general code
-TAUGHT_COST = 1.85  # of a token of it, against one of the repository
+TEACHER_WEIGHT = 4.0  # of the divergence from the base on general code
+DISTILLED_COST = 1.85  # time for a token of general code, relative to any other
 BATCH_BLOCKS = 8  # of 1024 tokens
 MICRO_BATCH_TOKENS = 2048  # the memory of a training grows with it, beside all else on a laptop
 FEWEST_STEPS = 40  # below this, smaller steps are taken
@@ -79,8 +79,8 @@ def choose_schedule(
         n_embd: The network's width.
         tokens_per_s: The speed of training, updates included.
     """
-    dearer = 1 + REPLAY_SHARE * (TAUGHT_COST - 1)
-    affordable = TRAINING_SHARE * 60 * minutes * tokens_per_s / dearer
+    mean_cost = 1 + REPLAY_SHARE * (DISTILLED_COST - 1)
+    affordable = TRAINING_SHARE * 60 * minutes * tokens_per_s / mean_cost
     own_bytes = min(own_bytes, max(1, int(affordable * (1 - REPLAY_SHARE) * BYTES_PER_TOKEN)))
     replay_bytes = min(most_replay_bytes, int(own_bytes * REPLAY_SHARE / (1 - REPLAY_SHARE)))
     epoch_tokens = (own_bytes + replay_bytes) / BYTES_PER_TOKEN

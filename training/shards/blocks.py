@@ -125,8 +125,8 @@ class Blocks:
         ids: Tokens.
         firsts: For each token, the index in its block at which its piece begins.
         is_fim: For each token, whether its piece is split for infilling.
-        is_distilled: For each token, whether its document is one on which training holds the
-            network to a teacher; None if there is no teacher.
+        is_distilled: For each token, whether a teacher's predictions are learned in place of the
+            text; None without a teacher.
     """
 
     ids: npt.NDArray[np.int64]
@@ -185,8 +185,8 @@ class BlockReader:
     Args:
         folder: The shard folder.
         split: The split.
-        distilled_paths: What the paths of the training documents begin with on which the network is
-            held to a teacher; None without a teacher.
+        distilled_paths: The prefix of the paths of those training documents for which a teacher's
+            predictions are learned; None without a teacher.
 
     Raises:
         CorpusError: The folder is missing, unfinished or damaged.

@@ -1,9 +1,9 @@
-"""Distillation: the network is held to what another model predicts, in place of what a text says.
+"""Distillation: on some documents, a network is trained to predict what another model predicts.
 
-With the model that training started from as the teacher, on code of the kind that it knows, a
-network learns something new and keeps the rest: what it may not forget is a whole distribution at
-each position, which says far more than the one token that came next. Which documents these are is
-up to the shards' reader (``training.shards.blocks``).
+With the model that training started from as the teacher, and documents of the kind that it knows, a
+network learns other documents without forgetting much: the teacher gives a whole distribution at
+each position, the text only the token that came next. Which documents these are is up to the
+reader of the shards (``training.shards.blocks``).
 
 Tensor legend: N positions, C width of the network, D width of the teacher, V vocabulary.
 
@@ -30,11 +30,11 @@ CHUNK_LOGITS = 1 << 21  # elements: 8 MiB in float32
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """The model that the network is held to. It is no part of what is trained, shared or saved.
+    """The model whose predictions the network is trained to keep; it is never trained or saved.
 
     Attributes:
-        model: It.
-        weight: Of the divergence from it, against the loss of the other documents.
+        model: The frozen network.
+        weight: How much the divergence from it counts, relative to the loss on other documents.
     """
 
     model: GPT2
@@ -76,8 +76,8 @@ def load_teacher(
     return Teacher(model=model, weight=distil.weight)
 
 
-def divergence(
-    hidden: Tensor, weight: Tensor, taught: Tensor, taught_weight: Tensor
+def compute_divergence(
+    hidden: Tensor, weight: Tensor, teacher_hidden: Tensor, teacher_weight: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Returns the mean divergence from the teacher in nats, and each position's ``[N]``.
 
@@ -87,10 +87,10 @@ def divergence(
     Args:
         hidden: The network's, ``[N, C]``.
         weight: Its output layer without padding, ``[V, C]``.
-        taught: The teacher's hidden states, ``[N, D]``.
-        taught_weight: Its output layer, likewise ``[V, D]``.
+        teacher_hidden: The teacher's hidden states, ``[N, D]``.
+        teacher_weight: Its output layer, likewise ``[V, D]``.
     """
-    mean, each = _ChunkedDivergence.apply(hidden, weight, taught, taught_weight)  # type: ignore[no-untyped-call]
+    mean, each = _ChunkedDivergence.apply(hidden, weight, teacher_hidden, teacher_weight)  # type: ignore[no-untyped-call]
     return mean, each
 
 
@@ -99,7 +99,7 @@ class _ChunkedDivergence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, taught: Tensor, taught_weight: Tensor
+        ctx: Any, hidden: Tensor, weight: Tensor, teacher_hidden: Tensor, teacher_weight: Tensor
     ) -> tuple[Tensor, Tensor]:
         each = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden)
@@ -110,7 +110,7 @@ class _ChunkedDivergence(torch.autograd.Function):
             # In float32: where the two agree, which is nearly everywhere, bfloat16 has no digits
             # left for their difference.
             log_p = _log_probabilities(hidden[rows], weight)
-            log_q = _log_probabilities(taught[rows], taught_weight)
+            log_q = _log_probabilities(teacher_hidden[rows], teacher_weight)
             q = log_q.exp()
             each[rows] = log_q.sub_(log_p).mul_(q).sum(-1)
             pull = log_p.exp_().sub_(q).to(hidden.dtype)  # of the logits: p - q

@@ -15,10 +15,10 @@ from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.config import PretrainConfig
 from training.shards.blocks import Blocks
-from training.step.distillation import Teacher, divergence
+from training.step.distillation import Teacher, compute_divergence
 from training.step.loss import IGNORED, next_token_loss
 
-# Of pieces: whole, split for infilling, or held to a teacher.
+# Of pieces: whole, split for infilling, or compared with a teacher.
 KINDS = ("left_to_right", "fim", "distilled")
 
 
@@ -29,7 +29,7 @@ class LossModule(nn.Module):
         model: The network.
         settings: Whether attention and positions end at document boundaries, and how the gradient
             samples rare tokens (``training.step.loss``).
-        teacher: The model to which the network is held on some documents, if any.
+        teacher: The model whose predictions it is trained to keep on some documents, if any.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class LossModule(nn.Module):
             ids: ``[B, T]``.
             firsts: ``[B, T]``, where each token's document begins in its block.
             is_fim: ``[B, T]``, whether the token's piece is split for infilling.
-            is_distilled: ``[B, T]``, whether what follows the token is the teacher's to say; None
-                without a teacher.
+            is_distilled: ``[B, T]``, whether the prediction after the token is compared with the
+                teacher's; None without a teacher.
         """
         # Sorted so that rows with a single document are adjacent: attention takes them together.
         order = firsts[:, -1].argsort(stable=True)
@@ -60,21 +60,23 @@ class LossModule(nn.Module):
         targets = ids.roll(-1, dims=1)
         targets[:, -1] = IGNORED  # not dropped: rows of T are faster than rows of T - 1
         if self.teacher is None or is_distilled is None:
-            loss, sums = self._compare_text(hidden, targets, is_fim)
+            loss, sums = self._compute_text_loss(hidden, targets, is_fim)
             return loss, torch.cat([sums, torch.zeros_like(sums[:1])])
         is_distilled = is_distilled[order] & (targets != IGNORED)
         targets = targets.masked_fill(is_distilled, IGNORED)
         parts, sums = [], torch.zeros(len(KINDS), 2, device=ids.device)
         rows = (targets != IGNORED).any(1)
         if rows.any():
-            mean, sums[:-1] = self._compare_text(hidden[rows], targets[rows], is_fim[rows])
+            mean, sums[:-1] = self._compute_text_loss(hidden[rows], targets[rows], is_fim[rows])
             parts.append(mean * sums[:-1, 1].sum())
         if is_distilled.any():
-            mean, sums[-1] = self._compare_teacher(self.teacher, hidden, ids, firsts, is_distilled)
+            mean, sums[-1] = self._compute_teacher_loss(
+                self.teacher, hidden, ids, firsts, is_distilled
+            )
             parts.append(mean * sums[-1, 1] * self.teacher.weight)
         return torch.stack(parts).sum() / sums[:, 1].sum(), sums
 
-    def _compare_text(
+    def _compute_text_loss(
         self, hidden: Tensor, targets: Tensor, is_fim: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Returns the mean loss against ``targets``, and ``[2, 2]``: sum and count by kind."""
@@ -90,14 +92,17 @@ class LossModule(nn.Module):
         sums = [torch.stack([(losses * kind).sum(), kind.sum()]) for kind in kinds]
         return loss, torch.stack(sums)
 
-    def _compare_teacher(
+    def _compute_teacher_loss(
         self, teacher: Teacher, hidden: Tensor, ids: Tensor, firsts: Tensor, at: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Returns the mean divergence at the positions ``at``, and ``[2]``: its sum and count."""
         rows = at.any(1)
-        taught = teacher.compute_hidden(ids[rows], self._spans(firsts[rows]))  # [B, T, D]
-        mean, each = divergence(
-            hidden[at], self.model.output_weight, taught[at[rows]], teacher.model.output_weight
+        teacher_hidden = teacher.compute_hidden(ids[rows], self._spans(firsts[rows]))  # [B, T, D]
+        mean, each = compute_divergence(
+            hidden[at],
+            self.model.output_weight,
+            teacher_hidden[at[rows]],
+            teacher.model.output_weight,
         )
         return mean, torch.stack([each.sum(), at.sum()])
 

@@ -1,4 +1,4 @@
-"""Runs that are held to a teacher on some documents: what they learn, resuming, and refusals."""
+"""Runs with a teacher on some documents: what they learn, how they resume, what is refused."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ PREFIX = "asyncio/"
 
 @pytest.fixture(scope="module")
 def settings(uninterrupted):
-    """A run that goes on from a finished model and is held to it on one of the packages."""
+    """A run that starts from a finished model, which is also its teacher on one of the packages."""
     start = uninterrupted / "model"
     return (
         f"pretrain.start_from={start}",

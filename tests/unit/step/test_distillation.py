@@ -1,4 +1,4 @@
-"""Training that is held to a teacher: the divergence, where it counts, and what is refused."""
+"""Training with a teacher: the divergence, where it counts, and what is refused."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from training.artifact.tokenizer import CodeTokenizer
 from training.config import DistilConfig, PretrainConfig
 from training.foundation.errors import ConfigError
 from training.shards.blocks import Blocks
-from training.step.distillation import Teacher, divergence, load_teacher
+from training.step.distillation import Teacher, compute_divergence, load_teacher
 from training.step.init_weights import initialise
 from training.step.objective import LossModule, average_losses, to_tensors
 
@@ -51,16 +51,16 @@ def test_the_divergence_is_that_of_the_textbook(monkeypatch):
     monkeypatch.setattr("training.step.distillation.CHUNK_LOGITS", 50 * 7)
     chance = torch.Generator().manual_seed(0)
     hidden, weight = torch.randn(40, 16, generator=chance), torch.randn(50, 16, generator=chance)
-    taught, taught_weight = torch.randn(40, 9, generator=chance), torch.randn(50, 9)
+    teacher_hidden, teacher_hidden_weight = torch.randn(40, 9, generator=chance), torch.randn(50, 9)
     inputs = (hidden.requires_grad_(), weight.requires_grad_())
-    log_q = functional.log_softmax(taught @ taught_weight.t(), -1)
+    log_q = functional.log_softmax(teacher_hidden @ teacher_hidden_weight.t(), -1)
     plain = functional.kl_div(
         functional.log_softmax(hidden @ weight.t(), -1),
         log_q,
         reduction="batchmean",
         log_target=True,
     )
-    mean, each = divergence(hidden, weight, taught, taught_weight)
+    mean, each = compute_divergence(hidden, weight, teacher_hidden, teacher_hidden_weight)
     torch.testing.assert_close(mean, plain)
     torch.testing.assert_close(each.mean(), plain)
     wanted = torch.autograd.grad(plain, inputs)
