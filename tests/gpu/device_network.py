@@ -36,9 +36,9 @@ def make_batch(device=CPU, seed=0):
     return ids.to(device), firsts.to(device), is_fim.to(device)
 
 
-def compute_gradients(network, batch):
+def compute_gradients(network, batch, teacher=None):
     """Returns the loss and the gradients by name, on the CPU in float32, as training has them."""
-    loss, _ = LossModule(network, EXACT)(*batch)
+    loss, _ = LossModule(network, EXACT, teacher)(*batch)
     loss.backward()
     found = {n: p.grad.float().cpu() for n, p in network.named_parameters()}
     network.zero_grad(set_to_none=True)

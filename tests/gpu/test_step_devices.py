@@ -20,6 +20,7 @@ from device_network import (
 from training.config import OptimConfig
 from training.run.sample_completions import _generate
 from training.step.batches import BatchLoader
+from training.step.distillation import Teacher
 from training.step.hardware.compilation import compile_layers, use_uncompiled
 from training.step.hardware.peak_flops import find_peak_flops
 from training.step.optim import MasterOptimizer
@@ -47,6 +48,27 @@ def test_loss_and_gradients_are_exact_within_the_dtype(device, dtype, exact):
     of_loss, of_gradients = TOLERANCES[dtype]
     assert loss == pytest.approx(exact[0], rel=of_loss)
     assert distance(gradients, exact[1]) < of_gradients
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+def test_a_teacher_is_followed_as_on_the_cpu(device, dtype):
+    """If it fails, an adaptation on a GPU forgets more than one on a CPU."""
+    found, wanted = (compute_distilled(*at) for at in ((device, dtype), (CPU, torch.float32)))
+    of_loss, of_gradients = TOLERANCES[dtype]
+    assert found[0] == pytest.approx(wanted[0], rel=of_loss)
+    assert distance(found[1], wanted[1]) < of_gradients
+
+
+def compute_distilled(device, dtype):
+    """Returns the loss and the gradients if a part of each kind of row has a teacher."""
+    network, teacher = make_network(device, dtype), make_network(device, dtype)
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.mul_(1.5)
+    is_distilled = torch.zeros(4, CONFIG.n_positions, dtype=torch.bool, device=device)
+    is_distilled[0], is_distilled[1, 60:], is_distilled[3, 10:199] = True, True, True
+    batch = (*make_batch(device), is_distilled)
+    return compute_gradients(network, batch, Teacher(model=teacher, weight=2.0))
 
 
 @pytest.mark.filterwarnings("ignore")  # of the compiler, about itself
