@@ -19,11 +19,13 @@ from training.adaptation.general_code import REPLAY_FILE, UNREAD_FILE, read_samp
 from training.adaptation.heldout_files import choose_heldout
 from training.adaptation.repository_files import FileFacts, read_workspace
 from training.adaptation.schedule import (
+    DISTILLED_COST,
     FEWEST_STEPS,
     LEARNING_RATE,
     MATRIX_LEARNING_RATE,
     MAX_EPOCHS,
     REPLAY_SHARE,
+    TRAINING_SHARE,
     choose_items,
     choose_schedule,
 )
@@ -78,7 +80,15 @@ class TestSchedule:
         """If it fails, a large repository is never finished in the time that was allowed."""
         slow, fast = schedule(tokens_per_s=500.0), schedule(tokens_per_s=50_000.0)
         assert slow.own_bytes < fast.own_bytes <= 5_000_000
-        assert slow.steps * slow.batch_blocks * 1024 <= 0.6 * 60 * 20 * 500
+        assert slow.steps * slow.batch_blocks * 1024 <= TRAINING_SHARE * 60 * 20 * 500
+
+    def test_the_teacher_s_time_is_reckoned_with(self):
+        """If it fails, an adaptation takes longer than it was allowed to."""
+        with_teacher, without = (schedule(most_replay_bytes=n, minutes=5.0) for n in (10**9, 0))
+        tokens = [found.steps * found.batch_blocks for found in (with_teacher, without)]
+        cost = 1 + REPLAY_SHARE * (DISTILLED_COST - 1)
+        assert tokens[1] / tokens[0] == pytest.approx(cost, rel=0.05)
+        assert without.own_bytes > with_teacher.own_bytes
 
     def test_general_code_has_its_share_as_far_as_there_is_enough(self):
         assert schedule(own_bytes=1_000_000).replay_share == pytest.approx(REPLAY_SHARE, rel=0.01)
