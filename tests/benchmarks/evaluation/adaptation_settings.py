@@ -6,7 +6,7 @@ of held-out files of the package and of the unread packages, and exact lines wit
 first with all of the change of the weights, then with the share that would be kept, if it is less.
 An arm of 20 minutes takes about 17 on two quiet cores. What is finished is kept in ``--out``.
 
-Usage: ``PYTHONPATH=. python tests/benchmarks/evaluation/adaptation_settings.py keystone
+Usage: ``PYTHONPATH=tests:. python tests/benchmarks/evaluation/adaptation_settings.py keystone
 --corpus FOLDER --arm distil.weight=1 --arm "pretrain.batch_blocks=4 pretrain.steps=380"``.
 """
 
@@ -18,15 +18,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from evaluation.adaptation.blend import AIMED_FORGOTTEN, choose_share
-from evaluation.comparison.file_bits import bits_per_byte, measure_files
-from evaluation.runs.corpus_documents import CorpusDocument, read_documents
-from tests.benchmarks.evaluation.adapted_packages import (
+from benchmarks.evaluation.adapted_packages import (
     HELDOUT_SHARE,
     PACKAGES,
     lay_out,
     measure_exact,
 )
+
+from evaluation.adaptation.blend import AIMED_FORGOTTEN, choose_share
+from evaluation.comparison.file_bits import bits_per_byte, measure_files
+from evaluation.runs.corpus_documents import CorpusDocument, read_documents
 from training.adaptation.configs import CORPUS, CORPUS_CONFIG, RUN_CONFIG
 from training.adaptation.general_code import UNREAD_FILE, read_sample
 from training.artifact.adaptation.weight_interpolation import interpolate_weights
