@@ -141,7 +141,7 @@ def _pretrain_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]
 
 
 def _distil_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
-    """Returns what holds the model to what it predicted before, on general code."""
+    """Returns the settings by which the artifact is its own teacher on general code."""
     if not schedule.replay_bytes:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Models of the Hub to start or resume from: ``OWNER/NAME@REVISION`` in place of a folder.
+"""Models of the Hub to start from, resume, or learn from: ``OWNER/NAME@REVISION`` for a folder.
 
 Fetched once, before anything else uses the config. The config then names the very commit, so that
 what is recorded stays true when the branch moves on.

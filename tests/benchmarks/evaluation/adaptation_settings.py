@@ -11,7 +11,6 @@ Usage: ``PYTHONPATH=tests:. python tests/benchmarks/evaluation/adaptation_settin
 """
 
 import argparse
-import dataclasses
 import re
 import shutil
 import subprocess
@@ -26,10 +25,10 @@ from benchmarks.evaluation.adapted_packages import (
 )
 
 from evaluation.adaptation.blend import AIMED_FORGOTTEN, choose_share
+from evaluation.bits import read_record_documents
 from evaluation.comparison.file_bits import bits_per_byte, measure_files
-from evaluation.runs.corpus_documents import CorpusDocument, read_documents
-from training.adaptation.configs import CORPUS, CORPUS_CONFIG, RUN_CONFIG
-from training.adaptation.general_code import UNREAD_FILE, read_sample
+from evaluation.runs.corpus_documents import read_documents
+from training.adaptation.configs import CORPUS, CORPUS_CONFIG, GENERAL, RUN_CONFIG
 from training.artifact.adaptation.weight_interpolation import interpolate_weights
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import WEIGHTS_FILE, load_artifact, replace_weights
@@ -72,10 +71,7 @@ class Figures:
     def __init__(self, work, options):
         self.work, self.n = work, options.n
         self.heldout = list(read_documents(work / CORPUS, "heldout"))[:: options.every]
-        self.unread = [
-            CorpusDocument(package=d.package, path=d.path, text=d.text)
-            for d in read_sample(UNREAD_FILE)
-        ]
+        self.unread = list(read_record_documents(work / GENERAL))
         self.base = load_artifact(BUNDLED_MODEL)
         self.before = measure_files(self.base, self.unread)
         self.heldout_before = measure_files(self.base, self.heldout)
@@ -89,13 +85,12 @@ class Figures:
         """Prints what a model has learned and forgotten with a share of its change."""
         trained = load_artifact(folder)
         weights = interpolate_weights(self.base.weights, trained.weights, share)
-        artifact = dataclasses.replace(trained, weights=weights)
+        blended = folder.parent / f"model-{share:.2f}"
+        shutil.copytree(folder, blended, dirs_exist_ok=True)
+        replace_weights(blended, weights)
+        artifact = load_artifact(blended)
         own = bits_per_byte(measure_files(artifact, self.heldout))
         other = bits_per_byte(measure_files(artifact, self.unread))
-        blended = folder.parent / f"model-{share:.2f}"
-        if not blended.is_dir():
-            shutil.copytree(folder, blended)
-            replace_weights(blended, weights)
         exact = self.count_exact(blended, folder.parent / f"lines-{share:.2f}")
         forgotten = other / bits_per_byte(self.before) - 1
         print(

@@ -142,9 +142,7 @@ def test_on_general_code_the_model_is_held_to_the_one_before(finished):
     lines = (finished.top / "kept" / "run" / "metrics.jsonl").read_text().splitlines()
     steps = [event for event in map(json.loads, lines) if event["event"] == "step"]
     divergences = [step["divergence"] for step in steps if "divergence" in step]
-    assert divergences
-    if "divergence" in steps[0]:
-        assert divergences[0] < 1e-3
+    assert divergences[0] < 0.1 * max(divergences)  # it begins as its teacher
     texts = [step["loss"] for step in steps if {"loss_fim", "loss_left_to_right"} & step.keys()]
     assert max(divergences) < min(texts)
 

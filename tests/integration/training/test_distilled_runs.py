@@ -67,9 +67,13 @@ def test_an_interrupted_run_ends_like_the_uninterrupted(distilled, tiny_config, 
     assert_same(run, distilled)
 
 
-def test_two_processes_follow_the_curve_of_one(distilled, tiny_config, settings, tmp_path):
-    run = tmp_path / "two"
-    finish(Forked(tiny_config, f"paths.run={run}", *settings, processes=2))
+@pytest.mark.parametrize("shard_model", ["false", "true"])
+def test_two_processes_follow_the_curve_of_one(
+    distilled, tiny_config, settings, tmp_path, shard_model
+):
+    """Whether each holds all of the network or a part of it; the teacher is whole in both."""
+    run, sharding = tmp_path / "two", f"pretrain.shard_model={shard_model}"
+    finish(Forked(tiny_config, f"paths.run={run}", *settings, sharding, processes=2))
     for name in ("loss", "divergence"):
         found, wanted = ([step[name] for step in read_steps(r)] for r in (run, distilled))
         assert found == pytest.approx(wanted, rel=2e-2, abs=2e-4)

@@ -11,6 +11,7 @@ from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.directory import save_artifact
 from training.artifact.manifest import Manifest
 from training.artifact.network.config import GPT2Config
+from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
 from training.config import DistilConfig, PretrainConfig
@@ -72,8 +73,7 @@ def test_the_loss_is_of_text_and_teacher_each_where_it_belongs():
     network, teacher = make_network(1, n_rows=128), make_network(2)
     ids, firsts, _, is_distilled = batch = make_batch()
     loss, sums, found = compare(network, Teacher(model=teacher, weight=3.0), batch)
-    exact = LossModule(network, EXACT)
-    spans = exact._spans(firsts)
+    spans = DocumentSpans(firsts)
     log_p, log_q = (
         functional.log_softmax(n.logits(n.compute_hidden(ids, documents=spans)), -1)[:, :-1]
         for n in (network, teacher)
