@@ -14,7 +14,7 @@ def draw_page(result: AdaptationResult, record: AdaptationRecord) -> str:
         _share_row("lines completed exactly", result.lines, "positions"),
         _share_row("blocks completed exactly", result.blocks, "positions"),
         _bits_row("bits per byte, files of the repository", result.bits),
-        _bits_row("bits per byte, other code", result.general),
+        _bits_row(_name_general(record), result.general),
         _share_row("characters that suggestions typed", result.saved, "characters"),
     ]
     sections = {
@@ -32,6 +32,11 @@ def draw_page(result: AdaptationResult, record: AdaptationRecord) -> str:
     return render_page(
         "Adapted model", f"{result.sentence} {commit}", footnote=note, sections=sections
     )
+
+
+def _name_general(record: AdaptationRecord) -> str:
+    since = ", since the first adaptation" if record.is_renewed else ""
+    return f"bits per byte, other code{since}"
 
 
 def _share_row(name: str, figure: Figure | None, unit: str) -> list[str] | None:

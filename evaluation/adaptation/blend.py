@@ -2,7 +2,8 @@
 
 The more the weights moved, the better a model predicts the repository and the worse other code.
 Between the two, a share of the change keeps most of the gain and forgets much less. The share is
-chosen on general code that no corpus here trains on, before the adapted model is measured.
+chosen on general code that no corpus here trains on, before the adapted model is measured. However
+often a model is adapted, its change is counted from the weights with which it all began.
 
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
 """
@@ -46,10 +47,10 @@ def main(argv: Sequence[str]) -> int:
         _PURPOSE,
         example="{prog} bundled work/run/model --before work/before --general FILE --out FILE",
     )
-    parser.add_argument("base", type=Path, help="the model before")
-    parser.add_argument("trained", type=Path, help="what was trained from it")
+    parser.add_argument("base", type=Path, help="the model that was adapted first")
+    parser.add_argument("trained", type=Path, help="what was trained")
     parser.add_argument(
-        "--before", type=Path, required=True, metavar="FOLDER", help="the measurements of the base"
+        "--before", type=Path, required=True, metavar="FOLDER", help="with its measurements"
     )
     parser.add_argument(
         "--general", type=Path, required=True, metavar="FILE", help="general code, as JSON lines"
@@ -80,10 +81,10 @@ def choose_share(
     measurements say which share to try next. If none of them fits, it is the smallest.
 
     Args:
-        base: The model before.
-        trained: What was trained from it.
+        base: The model that was adapted first.
+        trained: What was trained, from it or from an adaptation of it.
         documents: General code.
-        before: What the model before needs for it.
+        before: What the base needs for it.
     """
     known = bits_per_byte(before)
     measured: dict[float, float] = {}

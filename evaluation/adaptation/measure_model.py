@@ -40,8 +40,9 @@ def main(argv: Sequence[str]) -> int:
         words = ["--corpus", corpus, "--n", str(_MAX_FILES), "--out", str(out / BITS_FILE)]
         measure_bits([*model, *words])
     if options.general is not None and not (out / GENERAL_FILE).is_file():
-        words = ["--records", str(options.general), "--out", str(out / GENERAL_FILE)]
-        measure_bits([*model, *words])
+        words = ["--model", str(options.general_model or options.model)]
+        words += ["--records", str(options.general), "--out", str(out / GENERAL_FILE)]
+        measure_bits(words)
     lines = ["--corpus", corpus, "--n", str(options.n), "--out", str(out / LINES)]
     lines += ["--per-document", str(options.per_document)]
     if _knows_workspace(options):
@@ -80,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", type=Path, required=True, metavar="FOLDER", help="the corpus")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write")
     parser.add_argument("--general", type=Path, metavar="FILE", help="general code, as JSON lines")
+    parser.add_argument(
+        "--general-model", type=Path, metavar="MODEL", help="another artifact to measure it with"
+    )
     parser.add_argument("--n", type=number, default=100, help="positions of each kind")
     parser.add_argument("--per-document", type=number, default=8, help="of them in one file")
     parser.add_argument("--typed", type=number, default=0, help="files to type in")

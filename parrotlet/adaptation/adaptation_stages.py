@@ -32,17 +32,20 @@ class AdaptationStages:
         work: The folder.
         request: What was asked for.
         base: The artifact to start from.
+        origin: The artifact with which the first adaptation began; it says what is forgotten.
     """
 
     work: Path
     request: AdaptationRequest
     base: Path
+    origin: Path
 
     @property
     def plan(self) -> Stage:
         """Which files are learned, and for how many steps."""
         words = ["adapt-plan", str(self.request.folder), "--base", str(self.base)]
-        words += ["--work", str(self.work), "--minutes", str(self.request.minutes)]
+        words += ["--origin", str(self.origin), "--work", str(self.work)]
+        words += ["--minutes", str(self.request.minutes)]
         words += ["--heldout-share", str(self.request.heldout_share)]
         words += [word for glob in self.request.private_globs for word in ("--private", glob)]
         words += ["--again"] * self.request.is_wanted_again
@@ -64,10 +67,10 @@ class AdaptationStages:
                 name="corpus", words=("corpus", str(self._toml(_CORPUS))), weight_s=_START_S + 10
             ),
             Stage(name="prepare", words=("prepare", str(self._toml(_RUN))), weight_s=_START_S + 5),
-            self._measure(BEFORE, self.base, record),
+            self._measure(BEFORE, self.base, self.origin, record),
             train,
             *self._assemble(),
-            self._measure(AFTER, self.artifact, record),
+            self._measure(AFTER, self.artifact, self.artifact, record),
             Stage(
                 name=JUDGED,
                 words=(
@@ -98,7 +101,7 @@ class AdaptationStages:
 
     def _assemble(self) -> tuple[Stage, Stage]:
         trained, share = str(self.work / _RUN / "model"), str(self.work / _SHARE_FILE)
-        blend = ["adapt-blend", str(self.base), trained, "--before", str(self.work / BEFORE)]
+        blend = ["adapt-blend", str(self.origin), trained, "--before", str(self.work / BEFORE)]
         blend += ["--general", str(self.work / _GENERAL_DOCUMENTS), "--out", share]
         assemble = ["adapt-assemble", trained, "--record", str(self.work / ADAPTATION_FILE)]
         assemble += ["--blend", share, "--out", str(self.artifact)]
@@ -107,10 +110,13 @@ class AdaptationStages:
             Stage(name="assemble", words=tuple(assemble), weight_s=_START_S),
         )
 
-    def _measure(self, when: str, model: Path, record: AdaptationRecord) -> Stage:
+    def _measure(
+        self, when: str, model: Path, general_model: Path, record: AdaptationRecord
+    ) -> Stage:
         out, n_items = self.work / when, record.items
         words = ["adapt-measure", str(model), "--corpus", str(self.work / _CORPUS)]
         words += ["--general", str(self.work / _GENERAL_DOCUMENTS), "--out", str(out)]
+        words += ["--general-model", str(general_model)]
         words += ["--n", str(n_items), "--per-document", str(_PER_FILE), "--workspace"]
         words += ["--typed", str(record.typed_files)]
         return Stage(

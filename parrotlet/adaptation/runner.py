@@ -85,7 +85,7 @@ class _Runner:
         self._request = request
         self._work = model.folder / WORK_FOLDER
         self._work.mkdir(mode=0o700, exist_ok=True)
-        self._stages = AdaptationStages(self._work, request, self._choose_base())
+        self._stages = AdaptationStages(self._work, request, *self._choose_models())
         self._conditions = Conditions(
             model.folder.parent / TYPING_FILE,
             needs_power=request.pauses_on_battery,
@@ -136,19 +136,25 @@ class _Runner:
         self._runner.run_all()
         self._install()
 
-    def _choose_base(self) -> Path:
-        """Returns the artifact to start from, the same one after an interruption."""
+    def _choose_models(self) -> tuple[Path, Path]:
+        """Returns the artifacts to start from and with which it all began.
+
+        After an interruption they are the same.
+        """
         file = self._work / _START_FILE
         if file.is_file():
-            return Path(str(as_object(read_json(file))["base"]))
+            chosen = as_object(read_json(file))
+            start = Path(str(chosen["base"]))
+            return start, Path(str(chosen.get("origin", start)))
         origin = resolve_artifact(find_model_folder(self._request.model)).absolute()
         adapted, base = self._model.artifact, origin
         is_of_this = self._model.record.base == self._request.model
         if adapted is not None and is_of_this and _is_made_from(adapted, origin):
             base = adapted
         version = f"{int(max(self._model.versions, default='0')) + 1:04d}"
-        write_json_atomically(file, {"base": str(base), "version": version})
-        return base
+        chosen = {"base": str(base), "origin": str(origin), "version": version}
+        write_json_atomically(file, chosen)
+        return base, origin
 
     def _install(self) -> None:
         """Puts the adapted artifact in use, if it is better."""

@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
     inputs = PlanInputs(
         workspace=workspace,
         artifact=artifact,
+        origin=artifact.path if options.origin is None else load_artifact(options.origin).path,
         previous=previous,
         minutes=options.minutes,
         heldout_share=options.heldout_share,
@@ -69,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the repository or folder")
     parser.add_argument(
         "--base", type=Path, required=True, metavar="MODEL", help="the artifact to start from"
+    )
+    parser.add_argument(
+        "--origin",
+        type=Path,
+        metavar="MODEL",
+        help="the artifact that it was itself adapted from, which says what is forgotten",
     )
     parser.add_argument(
         "--work", type=Path, required=True, metavar="FOLDER", help="where to write the plan"

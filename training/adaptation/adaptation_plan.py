@@ -6,6 +6,7 @@ Called by ``python -m training.adaptation``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from training.adaptation.general_code import REPLAY_FILE, read_sample
 from training.adaptation.heldout_files import HeldoutFiles, choose_heldout
@@ -32,6 +33,7 @@ class PlanInputs:
     Attributes:
         workspace: The workspace's files.
         artifact: The artifact to start from.
+        origin: The one with which the first adaptation began; the same if this is the first.
         previous: What that artifact has learned, if it was adapted to this workspace before.
         minutes: The time allowed.
         heldout_share: Of the text, what is kept to measure on.
@@ -40,6 +42,7 @@ class PlanInputs:
 
     workspace: WorkspaceFiles
     artifact: Artifact
+    origin: Path
     previous: AdaptationRecord | None
     minutes: float
     heldout_share: float
@@ -97,16 +100,16 @@ def make_plan(inputs: PlanInputs, tokens_per_s: float) -> Plan:
 
 
 def _describe(inputs: PlanInputs) -> AdaptationRecord:
-    workspace, base = inputs.workspace, inputs.artifact.path
-    base_sha256 = file_sha256(base / WEIGHTS_FILE)
+    workspace, base, origin = inputs.workspace, inputs.artifact.path, inputs.origin
     return AdaptationRecord(
         folder=str(workspace.folder),
         root_commit=workspace.root_commit,
         commit=workspace.commit,
         subfolder=workspace.subfolder,
         base=str(base),
-        base_sha256=base_sha256,
-        origin_sha256=inputs.previous.origin_sha256 if inputs.previous else base_sha256,
+        base_sha256=file_sha256(base / WEIGHTS_FILE),
+        origin=str(origin),
+        origin_sha256=file_sha256(origin / WEIGHTS_FILE),
         is_renewed=inputs.previous is not None,
         n_bytes=_count_bytes(workspace.files),
         minutes=inputs.minutes,

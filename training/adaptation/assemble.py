@@ -37,8 +37,9 @@ _EXTRAS = (MEMORY_FILE, VERBATIM_FILE)
 _CALIBRATION = "confidence_"  # metrics that say what a probability means
 _PURPOSE = """\
 Make an artifact of what an adaptation has trained: the trained weights, or a mean of them and
-the weights before, with the gate of the memory and the index of training text of the model it
-started from, and the record of what it has learned. A stage of parrotlet adapt."""
+those of the model that was adapted first, with the gate of the memory and the index of training
+text of the model it started from, and the record of what it has learned. A stage of
+parrotlet adapt."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,8 +51,9 @@ def main(argv: Sequence[str]) -> int:
     shutil.rmtree(options.out, ignore_errors=True)  # of an interrupted run
     shutil.copytree(options.trained, options.out)
     if share < 1:
+        origin = load_artifact(Path(record.origin or record.base))
         trained = load_artifact(options.trained)
-        replace_weights(options.out, interpolate_weights(base.weights, trained.weights, share))
+        replace_weights(options.out, interpolate_weights(origin.weights, trained.weights, share))
     _add_extras(options.out, base)
     kept = {k: v for k, v in base.manifest.evaluation.items() if k.startswith(_CALIBRATION)}
     add_metrics(options.out, kept)

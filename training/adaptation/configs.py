@@ -52,6 +52,7 @@ def write_configs(
     )
     write_text_atomically(work / CORPUS_CONFIG, render_toml(corpus))
     run = _run_config(work, plan.schedule, artifact)
+    run["distil"] = _distil_settings(plan)
     write_text_atomically(work / RUN_CONFIG, render_toml(run))
 
 
@@ -120,7 +121,6 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str,
             "decay_share": 1.0,
         },
         "pretrain": _pretrain_settings(schedule, artifact),
-        "distil": _distil_settings(schedule, artifact),
     }
 
 
@@ -140,12 +140,13 @@ def _pretrain_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]
     }
 
 
-def _distil_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
-    """Returns the settings by which the artifact is its own teacher on general code."""
-    if not schedule.replay_bytes:
+def _distil_settings(plan: Plan) -> dict[str, Any]:
+    """Returns the settings by which the model with which it all began teaches general code."""
+    assert plan.schedule is not None
+    if not plan.schedule.replay_bytes:
         return {}
     return {
-        "teacher": str(artifact.path),
+        "teacher": plan.record.origin,
         "path_prefix": PATH_PREFIX,
         "weight": TEACHER_WEIGHT,
     }

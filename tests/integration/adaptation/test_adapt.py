@@ -6,6 +6,8 @@ import random
 import shutil
 import threading
 import time
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,6 +74,16 @@ def prepare(folder, artifact):
     return model.folder
 
 
+def keep_work(patch, target):
+    """Moves the work of the next adaptation there, where it would be removed."""
+
+    def keep(path, **_):
+        if Path(path).name == "done" and Path(path).exists():
+            Path(path).rename(target)
+
+    patch.setattr("parrotlet.adaptation.runner.shutil.rmtree", keep)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tiny_artifact):
     """A repository, and an adaptation to it that nothing has disturbed; its work is kept."""
@@ -80,14 +92,10 @@ def finished(tmp_path_factory, tiny_artifact):
     (top / "audit").mkdir()
     (top / "audit" / "sitecustomize.py").write_text(AUDIT)
 
-    def keep(path, **_):
-        if Path(path).name == "done" and Path(path).exists():
-            Path(path).rename(top / "kept")
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(top / "data"))
         patch.setattr(ForkedStage, "audit", str(top / "audit"))
-        patch.setattr("parrotlet.adaptation.runner.shutil.rmtree", keep)
+        keep_work(patch, top / "kept")
         fork_stages(patch)
         folder = prepare(repository, tiny_artifact)
         run_adaptation(folder / "request.json")
@@ -145,6 +153,32 @@ def test_on_general_code_the_model_is_held_to_the_one_before(finished):
     assert divergences[0] < 0.1 * max(divergences)  # it begins as its teacher
     texts = [step["loss"] for step in steps if {"loss_fim", "loss_left_to_right"} & step.keys()]
     assert max(divergences) < min(texts)
+
+
+def test_however_often_it_is_adapted_it_is_held_to_the_model_it_began_with(
+    finished, tiny_artifact, forked, tmp_path, monkeypatch
+):
+    """If it fails, each adaptation may forget as much again, and they add up."""
+    shutil.copytree(finished.top / "data", tmp_path / "data")
+    keep_work(monkeypatch, tmp_path / "kept")
+    request = replace(request_of(finished.repository, tiny_artifact), is_wanted_again=True)
+    folder = prepare(finished.repository, tiny_artifact)
+    request.write(folder / "request.json")
+    run_adaptation(folder / "request.json")
+
+    record = AdaptationRecord.read(tmp_path / "kept" / ADAPTATION_FILE)
+    assert Path(record.base) == folder / "artifacts" / "0001"
+    assert record.is_renewed
+    assert record.origin == str(tiny_artifact)
+    assert record.origin_sha256 == file_sha256(tiny_artifact / "model.safetensors")
+    run = tomllib.loads((tmp_path / "kept" / "run.toml").read_text())
+    assert run["distil"]["teacher"] == str(tiny_artifact)
+    first = json.loads((finished.top / "kept" / "before" / "general.json").read_text())
+    assert json.loads((tmp_path / "kept" / "before" / "general.json").read_text()) == first
+    bits, first_bits = (
+        (top / "kept" / "before" / "bits.json").read_text() for top in (tmp_path, finished.top)
+    )
+    assert bits != first_bits  # but the repository's files are measured with the model in use
 
 
 def test_a_secret_is_neither_learned_nor_kept(finished):

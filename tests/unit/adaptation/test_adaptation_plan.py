@@ -188,6 +188,7 @@ def inputs(tiny_artifact):
     return PlanInputs(
         workspace=workspace,
         artifact=load_artifact(tiny_artifact),
+        origin=tiny_artifact,
         previous=None,
         minutes=5.0,
         heldout_share=0.15,

@@ -181,6 +181,16 @@ class TestAssembly:
         record = AdaptationRecord.read(found.path / ADAPTATION_FILE)
         assert (record.trained_share, record.steps) == (0.5, 7)
 
+    def test_adapted_again_the_change_is_counted_from_the_origin(self, tiny_artifact, trained):
+        """If it fails, the share that was chosen is not what is kept."""
+        record = AdaptationRecord(base=str(trained), origin=str(tiny_artifact))
+        write_json_atomically(trained.parent / ADAPTATION_FILE, to_mapping(record))
+        found = self.assemble(trained, 0.5)
+        base, after = load_artifact(tiny_artifact).weights, load_artifact(trained).weights
+        name = "transformer.wte.weight"
+        expected = torch.lerp(base[name], after[name], 0.5).bfloat16().float()
+        assert torch.equal(found.weights[name], expected)
+
     def test_all_of_the_change_is_the_trained_file_bit_for_bit(self, trained):
         found = self.assemble(trained, 1.0)
         assert file_sha256(found.path / WEIGHTS_FILE) == file_sha256(trained / WEIGHTS_FILE)
@@ -201,8 +211,25 @@ def kill(*_):
     raise KeyboardInterrupt
 
 
+def stages_of(folder):
+    request = AdaptationRequest(folder=folder)
+    return AdaptationStages(folder, request, folder / "base", folder / "origin")
+
+
+def test_what_is_forgotten_is_counted_from_the_origin(tmp_path):
+    """If it fails, what several adaptations forget adds up unseen."""
+    stages = stages_of(tmp_path)
+    words = {stage.name: stage.words for stage in stages.list_rest(AdaptationRecord(items=1))}
+    origin = str(tmp_path / "origin")
+    assert stages.plan.words[stages.plan.words.index("--origin") + 1] == origin
+    assert words["blend"][1] == origin
+    before = words["before"]
+    assert before[1] == str(tmp_path / "base")
+    assert before[before.index("--general-model") + 1] == origin
+
+
 def test_the_share_is_chosen_before_the_model_is_measured(tmp_path):
-    stages = AdaptationStages(tmp_path, AdaptationRequest(folder=tmp_path), tmp_path / "base")
+    stages = stages_of(tmp_path)
     rest = stages.list_rest(AdaptationRecord(items=1))
     names = [stage.words[0] for stage in rest]
     assert names == [

@@ -28,7 +28,8 @@ class AdaptationRecord:
         subfolder: The folder within the repository, empty for all of it.
         base: The artifact that the training starts from.
         base_sha256: The hash of its weights.
-        origin_sha256: That of the model with which the first adaptation began.
+        origin: The artifact with which the first adaptation began; it says what is forgotten.
+        origin_sha256: The hash of its weights.
         is_renewed: Whether that artifact was adapted to the same repository before.
         files: The files that are learned from, by path, with a hash of their text.
         heldout_newest: The files that are measured on because they changed last.
@@ -42,7 +43,8 @@ class AdaptationRecord:
         epochs: How often each file is read.
         replay_share: Of the tokens, those of general code.
         tokens_per_s: The speed that was measured here.
-        trained_share: Of the change of the weights, what is kept; chosen after the training.
+        trained_share: Of the change of the origin's weights, what is kept; chosen after the
+            training.
         items: Positions of each kind to measure at.
         typed_files: Files to type in.
         verdict: Why there is nothing to train, in a word; empty if there is.
@@ -55,6 +57,7 @@ class AdaptationRecord:
     subfolder: str = ""
     base: str = ""
     base_sha256: str = ""
+    origin: str = ""
     origin_sha256: str = ""
     is_renewed: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
