@@ -1,12 +1,16 @@
 """Measures a model for an adaptation: lines and blocks, bits a byte, replayed typing.
 
 Usage: ``python -m evaluation.adaptation.measure_model MODEL --corpus FOLDER --out FOLDER``. Each
-part is one of the commands that everybody uses, and resumes as it does.
+part is one of the commands that everybody uses, and resumes as it does. Files are typed into a
+server's process, which takes half of the cores, as do the lines: these two run side by side.
 """
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 from training.foundation.extras import require_extra
@@ -47,10 +51,27 @@ def main(argv: Sequence[str]) -> int:
     lines += ["--per-document", str(options.per_document)]
     if _knows_workspace(options):
         lines += ["--workspace", "--whole-workspace"]
-    measure_lines([*model, *lines])
-    if options.typed and not (out / TYPING).is_dir():
-        _replay(model, corpus, options)
+    is_typed = bool(options.typed) and not (out / TYPING).is_dir()
+    with _beside(_replay, model, corpus, options) if is_typed else contextlib.nullcontext():
+        measure_lines([*model, *lines])
     return 0
+
+
+@contextlib.contextmanager
+def _beside(work: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """Does some work beside the block, whose end waits for it, unless it ends by an error."""
+    done: Future[None] = Future()
+
+    def do() -> None:
+        try:
+            work(*arguments)
+            done.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=do, name="beside", daemon=True).start()
+    yield
+    done.result()
 
 
 def _knows_workspace(options: argparse.Namespace) -> bool:
