@@ -35,7 +35,7 @@ def draw_page(result: AdaptationResult, record: AdaptationRecord) -> str:
 
 
 def _name_general(record: AdaptationRecord) -> str:
-    since = ", since the first adaptation" if record.is_renewed else ""
+    since = "" if record.origin in {"", record.base} else ", since the first adaptation"
     return f"bits per byte, other code{since}"
 
 

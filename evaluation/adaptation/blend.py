@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         _PURPOSE,
         example="{prog} bundled work/run/model --before work/before --general FILE --out FILE",
     )
-    parser.add_argument("base", type=Path, help="the model that was adapted first")
+    parser.add_argument("origin", type=Path, help="the model that was adapted first")
     parser.add_argument("trained", type=Path, help="what was trained")
     parser.add_argument(
         "--before", type=Path, required=True, metavar="FOLDER", help="with its measurements"
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     if before:  # else there is no general code
         documents = list(read_record_documents(options.general))
         share = choose_share(
-            load_artifact(options.base), load_artifact(options.trained), documents, before
+            load_artifact(options.origin), load_artifact(options.trained), documents, before
         )
     write_share(options.out, share)
     sys.stdout.write(f"{share:.0%} of the change of the weights is kept\n")
@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def choose_share(
-    base: Artifact,
+    origin: Artifact,
     trained: Artifact,
     documents: Sequence[CorpusDocument],
     before: Sequence[FileBits],
@@ -81,16 +81,16 @@ def choose_share(
     measurements say which share to try next. If none of them fits, it is the smallest.
 
     Args:
-        base: The model that was adapted first.
+        origin: The model that was adapted first.
         trained: What was trained, from it or from an adaptation of it.
         documents: General code.
-        before: What the base needs for it.
+        before: What the origin needs for it.
     """
     known = bits_per_byte(before)
     measured: dict[float, float] = {}
     share, kept = 1.0, SMALLEST_SHARE
     while share not in measured and len(measured) < MAX_MEASURED:
-        weights = interpolate_weights(base.weights, trained.weights, share)
+        weights = interpolate_weights(origin.weights, trained.weights, share)
         found = measure_files(dataclasses.replace(trained, weights=weights), documents)
         measured[share] = forgotten = bits_per_byte(found) / known - 1
         if forgotten <= AIMED_FORGOTTEN:

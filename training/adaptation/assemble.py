@@ -51,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
     shutil.rmtree(options.out, ignore_errors=True)  # of an interrupted run
     shutil.copytree(options.trained, options.out)
     if share < 1:
+        # A plan of an earlier version names no origin: its share is of the change from the base.
         origin = load_artifact(Path(record.origin or record.base))
         trained = load_artifact(options.trained)
         replace_weights(options.out, interpolate_weights(origin.weights, trained.weights, share))

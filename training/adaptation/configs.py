@@ -51,8 +51,7 @@ def write_configs(
         work, plan, workspace, private_globs, licences, has_replay=bool(learned)
     )
     write_text_atomically(work / CORPUS_CONFIG, render_toml(corpus))
-    run = _run_config(work, plan.schedule, artifact)
-    run["distil"] = _distil_settings(plan)
+    run = _run_config(work, plan.schedule, artifact, plan.record.origin)
     write_text_atomically(work / RUN_CONFIG, render_toml(run))
 
 
@@ -92,7 +91,7 @@ def _slack(plan: Plan) -> int:
     return 1 << 16 if plan.schedule and plan.schedule.own_bytes else 0
 
 
-def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
+def _run_config(work: Path, schedule: Schedule, artifact: Artifact, teacher: str) -> dict[str, Any]:
     block_tokens = artifact.context_tokens
     fim = dict(dict(artifact.manifest.training.config.get("shards") or {}).get("fim") or {})
     return {
@@ -121,6 +120,7 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact) -> dict[str,
             "decay_share": 1.0,
         },
         "pretrain": _pretrain_settings(schedule, artifact),
+        "distil": _distil_settings(schedule, teacher),
     }
 
 
@@ -140,13 +140,8 @@ def _pretrain_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]
     }
 
 
-def _distil_settings(plan: Plan) -> dict[str, Any]:
-    """Returns the settings by which the model with which it all began teaches general code."""
-    assert plan.schedule is not None
-    if not plan.schedule.replay_bytes:
+def _distil_settings(schedule: Schedule, teacher: str) -> dict[str, Any]:
+    """Returns the settings by which a model teaches general code, if there is any."""
+    if not schedule.replay_bytes:
         return {}
-    return {
-        "teacher": plan.record.origin,
-        "path_prefix": PATH_PREFIX,
-        "weight": TEACHER_WEIGHT,
-    }
+    return {"teacher": teacher, "path_prefix": PATH_PREFIX, "weight": TEACHER_WEIGHT}

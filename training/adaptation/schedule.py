@@ -1,7 +1,7 @@
 """Steps, rates and mixture of an adaptation, from the time allowed and the speed; pure functions.
 
 Muon at nearly the rates of pretraining, decaying from the first step on, learns much of a
-repository in one pass. On general code the model learns what it predicted before
+repository in one pass. On general code the model learns what the original predicts
 (``training.step.distillation``). Batch, share and weight are the best of those tried
 (``training/LOG.md``); the number of passes is not tuned yet.
 """
@@ -15,7 +15,7 @@ TRAINING_SHARE = 0.68  # of the time; the rest measures, before and after
 MEASURING_SHARE = 0.075  # of the time, each time: lines, while files are typed
 MAX_EPOCHS = 3.0
 REPLAY_SHARE = 0.2  # of the tokens
-TEACHER_WEIGHT = 4.0  # of the divergence from the base on general code
+TEACHER_WEIGHT = 4.0  # of the divergence from the original model on general code
 DISTILLED_COST = 1.85  # time for a token of general code, relative to any other
 BATCH_BLOCKS = 8  # of 1024 tokens
 MICRO_BATCH_TOKENS = 2048  # the memory of a training grows with it, beside all else on a laptop

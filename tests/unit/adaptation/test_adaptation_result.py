@@ -80,6 +80,15 @@ def test_the_page_names_the_files_and_escapes_them():
     assert "65%" in page
 
 
+@pytest.mark.parametrize(("origin", "is_said"), [("first", True), ("base", False), ("", False)])
+def test_the_page_says_from_which_model_forgetting_is_counted(origin, is_said):
+    """If it fails, what a second adaptation has forgotten is read as if it were all its own."""
+    record = AdaptationRecord(base="base", origin=origin)
+    page = draw_page(judge(figures(0.2), figures(0.3, factor=0.8)), record)
+    assert "bits per byte, other code" in page
+    assert ("since the first adaptation" in page) == is_said
+
+
 def test_a_text_that_a_model_knows_needs_fewer_bits(tiny_artifact, known_module):
     """If it fails, bits say nothing about what a model has learned."""
     artifact = load_artifact(tiny_artifact)
