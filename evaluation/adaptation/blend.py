@@ -2,8 +2,9 @@
 
 The more the weights moved, the better a model predicts the repository and the worse other code.
 Between the two, a share of the change keeps most of the gain and forgets much less. The share is
-chosen on general code that no corpus here trains on, before the adapted model is measured. However
-often a model is adapted, its change is counted from the weights with which it all began.
+chosen on general code that no corpus here trains on, before the adapted model is measured; what was
+measured with it is not measured again. However often a model is adapted, its change is counted from
+the weights with which it all began.
 
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
 """
@@ -12,6 +13,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from training.foundation.extras import require_extra
@@ -24,7 +26,8 @@ from evaluation.bits import read_record_documents
 from evaluation.comparison.file_bits import FileBits, bits_per_byte, measure_files
 from evaluation.runs.corpus_documents import CorpusDocument
 from training.artifact.adaptation.weight_interpolation import interpolate_weights, write_share
-from training.artifact.directory import Artifact, load_artifact
+from training.artifact.directory import Artifact, load_artifact, round_weights
+from training.foundation.atomic_files import write_json_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.errors import run_main
 
@@ -40,8 +43,21 @@ Choose how much of an adaptation to keep: the largest share of the change of the
 which the model predicts general code almost as well as before. A stage of parrotlet adapt."""
 
 
+@dataclass(frozen=True)
+class KeptShare:
+    """How much of the change to keep.
+
+    Attributes:
+        share: Of the change of the weights.
+        general: What the model with it needs for general code; None if that was not measured.
+    """
+
+    share: float
+    general: Sequence[FileBits] | None = None
+
+
 def main(argv: Sequence[str]) -> int:
-    """Writes the share and prints it."""
+    """Writes what was measured and the share, which it prints."""
     parser = command_parser(
         "evaluation.adaptation.blend",
         _PURPOSE,
@@ -55,17 +71,21 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--general", type=Path, required=True, metavar="FILE", help="general code, as JSON lines"
     )
+    parser.add_argument("--after", type=Path, metavar="FOLDER", help="for what it needs after")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the share")
     options = parser.parse_args(argv)
     before = list(read_bits(options.before / GENERAL_FILE).values())
-    share = 1.0
+    kept = KeptShare(1.0)
     if before:  # else there is no general code
         documents = list(read_record_documents(options.general))
-        share = choose_share(
+        kept = choose_share(
             load_artifact(options.origin), load_artifact(options.trained), documents, before
         )
-    write_share(options.out, share)
-    sys.stdout.write(f"{share:.0%} of the change of the weights is kept\n")
+    if options.after is not None and kept.general is not None:
+        records = [file.to_json() for file in kept.general]
+        write_json_atomically(options.after / GENERAL_FILE, records)
+    write_share(options.out, kept.share)
+    sys.stdout.write(f"{kept.share:.0%} of the change of the weights is kept\n")
     return 0
 
 
@@ -74,7 +94,7 @@ def choose_share(
     trained: Artifact,
     documents: Sequence[CorpusDocument],
     before: Sequence[FileBits],
-) -> float:
+) -> KeptShare:
     """Returns about the largest share with which general code is predicted well.
 
     What is forgotten grows like a power of the share, about its cube (``training/LOG.md``), so the
@@ -88,13 +108,14 @@ def choose_share(
     """
     known = bits_per_byte(before)
     measured: dict[float, float] = {}
-    share, kept = 1.0, SMALLEST_SHARE
+    share, kept = 1.0, KeptShare(SMALLEST_SHARE)
     while share not in measured and len(measured) < MAX_MEASURED:
         weights = interpolate_weights(origin.weights, trained.weights, share)
-        found = measure_files(dataclasses.replace(trained, weights=weights), documents)
+        stored = dataclasses.replace(trained, weights=round_weights(weights))
+        found = measure_files(stored, documents)
         measured[share] = forgotten = bits_per_byte(found) / known - 1
         if forgotten <= AIMED_FORGOTTEN:
-            kept = max(kept, share)
+            kept = KeptShare(share, found) if share >= kept.share else kept
             if share == 1.0 or forgotten >= _CLOSE * AIMED_FORGOTTEN:
                 break
         share = _extrapolate(measured)

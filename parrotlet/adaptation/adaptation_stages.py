@@ -102,7 +102,8 @@ class AdaptationStages:
     def _assemble(self) -> tuple[Stage, Stage]:
         trained, share = str(self.work / _RUN / "model"), str(self.work / _SHARE_FILE)
         blend = ["adapt-blend", str(self.origin), trained, "--before", str(self.work / BEFORE)]
-        blend += ["--general", str(self.work / _GENERAL_DOCUMENTS), "--out", share]
+        blend += ["--general", str(self.work / _GENERAL_DOCUMENTS)]
+        blend += ["--after", str(self.work / AFTER), "--out", share]
         assemble = ["adapt-assemble", trained, "--record", str(self.work / ADAPTATION_FILE)]
         assemble += ["--blend", share, "--out", str(self.artifact)]
         return (

@@ -13,7 +13,8 @@ if __name__ == "__main__":
 from training.adaptation.adaptation_plan import PlanInputs, make_plan
 from training.adaptation.configs import write_configs
 from training.adaptation.repository_files import read_workspace
-from training.adaptation.training_speed import measure_tokens_per_s
+from training.adaptation.schedule import TrainingSpeed
+from training.adaptation.training_speed import measure_training_speed
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.artifact.directory import load_artifact
 from training.foundation.atomic_files import write_json_atomically
@@ -48,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
         heldout_share=options.heldout_share,
         is_wanted_again=options.again,
     )
-    plan = make_plan(inputs, options.speed or measure_tokens_per_s(artifact))
+    known = TrainingSpeed(tokens_per_s=options.speed) if options.speed else None
+    plan = make_plan(inputs, known or measure_training_speed(artifact))
     if plan.schedule is not None:
         write_configs(options.work, plan, workspace, artifact, tuple(options.private))
     write_json_atomically(options.work / ADAPTATION_FILE, to_mapping(plan.record))

@@ -13,6 +13,7 @@ from training.adaptation.heldout_files import HeldoutFiles, choose_heldout
 from training.adaptation.repository_files import FileFacts, WorkspaceFiles
 from training.adaptation.schedule import (
     Schedule,
+    TrainingSpeed,
     choose_items,
     choose_schedule,
     choose_typed_files,
@@ -57,12 +58,12 @@ class Plan:
     schedule: Schedule | None
 
 
-def make_plan(inputs: PlanInputs, tokens_per_s: float) -> Plan:
+def make_plan(inputs: PlanInputs, speed: TrainingSpeed) -> Plan:
     """Returns the plan; its schedule is None if there is nothing to train.
 
     Args:
         inputs: What it is made from.
-        tokens_per_s: The speed of training here.
+        speed: Of training here.
     """
     files = inputs.workspace.files
     record = _describe(inputs)
@@ -79,8 +80,9 @@ def make_plan(inputs: PlanInputs, tokens_per_s: float) -> Plan:
         most_replay_bytes=sum(document.n_bytes for document in read_sample(REPLAY_FILE)),
         block_tokens=inputs.artifact.context_tokens,
         n_embd=inputs.artifact.config.n_embd,
-        tokens_per_s=tokens_per_s,
+        speed=speed,
     )
+    step_tokens = schedule.batch_blocks * inputs.artifact.context_tokens
     record = replace(
         record,
         files={path: facts.sha256 for path, facts in sorted(learned.items())},
@@ -92,7 +94,7 @@ def make_plan(inputs: PlanInputs, tokens_per_s: float) -> Plan:
         learning_rate=schedule.learning_rate,
         epochs=schedule.epochs,
         replay_share=round(schedule.replay_share, 4),
-        tokens_per_s=round(tokens_per_s, 1),
+        tokens_per_s=round(speed.count_tokens(1.0, batch_tokens=step_tokens), 1),
         items=choose_items(inputs.minutes),
         typed_files=choose_typed_files(inputs.minutes),
     )

@@ -31,6 +31,29 @@ ITEM_KINDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingSpeed:
+    """How fast a network trains.
+
+    Attributes:
+        tokens_per_s: Of forward and backward passes.
+        update_s: What a step takes besides, however many tokens it has.
+    """
+
+    tokens_per_s: float
+    update_s: float = 0.0
+
+    def count_tokens(self, seconds: float, *, batch_tokens: int, cost: float = 1.0) -> float:
+        """Returns for how many tokens there is time.
+
+        Args:
+            seconds: The time.
+            batch_tokens: Tokens of a step.
+            cost: Of a token, relative to one of pretraining.
+        """
+        return seconds / (cost / self.tokens_per_s + self.update_s / batch_tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """How to train.
 
@@ -67,7 +90,7 @@ def choose_schedule(
     most_replay_bytes: int,
     block_tokens: int,
     n_embd: int,
-    tokens_per_s: float,
+    speed: TrainingSpeed,
 ) -> Schedule:
     """Returns how to train on a repository in some minutes.
 
@@ -77,17 +100,19 @@ def choose_schedule(
         most_replay_bytes: The general code that there is.
         block_tokens: Tokens of a block.
         n_embd: The network's width.
-        tokens_per_s: The speed of training, updates included.
+        speed: Of training here.
     """
     share = REPLAY_SHARE if most_replay_bytes else 0.0
-    mean_cost = 1 + share * (DISTILLED_COST - 1)
-    affordable = TRAINING_SHARE * 60 * minutes * tokens_per_s / mean_cost
-    own_bytes = min(own_bytes, max(1, int(affordable * (1 - share) * BYTES_PER_TOKEN)))
+    cost = 1 + share * (DISTILLED_COST - 1)
+    seconds = TRAINING_SHARE * 60 * minutes
+    all_tokens = MAX_EPOCHS * own_bytes / (1 - share) / BYTES_PER_TOKEN
+    most = speed.count_tokens(seconds, batch_tokens=BATCH_BLOCKS * 1024, cost=cost)
+    batch = choose_batch(min(most, all_tokens), block_tokens)
+    most = speed.count_tokens(seconds, batch_tokens=batch * block_tokens, cost=cost)
+    own_bytes = min(own_bytes, max(1, int(most * (1 - share) * BYTES_PER_TOKEN)))
     replay_bytes = min(most_replay_bytes, int(own_bytes * share / (1 - share)))
     epoch_tokens = (own_bytes + replay_bytes) / BYTES_PER_TOKEN
-    tokens = min(affordable, MAX_EPOCHS * epoch_tokens)
-    batch = choose_batch(tokens, block_tokens)
-    steps = max(1, round(tokens / (batch * block_tokens)))
+    steps = max(1, round(min(most, MAX_EPOCHS * epoch_tokens) / (batch * block_tokens)))
     factor = math.sqrt(KNOWN_WIDTH / n_embd * batch * block_tokens / (BATCH_BLOCKS * 1024))
     return Schedule(
         steps=steps,

@@ -1,4 +1,4 @@
-"""How fast an artifact trains on this machine when it has nothing else to do, updates included."""
+"""How fast an artifact trains on this machine when it has nothing else to do."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,17 +8,16 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from training.adaptation.schedule import MICRO_BATCH_TOKENS
+from training.adaptation.schedule import MICRO_BATCH_TOKENS, TrainingSpeed
 from training.artifact.directory import Artifact
 from training.autoconfig.sizing import DataShape
 from training.autoconfig.speed import measure_speed
 from training.config import ModelConfig, PretrainConfig, RunConfig
 
-_STEP_TOKENS = 16_384
 _LEAST_SHARE = 0.1  # of the processor; a smaller one says little
 
 
-def measure_tokens_per_s(artifact: Artifact) -> float:
+def measure_training_speed(artifact: Artifact) -> TrainingSpeed:
     """Trains the artifact's network on noise for a few seconds.
 
     An adaptation takes what others leave of the processor, and they may need it just now. Planned
@@ -37,8 +36,9 @@ def measure_tokens_per_s(artifact: Artifact) -> float:
     shape = DataShape(vocab_size=artifact.config.vocab_size, block_tokens=block_tokens)
     accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     with watch_processor() as processor:
-        speed = measure_speed(config, shape, accelerator)
-    return _STEP_TOKENS / speed.step_s(_STEP_TOKENS) / max(_LEAST_SHARE, processor.share)
+        busy = measure_speed(config, shape, accelerator)
+    share = max(_LEAST_SHARE, processor.share)
+    return TrainingSpeed(tokens_per_s=busy.tokens_per_s / share, update_s=busy.update_s * share)
 
 
 @dataclass

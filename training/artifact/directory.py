@@ -240,6 +240,11 @@ def replace_weights(
     add_file(path, WEIGHTS_FILE, save(_convert_weights(weights, dtype), metadata={"format": "pt"}))
 
 
+def round_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns float32 weights rounded as :func:`replace_weights` stores them."""
+    return {name: w.float() for name, w in _convert_weights(weights, torch.bfloat16).items()}
+
+
 def _convert_weights(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     return {name: w.detach().to("cpu", dtype).contiguous() for name, w in weights.items()}
 

@@ -26,19 +26,22 @@ from training.adaptation.schedule import (
     MAX_EPOCHS,
     REPLAY_SHARE,
     TRAINING_SHARE,
+    TrainingSpeed,
     choose_items,
     choose_schedule,
 )
 from training.corpus.fetching.lock_file import read_lock
 
 SIZES = {f"a/{number}.py": 1000 + number for number in range(200)}
+SPEED = TrainingSpeed(tokens_per_s=1000.0)
 CODE = "def double(value):\n    return value + value\n\n" * 8
 
 
-def schedule(**values):
+def schedule(*, tokens_per_s=6000.0, update_s=0.0, **values):
     known = {"minutes": 20.0, "own_bytes": 5_000_000, "most_replay_bytes": 4_000_000}
-    fixed = {"block_tokens": 1024, "n_embd": 384, "tokens_per_s": 6000.0}
-    return choose_schedule(**{**known, **fixed, **values})
+    fixed = {"block_tokens": 1024, "n_embd": 384}
+    speed = TrainingSpeed(tokens_per_s=tokens_per_s, update_s=update_s)
+    return choose_schedule(**{**known, **fixed, "speed": speed, **values})
 
 
 class TestHeldoutFiles:
@@ -81,6 +84,13 @@ class TestSchedule:
         slow, fast = schedule(tokens_per_s=500.0), schedule(tokens_per_s=50_000.0)
         assert slow.own_bytes < fast.own_bytes <= 5_000_000
         assert slow.steps * slow.batch_blocks * 1024 <= TRAINING_SHARE * 60 * 20 * 500
+
+    @pytest.mark.parametrize("minutes", [1.0, 3.0, 20.0])
+    def test_the_updates_time_is_reckoned_with(self, minutes):
+        """If it fails, an adaptation takes longer than it was allowed to, a short one most."""
+        found = schedule(minutes=minutes, tokens_per_s=3000.0, update_s=0.3, most_replay_bytes=0)
+        step_s = found.batch_blocks * 1024 / 3000.0 + 0.3
+        assert found.steps * step_s == pytest.approx(TRAINING_SHARE * 60 * minutes, abs=step_s)
 
     def test_the_teacher_s_time_is_reckoned_with(self):
         """If it fails, an adaptation takes longer than it was allowed to."""
@@ -197,7 +207,7 @@ def inputs(tiny_artifact):
 
 class TestPlan:
     def test_no_file_is_both_learned_and_measured_on(self, inputs):
-        record = make_plan(inputs, 1000.0).record
+        record = make_plan(inputs, SPEED).record
         assert not set(record.files) & set(record.heldout)
         assert set(record.files) | set(record.heldout) == set(SIZES)
         assert record.steps > 0
@@ -205,18 +215,18 @@ class TestPlan:
     def test_too_few_files_are_declined_in_a_sentence(self, inputs):
         few = SimpleNamespace(**{**vars(inputs.workspace), "files": {"a.py": FileFacts(
             n_bytes=900, sha256="1")}})  # fmt: skip
-        plan = make_plan(dataclasses.replace(inputs, workspace=few), 1000.0)
+        plan = make_plan(dataclasses.replace(inputs, workspace=few), SPEED)
         assert plan.record.verdict == TOO_LITTLE
         assert plan.schedule is None
         assert "1 Python files" in plan.record.sentence
 
     def test_a_repository_that_has_not_moved_on_is_not_worth_another_adaptation(self, inputs):
         """If it fails, each call trains for twenty minutes to learn the same again."""
-        first = make_plan(inputs, 1000.0).record
+        first = make_plan(inputs, SPEED).record
         again = dataclasses.replace(inputs, previous=first)
-        assert make_plan(again, 1000.0).record.verdict == UNCHANGED
+        assert make_plan(again, SPEED).record.verdict == UNCHANGED
         wanted = dataclasses.replace(again, is_wanted_again=True)
-        assert make_plan(wanted, 1000.0).record.verdict == ""
+        assert make_plan(wanted, SPEED).record.verdict == ""
         n_changed = round(1.5 * MIN_CHANGED_SHARE * len(SIZES))
         learned = sorted(first.files)[:n_changed]
         files = {
@@ -224,7 +234,7 @@ class TestPlan:
             for path, n in SIZES.items()
         }
         moved = SimpleNamespace(**{**vars(inputs.workspace), "files": files})
-        renewed = make_plan(dataclasses.replace(again, workspace=moved), 1000.0).record
+        renewed = make_plan(dataclasses.replace(again, workspace=moved), SPEED).record
         assert renewed.verdict == ""
         assert renewed.is_renewed
         assert not set(first.files) & set(renewed.heldout)

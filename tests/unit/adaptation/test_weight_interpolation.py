@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from evaluation.adaptation import blend
-from evaluation.adaptation.blend import AIMED_FORGOTTEN, MAX_MEASURED, SMALLEST_SHARE, choose_share
+from evaluation.adaptation.blend import (
+    AIMED_FORGOTTEN,
+    MAX_MEASURED,
+    SMALLEST_SHARE,
+    KeptShare,
+    choose_share,
+)
+from evaluation.bits import main as measure_bits
 from evaluation.comparison.file_bits import FileBits
 from parrotlet.adaptation.adaptation_stages import AdaptationStages, find_phase
 from parrotlet.commands import COMMANDS
@@ -73,8 +80,8 @@ def measured(monkeypatch):
     found = SimpleNamespace(forgotten=0.0, power=1.5, shares=[])
 
     def measure(artifact, documents):
-        share = float(artifact.weights["w"])
-        found.shares.append(round(share, 6))
+        share = round(float(artifact.weights["w"]), 2)  # it is rounded to bfloat16
+        found.shares.append(share)
         forgotten = found.forgotten * share**found.power
         return [FileBits(name="g", nats=1000 * (1 + forgotten), n_bytes=1000)]
 
@@ -86,7 +93,7 @@ def measured(monkeypatch):
 class TestChoice:
     def choose(self):
         before = [FileBits(name="g", nats=1000.0, n_bytes=1000)]
-        return choose_share(Model(weights_of(0.0)), Model(weights_of(1.0)), [], before)
+        return choose_share(Model(weights_of(0.0)), Model(weights_of(1.0)), [], before).share
 
     def test_all_is_kept_where_little_is_forgotten(self, measured):
         measured.forgotten = 0.9 * AIMED_FORGOTTEN
@@ -144,6 +151,18 @@ class TestChoice:
         assert self.run(tmp_path) == 1.0
         assert measured.shares == []
 
+    def test_what_the_kept_share_needs_is_handed_on(self, measured, tmp_path):
+        """If it fails, another share's figures are shown, or an adaptation takes longer."""
+        measured.forgotten, measured.power = 0.02, 3.0
+        before = [FileBits(name="g", nats=1000.0, n_bytes=1000)]
+        kept = choose_share(Model(weights_of(0.0)), Model(weights_of(1.0)), [], before)
+        assert kept.general == [
+            FileBits(name="g", nats=1000 * (1 + 0.02 * kept.share**3), n_bytes=1000)
+        ]
+        measured.forgotten, measured.power = 0.05, 0.0  # not even the smallest fits
+        kept = choose_share(Model(weights_of(0.0)), Model(weights_of(1.0)), [], before)
+        assert kept == KeptShare(SMALLEST_SHARE)
+
     def run(self, folder):
         words = ["0", "1", "--before", folder, "--general", folder / "general.jsonl"]
         assert blend.main([*map(str, words), "--out", str(folder / "blend.json")]) == 0
@@ -191,6 +210,33 @@ class TestAssembly:
         expected = torch.lerp(base[name], after[name], 0.5).bfloat16().float()
         assert torch.equal(found.weights[name], expected)
 
+    def test_general_code_needs_what_was_measured_while_choosing(
+        self, tiny_artifact, trained, monkeypatch
+    ):
+        """If it fails, the page shows what a model forgot whose weights were never written."""
+        work = trained.parent
+        weights = load_artifact(tiny_artifact).weights
+        generator = torch.Generator().manual_seed(0)
+        moved = {n: w + 0.3 * torch.randn(w.shape, generator=generator) for n, w in weights.items()}
+        replace_weights(trained, moved)
+        rows = [{"package": "p", "path": "a.py", "text": "import os\n\nx = os.getcwd()\n" * 9}]
+        (work / "general.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        measure_bits(self.words(tiny_artifact, work, "before"))
+        monkeypatch.setattr(blend, "AIMED_FORGOTTEN", 0.2)
+        words = [tiny_artifact, trained, "--before", work / "before", "--after", work / "chosen"]
+        words += ["--general", work / "general.jsonl", "--out", work / "blend.json"]
+        assert blend.main([*map(str, words)]) == 0
+        share = read_share(work / "blend.json")
+        assert SMALLEST_SHARE < share < 1
+        found = self.assemble(trained, share)
+        measure_bits(self.words(found.path, work, "after"))
+        chosen, after = (work / name / "general.json" for name in ("chosen", "after"))
+        assert chosen.read_bytes() == after.read_bytes()
+
+    def words(self, model, work, when):
+        words = ["--model", model, "--records", work / "general.jsonl"]
+        return [*map(str, words), "--out", str(work / when / "general.json")]
+
     def test_all_of_the_change_is_the_trained_file_bit_for_bit(self, trained):
         found = self.assemble(trained, 1.0)
         assert file_sha256(found.path / WEIGHTS_FILE) == file_sha256(trained / WEIGHTS_FILE)
@@ -221,6 +267,7 @@ def test_what_is_forgotten_is_counted_from_the_origin(tmp_path):
     stages = stages_of(tmp_path)
     words = {stage.name: stage.words for stage in stages.list_rest(AdaptationRecord(items=1))}
     origin = str(tmp_path / "origin")
+    assert words["blend"][words["blend"].index("--after") + 1] == str(tmp_path / "after")
     assert stages.plan.words[stages.plan.words.index("--origin") + 1] == origin
     assert words["blend"][1] == origin
     before = words["before"]
