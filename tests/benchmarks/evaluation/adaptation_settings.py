@@ -124,8 +124,8 @@ def main():
         slug = re.sub(r"[^\w.=-]+", "_", arm) or "as-planned"
         model = train(work, arm, options.out / slug)
         if figures.show(arm, model, 1.0) > AIMED_FORGOTTEN:
-            share = choose_share(figures.base, load_artifact(model), figures.unread, figures.before)
-            figures.show(arm, model, share)
+            kept = choose_share(figures.base, load_artifact(model), figures.unread, figures.before)
+            figures.show(arm, model, kept.share)
 
 
 if __name__ == "__main__":
