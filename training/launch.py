@@ -30,6 +30,7 @@ from training.foundation.errors import (
 from training.foundation.extras import require_extra
 from training.processes.exit_reports import EXIT_REPORTS_FOLDER, read_exit_reports
 from training.processes.launcher_settings import refuse_launcher
+from training.processes.threads import count_cores
 from training.run.pretrain_arguments import pretrain_parser
 
 if TYPE_CHECKING:
@@ -123,14 +124,7 @@ def _share_cores(arguments: Any) -> None:
     """Divides the cores among CPU processes; Accelerate would give each only one thread."""
     if "OMP_NUM_THREADS" not in os.environ and _n_accelerators() == 0:
         local = max(1, (arguments.num_processes or 1) // (arguments.num_machines or 1))
-        arguments.num_cpu_threads_per_process = max(1, _n_cores() // local)
-
-
-def _n_cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        return os.cpu_count() or 1
+        arguments.num_cpu_threads_per_process = max(1, count_cores() // local)
 
 
 def run_one(arguments: Any) -> int:

@@ -39,6 +39,7 @@ from training.processes.collective import StopRequest, lock_run_folder
 from training.processes.devices import check_devices
 from training.processes.exit_reports import exit_immediately, run_process
 from training.processes.launcher_settings import merge_launcher_settings, read_launcher_settings
+from training.processes.threads import hint_at_idle_cores
 from training.publish.publisher import Publisher
 from training.run.checkpointer import Checkpointer
 from training.run.page import write_run_page
@@ -66,6 +67,8 @@ def main(argv: Sequence[str]) -> int:
     check_trackers(config)
     asked = read_launcher_settings(os.environ)
     check_devices(os.environ)
+    if not torch.accelerator.is_available():
+        hint_at_idle_cores()
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),  # else CPU processes do not find each other
         # What the launcher asks for in place of these becomes part of the config.

@@ -71,7 +71,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--general", type=Path, required=True, metavar="FILE", help="general code, as JSON lines"
     )
-    parser.add_argument("--after", type=Path, metavar="FOLDER", help="for what it needs after")
+    parser.add_argument(
+        "--after", type=Path, metavar="FOLDER", help="for the kept model's measurement of it"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the share")
     options = parser.parse_args(argv)
     before = list(read_bits(options.before / GENERAL_FILE).values())

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from training.adaptation.training_speed import watch_processor
+from training.adaptation.training_speed import measure_training_speed, watch_processor
+from training.artifact.directory import load_artifact
 
 SPINNING = "while True: pass"
 WORK_S = 0.5
@@ -55,3 +56,11 @@ def test_time_asleep_is_no_time_of_waiting_for_a_core():
         work()
     awake_s = time.perf_counter() - started - 2 * WORK_S
     assert processor.share > 0.7 * WORK_S / awake_s
+
+
+def test_passes_and_updates_are_measured_apart(tiny_artifact):
+    """If it fails, small steps are planned too fast, and an adaptation takes too long."""
+    speed = measure_training_speed(load_artifact(tiny_artifact))
+    assert speed.update_s > 0
+    small, large = (speed.count_tokens(1.0, batch_tokens=n) for n in (64, 65536))
+    assert 0 < small < large < speed.tokens_per_s
