@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
         "--general", type=Path, required=True, metavar="FILE", help="general code, as JSON lines"
     )
     parser.add_argument(
-        "--after", type=Path, metavar="FOLDER", help="for the kept model's measurement of it"
+        "--after", type=Path, metavar="FOLDER", help="where to write what the kept model needs"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the share")
     options = parser.parse_args(argv)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from training_run import ROOT, processes_of
 
+from training.processes.threads import count_cores
+
 pytestmark = pytest.mark.e2e
 
 # Faults: settings, the exit code, and words of the sentence that is printed.
@@ -51,6 +53,14 @@ def test_an_error_is_the_last_line_and_has_its_exit_code(tiny_config, tmp_path, 
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
     assert errors == [err.splitlines()[-1]], "one sentence, and nothing after it"
     assert all(word in errors[0] for word in words)
+
+
+def test_cores_that_have_nothing_to_do_are_named(tiny_config, tmp_path):
+    """If it fails, nobody learns why a training takes twice as long as it could."""
+    run = f"paths.run={tmp_path / 'run'}"
+    _, err = end(start(tiny_config, "--processes", 1, run, *FAULTS["prerequisite"][0]))
+    hints = [line for line in err.splitlines() if line.startswith("hint: training computes")]
+    assert len(hints) == (count_cores() > 1), err
 
 
 @pytest.mark.parametrize(("processes", "to_group"), [(1, True), (2, True), (2, False)])

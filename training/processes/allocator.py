@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from training.processes.hints import print_hint
+
 LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 PATTERNS = ("libtcmalloc_minimal.so*", "*/libtcmalloc_minimal.so*", "libtcmalloc.so*")
 KEEPING = ("TCMALLOC_RELEASE_RATE", "0")  # training allocates the same memory again at every step
@@ -41,11 +43,10 @@ def restart_with_tcmalloc() -> None:
         return
     library = find_tcmalloc()
     if library is None:
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            sys.stderr.write(
-                "hint: tcmalloc makes training on a CPU about a third faster; on Debian and Ubuntu:"
-                " apt install libtcmalloc-minimal4\n"
-            )
+        print_hint(
+            "tcmalloc makes training on a CPU about a third faster; on Debian and Ubuntu:"
+            " apt install libtcmalloc-minimal4"
+        )
         return
     before = os.environ.get("LD_PRELOAD")
     os.environ["LD_PRELOAD"] = f"{library}:{before}" if before else library

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import torch
 
 from training.foundation.errors import PrerequisiteError
+from training.processes.threads import count_local_processes
 
 _FILES = "training/configs/accelerate"
 
@@ -25,7 +26,7 @@ def check_devices(environment: Mapping[str, str], n_devices: int | None = None) 
     """
     if n_devices is None:
         n_devices = torch.accelerator.device_count()
-    n_local = int(environment.get("LOCAL_WORLD_SIZE") or environment.get("WORLD_SIZE") or 1)
+    n_local = count_local_processes(environment)
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if environment.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true"}:
         _check_cpu_processes(environment)

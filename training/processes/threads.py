@@ -4,8 +4,9 @@ Without being told, ``accelerate launch`` gives each process one thread.
 """
 
 import os
-import sys
 from collections.abc import Mapping
+
+from training.processes.hints import print_hint
 
 
 def count_cores() -> int:
@@ -16,6 +17,11 @@ def count_cores() -> int:
         return os.cpu_count() or 1
 
 
+def count_local_processes(environment: Mapping[str, str]) -> int:
+    """Returns how many processes a launcher has started on this machine."""
+    return int(environment.get("LOCAL_WORLD_SIZE") or environment.get("WORLD_SIZE") or 1)
+
+
 def describe_idle_cores(environment: Mapping[str, str], n_cores: int) -> str | None:
     """Returns how to use cores that would have nothing to do; None if there are none.
 
@@ -23,20 +29,20 @@ def describe_idle_cores(environment: Mapping[str, str], n_cores: int) -> str | N
         environment: Of a training process without a GPU.
         n_cores: The cores for all processes here.
     """
-    n_processes = int(environment.get("LOCAL_WORLD_SIZE") or environment.get("WORLD_SIZE") or 1)
+    n_processes = count_local_processes(environment)
     n_threads = n_cores // n_processes
     if environment.get("OMP_NUM_THREADS") != "1" or n_threads <= 1:
         return None
     each = "" if n_processes == 1 else " each"
     return (
-        f"hint: training computes with one thread{each}, as accelerate launch sets it; with"
+        f"training computes with one thread{each}, as accelerate launch sets it; with"
         f" OMP_NUM_THREADS={n_threads} before the command, or by parrotlet pretrain, it uses all"
         f" {n_cores} cores"
     )
 
 
 def hint_at_idle_cores() -> None:
-    """Prints on stderr, once for all processes here, how to use cores that have nothing to do."""
+    """Prints how to use cores that have nothing to do, if there are any."""
     hint = describe_idle_cores(os.environ, count_cores())
-    if hint is not None and os.environ.get("LOCAL_RANK", "0") == "0":
-        sys.stderr.write(f"{hint}\n")
+    if hint is not None:
+        print_hint(hint)
