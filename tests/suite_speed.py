@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from training.foundation.parallel.cores import count_cores
+
 MAX_PROCESSES = 12
 UNIT_CPU_S = 8.0  # the slowest takes a third; a slow machine may take twice as long
 NO_UNIT_MARKS = {"integration", "e2e", "gpu", "network", "cluster", "serving", "first_hour"}
@@ -19,12 +21,6 @@ def pytest_xdist_auto_num_workers(config):
     n_cores = count_cores()
     only_units = "not integration" in config.option.markexpr
     return min(max(2, n_cores if only_units else n_cores * 3 // 2), MAX_PROCESSES)
-
-
-def count_cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def pytest_collection_modifyitems(items):

@@ -28,9 +28,9 @@ from training.foundation.errors import (
     run_main,
 )
 from training.foundation.extras import require_extra
+from training.foundation.parallel.cores import count_cores
 from training.processes.exit_reports import EXIT_REPORTS_FOLDER, read_exit_reports
 from training.processes.launcher_settings import refuse_launcher
-from training.processes.threads import count_cores
 from training.run.pretrain_arguments import pretrain_parser
 
 if TYPE_CHECKING:

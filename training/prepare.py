@@ -50,8 +50,8 @@ from training.foundation.atomic_files import (
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError, run_main
 from training.foundation.folder_lock import folder_lock
+from training.foundation.parallel.worker_pool import work_folder, worker_pool
 from training.foundation.progress import progress_bar
-from training.foundation.worker_pool import work_folder, worker_pool
 from training.shards import encoding, middles, packing
 from training.shards.blocks import ShardWriter
 from training.shards.carry_over import CarryOver, PackedTokens, cut_blocks

@@ -32,7 +32,7 @@ users see them, bits per byte of these files and of general code, and the charac
 suggestions save while the files are typed. A stage of parrotlet adapt.
 
 A finished part is not measured again."""
-_MAX_FILES = 100  # whose bits are measured
+_FILES = 100
 
 
 def main(argv: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     corpus, out = str(options.corpus), options.out
     model = ["--model", str(options.model)]
     if not (out / BITS_FILE).is_file():
-        words = ["--corpus", corpus, "--n", str(_MAX_FILES), "--out", str(out / BITS_FILE)]
+        words = ["--corpus", corpus, "--n", str(options.files), "--out", str(out / BITS_FILE)]
         measure_bits([*model, *words])
     if options.general is not None and not (out / GENERAL_FILE).is_file():
         words = ["--model", str(options.general_model or options.model)]
@@ -108,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=number, default=100, help="positions of each kind")
     parser.add_argument("--per-document", type=number, default=8, help="of them in one file")
     parser.add_argument("--typed", type=number, default=0, help="files to type in")
+    parser.add_argument(
+        "--files",
+        type=whole_number(1, 1_000_000),
+        default=_FILES,
+        help="files whose bits are measured",
+    )
     parser.add_argument(
         "--workspace", action="store_true", help="with the workspace's memory, as in an editor"
     )

@@ -20,7 +20,6 @@ _ITEM_KINDS = 3
 _PER_FILE = 8  # positions of each kind in a file at most
 _START_S = 6.0  # for a process to import its libraries
 _BLENDING_S = 30.0  # a few passes over the general code
-_MEASURING_SHARE, _TRAINING_SHARE = 0.1, 0.68  # of the time, as it is planned
 _MAX_METRICS_BYTES = 256 << 20
 
 
@@ -55,11 +54,10 @@ class AdaptationStages:
 
     def list_rest(self, record: AdaptationRecord) -> list[Stage]:
         """Returns the stages after the plan."""
-        seconds = 60 * self.request.minutes
         train = Stage(
             name="pretrain",
             words=("pretrain", str(self._toml(_RUN))),
-            weight_s=_START_S + _TRAINING_SHARE * seconds,
+            weight_s=_START_S + record.training_s,
             measure=lambda: self.read_training().step / max(1, record.steps),
         )
         return [
@@ -120,10 +118,12 @@ class AdaptationStages:
         words += ["--general-model", str(general_model)]
         words += ["--n", str(n_items), "--per-document", str(_PER_FILE), "--workspace"]
         words += ["--typed", str(record.typed_files)]
+        if record.bits_files:  # which an earlier version's plan does not say
+            words += ["--files", str(record.bits_files)]
         return Stage(
             name=when,
             words=tuple(words),
-            weight_s=_START_S + _MEASURING_SHARE * 60 * self.request.minutes,
+            weight_s=_START_S + record.measuring_s,
             measure=lambda: count_lines(out / LINES / _ANSWERS) / (_ITEM_KINDS * n_items),
         )
 

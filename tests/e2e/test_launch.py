@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from training_run import ROOT, processes_of
 
-from training.processes.threads import count_cores
+from training.foundation.parallel.cores import count_cores
 
 pytestmark = pytest.mark.e2e
 

@@ -8,16 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.adaptation.general_code import REPLAY_FILE, read_sample
+from training.adaptation.general_code import REPLAY_FILE, UNREAD_FILE, read_sample
 from training.adaptation.heldout_files import HeldoutFiles, choose_heldout
 from training.adaptation.repository_files import FileFacts, WorkspaceFiles
-from training.adaptation.schedule import (
-    Schedule,
-    TrainingSpeed,
-    choose_items,
-    choose_schedule,
-    choose_typed_files,
-)
+from training.adaptation.schedule import Schedule, TrainingSpeed, choose_schedule
+from training.adaptation.time_budget import TimeBudget
 from training.artifact.adaptation.adaptation_record import AdaptationRecord
 from training.artifact.directory import WEIGHTS_FILE, Artifact
 from training.foundation.atomic_files import file_sha256
@@ -52,10 +47,17 @@ class PlanInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The record of an adaptation, and what its configs need besides."""
+    """The record of an adaptation, and what its configs need besides.
+
+    Attributes:
+        record: What users are told of it.
+        schedule: How to train; None if there is nothing to train.
+        measured_bytes: The general code to measure what is forgotten on.
+    """
 
     record: AdaptationRecord
     schedule: Schedule | None
+    measured_bytes: int = 0
 
 
 def make_plan(inputs: PlanInputs, speed: TrainingSpeed) -> Plan:
@@ -74,10 +76,11 @@ def make_plan(inputs: PlanInputs, speed: TrainingSpeed) -> Plan:
     heldout = _hold_out(inputs)
     out = {*heldout.newest, *heldout.by_hash}
     learned = {path: facts for path, facts in files.items() if path not in out}
+    budget = TimeBudget(inputs.minutes, general_bytes=_count_general_bytes(UNREAD_FILE))
     schedule = choose_schedule(
-        minutes=inputs.minutes,
+        seconds=budget.training_s,
         own_bytes=_count_bytes(learned),
-        most_replay_bytes=sum(document.n_bytes for document in read_sample(REPLAY_FILE)),
+        most_replay_bytes=_count_general_bytes(REPLAY_FILE),
         block_tokens=inputs.artifact.context_tokens,
         n_embd=inputs.artifact.config.n_embd,
         speed=speed,
@@ -95,10 +98,13 @@ def make_plan(inputs: PlanInputs, speed: TrainingSpeed) -> Plan:
         epochs=schedule.epochs,
         replay_share=round(schedule.replay_share, 4),
         tokens_per_s=round(speed.count_tokens(1.0, batch_tokens=step_tokens), 1),
-        items=choose_items(inputs.minutes),
-        typed_files=choose_typed_files(inputs.minutes),
+        items=budget.items,
+        typed_files=budget.typed_files,
+        bits_files=budget.bits_files,
+        training_s=round(budget.training_s, 1),
+        measuring_s=round(budget.measuring_s, 1),
     )
-    return Plan(record=record, schedule=schedule)
+    return Plan(record=record, schedule=schedule, measured_bytes=budget.measured_bytes)
 
 
 def _describe(inputs: PlanInputs) -> AdaptationRecord:
@@ -157,3 +163,7 @@ def _hold_out(inputs: PlanInputs) -> HeldoutFiles:
 
 def _count_bytes(files: Mapping[str, FileFacts]) -> int:
     return sum(facts.n_bytes for facts in files.values())
+
+
+def _count_general_bytes(sample: Path) -> int:
+    return sum(document.n_bytes for document in read_sample(sample))

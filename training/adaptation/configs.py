@@ -42,7 +42,7 @@ def write_configs(
     """Writes the configs and the general code into a work folder."""
     assert plan.schedule is not None
     learned = take_bytes(read_sample(REPLAY_FILE), plan.schedule.replay_bytes)
-    unread = read_sample(UNREAD_FILE)
+    unread = take_bytes(read_sample(UNREAD_FILE), plan.measured_bytes)
     write_text_atomically(work / REPLAY, "".join(d.to_json_line() for d in learned))
     write_text_atomically(work / GENERAL, "".join(d.to_json_line() for d in unread))
     names = {name for d in learned for name in _LICENCE_NAME.findall(d.licence)}

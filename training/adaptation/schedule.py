@@ -1,4 +1,4 @@
-"""Steps, rates and mixture of an adaptation, from the time allowed and the speed; pure functions.
+"""Steps, rates and mixture of an adaptation, from the time to train and the speed; pure functions.
 
 Muon at nearly the rates of pretraining, decaying from the first step on, learns much of a
 repository in one pass. On general code the model learns what the original predicts
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from training.autoconfig.sizing import KNOWN_WIDTH
 
-TRAINING_SHARE = 0.68  # of the time; the rest measures, before and after
-MEASURING_SHARE = 0.075  # of the time, each time: lines, while files are typed
 MAX_EPOCHS = 3.0
 REPLAY_SHARE = 0.2  # of the tokens
 TEACHER_WEIGHT = 4.0  # of the divergence from the original model on general code
@@ -23,11 +21,6 @@ FEWEST_STEPS = 40  # below this, smaller steps are taken
 MATRIX_LEARNING_RATE, LEARNING_RATE = 2.8e-3, 7e-4
 BYTES_PER_TOKEN = 3.4
 WARMUP_SHARE = 0.05
-MIN_ITEMS, MAX_ITEMS = 10, 300
-ITEM_S = 0.15  # a completion takes on two cores
-TYPED_FILE_S = 25.0
-MAX_TYPED_FILES = 8
-ITEM_KINDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,17 +78,17 @@ class Schedule:
 
 def choose_schedule(
     *,
-    minutes: float,
+    seconds: float,
     own_bytes: int,
     most_replay_bytes: int,
     block_tokens: int,
     n_embd: int,
     speed: TrainingSpeed,
 ) -> Schedule:
-    """Returns how to train on a repository in some minutes.
+    """Returns how to train on a repository in some time.
 
     Args:
-        minutes: The time for everything.
+        seconds: The time.
         own_bytes: The files to learn from.
         most_replay_bytes: The general code that there is.
         block_tokens: Tokens of a block.
@@ -104,7 +97,6 @@ def choose_schedule(
     """
     share = REPLAY_SHARE if most_replay_bytes else 0.0
     cost = 1 + share * (DISTILLED_COST - 1)
-    seconds = TRAINING_SHARE * 60 * minutes
     all_tokens = MAX_EPOCHS * own_bytes / (1 - share) / BYTES_PER_TOKEN
     most = speed.count_tokens(seconds, batch_tokens=BATCH_BLOCKS * 1024, cost=cost)
     batch = choose_batch(min(most, all_tokens), block_tokens)
@@ -132,15 +124,3 @@ def choose_batch(tokens: float, block_tokens: int) -> int:
     while batch > 1 and tokens / (batch * block_tokens) < FEWEST_STEPS:
         batch //= 2
     return batch
-
-
-def choose_items(minutes: float) -> int:
-    """Returns the positions of each kind that there is time to measure at."""
-    seconds = MEASURING_SHARE * 60 * minutes
-    return max(MIN_ITEMS, min(MAX_ITEMS, round(seconds / (ITEM_KINDS * ITEM_S))))
-
-
-def choose_typed_files(minutes: float) -> int:
-    """Returns the files that there is time to type in."""
-    seconds = MEASURING_SHARE * 60 * minutes
-    return max(0, min(MAX_TYPED_FILES, round(seconds / TYPED_FILE_S)))

@@ -26,8 +26,8 @@ from training.corpus.readers.corpus_source import CorpusSource
 from training.corpus.selection.selection import Selection, select
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.errors import CorpusError
+from training.foundation.parallel.worker_pool import work_folder, worker_pool
 from training.foundation.progress import progress_bar
-from training.foundation.worker_pool import work_folder, worker_pool
 
 
 def build_corpus(config: CorpusConfig) -> CorpusReport:

@@ -6,15 +6,8 @@ Without being told, ``accelerate launch`` gives each process one thread.
 import os
 from collections.abc import Mapping
 
+from training.foundation.parallel.cores import count_cores
 from training.processes.hints import print_hint
-
-
-def count_cores() -> int:
-    """Returns the cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        return os.cpu_count() or 1
 
 
 def count_local_processes(environment: Mapping[str, str]) -> int:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from training.foundation.errors import CorpusError, ParrotletError
-from training.foundation.worker_pool import start_worker
+from training.foundation.parallel.worker_pool import start_worker
 from training.stream.lane import Lane, StreamPlan, Window
 from training.stream.lane_state import LaneState
 

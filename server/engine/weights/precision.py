@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from training.artifact.network.bfloat16 import has_bfloat16_products
+from training.foundation.parallel.cores import count_cores
 
 Precision = Literal["int8", "bfloat16", "float32"]
 
@@ -28,8 +29,7 @@ def set_threads(wanted: int) -> int:
     A thread that waits for a core stalls the others in each of some forty operations per token, so
     the default leaves half of the cores to the editor and the user's programs.
     """
-    cores = os.cpu_count() or 1
-    threads = wanted or min(_MAX_THREADS, max(1, cores // 2))
+    threads = wanted or min(_MAX_THREADS, max(1, count_cores() // 2))
     torch.set_num_threads(threads)
     return threads
 

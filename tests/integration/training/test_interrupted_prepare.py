@@ -11,7 +11,7 @@ import pytest
 
 from training.foundation.atomic_files import file_sha256
 from training.foundation.errors import CorpusError
-from training.foundation.worker_pool import work_folder, worker_pool
+from training.foundation.parallel.worker_pool import work_folder, worker_pool
 from training.prepare import main as prepare
 from training.shards.encoding import EncodedGroup
 from training.train_tokenizer import main as train_tokenizer

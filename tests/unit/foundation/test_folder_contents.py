@@ -11,7 +11,7 @@ from training.foundation.atomic_files import (
     write_directory_atomically,
 )
 from training.foundation.errors import ConfigError
-from training.foundation.worker_pool import work_folder
+from training.foundation.parallel.worker_pool import work_folder
 
 OURS = FolderContents(mark="mark.json", files=frozenset({"mark.json", "train/*.parquet"}))
 

@@ -47,6 +47,9 @@ class AdaptationRecord:
             training.
         items: Positions of each kind to measure at.
         typed_files: Files to type in.
+        bits_files: Held-out files whose bits to measure; 0 in records that do not say.
+        training_s: Seconds that are planned for the training.
+        measuring_s: Seconds that are planned to measure a model, each time.
         verdict: Why there is nothing to train, in a word; empty if there is.
         sentence: The same for the user.
     """
@@ -75,6 +78,9 @@ class AdaptationRecord:
     trained_share: float = 1.0
     items: int = 0
     typed_files: int = 0
+    bits_files: int = 0
+    training_s: float = 0.0
+    measuring_s: float = 0.0
     verdict: str = ""
     sentence: str = ""
 
