@@ -16,10 +16,9 @@ import { collectServerSettings, getList } from '../settings/configuration';
 import { SECTION, translateSettingNames } from '../settings/settingNames';
 import { SCHEMES } from '../suggestions/activeEditor';
 import type { Suggestions } from '../suggestions/suggestions';
-import type { AdaptationReport } from '../ui/adaptation';
-import type { ServerStatus } from '../ui/status';
 import type { ServerCommand } from './discovery';
 import type { Log } from './log';
+import type { AdaptationReport, ServerStatus } from './messages';
 
 const STOP_TIMEOUT_MS = 2000;
 const EXIT_TIMEOUT_MS = 500;

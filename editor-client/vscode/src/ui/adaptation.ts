@@ -5,28 +5,10 @@
  */
 
 import * as vscode from 'vscode';
+import type { AdaptationReport } from '../server/messages';
 import { SECTION } from '../settings/settingNames';
 import { getActiveEditor } from '../suggestions/activeEditor';
-import type { Action, ServerMenu } from './serverMenu';
-
-/** How an adaptation is going, as the server reports it. */
-export interface AdaptationReport {
-  readonly name: string;
-  readonly state: 'running' | 'paused' | 'interrupted' | 'finished' | 'failed' | 'cancelled';
-  /** In a few words; empty once it has ended. */
-  readonly status: string;
-  /** In a sentence. */
-  readonly title: string;
-  readonly actions: readonly Action[];
-  /** What the user should read now. */
-  readonly notices: readonly Notice[];
-}
-
-interface Notice {
-  readonly message: string;
-  readonly is_problem: boolean;
-  readonly actions: readonly Action[];
-}
+import type { ServerMenu } from './serverMenu';
 
 const ICONS: Readonly<Record<string, string>> = {
   running: '$(sync~spin)',

@@ -5,33 +5,8 @@
 
 import * as vscode from 'vscode';
 import type { Lifecycle } from '../server/lifecycle';
+import type { Action, Answer } from '../server/messages';
 import type { WebviewPages } from './webview';
-
-/** What the user confirms before an action. */
-interface Question {
-  readonly message: string;
-  readonly detail: string;
-  readonly button: string;
-}
-
-/** What the user can choose: a command of the server. */
-export interface Action {
-  readonly title: string;
-  readonly command: string;
-  readonly argument: object;
-  readonly description: string;
-  readonly detail: string;
-  readonly question: Question | null;
-}
-
-/** What the server answers. */
-interface Answer {
-  readonly error?: string;
-  readonly message?: string;
-  readonly title?: string;
-  readonly actions?: readonly Action[];
-  readonly page?: string;
-}
 
 const STOPPED = 'This is unavailable: the Parrotlet server is not running.';
 const OLD_SERVER = 'This needs a newer Parrotlet server. Install it to continue.';

@@ -1,14 +1,7 @@
 /** The status bar item: what Parrotlet is doing, and why. Clicking it opens the action menu. */
 
 import * as vscode from 'vscode';
-
-/** The server's state: as it reports it, or as the extension knows it when there is no server. */
-export interface ServerStatus {
-  readonly state: 'starting' | 'ready' | 'busy' | 'idle' | 'off' | 'error';
-  readonly reason: string | null;
-  /** The model in use, in a few words; only the server knows it. */
-  readonly model?: string;
-}
+import type { ServerStatus } from '../server/messages';
 
 type State = ServerStatus['state'] | 'waiting' | 'installing';
 
