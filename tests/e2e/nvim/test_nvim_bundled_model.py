@@ -121,7 +121,7 @@ def test_a_model_is_adapted_to_the_repository_and_switched_to(
     settings = {
         "model": str(tiny_artifact),
         "suggestion": {"eagerness": "always"},
-        "adaptation": {"minutes": 0.1, "pause_while_typing": False, "pause_on_battery": False},
+        "adaptation": {"minutes": 0.4, "pause_while_typing": False, "pause_on_battery": False},
     }
     editor = start_editor(make_setup(settings=settings))
     editor.folder = make_repository(editor.folder / "project", read_own_modules())

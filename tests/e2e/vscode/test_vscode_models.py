@@ -223,7 +223,7 @@ def test_a_model_is_adapted_to_the_repository_and_switched_to(
     """If it fails, twenty minutes of training change nothing in VS Code."""
     for name, text in read_own_modules().items():
         (window.folder / name).write_text(text, encoding="utf-8")
-    for name, value in {"minutes": 0.1, "pauseWhileTyping": False, "pauseOnBattery": False}.items():
+    for name, value in {"minutes": 0.4, "pauseWhileTyping": False, "pauseOnBattery": False}.items():
         window.change_setting(f"parrotlet.adaptation.{name}", value)
     window.change_setting("parrotlet.model", str(tiny_artifact))
     use_local_model(window)

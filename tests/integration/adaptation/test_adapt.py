@@ -63,7 +63,7 @@ def fork_stages(patch):
 def request_of(folder, artifact):
     fast = {"pauses_on_battery": False, "pauses_while_typing": False, "yields": False}
     speed = {"tokens_per_s": 8000.0}  # which is never measured twice the same
-    return AdaptationRequest(folder=folder, minutes=0.05, model=str(artifact), **fast, **speed)
+    return AdaptationRequest(folder=folder, minutes=0.25, model=str(artifact), **fast, **speed)
 
 
 def prepare(folder, artifact):
