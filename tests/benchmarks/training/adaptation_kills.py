@@ -103,7 +103,7 @@ def kill_until_done(folder, chance, options, hits):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", type=Path, default=Path("server/model"))
-    parser.add_argument("--minutes", type=float, default=0.2)
+    parser.add_argument("--minutes", type=float, default=0.9)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest-s", type=float, default=15.0, help="between two kills")
