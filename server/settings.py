@@ -206,7 +206,7 @@ class EngineSettings(RangedConfig):
     )
     threads: int = setting(
         0,
-        "Number of threads that run the model. `0` uses half of the processor's cores, up to four"
+        "Number of threads that run the model. `0` uses half of the available cores, up to four"
         " threads.",
         minimum=0,
         maximum=256,

@@ -32,7 +32,6 @@ users see them, bits per byte of these files and of general code, and the charac
 suggestions save while the files are typed. A stage of parrotlet adapt.
 
 A finished part is not measured again."""
-_FILES = 100
 
 
 def main(argv: Sequence[str]) -> int:
@@ -111,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--files",
         type=whole_number(1, 1_000_000),
-        default=_FILES,
+        default=100,
         help="files whose bits are measured",
     )
     parser.add_argument(

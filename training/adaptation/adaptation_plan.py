@@ -50,7 +50,7 @@ class Plan:
     """The record of an adaptation, and what its configs need besides.
 
     Attributes:
-        record: What users are told of it.
+        record: What it learns from, how, and what it is measured on.
         schedule: How to train; None if there is nothing to train.
         measured_bytes: The general code to measure what is forgotten on.
     """

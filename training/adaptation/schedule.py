@@ -39,7 +39,7 @@ class TrainingSpeed:
         """Returns for how many tokens there is time.
 
         Args:
-            seconds: The time.
+            seconds: The time to train.
             batch_tokens: Tokens of a step.
             cost: Of a token, relative to one of pretraining.
         """
@@ -85,7 +85,7 @@ def choose_schedule(
     n_embd: int,
     speed: TrainingSpeed,
 ) -> Schedule:
-    """Returns how to train on a repository in some time.
+    """Returns how to train on a repository for some time.
 
     Args:
         seconds: The time.

@@ -56,7 +56,7 @@ class TimeBudget:
     def measured_bytes(self) -> int:
         """General code to measure what is forgotten on."""
         wanted = GENERAL_SHARE * self._seconds * GENERAL_BYTES_PER_S
-        return min(self.general_bytes, _fit(wanted, MIN_GENERAL_BYTES, self.general_bytes))
+        return min(self.general_bytes, max(MIN_GENERAL_BYTES, round(wanted)))
 
     @property
     def measuring_s(self) -> float:

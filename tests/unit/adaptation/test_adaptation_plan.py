@@ -209,6 +209,16 @@ class TestPlan:
         assert set(record.files) | set(record.heldout) == set(SIZES)
         assert record.steps > 0
 
+    def test_a_short_time_measures_on_less(self, inputs):
+        """If it fails, a short adaptation measures for longer than it trains."""
+        short, long = (
+            make_plan(dataclasses.replace(inputs, minutes=minutes), SPEED)
+            for minutes in (3.0, 20.0)
+        )
+        assert short.record.bits_files < long.record.bits_files
+        assert short.record.measuring_s < long.record.measuring_s
+        assert 0 < short.measured_bytes < long.measured_bytes
+
     def test_too_few_files_are_declined_in_a_sentence(self, inputs):
         few = SimpleNamespace(**{**vars(inputs.workspace), "files": {"a.py": FileFacts(
             n_bytes=900, sha256="1")}})  # fmt: skip

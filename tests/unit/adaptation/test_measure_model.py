@@ -67,6 +67,14 @@ def test_general_code_may_be_measured_with_another_model(tmp_path, parts):
     assert models == [str(tmp_path / "model"), "origin"]
 
 
+def test_as_many_files_are_measured_as_are_asked_for(tmp_path, parts):
+    """If it fails, a short adaptation measures for longer than it trains."""
+    (tmp_path / TYPING).mkdir()
+    measure(tmp_path, "--files", "7")
+    (bits,) = [argv for name, argv in parts if name == "measure_bits"]
+    assert bits[bits.index("--n") + 1] == "7"
+
+
 def test_files_too_short_to_type_are_a_warning(tmp_path, parts, monkeypatch, capsys):
     def refuse(_):
         raise ConfigError("no file has 12 lines")
