@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, Self, TypeAlias
 
 from server.adaptation.adaptation_state import AdaptationState
-from server.adaptation.repository_objects import find_repository, holds_object
+from server.adaptation.repository_objects import holds_object
 from server.backends.model_store import resolve_model_name
 from server.settings import Settings
 from server.user_folders import find_data_folder
@@ -23,6 +23,7 @@ from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.foreign_text import as_object, read_json
+from training.foundation.work_trees import find_work_tree
 
 MODELS_FOLDER = "models"
 RECORD_FILE = "workspace.json"
@@ -181,7 +182,7 @@ def find_model(folder: Path) -> AdaptedModel | None:
     if not models:  # as for most users: nothing of the workspace is looked at
         return None
     folder = folder.resolve()
-    repository = find_repository(folder)
+    repository = find_work_tree(folder)
     matches = [
         (depth, model)
         for model in models
@@ -257,7 +258,7 @@ def _match(record: WorkspaceRecord, folder: Path, repository: Path | None) -> in
 
 
 def _is_same_folder(record: WorkspaceRecord, folder: Path) -> bool:
-    repository = find_repository(folder)
+    repository = find_work_tree(folder)
     if record.root_commit and repository is not None:
         return repository / PurePosixPath(record.subfolder) == folder
     return Path(record.path) == folder

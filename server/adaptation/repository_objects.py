@@ -6,28 +6,18 @@ repository is. The history is not walked, and no object is unpacked.
 Source: git's documentation of its pack index, version 2 (``gitformat-pack``).
 """
 
-import os
 import re
 import struct
 from pathlib import Path
 from typing import IO
 
 from training.foundation.errors import ForeignDataError
-from training.foundation.foreign_text import read_bounded
+from training.foundation.work_trees import find_common_folder, find_git_folder
 
 _OBJECT_ID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _INDEX_HEAD = b"\xfftOc\x00\x00\x00\x02"
 _FANOUT_BYTES = 256 * 4
-_MAX_POINTER_BYTES = 4096
 _MAX_PACKS = 1000
-
-
-def find_repository(folder: Path) -> Path | None:
-    """Returns the top of the work tree that a folder lies in; None if there is none."""
-    for top in (folder, *folder.parents):
-        if (top / ".git").exists():
-            return top
-    return None
 
 
 def holds_object(repository: Path, object_id: str) -> bool:
@@ -35,26 +25,13 @@ def holds_object(repository: Path, object_id: str) -> bool:
     if _OBJECT_ID.fullmatch(object_id) is None:
         return False
     try:
-        objects = _find_common_folder(repository / ".git") / "objects"
+        objects = find_common_folder(find_git_folder(repository)) / "objects"
         if (objects / object_id[:2] / object_id[2:]).is_file():
             return True
         indexes = sorted((objects / "pack").glob("*.idx"))[:_MAX_PACKS]
         return any(_lists_object(index, bytes.fromhex(object_id)) for index in indexes)
     except (OSError, ForeignDataError):
         return False
-
-
-def _find_common_folder(git: Path) -> Path:
-    """Returns the folder that all work trees of a repository share."""
-    if git.is_file():
-        pointer = _read_pointer(git).removeprefix("gitdir:").strip()
-        git = git.parent / pointer
-    common = git / "commondir"
-    return git / _read_pointer(common).strip() if common.is_file() else git
-
-
-def _read_pointer(file: Path) -> str:
-    return os.fsdecode(read_bounded(file, _MAX_POINTER_BYTES))
 
 
 def _lists_object(index: Path, object_id: bytes) -> bool:

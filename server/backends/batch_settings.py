@@ -10,9 +10,7 @@ from dataclasses import replace
 from server.engine.batched.device import find_gpu
 from server.engine.weights.precision import choose_batch_precision
 from server.settings import Device, Settings
-from training.foundation.parallel.cores import count_cores
-
-_LOCAL_PROCESSES = "LOCAL_WORLD_SIZE"  # set by whoever starts several on this machine
+from training.foundation.parallel.cores import count_cores, count_local_processes
 
 
 def choose_device(device: Device) -> Settings:
@@ -27,7 +25,6 @@ def choose_batch_settings(device: Device) -> Settings:
     settings = choose_device(device)
     if settings.engine.device != "cpu":
         return settings
-    n_processes = int(os.environ.get(_LOCAL_PROCESSES, "1"))
-    threads = max(1, count_cores() // n_processes)
+    threads = max(1, count_cores() // count_local_processes(os.environ))
     precision = choose_batch_precision()
     return replace(settings, engine=replace(settings.engine, threads=threads, precision=precision))

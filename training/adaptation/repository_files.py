@@ -16,6 +16,7 @@ from training.corpus.readers.git_repository.commit_history import find_first_com
 from training.corpus.readers.git_repository.commit_reader import read_commit, resolve_commit
 from training.corpus.readers.source_file import FileSelection, SourceFile
 from training.foundation.privacy.private_paths import is_private_path
+from training.foundation.work_trees import find_work_tree
 
 MAX_COMMITS = 300  # in which the newest files are looked for
 _HASH_CHARS = 16
@@ -68,7 +69,7 @@ def read_workspace(
     folder = folder.resolve()
     filters = FilterConfig()
     selection = FileSelection(max_bytes=filters.max_bytes)
-    repository = next((t for t in (folder, *folder.parents) if (t / ".git").exists()), None)
+    repository = find_work_tree(folder)
     if repository is None:
         found = read_folder(folder, part="", files=(), selection=selection)
         files = {f.path: _describe(f) for f in found if _is_wanted(f, private_globs, filters)}

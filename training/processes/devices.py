@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 
 from training.foundation.errors import PrerequisiteError
-from training.processes.threads import count_local_processes
+from training.foundation.parallel.cores import count_local_processes
 
 _FILES = "training/configs/accelerate"
 

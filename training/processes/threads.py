@@ -6,13 +6,8 @@ Without being told, ``accelerate launch`` gives each process one thread.
 import os
 from collections.abc import Mapping
 
-from training.foundation.parallel.cores import count_cores
+from training.foundation.parallel.cores import count_cores, count_local_processes
 from training.processes.hints import print_hint
-
-
-def count_local_processes(environment: Mapping[str, str]) -> int:
-    """Returns how many processes a launcher has started on this machine."""
-    return int(environment.get("LOCAL_WORLD_SIZE") or environment.get("WORLD_SIZE") or 1)
 
 
 def describe_idle_cores(environment: Mapping[str, str], n_cores: int) -> str | None:

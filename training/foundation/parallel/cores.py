@@ -1,4 +1,6 @@
-"""How many cores this process may use: of the machine's, those that a container leaves it.
+"""How many cores this process may use, and how many processes a launcher started beside it.
+
+Of the machine's cores those count that a container leaves.
 
 Source: the kernel's ``admin-guide/cgroup-v2.rst`` (``cpu.max``) and ``scheduler/sched-bwc.rst``
 (``cpu.cfs_quota_us``).
@@ -6,7 +8,7 @@ Source: the kernel's ``admin-guide/cgroup-v2.rst`` (``cpu.max``) and ``scheduler
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 _GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -24,6 +26,11 @@ def count_cores() -> int:
         return os.cpu_count() or 1
     quota = read_quota(_GROUPS, _OWN_GROUPS)
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def count_local_processes(environment: Mapping[str, str]) -> int:
+    """Returns how many processes a launcher has started on this machine."""
+    return int(environment.get("LOCAL_WORLD_SIZE") or environment.get("WORLD_SIZE") or 1)
 
 
 def read_quota(groups: Path, own_groups: Path) -> float | None:
