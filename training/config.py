@@ -122,8 +122,8 @@ class StreamConfig(RangedConfig):
             ``@REVISION``; a folder laid out like one.
         data_dir: Of the dataset, a folder, to read only its files.
         data_files: Of the dataset, patterns of the files to read.
-        stages: The corpus config whose filters, licences and other stages apply to each document;
-            its sources are not read.
+        stages: The corpus config whose filters, licences, held-out names and lists, and other
+            stages apply to each document; its sources are not read.
         heldout_files: Patterns of those files that are only validated on, or "last".
         heldout_share: Otherwise, the share of packages (of documents without one) for validation.
         heldout_shards: Otherwise, shards whose held-out documents to validate on.
@@ -323,7 +323,8 @@ class PublishConfig(RangedConfig):
     repo: str | None = None  # OWNER/NAME
     private: bool = True
     branch: str | None = None  # None: the run's name, its start date and a random suffix
-    # Also what a run resumes from elsewhere: optimiser and place in the data, far larger.
+    # Also what a run resumes from elsewhere: optimiser and place in the data, far larger; of a
+    # stream the path and hash of each document too.
     training_state: bool = False
     # Checkpoints queued while the Hub is unreachable.
     max_waiting: int = number_field(8, least=1, most=1_000_000)

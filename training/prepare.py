@@ -160,7 +160,7 @@ def _prepare(config: RunConfig, vocabulary: CodeTokenizer) -> None:
         shards_config={k: v for k, v in to_mapping(config.shards).items() if k != "processes"},
     )
     report = read_report(config.paths.corpus)
-    work = work_folder(config.paths.shards, _hash_inputs(inputs))
+    work = work_folder(config.paths.shards, _hash_inputs(inputs, config.paths.corpus))
     folder = config.paths.shards
     with write_directory_atomically(folder, SHARDS_FOLDER, key="paths.shards") as aside:
         with worker_pool(config.shards.processes) as pool:
@@ -200,11 +200,16 @@ def _check_blocks(found: dict[str, PreparedSplit], config: RunConfig) -> None:
             )
 
 
-def _hash_inputs(inputs: ShardsMeta) -> str:
-    """Returns a hash over everything that encoded row groups depend on, including our code."""
+def _hash_inputs(inputs: ShardsMeta, corpus: Path) -> str:
+    """Returns a hash over everything that encoded row groups depend on, including our code.
+
+    A corpus with the same texts may have others of the rest, such as levels of quality.
+    """
     code = [file_sha256(Path(str(module.__file__))) for module in _ENCODING_MODULES]
+    files = {group.path: None for split in SPLITS for group in list_row_groups(corpus, split)}
+    data = [file_sha256(path) for path in files]
     return hashlib.sha256(
-        json.dumps([to_mapping(inputs), code], sort_keys=True).encode()
+        json.dumps([to_mapping(inputs), code, data], sort_keys=True).encode()
     ).hexdigest()
 
 

@@ -4,6 +4,7 @@ Where a package's licence is declared is :mod:`training.corpus.readers.package_m
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -21,20 +22,49 @@ SPELLINGS = {
     "BSD 3-Clause License": "BSD-3-Clause",
 }
 UNKNOWN = "UNKNOWN"
+# Texts of licences, and names of clauses, with which a permissive text does not stand for all.
+_RESTRICTIONS = re.compile(
+    r"GNU\s+(?:Lesser\s+|Library\s+|Affero\s+)?General\s+Public\s+Licen[sc]e"
+    r"|Mozilla\s+Public\s+Licen[sc]e|Eclipse\s+Public\s+Licen[sc]e|European\s+Union\s+Public"
+    r"|Server\s+Side\s+Public\s+Licen[sc]e|Business\s+Source\s+Licen[sc]e|Elastic\s+Licen[sc]e"
+    r"|Commons\s+Clause|Non-?Commercial|PolyForm",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
 MAX_EXPRESSION_CHARS = 2000
 _PARSE_ERRORS = (ExpressionError, AttributeError, TypeError, ValueError, RecursionError)
 
 
 def detect_licence(text: str) -> str:
-    """Returns the SPDX identifier of a licence text, or "" if it is not a common one."""
+    """Returns the SPDX expression of a licence file, or "" if it has no common text.
+
+    A file may have several texts, whose licences are joined by AND: which of them are of bundled
+    code is not known. With terms that forbid more, it counts as unknown.
+    """
+    if _RESTRICTIONS.search(text):
+        return ""
+    found = [detect_bsd(text)]
     if re.search(r"Apache License\s+Version 2\.0", text):
-        return "Apache-2.0"
-    if "Redistributions in binary form" in text:
-        endorsement = r"[Nn]either the name|may be used to endorse|may not be used"
-        return "BSD-3-Clause" if re.search(endorsement, text) else "BSD-2-Clause"
+        found.append("Apache-2.0")
     if "Permission is hereby granted, free of charge" in text:
-        return "MIT"
-    return ""
+        found.append("MIT")
+    return join_licences(found)
+
+
+def detect_bsd(text: str) -> str:
+    """Returns which of the BSD licences a text has; "" if none."""
+    if "Redistributions in binary form" not in text:
+        return ""
+    endorsement = r"[Nn]either\s+the\s+name|used\s+to\s+endorse|may\s+not\s+be\s+used"
+    return "BSD-3-Clause" if re.search(endorsement, text) else "BSD-2-Clause"
+
+
+def join_licences(expressions: Iterable[str]) -> str:
+    """Returns the expression that asks for all of some; choices among them stay choices."""
+    distinct = sorted({expression for expression in expressions if expression})
+    if len(distinct) > 1:
+        distinct = [f"({e})" if _CHOICE.search(e) else e for e in distinct]
+    return " AND ".join(distinct)
 
 
 def normalize_licence(text: str) -> str:

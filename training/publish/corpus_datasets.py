@@ -72,6 +72,11 @@ class SplitContents:
     packages: set[tuple[str, str, str]] = field(default_factory=set)
     licences: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def names(self) -> set[str]:
+        """The packages without their versions."""
+        return {name for name, _, _ in self.packages}
+
     @classmethod
     def read(cls, files: Sequence[Path]) -> "SplitContents":
         """Reads the columns it needs from Parquet files, in batches of rows."""
@@ -99,7 +104,10 @@ def plan_splits(corpus: Path, repo: str) -> tuple[DatasetSplit, ...]:
         [resolve_within(corpus, file) for file in sorted((corpus / split).glob("*.parquet"))]
         for split in (TRAIN, HELDOUT)
     )
-    split_by = "The validation split contains whole packages, none of which is in training."
+    if heldout and SplitContents.read(train).names & SplitContents.read(heldout).names:
+        split_by = "The validation split has single documents; a package may be in both splits."
+    else:
+        split_by = "The validation split contains whole packages, none of which is in training."
     if not heldout:
         train, heldout = train[:-1], train[-1:]
         split_by = "The validation split is the corpus' last file; a package may be in both splits."

@@ -12,9 +12,11 @@ from typing import Any
 
 from training.artifact.directory import ARTIFACT_FILES
 from training.artifact.manifest import MANIFEST_FILE
-from training.foundation.atomic_files import write_json_atomically
+from training.foundation.atomic_files import write_bytes_atomically, write_json_atomically
 from training.foundation.errors import PrerequisiteError
-from training.run.checkpoint import is_state_file
+from training.foundation.foreign_text import as_object, read_json
+from training.run.checkpoint import STATE_RECORD, is_state_file
+from training.stream.document_log import RECORD_FILE, find_logs, read_log, render_logs
 
 
 def list_artifact_files(folder: Path) -> dict[str, Path]:
@@ -31,7 +33,8 @@ def link_artifact(artifact: Path, folder: Path, *, with_state: bool = False) -> 
     """Puts an artifact's files into a folder, as hard links, or as copies where links fail.
 
     The manifest is rewritten with the last names of its paths, so that nothing about the folders of
-    this machine is published. ``with_state`` adds what a checkpoint resumes from.
+    this machine is published. ``with_state`` adds what a checkpoint resumes from, and of a stream
+    which documents were read.
 
     Raises:
         PrerequisiteError: A file is a link to outside the artifact's folder.
@@ -48,6 +51,16 @@ def link_artifact(artifact: Path, folder: Path, *, with_state: bool = False) -> 
             os.link(file, folder / name)
         except OSError:
             shutil.copyfile(file, folder / name)
+    if with_state:
+        _write_record(artifact, folder)
+
+
+def _write_record(checkpoint: Path, folder: Path) -> None:
+    """Writes what a streamed run had read; that of shards is known from the shards."""
+    step = int(as_object(read_json(checkpoint / STATE_RECORD)).get("step", 0))
+    logs = [read_log(path) for path in find_logs(checkpoint, step)]
+    if logs:
+        write_bytes_atomically(folder / RECORD_FILE, render_logs(logs))
 
 
 def strip_folders(value: Any) -> Any:

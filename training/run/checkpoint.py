@@ -37,7 +37,10 @@ from training.foundation.foreign_text import as_object, read_json
 from training.step.state_shards import TENSORS_NAME, StateReader, write_shard
 
 STATE_RECORD = f"{TENSORS_NAME}.json"
-STATE_FILES = {STATE_RECORD, f"{TENSORS_NAME}*.safetensors", "data_position.safetensors"}
+STATE_FILES = {
+    *(STATE_RECORD, f"{TENSORS_NAME}*.safetensors", "data_position.safetensors"),
+    "documents.parquet",  # of a published one: what its run has read
+}
 CHECKPOINT_FOLDER = FolderContents(mark=STATE_RECORD, files=ARTIFACT_FOLDER.files | STATE_FILES)
 _STAGING = ".unfinished-"
 _CHECKPOINT_NAME = re.compile(r"step-\d{8,}")
@@ -134,12 +137,16 @@ def save_checkpoint(
     return target
 
 
-def import_checkpoint(source: Path, folder: Path) -> Path | None:
+def import_checkpoint(
+    source: Path, folder: Path, import_data: Callable[[Path, int], None]
+) -> Path | None:
     """Copies a checkpoint, or the newest of a run, into a run that has none.
 
     Args:
         source: The checkpoint, or the run.
         folder: The checkpoints of the run that goes on with it.
+        import_data: Takes over what is known of the data that a checkpoint was trained on, before
+            the checkpoint is there.
 
     Returns:
         The new checkpoint; None if the run has checkpoints of its own.
@@ -161,6 +168,7 @@ def import_checkpoint(source: Path, folder: Path) -> Path | None:
         step = _load_state(found).record.step
     except (OSError, ValueError, KeyError, ConfigError, SafetensorError) as error:
         raise PrerequisiteError(f"{found} is damaged ({error}); fetch it again") from error
+    import_data(found, step)
     target = checkpoint_path(folder, step)
     with write_directory_atomically(target, CHECKPOINT_FOLDER) as aside:
         for file in found.iterdir():

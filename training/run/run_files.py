@@ -124,11 +124,13 @@ class RunFiles:
         """Copies the checkpoint of ``pretrain.resume_from`` into a run without one of its own.
 
         Raises:
-            PrerequisiteError: There is none, or it is damaged.
+            PrerequisiteError: There is none, or it is damaged, or it is unknown what it has read.
         """
         source = self.config.pretrain.resume_from
         if source is not None:
-            import_checkpoint(resolve_artifact(source), self._checkpoints)
+            import_checkpoint(
+                resolve_artifact(source), self._checkpoints, self._reader.import_record
+            )
 
     def load_newest_state(self) -> TrainingState | None:
         """Returns the newest intact checkpoint, or None if there is none.

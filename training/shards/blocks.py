@@ -178,6 +178,10 @@ class TrainingBlocks(Protocol):
         """Goes to where a checkpoint was."""
         ...
 
+    def import_record(self, checkpoint: Path, step: int) -> None:
+        """Takes over what another run has recorded of its data, up to a checkpoint of it."""
+        ...
+
 
 class BlockReader:
     """Random access to a split's blocks, and to their endless seeded order.
@@ -224,6 +228,9 @@ class BlockReader:
 
     def load_position(self, checkpoint: Path, step: int) -> None:
         """Does nothing."""
+
+    def import_record(self, checkpoint: Path, step: int) -> None:
+        """Does nothing: the shards tell it."""
 
     def read_block(self, index: int) -> npt.NDArray[np.int64]:
         """Returns the ids ``[block_tokens]`` of one block."""

@@ -114,7 +114,8 @@ def pack_document(
             piece = Piece(ids=ids, is_fim=False)
         yield piece
         room_tokens = (room_tokens - len(piece.ids)) or block_tokens
-        first = last if last == n_tokens else encoded.find_line_after(last)
+        if last > first:  # else the block had room for no token of the text
+            first = last if last == n_tokens else encoded.find_line_after(last)
 
 
 def draw_length(block_tokens: int, fim: FimConfig, chance: random.Random) -> int:

@@ -19,13 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.foundation.atomic_files import write_bytes_atomically, write_json_atomically
-from training.foundation.errors import CorpusError
+from training.foundation.errors import CorpusError, PrerequisiteError
 from training.shards.encoding import DOCUMENT_COLUMNS
 from training.shards.seen_documents import SeenDocuments
 from training.stream.lane import Window
 from training.stream.lane_state import LaneFacts
 
 DOCUMENTS_FOLDER = "documents"
+RECORD_FILE = "documents.parquet"  # in a published checkpoint, which has no run around it
 SUMMARY_FILE = "stream.json"
 SEEN_SCHEMA = pa.schema(
     [
@@ -65,10 +66,7 @@ def tabulate_window(window: Window) -> pa.Table:
 
 def pack_dump(states: bytes, tables: Sequence[pa.Table]) -> bytes:
     """Returns a process' states and documents as bytes that can be sent to the main process."""
-    table = pa.concat_tables([SEEN_SCHEMA.empty_table(), *tables])
-    packed = io.BytesIO()
-    pq.write_table(table, packed, compression="zstd")
-    return _LENGTH.pack(len(states)) + states + packed.getvalue()
+    return _LENGTH.pack(len(states)) + states + render_logs([SEEN_SCHEMA.empty_table(), *tables])
 
 
 def unpack_dump(dump: bytes) -> tuple[bytes, pa.Table]:
@@ -104,10 +102,8 @@ class DocumentLog:
         if not table.num_rows:
             return
         self._note(table)
-        packed = io.BytesIO()
-        pq.write_table(table, packed, compression="zstd")
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(self._folder / f"step-{step:08d}.parquet", packed.getvalue())
+        write_bytes_atomically(self._folder / f"step-{step:08d}.parquet", render_logs([table]))
 
     def write_summary(self, step: int, lanes: Sequence[LaneFacts]) -> None:
         """Writes for people how far the stream has been read, and what was dropped of it.
@@ -133,7 +129,7 @@ class DocumentLog:
         """Removes what was read after a step, and reads the packages up to it.
 
         Raises:
-            CorpusError: A file is damaged.
+            CorpusError: A file is damaged, or there is none.
         """
         self.packages.clear()
         self.licences.clear()
@@ -144,6 +140,27 @@ class DocumentLog:
                 path.unlink()
             else:
                 self._note(read_log(path, _NOTED))
+        if step and not self.packages:
+            raise CorpusError(
+                f"{self._folder} does not say which documents the run has read until step {step};"
+                " restore it from a backup, or remove the run and start it again"
+            )
+
+    def import_from(self, checkpoint: Path, step: int) -> None:
+        """Copies what another run has read, up to a checkpoint of it.
+
+        Raises:
+            PrerequisiteError: It is not known, or damaged.
+        """
+        tables = [read_log(path) for path in find_logs(checkpoint, step)]
+        if not tables:
+            raise PrerequisiteError(
+                f"{checkpoint} does not say which documents it was trained on; copy its run's"
+                f" folder '{DOCUMENTS_FOLDER}' too, so that it lies beside 'checkpoints', or use"
+                " pretrain.start_from in place of pretrain.resume_from"
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(self._folder / f"step-{step:08d}.parquet", render_logs(tables))
 
     def _note(self, table: pa.Table) -> None:
         columns = [table[name].to_pylist() for name in _NOTED]
@@ -153,6 +170,22 @@ class DocumentLog:
                 self._newest[lane] = number
                 self.packages.add((package[0], package[1], package[2]))
                 self.licences[package[2]] += 1
+
+
+def find_logs(checkpoint: Path, step: int) -> list[Path]:
+    """Returns the files of what a checkpoint's run had read: its own one, or those of the run."""
+    own = checkpoint / RECORD_FILE
+    if own.is_file():
+        return [own]
+    run = checkpoint.resolve().parent.parent
+    return [path for number, path in list_logs(run / DOCUMENTS_FOLDER) if number <= step]
+
+
+def render_logs(tables: Sequence[pa.Table]) -> bytes:
+    """Returns what was read as the bytes of one file."""
+    packed = io.BytesIO()
+    pq.write_table(pa.concat_tables(tables), packed, compression="zstd")
+    return packed.getvalue()
 
 
 def list_logs(folder: Path) -> Iterator[tuple[int, Path]]:

@@ -20,6 +20,7 @@ from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.records.record_slices import RecordFile
 from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.corpus.selection.balance import DOWN_WEIGHTED, draw_fraction
+from training.corpus.selection.heldout_list import HeldoutList
 
 HELDOUT = "held out"
 
@@ -39,6 +40,8 @@ class DocumentStages:
         self._config = config
         self._extractor = SourceExtractor.create(config)
         self._heldout = NamedPackages(config.heldout)
+        self._heldout_files = frozenset(config.heldout_files)
+        self._heldout_list = HeldoutList(config.heldout_list)
         self._heldout_share = heldout_share
         self._by_document = by_document
         self.counts = ScreeningCounts()
@@ -64,7 +67,8 @@ class DocumentStages:
                 counting it.
         """
         file = parser.parse(row, number)
-        if self._is_heldout(file, parser) != for_validation:
+        is_heldout = self._is_heldout(file, parser)
+        if is_heldout != for_validation and not self._may_be_listed(is_heldout):
             if not for_validation:
                 self._drop(HELDOUT, file)
             return None
@@ -74,12 +78,23 @@ class DocumentStages:
         document = self._extractor.make_document(
             file, package=unknown, counts=self.counts, overridden=set()
         )
-        if document is None or document.weight >= 1:
+        if document is None:
+            return None
+        is_heldout = is_heldout or bool(self._heldout_list.find("", "", document.sha256))
+        if is_heldout != for_validation:
+            if not for_validation:
+                self._drop(HELDOUT, file)
+            return None
+        if document.weight >= 1:
             return document
         if draw_fraction(document.sha256, self._config.balance.seed) < document.weight:
             return document
         self._drop(DOWN_WEIGHTED, file)
         return None
+
+    def _may_be_listed(self, is_heldout: bool) -> bool:
+        """Returns whether only the document's hash tells if it is held out."""
+        return not is_heldout and self._heldout_list.has_hashes
 
     def take_counts(self) -> Counter[str]:
         """Returns the drops by reason since the last call."""
@@ -93,7 +108,11 @@ class DocumentStages:
         origin = file.origin
         if origin is None:
             return False
-        if self._heldout.find_document(origin.package, origin.name, path=file.path) is not None:
+        if (
+            self._heldout.find_document(origin.package, origin.name, path=file.path) is not None
+            or file.path in self._heldout_files
+            or self._heldout_list.find(origin.package, file.path)
+        ):
             return True
         is_named = origin.package != parser.package and not self._by_document
         key = normalize_name(origin.package) if is_named else hashlib.sha256(file.data).hexdigest()

@@ -76,7 +76,7 @@ def write_heldout(
         CorpusError: No document is held out.
     """
     folder = run / HELDOUT_FOLDER
-    if folder.is_dir() and read_meta(folder).shards_config.get(_STREAM) == meta.content_sha256:
+    if folder.is_dir() and _is_finished(read_meta(folder), meta):
         return
     sys.stderr.write("collecting held-out documents from the stream\n")
     drops = Counter[str]()
@@ -94,6 +94,12 @@ def write_heldout(
             return
     shutil.rmtree(folder)
     raise CorpusError(_describe_none(settings, drops))
+
+
+def _is_finished(found: ShardsMeta, wanted: ShardsMeta) -> bool:
+    """Returns whether blocks of this stream are there; an interrupted first pass may have none."""
+    is_same = found.shards_config.get(_STREAM) == wanted.content_sha256
+    return is_same and sum(found.shard_blocks.get(HELDOUT, ())) > 0
 
 
 def is_heldout_by_document(folder: Path) -> bool:

@@ -200,6 +200,14 @@ class StreamedBlocks:
             self._log.go_back_to(step)
         self._start(states, step=step)
 
+    def import_record(self, checkpoint: Path, step: int) -> None:
+        """Takes over what another run has read, up to a checkpoint of it.
+
+        Raises:
+            PrerequisiteError: It is not known.
+        """
+        self._log.import_from(checkpoint, step)
+
     def close(self) -> None:
         """Ends the workers."""
         if self._source is not None:

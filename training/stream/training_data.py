@@ -103,6 +103,11 @@ def _open_stream(config: RunConfig, accelerator: Any) -> TrainingData:
     vocabulary = load_tokenizer(config)
     files = list_stream_files(settings)
     plan = _plan_stream(config, files)
+    if plan.stages.heldout_last_file:
+        raise ConfigError(
+            f"{settings.stages} sets heldout_last_file, which is about a corpus' own records; set"
+            ' stream.heldout_files="last" in its place'
+        )
     meta = _describe_stream(plan, files, config)
     heldout = settings.heldout_shards or config.paths.run / HELDOUT_FOLDER
     with fail_together(accelerator):
@@ -152,9 +157,11 @@ def _describe_stream(plan: StreamPlan, files: StreamFiles, config: RunConfig) ->
     settings["lanes"] = plan.n_lanes
     without = ("out", "cache", "processes", "sources")
     stages = {k: v for k, v in to_mapping(plan.stages).items() if k not in without}
+    lists = [plan.stages.exclude, plan.stages.quality.table]
+    if plan.stages.heldout_list is not None:  # else the hash is that of earlier versions
+        lists.append(plan.stages.heldout_list)
     stages["lists"] = [
-        file_sha256(file) if file is not None and file.is_file() else None
-        for file in (plan.stages.exclude, plan.stages.quality.table)
+        file_sha256(file) if file is not None and file.is_file() else None for file in lists
     ]
     stages["record_fields"] = to_mapping(plan.stages.sources.record_fields)
     shards = {k: v for k, v in to_mapping(config.shards).items() if k != "processes"}

@@ -1,12 +1,15 @@
 """A corpus stage killed in the middle, then run again: nothing lost, nothing else written."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from training.foundation.atomic_files import file_sha256
@@ -24,8 +27,6 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def many_groups(tiny_config, tmp_path_factory):
     """The tiny run over a corpus of small row groups, so that there is a middle to be killed in."""
-    import pyarrow.parquet as pq
-
     from training.config import RunConfig
     from training.foundation.config_schema import load_toml
 
@@ -118,6 +119,23 @@ def test_a_changed_config_does_not_go_on_with_old_groups(many_groups, tmp_path):
     killed("training.prepare", settings, lambda: bool(list(work.glob("*.npz"))))
     assert prepare([*settings, "shards.seed=7"]) == 0
     assert prepare([*many_groups, f"paths.shards={tmp_path / 't'}", "shards.seed=7"]) == 0
+    assert hashes(tmp_path / "s") == hashes(tmp_path / "t")
+
+
+def test_a_rebuilt_corpus_does_not_go_on_with_old_groups(many_groups, tmp_path):
+    """If it fails, shards have the licences and the quality of a corpus that is no more."""
+    config, corpus = many_groups[0], tmp_path / "corpus"
+    shutil.copytree(many_groups[1].partition("=")[2], corpus)
+    settings = [config, f"paths.corpus={corpus}", f"paths.shards={tmp_path / 's'}"]
+    work = tmp_path / ".s.work"
+    killed("training.prepare", settings, lambda: bool(list(work.glob("*.npz"))))
+    for path in corpus.glob("*/*.parquet"):
+        table = pq.read_table(path)
+        levels = pa.array(["high"] * len(table))
+        column = table.column_names.index("quality")
+        pq.write_table(table.set_column(column, "quality", levels), path, row_group_size=4)
+    assert prepare(settings) == 0
+    assert prepare([*settings[:2], f"paths.shards={tmp_path / 't'}"]) == 0
     assert hashes(tmp_path / "s") == hashes(tmp_path / "t")
 
 

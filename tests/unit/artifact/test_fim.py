@@ -142,6 +142,18 @@ def test_shorter_split_pieces_give_more_middles_per_block(byte_tokenizer):
     assert max(len(piece.ids) for piece in drawn) > 400
 
 
+@pytest.mark.parametrize("room", [1, 40])
+def test_a_document_that_begins_at_a_blocks_end_keeps_its_first_line(room, byte_tokenizer):
+    """If it fails, a document of one line is lost, or another loses its imports."""
+    fim = FimConfig(rate=0.0)
+    for text in ("import os\n", "import os\nimport sys\n"):
+        encoded = EncodedText(text, byte_tokenizer)
+        chance = random.Random(0)
+        pieces = list(pack_document(encoded, room, block_tokens=64, fim=fim, chance=chance))
+        decoded = byte_tokenizer.decode([i for piece in pieces for i in piece.ids])
+        assert decoded.endswith(text)
+
+
 @pytest.mark.parametrize("shortest", [None, 64])
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
 def test_blocks_are_filled_exactly_and_hold_whole_sentinels(rate, shortest, byte_tokenizer):

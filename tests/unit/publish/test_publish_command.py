@@ -86,6 +86,14 @@ def test_each_card_and_notice_is_of_its_own_split(corpus):
     assert "none of which is in training" in valid_card
 
 
+def test_a_card_does_not_say_that_packages_are_apart_if_they_are_not(corpus):
+    folder = corpus([("a", "MIT"), ("b", "MIT")], [("b", "MIT")])
+    for split in plan_splits(folder, "me/code"):
+        card = render_card(split, SplitContents.read(split.files))
+        assert "a package may be in both splits" in card
+        assert "none of which is in training" not in card
+
+
 def test_without_a_heldout_split_the_last_file_is_the_validation(corpus):
     """If it fails, the same documents are published to train and to validate on."""
     folder = corpus([("a", "MIT"), ("b", "MIT"), ("c", "MIT")], [])

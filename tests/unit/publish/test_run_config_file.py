@@ -77,29 +77,33 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
+def no_data(checkpoint, step):
+    """Takes over nothing, as for shards."""
+
+
 @pytest.mark.parametrize("place", ["run", "checkpoint"])
 def test_a_run_goes_on_from_another_ones_checkpoint(run, tmp_path, place):
     """The newest of a run, or the one that is named; nothing foreign comes along."""
     source = run if place == "run" else checkpoint_path(run / "checkpoints", 8)
     foreign = checkpoint_path(run / "checkpoints", 8) / "setup.py"
     foreign.write_text("raise SystemExit")
-    made = import_checkpoint(source, tmp_path / "mine")
+    made = import_checkpoint(source, tmp_path / "mine", no_data)
     assert [path.name for path in list_checkpoints(tmp_path / "mine")] == ["step-00000008"]
     assert {path.name for path in made.iterdir()} == {
         "parrotlet.json",
         "training_state.json",
         "training_state.safetensors",
     }
-    assert import_checkpoint(Path("/nowhere"), tmp_path / "mine") is None, "it has its own"
+    assert import_checkpoint(Path("/nowhere"), tmp_path / "mine", no_data) is None, "it has its own"
 
 
 def test_what_is_no_checkpoint_is_one_sentence(run, tmp_path):
     with pytest.raises(PrerequisiteError, match="has no training state to resume from"):
-        import_checkpoint(tmp_path, tmp_path / "mine")
+        import_checkpoint(tmp_path, tmp_path / "mine", no_data)
     state = checkpoint_path(run / "checkpoints", 8) / "training_state.safetensors"
     state.write_bytes(b"damaged")
     with pytest.raises(PrerequisiteError, match="is damaged"):
-        import_checkpoint(run, tmp_path / "mine")
+        import_checkpoint(run, tmp_path / "mine", no_data)
     assert not list_checkpoints(tmp_path / "mine")
 
 

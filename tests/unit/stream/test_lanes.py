@@ -1,6 +1,7 @@
 """A lane of a stream: the same blocks from any window on, every document once an epoch."""
 
 import csv
+import hashlib
 import io
 import itertools
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from doubles.stream_maker import make_plan, make_records, open_lane, write_lines
+from doubles.stream_maker import STAGES, make_plan, make_records, open_lane, write_lines
 
 from training.config import StreamConfig
 from training.corpus.readers.records.record_slices import FileSlice, RecordFile
@@ -20,8 +21,9 @@ from training.foundation.errors import CorpusError
 from training.shards.blocks import BlockReader
 from training.shards.encoding import encode_documents
 from training.shards.shards_meta import ShardsMeta
-from training.stream import document_reader
+from training.stream import document_reader, heldout_blocks
 from training.stream.document_reader import DocumentReader, LanePosition
+from training.stream.document_stages import DocumentStages
 from training.stream.heldout_blocks import is_heldout_by_document, write_heldout
 from training.stream.lane import SEEN
 from training.stream.lane_state import dump_states, load_states
@@ -199,6 +201,50 @@ def test_what_is_held_out_is_not_trained_on(tmp_path, tokenizer_file, n_packages
     before = (folder / "shards.json").stat().st_mtime_ns
     write_heldout(tmp_path, plan, (), meta=meta, settings=settings)
     assert (folder / "shards.json").stat().st_mtime_ns == before
+
+
+def test_all_that_the_stages_hold_out_is_held_out(tmp_path, tokenizer_file):
+    """If it fails, whoever gives the config of a corpus trains on what it holds out."""
+    records = make_records(range(60))
+    digest = hashlib.sha256(records[9]["content"].encode()).hexdigest()
+    names = tmp_path / "list.txt"
+    names.write_text(f"Owner/Repo3\nowner/repo4/pkg/m4.py\n{digest}\n")
+    path = write_lines(tmp_path / "a.jsonl", records)
+    stages = replace(
+        STAGES, heldout_list=names, heldout_files=("pkg/m7.py",), heldout=("owner/repo5",)
+    )
+    plan = make_plan(tokenizer_file, path, n_lanes=1, stages=stages)
+    settings = StreamConfig(files=str(path), heldout_blocks=200)
+    meta = ShardsMeta(block_tokens=64, vocab_size=plan.tokenizer.vocab_size)
+    write_heldout(tmp_path, plan, (), meta=meta, settings=settings)
+    table = pq.read_table(tmp_path / "heldout/heldout.documents.parquet")
+    heldout = {f"pkg/m{n}.py" for n in (3, 4, 5, 7, 9, 53, 55)}
+    assert set(table["path"].to_pylist()) == heldout
+    assert not heldout & set(read_epoch(plan, 0, 0))
+
+
+def test_an_interrupted_collection_of_what_is_held_out_is_done_again(
+    tmp_path, tokenizer_file, monkeypatch
+):
+    """If it fails, the run cannot be started any more."""
+    records = [record | {"repo_name": "one/repository"} for record in make_records(range(200))]
+    path = write_lines(tmp_path / "a.jsonl", records)
+    plan = make_plan(tokenizer_file, path, n_lanes=1, heldout_share=0.1)
+    settings = StreamConfig(files=str(path), heldout_share=0.1, heldout_blocks=200)
+    meta = ShardsMeta(block_tokens=64, vocab_size=plan.tokenizer.vocab_size)
+
+    class Interrupted(DocumentStages):
+        def __init__(self, *arguments, by_document):
+            if by_document:
+                raise KeyboardInterrupt
+            super().__init__(*arguments, by_document=by_document)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(heldout_blocks, "DocumentStages", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_heldout(tmp_path, plan, (), meta=meta, settings=settings)
+    write_heldout(tmp_path, plan, (), meta=meta, settings=settings)
+    assert len(BlockReader(tmp_path / "heldout", "heldout")) > 10
 
 
 class FlakyStorage(fsspec.get_filesystem_class("file")):

@@ -14,6 +14,7 @@ from doubles.stream_maker import make_plan, make_records, write_lines
 
 from training.config import StreamConfig
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError
+from training.publish.publishable_files import link_artifact
 from training.shards.shards_meta import ShardsMeta
 from training.stream.document_log import DocumentLog, list_logs, read_log
 from training.stream.lane_order import choose_lanes, deal_slices
@@ -138,6 +139,37 @@ def test_what_was_read_is_recorded_once(plan, tmp_path):
     assert summary["licences"] == dict(alone[0].count_licences())
     n_tokens = sum(sum(row["tokens"]) for row in pieces(whole))
     assert n_tokens >= 20 * BATCH * 64
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_a_run_that_goes_on_elsewhere_knows_what_was_read(plan, tmp_path, is_published):
+    """If it fails, NOTICE leaves out what was read before, without a word."""
+    alone = [open_blocks(plan, tmp_path / "one")]
+    read_steps(alone, range(1, 9))
+    checkpoint = tmp_path / "one/checkpoints/step-00000008"
+    save(alone, checkpoint, 8)
+    if is_published:
+        (checkpoint / "training_state.json").write_text('{"step": 8}')
+        (tmp_path / "branch").mkdir()
+        link_artifact(checkpoint, tmp_path / "branch", with_state=True)
+    read_step(alone, 9)
+    save(alone, tmp_path / "one/checkpoints/step-00000009", 9)
+    if is_published:
+        checkpoint = tmp_path / "branch"
+    other = [open_blocks(plan, tmp_path / "two")]
+    with pytest.raises(CorpusError, match="does not say which documents"):
+        other[0].load_position(checkpoint, 8)
+    other[0].import_record(checkpoint, 8)
+    other[0].load_position(checkpoint, 8)
+    read_step(other, 9)
+    save(other, tmp_path / "two/checkpoints/step-00000009", 9)
+    assert other[0].list_packages() == alone[0].list_packages() != set()
+    assert pieces(tmp_path / "two") == pieces(tmp_path / "one")
+
+
+def test_a_checkpoint_that_does_not_say_what_was_read_is_one_sentence(plan, tmp_path):
+    with pytest.raises(PrerequisiteError, match="copy its run's folder 'documents' too"):
+        open_blocks(plan, tmp_path / "run").import_record(tmp_path / "alone", 8)
 
 
 def pieces(run):

@@ -1,7 +1,7 @@
 """Repositories, packages and paths that are left out because their authors opted out.
 
-A list of theirs is a text file: one name a line, or a name and, behind a blank, a path or a pattern
-within it. ``https://github.com/OWNER/NAME`` is OWNER/NAME. Called by
+A list of theirs is a text file: one name a line, or a name and, behind white space, a path or a
+pattern within it. ``https://github.com/OWNER/NAME`` is OWNER/NAME. Called by
 :mod:`training.corpus.filters.screening`.
 """
 
@@ -17,6 +17,7 @@ from training.foundation.foreign_text import read_bounded
 
 EXCLUDED = "excluded"
 MAX_LIST_BYTES = 256 << 20
+_COMMENT = re.compile(r"(?:^|\s)#")
 _HOST = re.compile(r"^(?:https?://|git@)[^/:]+[/:]", re.IGNORECASE)
 
 
@@ -45,12 +46,13 @@ class Exclusions:
 
     @classmethod
     def parse(cls, lines: Iterable[str]) -> "Exclusions":
-        """Reads the lines of a list; what follows ``#`` is a comment."""
+        """Reads the lines of a list; what follows ``#`` at a word's start is a comment."""
         found: dict[str, list[str]] = {}
         for line in lines:
-            name, _, path = line.partition("#")[0].strip().partition(" ")
-            if name:
-                found.setdefault(_normalize(name), []).append(path.strip() or "*")
+            words = _COMMENT.split(line, maxsplit=1)[0].split(maxsplit=1)
+            if words:
+                path = words[1].strip() if len(words) > 1 else "*"
+                found.setdefault(_normalize(words[0]), []).append(path)
         return cls(found)
 
     def excludes(self, *names: str, path: str) -> bool:
@@ -59,7 +61,9 @@ class Exclusions:
             return False
         patterns = {p for name in names for p in self.paths.get(_normalize(name), ())}
         return any(
-            fnmatchcase(path, pattern) or path.startswith(f"{pattern.rstrip('/')}/")
+            path == pattern
+            or fnmatchcase(path, pattern)
+            or path.startswith(f"{pattern.rstrip('/')}/")
             for pattern in patterns
         )
 

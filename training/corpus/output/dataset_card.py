@@ -39,6 +39,8 @@ def render_dataset_card(report: CorpusReport) -> str:
         if p.kept_files
     )
     licences = ", ".join(sorted(report.licences))
+    has_near = report.config.get("near_duplicate_similarity") is not None
+    absent = "duplicates or near duplicates" if has_near else "exact duplicates"
     head = render_front_matter({"train": "train/*.parquet", "validation": "heldout/*.parquet"})
     return f"""{head}
 # Python source code
@@ -47,7 +49,7 @@ def render_dataset_card(report: CorpusReport) -> str:
 
 Each document keeps its package, version, path, SPDX licence and SHA-256; `NOTICE` names all
 packages. Licences: {licences}. {describe_heldout(report)}. Training has no
-duplicates or near duplicates of held-out documents.
+{absent} of held-out documents.
 
 {render_history(report)}
 

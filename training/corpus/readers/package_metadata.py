@@ -8,13 +8,19 @@ filters' business.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from training.corpus.licences import SPELLINGS, UNKNOWN, detect_licence
+from training.corpus.licences import (
+    SPELLINGS,
+    UNKNOWN,
+    detect_bsd,
+    detect_licence,
+    join_licences,
+)
 from training.corpus.readers.names import clean_name
 from training.corpus.readers.source_file import LICENCE_PATH, METADATA_PATH, SourceFile
 from training.foundation.errors import ForeignDataError
@@ -29,7 +35,7 @@ _CLASSIFIERS = {
     "ISC License (ISCL)": "ISC",
     "Python Software Foundation License": "PSF-2.0",
 }
-_FAMILY_CLASSIFIERS = {"BSD License"}  # two or three clauses: only the licence file tells
+_BSD = "BSD License"  # two or three clauses: only the licence file tells
 
 
 _DEEP_KEY = re.compile(r"""(?<!["'\w-])(?:["'\w-]++[ \t]*+\.[ \t]*+){64}""")
@@ -76,18 +82,12 @@ class MetadataSearch:
 def parse_metadata(metadata: str, licence_text: str) -> PackageMetadata:
     """Parses a ``METADATA`` or ``PKG-INFO`` file; the licence file's text is the last resort."""
     message = HeaderParser().parsestr(metadata)
-    licence, source = _parse_licence(
+    licence, source = _find_licence(
         expression=(message.get("License-Expression") or "").strip(),
-        classifiers=[
-            c.split("::")[-1].strip()
-            for c in message.get_all("Classifier", [])
-            if c.startswith("License ::")
-        ],
+        classifiers=message.get_all("Classifier", []),
         field=(message.get("License") or "").strip().partition("\n")[0][:MAX_FIELD_CHARS],
+        text=licence_text,
     )
-    if licence == UNKNOWN:
-        guess = detect_licence(licence_text)
-        licence, source = (guess, "licence file") if guess else (UNKNOWN, "none")
     return PackageMetadata(
         name=clean_name(message.get("Name")),
         version=clean_name(message.get("Version")),
@@ -96,15 +96,30 @@ def parse_metadata(metadata: str, licence_text: str) -> PackageMetadata:
     )
 
 
-def _parse_licence(*, expression: str, classifiers: list[str], field: str) -> tuple[str, str]:
+def _find_licence(
+    *, expression: str, classifiers: Sequence[str], field: str, text: str
+) -> tuple[str, str]:
+    """Returns the licence that a project states in one of four places, and in which.
+
+    Args:
+        expression: Its SPDX expression; empty without one.
+        classifiers: All that it has.
+        field: The name of its licence in its own words; empty without one.
+        text: Its licence file.
+    """
     if expression:
         return expression, "License-Expression"
-    named = [c for c in classifiers if c != "OSI Approved"]
-    if named and not _FAMILY_CLASSIFIERS.intersection(named):
-        return " AND ".join(_CLASSIFIERS.get(c, c) for c in named), "classifier"
+    last = [c.split("::")[-1].strip() for c in classifiers if c.startswith("License ::")]
+    named = [_CLASSIFIERS.get(c, c) for c in last if c != "OSI Approved"]
+    if _BSD in named and (found := detect_bsd(text)):
+        others = [name for name in named if name != _BSD]
+        return join_licences([found, *others]), "classifier" if others else "licence file"
+    if named and named != [_BSD]:
+        return (UNKNOWN, "none") if _BSD in named else (join_licences(named), "classifier")
     if field and not named:
         return SPELLINGS.get(field, field), "License field"
-    return UNKNOWN, "none"
+    guess = detect_licence(text)
+    return (guess, "licence file") if guess else (UNKNOWN, "none")
 
 
 def read_folder_metadata(folder: Path, licence: str | None) -> PackageMetadata:
@@ -163,16 +178,23 @@ def parse_pyproject(text: str, licence_text: str) -> PackageMetadata:
         project: dict[str, Any] = dict(tomllib.loads(text).get("project", {}))
     except (tomllib.TOMLDecodeError, TypeError, ValueError, RecursionError):
         project = {}  # a malformed file says nothing; the licence file may
-    licence = project.get("license")
-    source = "pyproject.toml"
-    if not isinstance(licence, str):
-        licence = detect_licence(licence_text)
-        source = "licence file" if licence else "none"
+    stated, classifiers = project.get("license"), project.get("classifiers")
+    own = stated.get("text") if isinstance(stated, dict) else None
+    own_text = own if isinstance(own, str) else ""
+    is_name = "\n" not in own_text.strip() and len(own_text) <= MAX_FIELD_CHARS
+    licence, source = _find_licence(
+        expression=stated.strip() if isinstance(stated, str) else "",
+        classifiers=[c for c in classifiers if isinstance(c, str)]
+        if isinstance(classifiers, list)
+        else [],
+        field=own_text.strip() if is_name else "",
+        text=licence_text if is_name else own_text,
+    )
     return PackageMetadata(
         name=clean_name(project.get("name")),
         version=clean_name(project.get("version")),
-        licence=licence or UNKNOWN,
-        licence_source=source,
+        licence=licence,
+        licence_source=source if source in {"licence file", "none"} else PYPROJECT,
     )
 
 

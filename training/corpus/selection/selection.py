@@ -189,14 +189,14 @@ def order_by_preference(
 ) -> list[int]:
     """Returns all documents: held-out ones first, then by licence, newest version and source."""
     ranks = {licence: rank for rank, licence in enumerate(licences)}
-    versions = sorted(set(found.version), key=_parse_version, reverse=True)
-    newest = {version: rank for rank, version in enumerate(versions)}
+    parsed = {text: _parse_version(text) for text in set(found.version)}
+    newest = {version: rank for rank, version in enumerate(sorted(parsed.values(), reverse=True))}
     return sorted(
         range(len(found)),
         key=lambda i: (
             not is_heldout[i],
             ranks.get(found.licence[i], len(ranks)),
-            newest[found.version[i]],
+            newest[parsed[found.version[i]]],  # equal for "1.0" and "1.0.0", and all commits
             i,
         ),
     )

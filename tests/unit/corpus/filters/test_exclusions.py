@@ -15,6 +15,9 @@ git@github.com:other/tools
 me/project src/private
 me/project *_generated.py  # a pattern
 single-package
+me/site src/[slug]/page.py
+me/c# src/c#/x.py # comment
+me/tabs	src/x.py	# comment
 """
 
 
@@ -30,6 +33,11 @@ single-package
         ("me/project", "lib/x_generated.py", True),
         ("me/project", "lib/x.py", False),
         ("Single_Package", "a.py", True),
+        ("me/site", "src/[slug]/page.py", True),
+        ("me/site", "src/s/page.py", True),
+        ("me/c#", "src/c#/x.py", True),
+        ("me/tabs", "src/x.py", True),
+        ("me/tabs", "src/y.py", False),
     ],
 )
 def test_names_and_paths_are_compared_as_their_authors_mean_them(name, path, is_excluded):

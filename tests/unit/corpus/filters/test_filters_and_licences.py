@@ -7,8 +7,13 @@ from training.corpus.dedup.exact_duplicates import find_exact_duplicates, hash_c
 from training.corpus.fetching.lock_file import read_lock
 from training.corpus.filters.path_filters import is_vendored
 from training.corpus.filters.text_filters import check_origin, check_text, decode
-from training.corpus.licences import detect_licence, find_disallowed, normalize_licence
-from training.corpus.readers.package_metadata import parse_metadata
+from training.corpus.licences import (
+    detect_licence,
+    find_disallowed,
+    join_licences,
+    normalize_licence,
+)
+from training.corpus.readers.package_metadata import parse_metadata, parse_pyproject
 from training.foundation.errors import CorpusError
 
 FILTERS = FilterConfig()
@@ -106,6 +111,69 @@ def test_only_named_licences_are_allowed():
 def test_unusual_licence_texts_are_not_guessed():
     assert detect_licence("You may do what you like.") == ""
     assert detect_licence("Apache License\n   Version 2.0, January 2004") == "Apache-2.0"
+
+
+MIT_TEXT = "Permission is hereby granted, free of charge, to any person"
+BSD_TEXT = "Redistributions in binary form must reproduce. Neither the name of"
+APACHE_TEXT = "Apache License\n  Version 2.0, January 2004"
+GPL_TEXT = "GNU GENERAL PUBLIC LICENSE\n  Version 3, 29 June 2007"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([GPL_TEXT, MIT_TEXT], ""),
+        (["This is under the GNU Lesser General\nPublic License.", BSD_TEXT], ""),
+        (["\u201cCommons Clause\u201d License Condition v1.0", APACHE_TEXT], ""),
+        (["Mozilla Public License Version 2.0", MIT_TEXT], ""),
+        ([MIT_TEXT, APACHE_TEXT], "Apache-2.0 AND MIT"),
+        ([APACHE_TEXT, BSD_TEXT, MIT_TEXT], "Apache-2.0 AND BSD-3-Clause AND MIT"),
+    ],
+)
+def test_a_licence_file_with_several_texts_is_not_only_the_most_permissive(texts, expected):
+    """If it fails, code under a copyleft licence is taken for permissive."""
+    assert detect_licence("\n\n".join(texts)) == expected
+    assert detect_licence("\n\n".join(reversed(texts))) == expected
+
+
+def test_choices_in_a_list_stay_choices():
+    """If it fails, a licence that is not allowed counts as an alternative."""
+    allowed = frozenset({"MIT", "Apache-2.0"})
+    joined = join_licences(["MIT OR Apache-2.0", "GPL-3.0-only"])
+    assert joined == "GPL-3.0-only AND (MIT OR Apache-2.0)"
+    assert find_disallowed(joined, allowed) == ("GPL-3.0-only",)
+    assert find_disallowed(join_licences(["MIT", "MIT or Apache-2.0"]), allowed) == ()
+    assert join_licences(["MIT OR GPL-3.0-only"]) == "MIT OR GPL-3.0-only"
+
+
+@pytest.mark.parametrize(
+    ("project", "text", "expected"),
+    [
+        ('license = {text = "GPL-3.0-or-later"}', MIT_TEXT, "GPL-3.0-or-later"),
+        ('license = {text = "MIT License"}', "", "MIT"),
+        ('license = {file = "LICENSE"}', MIT_TEXT, "MIT"),
+        (f'license = {{text = """{APACHE_TEXT}"""}}', "", "Apache-2.0"),
+        ("license = 3", MIT_TEXT, "MIT"),
+        ('classifiers = ["License :: OSI Approved :: Apache Software License"]', MIT_TEXT,
+         "Apache-2.0"),
+        ('classifiers = ["License :: OSI Approved :: GNU General Public License v3 (GPLv3)"]',
+         MIT_TEXT, "GNU General Public License v3 (GPLv3)"),
+        ('classifiers = ["License :: OSI Approved :: BSD License"]', BSD_TEXT + GPL_TEXT,
+         "BSD-3-Clause"),
+        ('license = "MIT"\nclassifiers = [1]', GPL_TEXT, "MIT"),
+    ],
+)  # fmt: skip
+def test_a_pyproject_states_its_licence_in_any_way_that_there_is(project, text, expected):
+    assert parse_pyproject(f'[project]\nname = "x"\n{project}\n', text).licence == expected
+
+
+def test_one_of_several_classifiers_does_not_stand_for_all():
+    head = "Name: x\nClassifier: License :: OSI Approved :: "
+    gpl = head + "GNU General Public License v3 (GPLv3)\n"
+    both = gpl + "Classifier: License :: OSI Approved :: BSD License\n"
+    allowed = frozenset({"BSD-3-Clause", "MIT"})
+    for metadata in (both, gpl + "Classifier: License :: OSI Approved :: MIT License\n"):
+        assert find_disallowed(parse_metadata(metadata, BSD_TEXT).licence, allowed)
 
 
 def test_white_space_does_not_hide_a_duplicate():

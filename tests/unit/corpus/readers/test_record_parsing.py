@@ -1,5 +1,6 @@
 """What a record says of itself: its language, and names that are fit to be written."""
 
+import hashlib
 import json
 
 import pytest
@@ -52,6 +53,17 @@ def test_other_names_of_the_field_count(key):
 def test_notebooks_are_read_as_their_code(row):
     assert parse(content=NOTEBOOK, **row).data == b"y = 2\n"
     assert parse(content="{", **row).problem == "damaged notebook"
+
+
+@pytest.mark.parametrize("path", ["a.ipynb", "SConstruct", "x.pyx", "a.py"])
+def test_a_document_of_a_corpus_is_code_whatever_its_path(path):
+    """If it fails, a published corpus with a notebook cannot be fetched again."""
+    text = "y = 2\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    file = parse(content=text, path=path, sha256=digest)
+    assert (file.path, file.data, file.problem) == (path, b"y = 2\n", None)
+    other = parse(content="{", path="a.ipynb", sha256=digest)
+    assert other.problem == "damaged notebook", "the hash of another text says nothing"
 
 
 def test_names_are_one_line_of_printable_text():

@@ -72,6 +72,35 @@ def test_a_last_file_that_processes_share_is_held_out_whole(build, monkeypatch):
     assert len(splits["heldout"]) == 4
 
 
+@pytest.mark.parametrize("slice_bytes", [1 << 26, 1024])
+def test_the_last_file_is_held_out_whatever_others_are_called(
+    build, tmp_path, monkeypatch, slice_bytes
+):
+    """If it fails, half of the last file is trained on, and half of another is held out."""
+    for number, year in enumerate(("2023", "2024")):
+        (tmp_path / year).mkdir()
+        (tmp_path / f"part-{number}.jsonl").rename(tmp_path / year / "data.jsonl")
+    monkeypatch.setitem(SLICE_BYTES, ".jsonl", slice_bytes)
+    patterns = [f"{tmp_path}/2024/data.jsonl", f"{tmp_path}/2023/data.jsonl"]
+    splits = build("heldout_last_file=true", f"sources.records={patterns}")
+    assert {package for package, _ in splits["heldout"]} == {"team/project00", "team/project01"}
+    assert {package for package, _ in splits["train"]} == {"team/project10", "team/project11"}
+    monkeypatch.setitem(SLICE_BYTES, ".jsonl", slice_bytes)
+    overlapping = [f"{tmp_path}/20*/data.jsonl", f"{tmp_path}/2023/data.jsonl"]
+    again = build("heldout_last_file=true", f"sources.records={overlapping}")
+    assert again == splits
+
+
+def test_a_list_names_packages_as_people_spell_them(build, tmp_path, capsys):
+    """If it fails, a package is trained on because of a capital letter."""
+    (tmp_path / "list.txt").write_text("Team/Project00\nteam/Project01/src/m1.py\nteam/Project01\n")
+    splits = build(f"heldout_list='{tmp_path / 'list.txt'}'")
+    assert {p for p, _ in splits["heldout"]} == {"team/project00", "team/project01"}
+    err = capsys.readouterr().err
+    assert "team/Project01/src/m1.py" in err, "a path is as it is"
+    assert "names Team/Project00" not in err
+
+
 def test_a_list_holds_out_packages_paths_and_hashes(build, tmp_path, capsys):
     digest = hashlib.sha256(program("1_3").encode()).hexdigest()
     names = ["# ours", "", "team/project00/src/m0.py", digest, "no-such-package"]

@@ -6,6 +6,7 @@ languages are drops; notebooks become their code. Called by
 :mod:`training.corpus.readers.records.hub_datasets`.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from training.corpus.config import RecordFields
-from training.corpus.licences import UNKNOWN, normalize_licence
+from training.corpus.licences import UNKNOWN, join_licences, normalize_licence
 from training.corpus.readers.names import MAX_PATH_CHARS, clean_name
 from training.corpus.readers.notebook_code import read_notebook
 from training.corpus.readers.source_file import (
@@ -73,14 +74,16 @@ class RecordParser:
             reason = row.reason if isinstance(row, Unparsable) else DAMAGED_RECORD
             return SourceFile(path=f"record {number}", problem=reason, origin=unknown)
         path = clean_name(_first(row, self.fields.path), MAX_PATH_CHARS)
-        kind = _find_kind(_first(row, self.fields.language), path)
-        path = path or f"record_{number}.py"
         content = _first(row, self.fields.text)
+        is_text = isinstance(content, (str, bytes))
+        data = encode_text(content) if isinstance(content, str) else content if is_text else b""
+        is_ours = is_text and _is_stored_document(row, data)
+        kind = ".py" if is_ours else _find_kind(_first(row, self.fields.language), path)
+        path = path or f"record_{number}.py"
         if kind is None:
             return SourceFile(path=path, problem=NOT_PYTHON, origin=unknown)
-        if not isinstance(content, (str, bytes)):
+        if not is_text:
             return SourceFile(path=path, problem=DAMAGED_RECORD, origin=unknown)
-        data = content if isinstance(content, bytes) else encode_text(content)
         file = SourceFile(path=path, data=data, origin=self._find_origin(row))
         return read_notebook(file) if kind == NOTEBOOK_SUFFIX else file
 
@@ -99,6 +102,12 @@ class RecordParser:
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _is_stored_document(row: Mapping[str, Any], data: bytes) -> bool:
+    """Returns whether a record is a document of a corpus: code, whatever the path it came from."""
+    stated = row.get("sha256")
+    return isinstance(stated, str) and stated == hashlib.sha256(data).hexdigest()
 
 
 def _find_kind(language: object, path: str) -> str | None:
@@ -125,7 +134,7 @@ def _parse_licence(value: object) -> str:
     texts = [name if isinstance(name, str) else "" for name in names]
     if not texts or len(texts) > MAX_LICENCES or max(map(len, texts)) > _MAX_LICENCE_CHARS:
         return UNKNOWN
-    return " AND ".join(sorted({normalize_licence(text) for text in texts}))
+    return join_licences(normalize_licence(text) for text in texts)
 
 
 def _parse_quality(value: object) -> str:
