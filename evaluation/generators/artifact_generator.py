@@ -26,7 +26,9 @@ class ArtifactGenerator:
 
     def __init__(self, model: Path, device: Device = "auto") -> None:
         self._completer = Completer.load(model, choose_batch_settings(device))
-        weights = load_artifact(model).weights.values()
+        artifact = load_artifact(model)
+        weights = artifact.weights.values()
+        self._can_infill = artifact.fim is not None
         self._identity = {
             "model": str(model),
             "weights_sha256": file_sha256(model / WEIGHTS_FILE),
@@ -39,7 +41,12 @@ class ArtifactGenerator:
         return self._identity
 
     def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
-        """Returns the samples from ``first`` on; each has random numbers of its own."""
+        """Returns the samples from ``first`` on; each has random numbers of its own.
+
+        The completer generates from left to right if the text after is blank, or the model knows no
+        infilling: then nothing but a stop string ends a function.
+        """
+        infills = self._can_infill and bool(problem.suffix.strip())
         return self._completer.generate(
             problem.prompt,
             problem.suffix,
@@ -48,6 +55,6 @@ class ArtifactGenerator:
             temperature=generation.temperature,
             top_p=generation.top_p,
             seed=problem_seed(generation.seed, problem.task_id),
-            stop=stop_strings(problem, generation),
+            stop=stop_strings(problem, generation, infills=infills),
             first=first,
         )

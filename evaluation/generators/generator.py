@@ -1,13 +1,13 @@
 """What a run of samples needs of whoever generates them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from evaluation.problems.problem import Problem
 from evaluation.runs.arguments import MAX_SEED
-from training.foundation.config_schema import RangedConfig, number_field
+from training.foundation.config_schema import RangedConfig, number_field, to_mapping
 
 # A function's body ends where something new begins in the first column.
 # Source: Chen et al. 2021, arXiv:2107.03374, section 2; extended by decorators and comments.
@@ -24,13 +24,18 @@ STOP = (
     "\nimport",
     "\nfrom",
 )
+# A module that defines the function has several blocks; it ends where tests of it, output or the
+# next task begin.
+# Source: the stop strings for MBPP of EvalPlus, Liu et al. 2023, arXiv:2305.01210.
+MODULE_STOP = ("\nassert", "\nprint(", "\nif __name__", '\n"""')
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generation(RangedConfig):
     """How samples are generated.
 
-    ``stop`` ends the completion of a prompt; an infilling ends where the model ends it.
+    ``stop`` ends the completion of a function, ``module_stop`` that of a module
+    (:attr:`Problem.is_module`); an infilling ends where the model ends it.
     """
 
     n: int = number_field(5, least=1, most=10_000)
@@ -39,6 +44,7 @@ class Generation(RangedConfig):
     max_new_tokens: int = number_field(256, least=1, most=1_000_000)
     seed: int = number_field(0, least=0, most=MAX_SEED)
     stop: tuple[str, ...] = STOP
+    module_stop: tuple[str, ...] = MODULE_STOP
 
 
 class Generator(Protocol):
@@ -58,9 +64,31 @@ class Generator(Protocol):
         ...
 
 
-def stop_strings(problem: Problem, generation: Generation) -> tuple[str, ...]:
-    """Returns the stop strings for a problem: none if text follows the completion."""
-    return () if problem.suffix else generation.stop
+def stop_strings(
+    problem: Problem, generation: Generation, *, infills: bool | None = None
+) -> tuple[str, ...]:
+    """Returns the stop strings for a problem.
+
+    Args:
+        problem: The problem.
+        generation: How to generate.
+        infills: Whether the model sees the text after the completion, and ends where that begins;
+            None if it does so whenever there is any.
+    """
+    if bool(problem.suffix) if infills is None else infills:
+        return ()
+    return generation.module_stop if problem.is_module else generation.stop
+
+
+def describe_generation(generation: Generation, problems: Sequence[Problem]) -> dict[str, object]:
+    """Returns the settings that identify a run on these problems: those that they use.
+
+    So runs on functions alone, as HumanEval's, are those of versions without ``module_stop``.
+    """
+    found: dict[str, object] = to_mapping(generation)
+    if not any(problem.is_module for problem in problems):
+        del found["module_stop"]
+    return found
 
 
 def problem_seed(seed: int, task_id: str) -> int:

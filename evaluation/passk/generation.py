@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from evaluation.generators.generator import Generation, Generator
+from evaluation.generators.unfinished_code import drop_unfinished
 from evaluation.passk.records import Sample
 from evaluation.problems.problem import Problem
 from evaluation.runs.journal import Journal, read_records
@@ -49,7 +50,8 @@ def generate_samples(
             texts = generator.generate(problem, generation, first=first)
             for number, text in enumerate(texts, first):
                 if number not in existing:
-                    sample = Sample(task_id=problem.task_id, number=number, text=text)
+                    kept = drop_unfinished(problem, text)
+                    sample = Sample(task_id=problem.task_id, number=number, text=kept)
                     journal.append(sample.to_json())
 
 

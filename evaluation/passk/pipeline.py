@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.generators.generator import describe_generation
 from evaluation.judge.cgroups import describe_memory_bound
 from evaluation.judge.levels.isolation_level import IsolationLevel
 from evaluation.judge.levels.ranking import LEVELS, UNCONFINED, select_level
@@ -143,7 +144,7 @@ def _identify(source: SampleSource, request: _Request, isolation: IsolationLevel
     return PasskIdentity(
         source=source.identity,
         problems_sha256=request.problem_set.sha256,
-        generation=to_mapping(request.config.generation),
+        generation=describe_generation(request.config.generation, request.problem_set.problems),
         limits=to_mapping(request.config.limits),
         isolation=isolation.name,
         memory_bounded=describe_memory_bound(),

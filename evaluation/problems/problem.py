@@ -3,7 +3,9 @@
 import ast
 import hashlib
 import json
+import re
 import unicodedata
+import warnings
 from dataclasses import asdict, dataclass
 
 
@@ -34,6 +36,14 @@ class Problem:
     def function_name(self) -> str:
         """The entry point as Python reads names."""
         return unicodedata.normalize("NFKC", self.entry_point)
+
+    @property
+    def is_module(self) -> bool:
+        """Whether a completion is the rest of a module that must define the entry point itself.
+
+        MBPP's are such problems. HumanEval's prompts end inside the function.
+        """
+        return bool(self.entry_point) and not _has_head(self.prompt, self.function_name)
 
     def program(self, completion: str) -> str:
         """Returns the whole program with a completion."""
@@ -71,11 +81,26 @@ class ProblemSet:
 
 
 def _is_python(text: str) -> bool:
+    return _parse(text) is not None
+
+
+def _parse(text: str) -> ast.Module | None:
     try:
-        ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes in strings
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
+
+
+def _has_head(prompt: str, name: str) -> bool:
+    """Returns whether a prompt, which may end anywhere, begins a function or class of this name."""
+    tree = _parse(f"{prompt}\n    pass\n") or _parse(prompt)
+    if tree is None:
+        head = rf"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+{re.escape(name)}\b"
+        return re.search(head, unicodedata.normalize("NFKC", prompt), re.MULTILINE) is not None
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return any(isinstance(node, kinds) and node.name == name for node in ast.walk(tree))
 
 
 def hash_problems(problems: tuple[Problem, ...]) -> str:

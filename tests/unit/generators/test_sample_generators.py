@@ -168,7 +168,7 @@ def test_a_busy_server_is_asked_again_and_too_few_texts_are_completed(server):
 
 def test_a_stop_string_that_the_server_ignores_is_cut_off_here(server):
     server.answers = [(200, choices("x\nclass A:", "y"))]
-    problem = Problem(task_id="t", prompt="P", entry_point="f", test="")
+    problem = Problem(task_id="t", prompt="def f():", entry_point="f", test="")
     assert server.generator.generate(problem, GENERATION, first=0) == ["x", "y"]
     assert server.requests[0]["stop"] == ["\nclass"]
 
