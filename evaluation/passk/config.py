@@ -10,7 +10,7 @@ from evaluation.generators.generator import Generation
 from evaluation.judge.verdict import MIB, Limits
 from evaluation.problems.problem import ProblemSet
 from evaluation.runs.input_files import read_text_file
-from evaluation.runs.record_fields import get_field, get_optional_field
+from evaluation.runs.record_fields import get_field, get_optional_field, get_texts, shorten
 from training.foundation.config_schema import RangedConfig, number_field
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import parse_json
@@ -31,11 +31,15 @@ class PasskConfig(RangedConfig):
 class CorpusOverlap:
     """Which problems a training corpus contains, as ``parrotlet overlap`` found.
 
-    ``corpus_sha256`` is None if the file does not record it.
+    Attributes:
+        corpus_sha256: The corpus; None if the file does not record it.
+        problems: The names of the problems that it contains.
+        searched: Those of all that were searched for; None in a file of an earlier version.
     """
 
     corpus_sha256: str | None
     problems: frozenset[str]
+    searched: frozenset[str] | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -51,11 +55,30 @@ class CorpusOverlap:
             return cls(
                 corpus_sha256=get_optional_field(found, "corpus_sha256", str),
                 problems=frozenset(get_field(found, "problems", dict)),
+                searched=frozenset(get_texts(found, "searched")) if "searched" in found else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"{path} is not an overlap file ({error}); make one with: parrotlet overlap"
             ) from error
+
+    def require_problems(self, problem_set: ProblemSet) -> None:
+        """Refuses problems that were not searched for: they would count as not in the corpus.
+
+        Raises:
+            ConfigError: The search was for other problems, or for these by other names.
+        """
+        names = [problem.task_id for problem in problem_set.problems]
+        if self.searched is not None:
+            missing = [name for name in names if name not in self.searched]
+        else:
+            missing = names if self.problems and self.problems.isdisjoint(names) else []
+        if missing:
+            raise ConfigError(
+                f"--overlap: {len(missing)} of {len(names)} problems were not searched for in the"
+                f" corpus, such as {shorten(missing[0])!r}; make the file again with: parrotlet"
+                " overlap CORPUS PROBLEMS"
+            )
 
 
 def resolve_config(options: argparse.Namespace, problem_set: ProblemSet) -> PasskConfig:

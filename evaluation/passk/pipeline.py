@@ -114,11 +114,14 @@ def report_progress(options: argparse.Namespace) -> None:
 
 def _read_request(options: argparse.Namespace) -> _Request:
     problem_set = load_problems(options.problems)
+    overlap = CorpusOverlap.read(options.overlap) if options.overlap else None
+    if overlap is not None:
+        overlap.require_problems(problem_set)
     return _Request(
         out=options.out,
         problem_set=problem_set,
         config=resolve_config(options, problem_set),
-        overlap=CorpusOverlap.read(options.overlap) if options.overlap else None,
+        overlap=overlap,
         is_generated=options.model is not None,
         allows_missing=options.allow_missing or options.partial,
     )

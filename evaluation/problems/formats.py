@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.problems.problem import Problem
+from training.foundation.benchmarks.problem_names import is_mbpp, name_problem
 from training.foundation.errors import ConfigError
 
 MAX_JOB_BYTES = 24 << 20
-_MBPP_FIELDS = {"code", "test_list"}
 _BUILTINS = frozenset(dir(builtins)) | {"__name__"}
 # A test that uses one of these replaces something in its process, and looks at what a program does.
 _REPLACING = frozenset({"mock", "redirect_stderr", "redirect_stdout", "stderr", "stdin", "stdout"})
@@ -38,7 +38,7 @@ def parse_problem(record: Any, where: str) -> Problem:
             f"{where}: this is EvalPlus' own format, which has no tests; use its file in the"
             " original format (OriginFmt), or the sets humaneval+ and mbpp+"
         )
-    parse = _parse_mbpp if record.keys() >= _MBPP_FIELDS else _parse_humaneval
+    parse = _parse_mbpp if is_mbpp(record) else _parse_humaneval
     problem = parse(record, where)
     _check_size(problem, where)
     return problem
@@ -91,9 +91,8 @@ def _parse_mbpp(record: Mapping[str, Any], where: str) -> Problem:
         ]
         challenges = _read_lines(record, "challenge_test_list", where)
         test = "\n".join([*setup, *tests, *challenges]) + "\n"
-    task_id = str(record.get("task_id", ""))
     problem = Problem(
-        task_id=task_id if "/" in task_id else f"Mbpp/{task_id}",
+        task_id=name_problem(record),
         prompt=f'"""\n{words.strip()}\n{tests[0].strip()}\n"""\n',
         entry_point=_find_tested_function(code, tests, where),
         canonical_solution=code,

@@ -43,11 +43,10 @@ def main(argv: Sequence[str]) -> int:
         help="the file to write (default: %(default)s)",
     )
     options = parser.parse_args(argv)
-    problems = dict(read_named_problems(options.problems))
-    found = find_overlap(options.corpus, problems)
+    found = find_overlap(options.corpus, read_named_problems(options.problems))
     write_json_atomically(options.out, to_mapping(found))
-    n_found = len(found.problems)
-    sys.stdout.write(f"{options.out}: {n_found} of {len(problems)} problems are in the corpus\n")
+    n_found, n_searched = len(found.problems), len(found.searched)
+    sys.stdout.write(f"{options.out}: {n_found} of {n_searched} problems are in the corpus\n")
     for name, documents in found.problems.items():
         sys.stdout.write(f"  {name}: {', '.join(documents)}\n")
     return 0

@@ -8,6 +8,8 @@ import pytest
 
 from evaluation.infill import main as infill
 from evaluation.lines import main as lines
+from evaluation.passk.config import CorpusOverlap
+from evaluation.problems.problem_sources import load_problems
 from evaluation.runs.journal import read_journal
 from training.corpus.overlap import main as overlap
 from training.foundation.errors import ArtifactError, ConfigError
@@ -97,21 +99,49 @@ def test_problems_in_a_corpus_are_found_by_words_and_by_solution(tmp_path, capsy
         {"task_id": "t/none", "prompt": "def nothing():\n", "canonical_solution": "    pass\n"},
     ]
     problems.write_text("".join(json.dumps(r) + "\n" for r in records))
-    corpus = tmp_path / "corpus"
-    (corpus / "train").mkdir(parents=True)
     renamed = "def n(a, b):\n" + solution.replace("sheds", "a").replace("spiders", "b")
-    rows = [
-        {"package": "p", "path": "words.py", "text": f"# {words}\n"},
-        {"package": "p", "path": "renamed.py", "text": renamed},
-        {"package": "p", "path": "other.py", "text": "x = 1\n"},
-    ]
-    pq.write_table(pa.Table.from_pylist(rows), corpus / "train" / "0.parquet")
-    least = {"decontaminate_min_words": 7, "decontaminate_min_nodes": 24}
-    (corpus / "report.json").write_text(json.dumps({"corpus_sha256": "abc", "config": least}))
+    files = {"words.py": f"# {words}\n", "renamed.py": renamed, "other.py": "x = 1\n"}
+    corpus = write_corpus(tmp_path / "corpus", files)
     out = tmp_path / "overlap.json"
     assert overlap([str(corpus), str(problems), "--out", str(out)]) == 0
     assert json.loads(out.read_text()) == {
         "corpus_sha256": "abc",
         "problems": {"t/words": ["p/words.py"], "t/solution": ["p/renamed.py"]},
+        "searched": ["t/words", "t/solution", "t/none"],
     }
     assert "2 of 3 problems" in capsys.readouterr().out
+
+
+def write_corpus(folder, files):
+    (folder / "train").mkdir(parents=True)
+    rows = [{"package": "p", "path": path, "text": text} for path, text in files.items()]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "train" / "0.parquet")
+    least = {"decontaminate_min_words": 7, "decontaminate_min_nodes": 24}
+    report = {"corpus_sha256": "abc", "config": least}
+    (folder / "report.json").write_text(json.dumps(report))
+    return folder
+
+
+def test_mbpp_in_a_corpus_is_found_by_the_names_of_its_scores(tmp_path):
+    """If it fails, MBPP problems of the corpus are never left out of the second score."""
+    code = (
+        "def count(sheds, spiders):\n    total = 0\n    for shed in sheds:\n"
+        "        if shed % 2 == 0:\n            total += spiders[shed] * 7\n"
+        "    return total - len(sheds)\n"
+    )
+    record = {"text": "Counts.", "test_list": ["assert count([], []) == 0"]}
+    problems = tmp_path / "mbpp.jsonl"
+    records = [
+        {**record, "task_id": 2, "code": code},
+        {**record, "task_id": 3, "code": "def count(x, y):\n    return 0\n"},
+        {**record, "task_id": 2, "code": "def count(x, y):\n    return 1\n"},  # the name again
+    ]
+    problems.write_text("".join(json.dumps(r) + "\n" for r in records))
+    corpus = write_corpus(tmp_path / "corpus", {"copy.py": code})
+    out = tmp_path / "overlap.json"
+    assert overlap([str(corpus), str(problems), "--out", str(out)]) == 0
+    found = CorpusOverlap.read(out)
+    problems.write_text("".join(json.dumps(r) + "\n" for r in records[:2]))
+    problem_set = load_problems(str(problems))
+    found.require_problems(problem_set)
+    assert found.problems == {problem_set.problems[0].task_id}

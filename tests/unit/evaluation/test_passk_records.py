@@ -9,6 +9,7 @@ import pytest
 
 from evaluation.generators.generator import Generation
 from evaluation.judge.verdict import Outcome
+from evaluation.passk.__main__ import main as passk
 from evaluation.passk.config import CorpusOverlap, resolve_config
 from evaluation.passk.passk_page import redraw_page, write_page
 from evaluation.passk.records import PasskIdentity, Result, Sample
@@ -304,3 +305,36 @@ def test_an_overlap_file_of_another_kind_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError, match="is not an overlap file"):
             CorpusOverlap.read(path)
+
+
+@pytest.mark.parametrize(
+    ("found", "n_missing"),
+    [
+        ({"problems": {"t/one": []}, "searched": ["t/one", "t/two", "other"]}, 0),
+        ({"problems": {}, "searched": ["t/one", "t/two"]}, 0),
+        ({"problems": {}, "searched": ["t/one"]}, 1),
+        ({"problems": {}, "searched": []}, 2),
+        ({"problems": {"one": ["a.py"]}, "searched": ["one", "two"]}, 2),
+        ({"problems": {"one": ["a.py"]}}, 2),  # of an earlier version
+        ({"problems": {"t/one": ["a.py"]}}, 0),
+        ({"problems": {}}, 0),
+    ],
+)
+def test_problems_that_were_not_searched_for_are_refused(tmp_path, found, n_missing):
+    """If it fails, a score says that none of its problems is in the corpus: nobody looked."""
+    path = tmp_path / "overlap.json"
+    path.write_text(json.dumps(found))
+    overlap = CorpusOverlap.read(path)
+    if not n_missing:
+        overlap.require_problems(PROBLEMS)
+        return
+    with pytest.raises(ConfigError, match=f"{n_missing} of 2 problems were not searched for"):
+        overlap.require_problems(PROBLEMS)
+
+
+def test_an_overlap_of_other_problems_is_refused_before_anything_is_judged(tmp_path):
+    (tmp_path / "overlap.json").write_text('{"problems": {"2": ["a.py"]}}')
+    overlap = ["--overlap", str(tmp_path / "overlap.json"), "--out", str(tmp_path / "out")]
+    with pytest.raises(ConfigError, match="70 of 70 problems were not searched for"):
+        passk(["--canonical", "--problems", "own", *overlap])
+    assert not (tmp_path / "out").exists()

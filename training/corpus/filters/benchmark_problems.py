@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.foundation.benchmarks.problem_names import name_problem
 from training.foundation.errors import CorpusError, ForeignDataError
 from training.foundation.foreign_text import parse_json, read_bounded
 
@@ -33,7 +34,7 @@ def read_problems(names: Sequence[str]) -> Iterator[BenchmarkProblem]:
 
 
 def read_named_problems(names: Sequence[str]) -> Iterator[tuple[str, BenchmarkProblem]]:
-    """Yields every problem of JSON-lines files, plain or gzip, with its ``task_id``.
+    """Yields every problem of JSON-lines files, plain or gzip, with its name.
 
     Accepts the formats of HumanEval (also of HumanEval+ and of the infilling sets, whose solution
     comes between prompt and ``suffix``) and of MBPP (a whole program in ``code``).
@@ -69,7 +70,7 @@ def _parse_line(line: bytes) -> tuple[str, BenchmarkProblem]:
     record = parse_json(line)
     if not isinstance(record, dict):
         raise ForeignDataError("a line is no object")
-    return str(record.get("task_id", "")), _parse_problem(record)
+    return name_problem(record), _parse_problem(record)
 
 
 def _parse_problem(record: dict[str, Any]) -> BenchmarkProblem:

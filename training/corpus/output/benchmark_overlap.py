@@ -4,8 +4,9 @@ Uses the filter that also keeps problems out of a corpus, with the thresholds th
 built with. Called by ``python -m training.corpus.overlap``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from training.corpus.filters.ast_fingerprint import parse_python
@@ -20,23 +21,36 @@ MAX_DOCUMENTS = 5  # named for each problem
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkOverlap:
-    """The problems found in a corpus, each with the first few documents that contain it."""
+    """What a search of a corpus found.
+
+    Attributes:
+        corpus_sha256: The corpus.
+        problems: The problems found, each with the first few documents that contain it.
+        searched: The names of all problems that were searched for.
+    """
 
     corpus_sha256: str
     problems: Mapping[str, tuple[str, ...]]
+    searched: tuple[str, ...]
 
 
-def find_overlap(corpus: Path, problems: Mapping[str, BenchmarkProblem]) -> BenchmarkOverlap:
-    """Searches a corpus for problems, given by name.
+def find_overlap(
+    corpus: Path, problems: Iterable[tuple[str, BenchmarkProblem]]
+) -> BenchmarkOverlap:
+    """Searches a corpus for problems, given with their names; a name may have several.
 
     Raises:
         CorpusError: The corpus or its report cannot be read.
     """
+    named: dict[str, list[BenchmarkProblem]] = {}
+    for name, problem in problems:
+        named.setdefault(name, []).append(problem)
     min_words, min_nodes, sha256 = _read_thresholds(corpus)
-    of_all = ContaminationFilter(problems.values(), min_words=min_words, min_nodes=min_nodes)
+    every = chain.from_iterable(named.values())
+    of_all = ContaminationFilter(every, min_words=min_words, min_nodes=min_nodes)
     of_each = {
-        name: ContaminationFilter([problem], min_words=min_words, min_nodes=min_nodes)
-        for name, problem in problems.items()
+        name: ContaminationFilter(group, min_words=min_words, min_nodes=min_nodes)
+        for name, group in named.items()
     }
     found: dict[str, list[str]] = {}
     for document, text in _read_training_documents(corpus):
@@ -50,7 +64,8 @@ def find_overlap(corpus: Path, problems: Mapping[str, BenchmarkProblem]) -> Benc
                     documents.append(document)
     return BenchmarkOverlap(
         corpus_sha256=sha256,
-        problems={name: tuple(found[name]) for name in problems if name in found},
+        problems={name: tuple(found[name]) for name in named if name in found},
+        searched=tuple(named),
     )
 
 

@@ -1,16 +1,22 @@
 """Benchmark problems are found in other layouts and under other names, and nothing else is."""
 
 import gzip
+import json
 
 import pytest
 
+from evaluation.problems.formats import parse_problem
 from training.corpus.config import CorpusConfig
 from training.corpus.filters.ast_fingerprint import (
     fingerprint_function,
     iter_functions,
     parse_python,
 )
-from training.corpus.filters.benchmark_problems import BenchmarkProblem, read_problems
+from training.corpus.filters.benchmark_problems import (
+    BenchmarkProblem,
+    read_named_problems,
+    read_problems,
+)
 from training.corpus.filters.contamination import PROBLEM, SOLUTION, ContaminationFilter
 from training.foundation.errors import CorpusError
 
@@ -110,6 +116,24 @@ def test_mbpp_and_infilling_records_are_read(tmp_path):
     first, second = read_problems((str(path),))
     assert first.program == "def f():\n    return 1\n"
     assert second.program == "def g():\n    x = 1\n    return x\n"
+
+
+NAMED = [
+    {"task_id": 2, "text": "Adds.", "code": "def f(x):\n    return x + 1", "test_list": ["f(1)"]},
+    {"task_id": "3", "text": "Adds.", "code": "def f(x):\n    return x", "test_list": ["f(1)"]},
+    {"task_id": "Mbpp/4", "text": "A.", "code": "def f(x):\n    return x", "test_list": ["f(1)"]},
+    {"text": "Adds.", "code": "def f(x):\n    return x", "test_list": ["f(1)"]},
+    {"task_id": "HumanEval/0", "prompt": "def f():\n", "entry_point": "f", "test": ""},
+]
+
+
+@pytest.mark.parametrize("record", NAMED)
+def test_a_problem_has_the_same_name_in_an_overlap_and_in_a_score(tmp_path, record):
+    """If it fails, ``passk --overlap`` finds none of the problems that the corpus contains."""
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps(record))
+    ((name, _),) = read_named_problems([str(path)])
+    assert name == parse_problem(record, "line 1").task_id
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What the corpus and the evaluation both need to know of benchmarks."""
