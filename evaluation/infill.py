@@ -28,6 +28,7 @@ _INFILL = AccuracyTask(
     purpose=_PURPOSE,
     kinds=("mid", "start", "block", "span"),
     complete=infill_gap,
+    has_confidence=False,
 )
 
 

@@ -10,6 +10,7 @@ from evaluation.accuracy.reliability import (
     reliability_bins,
 )
 from evaluation.runs.estimators import CONFIDENCE, Estimate, format_estimate, format_percent
+from evaluation.runs.run_folder import drop_unused
 from training.foundation.config_schema import to_mapping
 
 METRIC_LABELS = {  # the metrics of AccuracyMetrics, as people read them
@@ -26,18 +27,25 @@ METRIC_LABELS = {  # the metrics of AccuracyMetrics, as people read them
 class AccuracyIdentity:
     """What identifies a run; the same identity resumes it.
 
-    ``memory_sha256`` is the hash of the gate, "" for a run without workspaces.
+    Attributes:
+        model: The artifact's folder.
+        weights_sha256: A hash of its weights.
+        items_sha256: A hash of the items.
+        memory_sha256: A hash of the gate; "" for a run without workspaces.
+        workspace_sha256: A hash of the files that are known; "" for a run without workspaces.
+        calibration: How confidence is calibrated; "" if it is not, or not recorded.
     """
 
     model: str
     weights_sha256: str
     items_sha256: str
     memory_sha256: str = ""
+    workspace_sha256: str = ""
+    calibration: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Returns the contents of ``run.json``."""
-        found: dict[str, object] = to_mapping(self)
-        return found
+        return drop_unused(to_mapping(self), {"workspace_sha256", "calibration"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,14 @@ from evaluation.runs.arguments import (
     add_sampling_arguments,
     add_workspace_argument,
 )
-from evaluation.runs.corpus_documents import CorpusDocument, read_documents
+from evaluation.runs.corpus_documents import (
+    CorpusDocument,
+    Split,
+    hash_documents,
+    read_documents,
+)
 from evaluation.runs.journal import Journal, read_records
+from evaluation.runs.known_calibration import describe_calibration
 from evaluation.runs.known_gates import require_gate
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
@@ -60,6 +67,7 @@ class AccuracyTask:
         purpose: The first sentences of the command's help.
         kinds: The kinds of item.
         complete: Asks the completer for an item's text.
+        has_confidence: Whether the model's confidence is recorded.
     """
 
     name: str
@@ -67,6 +75,7 @@ class AccuracyTask:
     purpose: str
     kinds: Sequence[Kind]
     complete: Callable[[Completer, Item], CompletedItem]
+    has_confidence: bool = True
 
 
 def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
@@ -79,15 +88,19 @@ def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
     options = _parser(task).parse_args(argv)
     items = _load_items(options, task.kinds)
     out: Path = options.out
+    gate = require_gate(options.model) if options.workspace else ""
+    documents = _read_workspaces(options, items)
     identity = AccuracyIdentity(
         model=str(options.model),
         weights_sha256=file_sha256(options.model / WEIGHTS_FILE),
         items_sha256=hash_items(items),
-        memory_sha256=require_gate(options.model) if options.workspace else "",
+        memory_sha256=gate,
+        workspace_sha256=hash_documents(documents) if options.workspace else "",
+        calibration=describe_calibration(options.model) if task.has_confidence else "",
     )
     with folder_lock(out):
         start_or_resume(out, identity.to_json())
-        completed = _complete_items(items, task, options)
+        completed = _complete_items(items, documents, task, options)
         summary = summarise(identity, completed)
         write_json_atomically(out / SUMMARY_FILE, summary.to_json())
         write_text_atomically(out / REPORT_FILE, draw_page(task.title, summary, completed))
@@ -95,14 +108,16 @@ def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
 
 
 def _complete_items(
-    items: Sequence[Item], task: AccuracyTask, options: argparse.Namespace
+    items: Sequence[Item],
+    documents: Sequence[CorpusDocument],
+    task: AccuracyTask,
+    options: argparse.Namespace,
 ) -> list[CompletedItem]:
     """Completes the items that are left, and returns all completed items."""
     completer = Completer.load(options.model, choose_device(options.device))
     path = options.out / ANSWERS_FILE
     by_id = {item.id: item for item in items}
     done = _read_answers(path, by_id)
-    documents = _read_workspaces(options, items)
     with Journal(path) as journal, Workspaces(documents, completer.index_workspace) as workspaces:
         todo = [item for item in items if item.id not in done]
         for item in tqdm(todo, desc=task.name, unit="item", file=sys.stderr):
@@ -118,12 +133,10 @@ def _read_workspaces(options: argparse.Namespace, items: Sequence[Item]) -> list
     """Returns the documents of the packages that are workspaces."""
     if not options.workspace:
         return []
-    documents = list(read_documents(options.corpus, "heldout"))
-    if options.whole_workspace:
-        packages = {item.package for item in items}
-        others = read_documents(options.corpus, "train")
-        documents += [document for document in others if document.package in packages]
-    return documents
+    packages = {item.package for item in items}
+    splits: list[Split] = ["heldout", "train"] if options.whole_workspace else ["heldout"]
+    found = chain.from_iterable(read_documents(options.corpus, split) for split in splits)
+    return [document for document in found if document.package in packages]
 
 
 def _read_answers(path: Path, items: Mapping[str, Item]) -> dict[str, CompletedItem]:

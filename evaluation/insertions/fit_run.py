@@ -20,8 +20,9 @@ from evaluation.runs.arguments import (
     add_sampling_arguments,
     add_workspace_argument,
 )
-from evaluation.runs.corpus_documents import read_documents
+from evaluation.runs.corpus_documents import CorpusDocument, hash_documents, read_documents
 from evaluation.runs.journal import Journal, read_records
+from evaluation.runs.known_calibration import describe_calibration
 from evaluation.runs.known_gates import require_gate
 from evaluation.runs.record_fields import get_field
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, start_or_resume
@@ -61,29 +62,34 @@ def run_fit(argv: Sequence[str]) -> None:
     options = _parser().parse_args(argv)
     places = _load_places(options)
     out: Path = options.out
+    gate = require_gate(options.model) if options.workspace else ""
+    documents = _read_workspaces(options, places)
     identity = FitIdentity(
         model=str(options.model),
         weights_sha256=file_sha256(options.model / WEIGHTS_FILE),
         places_sha256=hash_places(places),
-        memory_sha256=require_gate(options.model) if options.workspace else "",
+        memory_sha256=gate,
+        workspace_sha256=hash_documents(documents) if options.workspace else "",
+        calibration=describe_calibration(options.model),
     )
     with folder_lock(out):
         start_or_resume(out, identity.to_json())
-        answers = _request_answers(places, options)
+        answers = _request_answers(places, documents, options)
         summary = summarise_fit(identity, answers)
         write_json_atomically(out / SUMMARY_FILE, summary.to_json())
         write_text_atomically(out / REPORT_FILE, draw_fit_page(summary, answers))
         sys.stdout.write(format_fit(summary))
 
 
-def _request_answers(places: Sequence[Place], options: argparse.Namespace) -> list[Answer]:
+def _request_answers(
+    places: Sequence[Place], documents: Sequence[CorpusDocument], options: argparse.Namespace
+) -> list[Answer]:
     """Asks for the answers that are left, and returns all of them."""
     completer = Completer.load(options.model)
     path = options.out / ANSWERS_FILE
     answers = _read_answers(path, places)
     done = {(answer.place.id, answer.trigger) for answer in answers}
     todo = [(p, t) for p in places for t in Trigger if (p.id, t) not in done]
-    documents = read_documents(options.corpus, "heldout") if options.workspace else ()
     with Journal(path) as journal, Workspaces(documents, completer.index_workspace) as workspaces:
         for place, trigger in tqdm(todo, desc="fit", unit="answer", file=sys.stderr):
             if options.workspace:
@@ -92,6 +98,14 @@ def _request_answers(places: Sequence[Place], options: argparse.Namespace) -> li
             journal.append(answer.to_json())
             answers.append(answer)
     return answers
+
+
+def _read_workspaces(options: argparse.Namespace, places: Sequence[Place]) -> list[CorpusDocument]:
+    """Returns the documents of the packages that are workspaces."""
+    if not options.workspace:
+        return []
+    packages = {place.package for place in places}
+    return [d for d in read_documents(options.corpus, "heldout") if d.package in packages]
 
 
 def _read_answers(path: Path, places: Sequence[Place]) -> list[Answer]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from evaluation.insertions.fit_answers import Answer, Trigger
 from evaluation.insertions.judgement import Judgement
 from evaluation.runs.estimators import CONFIDENCE, Estimate, estimate_share, format_percent
+from evaluation.runs.run_folder import drop_unused
 from training.foundation.config_schema import to_mapping
 
 ALL = "all"
@@ -29,18 +30,25 @@ _SHORT_LABELS = {
 class FitIdentity:
     """What identifies a run; the same identity resumes it.
 
-    ``memory_sha256`` is the hash of the gate, "" for a run without workspaces.
+    Attributes:
+        model: The artifact's folder.
+        weights_sha256: A hash of its weights.
+        places_sha256: A hash of the places.
+        memory_sha256: A hash of the gate; "" for a run without workspaces.
+        workspace_sha256: A hash of the files that are known; "" for a run without workspaces.
+        calibration: How confidence is calibrated, which decides what is shown; "" if it is not.
     """
 
     model: str
     weights_sha256: str
     places_sha256: str
     memory_sha256: str = ""
+    workspace_sha256: str = ""
+    calibration: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Returns the contents of ``run.json``."""
-        found: dict[str, object] = to_mapping(self)
-        return found
+        return drop_unused(to_mapping(self), {"workspace_sha256", "calibration"})
 
 
 @dataclass(frozen=True, kw_only=True)

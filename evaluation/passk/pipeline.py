@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evaluation.generators.generator import describe_generation
 from evaluation.judge.cgroups import describe_memory_bound
@@ -93,10 +94,12 @@ def report_progress(options: argparse.Namespace) -> None:
     """Reports what has been judged so far, while another process continues the run.
 
     Raises:
-        ConfigError: The folder contains no run, or no problem has enough samples yet.
+        ConfigError: The folder contains no run or another one, or no problem has enough samples
+            yet.
     """
     request = _read_request(options)
     identity = read_identity(request.out, command="passk", parse=PasskIdentity.from_json)
+    _check_same_run(identity, request)
     if request.is_generated:
         samples = merge_samples(request.problem_set.problems, request.out)
         write_samples(request.out, samples)
@@ -146,12 +149,34 @@ def _choose_isolation(
 def _identify(source: SampleSource, request: _Request, isolation: IsolationLevel) -> PasskIdentity:
     return PasskIdentity(
         source=source.identity,
-        problems_sha256=request.problem_set.sha256,
-        generation=describe_generation(request.config.generation, request.problem_set.problems),
-        limits=to_mapping(request.config.limits),
+        **_identify_request(request),
         isolation=isolation.name,
         memory_bounded=describe_memory_bound(),
     )
+
+
+def _identify_request(request: _Request) -> dict[str, Any]:
+    """Returns what of a run's identity the command line gives by itself."""
+    generation = request.config.generation
+    return {
+        "problems_sha256": request.problem_set.sha256,
+        "generation": describe_generation(generation, request.problem_set.problems),
+        "limits": to_mapping(request.config.limits),
+    }
+
+
+def _check_same_run(identity: PasskIdentity, request: _Request) -> None:
+    """Refuses to report a run as one on other problems or with other settings.
+
+    Of a run of an earlier version, what it did not record is not compared.
+    """
+    for name, wanted in _identify_request(request).items():
+        found = getattr(identity, name)
+        if found and found != wanted:
+            raise ConfigError(
+                f"{request.out} contains a run with another {name}; choose another --out, or"
+                " repeat that run's arguments to report it"
+            )
 
 
 def _report(

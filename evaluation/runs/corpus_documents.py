@@ -4,9 +4,11 @@ A corpus may be a stranger's: its files are regular ones in its folder, and what
 a limit.
 """
 
+import hashlib
+import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -81,6 +83,15 @@ def _read_file(file: Path, corpus: Path) -> Iterator[CorpusDocument]:
                 f"{path_text(file)} is damaged ({' '.join(str(reason).split())}); build the corpus"
                 " again, or correct --corpus"
             ) from error
+
+
+def hash_documents(documents: Iterable[CorpusDocument]) -> str:
+    """Returns a SHA-256 over documents, in their order."""
+    digest = hashlib.sha256()
+    for document in documents:
+        values = [document.package, document.path, document.text]
+        digest.update(json.dumps(values, ensure_ascii=True).encode("ascii"))
+    return digest.hexdigest()
 
 
 def alternate_packages(

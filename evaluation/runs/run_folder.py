@@ -5,7 +5,7 @@ problems, settings. The same run resumes in its folder; any other is refused, si
 samples of two models would give a score of neither.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -45,6 +45,14 @@ def start_or_resume(out: Path, identity: RecordedSettings) -> None:
                 " run's arguments to resume it"
             )
     write_json_atomically(path, identity)
+
+
+def drop_unused(identity: RecordedSettings, names: Collection[str]) -> dict[str, object]:
+    """Returns an identity without those of ``names`` that are empty.
+
+    So a run to which they do not apply is the same as in versions that did not record them.
+    """
+    return {key: value for key, value in identity.items() if value or key not in names}
 
 
 def read_identity(out: Path, *, command: str, parse: Callable[[Mapping[str, Any]], T]) -> T:

@@ -5,11 +5,14 @@ import shutil
 
 import pytest
 from doubles.heldout_corpus import write_heldout_corpus
+from doubles.trusting_gate import copy_with_gate
 
 from evaluation.fit import main as fit
 from evaluation.fit_memory import main as fit_memory
+from evaluation.infill import main as infill
 from evaluation.lines import main as lines
-from training.artifact.directory import load_artifact
+from server.suggestion.confidence import INTERCEPT, SLOPE
+from training.artifact.directory import add_metrics, load_artifact
 from training.artifact.manifest import MEMORY_FILE
 from training.foundation.errors import ArtifactError, ConfigError
 
@@ -69,6 +72,63 @@ def test_a_workspace_is_known_once_the_gate_is_fitted(model, corpus, tmp_path, c
     assert json.loads((out / "summary.json").read_text())["memory_sha256"]
     with pytest.raises(ConfigError, match="another memory_sha256"):
         measure(model, corpus, tmp_path / "without", "--workspace")
+
+
+def test_a_run_with_other_known_files_is_refused(tiny_artifact, corpus, tmp_path):
+    """If it fails, a folder's figures mix answers with and without the package's other files."""
+    model = copy_with_gate(tiny_artifact, tmp_path / "gated")
+    row = {"package": "one", "path": "more.py", "text": "x = 1\n"}
+    write_heldout_corpus(tmp_path / "more", [row])
+    (tmp_path / "more" / "heldout").rename(corpus / "train")
+    arguments = ["--model", str(model), "--corpus", str(corpus), "--n", "2", "--workspace"]
+    out = tmp_path / "out"
+    assert lines([*arguments, "--out", str(out)]) == 0
+    with pytest.raises(ConfigError, match="another workspace_sha256"):
+        lines([*arguments, "--whole-workspace", "--out", str(out)])
+    assert lines([*arguments, "--out", str(out)]) == 0
+    whole = tmp_path / "whole"
+    assert lines([*arguments, "--whole-workspace", "--out", str(whole)]) == 0
+    row["text"] = "x = 2\n"
+    write_heldout_corpus(tmp_path / "changed", [row])
+    shutil.rmtree(corpus / "train")
+    (tmp_path / "changed" / "heldout").rename(corpus / "train")
+    with pytest.raises(ConfigError, match="another workspace_sha256"):
+        lines([*arguments, "--whole-workspace", "--out", str(whole)])
+
+
+def test_a_fit_with_other_known_files_is_refused(tiny_artifact, known_module, tmp_path):
+    """The places may be the same: the other file has none, but is known."""
+    model = copy_with_gate(tiny_artifact, tmp_path / "gated")
+    rows = [{"package": "one", "path": "a.py", "text": known_module}]
+    rows.append({"package": "one", "path": "b.py", "text": "print 'old'\n"})
+    corpus = write_heldout_corpus(tmp_path / "corpus", rows)
+    command = ["--model", str(model), "--corpus", str(corpus), "--n", "2", "--workspace"]
+    command += ["--out", str(tmp_path / "out")]
+    assert fit(command) == 0
+    rows[1]["text"] = "print 'new'\n"
+    write_heldout_corpus(corpus, rows)
+    with pytest.raises(ConfigError, match="another workspace_sha256"):
+        fit(command)
+
+
+@pytest.mark.parametrize("command", [lines, fit])
+def test_a_run_with_another_calibration_is_refused(model, corpus, tmp_path, command):
+    """If it fails, half of a run's suggestions are shown or rated by another confidence."""
+    arguments = ["--model", str(model), "--corpus", str(corpus), "--n", "2"]
+    out = ["--out", str(tmp_path / "out")]
+    assert command([*arguments, *out]) == 0
+    assert "calibration" not in json.loads((tmp_path / "out" / "run.json").read_text())
+    add_metrics(model, {SLOPE: 1.5, INTERCEPT: 0.25})
+    with pytest.raises(ConfigError, match="another calibration"):
+        command([*arguments, *out])
+
+
+def test_infilling_does_not_depend_on_the_calibration(model, corpus, tmp_path):
+    arguments = ["--model", str(model), "--corpus", str(corpus), "--n", "1"]
+    arguments += ["--out", str(tmp_path / "out")]
+    assert infill(arguments) == 0
+    add_metrics(model, {SLOPE: 1.5, INTERCEPT: 0.25})
+    assert infill(arguments) == 0
 
 
 def test_a_damaged_gate_is_refused(model, corpus, tmp_path):

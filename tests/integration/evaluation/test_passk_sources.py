@@ -320,6 +320,30 @@ def test_partial_results_are_reported_as_partial(tiny_artifact, problems, tmp_pa
     assert "partial results" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (["--problems", "other.jsonl"], "problems_sha256"),
+        (["--temperature", "0.5"], "generation"),
+        (["--cpu-s", "1"], "limits"),
+    ],
+)
+def test_partial_results_of_another_run_are_refused(problems, tmp_path, monkeypatch, change, name):
+    """If it fails, samples for one problem set are reported as a score on another."""
+    monkeypatch.chdir(tmp_path)
+    other = {**ONE, "test": "def check(candidate):\n    assert candidate() == 7\n"}
+    lines = [json.dumps(record) + "\n" for record in (other, TWO, BROKEN)]
+    (tmp_path / "other.jsonl").write_text("".join(lines))
+    out = tmp_path / "out"
+    judged(problems, out, "--canonical")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    arguments = ["--problems", str(problems), "--canonical", "--partial", "--out", str(out)]
+    with pytest.raises(ConfigError, match=f"contains a run with another {name}"):
+        passk([*arguments, *change])
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert passk(arguments) == 0
+
+
 def test_two_runs_compare_problem_by_problem(problems, tmp_path, capsys):
     for name, value in (("good", 1), ("bad", 0)):
         samples = tmp_path / f"{name}.jsonl"
