@@ -1,12 +1,12 @@
 """Generates samples with any causal language model that transformers loads."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
 from evaluation.generators.foreign_model import check_ids, describe_error, load_foreign_model
 from evaluation.generators.generator import Generation, problem_seed, stop_strings
+from evaluation.generators.row_sampler import RowSampler
 from evaluation.problems.problem import Problem
 from server.backends.batch_settings import choose_device
 from server.backends.fim_templates import find_template
@@ -38,7 +38,7 @@ class TransformersGenerator:
         return self._identity
 
     def generate(self, problem: Problem, generation: Generation, *, first: int) -> list[str]:
-        """Returns the samples from ``first`` on; all are drawn, since they share a batch.
+        """Returns the samples from ``first`` on; each has random numbers of its own.
 
         Raises:
             PrerequisiteError: The model cannot generate with this prompt.
@@ -46,44 +46,43 @@ class TransformersGenerator:
         stops = stop_strings(problem, generation)
         prompt = self._prompt_ids(problem, self._measure_room(generation.max_new_tokens))
         try:
-            texts = self._generate(prompt, problem, generation, stops)
+            texts = self._generate(prompt, problem, generation, range(first, generation.n))
         except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
             raise PrerequisiteError(
                 f"{self._identity['model']} cannot continue {problem.task_id}"
                 f" ({describe_error(error)}); samples so far are kept, fix the problem and run the"
                 " same command to resume"
             ) from error
-        return [cut_before_stop(text, stops) for text in texts][first:]
+        return [cut_before_stop(text, stops) for text in texts]
 
     def _generate(
-        self, prompt: list[int], problem: Problem, generation: Generation, stops: Sequence[str]
+        self, prompt: list[int], problem: Problem, generation: Generation, numbers: Sequence[int]
     ) -> list[str]:
         check_ids(prompt, self._model, self._identity["model"])
-        ids = torch.tensor([prompt], device=self._model.device)
-        torch.manual_seed(problem_seed(generation.seed, problem.task_id))
         is_greedy = generation.temperature == 0
-        sampling: dict[str, Any] = {}
-        if not is_greedy:
-            sampling = {
-                "temperature": generation.temperature,
-                "top_p": generation.top_p,
-                "top_k": 0,
-            }
+        n_rows = min(1, len(numbers)) if is_greedy else len(numbers)
+        if n_rows == 0:
+            return []
+        ids = torch.tensor([prompt] * n_rows, device=self._model.device)
+        sampler = RowSampler(
+            [problem_seed(generation.seed, f"{problem.task_id}#{number}") for number in numbers],
+            temperature=generation.temperature,
+            top_p=generation.top_p,
+        )
         with torch.inference_mode():
             generated = self._model.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
-                do_sample=not is_greedy,
-                num_return_sequences=1 if is_greedy else generation.n,
+                do_sample=False,
+                logits_processor=[] if is_greedy else [sampler],
                 max_new_tokens=generation.max_new_tokens,
                 pad_token_id=self._padding_id(),
                 tokenizer=self._tokenizer,
-                stop_strings=list(stops) or None,
-                **sampling,
+                stop_strings=list(stop_strings(problem, generation)) or None,
             )
         new_ids = generated[:, ids.shape[1] :]
         texts: list[str] = self._tokenizer.batch_decode(new_ids, skip_special_tokens=True)
-        return texts * generation.n if is_greedy else texts
+        return texts * len(numbers) if is_greedy else texts
 
     def _measure_room(self, max_new_tokens: int) -> int | None:
         """Returns how many tokens a prompt may have; None if the model's context has no end."""
