@@ -1,6 +1,7 @@
 """A client of the real server process: JSON-RPC over its standard input and output."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -28,6 +29,7 @@ class LspClient:
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._n_requests = 0
         self._has_message = asyncio.Event()
+        self._end: ConnectionError | None = None  # why no answer can come any more
         self.messages: list[dict[str, Any]] = []
         self._reader = asyncio.create_task(self._read())
 
@@ -102,6 +104,11 @@ class LspClient:
                             f"the server cannot start: {message['params'].get('reason')}"
                         )
                     return
+            if self._end is not None:
+                raise PrerequisiteError(
+                    f"{self._end} before it was ready; see its messages above, or try parrotlet"
+                    " health"
+                )
             seen = len(self.messages)
             self._has_message.clear()
             left = end - asyncio.get_running_loop().time()
@@ -132,15 +139,25 @@ class LspClient:
         )
 
     def send_request(self, method: str, params: Any) -> tuple[int, asyncio.Future[Any]]:
-        """Sends a request; returns its id, and a future of its result or error object."""
+        """Sends a request; returns its id, and a future of its result or error object.
+
+        The future has a ``ConnectionError`` if the server has exited, or does before it answers.
+        """
         self._n_requests += 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending[self._n_requests] = future
-        self._send({"id": self._n_requests, "method": method, "params": params})
+        if self._end is not None:
+            _fail(future, self._end)
+        else:
+            self._pending[self._n_requests] = future
+            self._send({"id": self._n_requests, "method": method, "params": params})
         return self._n_requests, future
 
     async def request(self, method: str, params: Any) -> Any:
-        """Sends a request and waits for its result."""
+        """Sends a request and waits for its result.
+
+        Raises:
+            ConnectionError: The server has exited.
+        """
         return await self.send_request(method, params)[1]
 
     def notify(self, method: str, params: Any) -> None:
@@ -163,7 +180,8 @@ class LspClient:
             self.notify("exit", None)
             await asyncio.wait_for(self._process.wait(), _EXIT_S)
         except (TimeoutError, ConnectionError):
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has exited
+                self._process.kill()
             await self._process.wait()
         self._reader.cancel()
         await asyncio.wait([self._reader])
@@ -171,23 +189,42 @@ class LspClient:
             self._process.stdin.close()
 
     def _send(self, message: dict[str, Any]) -> None:
+        if self._end is not None:
+            return
         data = json.dumps({"jsonrpc": "2.0", **message}).encode()
         assert self._process.stdin is not None
         self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(data) + data)
 
     async def _read(self) -> None:
+        """Reads messages until the server exits, or sends something else."""
+        end = ConnectionError("the server has exited")
+        try:
+            while (message := await self._read_message()) is not None:
+                self._dispatch(message)
+        except asyncio.IncompleteReadError:
+            pass  # it has exited while it wrote
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            end = ConnectionError(f"the server has sent what is no message ({error!r:.80})")
+        finally:
+            self._end = end
+            self._has_message.set()
+            for future in self._pending.values():
+                _fail(future, end)
+            self._pending.clear()
+
+    async def _read_message(self) -> dict[str, Any] | None:
+        """Returns the next message; None if the server has exited."""
         stream = self._process.stdout
         assert stream is not None
-        while True:
-            length = 0
-            while line := (await stream.readline()).strip():
-                name, _, value = line.partition(b":")
-                if name.lower() == b"content-length":
-                    length = int(value)
-            if not length:
-                self._fail_pending()
-                return
-            self._dispatch(json.loads(await stream.readexactly(length)))
+        length = 0
+        while line := (await stream.readline()).strip():
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        message: dict[str, Any] | None = None
+        if length:
+            message = json.loads(await stream.readexactly(length))
+        return message
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         future = self._pending.pop(message["id"], None) if "method" not in message else None
@@ -199,7 +236,9 @@ class LspClient:
             if "id" in message:  # a request from the server; null answers all of them
                 self._send({"id": message["id"], "result": None})
 
-    def _fail_pending(self) -> None:
-        for future in self._pending.values():
-            if not future.done():
-                future.set_exception(ConnectionError("the server has exited"))
+
+def _fail(future: asyncio.Future[Any], error: ConnectionError) -> None:
+    """Ends a future by an error, of which asyncio prints nothing if nobody waits for it."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()

@@ -23,6 +23,7 @@ from evaluation.replay.session_events import (
 )
 from evaluation.replay.typing_tasks import TypingTask
 from evaluation.replay.typist import Act, Key, Typist, first_line, is_next, is_rest_of_line
+from training.foundation.errors import InvalidResultError
 
 STALE_ANSWER = "an answer for a text that had changed"  # a fault
 _AUTOMATIC = 2  # the protocol's trigger kind
@@ -106,23 +107,39 @@ class Session:
         self.record = SessionRecord(task=task)
 
     async def run(self) -> SessionRecord:
-        """Types to the end and returns what happened."""
+        """Types to the end and returns what happened.
+
+        Raises:
+            InvalidResultError: The server has exited.
+        """
         document = {"uri": self._uri, "languageId": "python", "version": 1}
         params = {"textDocument": {**document, "text": self._buffer.text}}
         self._client.notify("textDocument/didOpen", params)
         self._move_cursor(self._buffer.cursor)
         while (key := self._typist.next_key(self._typed_text())) is not None:
             await self._pause(key)
+            self._require_server()
             if key.is_read_before and self._accept_suggestion():
                 continue
             await self._press(key)
         if self._requests:
             answers = [request.answer for request in self._requests]
             await asyncio.wait(answers, timeout=_LAST_ANSWER_S)
+            self._require_server()
         self._client.notify("textDocument/didClose", {"textDocument": {"uri": self._uri}})
         if self._typed_text() != self.record.task.target:
             self.record.faults.append("the typed text differs from the target")
         return self.record
+
+    def _require_server(self) -> None:
+        """Ends the session if the server has ended: it would count as one that suggests nothing."""
+        answer = None if self._request is None else self._request.answer
+        error = answer.exception() if answer is not None and answer.done() else None
+        if error is not None:
+            raise InvalidResultError(
+                f"{error} while {self.record.task.id} was typed, so nothing is measured; see its"
+                " messages above, or try parrotlet health"
+            ) from error
 
     def _typed_text(self) -> str:
         return self._buffer.text[self._target_start : self._buffer.cursor]
