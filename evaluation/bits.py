@@ -48,10 +48,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _read_corpus(options: argparse.Namespace) -> list[CorpusDocument]:
-    """Returns held-out documents, spread evenly over the corpus."""
-    documents = list(read_documents(options.corpus, "heldout"))
-    step = max(1, -(-len(documents) // options.n))
-    return documents[options.seed % step :: step]
+    return spread_evenly(
+        list(read_documents(options.corpus, "heldout")), n=options.n, seed=options.seed
+    )
+
+
+def spread_evenly(
+    documents: Sequence[CorpusDocument], *, n: int, seed: int
+) -> list[CorpusDocument]:
+    """Returns ``n`` documents at equal distances, or all if there are fewer.
+
+    Seeds that follow one another give other documents, as far as there are any.
+    """
+    n_all = len(documents)
+    if n_all <= n:
+        return list(documents)
+    offset = seed * n % n_all
+    return [documents[(i * n_all + offset) // n] for i in range(n)]
 
 
 def read_record_documents(file: Path) -> Iterator[CorpusDocument]:

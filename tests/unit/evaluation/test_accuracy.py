@@ -1,6 +1,7 @@
 """Items cut from files, the metrics of completions, and the constructs that they use."""
 
 import ast
+import itertools
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from evaluation.accuracy.edit_similarity import edit_similarity
 from evaluation.accuracy.items import Item, cut_items, hash_items, read_items
 from evaluation.accuracy.metrics import CompletedItem, measure_accuracy
 from evaluation.accuracy.reliability import expected_calibration_error, reliability_bins
+from evaluation.bits import spread_evenly
 from evaluation.comparison.constructs import common_phrases, construct_shares, repeated_share
 from evaluation.runs.corpus_documents import read_documents
 from training.foundation.errors import ConfigError, PrerequisiteError
@@ -49,6 +51,22 @@ def describe(points):
 def documents(tmp_path):
     corpus = write_heldout_corpus(tmp_path / "corpus", number_files(TEXT, 30))
     return list(read_documents(corpus, "heldout"))
+
+
+@pytest.mark.parametrize("n_all", [1, 2, 5, 59, 60, 61, 119, 120, 121, 179, 180, 1000])
+@pytest.mark.parametrize("seed", [0, 1, 2, 7])
+def test_bits_are_measured_on_as_many_files_as_asked(n_all, seed):
+    """If it fails, ``bits --n 200`` of 201 files measures half of them."""
+    n = 60
+    found = spread_evenly(range(n_all), n=n, seed=seed)
+    assert len(found) == len(set(found)) == min(n, n_all)
+    gaps = {b - a for a, b in itertools.pairwise(found)}
+    assert max(gaps, default=1) - min(gaps, default=1) <= 1
+    if n_all % n == 0:  # as earlier versions chose
+        step = n_all // n
+        assert found == list(range(seed % step, n_all, step))
+    if n_all > n:
+        assert found != spread_evenly(range(n_all), n=n, seed=seed + 1)
 
 
 def test_items_are_cut_where_their_kind_says(documents):
