@@ -7,14 +7,15 @@ of the time and moves the figure by about a hundredth of a percent.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
 from torch.nn import functional
 
-from evaluation.runs.corpus_documents import CorpusDocument
+from evaluation.runs.corpus_documents import CorpusDocument, make_unique_id
 from evaluation.runs.record_fields import get_field
 from training.artifact.directory import Artifact
 from training.artifact.network.bfloat16 import has_bfloat16_products
@@ -46,16 +47,21 @@ class FileBits:
 
 
 def measure_files(artifact: Artifact, documents: Iterable[CorpusDocument]) -> list[FileBits]:
-    """Measures an artifact on each document; empty ones are left out."""
+    """Measures an artifact on each document; empty ones are left out.
+
+    Of several versions of a file, each has a name of its own.
+    """
     model = artifact.model()
     lengths = [len(token) for token in artifact.tokenizer.byte_table]
     is_half = has_bfloat16_products()
+    n_of_name: Counter[str] = Counter()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=is_half):
-        return [
-            found
-            for document in documents
-            if (found := _measure_file(artifact, model, lengths, document)).n_bytes
-        ]
+        measured = [_measure_file(artifact, model, lengths, document) for document in documents]
+    return [
+        replace(file, name=make_unique_id(file.name, n_of_name))
+        for file in measured
+        if file.n_bytes
+    ]
 
 
 def bits_per_byte(files: Sequence[FileBits]) -> float:

@@ -99,7 +99,7 @@ class Session:
         self._typist = Typist(task.target, f"{seed}:{task.id}")
         self._buffer = Buffer(text=task.prefix + task.suffix, cursor=len(task.prefix))
         self._target_start = len(task.prefix)
-        self._uri = f"file:///replay/{task.id}" if root is None else (root / task.path).as_uri()
+        self._uri = f"file:///replay/{task.file}" if root is None else (root / task.path).as_uri()
         self._ghost: Ghost | None = None
         self._request: PendingRequest | None = None
         self._requests: list[PendingRequest] = []

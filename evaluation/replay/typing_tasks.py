@@ -2,11 +2,17 @@
 
 import ast
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluation.runs.corpus_documents import CorpusDocument, alternate_packages, read_documents
+from evaluation.runs.corpus_documents import (
+    CorpusDocument,
+    alternate_packages,
+    make_unique_id,
+    read_documents,
+)
 from evaluation.runs.input_files import read_text_file
 from training.foundation.errors import ConfigError, ParrotletError, PrerequisiteError
 from training.foundation.foreign_text import path_text
@@ -20,7 +26,8 @@ _MAX_FILE_CHARS = 60_000
 class TypingTask:
     """A file with a gap, and the text that is typed there.
 
-    ``package`` and ``path`` say which file of a workspace.
+    ``package`` and ``path`` say which file of a workspace; of several versions of a file, each has
+    an ``id`` of its own.
     """
 
     id: str
@@ -29,6 +36,11 @@ class TypingTask:
     suffix: str
     package: str = ""
     path: str = ""
+
+    @property
+    def file(self) -> str:
+        """Package and path."""
+        return f"{self.package}/{self.path}" if self.package else self.path or self.id
 
 
 def cut_tasks(
@@ -46,10 +58,11 @@ def cut_tasks(
         ConfigError: No document has that many lines of Python.
     """
     tasks = []
+    n_of_id: Counter[str] = Counter()
     for document in documents:
         task = _cut_task(document, lines, random.Random(f"{seed}:{document.name}"))
         if task is not None:
-            tasks.append(task)
+            tasks.append(replace(task, id=make_unique_id(task.id, n_of_id)))
         if len(tasks) == n:
             return tasks
     if not tasks:

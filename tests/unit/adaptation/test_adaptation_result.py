@@ -1,12 +1,13 @@
 """Whether an adapted model is better: paired figures with intervals, one sentence, one page."""
 
 import dataclasses
+import json
 
 import pytest
 
 from evaluation.adaptation.adaptation_page import draw_page
 from evaluation.adaptation.adaptation_result import BETTER, NO_BETTER, judge
-from evaluation.adaptation.measurements import Measurements, TypedFile
+from evaluation.adaptation.measurements import Measurements, TypedFile, read_bits
 from evaluation.comparison import file_bits
 from evaluation.comparison.file_bits import bits_per_byte, measure_files
 from evaluation.runs.corpus_documents import CorpusDocument
@@ -99,6 +100,16 @@ def test_a_text_that_a_model_knows_needs_fewer_bits(tiny_artifact, known_module)
     assert [file.name for file in found] == ["p/known.py", "p/other.py"]
     assert found[0].n_bytes == len(known_module.encode())
     assert bits_per_byte(found[:1]) < 0.5 < bits_per_byte(found[1:])
+
+
+def test_each_version_of_a_file_is_compared_with_itself(tiny_artifact, tmp_path):
+    """If it fails, one of two versions of a file is lost where models are compared by name."""
+    texts = ["x = 1\n", "value = compute(2)\n"]
+    documents = [CorpusDocument(package="p", path="a.py", text=text) for text in texts]
+    found = measure_files(load_artifact(tiny_artifact), documents)
+    assert [(file.name, file.n_bytes) for file in found] == [("p/a.py", 6), ("p/a.py#2", 19)]
+    (tmp_path / "bits.json").write_text(json.dumps([file.to_json() for file in found]))
+    assert list(read_bits(tmp_path / "bits.json").values()) == found
 
 
 def test_products_in_bfloat16_hardly_move_the_figure(tiny_artifact, known_module, monkeypatch):

@@ -1,12 +1,16 @@
-"""When a replay session counts an answer as stale, with a scripted server."""
+"""Replay with a scripted server: when an answer counts as stale, and whose record is whose."""
 
 import asyncio
+import json
+from types import SimpleNamespace
 
 import pytest
 
+from evaluation.replay import replay_run
 from evaluation.replay.session import Session
 from evaluation.replay.session_events import AnswerReceived
-from evaluation.replay.typing_tasks import TypingTask
+from evaluation.replay.typing_tasks import TypingTask, cut_tasks
+from evaluation.runs.corpus_documents import CorpusDocument
 
 TASK = TypingTask(id="a.py", prefix="import os\n\n", target="total = 1\n", suffix="end = 2\n")
 ANSWER = {
@@ -57,3 +61,52 @@ async def test_only_an_answer_after_the_change_was_read_is_stale(is_stale, held_
     assert late_ms
     assert late_ms[0] >= 1000 * held_s
     assert record.faults == ["an answer for a text that had changed"] * is_stale
+
+
+class Silent:
+    """Suggests nothing; keeps what it was sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    def notify(self, method, params):
+        self.sent.append((method, params))
+
+    def send_request(self, method, params):
+        answer = asyncio.get_running_loop().create_future()
+        answer.set_result({"items": []})
+        return 1, answer
+
+    def cpu_s(self):
+        return 0.0
+
+    async def close(self):
+        """Has no process."""
+
+
+def test_each_version_of_a_file_has_a_record_of_its_own(tmp_path, monkeypatch):
+    """If it fails, one version is counted twice and the other not at all."""
+    documents = [
+        CorpusDocument(
+            package="p", path="a.py", text="".join(f"{x}_{n} = find({n})\n" for n in range(40))
+        )
+        for x in ("first", "second")
+    ]
+    tasks = cut_tasks(documents, n=9, lines=8, seed=0)
+    assert [task.id for task in tasks] == ["p/a.py", "p/a.py#2"]
+    client = Silent()
+
+    async def start(*_, **__):
+        return client
+
+    monkeypatch.setattr(replay_run, "LspClient", SimpleNamespace(start=start))
+    options = replay_run.ReplayOptions(
+        out=tmp_path, model=None, seed=0, pace=0, eagerness="balanced", draws_curve=False
+    )
+    replay_run.run_replay(tasks, options)
+    lines = (tmp_path / "sessions.jsonl").read_text().splitlines()
+    sessions = [json.loads(line)["task"] for line in lines]
+    assert [(task["id"], task["target"]) for task in sessions] == [(t.id, t.target) for t in tasks]
+    opened = [params for method, params in client.sent if method == "textDocument/didOpen"]
+    uris = {params["textDocument"]["uri"] for params in opened}
+    assert (len(opened), uris) == (2, {"file:///replay/p/a.py"})
