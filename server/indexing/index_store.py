@@ -1,5 +1,7 @@
 """Indexes on disk: one folder for each workspace and tokenizer, mapped rather than read.
 
+No index of a workspace outlives a newer one that lacks some of its files: they may be private now.
+
 A new index is a new folder, so that a worker can go on with the one it has mapped. Only ids and
 paths are kept, readable by the user alone. What is not as expected is as if it were not there.
 """
@@ -11,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,12 @@ import numpy as np
 from server.memory.suffix_index import SuffixIndex, Tokens
 from server.workspace.sources.token_index import TokenIndex
 
-FORMAT = 1
+FORMAT = 2
 MAX_WORKSPACES = 8  # whose indexes are kept
 _TOKENS, _ORDER, _FILES = "tokens.bin", "order.bin", "files.json"
 _MAX_FILES_BYTES = 64 << 20
-_KEY = re.compile(r"[0-9a-f]{24}")
+_KEY = re.compile(rf"{FORMAT}-[0-9a-f]{{24}}-[0-9a-f]{{8}}")
+_FORMER_KEY = re.compile(r"[0-9a-f]{24}")  # of format 1, which kept files that became private
 Version = tuple[int, int, int]
 
 
@@ -45,14 +49,14 @@ class StoredIndex:
     built: float
 
 
-def make_key(roots: Sequence[Path], private_globs: Sequence[str], tokenizer_sha256: str) -> str:
+def make_key(roots: Sequence[Path], tokenizer_sha256: str) -> str:
     """Returns the name of a workspace's folder in the cache."""
-    parts = [FORMAT, sorted(map(str, roots)), sorted(private_globs), tokenizer_sha256]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    workspace = hashlib.sha256(json.dumps(sorted(map(str, roots))).encode()).hexdigest()
+    return f"{FORMAT}-{workspace[:24]}-{tokenizer_sha256[:8]}"
 
 
 def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
-    """Writes an index; returns its folder.
+    """Writes an index, and removes those that it makes obsolete; returns its folder.
 
     Raises:
         OSError: It cannot be written.
@@ -81,6 +85,7 @@ def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     _remove_old(cache, workspace, target)
+    _remove_with_others(cache, workspace, set(index.paths))
     return target
 
 
@@ -135,7 +140,19 @@ def _remove_old(cache: Path, workspace: Path, newest: Path) -> None:
     for folder in workspace.iterdir():
         if folder != newest and re.fullmatch(r"\d{20}", folder.name):
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in cache.iterdir():
+        if _FORMER_KEY.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
     others = [f for f in cache.iterdir() if _KEY.fullmatch(f.name) and f.is_dir()]
     others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
     for folder in others[MAX_WORKSPACES:]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_with_others(cache: Path, workspace: Path, paths: AbstractSet[str]) -> None:
+    """Removes a workspace's indexes by other tokenizers if they have other files than these."""
+    same_roots = workspace.name.rpartition("-")[0]
+    for folder in cache.glob(f"{same_roots}-*"):
+        found = open_newest(cache, folder.name) if folder != workspace else None
+        if found is not None and not paths >= set(found[1].index.paths):
+            shutil.rmtree(folder, ignore_errors=True)

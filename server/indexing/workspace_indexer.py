@@ -36,7 +36,7 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
     Raises:
         OSError: The index cannot be written.
     """
-    key = make_key(request.roots, request.private_globs, tokenizer.sha256)
+    key = make_key(request.roots, tokenizer.sha256)
     found = open_newest(request.cache, key)
     files = list(find_sources(request.roots, request.private_globs))
     versions = {file.path: file.file.version for file in files}

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from lsprotocol import types
@@ -47,6 +48,7 @@ class WorkspaceContext:
         self._collector = WorkspaceCollector([], ())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_reading = False  # on a dead disk that may last
+        self._readable: tuple[Sequence[Path], Sequence[str]] = [], ()
         self._shared: dict[str, object] = {}  # what the worker knows of open documents
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,12 +63,17 @@ class WorkspaceContext:
 
     def configure(self, settings: Settings) -> None:
         """Uses other settings."""
-        self._settings = settings
+        before, self._settings = self._settings, settings
         self.adapted_model = find_model_for(self._roots, settings)
         self._service.use_workspace_model(str(self.adapted_model or ""))
         self._collector = WorkspaceCollector(self._roots, settings.private_globs)
         is_remembered = settings.context.workspace_memory
         roots = tuple(root for root in self._roots if is_remembered and not is_home_or_above(root))
+        readable = [*self._roots], settings.private_globs
+        if readable != self._readable:
+            self._readable = readable
+            self._service.update_workspace(WorkspaceSnapshot())
+            self._check_shared(before.private_globs)
         self._service.index_folders(
             IndexedFolders(roots=roots, private_globs=settings.private_globs)
         )
@@ -85,6 +92,15 @@ class WorkspaceContext:
                 document = self._documents.get(other)
                 if document is not None and not is_private(other, self._settings.private_globs):
                     self._service.update_document(other, document.text)
+
+    def _check_shared(self, globs_before: Sequence[str]) -> None:
+        """Takes back documents that are private now; those that were may be shared again."""
+        for uri in list(self._shared):
+            if is_private(uri, self._settings.private_globs):
+                self._service.update_document(uri, None)
+            elif not is_private(uri, globs_before):
+                continue
+            del self._shared[uri]
 
     def close_document(self, uri: str) -> None:
         """Forgets a document's text: from now on its file counts."""
@@ -128,13 +144,15 @@ class WorkspaceContext:
         if not self._collector.is_due(uri, text, offset) or self._loop is None:
             return
         self._is_reading = True
-        collect, texts = self._collector.collect, self._documents.texts()
-        reading = self._loop.run_in_executor(None, collect, uri, text, offset, texts)
-        reading.add_done_callback(self._on_read)
+        collector, texts = self._collector, self._documents.texts()
+        reading = self._loop.run_in_executor(None, collector.collect, uri, text, offset, texts)
+        reading.add_done_callback(partial(self._on_read, collector))
 
-    def _on_read(self, reading: "asyncio.Future[WorkspaceSnapshot]") -> None:
+    def _on_read(
+        self, collector: WorkspaceCollector, reading: "asyncio.Future[WorkspaceSnapshot]"
+    ) -> None:
         self._is_reading = False
-        if reading.cancelled():
+        if reading.cancelled() or collector is not self._collector:  # what it read may be private
             return
         if (error := reading.exception()) is not None:
             self._warn_once("workspace", f"cannot read other files ({type(error).__name__})")

@@ -43,7 +43,7 @@ class UpdateWorkspace:
 
 @dataclass(frozen=True, kw_only=True)
 class UseIndex:
-    """To the worker: the workspace's files are indexed in this folder."""
+    """To the worker: the workspace's files are indexed in this folder; "" to use none."""
 
     kind: ClassVar[str] = "use_index"
     folder: str

@@ -156,7 +156,7 @@ class RequestLoop:
             case UpdateWorkspace():
                 self._update_workspace(message.snapshot)
             case UseIndex():
-                self._use_index(Path(message.folder))
+                self._use_index(message.folder)
             case UpdateDocument():
                 if self._memory is not None:
                     self._memory.update_document(message.uri, message.text)
@@ -202,13 +202,16 @@ class RequestLoop:
         tokenizer = "" if self._memory is None else str(self._memory.tokenizer_file)
         return Ready(load_s=round(time.perf_counter() - started, 3), tokenizer=tokenizer)
 
-    def _use_index(self, folder: Path) -> None:
-        """Uses an index of the workspace's files; one that cannot be read is left alone."""
+    def _use_index(self, folder: str) -> None:
+        """Uses an index of the workspace's files, "" for none; ignores one that cannot be read."""
         if self._memory is None:
+            return
+        if not folder:
+            self._memory.forget_files()
             return
         from server.indexing.index_store import open_index  # noqa: PLC0415 - only for a memory
 
-        stored = open_index(folder)
+        stored = open_index(Path(folder))
         if stored is not None:
             self._memory.use_files(stored.index, built=stored.built)
 

@@ -30,6 +30,11 @@ class IndexedFolders:
     roots: Sequence[Path] = ()
     private_globs: Sequence[str] = ()
 
+    def allows_all_of(self, others: "IndexedFolders") -> bool:
+        """Returns whether no file of other folders is left out here."""
+        has_roots = set(self.roots) >= set(others.roots)
+        return has_roots and set(self.private_globs) <= set(others.private_globs)
+
 
 @dataclass(frozen=True, kw_only=True)
 class IndexFound:
@@ -43,7 +48,8 @@ class Indexing:
     """Keeps the index of a workspace up to date.
 
     Args:
-        on_index: Called with the folder of each new index, in a thread of its own.
+        on_index: Called with the folder of each new index, in a thread of its own; with "" if the
+            last one has files that are not to be used any more.
     """
 
     def __init__(self, on_index: Callable[[str], None]) -> None:
@@ -52,15 +58,19 @@ class Indexing:
         self._folders = IndexedFolders()
         self._tokenizer = ""
         self._is_due = False
+        self._is_urgent = False  # other folders do not wait for the pause to end
         self._is_closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
 
     def use_folders(self, folders: IndexedFolders) -> None:
-        """Indexes other folders from now on."""
+        """Indexes other folders from now on; an index with unwanted files is dropped at once."""
         with self._change:
             if folders != self._folders:
-                self._folders = folders
+                before, self._folders = self._folders, folders
+                if not folders.allows_all_of(before):
+                    self._on_index("")
+                self._is_urgent = True
                 self._note()
 
     def use_tokenizer(self, file: str) -> None:
@@ -94,20 +104,26 @@ class Indexing:
         return self._is_due and bool(self._tokenizer and self._folders.roots)
 
     def _work(self) -> None:
-        pause_s = _SETTLE_S
+        pause_s = 0.0
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._is_closed or self._can_run())
-                self._change.wait_for(lambda: self._is_closed, timeout=pause_s)
+                self._change.wait_for(lambda: self._is_closed or self._is_urgent, timeout=pause_s)
+                self._change.wait_for(lambda: self._is_closed, timeout=_SETTLE_S)
                 if self._is_closed:
                     return
-                self._is_due = False
+                if not self._can_run():  # the folders are gone meanwhile
+                    continue
+                self._is_due = self._is_urgent = False
+                folders, tokenizer = self._folders, self._tokenizer
                 process = self._start_process()
-            found = None if process is None else self._finish(process)
+            found = None if process is None else self._finish(process, folders, tokenizer)
             pause_s = _MIN_PAUSE_S
             if found is not None:
                 pause_s = max(_MIN_PAUSE_S, _PAUSE_FACTOR * found.processor_s)
-                self._on_index(found.folder)
+                with self._change:
+                    if (folders, tokenizer) == (self._folders, self._tokenizer):
+                        self._on_index(found.folder)
 
     def _start_process(self) -> "subprocess.Popen[bytes] | None":
         try:
@@ -124,12 +140,14 @@ class Indexing:
             return None
         return self._process
 
-    def _finish(self, process: "subprocess.Popen[bytes]") -> "IndexFound | None":
+    def _finish(
+        self, process: "subprocess.Popen[bytes]", folders: IndexedFolders, tokenizer: str
+    ) -> "IndexFound | None":
         """Waits for the process; returns what it made, None if that is nothing."""
         request = {
-            "roots": [str(root) for root in self._folders.roots],
-            "private_globs": list(self._folders.private_globs),
-            "tokenizer": self._tokenizer,
+            "roots": [str(root) for root in folders.roots],
+            "private_globs": list(folders.private_globs),
+            "tokenizer": tokenizer,
         }
         try:
             answer, _ = process.communicate(json.dumps(request).encode(), timeout=_TIMEOUT_S)

@@ -133,7 +133,7 @@ class Supervisor:
             self._send(UpdateWorkspace(snapshot=snapshot))
 
     def use_index(self, folder: str) -> None:
-        """Passes on where the workspace's files are indexed."""
+        """Passes on where the workspace's files are indexed; "" if no index may be used."""
         if folder != self._index_folder:
             self._index_folder = folder
             self._send(UseIndex(folder=folder))

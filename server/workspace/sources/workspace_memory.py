@@ -56,6 +56,10 @@ class WorkspaceMemory:
         self._files, self._built = index, built
         self._last = None
 
+    def forget_files(self) -> None:
+        """Uses no index until there is another."""
+        self._files = self._last = None
+
     def update_document(self, uri: str, text: str | None) -> None:
         """Takes note of an open document's text; None once it is closed."""
         self._documents.pop(uri, None)

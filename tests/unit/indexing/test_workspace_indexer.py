@@ -5,11 +5,13 @@ import os
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from server.indexing import index_store, workspace_indexer
 from server.indexing.index_store import open_index
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
 from server.workspace.sources.token_index import TokenIndex
+from training.artifact.tokenizer import CodeTokenizer
 
 
 @pytest.fixture
@@ -23,6 +25,13 @@ def root(tmp_path):
 
 def make_request(root, cache, globs=()):
     return IndexRequest(roots=[root], private_globs=list(globs), cache=cache)
+
+
+def extend(tokenizer):
+    """Another model's tokenizer."""
+    other = Tokenizer.from_str(tokenizer._tokenizer.to_str())
+    other.add_tokens(["one more"])
+    return CodeTokenizer(other)
 
 
 def texts(index: TokenIndex, tokenizer):
@@ -67,11 +76,18 @@ def test_only_what_has_changed_is_read_again(root, tmp_path, byte_tokenizer, mon
     assert not first.exists()  # an index is not kept twice
 
 
-def test_other_private_files_are_another_index(root, tmp_path, byte_tokenizer):
+def test_a_file_that_becomes_private_leaves_the_cache(root, tmp_path, byte_tokenizer):
+    """If it fails, its tokens lie on the disk until nine other workspaces were opened."""
     cache = tmp_path / "cache"
+    former = cache / ("0" * 24)  # of an earlier version, which knew no better
+    former.mkdir(parents=True)
+    other = index_workspace(make_request(root, cache), extend(byte_tokenizer))
     index_workspace(make_request(root, cache), byte_tokenizer)
+    assert other.exists()  # of another model, with the same files
     folder = index_workspace(make_request(root, cache, ["inner/*"]), byte_tokenizer)
     assert list(texts(open_index(folder).index, byte_tokenizer)) == [str(root / "a.py")]
+    assert [found.parent for found in cache.rglob("files.json")] == [folder]
+    assert not former.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no modes")
@@ -86,7 +102,8 @@ def test_few_workspaces_are_kept(root, tmp_path, byte_tokenizer, monkeypatch):
     cache = tmp_path / "cache"
     (cache / "ours").mkdir(parents=True)
     for number in range(4):
-        index_workspace(make_request(root, cache, [f"{number}"]), byte_tokenizer)
+        (tmp_path / f"{number}").mkdir()
+        index_workspace(make_request(tmp_path / f"{number}", cache), byte_tokenizer)
     assert len(list(cache.iterdir())) == 3
     assert (cache / "ours").is_dir()  # no index of this kind
 

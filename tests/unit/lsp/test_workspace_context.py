@@ -125,6 +125,47 @@ async def test_other_documents_are_shared_when_one_is_completed(monkeypatch):
     assert context.shared[3:] == [("file:///w/b.py", None)]
 
 
+async def test_what_becomes_private_is_taken_back_at_once(monkeypatch):
+    """If it fails, a file that was just made private goes on being suggested elsewhere."""
+    may_end = threading.Event()
+
+    def look(*_):
+        may_end.wait(10)
+        return WorkspaceSnapshot(context_text="PLAN = 1")
+
+    context = Context(monkeypatch, look)
+    plans = "file:///w/plans.py"
+    context.documents.open({"uri": plans, "text": "PLAN = 1"}, "utf-16")
+    context.context.share_documents(URI)
+    context.refresh(0)  # and is still reading when the file becomes private
+    context.context.configure(Settings(private_globs=("plans.py",)))
+    may_end.set()
+    await context.settle()
+    assert context.shared == [(plans, "PLAN = 1"), (plans, None)]
+    assert context.snapshots == [WorkspaceSnapshot()]
+    assert list(context.indexed[-1].private_globs) == ["plans.py"]
+    context.documents.get(plans).replace("PLAN = 2")
+    context.context.share_documents(URI)
+    assert context.shared[2:] == []
+    context.context.configure(Settings())
+    context.context.share_documents(URI)
+    assert context.shared[2:] == [(plans, "PLAN = 2")]
+    context.context.configure(Settings(statistics=False))  # the same files may be read
+    assert context.snapshots == [WorkspaceSnapshot()] * 2
+    assert len(context.shared) == 3
+
+
+async def test_what_a_removed_folder_contributed_is_dropped(monkeypatch):
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot())
+    context.context.add_folders(["file:///w"])
+    context.context.configure(Settings())
+    context.snapshots.clear()
+    folder = types.WorkspaceFolder(uri="file:///w", name="w")
+    context.context.change_folders(types.WorkspaceFoldersChangeEvent(added=[], removed=[folder]))
+    assert context.snapshots == [WorkspaceSnapshot()]
+    assert list(context.indexed[-1].roots) == []
+
+
 async def test_nothing_is_remembered_if_the_user_wants_none(monkeypatch):
     context = Context(monkeypatch, lambda *_: WorkspaceSnapshot(), FORGETS)
     context.documents.open({"uri": "file:///w/b.py", "text": "b"}, "utf-16")

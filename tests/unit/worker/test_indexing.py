@@ -68,6 +68,51 @@ def test_changes_during_a_run_are_one_more_run(runs):
     assert runs.n_started == 2
 
 
+@pytest.mark.parametrize(
+    ("folders", "is_dropped"),
+    [
+        (IndexedFolders(), True),
+        (IndexedFolders(roots=(Path("/v"),)), True),
+        (IndexedFolders(roots=FOLDERS.roots, private_globs=("*.py",)), True),
+        (IndexedFolders(roots=(*FOLDERS.roots, Path("/v"))), False),
+    ],
+)
+def test_an_index_with_unwanted_files_is_dropped_at_once(runs, monkeypatch, folders, is_dropped):
+    """If it fails, a file that became private is suggested from until all is indexed again."""
+    runs.indexing.use_folders(FOLDERS)
+    runs.indexing.use_tokenizer("/m/tokenizer.json")
+    assert runs.has_ended.acquire(timeout=30)
+    monkeypatch.setattr(indexing, "_SETTLE_S", 60.0)
+    runs.indexing.use_folders(folders)
+    assert runs.folders == ["/c/1", ""] if is_dropped else ["/c/1"]
+
+
+def test_an_index_of_former_folders_is_not_used(runs):
+    """If it fails, a file that becomes private while it is indexed is suggested from."""
+    runs.may_end.clear()
+    runs.indexing.use_folders(FOLDERS)
+    runs.indexing.use_tokenizer("/m/tokenizer.json")
+    while not runs.n_started:
+        threading.Event().wait(0.001)
+    runs.indexing.use_folders(IndexedFolders(roots=FOLDERS.roots, private_globs=("a.py",)))
+    runs.may_end.set()
+    assert runs.has_ended.acquire(timeout=30)  # at once, for what the former index has
+    assert runs.has_ended.acquire(timeout=30)
+    assert runs.folders == ["", "/c/2"]
+
+
+def test_other_folders_do_not_wait_for_a_pause(runs, monkeypatch):
+    """If it fails, who makes a file private waits for minutes until the others are known again."""
+    monkeypatch.setattr(indexing, "_MIN_PAUSE_S", 600.0)
+    runs.indexing.use_folders(FOLDERS)
+    runs.indexing.use_tokenizer("/m/tokenizer.json")
+    assert runs.has_ended.acquire(timeout=30)
+    runs.indexing.note_change()
+    assert not runs.has_ended.acquire(timeout=0.2)
+    runs.indexing.use_folders(IndexedFolders(roots=(*FOLDERS.roots, Path("/v"))))
+    assert runs.has_ended.acquire(timeout=30)
+
+
 def test_a_model_without_a_memory_ends_it(runs):
     runs.indexing.use_folders(FOLDERS)
     runs.indexing.use_tokenizer("/m/tokenizer.json")

@@ -306,6 +306,7 @@ class MemoryDouble:
     """Remembers texts instead of tokens."""
 
     tokenizer_file = "/model/tokenizer.json"
+    has_forgotten_files = False
 
     def __init__(self):
         self.texts, self.indexes = {}, []
@@ -315,6 +316,9 @@ class MemoryDouble:
 
     def use_files(self, index, *, built):
         self.indexes.append((index, built))
+
+    def forget_files(self):
+        self.has_forgotten_files = True
 
     def recall(self, uri):
         return "".join(text for other, text in self.texts.items() if text and other != uri)
@@ -339,6 +343,11 @@ def test_requests_know_the_other_documents_as_they_are(server, monkeypatch, tmp_
     server.send(CheckHealth(id=3))
     assert server.receive().backend.memory.documents == 1
     assert memory.indexes == []
+    assert not memory.has_forgotten_files
+    server.send(UseIndex(folder=""))
+    server.send(CheckHealth(id=3))
+    server.receive()
+    assert memory.has_forgotten_files
     forgets = Settings(context=ContextSettings(workspace_memory=False))
     server.send(ChangeSettings(settings=forgets))
     server.ask(4, "x")

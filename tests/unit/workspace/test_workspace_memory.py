@@ -66,6 +66,17 @@ def test_documents_are_bounded(memory):
     assert knows(memory, "file:///w/b.py", f"name_{MAX_DOCUMENTS + 4} ")
 
 
+def test_files_can_be_forgotten(memory):
+    """If it fails, a private file is suggested from until the workspace is indexed again."""
+    memory.use_files(index(memory, {"/w/a.py": "alpha()\n"}), built=0.0)
+    memory.update_document("file:///w/c.py", "beta()\n")
+    assert knows(memory, "file:///w/b.py", "alpha")
+    memory.forget_files()
+    assert not knows(memory, "file:///w/b.py", "alpha")
+    assert knows(memory, "file:///w/b.py", "beta")
+    assert memory.describe().files == 0
+
+
 def test_figures_say_what_is_known(memory):
     assert memory.describe().age_s is None
     memory.use_files(index(memory, {"/w/a.py": "alpha()\n"}), built=0.0)
