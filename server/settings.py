@@ -291,8 +291,9 @@ class RemoteSettings(RangedConfig):
     url: str = setting(
         "",
         "URL of a server with an OpenAI-compatible `/v1/completions` endpoint, which then generates"
-        " the suggestions. The text around the cursor is sent to that server. When empty,"
-        " suggestions are generated on this machine.",
+        " the suggestions. The text around the cursor, and up to `context.workspace_tokens` tokens"
+        " of the workspace's other files, are sent to that server. When empty, suggestions are"
+        " generated on this machine.",
     )
     model: str = setting("", "Name of the model on the remote server.")
     tokenizer: str = setting(

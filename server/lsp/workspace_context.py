@@ -48,7 +48,7 @@ class WorkspaceContext:
         self._collector = WorkspaceCollector([], ())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_reading = False  # on a dead disk that may last
-        self._readable: tuple[Sequence[Path], Sequence[str]] = [], ()
+        self._readable: tuple[object, ...] = [], (), False  # what snapshots may be made from
         self._shared: dict[str, object] = {}  # what the worker knows of open documents
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -66,10 +66,13 @@ class WorkspaceContext:
         before, self._settings = self._settings, settings
         self.adapted_model = find_model_for(self._roots, settings)
         self._service.use_workspace_model(str(self.adapted_model or ""))
-        self._collector = WorkspaceCollector(self._roots, settings.private_globs)
+        is_sent_away = bool(settings.remote.url)
+        self._collector = WorkspaceCollector(
+            self._roots, settings.private_globs, is_sent_away=is_sent_away
+        )
         is_remembered = settings.context.workspace_memory
         roots = tuple(root for root in self._roots if is_remembered and not is_home_or_above(root))
-        readable = [*self._roots], settings.private_globs
+        readable = [*self._roots], settings.private_globs, is_sent_away
         if readable != self._readable:
             self._readable = readable
             self._service.update_workspace(WorkspaceSnapshot())

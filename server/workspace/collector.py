@@ -1,9 +1,12 @@
 """Collects what other files contribute to a request; it changes rarely, so that caches stay valid.
 
+Lines that look like secrets are left out, as in :mod:`server.workspace.sources`.
+
 A new snapshot is due once the cursor has left its neighbourhood or some time has passed. Collecting
 reads files, so it belongs in a thread of its own.
 """
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +17,7 @@ from server.workspace.imported_modules import Import, ImportedModules, Module
 from server.workspace.private_files import is_private
 from server.workspace.similar_snippets import find_most_similar
 from server.workspace.snapshot import WorkspaceSnapshot
+from server.workspace.sources.secret_shapes import holds_key, without_secrets
 from server.workspace.uris import file_name, path_of
 
 _NEAR_LINES = 32
@@ -33,11 +37,17 @@ class WorkspaceCollector:
     Args:
         roots: The workspace's folders.
         private_globs: Files to leave alone, besides those that may hold secrets.
+        is_sent_away: Whether another machine gets the text, so that open documents from elsewhere
+            contribute none.
     """
 
-    def __init__(self, roots: Sequence[Path], private_globs: Sequence[str]) -> None:
+    def __init__(
+        self, roots: Sequence[Path], private_globs: Sequence[str], *, is_sent_away: bool = False
+    ) -> None:
         self._modules = ImportedModules(roots, private_globs)
+        self._roots = roots
         self._globs = private_globs
+        self._is_sent_away = is_sent_away
         self._last_place: tuple[str, int] | None = None
         self._last_time = 0.0
 
@@ -64,7 +74,7 @@ class WorkspaceCollector:
         readable = (
             (other, content[:_MAX_FILE_CHARS])
             for other, content in open_texts.items()
-            if other != uri and not is_private(other, self._globs)
+            if other != uri and not is_private(other, self._globs) and not holds_key(content)
         )
         others = dict(islice(readable, _MAX_OPEN_FILES))
         imported = self._modules.find(text, path_of(uri))
@@ -74,13 +84,23 @@ class WorkspaceCollector:
         for content in others.values():
             names.update(_NAME.findall(content))
         around = text[max(0, offset - _AROUND_CHARS) : offset + _AROUND_CHARS // 2]
+        if self._is_sent_away:
+            others = {other: content for other, content in others.items() if self._has(other)}
         similar = find_most_similar(around, others)
         parts = [] if similar is None else [_add_title(file_name(similar[0]), similar[1])]
         parts += [_add_title(module.path, lines) for module, lines in _outline(imported)]
         return WorkspaceSnapshot(
-            context_text=_last_lines("".join(parts)),
+            context_text=_last_lines("".join(map(without_secrets, parts))),
             names=frozenset(sorted(names)[:_MAX_NAMES]),
         )
+
+    def _has(self, uri: str) -> bool:
+        """Returns whether a document is a file of the workspace, also after links are followed."""
+        path = path_of(uri)
+        if path is None:
+            return False
+        target = Path(os.path.realpath(path))
+        return any(target.is_relative_to(os.path.realpath(root)) for root in self._roots)
 
 
 def _outline(imported: Sequence[tuple[Module, Import]]) -> list[tuple[Module, str]]:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from server.workspace.module_file import ModuleFile, find_module_file, read_module_file
+from server.workspace.sources.secret_shapes import without_secrets
 
 _MAX_MODULES = 256  # in the cache
 _MAX_IMPORTS = 32  # per document
@@ -164,7 +165,9 @@ def _outline_definitions(tree: ast.Module) -> Iterator[tuple[str, str]]:
         elif isinstance(node, ast.Assign) and len(node.targets) == 1:
             target = node.targets[0]
             if isinstance(target, ast.Name) and isinstance(node.value, ast.Constant):
-                yield target.id, f"{target.id} = {ast.unparse(node.value)[:80]}\n"
+                value = ast.unparse(node.value)
+                if without_secrets(f"{target.id} = {value}"):  # of which half would look like none
+                    yield target.id, f"{target.id} = {value[:80]}\n"
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

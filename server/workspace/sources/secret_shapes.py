@@ -24,12 +24,17 @@ def looks_secret(text: str) -> bool:
     return any(_looks_random(value.group()) for value in _LONG_VALUE.finditer(text))
 
 
+def holds_key(text: str) -> bool:
+    """Returns whether a text holds a key that goes over several lines."""
+    return _KEY_BLOCK in text
+
+
 def without_secrets(text: str) -> str:
     """Returns a source file's text without the lines that hold what looks like a secret.
 
     Nothing is left of a file with a key that goes over several lines.
     """
-    if _KEY_BLOCK in text:
+    if holds_key(text):
         return ""
     kept = (line for line in text.splitlines(keepends=True) if not _holds_secret(line))
     return "".join(kept)

@@ -8,7 +8,7 @@ from lsprotocol import types
 
 from server.lsp.documents.open_documents import OpenDocuments
 from server.lsp.workspace_context import WorkspaceContext
-from server.settings import ContextSettings, Settings
+from server.settings import ContextSettings, RemoteSettings, Settings
 from server.workspace.snapshot import WorkspaceSnapshot
 
 URI, TEXT = "file:///w/a.py", "x = 1\n" * 300
@@ -153,6 +153,8 @@ async def test_what_becomes_private_is_taken_back_at_once(monkeypatch):
     context.context.configure(Settings(statistics=False))  # the same files may be read
     assert context.snapshots == [WorkspaceSnapshot()] * 2
     assert len(context.shared) == 3
+    context.context.configure(Settings(remote=RemoteSettings(url="http://gpu:8000")))
+    assert context.snapshots == [WorkspaceSnapshot()] * 3  # less may be sent away
 
 
 async def test_what_a_removed_folder_contributed_is_dropped(monkeypatch):

@@ -124,6 +124,53 @@ def test_a_snapshot_lasts_while_the_cursor_is_near(root, monkeypatch):
     assert known.is_due("file:///w/b.py", text, 500)
 
 
+SECRETS = """
+DB_PASSWORD = 'hunter2-correct-horse'
+LONG = 'Aa0Bb1Cc2Dd3Ee4Ff5Gg6Hh7Ii8Jj9Kk0Ll1Mm2Nn3Oo4Pp5Qq6Rr7Ss8Tt9Uu0Vv1Ww2Xx3Yy4Zz5Aa6Bb7'
+PORT = 5432
+def connect(host, password='hunter2-correct-horse'): ...
+def close(): ...
+"""
+
+
+def test_no_line_that_looks_like_a_secret_reaches_the_model(root):
+    """If it fails, a password goes into prompts, and with `remote.url` to another machine."""
+    (root / "config_values.py").write_text(SECRETS)
+    others = {
+        "file:///w/b.py": "def connect():\n    key = 'ghp_0123456789abcdefghijklmnopqrstuvwxyz'\n",
+        "file:///w/c.py": "connect = (\n-----BEGIN PRIVATE KEY-----\nAbCdEf012345\nconnect\n",
+    }
+    text = "import config_values\nfrom config_values import *\nfrom config_values import LONG\n"
+    text += "def connect():\n    return "
+    known = WorkspaceCollector([root], ())
+    found = known.collect((root / "a.py").as_uri(), text, len(text), others).context_text
+    assert found == (
+        "# b.py\ndef connect():\n\n# config_values.py\nPORT = 5432\ndef close(): ...\n\n"
+    )
+
+
+def test_only_the_workspaces_own_files_are_sent_away(root, tmp_path_factory):
+    """If it fails, a team's server gets lines of another project that happens to be open."""
+    link = tmp_path_factory.mktemp("links") / "link"
+    link.symlink_to(root, target_is_directory=True)
+    (root / "led_out.py").symlink_to("/etc/hosts")
+    inside = root / "b.py"
+    line = "other_name = connect(first, second)\n"
+    elsewhere = ["file:///elsewhere/b.py", "untitled:1", (root / "led_out.py").as_uri()]
+    everywhere = [inside.as_uri(), *elsewhere]
+    for known, uris in [
+        (WorkspaceCollector([root], (), is_sent_away=True), [inside.as_uri()]),
+        (WorkspaceCollector([link], (), is_sent_away=True), [inside.as_uri()]),
+        (WorkspaceCollector([], (), is_sent_away=True), []),
+        (WorkspaceCollector([], ()), everywhere),
+    ]:
+        snapshots = {
+            uri: known.collect("file:///w/a.py", line, len(line), {uri: line}) for uri in everywhere
+        }
+        assert [uri for uri, found in snapshots.items() if found.context_text] == uris
+        assert all(found.knows("other_name") for found in snapshots.values())
+
+
 def test_context_is_whole_lines_within_the_budget():
     known = WorkspaceSnapshot(context_text="# a\none\ntwo\nthree\n", names=frozenset({"one"}))
     assert known.context(2, lambda _: 1) == "two\nthree\n"
