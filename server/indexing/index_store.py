@@ -40,12 +40,14 @@ class StoredIndex:
         index: The mapped index.
         versions: For each of its files, what changes whenever the file does.
         state: A hash of all files of the workspace, also of those that did not fit.
+        tokenizer_sha256: The hash of the tokenizer whose ids these are.
         built: When, in seconds since 1970.
     """
 
     index: TokenIndex
     versions: Sequence[Version]
     state: str
+    tokenizer_sha256: str
     built: float
 
 
@@ -76,6 +78,7 @@ def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
             "versions": [list(version) for version in stored.versions],
             "n_left_out": index.n_left_out,
             "state": stored.state,
+            "tokenizer_sha256": stored.tokenizer_sha256,
             "built": stored.built,
         }
         (aside / _FILES).write_text(json.dumps(described), encoding="ascii")
@@ -131,8 +134,13 @@ def _open_described(folder: Path, described: dict[str, Any]) -> StoredIndex | No
         starts=starts,
         n_left_out=int(described["n_left_out"]),
     )
-    state, built = str(described["state"]), float(described["built"])
-    return StoredIndex(index=index, versions=versions, state=state, built=built)
+    return StoredIndex(
+        index=index,
+        versions=versions,
+        state=str(described["state"]),
+        tokenizer_sha256=str(described["tokenizer_sha256"]),
+        built=float(described["built"]),
+    )
 
 
 def _remove_old(cache: Path, workspace: Path, newest: Path) -> None:

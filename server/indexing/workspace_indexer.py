@@ -49,6 +49,7 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
         index=replace(index, n_left_out=len(files) - len(index.paths)),
         versions=[versions[path] for path in index.paths],
         state=state,
+        tokenizer_sha256=tokenizer.sha256,
         built=time.time(),
     )
     return save_index(request.cache, key, stored)

@@ -203,7 +203,11 @@ class RequestLoop:
         return Ready(load_s=round(time.perf_counter() - started, 3), tokenizer=tokenizer)
 
     def _use_index(self, folder: str) -> None:
-        """Uses an index of the workspace's files, "" for none; ignores one that cannot be read."""
+        """Uses an index of the workspace's files, "" for none.
+
+        One that cannot be read is left alone, and so is one that another tokenizer made: the model
+        may have been replaced since.
+        """
         if self._memory is None:
             return
         if not folder:
@@ -212,7 +216,7 @@ class RequestLoop:
         from server.indexing.index_store import open_index  # noqa: PLC0415 - only for a memory
 
         stored = open_index(Path(folder))
-        if stored is not None:
+        if stored is not None and stored.tokenizer_sha256 == self._memory.tokenizer_sha256:
             self._memory.use_files(stored.index, built=stored.built)
 
     def _report_download(self, done_bytes: int, total_bytes: int) -> None:

@@ -74,11 +74,15 @@ class Indexing:
                 self._note()
 
     def use_tokenizer(self, file: str) -> None:
-        """Indexes by this tokenizer from now on; "" for no index."""
+        """Indexes by this tokenizer from now on; "" for no index.
+
+        The file may be the same and have other content, as after a model was trained again, so
+        that an index is due in any case; one that is up to date is found at once.
+        """
         with self._change:
-            if file != self._tokenizer:
-                self._tokenizer = file
-                self._note()
+            self._is_urgent |= file != self._tokenizer
+            self._tokenizer = file
+            self._note()
 
     def note_change(self) -> None:
         """Takes note of a file that may have changed."""

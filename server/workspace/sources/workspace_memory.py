@@ -34,6 +34,11 @@ class WorkspaceMemory:
         self._documents: dict[str, TokenIndex] = {}  # by URI, the latest changed last
         self._last: tuple[str, TokenMemory] | None = None
 
+    @property
+    def tokenizer_sha256(self) -> str:
+        """The hash of the tokenizer: ids of another one mean other text."""
+        return self._tokenizer.sha256
+
     def describe(self) -> MemoryInfo:
         """Returns what is known."""
         files = self._files

@@ -113,6 +113,15 @@ def test_other_folders_do_not_wait_for_a_pause(runs, monkeypatch):
     assert runs.has_ended.acquire(timeout=30)
 
 
+def test_a_model_that_was_loaded_again_is_indexed_for(runs):
+    """If it fails, a model that was trained again in its folder knows no file of the workspace."""
+    runs.indexing.use_folders(FOLDERS)
+    for _ in range(2):
+        runs.indexing.use_tokenizer("/m/tokenizer.json")
+        assert runs.has_ended.acquire(timeout=30)
+    assert runs.folders == ["/c/1", "/c/2"]
+
+
 def test_a_model_without_a_memory_ends_it(runs):
     runs.indexing.use_folders(FOLDERS)
     runs.indexing.use_tokenizer("/m/tokenizer.json")

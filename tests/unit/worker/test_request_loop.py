@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 from server.backends.backend import BackendInfo, BackendUnavailableError
+from server.indexing.workspace_indexer import IndexRequest, index_workspace
 from server.isolation import ROOT
 from server.settings import ContextSettings, Settings, SuggestionSettings
 from server.suggestion.request import CompletionRequest
@@ -352,6 +353,21 @@ def test_requests_know_the_other_documents_as_they_are(server, monkeypatch, tmp_
     server.send(ChangeSettings(settings=forgets))
     server.ask(4, "x")
     assert not server.receive().result.suggestion.text.startswith("x<b>")
+
+
+def test_an_index_by_another_tokenizer_is_not_used(server, monkeypatch, tmp_path, byte_tokenizer):
+    """If it fails, each request after a change of the model fails, or suggests other words."""
+    memory = MemoryDouble()
+    monkeypatch.setattr(CompleterDouble, "workspace_memory", memory)
+    load(server)
+    (tmp_path / "a.py").write_text("alpha = 1\n")
+    request = IndexRequest(roots=[tmp_path], private_globs=(), cache=tmp_path / "cache")
+    folder = index_workspace(request, byte_tokenizer)
+    for sha256, n_used in (("another", 0), (byte_tokenizer.sha256, 1)):
+        memory.tokenizer_sha256 = sha256
+        server.send(UseIndex(folder=str(folder)), CheckHealth(id=3))
+        server.receive()
+        assert len(memory.indexes) == n_used
 
 
 def test_a_worker_starts_without_the_libraries_of_a_memory():
