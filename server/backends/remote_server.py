@@ -7,6 +7,7 @@ that the user's own settings name and to no other.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ if TYPE_CHECKING:  # a remote server needs none of their libraries
 _CHARS_PER_TOKEN = 3  # fewer than any tokenizer needs for code
 _SENTINEL_TOKENS = 8  # reserved for a template
 _MAX_STOPS = 4  # OpenAI's limit
-_REFUSED = (400, 422)  # how servers answer a field that they do not know
+REFUSED = (400, 422)  # how servers answer a field that they do not know, or too long a prompt
+_MAX_SUFFIX_REFUSALS = 3  # in a row, while the same request without a suffix is taken
 
 
 class RemoteServer:
@@ -68,6 +70,8 @@ class RemoteServer:
             self._template = read_template(folder)
             self._tokenizer = _load_tokenizer(folder)
         self._takes_suffix = not settings.tokenizer  # until the server refuses it
+        self._n_suffix_refusals = 0
+        self._last_refusal = ""
 
     @property
     def context_tokens(self) -> int:
@@ -142,7 +146,7 @@ class RemoteServer:
         self,
         window: Window,
         request: GenerationRequest,
-        lookup_texts: Sequence[str] = (),
+        lookup_texts: Sequence[str] = (),  # noqa: ARG002
         memory: "TokenMemory | None" = None,  # noqa: ARG002
     ) -> GenerationResult:
         """Generates after a window's prefix; ``lookup_texts`` and ``memory`` are of no use here.
@@ -157,15 +161,36 @@ class RemoteServer:
                 is_new=False,
             )
         try:
+            result = self._request_or_retry(window, request)
+        except CompletionsError as error:
+            message = f"the remote server {self._client.url} {error}"
+            is_new = message != self._last_refusal
+            if error.status in REFUSED:  # this request, which says nothing about the next one
+                self._last_refusal = message
+            else:
+                self._breaker.record_failure()
+            raise BackendUnavailableError(message, is_new=is_new) from error
+        if _is_answered(result, request):
+            self._breaker.record_success()
+            self._last_refusal = ""
+        return result
+
+    def _request_or_retry(self, window: Window, request: GenerationRequest) -> GenerationResult:
+        """Asks, and asks without the suffix if the server refuses; learns whether it takes one."""
+        has_suffix = self._takes_suffix and bool(window.suffix.strip())
+        try:
             result = self._request(window, request)
         except CompletionsError as error:
-            if self._takes_suffix and error.status in _REFUSED:
-                self._takes_suffix = False
-                return self.generate(window, request, lookup_texts)
-            self._breaker.record_failure()
-            message = f"the remote server {self._client.url} {error}"
-            raise BackendUnavailableError(message, is_new=True) from error
-        self._breaker.record_success()
+            if not has_suffix or error.status not in REFUSED:
+                raise
+            result = self._request(replace(window, suffix=""), request)
+            if _is_answered(result, request):  # the suffix was at fault, or else its length
+                self._n_suffix_refusals += 1
+                is_named = "suffix" in str(error).lower()
+                self._takes_suffix = not is_named and self._n_suffix_refusals < _MAX_SUFFIX_REFUSALS
+            return result
+        if has_suffix and _is_answered(result, request):
+            self._n_suffix_refusals = 0
         return result
 
     def _request(self, window: Window, request: GenerationRequest) -> GenerationResult:
@@ -209,6 +234,12 @@ class RemoteServer:
         elif self._takes_suffix and window.suffix.strip():
             body["suffix"] = window.suffix
         return body, before[len(prefix) :]
+
+
+def _is_answered(result: GenerationResult, request: GenerationRequest) -> bool:
+    """Returns whether the server has said anything; a cancelled request may not have reached it."""
+    is_cancelled = request.should_stop is not None and request.should_stop()
+    return result.usage.new_tokens > 0 or not is_cancelled
 
 
 class _SequenceReader:

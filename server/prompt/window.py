@@ -1,4 +1,4 @@
-"""The window: whole lines before and after the cursor, within a budget.
+"""The window: whole lines before and after the cursor, or what fits of a long one, within a budget.
 
 Pure: a document and an offset in, two strings out. The window's first line depends only on the
 lines above the cursor's line and moves in large steps, so that typing within a line never moves it
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _CHARS_PER_TOKEN = 32  # no token is longer, so a line with more cannot fit its budget
+_MAX_CHAR_TOKENS = 4  # a character has up to four bytes, each of them a token at worst
 _AUTO_CLOSED = " \t)]}\"':,"
 _LINE_CHARS = 1024  # of a very long line, between one and two times as many are seen
 
@@ -75,9 +76,9 @@ def stable_suffix(suffix: str) -> str:
 
 def _start(text: str, offset: int, budget: Budget, count_tokens: Callable[[str], int]) -> int:
     line_start = text.rfind("\n", 0, offset) + 1
-    if offset - line_start >= 2 * _LINE_CHARS:  # only a part of this line fits
-        return line_start + ((offset - line_start) // _LINE_CHARS - 1) * _LINE_CHARS
-    own_tokens = max(1, budget.prefix_tokens // 4)  # reserved for the cursor's own line
+    own_start, own_tokens = _own_line(text, line_start, offset, budget.prefix_tokens, count_tokens)
+    if own_start > line_start:  # only a part of this line fits
+        return own_start
     starts, sizes = _lines_above(text, line_start, budget.prefix_tokens - own_tokens, count_tokens)
     if not starts:
         return line_start
@@ -85,6 +86,34 @@ def _start(text: str, offset: int, budget: Budget, count_tokens: Callable[[str],
         return 0
     first_index = text.count("\n", 0, starts[-1])  # the number of the highest line that fits
     return _snap_start(starts, sizes, first_index, budget.step_lines)
+
+
+def _own_line(
+    text: str, line_start: int, offset: int, budget_tokens: int, count_tokens: Callable[[str], int]
+) -> tuple[int, int]:
+    """Returns what fits of the cursor's own line, and how many tokens are reserved for it.
+
+    Both change in large steps: a quarter of the budget is enough for almost every line.
+    """
+    reserved = max(1, budget_tokens // 4)
+    step = _LINE_CHARS
+    start = _last_steps(line_start, offset, step)
+    own = text[start:offset]
+    if len(own) * (1 if own.isascii() else _MAX_CHAR_TOKENS) <= reserved:
+        return start, reserved
+    size = count_tokens(own)
+    while size > budget_tokens and step > 1:
+        step //= 2
+        start = _last_steps(line_start, offset, step)
+        size = count_tokens(text[start:offset])
+    while size > reserved:
+        reserved *= 2
+    return start, min(reserved, budget_tokens)
+
+
+def _last_steps(line_start: int, offset: int, step: int) -> int:
+    """Returns where the last one or two steps of a line begin; its start if it is not longer."""
+    return line_start + max(0, (offset - line_start) // step - 1) * step
 
 
 def _lines_above(
@@ -133,8 +162,12 @@ def _end(text: str, offset: int, budget: Budget, count_tokens: Callable[[str], i
         reach = min(len(text), end + left * _CHARS_PER_TOKEN)
         newline = text.find("\n", end, reach)
         next_end = newline + 1 if newline >= 0 else reach
-        left -= count_tokens(text[end:next_end])
-        if left < 0 and end > offset:
+        size = count_tokens(text[end:next_end])
+        while size > left and end == offset < next_end:  # what fits of the cursor's own line
+            next_end, newline = end + (next_end - end) // 2, -1
+            size = count_tokens(text[end:next_end])
+        left -= size
+        if left < 0:
             break
         end = next_end
         if newline < 0:  # the line continues beyond the budget, or the text ends

@@ -29,7 +29,7 @@ class ArtifactServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.artifact, self.manner = artifact, manner
         self.network = Network(artifact.config, artifact.weights, "float32")
-        self.asked = []
+        self.asked, self.is_refusing = [], False
 
     @property
     def url(self):
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server.asked.append(body)
-        if server.manner != "vllm" and not isinstance(body["prompt"], str):
+        if server.is_refusing or (server.manner != "vllm" and not isinstance(body["prompt"], str)):
             self.send_response(400)
             self.end_headers()
             self.wfile.write(b'{"detail": "prompt must be a string."}')

@@ -24,7 +24,7 @@ from server.backends.remote.allowed_pieces import (
 )
 from server.backends.remote.pieces import Piece, list_choices, read_pieces
 from server.backends.remote.prompt_text import PromptText
-from server.backends.remote_server import RemoteServer
+from server.backends.remote_server import REFUSED, RemoteServer
 from server.engine.batched.sequence_state import (
     SequenceState,
     begin_sequences,
@@ -47,7 +47,6 @@ from server.suggestion.confidence import Calibration
 from training.artifact.code_reference import CodeReference
 from training.artifact.directory import Artifact
 
-_REFUSED = (400, 422)  # how servers answer what they do not know
 # Ways to ask, the best first: whether the prompt is ids, and how many alternatives of each token.
 _WAYS = ((True, 20), (True, 5), (False, 20), (False, 5))
 
@@ -205,7 +204,7 @@ class ServedArtifact(RemoteServer):
             try:
                 answer = self._client.complete({**body, **self._forces[0](allowed)})
             except CompletionsError as error:
-                if error.status not in _REFUSED:
+                if error.status not in REFUSED:
                     raise
                 answer = {}
             piece = read_forced(answer, required, left)
@@ -254,8 +253,12 @@ class ServedArtifact(RemoteServer):
     def _list_streamed(
         self, states: Sequence[SequenceState], ids: list[int], request: GenerationRequest
     ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Yields what the server streams for each sequence; asks in the way that it knows."""
+        """Yields what the server streams for each sequence; asks in the way that it knows.
+
+        If it takes none, the request is at fault, and the next one is asked in the best way again.
+        """
         most = states[0].left_tokens + (self._heal_tokens if states[0].required_bytes else 0)
+        ways = self._ways
         while True:
             body = self._build_request(ids, len(states), most, request.sampling)
             events = self._client.stream(body, request.should_stop)
@@ -264,9 +267,12 @@ class ServedArtifact(RemoteServer):
                     for event in events:
                         yield from (c for c in list_choices(event) if c[0] < len(states))
             except CompletionsError as error:
-                if error.status not in _REFUSED or len(self._ways) == 1:
+                if error.status not in REFUSED:
                     raise
-                del self._ways[0]
+                if len(self._ways) == 1:
+                    self._ways = ways
+                    raise
+                self._ways = self._ways[1:]
             else:
                 return
 

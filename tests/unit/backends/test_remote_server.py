@@ -30,6 +30,7 @@ class Double(ThreadingHTTPServer):
         self.pieces = ["    return", " a + b\n", "print(1)"]
         self.log_probs = [-0.1, -0.2, -0.3]
         self.status, self.takes_suffix, self.pause_s, self.n_sent = 200, False, 0.0, 0
+        self.refusal, self.limit_chars = b'{"error": "suffix is not supported"}', 1 << 20
         self.n_at_once = len(self.pieces)  # the others wait for ``may_go_on``
         self.may_go_on = threading.Event()
 
@@ -49,11 +50,13 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         double.asked.append((self.path, body))
         double.headers.append(dict(self.headers))
-        status = 400 if "suffix" in body and not double.takes_suffix else double.status
+        is_long = len(body["prompt"]) + len(body.get("suffix", "")) > double.limit_chars
+        is_refused = is_long or ("suffix" in body and not double.takes_suffix)
+        status = 400 if is_refused else double.status
         self.send_response(status)
         self.end_headers()
         if status != 200:
-            self.wfile.write(b'{"error": "no"}')
+            self.wfile.write(b'{"error": "it is too long"}' if is_long else double.refusal)
             return
         pieces = zip(double.pieces, double.log_probs, strict=True)
         for number, (piece, log_prob) in enumerate(pieces):
@@ -138,6 +141,44 @@ def test_a_server_that_refuses_a_suffix_is_asked_without_one(double):
     assert double.asked[-1][1]["suffix"] == "\nend"
 
 
+def test_a_server_that_does_not_say_why_it_refuses_a_suffix_is_asked_without_one(double):
+    """If it fails, each key costs two requests for ever."""
+    double.refusal = b'{"error": "m does not support insert"}'
+    server = RemoteServer(RemoteSettings(url=double.url))
+    for _ in range(5):
+        assert text_of(generate(server, suffix="\nend"))
+    has_suffix = ["suffix" in body for _, body in double.asked]
+    assert has_suffix == [True, False] * 3 + [False] * 2
+
+
+def test_a_text_that_is_too_long_costs_one_request_its_suffix_and_no_other(double):
+    """If it fails, one line of data ends infilling, or has the server left alone for minutes."""
+    double.takes_suffix, double.limit_chars = True, 100
+    server = RemoteServer(RemoteSettings(url=double.url))
+    for _ in range(5):
+        assert text_of(generate(server, suffix="x" * 200))
+        assert text_of(generate(server, suffix="\nend"))
+    assert server.describe().infilling == "suffix"
+    for is_new in (True, False, False, False):
+        with pytest.raises(BackendUnavailableError, match="it is too long") as caught:
+            generate(server, prefix="x" * 200, suffix="\nend")
+        assert caught.value.is_new is is_new
+    assert not server._breaker.remaining_s
+    assert text_of(generate(server, suffix="\nend"))
+    assert "suffix" in double.asked[-1][1]
+
+
+@pytest.mark.parametrize("suffix_chars", [0, 4000])
+def test_a_long_line_fits_the_context_of_a_remote_model(double, suffix_chars):
+    double.limit_chars, double.takes_suffix = 2 * (2048 - 160), True
+    completer = Completer.load(settings=Settings(remote=RemoteSettings(url=double.url)))
+    before = "KEY = 1\nDATA = '" + "iVBORw0K" * 250
+    text = before + "x" * suffix_chars
+    request = CompletionRequest(text=text, offset=len(before), is_asked_for=True)
+    completer.complete(request)
+    assert [path for path, _ in double.asked] == ["/v1/completions"]
+
+
 def test_our_own_artifact_can_be_served_remotely(double, tiny_artifact):
     server = RemoteServer(RemoteSettings(url=double.url, tokenizer=str(tiny_artifact)))
     generate(server, suffix="\nend")
@@ -156,6 +197,19 @@ def test_a_request_is_cancelled_while_the_server_generates(double):
     assert double.n_sent == 0  # it was not waited for
     assert outcome.sequences[0].finish_reason is FinishReason.CANCELLED
     assert not server._breaker.remaining_s
+
+
+def test_a_cancelled_request_does_not_count_as_an_answer(double):
+    """If it fails, a server that is away is asked at every key, as long as somebody types."""
+    double.pause_s = 5.0
+    server = RemoteServer(RemoteSettings(url=double.url, timeout_s=0.1))
+    for is_cancelled in (False, True, False, True, False):
+        if is_cancelled:
+            generate(server, should_stop=lambda: True)
+            continue
+        with pytest.raises(BackendUnavailableError, match="did not answer within"):
+            generate(server)
+    assert server._breaker.remaining_s
 
 
 def test_a_server_slower_than_the_timeout_is_unavailable(double):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from doubles.completions_double import MANNERS, serve_artifact
 
+from server.backends.backend import BackendUnavailableError
 from server.backends.remote.pieces import read_pieces
 from server.backends.remote.prompt_text import PromptText
 from server.completer import Completer
@@ -91,6 +92,20 @@ def test_alternatives_begin_with_the_typed_text(calibrated, small_files, known_m
         assert result.suggestion.text
         several = [body for body in server.asked if body["n"] > 1]
         assert [body["n"] for body in several] == [9]
+
+
+def test_one_refused_prompt_is_no_reason_to_ask_worse(calibrated, small_files):
+    """If it fails, one prompt that a server refuses costs the prompt as ids for the session."""
+    request = CompletionRequest(text="import ", offset=7, is_asked_for=True)
+    with serve_artifact(calibrated, "vllm") as server:
+        remote = open_remote(server, small_files)
+        server.is_refusing = True
+        with pytest.raises(BackendUnavailableError, match="status 400"):
+            remote.complete(request)
+        server.is_refusing = False
+        remote.complete(request)
+        assert isinstance(server.asked[-1]["prompt"], list)
+        assert server.asked[-1]["logprobs"] == server.asked[0]["logprobs"]
 
 
 def test_the_artifact_states_its_context_and_its_calibration(calibrated, small_files):

@@ -68,6 +68,44 @@ def test_any_text_has_a_window_at_any_place(text):
         assert len(window.prefix) + len(window.suffix) < 100_000 / 4
 
 
+def halves(text):
+    """As a tokenizer counts what it has never seen: two characters a token."""
+    return -(-len(text) // 2)
+
+
+LONG_LINES = [
+    "KEY = 1\nDATA = '" + "iVBORw0K" * 1000 + "'\nx = 1\n",
+    "x = 1\n" * 200 + "a" * 300 + "\n" + "y = 1\n" * 90,
+    "\U0001f600" * 3000,
+]
+
+
+@pytest.mark.parametrize("text", LONG_LINES)
+@pytest.mark.parametrize("budget_tokens", [(200, 60), (7, 1), (512, 160)])
+def test_a_long_line_keeps_to_the_budget(text, budget_tokens):
+    """If it fails, a line of data overflows a remote model's context, which refuses the request."""
+    budget = Budget(prefix_tokens=budget_tokens[0], suffix_tokens=budget_tokens[1], step_lines=16)
+    for offset in range(0, len(text) + 1, 97):
+        window = window_at(text, offset, budget, halves)
+        assert text[:offset].endswith(window.prefix)
+        assert text[offset:].startswith(window.suffix)
+        assert halves(window.prefix) <= budget.prefix_tokens
+        assert halves(window.suffix) <= budget.suffix_tokens
+        before, after = text[:offset].rpartition("\n")[2], text[offset:].partition("\n")[0]
+        assert 4 * halves(window.prefix) >= min(halves(before), budget.prefix_tokens)
+        assert 4 * halves(window.suffix) >= min(halves(after), budget.suffix_tokens - 1)
+
+
+def test_the_window_stays_put_while_a_long_line_is_typed():
+    """If it fails, each key in a long line has the whole prompt read again."""
+    line = "x = 1\n" * 50 + "DATA = '" + "iVBORw0K" * 500
+    starts = [
+        offset - len(window_at(line[:offset], offset, BUDGET, halves).prefix)
+        for offset in range(300, len(line))
+    ]
+    assert len(set(starts)) < len(starts) / 50
+
+
 def test_budgets_shrink_together():
     """A model with a short context must get both sides, not one only."""
     budget = Budget.within(200, prefix_tokens=300, suffix_tokens=100, step_lines=16)
