@@ -182,6 +182,8 @@ class _Exchange:
         try:
             self._connection.connect()
             self._socket = self._connection.sock
+            if self.is_closed:  # while it was being connected: nothing may be sent any more
+                raise ConnectionAbortedError
             self._connection.request("POST", self._path, self._data, dict(self._headers))
             with self._connection.getresponse() as response:
                 if response.status != _OK:

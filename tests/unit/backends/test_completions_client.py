@@ -1,6 +1,7 @@
 """The client of /v1/completions, against a socket that says whatever a test wants."""
 
 import contextlib
+import http.client
 import io
 import json
 import re
@@ -71,6 +72,30 @@ def test_a_whole_answer_is_returned_and_the_key_is_sent(monkeypatch):
     head, body = received[0].split(b"\r\n\r\n")
     assert b"Authorization: Bearer secret" in head
     assert json.loads(body) == {"prompt": "é"}
+
+
+def test_nothing_is_posted_once_a_request_is_cancelled(monkeypatch):
+    """If it fails, text is sent to the server after the editor has withdrawn it."""
+    may_connect, is_over = threading.Event(), threading.Event()
+    connect = socket.create_connection
+
+    def connect_late(*arguments, **options):
+        may_connect.wait(10)
+        return connect(*arguments, **options)
+
+    close = http.client.HTTPConnection.close
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        monkeypatch.setattr(socket, "create_connection", connect_late)
+        monkeypatch.setattr(
+            http.client.HTTPConnection, "close", lambda self: (close(self), is_over.set())
+        )
+        assert list(client_of(url).stream({"prompt": "withdrawn"}, lambda: True)) == []
+        may_connect.set()
+        assert is_over.wait(10)
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(100) == b""
 
 
 def test_without_a_key_nothing_is_sent(monkeypatch):
