@@ -90,7 +90,10 @@ class AdaptedModel:
         if not _VERSION.fullmatch(self.record.version):
             return None
         found = self.folder / ARTIFACTS_FOLDER / self.record.version
-        return found if found.is_dir() else None
+        try:
+            return found if found.is_dir() else None
+        except OSError:
+            return None
 
     @property
     def versions(self) -> list[str]:
@@ -177,12 +180,18 @@ def get_model(name: str) -> AdaptedModel:
 
 
 def find_model(folder: Path) -> AdaptedModel | None:
-    """Returns the adapted model of a workspace, the nearest if there are several."""
+    """Returns the adapted model of a workspace, the nearest if there are several.
+
+    None if there is none, and for a folder that cannot be looked at: on a disk that is gone, say.
+    """
     models = list_models()
     if not models:  # as for most users: nothing of the workspace is looked at
         return None
-    folder = folder.resolve()
-    repository = find_work_tree(folder)
+    try:
+        folder = folder.resolve()
+        repository = find_work_tree(folder)
+    except (OSError, RuntimeError):  # a RuntimeError is a loop of links
+        return None
     matches = [
         (depth, model)
         for model in models
@@ -219,8 +228,8 @@ def find_model_for(roots: Sequence[Path], settings: Settings) -> Path | None:
         model = find_model(root)
         if model is not None and model.record.served == "adapted":
             is_of_this = resolve_model_name(model.record.base) == wanted
-            if is_of_this and model.artifact is not None:
-                return model.artifact
+            if is_of_this and (artifact := model.artifact) is not None:
+                return artifact
     return None
 
 

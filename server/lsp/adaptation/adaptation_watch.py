@@ -201,7 +201,7 @@ def _read_safely(roots: Sequence[Path], settings: Any, new: Sequence[Path]) -> W
     """Reads; a folder that cannot be read has no adaptation until it can."""
     try:
         return read_runs(roots, settings, new)
-    except OSError:
+    except (OSError, RuntimeError):  # a RuntimeError is a loop of links
         return WorkspaceRuns()
 
 

@@ -1,6 +1,8 @@
 """Whose an adapted model is, and which of several serves."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from server.adaptation.adapted_models import (
     list_models,
     remove_model,
 )
+from server.lsp.adaptation.workspace_runs import read_runs
 from server.settings import AdaptationSettings, RemoteSettings, Settings
 from training.foundation.errors import ConfigError
 
@@ -84,6 +87,30 @@ def test_a_folder_without_git_is_known_by_its_path(tmp_path):
     model = adapt(folder)
     assert find_model(folder / "inside") == model
     assert find_model(tmp_path) is None
+
+
+@pytest.mark.parametrize("kind", ["long", "loop", "gone", "forbidden"])
+def test_a_folder_that_cannot_be_looked_at_has_no_model(tmp_path, monkeypatch, kind):
+    """If it fails, the server starts for ever where one folder of a workspace is a dead mount."""
+    good = tmp_path / "good"
+    good.mkdir()
+    model = adapt(good)
+    bad = tmp_path / ("a" * 300 if kind == "long" else "bad")
+    if kind == "loop":
+        bad.symlink_to(bad)
+    number = {"gone": errno.ENOTCONN, "forbidden": errno.EACCES}.get(kind)
+    stat = os.stat
+
+    def fail_in_bad(path, *arguments, **options):
+        if number is not None and str(path).startswith(str(bad)):
+            raise OSError(number, os.strerror(number), str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", fail_in_bad)
+    assert find_model(bad) is None
+    assert find_model_for([bad], Settings()) is None
+    assert find_model_for([bad, good], Settings()) == model.artifact
+    assert read_runs([bad, good], Settings()).artifact == model.artifact
 
 
 def test_an_adapted_model_serves_only_in_place_of_the_one_it_was_made_from(tmp_path):
