@@ -22,6 +22,7 @@ class PendingRequest:
         future: Has its result, or None if it ended without one.
         n_waiting: How many wait for it; none for one that is computed ahead.
         event: How it ended; None before it has, and if nobody wanted it any more.
+        is_outdated: Whether something has changed since that its result does not know.
     """
 
     id: int
@@ -29,11 +30,14 @@ class PendingRequest:
     future: Future[CompletionResult | None]
     n_waiting: int = 0
     event: CompletionEvent | None = None
+    is_outdated: bool = False
 
     @property
-    def has_failed(self) -> bool:
-        """Whether it has ended without a result."""
-        return self.future.done() and self.future.result() is None
+    def can_be_joined(self) -> bool:
+        """Whether it will have, or has, the result of an equal request that is made now."""
+        if not self.future.done():
+            return True
+        return self.future.result() is not None and not self.is_outdated
 
     def resolve(self, result: CompletionResult | None) -> bool:
         """Ends the request; returns false if it had ended already."""
@@ -67,7 +71,7 @@ class PendingRequests:
             newest is a new one.
         """
         newest = self._newest.get(request.document)
-        if newest is not None and newest.request == request and not newest.has_failed:
+        if newest is not None and newest.request == request and newest.can_be_joined:
             newest.n_waiting += n_waiting
             return newest, None, False
         superseded = self.supersede(request.document)
@@ -107,6 +111,12 @@ class PendingRequests:
             pending, self._by_id = list(self._by_id.values()), {}
             self._newest.clear()
         return pending
+
+    def mark_outdated(self) -> None:
+        """Lets no answer be used for a later request, except for those who wait meanwhile."""
+        with self._lock:
+            for pending in self._newest.values():
+                pending.is_outdated = True
 
     def forget_newest(self) -> None:
         """Lets no answer be used for an equal request that comes later."""

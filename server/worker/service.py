@@ -58,7 +58,7 @@ class CompletionService:
             on_loss=self._give_up_all,
             on_ready=self._index_by,
         )
-        self._indexing = Indexing(self._supervisor.use_index)
+        self._indexing = Indexing(self._use_index)
 
     def prepare(self) -> None:
         """Starts the worker before it is known which model it is to load."""
@@ -91,7 +91,8 @@ class CompletionService:
 
     def update_workspace(self, snapshot: WorkspaceSnapshot) -> None:
         """Uses what other files contribute for all requests from now on."""
-        self._supervisor.update_workspace(snapshot)
+        if self._supervisor.update_workspace(snapshot):
+            self._pending.mark_outdated()
 
     def index_folders(self, folders: IndexedFolders) -> None:
         """Keeps an index of the workspace's files, if the model uses one."""
@@ -104,6 +105,7 @@ class CompletionService:
     def update_document(self, uri: str, text: str | None) -> None:
         """Uses the text of an open document for the others; None once it is closed."""
         self._supervisor.update_document(uri, text)
+        self._pending.mark_outdated()
 
     def submit(self, request: CompletionRequest, *, quiet_s: float = 0.0) -> PendingRequest:
         """Sends a request, which supersedes an older one for the same document.
@@ -189,6 +191,10 @@ class CompletionService:
     def worker_pid(self) -> int | None:
         """The worker's process id, if it runs."""
         return self._supervisor.pid
+
+    def _use_index(self, folder: str) -> None:
+        if self._supervisor.use_index(folder):
+            self._pending.mark_outdated()
 
     def _index_by(self, tokenizer: str) -> None:
         self._indexing.use_tokenizer(tokenizer)

@@ -126,17 +126,25 @@ class Supervisor:
             self.restart()
         return True
 
-    def update_workspace(self, snapshot: WorkspaceSnapshot) -> None:
-        """Passes on what other files contribute to requests from now on."""
-        if snapshot != self._workspace:
-            self._workspace = snapshot
-            self._send(UpdateWorkspace(snapshot=snapshot))
+    def update_workspace(self, snapshot: WorkspaceSnapshot) -> bool:
+        """Passes on what other files contribute to requests from now on; returns if that is new."""
+        if snapshot == self._workspace:
+            return False
+        self._workspace = snapshot
+        self._send(UpdateWorkspace(snapshot=snapshot))
+        return True
 
-    def use_index(self, folder: str) -> None:
-        """Passes on where the workspace's files are indexed; "" if no index may be used."""
-        if folder != self._index_folder:
-            self._index_folder = folder
-            self._send(UseIndex(folder=folder))
+    def use_index(self, folder: str) -> bool:
+        """Passes on where the workspace's files are indexed; returns if that is elsewhere.
+
+        Args:
+            folder: The index; "" if none may be used.
+        """
+        if folder == self._index_folder:
+            return False
+        self._index_folder = folder
+        self._send(UseIndex(folder=folder))
+        return True
 
     def update_document(self, uri: str, text: str | None) -> None:
         """Passes on the text of an open document; None once it is closed."""

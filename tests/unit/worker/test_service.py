@@ -24,6 +24,7 @@ from server.worker.messages import (
     Ready,
 )
 from server.worker.status import State
+from server.workspace.snapshot import WorkspaceSnapshot
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +79,31 @@ def test_an_equal_request_is_not_sent_twice():
     assert started.process.kinds().count(Complete) == 1
     started.service.change_settings(Settings(suggestion=SuggestionSettings(eagerness="quiet")))
     assert started.submit() is not first  # other settings, another answer
+
+
+@pytest.mark.parametrize(
+    ("change", "is_news"),
+    [
+        (lambda service: service.update_document("b", "y = 1\n"), True),
+        (lambda service: service.update_document("b", None), True),
+        (lambda service: service.update_workspace(WorkspaceSnapshot(context_text="# b\n")), True),
+        (lambda service: service.update_workspace(WorkspaceSnapshot()), False),
+        (lambda service: service._indexing._on_index("/cache/1"), True),
+        (lambda service: service._indexing._on_index(""), False),
+    ],
+)
+def test_an_answer_that_does_not_know_other_files_is_not_given_again(change, is_news):
+    """If it fails, asking again after a change next door brings the old suggestion."""
+    started = Started()
+    first = started.submit()
+    change(started.service)
+    assert started.submit() is first  # it is computed only once
+    started.answer(first, SHOWN)
+    assert first.future.result() == SHOWN
+    again = started.submit()
+    assert (again is first) != is_news
+    started.answer(again, SHOWN)
+    assert started.submit() is again
 
 
 def test_an_equal_request_is_sent_again_if_the_first_one_failed():
