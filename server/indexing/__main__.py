@@ -8,21 +8,31 @@ never idle would never index.
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
 from server.user_folders import find_cache_folder
 from training.artifact.tokenizer import CodeTokenizer
 from training.foundation.background.low_priority import LOW, yield_processor
+from training.foundation.errors import PrerequisiteError, run_main
 
 
-def main() -> int:
-    """Indexes a workspace; exits with 1 if that is not possible here."""
+def main(_: Sequence[str]) -> int:
+    """Indexes a workspace.
+
+    Raises:
+        PrerequisiteError: There is no place for an index.
+        OSError: It cannot be written there.
+    """
     yield_processor(LOW)
     values = json.load(sys.stdin)
     cache = find_cache_folder()
     if cache is None:
-        return 1
+        raise PrerequisiteError(
+            "the workspace is not indexed: there is no home folder, where the index would be kept;"
+            " set HOME or XDG_CACHE_HOME"
+        )
     request = IndexRequest(
         roots=[Path(root) for root in values["roots"]],
         private_globs=values["private_globs"],
@@ -36,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_main(main))

@@ -27,6 +27,7 @@ FORMAT = 2
 MAX_WORKSPACES = 8  # whose indexes are kept
 _TOKENS, _ORDER, _FILES = "tokens.bin", "order.bin", "files.json"
 _MAX_FILES_BYTES = 64 << 20
+_PROBE_BYTES = 1 << 16
 _KEY = re.compile(rf"{FORMAT}-[0-9a-f]{{24}}-[0-9a-f]{{8}}")
 _FORMER_KEY = re.compile(r"[0-9a-f]{24}")  # of format 1, which kept files that became private
 Version = tuple[int, int, int]
@@ -57,6 +58,19 @@ def make_key(roots: Sequence[Path], tokenizer_sha256: str) -> str:
     return f"{FORMAT}-{workspace[:24]}-{tokenizer_sha256[:8]}"
 
 
+def prepare_folder(cache: Path, key: str) -> Path:
+    """Makes a workspace's folder; returns it if a file can be written there.
+
+    Raises:
+        OSError: None can: the disk is full, or may only be read.
+    """
+    workspace = cache / key
+    workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryFile(dir=workspace) as file:
+        file.write(bytes(_PROBE_BYTES))
+    return workspace
+
+
 def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
     """Writes an index, and removes those that it makes obsolete; returns its folder.
 
@@ -64,8 +78,7 @@ def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
         OSError: It cannot be written.
     """
     index = stored.index
-    workspace = cache / key
-    workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
+    workspace = prepare_folder(cache, key)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=workspace))
     try:
         (aside / _TOKENS).write_bytes(index.index.tokens.tobytes())

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from server.indexing.index_store import StoredIndex, Version, make_key, open_newest, save_index
+from server.indexing.index_store import (
+    StoredIndex,
+    Version,
+    make_key,
+    open_newest,
+    prepare_folder,
+    save_index,
+)
 from server.memory.suffix_index import Tokens
 from server.workspace.sources.source_files import SourceFile, find_sources
 from server.workspace.sources.token_index import MAX_TOKENS, EncodedFile, build_token_index
@@ -43,6 +50,7 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
     state = hashlib.sha256(repr(versions).encode("utf-8", "surrogateescape")).hexdigest()
     if found is not None and found[1].state == state:
         return found[0]
+    prepare_folder(request.cache, key)  # else all is read and encoded in vain
     known = {} if found is None else _read_tokens(found[1])
     index = build_token_index(_encode(files, known, tokenizer), tokenizer)
     stored = StoredIndex(

@@ -4,6 +4,7 @@ A log that cannot be written never stops the server: it warns once and writes no
 :mod:`server.worker.service`; replays and bug reports read the file.
 """
 
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -60,9 +61,10 @@ class EventLog:
 
     def close(self) -> None:
         """Closes the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # what could not be written is written once more
+                file.close()
 
     def _append(self, event: CompletionEvent) -> None:
         assert self._path is not None

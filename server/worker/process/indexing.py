@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from pathlib import Path
 from server.isolation import ROOT, child_command, child_environment
 
 _MIN_PAUSE_S = 10.0
-_PAUSE_FACTOR = 20.0  # of the processor time that the last run took
+_MAX_PAUSE_S = 3600.0  # after failures
+_PAUSE_FACTOR = 20.0  # of the processor time that the last run took, or of a failed one's time
 _TIMEOUT_S = 600.0
 _SETTLE_S = 1.0  # a checkout changes many files
 _PACKAGE = __name__.split(".worker.", maxsplit=1)[0]
@@ -108,7 +110,7 @@ class Indexing:
         return self._is_due and bool(self._tokenizer and self._folders.roots)
 
     def _work(self) -> None:
-        pause_s = 0.0
+        pause_s = failed_s = 0.0  # the last two are equal after a failure
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._is_closed or self._can_run())
@@ -121,10 +123,14 @@ class Indexing:
                 self._is_due = self._is_urgent = False
                 folders, tokenizer = self._folders, self._tokenizer
                 process = self._start_process()
+            started = time.monotonic()
             found = None if process is None else self._finish(process, folders, tokenizer)
-            pause_s = _MIN_PAUSE_S
-            if found is not None:
-                pause_s = max(_MIN_PAUSE_S, _PAUSE_FACTOR * found.processor_s)
+            if found is None:  # a full disk, say, on which the next run would fail as well
+                took_s = time.monotonic() - started
+                pause_s = max(_MIN_PAUSE_S, _PAUSE_FACTOR * took_s, 2 * failed_s)
+                pause_s = failed_s = min(_MAX_PAUSE_S, pause_s)
+            else:
+                pause_s, failed_s = max(_MIN_PAUSE_S, _PAUSE_FACTOR * found.processor_s), 0.0
                 with self._change:
                     if (folders, tokenizer) == (self._folders, self._tokenizer):
                         self._on_index(found.folder)

@@ -1,7 +1,12 @@
 """The index on disk: the same as built anew, whatever changed, and nothing else is believed."""
 
+import errno
 import json
 import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +15,8 @@ from tokenizers import Tokenizer
 from server.indexing import index_store, workspace_indexer
 from server.indexing.index_store import open_index
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
+from server.isolation import ROOT
+from server.user_folders import redirect_caches
 from server.workspace.sources.token_index import TokenIndex
 from training.artifact.tokenizer import CodeTokenizer
 
@@ -95,6 +102,50 @@ def test_only_the_user_can_read_an_index(root, tmp_path, byte_tokenizer):
     folder = index_workspace(make_request(root, tmp_path / "cache"), byte_tokenizer)
     assert folder.stat().st_mode & 0o077 == 0
     assert folder.parent.stat().st_mode & 0o077 == 0
+
+
+def test_nothing_is_encoded_where_nothing_can_be_written(
+    root, tmp_path, byte_tokenizer, monkeypatch
+):
+    """If it fails, each save on a full or read-only disk costs the whole workspace, in vain."""
+    cache = tmp_path / "cache"
+    folder = index_workspace(make_request(root, cache), byte_tokenizer)
+    monkeypatch.setattr(type(byte_tokenizer), "encode", lambda *_: pytest.fail("encoded"))
+    with pytest.raises(OSError, match=r"directory|exists"):
+        index_workspace(make_request(root, root / "a.py"), byte_tokenizer)
+
+    def refuse(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    assert index_workspace(make_request(root, cache), byte_tokenizer) == folder  # nothing is new
+    (root / "c.py").write_text("gamma = 3\n")
+    with pytest.raises(OSError, match="No space left"):
+        index_workspace(make_request(root, cache), byte_tokenizer)
+    assert folder.exists()
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows the folder without HOME")
+@pytest.mark.parametrize("variables", [redirect_caches(Path(os.devnull)), {"HOME": ""}])
+def test_the_process_ends_with_a_sentence_where_nothing_can_be_written(
+    root, tmp_path, byte_tokenizer, variables
+):
+    """If it fails, the editor's log has a traceback for each save."""
+    (tmp_path / "tokenizer.json").write_text(byte_tokenizer._tokenizer.to_str())
+    request = {"roots": [str(root)], "private_globs": [], "tokenizer": f"{tmp_path}/tokenizer.json"}
+    environment = {k: v for k, v in os.environ.items() if k != "XDG_CACHE_HOME"} | variables
+    done = subprocess.run(
+        [sys.executable, "-m", "server.indexing"],
+        input=json.dumps(request).encode(),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.startswith(b"error: ")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_few_workspaces_are_kept(root, tmp_path, byte_tokenizer, monkeypatch):

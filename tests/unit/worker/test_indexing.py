@@ -122,6 +122,35 @@ def test_a_model_that_was_loaded_again_is_indexed_for(runs):
     assert runs.folders == ["/c/1", "/c/2"]
 
 
+def test_after_each_failure_the_pause_is_longer(runs, monkeypatch):
+    """If it fails, each save on a full disk has the whole workspace indexed in vain."""
+    monkeypatch.setattr(indexing, "_MIN_PAUSE_S", 10.0)
+    monkeypatch.setattr(Indexing, "_finish", lambda *_: fail())
+    condition, pauses, has_failed = runs.indexing._change, [], threading.Semaphore(0)
+    wait_for = condition.wait_for
+
+    def fail():
+        has_failed.release()
+        if len(pauses) == 2 * 5:  # the fifth run is the first that succeeds
+            return IndexFound(folder="/c/5", processor_s=0.0)
+        return None
+
+    def note_timeout(predicate, timeout=None):
+        if timeout is None:
+            return wait_for(predicate)
+        pauses.append(timeout)
+        return predicate()
+
+    monkeypatch.setattr(condition, "wait_for", note_timeout)
+    runs.indexing.use_folders(FOLDERS)
+    runs.indexing.use_tokenizer("/m/tokenizer.json")
+    for _ in range(5):
+        assert has_failed.acquire(timeout=30)
+        runs.indexing.note_change()
+    assert has_failed.acquire(timeout=30)
+    assert pauses[::2] == [0.0, 10.0, 20.0, 40.0, 80.0, 10.0]  # without those for settling
+
+
 def test_a_model_without_a_memory_ends_it(runs):
     runs.indexing.use_folders(FOLDERS)
     runs.indexing.use_tokenizer("/m/tokenizer.json")

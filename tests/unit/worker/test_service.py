@@ -1,6 +1,7 @@
 """The service with a worker that is a double: requests, states, deaths, and what is recorded."""
 
 import json
+from pathlib import Path
 
 import pytest
 from started_service import REMOTE, SHOWN, Started, replace_process
@@ -247,6 +248,18 @@ def test_an_event_log_that_cannot_be_written_is_one_warning(tmp_path, caplog, na
     event = started.service.withhold("private file", is_asked_for=False)
     assert len(caplog.records) == 1
     assert event.request == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_settings_change_while_the_disk_is_full(tmp_path):
+    """If it fails, another model is not loaded because of an event log."""
+    started = Started(Settings(event_log="/dev/full"))
+    started.service.withhold("private file", is_asked_for=False)
+    started.service.change_settings(Settings(event_log=str(tmp_path / "log"), model="another"))
+    assert started.process.sent[0].settings.model.endswith("another")
+    started.service.withhold("private file", is_asked_for=False)
+    started.service.close()
+    assert (tmp_path / "log").read_text().count("\n") == 1
 
 
 @pytest.mark.parametrize("offset", [0, 700_000, 2_000_000])
