@@ -94,11 +94,14 @@ class OpenState:
 NOTHING_OPEN = OpenState()
 
 
-@functools.lru_cache(maxsize=_REMEMBERED_LINES)
 def scan_line(line: str, before: OpenState) -> OpenState:
     """Returns what is open after (part of) a line, given what is open before it."""
+    return _scan_cropped(line[:_MAX_COLUMNS], before)  # the cache would keep the rest
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_LINES)
+def _scan_cropped(line: str, before: OpenState) -> OpenState:
     stack, n_unmatched, at = list(before.stack), before.n_unmatched, 0
-    line = line[:_MAX_COLUMNS]
     while at < len(line):
         if stack and (_marks(stack[-1]) or stack[-1] == _SPEC):
             at, n_wrong = _scan_text(line, at, stack)

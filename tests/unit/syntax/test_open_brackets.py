@@ -1,5 +1,7 @@
 """What is open in f-strings: their replacement fields are code with strings of their own."""
 
+import tracemalloc
+
 import pytest
 
 from server.syntax.open_brackets import NOTHING_OPEN, open_after, scan_line
@@ -51,6 +53,20 @@ def test_brackets_are_counted_without_fields():
     assert open_after('f(f"{g([').brackets == "(" + "(["
     assert open_after('f(f"{').brackets == "("
     assert open_after('f(f"{x:{').brackets == "("
+
+
+def test_a_key_at_the_end_of_a_long_line_takes_no_memory():
+    """If it fails, typing behind a line of data fills the worker's memory."""
+    line = "DATA = [" + "12345, " * 20_000
+    before = open_after(line)
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            assert open_after(line + "1" * number) == before
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 4 * len(line)
 
 
 def test_hostile_depth_stays_bounded():

@@ -308,6 +308,7 @@ class MemoryDouble:
 
     tokenizer_file = "/model/tokenizer.json"
     has_forgotten_files = False
+    tokenizer_sha256 = ""
 
     def __init__(self):
         self.texts, self.indexes = {}, []
