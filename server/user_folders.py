@@ -1,4 +1,4 @@
-"""Where programs of this system keep files for their user: data to keep, and caches."""
+"""The user's home, and where programs of this system keep files: data to keep, and caches."""
 
 import os
 import sys
@@ -19,6 +19,19 @@ def find_data_folder() -> Path | None:
 def find_cache_folder() -> Path | None:
     """Returns the folder for what can be made again; None as for :func:`find_data_folder`."""
     return _find_folder("XDG_CACHE_HOME", _CACHES.get(sys.platform, ".cache"))
+
+
+def is_home_or_above(folder: Path) -> bool:
+    """Returns whether a folder is the user's home or above it, which is no workspace.
+
+    The folder is not looked at, since its disk may be gone: links that lead home from it are for
+    the caller to follow.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return folder.parent == folder
+    return any(one.is_relative_to(folder) for one in (home, Path(os.path.realpath(home))))
 
 
 def redirect_caches(folder: Path) -> dict[str, str]:

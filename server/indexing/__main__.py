@@ -6,13 +6,14 @@ never idle would never index.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
-from server.user_folders import find_cache_folder
+from server.user_folders import find_cache_folder, is_home_or_above
 from training.artifact.tokenizer import CodeTokenizer
 from training.foundation.background.low_priority import LOW, yield_processor
 from training.foundation.errors import PrerequisiteError, run_main
@@ -34,7 +35,7 @@ def main(_: Sequence[str]) -> int:
             " set HOME or XDG_CACHE_HOME"
         )
     request = IndexRequest(
-        roots=[Path(root) for root in values["roots"]],
+        roots=[root for root in map(Path, values["roots"]) if not _leads_home(root)],
         private_globs=values["private_globs"],
         cache=cache / "workspaces",
     )
@@ -43,6 +44,11 @@ def main(_: Sequence[str]) -> int:
     answer = {"folder": str(folder), "processor_s": round(time.process_time(), 3)}
     sys.stdout.write(json.dumps(answer))
     return 0
+
+
+def _leads_home(root: Path) -> bool:
+    """Returns whether a link leads to the home folder; the server only compares names."""
+    return is_home_or_above(Path(os.path.realpath(root)))
 
 
 if __name__ == "__main__":

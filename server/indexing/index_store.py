@@ -87,6 +87,7 @@ def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
             "format": FORMAT,
             "token_bytes": index.index.tokens.dtype.itemsize,
             "paths": list(index.paths),
+            "targets": list(index.targets),
             "starts": list(index.starts),
             "versions": [list(version) for version in stored.versions],
             "n_left_out": index.n_left_out,
@@ -132,11 +133,12 @@ def _open_described(folder: Path, described: dict[str, Any]) -> StoredIndex | No
     tokens: Tokens = np.memmap(folder / _TOKENS, dtype=f">u{width}", mode="r")
     order = np.memmap(folder / _ORDER, dtype="<i4", mode="r")
     paths, starts = list(map(str, described["paths"])), list(map(int, described["starts"]))
+    targets = list(map(str, described["targets"]))
     versions = [(int(a), int(b), int(c)) for a, b, c in described["versions"]]
     bounds = [0, *starts, len(tokens)]
     is_sound = (
         len(tokens) == len(order)
-        and len(paths) == len(starts) == len(versions)
+        and len(paths) == len(targets) == len(starts) == len(versions)
         and bounds == sorted(bounds)
     )
     if not is_sound:
@@ -145,6 +147,7 @@ def _open_described(folder: Path, described: dict[str, Any]) -> StoredIndex | No
         index=SuffixIndex(tokens, order),
         paths=paths,
         starts=starts,
+        targets=targets,
         n_left_out=int(described["n_left_out"]),
     )
     return StoredIndex(

@@ -47,6 +47,7 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
     found = open_newest(request.cache, key)
     files = list(find_sources(request.roots, request.private_globs))
     versions = {file.path: file.file.version for file in files}
+    targets = {file.path: str(file.file.path) for file in files}
     state = hashlib.sha256(repr(versions).encode("utf-8", "surrogateescape")).hexdigest()
     if found is not None and found[1].state == state:
         return found[0]
@@ -54,7 +55,11 @@ def index_workspace(request: IndexRequest, tokenizer: CodeTokenizer) -> Path:
     known = {} if found is None else _read_tokens(found[1])
     index = build_token_index(_encode(files, known, tokenizer), tokenizer)
     stored = StoredIndex(
-        index=replace(index, n_left_out=len(files) - len(index.paths)),
+        index=replace(
+            index,
+            targets=[targets[path] for path in index.paths],
+            n_left_out=len(files) - len(index.paths),
+        ),
         versions=[versions[path] for path in index.paths],
         state=state,
         tokenizer_sha256=tokenizer.sha256,

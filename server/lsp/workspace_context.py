@@ -17,6 +17,7 @@ from server.adaptation.adapted_models import find_model_for
 from server.lsp.documents.open_documents import OpenDocuments
 from server.settings import Settings
 from server.suggestion.event import CompletionEvent
+from server.user_folders import is_home_or_above
 from server.worker.process.indexing import IndexedFolders
 from server.worker.service import CompletionService
 from server.workspace.collector import WorkspaceCollector
@@ -161,12 +162,3 @@ class WorkspaceContext:
             self._warn_once("workspace", f"cannot read other files ({type(error).__name__})")
         else:
             self._service.update_workspace(reading.result())
-
-
-def is_home_or_above(root: Path) -> bool:
-    """Returns whether a folder is the user's home or above it, which is no workspace."""
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return root.parent == root
-    return home.is_relative_to(root)

@@ -6,6 +6,7 @@ An answer is an object with ``error``, a sentence, or with what there is to show
 
 import dataclasses
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,8 @@ from server.lsp.adaptation.adaptation_menus import (
     list_run_actions,
 )
 from server.lsp.documents.document_changes import get_field
-from server.lsp.workspace_context import is_home_or_above
 from server.suggestion.explanation import end_sentence
+from server.user_folders import is_home_or_above
 from server.workspace.uris import path_of
 from training.foundation.errors import ConfigError, ParrotletError
 
@@ -175,7 +176,7 @@ class _Answers:
         if not holders:
             raise ConfigError("no project is open to adapt the model to; open its folder first")
         found = holders[0] if path is None else max(holders, key=lambda root: len(root.parts))
-        if is_home_or_above(found):
+        if any(map(is_home_or_above, (found, Path(os.path.realpath(found))))):
             raise ConfigError(
                 f"{found} is not a project but holds all of yours; open the folder of one first"
             )

@@ -34,12 +34,14 @@ class TokenIndex:
         index: Of all their tokens.
         paths: Their paths, as the editor names them.
         starts: For each, its first token; ascending.
+        targets: For each, its own path, with all links followed; empty if that is not known.
         n_left_out: Files that did not fit.
     """
 
     index: SuffixIndex
     paths: Sequence[str]
     starts: Sequence[int]
+    targets: Sequence[str] = ()
     n_left_out: int = 0
 
     @property
@@ -53,11 +55,16 @@ class TokenIndex:
         return [*self.starts[1:], len(self.index) - 1] if self.starts else []
 
     def without(self, paths: Collection[str]) -> MemoryPart:
-        """Returns it as a part of a memory in which these files do not count."""
+        """Returns it as a part of a memory in which these files do not count.
+
+        Args:
+            paths: As an editor may name them: with or without links.
+        """
+        rows = zip(self.paths, self.targets or self.paths, self.starts, self.ends, strict=True)
         hidden = [
             HiddenText(self.index, start, end)
-            for path, start, end in zip(self.paths, self.starts, self.ends, strict=True)
-            if path in paths
+            for path, target, start, end in rows
+            if path in paths or target in paths
         ]
         return MemoryPart(index=self.index, hidden=hidden, find_path=self.path_at)
 

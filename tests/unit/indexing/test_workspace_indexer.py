@@ -18,6 +18,7 @@ from server.indexing.workspace_indexer import IndexRequest, index_workspace
 from server.isolation import ROOT
 from server.user_folders import redirect_caches
 from server.workspace.sources.token_index import TokenIndex
+from server.workspace.sources.workspace_memory import WorkspaceMemory
 from training.artifact.tokenizer import CodeTokenizer
 
 
@@ -97,6 +98,19 @@ def test_a_file_that_becomes_private_leaves_the_cache(root, tmp_path, byte_token
     assert not former.exists()
 
 
+def test_a_document_hides_its_file_by_any_name(root, tmp_path, byte_tokenizer):
+    """If it fails, a document is completed from its own file, whose lines it has already."""
+    link = tmp_path / "link"
+    link.symlink_to(root, target_is_directory=True)
+    folder = index_workspace(make_request(link, tmp_path / "cache"), byte_tokenizer)
+    memory = WorkspaceMemory(byte_tokenizer, tmp_path / "tokenizer.json")
+    memory.use_files(open_index(folder).index, built=0.0)
+    ids = byte_tokenizer.encode("alpha")
+    for folder, is_own in ((link, True), (root, True), (tmp_path, False)):
+        found = memory.recall((folder / "a.py").as_uri()).find(ids)
+        assert any(match.n_tokens == len(ids) for match in found) != is_own
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no modes")
 def test_only_the_user_can_read_an_index(root, tmp_path, byte_tokenizer):
     folder = index_workspace(make_request(root, tmp_path / "cache"), byte_tokenizer)
@@ -132,10 +146,30 @@ def test_the_process_ends_with_a_sentence_where_nothing_can_be_written(
     root, tmp_path, byte_tokenizer, variables
 ):
     """If it fails, the editor's log has a traceback for each save."""
-    (tmp_path / "tokenizer.json").write_text(byte_tokenizer._tokenizer.to_str())
-    request = {"roots": [str(root)], "private_globs": [], "tokenizer": f"{tmp_path}/tokenizer.json"}
+    done = run_process([root], byte_tokenizer, tmp_path, variables)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.startswith(b"error: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows the folder without HOME")
+def test_a_link_to_the_home_folder_is_not_followed(root, tmp_path, byte_tokenizer):
+    """If it fails, who opens the home folder by another name has all of it indexed."""
+    link = tmp_path / "link"
+    link.symlink_to(root, target_is_directory=True)
+    variables = {**redirect_caches(tmp_path / "cache"), "HOME": str(root)}
+    done = run_process([link, link / "inner"], byte_tokenizer, tmp_path, variables)
+    index = open_index(Path(json.loads(done.stdout)["folder"])).index
+    assert list(index.paths) == [str(link / "inner" / "b.py")]
+
+
+def run_process(roots, tokenizer, folder, variables):
+    file = folder / "tokenizer.json"
+    file.write_text(tokenizer._tokenizer.to_str())
+    request = {"roots": list(map(str, roots)), "private_globs": [], "tokenizer": str(file)}
     environment = {k: v for k, v in os.environ.items() if k != "XDG_CACHE_HOME"} | variables
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "server.indexing"],
         input=json.dumps(request).encode(),
         cwd=ROOT,
@@ -143,9 +177,6 @@ def test_the_process_ends_with_a_sentence_where_nothing_can_be_written(
         capture_output=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (3, b"")
-    assert done.stderr.startswith(b"error: ")
-    assert done.stderr.count(b"\n") == 1
 
 
 def test_few_workspaces_are_kept(root, tmp_path, byte_tokenizer, monkeypatch):

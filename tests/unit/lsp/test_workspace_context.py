@@ -4,6 +4,7 @@ import asyncio
 import threading
 from types import SimpleNamespace
 
+import pytest
 from lsprotocol import types
 
 from server.lsp.documents.open_documents import OpenDocuments
@@ -180,13 +181,17 @@ async def test_nothing_is_remembered_if_the_user_wants_none(monkeypatch):
     assert [str(root) for root in context.indexed[-1].roots] == ["/w"]
 
 
-async def test_a_home_folder_is_no_workspace(monkeypatch, tmp_path):
+@pytest.mark.parametrize("is_link", [False, True])
+async def test_a_home_folder_is_no_workspace(monkeypatch, tmp_path, is_link):
     """If it fails, who opens the home folder has all of it indexed."""
     home = tmp_path / "home"
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
+    home.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(home, target_is_directory=True)
+    monkeypatch.setenv("HOME", str(link if is_link else home))
+    monkeypatch.setenv("USERPROFILE", str(link if is_link else home))
     context = Context(monkeypatch, lambda *_: WorkspaceSnapshot())
-    folders = (home, tmp_path, home / "project")
+    folders = (home, tmp_path, home / "project", *([link] if is_link else []))
     context.context.add_folders([folder.as_uri() for folder in folders])
     context.context.configure(Settings())
     assert list(context.indexed[-1].roots) == [home / "project"]

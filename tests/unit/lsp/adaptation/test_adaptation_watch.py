@@ -255,10 +255,13 @@ async def test_a_remote_server_is_no_model_to_adapt(project):
     assert "remote.url" in (await editor.ask("parrotlet.adaptation"))["error"]
 
 
-async def test_the_home_folder_is_no_project(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["home", "link"])
+async def test_the_home_folder_is_no_project(tmp_path, monkeypatch, name):
     """If it fails, everything below the user's home folder is read and trained on."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    editor = await Editor().open(tmp_path)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "home", target_is_directory=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    editor = await Editor().open(tmp_path / name)
     assert "is not a project" in (await editor.ask("parrotlet.adaptation"))["error"]
 
 
