@@ -127,6 +127,7 @@ class Completer:
         Raises:
             BackendUnavailableError: The remote server cannot be reached.
         """
+        request = _normalise(request)
         with self._lock:
             started = time.perf_counter()
             rest = self._type_through.rest(request) if request.n_wanted == 1 else None
@@ -152,7 +153,7 @@ class Completer:
             How many tokens were read.
         """
         with self._lock:
-            cursor, backend = self._locate_cursor(request), self._backend
+            cursor, backend = self._locate_cursor(_normalise(request)), self._backend
             unseen = () if self.memory is None else cursor.unseen
             longest = longest_new_tokens(self.settings.suggestion, backend)
             return backend.read_ahead(cursor.window, unseen, longest, should_stop)
@@ -196,8 +197,7 @@ class Completer:
         return add_alternatives(result, alternatives, request.n_wanted)
 
     def _locate_cursor(self, request: CompletionRequest) -> CursorContext:
-        text, offset = _normalise(request)
-        before, after = text[:offset], text[offset:]
+        text, offset, before, after = request.text, request.offset, request.before, request.after
         workspace, suggesting = request.workspace, self.settings.suggestion
         return CursorContext(
             before=before,
@@ -287,15 +287,17 @@ def cut_before_stop(text: str, stop: Sequence[str]) -> str:
     return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
 
 
-def _normalise(request: CompletionRequest) -> tuple[str, int]:
-    """Returns text and offset with line feeds as line ends."""
-    text, offset = request.text, request.offset
-    if not 0 <= offset <= len(text):
-        raise ValueError(f"offset is {offset}, the document has {len(text)} characters")
-    if "\r" in text:
-        before = _normalise_line_ends(text[:offset])
-        text, offset = before + _normalise_line_ends(text[offset:]), len(before)
-    return text, offset
+def _normalise(request: CompletionRequest) -> CompletionRequest:
+    """Returns a request with line feeds as line ends, as suggestions have them."""
+    if not 0 <= request.offset <= len(request.text):
+        raise ValueError(
+            f"offset is {request.offset}, the document has {len(request.text)} characters"
+        )
+    if "\r" not in request.text:
+        return request
+    before = _normalise_line_ends(request.before)
+    text = before + _normalise_line_ends(request.after)
+    return replace(request, text=text, offset=len(before))
 
 
 def _normalise_line_ends(text: str) -> str:

@@ -51,7 +51,10 @@ class AcceptedText:
         cls, document: TextDocument, point: InsertionPoint, result: CompletionResult
     ) -> "AcceptedText":
         """Returns what accepting a result makes of the document that was completed."""
-        before = document.text[: point.start] + point.selected_text + result.suggestion.text
+        inserted = point.selected_text + result.suggestion.text
+        if "\n" in inserted and "\r\n" in document.text:  # the editor inserts its own line ends
+            inserted = inserted.replace("\r\n", "\n").replace("\n", "\r\n")
+        before = document.text[: point.start] + inserted
         after = document.text[point.end + result.suggestion.covered :]
         return cls(text=before + after, offset=len(before))
 

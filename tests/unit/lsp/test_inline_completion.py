@@ -215,6 +215,16 @@ async def test_the_next_suggestion_is_computed_when_one_is_accepted():
     assert len(editor.service.ahead) == 1  # nothing was accepted
 
 
+async def test_several_lines_are_accepted_with_the_documents_line_ends():
+    """If it fails, accepting a block in a file with Windows' line ends is followed by a pause."""
+    editor = Editor("if x:\r\n    \r\ny = 2\r\n")
+    editor.service.result = CompletionResult(suggestion=Suggestion(text="a = 1\n    b = 2"))
+    await editor.suggest(1, 4)
+    editor.insert(1, 4, "a = 1\r\n    b = 2")
+    (request,) = editor.service.ahead
+    assert request.before == "if x:\r\n    a = 1\r\n    b = 2"
+
+
 async def test_typing_something_else_computes_nothing_ahead():
     editor = Editor("x = \n")
     editor.service.result = CompletionResult(suggestion=Suggestion(text="1"))

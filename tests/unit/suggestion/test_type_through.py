@@ -5,7 +5,7 @@ import pytest
 from server.completer import Completer
 from server.settings import EngineSettings, Settings, SuggestionSettings
 from server.suggestion.request import CompletionRequest
-from server.suggestion.result import Suggestion
+from server.suggestion.result import CompletionResult, Suggestion
 from server.suggestion.type_through import TypeThrough
 from server.workspace.private_files import is_private
 from server.workspace.sources.secret_shapes import looks_secret
@@ -76,6 +76,20 @@ def test_the_rest_holds_only_where_the_suggestion_was():
         typing.remember(request("a", "z", str(number)), Suggestion(text="bcd"))
     assert typing.rest(request("ab", "z", "0")) is None
     assert typing.rest(request("ab", "z", "39")) is not None
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_suggestion_of_several_lines_is_typed_through(completer, monkeypatch, line_end):
+    """If it fails, a file with Windows' line ends loses its ghost text at each line end."""
+    suggested = "if x:\n        return 1"
+    result = CompletionResult(suggestion=Suggestion(text=suggested))
+    monkeypatch.setattr(completer, "_generate_result", lambda *_: result)
+    head = "def f(x):\n    "
+    for typed in ("", "i", "if x:\n", "if x:\n        re"):
+        before, after = (text.replace("\n", line_end) for text in (head + typed, "\nf(1)\n"))
+        found = completer.complete(request(before, after, f"line ends {line_end!r}"))
+        assert found.suggestion.text == suggested[len(typed) :]
+        assert found.is_rest == bool(typed)
 
 
 def test_an_accepted_suggestion_is_recognised():
