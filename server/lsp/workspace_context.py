@@ -90,7 +90,8 @@ class WorkspaceContext:
         """
         if not self._settings.context.workspace_memory:
             return
-        for other, revision in self._documents.revisions().items():
+        # The worker keeps so many; the last edited go last, so that these stay
+        for other, revision in reversed(self._documents.revisions().items()):
             if other != uri and self._shared.get(other) != revision:
                 self._shared[other] = revision
                 document = self._documents.get(other)

@@ -148,10 +148,11 @@ class Supervisor:
 
     def update_document(self, uri: str, text: str | None) -> None:
         """Passes on the text of an open document; None once it is closed."""
-        self._documents.pop(uri, None)
-        if text is not None:
-            self._documents[uri] = text
-        self._send(UpdateDocument(uri=uri, text=text))
+        with self._lock:  # not while another worker is given all of them
+            self._documents.pop(uri, None)
+            if text is not None:
+                self._documents[uri] = text
+            self._send(UpdateDocument(uri=uri, text=text))
 
     def send(self, message: ToWorker) -> bool:
         """Sends a message; returns false if nobody is there who could answer it."""

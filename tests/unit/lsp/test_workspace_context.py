@@ -126,6 +126,16 @@ async def test_other_documents_are_shared_when_one_is_completed(monkeypatch):
     assert context.shared[3:] == [("file:///w/b.py", None)]
 
 
+async def test_of_many_documents_the_last_edited_stay_known(monkeypatch):
+    """If it fails, with more than 32 open files the one that was just edited is not known."""
+    context = Context(monkeypatch, lambda *_: WorkspaceSnapshot())
+    uris = [f"file:///w/{number}.py" for number in range(5)]
+    for uri in uris:
+        context.documents.open({"uri": uri, "text": "x"}, "utf-16")
+    context.context.share_documents(URI)
+    assert [uri for uri, _ in context.shared] == uris
+
+
 async def test_what_becomes_private_is_taken_back_at_once(monkeypatch):
     """If it fails, a file that was just made private goes on being suggested elsewhere."""
     may_end = threading.Event()

@@ -13,6 +13,7 @@ from server.worker.messages import (
     Load,
     LoadFailed,
     Ready,
+    UpdateDocument,
     UpdateWorkspace,
 )
 from server.worker.process import supervisor
@@ -210,3 +211,26 @@ def test_the_first_model_that_is_loaded_is_the_adapted_one():
     service.start(Settings())
     assert len(ProcessDouble.started) == 1
     assert ProcessDouble.started[0].sent == [Load(settings=Settings(model="/adapted"))]
+
+
+def test_a_document_may_change_while_another_worker_is_given_all_of_them(monkeypatch):
+    """If it fails, a key at the wrong moment leaves the server "starting" for ever."""
+    started = Started()
+    for uri in ("a", "b"):
+        started.service.update_document(uri, "x")
+    send, changing = ProcessDouble.send, []
+
+    def change_meanwhile(process, message):
+        send(process, message)
+        if isinstance(message, UpdateDocument) and not changing:
+            changing.append(
+                threading.Thread(target=started.service.update_document, args=("c", "x"))
+            )
+            changing[0].start()
+            changing[0].join(0.2)  # it waits, or is done
+
+    monkeypatch.setattr(ProcessDouble, "send", change_meanwhile)
+    started.service.restart()
+    changing[0].join()
+    sent = [message.uri for message in started.process.sent if isinstance(message, UpdateDocument)]
+    assert sent == ["a", "b", "c"]
