@@ -8,6 +8,7 @@ paths are kept, readable by the user alone. What is not as expected is as if it 
 
 import hashlib
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -28,6 +29,8 @@ MAX_WORKSPACES = 8  # whose indexes are kept
 _TOKENS, _ORDER, _FILES = "tokens.bin", "order.bin", "files.json"
 _MAX_FILES_BYTES = 64 << 20
 _PROBE_BYTES = 1 << 16
+_UNFINISHED = ".new-"
+_LONGEST_WRITE_S = 3600.0  # what is unfinished for longer, a killed process has left
 _KEY = re.compile(rf"{FORMAT}-[0-9a-f]{{24}}-[0-9a-f]{{8}}")
 _FORMER_KEY = re.compile(r"[0-9a-f]{24}")  # of format 1, which kept files that became private
 Version = tuple[int, int, int]
@@ -79,7 +82,7 @@ def save_index(cache: Path, key: str, stored: StoredIndex) -> Path:
     """
     index = stored.index
     workspace = prepare_folder(cache, key)
-    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=workspace))
+    aside = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=workspace))
     try:
         (aside / _TOKENS).write_bytes(index.index.tokens.tobytes())
         (aside / _ORDER).write_bytes(index.index.order.astype("<i4").tobytes())
@@ -164,13 +167,24 @@ def _remove_old(cache: Path, workspace: Path, newest: Path) -> None:
     for folder in workspace.iterdir():
         if folder != newest and re.fullmatch(r"\d{20}", folder.name):
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in cache.glob(f"*/{_UNFINISHED}*"):
+        if time.time() - _read_mtime(folder) > _LONGEST_WRITE_S:
+            shutil.rmtree(folder, ignore_errors=True)
     for folder in cache.iterdir():
         if _FORMER_KEY.fullmatch(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
     others = [f for f in cache.iterdir() if _KEY.fullmatch(f.name) and f.is_dir()]
-    others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    others.sort(key=_read_mtime, reverse=True)
     for folder in others[MAX_WORKSPACES:]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_mtime(folder: Path) -> float:
+    """Returns when a folder was changed, in seconds since 1970; infinity if it is gone."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process has removed it
+        return math.inf
 
 
 def _remove_with_others(cache: Path, workspace: Path, paths: AbstractSet[str]) -> None:

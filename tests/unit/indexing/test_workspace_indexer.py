@@ -111,6 +111,20 @@ def test_a_document_hides_its_file_by_any_name(root, tmp_path, byte_tokenizer):
         assert any(match.n_tokens == len(ids) for match in found) != is_own
 
 
+def test_what_a_killed_process_has_left_is_removed(root, tmp_path, byte_tokenizer):
+    """If it fails, each editor that is closed while it indexes costs some megabytes for ever."""
+    cache = tmp_path / "cache"
+    key = index_workspace(make_request(root, cache), byte_tokenizer).parent
+    left, under_way = key / ".new-left", key / ".new-under-way"
+    for folder in (left, under_way):
+        folder.mkdir()
+        (folder / "tokens.bin").write_bytes(b"1")
+    os.utime(left, (0, 0))
+    (root / "a.py").write_text("alpha = 12\n")
+    index_workspace(make_request(root, cache), byte_tokenizer)
+    assert (left.exists(), under_way.exists()) == (False, True)
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no modes")
 def test_only_the_user_can_read_an_index(root, tmp_path, byte_tokenizer):
     folder = index_workspace(make_request(root, tmp_path / "cache"), byte_tokenizer)
