@@ -14,14 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from server import VERSION
+from server.adaptation.adapted_models import find_model_for
 from server.health_report import Health, format_rows
 from server.lsp.documents.text_document import TextDocument
 from server.settings import Settings
 from server.settings_schema import list_settings
-from server.suggestion.explanation import reason_sentence
+from server.suggestion.explanation import PRIVATE, reason_sentence
 from server.suggestion.request import CompletionRequest
+from server.suggestion.result import CompletionResult
 from server.usage_statistics import read_summary
 from server.user_folders import find_data_folder
+from server.workspace.private_files import is_private
 from training.foundation.errors import ConfigError, run_main
 
 _MAX_FILE_BYTES = 64 << 20  # editors do not open larger ones either
@@ -98,15 +101,26 @@ def _complete(position: str, settings: Settings) -> int:
         raise ConfigError(
             f"{position} is past the end of the text ({past}); choose a position in the file"
         )
-    from server.completer import Completer  # noqa: PLC0415 - imports torch
-
-    request = CompletionRequest(text=text, offset=offset, is_asked_for=True)
-    result = Completer.load(settings=settings).complete(request)
+    result = _suggest(
+        path, CompletionRequest(text=text, offset=offset, is_asked_for=True), settings
+    )
     if not result.suggestion.text:
         sys.stderr.write(f"No suggestion. {reason_sentence(result.reason)}\n")
         return 0
     sys.stdout.write(f"{result.suggestion.text}\n")
     return 0
+
+
+def _suggest(path: Path, request: CompletionRequest, settings: Settings) -> CompletionResult:
+    """Returns what an editor would suggest that knows this file alone."""
+    path = path.absolute()
+    if is_private(path.as_uri(), settings.private_globs):
+        return CompletionResult(reason=PRIVATE)
+    if not settings.model and (adapted := find_model_for([path.parent], settings)) is not None:
+        settings = dataclasses.replace(settings, model=str(adapted))
+    from server.completer import Completer  # noqa: PLC0415 - imports torch
+
+    return Completer.load(settings=settings).complete(request)
 
 
 def _health(settings: Settings) -> int:

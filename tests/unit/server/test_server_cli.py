@@ -1,11 +1,13 @@
 """The shell commands: what they print and how they fail."""
 
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from server.adaptation.adapted_models import create_model
 from server.cli import main
 from server.completer import Completer
 from server.demo import SNIPPETS, render
@@ -25,6 +27,39 @@ def test_complete_prints_what_an_editor_would_show(source, tiny_artifact, capsys
     place = f"{source}:{len(lines)}:{len(lines[-1]) + 1}"
     assert main(["complete", place, "--model", str(tiny_artifact)]) == 0
     assert capsys.readouterr().out == "i * self.radius**2\n"
+
+
+def test_complete_uses_the_model_adapted_to_the_repository(
+    source, tiny_artifact, capsys, tmp_path, monkeypatch
+):
+    """If it fails, the shell does not print what the editor would suggest there."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    model = create_model(tmp_path, "")
+    shutil.copytree(tiny_artifact, model.folder / "artifacts" / "0001")
+    model.update(version="0001")
+    lines = source.read_text().split("\n")
+    place = f"{source}:{len(lines)}:{len(lines[-1]) + 1}"
+    loaded, load = [], Completer.load
+
+    def note(*, settings):
+        loaded.append(settings.model)
+        return load(settings=settings)
+
+    monkeypatch.setattr(Completer, "load", note)
+    assert main(["complete", place]) == 0
+    assert capsys.readouterr().out == "i * self.radius**2\n"
+    assert main(["complete", place, "--model", str(tiny_artifact)]) == 0
+    assert loaded == [str(model.folder / "artifacts" / "0001"), str(tiny_artifact)]
+
+
+def test_complete_suggests_nothing_in_a_private_file(tmp_path, capsys):
+    """If it fails, a file that holds secrets is read by a model after all."""
+    path = tmp_path / "secrets.py"
+    path.write_text("KEY = 'x'\n")
+    assert main(["complete", f"{path}:1:1", "--model", str(tmp_path / "none")]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Private file" in captured.err
 
 
 @pytest.mark.parametrize(
