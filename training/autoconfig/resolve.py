@@ -29,6 +29,7 @@ from training.config import RunConfig
 from training.foundation.config_schema import apply_overrides, from_mapping, to_mapping
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import as_object, read_json
+from training.processes.collective import check_shared_folder, fail_together
 
 TOKENS_PER_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
 VALIDATIONS = 20  # during training, at most
@@ -66,10 +67,13 @@ def resolve_config(
 
     Raises:
         ConfigError: Size or budget is malformed or impossible, or differs from the started run's.
+        PrerequisiteError: The processes do not share the run's folder.
     """
     if config.size is None and config.budget is None:
         return config
-    resumed = resume_config(config, overrides)
+    with fail_together(accelerator):
+        resumed = resume_config(config, overrides)
+    check_shared_folder(config.paths.run, _describe_start(resumed), accelerator)
     if resumed is not None:
         return resumed
     data = describe_data(config)
@@ -146,6 +150,12 @@ def resume_config(config: RunConfig, overrides: Sequence[str]) -> RunConfig | No
     values = to_mapping(started)
     chosen = {table: {key: values[table][key] for key in keys} for table, keys in CHOSEN.items()}
     return _apply(config, chosen, overrides)
+
+
+def _describe_start(resumed: RunConfig | None) -> str:
+    if resumed is None:
+        return "no config.json"
+    return f"a config.json of {resumed.pretrain.steps} steps"
 
 
 def _apply(config: RunConfig, chosen: Settings, overrides: Sequence[str]) -> RunConfig:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import torch
 
-from training.foundation.errors import OtherProcessError, PrerequisiteError
+from training.foundation.errors import OtherProcessError, ParrotletError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
 
 
@@ -35,16 +35,17 @@ def lock_run_folder(path: Path, accelerator: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fail_together(accelerator: Any) -> Iterator[None]:
-    """Ends the block in all processes if it fails in one of them for a missing prerequisite.
+    """Ends the block in all processes if it fails in one of them with an expected error.
 
     Raises:
-        PrerequisiteError: This process failed.
+        ParrotletError: This process failed.
+        OSError: Likewise.
         OtherProcessError: Another process failed.
     """
-    failure: PrerequisiteError | None = None
+    failure: ParrotletError | OSError | None = None
     try:
         yield
-    except PrerequisiteError as error:
+    except (ParrotletError, OSError) as error:
         failure = error
     if is_true_anywhere(accelerator, value=failure is not None):
         raise failure or OtherProcessError("another training process has failed; see its message")
@@ -54,6 +55,28 @@ def is_true_anywhere(accelerator: Any, *, value: bool) -> bool:
     """Says whether ``value`` is true in any of the processes."""
     flag = torch.tensor(float(value), device=accelerator.device)
     return bool(accelerator.reduce(flag, reduction="sum") > 0)
+
+
+def check_shared_folder(run: Path, found: str, accelerator: Any) -> None:
+    """Refuses to go on if processes find different things in the run's folder.
+
+    All processes must call it together. Otherwise some would resume and others begin.
+
+    Args:
+        run: The run's folder.
+        found: What this process finds there, for the message.
+        accelerator: Accelerate's, of this process.
+
+    Raises:
+        PrerequisiteError: They differ; in all processes.
+    """
+    main, *others = (text.decode() for text in gather_bytes(accelerator, found.encode()))
+    for process, other in enumerate(others, start=1):
+        if other != main:
+            raise PrerequisiteError(
+                f"in {run}, process {process} finds {other}, the main one {main}; paths.run must"
+                " be a folder that all machines share and can read"
+            )
 
 
 def gather_bytes(accelerator: Any, content: bytes) -> list[bytes]:

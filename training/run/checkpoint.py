@@ -82,10 +82,11 @@ class CheckpointRecord(RunIdentity):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """What a run needs to resume."""
+    """What a run needs to resume; the hash is that of the record, which has the tensors' hashes."""
 
     tensors: StateReader
     record: CheckpointRecord
+    sha256: str
 
 
 def write_state(
@@ -253,7 +254,11 @@ def _load_state(path: Path) -> TrainingState:
         if Path(name).name != name or file_sha256(path / name) != expected:
             raise ValueError(f"the hash of {name} does not match")
     paths = [path / name for name in hashes if name.startswith(TENSORS_NAME)]
-    return TrainingState(tensors=StateReader(paths), record=CheckpointRecord.from_json(values))
+    return TrainingState(
+        tensors=StateReader(paths),
+        record=CheckpointRecord.from_json(values),
+        sha256=_hash_record(values),
+    )
 
 
 def _hash_record(values: Mapping[str, Any]) -> str:

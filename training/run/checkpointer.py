@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from training.processes.collective import fail_together, gather_bytes
+from training.processes.collective import check_shared_folder, fail_together, gather_bytes
+from training.run.checkpoint import TrainingState
 from training.run.run_files import RunFiles
 from training.run.trainer_state import TrainerState
 from training.step.loss_scale import LossScale, LossScaleState
@@ -52,11 +53,14 @@ class Checkpointer:
 
         Raises:
             ConfigError: The folder holds a run with other data or settings.
+            PrerequisiteError: The processes find different checkpoints.
         """
         with fail_together(self._accelerator):
             if self._accelerator.is_main_process:
                 self._files.adopt_checkpoint()
-        found = self._files.load_newest_state()
+        with fail_together(self._accelerator):
+            found = self._files.load_newest_state()
+        check_shared_folder(self._files.path, _describe(found), self._accelerator)
         if found is None:
             return TrainerState()
         record = found.record
@@ -92,3 +96,9 @@ class Checkpointer:
                 path = self._files.save_checkpoint(weights, self._loss_scale.state(), state)
                 self._on_save(path, state.step)
         return weights
+
+
+def _describe(found: TrainingState | None) -> str:
+    if found is None:
+        return "no checkpoint"
+    return f"the checkpoint of step {found.record.step} ({found.sha256[:12]})"

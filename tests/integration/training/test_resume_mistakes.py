@@ -1,5 +1,8 @@
 """A run that is resumed with other settings or damaged files is refused, and nothing is lost."""
 
+import functools
+import json
+import os
 import shutil
 
 import pytest
@@ -25,12 +28,12 @@ def copy(run, tmp_path):
 
 
 def resume(tiny_config, run, *overrides, **limits):
-    """Returns the exit code and the one sentence."""
+    """Returns the exit code and the one sentence, of however many processes."""
     settings = ("pretrain.steps=6", "pretrain.save_every_steps=2", f"paths.run={run}")
     process = Forked(tiny_config, *settings, *overrides, **limits)
     _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
-    (sentence,) = [line for line in err.splitlines() if line.startswith("error: ")] or [""]
+    (sentence,) = {line for line in err.splitlines() if line.startswith("error: ")} or {""}
     return process.returncode, sentence
 
 
@@ -66,3 +69,40 @@ def test_what_users_keep_among_checkpoints_stays(tiny_config, copy):
     assert resume(tiny_config, copy, "pretrain.keep_checkpoints=1") == (0, "")
     assert (oldest / "notes.txt").read_text() == "the best so far"
     assert (copy / "checkpoints" / "step-notes").is_dir()
+
+
+def enter_machine(folder):
+    """Gives a process the disk of a machine of its own."""
+    os.chdir(folder / os.environ["RANK"])
+
+
+@pytest.mark.parametrize("damage", ["no checkpoint", "an older one"])
+def test_machines_that_do_not_share_the_folder_are_refused(tiny_config, run, tmp_path, damage):
+    """If it fails, machines with other weights train together, and hang at the end."""
+    for rank in "01":
+        shutil.copytree(run, tmp_path / rank / "run")
+    theirs = tmp_path / "1" / "run" / "checkpoints"
+    if damage == "no checkpoint":
+        shutil.rmtree(theirs)
+        found = "no checkpoint"
+    else:  # a file that a network file system does not show yet
+        (theirs / "step-00000004" / "training_state.safetensors").unlink()
+        found = "the checkpoint of step 2"
+    several = {"processes": 2, "change": functools.partial(enter_machine, tmp_path)}
+    code, sentence = resume(tiny_config, "run", **several)
+    assert code == 3
+    assert f"process 1 finds {found}" in sentence
+    assert "the main one the checkpoint of step 4" in sentence
+
+
+def test_a_budget_that_only_one_machine_finds_is_refused(tiny_config, run, tmp_path):
+    """If it fails, one machine measures its speed and waits for the other for ever."""
+    for rank in "01":
+        (tmp_path / rank / "run").mkdir(parents=True)
+    values = json.loads((run / "config.json").read_text())
+    values["budget"] = "1M"
+    (tmp_path / "0" / "run" / "config.json").write_text(json.dumps(values))
+    (tmp_path / "0" / "run" / "metrics.jsonl").touch()
+    several = {"processes": 2, "change": functools.partial(enter_machine, tmp_path)}
+    code, sentence = resume(tiny_config, "run", "budget=1M", **several)
+    assert (code, "process 1 finds no config.json" in sentence) == (3, True), sentence
