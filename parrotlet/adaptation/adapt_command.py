@@ -32,7 +32,8 @@ background, and use it there if it is better. Nothing leaves this machine.
 Some files are left out of the training and measured on, before and after. The result is a
 model of its own in your data folder, which editors use in this repository by themselves;
 parrotlet models lists, compares, switches and removes such models. Run the command again
-when the repository has moved on, or to go on after an interruption.
+when the repository has moved on, or to go on after an interruption; with other options
+it begins anew.
 
 Ctrl-C pauses the adaptation. It also waits while you type in an editor with Parrotlet,
 while the machine runs on battery, and while memory is short."""
@@ -51,19 +52,23 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if options.do is not None:
         return _tell(options.folder, options.do)
-    adaptation = start_adaptation(
-        AdaptationRequest(
-            folder=options.folder.resolve(),
-            minutes=options.minutes,
-            model=resolve_model_name(options.model),
-            private_globs=tuple(options.private),
-            heldout_share=options.heldout_share,
-            is_wanted_again=options.again,
-            pauses_on_battery=not options.on_battery,
-            pauses_while_typing=not options.full_speed,
-            yields=not options.full_speed,
-        )
+    request = AdaptationRequest(
+        folder=options.folder.resolve(),
+        minutes=options.minutes,
+        model=resolve_model_name(options.model),
+        private_globs=tuple(options.private),
+        heldout_share=options.heldout_share,
+        is_wanted_again=options.again,
+        pauses_on_battery=not options.on_battery,
+        pauses_while_typing=not options.full_speed,
+        yields=not options.full_speed,
     )
+    adaptation = start_adaptation(request)
+    if not adaptation.follows(request):
+        sys.stderr.write(
+            "an adaptation runs already, with other options, and keeps them; end it with --cancel"
+            " to start one with these\n"
+        )
     if options.background:
         sys.stdout.write(f"started; parrotlet adapt {options.folder} --status shows how it goes\n")
         return 0

@@ -5,6 +5,7 @@ touched, and whatever interrupts it leaves that model in use. Started by
 :mod:`server.adaptation.adaptations`.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from parrotlet.adaptation.adaptation_stages import JUDGED, AdaptationStages, find_phase
 from parrotlet.pipeline.conditions import Conditions
 from parrotlet.pipeline.stage_runner import CancelledError, Pause, Progress, StageRunner
-from server.adaptation.adaptation_request import AdaptationRequest
+from server.adaptation.adaptation_request import REQUEST_FILE, AdaptationRequest
 from server.adaptation.adaptation_state import (
     AdaptationState,
     Outcome,
@@ -28,6 +29,7 @@ from server.adaptation.adaptations import (
     TYPING_FILE,
     Control,
     discard_work,
+    is_same_plan,
     read_control,
 )
 from server.adaptation.adapted_models import (
@@ -55,7 +57,21 @@ _DONE_FOLDER = "done"  # a work folder that is being removed
 
 
 def run_adaptation(file: Path) -> None:
-    """Runs the adaptation that a request file describes, or what is left of it."""
+    """Runs the adaptation that a request file describes, or what is left of it.
+
+    Raises:
+        ParrotletError: It has failed; its state says why.
+    """
+    try:
+        _run_request(file)
+    except FolderInUseError:
+        return  # another process goes on with it already
+    except Exception as error:
+        _note_failure(file.parent, error)
+        raise
+
+
+def _run_request(file: Path) -> None:
     request = AdaptationRequest.read(file)
     if request.yields:
         yield_processor()
@@ -63,11 +79,21 @@ def run_adaptation(file: Path) -> None:
     if model is None:
         raise ConfigError(f"{file} belongs to no adapted model; start one with parrotlet adapt")
     _create_typing_file(file.parent.parent / TYPING_FILE)
-    try:
-        with folder_lock(model.folder):
-            _Runner(model, request).run()
-    except FolderInUseError:
-        return  # another process goes on with it already
+    with folder_lock(model.folder):
+        _Runner(model, request).run()
+
+
+def _note_failure(folder: Path, error: Exception) -> None:
+    """Writes why an adaptation has failed; else it would seem to have been ended from outside."""
+    state = AdaptationState.read(folder)
+    if state is None:
+        return
+    report = describe_error(error) if _is_expected(error) else None
+    reason = report.message.removeprefix("error: ") if report else type(error).__name__
+    sentence = f"The adaptation failed: {reason}"
+    failed = dataclasses.replace(state, state=RunState.FAILED, reason=reason, sentence=sentence)
+    with contextlib.suppress(OSError):  # the disk may be full: the log has the first error
+        failed.write(folder)
 
 
 def _create_typing_file(file: Path) -> None:
@@ -80,12 +106,12 @@ def _create_typing_file(file: Path) -> None:
 class _Runner:
     """One process's work on an adaptation."""
 
+    _stages: AdaptationStages  # once the models are chosen
+
     def __init__(self, model: AdaptedModel, request: AdaptationRequest) -> None:
         self._model = model
         self._request = request
         self._work = model.folder / WORK_FOLDER
-        self._work.mkdir(mode=0o700, exist_ok=True)
-        self._stages = AdaptationStages(self._work, request, *self._choose_models())
         self._conditions = Conditions(
             model.folder.parent / TYPING_FILE,
             needs_power=request.pauses_on_battery,
@@ -105,17 +131,32 @@ class _Runner:
         self._runner = StageRunner(self._work, [], self._find_pause, self._report)
 
     def run(self) -> None:
-        """Runs all stages that are left; ends with a state that says how it went."""
+        """Runs all stages that are left."""
+        self._prepare_work()
+        self._stages = AdaptationStages(self._work, self._request, *self._choose_models())
         try:
             self._run_stages()
         except CancelledError:
             discard_work(self._model.folder, self._state)
-        except Exception as error:
-            report = describe_error(error) if _is_expected(error) else None
-            reason = report.message.removeprefix("error: ") if report else type(error).__name__
-            sentence = f"The adaptation failed: {reason}"
-            self._write(state=RunState.FAILED, reason=reason, sentence=sentence)
-            raise
+
+    def _prepare_work(self) -> None:
+        """Makes the work folder, without what was planned for other options."""
+        planned_for = self._work / REQUEST_FILE
+        if planned_for.is_file():
+            try:
+                is_same = is_same_plan(AdaptationRequest.read(planned_for), self._request)
+            except ConfigError:  # damaged
+                is_same = False
+            if not is_same:
+                shutil.rmtree(self._set_work_aside(), ignore_errors=True)
+        self._work.mkdir(mode=0o700, exist_ok=True)
+        self._request.write(planned_for)
+
+    def _set_work_aside(self) -> Path:
+        """Renames the work folder, so that nothing of it counts; returns it, to be removed."""
+        done = self._model.folder / _DONE_FOLDER
+        shutil.rmtree(done, ignore_errors=True)
+        return self._work.rename(done)
 
     def _run_stages(self) -> None:
         plan = self._stages.plan
@@ -181,9 +222,7 @@ class _Runner:
         self._finish(outcome, sentence)
 
     def _finish(self, outcome: Outcome, sentence: str) -> None:
-        page, done = self._model.page, self._model.folder / _DONE_FOLDER
-        shutil.rmtree(done, ignore_errors=True)
-        self._work.rename(done)  # nothing of it counts from now on
+        page, done = self._model.page, self._set_work_aside()
         self._write(
             state=RunState.FINISHED,
             phase=Phase.INSTALLATION,

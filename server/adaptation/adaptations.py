@@ -24,6 +24,7 @@ from server.adaptation.adapted_models import (
     find_model,
     find_models_folder,
 )
+from server.backends.model_store import resolve_model_name
 from server.isolation import ROOT, child_command, child_environment
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import ConfigError, PrerequisiteError
@@ -63,6 +64,14 @@ class Adaptation:
     def read_state(self) -> AdaptationState | None:
         """Returns how it is going; None if it was never started."""
         return AdaptationState.read(self.folder)
+
+    def follows(self, request: AdaptationRequest) -> bool:
+        """Says whether it is what would be planned for a request."""
+        try:
+            own = AdaptationRequest.read(self.folder / REQUEST_FILE)
+        except ConfigError:
+            return False
+        return is_same_plan(own, request)
 
     def pause(self) -> None:
         """Tells it to wait until it is told to go on."""
@@ -141,6 +150,9 @@ class Adaptation:
 def start_adaptation(request: AdaptationRequest) -> Adaptation:
     """Starts an adaptation, or goes on with one that has not ended.
 
+    One that runs goes on with its own options. Of one that does not, only what was planned with the
+    same options is used.
+
     Raises:
         ParrotletError: The folder cannot be adapted to, or the process cannot be started.
     """
@@ -158,6 +170,22 @@ def start_adaptation(request: AdaptationRequest) -> Adaptation:
         write_text_atomically(adaptation.folder / CONTROL_FILE, Control.RUN)
         adaptation.launch()
     return adaptation
+
+
+def is_same_plan(one: AdaptationRequest, other: AdaptationRequest) -> bool:
+    """Says whether two requests learn the same files, for as long, from the same model."""
+    return _describe_plan(one) == _describe_plan(other)
+
+
+def _describe_plan(request: AdaptationRequest) -> tuple[object, ...]:
+    return (
+        request.folder.resolve(),
+        resolve_model_name(request.model),
+        request.private_globs,
+        request.heldout_share,
+        request.minutes,
+        request.is_wanted_again,
+    )
 
 
 def find_adaptation(folder: Path) -> Adaptation | None:

@@ -1,0 +1,124 @@
+"""The process of an adaptation: what it goes on with, and what it says when it fails."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from parrotlet.adaptation import adapt_command
+from parrotlet.adaptation.runner import run_adaptation
+from parrotlet.pipeline import conditions, stage_runner
+from parrotlet.pipeline.stage_runner import StageFailedError
+from server.adaptation.adaptation_request import AdaptationRequest
+from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
+from server.adaptation.adaptations import Adaptation, find_adaptation, start_adaptation
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.config_schema import to_mapping
+from training.foundation.errors import PrerequisiteError
+
+
+def run_here(adaptation):
+    """Takes the place of ``launch``: the process is this one."""
+    here = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
+    AdaptationState(name=adaptation.model.name, folder="/w", **here).write(adaptation.folder)
+    run_adaptation(adaptation.folder / "request.json")
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr(Adaptation, "launch", run_here)
+    monkeypatch.setattr(stage_runner, "_TICK_S", 0.0)
+    monkeypatch.setattr(conditions, "START_FREE_BYTES", 0)
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    """The stages that were started: the plan is made, the corpus fails."""
+    started = []
+
+    class Process:
+        pid, is_stopped = 1, False
+
+        def __init__(self, words, _log, _folder=""):
+            started.append(words)
+            if words[0] == "adapt-plan":
+                work = words[words.index("--work") + 1]
+                record = to_mapping(AdaptationRecord(items=1))
+                write_json_atomically(Path(work, ADAPTATION_FILE), record)
+
+        def poll(self):
+            return 0 if started[-1][0] == "adapt-plan" else 3
+
+        def read_last_line(self):
+            return "error: the disk is full"
+
+    monkeypatch.setattr(stage_runner, "StageProcess", Process)
+    return started
+
+
+@pytest.fixture
+def request_(tmp_path, tiny_artifact):
+    (tmp_path / "project").mkdir()
+    fast = {"pauses_on_battery": False, "pauses_while_typing": False, "yields": False}
+    return AdaptationRequest(folder=tmp_path / "project", model=str(tiny_artifact), **fast)
+
+
+def fail(request):
+    with pytest.raises(StageFailedError, match="the disk is full"):
+        start_adaptation(request)
+
+
+def test_what_is_planned_is_used_for_the_same_options_alone(
+    stages, request_, tiny_artifact, tmp_path
+):
+    """If it fails, whoever leaves out private files after a failure trains on them anyway."""
+    fail(request_)
+    fail(request_)
+    fail(replace(request_, yields=True))
+    assert [words[0] for words in stages] == ["adapt-plan", "corpus", "corpus", "corpus"]
+    shutil.copytree(tiny_artifact, tmp_path / "other")
+    others = {
+        "private_globs": ("vault/**",),
+        "model": str(tmp_path / "other"),
+        "minutes": 5.0,
+        "heldout_share": 0.3,
+        "is_wanted_again": True,
+    }
+    for name, value in others.items():
+        del stages[:]
+        fail(replace(request_, **{name: value}))
+        plan, _ = stages
+        assert plan[0] == "adapt-plan", name
+        if name == "private_globs":
+            assert plan[plan.index("--private") + 1] == "vault/**"
+        if name == "model":
+            assert plan[plan.index("--base") + 1] == str(tmp_path / "other")
+
+
+def test_options_that_are_not_taken_are_said(request_, monkeypatch, capsys):
+    """If it fails, a user believes that files are left out of a training that reads them."""
+    running = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
+    state = AdaptationState(name="x", folder="/w", **running)
+    monkeypatch.setattr(Adaptation, "launch", lambda self: state.write(self.folder))
+    words = [str(request_.folder), "--model", request_.model, "--background"]
+    assert adapt_command.main(words) == 0
+    assert adapt_command.main(words) == 0
+    assert capsys.readouterr().err == ""
+    assert adapt_command.main([*words, "--private", "vault/**"]) == 0
+    assert "other options" in capsys.readouterr().err
+
+
+def test_a_failure_before_the_first_stage_is_told(request_, stages):
+    """If it fails, users read that it was ended from outside, and editors start it for ever."""
+    request = replace(request_, model="nobody/not-a-model")
+    with pytest.raises(PrerequisiteError):
+        start_adaptation(request)
+    adaptation = find_adaptation(request.folder)
+    state = adaptation.read_state()
+    assert (state.state, stages) == (RunState.FAILED, [])
+    assert "nobody/not-a-model" in state.reason
+    assert not adaptation.go_on()
