@@ -6,6 +6,7 @@ from pathlib import Path
 from parrotlet.pipeline.stage import Stage
 from server.adaptation.adaptation_request import AdaptationRequest
 from server.adaptation.adaptation_state import Phase
+from server.isolation import ROOT
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.foundation.foreign_text import as_object, parse_json, read_bounded
 
@@ -16,6 +17,8 @@ _CORPUS, _RUN, _TOML = "corpus", "run", ".toml"
 _GENERAL_DOCUMENTS = "general.jsonl"
 _BLEND, _SHARE_FILE = "blend", "blend.json"
 _METRICS, _ANSWERS = "metrics.jsonl", "answers.jsonl"
+# Batch and speed are those of one process, whatever "accelerate config" has set.
+_LAUNCHER = Path(ROOT, "training", "configs", "accelerate", "one.yaml")
 _ITEM_KINDS = 3
 _PER_FILE = 8  # positions of each kind in a file at most
 _START_S = 6.0  # for a process to import its libraries
@@ -56,7 +59,7 @@ class AdaptationStages:
         """Returns the stages after the plan."""
         train = Stage(
             name="pretrain",
-            words=("pretrain", str(self._toml(_RUN))),
+            words=("pretrain", str(self._toml(_RUN)), "--config_file", str(_LAUNCHER)),
             weight_s=_START_S + record.training_s,
             measure=lambda: self.read_training().step / max(1, record.steps),
         )

@@ -17,7 +17,7 @@ from training.adaptation.general_code import (
     take_bytes,
 )
 from training.adaptation.repository_files import WorkspaceFiles
-from training.adaptation.schedule import MICRO_BATCH_TOKENS, TEACHER_WEIGHT, Schedule
+from training.adaptation.schedule import TEACHER_WEIGHT, Schedule, divide_batch
 from training.artifact.directory import Artifact
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.config_schema import render_toml
@@ -127,12 +127,11 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact, teacher: str
 def _pretrain_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]:
     block_tokens = artifact.context_tokens
     step_tokens = schedule.batch_blocks * block_tokens
-    micro = max(1, MICRO_BATCH_TOKENS // block_tokens)
     return {
         "start_from": str(artifact.path),
         "steps": schedule.steps,
         "batch_blocks": schedule.batch_blocks,
-        "micro_batch_blocks": min(schedule.batch_blocks, micro),
+        "micro_batch_blocks": divide_batch(schedule.batch_blocks, block_tokens),
         "validate_every_steps": schedule.steps + 1,
         "final_validation_blocks": _VALIDATION_BLOCKS,
         "save_every_steps": max(1, min(schedule.steps, _SAVE_EVERY_TOKENS // step_tokens)),

@@ -124,3 +124,9 @@ def choose_batch(tokens: float, block_tokens: int) -> int:
     while batch > 1 and tokens / (batch * block_tokens) < FEWEST_STEPS:
         batch //= 2
     return batch
+
+
+def divide_batch(batch_blocks: int, block_tokens: int) -> int:
+    """Returns the most blocks of a pass that fit the memory and divide the batch."""
+    most = max(1, MICRO_BATCH_TOKENS // block_tokens)
+    return max(n for n in range(1, most + 1) if batch_blocks % n == 0)

@@ -24,11 +24,16 @@ from training.adaptation.schedule import (
     LEARNING_RATE,
     MATRIX_LEARNING_RATE,
     MAX_EPOCHS,
+    MICRO_BATCH_TOKENS,
     REPLAY_SHARE,
     TrainingSpeed,
+    choose_batch,
     choose_schedule,
+    divide_batch,
 )
+from training.config import PretrainConfig
 from training.corpus.fetching.lock_file import read_lock
+from training.step.batches import count_micro_batches
 
 SIZES = {f"a/{number}.py": 1000 + number for number in range(200)}
 SPEED = TrainingSpeed(tokens_per_s=1000.0)
@@ -246,6 +251,16 @@ class TestPlan:
         assert renewed.is_renewed
         assert not set(first.files) & set(renewed.heldout)
         assert renewed.origin_sha256 == first.origin_sha256
+
+
+@pytest.mark.parametrize("block_tokens", [16, 512, 768, 900, 1000, 1024, 4096])
+@pytest.mark.parametrize("tokens", [1_000, 100_000, 10_000_000])
+def test_the_batch_of_any_context_length_divides_into_passes(block_tokens, tokens):
+    """If it fails, models whose context is no power of two cannot be adapted."""
+    batch = choose_batch(tokens, block_tokens)
+    micro = divide_batch(batch, block_tokens)
+    assert count_micro_batches(PretrainConfig(batch_blocks=batch, micro_batch_blocks=micro), 1)
+    assert micro * block_tokens <= max(MICRO_BATCH_TOKENS, block_tokens)
 
 
 def test_configs_of_any_path_are_read_as_they_were_written():

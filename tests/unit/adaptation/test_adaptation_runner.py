@@ -6,14 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from accelerate.commands import launch as accelerate_launch
+from accelerate.commands.config import config_args
+from accelerate.utils.launch import prepare_simple_launcher_cmd_env
 
 from parrotlet.adaptation import adapt_command
+from parrotlet.adaptation.adaptation_stages import AdaptationStages
 from parrotlet.adaptation.runner import run_adaptation
 from parrotlet.pipeline import conditions, stage_runner
 from parrotlet.pipeline.stage_runner import StageFailedError
 from server.adaptation.adaptation_request import AdaptationRequest
 from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
 from server.adaptation.adaptations import Adaptation, find_adaptation, start_adaptation
+from training import launch
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
@@ -122,3 +127,35 @@ def test_a_failure_before_the_first_stage_is_told(request_, stages):
     assert (state.state, stages) == (RunState.FAILED, [])
     assert "nobody/not-a-model" in state.reason
     assert not adaptation.go_on()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        "",
+        "distributed_type: MULTI_GPU\nnum_machines: 2\nnum_processes: 8\ngpu_ids: all\n",
+        "distributed_type: FSDP\nnum_processes: 2\nfsdp_config: {fsdp_version: 2}\n",
+        "distributed_type: DEEPSPEED\nnum_processes: 2\n",
+        "distributed_type: 'NO'\nuse_cpu: true\nmixed_precision: fp16\n",
+    ],
+    ids=["none", "gpus", "fsdp", "deepspeed", "cpu"],
+)
+def test_it_trains_by_one_process_whatever_the_launcher_was_configured_for(
+    tmp_path, monkeypatch, answers
+):
+    """If it fails, models cannot be adapted where there are two GPUs, or with DeepSpeed set."""
+    default = tmp_path / "default_config.yaml"
+    if answers:
+        default.write_text(f"compute_environment: LOCAL_MACHINE\n{answers}")
+    monkeypatch.setattr(config_args, "default_config_file", str(default))
+    monkeypatch.setattr(accelerate_launch, "default_config_file", str(default))
+    monkeypatch.setattr(launch, "_n_accelerators", lambda: 2)
+    stages = AdaptationStages(tmp_path, AdaptationRequest(folder=tmp_path), tmp_path, tmp_path)
+    rest = stages.list_rest(AdaptationRecord(items=1))
+    (words,) = [stage.words for stage in rest if stage.name == "pretrain"]
+    asked = launch.accelerate_arguments(launch._parser().parse_intermixed_args(words[1:]))
+    assert (asked.num_processes, asked.num_machines) == (1, 1)
+    assert [asked.multi_gpu, asked.use_fsdp, asked.use_cpu] == [False] * 3
+    assert asked.mixed_precision == "no"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "CUDA_VISIBLE_DEVICES" not in prepare_simple_launcher_cmd_env(asked)[1]
