@@ -20,10 +20,13 @@ SMALLEST_SCALE = 2.0**-8  # below it, the scale is not what is wrong
 
 @dataclass(frozen=True, kw_only=True)
 class LossScaleState:
-    """What a checkpoint keeps of the scale; ``value`` is None in old ones."""
+    """What a checkpoint keeps of the scale; ``value`` is None unless the dtype is float16."""
 
     value: float | None = None
     good_steps: int = 0
+
+
+_WITHOUT_SCALE = LossScaleState(value=1.0)  # as earlier versions wrote it for other dtypes
 
 
 class LossScale:
@@ -72,9 +75,11 @@ class LossScale:
 
     def state(self) -> LossScaleState:
         """Returns what a checkpoint keeps."""
+        if not self._is_used:
+            return LossScaleState()
         return LossScaleState(value=self.value, good_steps=self._good_steps)
 
     def load_state(self, state: LossScaleState) -> None:
-        """Restores what :meth:`state` returned."""
-        self.value = self.value if state.value is None else state.value
-        self._good_steps = state.good_steps
+        """Restores what :meth:`state` returned, of a run in this dtype or another."""
+        if self._is_used and state.value is not None and state != _WITHOUT_SCALE:
+            self.value, self._good_steps = state.value, state.good_steps

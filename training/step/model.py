@@ -109,13 +109,14 @@ def _memory_bytes(device: torch.device) -> int | None:
 def select_dtype(
     name: Literal["auto", "float32", "bfloat16", "float16"], device: torch.device
 ) -> torch.dtype:
-    """Returns the dtype to train in: bfloat16 if the hardware supports it.
+    """Returns the dtype to train in: bfloat16 if the hardware computes in it.
 
     Otherwise it is float16 on a GPU and float32 on a CPU.
     """
     if name != "auto":
         return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(name, torch.float32)
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if is_native else torch.float16
     fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - no public function
     return torch.bfloat16 if fast else torch.float32

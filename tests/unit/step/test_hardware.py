@@ -17,6 +17,7 @@ from training.step.hardware.batched_muon import BatchedMuon
 from training.step.hardware.compilation import compile_layers
 from training.step.hardware.peak_flops import find_peak_flops, look_up_card
 from training.step.loss import IGNORED, compute_whole_chunk
+from training.step.model import select_dtype
 from training.step.parallel import ReplicatedLoss
 from training.validate import select_device
 
@@ -154,3 +155,14 @@ def test_work_is_shared_evenly_and_comes_back_in_order(n_processes, n_items):
         run(index, lambda part: parts.append(part) or part)
     assert len(set(shares)) <= 1
     assert run(0, lambda _: torch.cat(parts)) == items
+
+
+@pytest.mark.parametrize(("major", "dtype"), [(7, torch.float16), (8, torch.bfloat16)])
+def test_cards_that_only_emulate_bfloat16_train_in_float16(monkeypatch, major, dtype):
+    """If it fails, a T4 or V100 trains many times slower than it could."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    properties = SimpleNamespace(major=major, minor=0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda _: True)
+    assert select_dtype("auto", torch.device("cuda")) == dtype

@@ -2,9 +2,10 @@
 
 import math
 
+import pytest
 import torch
 
-from training.step.loss_scale import FIRST_SCALE, GOOD_STEPS, LossScale
+from training.step.loss_scale import FIRST_SCALE, GOOD_STEPS, LossScale, LossScaleState
 
 
 def test_a_step_without_finite_gradients_is_skipped_and_halves_the_scale():
@@ -34,3 +35,13 @@ def test_a_checkpoint_restores_it():
         scale.update(norm)
     other.load_state(scale.state())
     assert other.state() == scale.state()
+
+
+@pytest.mark.parametrize("saved", [LossScale(torch.bfloat16).state(), LossScaleState(value=1.0)])
+def test_the_scale_of_a_run_in_another_dtype_is_not_taken_over(saved):
+    """If it fails, small gradients are lost to whoever goes on in float16 on an older GPU."""
+    half, other = LossScale(torch.float16), LossScale(torch.bfloat16)
+    half.load_state(saved)
+    assert half.value == FIRST_SCALE
+    other.load_state(half.state())
+    assert other.value == 1.0
