@@ -1,9 +1,10 @@
-"""Attribution: the NOTICE of a corpus, and of a model trained on it.
+"""Attribution: the NOTICE of a corpus, and of a model trained on it, and that model's licence.
 
 One line per package: name, version, SPDX licence. Called by
 :mod:`training.corpus.output.corpus_writer` and :mod:`training.pretrain`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,13 @@ from training.foundation.errors import CorpusError
 from training.foundation.foreign_text import read_bounded, replace_surrogates
 
 DOCUMENTS_FILE = "train.documents.parquet"
+# Those of our own corpora (training/configs).
+PERMISSIVE = frozenset(
+    {
+        *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC"),
+        *("MIT", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib"),
+    }
+)
 _MAX_NOTICE_BYTES = 64 << 20
 _HEAD = "Trained on source code of these packages, each under its own licence:\n\n"
 
@@ -51,6 +59,34 @@ def build_model_notice(packages: Iterable[tuple[str, str, str]], start_from: Pat
         return format_notice(packages)
     earlier = read_bounded(file, _MAX_NOTICE_BYTES).decode("utf-8", "replace")
     return format_notice(packages, earlier=earlier)
+
+
+def choose_model_licence(notice: str, licences: Iterable[str], start_from: Path | None) -> str:
+    """Returns a model's licence as the Hub spells it: Apache's, or "other".
+
+    Apache's if everything that it was trained on is under permissive licences, also what the model
+    was trained on that it started from.
+
+    Args:
+        notice: The model's NOTICE.
+        licences: Those of the training documents, as SPDX expressions.
+        start_from: The artifact that training started from, if any.
+    """
+    found = {line.rpartition(": ")[2] for line in notice.removeprefix(_HEAD).splitlines()}
+    found |= set(licences)
+    is_known = start_from is None or (resolve_artifact(start_from) / NOTICE_FILE).is_file()
+    return "apache-2.0" if found and is_known and all(map(_is_permissive, found)) else "other"
+
+
+def _is_permissive(expression: str) -> bool:
+    """Says whether a licence is; of several joined by OR one suffices, where none are nested."""
+    alternatives = [expression] if "(" in expression else expression.split(" OR ")
+    return any(_names(alternative) <= PERMISSIVE for alternative in alternatives)
+
+
+def _names(expression: str) -> set[str]:
+    without_exceptions = re.sub(r"\bWITH\s+[\w.+-]+", "", expression)  # which only permit more
+    return set(re.split(r"[\s()]+", without_exceptions.strip(" ()"))) - {"AND", "OR"}
 
 
 def list_packages(shards: Path) -> set[tuple[str, str, str]]:

@@ -15,25 +15,25 @@ _CARD = """---
 library_name: transformers
 pipeline_tag: text-generation
 language: [code]
-license: apache-2.0
+license: {licence}
 tags: [{tags}]
 ---
 
 # Parrotlet `{name}`
 
-A GPT-2 with {millions:.1f}M parameters for Python completion, trained from scratch with
+A GPT-2 with {millions:.1f}M parameters for Python completion, {origin} with
 Parrotlet: {layers} layers, width {width}, context
 {context} tokens, {objective}.
 
 ## Data
 
-Python source code under permissive licences. Training documents by licence:
+{counted} by licence:
 
 | licence | documents |
 |---|---|
 {licences}
 
-`NOTICE` names every package with its version and licence.
+`NOTICE` names every package with its version and licence{and_earlier}.
 
 The documents listed in `heldout.documents.parquet` of the shard folder, or of the run's folder
 `heldout`, are held out, never trained on; the metrics below are measured on them.
@@ -107,7 +107,12 @@ def find_version() -> str:
 
 
 def render_model_card(
-    config: RunConfig, manifest: Manifest, n_parameters: int, licences: Counter[str]
+    config: RunConfig,
+    manifest: Manifest,
+    n_parameters: int,
+    licences: Counter[str],
+    *,
+    licence: str,
 ) -> str:
     """Returns the card as Markdown with the YAML header that the Hub reads.
 
@@ -116,10 +121,13 @@ def render_model_card(
         manifest: The model's.
         n_parameters: Of the network.
         licences: How many training documents each has.
+        licence: The model's, as the Hub spells it.
     """
     record = manifest.training
     return _CARD.format(
         name=config.name,
+        licence=licence,
+        **_describe_origin(config),
         tags=", ".join([*_TAGS, *(["fill-in-the-middle"] if manifest.fim else [])]),
         objective=_INFILLING if manifest.fim else _LEFT_TO_RIGHT,
         millions=n_parameters / 1e6,
@@ -138,3 +146,19 @@ def render_model_card(
         corpus=record.data_hash[:16],
         metrics="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),
     )
+
+
+def _describe_origin(config: RunConfig) -> dict[str, str]:
+    start = config.pretrain.start_from
+    if start is None:
+        return {
+            "origin": "trained from scratch",
+            "counted": "Python source code. Training documents",
+            "and_earlier": "",
+        }
+    name = start.name if start.is_absolute() else str(start)
+    return {
+        "origin": f"continued from `{name}`",
+        "counted": f"Python source code, besides that of `{name}`. This training's documents",
+        "and_earlier": f", those of `{name}` too",
+    }

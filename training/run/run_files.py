@@ -34,7 +34,7 @@ from training.artifact.manifest import FimTokens, Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config, list_differences
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
-from training.attribution import build_model_notice
+from training.attribution import build_model_notice, choose_model_licence
 from training.config import RunConfig
 from training.foundation.atomic_files import check_replaceable, write_json_atomically
 from training.foundation.config_schema import to_mapping
@@ -242,7 +242,9 @@ class RunFiles:
     def _save_artifact(
         self, path: Path, weights: Mapping[str, Tensor], state: TrainerState
     ) -> None:
-        manifest = self._manifest(state)
+        manifest, notice = self._manifest(state), self._notice
+        licences = self._reader.count_licences()
+        start = self.config.pretrain.start_from
         n_parameters = sum(weight.numel() for weight in weights.values())
         save_artifact(
             path,
@@ -251,9 +253,13 @@ class RunFiles:
             tokenizer=self._tokenizer,
             manifest=manifest,
             card=render_model_card(
-                self.config, manifest, n_parameters, self._reader.count_licences()
+                self.config,
+                manifest,
+                n_parameters,
+                licences,
+                licence=choose_model_licence(notice, licences, start),
             ),
-            notice=self._notice,
+            notice=notice,
             run_config=render_run_config(self.config),
         )
 
