@@ -109,7 +109,7 @@ def choose_settings(
     Raises:
         ConfigError: Size or budget is malformed or impossible.
     """
-    reasons = []
+    reasons, explicit = [], _find_explicit(overrides)
     if config.size is not None:
         model = to_mapping(choose_model(parse_parameters(config.size), data))
         shape = {key: model[key] for key in CHOSEN["model"]}
@@ -117,12 +117,14 @@ def choose_settings(
         reasons.append(_explain_model(config, data))
     if config.budget is not None:
         speed = measure(config)
-        chosen = _apply(config, _choose_training(config, data, n_processes, speed), overrides)
+        settings = _choose_training(config, explicit, data, n_processes, speed)
+        chosen = _apply(config, settings, overrides)
         if chosen.pretrain.micro_batch_blocks != config.pretrain.micro_batch_blocks:
             speed = measure(chosen)  # smaller passes are slower
-            chosen = _apply(config, _choose_training(config, data, n_processes, speed), overrides)
+            settings = _choose_training(config, explicit, data, n_processes, speed)
+            chosen = _apply(config, settings, overrides)
         config = chosen
-        reasons += _explain_training(config, data, speed)
+        reasons += _explain_training(config, explicit, data, speed)
     return config, reasons
 
 
@@ -166,21 +168,36 @@ def _apply(config: RunConfig, chosen: Settings, overrides: Sequence[str]) -> Run
     return from_mapping(RunConfig, values, where="the chosen settings")
 
 
+def _find_explicit(overrides: Sequence[str]) -> frozenset[str]:
+    """Returns the settings of a training that were set on the command line."""
+    given: dict[str, Any] = {}
+    apply_overrides(given, overrides)
+    return frozenset(given.get("pretrain", {})) | frozenset(given.get("optim", {}))
+
+
 def _choose_batch_and_steps(
-    config: RunConfig, data: DataShape, n_processes: int, speed: Speed
+    config: RunConfig,
+    explicit: frozenset[str],
+    data: DataShape,
+    n_processes: int,
+    speed: Speed,
 ) -> tuple[int, int]:
-    """Returns the blocks of a step, and how many steps the budget allows besides validations."""
+    """Returns the blocks of a step, and how many steps the budget allows besides validations.
+
+    A batch that was set is kept, and the steps follow from it.
+    """
     assert config.budget is not None
+    own_batch = config.pretrain.batch_blocks if "batch_blocks" in explicit else None
     seconds = parse_seconds(config.budget)
     if seconds is None:
         tokens = parse_tokens(config.budget)
-        batch = choose_batch_blocks(tokens, data, n_processes)
+        batch = own_batch or choose_batch_blocks(tokens, data, n_processes)
         return batch, round(tokens / (batch * data.block_tokens))
     one_validation_s = speed.validation_s(config.pretrain.validation_blocks)
     n_validations = _count_validations(seconds, one_validation_s)
     final_s = speed.validation_s(config.pretrain.final_validation_blocks)
     seconds = max(0.0, seconds - n_validations * one_validation_s - final_s)
-    batch = choose_batch_blocks(seconds * speed.tokens_per_s, data, n_processes)
+    batch = own_batch or choose_batch_blocks(seconds * speed.tokens_per_s, data, n_processes)
     return batch, int(seconds / speed.step_s(batch * data.block_tokens))
 
 
@@ -189,10 +206,16 @@ def _count_validations(seconds: float, one_validation_s: float) -> int:
 
 
 def _choose_training(
-    config: RunConfig, data: DataShape, n_processes: int, speed: Speed
+    config: RunConfig,
+    explicit: frozenset[str],
+    data: DataShape,
+    n_processes: int,
+    speed: Speed,
 ) -> Settings:
-    batch, steps = _choose_batch_and_steps(config, data, n_processes, speed)
-    if steps < FEWEST_STEPS:
+    batch, steps = _choose_batch_and_steps(config, explicit, data, n_processes, speed)
+    if "steps" in explicit:
+        steps = config.pretrain.steps
+    elif steps < FEWEST_STEPS:
         raise ConfigError(
             f"budget={config.budget} allows only {steps} steps on this machine, too few to learn"
             " anything; choose a larger budget or a smaller size"
@@ -226,7 +249,9 @@ def _explain_model(config: RunConfig, data: DataShape) -> str:
     )
 
 
-def _explain_training(config: RunConfig, data: DataShape, speed: Speed) -> list[str]:
+def _explain_training(
+    config: RunConfig, explicit: frozenset[str], data: DataShape, speed: Speed
+) -> list[str]:
     settings, optim = config.pretrain, config.optim
     batch = settings.batch_blocks * data.block_tokens
     step_s, tokens = speed.step_s(batch), settings.steps * batch
@@ -241,9 +266,10 @@ def _explain_training(config: RunConfig, data: DataShape, speed: Speed) -> list[
         f" {step_s:.2f} s, {settings.steps * step_s / 60:,.1f} minutes in all, plus"
         f" {validation_s / 60:,.1f} minutes for {n_validations + 1} validations"
     )
+    how = "as set" if "batch_blocks" in explicit else "scaled by the square root"
     batch_line = (
         f"batch: {settings.batch_blocks} blocks, {batch:,} tokens per step ({KNOWN_BATCH_TOKENS:,}"
-        f" suit {KNOWN_TOKENS / 1e6:,.0f}M tokens; scaled by the square root)"
+        f" suit {KNOWN_TOKENS / 1e6:,.0f}M tokens; {how})"
     )
     rates_line = (
         f"learning rates: {optim.matrix_learning_rate} (matrices) and {optim.learning_rate} (the"

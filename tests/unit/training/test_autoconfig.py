@@ -140,6 +140,35 @@ def test_explicit_settings_are_kept(config_with):
     assert config.model.n_embd == 384
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 24, 64])
+@pytest.mark.parametrize("budget", ["60min", "150M"])
+def test_a_budget_is_kept_with_a_batch_of_ones_own(config_with, blocks, budget):
+    """If it fails, a run takes as many times too long as the batch is larger."""
+    overrides = ("size=17M", f"budget={budget}", f"pretrain.batch_blocks={blocks}")
+    config, reasons = choose(config_with(*overrides), *overrides)
+    settings = config.pretrain
+    assert settings.batch_blocks == blocks
+    assert blocks % settings.micro_batch_blocks == 0
+    if budget == "60min":
+        assert 0.9 * 3600 < seconds_of(config) <= 3600
+        step_s = SPEED.step_s(blocks * DATA.block_tokens)
+        assert settings.save_every_steps * step_s <= 330
+    else:
+        assert settings.steps * blocks * DATA.block_tokens == pytest.approx(150e6, rel=0.001)
+    assert config.optim.warmup_steps == min(max(10, settings.steps // 100), 1000)
+    assert any("as set" in reason for reason in reasons)
+
+
+def test_steps_of_ones_own_are_warmed_up_and_validated_in_proportion(config_with):
+    """If it fails, a short run is still warming up when it ends, and is never validated."""
+    overrides = ("size=17M", "budget=10h", "pretrain.steps=200")
+    config, _ = choose(config_with(*overrides), *overrides)
+    assert config.pretrain.steps == 200
+    assert config.optim.warmup_steps == 10
+    assert config.pretrain.validate_every_steps < 200
+    assert config.pretrain.save_every_steps <= 200
+
+
 def test_a_size_alone_changes_only_the_network(config_with):
     config, _ = choose(config_with("size=5M"))
     assert config.pretrain == RunConfig().pretrain
