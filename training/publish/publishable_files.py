@@ -6,15 +6,14 @@ Of a checkpoint the training state too, if ``publish.training_state`` asks for i
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from training.artifact.directory import ARTIFACT_FILES
 from training.artifact.manifest import MANIFEST_FILE
 from training.foundation.atomic_files import write_bytes_atomically, write_json_atomically
 from training.foundation.errors import PrerequisiteError
 from training.foundation.foreign_text import as_object, read_json
+from training.foundation.privacy.local_folders import strip_folders
 from training.run.checkpoint import STATE_RECORD, is_state_file
 from training.stream.document_log import RECORD_FILE, find_logs, read_log, render_logs
 
@@ -61,16 +60,6 @@ def _write_record(checkpoint: Path, folder: Path) -> None:
     logs = [read_log(path) for path in find_logs(checkpoint, step)]
     if logs:
         write_bytes_atomically(folder / RECORD_FILE, render_logs(logs))
-
-
-def strip_folders(value: Any) -> Any:
-    """Returns plain data with every absolute path reduced to its last name."""
-    if isinstance(value, Mapping):
-        return {key: strip_folders(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [strip_folders(part) for part in value]
-    is_path = isinstance(value, str) and Path(value).is_absolute()
-    return Path(value).name if is_path else value
 
 
 def list_queued_files(run: Path, folder: Path) -> dict[str, Path]:

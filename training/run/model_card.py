@@ -1,15 +1,14 @@
 """The model card: what the model was trained on, how, and how well it performs."""
 
-import dataclasses
 from collections import Counter
 from importlib import metadata
-from pathlib import Path
 
 from training.artifact.directory import RUN_CONFIG_FILE
 from training.artifact.manifest import Manifest
 from training.config import RunConfig
-from training.foundation.config_schema import render_toml
+from training.foundation.config_schema import render_toml, to_mapping
 from training.foundation.extras import DISTRIBUTION
+from training.foundation.privacy.local_folders import strip_folders
 
 _CARD = """---
 library_name: transformers
@@ -74,28 +73,9 @@ _LEFT_TO_RIGHT = "trained to continue text, without infilling"
 
 
 def render_run_config(config: RunConfig) -> str:
-    """Returns the config as TOML for other machines: absolute paths are reduced to a name."""
-    paths = {
-        field.name: Path(path.name) if path.is_absolute() else path
-        for field in dataclasses.fields(config.paths)
-        if (path := getattr(config.paths, field.name)) is not None
-    }
-    start, resume, teacher = (
-        Path(path.name) if path is not None and path.is_absolute() else path
-        for path in (
-            config.pretrain.start_from,
-            config.pretrain.resume_from,
-            config.distil.teacher,
-        )
-    )
-    portable = dataclasses.replace(
-        config,
-        paths=dataclasses.replace(config.paths, **paths),
-        pretrain=dataclasses.replace(config.pretrain, start_from=start, resume_from=resume),
-        distil=dataclasses.replace(config.distil, teacher=teacher),
-    )
+    """Returns the config as TOML for other machines: of absolute paths, the last name alone."""
     head = "# The configuration of this training: parrotlet pretrain FILE key=value ...\n"
-    return head + render_toml(portable)
+    return head + render_toml(strip_folders(to_mapping(config)))
 
 
 def find_version() -> str:
@@ -156,7 +136,7 @@ def _describe_origin(config: RunConfig) -> dict[str, str]:
             "counted": "Python source code. Training documents",
             "and_earlier": "",
         }
-    name = start.name if start.is_absolute() else str(start)
+    name = strip_folders(str(start))
     return {
         "origin": f"continued from `{name}`",
         "counted": f"Python source code, besides that of `{name}`. This training's documents",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import RunConfig
+from training.config import DistilConfig, RunConfig, StreamConfig, TokenizerConfig
 from training.corpus.config import CorpusConfig, QualityConfig, QualityRule
 from training.foundation.config_schema import load_toml, render_toml
 from training.foundation.errors import PrerequisiteError
@@ -18,6 +18,7 @@ from training.run.checkpoint import (
     write_state,
 )
 from training.run.model_card import render_run_config
+from training.run.tracking.trackers import flatten_config
 
 CONFIGS = Path(__file__).parents[3] / "training/configs"
 
@@ -56,6 +57,42 @@ def test_the_config_of_a_model_names_no_folder_of_its_machine(tmp_path):
     assert "jane" not in text
     assert 'run = "run"' in text
     assert 'start_from = "model"' in text
+
+
+STREAM = {
+    "stages": Path("/home/jane/acme/stages.toml"),
+    "heldout_files": ("/home/jane/acme/last.json.gz",),
+}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RunConfig(stream=StreamConfig(files=("/home/jane/acme/*.json.gz", "b.json"), **STREAM)),
+        RunConfig(
+            stream=StreamConfig(
+                hub="/home/jane/acme@main",
+                data_files="/home/jane/x/*",
+                heldout_shards=Path("/home/jane/acme/shards"),
+            ),
+            tokenizer=TokenizerConfig(compare_with=["/home/jane/tokenizer", "gpt2"]),
+        ),
+        RunConfig(
+            tokenizer=TokenizerConfig(compare_with="/home/jane/tokenizer"),
+            distil=DistilConfig(teacher=Path("/home/jane/teacher")),
+        ),
+    ],
+)
+def test_no_setting_names_a_folder_of_its_machine(config):
+    """If it fails, the Hub and trackers tell whose data a model learned, and where it lies."""
+    published = render_run_config(config)
+    tracked = flatten_config(config)
+    assert "jane" not in published
+    assert "jane" not in str(tracked)
+    if config.stream.files:
+        assert 'files = ["*.json.gz", "b.json"]' in published
+        assert tracked["stream.files"] == "('*.json.gz', 'b.json')"
+        assert tracked["stream.stages"] == "stages.toml"
 
 
 @pytest.fixture

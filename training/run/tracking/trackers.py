@@ -18,6 +18,7 @@ from training.foundation.atomic_files import write_json_atomically
 from training.foundation.errors import ConfigError
 from training.foundation.extras import DISTRIBUTION
 from training.foundation.foreign_text import as_object, read_json
+from training.foundation.privacy.local_folders import strip_folders
 
 RECORD_FILE = "tracking.json"
 TENSORBOARD_FOLDER = "logs"  # in the run's folder
@@ -73,7 +74,7 @@ def track(accelerator: Any, values: Mapping[str, float | str], step: int) -> Non
 
 
 def flatten_config(config: Any, prefix: str = "") -> dict[str, bool | float | str]:
-    """Returns a config as one level of dotted keys; of paths, the last name alone.
+    """Returns a config as one level of dotted keys; of paths and their patterns, the last name.
 
     So nothing about this machine's folders is published.
     """
@@ -82,11 +83,11 @@ def flatten_config(config: Any, prefix: str = "") -> dict[str, bool | float | st
         if hasattr(value, "__dataclass_fields__"):
             found |= flatten_config(value, f"{prefix}{name}.")
         elif isinstance(value, (bool, int, float, str)):
-            found[f"{prefix}{name}"] = value
+            found[f"{prefix}{name}"] = strip_folders(value)
         elif isinstance(value, Path):
             found[f"{prefix}{name}"] = value.name
         elif value is not None:
-            found[f"{prefix}{name}"] = str(value)
+            found[f"{prefix}{name}"] = str(strip_folders(value))
     return found
 
 
