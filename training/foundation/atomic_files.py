@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import encode_text, render_json
+
+_ASIDE = re.compile(r"\.(.+)\.(?:new|old)-\w+")  # as write_directory_atomically names them
 
 
 @contextmanager
@@ -167,6 +170,25 @@ def _exchange(aside: Path, target: Path) -> None:
         aside.rename(target)
         shutil.rmtree(old, ignore_errors=True)
     sync_directory(target.parent)
+
+
+def discard_asides(folder: Path, names: re.Pattern[str]) -> None:
+    """Removes what killed processes left of directories that they were writing atomically.
+
+    A directory that was being replaced and is missing is put back. Nobody may be writing one.
+
+    Args:
+        folder: The parent of these directories.
+        names: What all of a directory's name matches.
+    """
+    for path in folder.glob(".*"):
+        found = _ASIDE.fullmatch(path.name)
+        if not found or not names.fullmatch(found[1]):
+            continue
+        target, replaced = folder / found[1], path / "old"
+        if not target.exists() and replaced.is_dir():
+            replaced.rename(target)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def sync_file(path: Path) -> None:

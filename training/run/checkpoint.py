@@ -26,6 +26,7 @@ from torch import Tensor
 from training.artifact.directory import ARTIFACT_FILES, ARTIFACT_FOLDER
 from training.foundation.atomic_files import (
     FolderContents,
+    discard_asides,
     file_sha256,
     sync_directory,
     write_directory_atomically,
@@ -34,7 +35,7 @@ from training.foundation.atomic_files import (
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.foreign_text import as_object, read_json
-from training.step.state_shards import TENSORS_NAME, StateReader, write_shard
+from training.step.state_shards import TENSORS_NAME, StateReader, shard_name, write_shard
 
 STATE_RECORD = f"{TENSORS_NAME}.json"
 STATE_FILES = {
@@ -106,6 +107,7 @@ def save_checkpoint(
     record: CheckpointRecord,
     keep: int,
     keep_every_steps: int,
+    n_shards: int = 1,
     write_artifact: Callable[[Path], None],
 ) -> Path:
     """Writes ``folder/step-N`` atomically, then removes the checkpoints that need not be kept.
@@ -115,16 +117,19 @@ def save_checkpoint(
         record: What the run needs besides its tensors, which are in the staging folder.
         keep: How many of the newest to keep.
         keep_every_steps: Multiples of this many steps are kept for good; 0 for none.
+        n_shards: How many processes have written a part of the tensors.
         write_artifact: Writes the artifact to the folder it is given.
 
     Raises:
         OSError: Nothing was written: the disk is full, say.
+        PrerequisiteError: A part of the tensors is missing.
     """
     staging, target = staging_path(folder, record.step), checkpoint_path(folder, record.step)
     with write_directory_atomically(target, CHECKPOINT_FOLDER) as aside:
         write_artifact(aside / "artifact")
-        hashes = {f.name: file_sha256(f) for f in sorted(staging.iterdir())}
-        for file in (*(aside / "artifact").iterdir(), *staging.iterdir()):
+        staged = _list_staged(staging, n_shards)
+        hashes = {file.name: file_sha256(file) for file in staged}
+        for file in (*(aside / "artifact").iterdir(), *staged):
             file.rename(aside / file.name)
         (aside / "artifact").rmdir()
         values = {**dataclasses.asdict(record), "tensors_sha256": hashes}
@@ -136,6 +141,19 @@ def save_checkpoint(
             shutil.rmtree(old)
     sync_directory(folder)
     return target
+
+
+def _list_staged(staging: Path, n_shards: int) -> list[Path]:
+    """Returns the files of a checkpoint, without what another number of processes has left."""
+    shards = [staging / shard_name(index, n_shards) for index in range(n_shards)]
+    for shard in shards:
+        if not shard.is_file():
+            raise PrerequisiteError(
+                f"{shard}, which another process has written, is not there; paths.run must be a"
+                " folder that all machines share"
+            )
+    others = [f for f in staging.iterdir() if not f.name.startswith(TENSORS_NAME)]
+    return sorted([*shards, *others])
 
 
 def import_checkpoint(
@@ -185,9 +203,13 @@ def is_state_file(name: str) -> bool:
 
 
 def discard_unfinished(folder: Path) -> None:
-    """Removes staging folders that never became a checkpoint."""
+    """Removes what never became a checkpoint; nobody may be writing one.
+
+    A checkpoint that was being replaced by one of the same step is put back.
+    """
     for path in folder.glob(f"{_STAGING}*"):
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)
+    discard_asides(folder, _CHECKPOINT_NAME)
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:

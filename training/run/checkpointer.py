@@ -57,6 +57,7 @@ class Checkpointer:
         """
         with fail_together(self._accelerator):
             if self._accelerator.is_main_process:
+                self._files.discard_unfinished()
                 self._files.adopt_checkpoint()
         with fail_together(self._accelerator):
             found = self._files.load_newest_state()
@@ -93,7 +94,8 @@ class Checkpointer:
         weights = self._parallel.gather_weights()
         with fail_together(self._accelerator):
             if self._accelerator.is_main_process:
-                path = self._files.save_checkpoint(weights, self._loss_scale.state(), state)
+                scale = self._loss_scale.state()
+                path = self._files.save_checkpoint(weights, scale, state, n_shards=n_shards)
                 self._on_save(path, state.step)
         return weights
 

@@ -36,7 +36,11 @@ from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
 from training.attribution import build_model_notice, choose_model_licence
 from training.config import RunConfig
-from training.foundation.atomic_files import check_replaceable, write_json_atomically
+from training.foundation.atomic_files import (
+    check_replaceable,
+    discard_asides,
+    write_json_atomically,
+)
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import LOCK_FILE
@@ -120,6 +124,11 @@ class RunFiles:
         """Writes ``config.json``."""
         write_json_atomically(self.path / "config.json", to_mapping(self.config))
 
+    def discard_unfinished(self) -> None:
+        """Removes what a killed process has left of a checkpoint or of the finished model."""
+        discard_unfinished(self._checkpoints)
+        discard_asides(self.path, re.compile(_MODEL_FOLDER))
+
     def adopt_checkpoint(self) -> None:
         """Copies the checkpoint of ``pretrain.resume_from`` into a run without one of its own.
 
@@ -197,9 +206,16 @@ class RunFiles:
         self._reader.load_position(self.checkpoint_path(step), step)
 
     def save_checkpoint(
-        self, weights: Mapping[str, Tensor], loss_scale: LossScaleState, state: TrainerState
+        self,
+        weights: Mapping[str, Tensor],
+        loss_scale: LossScaleState,
+        state: TrainerState,
+        *,
+        n_shards: int,
     ) -> Path:
         """Makes a checkpoint of what was written, and removes those that need not be kept.
+
+        ``n_shards`` is how many processes have written a part of the optimiser state.
 
         Raises:
             PrerequisiteError: It cannot be written; earlier checkpoints are untouched.
@@ -220,6 +236,7 @@ class RunFiles:
                 record=record,
                 keep=settings.keep_checkpoints,
                 keep_every_steps=settings.keep_every_steps,
+                n_shards=n_shards,
                 write_artifact=lambda path: self._save_artifact(path, weights, state),
             )
 

@@ -71,6 +71,19 @@ def test_what_users_keep_among_checkpoints_stays(tiny_config, copy):
     assert (copy / "checkpoints" / "step-notes").is_dir()
 
 
+def test_what_a_kill_left_is_removed_when_the_run_goes_on(tiny_config, copy):
+    """If it fails, each kill takes a checkpoint's size of the disk for good."""
+    checkpoints = copy / "checkpoints"
+    left = [checkpoints / ".unfinished-00000006", checkpoints / ".step-00000006.new-0abc_def"]
+    left.append(copy / ".model.new-0abc_def")
+    for folder in left:
+        folder.mkdir()
+        (folder / "training_state-00000-of-00002.safetensors").write_bytes(b"of two processes")
+    assert resume(tiny_config, copy) == (0, "")
+    assert not any(folder.exists() for folder in left)
+    assert [path.name for path in checkpoints.glob(".*")] == []
+
+
 def enter_machine(folder):
     """Gives a process the disk of a machine of its own."""
     os.chdir(folder / os.environ["RANK"])

@@ -1,10 +1,13 @@
 """Which checkpoints are kept, and which are trusted."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 
+from training.foundation.errors import PrerequisiteError
 from training.run.checkpoint import (
     STATE_RECORD,
     CheckpointRecord,
@@ -101,6 +104,7 @@ def test_any_number_of_processes_reads_what_another_number_wrote(tmp_path, n_wro
         record=CheckpointRecord(step=5),
         keep=1,
         keep_every_steps=0,
+        n_shards=n_wrote,
         write_artifact=lambda p: p.mkdir(),
     )
     read = load_newest_state(tmp_path).tensors.read
@@ -110,3 +114,72 @@ def test_any_number_of_processes_reads_what_another_number_wrote(tmp_path, n_wro
     assert read("step/x", rows[-1]).item() == 5.0
     assert read("master/x", slice(7, 7)).shape == (0, 2)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_parts_of_another_number_of_processes_are_not_taken(tmp_path):
+    """If it fails, a kill while a checkpoint is written makes the next one useless."""
+    whole = torch.arange(8.0).reshape(4, 2)
+    for index in range(2):
+        write_state(tmp_path, 8, {"master/x": whole.chunk(2)[index]}, index=index, n_shards=2)
+    write_state(tmp_path, 8, {"master/x": whole})  # by one, after the two were killed
+    save_checkpoint(
+        tmp_path,
+        record=CheckpointRecord(step=8),
+        keep=1,
+        keep_every_steps=0,
+        write_artifact=lambda p: p.mkdir(),
+    )
+    assert torch.equal(load_newest_state(tmp_path).tensors.read("master/x"), whole)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_part_that_is_missing_makes_no_checkpoint(tmp_path):
+    """If it fails, machines that do not share the folder save what cannot be resumed."""
+    write_state(tmp_path, 8, {"master/x": torch.zeros(2)}, index=0, n_shards=2)
+    with pytest.raises(PrerequisiteError, match=r"00001-of-00002.*must be a folder that all"):
+        save_checkpoint(
+            tmp_path,
+            record=CheckpointRecord(step=8),
+            keep=1,
+            keep_every_steps=0,
+            n_shards=2,
+            write_artifact=lambda p: p.mkdir(),
+        )
+    assert steps(tmp_path) == []
+
+
+def save_and_die(folder, step, moment):
+    """Saves in a process that is killed at some moment."""
+    if os.fork():
+        os.wait()
+        return
+    if moment == "written":
+        save(folder, step, write_artifact=lambda _: os._exit(9))
+    rename, n_left = Path.rename, ["old", "new"].index(moment)
+
+    def rename_and_die(path, target):
+        nonlocal n_left
+        if folder in {path.parent, target.parent}:  # not what is inside
+            if not n_left:
+                os._exit(9)
+            n_left -= 1
+        return rename(path, target)
+
+    Path.rename = rename_and_die
+    save(folder, step)
+    os._exit(9)
+
+
+@pytest.mark.parametrize("moment", ["written", "old", "new"])
+def test_what_a_killed_process_leaves_is_removed_and_no_checkpoint_lost(tmp_path, moment):
+    """If it fails, each kill takes a checkpoint's size of the disk for good."""
+    save(tmp_path, 4)
+    save(tmp_path, 8)
+    (tmp_path / ".step-notes.new-mine").mkdir()
+    save_and_die(tmp_path, 8, moment)
+    assert len(list(tmp_path.glob(".step-0*"))) > 0
+    assert steps(tmp_path) == ([4] if moment == "new" else [4, 8])
+    discard_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.glob(".*")] == [".step-notes.new-mine"]
+    assert steps(tmp_path) == [4, 8]
+    assert load_newest_state(tmp_path).record.step == 8
