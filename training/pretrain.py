@@ -39,6 +39,7 @@ from training.processes.collective import StopRequest, lock_run_folder
 from training.processes.devices import check_devices
 from training.processes.exit_reports import exit_immediately, run_process
 from training.processes.launcher_settings import merge_launcher_settings, read_launcher_settings
+from training.processes.memory_errors import explain_memory_errors
 from training.processes.threads import hint_at_idle_cores
 from training.publish.publisher import Publisher
 from training.run.checkpointer import Checkpointer
@@ -89,7 +90,8 @@ def main(argv: Sequence[str]) -> int:
                 config, options.overrides, accelerator, describe_data=describe_data
             )
             config = merge_launcher_settings(config, asked, accelerator)  # of the chosen batch
-            with ExitStack() as resources:
+            size = config.pretrain.micro_batch_blocks
+            with explain_memory_errors(size, accelerator.device), ExitStack() as resources:
                 return train(config, accelerator, resources)
     finally:
         accelerator.end_training()

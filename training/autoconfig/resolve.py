@@ -82,7 +82,12 @@ def resolve_config(
         overrides,
         data,
         n_processes=accelerator.num_processes,
-        measure=lambda chosen: measure_speed(chosen, data, accelerator),
+        measure=lambda chosen: measure_speed(
+            chosen,
+            data,
+            accelerator,
+            may_halve="micro_batch_blocks" not in _find_explicit(overrides),
+        ),
     )
     if accelerator.is_main_process:
         sys.stderr.write("".join(f"{reason}\n" for reason in reasons))
@@ -116,10 +121,14 @@ def choose_settings(
         config = _apply(config, {"model": shape}, overrides)
         reasons.append(_explain_model(config, data))
     if config.budget is not None:
-        speed = measure(config)
+        speed, wanted = measure(config), config.pretrain.micro_batch_blocks
+        if speed.micro_batch_blocks < wanted:
+            reasons.append(
+                f"micro-batches of {speed.micro_batch_blocks} blocks: {wanted} exceed the memory"
+            )
         settings = _choose_training(config, explicit, data, n_processes, speed)
         chosen = _apply(config, settings, overrides)
-        if chosen.pretrain.micro_batch_blocks != config.pretrain.micro_batch_blocks:
+        if chosen.pretrain.micro_batch_blocks != speed.micro_batch_blocks:
             speed = measure(chosen)  # smaller passes are slower
             settings = _choose_training(config, explicit, data, n_processes, speed)
             chosen = _apply(config, settings, overrides)
@@ -231,9 +240,7 @@ def _choose_training(
         "pretrain": {
             "steps": steps,
             "batch_blocks": batch,
-            "micro_batch_blocks": math.gcd(
-                batch // n_processes, config.pretrain.micro_batch_blocks
-            ),
+            "micro_batch_blocks": math.gcd(batch // n_processes, speed.micro_batch_blocks),
             "validate_every_steps": math.ceil(steps / (validations + 1)),
             "save_every_steps": max(1, min(steps, round(SAVE_EVERY_S / step_s))),
         },

@@ -11,13 +11,16 @@ import torch
 from training.artifact.network.gpt2 import GPT2
 from training.autoconfig.sizing import DataShape
 from training.config import RunConfig
+from training.foundation.errors import is_out_of_memory
+from training.processes.collective import is_true_anywhere
+from training.processes.memory_errors import describe_shortage
 from training.run.sample_completions import MAX_NEW_TOKENS, PROMPTS
 from training.step.hardware.compilation import compile_layers
 from training.step.loss import token_losses
 from training.step.model import build_model
 from training.step.objective import LossModule
 from training.step.optim import MasterOptimizer
-from training.step.parallel import parallelise
+from training.step.parallel import ParallelLoss, parallelise
 
 MEASURE_S = 5.0
 MIN_REPEATS = 3  # of each measurement; the first is slow
@@ -32,6 +35,7 @@ class Speed:
     update_s: float
     block_s: float  # to validate one block
     samples_s: float
+    micro_batch_blocks: int  # that were measured, and fit into memory
 
     def step_s(self, tokens: float) -> float:
         """Returns the seconds of a step with ``tokens`` tokens."""
@@ -42,17 +46,31 @@ class Speed:
         return n_blocks * self.block_s + self.samples_s
 
 
-def measure_speed(config: RunConfig, data: DataShape, accelerator: Any) -> Speed:
-    """Trains the network on noise for a few seconds, in all processes at once."""
+def measure_speed(
+    config: RunConfig, data: DataShape, accelerator: Any, *, may_halve: bool = False
+) -> Speed:
+    """Trains the network on noise for a few seconds, in all processes at once.
+
+    Args:
+        config: The network, and the micro-batch of each process.
+        data: The size of vocabulary and blocks.
+        accelerator: Accelerate's; all processes must call this together.
+        may_halve: Whether to measure smaller micro-batches if these do not fit into memory.
+
+    Raises:
+        PrerequisiteError: The memory does not suffice.
+    """
     device, settings = accelerator.device, config.pretrain
     network = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
     model = build_model(network, settings, device)
     compile_layers(model, settings, device)
     loss = parallelise(LossModule(model, settings), settings, accelerator)
     optimizer = MasterOptimizer(model, config.optim)
-    size = (settings.micro_batch_blocks, data.block_tokens)
-    ids = torch.randint(data.vocab_size, size, device=device)
-    noise = (ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool))
+    noise = _make_noise(settings.micro_batch_blocks, data, device)
+    while not _fits(loss, optimizer, noise, accelerator):
+        if len(noise[0]) == 1 or not may_halve:
+            raise describe_shortage(len(noise[0]), device)
+        noise = _make_noise(len(noise[0]) // 2, data, device)
     pass_s: list[float] = []
     update_s: list[float] = []
     began = _now()
@@ -66,7 +84,7 @@ def measure_speed(config: RunConfig, data: DataShape, accelerator: Any) -> Speed
         pass_s.append(done - started)
         update_s.append(_now() - done)
     with loss.evaluate():
-        block_s, token_s = _time_forward(model, ids[:1])
+        block_s, token_s = _time_forward(model, noise[0][:1])
     loss.close()
     medians = statistics.median(pass_s), statistics.median(update_s)
     slowest = torch.tensor([*medians, block_s, token_s], device=device)
@@ -74,11 +92,45 @@ def measure_speed(config: RunConfig, data: DataShape, accelerator: Any) -> Speed
         accelerator.gather(slowest[None]).amax(0).tolist()
     )
     return Speed(
-        tokens_per_s=accelerator.num_processes * ids.numel() / pass_max_s,
+        tokens_per_s=accelerator.num_processes * noise[0].numel() / pass_max_s,
         update_s=update_max_s,
         block_s=block_max_s / accelerator.num_processes,
         samples_s=token_max_s * len(PROMPTS) * MAX_NEW_TOKENS,
+        micro_batch_blocks=len(noise[0]),
     )
+
+
+def _make_noise(n_blocks: int, data: DataShape, device: torch.device) -> tuple[torch.Tensor, ...]:
+    ids = torch.randint(data.vocab_size, (n_blocks, data.block_tokens), device=device)
+    return ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
+
+
+def _fits(
+    loss: ParallelLoss,
+    optimizer: MasterOptimizer,
+    noise: tuple[torch.Tensor, ...],
+    accelerator: Any,
+) -> bool:
+    """Says whether a pass and an update fit into the memory of every process.
+
+    None waits for another meanwhile; sharded ones would, so it is not tried.
+    """
+    if loss.is_sharded:
+        return True
+    is_short = False
+    try:
+        with loss.accumulate(is_last=False):
+            accelerator.backward(loss(*noise)[0])
+        optimizer.take_gradients()
+        optimizer.step(0.0)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        is_short = True
+    optimizer.zero_grad()
+    if accelerator.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return not is_true_anywhere(accelerator, value=is_short)
 
 
 def _time_forward(model: GPT2, block: torch.Tensor) -> tuple[float, float]:

@@ -129,6 +129,10 @@ def run_main(
         return EXIT_BROKEN_PIPE
     except (KeyboardInterrupt, ParrotletError, OSError, MemoryError, RecursionError) as error:
         exit_report = describe_error(error)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        exit_report = describe_error(MemoryError())
     if exit_report.exit_code == PrerequisiteError.exit_code:
         _discard_unwritable_stdout()
     report(replace(exit_report, message=" ".join(exit_report.message.splitlines())))
@@ -152,6 +156,13 @@ def describe_error(error: BaseException) -> ExitReport:
     return ExitReport(PrerequisiteError.exit_code, message)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Says whether an operation failed for want of memory, on any device that PyTorch knows."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(t in str(error) for t in _OUT_OF_MEMORY)
+
+
 def describe_os_error(error: OSError) -> str:
     """Returns one sentence: what the operating system refused, and what to do about it."""
     name = error.filename
@@ -161,6 +172,10 @@ def describe_os_error(error: OSError) -> str:
     return f"{where}{what}; {advice}"
 
 
+_OUT_OF_MEMORY = (
+    *("out of memory", "can't allocate memory", "not enough memory"),
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
 _NO_SPACE = "free some disk space and run the same command again"
 _NO_PERMISSION = "change its permissions or choose another path"
 _CHECK_PATH = "check the path"

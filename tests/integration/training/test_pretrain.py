@@ -8,6 +8,7 @@ import signal
 import time
 
 import pytest
+import torch
 from training_run import (
     Forked,
     assert_same,
@@ -167,8 +168,9 @@ def test_size_and_budget_in_place_of_many_settings(config_file, tmp_path):
     run = tmp_path / "run"
     chosen_by = ["size=100K", "budget=30K", f"paths.run={run}"]
     stop = "pretrain.stop_after_steps=3"
-    quickly = functools.partial(measure_for, 0.3)
+    quickly = functools.partial(measure_on_little_memory, 0.3)
     _, err = finish(Forked(config_file, *chosen_by, stop, processes=2, change=quickly))
+    assert "micro-batches of 4 blocks: 8 exceed the memory" in err
     assert "size=100K: 1 layers of width 64" in err
     assert "tokens per second, measured here" in err
     chosen = json.loads((run / "config.json").read_text())["pretrain"]
@@ -221,6 +223,45 @@ def test_bad_input_gets_one_sentence(config_file, tmp_path, override, code, mess
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
     assert len(lines) == (code != 0)
     assert message in "".join(lines)
+
+
+def measure_on_little_memory(seconds):
+    """Measures the speed for that long; in one of two processes no pass of 8 blocks fits."""
+    from training.step.objective import LossModule
+
+    measure_for(seconds)
+    forward = LossModule.forward
+
+    def train(module, ids, *batch):
+        if len(ids) == 8 and os.environ["RANK"] == "1":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(module, ids, *batch)
+
+    LossModule.forward = train
+
+
+def run_out_of_memory(step):
+    """Lets a step of a run fail as it does on a GPU that is too small."""
+    from training.step.batches import BatchLoader
+
+    load = BatchLoader.load
+
+    def load_or_fail(loader, number):
+        if number == step:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return load(loader, number)
+
+    BatchLoader.load = load_or_fail
+
+
+def test_a_batch_that_exceeds_the_memory_is_one_sentence(config_file, tmp_path):
+    """If it fails, the commonest error on GPUs is a traceback that does not say what to change."""
+    change = functools.partial(run_out_of_memory, 3)
+    _, err = finish(Forked(config_file, f"paths.run={tmp_path / 'run'}", change=change), code=3)
+    assert err.splitlines()[-1].startswith(
+        "error: the memory does not suffice for micro-batches of 8 blocks; lower pretrain."
+    )
+    assert "Traceback" not in err
 
 
 def test_every_token_is_traced_to_its_document(tiny_config):

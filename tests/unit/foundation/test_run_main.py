@@ -74,6 +74,11 @@ def test_a_reader_that_leaves_is_no_error():
         ("[os.open('/', 0) for _ in range(9999)]", "raise the limit of open files (ulimit -n)"),
         ("raise OSError('a library\\n says so')", "error: a library says so; correct that"),
         ("raise MemoryError", "error: the memory does not suffice"),
+        ('raise RuntimeError("CUDA out of memory. Tried to allocate")', "memory does not suffice"),
+        (
+            'raise RuntimeError("CPUAllocator: can\'t allocate memory: you")',
+            "memory does not suffice",
+        ),
         ("bytearray(1 << 60)", "error: the memory does not suffice"),
         ("f = lambda: f()\nf()", "error: the input is nested too deeply"),
     ],

@@ -1,9 +1,13 @@
 """``size`` and ``budget`` in place of a dozen settings: choices, reasons, overrides, refusals."""
 
 import json
+from dataclasses import replace
 
 import pytest
+import torch
+from accelerate import Accelerator
 
+from training.autoconfig import speed
 from training.autoconfig.resolve import choose_settings, resume_config
 from training.autoconfig.sizing import (
     DataShape,
@@ -14,13 +18,15 @@ from training.autoconfig.sizing import (
     parse_seconds,
     scale_learning_rates,
 )
-from training.autoconfig.speed import Speed
+from training.autoconfig.speed import Speed, measure_speed
 from training.config import ModelConfig, OptimConfig, RunConfig
 from training.foundation.config_schema import load_toml, to_mapping
-from training.foundation.errors import ConfigError
+from training.foundation.errors import ConfigError, PrerequisiteError
+from training.step.objective import LossModule
 
 DATA = DataShape(vocab_size=16_384, block_tokens=1024)
-SPEED = Speed(tokens_per_s=2500.0, update_s=0.3, block_s=0.12, samples_s=1.5)
+SPEED = Speed(tokens_per_s=2500.0, update_s=0.3, block_s=0.12, samples_s=1.5, micro_batch_blocks=8)
+SMALL = replace(SPEED, micro_batch_blocks=2)
 
 
 @pytest.fixture
@@ -30,9 +36,9 @@ def config_with(tmp_path):
     return lambda *overrides: load_toml(RunConfig, path, overrides)
 
 
-def choose(config, *overrides, n_processes=1, speed=SPEED):
+def choose(config, *overrides, n_processes=1, found=SPEED):
     return choose_settings(
-        config, overrides, DATA, n_processes=n_processes, measure=lambda _: speed
+        config, overrides, DATA, n_processes=n_processes, measure=lambda _: found
     )
 
 
@@ -107,13 +113,41 @@ def test_small_batches_are_measured_again(config_with):
 
     def measure(config):
         measured.append(config.pretrain.micro_batch_blocks)
-        return SPEED
+        return replace(SPEED, micro_batch_blocks=measured[-1])
 
     config, _ = choose_settings(
         config_with("size=17M", "budget=10min"), (), DATA, n_processes=1, measure=measure
     )
     assert measured == [8, config.pretrain.micro_batch_blocks]
     assert measured[1] < 8
+
+
+def test_passes_that_exceed_the_memory_are_halved(config_with, monkeypatch):
+    """If it fails, a network that would fit in smaller passes ends in a traceback."""
+    tried = []
+
+    def train(module, ids, *_):
+        tried.append(len(ids))
+        if len(ids) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return module.model.transformer.wte.weight.sum(), torch.zeros(3, 2)
+
+    monkeypatch.setattr(LossModule, "forward", train)
+    monkeypatch.setattr(speed, "MEASURE_S", 0.0)
+    data = DataShape(vocab_size=512, block_tokens=32)
+    accelerator = Accelerator(cpu=True)
+    config = config_with("model.n_embd=16", "model.n_layer=1", "model.n_head=1")
+    with pytest.raises(PrerequisiteError, match="memory does not suffice for micro-batches of 8"):
+        measure_speed(config, data, accelerator)
+    del tried[:]
+    found = measure_speed(config, data, accelerator, may_halve=True)
+    assert sorted(set(tried), reverse=True) == [8, 4, 2]
+    assert found.micro_batch_blocks == 2
+    chosen, reasons = choose_settings(
+        config_with("budget=60min"), (), DATA, n_processes=1, measure=lambda _: SMALL
+    )
+    assert chosen.pretrain.micro_batch_blocks == 2
+    assert "micro-batches of 2 blocks: 8 exceed the memory" in reasons
 
 
 def test_a_token_budget_is_kept_and_explained(config_with):
