@@ -136,9 +136,10 @@ def train(  # noqa: PLR0915 - one straight path
     resumed = (files.checkpoint_path(state.step), state.step) if state.step else None
     publisher.start(tokenizer, files.model_config, resumed)
 
+    last_step = min(settings.steps, settings.stop_after_steps or settings.steps)
     with StopRequest(accelerator) as stop:
         for step in range(state.step + 1, settings.steps + 1):
-            if stop.is_requested(or_if=state.step == settings.stop_after_steps):
+            if stop.is_requested(or_if=state.step >= last_step):
                 break
 
             # Forward and backward, one micro-batch after the other.
@@ -183,8 +184,9 @@ def train(  # noqa: PLR0915 - one straight path
                 checkpointer.save(state)
 
     if state.step < settings.steps:
-        checkpointer.save(state)
-        if state.step != settings.stop_after_steps:
+        if resumed is None or state.step > resumed[1]:  # else that checkpoint is this one
+            checkpointer.save(state)
+        if state.step < last_step:
             raise KeyboardInterrupt
         return 0
 

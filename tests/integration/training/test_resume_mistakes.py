@@ -6,7 +6,7 @@ import os
 import shutil
 
 import pytest
-from training_run import Forked, finish
+from training_run import Forked, curve, finish
 
 from training.run.checkpoint import list_checkpoints
 
@@ -69,6 +69,17 @@ def test_what_users_keep_among_checkpoints_stays(tiny_config, copy):
     assert resume(tiny_config, copy, "pretrain.keep_checkpoints=1") == (0, "")
     assert (oldest / "notes.txt").read_text() == "the best so far"
     assert (copy / "checkpoints" / "step-notes").is_dir()
+
+
+def test_a_stop_before_the_step_that_is_reached_trains_no_further(tiny_config, copy):
+    """If it fails, a run that should pause trains to its end."""
+    newest = list_checkpoints(copy / "checkpoints")[-1] / "training_state.json"
+    before = newest.read_text()
+    assert resume(tiny_config, copy, "pretrain.stop_after_steps=3") == (0, "")
+    assert max(curve(copy)) == 4
+    assert newest.read_text() == before
+    assert resume(tiny_config, copy, "pretrain.stop_after_steps=5") == (0, "")
+    assert max(curve(copy)) == 5
 
 
 def test_what_a_kill_left_is_removed_when_the_run_goes_on(tiny_config, copy):
