@@ -35,7 +35,7 @@ from training.command_line import parse_config
 from training.config import RunConfig
 from training.foundation.errors import InvalidResultError
 from training.foundation.git_commit import read_commit
-from training.processes.collective import StopRequest, lock_run_folder
+from training.processes.collective import StopRequest, fail_together, lock_run_folder
 from training.processes.devices import check_devices
 from training.processes.exit_reports import exit_immediately, run_process
 from training.processes.launcher_settings import merge_launcher_settings, read_launcher_settings
@@ -83,8 +83,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         of_any_batch = dataclasses.replace(asked, passes=None)
         config = merge_launcher_settings(config, of_any_batch, accelerator)
-        with accelerator.main_process_first():
-            config = fetch_starting_point(config)
+        for is_turn in (accelerator.is_main_process, not accelerator.is_main_process):
+            with fail_together(accelerator):  # the others find what the main one has fetched
+                config = fetch_starting_point(config) if is_turn else config
         with lock_run_folder(config.paths.run, accelerator):
             config = resolve_config(
                 config, options.overrides, accelerator, describe_data=describe_data
@@ -126,15 +127,17 @@ def train(  # noqa: PLR0915 - one straight path
         files, parallel, optimizer, loss_scale, accelerator, on_save=publisher.checkpoint
     )
     state = checkpointer.resume()
-    log = resources.enter_context(closing(RunLog(config, state.step, accelerator)))
+    with fail_together(accelerator):
+        log = resources.enter_context(closing(RunLog(config, state.step, accelerator)))
     validator = Validator(data.heldout, tokenizer, module, parallel, log)
     throughput = ThroughputMeter(model, batches.step_tokens, accelerator)
     facts = describe_start(accelerator, model, parallel, throughput, is_compiled=is_compiled)
-    log.log_start(state.step, facts)
-    if is_main:
-        files.write_config()
     resumed = (files.checkpoint_path(state.step), state.step) if state.step else None
-    publisher.start(tokenizer, files.model_config, resumed)
+    with fail_together(accelerator):
+        log.log_start(state.step, facts)
+        if is_main:
+            files.write_config()
+        publisher.start(tokenizer, files.model_config, resumed)
 
     last_step = min(settings.steps, settings.stop_after_steps or settings.steps)
     with StopRequest(accelerator) as stop:
@@ -194,12 +197,12 @@ def train(  # noqa: PLR0915 - one straight path
     validation = validator.validate(state.step, n_blocks=settings.final_validation_blocks)
     state = dataclasses.replace(state, validation=validation)
     weights = checkpointer.save(state)
-    if is_main:
-        path = files.save_model(weights, state)
-        write_run_page(config.paths.run)
-        sys.stdout.write(f"{path}: step {state.step}, {validation.summary}\n")
-        publisher.finish(path, state.step)
-    accelerator.wait_for_everyone()  # a process that ends with an error ends the others too
+    with fail_together(accelerator):  # a process that ends with an error ends the others too
+        if is_main:
+            path = files.save_model(weights, state)
+            write_run_page(config.paths.run)
+            sys.stdout.write(f"{path}: step {state.step}, {validation.summary}\n")
+            publisher.finish(path, state.step)
     check_loss(validation, below=settings.loss_below)
     return 0
 

@@ -65,8 +65,9 @@ class Checkpointer:
         if found is None:
             return TrainerState()
         record = found.record
-        self._files.load_position(record.step)
-        self._optimizer.load_state(found.tensors)
+        with fail_together(self._accelerator):
+            self._files.load_position(record.step)
+            self._optimizer.load_state(found.tensors)
         self._loss_scale.load_state(
             LossScaleState(value=record.loss_scale, good_steps=record.loss_scale_good_steps)
         )

@@ -1,10 +1,14 @@
-"""How processes that trained together end: with nobody waiting for a lock the other one holds."""
+"""How processes that trained together end: with nobody waiting for what another one holds."""
 
+import errno
+import functools
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
-from training_run import ROOT, free_port
+import pytest
+from training_run import ROOT, Forked, finish, free_port
 
 PART = """
 from pathlib import Path
@@ -50,3 +54,58 @@ def test_a_closed_loss_does_not_outlive_the_connection():
         check=False,
     )
     assert done.stdout.split() == ["True", "0"], done.stderr[-2000:]
+
+
+def start_without_login():
+    raise RuntimeError("api_key not configured (no-tty)")
+
+
+def fail_main_process(moment):
+    """Lets the main process of a run fail where the others do nothing."""
+    from training.foundation.errors import ConfigError, CorpusError
+    from training.run.run_files import RunFiles
+    from training.run.tracking import trackers
+    from training.shards.blocks import BlockReader
+
+    errors = {
+        "config": OSError(errno.ENOSPC, "No space left on device", "config.json"),
+        "position": CorpusError("the checkpoint lacks its place in the data"),
+        "model": ConfigError("the model's folder holds something else"),
+    }
+    owners = {"config": (RunFiles, "write_config"), "model": (RunFiles, "save_model")}
+    owners["position"] = (BlockReader, "load_position")
+    if os.environ["RANK"] != "0":
+        return
+    if moment == "tracker":
+        trackers._make_tracker = lambda *_: SimpleNamespace(start=start_without_login)
+        return
+
+    def fail(*_):
+        raise errors[moment]
+
+    setattr(*owners[moment], fail)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("moment", "code", "sentence"),
+    [
+        ("tracker", 3, "the tracker tensorboard does not start (api_key not configured (no-tty))"),
+        ("config", 3, "config.json: No space left on device; free some disk space"),
+        ("position", 3, "the checkpoint lacks its place in the data"),
+        ("model", 2, "the model's folder holds something else"),
+    ],
+)
+def test_what_only_the_main_process_meets_ends_all_at_once(
+    config_file, tmp_path, moment, code, sentence
+):
+    """If it fails, the other GPUs wait for minutes before anybody reads what is wrong."""
+    settings = [f"paths.run={tmp_path / 'run'}", "pretrain.steps=2", "pretrain.tracker=tensorboard"]
+    if moment == "position":
+        finish(Forked(config_file, *settings, "pretrain.stop_after_steps=1", processes=2))
+    change = functools.partial(fail_main_process, moment)
+    _, err = finish(Forked(config_file, *settings, processes=2, change=change), code=code)
+    errors = sorted(line for line in err.splitlines() if line.startswith("error: "))
+    assert errors[0] == "error: another training process has failed; see its message"
+    assert errors[1].startswith(f"error: {sentence}")
+    assert "Traceback" not in err

@@ -6,16 +6,17 @@ it. With ``tracking.offline`` nothing leaves the machine, whatever a service doe
 Called by :mod:`training.run.run_log`.
 """
 
+import contextlib
 import importlib.util
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from training.config import RunConfig
 from training.foundation.atomic_files import write_json_atomically
-from training.foundation.errors import ConfigError
+from training.foundation.errors import ConfigError, ParrotletError, PrerequisiteError
 from training.foundation.extras import DISTRIBUTION
 from training.foundation.foreign_text import as_object, read_json
 from training.foundation.privacy.local_folders import strip_folders
@@ -48,6 +49,9 @@ def start_trackers(config: RunConfig, step: int, accelerator: Any) -> None:
         config: Names the trackers, the project and the run.
         step: How many steps are done; 0 records the config.
         accelerator: Accelerate's, of this process.
+
+    Raises:
+        PrerequisiteError: A service refuses it: nobody is logged in, say.
     """
     if not accelerator.is_main_process:
         return
@@ -55,13 +59,27 @@ def start_trackers(config: RunConfig, step: int, accelerator: Any) -> None:
     record = _read_record(run)
     for name in config.pretrain.tracker_names:
         tracker = _make_tracker(name, config, step, record)
-        tracker.start()
+        with _explain_errors(name):
+            tracker.start()
         if name == "mlflow":
             record = {**record, "mlflow": str(tracker.tracker.info.run_id)}
         if step == 0:
             tracker.store_init_configuration(flatten_config(config))
         accelerator.trackers.append(tracker)
     write_json_atomically(run / RECORD_FILE, record)
+
+
+@contextlib.contextmanager
+def _explain_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ParrotletError):
+        raise
+    except Exception as error:  # of libraries that have nothing else in common
+        raise PrerequisiteError(
+            f"the tracker {name} does not start ({error}); log in to it, or set"
+            " pretrain.tracker=none or tracking.offline=true"
+        ) from error
 
 
 def track(accelerator: Any, values: Mapping[str, float | str], step: int) -> None:
