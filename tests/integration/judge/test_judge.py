@@ -53,6 +53,7 @@ HOSTILE = {
 }
 ALIKE = {"forging", "feigning", "sending"}  # attack what is the same at each level
 ENDLESS = {"breaking", "feigning"}  # most of their programs run into a limit
+PAIR = "__import__('socket').socketpair(1, 2)"  # of datagrams
 UNSCORED = {Outcome.SANDBOX_FAILURE, Outcome.BROKE_SANDBOX}
 FORKING = {"a fork", "a pool of processes", "a subprocess", "a shared memory"}
 FORKING |= {"a shell", "children that end unheeded"}
@@ -157,6 +158,9 @@ def test_without_namespaces_a_program_reaches_no_other_process(landlock):
         "its neighbour's folder": "os.listdir('..')",
         "a process' command line": f"open('/proc/{me}/cmdline').read()",
         "a socket": "__import__('socket').socket(1, 1)",
+        "a socket's address": f"{PAIR}[0].connect('/x')",
+        "a message's address": f"{PAIR}[0].sendto(b'x', '/x')",
+        "a socket's name": f"{PAIR}[0].bind('x')",
         "a program": "os.execv('/bin/true', ['true'])",
     }
     programs = [

@@ -54,6 +54,15 @@ NUMBERS = {
         "io_uring_setup": 425,
         "file_setattr": 469,
         "sync": 162,
+        "prctl": 157,
+        "accept": 43,
+        "accept4": 288,
+        "bind": 49,
+        "connect": 42,
+        "listen": 50,
+        "recvfrom": 45,
+        "sendto": 44,
+        "sendmmsg": 307,
         "init_module": 175,
     },
     "aarch64": {
@@ -92,6 +101,15 @@ NUMBERS = {
         "io_uring_setup": 425,
         "file_setattr": 469,
         "sync": 81,
+        "prctl": 167,
+        "accept": 202,
+        "accept4": 242,
+        "bind": 200,
+        "connect": 203,
+        "listen": 201,
+        "recvfrom": 207,
+        "sendto": 206,
+        "sendmmsg": 269,
         "init_module": 105,
     },
 }
@@ -226,6 +244,32 @@ def test_without_namespaces_other_processes_are_out_of_reach(machine):
     refused += [ask("mount"), ask("unshare")]
     assert set(refused) == {EPERM}
     assert {ask("fcntl", 0, 1), ask("read"), ask("openat")} == {ALLOW}
+
+
+def test_without_namespaces_only_pairs_of_sockets_are_of_use(machine, ask):
+    """If it fails, a program reaches sockets of the machine's services."""
+    program = build_strict_child_filter(PID, machine)
+
+    def ask_child(name, *arguments):
+        return run_filter(program, machine, name, *arguments)
+
+    names = ("socket", "connect", "bind", "listen", "accept", "accept4")
+    assert {ask_child(name, 1) for name in names} == {EPERM}
+    address, high_address = 0x1000, 0x7F00_0000_0000
+    assert {ask_child("sendto", 5, 1, 2, 0, a, 2) for a in (address, high_address)} == {EPERM}
+    assert ask_child("sendto", 5, high_address, 2, 0, 0, 0) == ALLOW
+    assert {ask_child("socketpair", 1), ask_child("recvfrom", 5)} == {ALLOW}
+    assert {ask("sendmsg"), ask("sendmmsg")} == {EPERM}  # their addresses are out of sight
+
+
+def test_without_namespaces_a_program_cannot_choose_to_outlive_its_zygote(machine):
+    """If it fails, it goes on when its sandbox is closed."""
+    program = build_strict_child_filter(PID, machine)
+    set_death_signal, set_dumpable, set_name = 1, 4, 15
+    for high_half in (0, 1 << 32):  # of which the kernel takes no notice
+        assert run_filter(program, machine, "prctl", high_half | set_death_signal, 0) == EPERM
+    for option in (set_dumpable, set_name):
+        assert run_filter(program, machine, "prctl", option) == ALLOW
 
 
 def test_another_architecture_kills():

@@ -25,7 +25,7 @@ from evaluation.judge.inside.confinement import syscall_table
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _EQUAL, _ABOVE, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _OFFSET_NUMBER, _OFFSET_ARCH, _OFFSET_ARG0, _OFFSET_ARG1 = 0, 4, 16, 24
-_OFFSET_ARG3 = 40
+_OFFSET_ARG3, _OFFSET_ARG4 = 40, 48
 _HIGH_HALF = 4  # from an argument's offset
 _X32_BIT = 0x40000000
 _REFUSE, _UNKNOWN = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
@@ -87,6 +87,8 @@ def build_child_filter(machine: str | None = None) -> bytes:
 def build_strict_child_filter(own_pid: int, machine: str | None = None) -> bytes:
     """Returns the filter of a child without namespaces: no fork, socket or signal to others.
 
+    It may have pairs of sockets, which reach no others: their addresses are refused.
+
     Args:
         own_pid: The child's process.
         machine: The architecture; None for this one.
@@ -101,6 +103,8 @@ def build_strict_child_filter(own_pid: int, machine: str | None = None) -> bytes
     program.refuse(syscall_table.NAMESPACES_ONLY)
     program.refuse_unless("clone", _OFFSET_ARG0, (_ANY_BIT, syscall_table.CLONE_THREAD, 1, 0))
     program.refuse_unless_equal("prlimit64", _OFFSET_ARG0, (0,))  # the caller
+    program.refuse_unless("prctl", _OFFSET_ARG0, (_EQUAL, syscall_table.PR_SET_PDEATHSIG, 0, 1))
+    program.refuse_unless_null("sendto", _OFFSET_ARG4)  # an address
     for name in ("kill", "tgkill"):
         program.refuse_unless_equal(name, _OFFSET_ARG0, (own_pid,))
     program.emit(_RETURN, _ALLOW)
@@ -156,6 +160,15 @@ class _Assembler:
         self.load(argument)
         for index, value in enumerate(values):
             self.emit(_EQUAL, value, len(values) - index, 0)
+        self._end_call()
+
+    def refuse_unless_null(self, name: str, argument: int) -> None:
+        """Refuses a call whose argument is a pointer to anything."""
+        self._begin_call(name, n_tests=3)  # two tests, and one more load
+        self.load(argument)
+        self.emit(_EQUAL, 0, 0, 2)
+        self.load(argument + _HIGH_HALF)
+        self.emit(_EQUAL, 0, 1, 0)
         self._end_call()
 
     def refuse_bits(self, name: str, argument: int, bits: tuple[int, int]) -> None:

@@ -248,6 +248,7 @@ ALLOWED = _parse(_TABLE)
 CLONE_NEW_ANY, CLONE_THREAD = 0x7E020080, 0x10000
 AF_UNIX = 1
 SIGCHLD = 17
+PR_SET_PDEATHSIG = 1
 MAP_SHARED_ANONYMOUS = (0x1, 0x20)
 # Commands of fcntl: descriptors, status flags, locks on ranges of files, seals, a pipe's size. Not:
 # leases, notices of changes, who gets a descriptor's signals, larger pipes.
@@ -270,8 +271,12 @@ IOCTL_REQUESTS = (
 ZYGOTE_ONLY = ("mount", "setns", "unshare")
 # Refused to children without namespaces: what reaches other processes, or Landlock leaves open.
 NAMESPACES_ONLY = (
+    "accept",
+    "accept4",
+    "bind",
     "chmod",
     "chown",
+    "connect",
     "execve",
     "execveat",
     "fchmod",
@@ -282,6 +287,7 @@ NAMESPACES_ONLY = (
     "fork",
     "futimesat",
     "lchown",
+    "listen",
     "setpgid",
     "setpriority",
     "socket",
