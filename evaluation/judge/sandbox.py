@@ -1,11 +1,13 @@
 """One sandbox as the host sees it: a process, a socket, a control group, perhaps a folder."""
 
+import contextlib
 import json
 import socket
 import struct
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from evaluation.judge.cgroups import MemoryGroup, create_memory_group
@@ -19,6 +21,7 @@ from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
 from training.foundation.errors import SandboxUnavailableError
 
 START_TIMEOUT_S = 20.0
+END_TIMEOUT_S = 5.0  # for it to end by itself, before it is killed
 GRACE_S = 8.0  # beyond the longest run, before a silent sandbox is given up
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_LOG_CHARS = 300
@@ -33,21 +36,27 @@ class Sandbox:
 
     def __init__(self, number: int, limits: Limits, isolation: IsolationLevel) -> None:
         self._limits = limits
-        self._folder = tempfile.mkdtemp(prefix="judge-") if isolation.needs_folder else ""
-        command = isolation.build_command(number, limits, self._folder)
-        self._memory: MemoryGroup | None = create_memory_group(number, limits.memory_bytes)
-        if self._memory is not None:
-            command = [*self._memory.build_join_command(), *command]
-        ours, theirs = socket.socketpair()
-        self._socket = ours
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the sandbox
-        self._process = subprocess.Popen(  # noqa: S603 - a command of our own
-            command,
-            stdin=theirs.fileno(),
-            stdout=subprocess.DEVNULL,
-            stderr=self._log,
-        )
-        theirs.close()
+        with contextlib.ExitStack() as resources:
+            folder = tempfile.mkdtemp(prefix="judge-") if isolation.needs_folder else ""
+            if folder:
+                resources.callback(remove_folder, folder)
+            command = isolation.build_command(number, limits, folder)
+            self._memory: MemoryGroup | None = create_memory_group(number, limits.memory_bytes)
+            if self._memory is not None:
+                resources.callback(self._memory.close)
+                command = [*self._memory.build_join_command(), *command]
+            self._log = resources.enter_context(tempfile.TemporaryFile())
+            ours, theirs = socket.socketpair()
+            self._socket = resources.enter_context(ours)
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - a command of our own
+                    command,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._log,
+                    start_new_session=True,  # Ctrl-C interrupts the host, which then ends it
+                )
+            self._resources = resources.pop_all()
 
     def wait_until_ready(self) -> None:
         """Sends it its modules, and returns when the supervisor is ready."""
@@ -96,18 +105,24 @@ class Sandbox:
             raise SandboxFailure
         return verdict
 
+    def shut_down(self) -> None:
+        """Has the sandbox end, and whoever waits for it fail; any thread may call this."""
+        with contextlib.suppress(OSError):  # it is closed, or the sandbox has ended
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> str:
-        """Kills the sandbox and all of its processes; returns the end of its log."""
-        self._process.kill()
-        self._process.wait()
-        self._socket.close()
-        if self._memory is not None:
-            self._memory.close()
-        if self._folder:
-            remove_folder(self._folder)
+        """Ends the sandbox and all of its processes; returns the end of its log."""
+        if self._log.closed:
+            return ""
+        self.shut_down()
+        try:
+            self._process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._log.seek(0)
         log = self._log.read().decode("utf-8", "replace").strip()
-        self._log.close()
+        self._resources.close()
         return log[-MAX_LOG_CHARS:]
 
     def _explain_kill(self) -> Outcome:
@@ -135,18 +150,26 @@ class Sandbox:
         return data
 
 
-def open_sandbox(number: int, limits: Limits, isolation: IsolationLevel) -> Sandbox:
+def open_sandbox(
+    number: int,
+    limits: Limits,
+    isolation: IsolationLevel,
+    *,
+    on_start: Callable[[Sandbox], None] = lambda _: None,
+) -> Sandbox:
     """Starts a sandbox.
 
     Args:
         number: Its place in the pool: decides its processor and, as root, its user.
         limits: What each program may use.
         isolation: What confines them.
+        on_start: Called as soon as there is a process to shut down.
 
     Raises:
         SandboxUnavailableError: It does not start on this machine; the message says why.
     """
     sandbox = Sandbox(number, limits, isolation)
+    on_start(sandbox)
     try:
         sandbox.wait_until_ready()
     except SandboxFailure as error:

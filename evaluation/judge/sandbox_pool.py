@@ -8,8 +8,10 @@ a sandbox failure, which is never scored.
 
 import queue
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -17,6 +19,7 @@ from typing import Self
 from evaluation.judge.levels.isolation_level import IsolationLevel
 from evaluation.judge.sandbox import Sandbox, SandboxFailure, open_sandbox
 from evaluation.judge.verdict import Job, Limits, Outcome, Verdict
+from training.foundation.errors import SandboxUnavailableError
 
 IN_FLIGHT = 2  # one job waits inside, so that the sandbox never waits for the host
 
@@ -41,6 +44,10 @@ class JudgeSettings:
     isolation: IsolationLevel
 
 
+class _StoppedError(Exception):
+    """The pool has been stopped; what was not reported will be judged by another one."""
+
+
 class SandboxPool:
     """Sandboxes that are started when they are first needed, and kept until the pool is closed.
 
@@ -50,17 +57,26 @@ class SandboxPool:
 
     def __init__(self, settings: JudgeSettings) -> None:
         self._settings = settings
-        self._sandboxes: dict[int, Sandbox] = {}  # by the number of the thread that drives it
+        self._sandboxes: dict[int, Sandbox] = {}  # by the number of the worker that drives it
+        # The threads last as long as the pool: some sandboxes die with the one that started them.
+        self._threads = ThreadPoolExecutor(settings.workers, thread_name_prefix="sandbox")
+        self._lock = threading.Lock()
+        self._started: weakref.WeakSet[Sandbox] = weakref.WeakSet()  # to be shut down
+        self._is_stopped = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
+        self._threads.shutdown()
         for sandbox in self._sandboxes.values():
             sandbox.close()
 
     def judge_all(self, jobs: Iterable[Job], *, report: Report) -> None:
         """Judges every job and reports each verdict once, in any order.
+
+        Nothing is reported once this has returned or raised. Interrupted, it stops the pool.
 
         Args:
             jobs: Numbered from 0 in the reports.
@@ -73,29 +89,50 @@ class SandboxPool:
         for item in enumerate(jobs):
             pending.put(item)
         lock = threading.Lock()
-        errors: list[BaseException] = []
 
         def report_locked(index: int, verdict: Verdict) -> None:
             with lock:
                 report(index, verdict)
 
-        def work(number: int) -> None:
-            try:
-                self._drive_sandbox(number, pending, report_locked)
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-                errors.append(error)
+        futures: list[Future[None]] = []
+        try:
+            for number in range(min(self._settings.workers, pending.qsize())):
+                arguments = number, pending, report_locked
+                futures.append(self._threads.submit(self._drive_sandbox, *arguments))
+            wait(futures)
+        except BaseException:
+            self._stop()
+            self._threads.shutdown()
+            raise
+        for future in futures:
+            future.result()
 
-        n_threads = min(self._settings.workers, pending.qsize())
-        threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(n_threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
+    def _stop(self) -> None:
+        """Has all threads end soon: their sandboxes fail, and they can start no others."""
+        with self._lock:
+            self._is_stopped = True
+            for sandbox in self._started:
+                sandbox.shut_down()
+
+    def _start(self, number: int) -> Sandbox:
+        limits, isolation = self._settings.limits, self._settings.isolation
+        if self._is_stopped:
+            raise _StoppedError
+        try:
+            return open_sandbox(number, limits, isolation, on_start=self._register)
+        except SandboxUnavailableError:
+            if self._is_stopped:
+                raise _StoppedError from None
+            raise
+
+    def _register(self, sandbox: Sandbox) -> None:
+        with self._lock:
+            self._started.add(sandbox)
+            if self._is_stopped:
+                sandbox.shut_down()
 
     def _drive_sandbox(self, number: int, pending: _JobQueue, report: Report) -> None:
-        start = partial(open_sandbox, number, self._settings.limits, self._settings.isolation)
+        start = partial(self._start, number)
         if number not in self._sandboxes:
             self._sandboxes[number] = start()
         in_flight: deque[tuple[int, Job]] = deque()

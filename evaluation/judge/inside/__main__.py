@@ -4,8 +4,10 @@
 first process forks the zygote while it is still small, and then becomes the supervisor.
 """
 
+import contextlib
 import os
 import resource
+import signal
 import sys
 from typing import NoReturn
 
@@ -28,6 +30,8 @@ def main() -> None:
     os.sched_setaffinity(0, {plan.processor})
     if plan.isolation == NAMESPACES:
         _enter_namespaces(plan.devices)
+    else:
+        syscalls.adopt_orphans()
     pid = os.fork()
     if pid == 0:
         try:
@@ -37,7 +41,35 @@ def main() -> None:
             sys.excepthook(*sys.exc_info())  # keeps module traceback out of every child's memory
         os._exit(1)
     os.close(host)
-    os.waitpid(pid, 0)
+    while os.waitpid(-1, 0)[0] != pid:  # orphans may end before
+        pass
+    if plan.isolation != NAMESPACES:  # otherwise all processes and files are gone by now
+        _clean_up(plan.folder)
+
+
+def _clean_up(folder: str) -> None:
+    """Ends what the supervisor has left behind, and removes the programs' files."""
+    from evaluation.judge.inside.processes.workdirs import (  # noqa: PLC0415 - as above
+        remove_folder,
+    )
+
+    with contextlib.suppress(ChildProcessError):  # there is none left
+        while True:
+            for child in _list_children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            os.waitpid(-1, 0)
+    remove_folder(folder)
+
+
+def _list_children() -> list[int]:
+    """Returns this process's children; those of a child that has ended are among them."""
+    children = []
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - lean
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+            if int(file.read().rpartition(b")")[2].split()[1]) == os.getpid():
+                children.append(int(name))
+    return children
 
 
 def _supervise(host: int, plan: Plan) -> NoReturn:

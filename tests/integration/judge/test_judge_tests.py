@@ -142,6 +142,27 @@ def test_a_test_that_asserts_by_itself_counts(judged):
     assert "never called" in silent.detail
 
 
+NAMED = "class MemoryErrorLog:\n    pass\ndef f(x):\n    return MemoryErrorLog()\n"
+OWN = "class TooLargeError(MemoryError):\n    pass\ndef f(x):\n    raise TooLargeError\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "outcome"),
+    [
+        (NAMED, Outcome.PASSED),
+        ("def f(x):\n    assert x == 2, 'no MemoryError'\n", Outcome.FAILED),
+        ("def f(x):\n    raise ValueError('no MemoryError')\n", Outcome.ERROR),
+        ("def f(x):\n    raise MemoryError\n", Outcome.OOM),
+        (OWN, Outcome.OOM),
+    ],
+)
+@pytest.mark.parametrize("is_in_process", [False, True])
+def test_only_an_error_for_lack_of_memory_counts_as_one(judged, program, outcome, is_in_process):
+    """If it fails, a name that a program or its test chose decides its outcome."""
+    verdict = judged(program, "assert f(1)\n", is_in_process=is_in_process)
+    assert verdict.outcome is outcome, verdict
+
+
 def test_our_own_problems_have_right_solutions(level):
     problems = load_own_problems()
     assert len({p.task_id for p in problems}) == len(problems) >= 40

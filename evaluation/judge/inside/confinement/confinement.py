@@ -4,8 +4,10 @@ The zygote enters it before a fork and leaves it afterwards. What the child must
 handed as prepared calls (see ``syscalls``).
 """
 
+import contextlib
 import os
 import resource
+import time
 from typing import Protocol
 
 from evaluation.judge.inside.confinement import landlock_rules, syscalls
@@ -19,6 +21,7 @@ from evaluation.judge.inside.plan import LANDLOCK, NAMESPACES, Plan
 FIRST_FREE = 4  # below are null, twice the output, and the channel
 MAX_DESCRIPTOR = 256
 _TMP = "/tmp"  # noqa: S108 - a child's own
+_COUNT_INTERVAL_S = 1.0
 _CLOSE: syscalls.PreparedCall = (os.closerange, (1, FIRST_FREE))
 
 
@@ -53,8 +56,8 @@ def _prepare_common_calls(plan: Plan) -> list[syscalls.PreparedCall]:
     ]
 
 
-def _prepare_process_limit(plan: Plan) -> syscalls.PreparedCall:
-    return resource.setrlimit, (resource.RLIMIT_NPROC, (plan.processes, plan.processes))
+def _prepare_process_limit(n_processes: int) -> syscalls.PreparedCall:
+    return resource.setrlimit, (resource.RLIMIT_NPROC, (n_processes, n_processes))
 
 
 def _prepare_zygote_filter(plan: Plan) -> syscalls.PreparedCall:
@@ -94,7 +97,7 @@ class _Namespaces:
             syscalls.prepare_setns(pid_namespace, syscalls.NEW_PID),
             syscalls.prepare_setns(mount_namespace, syscalls.NEW_NS),
         ]
-        self._child = [*_prepare_common_calls(plan), _prepare_process_limit(plan)]
+        self._child = [*_prepare_common_calls(plan), _prepare_process_limit(plan.processes)]
         self._child.append(syscalls.prepare_capability_drop())
         self._child.append(syscalls.prepare_filter(build_child_filter()))
         syscalls.refuse_new_privileges()
@@ -112,7 +115,8 @@ class _Landlock:
     """A folder of its own, no other process within reach, no fork, no socket.
 
     The folders are numbered; the supervisor counts along, and removes them. There is no limit on
-    processes, since it would count those of the user outside.
+    processes, since it would count those of the user outside: the supervisor counts threads. There
+    is no pid namespace either, so the kernel kills the child when the zygote dies.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -121,6 +125,7 @@ class _Landlock:
         self._rules = -1
         self._devices = [f"/dev/{name}" for name in plan.devices]
         self._child = [*_prepare_common_calls(plan), syscalls.prepare_capability_drop()]
+        self._child.append(syscalls.prepare_death_with_parent())
         self._child.append((_install_strict_filter, ()))
         self._child.append(syscalls.prepare_show_to_parent())
         syscalls.refuse_new_privileges()
@@ -148,14 +153,36 @@ def _install_strict_filter() -> None:
 
 
 class _Nothing:
-    """No confinement at all, only limits."""
+    """No confinement at all, only limits.
+
+    The kernel counts all of a user's processes, so those that there are come on top of the limit.
+    """
 
     def __init__(self, plan: Plan) -> None:
-        self._child = [*_prepare_common_calls(plan), _prepare_process_limit(plan)]
+        self._plan = plan
+        self._child = [*_prepare_common_calls(plan), syscalls.prepare_death_with_parent()]
+        self._n_others = 0
+        self._counted_s = -_COUNT_INTERVAL_S
         os.chdir(_TMP)
 
     def enter(self) -> list[syscalls.PreparedCall]:
-        return self._child
+        if time.monotonic() - self._counted_s >= _COUNT_INTERVAL_S:
+            self._n_others, self._counted_s = _count_threads_of_user(), time.monotonic()
+        limit = self._plan.processes + self._n_others
+        most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        return [*self._child, _prepare_process_limit(limit)]
 
     def leave(self) -> None:
         syscalls.make_calls([_CLOSE])
+
+
+def _count_threads_of_user() -> int:
+    """Returns how many threads all processes of this user have."""
+    n_threads = 0
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - lean
+        with contextlib.suppress(OSError), open(f"/proc/{name}/status", "rb") as file:  # noqa: PTH123
+            status = dict(line.split(b":", 1) for line in file)
+            if int(status[b"Uid"].split()[0]) == os.getuid():
+                n_threads += int(status[b"Threads"])
+    return n_threads

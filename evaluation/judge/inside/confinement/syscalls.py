@@ -27,6 +27,7 @@ _STATVFS_FLAGS = {  # a mount's flags, by their names in statvfs
 _MNT_DETACH = 2
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECCOMP_MODE_FILTER = 2
@@ -109,7 +110,17 @@ def set_hostname(name: str) -> None:
 
 def die_with_parent() -> None:
     """Asks the kernel to kill this process when its parent dies."""
-    _check(_prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "pdeathsig")
+    make_calls([prepare_death_with_parent()])
+
+
+def prepare_death_with_parent() -> PreparedCall:
+    """Returns the call by which this process is killed when its parent dies."""
+    return _prctl, (_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of those below it whose own parent has died."""
+    _check(_prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
 
 
 def hide_from_peers() -> None:

@@ -12,7 +12,12 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from evaluation.judge.inside.channel.copy_back import copy_back
-from evaluation.judge.inside.channel.judge_messages import Finding, InProcessTest, TestMessage
+from evaluation.judge.inside.channel.judge_messages import (
+    Ending,
+    Finding,
+    InProcessTest,
+    TestMessage,
+)
 from evaluation.judge.inside.channel.plain_values import Foreign, decode, encode
 from evaluation.judge.inside.channel.wire import WireError, receive, send
 from evaluation.judge.inside.processes.candidate import CHECK, CONFINED, MAX_BASES
@@ -114,7 +119,8 @@ def _judge(job: TestMessage, channel: int, tests: _CompiledTests) -> Finding:
     except AssertionError as error:
         return Finding("failed", _explain(error, candidate), candidate.n_calls)
     except BaseException as error:  # noqa: BLE001 - the program's exceptions come through here
-        return Finding("error", _explain(error, candidate), candidate.n_calls)
+        ending: Ending = "oom" if isinstance(error, MemoryError) else "error"
+        return Finding(ending, _explain(error, candidate), candidate.n_calls)
     if not candidate.n_calls:
         return Finding("failed", "the test never called the candidate")
     return Finding("passed", _note_foreign(candidate), candidate.n_calls)
@@ -142,8 +148,7 @@ def _judge_in_process(job: TestMessage, channel: int) -> Finding:
     answer = _receive_answer(channel)
     if "done" in answer:
         return Finding("passed" if answer["done"] == number else "protocol_violation")
-    text, name, *_ = _read_exception(answer.get("failed") or answer.get("e"))
-    return Finding("failed" if "failed" in answer else "error", _join(name, text))
+    return _find_exception(answer, "failed", "failed")
 
 
 def _is_confined(channel: int) -> bool:
@@ -159,8 +164,22 @@ def _receive_load_failure(channel: int) -> Finding | None:
     answer = _receive_answer(channel)
     if "ok" in answer:
         return None
-    text, name, *_ = _read_exception(answer.get("s") or answer.get("e"))
-    return Finding("syntax_error" if "s" in answer else "error", _join(name, text))
+    return _find_exception(answer, "s", "syntax_error")
+
+
+def _find_exception(answer: dict[str, Any], key: str, ending: Ending) -> Finding:
+    """Returns the finding for an answer that holds an exception.
+
+    Args:
+        answer: The candidate's.
+        key: What holds an exception that does not count as an error.
+        ending: What that one counts as.
+    """
+    text, *names = _read_exception(answer.get(key) or answer.get("e"))
+    ending = ending if key in answer else "error"
+    if MemoryError.__name__ in names:  # whatever failed for lack of it
+        ending = "oom"
+    return Finding(ending, _join(names[0], text))
 
 
 def _receive_answer(channel: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a program and all processes that it started use: memory, processor time, a processor.
+"""What a program and all processes that it started use: memory, processor time, threads.
 
 Read from the ``/proc`` of the surrounding namespace, which the supervisor opens before hiding it.
 There a process is listed with its parent and its number in each nested namespace. Without
@@ -26,6 +26,7 @@ class Usage(NamedTuple):
     memory_bytes: int
     cpu_s: float
     is_running: bool  # the program or the examiner runs, or would if it had a processor
+    n_threads: int = 1  # of all its processes, at least one each
 
 
 class ProcessUsage:
@@ -55,6 +56,7 @@ class ProcessUsage:
             examiner: While this runs, the program does not count as idle.
         """
         memory_kib, cpu_s, is_running = self._count_sockets() * self._socket_kib, 0.0, False
+        n_threads = 0
         own = {str(program), str(examiner)}
         names = os.listdir(self._proc) if self._is_nested else own  # noqa: PTH208 - a descriptor
         statuses = {name: self._read_status(name) for name in names if name.isdigit()}
@@ -67,7 +69,12 @@ class ProcessUsage:
                 memory_kib += max(0, _sum_own_kib(status) - self._shared_kib)
                 is_running |= self._is_running(name, status)
                 cpu_s += self._read_cpu_s(name)
-        return Usage(memory_kib * _KIB, cpu_s, is_running)
+                n_threads += _count_threads(status)
+        return Usage(memory_kib * _KIB, cpu_s, is_running, n_threads)
+
+    def count_threads(self, program: int) -> int:
+        """Returns the threads of a program's first process; 0 if it has ended."""
+        return _count_threads(self._read_status(str(program)))
 
     def _read_number(self, status: dict[str, str]) -> str:
         """Returns a process's number in the supervisor's namespace; empty if it has none there."""
@@ -117,6 +124,10 @@ class ProcessUsage:
             finally:
                 os.close(file)
         return ""
+
+
+def _count_threads(status: dict[str, str]) -> int:
+    return int(status.get("Threads", "0"))
 
 
 def _sum_own_kib(status: dict[str, str]) -> int:

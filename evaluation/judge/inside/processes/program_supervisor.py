@@ -38,6 +38,7 @@ _MAX_DYING = 3
 _SHORT_RUN_S = 0.01
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _SANDBOX_FAILURE = Finding("sandbox_failure")
+_TOO_MANY = Finding("error", "more processes and threads than a program may have")
 
 
 class ExaminerProcess(NamedTuple):
@@ -69,7 +70,7 @@ class Run(NamedTuple):
     """How a program's run ended: by the examiner's finding, or by an exceeded limit."""
 
     finding: Finding | None
-    limit: Ending | None
+    limit: Finding | None
     cpu_s: float
     wall_s: float
 
@@ -102,7 +103,9 @@ class Supervisor:
                 program, test = receive_frame(self._host), receive_frame(self._host)
             except WireError:
                 os._exit(0)
-            send(self._host, self._judge(program, test))
+            verdict = self._judge(program, test)
+            with contextlib.suppress(BrokenPipeError):  # the next message will not come either
+                send(self._host, verdict)
 
     def _judge(self, program: bytes, test: bytes) -> VerdictMessage:
         child = self._take_next()
@@ -130,27 +133,46 @@ class Supervisor:
         poll = select.poll()
         poll.register(self._examiner.channel, select.POLLIN)
         poll.register(child.output.descriptor, select.POLLIN)
+        poll.register(self._host, 0)  # reports only that the host has hung up
         finding: Finding | None = None
-        limit: Ending | None = None
+        limit: Finding | None = None
         while finding is None and limit is None:
             ready = {descriptor for descriptor, _ in poll.poll(clocks.interval_s * 1000)}
+            if self._host in ready:
+                self._end_with_host(child)
             if child.output.descriptor in ready and not child.output.read():
                 poll.unregister(child.output.descriptor)
             if self._examiner.channel.fileno() in ready:
-                finding = self._receive_finding()
+                finding = self._check_threads(child, self._receive_finding())
             elif child.output.is_too_long:
-                limit = "output_limit"
+                limit = Finding("output_limit")
             elif clocks.is_check_due():
                 limit = self._find_exceeded_limit(child, clocks)
         return Run(finding, limit, clocks.read_cpu_s(), clocks.read_wall_s())
 
-    def _find_exceeded_limit(self, child: ProgramProcess, clocks: Clocks) -> Ending | None:
+    def _end_with_host(self, child: ProgramProcess) -> NoReturn:
+        """Ends the sandbox, and the program before it."""
+        self._kill(child)
+        self._zygote.wait(child.pid)
+        os._exit(0)
+
+    def _find_exceeded_limit(self, child: ProgramProcess, clocks: Clocks) -> Finding | None:
         usage = self._usage.measure(program=child.pid, examiner=self._examiner.pid)
         if usage.memory_bytes > self._plan.memory_bytes:
-            return "oom"
+            return Finding("oom")
+        if usage.n_threads > self._plan.processes:
+            return _TOO_MANY
         if self._workdirs.is_too_full(child.number, child.pid):
-            return "output_limit"
-        return clocks.find_exceeded_limit(usage)
+            return Finding("output_limit")
+        ending = clocks.find_exceeded_limit(usage)
+        return None if ending is None else Finding(ending)
+
+    def _check_threads(self, child: ProgramProcess, finding: Finding) -> Finding:
+        """Returns what a program's run ended with, which may have been too short to be measured."""
+        if self._plan.isolation == NAMESPACES or finding.ending != "passed":
+            return finding  # there the kernel counts them
+        is_too_many = self._usage.count_threads(child.pid) > self._plan.processes
+        return _TOO_MANY if is_too_many else finding
 
     def _receive_finding(self) -> Finding:
         try:
@@ -159,10 +181,13 @@ class Supervisor:
             return _SANDBOX_FAILURE
         return Finding(ending, str(detail), int(calls))
 
-    def _conclude(self, child: ProgramProcess, run: Run) -> VerdictMessage:
+    def _kill(self, child: ProgramProcess) -> None:
         os.kill(child.pid, signal.SIGKILL)
         if self._plan.isolation != NAMESPACES:
             _kill_group(child.pid)  # as its namespace would have done
+
+    def _conclude(self, child: ProgramProcess, run: Run) -> VerdictMessage:
+        self._kill(child)
         status = None
         is_gone = run.finding is None or run.finding.ending == "gone"
         # With Landlock its writes would outlive its folder; else what it started may be in the
@@ -173,10 +198,9 @@ class Supervisor:
             self._dying.append(child.pid)
         if run.limit is not None or run.finding == _SANDBOX_FAILURE:
             self._recover_examiner()
-        finding = run.finding or Finding(run.limit or "sandbox_failure")
-        outcome = _explain_end(status) if finding.ending == "gone" else finding.ending
+        finding = run.finding or run.limit or _SANDBOX_FAILURE
         verdict = VerdictMessage(
-            outcome="oom" if "MemoryError" in finding.detail else outcome,
+            outcome=_explain_end(status) if finding.ending == "gone" else finding.ending,
             detail=finding.detail,
             calls=finding.calls,
             cpu_s=round(run.cpu_s, 4),
