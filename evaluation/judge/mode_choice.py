@@ -41,7 +41,8 @@ def choose_modes(
         solutions: A job for each problem: its own solution, without counter-tests. Those that are
             marked as in-process are not tried apart.
         pool: Judges them.
-        report: Called with a job's number. Not called if the sandbox failed.
+        report: Called with a job's number. Not called if the sandbox failed on anything that the
+            mode depends on.
 
     Raises:
         SandboxUnavailableError: No sandbox can be started.
@@ -63,16 +64,13 @@ def choose_modes(
     together = [replace(solution, is_in_process=True) for solution in solutions]
     beside = _judge_some(together, pool, rest)
     passed = [i for i, verdict in beside.items() if verdict.outcome is Outcome.PASSED]
-    counter_tests = _prove_counter_tests(together, pool, passed)
     for index, verdict in beside.items():
-        if index in passed:
-            mode = ProblemMode(
-                is_in_process=True, counter_tests=counter_tests[index], verdict=verdict
-            )
-        else:  # what was found apart says more
-            mode = ProblemMode(
-                is_in_process=solutions[index].is_in_process, verdict=apart.get(index, verdict)
-            )
+        if index not in passed:  # what was found apart says more
+            found = apart.get(index, verdict)
+            is_in_process = solutions[index].is_in_process
+            report(index, ProblemMode(is_in_process=is_in_process, verdict=found))
+    for index, tests in _prove_counter_tests(together, pool, passed).items():
+        mode = ProblemMode(is_in_process=True, counter_tests=tests, verdict=beside[index])
         report(index, mode)
 
 
@@ -84,7 +82,10 @@ def _is_split(verdict: Verdict) -> bool:
 def _prove_counter_tests(
     solutions: Sequence[Job], pool: SandboxPool, indices: Iterable[int]
 ) -> dict[int, tuple[str, ...]]:
-    """Returns the counter-tests that the problems' own solutions fail, as they must."""
+    """Returns the counter-tests that the problems' own solutions fail, as they must.
+
+    Problems of which the sandbox failed to try one are left out.
+    """
     found: dict[int, tuple[str, ...]] = dict.fromkeys(indices, ())
     trials = [
         (index, test)
@@ -94,7 +95,9 @@ def _prove_counter_tests(
     jobs = [replace(solutions[index], test=test) for index, test in trials]
     verdicts = _judge_some(jobs, pool, range(len(jobs)))
     for number, (index, test) in enumerate(trials):
-        if number in verdicts and verdicts[number].outcome is Outcome.FAILED:
+        if number not in verdicts:
+            found.pop(index, None)
+        elif index in found and verdicts[number].outcome is Outcome.FAILED:
             found[index] = (*found[index], test)
     return found
 

@@ -3,8 +3,8 @@
 A first run of each problem's own solution, under the same limits, decides where the problem's test
 runs (``evaluation.judge.mode_choice``), and whether the problem counts: if its solution does not
 pass, it is invalid, and its samples neither pass nor fail. A problem without a solution is judged
-as its text suggests. A sample that the sandbox failed on is not scored, and is judged again when
-the same command is run again.
+as its text suggests. A sample that the sandbox failed on is not scored, and neither are those of a
+problem on whose solution it failed; they are judged when the same command is run again.
 """
 
 import contextlib
@@ -90,7 +90,9 @@ def judge_samples(
         sampled = {sample.task_id for sample in samples}
         modes = _choose_modes([p for p in problems.values() if p.task_id in sampled], out, pool)
         invalid = _list_invalid(modes) if checks_problems else frozenset[str]()
-        _judge_rest([s for s in samples if s.task_id not in invalid], problems, out, pool, modes)
+        unknown = {p.task_id for p in problems.values() if _has_solution(p)} - modes.keys()
+        left_out = invalid | unknown
+        _judge_rest([s for s in samples if s.task_id not in left_out], problems, out, pool, modes)
     return _write_results(
         samples,
         problems,
@@ -148,7 +150,7 @@ def _choose_modes(
 ) -> dict[str, ProblemMode]:
     """Returns the mode of each problem that has a solution, chosen once per run."""
     known = _read_modes({p.task_id: p for p in problems}, out)
-    todo = [p for p in problems if p.canonical_solution is not None and p.task_id not in known]
+    todo = [p for p in problems if _has_solution(p) and p.task_id not in known]
     jobs = [make_job(p, p.program(p.canonical_solution or "")) for p in todo]
     with _Progress(out / VALIDITY_FILE, len(jobs), "checking problems") as progress:
 
@@ -165,6 +167,10 @@ def _choose_modes(
 
         choose_modes(jobs, pool, report=report)
     return known
+
+
+def _has_solution(problem: Problem) -> bool:
+    return problem.canonical_solution is not None
 
 
 def _read_modes(problems: Mapping[str, Problem], out: Path) -> dict[str, ProblemMode]:
