@@ -9,7 +9,7 @@ is invalid.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from evaluation.judge.counter_tests import make_counter_tests
+from evaluation.judge.counter_tests.rewriting import make_counter_tests
 from evaluation.judge.sandbox_pool import Report, SandboxPool
 from evaluation.judge.verdict import Job, Outcome, Verdict
 

@@ -24,6 +24,8 @@ SPLIT, TOGETHER, COUNTER, SAMPLE = range(4)  # phases of a run, in the order in 
 class Pool:
     """Judges as a pool does a problem whose solution passes with its test in one process only."""
 
+    failing_phase = None
+
     def __init__(self, _settings):
         self.n_phases = 0
 
@@ -50,7 +52,7 @@ def test_a_failure_at_any_phase_is_made_up_for(failing_phase, monkeypatch, tmp_p
     monkeypatch.setattr(judging, "SandboxPool", Pool)
     found = []
     for phase in (failing_phase, None):
-        monkeypatch.setattr(Pool, "failing_phase", phase, raising=False)
+        monkeypatch.setattr(Pool, "failing_phase", phase)
         found += judging.judge_samples(
             samples, {"t/1": problem}, tmp_path, SETTINGS, checks_problems=True
         )
