@@ -191,5 +191,68 @@ ITERATORS = {
     ),
     "a map": simple("xs", "map(abs, xs)", "map(int, xs)", "assert list(candidate([-1])) == [1]"),
     "a range": simple("n", "range(0, n, 2)", "range(n)", "assert candidate(6) == range(0, 6, 2)"),
+    "a chain": simple(
+        "xss",
+        "itertools.chain(*xss)",
+        "iter(xss)",
+        "assert list(candidate([[1], [2]])) == [1, 2]",
+        APART,
+        "import itertools\n",
+    ),
+    "groups": simple(
+        "s",
+        "itertools.groupby(s)",
+        "itertools.groupby(sorted(s))",
+        "assert [(k, list(g)) for k, g in candidate('aba')] == [('a', ['a']), ('b', ['b']),"
+        " ('a', ['a'])]",
+        APART,
+        "import itertools\n",
+    ),
+    "an iterator of a deque": simple(
+        "xs",
+        "iter(collections.deque(xs, maxlen=2))",
+        "iter(collections.deque(xs))",
+        "assert list(candidate([1, 2, 3])) == [2, 3]",
+        APART,
+        "import collections\n",
+    ),
+    "an iterator passed": simple(
+        "xs", "sum(xs)", "len(list(xs))", "assert candidate(iter([3, 4])) == 7"
+    ),
+    "a generator passed by name": simple(
+        "xs, ys",
+        "xs + list(ys)",
+        "xs",
+        "assert candidate([1], ys=(y for y in (2, 3))) == [1, 2, 3]",
+    ),
+    "an iterator in a list": simple(
+        "its",
+        "[next(i) for i in its]",
+        "[]",
+        "assert candidate([iter('ab'), iter('cd')]) == ['a', 'c']",
+    ),
+    "an iterator that is used again": simple(
+        "it",
+        "next(it)",
+        "max(it)",
+        "i = iter([1, 2])\nassert candidate(i) == 1\nassert next(i) == 2",
+        BESIDE,
+    ),
+    "an iterator of a class of its own": simple(
+        "n",
+        "Up(n)",
+        "Up(n + 1)",
+        "assert list(candidate(2)) == [0, 1]",
+        BESIDE,
+        "class Up:\n    def __init__(self, n):\n        self.n, self.i = n, -1\n"
+        "    def __iter__(self):\n        return self\n    def __next__(self):\n        self.i += 1\n"
+        "        if self.i >= self.n:\n            raise StopIteration\n        return self.i\n\n",
+    ),
+    "the values of a dict passed": simple(
+        "xs", "sorted(xs)", "list(xs)", "assert candidate({1: 4, 2: 3}.values()) == [3, 4]"
+    ),
+    "the items of a dict": simple(
+        "d", "d.items()", "d.keys()", "assert candidate({1: 2}) == {1: 2}.items()"
+    ),
     "the keys of a dict": simple("d", "d.keys()", "[]", "assert list(candidate({1: 2})) == [1]"),
 }

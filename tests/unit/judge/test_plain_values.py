@@ -5,6 +5,7 @@ import collections
 import datetime as dt
 import decimal
 import fractions
+import itertools
 import json
 import pathlib
 import uuid
@@ -97,7 +98,72 @@ def test_iterators_stay_iterators():
     assert list(cross({1: 2}.items())) == [(1, 2)]
 
 
+ITERATORS = {
+    "a chain": lambda: itertools.chain([1], [2, 3]),
+    "a slice": lambda: itertools.islice(itertools.count(1), 3),
+    "one of two": lambda: itertools.tee([1, 2, 3])[0],
+    "a map": lambda: map(int, "123"),
+    "a zip": lambda: zip([1], [2], strict=True),
+    "an iterator of bytes": lambda: iter(b"ab"),
+    "one with an end": lambda: iter([3, 2, 1].pop, 3),
+    "a reversed deque": lambda: reversed(collections.deque([1, 2])),
+    "an iterator of an ordered dict": lambda: iter(collections.OrderedDict(a=1)),
+    "combinations": lambda: itertools.combinations([1, 2, 3], 2),
+}
+
+
+@pytest.mark.parametrize("name", ITERATORS)
+def test_pythons_own_iterators_cross_in_both_directions(name):
+    """If it fails, a right answer is scored as wrong because of how it iterates."""
+    expected = list(ITERATORS[name]())
+    crossed = cross(ITERATORS[name]())
+    assert iter(crossed) is crossed
+    assert list(cross(crossed)) == expected
+    assert next(crossed) == expected[0]
+    assert list(cross(crossed)) == expected[1:]  # it is not used up by crossing
+    assert list(crossed) == expected[1:]
+    assert list(cross(crossed)) == []
+
+
+def test_groups_cross_as_they_come():
+    crossed = cross(itertools.groupby("aab"))
+    assert [(key, list(group)) for key, group in crossed] == [("a", ["a", "a"]), ("b", ["b"])]
+
+
+class Counting:
+    """An iterator without end."""
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return 1
+
+
+def test_a_programs_own_iterators_do_not_cross():
+    """If it fails, code of a program's own decides what the examiner sees."""
+    alike = type("list_iterator", (Counting,), {"__module__": "builtins"})
+    namesake = type("chain", (Counting,), {"__module__": "itertools"})
+    derived = type("Map", (map,), {})
+    for value in (Counting(), alike(), namesake(), derived(int, "1")):
+        with pytest.raises(UnencodableError):
+            encode(value)
+
+
+@pytest.mark.parametrize("kind", [dict, collections.OrderedDict])
+def test_views_of_a_dict_stay_views(kind):
+    value = kind({(1,): [2], "a": [3]})
+    assert cross(value.items()) == value.items()
+    assert cross(value.keys()) == value.keys()
+    assert list(cross(cross(value.values()))) == [[2], [3]]
+
+
 FORGED = [
+    {"o": "dict_items", "v": [1]},
+    {"o": "dict_keys", "v": [[]]},
+    {"o": [], "v": [1]},
+    {"o": "map", "v": 1},
+    {"o": 1},
     {"l": ["os.system", ["true"]]},
     {"l": ["builtins.bytearray", [10**12]]},
     {"l": ["fractions.Fraction", ["1e999999999", 1]]},

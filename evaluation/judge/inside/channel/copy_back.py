@@ -11,11 +11,14 @@ from typing import Any
 
 
 def is_mutable(data: Any) -> bool:
-    """Returns whether encoded data holds anything that a program could change."""
+    """Returns whether encoded data holds anything that a program could change.
+
+    Not what it takes from an iterator: those that cross are copies, used up on the other side.
+    """
     if isinstance(data, list):
         return True
     if isinstance(data, dict):
-        return any(tag in data for tag in "dsol") or any(map(is_mutable, data.get("t", ())))
+        return any(tag in data for tag in "dsl") or any(map(is_mutable, data.get("t", ())))
     return False
 
 

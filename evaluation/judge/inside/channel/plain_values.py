@@ -6,6 +6,7 @@ program's (``__eq__``, say) reaches the examiner. Decoding bounds everything tha
 could blow up: digits, exponents, depth.
 """
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,38 +23,29 @@ class UnencodableError(Exception):
     """The value does not consist of plain data."""
 
 
-class Opaque:
-    """Stands for a view of a dict: iterable, and equal to nothing else."""
+class OpaqueIterator:
+    """Stands for an iterator or generator, whose items were taken when it crossed."""
 
     def __init__(self, name: str, items: list[Any]) -> None:
         self._name = name
         self._items = items
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __repr__(self) -> str:
-        return f"<{self._name}>"
-
-
-class OpaqueIterator:
-    """Stands for an iterator or generator, whose items were taken when it was returned."""
-
-    def __init__(self, name: str, items: list[Any]) -> None:
-        self._name = name
-        self._items = iter(items)
+        self._n_taken = 0
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        return next(self._items)
+        if self._n_taken >= len(self._items):
+            raise StopIteration
+        self._n_taken += 1
+        return self._items[self._n_taken - 1]
 
     def __repr__(self) -> str:
         return f"<{self._name}>"
+
+    def take_apart(self) -> tuple[str, list[Any]]:
+        """Returns its name and the items that are left, which it keeps."""
+        return self._name, self._items[self._n_taken :]
 
 
 class Foreign:
@@ -71,27 +63,14 @@ class Foreign:
         return f"<{self._name} object>"
 
 
-_ITERATORS = frozenset(
-    {
-        "dict_itemiterator",
-        "dict_keyiterator",
-        "dict_valueiterator",
-        "enumerate",
-        "filter",
-        "generator",
-        "list_iterator",
-        "list_reverseiterator",
-        "map",
-        "range_iterator",
-        "reversed",
-        "set_iterator",
-        "str_ascii_iterator",
-        "str_iterator",
-        "tuple_iterator",
-        "zip",
-    }
-)
-_ITERABLES = _ITERATORS | {"dict_items", "dict_keys", "dict_values"}
+_VIEWS: dict[str, Any] = {  # from their items
+    "dict_items": lambda items: dict(items).items(),
+    "dict_keys": lambda items: dict.fromkeys(items).keys(),
+    "dict_values": lambda items: dict(enumerate(items)).values(),
+}
+_ITERATOR_MODULES = frozenset({"itertools", "_collections"})
+_MAX_NAME_CHARS = 100
+_HEAP_TYPE = 1 << 9  # in a type's flags: it was made at run time, by a program for example
 _BASES: dict[type, Any] = {
     bool: bool,
     int: lambda v: int.__add__(v, 0),
@@ -131,10 +110,24 @@ def encode(value: Any, depth: int = 0) -> Any:
     for base, plain in _BASES.items():
         if isinstance(value, base):
             return encode(plain(value), depth)
-    if kind.__name__ in _ITERABLES:
-        items = [encode(x, depth + 1) for x, _ in zip(value, range(MAX_ITEMS), strict=False)]
-        return {"o": kind.__name__, "v": items}
+    if kind is OpaqueIterator:
+        name, items = value.take_apart()
+        return {"o": name, "v": _encode_items(items, depth + 1)}
+    if _is_iterable(kind, value):
+        items = [encode(x, depth + 1) for _, x in zip(range(MAX_ITEMS), value, strict=False)]
+        return {"o": kind.__name__.removeprefix("o"), "v": items}
     raise UnencodableError(kind.__name__)
+
+
+def _is_iterable(kind: type, value: Any) -> bool:
+    """Returns whether a value is a dict's view, or an iterator of a type that is Python's own."""
+    module = kind.__module__
+    if module == "builtins" and not kind.__flags__ & _HEAP_TYPE:
+        is_view = kind.__name__.removeprefix("o") in _VIEWS  # an ordered dict's begin with an o
+        return is_view or (hasattr(kind, "__next__") and iter(value) is value)
+    if module not in _ITERATOR_MODULES or not hasattr(kind, "__next__"):
+        return False
+    return getattr(sys.modules.get(module), kind.__name__, None) is kind and iter(value) is value
 
 
 def _encode_items(value: Any, depth: int) -> list[Any]:
@@ -170,7 +163,7 @@ def decode(data: Any, depth: int = 0) -> Any:
             return list(data)
         return [decode(item, depth + 1) for item in data]
     if set(data) == {"o", "v"}:
-        return _decode_iterable(str(data["o"]), [decode(item, depth + 1) for item in data["v"]])
+        data = {"o": [data["o"], data["v"]]}
     if len(data) != 1:
         raise ValueError("not exactly one tag")
     ((tag, content),) = data.items()
@@ -193,10 +186,12 @@ def _decode_library_value(content: Any, depth: int) -> Any:
     return put_together(str(name), [decode(part, depth) for part in parts])
 
 
-def _decode_iterable(name: str, items: list[Any]) -> Any:
-    if name == "dict_keys":
-        return dict.fromkeys(items).keys()
-    return OpaqueIterator(name, items) if name in _ITERATORS else Opaque(name, items)
+def _decode_iterable(content: Any, depth: int) -> Any:
+    name, data = content
+    items = [decode(item, depth) for item in data]
+    if name in _VIEWS:
+        return _VIEWS[name](items)
+    return OpaqueIterator(str(name)[:_MAX_NAME_CHARS], items)
 
 
 _DECODERS: dict[str, Any] = {
@@ -209,4 +204,5 @@ _DECODERS: dict[str, Any] = {
     "d": lambda c, d: {decode(k, d): decode(v, d) for k, v in c},
     "e": lambda _c, _: ...,
     "l": _decode_library_value,
+    "o": _decode_iterable,
 }
