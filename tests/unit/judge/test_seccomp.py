@@ -10,7 +10,11 @@ from evaluation.judge.inside.confinement.seccomp import (
     build_strict_child_filter,
     build_zygote_filter,
 )
-from evaluation.judge.inside.confinement.syscall_table import ALLOWED
+from evaluation.judge.inside.confinement.syscall_table import (
+    ALLOWED,
+    NAMESPACES_ONLY,
+    ZYGOTE_ONLY,
+)
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, EPERM, ENOSYS, KILL = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS, 1 << 31
@@ -244,6 +248,21 @@ def test_without_namespaces_other_processes_are_out_of_reach(machine):
     refused += [ask("mount"), ask("unshare")]
     assert set(refused) == {EPERM}
     assert {ask("fcntl", 0, 1), ask("read"), ask("openat")} == {ALLOW}
+
+
+def test_without_namespaces_exactly_the_calls_of_the_table_are_refused(machine):
+    """If it fails, a jump of the filter leads elsewhere, and calls are open or honest ones fail."""
+    program = build_strict_child_filter(PID, machine)
+    column = list(ARCHITECTURES).index(machine)
+    numbers = {name: numbers[column] for name, numbers in ALLOWED.items()}
+    filtered = {"clone", "prlimit64", "kill", "tgkill", "prctl", "sendto"}
+    found = {
+        name
+        for name, number in numbers.items()
+        if number is not None and run_filter(program, machine, number) == EPERM
+    }
+    wanted = {*NAMESPACES_ONLY, *ZYGOTE_ONLY}
+    assert found - filtered == {name for name in wanted if numbers[name] is not None}
 
 
 def test_without_namespaces_only_pairs_of_sockets_are_of_use(machine, ask):

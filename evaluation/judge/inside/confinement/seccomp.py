@@ -142,10 +142,10 @@ class _Assembler:
         self.emit(_RETURN, action)
 
     def refuse(self, names: Iterable[str]) -> None:
-        for name in names:
-            number = _ALLOWED[name][self._column]
-            if number is not None:
-                self.return_if_equal(number, _REFUSE)
+        numbers = [number for n in names if (number := _ALLOWED[n][self._column]) is not None]
+        for n_left in reversed(range(len(numbers))):  # all jump to one refusal
+            self.emit(_EQUAL, numbers[n_left], n_left, 0 if n_left else 1)
+        self.emit(_RETURN, _REFUSE)
 
     def refuse_unless(self, name: str, argument: int, test: tuple[int, int, int, int]) -> None:
         """Refuses a call whose argument fails ``test``; its jumps skip the refusal or not."""
