@@ -195,7 +195,7 @@ def train(  # noqa: PLR0915 - one straight path
 
     # Validate thoroughly and write the finished model.
     validation = validator.validate(state.step, n_blocks=settings.final_validation_blocks)
-    state = dataclasses.replace(state, validation=validation)
+    state = state.after_training(validation)
     weights = checkpointer.save(state)
     with fail_together(accelerator):  # a process that ends with an error ends the others too
         if is_main:

@@ -227,7 +227,7 @@ class RunFiles:
             loss_scale_good_steps=loss_scale.good_steps,
             step=state.step,
             train_seconds=state.train_seconds,
-            validation_loss=state.validation.loss if state.validation else None,
+            validation_loss=state.compared_loss,
             best_loss=state.best_loss,
         )
         with self._explain_write_errors(state.step):

@@ -47,6 +47,19 @@ def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsy
     assert "bits per byte" in capsys.readouterr().out
 
 
+def test_checkpoints_are_compared_on_the_same_blocks(uninterrupted):
+    """If it fails, the best checkpoint is removed for one that was measured on easier text."""
+    lines = (uninterrupted / "metrics.jsonl").read_text().splitlines()
+    events = [event for event in map(json.loads, lines) if event["event"] == "validation"]
+    during, final = [e["validation_loss"] for e in events if e["step"] == 12]
+    assert during != final
+    newest = list_checkpoints(uninterrupted / "checkpoints")[-1]
+    record = json.loads((newest / "training_state.json").read_text())
+    assert record["validation_loss"] == pytest.approx(during)
+    evaluation = load_artifact(newest).manifest.evaluation
+    assert evaluation["validation_loss"] == pytest.approx(final)
+
+
 def test_accumulated_batches_follow_the_curve_of_whole_ones(uninterrupted, config_file, tmp_path):
     run = tmp_path / "micro"
     finish(Forked(config_file, f"paths.run={run}", "pretrain.micro_batch_blocks=2"))

@@ -32,6 +32,9 @@ def test_a_validation_belongs_to_its_step_and_the_best_is_remembered():
     worse = state.after_validation(validation(4.0))
     assert (worse.is_best, worse.best_loss, worse.validation.loss) == (False, 3.0, 4.0)
     assert state.after_validation(validation(2.5)).best_loss == 2.5
+    final = worse.after_training(validation(1.0))
+    assert (final.validation.loss, final.compared_loss, final.best_loss) == (1.0, 4.0, 3.0)
+    assert state.after_training(validation(1.0)).compared_loss is None
 
 
 @pytest.mark.parametrize(
