@@ -8,13 +8,18 @@ from typing import Any
 
 import torch
 
+from training.artifact.directory import TOKENIZER_FILE
 from training.artifact.network.gpt2 import GPT2
+from training.artifact.tokenizer import CodeTokenizer
 from training.autoconfig.sizing import DataShape
 from training.config import RunConfig
+from training.corpus_reader import TRAIN
 from training.foundation.errors import is_out_of_memory
 from training.processes.collective import is_true_anywhere
 from training.processes.memory_errors import describe_shortage
 from training.run.sample_completions import MAX_NEW_TOKENS, PROMPTS
+from training.shards.blocks import BlockReader
+from training.step.distillation import Teacher, load_teacher
 from training.step.hardware.compilation import compile_layers
 from training.step.loss import token_losses
 from training.step.model import build_model
@@ -24,6 +29,7 @@ from training.step.parallel import ParallelLoss, parallelise
 
 MEASURE_S = 5.0
 MIN_REPEATS = 3  # of each measurement; the first is slow
+SAMPLE_BLOCKS = 64  # in which distilled documents are counted
 SAMPLE_CONTEXT = 64  # about the tokens of a prompt and its completion
 
 
@@ -52,63 +58,107 @@ def measure_speed(
     """Trains the network on noise for a few seconds, in all processes at once.
 
     Args:
-        config: The network, and the micro-batch of each process.
+        config: The network, its teacher, and the micro-batch of each process.
         data: The size of vocabulary and blocks.
         accelerator: Accelerate's; all processes must call this together.
         may_halve: Whether to measure smaller micro-batches if these do not fit into memory.
 
     Raises:
-        PrerequisiteError: The memory does not suffice.
+        PrerequisiteError: The memory does not suffice; or the teacher or the shards are damaged.
     """
     device, settings = accelerator.device, config.pretrain
     network = config.model.gpt2(vocab_size=data.vocab_size, n_positions=data.block_tokens)
     model = build_model(network, settings, device)
     compile_layers(model, settings, device)
-    loss = parallelise(LossModule(model, settings), settings, accelerator)
+    teacher, distilled_share = _load_teacher(config, device)
+    loss = parallelise(LossModule(model, settings, teacher), settings, accelerator)
     optimizer = MasterOptimizer(model, config.optim)
     noise = _make_noise(settings.micro_batch_blocks, data, device)
     while not _fits(loss, optimizer, noise, accelerator):
-        if len(noise[0]) == 1 or not may_halve:
-            raise describe_shortage(len(noise[0]), device)
-        noise = _make_noise(len(noise[0]) // 2, data, device)
+        if len(noise.ids) == 1 or not may_halve:
+            raise describe_shortage(len(noise.ids), device)
+        noise = _make_noise(len(noise.ids) // 2, data, device)
+    pass_s, update_s = _time_steps(loss, optimizer, noise.text, accelerator)
+    if distilled_share:
+        distilled_s, update_s = _time_steps(loss, optimizer, noise.distilled, accelerator)
+        pass_s += distilled_share * (distilled_s - pass_s)
+    with loss.evaluate():
+        block_s, token_s = _time_forward(model, noise.ids[:1])
+    loss.close()
+    slowest = torch.tensor([pass_s, update_s, block_s, token_s], device=device)
+    pass_max_s, update_max_s, block_max_s, token_max_s = (
+        accelerator.gather(slowest[None]).amax(0).tolist()
+    )
+    return Speed(
+        tokens_per_s=accelerator.num_processes * noise.ids.numel() / pass_max_s,
+        update_s=update_max_s,
+        block_s=block_max_s / accelerator.num_processes,
+        samples_s=token_max_s * len(PROMPTS) * MAX_NEW_TOKENS,
+        micro_batch_blocks=len(noise.ids),
+    )
+
+
+def _load_teacher(config: RunConfig, device: torch.device) -> tuple[Teacher | None, float]:
+    """Returns the teacher, if any, and the share of blocks that have something to learn from it."""
+    distil, settings, shards = config.distil, config.pretrain, config.paths.shards
+    if distil.teacher is None or config.stream.is_wanted:  # which refuses a teacher later
+        return None, 0.0
+    vocabulary = CodeTokenizer.load(shards / TOKENIZER_FILE)
+    reader = BlockReader(shards, TRAIN, distilled_paths=distil.path_prefix)
+    blocks = reader.read_batch(settings.first_block, SAMPLE_BLOCKS, seed=settings.seed)
+    assert blocks.is_distilled is not None
+    share = float(blocks.is_distilled.any(1).mean())
+    return load_teacher(distil, settings, vocabulary, device), share
+
+
+def _time_steps(
+    loss: ParallelLoss,
+    optimizer: MasterOptimizer,
+    batch: tuple[torch.Tensor, ...],
+    accelerator: Any,
+) -> tuple[float, float]:
+    """Returns the seconds of a forward and backward pass, and of an update."""
     pass_s: list[float] = []
     update_s: list[float] = []
-    began = _now()
+    began, device = _now(), accelerator.device
     while not bool(accelerator.reduce(torch.tensor(_is_enough(pass_s, began), device=device))):
         started = _now()
-        accelerator.backward(loss(*noise)[0])
+        accelerator.backward(loss(*batch)[0])
         done = _now()
         optimizer.take_gradients()
         optimizer.clip_gradients()
         optimizer.step(0.0)
         pass_s.append(done - started)
         update_s.append(_now() - done)
-    with loss.evaluate():
-        block_s, token_s = _time_forward(model, noise[0][:1])
-    loss.close()
-    medians = statistics.median(pass_s), statistics.median(update_s)
-    slowest = torch.tensor([*medians, block_s, token_s], device=device)
-    pass_max_s, update_max_s, block_max_s, token_max_s = (
-        accelerator.gather(slowest[None]).amax(0).tolist()
-    )
-    return Speed(
-        tokens_per_s=accelerator.num_processes * noise[0].numel() / pass_max_s,
-        update_s=update_max_s,
-        block_s=block_max_s / accelerator.num_processes,
-        samples_s=token_max_s * len(PROMPTS) * MAX_NEW_TOKENS,
-        micro_batch_blocks=len(noise[0]),
-    )
+    return statistics.median(pass_s), statistics.median(update_s)
 
 
-def _make_noise(n_blocks: int, data: DataShape, device: torch.device) -> tuple[torch.Tensor, ...]:
-    ids = torch.randint(data.vocab_size, (n_blocks, data.block_tokens), device=device)
-    return ids, torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
+@dataclass(frozen=True)
+class _Noise:
+    """Blocks of random tokens ``[B, T]``."""
+
+    ids: torch.Tensor
+
+    @property
+    def text(self) -> tuple[torch.Tensor, ...]:
+        """The arguments of a pass over text."""
+        return self.ids, torch.zeros_like(self.ids), torch.zeros_like(self.ids, dtype=torch.bool)
+
+    @property
+    def distilled(self) -> tuple[torch.Tensor, ...]:
+        """The arguments of a pass over what a teacher predicts."""
+        return *self.text, torch.ones_like(self.ids, dtype=torch.bool)
+
+
+def _make_noise(n_blocks: int, data: DataShape, device: torch.device) -> _Noise:
+    size = (n_blocks, data.block_tokens)
+    return _Noise(torch.randint(data.vocab_size, size, device=device))
 
 
 def _fits(
     loss: ParallelLoss,
     optimizer: MasterOptimizer,
-    noise: tuple[torch.Tensor, ...],
+    noise: _Noise,
     accelerator: Any,
 ) -> bool:
     """Says whether a pass and an update fit into the memory of every process.
@@ -120,7 +170,7 @@ def _fits(
     is_short = False
     try:
         with loss.accumulate(is_last=False):
-            accelerator.backward(loss(*noise)[0])
+            accelerator.backward(loss(*noise.distilled)[0])  # without a teacher, it is text
         optimizer.take_gradients()
         optimizer.step(0.0)
     except (RuntimeError, MemoryError) as error:

@@ -5,10 +5,14 @@ import json
 import signal
 
 import pytest
+import torch
+from accelerate import Accelerator
 from training_run import Forked, assert_same, finish, signal_after
 
 from training.artifact.directory import RUN_CONFIG_FILE, load_artifact
 from training.attribution import read_document_table
+from training.autoconfig import speed
+from training.autoconfig.sizing import DataShape
 from training.config import RunConfig
 from training.foundation.config_schema import load_toml
 
@@ -101,3 +105,19 @@ def test_what_cannot_teach_is_refused(tiny_config, settings, tmp_path, override,
     (sentence,) = [line for line in err.splitlines() if line.startswith("error: ")]
     assert message in sentence
     assert process.returncode in {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "least", "most"), [("", 1, 1), (PREFIX, 0.1, 0.9), ("x/", 0, 0)]
+)
+def test_a_budget_knows_how_much_is_distilled(
+    tiny_config, settings, monkeypatch, prefix, least, most
+):
+    """If it fails, a time budget is planned for a training without its teacher."""
+    config = load_toml(RunConfig, tiny_config, [*settings, f"distil.path_prefix={prefix}"])
+    monkeypatch.setattr(speed, "MEASURE_S", 0.1)
+    teacher, share = speed._load_teacher(config, torch.device("cpu"))
+    assert least <= share <= most
+    assert teacher is not None
+    data = DataShape(vocab_size=teacher.model.config.vocab_size, block_tokens=64)
+    assert speed.measure_speed(config, data, Accelerator(cpu=True)).tokens_per_s > 0

@@ -150,6 +150,18 @@ def test_passes_that_exceed_the_memory_are_halved(config_with, monkeypatch):
     assert "micro-batches of 2 blocks: 8 exceed the memory" in reasons
 
 
+@pytest.mark.parametrize(("share", "pass_s"), [(0.0, 1.0), (0.5, 2.0), (1.0, 3.0)])
+def test_the_time_of_a_teacher_is_counted(config_with, monkeypatch, share, pass_s):
+    """If it fails, a run with a teacher takes up to twice the time that it was allowed."""
+    seconds = {3: (1.0, 0.1), 4: (3.0, 0.1)}  # of passes over text, and of distilled ones
+    monkeypatch.setattr(speed, "_load_teacher", lambda *_: (None, share))
+    monkeypatch.setattr(speed, "_time_steps", lambda _, __, batch, ___: seconds[len(batch)])
+    data = DataShape(vocab_size=512, block_tokens=32)
+    config = config_with("model.n_embd=16", "model.n_layer=1", "model.n_head=1")
+    found = measure_speed(config, data, Accelerator(cpu=True))
+    assert found.tokens_per_s == pytest.approx(8 * 32 / pass_s)
+
+
 def test_a_token_budget_is_kept_and_explained(config_with):
     config, reasons = choose(config_with("size=17M", "budget=150M"), n_processes=4)
     tokens = config.pretrain.steps * config.pretrain.batch_blocks * DATA.block_tokens
