@@ -7,10 +7,10 @@ import { setServerPath } from './server/serverPath';
 import type { Services } from './services';
 import { SECTION } from './settings/settingNames';
 import { focusActiveEditor, getActiveEditor } from './suggestions/activeEditor';
+import { ACCEPTED_COMMAND } from './suggestions/suggestions';
 import {
   toggleAutomatic, toggleEverywhere, toggleFile, toggleLanguage, toggleWorkspace,
-} from './suggestions/enablement';
-import { ACCEPTED_COMMAND } from './suggestions/suggestions';
+} from './suggestions/toggles';
 import { showActionMenu } from './ui/actionMenu';
 import { chooseModel } from './ui/modelPicker';
 import { showStatistics } from './ui/statistics';

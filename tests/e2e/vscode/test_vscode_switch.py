@@ -27,6 +27,12 @@ def expect_no_suggestion(window, model, name):
     assert model.n_requests == n_requests
 
 
+def inspect(window, name):
+    """Returns a setting's values at each level."""
+    body = "return vscode.workspace.getConfiguration('parrotlet').inspect(given.name)"
+    return window.call_api(body, name=name)
+
+
 def test_turning_suggestions_off_everywhere(window, model):
     """If it fails, a user cannot get rid of ghost text without uninstalling."""
     window.run_command("parrotlet.toggle")
@@ -41,11 +47,9 @@ def test_turning_suggestions_off_for_the_workspace(window, model):
     window.run_command("parrotlet.toggleWorkspace")
     expect_no_suggestion(window, model, "workspace.py")
     window.wait_for_status("Parrotlet is off for this workspace")
-    inspected = window.call_api(
-        "return vscode.workspace.getConfiguration('parrotlet').inspect('client.enabled')"
-    )
-    assert inspected["workspaceValue"] is False
-    assert inspected.get("globalValue") is None
+    levels = inspect(window, "client.enabled")
+    assert levels["workspaceValue"] is False
+    assert levels.get("globalValue") is None
     window.run_command("parrotlet.toggle")  # turning it on everywhere includes this workspace
     expect_suggestion(window, model, "here.py")
 
@@ -70,6 +74,69 @@ def test_language_specific_settings_apply(window, model):
     window.wait_for_status("Parrotlet is off for the language python")
     window.change_setting("[python]", None)
     expect_suggestion(window, model, "of_language_again.py")
+
+
+@pytest.mark.parametrize("where", ["Global", "Workspace"])
+@pytest.mark.parametrize("command", ["toggle", "toggleWorkspace", "toggleLanguage"])
+def test_a_language_that_is_off_is_turned_on(window, model, command, where):
+    """If it fails, turning suggestions on turns them off everywhere else, or does nothing."""
+    window.change_setting("[python]", {"parrotlet.client.enabled": False}, where=where)
+    expect_no_suggestion(window, model, "of_language.py")
+    window.run_command(f"parrotlet.{command}")
+    expect_suggestion(window, model, "of_language_again.py")
+    levels = inspect(window, "client.enabled")
+    assert False not in {levels.get("globalValue"), levels.get("workspaceValue")}
+
+
+def test_the_menu_says_what_its_entries_do_in_this_editor(window):
+    """If it fails, "Turn on" turns off."""
+    window.change_setting("[python]", {"parrotlet.client.enabled": False})
+    window.open_file("", "labels.py")
+    window.start_command("parrotlet.menu")
+    choices = window.choices
+    window.press("Escape")
+    for label in ("everywhere", "for this workspace", "for the language python"):
+        assert any(f"Turn on {label}" in choice for choice in choices), choices
+    assert any("Turn off for this file" in choice for choice in choices)
+
+
+@pytest.mark.parametrize("where", ["Global", "Workspace"])
+def test_turning_off_everywhere_includes_languages(window, model, where):
+    """If it fails, "Turn off everywhere" leaves ghost text where a language's setting allows it."""
+    window.change_setting("[python]", {"parrotlet.client.enabled": True}, where=where)
+    window.open_file("", "language.py")
+    window.run_command("parrotlet.toggle")
+    expect_no_suggestion(window, model, "off_with_language.py")
+    window.wait_for_status("Parrotlet is off everywhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "where"),
+    [
+        ("parrotlet.client.automatic", False, "Workspace"),
+        ("[python]", {"parrotlet.client.automatic": False}, "Global"),
+        ("[python]", {"parrotlet.client.automatic": False}, "Workspace"),
+    ],
+)
+def test_automatic_suggestions_are_switched_where_they_are_set(window, model, name, value, where):
+    """If it fails, "Suggest while typing" changes other workspaces and languages, not this one."""
+    window.change_setting(name, value, where=where)
+    expect_no_suggestion(window, model, "on_request_here.py")
+    window.run_command("parrotlet.toggleAutomatic")
+    expect_suggestion(window, model, "automatic_here.py")
+    assert inspect(window, "client.automatic").get("globalValue") is None
+
+
+def test_a_language_is_switched_where_the_languages_are_set(window, model):
+    """If it fails, "Turn off for the language" turns it off in every workspace but this one."""
+    window.change_setting("parrotlet.client.languages", ["python"], where="Workspace")
+    window.open_file("", "languages.py")
+    window.run_command("parrotlet.toggleLanguage")
+    expect_no_suggestion(window, model, "language_off.py")
+    levels = inspect(window, "client.languages")
+    assert (levels["workspaceValue"], levels.get("globalValue")) == ([], None)
+    window.run_command("parrotlet.toggleLanguage")
+    expect_suggestion(window, model, "language_on.py")
 
 
 def test_turning_suggestions_off_for_a_file(window, model):

@@ -18,6 +18,19 @@ interface Levels {
   readonly folder: unknown;
 }
 
+/** Where a setting can be set. */
+export interface Level {
+  readonly target: vscode.ConfigurationTarget;
+  /** Whether only for the language of a document, as in `"[python]": {…}`. */
+  readonly isForLanguage: boolean;
+}
+
+const { Global, Workspace, WorkspaceFolder } = vscode.ConfigurationTarget;
+/** All levels; each overrides those before it. */
+const LEVELS: readonly Level[] = [false, true].flatMap((isForLanguage) => (
+  [Global, Workspace, WorkspaceFolder].map((target) => ({ target, isForLanguage }))
+));
+
 /** Reads one of the extension's own settings that is on or off, as it applies to a document. */
 export function getFlag(
   name: 'enabled' | 'automatic', scope?: vscode.ConfigurationScope,
@@ -67,25 +80,79 @@ export function collectServerSettings(): NestedSettings {
   return nested;
 }
 
-/** Changes a setting in the workspace if it is set there, and in the user's settings otherwise. */
-export async function changeSetting(id: string, value: unknown): Promise<void> {
-  const isSetInWorkspace = inspectLevels(id).workspace !== undefined;
-  const target = isSetInWorkspace
-    ? vscode.ConfigurationTarget.Workspace
-    : vscode.ConfigurationTarget.Global;
-  await updateSetting(id, value, target);
+/**
+ * Changes a setting where it is set, so that the change takes effect; in the user's settings if it
+ * is not set.
+ *
+ * @param document undefined for a setting that is the same for all documents
+ */
+export async function changeSetting(
+  id: string, value: unknown, document?: vscode.TextDocument,
+): Promise<void> {
+  const level = findDecidingLevel(id, document) ?? { target: Global, isForLanguage: false };
+  await updateSetting(id, value, level, document);
+}
+
+/**
+ * Changes a setting for the user or for the workspace, and sees to it that the new value applies to
+ * a document: other values within that level are removed, those beyond it are overridden.
+ *
+ * @param document undefined for what applies where none is open
+ */
+export async function enforceSetting(
+  id: string, value: unknown, target: vscode.ConfigurationTarget, document?: vscode.TextDocument,
+): Promise<void> {
+  const isEffective = (): boolean => (
+    vscode.workspace.getConfiguration(SECTION, document).get(id) === value
+  );
+  if (getInheritedValue(id, target, document) !== value) {
+    await updateSetting(id, value, { target, isForLanguage: false }, document);
+  }
+  for (const level of LEVELS.filter((one) => one.target >= target).reverse()) {
+    if (!isEffective() && isSetAt(id, level, document)) {
+      await updateSetting(id, undefined, level, document);
+    }
+  }
+  if (!isEffective()) { // because of the user's setting for the language
+    await updateSetting(id, value, { target, isForLanguage: true }, document);
+  }
 }
 
 /** Changes a setting at a level, and removes a value under its former name from that level. */
 export async function updateSetting(
-  id: string, value: unknown, target: vscode.ConfigurationTarget,
+  id: string, value: unknown, level: Level, document?: vscode.TextDocument,
 ): Promise<void> {
-  const configuration = vscode.workspace.getConfiguration(SECTION);
-  await configuration.update(id, value, target);
+  const { target, isForLanguage } = level;
+  const configuration = vscode.workspace.getConfiguration(SECTION, document);
+  await configuration.update(id, value, target, isForLanguage);
   const former = getFormerName(id);
-  if (former !== undefined && getValueAt(configuration.inspect(former), target) !== undefined) {
-    await configuration.update(former, undefined, target);
+  if (former !== undefined && getValueAt(configuration.inspect(former), level) !== undefined) {
+    await configuration.update(former, undefined, target, isForLanguage);
   }
+}
+
+/** Returns the level whose value of a setting applies to a document; undefined if none is set. */
+export function findDecidingLevel(id: string, document?: vscode.TextDocument): Level | undefined {
+  return LEVELS.filter((level) => isSetAt(id, level, document)).at(-1);
+}
+
+/** Checks whether a setting has a value at a level, under its current name or its former one. */
+function isSetAt(id: string, level: Level, document?: vscode.TextDocument): boolean {
+  const configuration = vscode.workspace.getConfiguration(SECTION, document);
+  const former = getFormerName(id);
+  const names = former !== undefined && isFormerNameUsed(id, level) ? [id, former] : [id];
+  return names.some((name) => getValueAt(configuration.inspect(name), level) !== undefined);
+}
+
+/** Returns the value that a setting has, or inherits, at a level for all languages. */
+function getInheritedValue(
+  id: string, target: vscode.ConfigurationTarget, document?: vscode.TextDocument,
+): unknown {
+  const inspection = vscode.workspace.getConfiguration(SECTION, document).inspect(id);
+  const values = LEVELS
+    .filter((level) => !level.isForLanguage && level.target <= target)
+    .map((level) => getValueAt(inspection, level));
+  return values.reduce((inherited, value) => value ?? inherited, inspection?.defaultValue);
 }
 
 /** Returns the value of a setting; undefined if only its default applies. */
@@ -99,26 +166,34 @@ function inspectLevels(id: string, scope?: vscode.ConfigurationScope): Levels {
   const current = configuration.inspect(id);
   const formerName = getFormerName(id);
   const former = formerName === undefined ? undefined : configuration.inspect(formerName);
-  // VS Code ignores what a workspace may not set only under the current names.
-  const mayWorkspaceSet = vscode.workspace.isTrusted && !USER_SETTINGS.has(id);
-  const formerInWorkspace = mayWorkspaceSet ? former : undefined;
-  return {
-    user: current?.globalValue ?? former?.globalValue,
-    workspace: current?.workspaceValue ?? formerInWorkspace?.workspaceValue,
-    folder: current?.workspaceFolderValue ?? formerInWorkspace?.workspaceFolderValue,
+  const getAt = (target: vscode.ConfigurationTarget): unknown => {
+    const level = { target, isForLanguage: false };
+    const formerValue = isFormerNameUsed(id, level) ? getValueAt(former, level) : undefined;
+    return getValueAt(current, level) ?? formerValue;
   };
+  return { user: getAt(Global), workspace: getAt(Workspace), folder: getAt(WorkspaceFolder) };
+}
+
+/**
+ * Checks whether a value under a setting's former name applies. VS Code ignores what a workspace
+ * may not set only under the current names.
+ */
+function isFormerNameUsed(id: string, { target }: Level): boolean {
+  return target === Global || (vscode.workspace.isTrusted && !USER_SETTINGS.has(id));
 }
 
 type Inspection = ReturnType<vscode.WorkspaceConfiguration['inspect']>;
 
-function getValueAt(inspection: Inspection, target: vscode.ConfigurationTarget): unknown {
+function getValueAt(inspection: Inspection, { target, isForLanguage }: Level): unknown {
   switch (target) {
-    case vscode.ConfigurationTarget.Global:
-      return inspection?.globalValue;
-    case vscode.ConfigurationTarget.Workspace:
-      return inspection?.workspaceValue;
-    case vscode.ConfigurationTarget.WorkspaceFolder:
-      return inspection?.workspaceFolderValue;
+    case Global:
+      return isForLanguage ? inspection?.globalLanguageValue : inspection?.globalValue;
+    case Workspace:
+      return isForLanguage ? inspection?.workspaceLanguageValue : inspection?.workspaceValue;
+    case WorkspaceFolder:
+      return isForLanguage
+        ? inspection?.workspaceFolderLanguageValue
+        : inspection?.workspaceFolderValue;
   }
 }
 

@@ -1,18 +1,14 @@
 /**
- * Whether suggestions are enabled in a document, and how they are turned on and off: everywhere,
- * for a workspace, a language or a file, or for a while.
- *
- * All of this but the snooze is kept in settings, where it can be seen and shared.
+ * Whether suggestions are enabled in a document, and the snooze, which pauses them for a while. All
+ * else is kept in settings, where it can be seen and shared; `toggles` changes them.
  */
 
-import { isAbsolute, sep } from 'node:path';
+import { isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
-import {
-  getExcludedFiles, getFlag, getList, getUserExcludedFiles, updateSetting,
-} from '../settings/configuration';
+import { findDecidingLevel, getExcludedFiles, getFlag, getList } from '../settings/configuration';
 import { SECTION } from '../settings/settingNames';
-import { getActiveEditor } from './activeEditor';
 
+const ENABLED_SETTING = 'client.enabled';
 const SNOOZED_UNTIL = 'snoozedUntil';
 const MINUTE_MS = 60_000;
 const SNOOZE_MINUTES = [5, 15, 30, 60, 240];
@@ -112,64 +108,15 @@ export class Enablement implements vscode.Disposable {
   }
 }
 
-/** Turns suggestions on or off for the user, in every workspace that does not override it. */
-export async function toggleEverywhere(): Promise<void> {
-  const isEnabled = getFlag('enabled');
-  await update('enabled', !isEnabled, vscode.ConfigurationTarget.Global);
-  if (getFlag('enabled') === isEnabled) { // the workspace overrides it
-    await update('enabled', undefined, vscode.ConfigurationTarget.Workspace);
-  }
-}
-
-/** Turns suggestions on or off for this workspace. */
-export async function toggleWorkspace(): Promise<void> {
-  await update('enabled', !getFlag('enabled'), vscode.ConfigurationTarget.Workspace);
-}
-
-/** Turns automatic suggestions on or off. */
-export async function toggleAutomatic(): Promise<void> {
-  await update('automatic', !getFlag('automatic'), vscode.ConfigurationTarget.Global);
-}
-
-/** Turns suggestions on or off for the language of the active editor. */
-export async function toggleLanguage(): Promise<void> {
-  const language = getActiveEditor()?.document.languageId;
-  if (language !== undefined) {
-    const languages = toggleItem(getList('languages'), language);
-    await update('languages', languages, vscode.ConfigurationTarget.Global);
-  }
-}
-
-/** Turns suggestions on or off for the file of the active editor, in the user's own settings. */
-export async function toggleFile(): Promise<void> {
-  const document = getActiveEditor()?.document;
-  if (document === undefined) {
-    return;
-  }
-  const glob = findExcludingGlob(document);
-  const fileGlob = escapeGlob(document.uri.fsPath.replaceAll(sep, '/'));
-  if (glob !== undefined && glob !== fileGlob) {
-    void vscode.window.showInformationMessage(
-      `Suggestions are off for this file because it matches ${glob}. Change the setting`
-      + ' parrotlet.client.excludedFiles to turn them on.',
-    );
-    return;
-  }
-  const globs = toggleItem(getUserExcludedFiles(), fileGlob);
-  const value = globs.length > 0 ? globs : undefined;
-  await update('excludedFiles', value, vscode.ConfigurationTarget.Global);
-}
-
-function update(name: string, value: unknown, target: vscode.ConfigurationTarget): Promise<void> {
-  return updateSetting(`client.${name}`, value, target);
-}
-
-function toggleItem(list: readonly string[], item: string): string[] {
-  return list.includes(item) ? list.filter((other) => other !== item) : [...list, item];
+/** Checks whether suggestions are on for a document's language, wherever else they are off. */
+export function isLanguageEnabled(document: vscode.TextDocument): boolean {
+  const isOff = !getFlag('enabled', document)
+    && findDecidingLevel(ENABLED_SETTING, document)?.isForLanguage === true;
+  return !isOff && getList('languages').includes(document.languageId);
 }
 
 /** Returns the glob that excludes a document, if there is one. */
-function findExcludingGlob(document: vscode.TextDocument): string | undefined {
+export function findExcludingGlob(document: vscode.TextDocument): string | undefined {
   return getExcludedFiles(document).find((glob) => {
     const isFullPath = isAbsolute(glob) || glob.startsWith('**');
     const pattern = isFullPath ? glob : `**/${glob}`;
@@ -177,20 +124,14 @@ function findExcludingGlob(document: vscode.TextDocument): string | undefined {
   });
 }
 
-/** Returns a glob that matches only one path. */
-function escapeGlob(path: string): string {
-  return path.replaceAll(/[*?[\]{}]/g, '[$&]');
-}
-
 /** Returns where suggestions are turned off, as "off …". */
 function describeDisabledScope(document: vscode.TextDocument | undefined): string {
-  const levels = vscode.workspace.getConfiguration(SECTION, document).inspect('client.enabled');
-  const languageLevels = [levels?.globalLanguageValue, levels?.workspaceLanguageValue];
-  if (document !== undefined && languageLevels.includes(false)) {
+  const level = findDecidingLevel(ENABLED_SETTING, document);
+  if (document !== undefined && level?.isForLanguage === true) {
     return `off for the language ${document.languageId}`;
   }
-  const workspaceLevels = [levels?.workspaceValue, levels?.workspaceFolderValue];
-  return workspaceLevels.includes(false) ? 'off for this workspace' : 'off everywhere';
+  const isForUser = level === undefined || level.target === vscode.ConfigurationTarget.Global;
+  return isForUser ? 'off everywhere' : 'off for this workspace';
 }
 
 function formatDuration(minutes: number): string {

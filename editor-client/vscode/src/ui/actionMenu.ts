@@ -2,9 +2,11 @@
 
 import * as vscode from 'vscode';
 import type { ServerNotFound } from '../server/discovery';
-import { getFlag, getList, getText } from '../settings/configuration';
+import { getFlag, getText } from '../settings/configuration';
 import { getActiveEditor } from '../suggestions/activeEditor';
-import type { Enablement } from '../suggestions/enablement';
+import {
+  findExcludingGlob, isLanguageEnabled, type Enablement,
+} from '../suggestions/enablement';
 import { describeModel } from './modelPicker';
 import type { Status } from './status';
 
@@ -85,9 +87,9 @@ function listSwitches(enablement: Enablement): Entry[] {
   }
   if (document !== undefined) {
     const { languageId } = document;
-    const turnLanguage = getList('languages').includes(languageId) ? 'Turn off' : 'Turn on';
+    const turnLanguage = isLanguageEnabled(document) ? 'Turn off' : 'Turn on';
     const language = `${turnLanguage} for the language ${languageId}`;
-    const turnFile = reason?.startsWith('off for files') ? 'Turn on' : 'Turn off';
+    const turnFile = findExcludingGlob(document) === undefined ? 'Turn off' : 'Turn on';
     entries.push(
       createEntry('symbol-misc', language, 'toggleLanguage'),
       createEntry('file', `${turnFile} for this file`, 'toggleFile'),

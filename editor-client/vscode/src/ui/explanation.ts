@@ -6,9 +6,8 @@
 import * as vscode from 'vscode';
 import type { ServerCommand } from '../server/discovery';
 import type { Lifecycle } from '../server/lifecycle';
-import { getList } from '../settings/configuration';
 import { getActiveEditor } from '../suggestions/activeEditor';
-import type { Enablement } from '../suggestions/enablement';
+import { isLanguageEnabled, type Enablement } from '../suggestions/enablement';
 import type { Status } from './status';
 import {
   escapeHtml, renderTable, type Button, type Page, type Row, type WebviewPages,
@@ -137,7 +136,7 @@ export class Explanation {
 
   private checkDocument(document: vscode.TextDocument): Check[] {
     const { languageId } = document;
-    const hasLanguage = getList('languages').includes(languageId);
+    const hasLanguage = isLanguageEnabled(document);
     const disabledReason = this.enablement.getDisabledReason(document);
     return [
       {

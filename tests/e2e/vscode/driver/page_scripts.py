@@ -35,6 +35,7 @@ RESET = """
   const { Global, Workspace } = vscode.ConfigurationTarget;
   const changed = [];
   const names = new Set([given.settings, ...pages].flatMap((some) => Object.keys(some)));
+  names.add('[python]');
   for (const name of names) {
     const configuration = vscode.workspace.getConfiguration();
     const { globalValue, workspaceValue } = configuration.inspect(name);
