@@ -108,6 +108,21 @@ def test_variables_turn_suggestions_off(editor, scripted):
     assert has_suggestion(editor)
 
 
+@pytest.mark.parametrize("kind", ["b", "g"])
+@pytest.mark.parametrize(("off", "on"), [("0", "1"), ("v:false", "v:true")])
+def test_variables_of_vimscript_turn_suggestions_off(editor, scripted, kind, off, on):
+    """If it fails, `let g:parrotlet_enabled = 0` in a vimrc does nothing."""
+    editor.open("")
+    editor.command(f"let {kind}:parrotlet_enabled = {off}")
+    assert not has_suggestion(editor)
+    assert editor.status["state"] == "off"
+    editor.command(f"let {kind}:parrotlet_enabled = {on}")
+    assert has_suggestion(editor)
+    init = make_setup(settings=scripted.settings, enabled=False)
+    editor.lua("assert(loadstring(...))()", init)
+    assert has_suggestion(editor)
+
+
 def test_a_snooze_ends_by_itself(editor, scripted):
     """If it fails, suggestions stay away for good, or do not pause."""
     editor.open("")

@@ -60,18 +60,28 @@ local function find_excluding_glob(bufnr)
   end)
 end
 
+--- Returns the decision that a variable holds, nil for none. Vimscript has 0 and 1, too.
+---@param value any
+---@return boolean?
+local function to_decision(value)
+  if type(value) == 'number' then
+    return value ~= 0
+  end
+  return value
+end
+
 --- Functions that return the decision of each scope; nil for none.
 ---@type table<parrotlet.Scope, fun(bufnr: integer): boolean?>
 local get_decision = {
   everywhere = function()
-    return vim.g.parrotlet_enabled
+    return to_decision(vim.g.parrotlet_enabled)
   end,
   language = function(bufnr)
     return languages[vim.bo[bufnr].filetype]
   end,
   workspace = workspace.get_decision,
   file = function(bufnr)
-    return vim.b[bufnr].parrotlet_enabled
+    return to_decision(vim.b[bufnr].parrotlet_enabled)
   end,
 }
 
