@@ -106,7 +106,7 @@ function createEnablementActions(services: Services): Record<string, Action> {
 
 function createAdaptationActions({ adaptation }: Services): Record<string, Action> {
   return {
-    adaptModel: () => adaptation.showMenu(),
+    adaptModel: (name?: string) => adaptation.showMenu(name),
     pauseAdapting: () => adaptation.choose('pause'),
     resumeAdapting: () => adaptation.choose('resume'),
     cancelAdapting: () => adaptation.choose('cancel'),

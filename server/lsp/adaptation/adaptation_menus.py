@@ -88,22 +88,24 @@ def build_adaptation_menu(
 
 def list_run_actions(state: AdaptationState) -> tuple[Action, ...]:
     """Returns what can be done about an adaptation that has not ended."""
-    argument = {"name": state.name}
+    argument, folder = {"name": state.name}, Path(state.folder).name or state.name
     is_waiting = state.state is not RunState.RUNNING
-    switch = (
-        Action(title="Resume Adaptation", command=RESUME, argument=argument)
-        if is_waiting
-        else Action(title="Pause Adaptation", command=PAUSE, argument=argument)
-    )
+    title, command = ("Resume", RESUME) if is_waiting else ("Pause", PAUSE)
     question = Question(
-        message="Cancel the adaptation?",
+        message=f'Cancel the adaptation to "{folder}"?',
         detail="What it has learned so far is discarded. The model in use does not change.",
         button="Cancel Adaptation",
     )
-    cancel = Action(
-        title="Cancel Adaptation…", command=CANCEL, argument=argument, question=question
+    return (
+        Action(title=f"{title} Adaptation", command=command, argument=argument, description=folder),
+        Action(
+            title="Cancel Adaptation…",
+            command=CANCEL,
+            argument=argument,
+            description=folder,
+            question=question,
+        ),
     )
-    return (switch, cancel)
 
 
 def list_model_actions(model: AdaptedModel) -> list[Action]:

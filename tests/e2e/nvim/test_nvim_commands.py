@@ -203,6 +203,18 @@ def test_switching_to_another_remote_server(editor, model):
         editor.wait_until(lambda: read_suggestion(editor) == CALL[1], "the first model")
 
 
+RECORD_REPORTS = """
+_G.reported = {}
+local adaptation = require('parrotlet.ui.adaptation')
+local on_report = adaptation.on_report
+adaptation.on_report = function(report)
+  _G.reported[report.name] = true
+  on_report(report)
+end
+"""
+REPORTED = "return vim.tbl_keys(_G.reported)"
+
+
 def read_suggestion(editor):
     editor.press("<Esc>cc")
     editor.type(CALL[0])
@@ -254,6 +266,39 @@ def test_an_adaptation_is_followed_and_steered(editor, model):
     editor.command("Parrotlet adapt report")
     page = adaptation.state.page
     editor.wait_until(lambda: editor.lua("return _G.opened") == page, "the report")
+
+
+@pytest.mark.newest_neovim("our Lua code chooses the adaptation")
+def test_the_adaptation_to_the_current_workspace_is_steered(editor, model):
+    """If it fails, pausing or cancelling one project's adaptation hits another's."""
+    adaptations = {}
+    editor.lua(RECORD_REPORTS)
+    for project in ("shop", "blog"):
+        editor.write(f"{project}/pyproject.toml", "")
+        editor.open("", f"{project}/one.py")
+        adaptations[project] = AdaptationDouble(editor.folder / project, editor.home / "data")
+        adaptations[project].write()
+    editor.wait_until(lambda: len(editor.lua(REPORTED)) == 2, "reports on both")
+    for project, other in (("blog", "shop"), ("shop", "blog")):
+        editor.command(f"edit! {editor.folder / project / 'one.py'}")
+        editor.command("Parrotlet adapt pause")
+        editor.wait_until(lambda p=project: adaptations[p].control == "pause", "the pause")
+        assert adaptations[other].control == ""
+        editor.input(":Parrotlet adapt cancel<CR>")
+        wanted = f'Cancel the adaptation to "{project}"?'
+        editor.screen.wait_for(lambda frame, w=wanted: w in frame.text)
+        editor.input("n")
+        (adaptations[project].folder / "control").unlink()
+    editor.write("news/pyproject.toml", "")
+    editor.open("", "news/one.py")
+    editor.input(":Parrotlet adapt pause<CR>")  # of which there is none here
+    editor.screen.wait_for(lambda frame: "Other workspaces" in frame.text)
+    offered = [row for row in editor.screen.rows if "Pause Adaptation (" in row]
+    (shop,) = [row for row in offered if "(shop)" in row]
+    assert len(offered) == 2
+    editor.input(f"{shop.split(':')[0]}<CR>")
+    editor.wait_until(lambda: adaptations["shop"].control == "pause", "the pause")
+    assert adaptations["blog"].control == ""
 
 
 def test_adapted_models_are_managed(editor, model):

@@ -104,6 +104,24 @@ def shared_window(code_server, browser, tmp_path_factory):
 
 
 @pytest.fixture
+def open_folders(code_server, browser, tmp_path):
+    """Opens a window of the shared VS Code with new folders of these names in one workspace."""
+    pages = []
+
+    def open_window(*names):
+        for name in names:
+            (tmp_path / name).mkdir()
+        workspace = tmp_path / "several.code-workspace"
+        workspace.write_text(json.dumps({"folders": [{"path": name} for name in names]}))
+        pages.append(browser.new_page(viewport=SIZE))
+        return Window(code_server, pages[-1], workspace)
+
+    yield open_window
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
 def open_fresh(browser, tmp_path):
     """Opens windows of new code-servers, as on machines that have never run Parrotlet."""
     running, pages = [], []

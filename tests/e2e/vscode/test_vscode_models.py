@@ -217,6 +217,42 @@ def test_an_adaptation_is_followed_steered_and_switched_to(window, model, expect
 
 
 @pytest.mark.first_hour
+def test_the_adaptation_to_the_active_files_folder_is_steered(open_folders, model, tmp_path):
+    """If it fails, pausing or cancelling one project's adaptation hits another's."""
+    window = open_folders("shop", "blog")
+    files, adaptations = {}, {}
+    for name in ("shop", "blog"):
+        files[name] = tmp_path / name / f"{name}_file.py"
+        files[name].touch()
+        adaptations[name] = AdaptationDouble(tmp_path / name, window.home / "data")
+        adaptations[name].write()
+    shop, blog = adaptations["shop"], adaptations["blog"]
+    window.show_file(files["blog"], 0)
+    wait_for_adaptation(window, "Adapting 42%, 9 min left")
+    window.page.wait_for_timeout(2500)  # both are reported by then
+
+    window.run_command("parrotlet.pauseAdapting")
+    wait_until(lambda: blog.control == "pause", "the adaptation to be paused")
+    assert shop.control == ""
+    window.start_command("parrotlet.cancelAdapting")
+    assert 'Cancel the adaptation to "blog"?' in window.answer_dialog(None)
+
+    blog.write(state=RunState.PAUSED, reason="paused by you")
+    shop.write(done=0.6)
+    wait_for_adaptation(window, "Adapting 60%").click()  # the running one, of another folder
+    assert ["shop" in choice for choice in window.choices] == [True, True]
+    window.pick("Pause Adaptation")
+    wait_until(lambda: shop.control == "pause", "the adaptation to be paused")
+
+    window.show_file(files["shop"], 0)  # which runs, and cannot be resumed: the other is offered
+    window.start_command("parrotlet.resumeAdapting")
+    assert ["blog" in choice for choice in window.choices] == [True]
+    window.pick("Resume Adaptation")
+    wait_until(lambda: blog.control == "run", "the adaptation to be resumed")
+    for adaptation in adaptations.values():
+        shutil.rmtree(adaptation.folder)
+
+
 def test_a_model_is_adapted_to_the_repository_and_switched_to(
     window, model, tiny_artifact, known_module
 ):

@@ -37,6 +37,8 @@ export interface Answer {
 /** How an adaptation is going, as the server reports it. */
 export interface AdaptationReport {
   readonly name: string;
+  /** The path of the folder whose files it learns. */
+  readonly folder: string;
   readonly state: 'running' | 'paused' | 'interrupted' | 'finished' | 'failed' | 'cancelled';
   /** In a few words; empty once it has ended. */
   readonly status: string;

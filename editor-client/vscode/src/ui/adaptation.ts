@@ -4,12 +4,15 @@
  * and provides all texts.
  */
 
+import { realpathSync } from 'node:fs';
+import { isAbsolute, relative } from 'node:path';
 import * as vscode from 'vscode';
-import type { AdaptationReport } from '../server/messages';
+import type { Action, AdaptationReport } from '../server/messages';
 import { SECTION } from '../settings/settingNames';
 import { getActiveEditor } from '../suggestions/activeEditor';
 import type { ServerMenu } from './serverMenu';
 
+const MENU = `${SECTION}.adaptation`;
 const ICONS: Readonly<Record<string, string>> = {
   running: '$(sync~spin)',
   paused: '$(debug-pause)',
@@ -26,7 +29,6 @@ export class Adaptation implements vscode.Disposable {
 
   constructor(private readonly menu: ServerMenu) {
     this.item.name = 'Parrotlet: Adaptation';
-    this.item.command = `${SECTION}.adaptModel`;
   }
 
   /** Shows how an adaptation is going. */
@@ -48,9 +50,16 @@ export class Adaptation implements vscode.Disposable {
     this.render();
   }
 
-  /** Shows what can be done: start an adaptation, or pause, resume or cancel it. */
-  async showMenu(): Promise<void> {
-    await this.runForFolder(`${SECTION}.adaptation`);
+  /**
+   * Shows what can be done: start an adaptation, or pause, resume or cancel it.
+   *
+   * @param name of an adaptation in progress; by default, that of the active file's folder counts
+   */
+  async showMenu(name?: string): Promise<void> {
+    const report = name === undefined ? undefined : this.open.get(name);
+    await (report === undefined
+      ? this.runForFolder(MENU)
+      : this.menu.showMenu(report.title, report.actions));
   }
 
   /** Opens the report on what the last adaptation brought. */
@@ -63,17 +72,26 @@ export class Adaptation implements vscode.Disposable {
     await this.menu.run(`${SECTION}.adaptedModels`);
   }
 
-  /** Runs one of the actions that the server offers about the adaptation in progress. */
+  /**
+   * Pauses, resumes or cancels the adaptation to the active file's folder. If that is not possible,
+   * offers it for the others, by name.
+   */
   async choose(name: 'pause' | 'resume' | 'cancel'): Promise<void> {
     const command = `${SECTION}.${name}Adaptation`;
-    const actions = [...this.open.values()].flatMap((report) => report.actions);
-    const action = actions.find((one) => one.command === command);
-    await (action === undefined ? this.showMenu() : this.menu.choose(action));
+    const isWanted = (action: Action): boolean => action.command === command;
+    const action = this.findReport()?.actions.find(isWanted)
+      ?? (await this.fetchActions()).find(isWanted);
+    if (action !== undefined) {
+      await this.menu.choose(action);
+      return;
+    }
+    const others = [...this.open.values()].flatMap(({ actions }) => actions.filter(isWanted));
+    await (others.length > 0 ? this.menu.showMenu('Other Folders', others) : this.showMenu());
   }
 
-  /** Describes the adaptation in progress in a few words; undefined if there is none. */
+  /** Describes the adaptation to the active file's folder in a few words, if it is in progress. */
   describe(): string | undefined {
-    return this.getCurrent()?.status;
+    return this.findReport()?.status;
   }
 
   dispose(): void {
@@ -85,15 +103,37 @@ export class Adaptation implements vscode.Disposable {
     return reports.find(({ state }) => state === 'running') ?? reports[0];
   }
 
+  /** Returns the report on the active file's folder; undefined if that is not in progress. */
+  private findReport(): AdaptationReport | undefined {
+    if ((vscode.workspace.workspaceFolders ?? []).length < 2) {
+      return this.getCurrent(); // the server reports only on folders that are open
+    }
+    const path = getActiveFolder()?.uri.fsPath;
+    const reports = [...this.open.values()].filter(({ folder }) => (
+      path !== undefined && isWithin(path, folder)
+    ));
+    return reports.sort((a, b) => b.folder.length - a.folder.length)[0];
+  }
+
+  /** Returns what the server offers for the active file's folder, which it may know by a link. */
+  private async fetchActions(): Promise<readonly Action[]> {
+    const uri = getActiveFolder()?.uri.toString();
+    const answer = uri === undefined ? undefined : await this.menu.fetch(MENU, { uri });
+    return answer?.actions ?? [];
+  }
+
   private render(): void {
     const current = this.getCurrent();
-    const state = current?.state;
-    setContext('isAdapting', state === 'running');
-    setContext('isAdaptationWaiting', state === 'paused' || state === 'interrupted');
+    const states = [...this.open.values()].map(({ state }) => state);
+    setContext('isAdapting', states.includes('running'));
+    setContext('isAdaptationWaiting', states.some((one) => one !== 'running'));
     if (current === undefined) {
       this.item.hide();
       return;
     }
+    this.item.command = {
+      command: `${SECTION}.adaptModel`, title: 'Show Adaptation', arguments: [current.name],
+    };
     this.item.text = `${ICONS[current.state] ?? ''} ${current.status}`;
     this.item.accessibilityInformation = { label: current.status, role: 'button' };
     const tooltip = new vscode.MarkdownString();
@@ -110,18 +150,39 @@ export class Adaptation implements vscode.Disposable {
   }
 }
 
+/** Returns the folder of the active file, or the only one; undefined if there are several. */
+function getActiveFolder(): vscode.WorkspaceFolder | undefined {
+  const active = getActiveEditor()?.document.uri;
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  const found = active && vscode.workspace.getWorkspaceFolder(active);
+  return found ?? (folders.length < 2 ? folders[0] : undefined);
+}
+
 /**
  * Returns the folder of the active file; asks if there are several and none is active, null if the
  * user cancels. Undefined if no folder is open.
  */
 async function chooseFolder(): Promise<vscode.WorkspaceFolder | undefined | null> {
-  const active = getActiveEditor()?.document.uri;
-  const folders = vscode.workspace.workspaceFolders ?? [];
-  const found = active && vscode.workspace.getWorkspaceFolder(active);
-  if (found !== undefined || folders.length < 2) {
-    return found ?? folders[0];
+  const folder = getActiveFolder();
+  const { length: nFolders } = vscode.workspace.workspaceFolders ?? [];
+  if (folder !== undefined || nFolders === 0) {
+    return folder;
   }
   return await vscode.window.showWorkspaceFolderPick() ?? null;
+}
+
+/** Checks whether a path is a folder's or below it. */
+function isWithin(path: string, folder: string): boolean {
+  const relativePath = relative(resolveLinks(folder), resolveLinks(path));
+  return relativePath === '' || !(/^\.\.([/\\]|$)/.test(relativePath) || isAbsolute(relativePath));
+}
+
+function resolveLinks(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return path; // it is gone
+  }
 }
 
 function setContext(name: string, value: boolean): void {

@@ -33,6 +33,11 @@ export class ServerMenu {
     }
   }
 
+  /** Returns what a command answers, and shows nothing of it; undefined if it cannot be run. */
+  async fetch(command: string, argument: object): Promise<Answer | undefined> {
+    return this.lifecycle.client?.execute<Answer>(command, argument).catch(() => undefined);
+  }
+
   /** Runs an action; asks first if that is to be confirmed. */
   async choose({ question, command, argument }: Action): Promise<void> {
     if (question !== null) {
@@ -52,6 +57,22 @@ export class ServerMenu {
     const chosen = actions.find((action) => action.title === title);
     if (chosen !== undefined) {
       await this.choose(chosen);
+    }
+  }
+
+  /** Lets the user choose between actions; asks at once about a single one that needs it. */
+  async showMenu(title: string, actions: readonly Action[]): Promise<void> {
+    const [only] = actions;
+    if (only !== undefined && actions.length === 1 && only.question !== null) {
+      await this.choose(only);
+      return;
+    }
+    const items = actions.map((action) => ({
+      label: action.title, description: action.description, detail: action.detail, action,
+    }));
+    const choice = await vscode.window.showQuickPick(items, { title, matchOnDetail: true });
+    if (choice !== undefined) {
+      await this.choose(choice.action);
     }
   }
 
@@ -77,21 +98,6 @@ export class ServerMenu {
       void this.notify(message, false, actions);
     } else if (actions.length > 0) {
       await this.showMenu(title, actions);
-    }
-  }
-
-  private async showMenu(title: string, actions: readonly Action[]): Promise<void> {
-    const [only] = actions;
-    if (only !== undefined && actions.length === 1 && only.question !== null) {
-      await this.choose(only);
-      return;
-    }
-    const items = actions.map((action) => ({
-      label: action.title, description: action.description, detail: action.detail, action,
-    }));
-    const choice = await vscode.window.showQuickPick(items, { title, matchOnDetail: true });
-    if (choice !== undefined) {
-      await this.choose(choice.action);
     }
   }
 }

@@ -29,13 +29,14 @@ RESTARTING = {"parrotlet.client.server"}
 
 
 class Window:
-    """A window with a folder."""
+    """A window with a folder, or with the folders of a ``.code-workspace`` file."""
 
     def __init__(self, code_server, page, folder):
         self.page, self.folder, self.home = page, folder, code_server.home
         page.set_default_timeout(1000 * DEADLINE_S)
         known = code_server.drivers
-        page.goto(f"{code_server.url}/?folder={urllib.parse.quote(str(folder))}")
+        kind = "workspace" if folder.suffix == ".code-workspace" else "folder"
+        page.goto(f"{code_server.url}/?{kind}={urllib.parse.quote(str(folder))}")
         self._driver, self._host = wait_until(
             lambda: code_server.new_driver(known), "the window's extensions"
         )

@@ -111,7 +111,9 @@ async def test_a_run_is_shown_paused_and_ended_and_its_model_is_switched_to(proj
     pause, cancel = heard["actions"]
     assert await editor.ask(pause["command"], pause["argument"]) == {}
     assert adaptation.control == "pause"
+    assert cancel["question"]["message"] == 'Cancel the adaptation to "keystone"?'
     assert "discarded" in cancel["question"]["detail"]
+    assert {one["description"] for one in heard["actions"]} == {"keystone"}
     adaptation.write(state=RunState.PAUSED, reason="paused by you")
     heard = await editor.hear(state="paused")
     assert heard["status"] == "Adapting 42%, paused by you"

@@ -10,10 +10,13 @@ local M = {}
 
 ---@class parrotlet.AdaptationReport
 ---@field name string
+---@field folder string The path of the workspace.
 ---@field status string In a few words; empty once it has ended.
 ---@field title string In a sentence.
 ---@field actions parrotlet.Action[]
 ---@field notices { message: string, is_problem: boolean }[] What the user should read now.
+
+local MENU = 'parrotlet.adaptation'
 
 --- What `:Parrotlet adapt` takes, with the server's commands.
 M.COMMANDS = {
@@ -50,38 +53,89 @@ function M.clear()
   update_status()
 end
 
---- Returns the argument that names the current buffer's workspace.
-local function get_workspace()
-  local root = require('parrotlet.settings.workspace').find_root(vim.api.nvim_get_current_buf())
-  return { uri = vim.uri_from_fname(root) }
+--- Returns the current buffer's workspace.
+---@return string
+local function find_root()
+  return require('parrotlet.settings.workspace').find_root(vim.api.nvim_get_current_buf())
 end
 
---- Returns what the server offers about adaptations in progress, if it is this command.
----@param command string
----@return parrotlet.Action?
-local function find_action(command)
+--- Returns the argument that names the current buffer's workspace.
+local function get_workspace()
+  return { uri = vim.uri_from_fname(find_root()) }
+end
+
+---@param path string
+local function resolve_links(path)
+  return vim.uv.fs_realpath(path) or path
+end
+
+--- Returns the report on the current buffer's workspace; nil if that is not being adapted to.
+---@return parrotlet.AdaptationReport?
+local function find_report()
+  local root = resolve_links(find_root())
+  local nearest ---@type parrotlet.AdaptationReport?
   for _, report in pairs(open) do
-    for _, action in ipairs(report.actions) do
-      if action.command == command then
-        return action
-      end
+    local is_nearer = not nearest or #report.folder > #nearest.folder
+    if is_nearer and vim.fs.relpath(resolve_links(report.folder), root) then
+      nearest = report
     end
   end
+  return nearest
+end
+
+---@param actions? parrotlet.Action[]
+---@param command string
+---@return parrotlet.Action?
+local function find_action(actions, command)
+  return vim.iter(actions or {}):find(function(action)
+    return action.command == command
+  end)
+end
+
+--- Offers an action for the other workspaces, by name.
+---@param name string
+local function offer_for_others(name)
+  local actions = {}
+  for _, report in pairs(open) do
+    actions[#actions + 1] = find_action(report.actions, M.COMMANDS[name])
+  end
+  if actions[1] then
+    server_menu.show_menu('Other workspaces', actions)
+  else
+    message.warn(('there is no adaptation to %s here'):format(name))
+  end
+end
+
+--- Pauses, resumes or cancels the adaptation to the current buffer's workspace.
+---@param name string
+local function steer(name)
+  local command = M.COMMANDS[name]
+  local report = find_report()
+  local action = report and find_action(report.actions, command)
+  if action then
+    server_menu.choose(action)
+    return
+  end
+  -- The server may know the workspace by another path.
+  server_menu.request(MENU, get_workspace(), function(answer)
+    local offered = find_action(answer.actions, command)
+    if offered then
+      server_menu.choose(offered)
+    else
+      offer_for_others(name)
+    end
+  end)
 end
 
 --- Starts an adaptation, or shows what can be done about it.
 ---@param name? string One of COMMANDS; nil for all of them.
 function M.run(name)
   if not name then
-    server_menu.run('parrotlet.adaptation', get_workspace())
-    return
-  end
-  local command = M.COMMANDS[name]
-  local action = find_action(command)
-  if action then
-    server_menu.choose(action)
+    server_menu.run(MENU, get_workspace())
+  elseif name == 'report' then
+    server_menu.run(M.COMMANDS.report, get_workspace())
   else
-    server_menu.run(command, get_workspace())
+    steer(name)
   end
 end
 

@@ -51,9 +51,10 @@ local function open_page(path)
   end
 end
 
+--- Lets the user choose between actions; asks at once about a single one that needs it.
 ---@param title string
 ---@param actions parrotlet.Action[]
-local function show_menu(title, actions)
+function M.show_menu(title, actions)
   if #actions == 1 and type(actions[1].question) == 'table' then
     M.choose(actions[1])
     return
@@ -91,17 +92,18 @@ local function show(answer)
   elseif answer.message and answer.message ~= '' then
     show_text(answer.message, message.info)
   elseif answer.actions and answer.actions[1] then
-    show_menu(answer.title or '', answer.actions)
+    M.show_menu(answer.title or '', answer.actions)
   end
 end
 
---- Runs one of the server's commands, and shows what it answers.
+--- Runs one of the server's commands, and passes its answer on.
 ---@param command string
 ---@param argument table
-function M.run(command, argument)
+---@param on_answer fun(answer: parrotlet.Answer)
+function M.request(command, argument, on_answer)
   local is_sent = require('parrotlet.server.client').execute(command, function(answer)
     if type(answer) == 'table' then
-      show(answer)
+      on_answer(answer)
     else
       message.warn('this needs a newer server (:Parrotlet install)')
     end
@@ -109,6 +111,13 @@ function M.run(command, argument)
   if not is_sent then
     message.warn('the server is not running; open a supported file first')
   end
+end
+
+--- Runs one of the server's commands, and shows what it answers.
+---@param command string
+---@param argument table
+function M.run(command, argument)
+  M.request(command, argument, show)
 end
 
 --- Runs an action; asks first if that is to be confirmed.
