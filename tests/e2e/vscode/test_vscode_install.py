@@ -104,6 +104,18 @@ def index(tmp_path_factory):
     server.server_close()
 
 
+def mislead_pip(folder):
+    """Returns variables with which pip finds the stand-in elsewhere, and installs elsewhere.
+
+    With them, an installation must still put everything into its own environment.
+    """
+    elsewhere = folder / "of another project"
+    about = "Metadata-Version: 2.1\nName: parrotlet\nVersion: 0.0.0\n"
+    files = {"METADATA": about, "INSTALLER": "pip\n", "RECORD": ""}
+    write_folder(elsewhere / "parrotlet-0.0.0.dist-info", files)
+    return {"PYTHONPATH": str(elsewhere), "PIP_TARGET": str(folder / "target")}
+
+
 @pytest.fixture(scope="module")
 def shared_bare(browser, package, index, tmp_path_factory):
     """A window on a machine without a server; the extension was built on another machine."""
@@ -112,7 +124,7 @@ def shared_bare(browser, package, index, tmp_path_factory):
     other = write_folder(home / "elsewhere", {"pyproject.toml": '[project]\nname = "other"\n'})
     alone = repackage(package, home / "alone.vsix", {"folder": str(other)})
     project = write_folder(home / "project", {"new.py": ""})
-    env = {"PATH": "/usr/bin:/bin", "PIP_INDEX_URL": index}
+    env = {"PATH": "/usr/bin:/bin", "PIP_INDEX_URL": index, **mislead_pip(home)}
     server = CodeServer(home / "code-server", {}, packages=[alone], env=env)
     page = browser.new_page(viewport={"width": 1200, "height": 800})
     yield Window(server, page, project)

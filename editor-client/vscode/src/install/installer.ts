@@ -14,7 +14,7 @@ import {
 } from './environment';
 import type { Origin } from './origin';
 import { PipOutput } from './pipOutput';
-import { runCommand, type RunContext } from './process';
+import { runCommand, selectVariables, type RunContext } from './process';
 import { findPython, hasPip } from './python';
 import { buildIndexArguments, chooseSource, confirmSource, type Source } from './source';
 
@@ -100,7 +100,8 @@ async function install(
   const { log, report, token } = context;
   const isCancelled = (): boolean => token.isCancellationRequested;
   report('creating a virtual environment');
-  const venvCode = await runCommand([python, '-m', 'venv', environment], context, () => undefined);
+  const venvCommand = [python, '-I', '-m', 'venv', environment];
+  const venvCode = await runCommand(venvCommand, context, () => undefined);
   if (isCancelled()) {
     return undefined;
   }
@@ -111,7 +112,7 @@ async function install(
   const hasRawProgress = await hasPip(venvPython, 24, 1);
   const output = new PipOutput();
   const pipCode = await runCommand([
-    venvPython, '-m', 'pip', 'install', '--no-input', '--disable-pip-version-check',
+    venvPython, '-I', '-m', 'pip', 'install', '--no-input', '--disable-pip-version-check',
     '--progress-bar', hasRawProgress ? 'raw' : 'off', ...buildIndexArguments(), ...source.args,
   ], context, (line) => output.addLine(line));
   if (isCancelled()) {
@@ -129,7 +130,9 @@ async function verifyServer(environment: string, { name }: Source, log: Log): Pr
   const program = join(environment, BIN, PROGRAM);
   let output: string;
   try {
-    const options = { cwd: environment, timeout: VERSION_TIMEOUT_MS };
+    const options = {
+      cwd: environment, env: selectVariables(), timeout: VERSION_TIMEOUT_MS,
+    };
     output = (await promisify(execFile)(program, ['--version'], options)).stdout.trim();
   } catch (error) {
     log.main.error(String((error as { stderr?: unknown }).stderr ?? error));

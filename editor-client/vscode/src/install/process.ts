@@ -14,6 +14,18 @@ export interface RunContext {
   readonly token: vscode.CancellationToken;
 }
 
+/** Environment variables that decide what Python imports, or where pip installs. */
+const DECEPTIVE_VARIABLE = /^(PYTHON.*|VIRTUAL_ENV|PIP_(PREFIX|PYTHON|ROOT|TARGET|USER))$/i;
+
+/**
+ * Returns the environment variables for an installation: without those that would have pip take
+ * packages in another place for installed ones, or install into another place.
+ */
+export function selectVariables(): NodeJS.ProcessEnv {
+  const variables = Object.entries(process.env);
+  return Object.fromEntries(variables.filter(([name]) => !DECEPTIVE_VARIABLE.test(name)));
+}
+
 /**
  * Runs a command; returns its exit code, or null if it was terminated.
  *
@@ -28,7 +40,11 @@ export function runCommand(
   // In the home folder, so that no file of a project is imported as a Python module; in a process
   // group of its own, so that cancelling stops its child processes, too.
   const child = spawn(command, args, {
-    cwd: homedir(), windowsHide: true, detached: !IS_WINDOWS, stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: homedir(),
+    env: selectVariables(),
+    windowsHide: true,
+    detached: !IS_WINDOWS,
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   const cancellation = token.onCancellationRequested(() => {
     killGroup(child);

@@ -20,11 +20,15 @@ function M.get_log_path()
   return vim.fs.joinpath(vim.fn.stdpath('log') --[[@as string]], 'parrotlet-install.log')
 end
 
+--- Variables that decide where pip installs, besides Python's own.
+local PLACES =
+  { 'VIRTUAL_ENV', 'PIP_PREFIX', 'PIP_PYTHON', 'PIP_ROOT', 'PIP_TARGET', 'PIP_USER' }
+
 ---@return vim.SystemOpts
 local function build_options()
   local env = vim.fn.environ()
   for name in pairs(env) do
-    if name:find('^PYTHON') or name == 'VIRTUAL_ENV' or name == 'PIP_TARGET' then
+    if name:find('^PYTHON') or vim.list_contains(PLACES, name) then
       env[name] = nil
     end
   end
