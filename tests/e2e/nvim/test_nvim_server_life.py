@@ -204,6 +204,68 @@ def test_projects_share_a_server_that_knows_their_files(editor, model):
     assert editor.lua(clients) == 1
 
 
+RECORD_OPEN_DOCUMENTS = """
+_G.opened = {}
+local client = vim.lsp.get_clients({ name = 'parrotlet' })[1]
+local notify = client.rpc.notify
+client.rpc.notify = function(method, params)
+  local document = params and params.textDocument
+  if method == 'textDocument/didOpen' then
+    _G.opened[document.uri] = (_G.opened[document.uri] or 0) + 1
+  elseif method == 'textDocument/didClose' then
+    _G.opened[document.uri] = _G.opened[document.uri] - 1
+  end
+  return notify(method, params)
+end
+"""
+
+
+def open_unnamed(editor):
+    editor.press("<Esc>")
+    editor.command("enew")
+    editor.command("setfiletype python")
+    return editor.lua("return vim.api.nvim_get_current_buf()")
+
+
+def test_only_one_file_without_a_name_is_completed(editor, model):
+    """If it fails, two unnamed buffers are one document to the server, mixed from both."""
+    editor.open("")
+    editor.lua(RECORD_OPEN_DOCUMENTS)
+    model.rules = [CALL]
+    open_unnamed(editor)
+    editor.wait_for_connection()
+    editor.press("i")
+    editor.type(CALL[0])
+    editor.wait_for_ghost(CALL[1])
+    second = open_unnamed(editor)
+    reason = "off: give the file a name first"
+    editor.wait_until(lambda: editor.status.get("reason") == reason, reason)
+    editor.press("i")
+    editor.type(CALL[0])
+    assert not editor.ghost
+    assert editor.lua("return _G.opened['file://']") == 1
+
+    editor.press("<Esc>")
+    editor.command("buffer #")
+    first = editor.folder / "first.py"
+    editor.command(f"write {first}")  # it has a name now, so that the second can be completed
+    editor.command(f"buffer {second}")
+    editor.wait_for_connection()
+    opened = editor.lua("return _G.opened")
+    assert (opened["file://"], opened[first.as_uri()]) == (1, 1)
+    editor.press("cc")
+    editor.type(CALL[0])
+    editor.wait_for_ghost(CALL[1])
+
+    third = open_unnamed(editor)
+    editor.wait_until(lambda: editor.status.get("reason") == reason, reason)
+    editor.command(f"bwipeout! {second}")
+    assert editor.lua("return vim.api.nvim_get_current_buf()") == third
+    editor.wait_for_connection()
+    assert editor.lua("return _G.opened['file://']") == 1
+    assert editor.messages == []
+
+
 def test_the_status_line_shows_the_status(editor, model):
     """If it fails, users cannot see whether Parrotlet is ready."""
     wait_for_suggestion(editor, model)

@@ -38,6 +38,28 @@ local function on_client_event(event, group, callback)
   })
 end
 
+--- Has the server know each buffer by its current name, which Neovim's client announces late or not
+--- at all. Where a buffer without a name gets one by being written, Neovim acts as if it was wiped
+--- out.
+---@param group integer
+local function follow_names(group)
+  local lifecycle = require('parrotlet.server.lifecycle')
+  vim.api.nvim_create_autocmd({ 'BufFilePre', 'BufWipeout' }, {
+    group = group,
+    callback = function(args)
+      lifecycle.detach(args.buf)
+    end,
+  })
+  vim.api.nvim_create_autocmd({ 'BufFilePost', 'BufWritePost' }, {
+    group = group,
+    callback = function(args)
+      if not require('parrotlet.server.client').get(args.buf) then
+        lifecycle.attach(args.buf)
+      end
+    end,
+  })
+end
+
 --- Loads everything and starts listening, as soon as there is a file to complete.
 ---@param group integer
 local function activate(group)
@@ -58,7 +80,9 @@ local function activate(group)
   on_client_event('LspDetach', group, function(bufnr)
     sessions.stop(bufnr)
     keymap.unmap(bufnr)
+    require('parrotlet.server.lifecycle').release_unnamed(bufnr)
   end)
+  follow_names(group)
   events.listen(group)
   require('parrotlet.ui.progress').listen(group)
   -- setup() may have been called before, with other options.

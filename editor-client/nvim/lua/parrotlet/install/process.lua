@@ -21,8 +21,7 @@ function M.get_log_path()
 end
 
 --- Variables that decide where pip installs, besides Python's own.
-local PLACES =
-  { 'VIRTUAL_ENV', 'PIP_PREFIX', 'PIP_PYTHON', 'PIP_ROOT', 'PIP_TARGET', 'PIP_USER' }
+local PLACES = { 'VIRTUAL_ENV', 'PIP_PREFIX', 'PIP_PYTHON', 'PIP_ROOT', 'PIP_TARGET', 'PIP_USER' }
 
 ---@return vim.SystemOpts
 local function build_options()

@@ -6,6 +6,7 @@ local discovery = require('parrotlet.server.discovery')
 local enablement = require('parrotlet.suggestions.enablement')
 local message = require('parrotlet.ui.message')
 local status = require('parrotlet.ui.status')
+local unnamed_buffer = require('parrotlet.server.unnamed_buffer')
 
 local M = {}
 
@@ -76,6 +77,9 @@ local function on_exit(client_id, exit, was_initialized)
     if vim.v.exiting ~= vim.NIL then
       return
     end
+    if not client.get() then
+      unnamed_buffer.release()
+    end
     if continue then
       status.set('off', status.NOT_STARTED)
       continue()
@@ -95,6 +99,7 @@ function M.attach(bufnr)
   end
   local running = client.get()
   if running then
+    unnamed_buffer.claim(bufnr)
     vim.lsp.buf_attach_client(bufnr, running.id)
     return
   end
@@ -106,7 +111,9 @@ function M.attach(bufnr)
     return
   end
   status.set('starting')
-  if not client.start(command, bufnr, on_exit) then
+  if client.start(command, bufnr, on_exit) then
+    unnamed_buffer.claim(bufnr)
+  else
     status.set('error', 'server failed to start; see :Parrotlet log')
   end
 end
@@ -116,6 +123,22 @@ function M.attach_all()
   for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
     M.attach(bufnr)
   end
+end
+
+--- Attaches the server to another buffer without a name, if the one that it knew has got one or is
+--- detached.
+---@param bufnr integer
+function M.release_unnamed(bufnr)
+  if not unnamed_buffer.release(bufnr) then
+    return
+  end
+  vim.schedule(function() -- after Neovim has told the server about the old one
+    for _, other in ipairs(vim.api.nvim_list_bufs()) do
+      if other ~= bufnr and vim.api.nvim_buf_get_name(other) == '' and client.get() then
+        M.attach(other)
+      end
+    end
+  end)
 end
 
 ---@param bufnr integer

@@ -5,6 +5,7 @@
 --- until Neovim exits. The variables `vim.g.parrotlet_enabled` and `vim.b.parrotlet_enabled` hold
 --- the decisions for everywhere and for a file.
 local config = require('parrotlet.config')
+local unnamed_buffer = require('parrotlet.server.unnamed_buffer')
 local workspace = require('parrotlet.settings.workspace')
 
 local M = {}
@@ -109,6 +110,9 @@ function M.get_disabled_reason(bufnr)
   local glob = find_excluding_glob(bufnr)
   if glob then
     return ('off for files matching "%s" (option: excluded_files)'):format(glob)
+  end
+  if unnamed_buffer.is_excluded(bufnr) then
+    return 'off: give the file a name first'
   end
   local is_enabled = options.enabled
   for _, scope in ipairs(M.SCOPES) do
