@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -68,6 +69,11 @@ def test_a_killed_server_is_restarted(start_editor, model):
     reason = "server stopped 4 times (signal 9); see :Parrotlet log"
     assert editor.status == {"state": "error", "reason": reason}
     assert editor.messages[-1] == f"Parrotlet: {reason}"
+    editor.press("<Esc>")
+    editor.lua("vim.cmd.edit(...)", str(editor.write("later.py", "")))  # starts nothing
+    assert editor.status == {"state": "error", "reason": reason}
+    assert not find_processes(editor, "-m server")
+    editor.command("bwipeout")
     editor.command("Parrotlet restart")
     wait_for_suggestion(editor, model)
 
@@ -128,8 +134,18 @@ def test_a_server_that_exits_at_once_is_not_restarted(start_editor):
     sentence = "server failed to start (exit code 0); see :Parrotlet log"
     assert editor.messages == [f"Parrotlet: {sentence}"]
     assert editor.status == {"state": "error", "reason": sentence}
+    for name in ("two.py", "three.py"):
+        editor.lua("vim.cmd.edit(...)", str(editor.write(name, "")))
+        time.sleep(0.3)  # as long as it takes to start it
+    assert editor.messages == [f"Parrotlet: {sentence}"]
     editor.command("Parrotlet log")
+    assert [line for line in editor.lines if line == "no"] == ["no"]
     assert editor.lines[-1] == "no"
+    other = "require('parrotlet').setup({ server = { 'sh', '-c', 'echo other >&2' } })"
+    editor.lua(other)  # another command is tried
+    editor.wait_until(lambda: len(editor.messages) == 2, "another sentence")
+    editor.command("Parrotlet restart")
+    editor.wait_until(lambda: len(editor.messages) == 3, "a third sentence")
 
 
 def test_the_log_is_shown(editor, model):

@@ -22,6 +22,14 @@ local on_stopped = {}
 ---@type number[]
 local crashes = {}
 
+--- The command that was started last.
+---@type string[]?
+local last_command
+
+--- The command that fails, and is started again only on request.
+---@type string[]?
+local failing_command
+
 ---@return boolean
 function M.is_running()
   return client.get() ~= nil
@@ -35,8 +43,10 @@ local function should_complete(bufnr)
     and enablement.get_disabled_reason(bufnr) == nil
 end
 
+--- Reports a failure, after which no further file starts the server.
 ---@param reason string
 local function fail(reason)
+  failing_command = last_command
   status.set('error', reason)
   message.warn(reason)
 end
@@ -110,6 +120,10 @@ function M.attach(bufnr)
     message.warn_once(assert(err))
     return
   end
+  if vim.deep_equal(command, failing_command) then
+    return
+  end
+  last_command = command
   status.set('starting')
   if client.start(command, bufnr, on_exit) then
     unnamed_buffer.claim(bufnr)
@@ -151,7 +165,7 @@ end
 
 --- Restarts the server, for all buffers.
 function M.restart()
-  crashes = {}
+  crashes, failing_command = {}, nil
   local running = client.get()
   if not running then
     M.attach_all()
