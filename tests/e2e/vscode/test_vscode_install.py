@@ -323,13 +323,21 @@ def test_an_existing_installation_is_found(open_fresh, package, tmp_path):
     assert f"starting {own}" in window.log
     assert window.notifications == []
 
-    own.unlink()
+    own.write_text("#!/removed/python3\n")
     restart_server(window)
     assert f"starting {on_path}" in window.log
     window.call_api("process.env.VIRTUAL_ENV = given.folder", folder=str(active.parents[1]))
     restart_server(window)
     assert f"starting {active}" in window.log
     assert window.notifications == []
+
+    python = tmp_path / "python3"  # itself a script whose interpreter is gone
+    for program in (python, active):
+        program.write_text(f"#!{python if program == active else '/removed/python3'}\n")
+    python.chmod(0o755)
+    window.run_command("parrotlet.restartServer")
+    notice = window.wait_for_notification(f"{active} could not be started")
+    assert notice.get_by_role("button", name="Install Server…").count() == 1
 
 
 def write_program(folder):

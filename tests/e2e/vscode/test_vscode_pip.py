@@ -1,4 +1,4 @@
-"""Reading pip's output: the extension's own code, run by Node."""
+"""Reading pip's output and the programs that it writes: the extension's own code, run by Node."""
 
 import json
 import subprocess
@@ -24,28 +24,57 @@ console.log(JSON.stringify(does[what](...args)));
 """
 
 
-@pytest.fixture(scope="module")
-def pip(tmp_path_factory):
-    """Calls functions of src/install/pipOutput.ts."""
+FIND_INTERPRETERS = """
+const { findInterpreter } = require(process.argv[1]);
+const programs = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+Promise.all(programs.map((program) => findInterpreter(program))).then((found) => {
+  console.log(JSON.stringify(found.map((one) => one ?? null)));
+});
+"""
+# How a program begins, and its interpreter.
+FOLDER = "/opt/my env/bin"
+HEADS = {
+    "#!/opt/env/bin/python3.11\n# -*- coding: utf-8 -*-\n": "/opt/env/bin/python3.11",
+    "#! /usr/bin/env python3\n": "/usr/bin/env",
+    f"#!/bin/sh\n'''exec' \"{FOLDER}/python\" \"$0\" \"$@\"\n' '''\n": f"{FOLDER}/python",
+    "#!/bin/sh\n'''exec' '/opt/my env/bin/python' \"$0\" \"$@\"\n": f"{FOLDER}/python",
+    "#!/bin/sh\n'''exec' /a/long/path/python \"$0\" \"$@\"\n' '''\n": "/a/long/path/python",
+    "#!/bin/sh\nexec python -m server\n": "/bin/sh",
+    "#!python3\n": None,
+    "\x7fELF\x02": None,
+    "": None,
+}
+
+
+def convert(name, folder):
+    """Converts a module of the extension to JavaScript; returns its path."""
     esbuild = require_path(
         "esbuild", EXTENSION / "node_modules/.bin/esbuild", "npm ci --prefix editor-client/vscode"
     )
-    bundle = tmp_path_factory.mktemp("pip") / "pip.js"
-    source = EXTENSION / "src" / "install" / "pipOutput.ts"
-    command = [esbuild, source, "--format=cjs", f"--outfile={bundle}", "--log-level=error"]
+    target = folder / "module.js"
+    source = EXTENSION / "src" / name
+    command = [esbuild, source, "--format=cjs", f"--outfile={target}", "--log-level=error"]
     subprocess.run(command, check=True)
+    return target
 
-    def call(*asked):
-        done = subprocess.run(
-            ["node", "-e", RUN, bundle],
-            input=json.dumps(asked),
-            text=True,
-            capture_output=True,
-            check=True,
-        )
-        return json.loads(done.stdout)
 
-    return call
+def run_node(code, module, given):
+    """Runs code that requires a module; returns what it prints."""
+    done = subprocess.run(
+        ["node", "-e", code, module],
+        input=json.dumps(given),
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def pip(tmp_path_factory):
+    """Calls functions of src/install/pipOutput.ts."""
+    module = convert("install/pipOutput.ts", tmp_path_factory.mktemp("pip"))
+    return lambda *asked: run_node(RUN, module, asked)
 
 
 def test_phases_are_readable(pip):
@@ -133,3 +162,13 @@ def test_only_requirements_are_passed_to_pip(pip, text, is_one):
 def test_wheels_are_recognized_by_name(pip, path, is_ours):
     """If it fails, the extension installs somebody else's wheel."""
     assert pip("isParrotletWheel", path) is is_ours
+
+
+def test_the_interpreter_of_a_program(tmp_path):
+    """If it fails, a server whose Python was removed hides one that works, or the reverse."""
+    module = convert("server/interpreter.ts", tmp_path)
+    programs = [tmp_path / f"program-{n}" for n in range(len(HEADS))]
+    for program, head in zip(programs, HEADS, strict=True):
+        program.write_text(head, encoding="utf-8")
+    given = [*map(str, programs), str(tmp_path / "missing")]
+    assert run_node(FIND_INTERPRETERS, module, given) == [*HEADS.values(), None]

@@ -12,6 +12,7 @@ import * as vscode from 'vscode';
 import { BIN, getCurrentEnvironment, IS_WINDOWS, PROGRAM } from '../install/environment';
 import { findCheckout, type Origin } from '../install/origin';
 import { getList } from '../settings/configuration';
+import { findInterpreter } from './interpreter';
 
 const PYTHON_EXTENSION = 'ms-python.python';
 
@@ -44,7 +45,7 @@ export async function findServer(origin: Origin): Promise<ServerCommand | Server
   }
   for (const { location, folder } of await listCandidates(origin)) {
     const command = join(folder, PROGRAM);
-    if (mayRun(command) && await isExecutable(command)) {
+    if (mayRun(command) && await isRunnable(command)) {
       return { command, args: [], location };
     }
   }
@@ -111,6 +112,15 @@ export async function isExecutable(path: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Checks that a program is executable, and so is the interpreter that it names. */
+async function isRunnable(path: string): Promise<boolean> {
+  if (!await isExecutable(path)) {
+    return false;
+  }
+  const interpreter = await findInterpreter(path);
+  return interpreter === undefined || isExecutable(interpreter);
 }
 
 /** The part of the Python extension's API that is used here. */

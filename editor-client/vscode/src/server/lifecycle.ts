@@ -25,7 +25,7 @@ export class Lifecycle {
   private commandSetting: string[] = [];
   /** Whether a server has been needed so far. */
   isRequested = false;
-  /** Why no server was found, if none was. */
+  /** Why no server was found, or none that can be started. */
   notFound: ServerNotFound | undefined;
   /** The command of the server that is running or starting. */
   command: ServerCommand | undefined;
@@ -114,9 +114,16 @@ export class Lifecycle {
     } catch (error) {
       this.context.log.main.error(`the server did not start: ${String(error)}`);
       if (isSpawnError(error)) {
-        this.fail(`${command.command} could not be started (${error.code});`
-          + ' set another server path');
+        this.onSpawnError(`${command.command} could not be started (${error.code})`);
       }
+    }
+  }
+
+  private onSpawnError(reason: string): void {
+    if (this.commandSetting.length > 0) {
+      this.fail(`${reason}; set another server path`);
+    } else {
+      this.onNotFound({ reason: `${reason}; install the server again`, canInstall: true });
     }
   }
 
@@ -179,7 +186,7 @@ export class Lifecycle {
         'workbench.action.openSettings', SERVER_SETTING_QUERY,
       ] }),
     };
-    const text = canInstall
+    const text = this.command === undefined && canInstall
       ? 'Parrotlet needs its server, which is not installed on this machine.'
       : `Parrotlet has a problem: ${reason}.`;
     void vscode.window.showErrorMessage(text, ...Object.keys(commands)).then((choice) => {

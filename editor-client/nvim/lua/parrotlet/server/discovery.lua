@@ -7,7 +7,39 @@ local origin = require('parrotlet.install.origin')
 
 local M = {}
 
+local MAX_HEAD_BYTES = 4096
 local is_windows = vim.fn.has('win32') == 1
+
+--- How the programs of a virtual environment name their interpreter. pip and uv have a shell start
+--- one whose path has spaces, or is too long for a shebang.
+local INTERPRETERS = {
+  '^#!/bin/sh\n' .. [['''exec' "([^"]+)" "$0"]],
+  '^#!/bin/sh\n' .. [['''exec' '([^']+)' "$0"]],
+  '^#!/bin/sh\n' .. [['''exec' (%S+) "$0"]],
+  '^#! *(/%S+)',
+}
+
+--- Checks that a program can be run. Those of an environment stay executable when the Python that
+--- they were installed with is removed or replaced by an upgrade.
+---@param path string
+---@return boolean
+local function is_runnable(path)
+  if vim.fn.executable(path) ~= 1 then
+    return false
+  end
+  local file = io.open(path, 'rb')
+  local head = file and file:read(MAX_HEAD_BYTES) or ''
+  if file then
+    file:close()
+  end
+  for _, pattern in ipairs(INTERPRETERS) do
+    local interpreter = head:match(pattern)
+    if interpreter then
+      return vim.fn.executable(interpreter) == 1
+    end
+  end
+  return true
+end
 
 --- Finds the server on the PATH. Relative entries are skipped: they may lead into the project that
 --- is being edited, where Windows even looks first.
@@ -16,7 +48,7 @@ local function find_on_path()
   for folder in vim.gsplit(vim.env.PATH or '', is_windows and ';' or ':', { plain = true }) do
     local is_absolute = folder:match('^/') or folder:match('^%a:[/\\]')
     local path = vim.fs.joinpath(folder, environment.SERVER)
-    if is_absolute and vim.fn.executable(path) == 1 then
+    if is_absolute and is_runnable(path) then
       return path
     end
   end
@@ -34,8 +66,7 @@ function M.list_candidates()
   local function add(place, folder)
     if folder and folder ~= '' then
       local path = environment.get_server(folder)
-      local is_there = vim.fn.executable(path) == 1
-      candidates[#candidates + 1] = { place = place, path = is_there and path or nil }
+      candidates[#candidates + 1] = { place = place, path = is_runnable(path) and path or nil }
     end
   end
   local checkout = origin.find_checkout()
