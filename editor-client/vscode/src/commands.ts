@@ -94,7 +94,7 @@ function createEnablementActions(services: Services): Record<string, Action> {
     toggle: refreshAfter(services, toggleEverywhere),
     toggleWorkspace: refreshAfter(services, toggleWorkspace),
     toggleLanguage: refreshAfter(services, toggleLanguage),
-    toggleFile: refreshAfter(services, toggleFile),
+    toggleFile: refreshAfter(services, () => toggleFile(enablement)),
     toggleAutomatic: refreshAfter(services, toggleAutomatic),
     snooze: refreshAfter(services, () => enablement.snooze()),
     wake: refreshAfter(services, () => enablement.endSnooze()),

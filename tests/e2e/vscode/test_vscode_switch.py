@@ -153,6 +153,38 @@ def test_turning_suggestions_off_for_a_file(window, model):
     window.wait_for_ghost("something")
 
 
+def test_turning_suggestions_off_for_an_unsaved_file(window, model):
+    """If it fails, all later unsaved files of the same name have no suggestions either."""
+    model.rules = [("here = ", "something")]
+
+    def open_unsaved():
+        window.run_command("parrotlet.newFile")
+        name = window.call_api("return vscode.window.activeTextEditor.document.fileName")
+        window.wait_for_focus(name)
+        return name
+
+    first = open_unsaved()
+    window.run_command("parrotlet.toggleFile")
+    window.wait_for_status("Parrotlet is off for this unsaved file")
+    window.type("here = ")
+    window.wait_for_no_ghost(for_s=0.4)
+    assert inspect(window, "client.excludedFiles").get("globalValue") is None
+    second = open_unsaved()
+    window.type("here = ")
+    window.wait_for_ghost("something")
+    assert second != first
+
+    window.run_command("workbench.action.revertAndCloseActiveEditor")
+    window.wait_for_status("Parrotlet is off for this unsaved file")
+    window.run_command("parrotlet.toggleFile")
+    window.wait_until_ready()
+    window.run_command("parrotlet.toggleFile")
+    window.run_command("workbench.action.revertAndCloseActiveEditor")
+    assert open_unsaved() == first
+    window.type("here = ")
+    window.wait_for_ghost("something")
+
+
 @pytest.mark.parametrize(
     ("glob", "name", "is_off"),
     [

@@ -1,6 +1,7 @@
 /**
- * Whether suggestions are enabled in a document, and the snooze, which pauses them for a while. All
- * else is kept in settings, where it can be seen and shared; `toggles` changes them.
+ * Whether suggestions are enabled in a document. Decisions are kept in settings, where they can be
+ * seen and shared, and are changed by `toggles`; the snooze, which pauses suggestions for a while,
+ * and those about unsaved files are kept here.
  */
 
 import { isAbsolute } from 'node:path';
@@ -16,6 +17,9 @@ const SNOOZE_MINUTES = [5, 15, 30, 60, 240];
 /** Whether suggestions are shown. */
 export class Enablement implements vscode.Disposable {
   private readonly emitter = new vscode.EventEmitter<void>();
+  private readonly listeners: readonly vscode.Disposable[];
+  /** Unsaved files for which suggestions are off: settings could not tell them from later ones. */
+  private readonly excludedUnsaved = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private snoozedUntilMs: number;
   readonly onDidChange = this.emitter.event;
@@ -23,6 +27,16 @@ export class Enablement implements vscode.Disposable {
   constructor(private readonly memento: vscode.Memento) {
     this.snoozedUntilMs = memento.get<number>(SNOOZED_UNTIL) ?? 0;
     this.applySnooze();
+    this.listeners = [
+      vscode.workspace.onDidCloseTextDocument(({ isClosed, uri }) => {
+        if (isClosed) { // and has not just got another language
+          this.excludedUnsaved.delete(uri.toString());
+        }
+      }),
+      vscode.workspace.onDidCloseNotebookDocument(({ uri }) => {
+        this.excludedUnsaved.delete(uri.toString());
+      }),
+    ];
   }
 
   /**
@@ -42,8 +56,33 @@ export class Enablement implements vscode.Disposable {
     if (!getList('languages').includes(language)) {
       return `off for the language ${language}`;
     }
+    if (this.isUnsavedExcluded(document)) {
+      return 'off for this unsaved file';
+    }
     const glob = findExcludingGlob(document);
     return glob === undefined ? undefined : `off for files that match ${glob}`;
+  }
+
+  /** Checks whether suggestions are off for a file, wherever else they are off. */
+  isFileExcluded(document: vscode.TextDocument): boolean {
+    return this.isUnsavedExcluded(document) || findExcludingGlob(document) !== undefined;
+  }
+
+  /**
+   * Turns suggestions on or off for a file until it is closed, if it has never been saved.
+   *
+   * @returns whether it has not
+   */
+  toggleUnsaved(document: vscode.TextDocument): boolean {
+    const uri = getUnsavedUri(document);
+    if (uri === undefined) {
+      return false;
+    }
+    if (!this.excludedUnsaved.delete(uri)) {
+      this.excludedUnsaved.add(uri);
+    }
+    this.emitter.fire();
+    return true;
   }
 
   /** Returns why there are no automatic suggestions, although suggestions are enabled. */
@@ -82,6 +121,12 @@ export class Enablement implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.timer);
     this.emitter.dispose();
+    vscode.Disposable.from(...this.listeners).dispose();
+  }
+
+  private isUnsavedExcluded(document: vscode.TextDocument): boolean {
+    const uri = getUnsavedUri(document);
+    return uri !== undefined && this.excludedUnsaved.has(uri);
   }
 
   /** Returns the end of the snooze, as "snoozed until …". */
@@ -113,6 +158,14 @@ export function isLanguageEnabled(document: vscode.TextDocument): boolean {
   const isOff = !getFlag('enabled', document)
     && findDecidingLevel(ENABLED_SETTING, document)?.isForLanguage === true;
   return !isOff && getList('languages').includes(document.languageId);
+}
+
+/** Returns the URI of a file that has never been saved: a document, or the notebook of a cell. */
+function getUnsavedUri(document: vscode.TextDocument): string | undefined {
+  const notebook = vscode.workspace.notebookDocuments.find((one) => (
+    one.isUntitled && one.getCells().some((cell) => cell.document === document)
+  ));
+  return document.isUntitled ? document.uri.toString() : notebook?.uri.toString();
 }
 
 /** Returns the glob that excludes a document, if there is one. */

@@ -11,7 +11,7 @@ import {
   updateSetting,
 } from '../settings/configuration';
 import { getActiveEditor } from './activeEditor';
-import { findExcludingGlob, isLanguageEnabled } from './enablement';
+import { findExcludingGlob, isLanguageEnabled, type Enablement } from './enablement';
 
 const ENABLED = 'client.enabled';
 const USER_LEVEL = { target: vscode.ConfigurationTarget.Global, isForLanguage: false };
@@ -48,8 +48,11 @@ export async function toggleLanguage(): Promise<void> {
   }
 }
 
-/** Turns suggestions on or off for the file of the active editor, in the user's own settings. */
-export async function toggleFile(): Promise<void> {
+/**
+ * Turns suggestions on or off for the file of the active editor: in the user's own settings, or
+ * until it is closed if it has never been saved.
+ */
+export async function toggleFile(enablement: Enablement): Promise<void> {
   const document = getActiveEditor()?.document;
   if (document === undefined) {
     return;
@@ -62,6 +65,9 @@ export async function toggleFile(): Promise<void> {
       `Suggestions are off for this file because it matches ${glob}. Change the setting`
       + ' parrotlet.client.excludedFiles to turn them on.',
     );
+    return;
+  }
+  if (glob === undefined && enablement.toggleUnsaved(document)) {
     return;
   }
   const globs = toggleItem(userGlobs, fileGlob);

@@ -4,9 +4,7 @@ import * as vscode from 'vscode';
 import type { ServerNotFound } from '../server/discovery';
 import { getFlag, getText } from '../settings/configuration';
 import { getActiveEditor } from '../suggestions/activeEditor';
-import {
-  findExcludingGlob, isLanguageEnabled, type Enablement,
-} from '../suggestions/enablement';
+import { isLanguageEnabled, type Enablement } from '../suggestions/enablement';
 import { describeModel } from './modelPicker';
 import type { Status } from './status';
 
@@ -89,7 +87,7 @@ function listSwitches(enablement: Enablement): Entry[] {
     const { languageId } = document;
     const turnLanguage = isLanguageEnabled(document) ? 'Turn off' : 'Turn on';
     const language = `${turnLanguage} for the language ${languageId}`;
-    const turnFile = findExcludingGlob(document) === undefined ? 'Turn off' : 'Turn on';
+    const turnFile = enablement.isFileExcluded(document) ? 'Turn on' : 'Turn off';
     entries.push(
       createEntry('symbol-misc', language, 'toggleLanguage'),
       createEntry('file', `${turnFile} for this file`, 'toggleFile'),
