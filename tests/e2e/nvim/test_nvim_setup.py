@@ -11,6 +11,7 @@ from nvim_editor import BUILT_IN_NAMESPACE, CALL, IDIOM, PLUGIN, READ_GHOST_TEXT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
+SETTINGS = "parrotlet.settings.server_settings"
 BUILT_IN_DELAY_S = 0.2  # before Neovim's own ghost text sends a request
 
 
@@ -161,6 +162,18 @@ def test_a_wrong_option_is_reported_in_one_sentence(editor, options, sentence):
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.press("ix<Tab>")
     assert editor.lines == ["x   "]
+
+
+def test_empty_groups_of_settings_are_defaults(editor, model):
+    """If it fails, a group whose last line was commented out is reported as a wrong setting."""
+    empty = "suggestion = {}, engine = {}, private_globs = {}, context = {}"
+    editor.lua(f"require('parrotlet').setup({{ settings = {{ {empty} }} }})")
+    assert editor.lua("return vim.json.encode(require(...).get_all())", SETTINGS) == "{}"
+    given = {**model.settings, "private_globs": ["secret.py"], "event_log": ""}
+    editor.lua(make_setup(settings=given | {"adaptation": {}}))
+    editor.lua("require(...).change({ ['engine.threads'] = 1 })", SETTINGS)
+    all_settings = given | {"engine": {**given.get("engine", {}), "threads": 1}}
+    assert editor.lua("return require(...).get_all()", SETTINGS) == all_settings
 
 
 @pytest.mark.newest_neovim("the server checks its settings")

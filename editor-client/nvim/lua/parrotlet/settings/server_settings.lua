@@ -5,11 +5,25 @@ local config = require('parrotlet.config')
 
 local M = {}
 
+--- Returns a copy of a table without empty tables in it, which Lua would send as lists.
+---@param settings table
+---@return table
+local function copy_without_empty(settings)
+  local copy = {}
+  for name, value in pairs(settings) do
+    local kept = type(value) == 'table' and copy_without_empty(value) or value
+    if type(kept) ~= 'table' or next(kept) then
+      copy[name] = kept
+    end
+  end
+  return copy
+end
+
 --- Returns all settings that differ from the server's defaults.
 ---@return table<string, any>
 function M.get_all()
-  local settings = config.options and config.options.settings or {}
-  return next(settings) and vim.deepcopy(settings) or vim.empty_dict()
+  local settings = copy_without_empty(config.options and config.options.settings or {})
+  return next(settings) and settings or vim.empty_dict()
 end
 
 --- Returns one setting; nil where the server's default applies.
