@@ -38,8 +38,10 @@ def test_ghost_text_spans_several_lines(editor, model):
     )
 
 
-def test_the_window_scrolls_to_make_room(editor, model):
-    """If it fails, at the bottom of a window only the first line of a block is visible."""
+@pytest.mark.parametrize("winbar", ["", "%f"])
+def test_the_window_scrolls_to_make_room(editor, model, winbar):
+    """If it fails, at the bottom of a window only the first lines of a block are visible."""
+    editor.lua("vim.go.winbar = ...", winbar)
     show_suggestion(editor, model, BODY, "import os\n" * 40)
     lines = ("def area(width, height):", "    size = width * height", "    return size")
     editor.screen.wait_for(lambda f: f"\n{lines[0]}\n{lines[1]}\n{lines[2]}\n" in f.text)

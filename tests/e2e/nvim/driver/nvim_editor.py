@@ -60,7 +60,7 @@ local init = ...
 vim.cmd.stopinsert()
 pcall(vim.cmd.only, { bang = true })
 vim.cmd('silent! %bwipeout!')
-vim.g.parrotlet_enabled = nil
+vim.g.parrotlet_enabled, vim.go.winbar = nil, ''
 require('parrotlet.suggestions.enablement').end_snooze()
 vim.cmd('messages clear')
 assert(loadstring(init))()

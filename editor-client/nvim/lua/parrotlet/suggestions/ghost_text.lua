@@ -67,7 +67,8 @@ end
 --- Scrolls the window if it has too few lines below the cursor.
 ---@param n_lines integer
 local function make_room(n_lines)
-  local n_missing = vim.fn.winline() + n_lines - vim.api.nvim_win_get_height(0)
+  local height = vim.fn.getwininfo(vim.api.nvim_get_current_win())[1].height -- without 'winbar'
+  local n_missing = vim.fn.winline() + n_lines - height
   if n_missing > 0 then
     local view = vim.fn.winsaveview()
     vim.fn.winrestview({ topline = math.min(view.topline + n_missing, view.lnum) })
