@@ -1,7 +1,7 @@
 /** Reacts to VS Code's events: starts the server when it is needed, applies changed settings. */
 
 import * as vscode from 'vscode';
-import { onDidChangePython } from './server/discovery';
+import { PythonChoice } from './server/pythonChoice';
 import type { Services } from './services';
 import { collectServerSettings, getList } from './settings/configuration';
 import { listFormerNames, SECTION } from './settings/settingNames';
@@ -22,12 +22,12 @@ export async function registerListeners(
       void lifecycle.rediscover();
     }
   };
-  const render = (): void => {
-    status.render();
-  };
+  const render = status.render.bind(status);
   const forwarder = new SettingsForwarder(services);
+  const pythonChoice = new PythonChoice(rediscover);
   context.subscriptions.push(
     forwarder,
+    pythonChoice,
     new RestingCursor(services),
     vscode.workspace.onDidOpenTextDocument(() => {
       startIfNeeded(services);
@@ -50,7 +50,7 @@ export async function registerListeners(
     services.log.main.warn(`the setting ${former} is now called ${name}; its value still applies`);
   }
   startIfNeeded(services);
-  context.subscriptions.push(await onDidChangePython(rediscover));
+  await pythonChoice.follow();
 }
 
 /** Starts the server as soon as there is a document to complete. */

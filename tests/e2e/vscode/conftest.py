@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from scripted_model import ScriptedModel
 # A folder with spaces, other scripts, and an emoji.
 FOLDER = "mein Ordner für Ωδή 🦜"
 VSIX = EXTENSION / "parrotlet.vsix"
+FOLDERS_S = 5.0  # within which a window has its workspace's folders
 SIZE = {"width": 1200, "height": 800}
 
 
@@ -108,13 +110,25 @@ def open_folders(code_server, browser, tmp_path):
     """Opens a window of the shared VS Code with new folders of these names in one workspace."""
     pages = []
 
+    def open_once(workspace):
+        pages.append(browser.new_page(viewport=SIZE))
+        window = Window(code_server, pages[-1], workspace)
+        count = "return (vscode.workspace.workspaceFolders ?? []).length"
+        end = time.monotonic() + FOLDERS_S
+        while time.monotonic() < end:
+            if window.call_api(count):
+                return window
+            time.sleep(0.1)
+        return None
+
     def open_window(*names):
         for name in names:
             (tmp_path / name).mkdir()
         workspace = tmp_path / "several.code-workspace"
         workspace.write_text(json.dumps({"folders": [{"path": name} for name in names]}))
-        pages.append(browser.new_page(viewport=SIZE))
-        return Window(code_server, pages[-1], workspace)
+        # VS Code sometimes opens a workspace's file without its folders at first.
+        windows = (open_once(workspace) for _ in range(5))
+        return next(window for window in windows if window is not None)
 
     yield open_window
     for page in pages:
@@ -126,8 +140,9 @@ def open_fresh(browser, tmp_path):
     """Opens windows of new code-servers, as on machines that have never run Parrotlet."""
     running, pages = [], []
 
-    def open_window(package, folder, *, settings=None, env=None):
-        server = CodeServer(tmp_path / "code-server", settings or {}, packages=[package], env=env)
+    def open_window(package, folder, *, settings=None, env=None, others=()):
+        packages = [package, *others]
+        server = CodeServer(tmp_path / "code-server", settings or {}, packages=packages, env=env)
         running.append(server)
         pages.append(browser.new_page(viewport=SIZE))
         return Window(server, pages[-1], folder)

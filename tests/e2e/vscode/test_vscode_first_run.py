@@ -2,6 +2,7 @@
 
 import json
 import time
+import zipfile
 
 import pytest
 from code_server import wait_until
@@ -16,12 +17,45 @@ LINES = [
     "\n\n    try:\n    import json\nexcept Imp",
 ]
 
+PYTHON_EXTENSION = """
+const vscode = require('vscode');
+const changed = new vscode.EventEmitter();
+let path = '';
+exports.activate = () => ({
+  environments: {
+    getActiveEnvironmentPath: () => ({ path }),
+    onDidChangeActiveEnvironmentPath: changed.event,
+  },
+  select: (selected) => { path = selected; changed.fire({ path }); },
+});
+"""
+SELECT_PYTHON = """
+  const extension = vscode.extensions.getExtension('ms-python.python');
+  (await extension.activate()).select(given.path);"""
+
 
 def write_folder(path, files):
     path.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(text)
+    return path
+
+
+def write_python_extension(folder):
+    """Packs a stand-in for the Python extension's API; returns its .vsix."""
+    about = {
+        "name": "python",
+        "publisher": "ms-python",
+        "version": "0.0.1",
+        "engines": {"vscode": "^1.91.0"},
+        "main": "./extension.js",
+        "capabilities": {"untrustedWorkspaces": {"supported": True}},
+    }
+    path = folder / "python.vsix"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("extension/package.json", json.dumps(about))
+        archive.writestr("extension/extension.js", PYTHON_EXTENSION)
     return path
 
 
@@ -120,7 +154,8 @@ def test_an_untrusted_workspace_cannot_choose_what_runs(open_fresh, package, tmp
     }
     in_project = str(project / ".venv" / "bin")
     env = {"VIRTUAL_ENV": str(project / ".venv"), "PATH": f"{in_project}:/usr/bin:/bin"}
-    window = open_fresh(package, project, settings=trust, env=env)
+    python = write_python_extension(tmp_path)
+    window = open_fresh(package, project, settings=trust, env=env, others=[python])
     window.show_file(project / "new.py", 0)
     window.wait_until_ready()
     window.type("import numpy as ")
@@ -135,6 +170,13 @@ def test_an_untrusted_workspace_cannot_choose_what_runs(open_fresh, package, tmp
     window.start_command("workbench.trust.manage")
     window.page.get_by_role("button", name="Trust", exact=True).first.click()
     wait_until(mark.exists, "the project's own server, now that it is trusted")
+    window.change_setting("parrotlet.client.server", None, where="Workspace")
+    wait_until(lambda: f"starting {in_project}" in window.log, lambda: window.log)
+    wait_until(lambda: "no model directory" in window.status, lambda: window.status)
+    other = tmp_path / "other environment" / "bin"
+    write_server_script(other / "parrotlet-server")
+    window.call_api(SELECT_PYTHON, path=str(other / "python"))
+    wait_until(lambda: f"starting {other}" in window.log, lambda: window.log)
 
 
 def test_no_workspace_chooses_where_text_goes(window, model, tmp_path):

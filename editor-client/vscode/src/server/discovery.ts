@@ -87,11 +87,15 @@ export async function getActivePython(): Promise<string | undefined> {
   return [selected, resolved].find((path) => path !== undefined && isAbsolute(path));
 }
 
-/** Calls back when the user selects another Python. */
-export async function onDidChangePython(callback: () => void): Promise<vscode.Disposable> {
+/**
+ * Calls back when the user selects another Python; returns undefined if nothing can tell, which may
+ * change with the workspace's trust and with the installed extensions.
+ */
+export async function onDidChangePython(
+  callback: () => void,
+): Promise<vscode.Disposable | undefined> {
   const environments = vscode.workspace.isTrusted ? await getPythonEnvironments() : undefined;
-  const none = new vscode.Disposable(() => undefined);
-  return environments?.onDidChangeActiveEnvironmentPath(callback) ?? none;
+  return environments?.onDidChangeActiveEnvironmentPath(callback);
 }
 
 /** Returns the folders of the PATH, without relative ones. */
