@@ -44,7 +44,7 @@ def restart_with_tcmalloc() -> None:
     library = find_tcmalloc()
     if library is None:
         print_hint(
-            "tcmalloc makes training on a CPU about a third faster; on Debian and Ubuntu:"
+            "tcmalloc makes training on a CPU about an eighth faster; on Debian and Ubuntu:"
             " apt install libtcmalloc-minimal4"
         )
         return

@@ -102,6 +102,16 @@ def test_help_lines_and_links(interface):
     assert {link for link in links if "arrotlet" in link} <= set(tags)
 
 
+def test_the_helps_contents_are_its_sections():
+    """If it fails, the contents lack a section, or number it otherwise."""
+    page = HELP.read_text(encoding="utf-8")
+    contents = re.findall(r"^ +(\d+)\. (.+?) \.+ \|([\w-]+)\|$", page, re.MULTILINE)
+    sections = re.findall(r"^(\d+)\. (.+?) +\*([\w-]+)\*", page, re.MULTILINE)
+    assert len(sections) > 10
+    assert contents == sections
+    assert [int(number) for number, _, _ in sections] == list(range(1, len(sections) + 1))
+
+
 def test_help_documents_every_command_and_option(interface):
     """If it fails, users cannot find out about a command or an option."""
     tags = set(interface["help"]["tags"])

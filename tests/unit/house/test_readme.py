@@ -20,6 +20,7 @@ READMES = [
     *(ROOT / folder / "README.md" for folder in ("training", "evaluation", "server")),
     *(ROOT / "editor-client").glob("*/README.md"),
 ]
+TRAINING_PAGE = "training/README.md"
 CLIENTS = ROOT / "editor-client"
 MAX_LINES = 150
 
@@ -31,6 +32,50 @@ def existing():
 def test_the_top_readme_is_short():
     """If it fails, a newcomer has to search for the two commands."""
     assert len(README.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "DECISIONS.md", "SECURITY.md", TRAINING_PAGE])
+def test_the_source_files_that_pages_name_exist(name):
+    """If it fails, a reader looks for a file that was moved."""
+    named = set(re.findall(r"`(\w+(?:/\w+)+\.(?:py|ts|lua))`", (ROOT / name).read_text("utf-8")))
+    folders = ("server", "training", "evaluation", "tests", "parrotlet", "editor-client")
+    files = [f"/{one}" for folder in folders for one in list_sources(ROOT / folder)]
+    assert [one for one in sorted(named) if not any(f.endswith(f"/{one}") for f in files)] == []
+
+
+def list_sources(folder):
+    """Returns the paths of a folder's source files, without those that are installed or built."""
+    skipped = {"node_modules", "dist"}
+    return [
+        path.relative_to(ROOT).as_posix()
+        for path in folder.rglob("*.*")
+        if path.suffix in {".py", ".ts", ".lua"} and skipped.isdisjoint(path.parts)
+    ]
+
+
+def test_the_default_corpus_has_as_many_packages_as_pages_say():
+    """If it fails, a newcomer waits for packages that no lock lists."""
+    configs = ROOT / "training" / "configs"
+    lock = (configs / "python-corpus.lock").read_text(encoding="utf-8")
+    n_packages = lock.count("==")
+    said = {page: page.read_text(encoding="utf-8") for page in (README, ROOT / TRAINING_PAGE)}
+    said[configs / "corpus.toml"] = (configs / "corpus.toml").read_text(encoding="utf-8")
+    patterns = (
+        r"default corpus \((\d+) packages\)",
+        r"`default.toml`: (\d+) packages",
+        r"corpus: (\d+) pinned",
+    )
+    for (page, text), pattern in zip(said.items(), patterns, strict=True):
+        assert re.findall(pattern, text) == [str(n_packages)], page
+
+
+def test_the_hint_about_tcmalloc_says_what_the_page_says():
+    """If it fails, two figures for one thing make a reader doubt both."""
+    hint = (ROOT / "training" / "processes" / "allocator.py").read_text(encoding="utf-8")
+    (gain,) = re.findall(r"training on a CPU about (an? \w+ faster)", hint)
+    assert gain in (ROOT / TRAINING_PAGE).read_text(encoding="utf-8")
+    decisions = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    assert f"A run is {gain} with tcmalloc" in decisions
 
 
 @pytest.mark.parametrize("readme", existing())
