@@ -62,7 +62,7 @@ function createChoices(): Choice[] {
     {
       label: markCurrent('Remote server…', url !== ''),
       description: url,
-      detail: 'Any server with /v1/completions. The text around the cursor and parts of other files are sent.',
+      detail: 'Any server with /v1/completions. Text around the cursor and of other files is sent.',
       resolve: enterRemoteServer,
     },
   ];
@@ -99,7 +99,7 @@ async function enterHubName(): Promise<Changes | undefined> {
 async function enterRemoteServer(): Promise<Changes | undefined> {
   const url = await vscode.window.showInputBox({
     title: 'Use a Remote Server (1/2)',
-    prompt: 'URL of the server. The text around the cursor and parts of other files are sent to it.',
+    prompt: 'URL of the server. Text around the cursor and of other files is sent to it.',
     value: getText('remote.url'),
     placeHolder: 'http://localhost:8000',
     ignoreFocusOut: true,
