@@ -28,6 +28,7 @@ def settings(uninterrupted):
         f"pretrain.start_from={start}",
         f"distil.teacher={start}",
         f"distil.path_prefix={PREFIX}",
+        "distil.weight=4",  # as adaptations have it
         "pretrain.micro_batch_blocks=2",
         "pretrain.save_every_steps=3",
     )
@@ -58,7 +59,7 @@ def test_the_text_is_learned_and_the_teacher_kept(distilled, tiny_config, settin
     assert "Divergence from the teacher" in (distilled / "report.html").read_text()
     free = tmp_path / "free"
     finish(Forked(tiny_config, f"paths.run={free}", *settings, "distil.weight=0"))
-    assert 0 < steps[-1]["divergence"] < 0.7 * read_steps(free)[-1]["divergence"]
+    assert 0 < steps[-1]["divergence"] < 0.5 * read_steps(free)[-1]["divergence"]
 
 
 def test_an_interrupted_run_ends_like_the_uninterrupted(distilled, tiny_config, settings, tmp_path):
