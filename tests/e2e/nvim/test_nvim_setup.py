@@ -164,9 +164,8 @@ def test_a_wrong_option_is_reported_in_one_sentence(editor, options, sentence):
     assert editor.lines == ["x   "]
 
 
-def test_empty_groups_of_settings_are_defaults(start_editor, model):
+def test_empty_groups_of_settings_are_defaults(editor, model):
     """If it fails, a group whose last line was commented out is reported as a wrong setting."""
-    editor = start_editor("")
     empty = "suggestion = {}, engine = {}, private_globs = {}, context = {}"
     editor.lua(f"require('parrotlet').setup({{ settings = {{ {empty} }} }})")
     assert editor.lua("return vim.json.encode(require(...).get_all())", SETTINGS) == "{}"
