@@ -7,7 +7,16 @@ import time
 
 import pytest
 from markdown_text import code_blocks
-from nvim_editor import BUILT_IN_NAMESPACE, CALL, IDIOM, PLUGIN, READ_GHOST_TEXT, ROOT, make_setup
+from nvim_editor import (
+    BUILT_IN_NAMESPACE,
+    CALL,
+    IDIOM,
+    PLUGIN,
+    READ_GHOST_TEXT,
+    ROOT,
+    make_setup,
+    wait_for_suggestion,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
@@ -162,6 +171,15 @@ def test_a_wrong_option_is_reported_in_one_sentence(editor, options, sentence):
     editor.lua("vim.cmd.edit(...)", str(editor.write("one.py", "")))
     editor.press("ix<Tab>")
     assert editor.lines == ["x   "]
+
+
+def test_files_may_be_closed_while_the_options_are_wrong(editor, model):
+    """If it fails, the corrected configuration ends in an error that waits for a key."""
+    editor.open("", "one.py")
+    editor.lua("require('parrotlet').setup({ servr = {} })")
+    editor.command("bwipeout!")
+    editor.lua("assert(loadstring(...))()", make_setup(settings=model.settings))
+    wait_for_suggestion(editor, model)
 
 
 def test_empty_groups_of_settings_are_defaults(editor, model):

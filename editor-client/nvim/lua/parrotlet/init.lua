@@ -85,10 +85,14 @@ local function activate(group)
   follow_names(group)
   events.listen(group)
   require('parrotlet.ui.progress').listen(group)
-  -- setup() may have been called before, with other options.
+  -- setup() may have been called before, with other options; with wrong ones, nobody has listened.
   for bufnr in pairs(sessions.get_all()) do
     keymap.unmap(bufnr)
-    keymap.map(bufnr, config.options.keys)
+    if vim.api.nvim_buf_is_valid(bufnr) then
+      keymap.map(bufnr, config.options.keys)
+    else
+      sessions.stop(bufnr)
+    end
   end
   client.send_settings()
 end
