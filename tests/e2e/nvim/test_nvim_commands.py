@@ -269,8 +269,9 @@ def test_an_adaptation_is_followed_and_steered(editor, model):
 
 
 @pytest.mark.newest_neovim("our Lua code chooses the adaptation")
-def test_the_adaptation_to_the_current_workspace_is_steered(editor, model):
+def test_the_adaptation_to_the_current_workspace_is_steered(start_editor, model):
     """If it fails, pausing or cancelling one project's adaptation hits another's."""
+    editor = start_editor(make_setup(settings=model.settings))
     adaptations = {}
     editor.lua(RECORD_REPORTS)
     for project in ("shop", "blog"):

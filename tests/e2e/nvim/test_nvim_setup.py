@@ -182,8 +182,9 @@ def test_files_may_be_closed_while_the_options_are_wrong(editor, model):
     wait_for_suggestion(editor, model)
 
 
-def test_empty_groups_of_settings_are_defaults(editor, model):
+def test_empty_groups_of_settings_are_defaults(start_editor, model):
     """If it fails, a group whose last line was commented out is reported as a wrong setting."""
+    editor = start_editor("")
     empty = "suggestion = {}, engine = {}, private_globs = {}, context = {}"
     editor.lua(f"require('parrotlet').setup({{ settings = {{ {empty} }} }})")
     assert editor.lua("return vim.json.encode(require(...).get_all())", SETTINGS) == "{}"
