@@ -38,13 +38,13 @@ ROOMS = {
         *("health_report", "settings_schema", "lsp", "demo", "cli", "__main__"),
     ),
     "training": (
-        *("foundation", "artifact", "attribution", "config", "corpus_reader", "command_line"),
+        *("foundation", "artifact", "licensing", "config", "corpus_reader", "command_line"),
         *("shards", "step", "validate", "processes", "run", "autoconfig", "launch"),
         *("vocabulary", "corpus", "cluster", "train_tokenizer", "prepare", "stream", "provenance"),
         *("index_verbatim", "publish", "pretrain", "adaptation"),
     ),
     "training.corpus": (
-        *("corpus_document", "config", "licences", "readers", "fetching", "secrets", "filters"),
+        *("corpus_document", "config", "readers", "fetching", "secrets", "filters"),
         *("quality", "dedup", "extraction", "selection", "output", "input_hash", "build"),
         *("lock", "overlap", "verify", "popularity", "bigquery", "__main__"),
     ),

@@ -30,11 +30,11 @@ import numpy.typing as npt
 from training.artifact.directory import add_file
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
-from training.attribution import read_document_table
 from training.foundation.atomic_files import write_bytes_atomically
 from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ConfigError, CorpusError, run_main
 from training.foundation.progress import progress_bar
+from training.licensing.attribution import read_document_table
 from training.provenance import open_training_data
 from training.shards.blocks import BlockReader
 

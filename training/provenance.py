@@ -22,12 +22,12 @@ import numpy as np
 
 from training.artifact.directory import TOKENIZER_FILE
 from training.artifact.manifest import MANIFEST_FILE, Manifest
-from training.attribution import read_document_table
 from training.foundation.atomic_files import file_sha256, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import from_mapping
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
 from training.foundation.foreign_text import as_object, read_json, render_json
+from training.licensing.attribution import read_document_table
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file
 from training.shards.seen_documents import Counts, SeenDocument, SeenDocuments

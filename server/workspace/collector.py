@@ -85,7 +85,8 @@ class WorkspaceCollector:
             names.update(_NAME.findall(content))
         around = text[max(0, offset - _AROUND_CHARS) : offset + _AROUND_CHARS // 2]
         if self._is_sent_away:
-            others = {other: content for other, content in others.items() if self._has(other)}
+            roots = list(map(os.path.realpath, self._roots))
+            others = {other: content for other, content in others.items() if _lies_in(other, roots)}
         similar = find_most_similar(around, others)
         parts = [] if similar is None else [_add_title(file_name(similar[0]), similar[1])]
         parts += [_add_title(module.path, lines) for module, lines in _outline(imported)]
@@ -94,13 +95,14 @@ class WorkspaceCollector:
             names=frozenset(sorted(names)[:_MAX_NAMES]),
         )
 
-    def _has(self, uri: str) -> bool:
-        """Returns whether a document is a file of the workspace, also after links are followed."""
-        path = path_of(uri)
-        if path is None:
-            return False
-        target = Path(os.path.realpath(path))
-        return any(target.is_relative_to(os.path.realpath(root)) for root in self._roots)
+
+def _lies_in(uri: str, roots: Sequence[str]) -> bool:
+    """Returns whether a document is a file of folders, named by real paths, also behind links."""
+    path = path_of(uri)
+    if path is None:
+        return False
+    target = Path(os.path.realpath(path))
+    return any(map(target.is_relative_to, roots))
 
 
 def _outline(imported: Sequence[tuple[Module, Import]]) -> list[tuple[Module, str]]:

@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 
 from training.artifact.directory import CARD_FILE
 from training.artifact.manifest import NOTICE_FILE
-from training.attribution import format_notice
 from training.corpus.output.corpus_report import read_report
 from training.corpus.output.dataset_card import render_front_matter
 from training.corpus.output.dataset_history import render_history
 from training.corpus_reader import HELDOUT, TRAIN, read_corpus_hash
 from training.foundation.errors import CorpusError
+from training.licensing.attribution import format_notice
 from training.publish.hub import Hub
 from training.publish.publishable_files import resolve_within
 from training.publish.sender import retry
@@ -104,13 +104,13 @@ def plan_splits(corpus: Path, repo: str) -> tuple[DatasetSplit, ...]:
         [resolve_within(corpus, file) for file in sorted((corpus / split).glob("*.parquet"))]
         for split in (TRAIN, HELDOUT)
     )
-    if heldout and SplitContents.read(train).names & SplitContents.read(heldout).names:
-        split_by = "The validation split has single documents; a package may be in both splits."
-    else:
-        split_by = "The validation split contains whole packages, none of which is in training."
     if not heldout:
         train, heldout = train[:-1], train[-1:]
         split_by = "The validation split is the corpus' last file; a package may be in both splits."
+    elif SplitContents.read(train).names & SplitContents.read(heldout).names:
+        split_by = "The validation split has single documents; a package may be in both splits."
+    else:
+        split_by = "The validation split contains whole packages, none of which is in training."
     if not train:
         raise CorpusError(
             f"{corpus} has one file and no held-out documents, so nothing to validate on; build it"

@@ -34,7 +34,6 @@ from training.artifact.manifest import FimTokens, Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config, list_differences
 from training.artifact.special_tokens import QUALITY_TOKENS
 from training.artifact.tokenizer import CodeTokenizer
-from training.attribution import build_model_notice, choose_model_licence
 from training.config import RunConfig
 from training.foundation.atomic_files import (
     check_replaceable,
@@ -45,6 +44,7 @@ from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.folder_lock import LOCK_FILE
 from training.foundation.git_commit import read_commit
+from training.licensing.attribution import build_model_notice, choose_model_licence
 from training.run.checkpoint import (
     CheckpointRecord,
     RunIdentity,

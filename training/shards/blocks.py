@@ -24,8 +24,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from training.attribution import count_licences, list_packages, read_document_table
 from training.foundation.errors import CorpusError
+from training.licensing.attribution import count_licences, list_packages, read_document_table
 from training.shards.packing import Piece
 from training.shards.shards_meta import META_FILE, ShardsMeta, read_meta
 

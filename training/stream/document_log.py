@@ -177,8 +177,12 @@ def find_logs(checkpoint: Path, step: int) -> list[Path]:
     own = checkpoint / RECORD_FILE
     if own.is_file():
         return [own]
-    run = checkpoint.resolve().parent.parent
-    return [path for number, path in list_logs(run / DOCUMENTS_FOLDER) if number <= step]
+    folder = find_document_log(checkpoint, checkpoint.resolve().parents[1])
+    return _list_logs_until(folder, step)
+
+
+def _list_logs_until(folder: Path, step: int) -> list[Path]:
+    return [path for number, path in list_logs(folder) if number <= step]
 
 
 def render_logs(tables: Sequence[pa.Table]) -> bytes:
@@ -237,7 +241,7 @@ def count_streamed_documents(folder: Path, step: int, *, n_lane_blocks: int) -> 
     Raises:
         CorpusError: The record is missing or damaged.
     """
-    logs = [path for number, path in list_logs(folder) if number <= step]
+    logs = _list_logs_until(folder, step)
     if not logs and step:
         raise CorpusError(
             f"{folder} does not say which documents the run has read; name the folder"

@@ -14,13 +14,13 @@ from training.corpus.config import CorpusConfig
 from training.corpus.corpus_document import Document
 from training.corpus.extraction.source_extractor import SourceExtractor
 from training.corpus.filters.screening import ScreeningCounts
-from training.corpus.licences import UNKNOWN
 from training.corpus.readers.package_names import NamedPackages, normalize_name
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.records.record_slices import RecordFile
 from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.corpus.selection.balance import DOWN_WEIGHTED, draw_fraction
 from training.corpus.selection.heldout_list import HeldoutList
+from training.licensing.licences import UNKNOWN
 
 HELDOUT = "held out"
 
@@ -68,9 +68,9 @@ class DocumentStages:
         """
         file = parser.parse(row, number)
         is_heldout = self._is_heldout(file, parser)
-        if is_heldout != for_validation and not self._may_be_listed(is_heldout):
-            if not for_validation:
-                self._drop(HELDOUT, file)
+        is_known = is_heldout or not self._heldout_list.has_hashes  # else only the hash tells
+        if is_known and is_heldout != for_validation:
+            self._leave_out(file, for_validation=for_validation)
             return None
         unknown = FileOrigin(
             name=parser.package, package=parser.package, version="", licence=UNKNOWN
@@ -82,8 +82,7 @@ class DocumentStages:
             return None
         is_heldout = is_heldout or bool(self._heldout_list.find("", "", document.sha256))
         if is_heldout != for_validation:
-            if not for_validation:
-                self._drop(HELDOUT, file)
+            self._leave_out(file, for_validation=for_validation)
             return None
         if document.weight >= 1:
             return document
@@ -92,9 +91,10 @@ class DocumentStages:
         self._drop(DOWN_WEIGHTED, file)
         return None
 
-    def _may_be_listed(self, is_heldout: bool) -> bool:
-        """Returns whether only the document's hash tells if it is held out."""
-        return not is_heldout and self._heldout_list.has_hashes
+    def _leave_out(self, file: SourceFile, *, for_validation: bool) -> None:
+        """Counts a held-out document as a drop of the training; what is trained on is none."""
+        if not for_validation:
+            self._drop(HELDOUT, file)
 
     def take_counts(self) -> Counter[str]:
         """Returns the drops by reason since the last call."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from server.engine.batched.device import find_release, is_out_of_memory, measure_budget
+from server.engine.batched.device import find_release, measure_budget
 from server.engine.batched.row_sampling import choose_tokens
 from server.engine.batched.sample_cache import SampleCache
 from server.engine.batched.sequence_state import (
@@ -39,7 +39,7 @@ from server.engine.kv_cache import KVCache
 from server.engine.network import Network
 from server.engine.token_healing import VocabularyIndex
 from server.memory.mixture import Mixture
-from training.foundation.errors import PrerequisiteError
+from training.foundation.errors import PrerequisiteError, is_out_of_memory
 
 _LOGITS_COPIES = 4  # of a sequence's row, while a token is chosen
 _BLOCK = 64  # tokens by which shapes grow where they have to be fixed

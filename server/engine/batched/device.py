@@ -18,7 +18,6 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 LARGE_MODEL = 50_000_000  # parameters; below, a CPU answers a keystroke as fast
 _CPU_SHARE, _GPU_SHARE = 1 / 4, 4 / 5  # of the free memory, for the samples that run at once
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def find_gpu() -> Literal["cuda", "mps"] | None:
@@ -82,12 +81,6 @@ def measure_budget(device: torch.device) -> int:
         free = torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
         return int(_GPU_SHARE * free)
     return int(_CPU_SHARE * psutil.virtual_memory().available)
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an operation failed for want of memory, on any device."""
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or any(part in text for part in _OUT_OF_MEMORY)
 
 
 def find_release(device: torch.device) -> Callable[[], None]:

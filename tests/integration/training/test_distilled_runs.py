@@ -10,11 +10,11 @@ from accelerate import Accelerator
 from training_run import Forked, assert_same, finish, signal_after
 
 from training.artifact.directory import RUN_CONFIG_FILE, load_artifact
-from training.attribution import read_document_table
 from training.autoconfig import speed
 from training.autoconfig.sizing import DataShape
 from training.config import RunConfig
 from training.foundation.config_schema import load_toml
+from training.licensing.attribution import read_document_table
 
 pytestmark = pytest.mark.integration
 PREFIX = "asyncio/"

@@ -9,7 +9,11 @@ import pytest
 
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.manifest import Manifest
-from training.attribution import (
+from training.config import PretrainConfig, RunConfig
+from training.corpus.config import CorpusConfig
+from training.foundation.config_schema import load_toml
+from training.foundation.errors import CorpusError
+from training.licensing.attribution import (
     DOCUMENTS_FILE,
     PERMISSIVE,
     build_model_notice,
@@ -18,10 +22,6 @@ from training.attribution import (
     list_packages,
     read_document_table,
 )
-from training.config import PretrainConfig, RunConfig
-from training.corpus.config import CorpusConfig
-from training.foundation.config_schema import load_toml
-from training.foundation.errors import CorpusError
 from training.run.model_card import render_model_card
 
 CONFIGS = Path(__file__).parents[3] / "training/configs"

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.attribution import DOCUMENTS_FILE
 from training.foundation.errors import CorpusError
+from training.licensing.attribution import DOCUMENTS_FILE
 from training.shards.blocks import (
     PIECE_DTYPE,
     BlockReader,

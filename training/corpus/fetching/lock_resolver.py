@@ -23,13 +23,13 @@ from unearth import Link, Package
 from training.corpus.config import CorpusConfig
 from training.corpus.fetching.lock_file import Pin, read_lock, write_lock
 from training.corpus.fetching.package_index import FetchError, PackageIndex, remove_stale, retry
-from training.corpus.licences import find_disallowed
 from training.corpus.readers.archives.archive_reader import read_archive
 from training.corpus.readers.package_metadata import MetadataSearch
 from training.corpus.readers.package_names import NamedPackages
 from training.corpus.readers.source_file import FileSelection
 from training.foundation.errors import CorpusError
 from training.foundation.progress import progress_bar
+from training.licensing.licences import find_disallowed
 
 MAX_FILES_TRIED = 3  # of a release, until one is small enough
 

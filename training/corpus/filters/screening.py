@@ -20,10 +20,10 @@ from training.corpus.filters.exclusions import EXCLUDED, Exclusions
 from training.corpus.filters.path_filters import VENDORED, check_path, is_vendored
 from training.corpus.filters.table_filter import TABLE, is_table
 from training.corpus.filters.text_filters import check_origin, check_text, decode
-from training.corpus.licences import find_disallowed
 from training.corpus.readers.package_names import NamedPackages
 from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.corpus.secrets import redact
+from training.licensing.licences import find_disallowed
 
 LICENCE, UNPARSABLE = "licence", "does not parse"
 BROKEN_BY_REDACTION = "secret outside strings"

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.artifact.manifest import NOTICE_FILE
-from training.attribution import format_notice
 from training.corpus.config import CorpusConfig
 from training.corpus.corpus_document import SCHEMA
 from training.corpus.extraction.parts import Part
@@ -42,6 +41,7 @@ from training.foundation.atomic_files import (
 )
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
+from training.licensing.attribution import format_notice
 
 PAGE_FILE, CARD_FILE = "report.html", "README.md"
 CORPUS_FOLDER = FolderContents(

@@ -18,7 +18,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from training.artifact.manifest import NOTICE_FILE
-from training.attribution import format_notice
 from training.config import RunConfig
 from training.corpus.config import ArchiveLimits, CorpusConfig, RecordFields
 from training.corpus.corpus_document import Document, to_table
@@ -43,6 +42,7 @@ from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import ConfigError, CorpusError
 from training.foundation.folder_lock import folder_lock
 from training.foundation.progress import progress_bar
+from training.licensing.attribution import format_notice
 
 HUB = "hub:"
 ADVICE = "correct paths.corpus, or try again later"

@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from training.artifact.manifest import NOTICE_FILE
-from training.attribution import format_line
 from training.corpus.extraction.source_extractor import BEYOND_LIMITS
 from training.corpus.output.corpus_folder import hash_documents, hash_splits
 from training.corpus.output.corpus_report import CorpusReport, SizeTotals
@@ -27,6 +26,7 @@ from training.corpus_reader import (
 from training.foundation.errors import CorpusError, ForeignDataError
 from training.foundation.foreign_text import encode_text, read_bounded
 from training.foundation.progress import progress_bar
+from training.licensing.attribution import format_line
 
 MAX_NOTICE_BYTES = 1 << 30
 _COLUMNS = ["package", "version", "licence", "sha256", "text"]

@@ -14,17 +14,17 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from training.corpus.licences import (
+from training.corpus.readers.names import clean_name
+from training.corpus.readers.source_file import LICENCE_PATH, METADATA_PATH, SourceFile
+from training.foundation.errors import ForeignDataError
+from training.foundation.foreign_text import read_bounded
+from training.licensing.licences import (
     SPELLINGS,
     UNKNOWN,
     detect_bsd,
     detect_licence,
     join_licences,
 )
-from training.corpus.readers.names import clean_name
-from training.corpus.readers.source_file import LICENCE_PATH, METADATA_PATH, SourceFile
-from training.foundation.errors import ForeignDataError
-from training.foundation.foreign_text import read_bounded
 
 PKG_INFO, PYPROJECT = "PKG-INFO", "pyproject.toml"
 MAX_FILE_BYTES = 1 << 20

@@ -7,14 +7,14 @@ from training.corpus.dedup.exact_duplicates import find_exact_duplicates, hash_c
 from training.corpus.fetching.lock_file import read_lock
 from training.corpus.filters.path_filters import is_vendored
 from training.corpus.filters.text_filters import check_origin, check_text, decode
-from training.corpus.licences import (
+from training.corpus.readers.package_metadata import parse_metadata, parse_pyproject
+from training.foundation.errors import CorpusError
+from training.licensing.licences import (
     detect_licence,
     find_disallowed,
     join_licences,
     normalize_licence,
 )
-from training.corpus.readers.package_metadata import parse_metadata, parse_pyproject
-from training.foundation.errors import CorpusError
 
 FILTERS = FilterConfig()
 GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5

@@ -23,9 +23,9 @@ from training.corpus.filters.path_filters import check_path, is_vendored
 from training.corpus.filters.sampling_weights import compute_weight
 from training.corpus.filters.table_filter import is_table
 from training.corpus.filters.text_filters import check_origin, check_text, decode
-from training.corpus.licences import detect_licence, find_disallowed, normalize_licence
 from training.corpus.readers.package_metadata import parse_metadata, parse_pyproject
 from training.corpus.secrets import redact
+from training.licensing.licences import detect_licence, find_disallowed, normalize_licence
 
 FILTERS = FilterConfig(
     max_bytes=10**9,

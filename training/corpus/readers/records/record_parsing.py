@@ -14,7 +14,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from training.corpus.config import RecordFields
-from training.corpus.licences import UNKNOWN, join_licences, normalize_licence
 from training.corpus.readers.names import MAX_PATH_CHARS, clean_name
 from training.corpus.readers.notebook_code import read_notebook
 from training.corpus.readers.source_file import (
@@ -25,6 +24,7 @@ from training.corpus.readers.source_file import (
     SourceFile,
 )
 from training.foundation.foreign_text import encode_text
+from training.licensing.licences import UNKNOWN, join_licences, normalize_licence
 
 DAMAGED_RECORD = "damaged record"
 LEVELS = ("low", "mid", "high")  # of quality

@@ -4,7 +4,6 @@ One line per package: name, version, SPDX licence. Called by
 :mod:`training.corpus.output.corpus_writer` and :mod:`training.pretrain`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from training.artifact.bundled import resolve_artifact
 from training.artifact.manifest import NOTICE_FILE
 from training.foundation.errors import CorpusError
 from training.foundation.foreign_text import read_bounded, replace_surrogates
+from training.licensing.licences import find_disallowed
 
 DOCUMENTS_FILE = "train.documents.parquet"
 # Those of our own corpora (training/configs).
@@ -75,18 +75,8 @@ def choose_model_licence(notice: str, licences: Iterable[str], start_from: Path 
     found = {line.rpartition(": ")[2] for line in notice.removeprefix(_HEAD).splitlines()}
     found |= set(licences)
     is_known = start_from is None or (resolve_artifact(start_from) / NOTICE_FILE).is_file()
-    return "apache-2.0" if found and is_known and all(map(_is_permissive, found)) else "other"
-
-
-def _is_permissive(expression: str) -> bool:
-    """Says whether a licence is; of several joined by OR one suffices, where none are nested."""
-    alternatives = [expression] if "(" in expression else expression.split(" OR ")
-    return any(_names(alternative) <= PERMISSIVE for alternative in alternatives)
-
-
-def _names(expression: str) -> set[str]:
-    without_exceptions = re.sub(r"\bWITH\s+[\w.+-]+", "", expression)  # which only permit more
-    return set(re.split(r"[\s()]+", without_exceptions.strip(" ()"))) - {"AND", "OR"}
+    is_permissive = not any(find_disallowed(expression, PERMISSIVE) for expression in found)
+    return "apache-2.0" if found and is_known and is_permissive else "other"
 
 
 def list_packages(shards: Path) -> set[tuple[str, str, str]]:
