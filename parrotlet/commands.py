@@ -105,6 +105,11 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         _training("prepare", "prepare", "tokenize a corpus into training shards"),
         _training("pretrain", "launch", "pretrain a model with Accelerate"),
         _training("validate", "validate", "measure loss and bits per byte on held-out packages"),
+        _training(
+            "average-checkpoints",
+            "average_checkpoints",
+            "average the weights of a run's checkpoints",
+        ),
         _training("run-page", "run.page", "draw a run's report page"),
         _training("provenance", "provenance", "list the documents that a checkpoint has seen"),
         _training("index-verbatim", "index_verbatim", "index training text for attribution"),

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE
@@ -40,7 +39,7 @@ from training.artifact.special_tokens import (
 )
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
-from training.artifact.weights import read_weights
+from training.artifact.weights import read_weights, write_tensors
 from training.foundation.atomic_files import (
     FolderContents,
     file_sha256,
@@ -67,7 +66,7 @@ ARTIFACT_FILES = frozenset({
 })  # fmt: skip
 _SMALL_FILES = (CONFIG_FILE, TOKENIZER_FILE)
 ARTIFACT_FOLDER = FolderContents(
-    mark=MANIFEST_FILE, files=ARTIFACT_FILES | {VERBATIM_FILE, ADAPTATION_FILE}
+    mark=MANIFEST_FILE, files=ARTIFACT_FILES | {VERBATIM_FILE, MEMORY_FILE, ADAPTATION_FILE}
 )
 
 
@@ -206,7 +205,7 @@ def save_artifact(
     tensors = _convert_weights(weights, dtype)
     dtype_name = str(dtype).removeprefix("torch.")
     with write_directory_atomically(path, ARTIFACT_FOLDER) as aside:
-        _save_weights(tensors, aside / WEIGHTS_FILE)
+        write_tensors(aside / WEIGHTS_FILE, tensors, {"format": "pt"})
         write_json_atomically(aside / WEIGHTS_INDEX_FILE, list_weights(tensors))
         save_tokenizer(aside, tokenizer, config)
         write_json_atomically(
@@ -255,13 +254,6 @@ def list_weights(tensors: Mapping[str, Tensor]) -> dict[str, object]:
         "metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())},
         "weight_map": dict.fromkeys(sorted(tensors), WEIGHTS_FILE),
     }
-
-
-def _save_weights(tensors: Mapping[str, Tensor], path: Path) -> None:
-    try:
-        save_file(dict(tensors), path, metadata={"format": "pt"})
-    except SafetensorError as error:  # a full disk, say
-        raise OSError(str(error)) from error
 
 
 def add_metrics(path: Path, metrics: Mapping[str, float]) -> None:

@@ -56,7 +56,8 @@ class TrainingRecord:
     """Where the weights come from: enough to train them again.
 
     ``data_hash`` is the hash of the corpus, ``shards_hash`` that of the blocks made from it ("" if
-    they record none). ``config`` is the run's whole config as plain data.
+    they record none). ``config`` is the run's whole config as plain data. If the weights are the
+    mean of several checkpoints', ``averaged_steps`` has the steps of each; else it is empty.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class TrainingRecord:
     tokens_seen: int = 0
     steps: int = 0
     train_seconds: float = 0.0
+    averaged_steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,11 @@
-"""Reading an artifact's weights: safetensors only, checked against the network's config."""
+"""Weights in files: safetensors only, checked against the network's config when they are read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from training.artifact.manifest import COPY_AGAIN
@@ -30,6 +31,21 @@ def read_weights(path: Path, config: GPT2Config) -> dict[str, Tensor]:
     if missing:
         raise ArtifactError(f"{path} lacks {missing[0]}; {COPY_AGAIN}")
     return {name: _check(path, name, found[name], shape) for name, shape in expected.items()}
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Writes contiguous tensors, so that others than their writer can read them, as other files.
+
+    Raises:
+        OSError: They could not be written: the disk is full, say.
+    """
+    try:
+        save_file(dict(tensors), path, metadata=None if metadata is None else dict(metadata))
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+    path.chmod(0o644)  # safetensors writes a temporary file, for its writer alone
 
 
 def _check(path: Path, name: str, weight: Tensor, shape: tuple[int, ...]) -> Tensor:

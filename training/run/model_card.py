@@ -1,6 +1,7 @@
 """The model card: what the model was trained on, how, and how well it performs."""
 
 from collections import Counter
+from collections.abc import Sequence
 from importlib import metadata
 
 from training.artifact.directory import RUN_CONFIG_FILE
@@ -10,6 +11,7 @@ from training.foundation.config_schema import render_toml, to_mapping
 from training.foundation.extras import DISTRIBUTION
 from training.foundation.privacy.local_folders import strip_folders
 
+_EVALUATION, _LIMITS = "## Evaluation\n", "## Limits"
 _CARD = """---
 library_name: transformers
 pipeline_tag: text-generation
@@ -54,13 +56,12 @@ parrotlet pretrain {run_config} pretrain.start_from={name_of_model}
 `pretrain.resume_from` continues the very run, with optimiser and place in the data, from a branch
 that was published with them.
 
-## Evaluation
-
+{evaluation}
 | on held-out documents | value |
 |---|---|
 {metrics}
 
-## Limits
+{limits}
 
 A small model: it completes idioms and repeats what is in the file. Suggestions may be wrong,
 insecure, or close to training code; read what you accept.
@@ -124,8 +125,23 @@ def render_model_card(
         version=find_version(),
         commit=record.commit,
         corpus=record.data_hash[:16],
+        evaluation=_EVALUATION,
+        limits=_LIMITS,
         metrics="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),
     )
+
+
+def describe_average(card: str, steps: Sequence[int]) -> str:
+    """Returns the card of one checkpoint as that of a mean, which has not been measured yet."""
+    before, _, rest = card.partition(_EVALUATION)
+    _, limits, tail = rest.partition(_LIMITS)
+    note = f"The weights are the mean of those after {list_steps(steps)} steps.\n"
+    return f"{before}{note}\n{_EVALUATION}\nNot measured yet.\n\n{limits}{tail}"
+
+
+def list_steps(steps: Sequence[int]) -> str:
+    """Returns a list of at least two numbers in words."""
+    return f"{', '.join(map(str, steps[:-1]))} and {steps[-1]}"
 
 
 def _describe_origin(config: RunConfig) -> dict[str, str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor
+
+from training.artifact.weights import write_tensors
 
 TENSORS_NAME = "training_state"  # what the names of all files begin with
 
@@ -32,10 +33,7 @@ def write_shard(folder: Path, tensors: Mapping[str, Tensor], index: int, n_shard
     """
     folder.mkdir(parents=True, exist_ok=True)
     whole = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    try:
-        save_file(whole, folder / shard_name(index, n_shards))
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
+    write_tensors(folder / shard_name(index, n_shards), whole)
 
 
 class StateReader:

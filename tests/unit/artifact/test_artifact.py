@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from training.artifact.directory import load_artifact, save_artifact
-from training.artifact.manifest import Manifest, TrainingRecord
+from training.artifact.directory import ARTIFACT_FOLDER, add_file, load_artifact, save_artifact
+from training.artifact.manifest import MEMORY_FILE, Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config
 from training.artifact.network.gpt2 import GPT2
 from training.foundation.errors import ArtifactError
@@ -44,6 +44,19 @@ def test_what_is_saved_is_loaded(saved):
     assert artifact.manifest.evaluation == {"loss": 1.5}
     assert artifact.fim is not None
     assert not [p for p in path.parent.iterdir() if p != path], "something was left aside"
+
+
+def test_others_than_its_writer_can_read_it(saved):
+    """If it fails, a model that one user has trained for a team can be read by that user alone."""
+    modes = {p.name: p.stat().st_mode & 0o777 for p in saved[0].iterdir()}
+    assert set(modes.values()) == {0o644}, modes
+
+
+def test_what_is_added_later_belongs_to_it(saved):
+    """If it fails, a finished run that was fitted to workspaces cannot be run again."""
+    path, _ = saved
+    add_file(path, MEMORY_FILE, b"{}")
+    assert ARTIFACT_FOLDER.find_foreign(path) is None
 
 
 def test_transformers_loads_it_as_it_is(saved):

@@ -1,0 +1,199 @@
+"""Averages the weights of checkpoints: ``python -m training.average_checkpoints RUN --out FOLDER``.
+
+While the learning rate is high, weights wander about the point that they would reach if it decayed;
+their mean lies near it. So the mean of a run's last checkpoints is a better model than the newest,
+and says at any time how well the run does. Nothing of the run is changed, and it can go on.
+
+Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization"
+(arXiv:1803.05407); Kaddour 2022, "Stop Wasting My Time! Saving Days of ImageNet and BERT Training
+with Latest Weight Averaging" (arXiv:2209.14981).
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.foundation.extras import require_extra
+
+if __name__ == "__main__":
+    require_extra("train")  # before the imports that need it
+
+from torch import Tensor
+
+from training.artifact.directory import (
+    ARTIFACT_FOLDER,
+    CARD_FILE,
+    RUN_CONFIG_FILE,
+    Artifact,
+    load_artifact,
+    save_artifact,
+)
+from training.artifact.manifest import COPY_AGAIN, MANIFEST_FILE, NOTICE_FILE
+from training.artifact.network.config import list_differences
+from training.foundation.atomic_files import check_replaceable
+from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.errors import ArtifactError, ConfigError, ForeignDataError, run_main
+from training.foundation.foreign_text import read_bounded
+from training.run.checkpoint import list_checkpoints
+from training.run.model_card import describe_average, list_steps
+
+DEFAULT_LAST = 5
+_MAX_TEXT_BYTES = 1 << 24  # of a card or a NOTICE
+_PURPOSE = """\
+Average the weights of a run's last checkpoints, or of those that you name, and write the result
+as a model. It is better than the newest checkpoint while the learning rate has not decayed yet,
+and shows what a long run has reached so far. The checkpoints must be of one run, which is not
+changed and can go on. For a mean over a longer time, keep more checkpoints: with
+pretrain.keep_every_steps, say."""
+_EXAMPLE = """\
+{prog} runs/default/run --out runs/default/average
+{prog} runs/default/run/checkpoints/step-*00 --out runs/default/average"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the average and prints of which steps it is."""
+    options = _parser().parse_args(argv)
+    checkpoints = _find_checkpoints(options.checkpoints, options.last)
+    steps = average_checkpoints(checkpoints, options.out)
+    sys.stdout.write(
+        f"{options.out}: the mean of the weights after {list_steps(steps)} steps; measure it with:"
+        f" parrotlet validate {options.out} --shards FOLDER\n"
+    )
+    return 0
+
+
+def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> tuple[int, ...]:
+    """Writes the mean of checkpoints as an artifact; all else is as in the one trained longest.
+
+    Returns:
+        The steps that they were trained for, in ascending order.
+
+    Raises:
+        ArtifactError: A checkpoint is damaged.
+        ConfigError: They are not of one run, or ``out`` holds something else.
+    """
+    check_replaceable(out, ARTIFACT_FOLDER, key="--out")
+    _check_average(out)
+    paths = {load_artifact(p, reads_weights=False).manifest.training.steps: p for p in checkpoints}
+    if len(paths) == 1:
+        raise ConfigError(
+            f"an average takes at least two checkpoints, and {checkpoints[0]} is the only one; let"
+            " the run save more of them, or name checkpoints of different steps"
+        )
+    steps = tuple(sorted(paths))
+    newest, weights = _average_weights([paths[step] for step in steps])
+    training = dataclasses.replace(newest.manifest.training, averaged_steps=steps)
+    save_artifact(
+        out,
+        config=newest.config,
+        weights=weights,
+        tokenizer=newest.tokenizer,
+        manifest=dataclasses.replace(newest.manifest, training=training, evaluation={}, sha256={}),
+        card=describe_average(_read_text(newest.path / CARD_FILE), steps),
+        notice=_read_text(newest.path / NOTICE_FILE),
+        run_config=_read_text(newest.path / RUN_CONFIG_FILE),
+    )
+    return steps
+
+
+def _average_weights(paths: Sequence[Path]) -> tuple[Artifact, dict[str, Tensor]]:
+    """Returns the last artifact and the mean weights of all; two are in memory at a time."""
+    newest = load_artifact(paths[-1])
+    totals = {name: weight.clone() for name, weight in newest.weights.items()}
+    for path in paths[:-1]:
+        artifact = load_artifact(path)
+        _check_same_run(artifact, newest)
+        for name, weight in artifact.weights.items():
+            totals[name] += weight
+    return newest, {name: total / len(paths) for name, total in totals.items()}
+
+
+def _check_same_run(artifact: Artifact, newest: Artifact) -> None:
+    """Refuses a checkpoint whose mean with the newest means nothing, or whose data it hides."""
+    differences = [
+        *(name for name, *_ in list_differences(artifact.config, newest.config)),
+        *(name for name, found in _identify(artifact).items() if found != _identify(newest)[name]),
+    ]
+    if differences:
+        raise ConfigError(
+            f"{artifact.path} and {newest.path} are not checkpoints of one run: {differences[0]}"
+            " differs; name checkpoints of one run"
+        )
+
+
+def _identify(artifact: Artifact) -> dict[str, object]:
+    training = artifact.manifest.training
+    pretrain = training.config.get("pretrain")
+    return {
+        "the tokenizer": artifact.tokenizer.sha256,
+        "the corpus": training.data_hash,
+        "the shards' hash": training.shards_hash,
+        "the seed": training.seed,
+        "start_from": pretrain.get("start_from") if isinstance(pretrain, dict) else None,
+    }
+
+
+def _find_checkpoints(paths: Sequence[Path], last: int) -> list[Path]:
+    """Replaces a run by its last checkpoints.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if len(paths) > 1:
+        return list(paths)
+    found = list_checkpoints(paths[0] / "checkpoints")
+    if not found:
+        raise ConfigError(
+            f"{paths[0]} is no run with checkpoints; name the folder of one (paths.run), or several"
+            " checkpoints"
+        )
+    return found[-last:]
+
+
+def _check_average(out: Path) -> None:
+    """Refuses to replace a model that was trained, such as ``RUN/model``."""
+    if (out / MANIFEST_FILE).is_file():
+        manifest = load_artifact(out, reads_weights=False).manifest
+        if not manifest.training.averaged_steps:
+            raise ConfigError(
+                f"--out is {out}, a model that is no average of checkpoints and would be replaced;"
+                " choose a new or empty folder"
+            )
+
+
+def _read_text(file: Path) -> str:
+    """Returns the content of a file that not every artifact has; "" without it."""
+    try:
+        return read_bounded(file, _MAX_TEXT_BYTES).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    except ForeignDataError as error:
+        raise ArtifactError(f"{file} cannot be read: {error}; {COPY_AGAIN}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("training.average_checkpoints", _PURPOSE, example=_EXAMPLE)
+    parser.add_argument(
+        "checkpoints",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="the folder of a run (paths.run), or several checkpoints of one",
+    )
+    parser.add_argument(
+        "--last",
+        type=whole_number(2),
+        default=DEFAULT_LAST,
+        metavar="N",
+        help="how many of a run's checkpoints, the newest first (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="where to write the model"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
