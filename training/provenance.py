@@ -31,7 +31,7 @@ from training.licensing.attribution import read_document_table
 from training.run.checkpoint import STATE_RECORD
 from training.shards.blocks import BlockReader, pieces_file
 from training.shards.seen_documents import Counts, SeenDocument, SeenDocuments
-from training.stream.document_log import count_streamed_documents, find_document_log
+from training.stream.document_log import count_streamed_documents, find_logs, list_logs_until
 from training.stream.lane_order import choose_lanes
 
 SPLIT = "train"
@@ -124,9 +124,16 @@ def count_seen(checkpoint: Path, data: Path | None) -> tuple[TrainingSpan, str, 
         raise ArtifactError(
             f"{checkpoint} does not record how it was streamed ({error}); copy the folder again"
         ) from error
-    folder = data or find_document_log(checkpoint, Path(str(paths.get("run"))))
-    n_lane_blocks = span.step * batch_blocks // n_lanes
-    seen = count_streamed_documents(folder, span.step, n_lane_blocks=n_lane_blocks)
+    if data is None:
+        logs = find_logs(checkpoint, span.step, run=Path(str(paths.get("run"))))
+    else:
+        logs = list_logs_until(data, span.step)
+    if span.step and not logs:
+        raise CorpusError(
+            f"{data or checkpoint} does not say which documents the run has read; name the folder"
+            " 'documents' of the run with --shards"
+        )
+    seen = count_streamed_documents(logs, n_lane_blocks=span.step * batch_blocks // n_lanes)
     return span, f"{span.n_blocks} blocks of a stream", seen
 
 

@@ -172,16 +172,26 @@ class DocumentLog:
                 self.licences[package[2]] += 1
 
 
-def find_logs(checkpoint: Path, step: int) -> list[Path]:
-    """Returns the files of what a checkpoint's run had read: its own one, or those of the run."""
+def find_logs(checkpoint: Path, step: int, *, run: Path | None = None) -> list[Path]:
+    """Returns the files of what a checkpoint's run had read: its own one, or those of the run.
+
+    Args:
+        checkpoint: ``RUN/model`` or ``RUN/checkpoints/step-N``, wherever the run is now, or a
+            published one.
+        step: Of the checkpoint.
+        run: The run's folder, as it was called when it trained; None if it is not known.
+    """
     own = checkpoint / RECORD_FILE
     if own.is_file():
         return [own]
-    folder = find_document_log(checkpoint, checkpoint.resolve().parents[1])
-    return _list_logs_until(folder, step)
+    near = [*checkpoint.resolve().parents[:2], *([] if run is None else [run])]
+    found = [folder / DOCUMENTS_FOLDER for folder in near]
+    folder = next((folder for folder in found if folder.is_dir()), found[-1])
+    return list_logs_until(folder, step)
 
 
-def _list_logs_until(folder: Path, step: int) -> list[Path]:
+def list_logs_until(folder: Path, step: int) -> list[Path]:
+    """Returns the files of a run up to a step, in order."""
     return [path for number, path in list_logs(folder) if number <= step]
 
 
@@ -216,37 +226,18 @@ def read_log(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         ) from error
 
 
-def find_document_log(checkpoint: Path, run: Path) -> Path:
-    """Returns the folder with the record of a run's documents.
-
-    Args:
-        checkpoint: ``RUN/model`` or ``RUN/checkpoints/step-N``, wherever the run is now.
-        run: The run's folder, as it was called when it trained.
-    """
-    near = checkpoint.resolve().parents
-    found = [folder / DOCUMENTS_FOLDER for folder in (*near[:2], run)]
-    return next((folder for folder in found if folder.is_dir()), found[-1])
-
-
-def count_streamed_documents(folder: Path, step: int, *, n_lane_blocks: int) -> SeenDocuments:
+def count_streamed_documents(logs: Sequence[Path], *, n_lane_blocks: int) -> SeenDocuments:
     """Counts what was seen of each document.
 
     A document is one by all its columns, however often it was read.
 
     Args:
-        folder: The run's record.
-        step: Of the checkpoint.
-        n_lane_blocks: How many blocks of each lane were read until then.
+        logs: The files of the run's record.
+        n_lane_blocks: How many blocks of each lane were read.
 
     Raises:
-        CorpusError: The record is missing or damaged.
+        CorpusError: A file is damaged.
     """
-    logs = _list_logs_until(folder, step)
-    if not logs and step:
-        raise CorpusError(
-            f"{folder} does not say which documents the run has read; name the folder"
-            f" '{DOCUMENTS_FOLDER}' of the run with --shards"
-        )
     counts: dict[tuple[str, ...], list[int]] = {}  # times, tokens
     readings: dict[tuple[Any, ...], int] = {}  # tokens of each reading, seen or not
     for path in logs:

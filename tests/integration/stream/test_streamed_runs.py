@@ -10,7 +10,11 @@ from training_run import Forked, assert_same, curve, finish, launch, processes_o
 from training.artifact.directory import load_artifact
 from training.config import RunConfig
 from training.foundation.config_schema import load_toml
+from training.foundation.errors import CorpusError
 from training.provenance import main as provenance
+from training.publish.publishable_files import link_artifact
+from training.run.checkpoint import list_checkpoints
+from training.stream.document_log import RECORD_FILE
 from training.validate import main as validate
 
 pytestmark = pytest.mark.integration
@@ -81,6 +85,20 @@ def test_two_processes_follow_the_same_curve_and_one_takes_over(streamed, stream
     assert processes_of(run) == [2, 1]
     assert list(curve(run).values()) == pytest.approx(wanted, rel=2e-4)
     assert seen(run) == seen(streamed)
+
+
+def test_a_published_checkpoint_says_what_it_has_seen(streamed, tmp_path):
+    """If it fails, who downloads a checkpoint cannot tell whose code it was trained on."""
+    checkpoint = list_checkpoints(streamed / "checkpoints")[-1]
+    branch = tmp_path / "branch"
+    branch.mkdir()
+    link_artifact(checkpoint, branch, with_state=True)
+    assert provenance([str(branch), "--out", str(tmp_path / "seen.jsonl")]) == 0
+    found = [json.loads(line) for line in (tmp_path / "seen.jsonl").read_text().splitlines()]
+    assert found == seen(streamed)
+    (branch / RECORD_FILE).unlink()
+    with pytest.raises(CorpusError, match=f"{branch} does not say which documents"):
+        provenance([str(branch)])
 
 
 def test_other_files_or_settings_do_not_resume_a_run(streamed, stream_config, tmp_path):
