@@ -4,6 +4,7 @@ The work is done by a process of its own, which goes on if this one is ended.
 """
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from server.adaptation.adaptations import (
     REQUEST_OPTION,
     Adaptation,
     find_adaptation,
+    is_same_plan,
     start_adaptation,
 )
 from server.backends.model_store import resolve_model_name
@@ -25,6 +27,7 @@ from training.foundation.command_parser import command_parser, type_of_setting
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 
 _FOLLOW_S = 0.5
+_PLANNED = ("minutes", "model", "private_globs", "heldout_share", "is_wanted_again")
 _PURPOSE = """\
 Adapt a model to a repository: train a copy of it on the repository's own code, in the
 background, and use it there if it is better. Nothing leaves this machine.
@@ -32,8 +35,8 @@ background, and use it there if it is better. Nothing leaves this machine.
 Some files are left out of the training and measured on, before and after. The result is a
 model of its own in your data folder, which editors use in this repository by themselves;
 parrotlet models lists, compares, switches and removes such models. Run the command again
-when the repository has moved on, or to go on after an interruption; with other options
-it begins anew.
+when the repository has moved on, or to go on after an interruption. It goes on with the
+options that it had, and begins anew if you name others.
 
 Ctrl-C pauses the adaptation. It also waits while you type in an editor with Parrotlet,
 while the machine runs on battery, and while memory is short."""
@@ -52,27 +55,49 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if options.do is not None:
         return _tell(options.folder, options.do)
-    request = AdaptationRequest(
-        folder=options.folder.resolve(),
-        minutes=options.minutes,
-        model=resolve_model_name(options.model),
-        private_globs=tuple(options.private),
-        heldout_share=options.heldout_share,
-        is_wanted_again=options.again,
-        pauses_on_battery=not options.on_battery,
-        pauses_while_typing=not options.full_speed,
-        yields=not options.full_speed,
-    )
+    earlier = _find_unended(options.folder)
+    request = _make_request(options, earlier)
+    begins_anew = earlier is not None and not is_same_plan(earlier, request)
     adaptation = start_adaptation(request)
     if not adaptation.follows(request):
         sys.stderr.write(
             "an adaptation runs already, with other options, and keeps them; end it with --cancel"
             " to start one with these\n"
         )
+    elif begins_anew:
+        sys.stderr.write("the interrupted adaptation had other options; this one begins anew\n")
     if options.background:
         sys.stdout.write(f"started; parrotlet adapt {options.folder} --status shows how it goes\n")
         return 0
     return _follow(adaptation)
+
+
+def _find_unended(folder: Path) -> AdaptationRequest | None:
+    """Returns what was asked of an adaptation that runs or was interrupted; None without one."""
+    adaptation = find_adaptation(folder)
+    state = None if adaptation is None else adaptation.read_state()
+    if adaptation is None or state is None:
+        return None
+    is_unended = state.is_unfinished or state.state is RunState.INTERRUPTED
+    return adaptation.read_request() if is_unended else None
+
+
+def _make_request(
+    options: argparse.Namespace, earlier: AdaptationRequest | None
+) -> AdaptationRequest:
+    """Returns what the options ask for; what they leave open is as in ``earlier``."""
+    folder = options.folder.resolve()
+    named = {name: value for name in _PLANNED if (value := getattr(options, name)) is not None}
+    if "private_globs" in named:
+        named["private_globs"] = tuple(named["private_globs"])
+    return dataclasses.replace(
+        earlier or AdaptationRequest(folder=folder),
+        folder=folder,
+        pauses_on_battery=not options.on_battery,
+        pauses_while_typing=not options.full_speed,
+        yields=not options.full_speed,
+        **named,
+    )
 
 
 def _tell(folder: Path, what: str) -> int:
@@ -147,32 +172,39 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--minutes",
         type=type_of_setting(AdaptationRequest, "minutes"),
-        default=AdaptationRequest.minutes,
-        help="how long it works, without pauses (default: %(default)g)",
+        help=f"how long it works, without pauses (default: {AdaptationRequest.minutes:g})",
     )
     parser.add_argument(
-        "--model", default="", help="a model folder, or a name on the Hub (default: bundled)"
+        "--model",
+        type=resolve_model_name,
+        help="a model folder, or a name on the Hub (default: bundled)",
     )
     parser.add_argument(
         "--private",
+        dest="private_globs",
         action="append",
-        default=[],
         metavar="GLOB",
         help="files to leave out, besides those that usually hold secrets",
     )
     parser.add_argument(
         "--heldout-share",
         type=type_of_setting(AdaptationRequest, "heldout_share"),
-        default=AdaptationRequest.heldout_share,
         metavar="SHARE",
-        help="of the code, what is measured on and not learned from (default: %(default)g)",
+        help="of the code, what is measured on and not learned from"
+        f" (default: {AdaptationRequest.heldout_share:g})",
     )
     _add_manners(parser)
     return parser
 
 
 def _add_manners(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--again", action="store_true", help="even if little has changed")
+    parser.add_argument(
+        "--again",
+        dest="is_wanted_again",
+        action="store_const",
+        const=True,
+        help="even if little has changed",
+    )
     parser.add_argument("--on-battery", action="store_true", help="do not wait for power")
     parser.add_argument(
         "--full-speed", action="store_true", help="at normal priority, also while you type"

@@ -65,13 +65,17 @@ class Adaptation:
         """Returns how it is going; None if it was never started."""
         return AdaptationState.read(self.folder)
 
+    def read_request(self) -> AdaptationRequest | None:
+        """Returns what was asked of it last; None if that cannot be read."""
+        try:
+            return AdaptationRequest.read(self.folder / REQUEST_FILE)
+        except ConfigError:
+            return None
+
     def follows(self, request: AdaptationRequest) -> bool:
         """Says whether it is what would be planned for a request."""
-        try:
-            own = AdaptationRequest.read(self.folder / REQUEST_FILE)
-        except ConfigError:
-            return False
-        return is_same_plan(own, request)
+        own = self.read_request()
+        return own is not None and is_same_plan(own, request)
 
     def pause(self) -> None:
         """Tells it to wait until it is told to go on."""

@@ -17,7 +17,12 @@ from parrotlet.pipeline import conditions, stage_runner
 from parrotlet.pipeline.stage_runner import StageFailedError
 from server.adaptation.adaptation_request import AdaptationRequest
 from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
-from server.adaptation.adaptations import Adaptation, find_adaptation, start_adaptation
+from server.adaptation.adaptations import (
+    Adaptation,
+    find_adaptation,
+    is_same_plan,
+    start_adaptation,
+)
 from training import launch
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.foundation.atomic_files import write_json_atomically
@@ -115,6 +120,38 @@ def test_options_that_are_not_taken_are_said(request_, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
     assert adapt_command.main([*words, "--private", "vault/**"]) == 0
     assert "other options" in capsys.readouterr().err
+
+
+def test_an_interrupted_one_goes_on_with_its_options(request_, monkeypatch, capsys):
+    """If it fails, half an hour of training is thrown away, or private files are trained on."""
+    gone = AdaptationState(name="x", folder="/w", pid=1, pid_started=1.0)
+    monkeypatch.setattr(Adaptation, "launch", lambda self: gone.write(self.folder))
+    words = [str(request_.folder), "--background"]
+    named = ["--model", request_.model, "--minutes", "30", "--private", "vault/**", "--again"]
+    assert adapt_command.main([*words, *named]) == 0
+    first = find_adaptation(request_.folder).read_request()
+    assert (first.minutes, first.private_globs, first.model) == (30, ("vault/**",), request_.model)
+    assert adapt_command.main([*words, "--full-speed"]) == 0
+    again = find_adaptation(request_.folder).read_request()
+    assert is_same_plan(again, first)
+    assert not again.yields
+    assert capsys.readouterr().err == ""
+    assert adapt_command.main([*words, "--minutes", "40"]) == 0
+    other = find_adaptation(request_.folder).read_request()
+    assert (other.minutes, other.private_globs, other.yields) == (40, ("vault/**",), True)
+    assert "begins anew" in capsys.readouterr().err
+
+
+def test_after_a_failure_only_the_named_options_count(request_, monkeypatch, capsys):
+    """If it fails, what made an adaptation fail cannot be left out the next time."""
+    failed = AdaptationState(name="x", folder="/w", state=RunState.FAILED)
+    monkeypatch.setattr(Adaptation, "launch", lambda self: failed.write(self.folder))
+    words = [str(request_.folder), "--model", request_.model, "--background"]
+    assert adapt_command.main([*words, "--heldout-share", "0.5"]) == 0
+    assert adapt_command.main(words) == 0
+    found = find_adaptation(request_.folder).read_request()
+    assert found.heldout_share == AdaptationRequest.heldout_share
+    assert capsys.readouterr().err == ""
 
 
 def test_a_failure_before_the_first_stage_is_told(request_, stages):
