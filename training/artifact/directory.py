@@ -323,7 +323,9 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return from_mapping(Manifest, values, where=str(path))
     except ConfigError as error:
-        raise ArtifactError(f"{error}; {COPY_AGAIN}") from error
+        raise ArtifactError(
+            f"{error}; {COPY_AGAIN}, or update Parrotlet if a newer version wrote it"
+        ) from error
 
 
 def _read_tokenizer(file: Path, config: GPT2Config, manifest: Manifest) -> CodeTokenizer:

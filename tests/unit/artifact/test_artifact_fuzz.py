@@ -196,6 +196,7 @@ def test_an_object_with_the_same_key_twice_is_refused(copy):
         ({"quality_tokens": ["<nope>"]}, "lacks the token '<nope>'"),
         ({"format_version": "\ud800"}, "format version"),
         ({"training": {"config": [1]}}, "expected"),
+        ({"training": {"of_tomorrow": 1}}, "unknown key 'of_tomorrow'.*update Parrotlet"),
         ({"sha256": {}}, "has no hash"),
     ],
 )
