@@ -39,16 +39,8 @@ ROOMS = {
     ),
     "training": (
         *("foundation", "artifact", "licensing", "config", "corpus_reader", "command_line"),
-        *(
-            "shards",
-            "step",
-            "validate",
-            "processes",
-            "run",
-            "average_checkpoints",
-            "autoconfig",
-            "launch",
-        ),
+        *("shards", "step", "validate", "processes", "run", "average_checkpoints"),
+        *("autoconfig", "launch"),
         *("vocabulary", "corpus", "cluster", "train_tokenizer", "prepare", "stream", "provenance"),
         *("index_verbatim", "publish", "pretrain", "adaptation"),
     ),

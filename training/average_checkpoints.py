@@ -112,9 +112,10 @@ def _average_weights(paths: Sequence[Path]) -> tuple[Artifact, dict[str, Tensor]
 
 def _check_same_run(artifact: Artifact, newest: Artifact) -> None:
     """Refuses a checkpoint whose mean with the newest means nothing, or whose data it hides."""
+    expected = _identify(newest)
     differences = [
         *(name for name, *_ in list_differences(artifact.config, newest.config)),
-        *(name for name, found in _identify(artifact).items() if found != _identify(newest)[name]),
+        *(name for name, found in _identify(artifact).items() if found != expected[name]),
     ]
     if differences:
         raise ConfigError(

@@ -16,6 +16,7 @@ from server.adaptation.adaptation_request import AdaptationRequest
 from server.adaptation.adaptation_state import AdaptationState, RunState
 from server.adaptation.adaptations import (
     LOG_FILE,
+    PLANNED_OPTIONS,
     REQUEST_OPTION,
     Adaptation,
     find_adaptation,
@@ -27,7 +28,6 @@ from training.foundation.command_parser import command_parser, type_of_setting
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 
 _FOLLOW_S = 0.5
-_PLANNED = ("minutes", "model", "private_globs", "heldout_share", "is_wanted_again")
 _PURPOSE = """\
 Adapt a model to a repository: train a copy of it on the repository's own code, in the
 background, and use it there if it is better. Nothing leaves this machine.
@@ -73,13 +73,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _find_unended(folder: Path) -> AdaptationRequest | None:
-    """Returns what was asked of an adaptation that runs or was interrupted; None without one."""
-    adaptation = find_adaptation(folder)
-    state = None if adaptation is None else adaptation.read_state()
-    if adaptation is None or state is None:
+    """Returns what was asked of a folder's adaptation that runs or was interrupted, if any."""
+    found = _find_started(folder)
+    if found is None:
         return None
+    adaptation, state = found
+    request = adaptation.read_request()
     is_unended = state.is_unfinished or state.state is RunState.INTERRUPTED
-    return adaptation.read_request() if is_unended else None
+    is_of_folder = request is not None and request.folder == folder.resolve()  # not of one above
+    return request if is_unended and is_of_folder else None
 
 
 def _make_request(
@@ -87,7 +89,8 @@ def _make_request(
 ) -> AdaptationRequest:
     """Returns what the options ask for; what they leave open is as in ``earlier``."""
     folder = options.folder.resolve()
-    named = {name: value for name in _PLANNED if (value := getattr(options, name)) is not None}
+    values = {name: getattr(options, name) for name in PLANNED_OPTIONS}
+    named = {name: value for name, value in values.items() if value is not None}
     if "private_globs" in named:
         named["private_globs"] = tuple(named["private_globs"])
     return dataclasses.replace(
@@ -100,11 +103,18 @@ def _make_request(
     )
 
 
-def _tell(folder: Path, what: str) -> int:
+def _find_started(folder: Path) -> tuple[Adaptation, AdaptationState] | None:
+    """Returns the adaptation of a folder, and how it is going; None if it was never started."""
     adaptation = find_adaptation(folder)
     state = None if adaptation is None else adaptation.read_state()
-    if adaptation is None or state is None:
+    return None if adaptation is None or state is None else (adaptation, state)
+
+
+def _tell(folder: Path, what: str) -> int:
+    found = _find_started(folder)
+    if found is None:
         raise ConfigError(f"nothing was ever adapted to {folder}; start with parrotlet adapt")
+    adaptation, state = found
     if what == "status":
         sys.stdout.write(f"{_render(state)}\n")
         return 0

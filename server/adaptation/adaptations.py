@@ -37,6 +37,8 @@ REQUEST_OPTION = "--request"
 CONTROL_FILE, LOG_FILE, TYPING_FILE = "control", "log.txt", "typing"
 PAUSED_BY_USER = "paused by you"
 EXTRAS = ("train", "evaluate")
+# What a plan is made from, besides the folder; the rest of a request only says how it works.
+PLANNED_OPTIONS = ("minutes", "model", "private_globs", "heldout_share", "is_wanted_again")
 _MAX_CONTROL_BYTES = 64
 _TYPING_STEP_S = 1.0  # the file's time is no more exact than this
 _noted = 0.0
@@ -181,15 +183,10 @@ def is_same_plan(one: AdaptationRequest, other: AdaptationRequest) -> bool:
     return _describe_plan(one) == _describe_plan(other)
 
 
-def _describe_plan(request: AdaptationRequest) -> tuple[object, ...]:
-    return (
-        request.folder.resolve(),
-        resolve_model_name(request.model),
-        request.private_globs,
-        request.heldout_share,
-        request.minutes,
-        request.is_wanted_again,
-    )
+def _describe_plan(request: AdaptationRequest) -> dict[str, object]:
+    options = {name: getattr(request, name) for name in PLANNED_OPTIONS}
+    model = resolve_model_name(request.model)
+    return {**options, "model": model, "folder": request.folder.resolve()}
 
 
 def find_adaptation(folder: Path) -> Adaptation | None:

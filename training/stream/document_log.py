@@ -185,9 +185,8 @@ def find_logs(checkpoint: Path, step: int, *, run: Path | None = None) -> list[P
     if own.is_file():
         return [own]
     near = [*checkpoint.resolve().parents[:2], *([] if run is None else [run])]
-    found = [folder / DOCUMENTS_FOLDER for folder in near]
-    folder = next((folder for folder in found if folder.is_dir()), found[-1])
-    return list_logs_until(folder, step)
+    found = (list_logs_until(folder / DOCUMENTS_FOLDER, step) for folder in near)
+    return next(filter(None, found), [])
 
 
 def list_logs_until(folder: Path, step: int) -> list[Path]:

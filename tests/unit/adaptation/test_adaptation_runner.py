@@ -142,6 +142,19 @@ def test_an_interrupted_one_goes_on_with_its_options(request_, monkeypatch, caps
     assert "begins anew" in capsys.readouterr().err
 
 
+def test_a_folder_within_an_interrupted_one_has_options_of_its_own(request_, monkeypatch, capsys):
+    """If it fails, one folder is adapted to with what was asked for another."""
+    gone = AdaptationState(name="x", folder="/w", pid=1, pid_started=1.0)
+    monkeypatch.setattr(Adaptation, "launch", lambda self: gone.write(self.folder))
+    inner = request_.folder / "inner"
+    inner.mkdir()
+    words = ["--model", request_.model, "--background"]
+    assert adapt_command.main([str(request_.folder), *words, "--minutes", "30"]) == 0
+    assert adapt_command.main([str(inner), *words]) == 0
+    assert find_adaptation(inner).read_request().minutes == AdaptationRequest.minutes
+    assert capsys.readouterr().err == ""
+
+
 def test_after_a_failure_only_the_named_options_count(request_, monkeypatch, capsys):
     """If it fails, what made an adaptation fail cannot be left out the next time."""
     failed = AdaptationState(name="x", folder="/w", state=RunState.FAILED)
