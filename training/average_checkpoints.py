@@ -30,17 +30,18 @@ from training.artifact.directory import (
     load_artifact,
     save_artifact,
 )
-from training.artifact.manifest import COPY_AGAIN, MANIFEST_FILE, NOTICE_FILE
+from training.artifact.manifest import COPY_AGAIN, MANIFEST_FILE
 from training.artifact.network.config import list_differences
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ArtifactError, ConfigError, ForeignDataError, run_main
 from training.foundation.foreign_text import read_bounded
+from training.licensing.attribution import read_notice
 from training.run.checkpoint import list_checkpoints
 from training.run.model_card import describe_average, list_steps
 
 DEFAULT_LAST = 5
-_MAX_TEXT_BYTES = 1 << 24  # of a card or a NOTICE
+_MAX_TEXT_BYTES = 1 << 24  # of a card or a config
 _PURPOSE = """\
 Average the weights of a run's last checkpoints, or of those that you name, and write the result
 as a model. It is better than the newest checkpoint while the learning rate has not decayed yet,
@@ -92,7 +93,7 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> tuple[int, ..
         tokenizer=newest.tokenizer,
         manifest=dataclasses.replace(newest.manifest, training=training, evaluation={}, sha256={}),
         card=describe_average(_read_text(newest.path / CARD_FILE), steps),
-        notice=_read_text(newest.path / NOTICE_FILE),
+        notice=read_notice(newest.path),
         run_config=_read_text(newest.path / RUN_CONFIG_FILE),
     )
     return steps

@@ -9,6 +9,8 @@ its parts as continuous text.
 what it has seen often, and the index becomes ten times smaller. ``python -m evaluation.repetition``
 measures what that misses.
 
+A model that continues from another keeps the index of that one, joined with that of its own text.
+
 Source: Carlini et al. 2022, "Quantifying Memorization Across Neural Language Models"
 (arXiv:2202.07646), on how memorisation grows with repetition.
 """
@@ -27,12 +29,13 @@ if __name__ == "__main__":
 import numpy as np
 import numpy.typing as npt
 
-from training.artifact.directory import add_file
+from training.artifact.bundled import resolve_artifact
+from training.artifact.directory import TOKENIZER_FILE, add_file, load_artifact
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
-from training.foundation.atomic_files import write_bytes_atomically
+from training.foundation.atomic_files import file_sha256, write_bytes_atomically
 from training.foundation.command_parser import command_parser, whole_number
-from training.foundation.errors import ConfigError, CorpusError, run_main
+from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
 from training.foundation.progress import progress_bar
 from training.licensing.attribution import read_document_table
 from training.provenance import open_training_data
@@ -57,6 +60,8 @@ def main(argv: Sequence[str]) -> int:
     if documents.size and not 0 <= documents.min() <= documents.max() < len(table):
         raise CorpusError(f"{shards} lacks documents of its blocks; prepare the shards again")
     index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)
+    if span.start_from is not None:
+        index = _join_earlier(index, options.model, Path(span.start_from))
     content = index.to_bytes()
     if options.out is None:
         add_file(options.model, VERBATIM_FILE, content)
@@ -67,6 +72,29 @@ def main(argv: Sequence[str]) -> int:
         f" from {len(read)} blocks, {len(content) / (1 << 20):.1f} MiB\n"
     )
     return 0
+
+
+def _join_earlier(index: VerbatimIndex, model: Path, start_from: Path) -> VerbatimIndex:
+    """Returns an index joined with that of the model that training started from.
+
+    Where that is not possible, says so on stderr and returns the index as it is.
+    """
+    try:
+        artifact = load_artifact(resolve_artifact(start_from))
+        earlier = artifact.verbatim
+        if earlier is None:
+            why = "it has no index"
+        elif file_sha256(artifact.path / TOKENIZER_FILE) != file_sha256(model / TOKENIZER_FILE):
+            why = "its tokenizer is another"
+        else:
+            return index.join(earlier)
+    except ArtifactError as error:
+        why = str(error)
+    sys.stderr.write(
+        f"not indexed: what only {start_from}, the model that training started from, has read"
+        f" ({why})\n"
+    )
+    return index
 
 
 def _collect_grams(

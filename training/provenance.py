@@ -9,7 +9,7 @@ nothing is said about what a model has memorised.
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,24 +148,30 @@ def open_training_data(
 ) -> tuple[Path, BlockReader, TrainingSpan]:
     """Opens the shards that a checkpoint was trained on, and says which part it has seen.
 
+    A stream leaves no shards behind. Others that hold its data may be named; all of their blocks
+    count as seen.
+
     Args:
         checkpoint: A checkpoint or an artifact.
         shards: The shard folder; None means the one that the checkpoint records.
 
     Raises:
         ArtifactError: The record is missing or damaged.
-        ConfigError: The shards are not those it was trained on.
+        ConfigError: The shards are not those it was trained on, or none are named for a stream.
     """
     manifest = read_manifest(checkpoint)
-    if is_streamed(manifest):
+    if is_streamed(manifest) and shards is None:
         raise ConfigError(
             f"{checkpoint} was trained on a stream, of which no shards are left; prepare shards of"
-            " its data with its tokenizer, and name them with --shards and --blocks"
+            " its data with its tokenizer, and name them with --shards"
         )
     shards = shards or find_shards(checkpoint, manifest)
     reader = BlockReader(shards, SPLIT)
     check_shards(checkpoint, manifest, shards, reader)
-    return shards, reader, read_span(checkpoint, manifest)
+    span = read_span(checkpoint, manifest)
+    if is_streamed(manifest):
+        span = replace(span, first_block=0, n_blocks=len(reader))
+    return shards, reader, span
 
 
 def read_manifest(checkpoint: Path) -> Manifest:
@@ -242,28 +248,31 @@ def read_span(checkpoint: Path, manifest: Manifest) -> TrainingSpan:
 
 
 def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: BlockReader) -> None:
-    """Refuses shards that the checkpoint was not trained on.
+    """Refuses shards that the checkpoint was not trained on, or, of a stream, could not be.
 
     Raises:
-        ConfigError: Corpus, tokenizer or preparation differ.
+        ConfigError: Corpus, tokenizer or preparation differ; for a stream, tokenizer or block size.
     """
     config, meta = _read_config_table(checkpoint, manifest, "shards"), reader.meta
     hashes = {manifest.training.shards_hash, meta.content_sha256} - {""}  # old ones have none
     prepared = meta.shards_config
     is_as_recorded = manifest.training.shards_hash == meta.content_sha256
     differences = {
-        "corpus": manifest.training.data_hash != meta.corpus_sha256,
         "tokenizer": manifest.sha256.get(TOKENIZER_FILE) != file_sha256(shards / TOKENIZER_FILE),
         "block size": manifest.context_tokens != reader.block_tokens,
-        **{
-            f"shards.{key}": config.get(key) != prepared.get(key)
-            for key in sorted((config.keys() | prepared.keys()) - FREE_SHARDS_KEYS)
-        },
-        # Earlier versions knew no such setting and carried nothing over.
-        "shards.carry_over": not is_as_recorded
-        and config.get(_CARRY_OVER, False) != prepared.get(_CARRY_OVER, False),
-        "content": len(hashes) > 1,
     }
+    if not is_streamed(manifest):
+        differences |= {
+            "corpus": manifest.training.data_hash != meta.corpus_sha256,
+            **{
+                f"shards.{key}": config.get(key) != prepared.get(key)
+                for key in sorted((config.keys() | prepared.keys()) - FREE_SHARDS_KEYS)
+            },
+            # Earlier versions knew no such setting and carried nothing over.
+            "shards.carry_over": not is_as_recorded
+            and config.get(_CARRY_OVER, False) != prepared.get(_CARRY_OVER, False),
+            "content": len(hashes) > 1,
+        }
     for what, is_other in differences.items():
         if is_other:
             raise ConfigError(

@@ -92,23 +92,33 @@ class VerbatimIndex:
 
         A gram that occurs twice in a document is kept once; overfull buckets are truncated.
         """
-        short = hashes >> np.uint64(64 - _BUCKET_BITS - _REST_BITS)
-        order = np.lexsort((documents, short))
-        short, documents = short[order], documents[order]
-        is_new = np.ones(len(short), dtype=bool)
-        is_new[1:] = (short[1:] != short[:-1]) | (documents[1:] != documents[:-1])
-        short, documents = short[is_new], documents[is_new]
-        buckets = (short >> np.uint64(_REST_BITS)).astype(np.int64)
-        places = np.arange(len(buckets)) - np.searchsorted(buckets, buckets)
-        fits = places < _MAX_IN_BUCKET
-        short, documents, buckets = short[fits], documents[fits], buckets[fits]
-        used, rows = np.unique(documents, return_inverse=True)
-        return cls(
-            np.bincount(buckets, minlength=1 << _BUCKET_BITS).astype(np.uint8),
-            (short & np.uint64((1 << _REST_BITS) - 1)).astype(np.uint8),
-            rows.astype(np.uint16 if len(used) <= 1 << 16 else np.uint32),
-            [table[row] for row in used],
+        return _assemble(hashes >> np.uint64(64 - _BUCKET_BITS - _REST_BITS), documents, table)
+
+    def join(self, other: "VerbatimIndex") -> "VerbatimIndex":
+        """Returns an index of the texts of both, whose ids must come from the same tokenizer.
+
+        A document that both have (equal package, path and licence) is one document.
+        """
+        short, documents, table = self.list_entries()
+        other_short, other_documents, other_table = other.list_entries()
+        joined = list(table)
+        row_of = {tuple(sorted(row.items())): number for number, row in enumerate(joined)}
+        rows = np.empty(len(other_table), dtype=np.int64)
+        for number, document in enumerate(other_table):
+            rows[number] = row_of.setdefault(tuple(sorted(document.items())), len(joined))
+            if rows[number] == len(joined):
+                joined.append(document)
+        return _assemble(
+            np.concatenate([short, other_short]),
+            np.concatenate([documents, rows[other_documents]]),
+            joined,
         )
+
+    def list_entries(self) -> tuple[Hashes, npt.NDArray[np.int64], Sequence[Mapping[str, str]]]:
+        """Returns the first 28 bits of each gram's hash, its document's row, and these rows."""
+        buckets = np.repeat(np.arange(len(self._counts), dtype=np.uint64), self._counts)
+        short = buckets << np.uint64(_REST_BITS) | self._rests.astype(np.uint64)
+        return short, self._documents.astype(np.int64), self._table
 
     def to_bytes(self) -> bytes:
         """Returns the content of ``VERBATIM_FILE``."""
@@ -171,9 +181,9 @@ class VerbatimIndex:
             return None
         about = self._table[best]
         return CodeReference(
-            package=str(about.get("package", "")),
-            path=str(about.get("path", "")),
-            licence=str(about.get("licence", "")),
+            package=about.get("package", ""),
+            path=about.get("path", ""),
+            licence=about.get("licence", ""),
             n_tokens=most * GRAM,
         )
 
@@ -184,6 +194,28 @@ class VerbatimIndex:
         return [
             int(self._documents[at]) for at in range(start, end) if int(self._rests[at]) == rest
         ]
+
+
+def _assemble(
+    short: Hashes, documents: npt.NDArray[np.int64], table: Sequence[Mapping[str, str]]
+) -> VerbatimIndex:
+    """Returns the index of grams by the first bits of their hashes and their documents."""
+    order = np.lexsort((documents, short))
+    short, documents = short[order], documents[order]
+    is_new = np.ones(len(short), dtype=bool)
+    is_new[1:] = (short[1:] != short[:-1]) | (documents[1:] != documents[:-1])
+    short, documents = short[is_new], documents[is_new]
+    buckets = (short >> np.uint64(_REST_BITS)).astype(np.int64)
+    places = np.arange(len(buckets)) - np.searchsorted(buckets, buckets)
+    fits = places < _MAX_IN_BUCKET
+    short, documents, buckets = short[fits], documents[fits], buckets[fits]
+    used, rows = np.unique(documents, return_inverse=True)
+    return VerbatimIndex(
+        np.bincount(buckets, minlength=1 << _BUCKET_BITS).astype(np.uint8),
+        (short & np.uint64((1 << _REST_BITS) - 1)).astype(np.uint8),
+        rows.astype(np.uint16 if len(used) <= 1 << 16 else np.uint32),
+        [table[row] for row in used],
+    )
 
 
 def _count_consecutive(places: Mapping[int, int], first: int) -> int:
@@ -206,4 +238,6 @@ def _decompress_table(packed: bytes) -> list[Mapping[str, str]]:
     table = parse_json(data, max_bytes=_MAX_TABLE_BYTES)
     if not isinstance(table, list) or not all(isinstance(row, dict) for row in table):
         raise ValueError("its table is not a list of mappings")
+    if not all(isinstance(value, str) for row in table for value in row.values()):
+        raise ValueError("its table holds something other than text")
     return table

@@ -54,11 +54,20 @@ def build_model_notice(packages: Iterable[tuple[str, str, str]], start_from: Pat
         packages: Name, version and licence of what it was trained on (:func:`list_packages`).
         start_from: The artifact that training started from, if any.
     """
-    file = None if start_from is None else resolve_artifact(start_from) / NOTICE_FILE
-    if file is None or not file.is_file():
-        return format_notice(packages)
-    earlier = read_bounded(file, _MAX_NOTICE_BYTES).decode("utf-8", "replace")
+    earlier = "" if start_from is None else read_notice(resolve_artifact(start_from))
     return format_notice(packages, earlier=earlier)
+
+
+def read_notice(artifact: Path) -> str:
+    """Returns the NOTICE of an artifact, "" if it has none.
+
+    Raises:
+        ForeignDataError: It is too large.
+    """
+    file = artifact / NOTICE_FILE
+    if not file.is_file():
+        return ""
+    return read_bounded(file, _MAX_NOTICE_BYTES).decode("utf-8", "replace")
 
 
 def choose_model_licence(notice: str, licences: Iterable[str], start_from: Path | None) -> str:

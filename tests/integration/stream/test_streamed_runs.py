@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import signal
 
 import pytest
@@ -10,10 +11,12 @@ from training_run import Forked, assert_same, curve, finish, launch, processes_o
 from training.artifact.directory import load_artifact
 from training.config import RunConfig
 from training.foundation.config_schema import load_toml
-from training.foundation.errors import CorpusError
+from training.foundation.errors import ConfigError, CorpusError
+from training.index_verbatim import main as index_verbatim
 from training.provenance import main as provenance
 from training.publish.publishable_files import link_artifact
 from training.run.checkpoint import list_checkpoints
+from training.shards.blocks import BlockReader
 from training.stream.document_log import RECORD_FILE
 from training.validate import main as validate
 
@@ -99,6 +102,20 @@ def test_a_published_checkpoint_says_what_it_has_seen(streamed, tmp_path):
     (branch / RECORD_FILE).unlink()
     with pytest.raises(CorpusError, match=f"{branch} does not say which documents"):
         provenance([str(branch)])
+
+
+def test_a_streamed_model_is_indexed_by_shards_of_its_data(
+    streamed, tiny_config, tmp_path, capsys
+):
+    """If it fails, a refusal advises what is refused again, and no source is ever named."""
+    model, shards = tmp_path / "model", load_toml(RunConfig, tiny_config).paths.shards
+    shutil.copytree(streamed / "model", model)
+    with pytest.raises(ConfigError, match="of which no shards are left"):
+        index_verbatim([str(model)])
+    assert index_verbatim([str(model), "--shards", str(shards)]) == 0
+    reader = BlockReader(shards, "train")
+    assert f"from {len(reader)} blocks" in capsys.readouterr().out
+    assert "cpython-stdlib-asyncio" in load_artifact(model).verbatim.packages
 
 
 def test_other_files_or_settings_do_not_resume_a_run(streamed, stream_config, tmp_path):

@@ -227,3 +227,35 @@ def test_what_a_model_has_seen_is_indexed_and_travels_with_it(copied, capsys):
     (model / VERBATIM_FILE).write_bytes(b"x")
     with pytest.raises(ArtifactError, match=VERBATIM_FILE):
         _ = load_artifact(model).verbatim
+
+
+def test_a_model_that_continues_keeps_the_index_of_the_one_before(
+    copied, tiny_config, tmp_path, capsys
+):
+    """If it fails, a model of one's own repeats the bundled one's text without naming a source."""
+    first, run = copied / "model", tmp_path / "continued"
+    starting = [f"pretrain.start_from={first}", "pretrain.first_block=40", "pretrain.steps=1"]
+    train(tiny_config, run, *starting)
+    assert index_verbatim([str(run / "model")]) == 0
+    assert f"not indexed: what only {first}" in (said := capsys.readouterr().err)
+    assert "it has no index" in said
+    alone = len(load_artifact(run / "model").verbatim)
+
+    assert index_verbatim([str(first), "--blocks", "100000"]) == 0
+    earlier = load_artifact(first).verbatim
+    capsys.readouterr()
+    assert index_verbatim([str(run / "model"), "--blocks", "1"]) == 0
+    assert "not indexed" not in capsys.readouterr().err
+    joined = load_artifact(run / "model").verbatim
+    assert len(joined) >= len(earlier) > alone
+    reader, n_found = BlockReader(copied / "shards", "train"), 0
+    for block in range(len(reader)):
+        ids, owners = reader.read_block(block), reader.read_documents(block)
+        for start, end in split_stretches(ids, owners):
+            found = joined.find_reference(ids[start:end].tolist())
+            assert end - start < LEAST_TOKENS or found is not None
+            n_found += found is not None
+    assert n_found > 20
+    shutil.rmtree(first)
+    assert index_verbatim([str(run / "model"), "--blocks", "1"]) == 0
+    assert "not indexed" in capsys.readouterr().err

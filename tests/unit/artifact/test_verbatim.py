@@ -87,6 +87,20 @@ def test_text_in_many_documents_is_kept_within_bounds(texts):
     assert index.find_reference(common.tolist()) is not None
 
 
+def test_a_joined_index_finds_what_either_finds(texts, index):
+    """If it fails, a model that continues from another names no source for what that one read."""
+    first, second = indexed(texts[:25]), indexed(texts[20:])  # the second numbers its own documents
+    joined = first.join(second)
+    assert len(joined) == len(index) + 5 * len(range(0, 5000 - GRAM + 1, GRAM))
+    for number, text in enumerate(texts):
+        found = joined.find_reference(text[100 : 100 + LEAST_TOKENS].tolist())
+        assert found is not None
+        of_either = (number,) if number < 20 else (number, number - 20)
+        assert found.package in {f"p{owner}" for owner in of_either}
+    again = joined.join(first)
+    assert again.to_bytes() == joined.to_bytes()
+
+
 def test_it_survives_the_way_through_a_file_and_damage_is_named(tmp_path, texts, index):
     file = tmp_path / VERBATIM_FILE
     file.write_bytes(index.to_bytes())
