@@ -29,6 +29,7 @@ _INFILL = AccuracyTask(
     kinds=("mid", "start", "block", "span"),
     complete=infill_gap,
     has_confidence=False,
+    recorded_as="infill",
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from evaluation.accuracy.metrics import AccuracyMetrics, CompletedItem, measure_accuracy
 from evaluation.accuracy.reliability import (
@@ -10,6 +11,7 @@ from evaluation.accuracy.reliability import (
     reliability_bins,
 )
 from evaluation.runs.estimators import CONFIDENCE, Estimate, format_estimate, format_percent
+from evaluation.runs.record_fields import get_field, get_optional_field
 from evaluation.runs.run_folder import drop_unused
 from training.foundation.config_schema import to_mapping
 
@@ -34,6 +36,8 @@ class AccuracyIdentity:
         memory_sha256: A hash of the gate; "" for a run without workspaces.
         workspace_sha256: A hash of the files that are known; "" for a run without workspaces.
         calibration: How confidence is calibrated; "" if it is not, or not recorded.
+        command: The command that completes the items; "" for ``lines``, whose runs in earlier
+            versions did not record it.
     """
 
     model: str
@@ -42,10 +46,25 @@ class AccuracyIdentity:
     memory_sha256: str = ""
     workspace_sha256: str = ""
     calibration: str = ""
+    command: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Returns the contents of ``run.json``."""
-        return drop_unused(to_mapping(self), {"workspace_sha256", "calibration"})
+        return drop_unused(to_mapping(self), {"workspace_sha256", "calibration", "command"})
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what :meth:`to_json` returned, also in an earlier version.
+
+        Raises:
+            KeyError, TypeError: It is not the identity of such a run.
+        """
+        always = ("model", "weights_sha256", "items_sha256")
+        later = ("memory_sha256", "workspace_sha256", "calibration", "command")
+        return cls(
+            **{name: get_field(record, name, str) for name in always},
+            **{name: get_optional_field(record, name, str) or "" for name in later},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

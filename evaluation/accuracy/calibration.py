@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.accuracy.accuracy_summary import AccuracyIdentity
 from evaluation.accuracy.run import ANSWERS_FILE
 from evaluation.runs.estimators import format_percent
 from evaluation.runs.journal import read_records
 from evaluation.runs.record_fields import get_field, get_optional_field
 from evaluation.runs.run_folder import RUN_FILE, read_identity
 from server.suggestion.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fit_calibration
-from training.artifact.directory import add_metrics
-from training.foundation.errors import ConfigError, PrerequisiteError
+from training.artifact.directory import WEIGHTS_FILE, add_metrics
+from training.artifact.manifest import MEMORY_FILE
+from training.foundation.atomic_files import file_sha256
+from training.foundation.errors import ArtifactError, ConfigError, PrerequisiteError
 from training.foundation.folder_lock import folder_lock
 
 MIN_LINES = 50
@@ -44,16 +47,16 @@ def calibrate_run(run: Path) -> CalibratedRun:
     """Fits the curve to the lines of a run.
 
     Raises:
-        ConfigError: The run has too few lines, or all of them are correct, or none.
+        ArtifactError: The run's model is missing.
+        ConfigError: The run has too few lines, or all of them are correct, or none; or the model
+            is another one by now.
         PrerequisiteError: The folder contains no run of lines.
     """
     if not (run / RUN_FILE).is_file():
         raise PrerequisiteError(
             f"{run} contains no run of parrotlet lines; run that first, or correct --run"
         )
-    model = read_identity(
-        run, command="lines", parse=lambda found: Path(get_field(found, "model", str))
-    )
+    model = _find_model(run)
     lines = _read_lines(run)
     try:
         curve = fit_calibration(
@@ -83,6 +86,34 @@ def format_calibration(calibrated: CalibratedRun) -> str:
         )
         rows.append(f"{name:9} shows {share:>4} of lines, {correct}")
     return "\n".join(rows) + "\n"
+
+
+def _find_model(run: Path) -> Path:
+    """Returns the folder of a run's model, if that still is the model that the run measured."""
+    identity = read_identity(run, command="lines", parse=_parse_identity)
+    model = Path(identity.model)
+    if not (model / WEIGHTS_FILE).is_file():
+        raise ArtifactError(
+            f"there is no model in {model}, which {run} measured; put it back, or run parrotlet"
+            " lines again with its new folder and another --out"
+        )
+    measured = {WEIGHTS_FILE: identity.weights_sha256}
+    if identity.memory_sha256:
+        measured[MEMORY_FILE] = identity.memory_sha256
+    for name, sha256 in measured.items():
+        if not (model / name).is_file() or file_sha256(model / name) != sha256:
+            raise ConfigError(
+                f"{name} of the model in {model} has changed since {run} measured it; run parrotlet"
+                " lines again with another --out, and name that folder by --run"
+            )
+    return model
+
+
+def _parse_identity(record: Mapping[str, Any]) -> AccuracyIdentity:
+    identity = AccuracyIdentity.from_json(record)
+    if identity.command:
+        raise ValueError(f"it is one of parrotlet {identity.command}")
+    return identity
 
 
 def _parse_line(record: Mapping[str, Any]) -> SuggestedLine | None:

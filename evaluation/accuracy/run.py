@@ -68,6 +68,7 @@ class AccuracyTask:
         kinds: The kinds of item.
         complete: Asks the completer for an item's text.
         has_confidence: Whether the model's confidence is recorded.
+        recorded_as: The command's name in ``run.json``; "" for none.
     """
 
     name: str
@@ -76,6 +77,7 @@ class AccuracyTask:
     kinds: Sequence[Kind]
     complete: Callable[[Completer, Item], CompletedItem]
     has_confidence: bool = True
+    recorded_as: str = ""
 
 
 def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
@@ -97,6 +99,7 @@ def run_accuracy(argv: Sequence[str], task: AccuracyTask) -> None:
         memory_sha256=gate,
         workspace_sha256=hash_documents(documents) if options.workspace else "",
         calibration=describe_calibration(options.model) if task.has_confidence else "",
+        command=task.recorded_as,
     )
     with folder_lock(out):
         start_or_resume(out, identity.to_json())

@@ -77,6 +77,22 @@ def test_infilling_applies_no_rule_of_the_server(tiny_artifact, items, tmp_path)
         infill(["--model", str(tmp_path), "--items", str(items), "--out", str(out)])
 
 
+def test_infilling_and_lines_do_not_share_a_folder(tiny_artifact, items, tmp_path):
+    """If it fails, completions with the server's rules are reported as infilling."""
+    items.write_text(items.read_text().splitlines()[0])
+    arguments = ["--model", str(tiny_artifact), "--items", str(items), "--out"]
+    for first, second in ((lines, infill), (infill, lines)):
+        out = tmp_path / first.__module__
+        assert first([*arguments, str(out)]) == 0
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        with pytest.raises(ConfigError, match="contains a run with another command"):
+            second([*arguments, str(out)])
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+        assert first([*arguments, str(out)]) == 0
+    recorded = json.loads((tmp_path / "evaluation.lines" / "run.json").read_text())
+    assert "command" not in recorded  # as in the folders of earlier versions
+
+
 def test_problems_in_a_corpus_are_found_by_words_and_by_solution(tmp_path, capsys):
     """If it fails, a model is scored on problems that it was trained on, without a note."""
     words = "Return the number of seven legged spiders that sleep in every second green shed."

@@ -5,6 +5,7 @@ import random
 from math import exp, log
 
 import pytest
+from doubles.trusting_gate import copy_with_gate
 
 from evaluation.calibrate import main as calibrate
 from server.completer import Completer
@@ -21,8 +22,10 @@ from server.suggestion.confidence import (
     fit_calibration,
 )
 from server.suggestion.request import CompletionRequest
-from training.artifact.directory import load_artifact
-from training.foundation.errors import ConfigError, PrerequisiteError
+from training.artifact.directory import WEIGHTS_FILE, load_artifact
+from training.artifact.manifest import MEMORY_FILE
+from training.foundation.atomic_files import file_sha256
+from training.foundation.errors import ArtifactError, ConfigError, PrerequisiteError
 
 
 def test_a_lines_probability_includes_its_end():
@@ -91,6 +94,12 @@ def test_below_the_threshold_nothing_is_shown_unless_requested(tiny_artifact):
     assert THRESHOLDS["always"] < THRESHOLDS["eager"] < THRESHOLDS["balanced"]
 
 
+def write_run(run, model, **more):
+    weights = file_sha256(model / WEIGHTS_FILE)
+    record = {"model": str(model), "weights_sha256": weights, "items_sha256": "x", **more}
+    (run / "run.json").write_text(json.dumps(record))
+
+
 def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
     model, run = tmp_path / "model", tmp_path / "run"
     model.mkdir()
@@ -99,7 +108,7 @@ def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
     run.mkdir()
     with pytest.raises(PrerequisiteError, match="contains no run of parrotlet lines"):
         calibrate(["--run", str(run)])
-    (run / "run.json").write_text(json.dumps({"model": str(model)}))
+    write_run(run, model)
     chance = random.Random(1)
     records = []
     for _ in range(400):
@@ -118,3 +127,32 @@ def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
     curve = Calibration.of(load_artifact(model).manifest.evaluation)
     assert curve.share(-0.1) > 0.6
     assert curve.share(-3.0) < 0.2
+
+
+def test_a_run_of_lines_does_not_calibrate_a_model_that_has_changed(tmp_path, tiny_artifact):
+    """If it fails, a model that was trained again gets the curve of the weights before."""
+    model, run = copy_with_gate(tiny_artifact, tmp_path / "model"), tmp_path / "run"
+    run.mkdir()
+    answers = [
+        {"kind": "mid", "log_prob": -n / 10, "exact": n % 7 < 3 + (n < 30)} for n in range(60)
+    ]
+    (run / "answers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in answers))
+    write_run(run, model, memory_sha256=file_sha256(model / MEMORY_FILE))
+    assert calibrate(["--run", str(run), "--dry-run"]) == 0
+    write_run(run, model, memory_sha256="another gate's")
+    with pytest.raises(ConfigError, match=r"has changed since .* run parrotlet lines again"):
+        calibrate(["--run", str(run)])
+    (model / MEMORY_FILE).unlink()
+    with pytest.raises(ConfigError, match="has changed since"):
+        calibrate(["--run", str(run)])
+    write_run(run, model, memory_sha256="")
+    assert calibrate(["--run", str(run), "--dry-run"]) == 0
+    write_run(run, model, weights_sha256="other weights'")
+    with pytest.raises(ConfigError, match="has changed since"):
+        calibrate(["--run", str(run)])
+    (model / WEIGHTS_FILE).unlink()
+    with pytest.raises(ArtifactError, match="there is no model in"):
+        calibrate(["--run", str(run)])
+    write_run(run, tiny_artifact, command="infill")
+    with pytest.raises(ConfigError, match=r"contains no run of parrotlet lines .*infill"):
+        calibrate(["--run", str(run)])
