@@ -129,11 +129,24 @@ def _judge_rest(
 
 
 def collect_results(
-    samples: Sequence[Sample], problems: Mapping[str, Problem], out: Path, isolation: str
+    samples: Sequence[Sample],
+    problems: Mapping[str, Problem],
+    out: Path,
+    isolation: str,
+    *,
+    checks_problems: bool,
 ) -> list[Result]:
-    """Writes ``results.jsonl`` of an unfinished run: the samples that have been judged so far."""
+    """Writes ``results.jsonl`` of an unfinished run: the samples that have been judged so far.
+
+    Args:
+        samples: All samples of the run so far.
+        problems: All problems, by their names.
+        out: The run's folder.
+        isolation: The isolation level of the run.
+        checks_problems: As for :func:`judge_samples`.
+    """
     modes, verdicts = _read_modes(problems, out), _read_verdicts(out)
-    invalid = _list_invalid(modes)
+    invalid = _list_invalid(modes) if checks_problems else frozenset[str]()
     judged = [s for s in samples if s.task_id in invalid or s.key in verdicts]
     return _write_results(
         judged, problems, out, isolation, modes=modes, invalid=invalid, verdicts=verdicts

@@ -24,6 +24,8 @@ from evaluation.passk.judging import collect_results, judge_samples
 from evaluation.passk.passk_page import write_page
 from evaluation.passk.records import PasskIdentity, Result, Sample
 from evaluation.passk.sample_sources import (
+    CANONICAL,
+    SAMPLES_SHA256,
     SampleSource,
     check_sample_counts,
     open_source,
@@ -52,6 +54,7 @@ class _Request:
     config: PasskConfig
     overlap: CorpusOverlap | None
     is_generated: bool  # whether a model generates the samples
+    is_canonical: bool  # whether the samples are the problems' own solutions
     allows_missing: bool  # whether problems may be without samples
 
     @property
@@ -85,7 +88,7 @@ def run_passk(options: argparse.Namespace, processes: Processes) -> None:
         if processes.is_main:
             judge = JudgeSettings(limits=config.limits, workers=config.workers, isolation=isolation)
             results = judge_samples(
-                samples, request.problems, out, judge, checks_problems=not options.canonical
+                samples, request.problems, out, judge, checks_problems=not request.is_canonical
             )
             _report(request, identity, samples, results)
 
@@ -111,7 +114,13 @@ def report_progress(options: argparse.Namespace) -> None:
                 f"{request.out}: there is no problem {shorten(sample.task_id)!r}; correct"
                 " --problems"
             )
-    results = collect_results(samples, request.problems, request.out, identity.isolation)
+    results = collect_results(
+        samples,
+        request.problems,
+        request.out,
+        identity.isolation,
+        checks_problems=not request.is_canonical,
+    )
     _report(request, identity, samples, results)
 
 
@@ -126,6 +135,7 @@ def _read_request(options: argparse.Namespace) -> _Request:
         config=resolve_config(options, problem_set),
         overlap=overlap,
         is_generated=options.model is not None,
+        is_canonical=options.canonical,
         allows_missing=options.allow_missing or options.partial,
     )
 
@@ -166,10 +176,17 @@ def _identify_request(request: _Request) -> dict[str, Any]:
 
 
 def _check_same_run(identity: PasskIdentity, request: _Request) -> None:
-    """Refuses to report a run as one on other problems or with other settings.
+    """Refuses to report a run as one on other problems or samples, or with other settings.
 
     Of a run of an earlier version, what it did not record is not compared.
     """
+    is_given = SAMPLES_SHA256 in identity.source
+    is_canonical = is_given and identity.source.get("model") == CANONICAL
+    if (is_given, is_canonical) != (not request.is_generated, request.is_canonical):
+        raise ConfigError(
+            f"{request.out} contains a run with another source of samples; choose another --out, or"
+            " repeat that run's arguments to report it"
+        )
     for name, wanted in _identify_request(request).items():
         found = getattr(identity, name)
         if found and found != wanted:

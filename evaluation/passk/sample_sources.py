@@ -24,6 +24,7 @@ from training.foundation.errors import ConfigError
 
 SAMPLES_FILE = "samples.jsonl"
 CANONICAL = "canonical"
+SAMPLES_SHA256 = "samples_sha256"  # of samples that exist before the run, in its identity
 
 
 class SampleSource(Protocol):
@@ -93,7 +94,7 @@ class GivenSamples:
     def identity(self) -> Mapping[str, str]:
         """The source's name and a hash of its samples."""
         digest = hashlib.sha256(_to_json_lines(self.samples).encode()).hexdigest()
-        return {"model": self.name, "samples_sha256": digest}
+        return {"model": self.name, SAMPLES_SHA256: digest}
 
     def collect(
         self,
