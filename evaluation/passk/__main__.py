@@ -182,12 +182,13 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
         default=default.workers,
         help="sandboxes that run at the same time (default: %(default)s)",
     )
-    group.add_argument(
+    isolation = group.add_mutually_exclusive_group()
+    isolation.add_argument(
         "--isolation",
         choices=[level.name for level in LEVELS],
         help="require this isolation level (default: the best that works here)",
     )
-    group.add_argument(
+    isolation.add_argument(
         "--unsafe-no-sandbox",
         action="store_true",
         help="run programs without isolation; recorded in the results",

@@ -31,7 +31,8 @@ def select_level(limits: Limits, *, wanted: str | None = None) -> IsolationLevel
         wanted: The only level to try; None for any.
 
     Raises:
-        SandboxUnavailableError: No level works; the message says what each one lacks.
+        SandboxUnavailableError: The wanted level does not work, or none does; the message says
+            what each one lacks.
     """
     reasons = []
     for level in LEVELS:
@@ -45,6 +46,12 @@ def select_level(limits: Limits, *, wanted: str | None = None) -> IsolationLevel
         if reasons:
             sys.stderr.write(f"note: isolation level {level.name} ({'; '.join(reasons)})\n")
         return level
+    if wanted is not None:
+        raise SandboxUnavailableError(
+            "the isolation level that --isolation requires does not work on this machine"
+            f" ({'; '.join(reasons)}); fix that, or leave --isolation out to use the best level"
+            " that works"
+        )
     raise SandboxUnavailableError(
         f"no sandbox works on this machine ({'; '.join(reasons)}); fix one of these, or run the"
         " programs with all your permissions: --unsafe-no-sandbox"

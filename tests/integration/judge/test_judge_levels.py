@@ -115,6 +115,23 @@ def test_without_a_sandbox_it_refuses_unless_told(one_problem, tmp_path, capsys,
     assert summary["outcomes"] == {"passed": 1}
 
 
+def test_a_level_that_does_not_work_is_no_reason_to_do_without(
+    one_problem, tmp_path, capsys, monkeypatch
+):
+    """If it fails, a missing program has untrusted code run unconfined, though a sandbox works."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    arguments = ["--canonical", "--problems", one_problem, "--out", str(tmp_path / "out")]
+    arguments += ["--isolation", "bubblewrap"]
+    with pytest.raises(SandboxUnavailableError, match="leave --isolation out") as refused:
+        passk(arguments)
+    assert "apt-get install bubblewrap" in str(refused.value)
+    assert "unsafe" not in str(refused.value)
+    with pytest.raises(SystemExit):
+        passk([*arguments, "--unsafe-no-sandbox"])
+    assert "not allowed with argument --isolation" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture
 def slow_problems(tmp_path):
     """A file of problems whose solutions take their time, and the problems' names."""
