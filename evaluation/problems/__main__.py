@@ -25,6 +25,7 @@ def main(argv: Sequence[str]) -> int:
     for problem in load_problems(parser.parse_args(argv).set).problems:
         values = asdict(problem)
         values["in_process"] = values.pop("is_in_process")
+        del values["overrides_process"]  # follows from the rest
         sys.stdout.write(json.dumps(values, ensure_ascii=True) + "\n")
     return 0
 

@@ -118,7 +118,9 @@ def _choose_process(problem: Problem, record: Mapping[str, Any], where: str) -> 
     needs_more = bool(find_needed_names(problem.test, where) - provided)
     needs_more = needs_more or _replaces_something(problem.test)
     is_in_process = needs_more if explicit is None else bool(explicit)
-    return dataclasses.replace(problem, is_in_process=is_in_process)
+    return dataclasses.replace(
+        problem, is_in_process=is_in_process, overrides_process=is_in_process is not needs_more
+    )
 
 
 def find_needed_names(test: str, where: str) -> set[str]:

@@ -22,6 +22,7 @@ class Problem:
         test: A module that defines ``check(candidate)``, or asserts by itself.
         is_in_process: Whether the test needs more of the program than calls of its entry point.
             Both then run in one process, where a program can forge its verdict.
+        overrides_process: Whether ``is_in_process`` was chosen against what the test suggests.
     """
 
     task_id: str
@@ -31,6 +32,7 @@ class Problem:
     canonical_solution: str | None = None
     test: str
     is_in_process: bool = False
+    overrides_process: bool = False
 
     @property
     def function_name(self) -> str:
@@ -105,6 +107,14 @@ def _has_head(prompt: str, name: str) -> bool:
 
 def hash_problems(problems: tuple[Problem, ...]) -> str:
     """Returns a SHA-256 over problems, independent of the format of their source."""
-    values = [{k: v for k, v in asdict(p).items() if k != "is_in_process"} for p in problems]
-    text = json.dumps(values, sort_keys=True, ensure_ascii=True)
+    text = json.dumps(list(map(_list_values, problems)), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _list_values(problem: Problem) -> dict[str, object]:
+    """Returns what tells a problem from others; where its test runs follows from it as a rule."""
+    values = asdict(problem)
+    is_in_process = values.pop("is_in_process")
+    if values.pop("overrides_process"):
+        values["in_process"] = is_in_process
+    return values

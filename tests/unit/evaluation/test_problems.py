@@ -5,6 +5,7 @@ import json
 import pytest
 
 from evaluation.problems import formats
+from evaluation.problems.__main__ import main as print_problems
 from evaluation.problems.problem_sources import load_problems
 from evaluation.runs.journal import Journal, read_journal
 from training.foundation.errors import ConfigError, PrerequisiteError
@@ -75,10 +76,14 @@ MBPP = {
 }
 
 
-def read(tmp_path, record):
+def load(tmp_path, record):
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps(record))
-    return load_problems(str(path)).problems[0]
+    return load_problems(str(path))
+
+
+def read(tmp_path, record):
+    return load(tmp_path, record).problems[0]
 
 
 def test_an_mbpp_prompt_shows_one_test_and_all_are_run(tmp_path):
@@ -106,6 +111,26 @@ def test_a_test_that_needs_more_than_the_function_runs_in_process(tmp_path):
     helper["test"] = "def check(candidate):\n    assert candidate() == help()\n"
     assert not read(tmp_path, helper).is_in_process
     assert read(tmp_path, {**PROBLEM, "in_process": True}).is_in_process
+
+
+def test_a_test_in_another_process_than_suggested_is_another_problem(tmp_path, capsys):
+    """If it fails, a run goes on with verdicts from elsewhere after ``in_process`` was added."""
+    needs_more = {**PROBLEM, "test": "assert helper() == one()\n"}
+    for record, suggested in ((PROBLEM, False), (needs_more, True)):
+        without = load(tmp_path, record)
+        assert without.problems[0].is_in_process is suggested
+        assert load(tmp_path, {**record, "in_process": suggested}).sha256 == without.sha256
+        other = load(tmp_path, {**record, "in_process": not suggested})
+        assert other.sha256 != without.sha256
+        assert print_problems([str(tmp_path / "p.jsonl")]) == 0
+        (tmp_path / "p.jsonl").write_text(capsys.readouterr().out)
+        assert load_problems(str(tmp_path / "p.jsonl")).sha256 == other.sha256
+
+
+def test_the_hash_of_problems_is_that_of_earlier_versions(tmp_path):
+    """If it fails, runs that were begun earlier cannot be resumed."""
+    digest = "b1b26d27a9976cfc37682cff6400ca9daba380dd3c66aa3d28b2a5472f96d986"
+    assert load(tmp_path, PROBLEM).sha256 == digest
 
 
 def test_an_infilling_problem_has_its_whole_program_as_prelude(tmp_path):
