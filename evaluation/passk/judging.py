@@ -2,9 +2,10 @@
 
 A first run of each problem's own solution, under the same limits, decides where the problem's test
 runs (``evaluation.judge.mode_choice``), and whether the problem counts: if its solution does not
-pass, it is invalid, and its samples neither pass nor fail. A problem without a solution is judged
-as its text suggests. A sample that the sandbox failed on is not scored, and neither are those of a
-problem on whose solution it failed; they are judged when the same command is run again.
+pass, it is invalid, and its samples neither pass nor fail. When the same command is run again, the
+solution is tried again, since what it needs may be there by then. A problem without a solution is
+judged as its text suggests. A sample that the sandbox failed on is not scored, and neither are
+those of a problem on whose solution it failed; they are judged when the same command is run again.
 """
 
 import contextlib
@@ -78,7 +79,8 @@ def judge_samples(
         problems: All problems, by their names.
         out: The run's folder.
         settings: How to judge.
-        checks_problems: Whether a problem whose own solution fails is invalid.
+        checks_problems: Whether a problem whose own solution fails is invalid. Otherwise the
+            samples are these solutions, and those that failed are judged again.
 
     Returns:
         A result for each sample, in the same order.
@@ -92,7 +94,8 @@ def judge_samples(
         invalid = _list_invalid(modes) if checks_problems else frozenset[str]()
         unknown = {p.task_id for p in problems.values() if _has_solution(p)} - modes.keys()
         left_out = invalid | unknown
-        _judge_rest([s for s in samples if s.task_id not in left_out], problems, out, pool, modes)
+        todo = _list_unjudged(samples, out, retries_failed=not checks_problems)
+        _judge_some([s for s in todo if s.task_id not in left_out], problems, out, pool, modes)
     return _write_results(
         samples,
         problems,
@@ -104,25 +107,33 @@ def judge_samples(
     )
 
 
-def _judge_rest(
+def _list_unjudged(samples: Sequence[Sample], out: Path, *, retries_failed: bool) -> list[Sample]:
+    """Returns the samples that have no verdict yet, and those that failed, if these are retried."""
+    done = {
+        key
+        for key, verdict in _read_verdicts(out).items()
+        if verdict.outcome is Outcome.PASSED or not retries_failed
+    }
+    return [sample for sample in samples if sample.key not in done]
+
+
+def _judge_some(
     samples: Sequence[Sample],
     problems: Mapping[str, Problem],
     out: Path,
     pool: SandboxPool,
     modes: Mapping[str, ProblemMode],
 ) -> None:
-    """Journals the verdicts on the samples that have none yet."""
-    verdicts = _read_verdicts(out)
-    todo = [s for s in samples if s.key not in verdicts]
+    """Judges samples and journals the verdicts."""
     jobs = [
         make_job(problems[s.task_id], s.program(problems[s.task_id]), modes.get(s.task_id))
-        for s in todo
+        for s in samples
     ]
     with _Progress(out / VERDICTS_FILE, len(jobs), "judging") as progress:
 
         def report(index: int, verdict: Verdict) -> None:
             if verdict.outcome is not Outcome.SANDBOX_FAILURE:
-                key = {"task_id": todo[index].task_id, "sample": todo[index].number}
+                key = {"task_id": samples[index].task_id, "sample": samples[index].number}
                 progress.append({**key, **verdict_to_json(verdict)})
 
         judge_confirmed(jobs, pool, report=report)
@@ -161,9 +172,10 @@ def read_results(out: Path) -> list[Result]:
 def _choose_modes(
     problems: Sequence[Problem], out: Path, pool: SandboxPool
 ) -> dict[str, ProblemMode]:
-    """Returns the mode of each problem that has a solution, chosen once per run."""
+    """Returns the mode of each problem that has a solution, chosen once its solution passes."""
     known = _read_modes({p.task_id: p for p in problems}, out)
-    todo = [p for p in problems if _has_solution(p) and p.task_id not in known]
+    passed = known.keys() - _list_invalid(known)
+    todo = [p for p in problems if _has_solution(p) and p.task_id not in passed]
     jobs = [make_job(p, p.program(p.canonical_solution or "")) for p in todo]
     with _Progress(out / VALIDITY_FILE, len(jobs), "checking problems") as progress:
 

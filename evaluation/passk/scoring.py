@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from evaluation.judge import sandbox_packages
 from evaluation.judge.verdict import Outcome
 from evaluation.passk.config import CorpusOverlap, PasskConfig
+from evaluation.passk.judging import VALIDITY_FILE
 from evaluation.passk.records import IN_PROCESS, PasskIdentity, Result, count_samples
 from evaluation.passk.summary import MAX_UNJUDGED_SHARE, Decontamination, PasskSummary, list_names
 from evaluation.problems.problem import ProblemSet
@@ -52,7 +53,9 @@ def summarise(
     if invalid and not counts:
         raise InvalidResultError(
             "nothing is scored, because the problems' own solutions fail:"
-            f" {list_names(invalid)}; correct them or what they need"
+            f" {list_names(invalid)} ({VALIDITY_FILE} says why); programs in the sandbox can import"
+            " NumPy and the standard library only: correct the solutions, or what they need, and"
+            " run the command again"
         )
     return PasskSummary(
         identity=identity,

@@ -59,3 +59,32 @@ def test_partial_figures_are_of_the_source_that_is_named(judge, tmp_path):
         with pytest.raises(ConfigError, match="contains a run with another source"):
             judge([GOOD, BROKEN], *other, "--partial")
     assert judge([GOOD, BROKEN], *given, "--partial") == found
+
+
+NEEDS_NUMPY = {
+    **GOOD,
+    "task_id": "t/numpy",
+    "canonical_solution": "    import numpy\n    return int(numpy.ones(1)[0])\n",
+}
+
+
+@pytest.mark.parametrize("source", ["--canonical", "--samples"])
+def test_a_solution_that_failed_is_tried_again(judge, tmp_path, monkeypatch, source):
+    """If it fails, what is installed as the message advises changes nothing in the folder."""
+    samples = tmp_path / "samples.jsonl"
+    records = [
+        {"task_id": problem["task_id"], "completion": problem["canonical_solution"]}
+        for problem in (GOOD, NEEDS_NUMPY)
+    ]
+    samples.write_text("".join(json.dumps(r) + "\n" for r in records))
+    arguments = [source] if source == "--canonical" else [source, samples]
+    with monkeypatch.context() as patch:
+        patch.setattr("evaluation.judge.sandbox_packages.PACKAGES", ())
+        before = judge([GOOD, NEEDS_NUMPY], *arguments)
+    failed = "error" if source == "--canonical" else "invalid_problem"
+    assert before == [("t/1", "passed"), ("t/numpy", failed)]
+    assert judge([GOOD, NEEDS_NUMPY], *arguments) == [("t/1", "passed"), ("t/numpy", "passed")]
+    journals = [tmp_path / "out" / name for name in ("validity.jsonl", "verdicts.jsonl")]
+    known = [path.read_bytes() for path in journals]
+    judge([GOOD, NEEDS_NUMPY], *arguments)
+    assert [path.read_bytes() for path in journals] == known  # what has passed is not tried again
