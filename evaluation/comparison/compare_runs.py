@@ -14,6 +14,7 @@ from evaluation.passk.summary import list_names
 from evaluation.runs.estimators import (
     CONFIDENCE,
     PairedDifference,
+    SampleCounts,
     compare_paired,
     format_percent,
 )
@@ -41,8 +42,15 @@ def compare_runs(first: Path, second: Path, ks: Sequence[int]) -> RunComparison:
         for run in (first, second)
     ]
     _check_comparable(*identities)
-    counts, baseline = (count_samples(read_results(run)) for run in (first, second))
+    counts, baseline = (_read_counts(run) for run in (first, second))
     shared = sorted(counts.keys() & baseline.keys())
+    if not shared:
+        raise ConfigError(
+            f"there is no problem that both {first} and {second} have scored; run their commands"
+            " again to finish them"
+        )
+    for run, found in ((first, counts), (second, baseline)):
+        _check_counts(run, {task_id: found[task_id].n for task_id in shared}, max(ks))
     pairs = [counts[task_id] for task_id in shared], [baseline[task_id] for task_id in shared]
     return RunComparison(
         differences={k: compare_paired(*pairs, k) for k in ks},
@@ -70,6 +78,23 @@ def format_difference(first: Path, second: Path, k: int, found: PairedDifference
         f" {100 * found.high:+.2f}, bootstrap; p = {found.p_value:.4f}, sign-flip test;"
         f" {found.problems} problems)\n"
     )
+
+
+def _read_counts(run: Path) -> dict[str, SampleCounts]:
+    counts = count_samples(read_results(run))
+    if not counts:
+        raise ConfigError(f"{run} has no results yet; run its command again to judge its samples")
+    return counts
+
+
+def _check_counts(run: Path, counts: Mapping[str, int], k: int) -> None:
+    """Refuses a run in which a problem has fewer samples than ``k``."""
+    for task_id, n in counts.items():
+        if n < k:
+            raise ConfigError(
+                f"pass@{k} needs at least {k} samples of each problem, but {run} has {n} of"
+                f" {list_names([task_id])}; lower --k"
+            )
 
 
 def _check_comparable(first: PasskIdentity, second: PasskIdentity) -> None:

@@ -77,7 +77,8 @@ def pass_at_k(n: int, n_passed: int, k: int) -> float:
         raise ValueError(f"{n_passed} of {n} samples cannot have passed")
     if k < 1 or n < k:
         raise ConfigError(
-            f"pass@{k} needs at least {k} samples per problem, but there are {n}; raise --n"
+            f"pass@{k} needs at least {k} samples per problem, but there are {n}; lower --k or add"
+            " samples"
         )
     if n - n_passed < k:
         return 1.0

@@ -23,6 +23,7 @@ from evaluation.passk.scoring import summarise
 from evaluation.passk.summary import PasskSummary, check_validity, format_summary, list_names
 from evaluation.problems.problem import Problem, ProblemSet
 from evaluation.runs.processes import Processes
+from evaluation.versus import main as versus
 from training.foundation.errors import ConfigError, InvalidResultError, PrerequisiteError
 
 TEST = "def check(candidate):\n    assert candidate() == 1\n"
@@ -338,3 +339,32 @@ def test_an_overlap_of_other_problems_is_refused_before_anything_is_judged(tmp_p
     with pytest.raises(ConfigError, match="70 of 70 problems were not searched for"):
         passk(["--canonical", "--problems", "own", *overlap])
     assert not (tmp_path / "out").exists()
+
+
+def write_results(run, results):
+    run.mkdir(exist_ok=True)
+    (run / "run.json").write_text(json.dumps(IDENTITY))
+    lines = [json.dumps(found.to_json()) + "\n" for found in results]
+    (run / "results.jsonl").write_text("".join(lines))
+
+
+def test_versus_says_which_run_lacks_what(tmp_path):
+    """If it fails, the advice is to raise an option that ``versus`` does not have."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_results(first, [result("t/one", number, "passed") for number in (0, 1)])
+    write_results(second, [result("t/one", 0, "passed")])
+    with pytest.raises(ConfigError, match=r"pass@2 .*second has 1 of t/one; lower --k") as refused:
+        versus([str(first), str(second), "--k", "1", "2"])
+    assert "--n" not in str(refused.value)
+    write_results(second, [result("t/two", 0, "passed")])
+    with pytest.raises(ConfigError, match=r"no problem that both .* run their commands again"):
+        versus([str(first), str(second)])
+    for results in ([], [result("t/one", 0, "sandbox_failure")]):
+        write_results(second, results)
+        with pytest.raises(ConfigError, match=r"second has no results yet; run its command again"):
+            versus([str(first), str(second)])
+    (second / "results.jsonl").unlink()
+    with pytest.raises(ConfigError, match=r"second has no results yet; run its command again"):
+        versus([str(first), str(second)])
+    write_results(second, [result("t/one", 0, "passed"), result("t/two", 0, "failed")])
+    assert versus([str(first), str(second)]) == 0  # a problem of one run alone needs no samples
