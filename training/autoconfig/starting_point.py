@@ -24,15 +24,15 @@ def fetch_starting_point(config: RunConfig) -> RunConfig:
     if start is None and resume is None and teacher is None:
         return config
     # Imported here because both import torch.
-    from training.artifact.directory import ARTIFACT_FILES  # noqa: PLC0415
+    from training.artifact.directory import PUBLIC_FILES  # noqa: PLC0415
     from training.run.checkpoint import STATE_FILES  # noqa: PLC0415
 
     if start is not None:
-        start = _fetch(start, sorted(ARTIFACT_FILES))
+        start = _fetch(start, sorted(PUBLIC_FILES))
     if resume is not None:
-        resume = _fetch(resume, sorted(ARTIFACT_FILES | STATE_FILES))
+        resume = _fetch(resume, sorted(PUBLIC_FILES | STATE_FILES))
     if teacher is not None:
-        teacher = _fetch(teacher, sorted(ARTIFACT_FILES))
+        teacher = _fetch(teacher, sorted(PUBLIC_FILES))
     return dataclasses.replace(
         config,
         pretrain=dataclasses.replace(settings, start_from=start, resume_from=resume),

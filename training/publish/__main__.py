@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 def publish_model(path: Path, repo: str, *, private: bool) -> None:
     """Publishes an artifact, or a run's finished one, on main: the tokenizer first."""
     folder = path / "model" if (path / "model").is_dir() else path
-    load_artifact(folder)  # refuses a damaged one
+    folder = load_artifact(folder).path  # refuses a damaged one
     hub = Hub(repo, shows_progress=True)
     url = retry(lambda: hub.create(private=private))
     with tempfile.TemporaryDirectory() as aside:

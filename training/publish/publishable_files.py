@@ -6,9 +6,11 @@ Of a checkpoint the training state too, if ``publish.training_state`` asks for i
 import json
 import os
 import shutil
+from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
-from training.artifact.directory import ARTIFACT_FILES
+from training.artifact.directory import PUBLIC_FILES
 from training.artifact.manifest import MANIFEST_FILE
 from training.foundation.atomic_files import write_bytes_atomically, write_json_atomically
 from training.foundation.errors import PrerequisiteError
@@ -24,7 +26,7 @@ def list_artifact_files(folder: Path) -> dict[str, Path]:
     Raises:
         PrerequisiteError: A file is a link to outside the folder.
     """
-    files = {name: folder / name for name in sorted(ARTIFACT_FILES) if (folder / name).is_file()}
+    files = {name: folder / name for name in sorted(PUBLIC_FILES) if (folder / name).is_file()}
     return {name: resolve_within(folder, file) for name, file in files.items()}
 
 
@@ -32,8 +34,8 @@ def link_artifact(artifact: Path, folder: Path, *, with_state: bool = False) -> 
     """Puts an artifact's files into a folder, as hard links, or as copies where links fail.
 
     The manifest is rewritten with the last names of its paths, so that nothing about the folders of
-    this machine is published. ``with_state`` adds what a checkpoint resumes from, and of a stream
-    which documents were read.
+    this machine is published, and without the hashes of files that are not. ``with_state`` adds
+    what a checkpoint resumes from, and of a stream which documents were read.
 
     Raises:
         PrerequisiteError: A file is a link to outside the artifact's folder.
@@ -44,7 +46,8 @@ def link_artifact(artifact: Path, folder: Path, *, with_state: bool = False) -> 
         files |= {name: resolve_within(artifact, artifact / name) for name in names}
     for name, file in files.items():
         if name == MANIFEST_FILE:
-            write_json_atomically(folder / name, strip_folders(json.loads(file.read_bytes())))
+            manifest = _strip_manifest(json.loads(file.read_bytes()), files)
+            write_json_atomically(folder / name, manifest)
             continue
         try:
             os.link(file, folder / name)
@@ -52,6 +55,13 @@ def link_artifact(artifact: Path, folder: Path, *, with_state: bool = False) -> 
             shutil.copyfile(file, folder / name)
     if with_state:
         _write_record(artifact, folder)
+
+
+def _strip_manifest(manifest: dict[str, Any], published: Container[str]) -> dict[str, Any]:
+    hashes = manifest.get("sha256", {})
+    kept = {name: value for name, value in hashes.items() if name in published}
+    stripped: dict[str, Any] = strip_folders({**manifest, "sha256": kept})
+    return stripped
 
 
 def _write_record(checkpoint: Path, folder: Path) -> None:
@@ -85,7 +95,7 @@ def list_queued_files(run: Path, folder: Path) -> dict[str, Path]:
 
 def is_publishable(name: str) -> bool:
     """Says whether a file of this name may be published: an artifact's, or a training state's."""
-    return name in ARTIFACT_FILES or is_state_file(name)
+    return name in PUBLIC_FILES or is_state_file(name)
 
 
 def resolve_within(folder: Path, file: Path) -> Path:

@@ -23,7 +23,7 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
-from training.artifact.directory import ARTIFACT_FILES, ARTIFACT_FOLDER
+from training.artifact.directory import ARTIFACT_FOLDER, PUBLIC_FILES
 from training.foundation.atomic_files import (
     FolderContents,
     discard_asides,
@@ -191,7 +191,7 @@ def import_checkpoint(
     target = checkpoint_path(folder, step)
     with write_directory_atomically(target, CHECKPOINT_FOLDER) as aside:
         for file in found.iterdir():
-            is_known = file.name in ARTIFACT_FILES or is_state_file(file.name)
+            is_known = file.name in PUBLIC_FILES or is_state_file(file.name)
             if is_known and file.is_file():
                 shutil.copyfile(file, aside / file.name)
     return target

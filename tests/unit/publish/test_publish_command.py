@@ -1,16 +1,25 @@
 """``python -m training.publish`` up to the first request, and how a corpus becomes datasets."""
 
 import json
+import shutil
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE
+from training.artifact.directory import add_file, load_artifact
+from training.artifact.manifest import MEMORY_FILE
+from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
 from training.corpus.corpus_document import Document, to_table
 from training.foundation.errors import ConfigError, CorpusError, ParrotletError, PrerequisiteError
+from training.publish import __main__ as command
 from training.publish import corpus_datasets as corpora
 from training.publish.__main__ import main
 from training.publish.corpus_datasets import SplitContents, batch_files, plan_splits, render_card
 from training.publish.publishable_files import link_artifact
+
+ROW = {"package": "p", "path": "a.py", "licence": "MIT"}
 
 
 @pytest.mark.parametrize(
@@ -125,3 +134,49 @@ def test_what_is_published_does_not_say_where_it_lay(tmp_path):
     assert "jane.doe" not in text
     assert json.loads(text)["training"]["config"]["paths"] == {"run": "model", "shards": "runs/s"}
     assert (aside / "config.json").samefile(artifact / "config.json")
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """The folder that takes what a command publishes, in place of the Hub."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+
+    class FolderHub:
+        def __init__(self, repo, **_options):
+            self.repo = repo
+
+        def create(self, *, private):
+            return f"{self.repo} ({private})"
+
+        def list_files(self):
+            return {path.name: "" for path in folder.iterdir()}
+
+        def commit(self, files, *, message):
+            for name, path in files.items():
+                shutil.copyfile(path, folder / name)
+
+    monkeypatch.setattr(command, "Hub", FolderHub)
+    return folder
+
+
+def test_a_model_is_published_with_its_index_and_gate(tiny_artifact, published, tmp_path):
+    """If it fails, a published model is refused as damaged, however often one downloads it."""
+    model = shutil.copytree(tiny_artifact, tmp_path / "model")
+    hashes = np.arange(9, dtype=np.uint64) << np.uint64(50)
+    index = VerbatimIndex.build(hashes, np.zeros(9, np.int64), [ROW])
+    add_file(model, VERBATIM_FILE, index.to_bytes())
+    add_file(model, MEMORY_FILE, b'{"gate": 1}')
+    add_file(model, ADAPTATION_FILE, b'{"files": ["secret/plans.py"]}')
+    main(["model", str(model), "--repo", "a/b"])
+    artifact = load_artifact(published)
+    assert len(artifact.verbatim) == 9
+    assert artifact.memory_gate == {"gate": 1}
+    assert not (published / ADAPTATION_FILE).exists(), "it names private files"
+    assert {name for name in artifact.manifest.sha256 if not (published / name).exists()} == set()
+
+
+def test_the_bundled_model_is_published_by_its_name(published):
+    """If it fails, the command ends without an error, and nothing was published."""
+    main(["model", "bundled", "--repo", "a/b"])
+    assert load_artifact(published).verbatim is not None

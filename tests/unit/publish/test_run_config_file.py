@@ -124,9 +124,11 @@ def test_a_run_goes_on_from_another_ones_checkpoint(run, tmp_path, place):
     source = run if place == "run" else checkpoint_path(run / "checkpoints", 8)
     foreign = checkpoint_path(run / "checkpoints", 8) / "setup.py"
     foreign.write_text("raise SystemExit")
+    (foreign.parent / "memory.json").write_text("{}")  # the manifest has its hash
     made = import_checkpoint(source, tmp_path / "mine", no_data)
     assert [path.name for path in list_checkpoints(tmp_path / "mine")] == ["step-00000008"]
     assert {path.name for path in made.iterdir()} == {
+        "memory.json",
         "parrotlet.json",
         "training_state.json",
         "training_state.safetensors",

@@ -7,7 +7,9 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from training.autoconfig import speed
+from training.artifact.manifest import MEMORY_FILE
+from training.artifact.verbatim import VERBATIM_FILE
+from training.autoconfig import speed, starting_point
 from training.autoconfig.resolve import choose_settings, resume_config
 from training.autoconfig.sizing import (
     DataShape,
@@ -252,3 +254,16 @@ def test_a_new_folder_has_nothing_to_resume(config_with):
 def test_impossible_requests_get_one_sentence(config_with, overrides, message):
     with pytest.raises(ConfigError, match=message):
         choose(config_with(*overrides))
+
+
+@pytest.mark.parametrize("key", ["pretrain.start_from", "pretrain.resume_from", "distil.teacher"])
+def test_a_model_of_the_hub_is_fetched_with_all_that_its_manifest_names(
+    config_with, monkeypatch, tmp_path, key
+):
+    """If it fails, a model that was trained further cannot be indexed, or its copy is refused."""
+    fetched = []
+    monkeypatch.setattr(
+        starting_point, "fetch_hub_files", lambda _, files: fetched.extend(files) or tmp_path
+    )
+    starting_point.fetch_starting_point(config_with(f"{key}=me/model"))
+    assert {VERBATIM_FILE, MEMORY_FILE, "model.safetensors"} < set(fetched)
