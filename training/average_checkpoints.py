@@ -11,6 +11,7 @@ with Latest Weight Averaging" (arXiv:2209.14981).
 
 import argparse
 import dataclasses
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from training.artifact.directory import (
     load_artifact,
     save_artifact,
 )
+from training.artifact.extras.carry_extras import keep_extras
 from training.artifact.manifest import COPY_AGAIN, MANIFEST_FILE
 from training.artifact.network.config import list_differences
 from training.foundation.atomic_files import check_replaceable
@@ -95,6 +97,7 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> tuple[int, ..
         card=describe_average(_read_text(newest.path / CARD_FILE), steps),
         notice=read_notice(newest.path),
         run_config=_read_text(newest.path / RUN_CONFIG_FILE),
+        complete=functools.partial(keep_extras, replaced=out),
     )
     return steps
 

@@ -20,21 +20,12 @@ if __name__ == "__main__":
 
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.artifact.adaptation.weight_interpolation import interpolate_weights, read_share
-from training.artifact.directory import (
-    Artifact,
-    add_file,
-    add_metrics,
-    load_artifact,
-    replace_weights,
-)
-from training.artifact.manifest import MEMORY_FILE
-from training.artifact.verbatim import VERBATIM_FILE
+from training.artifact.directory import add_file, load_artifact, replace_weights
+from training.artifact.extras.carry_extras import carry_extras
 from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import run_main
 
-_EXTRAS = (MEMORY_FILE, VERBATIM_FILE)
-_CALIBRATION = "confidence_"  # metrics that say what a probability means
 _PURPOSE = """\
 Make an artifact of what an adaptation has trained: the trained weights, or a mean of them and
 those of the model that was adapted first, with the gate of the memory and the index of training
@@ -55,20 +46,10 @@ def main(argv: Sequence[str]) -> int:
         origin = load_artifact(Path(record.origin or record.base))
         trained = load_artifact(options.trained)
         replace_weights(options.out, interpolate_weights(origin.weights, trained.weights, share))
-    _add_extras(options.out, base)
-    kept = {k: v for k, v in base.manifest.evaluation.items() if k.startswith(_CALIBRATION)}
-    add_metrics(options.out, kept)
+    carry_extras(options.out, base)
     add_file(options.out, ADAPTATION_FILE, json.dumps(to_mapping(record), indent=1).encode())
     sys.stdout.write(f"{load_artifact(options.out).path}\n")
     return 0
-
-
-def _add_extras(path: Path, base: Artifact) -> None:
-    if load_artifact(path).tokenizer.sha256 != base.tokenizer.sha256:
-        return
-    for name in _EXTRAS:
-        if name in base.manifest.sha256 and (base.path / name).is_file():
-            add_file(path, name, (base.path / name).read_bytes())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ position) belongs to a checkpoint, not to an artifact.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,7 +115,7 @@ class Artifact:
         Raises:
             ArtifactError: The index is damaged or belongs to another model.
         """
-        file = self._find_extra(VERBATIM_FILE)
+        file = self.find_extra(VERBATIM_FILE)
         return None if file is None else VerbatimIndex.read(file)
 
     @cached_property
@@ -125,11 +125,15 @@ class Artifact:
         Raises:
             ArtifactError: The file is damaged.
         """
-        file = self._find_extra(MEMORY_FILE)
+        file = self.find_extra(MEMORY_FILE)
         return None if file is None else _read_json(file)
 
-    def _find_extra(self, name: str) -> Path | None:
-        """Returns a file that not every artifact has, once its hash is checked."""
+    def find_extra(self, name: str) -> Path | None:
+        """Returns one of ``EXTRA_FILES``, once its hash is checked; None if there is none.
+
+        Raises:
+            ArtifactError: It is damaged.
+        """
         expected = self.manifest.sha256.get(name)
         if expected is None:
             return None
@@ -187,6 +191,7 @@ def save_artifact(
     notice: str = "",
     run_config: str = "",
     dtype: torch.dtype = torch.bfloat16,
+    complete: Callable[[Path], None] = lambda _folder: None,
 ) -> None:
     """Writes an artifact directory atomically, replacing what is at ``path``.
 
@@ -200,6 +205,7 @@ def save_artifact(
         notice: The text of NOTICE; if empty, no file is written.
         run_config: The run's config as TOML; if empty, no file is written.
         dtype: In which the weights are stored.
+        complete: Called with the folder of the new artifact before it replaces what is at ``path``.
     """
     end_of_text_id = tokenizer.end_of_text_id
     tensors = _convert_weights(weights, dtype)
@@ -226,6 +232,7 @@ def save_artifact(
             manifest, sha256={name: file_sha256(aside / name) for name in hashed}
         )
         write_json_atomically(aside / MANIFEST_FILE, to_mapping(sealed))
+        complete(aside)
 
 
 def replace_weights(

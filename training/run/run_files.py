@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -30,6 +30,7 @@ from training.artifact.directory import (
     read_network_config,
     save_artifact,
 )
+from training.artifact.extras.carry_extras import keep_extras
 from training.artifact.manifest import FimTokens, Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config, list_differences
 from training.artifact.special_tokens import QUALITY_TOKENS
@@ -241,9 +242,14 @@ class RunFiles:
             )
 
     def save_model(self, weights: Mapping[str, Tensor], state: TrainerState) -> Path:
-        """Writes the finished artifact; returns its folder."""
-        self._save_artifact(self.path / _MODEL_FOLDER, weights, state)
-        return self.path / _MODEL_FOLDER
+        """Writes the finished artifact; returns its folder.
+
+        A run that ends again with the same weights keeps what was added to them.
+        """
+        path = self.path / _MODEL_FOLDER
+        keep = functools.partial(keep_extras, replaced=path)
+        self._save_artifact(path, weights, state, complete=keep)
+        return path
 
     @contextlib.contextmanager
     def _explain_write_errors(self, step: int) -> Iterator[None]:
@@ -257,7 +263,12 @@ class RunFiles:
             ) from error
 
     def _save_artifact(
-        self, path: Path, weights: Mapping[str, Tensor], state: TrainerState
+        self,
+        path: Path,
+        weights: Mapping[str, Tensor],
+        state: TrainerState,
+        *,
+        complete: Callable[[Path], None] = lambda _folder: None,
     ) -> None:
         manifest, notice = self._manifest(state), self._notice
         licences = self._reader.count_licences()
@@ -278,6 +289,7 @@ class RunFiles:
             ),
             notice=notice,
             run_config=render_run_config(self.config),
+            complete=complete,
         )
 
     @property

@@ -8,6 +8,8 @@ import shutil
 import pytest
 from training_run import Forked, curve, finish
 
+from training.artifact.directory import add_file, add_metrics, load_artifact
+from training.artifact.manifest import MEMORY_FILE
 from training.run.checkpoint import list_checkpoints
 
 pytestmark = pytest.mark.integration
@@ -93,6 +95,20 @@ def test_what_a_kill_left_is_removed_when_the_run_goes_on(tiny_config, copy):
     assert resume(tiny_config, copy) == (0, "")
     assert not any(folder.exists() for folder in left)
     assert [path.name for path in checkpoints.glob(".*")] == []
+
+
+def test_a_finished_run_that_is_run_again_keeps_what_was_added(tiny_config, copy):
+    """If it fails, an index or a gate of hours is gone after a command that changed nothing."""
+    model = copy / "model"
+    add_file(model, MEMORY_FILE, b"{}")
+    add_metrics(model, {"confidence_slope": 0.5})
+    assert resume(tiny_config, copy, "pretrain.steps=4") == (0, "")
+    artifact = load_artifact(model)
+    assert artifact.memory_gate == {}
+    assert artifact.manifest.evaluation["confidence_slope"] == 0.5
+    assert "validation_loss" in artifact.manifest.evaluation
+    assert resume(tiny_config, copy) == (0, "")  # two steps more: other weights
+    assert load_artifact(model).memory_gate is None
 
 
 def enter_machine(folder):

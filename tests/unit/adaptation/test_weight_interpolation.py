@@ -28,6 +28,7 @@ from training.artifact.adaptation.weight_interpolation import (
     write_share,
 )
 from training.artifact.directory import WEIGHTS_FILE, load_artifact, replace_weights
+from training.artifact.extras import carry_extras
 from training.foundation.atomic_files import file_sha256, write_json_atomically
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ArtifactError
@@ -244,9 +245,10 @@ class TestAssembly:
     def test_killed_at_any_moment_it_makes_the_same_artifact(self, trained, monkeypatch):
         """If it fails, a computer that is switched off mixes weights twice, or leaves no model."""
         expected = file_sha256(self.assemble(trained, 0.5).path / WEIGHTS_FILE)
-        for step in ("_add_extras", "add_metrics", "add_file"):
+        steps = [(assemble, "carry_extras"), (carry_extras, "add_metrics"), (assemble, "add_file")]
+        for module, step in steps:
             with monkeypatch.context() as patch:
-                patch.setattr(assemble, step, kill)
+                patch.setattr(module, step, kill)
                 with pytest.raises(KeyboardInterrupt):
                     self.assemble(trained, 0.5)
             found = self.assemble(trained, 0.5)

@@ -1,11 +1,19 @@
 """An artifact is written whole, read back equal, and refused when it is not whole."""
 
+import functools
 import json
 
 import pytest
 import torch
 
-from training.artifact.directory import ARTIFACT_FOLDER, add_file, load_artifact, save_artifact
+from training.artifact.directory import (
+    ARTIFACT_FOLDER,
+    add_file,
+    add_metrics,
+    load_artifact,
+    save_artifact,
+)
+from training.artifact.extras.carry_extras import keep_extras
 from training.artifact.manifest import MEMORY_FILE, Manifest, TrainingRecord
 from training.artifact.network.config import GPT2Config
 from training.artifact.network.gpt2 import GPT2
@@ -57,6 +65,38 @@ def test_what_is_added_later_belongs_to_it(saved):
     path, _ = saved
     add_file(path, MEMORY_FILE, b"{}")
     assert ARTIFACT_FOLDER.find_foreign(path) is None
+
+
+@pytest.mark.parametrize("change", ["none", "weights", "damage"])
+def test_what_was_added_stays_with_the_same_weights(saved, capsys, change):
+    """If it fails, a run that is run again loses its index, or has that of another model."""
+    path, model = saved
+    add_file(path, MEMORY_FILE, b"{}")
+    add_metrics(path, {"confidence_slope": 0.5})
+    if change == "damage":
+        (path / MEMORY_FILE).write_bytes(b"[")
+    before = load_artifact(path)
+    more = 1.0 if change == "weights" else 0.0
+    save_artifact(
+        path,
+        config=before.config,
+        weights={name: w + more for name, w in model.state_dict().items()},
+        tokenizer=before.tokenizer,
+        manifest=Manifest(context_tokens=32, evaluation={"loss": 1.25}),
+        card="# card\n",
+        dtype=torch.float32,
+        complete=functools.partial(keep_extras, replaced=path),
+    )
+    after, said = load_artifact(path), capsys.readouterr().err
+    calibration = {} if change == "weights" else {"confidence_slope": 0.5}
+    assert after.manifest.evaluation == {"loss": 1.25, **calibration}
+    assert after.memory_gate == ({} if change == "none" else None)
+    assert ("fit-memory" in said, "calibrate" in said) == {
+        "none": (False, False),
+        "weights": (True, True),
+        "damage": (True, False),
+    }[change]
+    assert "index-verbatim" not in said
 
 
 def test_transformers_loads_it_as_it_is(saved):

@@ -1,0 +1,1 @@
+"""What a model gains after it was trained."""
