@@ -15,6 +15,7 @@ from training.artifact.bundled import BUNDLED_MODEL
 from training.foundation.errors import ArtifactError
 
 FILES = ("*.json", "*.safetensors", "README.md", "NOTICE", "LICENSE")
+_TRAINING_STATE = ("training_state*", "data_position*")  # on the branch of a run, and large
 
 _ON_HUB = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w./-]+))?")
 
@@ -65,6 +66,7 @@ def _download(name: str, revision: str | None, on_download: DownloadProgress | N
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
 
     wanted: dict[str, Any] = {"revision": revision, "allow_patterns": list(FILES)}
+    wanted["ignore_patterns"] = list(_TRAINING_STATE)
     try:
         return Path(snapshot_download(name, local_files_only=True, **wanted))
     except (OSError, ValueError):  # not in the cache, or incomplete

@@ -32,6 +32,7 @@ from training.publish.outbox import Outbox
 from training.publish.publishable_files import link_artifact, list_artifact_files
 from training.publish.sender import retry, send_all
 from training.publish.starting_models import write_fresh_model, write_tokenizer
+from training.run.checkpoint import is_state_file
 
 
 def main(argv: Sequence[str]) -> int:
@@ -94,10 +95,10 @@ def publish_fresh_model(config: RunConfig, repo: str, *, private: bool) -> None:
 
 
 def merge_branch(repo: str, branch: str) -> None:
-    """Brings main to the state of a run's branch."""
+    """Brings the model of a run's branch to main; training state stays on the branch."""
     hub = Hub(repo, shows_progress=True)
-    retry(lambda: hub.merge(branch))
-    _print(f"main of {repo} has the state of {branch}")
+    retry(lambda: hub.merge(branch, excludes=is_state_file))
+    _print(f"main of {repo} has the model of {branch}")
 
 
 def _commit_folder(folder: Path, repo: str, message: str, *, private: bool) -> None:
@@ -160,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     add_config_arguments(fresh, "training/config.py")
     run = commands.add_parser("run", help="send what is queued in a run's outbox")
     run.add_argument("run", type=Path, metavar="RUN", help="the folder of a run (paths.run)")
-    merge = commands.add_parser("merge", help="bring main to the state of a run's branch")
+    merge = commands.add_parser("merge", help="bring the model of a run's branch to main")
     merge.add_argument("branch", metavar="BRANCH", help="the branch")
     corpus = commands.add_parser(
         "corpus", help="upload a corpus as OWNER/NAME-train and OWNER/NAME-valid"

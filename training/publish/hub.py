@@ -127,13 +127,18 @@ class Hub:
             )
         return bool(commit.oid != head)
 
-    def merge(self, branch: str) -> None:
+    def merge(self, branch: str, *, excludes: Callable[[str], bool] = lambda _name: False) -> None:
         """Brings main to the state of a branch, with a pull request that copies its files.
 
         Files that the branch has deleted since it left main are deleted; files that others added to
         main stay. Weights are copied on the Hub, not uploaded again.
+
+        Args:
+            branch: The branch.
+            excludes: Tells which of its files are for the branch alone.
         """
         ours, theirs = self.list_files(), self.list_files(branch)
+        theirs = {name: blob for name, blob in theirs.items() if not excludes(name)}
         changed = [name for name in theirs if ours.get(name) != theirs[name]]
         with self._translate_errors():
             on_main, on_branch = (

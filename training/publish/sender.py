@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from training.artifact.directory import WEIGHTS_FILE
+from training.artifact.directory import PUBLIC_FILES, WEIGHTS_FILE
 from training.foundation.errors import HubError, HubUnavailableError
 from training.publish.hub import MAIN, Hub
 from training.publish.outbox import Outbox, PublishTarget, QueuedCommit
 from training.publish.publishable_files import is_publishable, list_queued_files
+from training.run.checkpoint import is_state_file
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 6
@@ -58,6 +59,8 @@ def send_all(
 def send(hub: Hub, target: PublishTarget, commit: QueuedCommit, run: Path) -> None:
     """Sends one commit of a run's queue, with the branch or the merge that belongs to it.
 
+    Training state is published on the branch alone, not on main.
+
     Raises:
         PrerequisiteError: A file is a link to outside the run.
     """
@@ -71,10 +74,11 @@ def send(hub: Hub, target: PublishTarget, commit: QueuedCommit, run: Path) -> No
         files,
         message=commit.title,
         revision=target.branch,
-        replaces=is_publishable,
+        # The state of the last checkpoint stays, from which the finished run can be resumed.
+        replaces=is_publishable if commit.kind != "model" else PUBLIC_FILES.__contains__,
     )
     if commit.kind == "model":
-        hub.merge(target.branch)
+        hub.merge(target.branch, excludes=is_state_file)
 
 
 def retry(call: Callable[[], T], *, pause: Callable[[float], None] = time.sleep) -> T:

@@ -180,7 +180,8 @@ def import_checkpoint(
     if not (found / STATE_RECORD).is_file():
         raise PrerequisiteError(
             f"{source} has no training state to resume from (pretrain.resume_from); name a"
-            " checkpoint, a run, or a branch published with publish.training_state=true, or use"
+            " checkpoint, a run, or a branch published with publish.training_state=true (if an"
+            ' earlier version has finished it, OWNER/NAME@COMMIT of its newest "Step N"), or use'
             " pretrain.start_from"
         )
     try:

@@ -42,8 +42,26 @@ def test_a_run_goes_on_elsewhere_from_its_branch(hub, uninterrupted, config_file
     recorded = json.loads((other / "config.json").read_text())["pretrain"]["resume_from"]
     assert recorded == f"{REPO}@{branch.oid}"
     publish("merge", "first", "--repo", REPO)
-    tree = hub.model(REPO).find("main").tree
-    assert tree == hub.model(REPO).find("first").tree
+    assert_model_of_branch(hub.model(REPO))
+
+
+def test_a_finished_run_is_trained_further_elsewhere(hub, config_file, tmp_path):
+    """If it fails, the branch of a finished run is refused, though it was published as advised."""
+    run, other = tmp_path / "run", tmp_path / "other"
+    finish(Forked(config_file, f"paths.run={run}", *PUBLISH, "publish.training_state=true"))
+    assert_model_of_branch(hub.model(REPO))
+    resume = f"pretrain.resume_from={REPO}@first"
+    finish(Forked(config_file, f"paths.run={other}", resume, "pretrain.steps=14"))
+    assert list(curve(other)) == [13, 14]
+
+
+def assert_model_of_branch(repository):
+    """Main has all of the branch but the training state."""
+    branch = repository.find("first").tree
+    state = {name for name in branch if name.startswith(("training_state", "data_position"))}
+    assert {"training_state.json", "training_state.safetensors"} <= state
+    main = {name: file for name, file in branch.items() if name not in state}
+    assert repository.find("main").tree == main
 
 
 def test_a_fresh_model_is_a_starting_point(hub, config_file, uninterrupted, tmp_path):

@@ -21,16 +21,19 @@ class FakeHub:
     def list_files(self, revision="main"):
         return self.trees[revision]
 
-    def commit(self, files, *, message, revision="main", replaces=None):
+    def commit(self, files, *, message, revision="main", replaces=lambda _name: False):
         if self.failures:
             raise self.failures.pop(0)
         contents = {name: path.read_text() for name, path in files.items()}
+        for name in [n for n in self.trees[revision] if n not in files and replaces(n)]:
+            del self.trees[revision][name]
         if contents.items() - self.trees[revision].items():
             self.commits.append((revision, message))
             self.trees[revision] |= contents
 
-    def merge(self, branch):
+    def merge(self, branch, *, excludes=lambda _name: False):
         self.merged.append(branch)
+        self.trees["main"] |= {n: c for n, c in self.trees[branch].items() if not excludes(n)}
 
 
 def checkpoint(folder, text="weights"):

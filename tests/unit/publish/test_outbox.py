@@ -1,5 +1,6 @@
 """The outbox, and what sends it, without a network: the Hub is a list of commits."""
 
+import functools
 import json
 import shutil
 import threading
@@ -15,7 +16,7 @@ from training.foundation.errors import ConfigError, HubError, HubUnavailableErro
 from training.foundation.folder_lock import FolderInUseError
 from training.publish import publisher as publisher_module
 from training.publish.outbox import Outbox
-from training.publish.publishable_files import list_artifact_files
+from training.publish.publishable_files import link_artifact, list_artifact_files
 from training.publish.publisher import Publisher, make_branch_name
 from training.publish.sender import MAX_ATTEMPTS, retry, send_all
 
@@ -51,6 +52,29 @@ def test_a_queued_commit_outlives_its_checkpoint_and_has_no_training_state(outbo
         "config.json": "config.json 1",
         "model.safetensors": "model.safetensors 1",
     }
+
+
+def test_the_branch_of_a_finished_run_keeps_its_training_state(outbox, hub, tmp_path):
+    """If it fails, a finished run cannot be trained further elsewhere, or main has its state."""
+    for step in (4, 8):
+        path = checkpoint(tmp_path / f"step-{step}", text=str(step))
+        (path / "training_state.json").write_text(f'{{"step": {step}}}')
+        (path / f"training_state-0000{step}-of-2.safetensors").write_text("another process'")
+        write = functools.partial(link_artifact, path, with_state=True)
+        outbox.add("checkpoint", step, write)
+    queue(outbox, tmp_path, 8, kind="model")
+    (outbox.commits()[-1].path / "README.md").write_text("finished")
+    send_all(outbox, hub, TARGET)
+    model = {"config.json", "model.safetensors", "README.md"}
+    state = {name for name in hub.trees["run"] if name.startswith("training_state")}
+    assert state == {
+        "training_state.json",
+        "training_state.safetensors",
+        "training_state-00008-of-2.safetensors",
+    }
+    assert hub.trees["run"]["training_state.json"] == '{"step": 8}'
+    assert hub.trees["run"].keys() == model | state
+    assert hub.trees["main"].keys() == model
 
 
 def test_a_queued_checkpoint_takes_no_extra_space(outbox, tmp_path):
