@@ -116,9 +116,7 @@ def choose_settings(
     """
     reasons, explicit = [], _find_explicit(overrides)
     if config.size is not None:
-        model = to_mapping(choose_model(parse_parameters(config.size), data))
-        shape = {key: model[key] for key in CHOSEN["model"]}
-        config = _apply(config, {"model": shape}, overrides)
+        config = choose_network(config, overrides, data)
         reasons.append(_explain_model(config, data))
     if config.budget is not None:
         speed, wanted = measure(config), config.pretrain.micro_batch_blocks
@@ -135,6 +133,23 @@ def choose_settings(
         config = chosen
         reasons += _explain_training(config, explicit, data, speed)
     return config, reasons
+
+
+def choose_network(config: RunConfig, overrides: Sequence[str], data: DataShape) -> RunConfig:
+    """Returns the config with the network of its ``size``; without one, unchanged.
+
+    Args:
+        config: Its ``budget`` does not matter.
+        overrides: What was set on the command line, which is never changed.
+        data: Of the vocabulary and the blocks.
+
+    Raises:
+        ConfigError: The size is malformed or impossible.
+    """
+    if config.size is None:
+        return config
+    model = to_mapping(choose_model(parse_parameters(config.size), data))
+    return _apply(config, {"model": {key: model[key] for key in CHOSEN["model"]}}, overrides)
 
 
 def resume_config(config: RunConfig, overrides: Sequence[str]) -> RunConfig | None:

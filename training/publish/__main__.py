@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
         publish_tokenizer(arguments.tokenizer, arguments.repo, private=is_private)
     elif arguments.command == "fresh-model":
         config = load_toml(RunConfig, find_config(arguments.config), arguments.overrides)
-        publish_fresh_model(config, arguments.repo, private=is_private)
+        publish_fresh_model(config, arguments.overrides, arguments.repo, private=is_private)
     else:
         publish_corpus(arguments.corpus, arguments.repo, private=is_private)
     return 0
@@ -84,11 +84,13 @@ def publish_tokenizer(source: Path, repo: str, *, private: bool) -> None:
         _commit_folder(Path(aside), repo, "Tokenizer", private=private)
 
 
-def publish_fresh_model(config: RunConfig, repo: str, *, private: bool) -> None:
+def publish_fresh_model(
+    config: RunConfig, overrides: Sequence[str], repo: str, *, private: bool
+) -> None:
     """Publishes a model with fresh weights on main, to start training from."""
     with tempfile.TemporaryDirectory() as aside:
         fresh, published = Path(aside, "fresh"), Path(aside, "published")
-        write_fresh_model(config, repo, fresh)
+        write_fresh_model(config, overrides, repo, fresh)
         published.mkdir()
         link_artifact(fresh, published)
         _commit_folder(published, repo, "Fresh weights", private=private)

@@ -3,6 +3,7 @@
 Called by ``python -m training.publish tokenizer`` and ``fresh-model``.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,10 +19,12 @@ from training.artifact.directory import (
 from training.artifact.manifest import FimTokens, Manifest, TrainingRecord
 from training.artifact.network.config import EMBEDDING, GPT2Config
 from training.artifact.tokenizer import CodeTokenizer
+from training.autoconfig.resolve import choose_network
+from training.autoconfig.sizing import DataShape
 from training.config import RunConfig
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.config_schema import to_mapping
-from training.foundation.errors import ArtifactError
+from training.foundation.errors import ArtifactError, ConfigError
 from training.foundation.git_commit import read_commit
 from training.run.model_card import render_run_config
 from training.step.model import build_model
@@ -72,15 +75,30 @@ def write_tokenizer(source: Path, repo: str, folder: Path) -> None:
     write_text_atomically(folder / CARD_FILE, card)
 
 
-def write_fresh_model(config: RunConfig, repo: str, folder: Path) -> None:
+def write_fresh_model(config: RunConfig, overrides: Sequence[str], repo: str, folder: Path) -> None:
     """Writes an artifact with the config's network, its tokenizer and fresh weights.
+
+    Args:
+        config: Its ``size`` chooses the network, as for a training.
+        overrides: What was set on the command line, which ``size`` does not change.
+        repo: The repository that the card names.
+        folder: Where to write it.
 
     Raises:
         ArtifactError: The config's tokenizer is missing.
-        ConfigError: The network is too large for this machine.
+        ConfigError: The config starts from trained weights, or the network is too large for this
+            machine.
     """
+    start = config.pretrain.start_from
+    if start is not None:
+        raise ConfigError(
+            f"pretrain.start_from is {start}, so the weights would not be fresh; name a config"
+            " without that setting, or publish a trained model with: parrotlet publish model"
+        )
     tokenizer = CodeTokenizer.load(config.tokenizer_folder / TOKENIZER_FILE)
     context, settings = config.shards.block_tokens, config.pretrain
+    data = DataShape(vocab_size=tokenizer.vocab_size, block_tokens=context)
+    config = choose_network(config, overrides, data)
     network = config.model.gpt2(vocab_size=tokenizer.vocab_size, n_positions=context)
     model = build_model(network, settings, torch.device("cpu"))
     card = _FRESH_CARD.format(

@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE
-from training.artifact.directory import add_file, load_artifact
+from training.artifact.directory import RUN_CONFIG_FILE, add_file, load_artifact
 from training.artifact.manifest import MEMORY_FILE
 from training.artifact.verbatim import VERBATIM_FILE, VerbatimIndex
+from training.config import RunConfig
 from training.corpus.corpus_document import Document, to_table
+from training.foundation.config_schema import load_toml
 from training.foundation.errors import ConfigError, CorpusError, ParrotletError, PrerequisiteError
 from training.publish import __main__ as command
 from training.publish import corpus_datasets as corpora
@@ -180,3 +182,34 @@ def test_the_bundled_model_is_published_by_its_name(published):
     """If it fails, the command ends without an error, and nothing was published."""
     main(["model", "bundled", "--repo", "a/b"])
     assert load_artifact(published).verbatim is not None
+
+
+@pytest.fixture
+def fresh(published, byte_tokenizer, tmp_path):
+    """Publishes a fresh model with settings; returns the folder."""
+    (tmp_path / "tokenizer").mkdir()
+    byte_tokenizer.save(tmp_path / "tokenizer/tokenizer.json")
+    (tmp_path / "run.toml").write_text(f"paths.tokenizer = '{tmp_path / 'tokenizer'}'\n")
+
+    def publish(*overrides):
+        main(["fresh-model", str(tmp_path / "run.toml"), *overrides, "--repo", "a/b"])
+        return published
+
+    return publish
+
+
+def test_a_fresh_model_has_the_size_that_its_config_says(fresh, tmp_path):
+    """If it fails, a model of 17M parameters is published as one of 1M, and refused at training."""
+    folder = fresh("size=1M")
+    n_parameters = sum(weight.numel() for weight in load_artifact(folder).weights.values())
+    assert n_parameters == pytest.approx(1e6, rel=0.25)
+    config = load_toml(RunConfig, folder / RUN_CONFIG_FILE)
+    assert (config.size, config.model.n_embd) == ("1M", load_artifact(folder).config.n_embd)
+    assert load_artifact(fresh("size=1M", "model.n_layer=5")).config.n_layer == 5
+
+
+def test_trained_weights_are_not_published_as_fresh(fresh, published):
+    """If it fails, a model hides whose code it was trained on."""
+    with pytest.raises(ConfigError, match=r"start_from is bundled, so .* not be fresh"):
+        fresh("pretrain.start_from=bundled")
+    assert not list(published.iterdir())
