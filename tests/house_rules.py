@@ -58,7 +58,19 @@ ROOMS = {
 }
 # Who may import what: a module under the first may not import one under the second.
 FORBIDDEN_IMPORTS = [
-    ("parrotlet", "training", {"training.artifact", "training.foundation"}),
+    (
+        "parrotlet",
+        "training",
+        {
+            "training.artifact",
+            "training.autoconfig.sizing",
+            "training.cluster.config",
+            "training.command_line",
+            "training.config",
+            "training.corpus.config",
+            "training.foundation",
+        },
+    ),
     ("parrotlet", "evaluation", set()),
     ("server", "parrotlet", set()),
     ("training", "parrotlet", set()),

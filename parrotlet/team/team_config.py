@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from training.artifact.bundled import resolve_artifact
-from training.foundation.atomic_files import write_text_atomically
-from training.foundation.config_schema import render_toml
+from training.autoconfig.sizing import parse_parameters, parse_seconds, parse_tokens
+from training.command_line import check_paths, find_config
+from training.config import RunConfig
+from training.corpus.config import CorpusConfig
+from training.foundation.config_schema import (
+    apply_overrides,
+    from_mapping,
+    load_toml,
+    render_toml,
+    to_mapping,
+)
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import as_object, read_json
 
@@ -21,27 +30,51 @@ SCRATCH = "scratch"
 CONTINUED_RATES = ("matrix_learning_rate=4e-3", "learning_rate=1e-3", "decay_share=1.0")
 _RECORDS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz")
+_CONTEXT = "n_positions"
 _NETWORK = ("n_embd", "n_layer", "n_head", "activation_function")
 _REVISION = re.compile(r"(.*)@([^/@]+)")
 
 
-def write_configs(options: argparse.Namespace) -> None:
-    """Writes both configs into the output folder.
+def render_configs(options: argparse.Namespace) -> dict[str, str]:
+    """Returns the configs to write into the output folder, checked: name of the file, content.
 
     Raises:
-        ConfigError: A path is nothing to learn from.
+        ConfigError: A path is nothing to learn from, or a setting is wrong.
     """
-    out: Path = options.out
-    if not _is_config(options.paths):
-        corpus = describe_corpus(options)
-        write_text_atomically(out / CORPUS_CONFIG, render_toml(corpus))
-    write_text_atomically(out / RUN_CONFIG, render_toml(describe_run(options)))
+    run = describe_run(options)
+    _check_run(run, list_settings(options))
+    configs = {RUN_CONFIG: render_toml(run)}
+    if _is_config(options.paths):
+        check_paths(load_toml(CorpusConfig, find_corpus_config(options)))
+    else:
+        configs[CORPUS_CONFIG] = render_toml(describe_corpus(options))
+    return configs
+
+
+def list_settings(options: argparse.Namespace) -> list[str]:
+    """Returns the settings of the run that its config leaves to the command line."""
+    rates = () if options.start == SCRATCH else CONTINUED_RATES
+    return [*(f"optim.{rate}" for rate in rates), *options.settings]
+
+
+def _check_run(values: dict[str, Any], settings: Sequence[str]) -> None:
+    """Refuses what the commands would refuse, some of them hours later."""
+    own = to_mapping(values)
+    apply_overrides(own, settings)
+    if own["paths"] != values["paths"]:
+        raise ConfigError("--set cannot change paths; --out says where everything is made")
+    config = from_mapping(RunConfig, own, where="the settings of the training")
+    check_paths(config)
+    if config.budget is not None and parse_seconds(config.budget) is None:
+        parse_tokens(config.budget)
+    if config.size is not None:
+        parse_parameters(config.size)
 
 
 def find_corpus_config(options: argparse.Namespace) -> Path:
     """Returns the corpus' config: the user's own, or the one that is written."""
     if _is_config(options.paths):
-        return Path(options.paths[0]).absolute()
+        return find_config(Path(options.paths[0])).absolute()
     return Path(options.out / CORPUS_CONFIG)
 
 
@@ -81,15 +114,16 @@ def describe_run(options: argparse.Namespace) -> dict[str, Any]:
     network = _read_network(start)
     paths["tokenizer"] = str(start)
     values["pretrain"]["start_from"] = str(start)
-    values["shards"] = {"block_tokens": network["n_positions"]}
+    values["shards"] = {"block_tokens": network[_CONTEXT]}
     values["model"] = {name: network[name] for name in _NETWORK if name in network}
     return values
 
 
 def _read_network(start: Path) -> Mapping[str, Any]:
     try:
-        return as_object(read_json(start / "config.json"))
-    except (OSError, ValueError) as error:
+        network = as_object(read_json(start / "config.json"))
+        return {_CONTEXT: network[_CONTEXT], **network}
+    except (OSError, ValueError, KeyError) as error:
         raise ConfigError(
             f"--from is {start}, which is no model folder ({error}); name one, 'bundled' or"
             f" '{SCRATCH}'"

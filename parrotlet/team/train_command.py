@@ -12,7 +12,6 @@ from pathlib import Path
 from parrotlet.pipeline.stage import Stage
 from parrotlet.pipeline.stage_runner import Progress, StageRunner
 from parrotlet.team.team_config import (
-    CONTINUED_RATES,
     CORPUS,
     RUN,
     RUN_CONFIG,
@@ -20,8 +19,10 @@ from parrotlet.team.team_config import (
     SHARDS,
     describe_arguments,
     find_corpus_config,
-    write_configs,
+    list_settings,
+    render_configs,
 )
+from parrotlet.team.team_options import check_options
 from parrotlet.team.team_page import write_page
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.command_parser import command_parser, whole_number
@@ -49,16 +50,15 @@ def main(argv: Sequence[str]) -> int:
     """Runs the stages that are left, and writes the page."""
     options = _parser().parse_args(argv)
     options.out = options.out.absolute()
-    if options.start != SCRATCH and options.size is not None:
-        raise ConfigError(
-            "--size is given, but a model that goes on from another has its size; leave --size out,"
-            f" or use --from {SCRATCH}"
-        )
+    check_options(options)
+    configs, stages = render_configs(options), list_stages(options)
     options.out.mkdir(parents=True, exist_ok=True)
     with folder_lock(options.out):
-        _bind(options.out, describe_arguments(argv))
-        stages = list_stages(options)
         runner = StageRunner(options.out, stages, lambda _: None, _Reporter(stages))
+        is_begun = any(runner.is_finished(stage.name) for stage in stages)
+        _bind(options.out, describe_arguments(argv), is_begun=is_begun)
+        for name, text in configs.items():
+            write_text_atomically(options.out / name, text)
         runner.run_all()
         page = write_page(options.out, stages)
     sys.stdout.write(f"{options.out / RUN / 'model'}\n{page}\n")
@@ -100,7 +100,6 @@ def list_stages(options: argparse.Namespace) -> list[Stage]:
 
 
 def _make_corpus(options: argparse.Namespace) -> Stage:
-    write_configs(options)
     config = str(find_corpus_config(options))
     produces = str(_corpus_folder(options) / _REPORT)
     if options.cluster is None:
@@ -115,10 +114,7 @@ def _corpus_folder(options: argparse.Namespace) -> Path:
 
 
 def _launch_words(options: argparse.Namespace) -> list[str]:
-    words = []
-    if options.start != SCRATCH:
-        words += [f"optim.{setting}" for setting in CONTINUED_RATES]
-    words += options.settings
+    words = list_settings(options)
     if options.processes is not None:
         words += ["--processes", str(options.processes)]
     if options.launcher is not None:
@@ -126,16 +122,16 @@ def _launch_words(options: argparse.Namespace) -> list[str]:
     return words
 
 
-def _bind(out: Path, arguments: str) -> None:
-    """Refuses a folder that another training has begun."""
+def _bind(out: Path, arguments: str, *, is_begun: bool) -> None:
+    """Refuses a folder in which another training has finished a stage."""
     file = out / ARGUMENTS_FILE
-    if not file.exists():
-        write_text_atomically(file, arguments)
-    elif file.read_text(encoding="utf-8") != arguments:
+    recorded = file.read_text(encoding="utf-8") if is_begun and file.exists() else arguments
+    if recorded != arguments:
         raise ConfigError(
-            f"{out} holds a training with other arguments ({file.read_text(encoding='utf-8')});"
-            " repeat those to resume it, or choose another --out"
+            f"{out} holds a training with other arguments ({recorded}); repeat those to resume it,"
+            " or choose another --out"
         )
+    write_text_atomically(file, arguments)
 
 
 class _Reporter:

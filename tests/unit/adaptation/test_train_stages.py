@@ -8,7 +8,7 @@ from doubles.repository_maker import make_repository
 from parrotlet.commands import COMMANDS
 from parrotlet.pipeline import stage_runner
 from parrotlet.team import train_command
-from parrotlet.team.team_config import SCRATCH
+from parrotlet.team.team_config import SCRATCH, render_configs
 from parrotlet.team.team_page import write_page
 from training.config import RunConfig
 from training.corpus.config import CorpusConfig
@@ -19,6 +19,8 @@ from training.foundation.errors import ConfigError
 def plan(tmp_path, *words):
     options = train_command._parser().parse_args([*map(str, words), "--out", str(tmp_path / "out")])
     options.out.mkdir(exist_ok=True)
+    for name, text in render_configs(options).items():
+        (options.out / name).write_text(text)
     return options, train_command.list_stages(options)
 
 
@@ -63,7 +65,7 @@ def test_the_configs_are_read_as_any_other(tmp_path, sources, tiny_artifact):
 
 
 def test_a_corpus_config_a_launcher_and_a_cluster_of_ones_own(tmp_path):
-    (tmp_path / "own.toml").touch()
+    (tmp_path / "own.toml").write_text('out = "elsewhere"\nlicences = ["MIT"]\n')
     words = ["--launcher", "nodes.yaml", "--cluster", "cluster.toml", "--set", "pretrain.steps=9"]
     options, stages = plan(tmp_path, tmp_path / "own.toml", "--from", SCRATCH, *words)
     assert not (options.out / "corpus.toml").exists()
@@ -75,37 +77,75 @@ def test_a_corpus_config_a_launcher_and_a_cluster_of_ones_own(tmp_path):
     assert pretrain.words[-2] == "--config_file"
 
 
-def test_mistakes_are_sentences(tmp_path, sources, tiny_artifact):
-    with pytest.raises(ConfigError, match="is nothing to learn from"):
-        plan(tmp_path, tmp_path / "none")
+MISTAKES = {
+    "a path": (["none"], "is nothing to learn from"),
+    "a config": (["none.toml"], "cannot read the config"),
+    "a model": (["--from", "."], "no model folder"),
+    "a budget": (["--budget", "4 hours"], "budget is '4 hours', expected a time"),
+    "a size": (["--from", SCRATCH, "--size", "big"], "size is 'big', expected"),
+    "the size of another": (["--size", "1M"], "--size is given"),
+    "a setting": (["--set", "pretrain.stepz=9"], "unknown key 'stepz'; did you mean 'steps'"),
+    "no setting": (["--set", "steps"], "not of the form key=value"),
+    "a path of a stage": (["--set", "paths.run=x"], "--set cannot change paths"),
+    "a repository": (["--push", "acme"], "--push: 'acme' is not a repository name"),
+    "a launcher": (["--launcher", "none.yaml"], "no launcher file"),
+    "a cluster": (["--cluster", "none.toml"], "cannot read the config"),
+}
+
+
+def test_a_model_of_another_kind_is_no_start(tmp_path, sources):
+    (tmp_path / "config.json").write_text('{"d_model": 512}')
     with pytest.raises(ConfigError, match="no model folder"):
         plan(tmp_path, sources, "--from", tmp_path)
-    with pytest.raises(ConfigError, match="--size is given"):
-        train_command.main([str(sources), "--size", "1M", "--out", str(tmp_path / "x")])
 
 
-def test_it_runs_what_is_left_and_refuses_another_trainings_folder(
-    tmp_path, sources, tiny_artifact, monkeypatch, capsys
+@pytest.mark.parametrize(("words", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_sentences_before_anything_is_written(
+    tmp_path, sources, tiny_artifact, monkeypatch, words, message
 ):
-    """If it fails, whoever resumes trains anew, or on the data of another training."""
-    started = []
+    """If it fails, a typo costs the hours of the stages before, or binds the folder to itself."""
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "out"
+    words = words if words[0].startswith("none") else [str(sources), *words]
+    base = [] if "--from" in words else ["--from", str(tiny_artifact)]
+    with pytest.raises(ConfigError, match=message):
+        train_command.main([*words, *base, "--out", str(out)])
+    assert not out.exists()
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """The commands that were started; each in ``started.failing`` fails the first time."""
+
+    class Started(list):
+        failing = ()
+
+    found = Started()
 
     class Done:
         pid, is_stopped = 1, False
 
         def __init__(self, words, log, folder=""):
-            started.append(words[0])
+            found.append(words[0])
             out = tmp_path / "out"
             (out / "corpus").mkdir(exist_ok=True)
             (out / "corpus" / "report.json").write_text("{}")
 
         def poll(self):
-            return 3 if started[-1] == "lines" and started.count("lines") == 1 else 0
+            return 3 if found[-1] in found.failing and found.count(found[-1]) == 1 else 0
 
         def read_last_line(self):
             return "error: interrupted by a full disk; free some"
 
     monkeypatch.setattr(stage_runner, "StageProcess", Done)
+    return found
+
+
+def test_it_runs_what_is_left_and_refuses_another_trainings_folder(
+    tmp_path, sources, tiny_artifact, started, capsys
+):
+    """If it fails, whoever resumes trains anew, or on the data of another training."""
+    started.failing = ("lines",)
     words = [str(sources), "--from", str(tiny_artifact), "--out", str(tmp_path / "out")]
     with pytest.raises(stage_runner.StageFailedError, match="full disk"):
         train_command.main(words)
@@ -115,6 +155,19 @@ def test_it_runs_what_is_left_and_refuses_another_trainings_folder(
     assert str(tmp_path / "out" / "report.html") in capsys.readouterr().out
     with pytest.raises(ConfigError, match="other arguments"):
         train_command.main([*words, "--budget", "1h"])
+
+
+def test_until_a_stage_is_finished_the_arguments_may_change(
+    tmp_path, sources, tiny_artifact, started
+):
+    """If it fails, whoever corrects a command after a failure has to choose another folder."""
+    started.failing = ("corpus",)
+    words = [str(sources), "--from", str(tiny_artifact), "--out", str(tmp_path / "out")]
+    with pytest.raises(stage_runner.StageFailedError, match="full disk"):
+        train_command.main(words)
+    assert train_command.main([*words, "--budget", "1h"]) == 0
+    with pytest.raises(ConfigError, match="other arguments"):
+        train_command.main(words)
 
 
 def test_the_page_shows_figures_and_leads_to_every_other_page(tmp_path, sources, tiny_artifact):
