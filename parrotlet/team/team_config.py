@@ -44,7 +44,7 @@ def render_configs(options: argparse.Namespace) -> dict[str, str]:
     run = describe_run(options)
     _check_run(run, list_settings(options))
     configs = {RUN_CONFIG: render_toml(run)}
-    if _is_config(options.paths):
+    if is_config(options.paths):
         check_paths(load_toml(CorpusConfig, find_corpus_config(options)))
     else:
         configs[CORPUS_CONFIG] = render_toml(describe_corpus(options))
@@ -73,7 +73,7 @@ def _check_run(values: dict[str, Any], settings: Sequence[str]) -> None:
 
 def find_corpus_config(options: argparse.Namespace) -> Path:
     """Returns the corpus' config: the user's own, or the one that is written."""
-    if _is_config(options.paths):
+    if is_config(options.paths):
         return find_config(Path(options.paths[0])).absolute()
     return Path(options.out / CORPUS_CONFIG)
 
@@ -109,7 +109,8 @@ def describe_run(options: argparse.Namespace) -> dict[str, Any]:
     values: dict[str, Any] = {"name": out.name or "team", "budget": options.budget, "paths": paths}
     values["pretrain"] = {"tracker": "none"}
     if options.start == SCRATCH:
-        return {**values, "size": options.size, "tokenizer": {"vocab_size": options.vocab_size}}
+        own = {} if options.vocab_size is None else {"vocab_size": options.vocab_size}
+        return {**values, "size": options.size, "tokenizer": own}
     start = resolve_artifact(Path(options.start)).absolute()
     network = _read_network(start)
     paths["tokenizer"] = str(start)
@@ -130,7 +131,8 @@ def _read_network(start: Path) -> Mapping[str, Any]:
         ) from error
 
 
-def _is_config(paths: Sequence[str]) -> bool:
+def is_config(paths: Sequence[str]) -> bool:
+    """Says whether the paths are one corpus config of the user's own."""
     return len(paths) == 1 and paths[0].endswith(".toml")
 
 

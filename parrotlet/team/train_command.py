@@ -24,8 +24,9 @@ from parrotlet.team.team_config import (
 )
 from parrotlet.team.team_options import check_options
 from parrotlet.team.team_page import write_page
+from training.config import TokenizerConfig
 from training.foundation.atomic_files import write_text_atomically
-from training.foundation.command_parser import command_parser, whole_number
+from training.foundation.command_parser import command_parser, type_of_setting, whole_number
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
 
@@ -179,10 +180,9 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument(
         "--vocab-size",
-        type=whole_number(512, 1 << 20),
-        default=16_384,
+        type=type_of_setting(TokenizerConfig, "vocab_size"),
         metavar="N",
-        help="tokens, from scratch (default: %(default)s)",
+        help=f"tokens, from scratch (default: {TokenizerConfig.vocab_size})",
     )
     group.add_argument(
         "--licence",

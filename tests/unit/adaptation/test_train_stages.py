@@ -84,6 +84,8 @@ MISTAKES = {
     "a budget": (["--budget", "4 hours"], "budget is '4 hours', expected a time"),
     "a size": (["--from", SCRATCH, "--size", "big"], "size is 'big', expected"),
     "the size of another": (["--size", "1M"], "--size is given"),
+    "the vocabulary of another": (["--vocab-size", "1024"], "--vocab-size is given"),
+    "public, but where": (["--public"], "--public is given without --push"),
     "a setting": (["--set", "pretrain.stepz=9"], "unknown key 'stepz'; did you mean 'steps'"),
     "no setting": (["--set", "steps"], "not of the form key=value"),
     "a path of a stage": (["--set", "paths.run=x"], "--set cannot change paths"),
@@ -91,6 +93,20 @@ MISTAKES = {
     "a launcher": (["--launcher", "none.yaml"], "no launcher file"),
     "a cluster": (["--cluster", "none.toml"], "cannot read the config"),
 }
+
+
+def test_what_a_corpus_config_says_itself_is_no_option(tmp_path):
+    """If it fails, private files are trained on, and what was to be measured on is learned."""
+    (tmp_path / "own.toml").write_text('out = "elsewhere"\nlicences = ["MIT"]\n')
+    named = ["--private", "vault/**", "--heldout", "billing", "--licence", "MIT"]
+    words = [str(tmp_path / "own.toml"), *named, "--out", str(tmp_path / "out")]
+    with pytest.raises(
+        ConfigError, match=r"sources\.private_globs, heldout and licences"
+    ) as raised:
+        train_command.main(words)
+    assert "--private, --heldout and --licence" in str(raised.value)
+    with pytest.raises(ConfigError, match=r"--heldout cannot.*; set heldout in"):
+        train_command.main([words[0], "--heldout", "billing", "--out", str(tmp_path / "out")])
 
 
 def test_a_model_of_another_kind_is_no_start(tmp_path, sources):
