@@ -43,12 +43,8 @@ def render_configs(options: argparse.Namespace) -> dict[str, str]:
     """
     run = describe_run(options)
     _check_run(run, list_settings(options))
-    configs = {RUN_CONFIG: render_toml(run)}
-    if is_config(options.paths):
-        check_paths(load_toml(CorpusConfig, find_corpus_config(options)))
-    else:
-        configs[CORPUS_CONFIG] = render_toml(describe_corpus(options))
-    return configs
+    corpus = read_corpus(options) if is_config(options.paths) else describe_corpus(options)
+    return {CORPUS_CONFIG: render_toml(corpus), RUN_CONFIG: render_toml(run)}
 
 
 def list_settings(options: argparse.Namespace) -> list[str]:
@@ -71,11 +67,24 @@ def _check_run(values: dict[str, Any], settings: Sequence[str]) -> None:
         parse_parameters(config.size)
 
 
-def find_corpus_config(options: argparse.Namespace) -> Path:
-    """Returns the corpus' config: the user's own, or the one that is written."""
-    if is_config(options.paths):
-        return find_config(Path(options.paths[0])).absolute()
-    return Path(options.out / CORPUS_CONFIG)
+def read_corpus(options: argparse.Namespace) -> CorpusConfig:
+    """Returns the user's own corpus config, with the corpus in the output folder.
+
+    Its relative paths count from the working folder, in which the stages are run.
+
+    Raises:
+        ConfigError: It cannot be read, or would be replaced by the one that is written.
+    """
+    out: Path = options.out
+    file = find_config(Path(options.paths[0]))
+    if file.resolve() == (out / CORPUS_CONFIG).resolve():
+        raise ConfigError(
+            f"{file} would be replaced by the config that is written into --out; move it to another"
+            " place, or choose another --out"
+        )
+    config = load_toml(CorpusConfig, file, [f"out={out / CORPUS}"])
+    check_paths(config)
+    return config
 
 
 def describe_corpus(options: argparse.Namespace) -> dict[str, Any]:

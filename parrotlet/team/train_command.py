@@ -7,18 +7,19 @@ and an interrupted one goes on where it was.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from parrotlet.pipeline.stage import Stage
 from parrotlet.pipeline.stage_runner import Progress, StageRunner
 from parrotlet.team.team_config import (
     CORPUS,
+    CORPUS_CONFIG,
     RUN,
     RUN_CONFIG,
     SCRATCH,
     SHARDS,
     describe_arguments,
-    find_corpus_config,
     list_settings,
     render_configs,
 )
@@ -67,16 +68,26 @@ def main(argv: Sequence[str]) -> int:
 
 
 def list_stages(options: argparse.Namespace) -> list[Stage]:
-    """Returns all stages of a training."""
+    """Returns all stages of a training, which run in the working folder as the commands would."""
+    folder = str(Path.cwd())
+    return [replace(stage, folder=folder) for stage in _list_commands(options)]
+
+
+def _list_commands(options: argparse.Namespace) -> list[Stage]:
     out: Path = options.out
     run, model = str(out / RUN_CONFIG), str(out / RUN / "model")
     measured = ["--model", model, "--corpus", str(_corpus_folder(options)), "--n", str(options.n)]
+    settings = list_settings(options)
     stages = [_make_corpus(options)]
     if options.start == SCRATCH:
-        stages.append(Stage(name="tokenizer", words=("tokenizer", run)))
+        stages.append(Stage(name="tokenizer", words=("tokenizer", run, *settings)))
     stages += [
-        Stage(name="prepare", words=("prepare", run)),
-        Stage(name="pretrain", words=("pretrain", run, *_launch_words(options)), weight_s=100.0),
+        Stage(name="prepare", words=("prepare", run, *settings)),
+        Stage(
+            name="pretrain",
+            words=("pretrain", run, *settings, *_launch_words(options)),
+            weight_s=100.0,
+        ),
         Stage(
             name="index-verbatim",
             words=("index-verbatim", model, "--shards", str(out / SHARDS)),
@@ -101,10 +112,10 @@ def list_stages(options: argparse.Namespace) -> list[Stage]:
 
 
 def _make_corpus(options: argparse.Namespace) -> Stage:
-    config = str(find_corpus_config(options))
+    config = str(options.out / CORPUS_CONFIG)
     produces = str(_corpus_folder(options) / _REPORT)
     if options.cluster is None:
-        words: tuple[str, ...] = ("corpus", config, f"out={_corpus_folder(options)}")
+        words: tuple[str, ...] = ("corpus", config)
     else:
         words = ("cluster", str(options.cluster.absolute()), f"corpus={config}")
     return Stage(name="corpus", words=words, weight_s=10.0, produces=produces)
@@ -115,7 +126,7 @@ def _corpus_folder(options: argparse.Namespace) -> Path:
 
 
 def _launch_words(options: argparse.Namespace) -> list[str]:
-    words = list_settings(options)
+    words = []
     if options.processes is not None:
         words += ["--processes", str(options.processes)]
     if options.launcher is not None:

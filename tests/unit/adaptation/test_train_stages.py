@@ -1,6 +1,7 @@
 """``parrotlet train``: which commands it runs, with which configs, and the page at its end."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from doubles.repository_maker import make_repository
@@ -64,17 +65,56 @@ def test_the_configs_are_read_as_any_other(tmp_path, sources, tiny_artifact):
     assert (run.size, run.tokenizer.vocab_size, run.pretrain.start_from) == ("1M", 1024, None)
 
 
-def test_a_corpus_config_a_launcher_and_a_cluster_of_ones_own(tmp_path):
-    (tmp_path / "own.toml").write_text('out = "elsewhere"\nlicences = ["MIT"]\n')
-    words = ["--launcher", "nodes.yaml", "--cluster", "cluster.toml", "--set", "pretrain.steps=9"]
-    options, stages = plan(tmp_path, tmp_path / "own.toml", "--from", SCRATCH, *words)
-    assert not (options.out / "corpus.toml").exists()
-    assert stages[0].words[0] == "cluster"
-    assert f"corpus={tmp_path / 'own.toml'}" in stages[0].words
-    assert stages[0].produces.endswith("report.json")
-    pretrain = next(stage for stage in stages if stage.name == "pretrain")
-    assert "pretrain.steps=9" in pretrain.words
-    assert pretrain.words[-2] == "--config_file"
+OWN = """
+extends = "base.toml"
+out = "elsewhere"
+[sources]
+folders = ["src"]
+[[sources.datasets]]
+name = "acme/code"
+[[quality.rules]]
+level = "high"
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A corpus config of one's own, and files for the options that take one."""
+    (tmp_path / "base.toml").write_text('licences = ["MIT"]\nlicence_overrides = {x = "MIT"}\n')
+    (tmp_path / "nodes.yaml").touch()
+    (tmp_path / "cluster.toml").write_text('corpus = "other.toml"\nwork = "work"\n')
+    (tmp_path / "own.toml").write_text(OWN)
+    return tmp_path / "own.toml"
+
+
+def test_a_corpus_config_a_launcher_and_a_cluster_of_ones_own(tmp_path, own, monkeypatch):
+    """If it fails, a cluster writes a corpus where nobody looks for it, and training never starts.
+
+    Relative paths mean another folder than with the single commands.
+    """
+    monkeypatch.chdir(tmp_path)
+    words = ["--launcher", "nodes.yaml", "--set", "pretrain.steps=9", "--set", "shards.seed=3"]
+    options, stages = plan(tmp_path, "own.toml", "--from", SCRATCH, *words)
+    written = options.out / "corpus.toml"
+    assert stages[0].words == ("corpus", str(written))
+    expected = load_toml(CorpusConfig, own)
+    assert load_toml(CorpusConfig, written) == replace(expected, out=options.out / "corpus")
+    assert {stage.folder for stage in stages} == {str(tmp_path)}
+    by_name = {stage.name: stage.words for stage in stages}
+    for name in ("tokenizer", "prepare", "pretrain"):
+        assert {"pretrain.steps=9", "shards.seed=3"} < set(by_name[name])
+    assert by_name["pretrain"][-2:] == ("--config_file", str(tmp_path / "nodes.yaml"))
+    _, stages = plan(tmp_path, "own.toml", "--from", SCRATCH, "--cluster", "cluster.toml")
+    assert stages[0].words == ("cluster", str(tmp_path / "cluster.toml"), f"corpus={written}")
+    assert stages[0].produces == str(options.out / "corpus" / "report.json")
+
+
+def test_a_config_in_the_output_folder_is_not_replaced(tmp_path, own):
+    """If it fails, whoever keeps a config there loses it."""
+    written = own.rename(tmp_path / "corpus.toml")
+    with pytest.raises(ConfigError, match="another place"):
+        train_command.main([str(written), "--from", SCRATCH, "--out", str(tmp_path)])
+    assert written.read_text() == OWN
 
 
 MISTAKES = {
