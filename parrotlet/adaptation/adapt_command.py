@@ -19,8 +19,10 @@ from server.adaptation.adaptations import (
     PLANNED_OPTIONS,
     REQUEST_OPTION,
     Adaptation,
+    Control,
     find_adaptation,
     is_same_plan,
+    read_control,
     start_adaptation,
 )
 from server.backends.model_store import resolve_model_name
@@ -28,6 +30,7 @@ from training.foundation.command_parser import command_parser, type_of_setting
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 
 _FOLLOW_S = 0.5
+_MANNERS = ("on_battery", "full_speed", "background")
 _PURPOSE = """\
 Adapt a model to a repository: train a copy of it on the repository's own code, in the
 background, and use it there if it is better. Nothing leaves this machine.
@@ -54,11 +57,14 @@ def main(argv: Sequence[str]) -> int:
         run_adaptation(options.request)
         return 0
     if options.do is not None:
+        _refuse_options(options)
         return _tell(options.folder, options.do)
-    earlier = _find_unended(options.folder)
+    earlier, is_running = _find_unended(options.folder)
     request = _make_request(options, earlier)
     begins_anew = earlier is not None and not is_same_plan(earlier, request)
     adaptation = start_adaptation(request)
+    if is_running and earlier is not None and earlier.yields and not request.yields:
+        sys.stderr.write("it no longer waits while you type, but stays at low priority\n")
     if not adaptation.follows(request):
         sys.stderr.write(
             "an adaptation runs already, with other options, and keeps them; end it with --cancel"
@@ -72,16 +78,32 @@ def main(argv: Sequence[str]) -> int:
     return _follow(adaptation)
 
 
-def _find_unended(folder: Path) -> AdaptationRequest | None:
-    """Returns what was asked of a folder's adaptation that runs or was interrupted, if any."""
+def _refuse_options(options: argparse.Namespace) -> None:
+    """Refuses options of a start with --status and the like, which would not follow them."""
+    if any(getattr(options, name) for name in (*PLANNED_OPTIONS, *_MANNERS)):
+        raise ConfigError(
+            f"--{options.do} takes no other options; leave it out to start an adaptation with them,"
+            " or to go on"
+        )
+
+
+def _find_unended(folder: Path) -> tuple[AdaptationRequest | None, bool]:
+    """Returns what was asked of a folder's adaptation that has not ended, if any.
+
+    Returns:
+        None if there is none that runs or was interrupted; and whether it runs.
+    """
     found = _find_started(folder)
     if found is None:
-        return None
+        return None, False
     adaptation, state = found
     request = adaptation.read_request()
     is_unended = state.is_unfinished or state.state is RunState.INTERRUPTED
+    is_wanted = read_control(adaptation.folder) is not Control.CANCEL
     is_of_folder = request is not None and request.folder == folder.resolve()  # not of one above
-    return request if is_unended and is_of_folder else None
+    if is_unended and is_wanted and is_of_folder:
+        return request, state.is_unfinished
+    return None, False
 
 
 def _make_request(

@@ -241,6 +241,10 @@ class _Runner:
             raise CancelledError
         if control is Control.PAUSE:
             return Pause(PAUSED_BY_USER)
+        with contextlib.suppress(ConfigError):  # damaged: what it said before counts
+            asked = AdaptationRequest.read(self._model.folder / REQUEST_FILE)
+            self._conditions.needs_power = asked.pauses_on_battery
+            self._conditions.needs_quiet = asked.pauses_while_typing
         return self._conditions.find_pause(is_running=is_running)
 
     def _report(self, progress: Progress) -> None:

@@ -20,15 +20,15 @@ class Conditions:
 
     Args:
         typing_file: Its time is that of the last keystroke in an editor.
-        needs_power: Whether to wait while on battery.
-        needs_quiet: Whether to wait while the user types.
+        needs_power: Whether to wait while on battery; may be changed later.
+        needs_quiet: Whether to wait while the user types; may be changed later.
     """
 
     def __init__(self, typing_file: Path, *, needs_power: bool, needs_quiet: bool) -> None:
         self._typing_file = typing_file
         self._battery = Battery()
-        self._needs_power = needs_power
-        self._needs_quiet = needs_quiet
+        self.needs_power = needs_power
+        self.needs_quiet = needs_quiet
 
     def find_pause(self, *, is_running: bool) -> Pause | None:
         """Returns why to wait; None if nothing speaks against working.
@@ -39,9 +39,9 @@ class Conditions:
         free = psutil.virtual_memory().available
         if free < (LEAST_FREE_BYTES if is_running else START_FREE_BYTES):
             return Pause(SHORT_OF_MEMORY, frees_memory=True)
-        if self._needs_power and self._battery.is_discharging():
+        if self.needs_power and self._battery.is_discharging():
             return Pause(ON_BATTERY)
-        if self._needs_quiet and self._is_user_typing():
+        if self.needs_quiet and self._is_user_typing():
             return Pause(WHILE_TYPING)
         return None
 

@@ -5,6 +5,7 @@ it is told are files in the adapted model's folder.
 """
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -39,7 +40,9 @@ PAUSED_BY_USER = "paused by you"
 EXTRAS = ("train", "evaluate")
 # What a plan is made from, besides the folder; the rest of a request only says how it works.
 PLANNED_OPTIONS = ("minutes", "model", "private_globs", "heldout_share", "is_wanted_again")
+_MANNERS = ("pauses_on_battery", "pauses_while_typing", "yields")
 _MAX_CONTROL_BYTES = 64
+_ENDING_S, _LOOK_S = 10.0, 0.2  # how long to wait for a cancelled one, and how often to look
 _TYPING_STEP_S = 1.0  # the file's time is no more exact than this
 _noted = 0.0
 
@@ -78,6 +81,27 @@ class Adaptation:
         """Says whether it is what would be planned for a request."""
         own = self.read_request()
         return own is not None and is_same_plan(own, request)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether its process is there, but was told to end."""
+        state = self.read_state()
+        is_there = state is not None and state.is_unfinished
+        return is_there and read_control(self.folder) is Control.CANCEL
+
+    def hasten(self, request: AdaptationRequest) -> None:
+        """Has it wait for nothing that a request does not wait for, from now on.
+
+        Its process looks at what it may not wait for all the time, and at its priority when it
+        starts.
+        """
+        own = self.read_request()
+        if own is None:
+            return
+        kept = {name: getattr(own, name) and getattr(request, name) for name in _MANNERS}
+        changed = dataclasses.replace(own, **kept)
+        if changed != own:
+            changed.write(self.folder / REQUEST_FILE)
 
     def pause(self) -> None:
         """Tells it to wait until it is told to go on."""
@@ -156,8 +180,9 @@ class Adaptation:
 def start_adaptation(request: AdaptationRequest) -> Adaptation:
     """Starts an adaptation, or goes on with one that has not ended.
 
-    One that runs goes on with its own options. Of one that does not, only what was planned with the
-    same options is used.
+    One that runs goes on with its own options, but waits for nothing that this request does not
+    wait for. Of one that does not, only what was planned with the same options is used. One that
+    was cancelled ends first.
 
     Raises:
         ParrotletError: The folder cannot be adapted to, or the process cannot be started.
@@ -166,16 +191,29 @@ def start_adaptation(request: AdaptationRequest) -> Adaptation:
         raise ConfigError(f"there is no folder {request.folder}; name one with Python files")
     home = find_models_folder()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with folder_lock(home):
-        adaptation = Adaptation(create_model(request.folder, request.model))
-        state = adaptation.read_state()
-        if state is not None and state.is_unfinished:
-            adaptation.resume()
-            return adaptation
-        request.write(adaptation.folder / REQUEST_FILE)
-        write_text_atomically(adaptation.folder / CONTROL_FILE, Control.RUN)
-        adaptation.launch()
-    return adaptation
+    end = time.monotonic() + _ENDING_S
+    while True:
+        with folder_lock(home):
+            adaptation = Adaptation(create_model(request.folder, request.model))
+            if not adaptation.is_ending:
+                _start(adaptation, request)
+                return adaptation
+        if time.monotonic() >= end:
+            raise PrerequisiteError(
+                "the adaptation that was cancelled has not ended yet; try again in a minute"
+            )
+        time.sleep(_LOOK_S)
+
+
+def _start(adaptation: Adaptation, request: AdaptationRequest) -> None:
+    state = adaptation.read_state()
+    if state is not None and state.is_unfinished:
+        adaptation.hasten(request)
+        adaptation.resume()
+        return
+    request.write(adaptation.folder / REQUEST_FILE)
+    write_text_atomically(adaptation.folder / CONTROL_FILE, Control.RUN)
+    adaptation.launch()
 
 
 def is_same_plan(one: AdaptationRequest, other: AdaptationRequest) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,15 +20,17 @@ from server.adaptation.adaptation_request import AdaptationRequest
 from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
 from server.adaptation.adaptations import (
     Adaptation,
+    discard_work,
     find_adaptation,
     is_same_plan,
     start_adaptation,
 )
+from server.power_supply import Battery
 from training import launch
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import to_mapping
-from training.foundation.errors import PrerequisiteError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 
 def run_here(adaptation):
@@ -120,6 +123,46 @@ def test_options_that_are_not_taken_are_said(request_, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
     assert adapt_command.main([*words, "--private", "vault/**"]) == 0
     assert "other options" in capsys.readouterr().err
+
+
+def test_while_it_waits_it_is_told_not_to(stages, request_, monkeypatch):
+    """If it fails, `parrotlet adapt --on-battery` changes nothing about a pause on battery."""
+    looks = []
+
+    def is_discharging(_):
+        looks.append(find_adaptation(request_.folder).read_state().state)
+        assert len(looks) < 9
+        if len(looks) == 3:
+            find_adaptation(request_.folder).hasten(request_)
+        return True
+
+    monkeypatch.setattr(Battery, "is_discharging", is_discharging)
+    fail(replace(request_, pauses_on_battery=True))
+    assert looks[2] is RunState.PAUSED
+    assert [words[0] for words in stages] == ["adapt-plan", "corpus"]
+
+
+def test_a_running_one_takes_manners_and_says_which_it_cannot(request_, monkeypatch, capsys):
+    """If it fails, a user waits for an end of the pause that never comes."""
+    running = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
+    state = AdaptationState(name="x", folder="/w", **running)
+    monkeypatch.setattr(Adaptation, "launch", lambda self: state.write(self.folder))
+    words = [str(request_.folder), "--background"]
+    assert adapt_command.main([*words, "--model", request_.model, "--minutes", "30"]) == 0
+    assert adapt_command.main([*words, "--on-battery"]) == 0
+    assert capsys.readouterr().err == ""
+    assert adapt_command.main([*words, "--full-speed"]) == 0
+    assert "stays at low priority" in capsys.readouterr().err
+    adaptation = find_adaptation(request_.folder)
+    found = adaptation.read_request()
+    assert (found.pauses_on_battery, found.pauses_while_typing, found.yields) == (False,) * 3
+    for option in ("--on-battery", "--full-speed", "--again", "--private=x"):
+        with pytest.raises(ConfigError, match="--resume takes no other options"):
+            adapt_command.main([str(request_.folder), "--resume", option])
+    adaptation.cancel()
+    monkeypatch.setattr(time, "sleep", lambda _: discard_work(adaptation.folder, state))
+    assert adapt_command.main([*words, "--model", request_.model]) == 0
+    assert adaptation.read_request().minutes == AdaptationRequest.minutes
 
 
 def test_an_interrupted_one_goes_on_with_its_options(request_, monkeypatch, capsys):

@@ -17,6 +17,7 @@ from server.adaptation.adaptation_state import (
 from server.adaptation.adaptations import (
     Adaptation,
     Control,
+    discard_work,
     find_adaptation,
     note_typing,
     read_control,
@@ -24,7 +25,7 @@ from server.adaptation.adaptations import (
 )
 from server.adaptation.adapted_models import create_model
 from server.settings import RemoteSettings, Settings
-from training.foundation.errors import ConfigError
+from training.foundation.errors import ConfigError, PrerequisiteError
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +117,35 @@ def test_starting_again_goes_on_with_what_runs(tmp_path, launched):
     assert len(launched) == 1
     assert AdaptationRequest.read(first.folder / "request.json") == request
     assert find_adaptation(tmp_path) == second
+
+
+def test_one_that_runs_waits_for_nothing_that_a_new_request_does_not_wait_for(tmp_path, launched):
+    """If it fails, a run that is paused on battery stays so, whatever its user asks for."""
+    first = start_adaptation(AdaptationRequest(folder=tmp_path, minutes=3))
+    state(folder=str(tmp_path), state=RunState.PAUSED).write(first.folder)
+    start_adaptation(AdaptationRequest(folder=tmp_path, minutes=4, pauses_on_battery=False))
+    start_adaptation(AdaptationRequest(folder=tmp_path))  # only looks how it goes
+    expected = AdaptationRequest(folder=tmp_path, minutes=3, pauses_on_battery=False)
+    assert first.read_request() == expected
+    assert len(launched) == 1
+
+
+def test_a_start_waits_for_the_end_of_what_was_cancelled(tmp_path, launched, monkeypatch):
+    """If it fails, the start that follows a cancel brings back, or ends as, what was cancelled."""
+    first = start_adaptation(AdaptationRequest(folder=tmp_path, minutes=3))
+    running = state(folder=str(tmp_path))
+    running.write(first.folder)
+    first.cancel()
+    with monkeypatch.context() as patch:
+        patch.setattr(adaptations, "_ENDING_S", 0)
+        with pytest.raises(PrerequisiteError, match="has not ended yet; try again"):
+            start_adaptation(AdaptationRequest(folder=tmp_path, minutes=4))
+    assert read_control(first.folder) is Control.CANCEL
+    monkeypatch.setattr(time, "sleep", lambda _: discard_work(first.folder, running))
+    start_adaptation(AdaptationRequest(folder=tmp_path, minutes=4))
+    assert first.read_request().minutes == 4
+    assert read_control(first.folder) is Control.RUN
+    assert len(launched) == 2
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
