@@ -1,16 +1,22 @@
 """Models of the Hub to start from, resume, or learn from: ``OWNER/NAME@REVISION`` for a folder.
 
 Fetched once, before anything else uses the config. The config then names the very commit, so that
-what is recorded stays true when the branch moves on.
+what is recorded stays true when the branch moves on; a resumed run keeps the commit that it started
+from.
 """
 
 import dataclasses
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from training.artifact.bundled import BUNDLED, register_fetched
 from training.config import RunConfig
+from training.foundation.foreign_text import as_object, read_json
 from training.foundation.hub.hub_files import HubName, fetch_hub_files, parse_hub_name
+
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
 def fetch_starting_point(config: RunConfig) -> RunConfig:
@@ -28,7 +34,7 @@ def fetch_starting_point(config: RunConfig) -> RunConfig:
     from training.run.checkpoint import STATE_FILES  # noqa: PLC0415
 
     if start is not None:
-        start = _fetch(start, sorted(PUBLIC_FILES))
+        start = _fetch(_keep_commit(start, config.paths.run), sorted(PUBLIC_FILES))
     if resume is not None:
         resume = _fetch(resume, sorted(PUBLIC_FILES | STATE_FILES))
     if teacher is not None:
@@ -38,6 +44,26 @@ def fetch_starting_point(config: RunConfig) -> RunConfig:
         pretrain=dataclasses.replace(settings, start_from=start, resume_from=resume),
         distil=dataclasses.replace(config.distil, teacher=teacher),
     )
+
+
+def _keep_commit(start: Path, run: Path) -> Path:
+    """Replaces a branch by the commit that it meant when the run in this folder started."""
+    try:
+        settings = as_object(as_object(read_json(run / "config.json")).get("pretrain"))
+    except (OSError, ValueError):
+        return start
+    before = settings.get("start_from")
+    found = parse_hub_name(start.as_posix())
+    started = parse_hub_name(before) if isinstance(before, str) else None
+    if found is None or started is None or found.repo != started.repo:
+        return start
+    if found.revision == started.revision or _COMMIT.fullmatch(found.revision or ""):
+        return start
+    sys.stderr.write(
+        f"{start} is {started}, from which the run in {run} started; choose another paths.run to"
+        " start from what it is now\n"
+    )
+    return Path(str(started))
 
 
 def _fetch(path: Path, patterns: Sequence[str]) -> Path:

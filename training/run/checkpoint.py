@@ -23,7 +23,9 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
+from training.artifact.bundled import resolve_artifact
 from training.artifact.directory import ARTIFACT_FOLDER, PUBLIC_FILES
+from training.artifact.manifest import TrainingRecord
 from training.foundation.atomic_files import (
     FolderContents,
     discard_asides,
@@ -44,6 +46,7 @@ STATE_FILES = {
 }
 CHECKPOINT_FOLDER = FolderContents(mark=STATE_RECORD, files=ARTIFACT_FOLDER.files | STATE_FILES)
 _STAGING = ".unfinished-"
+_SAME_SECONDS = 0.5  # records are rounded
 _CHECKPOINT_NAME = re.compile(r"step-\d{8,}")
 
 
@@ -211,6 +214,59 @@ def discard_unfinished(folder: Path) -> None:
     for path in folder.glob(f"{_STAGING}*"):
         shutil.rmtree(path, ignore_errors=True)
     discard_asides(folder, _CHECKPOINT_NAME)
+
+
+def check_same_start(run: Path, found: TrainingRecord, expected: TrainingRecord) -> None:
+    """Refuses to resume a training that started from another model, or elsewhere in the data.
+
+    The model may have another name now: a link, another folder, another machine's. Then how long it
+    had been trained decides.
+
+    Args:
+        run: The run's folder.
+        found: What the checkpoint records.
+        expected: What this config would have recorded at the same step.
+
+    Raises:
+        ConfigError: The start is certainly another one.
+    """
+    recorded, settings = found.config.get("pretrain"), expected.config["pretrain"]
+    if not isinstance(recorded, Mapping):
+        return  # of a version that did not record it
+    first = settings["first_block"]
+    if recorded.get("first_block", first) != first:
+        raise ConfigError(
+            f"{run} holds a training with pretrain.first_block={recorded['first_block']}, but the"
+            f" config says {first}; restore that setting, or choose another paths.run"
+        )
+    start = settings["start_from"]
+    before = recorded.get("start_from", start)
+    are_models = isinstance(before, str) and isinstance(start, str)
+    if before == start or (
+        are_models and (_is_same_folder(before, start) or _is_as_trained(found, expected))
+    ):
+        return
+    raise ConfigError(
+        f"{run} holds a training that started from {before or 'fresh weights'}, but"
+        f" pretrain.start_from is {start or 'not set'}; restore that setting, or choose another"
+        " paths.run to start a training"
+    )
+
+
+def _is_same_folder(path: str, other: str) -> bool:
+    try:
+        return resolve_artifact(Path(path)).samefile(resolve_artifact(Path(other)))
+    except OSError:  # one of them is no longer there
+        return False
+
+
+def _is_as_trained(found: TrainingRecord, expected: TrainingRecord) -> bool:
+    """Says whether two records of one step add up to the same training before the run."""
+    is_as_long = abs(found.train_seconds - expected.train_seconds) < _SAME_SECONDS
+    return is_as_long and (found.tokens_seen, found.steps) == (
+        expected.tokens_seen,
+        expected.steps,
+    )
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:

@@ -42,7 +42,7 @@ from training.foundation.atomic_files import (
     write_json_atomically,
 )
 from training.foundation.config_schema import to_mapping
-from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import ArtifactError, ConfigError, PrerequisiteError
 from training.foundation.folder_lock import LOCK_FILE
 from training.foundation.git_commit import read_commit
 from training.licensing.attribution import build_model_notice, choose_model_licence
@@ -50,6 +50,7 @@ from training.run.checkpoint import (
     CheckpointRecord,
     RunIdentity,
     TrainingState,
+    check_same_start,
     checkpoint_path,
     discard_unfinished,
     import_checkpoint,
@@ -146,7 +147,8 @@ class RunFiles:
         """Returns the newest intact checkpoint, or None if there is none.
 
         Raises:
-            ConfigError: It was made with other data, tokenizer, batch or seed.
+            ConfigError: It was made with other data, tokenizer, batch or seed, or started from
+                another model.
         """
         state = load_newest_state(self._checkpoints)
         if state is None:
@@ -158,7 +160,18 @@ class RunFiles:
                     f"{self.path} holds a run with another {key}; restore that setting, or choose"
                     " another paths.run"
                 )
+        self._check_start(state.record)
         return state
+
+    def _check_start(self, record: CheckpointRecord) -> None:
+        """Refuses a checkpoint of a training that started elsewhere."""
+        path = self.checkpoint_path(record.step)
+        try:
+            found = load_artifact(path, reads_weights=False).manifest.training
+        except ArtifactError:
+            return  # what resumes is intact
+        at = TrainerState(step=record.step, train_seconds=record.train_seconds)
+        check_same_start(self.path, found, self._manifest(at).training)
 
     def _check_network(self, checkpoint: Path) -> None:
         """Refuses a checkpoint of another network; heads leave no trace in the weights' shapes."""

@@ -55,6 +55,36 @@ def test_another_network_or_optimiser_is_refused(tiny_config, copy, override, me
     assert sorted(copy.rglob("*")) == before
 
 
+def test_a_model_to_start_from_is_refused_where_a_run_already_is(tiny_config, copy):
+    """If it fails, nothing is trained, and the finished model says that it went on from itself."""
+    before = {path: path.stat().st_mtime_ns for path in sorted(copy.rglob("*"))}
+    code, sentence = resume(tiny_config, copy, f"pretrain.start_from={copy / 'model'}")
+    assert (code, "started from fresh weights" in sentence) == (2, True), sentence
+    code, sentence = resume(tiny_config, copy, "pretrain.first_block=8")
+    assert (code, "pretrain.first_block=0" in sentence) == (2, True), sentence
+    assert {path: path.stat().st_mtime_ns for path in sorted(copy.rglob("*"))} == before
+
+
+def test_a_run_that_started_from_a_model_resumes_wherever_that_model_is_now(
+    tiny_config, copy, tmp_path
+):
+    """If it fails, a training is lost because a folder was renamed."""
+    other, link = tmp_path / "other", tmp_path / "link"
+    stop = "pretrain.stop_after_steps=2"
+    model = shutil.copytree(copy / "model", tmp_path / "model")
+    assert resume(tiny_config, other, f"pretrain.start_from={model}", stop) == (0, "")
+    code, sentence = resume(tiny_config, other)
+    assert (code, f"started from {model}" in sentence) == (2, True), sentence
+    link.symlink_to(model)
+    stop = "pretrain.stop_after_steps=3"
+    assert resume(tiny_config, other, f"pretrain.start_from={link}", stop) == (0, "")
+    moved = model.rename(tmp_path / "moved")
+    assert resume(tiny_config, other, f"pretrain.start_from={moved}") == (0, "")
+    assert max(curve(other)) == 6
+    code, sentence = resume(tiny_config, other, f"pretrain.start_from={other / 'model'}")
+    assert (code, "another paths.run" in sentence) == (2, True), sentence
+
+
 def test_if_no_checkpoint_is_intact_the_run_does_not_start_again(tiny_config, copy):
     for path in list_checkpoints(copy / "checkpoints"):
         (path / "training_state.json").write_text("[" * 99_999)
