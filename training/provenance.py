@@ -21,7 +21,7 @@ if __name__ == "__main__":
 import numpy as np
 
 from training.artifact.directory import TOKENIZER_FILE
-from training.artifact.manifest import MANIFEST_FILE, Manifest
+from training.artifact.manifest import MANIFEST_FILE, Manifest, TrainingRecord
 from training.foundation.atomic_files import file_sha256, write_text_atomically
 from training.foundation.command_parser import command_parser
 from training.foundation.config_schema import from_mapping
@@ -207,19 +207,18 @@ def find_shards(checkpoint: Path, manifest: Manifest) -> Path:
 def read_span(checkpoint: Path, manifest: Manifest) -> TrainingSpan:
     """Reads which part of the data order a checkpoint has seen.
 
-    A checkpoint records its own step. A finished model records the sum of steps over all artifacts
-    that it was continued from; if there are any, its own steps are those of its config.
+    An artifact records the sum of steps over all artifacts that it was continued from, and its own.
+    Those of earlier versions lack the latter: then a checkpoint's training state has them, and a
+    finished model's are those of its config.
 
     Raises:
         ArtifactError: The record is incomplete.
     """
     pretrain = _read_config_table(checkpoint, manifest, "pretrain")
-    record, state = manifest.training, checkpoint / STATE_RECORD
+    record = manifest.training
     try:
         start = pretrain["start_from"]
-        step = int(record.steps if start is None else pretrain["steps"])
-        if state.exists():
-            step = int(as_object(read_json(state, allow_nan=True))["step"])
+        step = _read_own_steps(checkpoint, record)
         n_blocks = step * int(pretrain["batch_blocks"])
         span = TrainingSpan(
             step=step,
@@ -240,11 +239,24 @@ def read_span(checkpoint: Path, manifest: Manifest) -> TrainingSpan:
             f" {span.first_block}, seed {span.seed}); copy the folder again"
         )
     if span.earlier_tokens < 0 or (start is None and span.earlier_tokens):
+        advice = "copy the folder again"
+        if start is not None and record.own_steps is None:
+            advice += ", or name a checkpoint of its run if it is an average or was published"
         raise ArtifactError(
             f"{checkpoint} records {record.tokens_seen} tokens seen, but its steps amount to"
-            f" {n_blocks * manifest.context_tokens}; copy the folder again"
+            f" {n_blocks * manifest.context_tokens}; {advice}"
         )
     return span
+
+
+def _read_own_steps(checkpoint: Path, record: TrainingRecord) -> int:
+    """Returns the steps of the last training of an artifact alone."""
+    if record.own_steps is not None:
+        return record.own_steps
+    state, pretrain = checkpoint / STATE_RECORD, record.config["pretrain"]
+    if state.exists():
+        return int(as_object(read_json(state, allow_nan=True))["step"])
+    return int(record.steps if pretrain["start_from"] is None else pretrain["steps"])
 
 
 def check_shards(checkpoint: Path, manifest: Manifest, shards: Path, reader: BlockReader) -> None:

@@ -56,8 +56,10 @@ class TrainingRecord:
     """Where the weights come from: enough to train them again.
 
     ``data_hash`` is the hash of the corpus, ``shards_hash`` that of the blocks made from it ("" if
-    they record none). ``config`` is the run's whole config as plain data. If the weights are the
-    mean of several checkpoints', ``averaged_steps`` has the steps of each; else it is empty.
+    they record none). ``config`` is the run's whole config as plain data. ``steps``, tokens and
+    seconds include those of the model that the run started from, if any; then ``own_steps`` are the
+    run's alone (None in records of earlier versions). If the weights are the mean of several
+    checkpoints', ``averaged_steps`` has the steps of each; else it is empty.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class TrainingRecord:
     steps: int = 0
     train_seconds: float = 0.0
     averaged_steps: tuple[int, ...] = ()
+    own_steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

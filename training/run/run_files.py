@@ -321,7 +321,8 @@ class RunFiles:
 
     def _manifest(self, state: TrainerState) -> Manifest:
         before, meta = self._start.training, self._reader.meta
-        before_fim = self._start.fim if self.config.pretrain.start_from else None
+        is_continued = self.config.pretrain.start_from is not None
+        before_fim = self._start.fim if is_continued else None
         return Manifest(
             context_tokens=self._reader.block_tokens,
             fim=FimTokens() if meta.has_fim else before_fim,
@@ -335,6 +336,7 @@ class RunFiles:
                 tokens_seen=self.count_tokens(state.step),
                 steps=state.step + before.steps,
                 train_seconds=round(state.train_seconds + before.train_seconds, 1),
+                own_steps=state.step if is_continued else None,
             ),
             evaluation=state.validation.values() if state.validation else {},
         )

@@ -11,6 +11,7 @@ from training_run import Forked, finish
 
 from training.artifact.directory import load_artifact
 from training.artifact.verbatim import LEAST_TOKENS, VERBATIM_FILE
+from training.average_checkpoints import average_checkpoints
 from training.config import RunConfig
 from training.foundation.config_schema import load_toml
 from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
@@ -142,9 +143,13 @@ def test_a_model_that_went_on_from_another_names_what_is_missing(
 ):
     """If it fails, a fine-tuned model passes for one that has seen little."""
     went_on = tmp_path / "run"
-    train(tiny_config, went_on, f"pretrain.start_from={run / 'model'}")
+    every_step = ("pretrain.save_every_steps=1", "pretrain.keep_checkpoints=4")
+    train(tiny_config, went_on, f"pretrain.start_from={run / 'model'}", *every_step)
     earlier = STEPS * BATCH * BLOCK
-    for folder, steps in (("checkpoints/step-00000002", 2), ("model", STEPS)):
+    first, half = (went_on / f"checkpoints/step-0000000{step}" for step in (1, 2))
+    shutil.copytree(half, went_on / "published", ignore=shutil.ignore_patterns("training_state*"))
+    average_checkpoints([first, half], went_on / "mean")
+    for folder, steps in ((half, 2), ("published", 2), ("mean", 2), ("model", STEPS)):
         out = tmp_path / "seen.jsonl"
         said = ask(capsys, went_on / folder, "--out", out)
         assert f"it continued from {run / 'model'}: the documents of the {earlier} tokens" in said
