@@ -113,7 +113,8 @@ def train(  # noqa: PLR0915 - one straight path
     # Model, loss and optimiser.
     model = build_model(files.model_config, settings, accelerator.device)
     is_compiled = compile_layers(model, settings, accelerator.device)
-    teacher = load_teacher(config.distil, settings, tokenizer, accelerator.device)
+    length, device = data.blocks.block_tokens, accelerator.device
+    teacher = load_teacher(config.distil, settings, tokenizer, device, block_tokens=length)
     module = LossModule(model, settings, teacher)
     parallel = parallelise(module, settings, accelerator)
     resources.callback(parallel.close)

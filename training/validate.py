@@ -132,6 +132,12 @@ def main(argv: Sequence[str]) -> int:
             f"{options.shards} was prepared with another tokenizer than {options.model} has;"
             f" prepare shards with: parrotlet prepare CONFIG paths.tokenizer={options.model}"
         )
+    if reader.block_tokens > artifact.context_tokens:
+        raise ConfigError(
+            f"{options.shards} has blocks of {reader.block_tokens} tokens, but {options.model}"
+            f" reads at most {artifact.context_tokens}; prepare shards with: parrotlet prepare"
+            f" CONFIG paths.tokenizer={options.model} shards.block_tokens={artifact.context_tokens}"
+        )
     indices = spread_indices(len(reader), options.blocks)
     found = validate(
         artifact.model().to(select_device(options.device)),

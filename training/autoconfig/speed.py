@@ -108,7 +108,8 @@ def _load_teacher(config: RunConfig, device: torch.device) -> tuple[Teacher | No
     blocks = reader.read_batch(settings.first_block, SAMPLE_BLOCKS, seed=settings.seed)
     assert blocks.is_distilled is not None
     share = float(blocks.is_distilled.any(1).mean())
-    return load_teacher(distil, settings, vocabulary, device), share
+    length = reader.block_tokens
+    return load_teacher(distil, settings, vocabulary, device, block_tokens=length), share
 
 
 def _time_steps(

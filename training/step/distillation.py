@@ -47,7 +47,12 @@ class Teacher:
 
 
 def load_teacher(
-    distil: DistilConfig, settings: PretrainConfig, vocabulary: CodeTokenizer, device: torch.device
+    distil: DistilConfig,
+    settings: PretrainConfig,
+    vocabulary: CodeTokenizer,
+    device: torch.device,
+    *,
+    block_tokens: int,
 ) -> Teacher | None:
     """Loads the teacher that the config names, in the dtype of the training; None without one.
 
@@ -56,9 +61,10 @@ def load_teacher(
         settings: The dtype.
         vocabulary: The run's tokenizer.
         device: Where the network is.
+        block_tokens: The length of the run's blocks.
 
     Raises:
-        ConfigError: The teacher has another tokenizer.
+        ConfigError: The teacher has another tokenizer, or reads no blocks of that length.
         ArtifactError: There is no such model, or it is damaged.
     """
     if distil.teacher is None:
@@ -68,6 +74,12 @@ def load_teacher(
         raise ConfigError(
             f"{distil.teacher} (distil.teacher) has another tokenizer than this run, so their"
             " predictions cannot be compared; name a model with the run's tokenizer"
+        )
+    if block_tokens > artifact.context_tokens:
+        raise ConfigError(
+            f"{distil.teacher} (distil.teacher) reads at most {artifact.context_tokens} tokens, but"
+            f" this run's blocks have {block_tokens}; prepare the shards again with"
+            f" shards.block_tokens={artifact.context_tokens}, or name another teacher"
         )
     frozen = dataclasses.replace(
         settings, start_from=distil.teacher, dropout=0.0, gradient_checkpointing=False

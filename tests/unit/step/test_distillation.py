@@ -122,7 +122,9 @@ def test_blocks_say_what_is_distilled_only_for_a_teacher():
     assert len(to_tensors(marked, torch.device("cpu"))) == 4
 
 
-def test_a_teacher_with_another_vocabulary_is_refused(byte_tokenizer, tmp_path):
+def test_a_teacher_with_another_vocabulary_or_a_shorter_context_is_refused(
+    byte_tokenizer, tmp_path
+):
     config = dataclasses.replace(CONFIG, vocab_size=byte_tokenizer.vocab_size)
     saved = {
         "config": config,
@@ -131,9 +133,12 @@ def test_a_teacher_with_another_vocabulary_is_refused(byte_tokenizer, tmp_path):
     }
     save_artifact(tmp_path / "m", **saved, manifest=Manifest(context_tokens=32), card="")
     distil, device = DistilConfig(teacher=tmp_path / "m", weight=2.0), torch.device("cpu")
-    teacher = load_teacher(distil, EXACT, byte_tokenizer, device)
+    teacher = load_teacher(distil, EXACT, byte_tokenizer, device, block_tokens=32)
     assert teacher.weight == 2.0
     assert not any(p.requires_grad for p in teacher.model.parameters())
-    assert load_teacher(DistilConfig(), EXACT, byte_tokenizer, device) is None
+    assert load_teacher(DistilConfig(), EXACT, byte_tokenizer, device, block_tokens=32) is None
+    foreign = CodeTokenizer.load(BUNDLED_MODEL / "tokenizer.json")
     with pytest.raises(ConfigError, match="another tokenizer"):
-        load_teacher(distil, EXACT, CodeTokenizer.load(BUNDLED_MODEL / "tokenizer.json"), device)
+        load_teacher(distil, EXACT, foreign, device, block_tokens=32)
+    with pytest.raises(ConfigError, match="reads at most 32 tokens, but this run's blocks have 33"):
+        load_teacher(distil, EXACT, byte_tokenizer, device, block_tokens=33)

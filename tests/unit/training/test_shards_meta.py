@@ -1,10 +1,12 @@
 """``shards.json``: what older versions wrote is read, and damage gets one sentence."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from training.foundation.errors import CorpusError
+from training import validate
+from training.foundation.errors import ConfigError, CorpusError
 from training.shards.shards_meta import META_FILE, DroppedDocuments, read_meta
 
 
@@ -38,3 +40,10 @@ def test_a_damaged_file_gets_one_sentence(tmp_path, text):
 def test_a_missing_file_names_the_command(tmp_path):
     with pytest.raises(CorpusError, match="parrotlet prepare CONFIG"):
         read_meta(tmp_path)
+
+
+def test_blocks_longer_than_a_models_context_are_refused(tiny_artifact, monkeypatch):
+    """If it fails, measuring a model on shards of another model ends in a traceback."""
+    monkeypatch.setattr(validate, "BlockReader", lambda *_: SimpleNamespace(block_tokens=1024))
+    with pytest.raises(ConfigError, match=r"blocks of 1024 .* at most 512; .*block_tokens=512"):
+        validate.main([str(tiny_artifact), "--shards", str(tiny_artifact)])
