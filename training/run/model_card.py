@@ -48,8 +48,7 @@ corpus SHA-256 `{corpus}`. The resolved configuration is in `parrotlet.json`.
 To go on from here, with your own data or the same, in a folder with this repository's files:
 
 ```sh
-parrotlet prepare {run_config} pretrain.start_from={name_of_model}
-parrotlet pretrain {run_config} pretrain.start_from={name_of_model}
+{prepare}parrotlet pretrain {run_config} pretrain.start_from={name_of_model}
 ```
 
 `{run_config}` is the run's configuration, `training/pretrain.py` of Parrotlet {version} its script.
@@ -68,6 +67,7 @@ insecure, or close to training code; read what you accept.
 """
 
 
+_PREPARE = "parrotlet prepare {run_config} pretrain.start_from={name_of_model}\n"
 _TAGS = ("code", "python", "gpt2")
 _INFILLING = "fill-in-the-middle in the orders PSM and SPM"
 _LEFT_TO_RIGHT = "trained to continue text, without infilling"
@@ -105,6 +105,7 @@ def render_model_card(
         licence: The model's, as the Hub spells it.
     """
     record = manifest.training
+    names = {"run_config": RUN_CONFIG_FILE, "name_of_model": config.publish.repo or "FOLDER"}
     return _CARD.format(
         name=config.name,
         licence=licence,
@@ -120,8 +121,8 @@ def render_model_card(
         steps=record.steps,
         minutes=record.train_seconds / 60,
         seed=record.seed,
-        run_config=RUN_CONFIG_FILE,
-        name_of_model=config.publish.repo or "FOLDER",
+        **names,
+        prepare="" if config.stream.is_wanted else _PREPARE.format(**names),
         version=find_version(),
         commit=record.commit,
         corpus=record.data_hash[:16],

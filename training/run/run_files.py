@@ -178,9 +178,12 @@ class RunFiles:
         differences = list_differences(read_network_config(checkpoint), self.model_config)
         if differences:
             name, found, ours = differences[0]
+            advice = "restore that setting"
+            if name in {"n_positions", "vocab_size"}:  # which the data determines
+                advice = "name the shards and the tokenizer that the run started with"
             raise ConfigError(
                 f"{self.path} holds a run whose {name} is {found}, but the config says {ours};"
-                " restore that setting, or choose another paths.run"
+                f" {advice}, or choose another paths.run"
             )
 
     def checkpoint_path(self, step: int) -> Path:

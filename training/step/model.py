@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import math
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -18,11 +19,12 @@ from training.artifact.network.config import (
     parameter_shapes,
 )
 from training.artifact.network.gpt2 import GPT2
-from training.config import PretrainConfig
+from training.config import ModelConfig, PretrainConfig
 from training.foundation.errors import ConfigError
 from training.step.init_weights import initialise
 
 ROW_MULTIPLE = 64  # rows of the embedding: whole tiles for the product of the output layer
+_CONTEXT = "n_positions"
 _WEIGHT_BYTES = 4  # of a parameter: float32
 _TRAINING_BYTES = 12  # and its gradient and at least one moment
 
@@ -48,14 +50,27 @@ def build_model(config: GPT2Config, settings: PretrainConfig, device: torch.devi
             differences = list_differences(artifact.config, config)
             named = ", ".join(f"{name} ({found}, {ours})" for name, found, ours in differences)
             raise ConfigError(
-                f"{settings.start_from} and the config differ in {named}; set the config's values"
-                " to the model's"
+                f"{settings.start_from} and the config differ in {named};"
+                f" {_advise_config(artifact.config, [name for name, *_ in differences])}"
             )
         weights = dict(artifact.weights)
         model.load_state_dict({**weights, EMBEDDING: _pad_rows(weights[EMBEDDING], n_rows)})
     model.transformer.gradient_checkpointing = settings.gradient_checkpointing
     model.set_dropout(settings.dropout)
     return model.to(device, select_dtype(settings.dtype, device))
+
+
+def _advise_config(wanted: GPT2Config, names: Sequence[str]) -> str:
+    """Returns what to do for a config's network to become another one."""
+    keys = [name for name in names if name in {f.name for f in dataclasses.fields(ModelConfig)}]
+    if set(names) - {*keys, _CONTEXT}:  # no setting changes these
+        return "start from another model"
+    advice = []
+    if keys:
+        advice.append("set " + " ".join(f"model.{key}={getattr(wanted, key)}" for key in keys))
+    if _CONTEXT in names:
+        advice.append(f"prepare the shards again with shards.block_tokens={wanted.n_positions}")
+    return ", and ".join(advice)
 
 
 def seed_dropout(settings: PretrainConfig, step: int, process: int) -> None:

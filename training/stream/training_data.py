@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ from training.train_tokenizer import TOKENIZER_FILE
 
 # Settings of a stream that change nothing about its blocks.
 _FREE = ("workers", "read_ahead_windows", "files", "hub", "data_dir", "data_files", "stages")
+
+# Limits of [balance] that need all documents at once.
+_OF_WHOLE_CORPUS = ("max_package_bytes", "max_package_share", "max_test_share")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +112,8 @@ def _open_stream(config: RunConfig, accelerator: Any) -> TrainingData:
             f"{settings.stages} sets heldout_last_file, which is about a corpus' own records; set"
             ' stream.heldout_files="last" in its place'
         )
+    if accelerator.is_main_process:
+        warn_of_ignored_stages(plan.stages, settings.stages)
     meta = _describe_stream(plan, files, config)
     heldout = settings.heldout_shards or config.paths.run / HELDOUT_FOLDER
     with fail_together(accelerator):
@@ -127,6 +133,20 @@ def _open_stream(config: RunConfig, accelerator: Any) -> TrainingData:
     reader = BlockReader(heldout, HELDOUT)
     _check_heldout(heldout, vocabulary, config)
     return TrainingData(blocks=blocks, heldout=reader, tokenizer=vocabulary)
+
+
+def warn_of_ignored_stages(stages: CorpusConfig, file: Path) -> None:
+    """Says which settings of a corpus have no effect on a stream; a run with them still resumes."""
+    names = [name for name in _OF_WHOLE_CORPUS if getattr(stages.balance, name) is not None]
+    if names:
+        listed = ", ".join(f"balance.{name}" for name in names)
+        sys.stderr.write(
+            f"{file} sets {listed}, which a stream does not follow; build a corpus for it\n"
+        )
+    if stages.heldout_share is not None:
+        sys.stderr.write(
+            f"{file} sets heldout_share, which a stream does not follow; set stream.heldout_share\n"
+        )
 
 
 def _plan_stream(config: RunConfig, files: StreamFiles) -> StreamPlan:

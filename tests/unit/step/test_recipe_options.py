@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from training.artifact.network.attention import causal_attention
 from training.artifact.network.config import EMBEDDING, GPT2Config
 from training.artifact.network.gpt2 import GPT2
 from training.config import OptimConfig, PretrainConfig
+from training.foundation.errors import ConfigError
 from training.step.init_weights import initialise
 from training.step.model import build_model, seed_dropout
 from training.step.objective import LossModule
@@ -61,6 +63,29 @@ def test_training_goes_on_from_a_model_of_any_vocabulary(byte_tokenizer, tmp_pat
     assert len(found[EMBEDDING]) == 320 > config.vocab_size
     assert torch.equal(found[EMBEDDING][: config.vocab_size], trimmed[EMBEDDING])
     assert not found[EMBEDDING][config.vocab_size :].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ({"n_positions": 64}, "; prepare the shards again with shards.block_tokens=32"),
+        ({"n_layer": 3, "n_head": 2}, "; set model.n_layer=2 model.n_head=3"),
+        ({"n_layer": 1, "n_positions": 8}, "layer=2, and prepare the shards again with shards."),
+        ({"layer_norm_epsilon": 0.1}, "; start from another model"),
+    ],
+)
+def test_another_network_than_the_models_is_refused_with_what_to_set(
+    byte_tokenizer, tmp_path, change, advice
+):
+    """If it fails, the advice names a setting that does not exist."""
+    config = dataclasses.replace(ODD, vocab_size=byte_tokenizer.vocab_size)
+    model = build_model(config, EXACT, CPU)
+    weights = {**model.state_dict(), EMBEDDING: model.output_weight}
+    saved = {"config": config, "weights": weights, "tokenizer": byte_tokenizer}
+    save_artifact(tmp_path / "m", **saved, manifest=Manifest(context_tokens=32), card="")
+    settings = dataclasses.replace(EXACT, start_from=tmp_path / "m")
+    with pytest.raises(ConfigError, match=re.escape(advice)):
+        build_model(dataclasses.replace(config, **change), settings, CPU)
 
 
 def test_a_vocabulary_of_whole_tiles_needs_no_padding():

@@ -7,18 +7,21 @@ import os
 import random
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from doubles.stream_maker import make_plan, make_records, write_lines
 
 from training.config import StreamConfig
+from training.corpus.config import BalanceConfig, CorpusConfig
 from training.foundation.errors import ConfigError, CorpusError, PrerequisiteError
 from training.publish.publishable_files import link_artifact
 from training.shards.shards_meta import ShardsMeta
 from training.stream.document_log import DocumentLog, list_logs, read_log
 from training.stream.lane_order import choose_lanes, deal_slices
 from training.stream.streamed_blocks import StepShare, StreamedBlocks
+from training.stream.training_data import warn_of_ignored_stages
 
 BATCH = 12
 N_LANES = 4
@@ -204,3 +207,15 @@ def test_lanes_divide_the_batch():
     assert choose_lanes(34, 17) == 17
     with pytest.raises(ConfigError, match=r"stream\.lanes is 5"):
         choose_lanes(16, 5)
+
+
+def test_stages_that_a_stream_does_not_follow_are_named(capsys):
+    """If it fails, one package floods a training although the config limits it."""
+    stages = CorpusConfig(out=Path("x"), licences=("MIT",), balance=BalanceConfig(test_weight=0.5))
+    warn_of_ignored_stages(stages, Path("stages.toml"))
+    assert capsys.readouterr().err == ""
+    limits = BalanceConfig(max_package_share=0.1, max_test_share=0.2)
+    warn_of_ignored_stages(replace(stages, balance=limits, heldout_share=0.1), Path("stages.toml"))
+    balance, share = capsys.readouterr().err.splitlines()
+    assert "stages.toml sets balance.max_package_share, balance.max_test_share" in balance
+    assert "set stream.heldout_share" in share

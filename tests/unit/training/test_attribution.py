@@ -9,7 +9,7 @@ import pytest
 
 from training.artifact.bundled import BUNDLED_MODEL
 from training.artifact.manifest import Manifest
-from training.config import PretrainConfig, RunConfig
+from training.config import PretrainConfig, RunConfig, StreamConfig
 from training.corpus.config import CorpusConfig
 from training.foundation.config_schema import load_toml
 from training.foundation.errors import CorpusError
@@ -116,6 +116,17 @@ def test_permissive_licences_are_those_of_our_corpora():
     for name in ("corpus", "corpus-wide", "corpus-unread", "corpus-debug"):
         assert set(load_toml(CorpusConfig, CONFIGS / f"{name}.toml").licences) <= PERMISSIVE
     assert set(load_toml(CorpusConfig, CONFIGS / "corpus-stream.toml").licences) == PERMISSIVE
+
+
+def test_the_card_of_a_streamed_model_advises_no_shards():
+    """If it fails, a reader runs a command that refuses."""
+    manifest = Manifest(context_tokens=64)
+    for stream in (StreamConfig(), StreamConfig(hub="jane/code")):
+        config = RunConfig(stream=stream)
+        card = render_model_card(config, manifest, 1_000_000, Counter(), licence="other")
+        assert ("\nparrotlet prepare " in card) == (not stream.is_wanted)
+        assert "sh\nparrotlet pre" in card
+        assert "\nparrotlet pretrain training_config.toml pretrain.start_from=FOLDER\n" in card
 
 
 @pytest.mark.parametrize(
