@@ -3,7 +3,8 @@
 From a number of parameters and a budget of time or tokens, it chooses depth, width, batch size,
 learning rates and steps (``training.autoconfig.sizing``) and prints why. A budget of time becomes
 tokens by the speed that this machine reaches with that network. A resumed run keeps what was chosen
-when it started, and what the user sets by name is never changed.
+when it started, and what the user sets on the command line is never changed. Nor are the learning
+rates of a run that starts from a model: the rates chosen here are for fresh weights.
 """
 
 import math
@@ -247,9 +248,10 @@ def _choose_training(
     step_s = speed.step_s(batch * data.block_tokens)
     one_validation_s = speed.validation_s(config.pretrain.validation_blocks)
     validations = _count_validations(steps * step_s, one_validation_s)
+    is_fresh = config.pretrain.start_from is None
     return {
         "optim": {
-            **scale_learning_rates(config.model.n_embd),
+            **(scale_learning_rates(config.model.n_embd) if is_fresh else {}),
             "warmup_steps": min(max(10, steps // 100), 1000),
         },
         "pretrain": {
@@ -293,9 +295,11 @@ def _explain_training(
         f"batch: {settings.batch_blocks} blocks, {batch:,} tokens per step ({KNOWN_BATCH_TOKENS:,}"
         f" suit {KNOWN_TOKENS / 1e6:,.0f}M tokens; {how})"
     )
+    why = f"the defaults suit a width of {KNOWN_WIDTH}; scaled by the inverse square root"
+    if settings.start_from is not None:
+        why = f"as set; none are chosen for a run that starts from {settings.start_from}"
     rates_line = (
-        f"learning rates: {optim.matrix_learning_rate} (matrices) and {optim.learning_rate} (the"
-        f" defaults suit a width of {KNOWN_WIDTH}; scaled by the inverse square root)"
+        f"learning rates: {optim.matrix_learning_rate} (matrices) and {optim.learning_rate} ({why})"
     )
     advice_line = (
         f"{tokens_per_parameter:.1f} tokens per parameter; about {TOKENS_PER_PARAMETER} are best"

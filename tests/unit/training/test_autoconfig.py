@@ -188,6 +188,17 @@ def test_explicit_settings_are_kept(config_with):
     assert config.model.n_embd == 384
 
 
+def test_the_rates_of_a_run_that_starts_from_a_model_are_kept(config_with):
+    """If it fails, a budget unlearns in its first steps what the model knew."""
+    rates = ("optim.matrix_learning_rate=1e-3", "optim.learning_rate=5e-4")
+    config, reasons = choose(config_with("budget=20min", "pretrain.start_from=bundled", *rates))
+    assert (config.optim.matrix_learning_rate, config.optim.learning_rate) == (1e-3, 5e-4)
+    assert config.pretrain.steps != RunConfig().pretrain.steps
+    assert any("starts from bundled" in reason for reason in reasons)
+    fresh, _ = choose(config_with("budget=20min", *rates))
+    assert fresh.optim.learning_rate == OptimConfig().learning_rate
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 24, 64])
 @pytest.mark.parametrize("budget", ["60min", "150M"])
 def test_a_budget_is_kept_with_a_batch_of_ones_own(config_with, blocks, budget):
