@@ -30,12 +30,19 @@ import numpy as np
 import numpy.typing as npt
 
 from training.artifact.bundled import resolve_artifact
-from training.artifact.directory import TOKENIZER_FILE, add_file, load_artifact
+from training.artifact.directory import (
+    ARTIFACT_FILES,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    add_file,
+    load_artifact,
+)
 from training.artifact.special_tokens import SPECIAL_TOKENS
 from training.artifact.verbatim import GRAM, VERBATIM_FILE, Hashes, VerbatimIndex, gram_hashes
+from training.autoconfig.starting_point import fetch_model
 from training.foundation.atomic_files import file_sha256, write_bytes_atomically
 from training.foundation.command_parser import command_parser, whole_number
-from training.foundation.errors import ArtifactError, ConfigError, CorpusError, run_main
+from training.foundation.errors import ArtifactError, ConfigError, CorpusError, HubError, run_main
 from training.foundation.progress import progress_bar
 from training.licensing.attribution import read_document_table
 from training.provenance import open_training_data
@@ -61,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         raise CorpusError(f"{shards} lacks documents of its blocks; prepare the shards again")
     index = VerbatimIndex.build(hashes, documents.astype(np.int64), table)
     if span.start_from is not None:
-        index = _join_earlier(index, options.model, Path(span.start_from))
+        index = join_earlier(index, options.model, Path(span.start_from))
     content = index.to_bytes()
     if options.out is None:
         add_file(options.model, VERBATIM_FILE, content)
@@ -74,13 +81,13 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _join_earlier(index: VerbatimIndex, model: Path, start_from: Path) -> VerbatimIndex:
+def join_earlier(index: VerbatimIndex, model: Path, start_from: Path) -> VerbatimIndex:
     """Returns an index joined with that of the model that training started from.
 
     Where that is not possible, says so on stderr and returns the index as it is.
     """
     try:
-        artifact = load_artifact(resolve_artifact(start_from))
+        artifact = load_artifact(_find_earlier(start_from), reads_weights=False)
         earlier = artifact.verbatim
         if earlier is None:
             why = "it has no index"
@@ -88,13 +95,21 @@ def _join_earlier(index: VerbatimIndex, model: Path, start_from: Path) -> Verbat
             why = "its tokenizer is another"
         else:
             return index.join(earlier)
-    except ArtifactError as error:
+    except (ArtifactError, HubError) as error:
         why = str(error)
     sys.stderr.write(
         f"not indexed: what only {start_from}, the model that training started from, has read"
         f" ({why})\n"
     )
     return index
+
+
+def _find_earlier(start_from: Path) -> Path:
+    """Returns the folder of the earlier model; one of the Hub is recorded with its commit."""
+    if "@" in start_from.name:
+        files = ARTIFACT_FILES - {WEIGHTS_FILE} | {VERBATIM_FILE}
+        start_from = fetch_model(start_from, sorted(files))
+    return resolve_artifact(start_from)
 
 
 def _collect_grams(

@@ -34,11 +34,11 @@ def fetch_starting_point(config: RunConfig) -> RunConfig:
     from training.run.checkpoint import STATE_FILES  # noqa: PLC0415
 
     if start is not None:
-        start = _fetch(_keep_commit(start, config.paths.run), sorted(PUBLIC_FILES))
+        start = fetch_model(_keep_commit(start, config.paths.run), sorted(PUBLIC_FILES))
     if resume is not None:
-        resume = _fetch(resume, sorted(PUBLIC_FILES | STATE_FILES))
+        resume = fetch_model(resume, sorted(PUBLIC_FILES | STATE_FILES))
     if teacher is not None:
-        teacher = _fetch(teacher, sorted(PUBLIC_FILES))
+        teacher = fetch_model(teacher, sorted(PUBLIC_FILES))
     return dataclasses.replace(
         config,
         pretrain=dataclasses.replace(settings, start_from=start, resume_from=resume),
@@ -66,8 +66,15 @@ def _keep_commit(start: Path, run: Path) -> Path:
     return Path(str(started))
 
 
-def _fetch(path: Path, patterns: Sequence[str]) -> Path:
-    """Fetches what a path names on the Hub; a folder, or "bundled", stays what it is."""
+def fetch_model(path: Path, patterns: Sequence[str]) -> Path:
+    """Fetches what a path names on the Hub; a folder, or "bundled", stays what it is.
+
+    Returns:
+        The model's name with the commit, which ``resolve_artifact`` then knows.
+
+    Raises:
+        HubError: The Hub has no such model, or cannot be reached.
+    """
     name = None if path == BUNDLED else parse_hub_name(path.as_posix())
     if name is None:
         return path

@@ -1,7 +1,9 @@
 """Whose text a suggestion repeats."""
 
 import contextlib
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from server.settings import Settings, SuggestionSettings
 from server.suggestion.explanation import ATTRIBUTED
 from server.suggestion.request import CompletionRequest
 from server.workspace.sources.token_index import EncodedFile, build_token_index
-from training.artifact.directory import load_artifact
+from training.artifact.directory import add_file, load_artifact
 from training.artifact.verbatim import (
     GRAM,
     LEAST_TOKENS,
@@ -22,8 +24,9 @@ from training.artifact.verbatim import (
     VerbatimIndex,
     gram_hashes,
 )
-from training.foundation.errors import ArtifactError
-from training.index_verbatim import find_shared, split_stretches
+from training.autoconfig import starting_point
+from training.foundation.errors import ArtifactError, HubError
+from training.index_verbatim import find_shared, join_earlier, split_stretches
 
 TABLE = [
     {"package": f"p{i}", "path": f"p{i}/m.py", "licence": "MIT" if i else ""} for i in range(40)
@@ -99,6 +102,30 @@ def test_a_joined_index_finds_what_either_finds(texts, index):
         assert found.package in {f"p{owner}" for owner in of_either}
     again = joined.join(first)
     assert again.to_bytes() == joined.to_bytes()
+
+
+def test_the_index_of_a_model_of_the_hub_is_joined(
+    tiny_artifact, texts, index, tmp_path, monkeypatch, capsys
+):
+    """If it fails, a model that started from the Hub names no source for what that one read."""
+    earlier = shutil.copytree(tiny_artifact, tmp_path / ("a" * 40))
+    add_file(earlier, VERBATIM_FILE, index.to_bytes())
+    (earlier / "model.safetensors").unlink()  # not needed
+
+    def fetch(name, patterns):
+        if VERBATIM_FILE not in patterns or name.repo != "jane/model":
+            raise HubError(f"the Hub answers 404 for {name}")
+        return earlier
+
+    monkeypatch.setattr(starting_point, "fetch_hub_files", fetch)
+    own = indexed(texts[:1])
+    joined = join_earlier(own, tiny_artifact, Path(f"jane/model@{earlier.name}"))
+    assert capsys.readouterr().err == ""
+    assert joined.find_reference(texts[30][: 2 * LEAST_TOKENS].tolist()).package == "p30"
+    assert join_earlier(own, tiny_artifact, Path(f"jo/model@{earlier.name}")) is own
+    assert "(the Hub answers 404 for jo/model@" in capsys.readouterr().err
+    assert join_earlier(own, tiny_artifact, Path("jane/model")) is own, "a folder that is gone"
+    assert "no model directory jane/model" in capsys.readouterr().err
 
 
 def test_it_survives_the_way_through_a_file_and_damage_is_named(tmp_path, texts, index):
