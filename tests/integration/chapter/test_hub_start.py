@@ -78,8 +78,14 @@ def test_a_fresh_model_is_a_starting_point(hub, config_file, uninterrupted, tmp_
     assert "n_embd = 32" in text
     run = tmp_path / "run"
     start = f"pretrain.start_from={REPO}@main"
+    finish(Forked(config_file, f"paths.run={run}", start, "pretrain.stop_after_steps=8"))
+    commit = repository.find("main").oid
+    publish("fresh-model", config_file, "name=other", "pretrain.seed=9", "--repo", REPO)
+    assert repository.find("main").oid != commit, "the branch has moved on"
     finish(Forked(config_file, f"paths.run={run}", start))
     assert_same(run, uninterrupted)
+    recorded = json.loads((run / "config.json").read_text())["pretrain"]["start_from"]
+    assert recorded == f"{REPO}@{commit}"
     shown, _ = finish(
         Forked(
             *("inspect", "x = 1", "--tokenizer", f"{REPO}-tokenizer", "--compare-with", REPO),
