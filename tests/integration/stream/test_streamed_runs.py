@@ -104,9 +104,7 @@ def test_a_published_checkpoint_says_what_it_has_seen(streamed, tmp_path):
         provenance([str(branch)])
 
 
-def test_a_streamed_model_is_indexed_by_shards_of_its_data(
-    streamed, tiny_config, tmp_path, capsys
-):
+def test_a_streamed_model_is_indexed_by_shards_of_its_data(streamed, tiny_config, tmp_path, capsys):
     """If it fails, a refusal advises what is refused again, and no source is ever named."""
     model, shards = tmp_path / "model", load_toml(RunConfig, tiny_config).paths.shards
     shutil.copytree(streamed / "model", model)
