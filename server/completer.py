@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from server.engine.generation_request import FinishReason, GenerationRequest, Sa
 from server.settings import Settings
 from server.suggestion.confidence import needed_confidence
 from server.suggestion.cursor_context import CursorContext
-from server.suggestion.explanation import SUPERSEDED
+from server.suggestion.explanation import ATTRIBUTED, SUPERSEDED
 from server.suggestion.extent import cut, scope_at
 from server.suggestion.postprocessing import (
     add_alternatives,
@@ -36,7 +37,7 @@ from server.suggestion.postprocessing import (
     to_suggestion,
 )
 from server.suggestion.request import CompletionRequest
-from server.suggestion.result import CompletionResult
+from server.suggestion.result import CompletionResult, Suggestion
 from server.suggestion.type_through import TypeThrough
 from server.workspace.sources.source_files import find_sources
 from training.artifact.manifest import MANIFEST_FILE
@@ -183,18 +184,28 @@ class Completer:
         result = build_result(
             generated, cursor, calibration=calibration, needed_confidence=needed, started=started
         )
-        if suggesting.attribution != "allow" and result.suggestion.text:
-            head = cursor.before.rpartition("\n")[2]
-            own = (*cursor.unseen, cursor.window.prefix, cursor.window.suffix)
-            source = self._backend.find_source(head, result.suggestion.text, own, self.memory)
-            result = attribute(result, source, is_blocked=suggesting.attribution == "block")
+        if result.suggestion.text:
+            suggestion = self._attribute(result.suggestion, cursor)
+            reason = None if suggestion.text else ATTRIBUTED
+            result = replace(result, suggestion=suggestion, reason=reason)
         if request.n_wanted == 1 or not result.suggestion.text:
             return result
         n_draws = _DRAWS_PER_ALTERNATIVE * request.n_wanted
         varied = replace(generation, n_sequences=n_draws, sampling=_VARIED)
         drawn = self._backend.generate(cursor.window, varied, lookup_texts, memory)
         alternatives = [to_suggestion(sequence, cursor) for sequence in drawn.sequences]
-        return add_alternatives(result, alternatives, request.n_wanted)
+        attribute_one = partial(self._attribute, cursor=cursor)
+        return add_alternatives(result, alternatives, request.n_wanted, attribute_one)
+
+    def _attribute(self, suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
+        """Returns a suggestion as the user's policy wants it, without text if that blocks it."""
+        policy = self.settings.suggestion.attribution
+        if policy == "allow":
+            return suggestion
+        head = cursor.before.rpartition("\n")[2]
+        own = (*cursor.unseen, cursor.window.prefix, cursor.window.suffix)
+        source = self._backend.find_source(head, suggestion.text, own, self.memory)
+        return attribute(suggestion, source, is_blocked=policy == "block")
 
     def _locate_cursor(self, request: CompletionRequest) -> CursorContext:
         text, offset, before, after = request.text, request.offset, request.before, request.after

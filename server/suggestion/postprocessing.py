@@ -5,8 +5,9 @@ Pure functions that the completer calls after a back end has generated.
 
 import codecs
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from server.engine.generation_request import FinishReason, GeneratedSequence, GenerationResult
 from server.suggestion.confidence import (
@@ -19,7 +20,7 @@ from server.suggestion.confidence import (
 )
 from server.suggestion.confident_part import list_confident_parts
 from server.suggestion.cursor_context import CursorContext
-from server.suggestion.explanation import ATTRIBUTED, CONFIDENT_PART
+from server.suggestion.explanation import CONFIDENT_PART
 from server.suggestion.result import CompletionResult, Suggestion
 from server.suggestion.rules.order import apply_rules
 from server.syntax.unknown_names import unknown_names
@@ -119,25 +120,25 @@ def assess_line(
 
 
 def attribute(
-    result: CompletionResult, source: CodeReference | None, *, is_blocked: bool
-) -> CompletionResult:
-    """Records which training document a suggestion repeats, or discards it for that.
+    suggestion: Suggestion, source: CodeReference | None, *, is_blocked: bool
+) -> Suggestion:
+    """Returns a suggestion that says which training document it repeats; without text if blocked.
 
     Args:
-        result: Shows a suggestion.
+        suggestion: Has a text.
         source: The document; None if it repeats none.
         is_blocked: Whether the user wants no such suggestions.
     """
     if source is None:
-        return result
-    suggestion = replace(result.suggestion, source=source)
-    if not is_blocked:
-        return replace(result, suggestion=suggestion)
-    return replace(result, suggestion=replace(suggestion, text=""), reason=ATTRIBUTED)
+        return suggestion
+    return replace(suggestion, source=source, text="" if is_blocked else suggestion.text)
 
 
 def add_alternatives(
-    result: CompletionResult, drawn: Sequence[Suggestion], n_wanted: int
+    result: CompletionResult,
+    drawn: Sequence[Suggestion],
+    n_wanted: int,
+    attribute_one: Callable[[Suggestion], Suggestion],
 ) -> CompletionResult:
     """Adds those of the drawn suggestions that differ, the most frequent first.
 
@@ -145,13 +146,17 @@ def add_alternatives(
         result: Shows the best suggestion.
         drawn: Several may be equal.
         n_wanted: How many to show in all.
+        attribute_one: Called for each that may be shown, which the next one replaces if it has no
+            text any more.
     """
     groups: dict[tuple[str, int], list[Suggestion]] = {}
     for suggestion in drawn:
         if suggestion.text and suggestion.text != result.suggestion.text:
             groups.setdefault((suggestion.text, suggestion.covered), []).append(suggestion)
-    ranked = sorted(groups.values(), key=len, reverse=True)[: n_wanted - 1]
-    return replace(result, alternatives=tuple(group[0] for group in ranked))
+    ranked = sorted(groups.values(), key=len, reverse=True)
+    attributed = (attribute_one(group[0]) for group in ranked)
+    shown = islice((suggestion for suggestion in attributed if suggestion.text), n_wanted - 1)
+    return replace(result, alternatives=tuple(shown))
 
 
 def decode(text: bytes) -> str:

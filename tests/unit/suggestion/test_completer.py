@@ -1,6 +1,7 @@
 """Text in, completions out, with a model that knows one module by heart."""
 
 import argparse
+import dataclasses
 import math
 from pathlib import Path
 
@@ -8,10 +9,17 @@ import pytest
 
 from server.backends.local_model import LocalModel
 from server.completer import Completer
+from server.engine.generation_request import (
+    FinishReason,
+    GeneratedSequence,
+    GenerationResult,
+    TokenUsage,
+)
 from server.memory.token_memory import TokenMemory
 from server.settings import ContextSettings, EngineSettings, Settings, SuggestionSettings
-from server.suggestion.explanation import SUPERSEDED
+from server.suggestion.explanation import ATTRIBUTED, SUPERSEDED
 from server.suggestion.request import CompletionRequest
+from training.artifact.code_reference import CodeReference
 from training.artifact.directory import load_artifact
 from training.foundation.config_schema import from_mapping, to_mapping
 from training.foundation.errors import ArtifactError, ConfigError
@@ -157,6 +165,56 @@ def test_only_a_request_that_needs_the_model_waits_for_a_pause(completer, known_
     assert (superseded.reason, superseded.usage.prompt_tokens) == (SUPERSEDED, 0)
     assert complete(first[:2]).is_rest  # the suggestion is still the last one
     assert len(waits) == 2
+
+
+class BorrowingModel(LocalModel):
+    """Draws these texts for those who want another suggestion, and knows whose they are."""
+
+    drawn = ("pi", "pi", "pi", "tau", "tau", "e")
+    owners = {"pi": "a.py", "e": "b.py"}  # noqa: RUF012 - a constant
+
+    def generate(self, window, request, lookup_texts=(), memory=None):
+        if request.n_sequences == 1:
+            return super().generate(window, request, lookup_texts, memory)
+        return GenerationResult(
+            sequences=[
+                GeneratedSequence(text=text.encode(), finish_reason=FinishReason.COMPLETE)
+                for text in self.drawn
+            ],
+            usage=TokenUsage(),
+        )
+
+    def find_source(self, head, text, document, memory):
+        assert head.endswith("return math.")
+        path = self.owners.get(text)
+        return path and CodeReference(package="p", path=path, licence="MIT", n_tokens=60)
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("allow", {"pi": None, "tau": None}),
+        ("mark", {"pi": "a.py", "tau": None}),
+        ("block", {"tau": None}),  # since "e" is somebody's, too
+    ],
+)
+def test_alternatives_are_attributed_like_the_suggestion_shown(
+    tiny_artifact, known_module, policy, expected
+):
+    """If it fails, Alt+] shows somebody's code without a name, or what the user has blocked."""
+    suggesting = SuggestionSettings(eagerness="always", attribution=policy)
+    settings = Settings(suggestion=suggesting, engine=EngineSettings(threads=1))
+    model = BorrowingModel(load_artifact(tiny_artifact), settings.engine)
+    request = at(known_module, "return math.", without="pi * self.radius**2")
+    result = Completer(model, settings).complete(dataclasses.replace(request, n_wanted=3))
+    assert (result.suggestion.text, result.reason) == ("pi * self.radius**2", None)
+    sources = {s.text: s.source and s.source.path for s in result.alternatives}
+    assert sources == expected
+    model.owners = {"pi * self.radius**2": "a.py"}
+    blocked = Completer(model, settings).complete(dataclasses.replace(request, n_wanted=3))
+    if policy == "block":
+        assert (blocked.suggestion.text, blocked.reason) == ("", ATTRIBUTED)
+        assert blocked.alternatives == ()
 
 
 def test_generation_is_greedy_at_zero_and_seeded_above(completer, known_module):

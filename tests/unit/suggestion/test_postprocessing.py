@@ -1,5 +1,6 @@
 """From generated text to what is shown: rules, confidence, alternatives, attribution."""
 
+from dataclasses import replace
 from math import log
 
 import pytest
@@ -14,7 +15,7 @@ from server.prompt.window import Window, stable_suffix
 from server.suggestion.confidence import UNKNOWN_NAME_FACTOR, UNSURE, needed_for_part
 from server.suggestion.confident_part import list_confident_parts
 from server.suggestion.cursor_context import CursorContext
-from server.suggestion.explanation import ATTRIBUTED, CONFIDENT_PART
+from server.suggestion.explanation import CONFIDENT_PART
 from server.suggestion.extent import Extent, scope_at
 from server.suggestion.postprocessing import (
     add_alternatives,
@@ -88,20 +89,24 @@ def test_alternatives_differ_and_the_most_frequent_comes_first():
     best = CompletionResult(suggestion=Suggestion(text="a"))
     drawn = [Suggestion(text=text) for text in ("b", "a", "c", "", "c", "d")]
     drawn += [Suggestion(text="c", covered=1)]
-    assert [s.text for s in add_alternatives(best, drawn, 3).alternatives] == ["c", "b"]
-    every = add_alternatives(best, drawn, 9).alternatives
-    assert [(s.text, s.covered) for s in every] == [("c", 0), ("b", 0), ("d", 0), ("c", 1)]
-    assert add_alternatives(best, [Suggestion(text="a")], 3).alternatives == ()
+
+    def add(suggestions, n_wanted, attribute_one=lambda suggestion: suggestion):
+        return add_alternatives(best, suggestions, n_wanted, attribute_one).alternatives
+
+    assert [s.text for s in add(drawn, 3)] == ["c", "b"]
+    assert [(s.text, s.covered) for s in add(drawn, 9)] == [("c", 0), ("b", 0), ("d", 0), ("c", 1)]
+    assert add([Suggestion(text="a")], 3) == ()
+    without_b = lambda s: replace(s, text=s.text.replace("b", ""))  # noqa: E731 - shorter
+    assert [s.text for s in add(drawn, 3, without_b)] == ["c", "d"]
 
 
 def test_a_repeated_document_is_named_or_its_text_dropped():
     """If it fails, the setting says one thing and the editor shows another."""
-    result = CompletionResult(suggestion=Suggestion(text="a", confidence=0.5))
-    assert attribute(result, None, is_blocked=True) is result
-    assert attribute(result, SOURCE, is_blocked=False).suggestion.source == SOURCE
-    blocked = attribute(result, SOURCE, is_blocked=True)
-    assert (blocked.suggestion.text, blocked.reason) == ("", ATTRIBUTED)
-    assert blocked.suggestion.source == SOURCE  # for the explanation
+    suggestion = Suggestion(text="a", confidence=0.5)
+    assert attribute(suggestion, None, is_blocked=True) is suggestion
+    assert attribute(suggestion, SOURCE, is_blocked=False) == replace(suggestion, source=SOURCE)
+    blocked = attribute(suggestion, SOURCE, is_blocked=True)
+    assert (blocked.text, blocked.source) == ("", SOURCE)  # which the explanation names
 
 
 def test_a_character_that_is_cut_off_is_left_out():
