@@ -130,22 +130,25 @@ def test_a_missing_model_is_reported(window, model):
     wait_until(lambda: window.status.startswith("Parrotlet has a problem"), lambda: window.status)
 
 
-def test_the_source_of_accepted_text_is_named(window, model):
-    """If it fails, somebody's code ends up in a user's file, and nobody says whose it is."""
-    model.rules = [("mine = ", "yours")]
+def test_the_source_of_accepted_text_is_named_once(window, model):
+    """If it fails, somebody's code ends up in a user's file, and nobody says whose it is: at once,
+    since who accepts word by word may not accept the last one."""
+    model.rules = [("mine = ", "yours + ours")]
     script = str(Path(__file__).parent / "stand_ins" / "attributing_server.py")
     window.change_server([sys.executable, script])
     window.open_file("", "borrowed.py")
     window.type("mine = ")
-    window.wait_for_ghost("yours")
-    window.press("Tab")
+    window.wait_for_ghost("yours + ours")
+    window.press("Control+ArrowRight")
     window.wait_for_notification(
         "Repeats at least 60 tokens of lender/lines.py in lender (BSD-3-Clause)."
     )
-    wait_until(
-        lambda: "a suggestion that repeats lender, lender/lines.py" in window.log,
-        lambda: window.log,
-    )
+    window.wait_for_ghost(" + ours")
+    window.press("Tab")
+    window.wait_for_text("mine = yours + ours")
+    logged = "a suggestion that repeats lender, lender/lines.py"
+    wait_until(lambda: logged in window.log, lambda: window.log)
+    assert window.log.count(logged) == 1
 
 
 def use_local_model(window):

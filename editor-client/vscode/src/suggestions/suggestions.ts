@@ -30,13 +30,23 @@ type Response = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | nu
 /** Sends a notification to the server, if it is running. */
 type NotifyServer = (method: string, params: object) => void;
 
-/** A suggestion that is shown in an editor. */
-interface ShownSuggestion {
-  readonly uri: string;
-  /** Where it started when it was first shown, in UTF-16 units. */
-  readonly startOffset: number;
-  /** Its whole text from there, including what has been typed or accepted since. */
+/** One of the suggestions for a place. */
+interface Offer {
+  /** Its whole text from the place on, including what has been typed or accepted since. */
   readonly text: string;
+  /** The server's own, which names the source of repeated text. */
+  readonly command: vscode.Command | undefined;
+}
+
+/** The suggestions for a place in an editor. VS Code does not say which of them it shows. */
+interface ShownSuggestions {
+  readonly uri: string;
+  /** Where they started when the first one was shown, in UTF-16 units. */
+  readonly startOffset: number;
+  /** The one that is shown first, then the alternatives. */
+  readonly offers: readonly [Offer, ...Offer[]];
+  /** Titles of the commands that were run, since one suggestion can be accepted in parts. */
+  readonly namedSources: Set<string>;
 }
 
 /** The last edit of a document. */
@@ -56,7 +66,7 @@ const ASTRAL = /[\ud800-\udbff]/;
 /** Provides suggestions, and follows what becomes of them. */
 export class Suggestions implements vscode.Disposable {
   private readonly listener: vscode.Disposable;
-  private shown: ShownSuggestion | undefined;
+  private shown: ShownSuggestions | undefined;
   /** Whether the last answer is the first one to a request by hand: alternatives can follow. */
   private isFirstOnRequest = false;
   private lastEdit: Edit | undefined;
@@ -98,15 +108,16 @@ export class Suggestions implements vscode.Disposable {
     if (token.isCancellationRequested) {
       return undefined;
     }
-    const items = getItems(response).map(attachAcceptedCommand);
-    const [first] = items;
-    this.setFirstOnRequest(isInvoked && items.length === 1);
-    if (first !== undefined) {
-      this.recordShown(document, position, first, performance.now() - started);
-    } else if (isInvoked) {
-      this.onNothingFound();
+    const [first, ...others] = getItems(response);
+    this.setFirstOnRequest(isInvoked && first !== undefined && others.length === 0);
+    if (first === undefined) {
+      if (isInvoked) {
+        this.onNothingFound();
+      }
+      return [];
     }
-    return items;
+    this.recordShown(document, position, [first, ...others], performance.now() - started);
+    return [first, ...others].map(attachAcceptedCommand);
   }
 
   /** Requests suggestions at the cursor, including alternatives. */
@@ -128,9 +139,11 @@ export class Suggestions implements vscode.Disposable {
     } finally {
       this.acceptingPart = undefined;
     }
-    if (this.lastEdit !== before && this.isOurs()) {
+    const offer = this.lastEdit === before ? undefined : this.findAcceptedOffer();
+    if (offer !== undefined) {
       this.correctCursor();
       this.reportAccepted(unit);
+      await this.nameSource(offer.command);
     }
   }
 
@@ -174,12 +187,9 @@ export class Suggestions implements vscode.Disposable {
   async onAccepted(command: vscode.Command | undefined): Promise<void> {
     this.correctCursor();
     this.reportAccepted(this.acceptingPart ?? 'whole');
+    const named = this.nameSource(command);
     this.shown = undefined;
-    if (command !== undefined) {
-      void vscode.window.showInformationMessage(command.title);
-      const commandArguments: unknown[] = command.arguments ?? [];
-      await vscode.commands.executeCommand(command.command, ...commandArguments);
-    }
+    await named;
   }
 
   dispose(): void {
@@ -216,6 +226,17 @@ export class Suggestions implements vscode.Disposable {
     }
   }
 
+  /** Names the source of accepted text to the user and the server, once for each suggestion. */
+  private async nameSource(command: vscode.Command | undefined): Promise<void> {
+    if (command === undefined || this.shown?.namedSources.has(command.title) === true) {
+      return;
+    }
+    this.shown?.namedSources.add(command.title);
+    void vscode.window.showInformationMessage(command.title);
+    const commandArguments: unknown[] = command.arguments ?? [];
+    await vscode.commands.executeCommand(command.command, ...commandArguments);
+  }
+
   /** Reports an acceptance to the server, once for each edit. */
   private reportAccepted(unit: AcceptUnit): void {
     const edit = this.lastEdit;
@@ -229,37 +250,48 @@ export class Suggestions implements vscode.Disposable {
   private recordShown(
     document: vscode.TextDocument,
     position: vscode.Position,
-    item: vscode.InlineCompletionItem,
+    items: readonly [vscode.InlineCompletionItem, ...vscode.InlineCompletionItem[]],
     latencyMs: number,
   ): void {
-    const uri = document.uri.toString();
-    const start = item.range?.start ?? position;
-    const typed = getText(document, start, position);
-    const text = typeof item.insertText === 'string' ? item.insertText : item.insertText.value;
-    const rest = text.startsWith(typed) ? text.slice(typed.length) : text;
-    if (!this.isContinuation(document, position, rest)) {
-      this.shown = { uri, startOffset: document.offsetAt(position), text: rest };
-      const params = { characters: rest.length, ms: Math.round(latencyMs) };
-      this.notifyServer('parrotlet/didShow', params);
-      void vscode.commands.executeCommand('setContext', SHOWN_CONTEXT, true);
-    }
-  }
-
-  private isContinuation(
-    document: vscode.TextDocument, position: vscode.Position, rest: string,
-  ): boolean {
+    const [first, ...others] = items;
     const typed = this.getTypedText(document, position);
-    return typed !== undefined && typed + rest === this.shown?.text;
+    const rest = getRest(document, position, first);
+    if (
+      this.shown !== undefined && typed !== undefined
+      && typed + rest === this.shown.offers[0].text
+    ) {
+      const alternatives = others.map((item) => createOffer(document, position, item, typed));
+      const { offers: [shown, ...known] } = this.shown;
+      this.shown = { ...this.shown, offers: [shown, ...known, ...alternatives] };
+      return;
+    }
+    this.shown = {
+      uri: document.uri.toString(),
+      startOffset: document.offsetAt(position),
+      offers: [
+        createOffer(document, position, first),
+        ...others.map((item) => createOffer(document, position, item)),
+      ],
+      namedSources: new Set(),
+    };
+    const params = { characters: rest.length, ms: Math.round(latencyMs) };
+    this.notifyServer('parrotlet/didShow', params);
+    void vscode.commands.executeCommand('setContext', SHOWN_CONTEXT, true);
   }
 
-  /** Checks whether the accepted part belongs to our suggestion, not to another extension's. */
-  private isOurs(): boolean {
+  /**
+   * Returns the suggestion of which a part was accepted: of several, the one that is shown first.
+   * Returns undefined if it was another extension's.
+   */
+  private findAcceptedOffer(): Offer | undefined {
     const editor = vscode.window.activeTextEditor;
     const typed = editor && this.getTypedText(editor.document, editor.selection.active);
-    return typed !== undefined && this.shown?.text.startsWith(typed) === true;
+    return typed === undefined
+      ? undefined
+      : this.shown?.offers.find((offer) => offer.text.startsWith(typed));
   }
 
-  /** Returns the text between the suggestion's original start and the cursor. */
+  /** Returns the text between the suggestions' original start and the cursor. */
   private getTypedText(
     document: vscode.TextDocument, position: vscode.Position,
   ): string | undefined {
@@ -273,6 +305,24 @@ export class Suggestions implements vscode.Disposable {
 
 function getItems(response: Response): vscode.InlineCompletionItem[] {
   return Array.isArray(response) ? response : response?.items ?? [];
+}
+
+function createOffer(
+  document: vscode.TextDocument,
+  position: vscode.Position,
+  item: vscode.InlineCompletionItem,
+  typed = '',
+): Offer {
+  return { text: typed + getRest(document, position, item), command: item.command };
+}
+
+/** Returns what an item inserts after a position. */
+function getRest(
+  document: vscode.TextDocument, position: vscode.Position, item: vscode.InlineCompletionItem,
+): string {
+  const typed = getText(document, item.range?.start ?? position, position);
+  const text = typeof item.insertText === 'string' ? item.insertText : item.insertText.value;
+  return text.startsWith(typed) ? text.slice(typed.length) : text;
 }
 
 /** Returns a copy of an item that runs our command when it is accepted. */
