@@ -24,7 +24,8 @@ class Health:
     Attributes:
         version: Of this package.
         model: As the settings name it.
-        adapted: To what that model was adapted, when, and what it brought; None if it was not.
+        adapted: To what that model was adapted, when, and what it brought, or why the adapted one
+            is not in use; None if it was not.
         adapting: How an adaptation is going, in a sentence; None if there is none.
         backend: What generates; None while nothing does.
         state: As in a status bar.

@@ -72,7 +72,7 @@ def _describe(model: AdaptedModel) -> str:
         model.name,
         f"  {record.path}",
         f"  made from {base}, first on {day} ({mib})",
-        f"  in use: {used}{versions}",
+        f"  chosen: {used}{versions}",
     ]
     state = AdaptationState.read(model.folder)
     if state is not None and state.outcome is None:

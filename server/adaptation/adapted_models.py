@@ -34,6 +34,8 @@ FORMAT = 1
 Served: TypeAlias = Literal["adapted", "base"]
 _NAME = re.compile(r"[\w.-]+-[0-9a-f]{8}")
 _VERSION = re.compile(r"\d{4}")
+# Opened to look something up, by an editor that follows a definition
+_LIBRARY = re.compile(r"/((site|dist)-packages|lib\d*/python3\.\d+t?|typeshed[\w-]*)(/|$)")
 _MAX_NAME_CHARS = 40
 _MAX_RECORD_BYTES = 1 << 16
 
@@ -141,6 +143,20 @@ class AdaptedModel:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """Which adapted model suggests in a workspace.
+
+    Attributes:
+        model: None if none was adapted to its folders, or another is wanted.
+        withheld: Those that suggest in some of the folders, but not in all: what a model may repeat
+            of one project has no place in another, and one model suggests everywhere.
+    """
+
+    model: AdaptedModel | None = None
+    withheld: tuple[AdaptedModel, ...] = ()
+
+
 def find_models_folder() -> Path:
     """Returns the folder of all adapted models.
 
@@ -184,14 +200,17 @@ def find_model(folder: Path) -> AdaptedModel | None:
 
     None if there is none, and for a folder that cannot be looked at: on a disk that is gone, say.
     """
-    models = list_models()
-    if not models:  # as for most users: nothing of the workspace is looked at
-        return None
     try:
-        folder = folder.resolve()
-        repository = find_work_tree(folder)
+        return _find_nearest(folder, list_models())
     except (OSError, RuntimeError):  # a RuntimeError is a loop of links
         return None
+
+
+def _find_nearest(folder: Path, models: Sequence[AdaptedModel]) -> AdaptedModel | None:
+    if not models:  # as for most users: nothing of the workspace is looked at
+        return None
+    folder = folder.resolve()
+    repository = find_work_tree(folder)
     matches = [
         (depth, model)
         for model in models
@@ -219,18 +238,37 @@ def create_model(folder: Path, base: str) -> AdaptedModel:
 def find_model_for(roots: Sequence[Path], settings: Settings) -> Path | None:
     """Returns the artifact that suggests in a workspace instead of the settings' own model.
 
-    None if none was adapted, or another is wanted.
+    None if none was adapted, another is wanted, or the workspace has folders of other projects.
+    """
+    model = choose_model_for(roots, settings).model
+    return None if model is None else model.artifact
+
+
+def choose_model_for(roots: Sequence[Path], settings: Settings) -> ModelChoice:
+    """Returns which adapted model suggests in a workspace, if any.
+
+    Folders of installed packages do not count, nor those that cannot be looked at.
     """
     if settings.remote.url or not settings.adaptation.use_model:
-        return None
-    wanted = resolve_model_name(settings.model)
-    for root in roots:
-        model = find_model(root)
-        if model is not None and model.record.served == "adapted":
-            is_of_this = resolve_model_name(model.record.base) == wanted
-            if is_of_this and (artifact := model.artifact) is not None:
-                return artifact
-    return None
+        return ModelChoice()
+    models, wanted = list_models(), resolve_model_name(settings.model)
+    found: dict[str, AdaptedModel | None] = {}
+    for root in [root for root in roots if not _LIBRARY.search(root.as_posix())] or roots:
+        try:
+            model = _find_nearest(root, models)
+        except (OSError, RuntimeError):
+            continue
+        if model is not None and (
+            model.record.served != "adapted"
+            or resolve_model_name(model.record.base) != wanted
+            or model.artifact is None
+        ):
+            model = None
+        found["" if model is None else model.name] = model
+    suggesting = tuple(model for model in found.values() if model is not None)
+    if len(found) > 1:
+        return ModelChoice(withheld=suggesting)
+    return ModelChoice(model=suggesting[0] if suggesting else None)
 
 
 def choose_model(name: str, served: Served) -> AdaptedModel:

@@ -16,12 +16,12 @@ async def check_health(server: "Server") -> Health:
     """Asks the worker and measures memory."""
     service = server.service
     backend = await asyncio.wrap_future(service.check_health())
-    adapted = server.adaptation_watch.describe_adapted()
+    watch, is_adapted = server.adaptation_watch, service.uses_workspace_model
     return Health(
         version=VERSION,
         model=server.configuration.settings.model or "bundled",
-        adapted=adapted if service.uses_workspace_model else None,
-        adapting=server.adaptation_watch.describe_running(),
+        adapted=watch.describe_adapted() if is_adapted else watch.describe_withheld(),
+        adapting=watch.describe_running(),
         backend=backend,
         state=str(service.status.state),
         reason=service.status.reason,

@@ -170,6 +170,8 @@ class Server(LanguageServer):
         if settings.remote.url:
             return f"remote server {settings.remote.url}"
         base = settings.model or "bundled"
+        if self.workspace_context.is_model_withheld:
+            return f"{base}, not adapted while several projects are open"
         return f"{base}, adapted to this workspace" if self.service.uses_workspace_model else base
 
     def show(self, kind: types.MessageType, sentence: str) -> None:

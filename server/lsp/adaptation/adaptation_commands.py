@@ -18,6 +18,7 @@ from server.adaptation.adaptations import Adaptation, find_adaptation, start_ada
 from server.adaptation.adapted_models import (
     AdaptedModel,
     choose_model,
+    choose_model_for,
     get_model,
     list_models,
     remove_model,
@@ -37,6 +38,7 @@ from server.lsp.adaptation.adaptation_menus import (
     build_adaptation_menu,
     build_model_menu,
     build_models_menu,
+    describe_choice,
     describe_start,
     get_title,
     list_run_actions,
@@ -112,7 +114,7 @@ class _Answers:
             REPORT: self._find_report,
             MODELS: lambda _: _show(build_models_menu(list_models())),
             MODEL: lambda given: _show(build_model_menu(get_model(_name(given)))),
-            USE_MODEL: _use_model,
+            USE_MODEL: self._use_model,
             REMOVE_MODEL: _remove_model,
         }
 
@@ -147,6 +149,16 @@ class _Answers:
                 f"there is no report on {get_title(model)} yet; adapt the model first"
             )
         return {"title": f"Adaptation to {get_title(model)}", "page": str(model.page)}
+
+    def _use_model(self, given: Any) -> dict[str, Any]:
+        served = get_field(given, "model")
+        if served not in {"adapted", "base"}:
+            raise ConfigError(f"there is no model '{served}' to use; use adapted or base")
+        model = choose_model(_name(given), served)
+        roots = self._server.workspace_context.roots
+        suggesting = choose_model_for(roots, self._server.configuration.settings).model
+        is_served = suggesting is not None and suggesting.name == model.name
+        return {"message": describe_choice(model, is_served=is_served)}
 
     def _find(self, given: Any) -> Adaptation:
         name = get_field(given, "name")
@@ -188,14 +200,6 @@ def _change_minutes(request: AdaptationRequest, minutes: float) -> AdaptationReq
         return dataclasses.replace(request, minutes=minutes)
     except ValueError as error:  # out of range
         raise ConfigError(f"{error}; choose another number of minutes") from error
-
-
-def _use_model(given: Any) -> dict[str, Any]:
-    served = get_field(given, "model")
-    if served not in {"adapted", "base"}:
-        raise ConfigError(f"there is no model '{served}' to use; use adapted or base")
-    model = choose_model(_name(given), served)
-    return {"message": f"Suggestions in {get_title(model)} come from the {served} model now."}
 
 
 def _remove_model(given: Any) -> dict[str, Any]:

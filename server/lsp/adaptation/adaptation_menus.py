@@ -5,6 +5,7 @@ An editor only shows them: it needs to know neither the states of an adaptation 
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,17 +173,40 @@ def get_title(model: AdaptedModel) -> str:
 
 
 def describe_use(model: AdaptedModel) -> str:
-    """Returns which model suggests in a workspace, and what the adapted one takes."""
+    """Returns which model is to suggest in a workspace, and what the adapted one takes."""
     if model.artifact is None:
         return "no adapted model yet"
-    used = "adapted" if model.record.served == "adapted" else "base"
-    return f"{used} model in use, {_describe_size(model.n_bytes)}"
+    return f"{model.record.served} model chosen, {_describe_size(model.n_bytes)}"
 
 
 def describe_adapted_model(model: AdaptedModel) -> str:
     """Returns to what the model in use was adapted, when, and what that brought."""
     made = _format_date(_find_date(model))
     return f"to {get_title(model)} on {made}. {model.sentence}".strip()
+
+
+def describe_withheld_models(models: Sequence[AdaptedModel]) -> str:
+    """Returns to what the models were adapted that do not suggest, and why they do not."""
+    return (
+        f"to {' and '.join(map(get_title, models))}, but not in use while several projects are"
+        " open: suggestions may repeat passages of that code"
+    )
+
+
+def describe_choice(model: AdaptedModel, *, is_served: bool) -> str:
+    """Returns what has changed for a user who has chosen between a model and its base.
+
+    Args:
+        model: With the choice.
+        is_served: Whether suggestions come from the adapted model here.
+    """
+    title, served = get_title(model), model.record.served
+    if served == "base" or is_served:
+        return f"Suggestions in {title} come from the {served} model now."
+    return (
+        f"The model adapted to {title} is chosen. It suggests while {title} is the only project"
+        " open, unless your settings name another model."
+    )
 
 
 def describe_status(state: AdaptationState) -> str:
@@ -216,17 +240,20 @@ def describe_start(folder: Path, minutes: float) -> str:
     )
 
 
-def describe_end(state: AdaptationState, *, is_served: bool) -> str:
+def describe_end(state: AdaptationState, *, is_served: bool, is_withheld: bool) -> str:
     """Returns what an adaptation that has ended brought.
 
     Args:
         state: How it ended.
         is_served: Whether suggestions come from the adapted model.
+        is_withheld: Whether they would, if no other project were open.
     """
     if state.state is RunState.FAILED and state.reason:
         return state.reason
     if state.outcome is Outcome.BETTER and is_served:
         return f"{state.sentence} Suggestions come from the adapted model now."
+    if state.outcome is Outcome.BETTER and is_withheld:
+        return f"{state.sentence} It suggests while no other project is open."
     return state.sentence
 
 

@@ -23,6 +23,7 @@ from server.lsp.adaptation.adaptation_menus import (
     describe_end,
     describe_run,
     describe_status,
+    describe_withheld_models,
     list_end_actions,
     list_run_actions,
 )
@@ -89,6 +90,10 @@ class AdaptationWatch:
         """Returns to what the model in use was adapted, and the gain; None if it was not."""
         model = self.runs.model
         return None if model is None else describe_adapted_model(model)
+
+    def describe_withheld(self) -> str | None:
+        """Returns which adapted models do not suggest, and why; None if there are none."""
+        return describe_withheld_models(self.runs.withheld) if self.runs.withheld else None
 
     def describe_running(self) -> str | None:
         """Returns how an adaptation that has not ended is going; None if there is none."""
@@ -205,6 +210,10 @@ def _read_safely(roots: Sequence[Path], settings: Any, new: Sequence[Path]) -> W
         return WorkspaceRuns()
 
 
+def _describe_end(run: Run) -> str:
+    return describe_end(run.state, is_served=run.is_served, is_withheld=run.is_withheld)
+
+
 def _summarise(state: AdaptationState) -> tuple[object, ...]:
     """Returns what a client hears of at once when it changes."""
     return state.state, state.phase, state.reason
@@ -226,7 +235,7 @@ def _list_notices(run: Run, before: AdaptationState | None) -> Iterator[Notice]:
         is_unread = run.has_unread_end and state.state is not RunState.CANCELLED
         if was_open or (before is None and is_unread):
             yield Notice(
-                message=end_sentence(describe_end(state, is_served=run.is_served)),
+                message=end_sentence(_describe_end(run)),
                 is_problem=state.state is RunState.FAILED,
                 actions=list_end_actions(state),
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server.adaptation.adaptation_state import AdaptationState, RunState
 from server.adaptation.adaptations import Adaptation, find_adaptation
-from server.adaptation.adapted_models import AdaptedModel, find_model_for, find_models_folder
+from server.adaptation.adapted_models import AdaptedModel, choose_model_for, find_models_folder
 from server.lsp.adaptation.announcements import is_announced, note_announced
 from server.settings import Settings
 from training.foundation.errors import ParrotletError, PrerequisiteError
@@ -23,6 +23,7 @@ class Run:
         state: What it reported last.
         has_unread_end: Whether it has ended and nobody has read how.
         is_served: Whether suggestions come from the model that it made.
+        is_withheld: Whether they would, if no other project were open.
         has_continued: Whether it was interrupted, and was started again by this look.
         error: Why it could not be started again; None if it was not tried, or has.
     """
@@ -31,6 +32,7 @@ class Run:
     state: AdaptationState
     has_unread_end: bool
     is_served: bool
+    is_withheld: bool = False
     has_continued: bool = False
     error: str | None = None
 
@@ -43,11 +45,13 @@ class WorkspaceRuns:
         runs: One for each folder that was ever adapted to.
         artifact: The adapted model that is to suggest; None for that of the settings.
         model: Whose artifact it is.
+        withheld: The adapted models that do not suggest since several projects are open.
     """
 
     runs: tuple[Run, ...] = ()
     artifact: Path | None = None
     model: AdaptedModel | None = None
+    withheld: tuple[AdaptedModel, ...] = ()
 
 
 def has_any_model() -> bool:
@@ -77,21 +81,23 @@ def read_runs(
         state = adaptation.read_state()
         if state is not None:
             found[adaptation.model.name] = (adaptation, state, has_continued, error)
-    artifact = find_model_for(roots, settings)  # after the states: a finished run's is complete
-    folder = None if artifact is None else artifact.parent.parent
+    choice = choose_model_for(roots, settings)  # after the states: a finished run's is complete
+    model = choice.model
+    withheld_names = {model.name for model in choice.withheld}
     runs = tuple(
         Run(
             adaptation=adaptation,
             state=state,
             has_unread_end=state.state in ENDED and not is_announced(adaptation.folder, state),
-            is_served=folder == adaptation.folder,
+            is_served=model is not None and model.name == adaptation.model.name,
+            is_withheld=adaptation.model.name in withheld_names,
             has_continued=has_continued,
             error=error,
         )
         for adaptation, state, has_continued, error in found.values()
     )
-    model = None if folder is None else AdaptedModel.read(folder)
-    return WorkspaceRuns(runs=runs, artifact=artifact, model=model)
+    artifact = None if model is None else model.artifact
+    return WorkspaceRuns(runs=runs, artifact=artifact, model=model, withheld=choice.withheld)
 
 
 def note_read(run: Run) -> None:

@@ -15,7 +15,9 @@ from server.adaptation.adaptation_state import AdaptationState, RunState, find_s
 from server.adaptation.adapted_models import (
     RESULT_FILE,
     AdaptedModel,
+    ModelChoice,
     choose_model,
+    choose_model_for,
     create_model,
     find_model,
     find_model_for,
@@ -128,6 +130,29 @@ def test_an_adapted_model_serves_only_in_place_of_the_one_it_was_made_from(tmp_p
     assert find_model_for([folder], Settings()) is None
     choose_model(model.name, "adapted")
     assert find_model_for([folder], Settings()) == model.artifact
+
+
+def test_a_model_serves_only_where_all_folders_are_its_own(tmp_path, repository):
+    """If it fails, passages of one project are suggested in another that is open beside it."""
+    model = adapt(repository, root_commit=first_commit(repository))
+    other, library = tmp_path / "other", tmp_path / "lib" / "python3.12" / "site-packages" / "p"
+    for folder in (other, library):
+        folder.mkdir(parents=True)
+    alone = ModelChoice(model=model)
+    for roots in ([repository], [repository, repository / "a"], [library, repository]):
+        assert choose_model_for(roots, Settings()) == alone
+    withheld = ModelChoice(withheld=(model,))
+    assert choose_model_for([repository, other], Settings()) == withheld
+    assert choose_model_for([other, repository], Settings()) == withheld
+    assert find_model_for([repository, other], Settings()) is None
+    others = adapt(other)
+    both = ModelChoice(withheld=(model, others))
+    assert choose_model_for([repository, other], Settings()) == both
+    choose_model(model.name, "base")
+    assert choose_model_for([repository, other], Settings()) == ModelChoice(withheld=(others,))
+    choose_model(others.name, "base")
+    assert choose_model_for([repository, other], Settings()) == ModelChoice()
+    assert choose_model_for([], Settings()) == ModelChoice()
 
 
 def test_a_model_that_is_being_made_does_not_serve(tmp_path):

@@ -18,6 +18,11 @@ from server.adaptation.adapted_models import AdaptedModel
 from server.lsp.adaptation import adaptation_watch
 from server.worker.status import State
 
+USED = ("base", "adapted")
+CHOSEN = (
+    "The model adapted to keystone is chosen. It suggests while keystone is the only project open,"
+    " unless your settings name another model."
+)
 OURS = {"experimental": {"parrotlet": {"shows": ["progress", "messages"]}}}
 
 
@@ -227,6 +232,56 @@ async def test_models_are_listed_switched_and_removed(project, tmp_path):
     answer = await editor.ask(remove["command"], remove["argument"])
     assert answer["message"] == "Removed the model adapted to keystone."
     assert not artifact.exists()
+
+
+async def test_with_another_project_open_the_base_model_suggests_and_that_is_said(
+    project, adaptation, tmp_path
+):
+    """If it fails, passages of one project are suggested in another, or nobody learns why the
+    adapted model is not in use."""
+    artifact = adaptation.finish()
+    editor = await Editor().open(project)
+    await editor.notice("Suggestions come from the adapted model now.")
+    other = tmp_path / "arch"
+    other.mkdir()
+    folder = {"uri": other.as_uri(), "name": "arch"}
+    method = "workspace/didChangeWorkspaceFolders"
+    await editor.send(method=method, params={"event": {"added": [folder], "removed": []}})
+    await editor.wait_for(lambda _: editor.models == [str(artifact), ""])
+    await editor.wait_for(lambda _: editor.session.server.adaptation_watch.runs.withheld)
+    health = await editor.ask("parrotlet.health")
+    assert health["adapted"].startswith("to keystone, but not in use while several projects are")
+    editor.session.service.status.set(State.READY)
+    status = await editor.wait_for(lambda one: one.get("method") == "parrotlet/status")
+    assert status["params"]["model"] == "bundled, not adapted while several projects are open"
+    arguments = {name: {"name": adaptation.model.name, "model": name} for name in USED}
+    answers = [await editor.ask("parrotlet.useModel", arguments[name]) for name in USED]
+    assert [answer["message"] for answer in answers] == [
+        "Suggestions in keystone come from the base model now.",
+        CHOSEN,
+    ]
+    await editor.send(method=method, params={"event": {"added": [], "removed": [folder]}})
+    await editor.wait_for(lambda _: editor.models[-1] == str(artifact))
+    answer = await editor.ask("parrotlet.useModel", arguments["adapted"])
+    assert answer["message"] == "Suggestions in keystone come from the adapted model now."
+
+
+async def test_an_end_says_that_the_model_waits_for_other_projects_to_be_closed(
+    project, adaptation, tmp_path
+):
+    """If it fails, users look in vain for what twenty minutes have brought."""
+    other = tmp_path / "arch"
+    other.mkdir()
+    editor = await Editor().open(project)
+    folder = {"uri": other.as_uri(), "name": "arch"}
+    event = {"added": [folder], "removed": []}
+    await editor.send(method="workspace/didChangeWorkspaceFolders", params={"event": event})
+    adaptation.write()
+    await editor.hear(state="running")
+    adaptation.finish()
+    notice = await editor.notice(BROUGHT)
+    assert notice["message"] == f"{BROUGHT} It suggests while no other project is open."
+    assert set(editor.models) == {""}
 
 
 @pytest.mark.parametrize(
