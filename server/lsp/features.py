@@ -216,11 +216,15 @@ def _inline_item(edit: SuggestedEdit) -> types.InlineCompletionItem:
 
 
 def _completion_item(edit: SuggestedEdit) -> types.CompletionItem:
+    """Returns an item that begins with the word before the cursor, since editors compare them."""
+    first_line = edit.text.partition("\n")[0].rstrip()
+    whole_line = edit.word + first_line
+    edited = types.Range(start=edit.word_start, end=edit.range.end)
     return types.CompletionItem(
-        label=edit.text.strip().partition("\n")[0],
+        label=whole_line.strip() if first_line else edit.text.strip().partition("\n")[0],
         detail=DETAIL,
         kind=types.CompletionItemKind.Text,
-        text_edit=types.TextEdit(range=edit.range, new_text=edit.text),
-        filter_text=edit.replaced_text,  # matches the text of the range by construction
+        text_edit=types.TextEdit(range=edited, new_text=edit.word + edit.text),
+        filter_text=whole_line,  # which also matches what is typed on as suggested
         documentation=None if edit.source is None else edit.source.sentence,
     )

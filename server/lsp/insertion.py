@@ -8,6 +8,8 @@ from server.lsp.documents.text_document import TextDocument
 from server.suggestion.result import CompletionResult
 from training.artifact.code_reference import CodeReference
 
+_MAX_WORD_CHARS = 256
+
 
 @dataclass(frozen=True, kw_only=True)
 class InsertionPoint:
@@ -66,13 +68,15 @@ class SuggestedEdit:
     Attributes:
         text: What to insert.
         range: What it replaces.
-        replaced_text: The text of that range.
+        word: What stands right before the range, from the beginning of the word on.
+        word_start: Where that is.
         source: Whose text it repeats, if anybody's.
     """
 
     text: str
     range: types.Range
-    replaced_text: str
+    word: str
+    word_start: types.Position
     source: CodeReference | None = None
 
     @classmethod
@@ -81,15 +85,27 @@ class SuggestedEdit:
     ) -> "list[SuggestedEdit]":
         """Returns a result's suggestion and its alternatives, the best first."""
         edits = []
+        word = _find_word(document.text, point.start)
+        word_start = types.Position(*document.position_of(point.start - len(word)))
         for suggestion in (result.suggestion, *result.alternatives):
-            offsets = (point.start, point.end + suggestion.covered)
-            start, end = document.positions_of(*offsets)
+            start, end = document.positions_of(point.start, point.end + suggestion.covered)
             edits.append(
                 cls(
                     text=point.selected_text + suggestion.text,
                     range=types.Range(start=types.Position(*start), end=types.Position(*end)),
-                    replaced_text=document.text[slice(*offsets)],
+                    word=word,
+                    word_start=word_start,
                     source=suggestion.source,
                 )
             )
         return edits
+
+
+def _find_word(text: str, end: int) -> str:
+    """Returns the word that ends at an offset: a name, or the digits of a number; "" for none."""
+    start = end
+    while start > 0 and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        start -= 1
+        if end - start > _MAX_WORD_CHARS:  # data, which nobody completes
+            return ""
+    return text[start:end]

@@ -145,5 +145,16 @@ def test_completion_by_the_plain_list(
         assert item["textEdit"]["newText"] == "pi * self.radius**2"
         place = {"line": line + 1, "character": column + 1}
         assert item["textEdit"]["range"] == {"start": place, "end": place}
-        assert item["filterText"] == ""  # what stands there, so that no editor filters it out
+        assert item["filterText"] == item["label"] == "pi * self.radius**2"
+        after = {**place, "character": column + 2}
+        typed = {"range": {"start": place, "end": place}, "text": "p"}
+        client.notify(
+            "textDocument/didChange",
+            {"textDocument": {"uri": URI, "version": 4}, "contentChanges": [typed]},
+        )
+        asked = {**asked, "position": after, "context": INVOKED}
+        (item,) = client.request("textDocument/completion", asked)["result"]["items"]
+        assert item["filterText"] == "pi * self.radius**2"  # of which "p" is the beginning
+        edit = {"range": {"start": place, "end": after}, "newText": "pi * self.radius**2"}
+        assert item["textEdit"] == edit
         assert client.leave() == 0

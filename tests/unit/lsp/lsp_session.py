@@ -16,18 +16,19 @@ from server.worker.status import Status
 
 
 class SilentService:
-    """A service that suggests nothing."""
+    """A service that suggests nothing, unless it is given a ``result``."""
 
     def __init__(self):
         self.status = Status()
         self.requests = []
+        self.result = CompletionResult(reason="nothing")
         self.worker_pid = None
         self.workspace_models = []
 
     def submit(self, request, *, quiet_s=0.0):
         self.requests.append(request)
         future = Future()
-        future.set_result(CompletionResult(reason="nothing"))
+        future.set_result(self.result)
         return SimpleNamespace(future=future, event=None)
 
     def check_health(self):

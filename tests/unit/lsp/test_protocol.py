@@ -10,6 +10,7 @@ import pytest
 from lsp_session import Session, SilentService
 
 from server.lsp.features import create_server
+from server.suggestion.result import CompletionResult, Suggestion
 
 URI = "file:///w/a.py"
 ASK = {
@@ -260,3 +261,50 @@ def test_a_request_begins_before_the_next_message_is_handled():
     create_server({}, service).serve(read_end, io.BytesIO())
     os.close(read_end)
     assert [request.text for request in service.requests] == ["x", "y\nx"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "suggested", "word", "label"),
+    [
+        pytest.param("x = self.rad", "", "ius**2", "rad", "radius**2", id="within a word"),
+        pytest.param("x = self.", "", "radius", "", "radius", id="at a dot"),
+        pytest.param("x = ", "", "  radius", "", "radius", id="after a space"),
+        pytest.param("y\r\n𝔘 = '😋'; r_2", "", "d", "r_2", "r_2d", id="line ends of Windows"),
+        pytest.param("x = 𝔘n", "", "it", "𝔘n", "𝔘nit", id="a name beyond the basic plane"),
+        pytest.param("print", ")", "(x)", "print", "print(x)", id="before a closed bracket"),
+        pytest.param("if x", "", ":\n    pass", "x", "x:", id="several lines"),
+        pytest.param("f(x)\nx", "", "\n    \ny = 1", "x", "y = 1", id="on the next line"),
+        pytest.param("a" * 300, "", ".b", "", ".b", id="data"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+async def test_an_item_of_the_plain_list_begins_with_the_word_before_the_cursor(
+    before, after, suggested, word, label, encoding
+):
+    """If it fails, Helix and Emacs hide the item, since it is none for the word that is typed."""
+    session, tail = Session(), "\r\nend"
+    capabilities = {"general": {"positionEncodings": [encoding]}}
+    await session.initialize(capabilities=capabilities)
+    document = {"uri": URI, "text": before + after + tail}
+    await session.send(method="textDocument/didOpen", params={"textDocument": document})
+    suggestion = Suggestion(text=suggested, covered=len(after))
+    session.service.result = CompletionResult(suggestion=suggestion)
+    cursor = place(before, encoding)
+    asked = {"textDocument": {"uri": URI}, "position": cursor}
+    (item,) = (await session.request("textDocument/completion", asked))["result"]["items"]
+    start = place(before[: len(before) - len(word)], encoding)
+    end = place(before + after, encoding)
+    assert item["textEdit"] == {"range": {"start": start, "end": end}, "newText": word + suggested}
+    assert item["filterText"] == word + suggested.partition("\n")[0].rstrip()
+    assert item["label"] == label
+    accepted = session.server.inline_completion._if_accepted[URI].text
+    assert accepted.replace("\r", "") == (before + suggested + tail).replace("\r", "")
+    assert session.errors == []
+
+
+def place(before, encoding):
+    """Returns the position at the end of a text."""
+    line = before.rpartition("\n")[2]
+    units = {"utf-8": 1, "utf-16": 2, "utf-32": 4}[encoding]
+    name = encoding if encoding == "utf-8" else f"{encoding}-le"
+    return {"line": before.count("\n"), "character": len(line.encode(name)) // units}
