@@ -160,6 +160,9 @@ class RemoteServer:
                 f" {self._breaker.remaining_s:.0f} s",
                 is_new=False,
             )
+        has_suffix = bool(window.suffix.strip()) and self.describe().infilling != "none"
+        if not has_suffix and not _find_prompt(window):
+            return _continue_nothing(request)
         try:
             result = self._request_or_retry(window, request)
         except CompletionsError as error:
@@ -183,6 +186,8 @@ class RemoteServer:
         except CompletionsError as error:
             if not has_suffix or error.status not in REFUSED:
                 raise
+            if not _find_prompt(window):  # which may be at fault as well
+                return _continue_nothing(request)
             result = self._request(replace(window, suffix=""), request)
             if _is_answered(result, request):  # the suffix was at fault, or else its length
                 self._n_suffix_refusals += 1
@@ -215,7 +220,7 @@ class RemoteServer:
     def _build_body(self, window: Window, request: GenerationRequest) -> tuple[dict[str, Any], str]:
         """Returns the request's JSON, and the whitespace that the output must begin with."""
         before = window.context + window.prefix
-        prefix = before.rstrip(" \t")  # models rarely saw a text that ends with whitespace
+        prefix = _find_prompt(window)
         body: dict[str, Any] = {
             "model": self._settings.model,
             "max_tokens": request.max_new_tokens,
@@ -234,6 +239,20 @@ class RemoteServer:
         elif self._takes_suffix and window.suffix.strip():
             body["suffix"] = window.suffix
         return body, before[len(prefix) :]
+
+
+def _find_prompt(window: Window) -> str:
+    """Returns the text to continue; models rarely saw one that ends with whitespace."""
+    return (window.context + window.prefix).rstrip(" \t")
+
+
+def _continue_nothing(request: GenerationRequest) -> GenerationResult:
+    """Returns what follows an empty prompt: nothing, since servers such as vLLM refuse one."""
+    ended = [
+        GeneratedSequence(finish_reason=FinishReason.END_OF_TEXT)
+        for _ in range(request.n_sequences)
+    ]
+    return GenerationResult(sequences=ended, usage=TokenUsage())
 
 
 def _is_answered(result: GenerationResult, request: GenerationRequest) -> bool:

@@ -29,6 +29,7 @@ class Double(ThreadingHTTPServer):
         self.asked, self.headers = [], []
         self.pieces = ["    return", " a + b\n", "print(1)"]
         self.log_probs = [-0.1, -0.2, -0.3]
+        self.takes_empty = False
         self.status, self.takes_suffix, self.pause_s, self.n_sent = 200, False, 0.0, 0
         self.refusal, self.limit_chars = b'{"error": "suffix is not supported"}', 1 << 20
         self.n_at_once = len(self.pieces)  # the others wait for ``may_go_on``
@@ -52,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         double.headers.append(dict(self.headers))
         is_long = len(body["prompt"]) + len(body.get("suffix", "")) > double.limit_chars
         is_refused = is_long or ("suffix" in body and not double.takes_suffix)
+        is_refused = is_refused or not (body["prompt"] or double.takes_empty)  # as vLLM does
         status = 400 if is_refused else double.status
         self.send_response(status)
         self.end_headers()
@@ -126,6 +128,26 @@ def test_whitespace_before_the_cursor_is_not_sent_but_required(double):
     assert text_of(generate(server, "def add(a, b):\n  ")) == "  return a + b\nprint(1)"
     assert double.asked[0][1]["prompt"] == "def add(a, b):\n"
     assert text_of(generate(server, "def add(a, b):\n\t")) == ""  # another indentation
+
+
+@pytest.mark.parametrize("prefix", ["", "  \t"])
+def test_an_empty_prompt_is_not_sent(double, prefix):
+    """If it fails, each new file puts the status on "error", and the server seems broken."""
+    remote = RemoteServer(RemoteSettings(url=double.url))
+    asked = GenerationRequest(max_new_tokens=9, n_sequences=2)
+    for suffix in ("", "\n"):
+        result = remote.generate(Window(prefix=prefix, suffix=suffix), asked)
+        assert [s.text for s in result.sequences] == [b"", b""]
+        assert [s.finish_reason for s in result.sequences] == [FinishReason.END_OF_TEXT] * 2
+    assert double.asked == []
+    double.refusal = b'{"error": "prompt must not be empty"}'
+    for _ in range(4):  # the suffix alone is asked for, and its refusal says nothing about others
+        result = remote.generate(Window(prefix=prefix, suffix="x = 1\n"), asked)
+        assert result.sequences[0].text == b""
+    assert [body.get("suffix") for _, body in double.asked] == ["x = 1\n"] * 4
+    assert remote.describe().infilling == "suffix"
+    double.takes_empty = double.takes_suffix = True
+    assert remote.generate(Window(prefix=prefix, suffix="x = 1\n"), asked).usage.new_tokens
 
 
 def test_a_server_that_refuses_a_suffix_is_asked_without_one(double):
