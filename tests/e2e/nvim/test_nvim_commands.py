@@ -203,6 +203,26 @@ def test_switching_to_another_remote_server(editor, model):
         editor.wait_until(lambda: read_suggestion(editor) == CALL[1], "the first model")
 
 
+REMOTE_SETTINGS = "return require('parrotlet.settings.server_settings').get_all().remote"
+
+
+def test_another_remote_server_does_not_keep_the_tokenizer_of_the_one_before(editor, model):
+    """If it fails, a server gets another model's sentinels or token ids, and writes nonsense."""
+    wait_for_suggestion(editor, model)
+    change = "require('parrotlet.settings.server_settings').change"
+    editor.lua(f"{change}({{ ['remote.model'] = 'a', ['remote.tokenizer'] = '/nowhere/a' }})")
+    editor.press("<Esc>")
+    with ScriptedModel([]) as other:
+        editor.command(f"Parrotlet model {other.url}")
+        said = "; remote.model and remote.tokenizer are reset: they describe the server before"
+        assert any(message.endswith(said) for message in editor.messages)
+        reset = {"url": other.url, "model": "", "tokenizer": ""}
+        assert editor.lua(REMOTE_SETTINGS).items() >= reset.items()
+        editor.command(f"Parrotlet model {model.url}")
+        restored = {"url": model.url, "model": "a", "tokenizer": "/nowhere/a"}
+        assert editor.lua(REMOTE_SETTINGS).items() >= restored.items()
+
+
 RECORD_REPORTS = """
 _G.reported = {}
 local adaptation = require('parrotlet.ui.adaptation')

@@ -96,6 +96,17 @@ def test_switching_between_bundled_folder_and_remote_models(window, model, expec
         window.page.wait_for_timeout(400)
         expect_model_output(window, "nes_elsewhere(path):", "elsewhere.py")
 
+        window.change_setting("parrotlet.remote.tokenizer", "/nowhere/big-model")
+        window.start_command("parrotlet.chooseModel")
+        window.pick("Remote server…")
+        window.fill_input(model.url, title="Use a Remote Server (1/2)")
+        window.fill_input("small-model", title="Use a Remote Server (2/2)")
+        window.pick("Reset the Tokenizer")
+        wanted = [str(folder), model.url, "small-model"]
+        wait_until(lambda: get_model_settings(window) == wanted, lambda: get_model_settings(window))
+        found = "return vscode.workspace.getConfiguration('parrotlet').get('remote.tokenizer')"
+        assert window.call_api(found) == ""
+
 
 def test_a_hub_model_is_downloaded_with_progress(window, model, expected, tmp_path):
     """If it fails, users wait for a model from the Hub and do not know why."""

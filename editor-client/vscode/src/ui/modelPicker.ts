@@ -116,7 +116,27 @@ async function enterRemoteServer(): Promise<Changes | undefined> {
     value: getText('remote.model'),
     ignoreFocusOut: true,
   });
-  return model === undefined
-    ? undefined
-    : { 'remote.model': model.trim(), 'remote.url': url.trim() };
+  return model === undefined ? undefined : createRemoteChanges(url.trim(), model.trim());
+}
+
+/**
+ * Returns the settings for a remote model; undefined if the user cancels. Asks whether the
+ * tokenizer is the other model's: its format of prompts would be wrong for this one.
+ */
+async function createRemoteChanges(url: string, model: string): Promise<Changes | undefined> {
+  const changes = { 'remote.model': model, 'remote.url': url };
+  const tokenizer = getText('remote.tokenizer');
+  const isSameModel = url === getText('remote.url') && model === getText('remote.model');
+  if (tokenizer === '' || isSameModel) {
+    return changes;
+  }
+  const reset = { label: 'Reset the Tokenizer', detail: 'It belongs to the model before.' };
+  const keep = { label: 'Keep the Tokenizer', detail: `${tokenizer} belongs to this model, too.` };
+  const choice = await vscode.window.showQuickPick([reset, keep], {
+    title: 'Use a Remote Server: Tokenizer', ignoreFocusOut: true,
+  });
+  if (choice === undefined) {
+    return undefined;
+  }
+  return choice === keep ? changes : { 'remote.tokenizer': '', ...changes }; // first, so in time
 }

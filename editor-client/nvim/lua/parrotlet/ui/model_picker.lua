@@ -9,6 +9,13 @@ local M = {}
 
 local BUNDLED = 'bundled'
 
+--- The settings that describe what one remote server serves.
+local OF_SERVER = { 'remote.model', 'remote.tokenizer' }
+
+--- Their values by the servers' URLs: those of servers that were used in this session.
+---@type table<string, table<string, string>>
+local known_servers = {}
+
 --- Returns the current model, as the user would name it.
 ---@return string
 function M.get_current()
@@ -38,6 +45,37 @@ function M.resolve_name(name)
   return nil, ("no model '%s'; see :help parrotlet-models"):format(name)
 end
 
+--- Returns the settings that describe what the current server serves, or is to serve.
+---@return table<string, string>
+local function get_of_server()
+  local values = {}
+  for _, setting in ipairs(OF_SERVER) do
+    values[setting] = server_settings.get(setting) or ''
+  end
+  return values
+end
+
+--- Adds what another server serves to the settings of a switch: as far as it is known from before,
+--- otherwise nothing, since names and tokenizers of one server are wrong for another.
+---@param values table<string, string> With the new `remote.url`.
+---@return boolean is_reset Whether something that was set is not any more.
+local function add_of_server(values)
+  local url, former_url = values['remote.url'], server_settings.get('remote.url') or ''
+  local former = get_of_server()
+  if former_url ~= '' then
+    known_servers[former_url] = former
+  end
+  if url == '' or url == former_url or not next(known_servers) then
+    return false
+  end
+  local is_reset = false
+  for _, setting in ipairs(OF_SERVER) do
+    values[setting] = known_servers[url] and known_servers[url][setting] or ''
+    is_reset = is_reset or (values[setting] == '' and former[setting] ~= '')
+  end
+  return is_reset
+end
+
 --- Switches to another model.
 ---@param name string
 function M.switch_to(name)
@@ -47,8 +85,13 @@ function M.switch_to(name)
     return
   end
   require('parrotlet.ui.progress').is_awaited = true
+  local is_reset = add_of_server(values)
   server_settings.change(values)
-  message.info(('model: %s (this session only)'):format(M.get_current()))
+  local text = ('model: %s (this session only)'):format(M.get_current())
+  if is_reset then
+    text = text .. '; remote.model and remote.tokenizer are reset: they describe the server before'
+  end
+  message.info(text)
 end
 
 ---@class parrotlet.ModelChoice
