@@ -344,9 +344,12 @@ class Settings(RangedConfig):
     )
     private_globs: tuple[str, ...] = setting(
         (),
-        "Glob patterns of private files, by name or path: Parrotlet neither shows suggestions in"
-        " them nor uses their text. Files that usually hold secrets, such as `.env` and private"
-        " keys, are always private.",
+        "Glob patterns of private files: Parrotlet neither shows suggestions in them nor uses their"
+        " text, and no model is adapted to them. A pattern without a slash is the name of a file or"
+        " folder; one with slashes is a path, absolute or from any folder, such as `src/keys/`,"
+        " `**/internal/**`, `~/work/keys` or `**/{keys,tokens}.py`. A folder's files are private"
+        " with it. Files that usually hold secrets, such as `.env` and private keys, are always"
+        " private.",
     )
     statistics: bool = setting(
         default=True,

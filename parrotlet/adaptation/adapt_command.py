@@ -26,7 +26,7 @@ from server.adaptation.adaptations import (
     start_adaptation,
 )
 from server.backends.model_store import resolve_model_name
-from training.foundation.command_parser import command_parser, type_of_setting
+from training.foundation.command_parser import command_parser, path_glob, type_of_setting
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
 
 _FOLLOW_S = 0.5
@@ -214,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--private",
         dest="private_globs",
+        type=path_glob,
         action="append",
         metavar="GLOB",
         help="files to leave out, besides those that usually hold secrets",

@@ -49,7 +49,7 @@ class AdaptationStages:
         words += ["--origin", str(self.origin), "--work", str(self.work)]
         words += ["--minutes", str(self.request.minutes)]
         words += ["--heldout-share", str(self.request.heldout_share)]
-        words += [word for glob in self.request.private_globs for word in ("--private", glob)]
+        words += [f"--private={glob}" for glob in self.request.private_globs]
         words += ["--again"] * self.request.is_wanted_again
         if self.request.tokens_per_s:
             words += ["--speed", str(self.request.tokens_per_s)]

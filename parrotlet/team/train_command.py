@@ -27,7 +27,12 @@ from parrotlet.team.team_options import check_options
 from parrotlet.team.team_page import write_page
 from training.config import TokenizerConfig
 from training.foundation.atomic_files import write_text_atomically
-from training.foundation.command_parser import command_parser, type_of_setting, whole_number
+from training.foundation.command_parser import (
+    command_parser,
+    path_glob,
+    type_of_setting,
+    whole_number,
+)
 from training.foundation.errors import ConfigError, run_main
 from training.foundation.folder_lock import folder_lock
 
@@ -210,7 +215,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         help="a package to measure on and not to learn from (default: a share of the documents)",
     )
     group.add_argument(
-        "--private", action="append", default=[], metavar="GLOB", help="files to leave out"
+        "--private",
+        type=path_glob,
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="files to leave out",
     )
     group.add_argument(
         "--cluster",

@@ -9,6 +9,7 @@ from training.foundation.atomic_files import write_json_atomically
 from training.foundation.config_schema import RangedConfig, from_mapping, number_field, to_mapping
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import as_object, read_json
+from training.foundation.privacy.path_globs import find_glob_fault
 
 REQUEST_FILE = "request.json"
 
@@ -46,13 +47,16 @@ class AdaptationRequest(RangedConfig):
         """Returns the request for a workspace that the user's settings make.
 
         Raises:
-            ConfigError: A remote server generates the suggestions.
+            ConfigError: A remote server generates the suggestions, or a pattern of private files
+                cannot be read.
         """
         if settings.remote.url:
             raise ConfigError(
                 "suggestions come from a remote server (remote.url), and only a model on this"
                 " machine can be adapted; remove that setting first"
             )
+        if fault := find_glob_fault(settings.private_globs):
+            raise ConfigError(f"private_globs: {fault}")
         return cls(
             folder=folder,
             minutes=settings.adaptation.minutes,

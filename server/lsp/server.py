@@ -30,6 +30,7 @@ from server.usage_statistics import UsageStatistics
 from server.user_folders import find_data_folder
 from server.worker.service import CompletionService
 from server.workspace.uris import file_name
+from training.foundation.privacy.path_globs import find_glob_fault
 
 _MAX_WARNED = 1000  # keys of warnings that are remembered
 
@@ -80,6 +81,7 @@ class Server(LanguageServer):
         self._warned: set[str] = set()
         self._complaint: str | None = None  # about the first settings
         self._told_lost: set[str] = set()  # URIs
+        self._checked_globs: tuple[str, ...] = ()
         self._client_pid: int | None = None
         self._watch: asyncio.Task[None] | None = None
         self._messages: MessageLoop | None = None
@@ -210,3 +212,12 @@ class Server(LanguageServer):
         settings = self.configuration.settings
         self.statistics = UsageStatistics(find_data_folder() if settings.statistics else None)
         self.workspace_context.configure(settings)
+        self._check_globs(settings.private_globs)
+
+    def _check_globs(self, globs: tuple[str, ...]) -> None:
+        """Tells the user of a pattern of private files that keeps none private; others apply."""
+        fault = find_glob_fault(globs) if globs != self._checked_globs else None
+        self._checked_globs = globs
+        if fault is not None:
+            sentence = end_sentence(f"the configuration: private_globs: {fault}")
+            self.show(types.MessageType.Warning, f"{sentence} Until then it keeps nothing private.")

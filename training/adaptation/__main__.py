@@ -18,7 +18,7 @@ from training.adaptation.training_speed import measure_training_speed
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.artifact.directory import load_artifact
 from training.foundation.atomic_files import write_json_atomically
-from training.foundation.command_parser import command_parser
+from training.foundation.command_parser import command_parser, path_glob
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import run_main
 
@@ -85,7 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=20.0, help="the time for everything")
     parser.add_argument("--heldout-share", type=float, default=0.15, help="what to measure on")
     parser.add_argument(
-        "--private", action="append", default=[], metavar="GLOB", help="files to leave out"
+        "--private",
+        type=path_glob,
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="files to leave out",
     )
     parser.add_argument("--again", action="store_true", help="even if little has changed")
     parser.add_argument(

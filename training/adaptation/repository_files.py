@@ -15,7 +15,7 @@ from training.corpus.readers.folders import read_folder
 from training.corpus.readers.git_repository.commit_history import find_first_commit, list_changes
 from training.corpus.readers.git_repository.commit_reader import read_commit, resolve_commit
 from training.corpus.readers.source_file import FileSelection, SourceFile
-from training.foundation.privacy.private_paths import is_private_path
+from training.foundation.privacy.private_paths import is_private_path, list_folder_names
 from training.foundation.work_trees import find_work_tree
 
 MAX_COMMITS = 300  # in which the newest files are looked for
@@ -67,12 +67,18 @@ def read_workspace(
         CorpusError: The repository or the folder cannot be read.
     """
     folder = folder.resolve()
+    repository = find_work_tree(folder)
     filters = FilterConfig()
     selection = FileSelection(max_bytes=filters.max_bytes)
-    repository = find_work_tree(folder)
+    names = list_folder_names(repository or folder)
+
+    def is_wanted(file: SourceFile) -> bool:
+        is_private = is_private_path(file.path, private_globs, names)
+        return not is_private and _is_code(file, filters)
+
     if repository is None:
         found = read_folder(folder, part="", files=(), selection=selection)
-        files = {f.path: _describe(f) for f in found if _is_wanted(f, private_globs, filters)}
+        files = {f.path: _describe(f) for f in found if is_wanted(f)}
         return WorkspaceFiles(
             folder=folder, repository=None, commit="", root_commit="", subfolder="",
             files=files, changes=(),
@@ -86,18 +92,17 @@ def read_workspace(
         commit=commit,
         root_commit=find_first_commit(repository, commit),
         subfolder=subfolder,
-        files={f.path: _describe(f) for f in found if _is_wanted(f, private_globs, filters)},
+        files={f.path: _describe(f) for f in found if is_wanted(f)},
         changes=tuple(change.paths for change in list_changes(repository, commit, MAX_COMMITS)),
     )
 
 
-def _is_wanted(file: SourceFile, private_globs: tuple[str, ...], filters: FilterConfig) -> bool:
+def _is_code(file: SourceFile, filters: FilterConfig) -> bool:
     return (
         file.problem is None
         and file.path.endswith(".py")
         and len(file.data) >= filters.min_bytes
         and not is_vendored(file.path)
-        and not is_private_path(file.path, private_globs)
     )
 
 

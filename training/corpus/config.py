@@ -7,6 +7,7 @@ from typing import Literal
 from packaging.utils import canonicalize_name
 
 from training.foundation.config_schema import RangedConfig, number_field
+from training.foundation.privacy.path_globs import find_glob_fault
 
 MAX_HELDOUT_SHARE = 0.5
 _MANY = 1 << 50  # bytes, files or stars: more than anybody has
@@ -82,6 +83,10 @@ class SourcesConfig:
     notebooks: bool = False
     git_folder: str = ""
     private_globs: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if fault := find_glob_fault(self.private_globs or ()):
+            raise ValueError(f"private_globs: {fault}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from training.foundation.config_schema import Range, find_range
+from training.foundation.privacy.path_globs import find_glob_fault
 
 LAUNCHER = "parrotlet"
 HELP_COLUMNS = 79
@@ -91,6 +92,13 @@ def type_of_setting(config: type[Any], name: str) -> Callable[[str], Any]:
     if typing.get_type_hints(config)[name] is float:
         return limit_float(allowed)
     return whole_number(int(allowed.least), int(allowed.most))
+
+
+def path_glob(text: str) -> str:
+    """Is the ``type`` of an argument that is a pattern of private files."""
+    if fault := find_glob_fault([text]):
+        raise argparse.ArgumentTypeError(fault)
+    return text
 
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}

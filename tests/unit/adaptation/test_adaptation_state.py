@@ -159,6 +159,12 @@ def test_a_remote_model_is_not_adapted(tmp_path):
         AdaptationRequest.of(tmp_path, remote)
 
 
+def test_with_a_private_glob_that_cannot_be_read_nothing_is_adapted(tmp_path):
+    """If it fails, a mistyped glob has private files learned for good."""
+    with pytest.raises(ConfigError, match=r"private_globs: the pattern '\*\*/\{a,b' has a '\{'"):
+        AdaptationRequest.of(tmp_path, Settings(private_globs=("x", "**/{a,b")))
+
+
 def test_typing_is_noted_for_adaptations_that_run(data_folder, monkeypatch):
     """If it fails, an adaptation slows down the editor in which the user types."""
     monkeypatch.setattr(adaptations, "_noted", float("-inf"))

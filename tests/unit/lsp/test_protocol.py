@@ -211,6 +211,25 @@ async def test_a_change_that_is_not_understood_is_told_to_the_user(change):
     assert session.state(URI) == "z"
 
 
+async def test_a_private_glob_that_cannot_be_read_is_said_and_the_others_hold():
+    """If it fails, a mistyped glob is silent, or makes public what the others keep private."""
+    globs = ["**/{a", "a.py"]
+    session = Session()
+    capabilities = {"textDocument": {"inlineCompletion": {}}}
+    params = {"processId": None, "rootUri": None, "capabilities": capabilities}
+    await session.request(
+        "initialize", {**params, "initializationOptions": {"private_globs": globs}}
+    )
+    messages = await session.send(method="initialized", params={})
+    (shown,) = [one for one in messages if one["method"] == "window/showMessage"]
+    expected = "the configuration: private_globs: the pattern '**/{a' has a '{' without"
+    assert shown["params"]["message"].startswith(expected)
+    assert session.server.configuration.settings.private_globs == tuple(globs)
+    pushed = {"settings": {"parrotlet": {"statistics": False, "private_globs": globs}}}
+    messages = await session.send(method="workspace/didChangeConfiguration", params=pushed)
+    assert all(one["method"] != "window/showMessage" for one in messages)  # it was said
+
+
 @pytest.mark.parametrize("id_", [{}, {"id": None}, {"id": 5}])
 async def test_a_change_counts_whether_it_has_an_id_or_not(id_):
     """Some clients write "id": null into notifications."""

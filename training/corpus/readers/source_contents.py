@@ -28,7 +28,7 @@ from training.corpus.readers.source_file import (
     SourceFile,
 )
 from training.foundation.foreign_text import path_text
-from training.foundation.privacy.private_paths import is_private_path
+from training.foundation.privacy.private_paths import is_private_path, list_folder_names
 
 NAMED = 3  # unreadable files and folders in a warning
 
@@ -79,12 +79,13 @@ def _open_records(source: CorpusSource, files: Iterable[SourceFile]) -> SourceCo
 
 def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
     search = MetadataSearch()
+    folders = list_folder_names(source.path)
     files: list[SourceFile] = []
     n_bytes = 0
     beyond_limits = None
     try:
         for read in _read_package(source, config):
-            file = _hide_private(read, config.sources.private_globs)
+            file = _hide_private(read, config.sources.private_globs, folders)
             if file.path.endswith(NOTEBOOK_SUFFIX):
                 files.append(read_notebook(file))
             elif file.path.endswith(".py") or file.problem == UNREADABLE:
@@ -104,9 +105,11 @@ def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
     )
 
 
-def _hide_private(file: SourceFile, globs: Sequence[str] | None) -> SourceFile:
-    """Returns a file, without its content if it is private."""
-    is_hidden = globs is not None and is_private_path(file.path, globs)
+def _hide_private(
+    file: SourceFile, globs: Sequence[str] | None, folders: Sequence[str]
+) -> SourceFile:
+    """Returns a file of a source in folders, without its content if it is private."""
+    is_hidden = globs is not None and is_private_path(file.path, globs, folders)
     return SourceFile(path=file.path, problem=PRIVATE) if is_hidden else file
 
 

@@ -1,12 +1,16 @@
 """Which paths are private by name: those that usually hold secrets, and the user's own globs.
 
-Nothing is suggested in such files, nothing of them reaches a model, and none is trained on. Nothing
+Nothing is suggested in such files, nothing of them reaches a model, and none is trained on. No file
 is read here.
 """
 
+import os
+import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from fnmatch import translate
+from pathlib import Path, PurePosixPath
+
+from training.foundation.privacy.path_globs import compile_globs
 
 PRIVATE_FILES = (
     ".env",
@@ -36,23 +40,28 @@ PRIVATE_FILES = (
     "*secret*.py",
     "service-account*.json",
 )
+_PRIVATE_NAME = re.compile("|".join(map(translate, PRIVATE_FILES)))
 
 
-def is_private_path(path: str, globs: Sequence[str]) -> bool:
+def is_private_path(path: str, globs: Sequence[str], folders: Sequence[str] = ()) -> bool:
     """Returns whether a path is private.
 
     Args:
         path: The path, with slashes.
-        globs: The user's, besides ``PRIVATE_FILES``: for a name, or with slashes for a path.
+        globs: The user's, besides ``PRIVATE_FILES``, as :mod:`.path_globs` reads them.
+        folders: What the path is relative to, by :func:`list_folder_names`: a glob means the whole
+            path, by whichever name, as well as the relative one.
     """
-    name = PurePosixPath(path).name.lower()
-    if any(fnmatchcase(name, glob) for glob in PRIVATE_FILES):
+    if _PRIVATE_NAME.match(PurePosixPath(path).name.lower()):
         return True
-    return any(matches_glob(path, glob) for glob in globs)
+    if not globs:
+        return False
+    matches = compile_globs(globs).matches
+    return matches(path) or any(matches(f"{folder}/{path}") for folder in folders)
 
 
-def matches_glob(path: str, glob: str) -> bool:
-    """Returns whether a glob means a path: by a name in it, or with slashes by the whole path."""
-    if "/" in glob:
-        return fnmatchcase(path, glob) or fnmatchcase(path, f"*/{glob.lstrip('/')}")
-    return any(fnmatchcase(part, glob) for part in PurePosixPath(path).parts)
+def list_folder_names(folder: Path) -> tuple[str, ...]:
+    """Returns the absolute paths of a folder, with slashes: as it is named, and without links."""
+    folder = folder.parent if folder.name == ".git" else folder  # whose files lie beside it
+    named = (Path(os.path.abspath(folder)), Path(os.path.realpath(folder)))  # noqa: PTH100
+    return tuple(dict.fromkeys(path.as_posix().rstrip("/") for path in named))

@@ -1,5 +1,6 @@
 """What a corpus of one's own repository leaves out, and what its history says."""
 
+import argparse
 import random
 
 import pytest
@@ -15,6 +16,9 @@ from training.corpus.readers.git_repository.commit_reader import resolve_commit
 from training.corpus.readers.source_contents import open_source
 from training.corpus.readers.source_file import PRIVATE
 from training.corpus.selection.heldout_split import hold_out
+from training.foundation.command_parser import path_glob
+from training.foundation.config_schema import from_mapping
+from training.foundation.errors import ConfigError
 
 
 def open_repository(folder, **sources):
@@ -45,6 +49,15 @@ def test_private_files_are_dropped_by_name_and_nothing_of_them_is_kept(tmp_path)
     assert private == {"db/secrets.py", "own/keys.py"}
     assert all(not file.data for file in contents.files if file.problem == PRIVATE)
     assert len([file for file in open_repository(repository).files if file.data]) == 3
+
+
+def test_a_private_glob_that_cannot_be_read_is_refused():
+    """If it fails, a mistyped glob has private files in the corpus."""
+    with pytest.raises(ConfigError, match=r"sources: private_globs: the pattern '\.\./x'"):
+        from_mapping(CorpusConfig, {"out": "x", "sources": {"private_globs": ["../x"]}}, where="c")
+    with pytest.raises(argparse.ArgumentTypeError, match="the pattern '!x'"):
+        path_glob("!x")
+    assert path_glob("src/**/x") == "src/**/x"
 
 
 def test_one_folder_of_a_repository_can_be_read(tmp_path):
