@@ -2,7 +2,8 @@
 
 Later ones win: the defaults, ``initializationOptions``, what the client returns for
 ``workspace/configuration`` or sends with ``workspace/didChangeConfiguration`` (its section
-``parrotlet``), and the command line.
+``parrotlet``), and the command line. A client may say that it always sends all settings that are
+set: then each of its messages replaces the ones before, and what it leaves out is unset.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,19 +36,30 @@ class Configuration:
         self._overrides = {key: value for key, value in overrides.items() if value is not None}
         self._initial: Mapping[str, Any] = {}
         self._current: Mapping[str, Any] = {}
+        self._is_replaced = False  # by each section
         self.settings = self._resolve()
 
-    def initialize(self, options: Any) -> str | None:
-        """Applies ``initializationOptions``; returns what is wrong with them, if anything."""
-        complaint, self._initial = _take_valid(options, "initializationOptions", before={})
+    def initialize(self, options: Any, *, sends_all: bool = False) -> str | None:
+        """Applies ``initializationOptions``; returns what is wrong with them, if anything.
+
+        Args:
+            options: What the client sent.
+            sends_all: Whether its later sections hold all that is set, and so replace the options.
+        """
+        complaint, taken = _take_valid(options, "initializationOptions", before={})
+        self._is_replaced = sends_all
+        self._initial, self._current = ({}, taken) if sends_all else (taken, {})
         self.settings = self._resolve()
         return complaint
 
     def change(self, section: Any) -> str | None:
         """Applies the client's section of settings; returns what is wrong with it, if anything.
 
-        A setting with a wrong value keeps its previous one; all others apply.
+        A setting with a wrong value keeps its previous one; all others apply. From a client that
+        sends all settings, null is no answer and changes nothing.
         """
+        if section is None and self._is_replaced:
+            return None
         complaint, self._current = _take_valid(section, "the configuration", before=self._current)
         self.settings = self._resolve()
         return complaint

@@ -20,6 +20,7 @@ from server.lsp.connection.client_process import wait_until_gone
 from server.lsp.connection.framing import Skipped
 from server.lsp.connection.json_rpc import PARSE_ERROR
 from server.lsp.connection.message_loop import MessageLoop, MessageWriter
+from server.lsp.documents.document_changes import get_field
 from server.lsp.documents.open_documents import OpenDocuments
 from server.lsp.inline_completion import InlineCompletion
 from server.lsp.protocol import Protocol
@@ -125,7 +126,10 @@ class Server(LanguageServer):
 
     def configure(self, params: types.InitializeParams) -> None:
         """Applies the client's first settings; a wrong one keeps its default."""
-        complaint = self.configuration.initialize(params.initialization_options)
+        ours = get_field(params.capabilities.experimental, "parrotlet")
+        complaint = self.configuration.initialize(
+            params.initialization_options, sends_all=get_field(ours, "sendsAllSettings") is True
+        )
         if complaint is not None:
             self._complaint = f"{end_sentence(complaint)} Parrotlet uses the default instead."
         uris = [folder.uri for folder in params.workspace_folders or ()]

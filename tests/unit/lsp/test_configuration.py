@@ -24,6 +24,21 @@ def test_later_sources_win_setting_by_setting():
     assert configuration.settings.suggestion.extent == "line"  # what the client no longer sets
 
 
+def test_what_a_client_that_sends_all_settings_leaves_out_is_unset():
+    """If it fails, code goes to a remote server after its setting was deleted."""
+    configuration = Configuration({"event_log": "log"})
+    options = {"remote": {"url": "http://gpu:8000"}, "private_globs": ["x"]}
+    assert configuration.initialize(options, sends_all=True) is None
+    assert configuration.settings.remote.url == "http://gpu:8000"
+    assert "private_globs" in configuration.change({"private_globs": 5})
+    assert configuration.settings.private_globs == ("x",)  # a wrong value keeps the previous one
+    assert configuration.settings.remote.url == ""
+    assert configuration.change(None) is None
+    assert configuration.settings.private_globs == ("x",)  # null is no answer
+    assert configuration.change({}) is None
+    assert configuration.settings == Settings(event_log="log")
+
+
 @pytest.mark.parametrize(
     ("section", "named"),
     [

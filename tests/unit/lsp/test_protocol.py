@@ -211,6 +211,21 @@ async def test_a_change_that_is_not_understood_is_told_to_the_user(change):
     assert session.state(URI) == "z"
 
 
+@pytest.mark.parametrize("sends_all", [True, False])
+async def test_a_setting_that_the_editor_removes_is_unset(sends_all):
+    """If it fails, a remote server goes on getting code until the editor restarts."""
+    session, remote = Session(), {"remote": {"url": "http://gpu:8000"}}
+    ours = {"experimental": {"parrotlet": {"sendsAllSettings": sends_all}}}
+    await session.initialize(initializationOptions=remote, capabilities=ours)
+    assert session.server.configuration.settings.remote.url == "http://gpu:8000"
+    for settings in (remote, {}):
+        pushed = {"settings": {"parrotlet": settings}}
+        await session.send(method="workspace/didChangeConfiguration", params=pushed)
+    # Other editors send initializationOptions once, and may send nothing later.
+    expected = "" if sends_all else "http://gpu:8000"
+    assert session.server.configuration.settings.remote.url == expected
+
+
 async def test_a_private_glob_that_cannot_be_read_is_said_and_the_others_hold():
     """If it fails, a mistyped glob is silent, or makes public what the others keep private."""
     globs = ["**/{a", "a.py"]

@@ -34,10 +34,14 @@ export interface ClientContext {
   readonly onAdaptation: (report: AdaptationReport | undefined) => void;
 }
 
-/** Makes known that the extension shows adaptations by itself. */
-const ADAPTATION_FEATURE: StaticFeature = {
+/**
+ * Makes known that the extension shows adaptations by itself, and always sends all settings: one
+ * that is removed no longer applies.
+ */
+const OWN_CAPABILITIES: StaticFeature = {
   fillClientCapabilities: (capabilities) => {
-    capabilities.experimental = { parrotlet: { shows: ['progress', 'messages'] } };
+    const parrotlet = { shows: ['progress', 'messages'], sendsAllSettings: true };
+    capabilities.experimental = { parrotlet };
   },
   initialize: () => undefined,
   getState: () => ({ kind: 'static' }),
@@ -80,7 +84,7 @@ export class Client {
     this.client.onNotification('parrotlet/status', (status: ServerStatus) => {
       context.onStatus(status);
     });
-    this.client.registerFeature(ADAPTATION_FEATURE);
+    this.client.registerFeature(OWN_CAPABILITIES);
     this.client.onNotification('parrotlet/adaptation', (report: AdaptationReport) => {
       context.onAdaptation(report);
     });

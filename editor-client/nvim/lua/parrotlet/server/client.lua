@@ -95,7 +95,8 @@ local function build_config(command, root, on_exit)
   local ours = {
     textDocument = { inlineCompletion = { dynamicRegistration = false } },
     -- Not "progress", which other plugins show, too: they listen for Neovim's event.
-    experimental = { parrotlet = { shows = { 'messages' } } },
+    -- Settings are always sent as a whole: one that is removed no longer applies.
+    experimental = { parrotlet = { shows = { 'messages' }, sendsAllSettings = true } },
   }
   local capabilities = vim.lsp.protocol.make_client_capabilities()
   ---@type parrotlet.Exit
