@@ -200,10 +200,11 @@ def test_globs_exclude_files(window, model, glob, name, is_off):
     (expect_no_suggestion if is_off else expect_suggestion)(window, model, name)
 
 
-def test_a_workspace_cannot_remove_the_users_globs(window, model):
-    """If it fails, the author of a project undoes what its user has excluded."""
-    window.change_setting("parrotlet.client.excludedFiles", ["**/private_*.py"])
-    window.change_setting("parrotlet.client.excludedFiles", ["**/made_*.py"], where="Workspace")
+@pytest.mark.parametrize("setting", ["parrotlet.client.excludedFiles", "parrotlet.privateGlobs"])
+def test_a_workspace_cannot_remove_the_users_globs(window, model, setting):
+    """If it fails, the author of a project undoes what its user has excluded, or keeps private."""
+    window.change_setting(setting, ["**/private_*.py"])
+    window.change_setting(setting, ["**/made_*.py"], where="Workspace")
     expect_no_suggestion(window, model, "private_one.py")
     expect_no_suggestion(window, model, "made_one.py")
 

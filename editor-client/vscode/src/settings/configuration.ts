@@ -59,8 +59,7 @@ export function isCountingEnabled(): boolean {
  * list, but not remove anything from it.
  */
 export function getExcludedFiles(scope?: vscode.ConfigurationScope): string[] {
-  const { user, workspace, folder } = inspectLevels('client.excludedFiles', scope);
-  return [user, workspace, folder].flatMap(toStrings);
+  return mergeLevels(inspectLevels('client.excludedFiles', scope));
 }
 
 /** Returns the globs of excluded files in the user's own settings. */
@@ -68,7 +67,10 @@ export function getUserExcludedFiles(): string[] {
   return toStrings(inspectLevels('client.excludedFiles').user);
 }
 
-/** Returns the server's settings that differ from its defaults, by the server's names. */
+/**
+ * Returns the server's settings that differ from its defaults, by the server's names. A workspace
+ * can add to the user's private globs, but not remove anything from them.
+ */
 export function collectServerSettings(): NestedSettings {
   const nested: NestedSettings = {};
   for (const [id, name] of Object.entries(SERVER_NAMES)) {
@@ -157,8 +159,14 @@ function getInheritedValue(
 
 /** Returns the value of a setting; undefined if only its default applies. */
 function getSetValue(id: string): unknown {
-  const { user, workspace, folder } = inspectLevels(id);
-  return folder ?? workspace ?? user;
+  const levels = inspectLevels(id);
+  const value = levels.folder ?? levels.workspace ?? levels.user;
+  return id === 'privateGlobs' && value !== undefined ? mergeLevels(levels) : value;
+}
+
+/** Returns a list that is set at several levels: the strings of all of them, each once. */
+function mergeLevels({ user, workspace, folder }: Levels): string[] {
+  return [...new Set([user, workspace, folder].flatMap(toStrings))];
 }
 
 function inspectLevels(id: string, scope?: vscode.ConfigurationScope): Levels {
