@@ -10,6 +10,7 @@ import dataclasses
 import math
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -42,9 +43,10 @@ from server.adaptation.adapted_models import (
 from server.backends.model_store import find_model_folder
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.artifact.bundled import resolve_artifact
+from training.artifact.manifest import MANIFEST_FILE, check_files, read_manifest
 from training.foundation.atomic_files import file_sha256, write_json_atomically
 from training.foundation.background.low_priority import yield_processor
-from training.foundation.errors import ConfigError, ParrotletError, describe_error
+from training.foundation.errors import ArtifactError, ConfigError, ParrotletError, describe_error
 from training.foundation.folder_lock import FolderInUseError, folder_lock
 from training.foundation.foreign_text import as_object, read_json
 
@@ -52,8 +54,10 @@ KEPT_VERSIONS = 2
 _REPORT_S = 1.0
 _ENOUGH_DONE = 0.1  # to extrapolate from
 _WEIGHTS = "model.safetensors"
+_NEEDED = frozenset({"config.json", "tokenizer.json", _WEIGHTS})  # of an artifact
 _START_FILE = "start.json"
 _DONE_FOLDER = "done"  # a work folder that is being removed
+_NOT_CONTINUED = "The earlier adapted model is damaged, so this one was made from the base model."
 
 
 def run_adaptation(file: Path) -> None:
@@ -140,17 +144,26 @@ class _Runner:
             discard_work(self._model.folder, self._state)
 
     def _prepare_work(self) -> None:
-        """Makes the work folder, without what was planned for other options."""
+        """Makes the work folder, without what was planned for other options or another start."""
         planned_for = self._work / REQUEST_FILE
         if planned_for.is_file():
             try:
                 is_same = is_same_plan(AdaptationRequest.read(planned_for), self._request)
             except ConfigError:  # damaged
                 is_same = False
-            if not is_same:
+            if not is_same or not self._has_start():
                 shutil.rmtree(self._set_work_aside(), ignore_errors=True)
         self._work.mkdir(mode=0o700, exist_ok=True)
         self._request.write(planned_for)
+
+    def _has_start(self) -> bool:
+        """Returns whether the model that was started from is still intact, if one was chosen."""
+        file = self._work / _START_FILE
+        if not file.is_file():
+            return True
+        chosen = as_object(read_json(file))
+        base = Path(str(chosen["base"]))
+        return str(base) == chosen.get("origin", str(base)) or _find_damage(base) is None
 
     def _set_work_aside(self) -> Path:
         """Renames the work folder, so that nothing of it counts; returns it, to be removed."""
@@ -180,7 +193,8 @@ class _Runner:
     def _choose_models(self) -> tuple[Path, Path]:
         """Returns the artifacts to start from and with which it all began.
 
-        After an interruption they are the same.
+        After an interruption they are the same. An adapted artifact that is damaged is not gone on
+        with.
         """
         file = self._work / _START_FILE
         if file.is_file():
@@ -190,10 +204,17 @@ class _Runner:
         origin = resolve_artifact(find_model_folder(self._request.model)).absolute()
         adapted, base = self._model.artifact, origin
         is_of_this = self._model.record.base == self._request.model
-        if adapted is not None and is_of_this and _is_made_from(adapted, origin):
+        damage = None if adapted is None or not is_of_this else _find_damage(adapted)
+        if damage is not None:
+            sys.stderr.write(f"{damage}\n{_NOT_CONTINUED}\n")
+        elif adapted is not None and is_of_this and _is_made_from(adapted, origin):
             base = adapted
-        version = f"{int(max(self._model.versions, default='0')) + 1:04d}"
-        chosen = {"base": str(base), "origin": str(origin), "version": version}
+        chosen = {
+            "base": str(base),
+            "origin": str(origin),
+            "version": f"{int(max(self._model.versions, default='0')) + 1:04d}",
+            "note": "" if damage is None else f" {_NOT_CONTINUED}",
+        }
         write_json_atomically(file, chosen)
         return base, origin
 
@@ -222,6 +243,7 @@ class _Runner:
         self._finish(outcome, sentence)
 
     def _finish(self, outcome: Outcome, sentence: str) -> None:
+        note = str(as_object(read_json(self._work / _START_FILE)).get("note", ""))
         page, done = self._model.page, self._set_work_aside()
         self._write(
             state=RunState.FINISHED,
@@ -229,7 +251,7 @@ class _Runner:
             done=1.0,
             left_s=0.0,
             outcome=outcome,
-            sentence=sentence,
+            sentence=f"{sentence}{note}",
             reason=None,
             page=None if page is None else str(page),
         )
@@ -289,6 +311,17 @@ def _describe(phase: Phase, progress: Progress, left_s: float | None) -> str:
     minutes = math.ceil((left_s or 0) / 60)
     left = "less than a minute" if minutes <= 1 else f"about {minutes} minutes"
     return f"{phase.text}: {progress.done:.0%}, {left} left."
+
+
+def _find_damage(adapted: Path) -> str | None:
+    """Returns why an adapted artifact cannot be gone on with; None if it can."""
+    try:
+        manifest = read_manifest(adapted / MANIFEST_FILE)
+        check_files(adapted, manifest, _NEEDED.union(manifest.sha256))
+        AdaptationRecord.read(adapted / ADAPTATION_FILE)
+    except (ArtifactError, OSError) as error:
+        return str(error)
+    return None
 
 
 def _is_made_from(adapted: Path, origin: Path) -> bool:

@@ -6,7 +6,7 @@ position) belongs to a checkpoint, not to an artifact.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,12 +21,13 @@ from training.artifact.bundled import resolve_artifact
 from training.artifact.fim import FimLayout, prompt_start_ids
 from training.artifact.manifest import (
     COPY_AGAIN,
-    FORMAT_VERSION,
     MANIFEST_FILE,
     MEMORY_FILE,
     NOTICE_FILE,
     Manifest,
-    check_pointer,
+    check_files,
+    read_json_file,
+    read_manifest,
 )
 from training.artifact.network.config import GPT2Config, transformers_config
 from training.artifact.network.gpt2 import GPT2
@@ -49,8 +50,7 @@ from training.foundation.atomic_files import (
     write_text_atomically,
 )
 from training.foundation.config_schema import from_mapping, to_mapping
-from training.foundation.errors import ArtifactError, ConfigError, ForeignDataError
-from training.foundation.foreign_text import read_json
+from training.foundation.errors import ArtifactError, ConfigError
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -126,7 +126,7 @@ class Artifact:
             ArtifactError: The file is damaged.
         """
         file = self.find_extra(MEMORY_FILE)
-        return None if file is None else _read_json(file)
+        return None if file is None else read_json_file(file)
 
     def find_extra(self, name: str) -> Path | None:
         """Returns one of ``EXTRA_FILES``, once its hash is checked; None if there is none.
@@ -165,8 +165,8 @@ def load_artifact(path: Path, *, reads_weights: bool = True) -> Artifact:
         raise ArtifactError(
             f"there is no model directory {path}; name one such as RUN/model, or 'bundled'"
         )
-    manifest = _read_manifest(path / MANIFEST_FILE)
-    _check_hashes(path, manifest, (*_SMALL_FILES, WEIGHTS_FILE) if reads_weights else _SMALL_FILES)
+    manifest = read_manifest(path / MANIFEST_FILE)
+    check_files(path, manifest, (*_SMALL_FILES, WEIGHTS_FILE) if reads_weights else _SMALL_FILES)
     config = _read_config(path / CONFIG_FILE)
     if not 1 < manifest.context_tokens <= config.n_positions:
         raise ArtifactError(
@@ -269,7 +269,7 @@ def add_metrics(path: Path, metrics: Mapping[str, float]) -> None:
     Raises:
         ArtifactError: There is no such artifact.
     """
-    manifest = _read_manifest(path / MANIFEST_FILE)
+    manifest = read_manifest(path / MANIFEST_FILE)
     updated = dataclasses.replace(manifest, evaluation={**manifest.evaluation, **metrics})
     write_json_atomically(path / MANIFEST_FILE, to_mapping(updated))
 
@@ -280,7 +280,7 @@ def add_file(path: Path, name: str, content: bytes) -> None:
     Raises:
         ArtifactError: There is no such artifact.
     """
-    manifest = _read_manifest(path / MANIFEST_FILE)
+    manifest = read_manifest(path / MANIFEST_FILE)
     write_bytes_atomically(path / name, content)
     hashes = {**manifest.sha256, name: file_sha256(path / name)}
     sealed = dataclasses.replace(manifest, sha256=hashes)
@@ -304,37 +304,6 @@ def _tokenizer_config(config: GPT2Config) -> dict[str, object]:
     }
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    check_pointer(path)
-    try:
-        value = read_json(path, allow_nan=True)  # an infinite perplexity, say
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} is missing; {COPY_AGAIN}") from error
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read ({error.strerror}); {COPY_AGAIN}") from error
-    except ForeignDataError as error:
-        raise ArtifactError(f"{error}; {COPY_AGAIN}") from error
-    if not isinstance(value, dict):
-        raise ArtifactError(f"{path} holds no JSON object; {COPY_AGAIN}")
-    return value
-
-
-def _read_manifest(path: Path) -> Manifest:
-    values = _read_json(path)
-    version = values.get("format_version")
-    if version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{path} has format version {version!r}, this version reads {FORMAT_VERSION};"
-            " use the version of Parrotlet that wrote it"
-        )
-    try:
-        return from_mapping(Manifest, values, where=str(path))
-    except ConfigError as error:
-        raise ArtifactError(
-            f"{error}; {COPY_AGAIN}, or update Parrotlet if a newer version wrote it"
-        ) from error
-
-
 def _read_tokenizer(file: Path, config: GPT2Config, manifest: Manifest) -> CodeTokenizer:
     tokenizer = CodeTokenizer.load(file)
     if tokenizer.vocab_size > config.vocab_size:
@@ -349,23 +318,6 @@ def _read_tokenizer(file: Path, config: GPT2Config, manifest: Manifest) -> CodeT
     return tokenizer
 
 
-def _check_hashes(path: Path, manifest: Manifest, names: Sequence[str]) -> None:
-    for name in names:
-        file = path / name
-        if not file.is_file():
-            raise ArtifactError(f"{file} is missing; {COPY_AGAIN}")
-        expected = manifest.sha256.get(name)
-        if expected is None:
-            raise ArtifactError(f"{path / MANIFEST_FILE} has no hash of {name}; {COPY_AGAIN}")
-        check_pointer(file)
-        found = file_sha256(file)
-        if found != expected:
-            raise ArtifactError(
-                f"{file} is damaged: its SHA-256 begins {found[:12]}, expected {expected[:12]};"
-                f" {COPY_AGAIN}"
-            )
-
-
 def read_network_config(path: Path) -> GPT2Config:
     """Reads the config of an artifact's network alone.
 
@@ -376,7 +328,7 @@ def read_network_config(path: Path) -> GPT2Config:
 
 
 def _read_config(path: Path) -> GPT2Config:
-    values = _read_json(path)
+    values = read_json_file(path)
     if values.get("model_type") != "gpt2":
         raise ArtifactError(
             f"{path} is of type {values.get('model_type')!r:.40}, expected 'gpt2'; {COPY_AGAIN}"

@@ -1,6 +1,6 @@
 """``parrotlet.json``: the part of an artifact's metadata that transformers does not need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from training.artifact.special_tokens import (
     FIM_PREFIX,
     FIM_SUFFIX,
 )
-from training.foundation.errors import ArtifactError
-from training.foundation.foreign_text import LFS_POINTER_HEAD
+from training.foundation.atomic_files import file_sha256
+from training.foundation.config_schema import from_mapping
+from training.foundation.errors import ArtifactError, ConfigError, ForeignDataError
+from training.foundation.foreign_text import LFS_POINTER_HEAD, read_json
 
 COPY_AGAIN = "copy or download the whole artifact directory again"
 FORMAT_VERSION = 1
@@ -90,3 +92,66 @@ class Manifest:
     training: TrainingRecord = field(default_factory=TrainingRecord)
     evaluation: Mapping[str, float] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """Returns the object in one of an artifact's files.
+
+    Raises:
+        ArtifactError: The file is missing or damaged.
+    """
+    check_pointer(path)
+    try:
+        value = read_json(path, allow_nan=True)  # an infinite perplexity, say
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing; {COPY_AGAIN}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read ({error.strerror}); {COPY_AGAIN}") from error
+    except ForeignDataError as error:
+        raise ArtifactError(f"{error}; {COPY_AGAIN}") from error
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path} holds no JSON object; {COPY_AGAIN}")
+    return value
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads the file that says what an artifact is.
+
+    Raises:
+        ArtifactError: It is missing, damaged, or of another format version.
+    """
+    values = read_json_file(path)
+    version = values.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{path} has format version {version!r}, this version reads {FORMAT_VERSION};"
+            " use the version of Parrotlet that wrote it"
+        )
+    try:
+        return from_mapping(Manifest, values, where=str(path))
+    except ConfigError as error:
+        raise ArtifactError(
+            f"{error}; {COPY_AGAIN}, or update Parrotlet if a newer version wrote it"
+        ) from error
+
+
+def check_files(path: Path, manifest: Manifest, names: Iterable[str]) -> None:
+    """Refuses an artifact whose files are not those that were saved.
+
+    Raises:
+        ArtifactError: One of the names is missing, damaged, or has no hash.
+    """
+    for name in names:
+        file = path / name
+        if not file.is_file():
+            raise ArtifactError(f"{file} is missing; {COPY_AGAIN}")
+        expected = manifest.sha256.get(name)
+        if expected is None:
+            raise ArtifactError(f"{path / MANIFEST_FILE} has no hash of {name}; {COPY_AGAIN}")
+        check_pointer(file)
+        found = file_sha256(file)
+        if found != expected:
+            raise ArtifactError(
+                f"{file} is damaged: its SHA-256 begins {found[:12]}, expected {expected[:12]};"
+                f" {COPY_AGAIN}"
+            )

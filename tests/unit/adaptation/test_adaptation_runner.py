@@ -25,10 +25,11 @@ from server.adaptation.adaptations import (
     is_same_plan,
     start_adaptation,
 )
+from server.adaptation.adapted_models import create_model
 from server.power_supply import Battery
 from training import launch
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
-from training.foundation.atomic_files import write_json_atomically
+from training.foundation.atomic_files import file_sha256, write_json_atomically
 from training.foundation.config_schema import to_mapping
 from training.foundation.errors import ConfigError, PrerequisiteError
 
@@ -80,6 +81,10 @@ def request_(tmp_path, tiny_artifact):
     return AdaptationRequest(folder=tmp_path / "project", model=str(tiny_artifact), **fast)
 
 
+def base_of(words):
+    return words[words.index("--base") + 1]
+
+
 def fail(request):
     with pytest.raises(StageFailedError, match="the disk is full"):
         start_adaptation(request)
@@ -110,6 +115,31 @@ def test_what_is_planned_is_used_for_the_same_options_alone(
             assert "--private=vault/**" in plan
         if name == "model":
             assert plan[plan.index("--base") + 1] == str(tmp_path / "other")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "parrotlet.json", ADAPTATION_FILE])
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_damaged_adapted_model_is_adapted_again_from_the_base(
+    stages, request_, tiny_artifact, file, is_gone
+):
+    """If it fails, users are told to adapt again, which fails until they remove the model."""
+    model = create_model(request_.folder, request_.model)
+    adapted = model.folder / "artifacts" / "0001"
+    shutil.copytree(tiny_artifact, adapted)
+    origin_sha256 = file_sha256(tiny_artifact / "model.safetensors")
+    record = AdaptationRecord(origin_sha256=origin_sha256, items=1)
+    write_json_atomically(adapted / ADAPTATION_FILE, to_mapping(record))
+    model.update(version="0001", base=request_.model)
+    fail(request_)
+    assert base_of(stages[0]) == str(adapted)
+    (adapted / file).unlink()
+    if not is_gone:
+        (adapted / file).write_text("damaged")
+    del stages[:]
+    fail(request_)  # what was planned is of no use any more
+    fail(request_)  # what is planned now is
+    assert [words[0] for words in stages] == ["adapt-plan", "corpus", "corpus"]
+    assert base_of(stages[0]) == str(tiny_artifact)
 
 
 def test_options_that_are_not_taken_are_said(request_, monkeypatch, capsys):
