@@ -87,11 +87,8 @@ function M.switch_to(name)
   require('parrotlet.ui.progress').is_awaited = true
   local is_reset = add_of_server(values)
   server_settings.change(values)
-  local text = ('model: %s (this session only)'):format(M.get_current())
-  if is_reset then
-    text = text .. '; remote.model and remote.tokenizer are reset: they describe the server before'
-  end
-  message.info(text)
+  local what = is_reset and '; name and tokenizer reset' or ' (this session only)'
+  message.info('model: ' .. M.get_current() .. what)
 end
 
 ---@class parrotlet.ModelChoice
