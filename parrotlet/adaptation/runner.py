@@ -40,7 +40,7 @@ from server.adaptation.adapted_models import (
     WORK_FOLDER,
     AdaptedModel,
 )
-from server.backends.model_store import find_model_folder
+from server.backends.model_store import find_model_folder, resolve_model_name
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.artifact.bundled import resolve_artifact
 from training.artifact.manifest import MANIFEST_FILE, check_files, read_manifest
@@ -180,7 +180,8 @@ class _Runner:
             path=str(self._request.folder.resolve()),
             root_commit=record.root_commit,
             subfolder=record.subfolder,
-            base=self._request.model,
+            # That of the model in use stays, until another is in use
+            base=self._request.model if self._model.artifact is None else self._model.record.base,
         )
         if record.verdict:
             self._finish(Outcome(record.verdict), record.sentence)
@@ -203,7 +204,8 @@ class _Runner:
             return start, Path(str(chosen.get("origin", start)))
         origin = resolve_artifact(find_model_folder(self._request.model)).absolute()
         adapted, base = self._model.artifact, origin
-        is_of_this = self._model.record.base == self._request.model
+        made_from, wanted = self._model.record.base, self._request.model
+        is_of_this = resolve_model_name(made_from) == resolve_model_name(wanted)
         damage = None if adapted is None or not is_of_this else _find_damage(adapted)
         if damage is not None:
             sys.stderr.write(f"{damage}\n{_NOT_CONTINUED}\n")
@@ -237,7 +239,9 @@ class _Runner:
             target.parent.mkdir(mode=0o700, exist_ok=True)
             if not target.exists():  # else we were killed since
                 self._stages.artifact.rename(target)
-            self._model = self._model.update(version=version, served="adapted")
+            self._model = self._model.update(
+                version=version, base=self._request.model, served="adapted"
+            )
             for old in self._model.versions[:-KEPT_VERSIONS]:
                 shutil.rmtree(folder / ARTIFACTS_FOLDER / old, ignore_errors=True)
         self._finish(outcome, sentence)

@@ -48,7 +48,8 @@ class WorkspaceRecord:
         path: The folder, when it was last adapted.
         root_commit: The first commit of its repository; empty without one.
         subfolder: The folder within the repository, empty for all of it.
-        base: The setting ``model`` from which the adaptation began.
+        base: The setting ``model`` from which the artifact in use was made; without one, from which
+            the newest adaptation began.
         served: Which of the two models suggests there.
         version: The artifact in use; empty if there is none yet.
         created: When, in seconds since 1970.

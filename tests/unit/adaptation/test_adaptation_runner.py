@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,12 @@ from parrotlet.adaptation.runner import run_adaptation
 from parrotlet.pipeline import conditions, stage_runner
 from parrotlet.pipeline.stage_runner import StageFailedError
 from server.adaptation.adaptation_request import AdaptationRequest
-from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
+from server.adaptation.adaptation_state import (
+    AdaptationState,
+    Outcome,
+    RunState,
+    find_start_time,
+)
 from server.adaptation.adaptations import (
     Adaptation,
     discard_work,
@@ -25,8 +31,15 @@ from server.adaptation.adaptations import (
     is_same_plan,
     start_adaptation,
 )
-from server.adaptation.adapted_models import create_model
+from server.adaptation.adapted_models import (
+    PAGE_FILE,
+    RESULT_FILE,
+    AdaptedModel,
+    create_model,
+    find_model_for,
+)
 from server.power_supply import Battery
+from server.settings import Settings
 from training import launch
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.foundation.atomic_files import file_sha256, write_json_atomically
@@ -50,28 +63,47 @@ def data_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def stages(monkeypatch):
-    """The stages that were started: the plan is made, the corpus fails."""
-    started = []
+def results(monkeypatch):
+    """What the plan and the judgement say, which stage fails, and which were started."""
+    results = {
+        "record": AdaptationRecord(items=1),
+        "outcome": Outcome.BETTER,
+        "failing": "",
+        "started": [],
+    }
 
     class Process:
         pid, is_stopped = 1, False
 
         def __init__(self, words, _log, _folder=""):
-            started.append(words)
-            if words[0] == "adapt-plan":
-                work = words[words.index("--work") + 1]
-                record = to_mapping(AdaptationRecord(items=1))
-                write_json_atomically(Path(work, ADAPTATION_FILE), record)
+            results["started"].append(words)
+            self.stage, named = words[0], dict(pairwise(words))
+            if self.stage == "adapt-plan":
+                record = to_mapping(results["record"])
+                write_json_atomically(Path(named["--work"], ADAPTATION_FILE), record)
+            elif self.stage == "adapt-assemble":
+                Path(named["--out"]).mkdir()
+            elif self.stage == "adapt-judge":
+                result = {"outcome": results["outcome"], "sentence": "It was measured."}
+                Path(named["--out"]).mkdir()
+                write_json_atomically(Path(named["--out"], RESULT_FILE), result)
+                Path(named["--out"], PAGE_FILE).touch()
 
         def poll(self):
-            return 0 if started[-1][0] == "adapt-plan" else 3
+            return 3 if self.stage == results["failing"] else 0
 
         def read_last_line(self):
             return "error: the disk is full"
 
     monkeypatch.setattr(stage_runner, "StageProcess", Process)
-    return started
+    return results
+
+
+@pytest.fixture
+def stages(results):
+    """The stages that were started: the plan is made, the corpus fails."""
+    results["failing"] = "corpus"
+    return results["started"]
 
 
 @pytest.fixture
@@ -140,6 +172,42 @@ def test_a_damaged_adapted_model_is_adapted_again_from_the_base(
     fail(request_)  # what is planned now is
     assert [words[0] for words in stages] == ["adapt-plan", "corpus", "corpus"]
     assert base_of(stages[0]) == str(tiny_artifact)
+
+
+@pytest.mark.parametrize("end", ["failed", *Outcome])
+def test_a_model_that_was_made_from_another_suggests_until_a_better_one_is_there(
+    results, request_, tiny_artifact, tmp_path, end
+):
+    """If it fails, trying another model turns a good one off for ever, and passes it off as that
+    model's adaptation."""
+    start_adaptation(request_)
+    first, others = Settings(model=request_.model), Settings(model=str(tmp_path / "other"))
+    model = find_adaptation(request_.folder).model
+    assert find_model_for([request_.folder], first) == model.artifact is not None
+    shutil.copytree(tiny_artifact, others.model)
+    request = replace(request_, model=others.model)
+    if end == "failed":
+        results["failing"] = "corpus"
+        fail(request)
+    else:
+        is_planned = end in {Outcome.BETTER, Outcome.NO_BETTER}
+        results["record"] = AdaptationRecord(items=1, verdict="" if is_planned else end)
+        results["outcome"] = end
+        start_adaptation(request)
+    found = AdaptedModel.read(model.folder).artifact
+    assert found.name == ("0002" if end == Outcome.BETTER else "0001")
+    served = [find_model_for([request_.folder], settings) for settings in (first, others)]
+    assert served == ([None, found] if end == Outcome.BETTER else [found, None])
+
+
+def test_a_first_adaptation_that_failed_is_of_the_model_that_is_adapted_next(
+    stages, request_, tiny_artifact, tmp_path
+):
+    """If it fails, `parrotlet models` names a model from which nothing was made."""
+    fail(request_)
+    shutil.copytree(tiny_artifact, tmp_path / "other")
+    fail(replace(request_, model=str(tmp_path / "other")))
+    assert find_adaptation(request_.folder).model.record.base == str(tmp_path / "other")
 
 
 def test_options_that_are_not_taken_are_said(request_, monkeypatch, capsys):
