@@ -34,8 +34,12 @@ FORMAT = 1
 Served: TypeAlias = Literal["adapted", "base"]
 _NAME = re.compile(r"[\w.-]+-[0-9a-f]{8}")
 _VERSION = re.compile(r"\d{4}")
-# Opened to look something up, by an editor that follows a definition
-_LIBRARY = re.compile(r"/((site|dist)-packages|lib\d*/python3\.\d+t?|typeshed[\w-]*)(/|$)")
+# Opened to look something up, by an editor that follows a definition. On Windows, an installation
+# of Python has its library in "Lib"; its folder's name is that of python.org, the Store or uv.
+_LIBRARY = re.compile(
+    r"/((site|dist)-packages|lib\d*/(python|pypy)3\.\d+t?|typeshed[\w-]*"
+    r"|([Pp]ython\d+|PythonSoftwareFoundation[\w.]+|cpython-3[\w.+-]+)/[Ll]ib)(/|$)"
+)
 _MAX_NAME_CHARS = 40
 _MAX_RECORD_BYTES = 1 << 16
 
@@ -248,14 +252,18 @@ def find_model_for(roots: Sequence[Path], settings: Settings) -> Path | None:
 def choose_model_for(roots: Sequence[Path], settings: Settings) -> ModelChoice:
     """Returns which adapted model suggests in a workspace, if any.
 
-    Folders of installed packages do not count, nor those that cannot be looked at.
+    Folders of installed packages do not count, nor those that are gone or cannot be looked at.
     """
     if settings.remote.url or not settings.adaptation.use_model:
         return ModelChoice()
     models, wanted = list_models(), resolve_model_name(settings.model)
+    if not models:  # as for most users: nothing of the workspace is looked at
+        return ModelChoice()
     found: dict[str, AdaptedModel | None] = {}
     for root in [root for root in roots if not _LIBRARY.search(root.as_posix())] or roots:
         try:
+            if not root.is_dir():
+                continue
             model = _find_nearest(root, models)
         except (OSError, RuntimeError):
             continue

@@ -222,6 +222,17 @@ def test_projects_share_a_server_that_knows_their_files(editor, model):
     assert editor.lua(clients) == 1
 
 
+def test_files_of_a_python_installation_are_of_no_project(editor, model):
+    """If it fails, following a definition opens pyenv's own repository as another project."""
+    find_root = "return require('parrotlet.settings.workspace').find_root(0)"
+    for project in ("pyenv", "shop"):
+        editor.write(f"{project}/.git/HEAD", "")
+    library = editor.open("", "pyenv/versions/3.12.1/lib/python3.12/json/decoder.py")
+    assert editor.lua(find_root) == str(library.parent.resolve())
+    editor.open("", "shop/.venv/lib/python3.12/site-packages/tool.py")
+    assert editor.lua(find_root) == str((editor.folder / "shop").resolve())
+
+
 RECORD_OPEN_DOCUMENTS = """
 _G.opened = {}
 local client = vim.lsp.get_clients({ name = 'parrotlet' })[1]

@@ -155,6 +155,48 @@ def test_a_model_serves_only_where_all_folders_are_its_own(tmp_path, repository)
     assert choose_model_for([], Settings()) == ModelChoice()
 
 
+@pytest.mark.parametrize(
+    "library",
+    [
+        "usr/lib/python3.12/json",
+        "pyenv/versions/3.13.1/lib/python3.13t/asyncio",
+        "pypy/lib/pypy3.11/json",
+        "Programs/Python/Python312/Lib",
+        "WindowsApps/PythonSoftwareFoundation.Python.3.12_3.12.2800.0_x64__qbz/Lib/json",
+        "uv/python/cpython-3.12.3-windows-x86_64-none/Lib/json",
+        "nvim/mason/pyright/dist/typeshed-fallback/stdlib",
+    ],
+)
+def test_to_look_into_the_standard_library_changes_no_model(tmp_path, library):
+    """If it fails, following one definition turns the adapted model off for the session."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / library).mkdir(parents=True)
+    alone = ModelChoice(model=adapt(project))
+    assert choose_model_for([project, tmp_path / library], Settings()) == alone
+
+
+@pytest.mark.parametrize("name", ["cpython/Lib", "python/Lib", "lib", "pythonlib"])
+def test_a_project_with_a_librarys_name_is_a_project(tmp_path, name):
+    """If it fails, one project's passages are suggested in another that is called so."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / name).mkdir(parents=True)
+    withheld = ModelChoice(withheld=(adapt(project),))
+    assert choose_model_for([project, tmp_path / name], Settings()) == withheld
+
+
+def test_a_folder_that_is_gone_is_no_other_project(tmp_path):
+    """If it fails, removing a work tree turns the model off while the editor is open."""
+    project, gone = tmp_path / "project", tmp_path / "gone"
+    project.mkdir()
+    alone = ModelChoice(model=adapt(project))
+    for roots in ([project, gone], [gone, project]):
+        assert choose_model_for(roots, Settings()) == alone
+    gone.mkdir()
+    assert choose_model_for([project, gone], Settings()).withheld
+
+
 def test_a_model_that_is_being_made_does_not_serve(tmp_path):
     create_model(tmp_path, "")
     assert find_model_for([tmp_path], Settings()) is None

@@ -7,6 +7,18 @@ local M = {}
 
 local MARKERS = { 'pyproject.toml', 'setup.py', 'setup.cfg', 'requirements.txt', '.git', '.hg' }
 
+-- Files of a Python installation, up to where its folder ends: that may lie in a repository, as
+-- pyenv's and Homebrew's do, but none of its files belongs to a project.
+local INSTALLATIONS = {
+  '^(.-)/lib%d*/python3%.%d+t?/',
+  '^(.-)/lib%d*/pypy3%.%d+/',
+  '^(.-)/[Ll]ib/site%-packages/',
+  '^(.-[Pp]ython%d+)/[Ll]ib/',
+  '^(.-)/site%-packages/',
+  '^(.-)/dist%-packages/',
+  '^(.-)/typeshed%-fallback/',
+}
+
 --- Whether suggestions are enabled, by workspace.
 ---@type table<string, boolean>?
 local decisions
@@ -47,7 +59,21 @@ end
 ---@type table<string, string>
 local roots = {}
 
+--- Checks whether a file belongs to a Python installation, rather than to a project.
+---@param path string
+---@param root string The nearest folder with a project marker; its own environments are its own.
+local function is_of_installation(path, root)
+  for _, pattern in ipairs(INSTALLATIONS) do
+    local installation = path:match(pattern)
+    if installation then
+      return vim.fs.dirname(installation) ~= root
+    end
+  end
+  return false
+end
+
 --- Returns the workspace folder: the nearest one with a project marker, or else the file's own.
+--- Files of installed Python code have no project.
 ---@param bufnr integer
 ---@return string
 function M.find_root(bufnr)
@@ -55,6 +81,9 @@ function M.find_root(bufnr)
   if not roots[name] then
     local parent = name ~= '' and vim.fs.dirname(name) or vim.uv.cwd() or '.'
     local root = vim.fs.root(bufnr, MARKERS) or parent
+    if is_of_installation(vim.fs.normalize(name), vim.fs.normalize(root)) then
+      root = parent
+    end
     roots[name] = vim.fs.normalize(vim.uv.fs_realpath(root) or root)
   end
   return roots[name]
