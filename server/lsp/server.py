@@ -176,9 +176,15 @@ class Server(LanguageServer):
         if settings.remote.url:
             return f"remote server {settings.remote.url}"
         base = settings.model or "bundled"
-        if self.workspace_context.is_model_withheld:
+        if self.service.uses_workspace_model:
+            return f"{base}, adapted to this workspace"
+        if self.adaptation_watch.runs.withheld:
             return f"{base}, not adapted while several projects are open"
-        return f"{base}, adapted to this workspace" if self.service.uses_workspace_model else base
+        return base
+
+    def report_status(self) -> None:
+        """Tells the client again what the service is doing, and with which model."""
+        self._status_reporter.report_again()
 
     def show(self, kind: types.MessageType, sentence: str) -> None:
         """Shows the user a sentence."""

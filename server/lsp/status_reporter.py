@@ -20,6 +20,7 @@ class StatusReporter:
 
     def __init__(self, server: "Server", status: Status) -> None:
         self._server = server
+        self._status = status
         self._progress = LoadProgress(server)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._shown_errors: set[str] = set()
@@ -29,6 +30,10 @@ class StatusReporter:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins to report; what changed before is not reported."""
         self._loop = loop
+
+    def report_again(self) -> None:
+        """Reports the status as it is, since the description of the model has changed."""
+        self._schedule(self._report, self._status.state, self._status.reason)
 
     def _schedule(self, report: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():

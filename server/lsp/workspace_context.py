@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from server.adaptation.adapted_models import choose_model_for
+from server.adaptation.adapted_models import find_model_for
 from server.lsp.documents.open_documents import OpenDocuments
 from server.settings import Settings
 from server.suggestion.event import CompletionEvent
@@ -32,7 +32,6 @@ class WorkspaceContext:
     Attributes:
         adapted_model: The artifact that suggests instead of the settings' own model; None if none
             was adapted to these folders, or it is not wanted.
-        is_model_withheld: Whether one would, if the folders were of one project.
     """
 
     def __init__(
@@ -45,7 +44,6 @@ class WorkspaceContext:
         self._service = service
         self._warn_once = warn_once
         self.adapted_model: Path | None = None
-        self.is_model_withheld = False
         self._roots: list[Path] = []
         self._settings = Settings()
         self._collector = WorkspaceCollector([], ())
@@ -67,9 +65,7 @@ class WorkspaceContext:
     def configure(self, settings: Settings) -> None:
         """Uses other settings."""
         before, self._settings = self._settings, settings
-        choice = choose_model_for(self._roots, settings)
-        self.adapted_model = None if choice.model is None else choice.model.artifact
-        self.is_model_withheld = bool(choice.withheld)
+        self.adapted_model = find_model_for(self._roots, settings)
         self._service.use_workspace_model(str(self.adapted_model or ""))
         is_sent_away = bool(settings.remote.url)
         self._collector = WorkspaceCollector(

@@ -135,7 +135,9 @@ class AdaptationWatch:
         return await loop.run_in_executor(self._executor, _read_safely, roots, settings, new)
 
     def _follow(self, found: WorkspaceRuns) -> None:
-        self.runs = found
+        was_withheld, self.runs = bool(self.runs.withheld), found
+        if bool(found.withheld) != was_withheld:
+            self._server.report_status()
         if found.artifact != self._artifact:
             self._artifact = found.artifact
             self._server.workspace_context.configure(self._server.configuration.settings)

@@ -266,6 +266,30 @@ async def test_with_another_project_open_the_base_model_suggests_and_that_is_sai
     assert answer["message"] == "Suggestions in keystone come from the adapted model now."
 
 
+async def test_the_status_says_whether_a_model_would_suggest_alone(project, adaptation, tmp_path):
+    """If it fails, the status explains what is not so, or leaves out why no model is adapted."""
+    adaptation.finish()
+    model = AdaptedModel.read(adaptation.folder).update(served="base")
+    other = tmp_path / "arch"
+    other.mkdir()
+    editor = await Editor().open(project)
+    event = {"added": [{"uri": other.as_uri(), "name": "arch"}], "removed": []}
+    await editor.send(method="workspace/didChangeWorkspaceFolders", params={"event": event})
+
+    async def wait_for_status(wanted):
+        def is_wanted(one):
+            return one.get("method") == "parrotlet/status" and one["params"]["model"] == wanted
+
+        del editor.messages[:]
+        await editor.wait_for(is_wanted)
+
+    for _ in range(2):
+        model.update(served="adapted")
+        await wait_for_status("bundled, not adapted while several projects are open")
+        model.update(served="base")
+        await wait_for_status("bundled")
+
+
 async def test_an_end_says_that_the_model_waits_for_other_projects_to_be_closed(
     project, adaptation, tmp_path
 ):
