@@ -84,7 +84,7 @@ def read_workspace(
             files=files, changes=(),
         )  # fmt: skip
     commit = resolve_commit(repository, commit or "HEAD")
-    subfolder = folder.relative_to(repository).as_posix().removeprefix(".")
+    subfolder = "" if folder == repository else folder.relative_to(repository).as_posix()
     found = read_commit(repository, commit, ArchiveLimits(), selection, subfolder)
     return WorkspaceFiles(
         folder=folder,

@@ -180,6 +180,16 @@ class TestWorkspace:
         assert set(part.files) == {"b/c.py", "b/d.py"}
         assert part.root_commit == found.root_commit
 
+    def test_a_folder_whose_name_begins_with_a_dot_is_read(self, tmp_path):
+        """If it fails, whoever adapts to a folder of their dotfiles is told that it is empty."""
+        code = {".config/qtile/config.py": CODE, "config/other.py": CODE}
+        repository = make_repository(tmp_path / "dotfiles", code)
+        for name in (".config", ".config/qtile"):
+            part = read_workspace(repository / name, ())
+            assert part.subfolder == name
+            assert set(part.files) == {".config/qtile/config.py"}
+        assert read_workspace(repository, ()).subfolder == ""
+
     def test_a_folder_without_git_is_read_as_it_is(self, tmp_path):
         (tmp_path / "a.py").write_text(CODE)
         (tmp_path / ".gitignore").write_text("b.py\n")
