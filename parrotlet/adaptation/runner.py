@@ -157,13 +157,23 @@ class _Runner:
         self._request.write(planned_for)
 
     def _has_start(self) -> bool:
-        """Returns whether the model that was started from is still intact, if one was chosen."""
-        file = self._work / _START_FILE
+        """Returns whether the models that it began with are there as they were, if chosen.
+
+        The bundled one moves with the server, and changes with it.
+        """
+        file, plan_file = self._work / _START_FILE, self._work / ADAPTATION_FILE
         if not file.is_file():
             return True
-        chosen = as_object(read_json(file))
-        base = Path(str(chosen["base"]))
-        return str(base) == chosen.get("origin", str(base)) or _find_damage(base) is None
+        try:
+            base, origin = _read_start(file)
+            plan = AdaptationRecord()
+            if plan_file.is_file():
+                plan = AdaptationRecord.read(plan_file)
+            planned = {(base, plan.base_sha256), (origin, plan.origin_sha256)}
+            is_intact = all(_has_weights(artifact, sha256) for artifact, sha256 in planned)
+        except (ArtifactError, KeyError, OSError, ValueError):
+            return False
+        return is_intact and (base == origin or _find_damage(base) is None)
 
     def _set_work_aside(self) -> Path:
         """Renames the work folder, so that nothing of it counts; returns it, to be removed."""
@@ -199,9 +209,7 @@ class _Runner:
         """
         file = self._work / _START_FILE
         if file.is_file():
-            chosen = as_object(read_json(file))
-            start = Path(str(chosen["base"]))
-            return start, Path(str(chosen.get("origin", start)))
+            return _read_start(file)
         origin = resolve_artifact(find_model_folder(self._request.model)).absolute()
         adapted, base = self._model.artifact, origin
         made_from, wanted = self._model.record.base, self._request.model
@@ -315,6 +323,19 @@ def _describe(phase: Phase, progress: Progress, left_s: float | None) -> str:
     minutes = math.ceil((left_s or 0) / 60)
     left = "less than a minute" if minutes <= 1 else f"about {minutes} minutes"
     return f"{phase.text}: {progress.done:.0%}, {left} left."
+
+
+def _read_start(file: Path) -> tuple[Path, Path]:
+    """Returns the artifacts that were chosen: to start from, and with which it all began."""
+    chosen = as_object(read_json(file))
+    base = Path(str(chosen["base"]))
+    return base, Path(str(chosen.get("origin", base)))
+
+
+def _has_weights(artifact: Path, sha256: str) -> bool:
+    """Returns whether an artifact has the weights with a hash; whether it has any, if it is ""."""
+    weights = artifact / _WEIGHTS
+    return weights.is_file() and sha256 in {"", file_sha256(weights)}
 
 
 def _find_damage(adapted: Path) -> str | None:

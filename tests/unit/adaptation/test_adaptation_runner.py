@@ -38,6 +38,7 @@ from server.adaptation.adapted_models import (
     create_model,
     find_model_for,
 )
+from server.backends import model_store
 from server.power_supply import Battery
 from server.settings import Settings
 from training import launch
@@ -172,6 +173,33 @@ def test_a_damaged_adapted_model_is_adapted_again_from_the_base(
     fail(request_)  # what is planned now is
     assert [words[0] for words in stages] == ["adapt-plan", "corpus", "corpus"]
     assert base_of(stages[0]) == str(tiny_artifact)
+
+
+@pytest.mark.parametrize("what", ["moved", "changed", "plan"])
+def test_what_was_planned_with_an_earlier_server_is_planned_anew(
+    stages, results, request_, tiny_artifact, tmp_path, monkeypatch, what
+):
+    """If it fails, an update of the server during an adaptation makes all later ones fail."""
+    model = tmp_path / "old"
+    shutil.copytree(tiny_artifact, model)
+    monkeypatch.setattr(model_store, "BUNDLED_MODEL", model)
+    sha256 = file_sha256(model / "model.safetensors")
+    results["record"] = AdaptationRecord(items=1, base_sha256=sha256, origin_sha256=sha256)
+    request = replace(request_, model="")
+    fail(request)
+    fail(request)
+    assert [words[0] for words in stages] == ["adapt-plan", "corpus", "corpus"]
+    if what == "moved":
+        model = model.rename(tmp_path / "new")
+        monkeypatch.setattr(model_store, "BUNDLED_MODEL", model)
+    elif what == "changed":
+        (model / "model.safetensors").write_bytes(b"newer weights")
+    else:
+        (find_adaptation(request.folder).folder / "work" / ADAPTATION_FILE).write_text("damaged")
+    del stages[:]
+    fail(request)
+    assert [words[0] for words in stages] == ["adapt-plan", "corpus"]
+    assert base_of(stages[0]) == str(model)
 
 
 @pytest.mark.parametrize("end", ["failed", *Outcome])
