@@ -69,23 +69,39 @@ def install_command(parrotlet: Distribution, extra: str) -> str:
 
     It repeats the way in which the distribution was installed (PEP 610).
     """
-    python = shlex.quote(_python())
+    python = quote_word(_python())
     record = parse_json(parrotlet.read_text("direct_url.json") or "{}")
     url = urlsplit(str(record.get("url", "")))
     path = Path(url2pathname(url.path)) if url.scheme == "file" else None
     if path is None or not path.exists():
-        return f"{python} -m pip install {shlex.quote(f'{DISTRIBUTION}[{extra}]')}"
-    requirement = shlex.quote(f"{path}[{extra}]")
+        return f"{python} -m pip install {quote_word(f'{DISTRIBUTION}[{extra}]')}"
+    requirement = quote_word(f"{path}[{extra}]")
     if not path.is_dir():
         return f"{python} -m pip install {requirement}"
-    pins = shlex.quote(str(path / "constraints.txt"))
+    pins = quote_word(str(path / "constraints.txt"))
     return f"{python} -m pip install -c {pins} -e {requirement}"
 
 
+def quote_word(word: str) -> str:
+    """Returns a word as a user types it in a shell: in quotes, if it needs them."""
+    if os.name == "nt":
+        return f'"{word}"' if " " in word else word
+    return shlex.quote(word)
+
+
 def _python() -> str:
-    """Returns this interpreter as a user would type it: relative if it is below this folder."""
-    here = os.path.relpath(sys.executable)
-    return here if not here.startswith(os.pardir) else sys.executable
+    """Returns this interpreter as a user would type it.
+
+    It is relative if it is below the folder of the terminal that we run in. An editor starts us in
+    a folder that is not its user's.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        return sys.executable
+    try:
+        here = os.path.relpath(sys.executable)
+    except (OSError, ValueError):  # the folder is gone, or on another drive
+        return sys.executable
+    return sys.executable if here.startswith(os.pardir) else here
 
 
 def _is_installed(name: str) -> bool:

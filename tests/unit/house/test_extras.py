@@ -1,12 +1,14 @@
 """What each room imports is what its extra installs, and a missing package is one sentence."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -153,6 +155,23 @@ def test_a_missing_package_is_one_sentence_with_the_command(monkeypatch, tmp_pat
         with pytest.raises(SystemExit) as ended:
             extras.require_extra("train")
         assert ended.value.code == PrerequisiteError.exit_code
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_interpreter_is_named_so_that_the_user_can_run_it(monkeypatch, tmp_path, is_terminal):
+    """If it fails, an editor advises a command that does not exist where its user types it."""
+    python = tmp_path / "my env" / "bin" / "python"
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: is_terminal))
+    below = "my env/bin/python" if is_terminal else python
+    for folder, name in ((tmp_path, below), (ROOT, python)):
+        monkeypatch.chdir(folder)
+        command = extras.install_command(Distribution(""), "train")
+        assert command == f"'{name}' -m pip install 'parrotlet[train]'"
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        assert extras.quote_word(r"C:\my env\python.exe") == r'"C:\my env\python.exe"'
+        assert extras.quote_word(r"C:\env\python.exe") == r"C:\env\python.exe"
 
 
 def test_what_is_installed_is_accepted():
