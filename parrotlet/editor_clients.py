@@ -14,10 +14,11 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from parrotlet import HOME, IS_WHEEL, ROOT
 from training.foundation.errors import PrerequisiteError
+from training.foundation.extras import quote_word
 from training.foundation.foreign_text import as_object, parse_json
 
 _INSTALLATION = "extension/installation.json"  # in the .vsix: how the extension finds its server
@@ -61,7 +62,7 @@ def find_nvim_plugin() -> Path:
 def _show_vscode(extension: Path) -> int:
     sys.stdout.write(
         f"{extension}\n\nInstall it:\n  parrotlet editors vscode --install\n"
-        f"or:\n  code --install-extension {extension}\n"
+        f"or:\n  code --install-extension {quote_word(str(extension))}\n"
     )
     return 0
 
@@ -70,9 +71,17 @@ def _show_nvim(plugin: Path) -> int:
     sys.stdout.write(
         f"{plugin}\n\nInstall it:\n  parrotlet editors nvim --install\n"
         "or add to init.lua:\n"
-        f"  vim.opt.runtimepath:append('{plugin}')\n"
+        f"  {_render_runtimepath(plugin)}\n"
     )
     return 0
+
+
+def _render_runtimepath(plugin: PurePath) -> str:
+    """Returns the line of init.lua with which Neovim finds the plugin, whatever its path holds."""
+    path, level = plugin.as_posix(), ""
+    while f"[{level}[" in path or f"]{level}]" in f"{path}]":
+        level += "="
+    return f"vim.opt.runtimepath:append([{level}[{path}]{level}])"
 
 
 def _install_vscode(extension: Path) -> int:
@@ -119,7 +128,7 @@ def _install_nvim(plugin: Path) -> int:
     except OSError as error:
         raise PrerequisiteError(
             f"cannot link {link} to the plugin: {error.strerror}; add to init.lua instead:"
-            f" vim.opt.runtimepath:append('{plugin}')"
+            f" {_render_runtimepath(plugin)}"
         ) from error
     sys.stdout.write(
         f"{link} -> {plugin}\nOpen a Python file in Neovim; ':help parrotlet' has the options.\n"
