@@ -120,7 +120,7 @@ def _use(name: str, served: str) -> None:
     else:
         known = ", ".join([*get_args(Served), *model.versions])
         raise ConfigError(f"{name} has no model '{served}'; choose one of {known}")
-    sys.stdout.write(f"{model.record.path}: {served}; restart the editor, or reload its window\n")
+    sys.stdout.write(f"{model.record.path}: {served}; open editors use it within seconds\n")
 
 
 def _remove(name: str) -> None:

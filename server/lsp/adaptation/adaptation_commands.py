@@ -156,9 +156,10 @@ class _Answers:
             raise ConfigError(f"there is no model '{served}' to use; use adapted or base")
         model = choose_model(_name(given), served)
         roots = self._server.workspace_context.roots
-        suggesting = choose_model_for(roots, self._server.configuration.settings).model
+        settings = self._server.configuration.settings
+        suggesting = choose_model_for(roots, settings).model
         is_served = suggesting is not None and suggesting.name == model.name
-        return {"message": describe_choice(model, is_served=is_served)}
+        return {"message": describe_choice(model, settings, is_served=is_served)}
 
     def _find(self, given: Any) -> Adaptation:
         name = get_field(given, "name")

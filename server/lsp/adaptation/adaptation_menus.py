@@ -193,16 +193,27 @@ def describe_withheld_models(models: Sequence[AdaptedModel]) -> str:
     )
 
 
-def describe_choice(model: AdaptedModel, *, is_served: bool) -> str:
+def describe_choice(model: AdaptedModel, settings: Settings, *, is_served: bool) -> str:
     """Returns what has changed for a user who has chosen between a model and its base.
 
     Args:
         model: With the choice.
+        settings: The user's.
         is_served: Whether suggestions come from the adapted model here.
     """
     title, served = get_title(model), model.record.served
+    if settings.remote.url:
+        return (
+            f"The {served} model is chosen for {title}. It suggests once suggestions no longer come"
+            " from a remote server (remote.url)."
+        )
     if served == "base" or is_served:
         return f"Suggestions in {title} come from the {served} model now."
+    if not settings.adaptation.use_model:
+        return (
+            f"The model adapted to {title} is chosen. It suggests once you turn on the setting"
+            " adaptation.use_model."
+        )
     return (
         f"The model adapted to {title} is chosen. It suggests while {title} is the only project"
         " open, unless your settings name another model."

@@ -267,6 +267,14 @@ def test_comparing_says_how_much_of_the_change_is_kept(tmp_path, capsys, share, 
     assert ("65%" in output) == said
 
 
+def test_to_choose_a_model_needs_no_restart(tmp_path, capsys):
+    """If it fails, users restart their editor for what it has done already."""
+    model = adapt(tmp_path)
+    assert models(["use", model.name, "base"]) == 0
+    assert "base; open editors use it within seconds" in capsys.readouterr().out
+    assert find_model_for([tmp_path], Settings()) is None
+
+
 def test_without_a_place_for_data_there_are_no_models(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", "")

@@ -266,6 +266,23 @@ async def test_with_another_project_open_the_base_model_suggests_and_that_is_sai
     assert answer["message"] == "Suggestions in keystone come from the adapted model now."
 
 
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [
+        ({"adaptation": {"use_model": False}}, "the setting adaptation.use_model."),
+        ({"remote": {"url": "http://gpu:8000"}}, "(remote.url)."),
+    ],
+)
+async def test_a_choice_names_the_setting_against_it(project, adaptation, section, setting):
+    """If it fails, users choose the adapted model again and again, and it never suggests."""
+    adaptation.finish()
+    editor = await Editor().open(project)
+    settings = {"settings": {"parrotlet": section}}
+    await editor.send(method="workspace/didChangeConfiguration", params=settings)
+    argument = {"name": adaptation.model.name, "model": "adapted"}
+    assert (await editor.ask("parrotlet.useModel", argument))["message"].endswith(setting)
+
+
 async def test_the_status_says_whether_a_model_would_suggest_alone(project, adaptation, tmp_path):
     """If it fails, the status explains what is not so, or leaves out why no model is adapted."""
     adaptation.finish()
