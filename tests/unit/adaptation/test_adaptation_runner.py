@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from accelerate.commands import launch as accelerate_launch
@@ -66,32 +67,29 @@ def data_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def results(monkeypatch):
     """What the plan and the judgement say, which stage fails, and which were started."""
-    results = {
-        "record": AdaptationRecord(items=1),
-        "outcome": Outcome.BETTER,
-        "failing": "",
-        "started": [],
-    }
+    results = SimpleNamespace(
+        record=AdaptationRecord(items=1), outcome=Outcome.BETTER, failing="", started=[]
+    )
 
     class Process:
         pid, is_stopped = 1, False
 
         def __init__(self, words, _log, _folder=""):
-            results["started"].append(words)
+            results.started.append(words)
             self.stage, named = words[0], dict(pairwise(words))
             if self.stage == "adapt-plan":
-                record = to_mapping(results["record"])
+                record = to_mapping(results.record)
                 write_json_atomically(Path(named["--work"], ADAPTATION_FILE), record)
             elif self.stage == "adapt-assemble":
                 Path(named["--out"]).mkdir()
             elif self.stage == "adapt-judge":
-                result = {"outcome": results["outcome"], "sentence": "It was measured."}
+                result = {"outcome": results.outcome, "sentence": "It was measured."}
                 Path(named["--out"]).mkdir()
                 write_json_atomically(Path(named["--out"], RESULT_FILE), result)
                 Path(named["--out"], PAGE_FILE).touch()
 
         def poll(self):
-            return 3 if self.stage == results["failing"] else 0
+            return 3 if self.stage == results.failing else 0
 
         def read_last_line(self):
             return "error: the disk is full"
@@ -103,8 +101,8 @@ def results(monkeypatch):
 @pytest.fixture
 def stages(results):
     """The stages that were started: the plan is made, the corpus fails."""
-    results["failing"] = "corpus"
-    return results["started"]
+    results.failing = "corpus"
+    return results.started
 
 
 @pytest.fixture
@@ -184,7 +182,7 @@ def test_what_was_planned_with_an_earlier_server_is_planned_anew(
     shutil.copytree(tiny_artifact, model)
     monkeypatch.setattr(model_store, "BUNDLED_MODEL", model)
     sha256 = file_sha256(model / "model.safetensors")
-    results["record"] = AdaptationRecord(items=1, base_sha256=sha256, origin_sha256=sha256)
+    results.record = AdaptationRecord(items=1, base_sha256=sha256, origin_sha256=sha256)
     request = replace(request_, model="")
     fail(request)
     fail(request)
@@ -215,12 +213,12 @@ def test_a_model_that_was_made_from_another_suggests_until_a_better_one_is_there
     shutil.copytree(tiny_artifact, others.model)
     request = replace(request_, model=others.model)
     if end == "failed":
-        results["failing"] = "corpus"
+        results.failing = "corpus"
         fail(request)
     else:
         is_planned = end in {Outcome.BETTER, Outcome.NO_BETTER}
-        results["record"] = AdaptationRecord(items=1, verdict="" if is_planned else end)
-        results["outcome"] = end
+        results.record = AdaptationRecord(items=1, verdict="" if is_planned else end)
+        results.outcome = end
         start_adaptation(request)
     found = AdaptedModel.read(model.folder).artifact
     assert found.name == ("0002" if end == Outcome.BETTER else "0001")
