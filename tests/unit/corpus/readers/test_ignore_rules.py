@@ -65,6 +65,52 @@ def test_fuzz_the_verdicts_are_gits(tmp_path):
     assert n_ignored > 50
 
 
+def make_repository_with_rules(root):
+    for path in ("src/a.py", "src/gen.py", "src/b_tmp.py", "src/keep_tmp.py", "src/own.py"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("x = 1\n")
+    for path in ("src/private/c.py", "src/in/gen.py", "src/in/private/d.py", "src/in/e.py"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("x = 1\n")
+    git(root, "init", "-q")
+    (root / ".gitignore").write_text("/src/gen.py\n*_tmp.py\nprivate/\nown.py\n")
+    (root / "src/.gitignore").write_text("!keep_tmp.py\n!own.py\n")
+
+
+@pytest.mark.parametrize("named", ["src", "src/in", "link", "relative", "."])
+def test_a_folder_inside_a_repository_follows_the_rules_of_the_repository(
+    tmp_path, monkeypatch, named
+):
+    """If it fails, files that git ignores are trained on when a subfolder is named."""
+    root = tmp_path / "app"
+    root.mkdir()
+    make_repository_with_rules(root)
+    folder = root / named
+    if named == "link":
+        folder = tmp_path / "link"
+        folder.symlink_to(root / "src")
+    elif named == "relative":
+        monkeypatch.chdir(root / "src")
+        folder = Path("in")
+    said = git(folder, "ls-files", "-coz", "--exclude-standard", "--", "*.py").split("\0")[:-1]
+    found = [file.relative_to(folder).as_posix() for file in walk_python_files(folder)]
+    assert sorted(found) == sorted(said)
+    assert said
+
+
+@pytest.mark.parametrize("line", ["*", "/data/", "data", "/data/*"])
+def test_a_named_folder_that_is_ignored_itself_is_read_by_its_own_rules(tmp_path, line):
+    """If it fails, a folder of downloaded code below a repository cannot be trained on."""
+    folder = tmp_path / "data/code"
+    folder.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text(f"{line}\n")
+    for name in ("a.py", "b.py"):
+        (folder / name).write_text("x = 1\n")
+    (folder / ".gitignore").write_text("b.py\n")
+    assert [file.name for file in walk_python_files(folder)] == ["a.py"]
+
+
 @pytest.mark.parametrize(
     ("line", "name"),
     [

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from training.foundation.errors import CorpusError, ForeignDataError
 from training.foundation.foreign_text import read_bounded
+from training.foundation.work_trees import find_work_tree
 
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 128 << 10
@@ -63,18 +64,42 @@ class IgnoreRule:
 
 
 class IgnoreRules:
-    """The ``.gitignore`` files of a folder tree; each applies to the paths below it."""
+    """The ``.gitignore`` files of a folder tree; each applies to the paths below it.
+
+    Those of the work tree above the folder count as well, unless they ignore the folder itself:
+    whoever names it wants what it holds.
+
+    Raises:
+        CorpusError: A ``.gitignore`` above the folder cannot be read.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._named = root
+        self._root = Path(os.path.realpath(root))
+        self._top = find_work_tree(self._root) or self._root
         self._rules: dict[Path, tuple[tuple[Path, list[IgnoreRule]], ...]] = {}
+        inner = self._top
+        for name in self._root.relative_to(self._top).parts:
+            inner /= name
+            if self._find_verdict(inner, is_folder=True):
+                self._top = self._root
+                self._rules.clear()
+                return
 
     def ignores(self, path: Path, *, is_folder: bool) -> bool:
         """Returns whether the nearest rule that matches a path ignores it.
 
+        Args:
+            path: Of the tree, beginning with its root as it was given.
+            is_folder: Whether it is a folder.
+
         Raises:
             CorpusError: A ``.gitignore`` cannot be read.
         """
+        inside = path.relative_to(self._named)
+        return self._find_verdict(self._root / inside, is_folder=is_folder)
+
+    def _find_verdict(self, path: Path, *, is_folder: bool) -> bool:
         for folder, rules in self._load(path.parent):
             names = _encode_names(path.relative_to(folder))
             for rule in reversed(rules):
@@ -88,7 +113,7 @@ class IgnoreRules:
         Each folder is asked about before those below it, so that a tree may be of any depth.
         """
         if folder not in self._rules:
-            is_top = folder in {self._root, folder.parent}
+            is_top = folder in {self._top, folder.parent}
             above = () if is_top else self._load(folder.parent)
             own = _read_rules(folder / IGNORE_FILE)
             self._rules[folder] = ((folder, own), *above) if own else above
