@@ -65,7 +65,8 @@ class SourcesConfig:
         notebooks: Whether notebooks (``.ipynb``) in folders, repositories and archives are read,
             as the code of their cells. Notebooks among records are.
         git_folder: Of repositories, the folder to read; empty for all of it.
-        private_globs: Files that are dropped as private, besides those that usually hold secrets;
+        private_globs: Files that are dropped as private, records by their path included, besides
+            those that usually hold secrets;
             None keeps these too.
     """
 

@@ -52,6 +52,7 @@ class DocumentStages:
             fields=self._config.sources.record_fields,
             package=PurePosixPath(file.name.replace("\\", "/")).name,
             max_bytes=self._config.filters.max_bytes,
+            private_globs=self._config.sources.private_globs,
         )
 
     def make_document(

@@ -184,6 +184,8 @@ def _describe_stream(plan: StreamPlan, files: StreamFiles, config: RunConfig) ->
         file_sha256(file) if file is not None and file.is_file() else None for file in lists
     ]
     stages["record_fields"] = to_mapping(plan.stages.sources.record_fields)
+    if plan.stages.sources.private_globs is not None:  # else the hash is that of earlier versions
+        stages["private_globs"] = list(plan.stages.sources.private_globs)
     shards = {k: v for k, v in to_mapping(config.shards).items() if k != "processes"}
     tokenizer_sha256 = file_sha256(plan.tokenizer_file)
     corpus_sha256 = _hash([files.sha256, stages])

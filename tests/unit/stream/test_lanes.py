@@ -15,6 +15,7 @@ import pytest
 from doubles.stream_maker import STAGES, make_plan, make_records, open_lane, write_lines
 
 from training.config import StreamConfig
+from training.corpus.config import SourcesConfig
 from training.corpus.readers.records.record_slices import FileSlice, RecordFile
 from training.corpus_reader import StoredDocument
 from training.foundation.errors import CorpusError
@@ -156,6 +157,15 @@ def test_drops_are_counted_and_a_stream_without_documents_ends(tmp_path, tokeniz
     path = write_lines(tmp_path / "a.jsonl", make_records(range(6), license="gpl-3.0"))
     with pytest.raises(CorpusError, match=r"no document .*licence 18"):
         open_lane(make_plan(tokenizer_file, path, n_lanes=1)).make_window()
+
+
+def test_private_documents_are_a_counted_drop(tmp_path, tokenizer_file):
+    """If it fails, a stream trains on files that a corpus of the same config leaves out."""
+    path = write_lines(tmp_path / "a.jsonl", make_records(range(12)))
+    stages = replace(STAGES, sources=SourcesConfig(private_globs=("pkg/m1*.py",)))
+    plan = make_plan(tokenizer_file, path, n_lanes=1, stages=stages)
+    assert read_epoch(plan, 0, 0) == [f"pkg/m{n}.py" for n in (0, *range(2, 10))]
+    assert open_lane(plan).make_window().after.facts.drops["private"]
 
 
 def test_the_rest_of_a_damaged_file_is_a_counted_drop(tmp_path, tokenizer_file):

@@ -57,9 +57,11 @@ def open_source(source: CorpusSource, config: CorpusConfig) -> SourceContents:
     Raises:
         CorpusError: The source is damaged; for records possibly only while they are read.
     """
-    max_bytes = config.filters.max_bytes
     parser = RecordParser(
-        fields=config.sources.record_fields, package=source.name, max_bytes=max_bytes
+        fields=config.sources.record_fields,
+        package=source.name,
+        max_bytes=config.filters.max_bytes,
+        private_globs=config.sources.private_globs,
     )
     if source.kind in {SourceKind.RECORDS, SourceKind.HUB}:
         advice = RECORDS_ADVICE if source.kind is SourceKind.RECORDS else HUB_ADVICE

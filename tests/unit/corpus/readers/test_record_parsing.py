@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from training.corpus.config import RecordFields
 from training.corpus.readers.records.record_parsing import RecordParser
+from training.corpus.readers.source_file import PRIVATE
 
 PARSER = RecordParser(fields=RecordFields(), package="a.jsonl", max_bytes=1000)
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": "y = 2"}]})
@@ -53,6 +55,26 @@ def test_other_names_of_the_field_count(key):
 def test_notebooks_are_read_as_their_code(row):
     assert parse(content=NOTEBOOK, **row).data == b"y = 2\n"
     assert parse(content="{", **row).problem == "damaged notebook"
+
+
+@pytest.mark.parametrize(
+    ("globs", "private"),
+    [
+        (None, set()),
+        ((), {"db/secrets.py"}),
+        (("own/*", "*.ipynb"), {"db/secrets.py", "own/keys.py", "n.ipynb"}),
+    ],
+)
+def test_private_records_are_dropped_by_their_path_and_nothing_of_them_is_kept(globs, private):
+    """If it fails, a record of a private file is trained on, though a file of that name is not."""
+    parser = replace(PARSER, private_globs=globs)
+    files = {
+        path: parser.parse({"content": NOTEBOOK, "path": path, "repo_name": "a/b"}, 1)
+        for path in ("a.py", "db/secrets.py", "own/keys.py", "n.ipynb")
+    }
+    assert {path for path, file in files.items() if file.problem == PRIVATE} == private
+    assert all(not files[path].data for path in private)
+    assert {file.origin.package for file in files.values()} == {"a/b"}
 
 
 @pytest.mark.parametrize("path", ["a.ipynb", "SConstruct", "x.pyx", "a.py"])

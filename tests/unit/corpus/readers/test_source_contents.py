@@ -62,6 +62,15 @@ def test_records_are_a_stream(tmp_path):
     assert not hasattr(contents.files, "__len__")
 
 
+def test_private_records_are_dropped(tmp_path):
+    """If it fails, private_globs and --private do nothing for records."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"content": "x = 1", "path": "own/a.py"}\n{"content": "x", "path": "b.py"}\n')
+    found = config(sources=SourcesConfig(records=(str(path),), private_globs=("own/*",)))
+    (source,) = list_sources(found)
+    assert [file.problem for file in open_source(source, found).files] == ["private", None]
+
+
 def test_a_folder_that_is_gone_is_one_sentence(tmp_path):
     source = CorpusSource(name="p", path=tmp_path, part="nowhere")
     with pytest.raises(CorpusError, match="nowhere does not exist"):

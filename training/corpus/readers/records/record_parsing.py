@@ -1,7 +1,7 @@
 """Turns one record into a source file: its text, names, licence, stars and language.
 
 What a record says is bounded and made printable here, whatever format it came in. Records in other
-languages are drops; notebooks become their code. Called by
+languages and private files are drops; notebooks become their code. Called by
 :mod:`training.corpus.readers.records.record_files` and
 :mod:`training.corpus.readers.records.hub_datasets`.
 """
@@ -20,10 +20,12 @@ from training.corpus.readers.source_file import (
     JSON_BYTES_PER_BYTE,
     NOT_PYTHON,
     NOTEBOOK_SUFFIX,
+    PRIVATE,
     FileOrigin,
     SourceFile,
 )
 from training.foundation.foreign_text import encode_text
+from training.foundation.privacy.private_paths import is_private_path
 from training.licensing.licences import UNKNOWN, join_licences, normalize_licence
 
 DAMAGED_RECORD = "damaged record"
@@ -51,11 +53,14 @@ class RecordParser:
         fields: What their fields are called.
         package: The package of records that name none.
         max_bytes: The size beyond which a file is dropped.
+        private_globs: Files that are dropped as private, besides those that usually hold secrets;
+            None keeps these too.
     """
 
     fields: RecordFields
     package: str
     max_bytes: int
+    private_globs: tuple[str, ...] | None = None
 
     @property
     def max_record_bytes(self) -> int:
@@ -84,7 +89,10 @@ class RecordParser:
             return SourceFile(path=path, problem=NOT_PYTHON, origin=unknown)
         if not is_text:
             return SourceFile(path=path, problem=DAMAGED_RECORD, origin=unknown)
-        file = SourceFile(path=path, data=data, origin=self._find_origin(row))
+        origin = self._find_origin(row)
+        if self.private_globs is not None and is_private_path(path, self.private_globs):
+            return SourceFile(path=path, problem=PRIVATE, origin=origin)
+        file = SourceFile(path=path, data=data, origin=origin)
         return read_notebook(file) if kind == NOTEBOOK_SUFFIX else file
 
     def _find_origin(self, row: Mapping[str, Any]) -> FileOrigin:
