@@ -66,8 +66,7 @@ class SourcesConfig:
             as the code of their cells. Notebooks among records are.
         git_folder: Of repositories, the folder to read; empty for all of it.
         private_globs: Files that are dropped as private, records by their path included, besides
-            those that usually hold secrets;
-            None keeps these too.
+            those that usually hold secrets; None keeps these too.
     """
 
     folders: tuple[Path, ...] = ()

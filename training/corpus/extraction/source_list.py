@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import metadata as installed_metadata
+from importlib.metadata import Distribution
 from pathlib import Path
 
 from packaging.utils import (
@@ -45,7 +46,8 @@ from training.corpus.readers.records.record_files import (
 )
 from training.corpus.readers.records.record_slices import SUFFIXES, FileSlice
 from training.corpus.readers.source_file import LICENCE_PATH
-from training.foundation.errors import CorpusError
+from training.foundation.errors import CorpusError, ForeignDataError
+from training.foundation.foreign_text import read_bounded
 
 STDLIB_NAME = "cpython-stdlib"
 STDLIB_LICENCE = "PSF-2.0"
@@ -223,14 +225,33 @@ def _list_installed(name: str) -> CorpusSource:
         ) from error
     files = [file.as_posix() for file in distribution.files or ()]
     inside = [f for f in files if not f.startswith("/") and ".." not in f.split("/")]
-    licence_text = next((distribution.read_text(Path(f).name) for f in inside
-                         if LICENCE_PATH.search(f) and ".dist-info/" in f), None)  # fmt: skip
+    modules = [f for f in inside if f.endswith(".py") and not f.startswith("__editable__")]
+    if not modules:
+        raise CorpusError(
+            f"sources.installed names {name!r}, which records no Python files (an editable"
+            " install?); name the folder of its code in sources.folders"
+        )
     return CorpusSource(
         name=canonicalize_name(name),
         path=Path(str(distribution.locate_file(""))),
-        metadata=parse_metadata(distribution.read_text("METADATA") or "", licence_text or ""),
-        files=tuple(sorted(f for f in inside if f.endswith(".py"))),
+        metadata=parse_metadata(
+            distribution.read_text("METADATA") or "", _read_own_licence(distribution, inside)
+        ),
+        files=tuple(sorted(modules)),
     )
+
+
+def _read_own_licence(distribution: Distribution, files: list[str]) -> str:
+    """Returns the text of a package's licence file; empty if there is none that can be read."""
+    found = [f for f in files if LICENCE_PATH.search(f) and ".dist-info/" in f]
+    if not found:
+        return ""
+    own = min(found, key=lambda f: (f.count("/"), f))  # those of vendored packages lie deeper
+    try:
+        data = read_bounded(Path(str(distribution.locate_file(own))), MAX_FILE_BYTES)
+    except (OSError, ForeignDataError):
+        return ""
+    return data.decode("utf-8", "replace")
 
 
 def _list_stdlib(part: str) -> CorpusSource:

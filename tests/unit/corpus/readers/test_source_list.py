@@ -89,6 +89,42 @@ def test_a_package_that_is_not_installed_is_named():
         list_sources(config(installed=("no-such-package",)))
 
 
+def install(folder, files):
+    """Makes an installed package with a record of these files."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    own = folder / "mine-1.dist-info"
+    own.mkdir(exist_ok=True)
+    (own / "METADATA").write_text("Name: mine\nVersion: 1\n")
+    (own / "RECORD").write_text("".join(f"{name},,\n" for name in files))
+
+
+@pytest.mark.parametrize(
+    "files", [{"mine.so": ""}, {"mine.pth": "/src"}, {"__editable___mine_1_finder.py": TEXT}, None]
+)
+def test_an_installed_package_that_records_no_code_is_refused(tmp_path, monkeypatch, files):
+    """If it fails, all installed packages are trained on under its name and licence."""
+    install(tmp_path, files or {})
+    (tmp_path / "other.py").write_text(TEXT)
+    if files is None:
+        (tmp_path / "mine-1.dist-info/RECORD").unlink()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CorpusError, match=r"'mine', which records no Python .* sources\.folders"):
+        list_sources(config(installed=("mine",)))
+
+
+@pytest.mark.parametrize("folder", ["", "licenses/"])
+def test_the_licence_file_of_an_installed_package_is_read(tmp_path, monkeypatch, folder):
+    """If it fails, installed packages whose metadata name no licence are left out."""
+    own, other = f"mine-1.dist-info/{folder}LICENSE", f"mine-1.dist-info/{folder}A/LICENSE"
+    install(tmp_path, {"mine.py": TEXT, other: "Apache License Version 2.0", own: MIT})
+    monkeypatch.syspath_prepend(tmp_path)
+    (source,) = list_sources(config(installed=("mine",)))
+    assert source.files == ("mine.py",)
+    assert (source.metadata.licence, source.metadata.licence_source) == ("MIT", "licence file")
+
+
 def test_large_and_unreadable_files_are_counted(tmp_path, read):
     """If it fails, one file without permission, or of 10 GB, ends the run."""
     folder = tmp_path / "mine"
