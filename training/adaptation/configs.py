@@ -68,6 +68,7 @@ def _corpus_config(
     sources: dict[str, Any] = {"folder_licence": OWN_LICENCE, "private_globs": list(private_globs)}
     if workspace.repository is None:
         sources["folders"] = [str(workspace.folder)]
+        sources["nested_repositories"] = True
     else:
         sources["git"] = [f"{workspace.repository}@{workspace.commit}"]
         sources["git_folder"] = workspace.subfolder

@@ -6,7 +6,7 @@ by :mod:`training.adaptation.adaptation_plan`.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.corpus.config import ArchiveLimits, FilterConfig
@@ -77,7 +77,8 @@ def read_workspace(
         return not is_private and _is_code(file, filters)
 
     if repository is None:
-        found = read_folder(folder, part="", files=(), selection=selection)
+        own = replace(selection, nested_repositories=True)  # of which a workspace may consist
+        found = read_folder(folder, part="", files=(), selection=own)
         files = {f.path: _describe(f) for f in found if is_wanted(f)}
         return WorkspaceFiles(
             folder=folder, repository=None, commit="", root_commit="", subfolder="",

@@ -64,6 +64,8 @@ class SourcesConfig:
         record_fields: The names of the records' fields.
         notebooks: Whether notebooks (``.ipynb``) in folders, repositories and archives are read,
             as the code of their cells. Notebooks among records are.
+        nested_repositories: Whether repositories below one of the folders (submodules, clones) are
+            read as part of it, by its name and licence.
         git_folder: Of repositories, the folder to read; empty for all of it.
         private_globs: Files that are dropped as private, records by their path included, besides
             those that usually hold secrets; None keeps these too.
@@ -81,6 +83,7 @@ class SourcesConfig:
     datasets: tuple[DatasetSource, ...] = ()
     record_fields: RecordFields = field(default_factory=RecordFields)
     notebooks: bool = False
+    nested_repositories: bool = False
     git_folder: str = ""
     private_globs: tuple[str, ...] | None = None
 

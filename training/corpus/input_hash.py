@@ -62,7 +62,11 @@ def _list_files(config: CorpusConfig) -> Iterator[Path]:
             yield path
     yield from (Path(name) for name in config.decontaminate)
     for folder in config.sources.folders:
-        yield from walk_python_files(folder, notebooks=config.sources.notebooks)
+        yield from walk_python_files(
+            folder,
+            notebooks=config.sources.notebooks,
+            nested_repositories=config.sources.nested_repositories,
+        )
 
 
 def _describe_state(path: Path) -> list[Any]:

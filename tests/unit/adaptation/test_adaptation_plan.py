@@ -198,6 +198,14 @@ class TestWorkspace:
         assert set(found.files) == {"a.py"}
         assert (found.commit, found.root_commit, found.changes) == ("", "", ())
 
+    def test_a_folder_of_clones_is_read_with_them(self, tmp_path):
+        """If it fails, whoever keeps several repositories in a workspace cannot adapt to it."""
+        for name in ("one/a.py", "two/b.py"):
+            (tmp_path / name).parent.mkdir()
+            (tmp_path / name).write_text(CODE)
+            (tmp_path / name).with_name(".git").mkdir()
+        assert set(read_workspace(tmp_path, ()).files) == {"one/a.py", "two/b.py"}
+
 
 @pytest.fixture
 def inputs(tiny_artifact):

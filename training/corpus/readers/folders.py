@@ -1,6 +1,7 @@
 """Reads the Python files of a folder tree; links and what git ignores are left out.
 
-What cannot be read is said. Called by :mod:`training.corpus.readers.source_contents`;
+So are repositories below the folder, such as submodules, whose licence and name are others. What is
+not read is said. Called by :mod:`training.corpus.readers.source_contents`;
 :mod:`training.corpus.input_hash` walks the same tree.
 """
 
@@ -12,6 +13,7 @@ from training.corpus.readers.git_repository.ignore_rules import IgnoreRules
 from training.corpus.readers.names import MAX_PATH_CHARS, clean_name
 from training.corpus.readers.source_file import (
     NOTEBOOK_SUFFIX,
+    REPOSITORY,
     TOO_LARGE,
     UNREADABLE,
     FileSelection,
@@ -29,7 +31,7 @@ SKIPPED_FOLDERS = {
 def read_folder(
     folder: Path, *, part: str, files: tuple[str, ...], selection: FileSelection
 ) -> Iterator[SourceFile]:
-    """Yields a folder's Python files and notebooks, and the subfolders that cannot be read.
+    """Yields a folder's Python files and notebooks, and the subfolders that are not read.
 
     Args:
         folder: The folder, to which paths are relative.
@@ -43,19 +45,24 @@ def read_folder(
     root = folder / part
     if not root.exists():
         raise CorpusError(f"{root} does not exist; correct the sources in the config")
-    unreadable: list[Path] = []
+    left_out: list[tuple[Path, str]] = []
     paths: Iterable[Path]
     if files:
         paths = [folder / file for file in files]
     else:
-        walk = walk_python_files(root, notebooks=selection.notebooks, on_error=unreadable.append)
+        walk = walk_python_files(
+            root,
+            notebooks=selection.notebooks,
+            nested_repositories=selection.nested_repositories,
+            on_left_out=lambda path, problem: left_out.append((path, problem)),
+        )
         paths = [root] if root.is_file() else walk
     for path in paths:
         name = clean_name(path.relative_to(folder).as_posix(), MAX_PATH_CHARS)
         yield _read_file(path, name, selection.max_bytes_of(name))
-    for path in unreadable:
+    for path, problem in left_out:
         name = clean_name(path.relative_to(folder).as_posix(), MAX_PATH_CHARS)
-        yield SourceFile(path=f"{name}/", problem=UNREADABLE)
+        yield SourceFile(path=f"{name}/", problem=problem)
 
 
 def _read_file(path: Path, name: str, max_bytes: int) -> SourceFile:
@@ -68,14 +75,20 @@ def _read_file(path: Path, name: str, max_bytes: int) -> SourceFile:
 
 
 def walk_python_files(
-    root: Path, *, notebooks: bool = False, on_error: Callable[[Path], object] = lambda _: None
+    root: Path,
+    *,
+    notebooks: bool = False,
+    nested_repositories: bool = False,
+    on_left_out: Callable[[Path, str], object] = lambda _path, _problem: None,
 ) -> Iterator[Path]:
     """Yields a tree's Python files in a fixed order.
 
     Args:
         root: The folder.
         notebooks: Whether notebooks are yielded, too.
-        on_error: Called with each folder that cannot be listed.
+        nested_repositories: Whether those of repositories below the root are: submodules, clones.
+        on_left_out: Called with each folder that is not read, and why: it cannot be listed, or is
+            such a repository.
     """
     rules = IgnoreRules(root)
     suffixes = (".py", NOTEBOOK_SUFFIX) if notebooks else (".py",)
@@ -86,7 +99,11 @@ def walk_python_files(
             with os.scandir(here) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError:
-            on_error(here)
+            on_left_out(here, UNREADABLE)
+            continue
+        is_nested = here != root and any(entry.name == ".git" for entry in entries)
+        if is_nested and not nested_repositories:
+            on_left_out(here, REPOSITORY)
             continue
         subfolders = []
         for entry in entries:

@@ -23,6 +23,7 @@ from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.source_file import (
     NOTEBOOK_SUFFIX,
     PRIVATE,
+    REPOSITORY,
     UNREADABLE,
     FileSelection,
     SourceFile,
@@ -30,7 +31,17 @@ from training.corpus.readers.source_file import (
 from training.foundation.foreign_text import path_text
 from training.foundation.privacy.private_paths import is_private_path, list_folder_names
 
-NAMED = 3  # unreadable files and folders in a warning
+NAMED = 3  # files and folders in a warning
+_LEFT_OUT = {
+    UNREADABLE: (
+        "{n} files or folders cannot be read ({named}) and are left out; change their permissions"
+        " to include them"
+    ),
+    REPOSITORY: (
+        "{n} subfolders are repositories of their own ({named}) and are left out; name them in"
+        " sources.git or sources.folders to include them"
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +101,7 @@ def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
             file = _hide_private(read, config.sources.private_globs, folders)
             if file.path.endswith(NOTEBOOK_SUFFIX):
                 files.append(read_notebook(file))
-            elif file.path.endswith(".py") or file.problem == UNREADABLE:
+            elif file.path.endswith(".py") or file.problem in {UNREADABLE, REPOSITORY}:
                 files.append(file)
             elif file.problem is None:
                 search.add(file)
@@ -103,7 +114,7 @@ def _open_package(source: CorpusSource, config: CorpusConfig) -> SourceContents:
         metadata=source.metadata or search.result(),
         files=sorted(files, key=lambda file: file.path),
         beyond_limits=beyond_limits,
-        warnings=(*_name_unreadable(source, files), *([beyond_limits] if beyond_limits else ())),
+        warnings=(*_name_left_out(source, files), *([beyond_limits] if beyond_limits else ())),
     )
 
 
@@ -123,19 +134,20 @@ def _check_size(source: CorpusSource, n_bytes: int, limit: int) -> None:
         )
 
 
-def _name_unreadable(source: CorpusSource, files: Iterable[SourceFile]) -> Iterable[str]:
-    paths = [file.path for file in files if file.problem == UNREADABLE]
-    if paths:
-        named = ", ".join(paths[:NAMED]) + (", ..." if len(paths) > NAMED else "")
-        yield (
-            f"{path_text(source.path)}: {len(paths)} files or folders cannot be read ({named}) and"
-            " are left out; change their permissions to include them"
-        )
+def _name_left_out(source: CorpusSource, files: Sequence[SourceFile]) -> Iterable[str]:
+    for problem, sentence in _LEFT_OUT.items():
+        paths = [file.path for file in files if file.problem == problem]
+        if paths:
+            named = ", ".join(paths[:NAMED]) + (", ..." if len(paths) > NAMED else "")
+            counted = sentence.format(n=len(paths), named=named)
+            yield f"{path_text(source.path)}: {counted}"
 
 
 def _read_package(source: CorpusSource, config: CorpusConfig) -> Iterable[SourceFile]:
     selection = FileSelection(
-        max_bytes=config.filters.max_bytes, notebooks=config.sources.notebooks
+        max_bytes=config.filters.max_bytes,
+        notebooks=config.sources.notebooks,
+        nested_repositories=config.sources.nested_repositories,
     )
     if source.kind is SourceKind.GIT:
         within = config.sources.git_folder

@@ -19,6 +19,7 @@ PATH_TOO_LONG = "path too long"
 NOT_PYTHON = "not Python"
 DAMAGED_NOTEBOOK = "damaged notebook"
 PRIVATE = "private"
+REPOSITORY = "repository of its own"  # a subfolder
 # JSON escapes a character by up to six, and notebooks and records hold more than code.
 JSON_BYTES_PER_BYTE = 8
 
@@ -69,10 +70,12 @@ class FileSelection:
     Attributes:
         max_bytes: The size up to which a file is read.
         notebooks: Whether notebooks are, too.
+        nested_repositories: Whether the files of repositories below a folder are.
     """
 
     max_bytes: int
     notebooks: bool = False
+    nested_repositories: bool = False
 
     def max_bytes_of(self, path: str) -> int:
         """Returns the size up to which the file is read; 0 if it is not wanted at all."""

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from training.corpus.config import CorpusConfig
+from training.corpus.config import CorpusConfig, SourcesConfig
 from training.corpus.readers.corpus_source import CorpusSource
 from training.corpus.readers.folders import walk_python_files
 from training.corpus.readers.package_metadata import list_metadata_files
@@ -14,8 +14,8 @@ from training.corpus.readers.source_contents import open_source
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 
 
-def open_folder(folder):
-    config = CorpusConfig(out="x", licences=("MIT",))
+def open_folder(folder, **sources):
+    config = CorpusConfig(out="x", licences=("MIT",), sources=SourcesConfig(**sources))
     return open_source(CorpusSource(name="p", path=folder), config)
 
 
@@ -65,6 +65,29 @@ def test_a_subfolder_that_cannot_be_read_is_said(tmp_path):
 def test_a_subfolder_without_permission_is_said(tmp_path):
     (tmp_path / "closed").mkdir(mode=0)
     assert [file.path for file in open_folder(tmp_path).files] == ["closed/"]
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_repository_within_a_folder_is_left_out_and_said(tmp_path, is_linked):
+    """If it fails, a submodule or clone is trained on under another project's licence."""
+    for name in ("a.py", "libs/other/b.py", "libs/other/in/c.py", "libs/d.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    (tmp_path / ".git").mkdir()
+    git = tmp_path / "libs/other/.git"
+    git.write_text("gitdir: elsewhere\n") if is_linked else git.mkdir()
+    contents = open_folder(tmp_path)
+    assert {file.path: file.problem for file in contents.files} == {
+        "a.py": None,
+        "libs/d.py": None,
+        "libs/other/": "repository of its own",
+    }
+    (warning,) = contents.warnings
+    assert "1 subfolders are repositories of their own (libs/other/)" in warning
+    assert "sources.git or sources.folders" in warning
+    everything = open_folder(tmp_path, nested_repositories=True)
+    assert len([file for file in everything.files if file.data]) == 4
+    assert not everything.warnings
 
 
 @linux_only
