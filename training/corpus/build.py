@@ -8,7 +8,7 @@ writes what is kept. The result depends on the sources and the config alone. Cal
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
@@ -23,6 +23,7 @@ from training.corpus.input_hash import hash_inputs
 from training.corpus.output.corpus_folder import CORPUS_FOLDER, write_corpus
 from training.corpus.output.corpus_report import CorpusReport
 from training.corpus.readers.corpus_source import CorpusSource
+from training.corpus.readers.source_contents import NAMED
 from training.corpus.selection.selection import Selection, select
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.errors import CorpusError
@@ -110,6 +111,7 @@ def warn_of_names(
         f"'heldout' names {name}, but no document in the corpus is of a package of that name"
         for name in selection.heldout.unmatched
     )
+    _warn(_name_unmatched_files(config, selection))
     missing = ", ".join(selection.heldout.missing)
     if missing:
         sentence = (
@@ -117,6 +119,16 @@ def warn_of_names(
             " out instead (heldout_share)"
         )
         _warn([sentence])
+
+
+def _name_unmatched_files(config: CorpusConfig, selection: Selection) -> Iterator[str]:
+    paths = selection.heldout.unmatched_files
+    if not paths:
+        return
+    named = ", ".join(paths[:NAMED]) + (f", ... ({len(paths)} in all)" if paths[NAMED:] else "")
+    is_default = config.heldout_share is None and selection.heldout.by in {"package", "document"}
+    instead = "; a share of the others is held out instead (heldout_share)" if is_default else ""
+    yield f"'heldout_files' names {named}, but no document in the corpus has that path{instead}"
 
 
 def _warn(sentences: Iterable[str]) -> None:

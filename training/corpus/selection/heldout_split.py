@@ -12,6 +12,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from packaging.utils import canonicalize_name
 
@@ -36,12 +37,14 @@ class HeldoutSplit:
         is_heldout: For each document, whether it is held out.
         missing: The packages that the config names, if none of them has a document.
         unmatched: The names in the config that no document has.
+        unmatched_files: The same of its paths (``heldout_files``).
     """
 
     by: str
     is_heldout: list[bool]
     missing: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    unmatched_files: tuple[str, ...] = ()
 
 
 def hold_out(
@@ -60,7 +63,8 @@ def hold_out(
         package: The package of each document.
         sha256: Its hash.
         n_bytes: Its size.
-        named: The name in ``heldout`` that means its package; None if there is none.
+        named: The name in ``heldout`` that means its package, or its path if that is in
+            ``heldout_files``; None if there is neither.
         listed: What the config holds out by a list or as a file; None for nothing.
 
     Raises:
@@ -76,12 +80,18 @@ def hold_out(
     unmatched = tuple(sorted(asked - {normalize_name(name) for name in named if name}))
     missing = () if has_named else unmatched
     unmatched += () if listed is None else listed.unmatched
+    split = partial(
+        HeldoutSplit,
+        missing=missing,
+        unmatched=unmatched,
+        unmatched_files=tuple(sorted(set(config.heldout_files).difference(named))),
+    )
     has_named = any(is_heldout)
     share = _resolve_share(config, has_named=has_named)
     rest = [i for i, is_out in enumerate(is_heldout) if not is_out]
     if share == 0 or not rest:
         by = chosen_by if has_named else "nothing"
-        return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing, unmatched=unmatched)
+        return split(by=by, is_heldout=is_heldout)
     if len(rest) == 1:
         raise CorpusError(
             "the sources give only one document, and a corpus needs at least two, one of them held"
@@ -94,7 +104,7 @@ def hold_out(
     by = "package" if chosen else "document"
     for i in chosen or _choose_documents(rest, sha256, n_bytes, wanted):
         is_heldout[i] = True
-    return HeldoutSplit(by=by, is_heldout=is_heldout, missing=missing, unmatched=unmatched)
+    return split(by=by, is_heldout=is_heldout)
 
 
 def _resolve_share(config: CorpusConfig, *, has_named: bool) -> float:

@@ -127,6 +127,26 @@ def test_the_held_out_split_is_reported(one_package, capsys):
     assert "single documents" in capsys.readouterr().err, "also when it is there already"
 
 
+@pytest.mark.parametrize(
+    ("files", "warning"),
+    [
+        (
+            ["module_1.py", "modul_2.py"],
+            "modul_2.py, but no document in the corpus has that path\n",
+        ),
+        (["modul_2.py"], "has that path; a share of the others is held out instead"),
+        (["module_1.py"], None),
+        ([f"{n}.py" for n in range(5)], "0.py, 1.py, 2.py, ... (5 in all), but no document"),
+    ],
+)
+def test_a_path_that_no_document_has_is_reported(one_package, capsys, files, warning):
+    """If it fails, a file that was to be held out is trained on, and nobody knows."""
+    assert main([str(one_package), f"heldout_files={json.dumps(files)}"]) == 0
+    err = capsys.readouterr().err
+    assert ("'heldout_files' names" in err) == (warning is not None)
+    assert (warning or "") in err
+
+
 def test_without_held_out_documents_the_next_command_says_what_to_set(one_package):
     assert main([str(one_package), "heldout_share=0"]) == 0
     with pytest.raises(CorpusError, match="set heldout_share"):
