@@ -3,7 +3,7 @@
 A damaged file is a counted drop of what is left of it, so that one among thousands does not end a
 run of days; where it is damaged is the same each time. A file that cannot be reached ends the run,
 which resumes later: otherwise the order would depend on the network. Called by
-:mod:`training.stream.lane`.
+:mod:`training.stream.lane` and :mod:`training.stream.heldout_blocks`.
 """
 
 import csv
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from training.corpus.config import CorpusConfig
+from training.corpus.config import ArchiveLimits, CorpusConfig
 from training.corpus.corpus_document import Document
 from training.corpus.readers.reading_limits import BeyondLimitsError
 from training.corpus.readers.records.record_slices import (
@@ -105,7 +105,9 @@ class DocumentReader:
             ]
             while position.turn < len(turns):
                 part = self._slices[turns[position.turn]]
-                for read in self._read_slice(part, position.in_slice):
+                for read in read_records(
+                    part, self._stages, self._config.archive_limits, position.in_slice
+                ):
                     position = position.advance(read.after)
                     yield self._make_documents(part, read), position
                 position = LanePosition(epoch=position.epoch, turn=position.turn + 1)
@@ -117,31 +119,44 @@ class DocumentReader:
         made = (self._stages.make_document(row, read.number, parser) for row in read.rows)
         return [document for document in made if document is not None]
 
-    def _read_slice(self, part: FileSlice, start: SlicePosition) -> Iterator[ReadRecords]:
-        """Yields the rest of a slice; a remote file is opened again if it breaks off."""
-        parser, n_failures = self._stages.open_parser(part.file), 0
-        while True:
-            try:
-                rest = iterate_slice(part, parser, self._config.archive_limits, start)
-                with closing(rest):  # type: ignore[type-var]
-                    for read in rest:
-                        yield read
-                        start, n_failures = read.after, 0
-            except Exception as error:  # libraries raise anything
-                if is_damage(error, is_remote=part.file.is_remote):
-                    self._stages.counts.add_drop(DAMAGED_FILE, path_text(part.file.path))
-                elif isinstance(error, CorpusError):
-                    raise
-                elif part.file.is_remote and n_failures < len(WAITS_S):
-                    time.sleep(WAITS_S[n_failures])
-                    n_failures += 1
-                    continue
-                else:
-                    raise CorpusError(_explain(part, error)) from error
-            return
+
+def read_records(
+    part: FileSlice, stages: DocumentStages, limits: ArchiveLimits, start: SlicePosition
+) -> Iterator[ReadRecords]:
+    """Yields the rest of a slice; a remote file is opened again if it breaks off.
+
+    Args:
+        part: The slice.
+        stages: Parse the records, and count what is left of a damaged file as a drop.
+        limits: Beyond which a file is taken for a bomb.
+        start: Where to begin.
+
+    Raises:
+        CorpusError: The file cannot be reached.
+    """
+    parser, n_failures = stages.open_parser(part.file), 0
+    while True:
+        try:
+            rest = iterate_slice(part, parser, limits, start)
+            with closing(rest):  # type: ignore[type-var]
+                for read in rest:
+                    yield read
+                    start, n_failures = read.after, 0
+        except Exception as error:  # libraries raise anything
+            if _is_damage(error, is_remote=part.file.is_remote):
+                stages.counts.add_drop(DAMAGED_FILE, path_text(part.file.path))
+            elif isinstance(error, CorpusError):
+                raise
+            elif part.file.is_remote and n_failures < len(WAITS_S):
+                time.sleep(WAITS_S[n_failures])
+                n_failures += 1
+                continue
+            else:
+                raise CorpusError(_explain(part, error)) from error
+        return
 
 
-def is_damage(error: Exception, *, is_remote: bool) -> bool:
+def _is_damage(error: Exception, *, is_remote: bool) -> bool:
     """Returns whether an exception says that the bytes are damaged, rather than out of reach."""
     if isinstance(error, OSError):
         return error.errno is None and not is_remote
@@ -153,5 +168,5 @@ def _explain(part: FileSlice, error: Exception) -> str:
     text = " ".join(str(reason).split())[:200] or type(error).__name__
     return (
         f"{path_text(part.file.path)} cannot be read any more ({text}); run the same command again"
-        " when it can, to resume from the last checkpoint"
+        " when it can, to resume"
     )

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from training.config import StreamConfig
 from training.corpus.corpus_document import Document
-from training.corpus.readers.records.record_slices import FileSlice, RecordFile, iterate_slice
+from training.corpus.readers.records.record_slices import START, FileSlice, RecordFile
 from training.corpus_reader import HELDOUT, StoredDocument
 from training.foundation.atomic_files import (
     FolderContents,
@@ -33,7 +33,7 @@ from training.shards.blocks import ShardWriter
 from training.shards.carry_over import CarryOver, cut_blocks
 from training.shards.encoding import DOCUMENT_COLUMNS, encode_documents
 from training.shards.shards_meta import META_FILE, ShardsMeta, read_meta
-from training.stream.document_reader import DAMAGED_FILE, is_damage
+from training.stream.document_reader import read_records
 from training.stream.document_stages import DocumentStages
 from training.stream.lane import StreamPlan, to_stored
 from training.stream.lane_order import deal_slices
@@ -73,7 +73,7 @@ def write_heldout(
         settings: How many blocks, and the share.
 
     Raises:
-        CorpusError: No document is held out.
+        CorpusError: No document is held out, or a file cannot be reached.
     """
     folder = run / HELDOUT_FOLDER
     if folder.is_dir() and _is_finished(read_meta(folder), meta):
@@ -192,19 +192,14 @@ def _iterate_heldout(
         parts = [plan.slices[index] for index in order]
     for part in parts:
         parser = stages.open_parser(part.file)
-        try:
-            for read in iterate_slice(part, parser, plan.stages.archive_limits):
-                left -= read.n_bytes
-                if left < 0:
-                    return
-                for row in read.rows:
-                    found = stages.make_document(row, read.number, parser, for_validation=True)
-                    if found is not None:
-                        yield found
-        except Exception as error:  # libraries raise anything
-            if not is_damage(error, is_remote=part.file.is_remote):
-                raise
-            stages.counts.add_drop(DAMAGED_FILE, part.file.path)
+        for read in read_records(part, stages, plan.stages.archive_limits, START):
+            left -= read.n_bytes
+            if left < 0:
+                return
+            for row in read.rows:
+                found = stages.make_document(row, read.number, parser, for_validation=True)
+                if found is not None:
+                    yield found
 
 
 def _describe_none(settings: StreamConfig, drops: Counter[str]) -> str:

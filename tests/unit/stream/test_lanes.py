@@ -292,18 +292,41 @@ class FlakyFile(io.BytesIO):
         return found
 
 
-@pytest.mark.parametrize("kind", [".jsonl", ".jsonl.gz"])
-def test_a_remote_file_that_breaks_off_is_read_on(tmp_path, tokenizer_file, monkeypatch, kind):
-    """If it fails, a fault of the network changes the order of the data, or ends the run."""
+@pytest.fixture
+def move_away(monkeypatch):
+    """Returns what makes of a local file one in the flaky storage, which is opened at once."""
     monkeypatch.setattr(document_reader, "WAITS_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(FlakyStorage, "n_opened", 0)
     fsspec.register_implementation("flaky", FlakyStorage, clobber=True)
+    return lambda path: RecordFile(path=f"flaky://{path}", n_bytes=path.stat().st_size)
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".jsonl.gz"])
+def test_a_remote_file_that_breaks_off_is_read_on(
+    tmp_path, tokenizer_file, monkeypatch, move_away, kind
+):
+    """If it fails, a fault of the network changes the order of the data, or ends the run."""
     path = write_lines(tmp_path / f"a{kind}", make_records(range(30)))
     local = make_plan(tokenizer_file, path, n_lanes=1)
-    remote = RecordFile(path=f"flaky://{path}", n_bytes=path.stat().st_size)
-    plan = replace(local, slices=(FileSlice(file=remote),))
-    monkeypatch.setattr(FlakyStorage, "n_opened", 0)
+    plan = replace(local, slices=(FileSlice(file=move_away(path)),))
     assert read_epoch(plan, 0, 0) == read_epoch(local, 0, 0)
     assert FlakyStorage.n_opened > 1
     monkeypatch.setattr(FlakyStorage, "is_down", True)
     with pytest.raises(CorpusError, match=r"cannot be read any more \(the connection was lost\)"):
         read_epoch(plan, 0, 0)
+
+
+def test_a_remote_file_that_breaks_off_is_held_out_as_a_whole(
+    tmp_path, tokenizer_file, monkeypatch, move_away
+):
+    """If it fails, a fault of the network ends the start of a run, and other processes wait."""
+    path = write_lines(tmp_path / "a.jsonl", make_records(range(30)))
+    plan = make_plan(tokenizer_file, path, n_lanes=1)
+    settings = StreamConfig(files=str(path), heldout_files=str(path), heldout_blocks=200)
+    meta = ShardsMeta(block_tokens=64, vocab_size=plan.tokenizer.vocab_size)
+    write_heldout(tmp_path, plan, (move_away(path),), meta=meta, settings=settings)
+    table = pq.read_table(tmp_path / "heldout/heldout.documents.parquet")
+    assert sorted(map(number_of, table.to_pylist())) == list(range(30))
+    monkeypatch.setattr(FlakyStorage, "is_down", True)
+    with pytest.raises(CorpusError, match=r"cannot be read any more \(the connection was lost\)"):
+        write_heldout(tmp_path / "b", plan, (move_away(path),), meta=meta, settings=settings)
