@@ -5,6 +5,7 @@ Run in the environment of constraints-cluster.txt: ``make cluster``.
 
 import json
 import os
+import shutil
 from collections import Counter
 
 import planted
@@ -139,6 +140,15 @@ def test_a_run_resumes_with_the_remaining_tasks(world, monkeypatch):
         main(arguments)
     assert main(arguments) == 0
     assert calls.count(calls[0]) == 1, "a finished task ran again"
+    check(world)
+
+
+def test_a_finished_run_writes_its_corpus_again_where_it_is_missing(world):
+    """If it fails, a corpus that was moved or removed cannot be made again."""
+    arguments = [str(world / "cluster.toml")]
+    assert main(arguments) == 0
+    shutil.rmtree(world / "out")
+    assert main(arguments) == 0
     check(world)
 
 

@@ -13,15 +13,15 @@ from training.foundation.extras import require_extra
 if __name__ == "__main__":
     require_extra("cluster")  # before the imports that need it
 
+from training.cluster.cluster_run import describe_ignored, locate_run
 from training.cluster.config import ClusterConfig
 from training.command_line import config_parser, find_config, parse_config
 from training.corpus.config import CorpusConfig
 from training.corpus.extraction.source_list import list_sources
 from training.corpus.output.corpus_folder import CORPUS_FOLDER
-from training.corpus.output.corpus_report import read_report
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.config_schema import load_toml
-from training.foundation.errors import PrerequisiteError, run_main
+from training.foundation.errors import CorpusError, PrerequisiteError, run_main
 
 
 def main(argv: Sequence[str]) -> int:
@@ -44,10 +44,18 @@ def main(argv: Sequence[str]) -> int:
             f"{error.name} is not installed; create an environment for the cluster with:"
             " pip install -c constraints-cluster.txt -e '.[cluster]'"
         ) from error
-    if not run_stages(config, corpus, list_sources(corpus)):
+    if ignored := describe_ignored(config, corpus):
+        sys.stderr.write(f"warning: {ignored}\n")
+    run = locate_run(config, corpus)
+    if not run_stages(config, corpus, list_sources(corpus), run):
         sys.stdout.write(f"the jobs are queued; the last one writes {corpus.out}\n")
         return 0
-    report = read_report(corpus.out)
+    report = run.load_report()
+    if report is None:
+        raise CorpusError(
+            f"the run is finished, but {corpus.out} does not hold its corpus; does something else"
+            " write there? Run the same command again"
+        )
     if report.heldout is not None:
         sys.stderr.write(f"{report.heldout.describe()}\n")
     sys.stdout.write(report.describe_splits(corpus.out))

@@ -1,4 +1,4 @@
-"""The five stages of a run, and the executors that run them.
+"""The stages of a run, and the executors that run them.
 
     read       tasks           sources to parts
     signatures tasks           datatrove: MinHash of the parts' documents
@@ -6,12 +6,11 @@
     clusters   1               datatrove: joins pairs into clusters
     finish     1               selects among all documents and writes the corpus
 
-Each stage has a folder of logs and completed tasks, so that a run that is started again resumes
+If near duplicates are kept (near_duplicate_similarity), the three of MinHash are left out. Each
+stage has a folder of logs and completed tasks, so that a run that is started again resumes
 with the remaining tasks.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,11 @@ from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor, Slurm
 from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 
+from training.cluster.cluster_run import FINISH, ClusterRun
 from training.cluster.config import ClusterConfig
 from training.cluster.steps import ExtractSources, ReadParts, WordSignature, WriteCorpus
 from training.corpus.config import CorpusConfig
-from training.corpus.input_hash import hash_inputs
 from training.corpus.readers.corpus_source import CorpusSource
-from training.foundation.config_schema import to_mapping
 from training.foundation.errors import CorpusError
 from training.foundation.folder_lock import folder_lock
 
@@ -41,38 +39,46 @@ class ClusterStage:
     needs_all_documents: bool = False
 
 
-def locate_run(config: ClusterConfig, corpus: CorpusConfig) -> tuple[Path, str]:
-    """Returns the folder of a run and the hash of its inputs, which names the folder."""
-    parts = [hash_inputs(corpus), config.tasks, to_mapping(config.minhash)]
-    inputs_sha256 = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    return config.work.resolve() / inputs_sha256[:16], inputs_sha256
-
-
 def make_stages(
-    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource]
+    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource], run: ClusterRun
 ) -> list[ClusterStage]:
-    """Returns the stages in order."""
-    folder, inputs_sha256 = locate_run(config, corpus)
-    parts, clusters = folder / "parts", folder / "clusters"
+    """Returns the stages in order; those of near duplicates only if the corpus drops them."""
+    parts = run.folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
-    minhash = MinhashConfig(
-        n_grams=1,
-        num_buckets=config.minhash.buckets,
-        hashes_per_bucket=config.minhash.hashes_per_bucket,
-    )
-    signatures, buckets = str(folder / "signatures"), str(folder / "buckets")
+    drops_near = corpus.near_duplicate_similarity is not None
+    clusters = run.folder / "clusters" if drops_near else None
+    near = [] if clusters is None else _make_minhash_stages(config, run, parts, clusters, sources)
     finish = WriteCorpus(
         corpus,
         sources,
         parts=parts,
         clusters=clusters,
         tasks=config.tasks,
-        inputs_sha256=inputs_sha256,
+        inputs_sha256=run.inputs_sha256,
     )
     return [
         ClusterStage(
             name="read", steps=[ExtractSources(corpus, sources, parts)], tasks=config.tasks
         ),
+        *near,
+        ClusterStage(name=FINISH, steps=[finish], tasks=1, needs_all_documents=True),
+    ]
+
+
+def _make_minhash_stages(
+    config: ClusterConfig,
+    run: ClusterRun,
+    parts: Path,
+    clusters: Path,
+    sources: Sequence[CorpusSource],
+) -> list[ClusterStage]:
+    minhash = MinhashConfig(
+        n_grams=1,
+        num_buckets=config.minhash.buckets,
+        hashes_per_bucket=config.minhash.hashes_per_bucket,
+    )
+    signatures, buckets = str(run.folder / "signatures"), str(run.folder / "buckets")
+    return [
         ClusterStage(
             name="signatures",
             steps=[ReadParts(parts, len(sources)), WordSignature(signatures, minhash)],
@@ -89,12 +95,11 @@ def make_stages(
             tasks=1,
             needs_all_documents=True,
         ),
-        ClusterStage(name="finish", steps=[finish], tasks=1, needs_all_documents=True),
     ]
 
 
 def run_stages(
-    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource]
+    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource], run: ClusterRun
 ) -> bool:
     """Runs the stages, or queues them with Slurm; returns whether they are done.
 
@@ -102,16 +107,15 @@ def run_stages(
         CorpusError: Some tasks of a stage failed.
         FolderInUseError: The same run is already in progress.
     """
-    folder = locate_run(config, corpus)[0]
-    with folder_lock(folder):
-        return _run(config, corpus, sources, logs=folder / "logs")
+    with folder_lock(run.folder):
+        if run.load_report() is None:
+            run.repeat_finish()
+        return _run(config, make_stages(config, corpus, sources, run), logs=run.logs)
 
 
-def _run(
-    config: ClusterConfig, corpus: CorpusConfig, sources: Sequence[CorpusSource], *, logs: Path
-) -> bool:
+def _run(config: ClusterConfig, stages: Sequence[ClusterStage], *, logs: Path) -> bool:
     before = None
-    for stage in make_stages(config, corpus, sources):
+    for stage in stages:
         executor = make_executor(stage, config, logs=logs / stage.name, depends=before)
         executor.run()
         if config.executor == "slurm":

@@ -103,7 +103,7 @@ class WriteCorpus(PipelineStep):
         sources: Sequence[CorpusSource],
         *,
         parts: Path,
-        clusters: Path,
+        clusters: Path | None,
         tasks: int,
         inputs_sha256: str,
     ) -> None:
@@ -126,7 +126,9 @@ class WriteCorpus(PipelineStep):
                     " the read stage and run the same command again"
                 )
             finished = [report for report in reports if report is not None]
-            near = read_clusters(self._clusters, self._parts, self._tasks)
+            near = []  # are kept unless there are clusters of them
+            if self._clusters is not None:
+                near = read_clusters(self._clusters, self._parts, self._tasks)
             selection = select(self._parts, self._config, near)
             warn_of_names(self._config, finished, selection)
             with folder_lock(self._config.out, beside=True):
