@@ -11,6 +11,7 @@ from server.workspace.sources.token_index import EncodedFile, build_token_index
 from training.artifact.code_reference import CodeReference
 from training.artifact.tokenizer import CodeTokenizer
 from training.artifact.verbatim import LEAST_TOKENS, VerbatimIndex
+from training.foundation.foreign_text import replace_surrogates
 
 
 def index_texts(texts: Sequence[str], tokenizer: CodeTokenizer) -> MemoryPart:
@@ -39,7 +40,7 @@ def find_repeated(
     """
     if verbatim is None or len(text) < LEAST_TOKENS:  # a token has a character or more
         return None
-    ids = tokenizer.encode(text)
+    ids = tokenizer.encode(replace_surrogates(text))
     if verbatim.find_reference(ids) is None:  # as nearly always
         return None
     own = (TokenMemory(()) if memory is None else memory).extend(index_texts(document, tokenizer))

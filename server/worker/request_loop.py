@@ -155,11 +155,8 @@ class RequestLoop:
                     self._completer.settings = message.settings
             case UpdateWorkspace():
                 self._update_workspace(message.snapshot)
-            case UseIndex():
-                self._use_index(message.folder)
-            case UpdateDocument():
-                if self._memory is not None:
-                    self._memory.update_document(message.uri, message.text)
+            case UseIndex() | UpdateDocument():
+                self._update_memory(message)
             case CheckHealth():
                 self._send(HealthReport(id=message.id, backend=self._describe()))
             case _:
@@ -201,6 +198,16 @@ class RequestLoop:
         self._completer, self._memory = completer, completer.create_memory()
         tokenizer = "" if self._memory is None else str(self._memory.tokenizer_file)
         return Ready(load_s=round(time.perf_counter() - started, 3), tokenizer=tokenizer)
+
+    def _update_memory(self, message: UseIndex | UpdateDocument) -> None:
+        """Uses another index or document; does without it if that fails."""
+        try:
+            if isinstance(message, UseIndex):
+                self._use_index(message.folder)
+            elif self._memory is not None:
+                self._memory.update_document(message.uri, message.text)
+        except Exception:  # noqa: BLE001 - suggestions do without it
+            _log.exception("cannot use what is known of the workspace (%s)", message.kind)
 
     def _use_index(self, folder: str) -> None:
         """Uses an index of the workspace's files, "" for none.

@@ -8,6 +8,7 @@ from pathlib import Path
 from server.workspace.module_file import ModuleFile, find_module_file, read_module_file
 from server.workspace.sources.secret_shapes import without_secrets
 from server.workspace.sources.tracked_files import list_python_files
+from training.foundation.foreign_text import replace_surrogates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,5 +46,6 @@ def find_sources(roots: Sequence[Path], private_globs: Sequence[str]) -> Iterato
 
 
 def clean_source(text: str) -> str:
-    """Returns a text as it may be remembered: with line feeds, without secrets."""
+    """Returns a text as it may be remembered: well-formed, with line feeds, without secrets."""
+    text = replace_surrogates(text)  # an editor or an encoding may leave halves of pairs
     return without_secrets(text.replace("\r\n", "\n").replace("\r", "\n"))

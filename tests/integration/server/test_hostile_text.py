@@ -3,9 +3,11 @@
 import random
 import re
 import shutil
+import time
 
 import pytest
-from lsp_client import Client
+from doubles.trusting_gate import copy_with_gate
+from lsp_client import REPLY_TIMEOUT_S, Client
 
 pytestmark = pytest.mark.integration
 
@@ -79,6 +81,29 @@ def test_any_text_at_any_place(client, name):
             assert lines == {min(line, last_line)}
             assert item["insertText"]
     client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+
+
+def test_any_text_in_the_workspace(tiny_artifact, known_module, tmp_path):
+    """If it fails, one strange file, open or on disk, ends ghost text for all others."""
+    model, root = copy_with_gate(tiny_artifact, tmp_path / "model"), tmp_path / "root"
+    root.mkdir()
+    (root / "half.py").write_bytes(b"# coding: unicode_escape\nx = '\\ud800'\n")
+    start = known_module.index(" math.pi * self.radius**2")
+    with Client("--model", model) as client:
+        client.initialize(options=ALWAYS, root=root)
+        client.wait_for_state("ready")
+        n_seen = len(client.seen)
+        for number, text in enumerate(TEXTS.values()):
+            client.open(f"file:///w/{number}.py", text)
+        client.open("file:///w/known.py", known_module[:start])
+        at = known_module[:start].count("\n"), start - known_module.rfind("\n", 0, start) - 1
+        assert client.items("file:///w/known.py", *at)
+        deadline = time.monotonic() + REPLY_TIMEOUT_S
+        while not (health := client.command("parrotlet.health"))["memory"]["files"]:
+            assert time.monotonic() < deadline, health
+            time.sleep(0.1)
+        states = {m["params"].get("state") for m in client.seen[n_seen:] if "params" in m}
+        assert not states & {"starting", "error"}  # the worker has not died
 
 
 def test_a_line_of_ten_megabytes_and_a_hundred_thousand_lines(client):

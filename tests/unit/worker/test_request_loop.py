@@ -1,22 +1,17 @@
 """The worker's loop over real pipes, with a completer that is a double."""
 
-import os
 import subprocess
 import sys
-import threading
 import time
-from typing import ClassVar
 
 import pytest
+from loop_double import CompleterDouble, load, run_loop
 
-from server.backends.backend import BackendInfo, BackendUnavailableError
-from server.indexing.workspace_indexer import IndexRequest, index_workspace
+from server.backends.backend import BackendInfo
 from server.isolation import ROOT
-from server.settings import ContextSettings, Settings, SuggestionSettings
+from server.settings import Settings, SuggestionSettings
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult, Suggestion
-from server.worker import request_loop
-from server.worker.codec import read_message, write_message
 from server.worker.messages import (
     BackendUnavailable,
     Cancel,
@@ -30,109 +25,15 @@ from server.worker.messages import (
     LoadFailed,
     ReadAhead,
     Ready,
-    UpdateDocument,
     UpdateWorkspace,
-    UseIndex,
 )
-from server.worker.request_loop import RequestLoop
-from server.workspace.memory_info import MemoryInfo
 from server.workspace.snapshot import WorkspaceSnapshot
-from training.foundation.errors import ArtifactError
-
-
-class CompleterDouble:
-    """Answers with the request's text; the text may name something else to do."""
-
-    has_begun = threading.Event()
-    has_read = threading.Event()
-    ahead: ClassVar[list[tuple[str, str]]] = []
-    workspace_memory = None
-    memory = None
-
-    def __init__(self, settings):
-        self.settings = settings
-
-    @classmethod
-    def load(cls, *, settings, **_):
-        if settings.model == "damaged":
-            raise ArtifactError("the model is damaged; train another")
-        if settings.model == "strange":
-            raise ZeroDivisionError
-        return cls(settings)
-
-    def warm_up(self):
-        pass
-
-    def complete(self, request, should_stop, wait_for_pause):
-        assert wait_for_pause is None or wait_for_pause()
-        if request.text == "fail":
-            raise KeyError("users' text")
-        if request.text == "away":
-            raise BackendUnavailableError("it is away", is_new=True)
-        if request.text == "wait":
-            self.has_begun.set()
-            while not should_stop():
-                pass
-        known = request.workspace.context_text + (self.memory or "")
-        text = request.text + known + self.settings.suggestion.eagerness
-        return CompletionResult(suggestion=Suggestion(text=text))
-
-    def read_ahead(self, request, should_stop):
-        self.ahead.append((request.before, request.workspace.context_text))
-        self.has_read.set()
-        while request.text == "long" and not should_stop():
-            pass
-
-    def describe(self):
-        return BackendInfo(threads=2)
-
-    def create_memory(self):
-        return self.workspace_memory
-
-
-class Server:
-    """The server's end of the pipes."""
-
-    def __init__(self):
-        to_worker, from_worker = os.pipe(), os.pipe()
-        self.loop_ends = os.fdopen(to_worker[0], "rb"), os.fdopen(from_worker[1], "wb")
-        self.source, self.sink = os.fdopen(from_worker[0], "rb"), os.fdopen(to_worker[1], "wb")
-        self.thread = threading.Thread(target=RequestLoop(*self.loop_ends).run)
-        self.thread.start()
-
-    def send(self, *messages):
-        for message in messages:
-            write_message(self.sink, message)
-
-    def ask(self, number, text):
-        request = CompletionRequest(text=text, offset=len(text))
-        self.send(Complete(id=number, request=request, quiet_s=0.0))
-
-    def receive(self):
-        return read_message(self.source)
-
-    def close(self):
-        self.sink.close()
-        self.thread.join(10)
-        assert not self.thread.is_alive()
-        for stream in (self.source, *self.loop_ends):
-            stream.close()
 
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(request_loop, "Completer", CompleterDouble)
-    monkeypatch.setattr(CompleterDouble, "has_begun", threading.Event())
-    monkeypatch.setattr(CompleterDouble, "has_read", threading.Event())
-    monkeypatch.setattr(CompleterDouble, "ahead", [])
-    server = Server()
-    yield server
-    server.close()
-
-
-def load(server, model=""):
-    server.send(Load(settings=Settings(model=model)))
-    return server.receive()
+    with run_loop(monkeypatch) as server:
+        yield server
 
 
 def test_requests_are_answered_with_the_settings_and_workspace_sent_before(server):
@@ -301,74 +202,6 @@ def test_a_broken_stream_ends_the_worker(server):
     server.sink.flush()
     server.thread.join(10)
     assert not server.thread.is_alive()
-
-
-class MemoryDouble:
-    """Remembers texts instead of tokens."""
-
-    tokenizer_file = "/model/tokenizer.json"
-    has_forgotten_files = False
-    tokenizer_sha256 = ""
-
-    def __init__(self):
-        self.texts, self.indexes = {}, []
-
-    def update_document(self, uri, text):
-        self.texts[uri] = text
-
-    def use_files(self, index, *, built):
-        self.indexes.append((index, built))
-
-    def forget_files(self):
-        self.has_forgotten_files = True
-
-    def recall(self, uri):
-        return "".join(text for other, text in self.texts.items() if text and other != uri)
-
-    def describe(self):
-        return MemoryInfo(files=0, files_left_out=0, documents=1, tokens=1, age_s=None)
-
-
-def test_requests_know_the_other_documents_as_they_are(server, monkeypatch, tmp_path):
-    """If it fails, a line that was just written next door is not known, or one that is gone is."""
-    memory = MemoryDouble()
-    monkeypatch.setattr(CompleterDouble, "workspace_memory", memory)
-    server.send(Load(settings=Settings()))
-    assert server.receive().tokenizer == "/model/tokenizer.json"
-    server.send(UpdateDocument(uri="a", text="<a>"), UpdateDocument(uri="b", text="<b>"))
-    server.ask(1, "x")
-    assert server.receive().result.suggestion.text.startswith("x<a><b>")
-    server.send(UpdateDocument(uri="a", text=None))
-    server.ask(2, "x")
-    assert server.receive().result.suggestion.text.startswith("x<b>")
-    server.send(UseIndex(folder=str(tmp_path)))  # nothing is in it
-    server.send(CheckHealth(id=3))
-    assert server.receive().backend.memory.documents == 1
-    assert memory.indexes == []
-    assert not memory.has_forgotten_files
-    server.send(UseIndex(folder=""))
-    server.send(CheckHealth(id=3))
-    server.receive()
-    assert memory.has_forgotten_files
-    forgets = Settings(context=ContextSettings(workspace_memory=False))
-    server.send(ChangeSettings(settings=forgets))
-    server.ask(4, "x")
-    assert not server.receive().result.suggestion.text.startswith("x<b>")
-
-
-def test_an_index_by_another_tokenizer_is_not_used(server, monkeypatch, tmp_path, byte_tokenizer):
-    """If it fails, each request after a change of the model fails, or suggests other words."""
-    memory = MemoryDouble()
-    monkeypatch.setattr(CompleterDouble, "workspace_memory", memory)
-    load(server)
-    (tmp_path / "a.py").write_text("alpha = 1\n")
-    request = IndexRequest(roots=[tmp_path], private_globs=(), cache=tmp_path / "cache")
-    folder = index_workspace(request, byte_tokenizer)
-    for sha256, n_used in (("another", 0), (byte_tokenizer.sha256, 1)):
-        memory.tokenizer_sha256 = sha256
-        server.send(UseIndex(folder=str(folder)), CheckHealth(id=3))
-        server.receive()
-        assert len(memory.indexes) == n_used
 
 
 def test_a_worker_starts_without_the_libraries_of_a_memory():

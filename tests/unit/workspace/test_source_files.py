@@ -29,6 +29,16 @@ def test_files_are_read_with_their_paths(tmp_path):
     }
 
 
+def test_halves_of_surrogate_pairs_are_replaced(tmp_path):
+    """If it fails, one file with a strange encoding ends the index of its workspace."""
+    (tmp_path / "a.py").write_bytes(b"# coding: unicode_escape\nx = '\\ud83d\\ude00 \\ud800'\n")
+    (tmp_path / "b.py").write_bytes(b"# coding: utf-7\nx = '+2AA-'\n")
+    assert read(tmp_path) == {
+        "a.py": "# coding: unicode_escape\nx = '\U0001f600 \ufffd'\n",
+        "b.py": "# coding: utf-7\nx = '\ufffd'\n",
+    }
+
+
 def test_private_and_foreign_files_are_left_out(tmp_path):
     """If it fails, what a user keeps private comes back as a suggestion."""
     root = tmp_path / "root"

@@ -57,6 +57,12 @@ def test_secrets_of_open_documents_are_not_known(memory):
     assert not knows(memory, "file:///w/b.py", "hunter2")
 
 
+def test_a_document_with_half_a_surrogate_pair_is_known(memory):
+    """If it fails, one such document ends the worker, and the next one, which is sent it again."""
+    memory.update_document("file:///w/a.py", "alpha = '\ud800'\n")
+    assert knows(memory, "file:///w/b.py", "alpha = '\ufffd'")
+
+
 def test_documents_are_bounded(memory):
     for number in range(MAX_DOCUMENTS + 5):
         memory.update_document(f"file:///w/{number}.py", f"name_{number} = 1\n")
