@@ -23,6 +23,8 @@ _ANCHOR = re.compile(  # stricter, since a docstring may contain lines that look
 )
 _METHOD = re.compile(r"^(?: {1,8}|\t)(?:async\s+)?def\s", re.MULTILINE)
 _MAX_CHARS = 8_000  # of a statement; only the end of a longer one is examined
+_MAX_FAR_CHARS = 64 << 10  # before those; about 30 ms if no line was scanned before
+_BLOCK_CHARS = 8 << 10
 _REMEMBERED_LINES = 1 << 14
 _REMEMBERED_STATEMENTS = 8
 _MAX_COLUMNS = 4096  # of a line; the rest is ignored
@@ -185,22 +187,56 @@ def statement_at(prefix: str) -> Statement:
 def _cut_beginning(prefix: str) -> str:
     """Returns the end of a text, from where its last definition or import begins."""
     near = prefix[-_MAX_CHARS:]
-    anchors = [anchor.start() for anchor in _ANCHOR.finditer(near)]
+    if len(near) < len(prefix):
+        near = near[near.find("\n") + 1 :]  # whole lines
+    n_far = len(prefix) - len(near)
+    state = _state_at(prefix, n_far)
+    anchors = _find_in_code(_ANCHOR, near, state)
     if anchors:
         return near[anchors[-1] :]
-    if len(near) == len(prefix):
-        return prefix
-    near = near[_end_of_docstring(prefix[: -len(near)], near) :]
-    method = _METHOD.search(near)
-    return near[near.find("\n") + 1 :] if method is None else f"class _:\n{near[method.start() :]}"
+    if not n_far:
+        return near
+    methods = _find_in_code(_METHOD, near, state)
+    if methods:
+        return f"class _:\n{near[methods[0] :]}"
+    if len(state.quote) > 1 and state.quote in near:  # begins within a docstring
+        near = near.partition(state.quote)[2].partition("\n")[2]
+    return near
 
 
-def _end_of_docstring(far: str, near: str) -> int:
-    """Returns where the docstring ends in which ``near`` seems to begin; 0 if in none."""
-    for quote in ('"""', "'''"):
-        if far.count(quote) % 2:
-            return near.find(quote) + len(quote) if quote in near else 0
-    return 0
+def _state_at(prefix: str, end: int) -> OpenState:
+    """Returns what is open at a place, as far as the text shortly before can tell."""
+    block = end // _BLOCK_CHARS * _BLOCK_CHARS  # what is before it stays while the user types
+    border = prefix.rfind("\n", 0, block) + 1
+    start = max(0, block - _MAX_FAR_CHARS)
+    state = _open_after_far(prefix[start:border], is_cut=start > 0)
+    return open_after(prefix[border:end], state)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)
+def _open_after_far(text: str, *, is_cut: bool) -> OpenState:
+    """Returns what is open after a long text, which may begin anywhere if it ``is_cut``."""
+    if not is_cut:
+        return open_after(text)
+    first = _ANCHOR.search(text, 1) or _METHOD.search(text, 1)
+    return NOTHING_OPEN if first is None else open_after(text[first.start() :])
+
+
+def _find_in_code(pattern: re.Pattern[str], text: str, state: OpenState) -> list[int]:
+    """Returns where the lines that match begin, without those within strings.
+
+    Args:
+        pattern: Matches at the beginning of a line.
+        text: Whole lines.
+        state: What is open before them.
+    """
+    found, at = [], 0
+    for match in pattern.finditer(text):
+        state = open_after(text[at : match.start()], state)
+        at = match.start()
+        if not state.quote:
+            found.append(at)
+    return found
 
 
 def _may_become_clause(line: str) -> bool:

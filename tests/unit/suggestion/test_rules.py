@@ -190,6 +190,7 @@ def test_good_suggestions_pass_unchanged(prefix, text, suffix):
         ("# it's ", "never a string (", "", "never a string ("),
         ("if a", " and b:  # why # not", "", " and b:  # why # not"),
         ('"""It\'s ', "never a call (", "", "never a call ("),
+        ('SOURCE = """\ndef f():\n    pass\n"""\nx = ', "return return", "", ""),
     ],
 )
 def test_only_what_fits_the_grammar_is_shown(prefix, text, suffix, result):

@@ -78,6 +78,40 @@ def test_a_statement_of_a_file_is_found_from_anywhere_in_it():
     assert n_found >= 295  # a decorator's line, or comments between two, may go either way
 
 
+@pytest.mark.parametrize("line", ["def f(a):", "class A:", "import x", "@x", "from a import b"])
+@pytest.mark.parametrize("filler", ["", "    x = 1\n" * 1500], ids=["short", "long"])
+def test_a_statement_does_not_begin_within_a_string(line, filler):
+    """If it fails, suggestions below a test's source text break the code around them."""
+    template = f'TEXT = """\n{line}\n    pass\n"""\n'
+    above = f"def g():\n{filler}    return 1\n\n\n{template}"
+    for before, expected in (
+        (above + "y = (", "y = ("),
+        (above + "y = (\n    ", "y = (\n    "),
+        (above[: above.rindex('"""')], template[: template.rindex('"""')]),  # still in the string
+    ):
+        statement = statement_at(before)
+        assert statement.text == expected
+    assert statement.before.quote == '"""'
+
+
+def test_a_method_does_not_begin_within_a_string():
+    """If it fails, the rest of a long class is judged as if it were text."""
+    method = '    def f(self):\n        """Do."""\n' + "        x = 1\n" * 40
+    mark = 'MARK = \'"""\'\n'  # one that begins no string
+    text = (
+        mark
+        + "class A:\n"
+        + method * 20
+        + '    TEXT = """\n    def f(\n    """\n\n    def g(self):\n'
+    )
+    statement = statement_at(text + "        y = (")
+    assert statement.text.startswith("class _:\n    def f(self):\n")
+    assert statement.before == NOTHING_OPEN
+    in_string = 'class A:\n    TEXT = """\n' + "    def f(self):\n        x = 1\n" * 400
+    statement = statement_at(in_string + '    """\n    y = (')
+    assert statement.text == "    y = ("
+
+
 def test_every_prefix_of_a_correct_file_fits():
     """If it fails, correct suggestions are dropped, such as the rest of a real line."""
     random.seed(2)
