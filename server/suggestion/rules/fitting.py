@@ -13,9 +13,11 @@ _WORD_END = re.compile(r"\w*\Z")
 _WORD_START = re.compile(r"\w*")
 
 
-def looks_like_a_secret(suggestion: Suggestion, _: CursorContext) -> Suggestion:
-    """Drops what looks like a key or a token: it is invented or somebody's."""
-    return replace(suggestion, text="") if looks_secret(suggestion.text) else suggestion
+def looks_like_a_secret(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
+    """Drops what looks like a key or a token, or makes one: it is invented or somebody's."""
+    head, text, tail = cursor.head, suggestion.text, cursor.tail
+    makes_secret = looks_secret(head + text + tail) and not looks_secret(head + tail)
+    return replace(suggestion, text="") if makes_secret or looks_secret(text) else suggestion
 
 
 def covers_closers(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:

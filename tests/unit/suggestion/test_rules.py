@@ -253,6 +253,30 @@ def test_what_does_not_fit_the_place_is_repaired_or_dropped(prefix, text, suffix
     assert found.rules[-1] == rule
 
 
+KEY = "aB3dEfGhIjKlMnOpQrStUvWxYz0123456789"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "suffix"),
+    [
+        ("key = ", f'"{KEY}"', ""),
+        ('key = "', f'{KEY}"', ""),
+        ('key = "', KEY, '"'),
+        ('key = "', f'{KEY}"', '"'),
+        (f'key = "{KEY[:6]}', f'{KEY[6:]}"', ""),
+        ("key = 'ghp_", f"{KEY}'", ""),
+    ],
+)
+def test_a_secret_is_not_suggested_wherever_its_quotes_are(prefix, text, suffix):
+    """If it fails, a key is suggested as soon as the editor has closed its quotes."""
+    suggestion = shown(prefix, text, suffix)
+    assert (suggestion.text, suggestion.rules[-1]) == ("", "looks_like_a_secret")
+
+
+def test_code_beside_the_users_own_key_is_suggested():
+    assert shown(f'login("{KEY}", ', "user=name)").text == "user=name)"
+
+
 @pytest.mark.parametrize(
     ("prefix", "text", "suffix"),
     [
