@@ -8,10 +8,14 @@ from server.suggestion.extent import Extent
 from server.suggestion.result import Suggestion
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
-_LOOPS = (
-    (re.compile(r"(.{1,24}?)\1{5,}", re.DOTALL), re.compile(r"\w")),
-    (re.compile(r"(.{5,60}?)\1{3,}|(.{3,4}?)\2{4,}"), re.compile(r"[^\W\d]")),
-)  # a cycle, and what one must contain: rulers, indentation and zeros are repetitive by nature
+_CYCLES = (
+    re.compile(r"(?P<unit>.{1,24}?)(?P=unit){5,}", re.DOTALL),
+    re.compile(r"(?P<unit>.{5,60}?)(?P=unit){3,}"),
+    re.compile(r"(?P<unit>.{3,4}?)(?P=unit){4,}"),
+)
+_WORD = re.compile(r"\w")
+_LETTER = re.compile(r"[^\W\d]")
+_MAX_EQUAL_CHARACTERS = 16  # as in 0xffffffffffffffff
 _TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
 _BESIDE_CODE = " ,:)]}\"'"  # what stands around the code behind the cursor
 _MAX_EQUAL_LINES = 3  # a line that occurs so often is a loop
@@ -21,9 +25,8 @@ _MIN_COPIED_LINES = 3  # two equal lines are idiom
 
 def loop(suggestion: Suggestion, _: CursorContext) -> Suggestion:
     """Ends it before a line that repeats itself, or after a line that was generated too often."""
-    cycles = ((x, must) for loops, must in _LOOPS for x in loops.finditer(suggestion.text))
-    for cycle, must_contain in cycles:
-        if must_contain.search(cycle.group()):
+    for cycle in (x for cycles in _CYCLES for x in cycles.finditer(suggestion.text)):
+        if _is_loop(cycle, suggestion):
             return replace(suggestion, text=suggestion.text[: cycle.start()].rpartition("\n")[0])
     counts: dict[str, int] = {}
     lines = suggestion.text.split("\n")
@@ -35,6 +38,19 @@ def loop(suggestion: Suggestion, _: CursorContext) -> Suggestion:
             first = next(i for i, other in enumerate(lines) if other.strip() == key)
             return replace(suggestion, text="\n".join(lines[: first + 1]))
     return suggestion
+
+
+def _is_loop(cycle: re.Match[str], suggestion: Suggestion) -> bool:
+    """Returns whether no author would write this: rulers, indentation and constants are cyclic.
+
+    Numbers may be, unless the model was interrupted in the middle of them.
+    """
+    text = cycle.group()
+    if len(set(text)) == 1 and len(text) <= _MAX_EQUAL_CHARACTERS:
+        return False
+    is_endless = len(suggestion.text) - cycle.end() < len(cycle["unit"])
+    may_be_numbers = suggestion.is_whole or not is_endless
+    return (_LETTER if may_be_numbers else _WORD).search(text) is not None
 
 
 def stands_behind(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:

@@ -161,6 +161,12 @@ def test_each_rule_trims_and_names_itself(prefix, text, suffix, result, rule):
         ("def f():\n    ", "pass", "\n\ndef g():\n    pass\n"),
         ("# ", "-" * 60, ""),
         ("m = [", "0, 0, 0, 1]", ""),
+        ("m = ", "[0, 0, 0, 0, 0, 0, 0, 0]", ""),
+        ("n = ", "1000000", ""),
+        ("n = ", "0xffffffff", ""),
+        ("n = ", "0xFFFFFFFFFFFFFFFF", ""),
+        ("colour = ", '"#ffffff"', ""),
+        ("rows = ", '"00000000-0000-0000-0000-000000000000"', ""),
         ("x = 1\n", "y = 2", ""),
         ("def f():", "\n    a = 1\n    return a", "\n\n\nprint(f())\n"),
     ],
@@ -169,6 +175,13 @@ def test_good_suggestions_pass_unchanged(prefix, text, suffix):
     """If it fails, a rule silently takes good suggestions from the user."""
     suggestion = shown(prefix, text, suffix)
     assert (suggestion.text, suggestion.covered, suggestion.rules) == (text, 0, ())
+
+
+@pytest.mark.parametrize("text", ["0, " * 20, "1, 2, " * 10, "0" * 40, "f" * 40, "n" * 40 + ")"])
+def test_numbers_without_an_end_are_a_loop(text):
+    """If it fails, a model that does not come to an end fills the line."""
+    suggestion = shown("x = [", text, is_whole=False)
+    assert (suggestion.text, suggestion.rules[-1]) == ("", "loop")
 
 
 @pytest.mark.parametrize(
