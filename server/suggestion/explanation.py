@@ -63,7 +63,7 @@ RULES: Mapping[str, RuleSentences] = {
     ),
     "unfinished_line": RuleSentences(
         discarded="Discarded: it was cut off at the length limit.",
-        adjusted="Removed the last line, which was incomplete.",
+        adjusted="Removed the last line or word, which was incomplete.",
     ),
     "broken_character": RuleSentences(
         discarded="Discarded: it began with an invalid character.",

@@ -9,6 +9,8 @@ from server.suggestion.extent import Extent, cut
 from server.suggestion.result import Suggestion
 from server.syntax.region import TAB_COLUMNS
 
+# Or the last number, with the comma before it.
+_LAST_WORD = re.compile(r"(?:,[ \t]*)?(?:(?<!\w)\d+\.)?(?<!\w)\w+\Z")
 _LEVEL_COLUMNS = 4  # if no line is indented with spaces
 
 
@@ -19,10 +21,12 @@ def end_of_scope(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
 
 
 def unfinished_line(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
-    """Drops the last line of a block in which the model was interrupted."""
-    text, newline, _ = suggestion.text.rpartition("\n")
-    if suggestion.is_whole or cursor.scope.extent is Extent.LINE or not newline:
+    """Drops the last line of a block in which the model was interrupted; of a line, the word."""
+    if suggestion.is_whole:
         return suggestion
+    text, newline, _ = suggestion.text.rpartition("\n")
+    if cursor.scope.extent is Extent.LINE or not newline:
+        text = _LAST_WORD.sub("", suggestion.text)
     return replace(suggestion, text=text)
 
 

@@ -116,9 +116,9 @@ def test_a_character_that_is_cut_off_is_left_out():
         *("", "", "é", "é", "é", "é"),
         "é😋",
     ]
-    cut_off = sequence("x", finish_reason=FinishReason.MAX_TOKENS)
+    cut_off = sequence("f(x)", finish_reason=FinishReason.MAX_TOKENS)
     cut_off.text += "😋".encode()[:2]
-    assert to_suggestion(cut_off, cursor_at("y = ")).text == "x"
+    assert to_suggestion(cut_off, cursor_at("y = ")).text == "f(x)"
 
 
 def tokens(*parts, finish_reason=FinishReason.LOW_CONFIDENCE):
