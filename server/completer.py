@@ -111,6 +111,23 @@ class Completer:
         """Returns what generates here, for people who ask after its health."""
         return self._backend.describe()
 
+    def change_settings(self, settings: Settings) -> None:
+        """Uses other settings from now on; the former ones' suggestions are not shown again."""
+        with self._lock:
+            self.settings = settings
+        self.forget_suggestions()
+
+    def forget_suggestions(self, *, only_known: bool = False) -> None:
+        """Forgets what was suggested before: it may not be suggested any more.
+
+        Args:
+            only_known: Only what another file of the workspace made likely.
+        """
+        with self._lock:
+            self._type_through.forget(only_known=only_known)
+            if not only_known:
+                self._accepted.clear()
+
     def complete(
         self,
         request: CompletionRequest,

@@ -41,6 +41,16 @@ class TypeThrough:
             return None
         return shown.before.rpartition("\n")[2] + suggestion.text
 
+    def forget(self, *, only_known: bool = False) -> None:
+        """Forgets what documents show.
+
+        Args:
+            only_known: Only what another file of the workspace made likely.
+        """
+        for document, (_, suggestion) in list(self._shown.items()):
+            if not only_known or suggestion.known_from is not None:
+                del self._shown[document]
+
     def remember(self, request: CompletionRequest, suggestion: Suggestion) -> None:
         """Records what the document shows now; an empty suggestion means nothing."""
         self._shown.pop(request.document, None)

@@ -152,7 +152,7 @@ class RequestLoop:
                 self._send(self._load(message.settings))
             case ChangeSettings():
                 if self._completer is not None:
-                    self._completer.settings = message.settings
+                    self._completer.change_settings(message.settings)
             case UpdateWorkspace():
                 self._update_workspace(message.snapshot)
             case UseIndex() | UpdateDocument():
@@ -200,7 +200,13 @@ class RequestLoop:
         return Ready(load_s=round(time.perf_counter() - started, 3), tokenizer=tokenizer)
 
     def _update_memory(self, message: UseIndex | UpdateDocument) -> None:
-        """Uses another index or document; does without it if that fails."""
+        """Uses another index or document; does without it if that fails.
+
+        Suggestions that followed a file are forgotten when it is withdrawn.
+        """
+        is_withdrawn = not message.folder if isinstance(message, UseIndex) else message.text is None
+        if is_withdrawn and self._completer is not None:
+            self._completer.forget_suggestions(only_known=isinstance(message, UpdateDocument))
         try:
             if isinstance(message, UseIndex):
                 self._use_index(message.folder)

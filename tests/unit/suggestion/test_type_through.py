@@ -1,5 +1,7 @@
 """Typing through a suggestion; private files and secrets."""
 
+from dataclasses import replace
+
 import pytest
 
 from server.completer import Completer
@@ -90,6 +92,38 @@ def test_a_suggestion_of_several_lines_is_typed_through(completer, monkeypatch, 
         found = completer.complete(request(before, after, f"line ends {line_end!r}"))
         assert found.suggestion.text == suggested[len(typed) :]
         assert found.is_rest == bool(typed)
+
+
+def test_what_another_file_made_likely_can_be_forgotten_alone():
+    typing = TypeThrough()
+    typing.remember(request("a", "z", "own"), Suggestion(text="bcd"))
+    typing.remember(request("a", "z", "other"), Suggestion(text="bcd", known_from="/w/a.py"))
+    typing.forget(only_known=True)
+    assert typing.rest(request("ab", "z", "own")) is not None
+    assert typing.rest(request("ab", "z", "other")) is None
+    typing.forget()
+    assert typing.rest(request("ab", "z", "own")) is None
+
+
+def test_changed_settings_hold_for_the_next_key(tiny_artifact, known_module):
+    """If it fails, what a user has just forbidden is suggested until the line ends."""
+    settings = Settings(
+        suggestion=SuggestionSettings(eagerness="always"),
+        engine=EngineSettings(precision="float32", threads=1),
+    )
+    completer = Completer.load(tiny_artifact, settings)
+    at = known_module.index("return math.") + len("return math.")
+    before = known_module[:at]
+    assert completer.complete(request(before, "")).suggestion.text.startswith("pi")
+    assert completer.complete(request(before + "p", "")).is_rest
+    completer.change_settings(replace(settings, private_globs=("*.py",)))
+    assert completer.settings.private_globs == ("*.py",)
+    assert not completer.complete(request(before + "pi", "")).is_rest
+    accepted = completer.complete(request(before + "pi ", "")).suggestion.text
+    completer.complete(request(before + "pi " + accepted + "\n", ""))
+    assert completer._accepted
+    completer.change_settings(settings)
+    assert not completer._accepted
 
 
 def test_an_accepted_suggestion_is_recognised():

@@ -22,6 +22,7 @@ class CompleterDouble:
     has_begun = threading.Event()
     has_read = threading.Event()
     ahead: ClassVar[list[tuple[str, str]]] = []
+    forgotten: ClassVar[list[bool]] = []
     workspace_memory = None
     memory = None
 
@@ -61,6 +62,12 @@ class CompleterDouble:
 
     def describe(self):
         return BackendInfo(threads=2)
+
+    def change_settings(self, settings):
+        self.settings = settings
+
+    def forget_suggestions(self, *, only_known):
+        self.forgotten.append(only_known)
 
     def create_memory(self):
         return self.workspace_memory
@@ -102,6 +109,7 @@ def run_loop(monkeypatch):
     monkeypatch.setattr(CompleterDouble, "has_begun", threading.Event())
     monkeypatch.setattr(CompleterDouble, "has_read", threading.Event())
     monkeypatch.setattr(CompleterDouble, "ahead", [])
+    monkeypatch.setattr(CompleterDouble, "forgotten", [])
     server = Server()
     yield server
     server.close()

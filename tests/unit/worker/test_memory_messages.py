@@ -98,6 +98,20 @@ def test_a_document_or_an_index_that_fails_does_not_end_the_worker(
     assert [record.exc_info[0] for record in caplog.records] == [TypeError] * 2
 
 
+def test_what_was_suggested_after_a_withdrawn_file_is_forgotten(server, monkeypatch, tmp_path):
+    """If it fails, a file that has become private is suggested from until the line ends."""
+    monkeypatch.setattr(CompleterDouble, "workspace_memory", MemoryDouble())
+    load(server)
+    server.send(UpdateDocument(uri="a", text="<a>"), UseIndex(folder=str(tmp_path)))
+    server.ask(1, "x")
+    server.receive()
+    assert CompleterDouble.forgotten == []
+    server.send(UpdateDocument(uri="a", text=None), UseIndex(folder=""))
+    server.ask(2, "x")
+    server.receive()
+    assert CompleterDouble.forgotten == [True, False]  # only what other files made likely; all
+
+
 def test_an_index_by_another_tokenizer_is_not_used(server, monkeypatch, tmp_path, byte_tokenizer):
     """If it fails, each request after a change of the model fails, or suggests other words."""
     memory = MemoryDouble()
