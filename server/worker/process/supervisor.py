@@ -29,7 +29,7 @@ from server.worker.process.watchdog import FROZEN, LOOPING
 from server.worker.status import State, Status
 from server.workspace.snapshot import WorkspaceSnapshot
 
-_MAX_RESTARTS = 3  # within this time; after that the worker stays away
+_MAX_RESTARTS = 3  # within this time, or until one is ready; after that the worker stays away
 _RESTART_PERIOD_S = 60.0
 
 _log = logging.getLogger(__name__)
@@ -67,6 +67,8 @@ class Supervisor:
         self._documents: dict[str, str] = {}  # other open ones, by URI
         self._process: WorkerProcess | None = None
         self._died_at: list[float] = []
+        self._n_died_loading = 0  # since a worker was ready
+        self._is_ready = False
         self._is_started = False
         self._is_closing = False
         self._can_complete = True  # the model is loaded, or may still be
@@ -175,6 +177,7 @@ class Supervisor:
 
     def _replace(self) -> None:
         self._died_at.clear()
+        self._n_died_loading = 0
         self._stop()
         self._on_loss(None)
         self._run(None)
@@ -183,6 +186,7 @@ class Supervisor:
         with self._lock:  # a request that follows the new state must find the worker
             self._status.set(State.STARTING, reason)
             self._can_complete = True
+            self._is_ready = False
             process = self._process or self._start_process()
             if process is None:
                 return
@@ -220,6 +224,7 @@ class Supervisor:
         match message:
             case Ready():
                 _log.info("ready after %.1f s", message.load_s)
+                self._is_ready = True
                 self._status.set(State.READY)
                 self._on_ready(message.tokenizer)
             case Downloading():
@@ -259,14 +264,19 @@ class Supervisor:
         if not self._is_started:
             return
         self._on_loss(what)
-        now = time.monotonic()
-        self._died_at = [at for at in self._died_at if now - at < _RESTART_PERIOD_S] + [now]
-        n_times = len(self._died_at)
+        n_times = self._count_deaths()
         if n_times > _MAX_RESTARTS:
             reason = f"{what} {n_times} times; see the log, then restart it"
             self._status.set(State.ERROR, reason)
         else:
             self._run(f"{what}; restarting")
+
+    def _count_deaths(self) -> int:
+        """Counts another one; returns how many there were shortly, or since one was ready."""
+        now = time.monotonic()
+        self._died_at = [at for at in self._died_at if now - at < _RESTART_PERIOD_S] + [now]
+        self._n_died_loading = 0 if self._is_ready else self._n_died_loading + 1
+        return max(len(self._died_at), self._n_died_loading)
 
 
 def _model_settings(settings: Settings) -> tuple[object, ...]:

@@ -91,14 +91,42 @@ def test_a_worker_that_keeps_dying_is_given_up_until_the_user_restarts_it():
     assert not started.submit("xy").future.done()
 
 
-def test_deaths_that_are_far_apart_are_not_counted_together(monkeypatch):
+@pytest.fixture
+def now(monkeypatch):
+    """The time; tests set it."""
     now = [0.0]
     monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_deaths_that_are_far_apart_are_not_counted_together(now):
     started = Started()
     for _ in range(10):
         now[0] += 61
         started.process.on_exit("exited with code 1")
-    assert started.states[-1][0] is State.STARTING
+        assert started.states[-1][0] is State.STARTING
+        started.process.on_message(Ready(load_s=0.1))
+
+
+def test_a_worker_that_is_never_ready_is_given_up_however_slowly_it_dies(now):
+    """If it fails, a model that cannot be loaded brings a notification each minute for ever."""
+    started, warnings = Started(), []
+    started.service.status.on_warning = warnings.append
+    for _ in range(4):
+        now[0] += 90
+        started.process.on_exit(FROZEN)
+    assert len(ProcessDouble.started) == 5  # the first one had been ready
+    now[0] += 90
+    started.process.on_exit(FROZEN)
+    assert len(ProcessDouble.started) == 5
+    state, reason = started.states[-1]
+    assert state is State.ERROR
+    assert "4 times" in reason
+    assert len(warnings) == 5
+    started.service.restart()
+    now[0] += 90
+    started.process.on_exit(FROZEN)
+    assert started.states[-1][0] is State.STARTING  # it counts anew
 
 
 def test_settings_reach_the_worker_and_only_those_of_the_model_restart_it():
