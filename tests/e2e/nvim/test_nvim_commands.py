@@ -333,7 +333,7 @@ def test_adapted_models_are_managed(editor, model):
     editor.input(f"{row.split(':')[0]}<CR>")
     editor.screen.wait_for(lambda frame: "Use Base Model" in frame.text)
     editor.input("1<CR>")
-    wait_for_float(editor, "come from the base model now.")
+    wait_for_float(editor, "The base model is chosen")  # the double is a remote server
     editor.input(":Parrotlet models<CR>")
     editor.screen.wait_for(lambda frame: "base model chosen" in frame.text)
     editor.input(f"{row.split(':')[0]}<CR>")
