@@ -191,12 +191,15 @@ def _cut_beginning(prefix: str) -> str:
         near = near[near.find("\n") + 1 :]  # whole lines
     n_far = len(prefix) - len(near)
     state = _state_at(prefix, n_far)
-    anchors = _find_in_code(_ANCHOR, near, state)
+    line_start = near.rfind("\n") + 1
+    anchors, at_line = _find_in_code(_ANCHOR, near[:line_start], state)
+    if not at_line.quote and _ANCHOR.match(near, line_start):
+        return near[line_start:]
     if anchors:
         return near[anchors[-1] :]
     if not n_far:
         return near
-    methods = _find_in_code(_METHOD, near, state)
+    methods, _ = _find_in_code(_METHOD, near, state)
     if methods:
         return f"class _:\n{near[methods[0] :]}"
     if len(state.quote) > 1 and state.quote in near:  # begins within a docstring
@@ -210,7 +213,7 @@ def _state_at(prefix: str, end: int) -> OpenState:
     border = prefix.rfind("\n", 0, block) + 1
     start = max(0, block - _MAX_FAR_CHARS)
     state = _open_after_far(prefix[start:border], is_cut=start > 0)
-    return open_after(prefix[border:end], state)
+    return _open_after_near(prefix[border:end], state)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)
@@ -222,12 +225,18 @@ def _open_after_far(text: str, *, is_cut: bool) -> OpenState:
     return NOTHING_OPEN if first is None else open_after(text[first.start() :])
 
 
-def _find_in_code(pattern: re.Pattern[str], text: str, state: OpenState) -> list[int]:
-    """Returns where the lines that match begin, without those within strings.
+_open_after_near = functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)(open_after)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)
+def _find_in_code(
+    pattern: re.Pattern[str], text: str, state: OpenState
+) -> tuple[tuple[int, ...], OpenState]:
+    """Returns where the lines begin that match and lie in no string, and what is open at the end.
 
     Args:
         pattern: Matches at the beginning of a line.
-        text: Whole lines.
+        text: Whole lines; those above the cursor's stay while the user types.
         state: What is open before them.
     """
     found, at = [], 0
@@ -236,7 +245,7 @@ def _find_in_code(pattern: re.Pattern[str], text: str, state: OpenState) -> list
         at = match.start()
         if not state.quote:
             found.append(at)
-    return found
+    return tuple(found), open_after(text[at:], state)
 
 
 def _may_become_clause(line: str) -> bool:
