@@ -191,15 +191,12 @@ def _cut_beginning(prefix: str) -> str:
         near = near[near.find("\n") + 1 :]  # whole lines
     n_far = len(prefix) - len(near)
     state = _state_at(prefix, n_far)
-    line_start = near.rfind("\n") + 1
-    anchors, at_line = _find_in_code(_ANCHOR, near[:line_start], state)
-    if not at_line.quote and _ANCHOR.match(near, line_start):
-        return near[line_start:]
+    anchors = _find_in_code(_ANCHOR, near, state)
     if anchors:
         return near[anchors[-1] :]
     if not n_far:
         return near
-    methods, _ = _find_in_code(_METHOD, near, state)
+    methods = _find_in_code(_METHOD, near, state)
     if methods:
         return f"class _:\n{near[methods[0] :]}"
     if len(state.quote) > 1 and state.quote in near:  # begins within a docstring
@@ -228,16 +225,28 @@ def _open_after_far(text: str, *, is_cut: bool) -> OpenState:
 _open_after_near = functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)(open_after)
 
 
-@functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)
-def _find_in_code(
-    pattern: re.Pattern[str], text: str, state: OpenState
-) -> tuple[tuple[int, ...], OpenState]:
-    """Returns where the lines begin that match and lie in no string, and what is open at the end.
+def _find_in_code(pattern: re.Pattern[str], text: str, state: OpenState) -> list[int]:
+    """Returns where the lines begin that match and lie in no string.
 
     Args:
         pattern: Matches at the beginning of a line.
-        text: Whole lines; those above the cursor's stay while the user types.
+        text: Whole lines, and the beginning of the cursor's.
         state: What is open before them.
+    """
+    line_start = text.rfind("\n") + 1
+    found, at_line = _find_above(pattern, text[:line_start], state)
+    is_last = not at_line.quote and pattern.match(text, line_start)
+    return [*found, line_start] if is_last else [*found]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_STATEMENTS)
+def _find_above(
+    pattern: re.Pattern[str], text: str, state: OpenState
+) -> tuple[tuple[int, ...], OpenState]:
+    """Finds them in the lines above the cursor's, which stay while the user types.
+
+    Returns:
+        Where they begin, and what is open at the end.
     """
     found, at = [], 0
     for match in pattern.finditer(text):

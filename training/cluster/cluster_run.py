@@ -7,7 +7,7 @@ Nothing here needs datatrove. Called by ``python -m training.cluster`` and
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from training.cluster.config import ClusterConfig, MinHashConfig
@@ -18,7 +18,6 @@ from training.foundation.config_schema import to_mapping
 
 FINISH = "finish"  # the last stage
 _COMPLETIONS = "completions"  # datatrove's folder of finished tasks, among a stage's logs
-_SIMILARITY = "near_duplicate_similarity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +64,11 @@ def describe_ignored(config: ClusterConfig, corpus: CorpusConfig) -> str:
 
     Whoever has set ``minhash`` knows.
     """
-    (default,) = (field.default for field in fields(CorpusConfig) if field.name == _SIMILARITY)
     similarity = corpus.near_duplicate_similarity
-    if similarity in {None, default} or config.minhash != MinHashConfig():
+    is_default = similarity in {None, CorpusConfig.near_duplicate_similarity}
+    if is_default or config.minhash != MinHashConfig():
         return ""
     return (
-        f"{config.corpus} sets {_SIMILARITY}={similarity}, which a cluster does not follow; set"
-        " minhash.buckets and minhash.hashes_per_bucket in the cluster's config"
+        f"{config.corpus} sets near_duplicate_similarity={similarity}, which a cluster does not"
+        " follow; set minhash.buckets and minhash.hashes_per_bucket in the cluster's config"
     )
