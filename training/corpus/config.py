@@ -51,7 +51,7 @@ class SourcesConfig:
     """The sources to read.
 
     Attributes:
-        folders: Folders of Python files; what ``.gitignore`` excludes, here or above, is not read.
+        folders: Folders of Python files; what git ignores by files of the repository is not read.
         folder_licence: The licence of folders and repositories; None to read their own.
         git: Repositories, as ``PATH`` or ``PATH@REVISION``; their tracked files are read.
         archives: Wheels and sdists.

@@ -10,6 +10,7 @@ import psutil
 from code_server import DEADLINE_S, QUIET, wait_until
 from page_scripts import (
     GHOST,
+    HAS_TEXT,
     IDLE,
     IS_FOCUSED,
     IS_IN_CELL,
@@ -123,11 +124,16 @@ class Window:
         self.wait_until_ready()
 
     def open_file(self, text, name):
-        """Writes a file and opens it with the cursor at ``|``, or at its end."""
+        """Writes a file and opens it with the cursor at ``|``, or at its end.
+
+        If a test before had a file of this name, VS Code may still have its text for a moment.
+        """
         path = self.folder / name
         before, _, behind = text.partition("|")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(before + behind, encoding="utf-8", newline="")
+        found = {"path": str(path), "text": before + behind}
+        wait_until(lambda: self.call_api(HAS_TEXT, **found), f"the text of {name} in VS Code")
         self.show_file(path, len(before.encode("utf-16-le")) // 2)
         return path
 

@@ -90,6 +90,10 @@ OPEN_NOTEBOOK = """
   await vscode.commands.executeCommand('notebook.cell.edit');"""
 IS_IN_CELL = "() => document.activeElement?.closest('.cell .monaco-editor') !== null"
 
+HAS_TEXT = """
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.file(given.path));
+  return document.getText() === given.text;"""
+
 # Shows a file in a column with the cursor at an offset; returns its position in the status bar.
 SHOW = """
   const uri = vscode.Uri.file(given.path);

@@ -69,12 +69,17 @@ def make_repository_with_rules(root):
     for path in ("src/a.py", "src/gen.py", "src/b_tmp.py", "src/keep_tmp.py", "src/own.py"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text("x = 1\n")
+    for path in ("src/scratch.py", "src/in/scratch.py", "src/scratch_of_all.py"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("x = 1\n")
     for path in ("src/private/c.py", "src/in/gen.py", "src/in/private/d.py", "src/in/e.py"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text("x = 1\n")
     git(root, "init", "-q")
     (root / ".gitignore").write_text("/src/gen.py\n*_tmp.py\nprivate/\nown.py\n")
-    (root / "src/.gitignore").write_text("!keep_tmp.py\n!own.py\n")
+    (root / "src/.gitignore").write_text("!keep_tmp.py\n!own.py\n!scratch_of_all.py\n")
+    (root / ".git/info").mkdir(exist_ok=True)
+    (root / ".git/info/exclude").write_text("scratch*.py\n")
 
 
 @pytest.mark.parametrize("named", ["src", "src/in", "link", "relative", "."])
@@ -96,6 +101,21 @@ def test_a_folder_inside_a_repository_follows_the_rules_of_the_repository(
     found = [file.relative_to(folder).as_posix() for file in walk_python_files(folder)]
     assert sorted(found) == sorted(said)
     assert said
+
+
+def test_what_a_clone_excludes_for_itself_is_excluded_in_its_linked_work_trees(tmp_path):
+    """If it fails, files that their owner keeps out of git are trained on."""
+    root = tmp_path / "app"
+    root.mkdir()
+    make_repository_with_rules(root)
+    git(root, "add", "src/b_tmp.py", "-f")
+    git(root, "commit", "-qm", "A first file")
+    git(root, "worktree", "add", "-q", "../linked")
+    linked = tmp_path / "linked"
+    (linked / "scratch.py").write_text("x = 1\n")
+    assert [file.name for file in walk_python_files(linked)] == ["b_tmp.py"]
+    (linked / ".git").write_text("gitdir: /nowhere\n")
+    assert [file.name for file in walk_python_files(linked)] == ["scratch.py", "b_tmp.py"]
 
 
 @pytest.mark.parametrize("line", ["*", "/data/", "data", "/data/*"])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from training.foundation.errors import CorpusError, ForeignDataError
 from training.foundation.foreign_text import read_bounded
-from training.foundation.work_trees import find_work_tree
+from training.foundation.work_trees import find_common_folder, find_git_folder, find_work_tree
 
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 128 << 10
@@ -66,11 +66,11 @@ class IgnoreRule:
 class IgnoreRules:
     """The ``.gitignore`` files of a folder tree; each applies to the paths below it.
 
-    Those of the work tree above the folder count as well, unless they ignore the folder itself:
-    whoever names it wants what it holds.
+    Those of the work tree above the folder and its ``.git/info/exclude`` count as well, unless
+    they ignore the folder itself: whoever names it wants what it holds.
 
     Raises:
-        CorpusError: A ``.gitignore`` above the folder cannot be read.
+        CorpusError: One of them cannot be read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -115,7 +115,7 @@ class IgnoreRules:
         if folder not in self._rules:
             is_top = folder in {self._top, folder.parent}
             above = () if is_top else self._load(folder.parent)
-            own = _read_rules(folder / IGNORE_FILE)
+            own = [*_read_excluded(folder), *_read_rules(folder / IGNORE_FILE)]
             self._rules[folder] = ((folder, own), *above) if own else above
         return self._rules[folder]
 
@@ -124,6 +124,17 @@ def parse_rules(data: bytes) -> list[IgnoreRule]:
     """Parses a ``.gitignore``; lines that no path can match are left out."""
     lines = data.removeprefix(codecs.BOM_UTF8).decode("latin-1").split("\n")
     return [rule for line in lines if (rule := _parse_rule(line.removesuffix("\r"))) is not None]
+
+
+def _read_excluded(folder: Path) -> list[IgnoreRule]:
+    """Returns the rules that a work tree keeps to itself; none of a folder below its top."""
+    if not (folder / ".git").exists():
+        return []
+    try:
+        shared = find_common_folder(find_git_folder(folder))
+    except (OSError, ForeignDataError):  # git finds no repository here either
+        return []
+    return _read_rules(shared / "info" / "exclude")
 
 
 def _read_rules(file: Path) -> list[IgnoreRule]:
