@@ -112,9 +112,15 @@ def resolve_config(options: argparse.Namespace, problem_set: ProblemSet) -> Pass
         k=tuple(sorted(set(options.k or default_ks))),
         workers=options.workers,
     )
-    if not options.samples and max(config.k) > config.generation.n:
+    largest = max(config.k)
+    if options.canonical and largest > 1:
         raise ConfigError(
-            f"pass@{max(config.k)} needs at least {max(config.k)} samples per problem, but --n is"
+            f"--canonical judges one solution of each problem, so there is no pass@{largest};"
+            " leave out --k"
+        )
+    if not options.samples and largest > config.generation.n:
+        raise ConfigError(
+            f"pass@{largest} needs at least {largest} samples per problem, but --n is"
             f" {config.generation.n}; raise --n or lower --k"
         )
     return config
