@@ -5,6 +5,7 @@ Processing with Transformers", chapter 10, in our own words. ``prose`` begins se
 a model of novels and a model of web pages end differently.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from evaluation.problems.own import load_own_problems
 from evaluation.runs.input_files import read_text_file
 from training.foundation.errors import ConfigError
 
-SEPARATOR = "\n---\n"  # between prompts in a file
+_SEPARATOR = re.compile(r"\n?^---[ \t]*$\n?", re.MULTILINE)  # between prompts in a file
 _CHAPTER = (
     'def hours_to_minutes(hours):\n    """Convert a number of hours to minutes."""\n',
     (
@@ -76,8 +77,8 @@ def load_prompts(name: str, *, is_prose: bool = False) -> PromptSet:
         return PromptSet(prompts=_CHAPTER)
     if name == "prose":
         return PromptSet(prompts=_PROSE, is_prose=True, stop=())
-    text = read_text_file(Path(name), "--prompts")
-    prompts = tuple(prompt for prompt in text.split(SEPARATOR) if prompt.strip())
+    text = read_text_file(Path(name), "--prompts").replace("\r\n", "\n").replace("\r", "\n")
+    prompts = tuple(prompt for prompt in _SEPARATOR.split(text) if prompt.strip())
     if not prompts:
         raise ConfigError(f"{name} contains no prompts; write prompts separated by lines of ---")
     return PromptSet(prompts=prompts, is_prose=is_prose, stop=() if is_prose else STOP)

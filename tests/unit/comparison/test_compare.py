@@ -49,6 +49,17 @@ def test_the_sets_are_programs_to_complete_and_prose():
     assert len(load_prompts("own").prompts) > 20
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_prompts_of_a_file_end_at_lines_of_dashes(tmp_path, end):
+    """If it fails, a file's prompts are completed as one, and the page has one comparison."""
+    path = tmp_path / "prompts.txt"
+    lines = ["def f(x):", "---", "a ---", " ---", "---  ", "---", "# Two", "def g(x):", "---"]
+    path.write_bytes(end.join(lines).encode())
+    assert load_prompts(str(path)).prompts == ("def f(x):", "a ---\n ---", "# Two\ndef g(x):")
+    path.write_bytes(end.join(["---", "x", "", "---", "y", ""]).encode())
+    assert load_prompts(str(path)).prompts == ("x\n", "y\n")
+
+
 def test_models_of_books_are_found_by_their_names(monkeypatch):
     """The chapter's names, and names with an owner; folders stay folders."""
     loaded = []
