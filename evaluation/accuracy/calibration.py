@@ -15,7 +15,7 @@ from evaluation.accuracy.run import ANSWERS_FILE
 from evaluation.runs.estimators import format_percent
 from evaluation.runs.journal import read_records
 from evaluation.runs.record_fields import get_field, get_optional_field
-from evaluation.runs.run_folder import RUN_FILE, read_identity
+from evaluation.runs.run_folder import RUN_FILE, SUMMARY_FILE, read_identity
 from server.suggestion.confidence import INTERCEPT, SLOPE, THRESHOLDS, Calibration, fit_calibration
 from training.artifact.directory import WEIGHTS_FILE, add_metrics
 from training.artifact.manifest import MEMORY_FILE
@@ -50,13 +50,18 @@ def calibrate_run(run: Path) -> CalibratedRun:
         ArtifactError: The run's model is missing.
         ConfigError: The run has too few lines, or all of them are correct, or none; or the model
             is another one by now.
-        PrerequisiteError: The folder contains no run of lines.
+        PrerequisiteError: The folder contains no run of lines, or one that is not finished: the
+            lines of one kind are completed before those of the next.
     """
     if not (run / RUN_FILE).is_file():
         raise PrerequisiteError(
             f"{run} contains no run of parrotlet lines; run that first, or correct --run"
         )
     model = _find_model(run)
+    if not (run / SUMMARY_FILE).is_file():
+        raise PrerequisiteError(
+            f"{run} is not finished; run its parrotlet lines command again to complete the rest"
+        )
     lines = _read_lines(run)
     try:
         curve = fit_calibration(

@@ -98,6 +98,7 @@ def write_run(run, model, **more):
     weights = file_sha256(model / WEIGHTS_FILE)
     record = {"model": str(model), "weights_sha256": weights, "items_sha256": "x", **more}
     (run / "run.json").write_text(json.dumps(record))
+    (run / "summary.json").write_text("{}")
 
 
 def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
@@ -109,6 +110,7 @@ def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
     with pytest.raises(PrerequisiteError, match="contains no run of parrotlet lines"):
         calibrate(["--run", str(run)])
     write_run(run, model)
+    (run / "summary.json").unlink()
     chance = random.Random(1)
     records = []
     for _ in range(400):
@@ -116,6 +118,10 @@ def test_a_run_of_lines_calibrates_its_model(tmp_path, tiny_artifact, capsys):
         is_right = chance.random() < 0.9 * exp(log_prob)
         records.append({"kind": "mid", "log_prob": log_prob, "exact": is_right})
     records.append({"kind": "block", "log_prob": -1.0, "exact": True})
+    (run / "answers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records[:200]))
+    with pytest.raises(PrerequisiteError, match="is not finished; run its parrotlet lines command"):
+        calibrate(["--run", str(run)])  # the lines of one kind come first
+    write_run(run, model)
     (run / "answers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records[:40]))
     with pytest.raises(ConfigError, match="has 40 suggested lines, but at least 50"):
         calibrate(["--run", str(run)])
