@@ -11,7 +11,7 @@ import symtable
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.problems.problem import Problem
+from evaluation.problems.problem import Problem, is_python
 from training.foundation.benchmarks.problem_names import is_mbpp, name_problem
 from training.foundation.errors import ConfigError
 
@@ -93,12 +93,24 @@ def _parse_mbpp(record: Mapping[str, Any], where: str) -> Problem:
         test = "\n".join([*setup, *tests, *challenges]) + "\n"
     problem = Problem(
         task_id=name_problem(record),
-        prompt=f'"""\n{words.strip()}\n{tests[0].strip()}\n"""\n',
+        prompt=_build_mbpp_prompt(f"{words.strip()}\n{tests[0].strip()}"),
         entry_point=_find_tested_function(code, tests, where),
         canonical_solution=code,
         test=test,
     )
     return _choose_process(problem, record, where)
+
+
+def _build_mbpp_prompt(text: str) -> str:
+    """Returns a docstring of a text, which is escaped only if it is none otherwise.
+
+    So the prompts that models were always given stay as they are, byte for byte.
+    """
+    prompt = f'"""\n{text}\n"""\n'
+    if is_python(prompt):
+        return prompt
+    escaped = text.replace("\\", r"\\").replace('"""', r"\"\"\"")
+    return f'"""\n{escaped}\n"""\n'
 
 
 def _find_tested_function(code: str, tests: list[str], where: str) -> str:

@@ -57,7 +57,7 @@ class Problem:
         if self.suffix:
             return solved
         unsolved = (self.program("\n    pass\n"), self.program(""))
-        return next(filter(_is_python, unsolved), solved)
+        return next(filter(is_python, unsolved), solved)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,8 @@ class ProblemSet:
         return hash_problems(self.problems)
 
 
-def _is_python(text: str) -> bool:
+def is_python(text: str) -> bool:
+    """Returns whether a text parses."""
     return _parse(text) is not None
 
 

@@ -1,5 +1,6 @@
 """Problem files and journals: what is read, and what is refused with its line."""
 
+import ast
 import json
 
 import pytest
@@ -100,6 +101,33 @@ def test_an_mbpp_prompt_shows_one_test_and_all_are_run(tmp_path):
     assert not problem.is_in_process
     space = {}
     exec(problem.program(problem.canonical_solution) + problem.test, space)  # the test holds
+
+
+QUOTED = {
+    "quotes in the test": {"test_list": ['assert add_one(int("""1""")) == 2']},
+    "quotes in the text": {"text": 'Counts """all""" and "some".'},
+    "more quotes": {"text": 'Counts """" and all.'},
+    "an escape that is none": {"test_list": [r'assert add_one(len(r"C:\Users")) == 9']},
+    "a name that is none": {"text": r"Write \N and \x, not \\."},
+}
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_an_mbpp_prompt_is_python_whatever_its_text_says(tmp_path, name):
+    """If it fails, such a problem is called invalid and not scored."""
+    record = {**MBPP, **QUOTED[name]}
+    problem = read(tmp_path, record)
+    shown = ast.get_docstring(ast.parse(problem.prompt), clean=False)
+    assert shown == f"\n{record['text']}\n{record['test_list'][0]}\n"
+    space = {}
+    exec(problem.program(problem.canonical_solution) + problem.test, space)  # the test holds
+
+
+def test_an_mbpp_prompt_that_is_python_is_left_as_it_is(tmp_path):
+    """If it fails, mbpp and mbpp+ are other sets, and runs that were begun cannot be resumed."""
+    record = {**MBPP, "text": r'Finds \d+, \n and "a" or \"\"\".'}
+    body = f"{record['text']}\n{MBPP['test_list'][0]}"
+    assert read(tmp_path, record).prompt == f'"""\n{body}\n"""\n'
 
 
 def test_a_test_that_needs_more_than_the_function_runs_in_process(tmp_path):
