@@ -7,6 +7,7 @@ import re
 import unicodedata
 import warnings
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +53,13 @@ class Problem:
         return f"{self.prompt}{completion}{self.suffix}\n"
 
     def prelude(self) -> str:
-        """Returns a program that defines what a test may use of the prompt besides the function."""
+        """Returns a program that defines what a test may use of the prompt besides the function.
+
+        It is empty if neither the prompt alone nor the problem's own solution makes a program.
+        """
         solved = self.program(self.canonical_solution or "")
-        if self.suffix:
-            return solved
-        unsolved = (self.program("\n    pass\n"), self.program(""))
-        return next(filter(is_python, unsolved), solved)
+        unsolved = () if self.suffix else (self.program("\n    pass\n"), self.program(""))
+        return next(filter(is_python, (*unsolved, solved)), "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +85,21 @@ class ProblemSet:
 
 
 def is_python(text: str) -> bool:
-    """Returns whether a text parses."""
-    return _parse(text) is not None
+    """Returns whether a text compiles; one that parses may not, for a ``break`` outside a loop."""
+    return _compile(text) is not None
 
 
 def _parse(text: str) -> ast.Module | None:
+    tree: ast.Module | None = _compile(text, ast.PyCF_ONLY_AST)
+    return tree
+
+
+def _compile(text: str, flags: int = 0) -> Any:
+    """Returns what ``compile`` does; None if the text is not Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about escapes in strings
-            return ast.parse(text)
+            return compile(text, "<problem>", "exec", flags)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

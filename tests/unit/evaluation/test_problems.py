@@ -169,6 +169,25 @@ def test_an_infilling_problem_has_its_whole_program_as_prelude(tmp_path):
     assert problem.prelude() == problem.program("1")
 
 
+UNFINISHED = {  # prompt, suffix, solution
+    "a loop": ("def one():\n    for x in [1]:\n", "    return x\n", None),
+    "an expression": ("def one():\n    return (", "", None),
+    "a loop of one line": ("def one():\n", "        break\n    return 1\n", None),
+    "a break": ("def one():\n    x = 1\n    while x:\n        x = 0\n", "    break\n", None),
+    "a block in the middle": ("def one():\n    if True:\n        return (", "", "1)\n"),
+}
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+def test_a_prelude_is_python_whatever_the_prompt_leaves_open(tmp_path, name):
+    """If it fails, every sample ends in an error, and a problem that is solved scores 0%."""
+    prompt, suffix, solution = UNFINISHED[name]
+    record = {**PROBLEM, "prompt": prompt, "suffix": suffix, "canonical_solution": solution}
+    problem = read(tmp_path, record)
+    compile(problem.prelude(), "<prelude>", "exec")
+    assert (problem.prelude() == "") is (solution is None)
+
+
 def test_a_problem_too_large_for_a_sandbox_is_refused(tmp_path, monkeypatch):
     """If it fails, such a problem ends the run in the middle, in a traceback."""
     monkeypatch.setattr(formats, "MAX_JOB_BYTES", 12_000)
