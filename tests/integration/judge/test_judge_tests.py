@@ -133,6 +133,39 @@ def test_the_end_of_what_is_printed_is_kept(judged):
     assert len(verdict.output) <= 2000
 
 
+SWALLOWING = {
+    "a bare except": "try:\n    candidate(-1)\nexcept:\n    return\nassert False\n",
+    "except BaseException": "try:\n    candidate(-1)\nexcept BaseException:\n    pass\n",
+    "finally": "try:\n    candidate(-1)\nfinally:\n    return\n",
+    "suppress": "import contextlib\nwith contextlib.suppress(BaseException):\n    candidate(-1)\n",
+    "an assertion behind it": "try:\n    candidate(-1)\nexcept:\n    assert False\n",
+    "an error behind it": "try:\n    candidate(-1)\nfinally:\n    1 / 0\n",
+    "another call": "try:\n    candidate(-1)\nexcept:\n    pass\nassert candidate(1) == 1\n",
+}
+SENDING = (
+    "import os\nm = {}\ndef f(x):\n    os.write(3, bytes([len(m), 0, 0, 0]) + m)\n    return x\n"
+)
+NONSENSE = {Outcome.PROTOCOL_VIOLATION, Outcome.EXITED_EARLY}  # if it notices that nobody listens
+ENDING = {
+    "import os\ndef f(x):\n    os._exit(0)\n": {Outcome.EXITED_EARLY},
+    "import os\ndef f(x):\n    os.abort()\n": {Outcome.CRASHED},
+    SENDING.format("b'x'"): NONSENSE,
+    SENDING.format("""b'{"r": {"x": 1}}'"""): NONSENSE,
+}
+
+
+@pytest.mark.parametrize("name", SWALLOWING)
+def test_a_program_that_ends_in_a_call_never_passes(judged, name):
+    """If it fails, a program passes by ending where the test expects an exception."""
+    lines = "".join(f"    {line}\n" for line in SWALLOWING[name].splitlines())
+    test = f"def check(candidate):\n{lines}"
+    for program, outcomes in ENDING.items():
+        verdict = judged(program, test)
+        assert verdict.outcome in outcomes, (program, verdict)
+    honest = judged("def f(x):\n    if x < 0:\n        raise ValueError\n    return x\n", test)
+    assert (honest.outcome is Outcome.PASSED) == (" behind " not in name), honest
+
+
 def test_a_test_that_asserts_by_itself_counts(judged):
     """MBPP's tests are bare assertions outside of any function."""
     assert judged("def f(x):\n    return x\n", "assert f(1) == 1\n").outcome is Outcome.PASSED

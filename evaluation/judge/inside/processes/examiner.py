@@ -46,9 +46,19 @@ class _Candidate:
         self.__name__ = self.__qualname__ = name
         self.n_calls = 0
         self.foreign = ""  # the type of a value that could not cross
+        self.is_gone = False  # which its test may not notice: it may catch anything
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         self.n_calls += 1
+        if self.is_gone:
+            raise _GoneError
+        try:
+            return self._call(arguments, named)
+        except _GoneError:
+            self.is_gone = True
+            raise
+
+    def _call(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         try:
             send(self._channel, [encode(arguments), *([encode(named)] if named else [])])
         except OSError as error:
@@ -113,9 +123,18 @@ def _judge(job: TestMessage, channel: int, tests: _CompiledTests) -> Finding:
             return failure
         if job["is_in_process"]:
             return _judge_in_process(job, channel)
-        _run_test(job, candidate, namespace, tests)
     except _GoneError:
-        return Finding("gone", calls=candidate.n_calls)
+        return Finding("gone")
+    finding = _judge_apart(job, candidate, namespace, tests)
+    return Finding("gone", calls=candidate.n_calls) if candidate.is_gone else finding
+
+
+def _judge_apart(
+    job: TestMessage, candidate: _Candidate, namespace: dict[str, Any], tests: _CompiledTests
+) -> Finding:
+    """Returns what the test found; whether the program lived to its end is not for it to say."""
+    try:
+        _run_test(job, candidate, namespace, tests)
     except AssertionError as error:
         return Finding("failed", _explain(error, candidate), candidate.n_calls)
     except BaseException as error:  # noqa: BLE001 - the program's exceptions come through here
