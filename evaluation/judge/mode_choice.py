@@ -1,7 +1,7 @@
 """Chooses for each problem where its test runs, by a first run of the problem's own solution.
 
-Apart from the program (*split*), if the solution passes so and all that it returns can leave its
-process; no program can then see the test or forge a verdict. Otherwise in the program's own process
+Apart from the program (*split*), if the solution passes so and all that it is given and returns can
+cross; no program can then see the test or forge a verdict. Otherwise in the program's own process
 (*in-process*), if the solution passes there. A solution that passes nowhere shows that the problem
 is invalid.
 """
@@ -75,7 +75,7 @@ def choose_modes(
 
 
 def _is_split(verdict: Verdict) -> bool:
-    """Returns whether a solution passes apart from its test, and all that it returned crossed."""
+    """Returns whether a solution passes apart from its test, and all values crossed."""
     return verdict.outcome is Outcome.PASSED and not verdict.detail
 
 

@@ -116,6 +116,22 @@ FUNCTIONS = {
     "a builtin passed": simple(
         "g, xs", "[g(x) for x in xs]", "xs", "assert candidate(len, ['a', 'bc']) == [1, 2]", BESIDE
     ),
+    "an object passed that is refused": Kind(
+        DEF.format("xs"),
+        "    if not all(isinstance(x, int) for x in xs):\n        raise TypeError\n    return sum(xs)\n",
+        "    return sum(x for x in xs if isinstance(x, int))\n",
+        "assert candidate([1, 2]) == 3\ntry:\n    candidate([object()])\nexcept Exception:\n"
+        "    pass\nelse:\n    assert False",
+        BESIDE,
+    ),
+    "a large text passed that is refused": Kind(
+        DEF.format("s"),
+        "    if len(s) > 1000:\n        raise ValueError\n    return len(s)\n",
+        "    return min(1000, len(s))\n",
+        "assert candidate('ab') == 2\ntry:\n    candidate('x' * (33 << 20))\nexcept Exception:\n"
+        "    pass\nelse:\n    assert False",
+        BESIDE,
+    ),
     "a decorator": Kind(
         DEF.format("g"),
         "    def h(*a):\n        return 2 * g(*a)\n    return h\n",

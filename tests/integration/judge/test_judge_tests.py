@@ -166,6 +166,36 @@ def test_a_program_that_ends_in_a_call_never_passes(judged, name):
     assert (honest.outcome is Outcome.PASSED) == (" behind " not in name), honest
 
 
+UNSENT = (
+    "{head}def check(candidate):\n    try:\n        candidate({value})\n"
+    "    except Exception:\n        pass\n"
+)
+RAISING = "def raising():\n    yield 1\n    raise ValueError\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "value", "name"),
+    [
+        ("", "object()", "object"),
+        ("", "object(), check", "object"),  # the first is named
+        ("", "'x' * (33 << 20)", "value"),
+        (RAISING, "raising()", "value"),
+    ],
+)
+def test_what_a_test_could_not_pass_is_said(judged, head, value, name):
+    """If it fails, nobody knows that such a test says nothing of a program."""
+    test = UNSENT.format(head=head, value=value) + "    assert candidate(1) == 1\n"
+    verdict = judged("def f(x):\n    return x\n", test)
+    assert verdict.outcome is Outcome.PASSED, verdict
+    assert verdict.detail == f"a {name} cannot leave its process"
+    assert verdict.calls == 1
+    alone = judged("def f(x):\n    return x\n", UNSENT.format(head=head, value=value))
+    assert alone.outcome is Outcome.FAILED, alone
+    assert (
+        alone.detail == f"the test never called the candidate (a {name} cannot leave its process)"
+    )
+
+
 def test_a_test_that_asserts_by_itself_counts(judged):
     """MBPP's tests are bare assertions outside of any function."""
     assert judged("def f(x):\n    return x\n", "assert f(1) == 1\n").outcome is Outcome.PASSED

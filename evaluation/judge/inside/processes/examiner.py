@@ -18,8 +18,19 @@ from evaluation.judge.inside.channel.judge_messages import (
     InProcessTest,
     TestMessage,
 )
-from evaluation.judge.inside.channel.plain_values import Foreign, decode, encode
-from evaluation.judge.inside.channel.wire import WireError, receive, send
+from evaluation.judge.inside.channel.plain_values import (
+    Foreign,
+    UnencodableError,
+    decode,
+    encode,
+)
+from evaluation.judge.inside.channel.wire import (
+    WireError,
+    encode_frame,
+    receive,
+    send,
+    send_frame,
+)
 from evaluation.judge.inside.processes.candidate import CHECK, CONFINED, MAX_BASES
 
 MAX_CACHED_TESTS = 4096
@@ -49,18 +60,28 @@ class _Candidate:
         self.is_gone = False  # which its test may not notice: it may catch anything
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        frame = self._encode(arguments, named)
         self.n_calls += 1
         if self.is_gone:
             raise _GoneError
         try:
-            return self._call(arguments, named)
+            return self._call(frame, arguments, named)
         except _GoneError:
             self.is_gone = True
             raise
 
-    def _call(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def _encode(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> bytes:
+        """Returns a call as a message; notes that one cannot be sent, which a test may not see."""
         try:
-            send(self._channel, [encode(arguments), *([encode(named)] if named else [])])
+            return encode_frame([encode(arguments), *([encode(named)] if named else [])])
+        except Exception as error:
+            is_named = isinstance(error, UnencodableError)
+            self.foreign = self.foreign or (_clean(error) if is_named else "value")
+            raise
+
+    def _call(self, frame: bytes, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        try:
+            send_frame(self._channel, frame)
         except OSError as error:
             raise _GoneError from error
         answer = _receive_answer(self._channel)
@@ -141,7 +162,8 @@ def _judge_apart(
         ending: Ending = "oom" if isinstance(error, MemoryError) else "error"
         return Finding(ending, _explain(error, candidate), candidate.n_calls)
     if not candidate.n_calls:
-        return Finding("failed", "the test never called the candidate")
+        text = _add_note("the test never called the candidate", candidate)
+        return Finding("failed", text)
     return Finding("passed", _note_foreign(candidate), candidate.n_calls)
 
 
@@ -232,7 +254,10 @@ def _read_exception(description: object) -> list[str]:
 
 
 def _explain(error: BaseException, candidate: _Candidate) -> str:
-    text = _join(type(error).__name__, _clean(error))
+    return _add_note(_join(type(error).__name__, _clean(error)), candidate)
+
+
+def _add_note(text: str, candidate: _Candidate) -> str:
     note = _note_foreign(candidate)
     return f"{text} ({note})" if note else text
 
