@@ -3,15 +3,28 @@
 Apart from the program (*split*), if the solution passes so and all that it is given and returns can
 cross; no program can then see the test or forge a verdict. Otherwise in the program's own process
 (*in-process*), if the solution passes there. A solution that passes nowhere shows that the problem
-is invalid.
+is invalid. So does a test that passes there without a use of the function: it is *vacuous*.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from evaluation.judge.counter_tests.rewriting import make_counter_tests
+from evaluation.judge.inside.channel.judge_messages import NEVER_CALLED
 from evaluation.judge.sandbox_pool import Report, SandboxPool
 from evaluation.judge.verdict import Job, Outcome, Verdict
+
+# The function ends the process when it is called, or asked for anything.
+_UNUSED = """\
+import os
+
+
+class _Unused:
+    __call__ = __getattribute__ = lambda *_, **__: os._exit(1)
+
+
+globals()[{name!r}] = _Unused()
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +40,11 @@ class ProblemMode:
     is_in_process: bool
     counter_tests: tuple[str, ...] = ()
     verdict: Verdict
+
+
+VACUOUS = ProblemMode(  # apart, it passes no program
+    is_in_process=False, verdict=Verdict(outcome=Outcome.FAILED, detail=NEVER_CALLED)
+)
 
 
 def choose_modes(
@@ -69,9 +87,32 @@ def choose_modes(
             found = apart.get(index, verdict)
             is_in_process = solutions[index].is_in_process
             report(index, ProblemMode(is_in_process=is_in_process, verdict=found))
+    vacuous = find_vacuous_tests(together, pool, passed)
+    for index in [index for index, is_vacuous in vacuous.items() if is_vacuous]:
+        report(index, VACUOUS)
+    passed = [index for index, is_vacuous in vacuous.items() if not is_vacuous]
     for index, tests in _prove_counter_tests(together, pool, passed).items():
         mode = ProblemMode(is_in_process=True, counter_tests=tests, verdict=beside[index])
         report(index, mode)
+
+
+def find_vacuous_tests(
+    jobs: Sequence[Job], pool: SandboxPool, indices: Sequence[int]
+) -> dict[int, bool]:
+    """Returns of some jobs whether their tests pass in-process without a use of the function.
+
+    Such a test proves nothing: perhaps it only defines functions that nothing calls. Jobs on which
+    the sandbox failed are left out.
+
+    Raises:
+        SandboxUnavailableError: No sandbox can be started.
+    """
+    unused = [
+        replace(job, program=_UNUSED.format(name=job.entry_point), is_in_process=True)
+        for job in jobs
+    ]
+    found = _judge_some(unused, pool, indices)
+    return {index: verdict.outcome is Outcome.PASSED for index, verdict in found.items()}
 
 
 def _is_split(verdict: Verdict) -> bool:

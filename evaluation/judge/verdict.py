@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     OUTPUT_LIMIT = "output_limit"
     BROKE_SANDBOX = "broke_sandbox"  # no sandbox survives it, and another program's does
     SANDBOX_FAILURE = "sandbox_failure"  # our fault; never scored
-    INVALID_PROBLEM = "invalid_problem"  # its own solution fails its test; never scored
+    INVALID_PROBLEM = "invalid_problem"  # its test proves nothing here; never scored
 
 
 @dataclass(frozen=True, kw_only=True)

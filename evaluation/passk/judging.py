@@ -4,8 +4,9 @@ A first run of each problem's own solution, under the same limits, decides where
 runs (``evaluation.judge.mode_choice``), and whether the problem counts: if its solution does not
 pass, it is invalid, and its samples neither pass nor fail. When the same command is run again, the
 solution is tried again, since what it needs may be there by then. A problem without a solution is
-judged as its text suggests. A sample that the sandbox failed on is not scored, and neither are
-those of a problem on whose solution it failed; they are judged when the same command is run again.
+judged as its text suggests; it is invalid if its test would pass every program. A sample that the
+sandbox failed on is not scored, and neither are those of a problem on whose solution it failed;
+they are judged when the same command is run again.
 """
 
 import contextlib
@@ -18,7 +19,12 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from evaluation.judge.confirmation import judge_confirmed
-from evaluation.judge.mode_choice import ProblemMode, choose_modes
+from evaluation.judge.mode_choice import (
+    VACUOUS,
+    ProblemMode,
+    choose_modes,
+    find_vacuous_tests,
+)
 from evaluation.judge.sandbox_pool import JudgeSettings, SandboxPool
 from evaluation.judge.verdict import Job, Outcome, Verdict
 from evaluation.passk.records import (
@@ -172,26 +178,41 @@ def read_results(out: Path) -> list[Result]:
 def _choose_modes(
     problems: Sequence[Problem], out: Path, pool: SandboxPool
 ) -> dict[str, ProblemMode]:
-    """Returns the mode of each problem that has a solution, chosen once its solution passes."""
+    """Returns the mode of each problem that has a solution, chosen once its solution passes.
+
+    And that of problems which are invalid without one.
+    """
     known = _read_modes({p.task_id: p for p in problems}, out)
     passed = known.keys() - _list_invalid(known)
     todo = [p for p in problems if _has_solution(p) and p.task_id not in passed]
     jobs = [make_job(p, p.program(p.canonical_solution or "")) for p in todo]
-    with _Progress(out / VALIDITY_FILE, len(jobs), "checking problems") as progress:
+    vacuous = _list_vacuous([p for p in problems if p.task_id not in known], pool)
+    n_all = len(todo) + len(vacuous)
+    with _Progress(out / VALIDITY_FILE, n_all, "checking problems") as progress:
 
-        def report(index: int, mode: ProblemMode) -> None:
-            known[todo[index].task_id] = mode
+        def report(problem: Problem, mode: ProblemMode) -> None:
+            known[problem.task_id] = mode
             progress.append(
                 {
-                    "task_id": todo[index].task_id,
+                    "task_id": problem.task_id,
                     "mode": IN_PROCESS if mode.is_in_process else SPLIT,
                     "counter_tests": mode.counter_tests,
                     **verdict_to_json(mode.verdict),
                 }
             )
 
-        choose_modes(jobs, pool, report=report)
+        for problem in vacuous:
+            report(problem, VACUOUS)
+        choose_modes(jobs, pool, report=lambda index, mode: report(todo[index], mode))
     return known
+
+
+def _list_vacuous(problems: Sequence[Problem], pool: SandboxPool) -> list[Problem]:
+    """Returns the problems without a solution whose test would pass every program."""
+    unsolved = [p for p in problems if p.is_in_process and not _has_solution(p)]
+    jobs = [make_job(problem, program="") for problem in unsolved]
+    found = find_vacuous_tests(jobs, pool, range(len(jobs)))
+    return [unsolved[index] for index, is_vacuous in found.items() if is_vacuous]
 
 
 def _has_solution(problem: Problem) -> bool:
@@ -217,7 +238,7 @@ def _read_modes(problems: Mapping[str, Problem], out: Path) -> dict[str, Problem
 
 
 def _list_invalid(modes: Mapping[str, ProblemMode]) -> frozenset[str]:
-    """Returns the problems whose own solution does not pass."""
+    """Returns the problems whose own solution does not pass, or whose test proves nothing."""
     failed = (name for name, mode in modes.items() if mode.verdict.outcome is not Outcome.PASSED)
     return frozenset(failed)
 

@@ -12,7 +12,7 @@ from statistics import fmean
 from evaluation.passk.judging import RESULTS_FILE, read_results
 from evaluation.passk.records import Result, Sample, count_samples
 from evaluation.passk.sample_sources import read_samples
-from evaluation.passk.summary import PasskSummary
+from evaluation.passk.summary import WHY_INVALID, PasskSummary
 from evaluation.runs.estimators import CONFIDENCE, Estimate, estimate_pass_at_k, format_percent
 from evaluation.runs.run_folder import REPORT_FILE, SUMMARY_FILE, read_object
 from training.foundation.atomic_files import write_text_atomically
@@ -104,7 +104,7 @@ def _lead(summary: PasskSummary) -> str:
         )
     if summary.invalid_problems:
         names = ", ".join(summary.invalid_problems)
-        text += f" Not scored, because their own solution fails: {names}."
+        text += f" Not scored, {WHY_INVALID}: {names}."
     if summary.in_process_problems:
         text += (
             " Problems whose test ran inside the programs' own processes, where a verdict is easier"

@@ -52,10 +52,10 @@ def summarise(
         )
     if invalid and not counts:
         raise InvalidResultError(
-            "nothing is scored, because the problems' own solutions fail:"
-            f" {list_names(invalid)} ({VALIDITY_FILE} says why); programs in the sandbox can import"
-            " NumPy and the standard library only: correct the solutions, or what they need, and"
-            " run the command again"
+            "nothing is scored, because the problems' own solutions fail, or their tests never call"
+            f" the function: {list_names(invalid)} ({VALIDITY_FILE} says why); programs in the"
+            " sandbox can import NumPy and the standard library only: correct the problems, or what"
+            " they need, and run the command again"
         )
     return PasskSummary(
         identity=identity,

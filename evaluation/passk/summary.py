@@ -11,6 +11,7 @@ from evaluation.runs.run_folder import RecordedSettings
 from training.foundation.errors import InvalidResultError
 
 MAX_UNJUDGED_SHARE = 0.01
+WHY_INVALID = "because their own solution fails, or their test never calls the function"
 _MAX_NAMED = 20
 _INTERVAL = "Wilson, effective number of problems"
 
@@ -58,7 +59,8 @@ class PasskSummary:
         problems: How many problems were scored.
         problems_in_set: How many problems the set has.
         problems_without_samples: Those that have no sample at all.
-        invalid_problems: The problems whose own solution fails.
+        invalid_problems: The problems whose own solution fails, or whose test never calls the
+            function.
         in_process_problems: How many problems run their test inside the program's process.
         outcomes: How often each outcome occurred, most frequent first.
         pass_at_k: The estimate for each k.
@@ -205,7 +207,7 @@ def format_summary(summary: PasskSummary) -> str:
         )
     if summary.invalid_problems:
         names = list_names(summary.invalid_problems)
-        lines.append(f"not scored, because their own solution fails: {names}")
+        lines.append(f"not scored, {WHY_INVALID}: {names}")
     lines.append(_format_contamination(summary.decontamination))
     if summary.in_process_problems:
         lines.append(

@@ -15,6 +15,7 @@ from evaluation.compare import main as compare
 from evaluation.judge.sandbox import Sandbox, SandboxFailure
 from evaluation.judge.sandbox_pool import CONTROL
 from evaluation.passk.__main__ import main as passk
+from evaluation.passk.summary import WHY_INVALID
 from evaluation.runs.journal import read_journal
 from evaluation.versus import main as versus
 from training.foundation.errors import ConfigError, PrerequisiteError, run_main
@@ -72,7 +73,7 @@ def test_samples_from_a_file_are_judged_in_their_order(problems, tmp_path, capsy
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["pass_at_k"]["1"]["value"] == 0.5
     assert summary["invalid_problems"] == ["t/3"]
-    assert "because their own solution fails: t/3" in capsys.readouterr().out
+    assert f"{WHY_INVALID}: t/3" in capsys.readouterr().out
     page = (tmp_path / "out" / "report.html").read_text()
     assert "t/1 #0: failed" in page
 

@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from evaluation.judge.inside.channel.judge_messages import NEVER_CALLED
 from evaluation.judge.sandbox import open_sandbox
 from evaluation.judge.sandbox_pool import JudgeSettings, judge_all
 from evaluation.judge.verdict import Job, Limits, Outcome
@@ -191,9 +192,7 @@ def test_what_a_test_could_not_pass_is_said(judged, head, value, name):
     assert verdict.calls == 1
     alone = judged("def f(x):\n    return x\n", UNSENT.format(head=head, value=value))
     assert alone.outcome is Outcome.FAILED, alone
-    assert (
-        alone.detail == f"the test never called the candidate (a {name} cannot leave its process)"
-    )
+    assert alone.detail == f"{NEVER_CALLED} (a {name} cannot leave its process)"
 
 
 def test_a_test_that_asserts_by_itself_counts(judged):
@@ -202,7 +201,7 @@ def test_a_test_that_asserts_by_itself_counts(judged):
     assert judged("def f(x):\n    return x\n", "assert f(1) == 2\n").outcome is Outcome.FAILED
     silent = judged("def f(x):\n    return x\n", "assert True\n")
     assert silent.outcome is Outcome.FAILED
-    assert "never called" in silent.detail
+    assert silent.detail == NEVER_CALLED
 
 
 NAMED = "class MemoryErrorLog:\n    pass\ndef f(x):\n    return MemoryErrorLog()\n"

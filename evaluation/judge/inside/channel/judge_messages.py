@@ -30,6 +30,11 @@ Ending = Literal[
     "killed",
 ]
 
+NEVER_CALLED = (
+    "the test never called the candidate: it must define check(candidate), or assert outside of"
+    " functions"
+)
+
 
 class ProgramMessage(TypedDict):
     """The program under test; see ``evaluation.judge.verdict.Job``."""

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from evaluation.judge.inside.channel.copy_back import copy_back
 from evaluation.judge.inside.channel.judge_messages import (
+    NEVER_CALLED,
     Ending,
     Finding,
     InProcessTest,
@@ -162,8 +163,7 @@ def _judge_apart(
         ending: Ending = "oom" if isinstance(error, MemoryError) else "error"
         return Finding(ending, _explain(error, candidate), candidate.n_calls)
     if not candidate.n_calls:
-        text = _add_note("the test never called the candidate", candidate)
-        return Finding("failed", text)
+        return Finding("failed", _add_note(NEVER_CALLED, candidate))
     return Finding("passed", _note_foreign(candidate), candidate.n_calls)
 
 
