@@ -1,4 +1,8 @@
-"""Recognises keys, tokens and passwords in code: by their shape, or by the name they are given."""
+"""Recognises keys, tokens and passwords in code: by their shape, or by the name they are given.
+
+No pattern takes more than linear time: a quantifier is bounded, nothing can begin again within what
+it takes, or the pattern begins at the start of a run of characters and is possessive.
+"""
 
 import re
 
@@ -6,7 +10,7 @@ _MIN_CHARACTER_KINDS = 3  # of lower case, upper case and digits, in what may be
 _SECRETS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}"
     r"|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|\bsk[-_](?:live[-_])?[A-Za-z0-9]{20,}"
-    r"|\bAIza[\w-]{30,}|\beyJ[\w-]{10,}\.[\w-]{10,}\."
+    r"|\bAIza[\w-]{30,}|(?<![\w-])(?>[\w-]*?\beyJ)[\w-]{10,}+\.[\w-]{10,}+\."
 )
 _NAMED_SECRET = re.compile(  # a name or a key of a mapping, then a text
     r"(?:passw(?:or)?d|passphrase|secret|token|api_?key|credential)\w{0,32}[\"']?\]?"
