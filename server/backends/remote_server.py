@@ -207,7 +207,8 @@ class RemoteServer:
         for event in events:
             for index, choice in _list_choices(event):
                 if index < len(readers):
-                    usage.count_new(1, started)
+                    if choice["text"]:
+                        usage.count_new(1, started)
                     readers[index].add(choice, request)
             if all(reader.sequence.finish_reason is not None for reader in readers):
                 break
@@ -273,10 +274,15 @@ class _SequenceReader:
         self.sequence = GeneratedSequence()
 
     def add(self, choice: Mapping[str, Any], request: GenerationRequest) -> None:
-        """Appends a piece, unless the sequence has ended."""
+        """Appends a piece, which may be empty and say why it is the last, unless it has ended."""
         sequence = self.sequence
-        if sequence.finish_reason is not None:
-            return
+        if sequence.finish_reason is None and choice["text"]:
+            self._append(choice, request)
+        if sequence.finish_reason is None and choice.get("finish_reason") == "length":
+            sequence.finish_reason = FinishReason.MAX_TOKENS
+
+    def _append(self, choice: Mapping[str, Any], request: GenerationRequest) -> None:
+        sequence = self.sequence
         piece, required = encode_text(choice["text"]), self._required_bytes
         n_compared = min(len(piece), len(required))
         if piece[:n_compared] != required[:n_compared]:
@@ -286,8 +292,6 @@ class _SequenceReader:
         sequence.text += piece[n_compared:]
         sequence.ends.append(len(sequence.text))
         sequence.log_probs.append(_sum_log_probs(choice))
-        if choice.get("finish_reason") == "length":
-            sequence.finish_reason = FinishReason.MAX_TOKENS
         if request.is_complete is not None and sequence.text and request.is_complete(sequence.text):
             sequence.finish_reason = FinishReason.COMPLETE
         elif request.is_hopeless is not None and request.is_hopeless(sequence):
@@ -303,13 +307,16 @@ class _SequenceReader:
 
 
 def _list_choices(event: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yields the pieces of text in an event, each with the number of its sequence."""
+    """Yields the pieces of text in an event, each with the number of its sequence.
+
+    llama.cpp's server and Ollama end with an empty one that says why.
+    """
     choices = event.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if not isinstance(choice, dict):
             continue
         index, text = choice.get("index", 0), choice.get("text")
-        if isinstance(index, int) and index >= 0 and isinstance(text, str) and text:
+        if isinstance(index, int) and index >= 0 and isinstance(text, str):
             yield index, choice
 
 

@@ -302,6 +302,20 @@ def test_a_stream_without_events_is_an_empty_suggestion(monkeypatch, double):
     assert (text_of(result), result.sequences[0].finish_reason) == ("", FinishReason.END_OF_TEXT)
 
 
+@pytest.mark.parametrize("last", [["d_mo"], ["d_mo", ""]], ids=["with text", "llama.cpp"])
+@pytest.mark.parametrize("reason", ["length", "stop"])
+def test_what_reaches_the_length_limit_is_known_to_be_cut(last, reason, monkeypatch, double):
+    """If it fails, a suggestion has half a name with a closing bracket after it."""
+    *pieces, end = [{"text": text} for text in (" open(path, rea", *last)]
+    events = [{"choices": [piece]} for piece in (*pieces, {**end, "finish_reason": reason})]
+    answer_with(b"".join(b"data: %s\n\n" % json.dumps(e).encode() for e in events), monkeypatch)
+    completer = Completer.load(settings=Settings(remote=RemoteSettings(url=double.url)))
+    text = "read_mode = 'r'\npath = 'a'\nfile = "
+    result = completer.complete(CompletionRequest(text=text, offset=len(text), is_asked_for=True))
+    expected = "open(path)" if reason == "length" else "open(path, read_mo)"
+    assert (result.suggestion.text, result.usage.new_tokens) == (expected, 2)
+
+
 def answer_with(answer, monkeypatch):
     def do_post(handler):
         handler.send_response(200)
