@@ -18,10 +18,14 @@ if TYPE_CHECKING:  # the language server does without their libraries
 
 
 class BackendUnavailableError(Exception):
-    """Nothing can be generated for an outside reason; ``is_new`` if that was just found out."""
+    """Nothing can be generated for an outside reason; ``is_new`` if that was just found out.
 
-    def __init__(self, sentence: str, *, is_new: bool) -> None:
+    ``unquoted`` is the sentence without what a server says, which may repeat the user's text.
+    """
+
+    def __init__(self, sentence: str, *, unquoted: str, is_new: bool) -> None:
         super().__init__(sentence)
+        self.unquoted = unquoted
         self.is_new = is_new
 
 

@@ -33,14 +33,21 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 class CompletionsError(Exception):
     """What the server did instead of answering, as the end of a sentence that names it.
 
-    ``status`` is the HTTP status; None if there was no complete answer at all. ``is_lasting`` says
-    that asking again will not help.
+    ``status`` is the HTTP status; None if there was no complete answer at all. ``unquoted`` is the
+    sentence without what the server itself says, which may repeat the request's text.
+    ``is_lasting`` says that asking again will not help.
     """
 
     def __init__(
-        self, sentence: str, status: int | None = None, *, is_lasting: bool = False
+        self,
+        sentence: str,
+        status: int | None = None,
+        *,
+        unquoted: str | None = None,
+        is_lasting: bool = False,
     ) -> None:
         super().__init__(sentence)
+        self.unquoted = sentence if unquoted is None else unquoted
         self.status = status
         self.is_lasting = is_lasting
 
@@ -187,7 +194,7 @@ class _Exchange:
             self._connection.request("POST", self._path, self._data, dict(self._headers))
             with self._connection.getresponse() as response:
                 if response.status != _OK:
-                    raise CompletionsError(_describe_refusal(response), response.status)
+                    raise _explain_refusal(response)
                 yield response
         finally:
             self._connection.close()
@@ -213,7 +220,7 @@ def _read_into(
     except CompletionsError as error:
         events.put(error)
     except InvalidEventError as error:
-        events.put(CompletionsError(str(error), _OK))
+        events.put(_quote(str(error), error.quoted, _OK))
     except (OSError, http.client.HTTPException, ValueError) as error:
         if not exchange.is_closed:
             events.put(_explain(error))
@@ -250,12 +257,22 @@ def _describe_silence(timeout_s: float) -> str:
     return f"did not answer within {timeout_s:g} s"
 
 
-def _describe_refusal(response: http.client.HTTPResponse) -> str:
-    if response.status in _REDIRECTS:
+def _explain_refusal(response: http.client.HTTPResponse) -> CompletionsError:
+    status = response.status
+    if status in _REDIRECTS:
+        sentence = "redirects to {}, which is not followed; name that server if you trust it"
         target = clean_text(response.headers.get("Location", "nowhere"))
-        return f"redirects to {target}, which is not followed; name that server if you trust it"
+        unquoted = sentence.format("another address")
+        return CompletionsError(sentence.format(target), status, unquoted=unquoted)
     text = response.read(_MAX_ERROR_BYTES).decode("utf-8", "replace")
-    return f"answered with status {response.status}: {clean_text(text)}"
+    return _quote(f"answered with status {status}", text, status)
+
+
+def _quote(sentence: str, text: str, status: int) -> CompletionsError:
+    """Returns an error with what the server says behind a sentence."""
+    said = clean_text(text)
+    whole = f"{sentence}: {said}" if said else sentence
+    return CompletionsError(whole, status, unquoted=sentence)
 
 
 def clean_text(text: str) -> str:

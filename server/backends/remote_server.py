@@ -154,25 +154,23 @@ class RemoteServer:
         Raises:
             BackendUnavailableError: The server failed, or failed recently and is left alone.
         """
+        name = f"the remote server {self._client.url}"
         if self._breaker.remaining_s:
-            raise BackendUnavailableError(
-                f"the remote server {self._client.url} is unavailable; next attempt in"
-                f" {self._breaker.remaining_s:.0f} s",
-                is_new=False,
-            )
+            sentence = f"{name} is unavailable; next attempt in {self._breaker.remaining_s:.0f} s"
+            raise BackendUnavailableError(sentence, unquoted=sentence, is_new=False)
         has_suffix = bool(window.suffix.strip()) and self.describe().infilling != "none"
         if not has_suffix and not _find_prompt(window):
             return _continue_nothing(request)
         try:
             result = self._request_or_retry(window, request)
         except CompletionsError as error:
-            message = f"the remote server {self._client.url} {error}"
+            message, unquoted = f"{name} {error}", f"{name} {error.unquoted}"
             is_new = message != self._last_refusal
             if error.status in REFUSED:  # this request, which says nothing about the next one
                 self._last_refusal = message
             else:
                 self._breaker.record_failure()
-            raise BackendUnavailableError(message, is_new=is_new) from error
+            raise BackendUnavailableError(message, unquoted=unquoted, is_new=is_new) from error
         if _is_answered(result, request):
             self._breaker.record_success()
             self._last_refusal = ""

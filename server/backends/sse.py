@@ -10,7 +10,14 @@ _MAX_LINE_BYTES = 1 << 20
 
 
 class InvalidEventError(Exception):
-    """The stream holds an event that is not a JSON object, or one that reports an error."""
+    """The stream holds an event that is not a JSON object, or one that reports an error.
+
+    ``quoted`` is what the server says about the error.
+    """
+
+    def __init__(self, sentence: str, quoted: str = "") -> None:
+        super().__init__(sentence)
+        self.quoted = quoted
 
 
 def read_events(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -32,5 +39,5 @@ def read_events(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
         if not isinstance(event, dict):
             raise InvalidEventError("sent an event that is not a JSON object")
         if "error" in event:
-            raise InvalidEventError(f"reported an error: {str(event['error'])[:200]}")
+            raise InvalidEventError("reported an error", quoted=str(event["error"]))
         yield event

@@ -1,6 +1,7 @@
 """One event for each request: how it ended, with figures, without any of the user's text.
 
-For programs and bug reports; :mod:`server.suggestion.explanation` puts it into sentences and
+Only the reason of a failure may quote a remote server; the log has it without. For programs and
+bug reports; :mod:`server.suggestion.explanation` puts it into sentences and
 :mod:`server.worker.events` writes it to the event log, whose keys are these fields.
 """
 

@@ -7,6 +7,7 @@ A log that cannot be written never stops the server: it warns once and writes no
 import contextlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -37,13 +38,25 @@ class EventLog:
             self._n_events = 0
 
     def record(
-        self, stage: Stage, result: CompletionResult, *, is_asked_for: bool
+        self,
+        stage: Stage,
+        result: CompletionResult,
+        *,
+        is_asked_for: bool,
+        logged_reason: str | None = None,
     ) -> CompletionEvent:
-        """Records how a request ended."""
+        """Records how a request ended.
+
+        Args:
+            stage: Where it ended.
+            result: Its result.
+            is_asked_for: Whether the user asked for a suggestion.
+            logged_reason: The reason for the log; None if it is the result's.
+        """
         self._n_events += 1
         event = self.describe(stage, result, is_asked_for=is_asked_for)
         if self._path is not None:
-            self._append(event)
+            self._append(replace(event, reason=logged_reason or event.reason))
         return event
 
     def describe(

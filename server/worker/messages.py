@@ -167,12 +167,14 @@ class Failed:
 class BackendUnavailable:
     """From the worker: the remote server did not answer a request, and why, as a sentence.
 
+    ``unquoted`` is the reason without what the server says, which may repeat the user's text.
     ``is_new`` is false while the worker leaves a failing server alone.
     """
 
     kind: ClassVar[str] = "backend_unavailable"
     id: int
     reason: str
+    unquoted: str
     is_new: bool
 
 

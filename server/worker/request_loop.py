@@ -245,7 +245,9 @@ class RequestLoop:
         try:
             result = self._result(message, cancellation)
         except BackendUnavailableError as error:
-            return BackendUnavailable(id=message.id, reason=str(error), is_new=error.is_new)
+            return BackendUnavailable(
+                id=message.id, reason=str(error), unquoted=error.unquoted, is_new=error.is_new
+            )
         except Exception as error:  # noqa: BLE001 - the next request may succeed
             _log.exception("a request failed")
             return Failed(id=message.id, error_type=type(error).__name__)

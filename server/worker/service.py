@@ -236,20 +236,22 @@ class CompletionService:
 
     def _fail(self, pending: PendingRequest, message: Failed | BackendUnavailable) -> None:
         if isinstance(message, BackendUnavailable):
-            reason = message.reason
+            reason, logged = message.reason, message.unquoted
             if message.is_new:
                 self.status.set(State.ERROR, reason)
         else:
-            reason = f"a request failed ({message.error_type}); see the log"
+            reason = logged = f"a request failed ({message.error_type}); see the log"
             self.status.set(State.ERROR, reason)
             self.status.set(State.IDLE)  # the next request may succeed
-        self._end(pending, Stage.FAILED, reason)
+        self._end(pending, Stage.FAILED, reason, logged)
 
-    def _end(self, pending: PendingRequest, stage: Stage, reason: str) -> None:
-        """Ends a request without a result, and records why."""
-        result = CompletionResult(reason=reason)
+    def _end(
+        self, pending: PendingRequest, stage: Stage, reason: str, logged: str | None = None
+    ) -> None:
+        """Ends a request without a result, and records why; ``logged`` is the reason in the log."""
+        result, is_asked_for = CompletionResult(reason=reason), pending.request.is_asked_for
         pending.event = self._events.record(
-            stage, result, is_asked_for=pending.request.is_asked_for
+            stage, result, is_asked_for=is_asked_for, logged_reason=logged
         )
         pending.resolve(None)
 

@@ -146,7 +146,7 @@ def test_a_server_that_pauses_too_long_is_given_up():
     [
         (b"data: {\n\n", "not valid JSON"),
         (b"data: 1\n\n", "not a JSON object"),
-        (b'data: {"error": {"message": "full"}}\n\n', "reported an error: .*full"),
+        (b'data: {"error": {"message": "full"}}\n\n', "reported an error"),
     ],
 )
 def test_an_invalid_event_is_an_error(text, sentence):

@@ -296,6 +296,26 @@ def test_an_invalid_stream_is_a_failure_of_the_server(answer, sentence, monkeypa
         generate(server)
 
 
+@pytest.mark.parametrize(
+    ("status", "head", "answer"),
+    [
+        (422, {}, b'{"detail": [{"input": "password = 1"}]}'),
+        (307, {"Location": "http://elsewhere/?prompt=password"}, b""),
+        (200, {}, b'data: {"error": "too long:\\n password = 1"}\n\n'),
+    ],
+)
+def test_what_a_server_says_is_for_the_user_and_not_for_a_log(
+    status, head, answer, monkeypatch, double
+):
+    """If it fails, code that a server repeats in its refusal is in a bug report."""
+    answer_with(answer, monkeypatch, status, head)
+    with pytest.raises(BackendUnavailableError, match="password") as caught:
+        generate(RemoteServer(RemoteSettings(url=double.url)))
+    assert "\n" not in str(caught.value)
+    assert "password" not in caught.value.unquoted
+    assert caught.value.unquoted.startswith(f"the remote server {double.url}/v1/completions ")
+
+
 def test_a_stream_without_events_is_an_empty_suggestion(monkeypatch, double):
     answer_with(b"\xff\xff", monkeypatch)
     result = generate(RemoteServer(RemoteSettings(url=double.url, timeout_s=1.0)))
@@ -316,9 +336,11 @@ def test_what_reaches_the_length_limit_is_known_to_be_cut(last, reason, monkeypa
     assert (result.suggestion.text, result.usage.new_tokens) == (expected, 2)
 
 
-def answer_with(answer, monkeypatch):
+def answer_with(answer, monkeypatch, status=200, head=()):
     def do_post(handler):
-        handler.send_response(200)
+        handler.send_response(status)
+        for name in head:
+            handler.send_header(name, head[name])
         handler.end_headers()
         handler.wfile.write(answer)
 

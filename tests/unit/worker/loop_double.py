@@ -45,7 +45,7 @@ class CompleterDouble:
         if request.text == "fail":
             raise KeyError("users' text")
         if request.text == "away":
-            raise BackendUnavailableError("it is away", is_new=True)
+            raise BackendUnavailableError("it is away: x = 1", unquoted="it is away", is_new=True)
         if request.text == "wait":
             self.has_begun.set()
             while not should_stop():

@@ -79,7 +79,7 @@ MESSAGES = [
     Completed(id=1, result=RESULT, is_cancelled=False),
     Completed(id=2, result=CompletionResult(reason="no model"), is_cancelled=True),
     Failed(id=1, error_type="ValueError"),
-    BackendUnavailable(id=1, reason="away", is_new=False),
+    BackendUnavailable(id=1, reason="away: x", unquoted="away", is_new=False),
     HealthReport(id=2, backend=BackendInfo(threads=2, precision="int8", memory=MEMORY)),
     UseIndex(folder="/c/0"),
     UpdateDocument(uri="file:///a.py", text="x\n"),

@@ -161,7 +161,9 @@ def test_a_request_that_fails_does_not_end_the_worker(server, caplog):
     server.ask(1, "fail")
     assert server.receive() == Failed(id=1, error_type="KeyError")
     server.ask(2, "away")
-    assert server.receive() == BackendUnavailable(id=2, reason="it is away", is_new=True)
+    assert server.receive() == BackendUnavailable(
+        id=2, reason="it is away: x = 1", unquoted="it is away", is_new=True
+    )
     server.ask(3, "x")
     assert isinstance(server.receive(), Completed)
 

@@ -192,7 +192,7 @@ def test_a_remote_server_that_is_away_is_reported_once():
     for is_new in (True, False):
         pending = started.submit(f"x{is_new}")
         started.process.on_message(
-            BackendUnavailable(id=pending.id, reason="it is away", is_new=is_new)
+            BackendUnavailable(id=pending.id, reason="it is away", unquoted="away", is_new=is_new)
         )
         assert pending.future.result() is None
         assert pending.event.reason == "it is away"
@@ -238,6 +238,21 @@ def test_events_are_written_in_order_and_counted_anew_in_another_file(tmp_path):
     assert [(event["request"], event["stage"]) for event in second] == [(1, "shown")]
     assert first[0]["needed_confidence"] == 0  # the user asked
     assert second[0]["needed_confidence"] > 0
+
+
+def test_what_a_remote_server_says_is_told_and_not_logged(tmp_path):
+    """If it fails, code that a server repeats in its refusal is in a bug report."""
+    log = tmp_path / "log"
+    started = Started(Settings(event_log=str(log)))
+    pending = started.submit()
+    reason, unquoted = "it answered with status 422: password = 1", "it answered with status 422"
+    started.process.on_message(
+        BackendUnavailable(id=pending.id, reason=reason, unquoted=unquoted, is_new=True)
+    )
+    assert started.service.status.reason == reason
+    assert started.service.event_of(pending).reason == reason
+    started.service.close()
+    assert json.loads(log.read_text())["reason"] == unquoted
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "\ud800"])
