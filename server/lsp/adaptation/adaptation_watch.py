@@ -2,11 +2,12 @@
 
 The process that adapts belongs to nobody; each editor with the workspace open follows it by its
 files. Clients with a display of their own get ``parrotlet/adaptation``; all others see work-done
-progress, which they can cancel, and one message at the end.
+progress for each, which they can cancel, and one message at the end.
 """
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +73,7 @@ class AdaptationWatch:
         self.runs = WorkspaceRuns()
         self._server = server
         self._executor = ThreadPoolExecutor(1, "adaptation")  # a workspace's disk may be dead
-        self._progress = WorkDoneProgress(server, PROGRESS_TOKENS, self._cancel_all)
+        self._progress: dict[str, WorkDoneProgress] = {}  # by the adaptation's name
         self._is_due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._known_roots: set[Path] = set()
@@ -186,20 +187,30 @@ class AdaptationWatch:
     def _show_progress(self, running: Sequence[AdaptationState]) -> None:
         if PROGRESS in self._shown_by_client():
             return
-        if running:
-            self._progress.report(running[0].sentence, done=running[0].done)
-        else:
-            self._progress.end()
+        for name in set(self._progress) - {state.name for state in running}:
+            self._progress[name].end()
+        for state in running:
+            folder = f"{Path(state.folder).name}: " if len(running) > 1 else ""
+            self._progress_of(state.name).report(f"{folder}{state.sentence}", done=state.done)
+
+    def _progress_of(self, name: str) -> WorkDoneProgress:
+        """Returns the progress that shows an adaptation, and cancels that one."""
+        if name not in self._progress:
+            token = f"{PROGRESS_TOKENS}-{name}"
+            self._progress[name] = WorkDoneProgress(
+                self._server, token, functools.partial(self._cancel, name)
+            )
+        return self._progress[name]
 
     def _shown_by_client(self) -> list[Any]:
         experimental = self._server.client_capabilities.experimental
         shown = get_field(get_field(experimental, "parrotlet"), "shows")
         return shown if isinstance(shown, list) else []
 
-    def _cancel_all(self) -> None:
-        """Cancels what is shown as progress: the user has asked for that."""
+    def _cancel(self, name: str) -> None:
+        """Cancels an adaptation whose progress the user has cancelled."""
         for run in self.runs.runs:
-            if run.state.is_unfinished:
+            if run.state.name == name and run.state.is_unfinished:
                 self._executor.submit(run.adaptation.cancel)
         self._is_due.set()
 

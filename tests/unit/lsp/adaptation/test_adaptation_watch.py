@@ -2,20 +2,13 @@
 
 import asyncio
 import re
-import sys
-import time
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1]))
-
+from adaptation_editor import Editor
 from doubles.adaptation_double import BROUGHT, RUNNING, AdaptationDouble
-from lsp_session import Session
 
 from server.adaptation.adaptation_state import Outcome, RunState
 from server.adaptation.adapted_models import AdaptedModel
-from server.lsp.adaptation import adaptation_watch
 from server.worker.status import State
 
 USED = ("base", "adapted")
@@ -23,14 +16,6 @@ CHOSEN = (
     "The model adapted to keystone is chosen. It suggests while keystone is the only project open,"
     " unless your settings name another model."
 )
-OURS = {"experimental": {"parrotlet": {"shows": ["progress", "messages"]}}}
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(adaptation_watch, "_RUNNING_INTERVAL_S", 0.01)
-    monkeypatch.setattr(adaptation_watch, "_RESTING_INTERVAL_S", 0.02)
 
 
 @pytest.fixture
@@ -43,65 +28,6 @@ def project(tmp_path):
 @pytest.fixture
 def adaptation(project, tmp_path):
     return AdaptationDouble(project, tmp_path / "data")
-
-
-class Editor:
-    """A client, everything that it was sent, and the model that its server was given."""
-
-    def __init__(self):
-        self.session, self.messages = Session(), []
-        self.models = self.session.service.workspace_models
-
-    async def open(self, folder, capabilities=OURS):
-        capabilities = {"textDocument": {"inlineCompletion": {}}, **capabilities}
-        params = {"processId": None, "rootUri": folder.as_uri(), "capabilities": capabilities}
-        await self.send(method="initialize", params=params, id="initialize")
-        await self.send(method="initialized", params={})
-        return self
-
-    async def send(self, **message):
-        self.messages += await self.session.send(**message)
-
-    async def wait_for(self, is_wanted):
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
-            n_before = len(self.messages)
-            self.messages += await self.session.answers()
-            for answer in self.messages[n_before:]:
-                if answer.get("method") == "window/workDoneProgress/create":
-                    await self.send(id=answer["id"], result=None)
-            found = [one for one in self.messages if is_wanted(one)]
-            if found:
-                return found[-1]
-            await asyncio.sleep(0.005)
-        raise AssertionError(self.messages[-3:])
-
-    async def hear(self, **values):
-        """Returns the newest notification with these values."""
-
-        def is_wanted(message):
-            params = message.get("params") or {}
-            is_ours = message.get("method") == "parrotlet/adaptation"
-            return is_ours and all(params.get(name) == wanted for name, wanted in values.items())
-
-        return (await self.wait_for(is_wanted))["params"]
-
-    async def notice(self, words):
-        """Returns the notice that contains some words."""
-
-        def has_it(message):
-            notices = (message.get("params") or {}).get("notices") or []
-            return any(words in one["message"] for one in notices)
-
-        found = await self.wait_for(has_it)
-        return next(one for one in found["params"]["notices"] if words in one["message"])
-
-    async def ask(self, command, argument=None):
-        """Returns the answer to a command."""
-        params = {"command": command, "arguments": [] if argument is None else [argument]}
-        msg_id = f"{command}-{time.monotonic()}"
-        await self.send(method="workspace/executeCommand", params=params, id=msg_id)
-        return (await self.wait_for(lambda one: one.get("id") == msg_id))["result"]
 
 
 async def test_a_run_is_shown_paused_and_ended_and_its_model_is_switched_to(project, adaptation):
@@ -361,30 +287,6 @@ async def test_the_home_folder_is_no_project(tmp_path, monkeypatch, name):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     editor = await Editor().open(tmp_path / name)
     assert "is not a project" in (await editor.ask("parrotlet.adaptation"))["error"]
-
-
-async def test_editors_without_our_clients_see_progress_and_can_cancel(project, adaptation):
-    """If it fails, Helix and Emacs show nothing for twenty minutes."""
-    capabilities = {"window": {"workDoneProgress": True, "showDocument": {"support": True}}}
-    editor = await Editor().open(project, capabilities)
-    adaptation.write()
-
-    def is_begin(message):
-        return ((message.get("params") or {}).get("value") or {}).get("kind") == "begin"
-
-    begin = (await editor.wait_for(is_begin))["params"]
-    assert begin["value"]["percentage"] == 42
-    assert begin["value"]["cancellable"] is True
-    assert begin["value"]["message"].startswith("Training on this repository")
-    await editor.send(method="window/workDoneProgress/cancel", params={"token": begin["token"]})
-    await editor.wait_for(lambda _: adaptation.control == "cancel")
-    adaptation.finish()
-    shown = await editor.wait_for(lambda one: one.get("method") == "window/showMessage")
-    assert shown["params"]["message"].startswith(f"Parrotlet: {BROUGHT}")
-    await editor.ask("parrotlet.adaptationReport")
-    opened = await editor.wait_for(lambda one: one.get("method") == "window/showDocument")
-    assert opened["params"]["external"] is True
-    assert opened["params"]["uri"].endswith("report.html")
 
 
 async def test_a_model_that_another_editor_chose_is_used_here_too(project, adaptation):
