@@ -1,14 +1,18 @@
 """Notebooks: each cell is completed with the code cells above and below it in view."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from server.lsp.documents.document_changes import MalformedChangeError, read_number
 from server.lsp.documents.text_document import TextDocument
+from server.syntax.open_brackets import begin_next_line, open_after
 
 _BETWEEN_CELLS = "\n\n"
 _CODE = 2  # NotebookCellKind
+_MAX_SCANNED_CHARS = 64 << 10  # right above a cell; about 30 ms if none was scanned before
+_REMEMBERED_CELLS = 256
 
 
 @dataclass(kw_only=True)
@@ -65,7 +69,10 @@ class Notebooks:
         self._open.pop(uri, None)
 
     def text_around(self, uri: str, documents: Mapping[str, TextDocument]) -> tuple[str, str]:
-        """Returns the code above and below a document; nothing unless it is a notebook's cell."""
+        """Returns the code above and below a document; nothing unless it is a notebook's cell.
+
+        What a cell above leaves open is closed behind it, as each cell is run by itself.
+        """
         for notebook in self._open.values():
             code = notebook.code
             if uri in code:
@@ -73,15 +80,27 @@ class Notebooks:
                 above, below = (
                     _texts(cells, documents) for cells in (code[:index], code[index + 1 :])
                 )
-                return (
-                    "".join(text + _BETWEEN_CELLS for text in above),
-                    "".join(_BETWEEN_CELLS + text for text in below),
-                )
+                return _join_above(above), "".join(_BETWEEN_CELLS + text for text in below)
         return "", ""
 
 
 def _texts(cells: Sequence[str], documents: Mapping[str, TextDocument]) -> list[str]:
     return [documents[cell].text.rstrip("\r\n") for cell in cells if cell in documents]
+
+
+def _join_above(texts: Sequence[str]) -> str:
+    parts, n_left = [], _MAX_SCANNED_CHARS
+    for text in reversed(texts):
+        n_left -= len(text)
+        parts += [_BETWEEN_CELLS, _close(text) if n_left >= 0 else "", text]
+    return "".join(reversed(parts))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_CELLS)
+def _close(text: str) -> str:
+    """Returns the line that closes the brackets and strings that a cell leaves open, or nothing."""
+    at_end = begin_next_line(open_after(text), text.rpartition("\n")[2])
+    return f"\n{at_end.closers}" if at_end.stack else ""
 
 
 def _read_cell(cell: Any) -> tuple[str, bool]:

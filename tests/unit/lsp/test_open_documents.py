@@ -7,6 +7,7 @@ import pytest
 
 from server.lsp.documents.document_changes import clamp_positions, read_place
 from server.lsp.documents.open_documents import MAX_TEXTS, OpenDocuments
+from server.syntax.open_brackets import statement_at
 
 
 class Documents(OpenDocuments):
@@ -229,6 +230,40 @@ def test_a_cell_has_the_code_cells_around_it():
     assert documents.text_around("b")[0] == "\r\nz\n\n"
     documents.notebooks.close("n")
     assert documents.text_around("b") == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("above", "closers"),
+    [
+        ('sql = """select', '"""'),
+        ("sql = f'''select {name", "}'''"),
+        ("plt.plot(x, [", "])"),
+        ("%%latex\n$[0, 1)$", "]"),
+        ("rows = (\r\n  1,\r\n", ")"),
+    ],
+)
+def test_what_a_cell_leaves_open_ends_with_it(above, closers):
+    """If it fails, all cells below are completed as the inside of a string or a call."""
+    documents = Documents(("a", above), ("b", "x = 1"), ("c", ""))
+    documents.notebooks.open("n", [cell("a"), cell("b"), cell("c")])
+    text, _ = documents.text_around("c")
+    assert text == above.rstrip("\r\n") + f"\n{closers}\n\nx = 1\n\n"
+    assert statement_at(text).before.is_empty
+
+
+@pytest.mark.parametrize("above", ["it = 'that\\'s", "# see (", "x = 1 + \\", "pass)", ""])
+def test_a_cell_that_leaves_nothing_open_is_as_it_is(above):
+    documents = Documents(("a", above), ("b", ""))
+    documents.notebooks.open("n", [cell("a"), cell("b")])
+    assert documents.text_around("b")[0] == f"{above}\n\n"
+
+
+def test_cells_far_above_are_not_scanned_at_each_key():
+    """If it fails, a notebook with much data in it holds up the server's loop."""
+    data = "[" + "0, " * 40_000
+    documents = Documents(("a", data), ("b", "(\n"), ("c", data), ("d", "f("), ("e", ""))
+    documents.notebooks.open("n", [cell(uri) for uri in "abcde"])
+    assert documents.text_around("e")[0] == f"{data}\n\n(\n\n{data}\n\nf(\n)\n\n"
 
 
 @pytest.mark.parametrize(
