@@ -142,6 +142,24 @@ def test_cycling_through_alternatives(editor, model):
     editor.wait_until(lambda: editor.lines == ["total = " + second[:-6]], "the one that is shown")
 
 
+@pytest.mark.parametrize("part", ["typed", "accepted"])
+def test_cycling_after_a_part_of_the_suggestion(editor, model, part):
+    """If it fails, a user who has begun to type a suggestion sees no other one."""
+    show(editor, model, [("total = ", "sum(values)"), ("total = ", "sum(items)")])
+    if part == "typed":
+        editor.type("sum")
+        rest = "(values)"
+    else:
+        call_by_key(editor, "accept_word")
+        rest = editor.ghost
+    assert editor.lines == ["total = sum(values)".removesuffix(rest)]
+    call_by_key(editor, "next")
+    other = rest.replace("values", "items") + " (2/2)"
+    editor.wait_until(lambda: editor.ghost == other, "another")
+    call_by_key(editor, "next")
+    assert editor.ghost == rest + " (1/2)"
+
+
 def test_typing_selects_among_alternatives(editor, model):
     """If it fails, typing the second alternative loses it."""
     show(editor, model, ALTERNATIVES)

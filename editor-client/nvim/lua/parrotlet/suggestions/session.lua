@@ -131,13 +131,14 @@ end
 
 --- Requests suggestions at the cursor.
 ---@param step? integer For a request by the user, how many alternatives to move on; nil otherwise.
+---@param is_repeated? boolean Whether the server has answered the same request right before.
 ---@return boolean is_sent
-function Session:send_request(step)
+function Session:send_request(step, is_repeated)
   requests.cancel(self.request)
   self.last_context = cursor.get_context()
   self.request = requests.send(self.last_context, step ~= nil, function(list)
     if list[1] then
-      self:show(list, step)
+      self:show(list, step, is_repeated)
     elseif step and not self.list[1] then
       require('parrotlet.ui.explanation').show_summary(self.bufnr)
     end
@@ -148,7 +149,14 @@ end
 --- Shows the suggestions of a response.
 ---@param list parrotlet.Suggestion[]
 ---@param step? integer
-function Session:show(list, step)
+---@param is_repeated? boolean
+function Session:show(list, step, is_repeated)
+  if step and step ~= 0 and #list == 1 and not is_repeated then
+    -- Where a part was typed, the server learns by this request what is shown; the next one cycles.
+    suggestions.delete_extmark(self.bufnr, list[1])
+    self:send_request(step, true)
+    return
+  end
   local shown = self:get_shown()
   self:clear()
   self.list, self.has_alternatives = list, step ~= nil and (step ~= 0 or #list > 1)
@@ -183,7 +191,8 @@ function Session:suggest()
 end
 
 --- Shows another alternative. The first call requests them: the server draws alternatives only when
---- a suggestion is shown and another one is requested at the same place.
+--- a suggestion is shown and another one is requested at the same place. Where the shown one was
+--- requested elsewhere, it takes two requests.
 ---@param step integer 1 for the next, -1 for the previous.
 ---@return boolean is_done
 function Session:cycle(step)
