@@ -28,9 +28,12 @@ class TypeThrough:
         typed = before[len(shown_before) :]
         if not typed or not before.startswith(shown_before):
             return None
-        if not suggestion.text.startswith(typed) or not suggestion.text[len(typed) :].strip():
+        rest = suggestion.text[len(typed) :]
+        if not suggestion.text.startswith(typed) or not rest.strip():
             return None
-        return replace(suggestion, text=suggestion.text[len(typed) :], rules=(), log_prob=0.0)
+        if rest == request.after[: suggestion.covered]:  # it is there already
+            return None
+        return replace(suggestion, text=rest, rules=(), log_prob=0.0)
 
     def find_accepted(self, request: CompletionRequest) -> str | None:
         """Returns the last suggestion with its line's beginning if the text now contains it."""

@@ -167,6 +167,19 @@ def test_an_auto_closed_bracket_is_not_doubled(editor, model):
     assert editor.cursor == (1, len("size = len(first) + 1"))
 
 
+def test_a_suggestion_is_over_where_its_rest_is_behind_the_cursor(editor, model):
+    """If it fails, Tab does nothing visible, and nothing is suggested, before a closing bracket."""
+    model.rules = [("size = rows[", "first]]")]  # of which the server suggests one bracket
+    editor.open("size = rows[]")
+    editor.press("0f[a")
+    editor.lua("require('parrotlet').suggest()")
+    editor.wait_for_ghost("first")
+    model.rules = [("size = rows[first", "_row")]
+    editor.type("first")
+    editor.wait_for_ghost("_row")
+    assert editor.lines == ["size = rows[first]"]
+
+
 def test_typing_an_auto_closing_bracket_keeps_the_suggestion(editor, model):
     """If it fails, ghost text disappears whenever one of its opening brackets is typed."""
     show_suggestion(editor, model, CALL)

@@ -80,6 +80,16 @@ def test_the_rest_holds_only_where_the_suggestion_was():
     assert typing.rest(request("ab", "z", "39")) is not None
 
 
+def test_nothing_is_left_of_a_suggestion_whose_rest_is_behind_the_cursor():
+    """If it fails, nothing is suggested behind an argument before a closing bracket."""
+    typing = TypeThrough()
+    typing.remember(request("f(", ")\n"), Suggestion(text="ab)", covered=1))
+    assert typing.rest(request("f(a", ")\n")).text == "b)"
+    assert typing.rest(request("f(ab", ")\n")) is None
+    typing.remember(request("f(", ")\n"), Suggestion(text="ab) + 1", covered=1))
+    assert typing.rest(request("f(ab", ")\n")).text == ") + 1"
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_a_suggestion_of_several_lines_is_typed_through(completer, monkeypatch, line_end):
     """If it fails, a file with Windows' line ends loses its ghost text at each line end."""

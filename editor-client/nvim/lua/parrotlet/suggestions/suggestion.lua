@@ -87,7 +87,8 @@ function M.align(text, replaced)
   return indexes
 end
 
---- Computes what remains of a suggestion at the cursor; nil if it no longer fits the buffer.
+--- Computes what remains of a suggestion at the cursor; nil if it no longer fits the buffer, or if
+--- nothing remains but what is already there.
 ---
 --- It fits while its text starts with the text between its start and the cursor. The text after the
 --- cursor may have gained brackets, if the suggestion closes them too.
@@ -113,6 +114,9 @@ function M.compute_remainder(bufnr, suggestion, row, col)
   end
   local text = suggestion.text:sub(#typed + 1)
   local replaced = behind:sub(1, #behind - #suggestion.suffix)
+  if text == replaced then
+    return
+  end
   local is_ascii = not replaced:find('[\128-\255]')
   if replaced ~= '' and not (is_ascii and M.align(text, replaced)) then
     return
