@@ -32,7 +32,7 @@ class Health:
         reason: Of the state.
         documents: How many are open.
         server_mib: Memory of the server.
-        worker_mib: Memory of the worker.
+        worker_mib: Memory of the worker; None if there is none.
         ready_s: How long loading took, if that was measured.
         suggestion_ms: How long a suggestion took, if that was measured.
     """

@@ -1,6 +1,7 @@
 """What runs here and how it is, as ``parrotlet.health`` answers it."""
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import psutil
@@ -26,13 +27,15 @@ async def check_health(server: "Server") -> Health:
         state=str(service.status.state),
         reason=service.status.reason,
         documents=len(server.documents),
-        server_mib=_resident_mib(None),
+        server_mib=_resident_mib(os.getpid()),
         worker_mib=_resident_mib(service.worker_pid),
     )
 
 
 def _resident_mib(pid: int | None) -> float | None:
-    """Returns the memory that a process holds, this one for None; None if it has exited."""
+    """Returns the memory that a process holds; None if there is none, or it has exited."""
+    if pid is None:
+        return None
     try:
         n_bytes = int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:

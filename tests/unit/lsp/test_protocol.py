@@ -336,6 +336,20 @@ async def test_an_item_of_the_plain_list_begins_with_the_word_before_the_cursor(
     assert session.errors == []
 
 
+async def test_without_a_worker_no_memory_is_the_models():
+    """If it fails, a model that is not loaded seems to take the memory of the server."""
+    session = await started()
+    asked = {"command": "parrotlet.health", "arguments": []}
+    health = (await session.request("workspace/executeCommand", asked))["result"]
+    assert health["server_mib"] > 1
+    assert health["worker_mib"] is None
+    assert "model" not in dict(health["report"])["Memory"]
+    session.service.worker_pid = os.getpid()
+    health = (await session.request("workspace/executeCommand", asked))["result"]
+    assert health["worker_mib"] > 1
+    assert "model" in dict(health["report"])["Memory"]
+
+
 def place(before, encoding):
     """Returns the position at the end of a text."""
     line = before.rpartition("\n")[2]
