@@ -68,7 +68,7 @@ from training.step.loss_scale import LossScaleState
 _MODEL_FOLDER = "model"
 # Written before the metrics, or by other processes of the same run.
 _WITHOUT_METRICS = re.compile(
-    r"logs|checkpoints|outbox|heldout|tracking\.json|wandb|mlruns|process-\d+\.log"
+    r"logs|checkpoints|outbox|documents|heldout|tracking\.json|wandb|mlruns|process-\d+\.log"
 )
 
 

@@ -60,6 +60,7 @@ def test_a_file_in_its_place_is_refused(tmp_path):
     [
         [],
         [".lock", "logs/a", "outbox/b"],
+        ["documents/a", "checkpoints/b", "heldout/c"],  # of a stream that has not begun yet
         [METRICS_FILE, "config.json", "checkpoints/step-00000001/x", "notes.txt"],
         [METRICS_FILE, "model/parrotlet.json", "model/README.md", "report.html"],
     ],
