@@ -91,6 +91,7 @@ def accelerate_arguments(options: argparse.Namespace) -> Any:
     if str(arguments.mixed_precision).lower() not in {"no", "fp16", "bf16"}:
         raise refuse_launcher(f"mixed_precision {arguments.mixed_precision}")
     _share_cores(arguments)
+    _choose_port(arguments)
     return arguments
 
 
@@ -109,8 +110,6 @@ def _launcher_words(options: argparse.Namespace, *, has_default_file: bool) -> l
         value = getattr(options, name)
         if value is not None:
             words += [f"--{name}", str(value)]
-    if options.main_process_port is None and options.config_file is None:
-        words += ["--main_process_port", "0"]  # any free one
     return words
 
 
@@ -118,6 +117,14 @@ def _n_accelerators() -> int:
     import torch  # noqa: PLC0415
 
     return torch.accelerator.device_count()
+
+
+def _choose_port(arguments: Any) -> None:
+    """Takes any free port on one machine; several machines, and mpirun, must agree on one."""
+    is_one_machine = (arguments.num_machines or 1) == 1
+    has_torchrun = arguments.multi_gpu or arguments.use_fsdp
+    if arguments.main_process_port is None and is_one_machine and has_torchrun:
+        arguments.main_process_port = 0
 
 
 def _share_cores(arguments: Any) -> None:
