@@ -77,7 +77,7 @@ def _load_gpt2(vocab: Path, merges: Path) -> FastTokenizer:
 def _keep_bytes(found: FastTokenizer) -> CodeTokenizer | None:
     """Returns a tokenizer that keeps every byte as ours does, which is faster; else None."""
     changes_text = found.pipeline["normalizer"] is not None or found.adds_space
-    if changes_text or found.kind != "BPE" or not found.is_byte_level:
+    if changes_text or found.added_ids or found.kind != "BPE" or not found.is_byte_level:
         return None
     tokenizer = CodeTokenizer(found.library)
     try:

@@ -123,15 +123,27 @@ class FastTokenizer:
     @cached_property
     def byte_table(self) -> list[bytes]:
         """The text that each token stands for, by id; empty for special tokens."""
-        special = self.library.get_added_tokens_decoder()
         names = [self.library.id_to_token(i) for i in range(self.vocab_size)]
-        hidden = {*special, self.unknown_id}
+        hidden = {*self.special_ids, self.unknown_id}
         return [
-            b"" if name is None or i in hidden else self._spell(name)
+            b"" if name is None or i in hidden else self._spell(name, is_added=i in self.added_ids)
             for i, name in enumerate(names)
         ]
 
-    def _spell(self, name: str) -> bytes:
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of added tokens that stand for no text."""
+        added = self.library.get_added_tokens_decoder()
+        return frozenset(i for i, token in added.items() if token.special)
+
+    @cached_property
+    def added_ids(self) -> frozenset[int]:
+        """The ids of added tokens that stand for text, such as CodeGen's runs of spaces."""
+        return frozenset(self.library.get_added_tokens_decoder()) - self.special_ids
+
+    def _spell(self, name: str, *, is_added: bool) -> bytes:
+        if is_added:
+            return name.encode("utf-8", errors="replace")
         byte = _BYTE_FALLBACK.fullmatch(name)
         if byte:
             return bytes([int(byte[1], 16)])

@@ -110,7 +110,7 @@ def inspect_text(name: str, tokenizer: FastTokenizer, text: str, *, whole: bool)
         name=name,
         kind=tokenizer.kind,
         vocab_size=tokenizer.vocab_size,
-        special_tokens=len(library.get_added_tokens_decoder()),
+        special_tokens=len(tokenizer.special_ids),
         normalizer=describe_stage(pipeline["normalizer"]),
         normalized=normalized,
         splitter=describe_stage(pipeline["pre_tokenizer"]),

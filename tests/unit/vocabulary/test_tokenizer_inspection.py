@@ -154,6 +154,25 @@ def test_our_own_loses_nothing_to_the_general_way(known_module, tmp_path):
     assert wanted.restored_documents == 2
 
 
+def test_added_tokens_for_runs_of_spaces_are_text(saved, tmp_path):
+    """If it fails, CodeGen and Phi seem to lose indentation, and to have fewer tokens for it."""
+    tokenizer = Tokenizer.from_file(str(saved / "BPE of bytes.json"))
+    tokenizer.pre_tokenizer = splitter()
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.add_tokens([" " * 4, " " * 7])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    text = "    if x:\n       y\n"
+    vocabulary = load_compared(str(tmp_path))
+    found = measure_vocabulary(vocabulary, [text])
+    assert (found.restored_documents, vocabulary.decode(vocabulary.encode(text))) == (1, text)
+    assert found.special_tokens == 1
+    assert (found.white_space["4"], found.white_space["7"]) == ((" " * 4,), (" " * 7,))
+    ids = [i for i, token in enumerate(vocabulary.byte_table) if token in {b" " * 4, b" " * 7}]
+    assert set(ids) < set(vocabulary.encode(text))
+    shown = inspect_text("codegen", load_fast(str(tmp_path)), text, whole=False)
+    assert (shown.special_tokens, shown.fit.special_tokens) == (1, 1)
+
+
 def test_every_stage_of_a_byte_level_tokenizer_is_shown():
     """GPT-2's pieces, places and alphabet, as the chapter prints them."""
     found = inspect_text("bundled", load_fast("bundled"), "x = 1\n  ï", whole=False)
