@@ -80,28 +80,36 @@ def main(argv: Sequence[str]) -> int:
         kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
         project_dir=str(config.paths.run),
     )
-    try:
-        of_any_batch = dataclasses.replace(asked, passes=None)
-        config = merge_launcher_settings(config, of_any_batch, accelerator)
-        for is_turn in (accelerator.is_main_process, not accelerator.is_main_process):
-            with fail_together(accelerator):  # the others find what the main one has fetched
-                config = fetch_starting_point(config) if is_turn else config
-        with lock_run_folder(config.paths.run, accelerator):
+    with ExitStack() as afterwards:  # closed when the processes have parted
+        try:
+            of_any_batch = dataclasses.replace(asked, passes=None)
+            config = merge_launcher_settings(config, of_any_batch, accelerator)
+            for is_turn in (accelerator.is_main_process, not accelerator.is_main_process):
+                with fail_together(accelerator):  # the others find what the main one has fetched
+                    config = fetch_starting_point(config) if is_turn else config
+            afterwards.enter_context(lock_run_folder(config.paths.run, accelerator))
             config = resolve_config(
                 config, options.overrides, accelerator, describe_data=describe_data
             )
             config = merge_launcher_settings(config, asked, accelerator)  # of the chosen batch
             size = config.pretrain.micro_batch_blocks
             with explain_memory_errors(size, accelerator.device), ExitStack() as resources:
-                return train(config, accelerator, resources)
-    finally:
-        accelerator.end_training()
+                return train(config, accelerator, resources, afterwards)
+        finally:
+            accelerator.end_training()
 
 
 def train(  # noqa: PLR0915 - one straight path
-    config: RunConfig, accelerator: Accelerator, resources: ExitStack
+    config: RunConfig, accelerator: Accelerator, resources: ExitStack, afterwards: ExitStack
 ) -> int:
-    """Runs the remaining steps; ``resources`` takes what must be closed, also after a failure."""
+    """Runs the remaining steps; returns the exit code.
+
+    Args:
+        config: The run's.
+        accelerator: Of this process.
+        resources: Takes what must be closed before the processes part, also after a failure.
+        afterwards: Takes what one process does alone, while no other waits for it.
+    """
     settings = config.pretrain
 
     # Data: blocks of tokens, in an order that depends on the seed alone.
@@ -123,7 +131,7 @@ def train(  # noqa: PLR0915 - one straight path
 
     # Resume from the newest checkpoint, if there is one.
     is_main = accelerator.is_main_process
-    publisher = resources.enter_context(closing(Publisher(config, is_main_process=is_main)))
+    publisher = afterwards.enter_context(closing(Publisher(config, is_main_process=is_main)))
     checkpointer = Checkpointer(
         files, parallel, optimizer, loss_scale, accelerator, on_save=publisher.checkpoint
     )
@@ -203,8 +211,9 @@ def train(  # noqa: PLR0915 - one straight path
             path = files.save_model(weights, state)
             write_run_page(config.paths.run)
             sys.stdout.write(f"{path}: step {state.step}, {validation.summary}\n")
-            publisher.finish(path, state.step)
-    check_loss(validation, below=settings.loss_below)
+            afterwards.callback(publisher.finish, path, state.step)  # waits for the Hub
+    # Of the main process alone: one that fails ends the others, and that one may still publish.
+    check_loss(validation, below=settings.loss_below if is_main else None)
     return 0
 
 

@@ -5,6 +5,8 @@ import functools
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -109,3 +111,32 @@ def test_what_only_the_main_process_meets_ends_all_at_once(
     assert errors[0] == "error: another training process has failed; see its message"
     assert errors[1].startswith(f"error: {sentence}")
     assert "Traceback" not in err
+
+
+def note_who_waits(folder):
+    """Lets the main process note who is left while it waits for the Hub."""
+    import torch
+
+    from training.publish.publisher import Publisher
+
+    def finish_alone(*_):
+        other = Path("/proc", (folder / "other").read_text())
+        deadline = time.monotonic() + 30
+        while other.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        is_connected = torch.distributed.is_initialized()
+        (folder / "found").write_text(f"waiting {other.exists()}, connected {is_connected}")
+
+    if os.environ["RANK"] == "0":
+        Publisher.finish = finish_alone
+    else:
+        (folder / "other").write_text(str(os.getpid()))
+
+
+@pytest.mark.integration
+def test_only_the_main_process_waits_for_the_hub(config_file, tmp_path):
+    """If it fails, the other GPUs wait beyond NCCL's limit and end a run that has succeeded."""
+    settings = [f"paths.run={tmp_path / 'run'}", "pretrain.steps=1"]
+    change = functools.partial(note_who_waits, tmp_path)
+    finish(Forked(config_file, *settings, processes=2, change=change))
+    assert (tmp_path / "found").read_text() == "waiting False, connected False"
