@@ -22,7 +22,15 @@ from training.foundation.errors import CorpusError
 
 PARSER = RecordParser(fields=RecordFields(), package="a", max_bytes=10_000)
 ROWS = [{"path": f"m{n}.py", "content": f"# é {n}\n" * (n % 7 + 1)} for n in range(23)]
-KINDS = ("a.jsonl", "a.jsonl.gz", "a.json.zst", "a.parquet", "a.csv", "a.tsv.gz", "a.zip")
+KINDS = (
+    *("a.jsonl", "a.jsonl.gz", "a.json.zst", "a.parquet", "a.csv", "a.tsv.gz"),
+    *("a.gz.zip", "a.zst.zip"),
+)
+
+
+def pack(suffix, data):
+    packed = {".gz": gzip.compress(data), ".zst": pa.compress(data, "zstd", asbytes=True)}
+    return packed.get(suffix, data)
 
 
 def write(path):
@@ -39,11 +47,11 @@ def write(path):
         path.write_bytes(gzip.compress("".join(["path\tcontent\n", *lines]).encode()))
     elif path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("folder/a.jsonl.gz", gzip.compress(data))
+            suffix = path.suffixes[0]
+            archive.writestr(f"folder/a.jsonl{suffix}", pack(suffix, data))
             archive.writestr("README.md", "no records")
     else:
-        packed = {".gz": gzip.compress(data), ".zst": pa.compress(data, "zstd", asbytes=True)}
-        path.write_bytes(packed.get(path.suffix, data))
+        path.write_bytes(pack(path.suffix, data))
     return RecordFile(path=str(path), n_bytes=path.stat().st_size)
 
 

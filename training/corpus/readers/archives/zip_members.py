@@ -90,6 +90,8 @@ def open_zip_member(file: IO[bytes], path: Path | str, name: str) -> Iterator[IO
 class _RestartableMember:
     """The content of a member, which :meth:`seek` begins again."""
 
+    closed = False  # which PyArrow asks for
+
     def __init__(self, open_member: Callable[[], IO[bytes]]) -> None:
         self._open = open_member
         self._content = open_member()
@@ -100,6 +102,9 @@ class _RestartableMember:
     def seek(self, _offset: int) -> int:
         self._content = self._open()
         return 0
+
+    def close(self) -> None:
+        """Does nothing: the archive closes."""
 
 
 class _BoundedReads:
