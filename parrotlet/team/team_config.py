@@ -1,6 +1,7 @@
 """The configs that ``parrotlet train`` writes, as for the single commands: corpus and run."""
 
 import argparse
+import glob
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from training.foundation.config_schema import (
 )
 from training.foundation.errors import ConfigError
 from training.foundation.foreign_text import as_object, read_json
+from training.foundation.work_trees import is_bare_repository
 
 CORPUS_CONFIG, RUN_CONFIG = "corpus.toml", "run.toml"
 CORPUS, TOKENIZER, SHARDS, RUN = "corpus", "tokenizer", "shards", "run"
@@ -28,7 +30,11 @@ OWN_LICENCE = "LicenseRef-Own"
 SCRATCH = "scratch"
 # Of a model that goes on from another: those of an adaptation (training/LOG.md).
 CONTINUED_RATES = ("matrix_learning_rate=4e-3", "learning_rate=1e-3", "decay_share=1.0")
-_RECORDS = (".jsonl", ".jsonl.gz", ".json", ".parquet")
+# As a corpus reads them, but for zip archives and single files of Python.
+_RECORDS = (
+    *(f"{k}{p}" for k in (".json", ".jsonl", ".csv", ".tsv", ".txt") for p in ("", ".gz", ".zst")),
+    ".parquet",
+)
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz")
 _CONTEXT = "n_positions"
 _NETWORK = ("n_embd", "n_layer", "n_head", "activation_function")
@@ -152,16 +158,27 @@ def _classify(name: str) -> tuple[str, str]:
     if not path.exists() and match and Path(match[1]).exists():
         return "git", f"{Path(match[1]).absolute()}@{match[2]}"
     if path.is_dir():
-        is_repository = (path / ".git").exists() or (path / "objects").is_dir()
+        is_repository = (path / ".git").exists() or is_bare_repository(path)
         return ("git" if is_repository else "folders"), str(path.absolute())
-    if name.endswith(_RECORDS):
-        return "records", str(path.absolute())
+    if (pattern := _find_records(path)) is not None:
+        return "records", pattern
     if path.is_file() and name.endswith(_ARCHIVES):
         return "archives", str(path.absolute())
     raise ConfigError(
         f"{name} is nothing to learn from; name repositories, folders, archives, files of records,"
         " or one corpus config (.toml)"
     )
+
+
+def _find_records(path: Path) -> str | None:
+    """Returns the pattern of a file of records, or of several; None if a path is neither."""
+    if not path.name.endswith(_RECORDS):
+        return None
+    if path.exists():
+        return glob.escape(str(path.absolute()))
+    if not glob.has_magic(str(path)):
+        return None
+    return str(path if path.is_absolute() else Path(glob.escape(str(Path.cwd())), path))
 
 
 def describe_arguments(argv: Sequence[str]) -> str:

@@ -20,6 +20,11 @@ def find_work_tree(folder: Path) -> Path | None:
     return None
 
 
+def is_bare_repository(folder: Path) -> bool:
+    """Returns whether a folder is a repository by itself, without a ``.git``."""
+    return (folder / "objects").is_dir() and os.path.lexists(folder / "HEAD")  # a link, in old ones
+
+
 def find_git_folder(work_tree: Path) -> Path:
     """Returns where a work tree has its own state; a linked one's ``.git`` is a file that says so.
 

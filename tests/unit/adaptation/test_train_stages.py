@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from doubles.repository_maker import make_repository
+from doubles.repository_maker import BareMaker, make_repository
 
 from parrotlet.commands import COMMANDS
 from parrotlet.pipeline import stage_runner
@@ -13,6 +13,8 @@ from parrotlet.team.team_config import SCRATCH, render_configs
 from parrotlet.team.team_page import write_page
 from training.config import RunConfig
 from training.corpus.config import CorpusConfig
+from training.corpus.extraction.source_list import find_records
+from training.corpus.readers.records.record_slices import SUFFIXES
 from training.foundation.config_schema import load_toml
 from training.foundation.errors import ConfigError
 
@@ -63,6 +65,44 @@ def test_the_configs_are_read_as_any_other(tmp_path, sources, tiny_artifact):
     options, _ = plan(tmp_path, sources, "--from", SCRATCH, "--size", "1M", "--vocab-size", "1024")
     run = load_toml(RunConfig, options.out / "run.toml")
     assert (run.size, run.tokenizer.vocab_size, run.pretrain.start_from) == ("1M", 1024, None)
+
+
+FROM_SCRATCH = ("--from", SCRATCH, "--size", "1M")
+
+
+def test_a_folder_named_objects_makes_no_repository(tmp_path, sources):
+    """If it fails, a folder of code is refused as a repository without commits."""
+    (tmp_path / "plain" / "objects").mkdir()
+    bare = BareMaker(tmp_path / "bare.git").folder
+    paths = [tmp_path / "plain", bare]
+    options, _ = plan(tmp_path, *paths, *FROM_SCRATCH)
+    corpus = load_toml(CorpusConfig, options.out / "corpus.toml")
+    assert corpus.sources.folders == (tmp_path / "plain",)
+    assert corpus.sources.git == (str(bare),)
+
+
+def test_records_are_taken_in_every_form_that_a_corpus_reads(tmp_path):
+    """If it fails, what ``parrotlet bigquery`` has downloaded cannot be trained on."""
+    folder = tmp_path / "exports [1]"
+    folder.mkdir()
+    suffixes = [s for s in SUFFIXES if s != ".zip" and not s.startswith(".py")]
+    paths = [folder / f"python-000000000000{suffix}" for suffix in suffixes]
+    for path in paths:
+        path.touch()
+    options, _ = plan(tmp_path, *paths, *FROM_SCRATCH)
+    corpus = load_toml(CorpusConfig, options.out / "corpus.toml")
+    found = [find_records(pattern, key="sources.records") for pattern in corpus.sources.records]
+    assert found == [[path] for path in paths]
+
+
+def test_a_pattern_names_records(tmp_path, monkeypatch):
+    folder = tmp_path / "exports [1]"
+    folder.mkdir()
+    (folder / "a.json.gz").touch()
+    monkeypatch.chdir(folder)
+    options, _ = plan(tmp_path, "*.json.gz", *FROM_SCRATCH)
+    (pattern,) = load_toml(CorpusConfig, options.out / "corpus.toml").sources.records
+    assert find_records(pattern, key="sources.records") == [folder / "a.json.gz"]
 
 
 OWN = """
@@ -119,6 +159,7 @@ def test_a_config_in_the_output_folder_is_not_replaced(tmp_path, own):
 
 MISTAKES = {
     "a path": (["none"], "is nothing to learn from"),
+    "a file of records": (["none.jsonl"], "is nothing to learn from"),
     "a config": (["none.toml"], "cannot read the config"),
     "a model": (["--from", "."], "no model folder"),
     "a budget": (["--budget", "4 hours"], "budget is '4 hours', expected a time"),

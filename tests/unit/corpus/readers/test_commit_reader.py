@@ -153,6 +153,7 @@ def test_odd_names_links_and_pointers(tmp_path):
     [
         ("nothing", lambda folder: None, "is not a git repository"),
         ("a file", lambda folder: folder.write_text("x"), "is not a git repository"),
+        ("objects", lambda folder: (folder / "objects").mkdir(parents=True), "is not a git rep"),
         ("empty", make_repository, "nor a first one"),
         ("a blob", lambda f: git(make_repository(f, {"a.py": TEXT}), "tag", "HEAD2", "HEAD:a.py"),
          r"has a blob where a commit is expected"),

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from training.foundation.errors import ForeignDataError
 from training.foundation.foreign_text import read_bounded
+from training.foundation.work_trees import is_bare_repository
 
 CONTROL = ".git"
 MAX_CONFIG_BYTES = 1 << 20
@@ -125,9 +126,11 @@ def find_git_directory(repository: Path) -> GitDirectory:
     hidden = repository / CONTROL
     if os.path.lexists(hidden):
         control = _follow_control(repository, hidden)
+        has_objects = (control / "objects").is_dir()
     else:
         control = resolve_path(repository)
-    if not (control / "objects").is_dir() and not (control / "commondir").is_file():
+        has_objects = is_bare_repository(control)
+    if not has_objects and not (control / "commondir").is_file():
         raise RepositoryFaultError(
             "is not a git repository", "correct sources.git or list it in sources.folders"
         )
