@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-MIT = "Permission is hereby granted, free of charge, to any person\n"
+MIT = (
+    "Permission is hereby granted, free of charge, to any person obtaining a copy of this software"
+    " and associated documentation files\n"
+)
 OWN = "All rights reserved. No part of this may be copied.\n"
 TEXT = "def double(value):\n    return value + value\n\n" * 8
 _ENVIRONMENT = {

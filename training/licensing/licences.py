@@ -24,12 +24,20 @@ SPELLINGS = {
 UNKNOWN = "UNKNOWN"
 # Texts of licences, and names of clauses, with which a permissive text does not stand for all.
 _RESTRICTIONS = re.compile(
-    r"GNU\s+(?:Lesser\s+|Library\s+|Affero\s+)?General\s+Public\s+Licen[sc]e"
-    r"|Mozilla\s+Public\s+Licen[sc]e|Eclipse\s+Public\s+Licen[sc]e|European\s+Union\s+Public"
-    r"|Server\s+Side\s+Public\s+Licen[sc]e|Business\s+Source\s+Licen[sc]e|Elastic\s+Licen[sc]e"
-    r"|Commons\s+Clause|Non-?Commercial|PolyForm",
+    r"GNU (?:Lesser |Library |Affero )?General Public Licen[sc]e"
+    r"|(?:Mozilla|Eclipse|Server Side) Public Licen[sc]e|European Union Public"
+    r"|(?:Business Source|Elastic|Open Font) Licen[sc]e"
+    r"|Commons Clause|Non-?Commercial|PolyForm|Good, not Evil",
     re.IGNORECASE,
 )
+# Words that no other licence has: Boost and SIL OFL also grant "free of charge, to any person".
+_WORDS = {
+    "Apache-2.0": "Apache License Version 2.0",
+    "BSL-1.0": "Boost Software License - Version 1.0",
+    "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy of this"
+    " software and associated documentation",
+}
+_COMMENT_MARK = re.compile(r"^[ \t]*+[*#/;]++(?=\s)", re.MULTILINE)
 _CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
 MAX_EXPRESSION_CHARS = 2000
 _PARSE_ERRORS = (ExpressionError, AttributeError, TypeError, ValueError, RecursionError)
@@ -41,22 +49,25 @@ def detect_licence(text: str) -> str:
     A file may have several texts, whose licences are joined by AND: which of them are of bundled
     code is not known. With terms that forbid more, it counts as unknown.
     """
-    if _RESTRICTIONS.search(text):
+    plain = _join_words(text)
+    if _RESTRICTIONS.search(plain):
         return ""
-    found = [detect_bsd(text)]
-    if re.search(r"Apache License\s+Version 2\.0", text):
-        found.append("Apache-2.0")
-    if "Permission is hereby granted, free of charge" in text:
-        found.append("MIT")
-    return join_licences(found)
+    found = [licence for licence, words in _WORDS.items() if words in plain]
+    return join_licences([detect_bsd(text), *found])
 
 
 def detect_bsd(text: str) -> str:
     """Returns which of the BSD licences a text has; "" if none."""
-    if "Redistributions in binary form" not in text:
+    plain = _join_words(text)
+    if "Redistributions in binary form" not in plain:
         return ""
-    endorsement = r"[Nn]either\s+the\s+name|used\s+to\s+endorse|may\s+not\s+be\s+used"
-    return "BSD-3-Clause" if re.search(endorsement, text) else "BSD-2-Clause"
+    endorsement = r"[Nn]either the name|used to endorse|may not be used"
+    return "BSD-3-Clause" if re.search(endorsement, plain) else "BSD-2-Clause"
+
+
+def _join_words(text: str) -> str:
+    """Returns a text with single spaces, and without what marks its lines as a comment's."""
+    return " ".join(_COMMENT_MARK.sub(" ", text).split())
 
 
 def join_licences(expressions: Iterable[str]) -> str:

@@ -20,10 +20,12 @@ _GENERATED = re.compile(
     r"|machine generated|code generated",
     re.IGNORECASE,
 )
+_GAP = r"[\s#*]++"  # between words, which may stand in two lines of a comment
 _COPYLEFT = re.compile(
-    r"GNU (?:Lesser |Library |Affero )?General Public"
-    r"|SPDX-License-Identifier:[^\n]*(?:GPL|MPL|EPL|CC-BY-SA|BUSL|SSPL)"
-    r"|Mozilla Public License",
+    r"SPDX-License-Identifier:[^\n]*(?:GPL|MPL|EPL|EUPL|CC-BY-SA|BUSL|SSPL)"
+    rf"|GNU{_GAP}(?:(?:Lesser|Library|Affero){_GAP})?General{_GAP}Public"
+    rf"|(?:Mozilla|Eclipse|Server{_GAP}Side){_GAP}Public{_GAP}Licen[sc]e"
+    rf"|European{_GAP}Union{_GAP}Public|Business{_GAP}Source{_GAP}Licen[sc]e",
     re.IGNORECASE,
 )
 

@@ -20,6 +20,19 @@ FILTERS = FilterConfig()
 GOOD = "import os\n\n\ndef main(path):\n    return os.path.exists(path)\n" * 5
 
 
+# As their authors ask for them to be written, at the top of a file or in its docstring.
+WRAPPED_HEADERS = [
+    "# This Source Code Form is subject to the terms of the Mozilla Public\n# License, v. 2.0.\n",
+    "#    it under the terms of the GNU Affero\n#    General Public License as published by\n",
+    "# the GNU Lesser\n# General\n# Public License\n",
+    '"""\nThe terms of the GNU General\nPublic License\n"""\n',
+    "# terms of the Eclipse Public License 2.0 which is available at\n",
+    "# under the EUPL, the European Union\n## Public Licence\n",
+    "# under the Server Side Public License, version 1, as published by MongoDB\n",
+    "# SPDX-License-Identifier: EUPL-1.2\n",
+]
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -69,6 +82,7 @@ def test_line_ends_become_line_feeds():
         ("# under the GNU General Public License\n" + GOOD, "copyleft header"),
         ("# SPDX-License-Identifier: GPL-3.0-or-later\n" + GOOD, "copyleft header"),
         ("# SPDX-License-Identifier: MIT\n" + GOOD, None),
+        *((header + GOOD, "copyleft header") for header in WRAPPED_HEADERS),
     ],
 )
 def test_unsuitable_text_is_dropped_with_a_reason(text, reason):
@@ -113,7 +127,10 @@ def test_unusual_licence_texts_are_not_guessed():
     assert detect_licence("Apache License\n   Version 2.0, January 2004") == "Apache-2.0"
 
 
-MIT_TEXT = "Permission is hereby granted, free of charge, to any person"
+MIT_TEXT = (
+    "Permission is hereby granted, free of charge, to any person obtaining a copy of this software"
+    " and associated documentation files"
+)
 BSD_TEXT = "Redistributions in binary form must reproduce. Neither the name of"
 APACHE_TEXT = "Apache License\n  Version 2.0, January 2004"
 GPL_TEXT = "GNU GENERAL PUBLIC LICENSE\n  Version 3, 29 June 2007"
@@ -134,6 +151,32 @@ def test_a_licence_file_with_several_texts_is_not_only_the_most_permissive(texts
     """If it fails, code under a copyleft licence is taken for permissive."""
     assert detect_licence("\n\n".join(texts)) == expected
     assert detect_licence("\n\n".join(reversed(texts))) == expected
+
+
+GRANT = "Permission is hereby granted, free of charge, to any person"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MIT_TEXT.replace(" ", "\r\n   "), "MIT"),
+        (MIT_TEXT.replace(" copy", "\n * copy"), "MIT"),
+        (BSD_TEXT.replace(" ", "\n# "), "BSD-3-Clause"),
+        (f"{MIT_TEXT}\n * under the GNU General\n * Public License", ""),
+        (f"MIT No Attribution\n{MIT_TEXT}", "MIT"),
+        ("Boost Software License - Version 1.0\n" + GRANT + " or organization obtaining a copy of"
+         "\nthe software and accompanying documentation covered by this license", "BSL-1.0"),
+        (f"SIL OPEN FONT LICENSE Version 1.1\n{GRANT} obtaining a copy of the Font Software", ""),
+        (f"{GRANT} obtaining a copy of the fonts accompanying this license", ""),
+        (f"{MIT_TEXT}\nThe Software shall be used for Good,\nnot Evil.", ""),
+        (f"{MIT_TEXT}\nThe fonts are under the SIL Open Font License.", ""),
+    ],
+    ids=["wrapped", "in a comment", "BSD in one", "GPL in one", "MIT-0", "Boost", "OFL",
+         "Bitstream Vera", "JSON", "MIT with fonts"],
+)  # fmt: skip
+def test_a_licence_is_known_by_words_that_no_other_has(text, expected):
+    """If it fails, a model is published as MIT that was trained on code under other terms."""
+    assert detect_licence(text) == expected
 
 
 def test_choices_in_a_list_stay_choices():

@@ -83,6 +83,7 @@ FRAGMENTS = [
     *("://", "://a:", "-----BEGIN PRIVATE KEY-----", "-----BEGIN A ", "-----END A "),
     *("aws", "awskey'", "glagent-", "xoxb-1-", "1-", "ghp_", "hf_", "-us1", "SG."),
     *("Apache License ", "Apache License\n", "MIT AND ", "MIT OR (", "(MIT", "MIT) ", "GPL WITH "),
+    *("GNU ", "GNU\n# ", "Mozilla\n", "Permission is hereby granted, "),
     *("GNU General Public", "SPDX-License-Identifier:", "Name: a\n", "License: MIT\n", " more\n"),
     *("generated ", "# generated\n", "do not edit ", "    openapi_types ", "_test/", "en_US/"),
     *(

@@ -58,7 +58,7 @@ def test_a_folders_own_name_and_licence_are_read(tmp_path):
     folder.mkdir()
     assert read_folder_metadata(folder, None).name == "checkout"
     assert read_folder_metadata(folder, None).licence == "UNKNOWN"
-    (folder / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
+    (folder / "LICENSE").write_text(MIT)
     assert read_folder_metadata(folder, None).licence == "MIT"
     (folder / "pyproject.toml").write_text(
         '[project]\nname = "Real_Name"\nversion = "2"\nlicense = "Apache-2.0"\n'
@@ -160,7 +160,7 @@ def test_the_licence_file_of_the_package_itself_is_read(tmp_path, read):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a/vendor/dep/LICENSE", "Apache License Version 2.0")
         archive.writestr("p-1.dist-info/METADATA", "Name: p\nVersion: 1\n")
-        archive.writestr("p-1.dist-info/LICENSE", "Permission is hereby granted, free of charge")
+        archive.writestr("p-1.dist-info/LICENSE", MIT)
         archive.writestr("a/code.py", TEXT)
     (source,) = list_sources(config(archives=(path,)))
     _, report = read(source, config())
