@@ -52,7 +52,8 @@ class SourcesConfig:
 
     Attributes:
         folders: Folders of Python files; what git ignores by files of the repository is not read.
-        folder_licence: The licence of folders and repositories; None to read their own.
+        folder_licence: The licence of folders and repositories; None to read their own. With a name
+            that begins with ``LicenseRef-``, they are one's own code, whatever their headers say.
         git: Repositories, as ``PATH`` or ``PATH@REVISION``; their tracked files are read.
         archives: Wheels and sdists.
         lock: A requirements file with hashes, whose archives are fetched.

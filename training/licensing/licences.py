@@ -37,6 +37,7 @@ _WORDS = {
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy of this"
     " software and associated documentation",
 }
+_COPYLEFT = re.compile(r"AGPL|LGPL|GPL|MPL|EPL|EUPL|CC-BY-SA|BUSL|SSPL", re.IGNORECASE)
 _COMMENT_MARK = re.compile(r"^[ \t]*+[*#/;]++(?=\s)", re.MULTILINE)
 _CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
 MAX_EXPRESSION_CHARS = 2000
@@ -87,6 +88,14 @@ def normalize_licence(text: str) -> str:
         return str(_SPDX.parse(text, validate=True))
     except _PARSE_ERRORS:
         return text
+
+
+def list_copyleft(expression: str) -> frozenset[str]:
+    """Returns the families of copyleft, such as "LGPL", that an SPDX expression names.
+
+    Those that restrict use (BUSL, SSPL) are among them; versions and exceptions make no difference.
+    """
+    return frozenset(name.upper() for name in _COPYLEFT.findall(expression))
 
 
 @lru_cache(maxsize=4096)  # asked once for each file

@@ -26,7 +26,7 @@ from training.corpus.dedup.near_duplicates import compute_sketches
 from training.corpus.filters.ast_fingerprint import parse_python
 from training.corpus.filters.benchmark_problems import read_problems
 from training.corpus.filters.contamination import ContaminationFilter
-from training.corpus.filters.text_filters import check_text, decode
+from training.corpus.filters.text_filters import check_header, check_text, decode
 from training.corpus.readers.folders import walk_python_files
 from training.corpus.secrets import redact
 from training.foundation.config_schema import load_toml
@@ -54,6 +54,7 @@ def stages() -> None:
     for name, stage in (
         ("decode", lambda: [decode(d, CONFIG.filters) for d in data]),
         ("filters", lambda: [check_text(text, CONFIG.filters) for text in texts]),
+        ("headers", lambda: [check_header(text, frozenset()) for text in texts]),
         ("secrets", lambda: [redact(text, CONFIG.secrets) for text in texts]),
         ("grammar", lambda: [parse_python(text) is None for text in texts]),
         ("problems", lambda: list(map(contamination.check, texts, trees))),

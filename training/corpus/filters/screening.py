@@ -19,12 +19,13 @@ from training.corpus.filters.contamination import ContaminationFilter
 from training.corpus.filters.exclusions import EXCLUDED, Exclusions
 from training.corpus.filters.path_filters import VENDORED, check_path, is_vendored
 from training.corpus.filters.table_filter import TABLE, is_table
-from training.corpus.filters.text_filters import check_origin, check_text, decode
+from training.corpus.filters.text_filters import check_header, check_origin, check_text, decode
 from training.corpus.readers.package_names import NamedPackages
 from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.corpus.secrets import redact
-from training.licensing.licences import find_disallowed
+from training.licensing.licences import find_disallowed, list_copyleft
 
+OWN_TERMS = "LicenseRef-"  # as SPDX begins the names of licences that it does not list
 LICENCE, UNPARSABLE = "licence", "does not parse"
 BROKEN_BY_REDACTION = "secret outside strings"
 MAX_EXAMPLES = 5  # paths recorded for each reason
@@ -77,6 +78,7 @@ class Screening:
     def __init__(self, config: CorpusConfig) -> None:
         self._config = config
         self._allowed = frozenset(config.licences)
+        self._copyleft = frozenset().union(*map(list_copyleft, config.licences))
         self._heldout = NamedPackages(config.heldout)
         self._exclusions = Exclusions.load(config.exclude)
         self._contamination = ContaminationFilter(
@@ -142,9 +144,16 @@ class Screening:
 
     def _check_text(self, screened: _ScreenedFile) -> str | None:
         reason = check_text(screened.text, self._config.filters)
+        if reason is None and not self._is_own(screened.licence):
+            declared = self._copyleft & list_copyleft(screened.licence)
+            reason = check_header(screened.text, declared)
         if reason is None and screened.own_work is not None:
             reason = check_origin(screened.text, screened.own_work)
         return reason
+
+    def _is_own(self, licence: str) -> bool:
+        """Returns whether it is what the config calls its author's own terms for their code."""
+        return licence == self._config.sources.folder_licence and licence.startswith(OWN_TERMS)
 
     def _check_licence(self, screened: _ScreenedFile) -> str | None:
         return LICENCE if self.find_disallowed(screened.licence) else None

@@ -10,8 +10,9 @@ import re
 
 from training.corpus.config import FilterConfig
 from training.corpus.filters.path_filters import CLIENT, COPIED
+from training.licensing.licences import list_copyleft
 
-GENERATED = "generated"
+GENERATED, COPYLEFT = "generated", "copyleft header"
 HEADER_CHARS = 4000
 GENERATED_CHARS = 1500
 
@@ -21,11 +22,13 @@ _GENERATED = re.compile(
     re.IGNORECASE,
 )
 _GAP = r"[\s#*]++"  # between words, which may stand in two lines of a comment
-_COPYLEFT = re.compile(
-    r"SPDX-License-Identifier:[^\n]*(?:GPL|MPL|EPL|EUPL|CC-BY-SA|BUSL|SSPL)"
-    rf"|GNU{_GAP}(?:(?:Lesser|Library|Affero){_GAP})?General{_GAP}Public"
-    rf"|(?:Mozilla|Eclipse|Server{_GAP}Side){_GAP}Public{_GAP}Licen[sc]e"
-    rf"|European{_GAP}Union{_GAP}Public|Business{_GAP}Source{_GAP}Licen[sc]e",
+# The licences that a header names, by family.
+_HEADER = re.compile(
+    r"SPDX-License-Identifier:(?=(?P<SPDX>[^\n]*))"
+    rf"|GNU{_GAP}(?:(?P<GPL>)|(?P<LGPL>Lesser|Library){_GAP}|(?P<AGPL>Affero){_GAP})"
+    rf"General{_GAP}Public"
+    rf"|(?:(?P<MPL>Mozilla)|(?P<EPL>Eclipse)|(?P<SSPL>Server{_GAP}Side)){_GAP}Public{_GAP}Licen[sc]e"
+    rf"|(?P<EUPL>European{_GAP}Union{_GAP}Public)|(?P<BUSL>Business{_GAP}Source{_GAP}Licen[sc]e)",
     re.IGNORECASE,
 )
 
@@ -77,9 +80,22 @@ def check_text(text: str, config: FilterConfig) -> str | None:
         return "few letters"
     if _GENERATED.search("\n".join(lines[: config.generated_lines])[:GENERATED_CHARS]):
         return GENERATED
-    if _COPYLEFT.search(text[:HEADER_CHARS]):
-        return "copyleft header"
     return None
+
+
+def check_header(text: str, declared: frozenset[str]) -> str | None:
+    """Returns why a document is dropped for the licence in its header, or None.
+
+    Args:
+        text: The document.
+        declared: The families of copyleft that are its package's; a header that names one of them,
+            beside others or not, is no reason.
+    """
+    found: set[str] = set()
+    for match in _HEADER.finditer(text[:HEADER_CHARS]):
+        family = match.lastgroup or ""
+        found |= list_copyleft(match["SPDX"]) if family == "SPDX" else {family}
+    return COPYLEFT if found and not found & declared else None
 
 
 def check_origin(text: str, config: FilterConfig) -> str | None:

@@ -23,7 +23,7 @@ from training.corpus.filters.contamination import ContaminationFilter
 from training.corpus.filters.path_filters import check_path, is_vendored
 from training.corpus.filters.sampling_weights import compute_weight
 from training.corpus.filters.table_filter import is_table
-from training.corpus.filters.text_filters import check_origin, check_text, decode
+from training.corpus.filters.text_filters import check_header, check_origin, check_text, decode
 from training.corpus.readers.package_metadata import parse_metadata, parse_pyproject
 from training.corpus.secrets import redact
 from training.licensing.licences import detect_licence, find_disallowed, normalize_licence
@@ -58,7 +58,7 @@ def check_syntax(text):
 
 STAGES = {
     "bytes": lambda text: decode(text.encode(), FILTERS),
-    "text": lambda text: check_text(text, FILTERS),
+    "text": lambda text: (check_text(text, FILTERS), check_header(text, frozenset())),
     "origin": lambda text: check_origin(text, FILTERS),
     "weight": lambda text: compute_weight("a.py", text, WEIGHTS),
     "path": lambda text: (is_vendored(text), check_path(text, "p", FILTERS)),
