@@ -56,7 +56,8 @@ class EventLog:
         self._n_events += 1
         event = self.describe(stage, result, is_asked_for=is_asked_for)
         if self._path is not None:
-            self._append(replace(event, reason=logged_reason or event.reason))
+            reason = event.reason if logged_reason is None else logged_reason
+            self._append(replace(event, reason=reason))
         return event
 
     def describe(
