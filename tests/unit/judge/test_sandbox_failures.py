@@ -18,7 +18,9 @@ RECORD = {
     "canonical_solution": BODY,
     "test": "def check(candidate):\n    assert candidate(3).x == 3\n",
 }
-SPLIT, TOGETHER, COUNTER, SAMPLE = range(4)  # phases of a run, in the order in which they start
+SPLIT, TOGETHER, UNUSED, COUNTER, SAMPLE = range(
+    5
+)  # phases of a run, in the order in which they start
 
 
 class Pool:
@@ -36,15 +38,18 @@ class Pool:
         pass
 
     def judge_all(self, jobs, *, report):
+        if not jobs:
+            return
         phase, self.n_phases = self.n_phases, self.n_phases + 1
         for index, job in enumerate(jobs):
-            is_passed = job.is_in_process and job.test == RECORD["test"]
+            is_solved = BODY in job.program
+            is_passed = is_solved and job.is_in_process and job.test == RECORD["test"]
             outcome = Outcome.PASSED if is_passed else Outcome.FAILED
             has_failed = phase == self.failing_phase and index == 0
             report(index, Verdict(outcome=Outcome.SANDBOX_FAILURE if has_failed else outcome))
 
 
-@pytest.mark.parametrize("failing_phase", [SPLIT, TOGETHER, COUNTER, SAMPLE])
+@pytest.mark.parametrize("failing_phase", [SPLIT, TOGETHER, UNUSED, COUNTER, SAMPLE])
 def test_a_failure_at_any_phase_is_made_up_for(failing_phase, monkeypatch, tmp_path):
     """If it fails, right samples are scored as wrong for good, or forged ones as right."""
     problem = parse_problem(RECORD, "here")

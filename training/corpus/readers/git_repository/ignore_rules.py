@@ -128,7 +128,7 @@ def parse_rules(data: bytes) -> list[IgnoreRule]:
 
 def _read_excluded(folder: Path) -> list[IgnoreRule]:
     """Returns the rules that a work tree keeps to itself; none of a folder below its top."""
-    if not (folder / ".git").exists():
+    if not os.path.lexists(folder / ".git"):  # false also where a path is too long
         return []
     try:
         shared = find_common_folder(find_git_folder(folder))
