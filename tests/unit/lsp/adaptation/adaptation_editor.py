@@ -27,16 +27,19 @@ class Editor:
         return self
 
     async def send(self, **message):
-        self.messages += await self.session.send(**message)
+        await self._receive(await self.session.send(**message))
+
+    async def _receive(self, messages):
+        """Keeps messages, and answers those that ask for a place to show progress in."""
+        self.messages += messages
+        for one in messages:
+            if one.get("method") == "window/workDoneProgress/create":
+                await self.send(id=one["id"], result=None)
 
     async def wait_for(self, is_wanted):
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            n_before = len(self.messages)
-            self.messages += await self.session.answers()
-            for answer in self.messages[n_before:]:
-                if answer.get("method") == "window/workDoneProgress/create":
-                    await self.send(id=answer["id"], result=None)
+            await self._receive(await self.session.answers())
             found = [one for one in self.messages if is_wanted(one)]
             if found:
                 return found[-1]
