@@ -51,7 +51,7 @@ def get_model_settings(window):
 
 def expect_model_output(window, expected, name):
     """Checks that a request after HEAD brings this suggestion, whatever other tests' files say."""
-    window.change_setting("parrotlet.context.workspaceMemory", False)
+    window.change_setting("parrotlet.context.workspaceMemory", value=False)
     window.wait_until_ready()
     window.open_file(HEAD + "|", name)
     window.press("Alt+\\")
@@ -166,7 +166,7 @@ def test_the_source_of_accepted_text_is_named_once(window, model):
 def use_local_model(window):
     """Uses a model that can be adapted, where nothing was adapted before."""
     shutil.rmtree(window.home / "data" / "parrotlet" / "models", ignore_errors=True)
-    window.change_setting("parrotlet.context.workspaceMemory", False)  # of other tests' files
+    window.change_setting("parrotlet.context.workspaceMemory", value=False)  # of other tests' files
     window.change_setting("parrotlet.remote.url", "")
     window.wait_until_ready()
 
@@ -292,7 +292,8 @@ def test_a_model_is_adapted_to_the_repository_and_switched_to(
 
     def has_ended():
         speed_up(window.home / "data")
-        progress.add(item.text_content() if item.count() else None)
+        texts = item.all_text_contents()  # at once: the item may go at any moment
+        progress.add(texts[0] if texts else None)
         return None in progress
 
     wait_until(has_ended, lambda: f"the end, after {progress}", deadline_s=360)
