@@ -51,7 +51,7 @@ class SourcesConfig:
     """The sources to read.
 
     Attributes:
-        folders: Folders of Python files; what git ignores by files of the repository is not read.
+        folders: Folders of Python files; what git ignores there is not read (see ``IgnoreRules``).
         folder_licence: The licence of folders and repositories; None to read their own. With a name
             that begins with ``LicenseRef-``, they are one's own code, whatever their headers say.
         git: Repositories, as ``PATH`` or ``PATH@REVISION``; their tracked files are read.

@@ -1,7 +1,6 @@
 """What the worker is told of the workspace: documents, indexes, and when to forget them."""
 
-import pytest
-from loop_double import CompleterDouble, load, run_loop
+from loop_double import CompleterDouble, load
 
 from server.indexing.workspace_indexer import IndexRequest, index_workspace
 from server.settings import ContextSettings, Settings
@@ -14,12 +13,6 @@ from server.worker.messages import (
     UseIndex,
 )
 from server.workspace.memory_info import MemoryInfo
-
-
-@pytest.fixture
-def server(monkeypatch):
-    with run_loop(monkeypatch) as server:
-        yield server
 
 
 class MemoryDouble:

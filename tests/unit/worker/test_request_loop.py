@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from loop_double import CompleterDouble, load, run_loop
+from loop_double import CompleterDouble, load
 
 from server.backends.backend import BackendInfo
 from server.isolation import ROOT
@@ -28,12 +28,6 @@ from server.worker.messages import (
     UpdateWorkspace,
 )
 from server.workspace.snapshot import WorkspaceSnapshot
-
-
-@pytest.fixture
-def server(monkeypatch):
-    with run_loop(monkeypatch) as server:
-        yield server
 
 
 def test_requests_are_answered_with_the_settings_and_workspace_sent_before(server):

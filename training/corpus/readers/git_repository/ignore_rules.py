@@ -1,4 +1,4 @@
-"""Which files of a folder its ``.gitignore`` files exclude, in time linear in pattern and path.
+"""Which files of a folder git ignores by its repository's rules, in linear time.
 
 Called by :mod:`training.corpus.readers.folders`.
 
@@ -66,7 +66,7 @@ class IgnoreRule:
 class IgnoreRules:
     """The ``.gitignore`` files of a folder tree; each applies to the paths below it.
 
-    Those of the work tree above the folder and its ``.git/info/exclude`` count as well, unless
+    Those of the work tree above the folder count as well, and its ``.git/info/exclude``, unless
     they ignore the folder itself: whoever names it wants what it holds.
 
     Raises:
