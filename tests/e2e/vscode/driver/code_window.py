@@ -26,6 +26,7 @@ from page_scripts import (
 from playwright.sync_api import Error
 
 SETTLED_MS = 400
+N_ASKED, ASKED_S = 10, 5.0  # how often to ask for a suggestion, and how long to wait for each
 RESTARTING = {"parrotlet.client.server"}
 
 
@@ -212,6 +213,14 @@ class Window:
             lambda: self.ghost == ghost, lambda: f"{ghost!r} as ghost text, not {self.description}"
         )
         self.page.evaluate(IDLE)  # keybindings' conditions are updated a moment later
+
+    def ask_for_ghost(self, ghost):
+        """Asks for ghost text, as often as needed until it is shown."""
+        for _ in range(N_ASKED):
+            self.run_command("editor.action.inlineSuggest.trigger")
+            with contextlib.suppress(AssertionError):
+                return wait_until(lambda: self.ghost == ghost, "", deadline_s=ASKED_S)
+        return self.wait_for_ghost(ghost)
 
     @property
     def description(self):
