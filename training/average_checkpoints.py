@@ -21,19 +21,19 @@ from training.foundation.extras import require_extra
 if __name__ == "__main__":
     require_extra("train")  # before the imports that need it
 
-from torch import Tensor
-
 from training.artifact.directory import (
     ARTIFACT_FOLDER,
     CARD_FILE,
     RUN_CONFIG_FILE,
     Artifact,
     load_artifact,
+    round_weights,
     save_artifact,
 )
 from training.artifact.extras.carry_extras import keep_extras
-from training.artifact.manifest import COPY_AGAIN, MANIFEST_FILE
+from training.artifact.manifest import COPY_AGAIN, MANIFEST_FILE, Manifest
 from training.artifact.network.config import list_differences
+from training.config import PretrainConfig
 from training.foundation.atomic_files import check_replaceable
 from training.foundation.command_parser import command_parser, whole_number
 from training.foundation.errors import ArtifactError, ConfigError, ForeignDataError, run_main
@@ -41,6 +41,9 @@ from training.foundation.foreign_text import read_bounded
 from training.licensing.attribution import read_notice
 from training.run.checkpoint import list_checkpoints
 from training.run.model_card import describe_average, list_steps
+from training.run.run_metrics import BITS_PER_BYTE, LOSS, ValidationMetrics
+from training.shards.blocks import BlockReader
+from training.validate import open_heldout_blocks, select_device, validate_artifact
 
 DEFAULT_LAST = 5
 _MAX_TEXT_BYTES = 1 << 24  # of a card or a config
@@ -59,19 +62,34 @@ def main(argv: Sequence[str]) -> int:
     """Writes the average and prints of which steps it is."""
     options = _parser().parse_args(argv)
     checkpoints = _find_checkpoints(options.checkpoints, options.last)
-    steps = average_checkpoints(checkpoints, options.out)
+    manifest = average_checkpoints(
+        checkpoints, options.out, shards=options.shards, n_blocks=options.blocks
+    )
+    steps, measured = manifest.training.averaged_steps, manifest.evaluation
+    result = (
+        f"{measured[LOSS]:.4f} nats per token, {measured[BITS_PER_BYTE]:.4f} bits per byte"
+        if measured
+        else f"measure it with: parrotlet validate {options.out} --shards FOLDER"
+    )
     sys.stdout.write(
-        f"{options.out}: the mean of the weights after {list_steps(steps)} steps; measure it with:"
-        f" parrotlet validate {options.out} --shards FOLDER\n"
+        f"{options.out}: the mean of the weights after {list_steps(steps)} steps; {result}\n"
     )
     return 0
 
 
-def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> tuple[int, ...]:
+def average_checkpoints(
+    checkpoints: Sequence[Path], out: Path, *, shards: Path | None = None, n_blocks: int = 1
+) -> Manifest:
     """Writes the mean of checkpoints as an artifact; all else is as in the one trained longest.
 
+    Args:
+        checkpoints: Of one run.
+        out: Where to write it.
+        shards: Whose held-out blocks it is measured on; None measures nothing.
+        n_blocks: How many of them, at most.
+
     Returns:
-        The steps that they were trained for, in ascending order.
+        What the artifact says about itself.
 
     Raises:
         ArtifactError: A checkpoint is damaged.
@@ -86,32 +104,55 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> tuple[int, ..
             " the run save more of them, or name checkpoints of different steps"
         )
     steps = tuple(sorted(paths))
-    newest, weights = _average_weights([paths[step] for step in steps])
-    training = dataclasses.replace(newest.manifest.training, averaged_steps=steps)
+    newest = load_artifact(paths[steps[-1]])
+    blocks = None if shards is None else open_heldout_blocks(shards, newest)
+    mean = _average_weights(newest, [paths[step] for step in steps[:-1]])
+    evaluation = {} if blocks is None else _measure(mean, blocks, n_blocks)
+    manifest = dataclasses.replace(
+        newest.manifest,
+        training=dataclasses.replace(newest.manifest.training, averaged_steps=steps),
+        evaluation=evaluation,
+        sha256={},
+    )
     save_artifact(
         out,
-        config=newest.config,
-        weights=weights,
-        tokenizer=newest.tokenizer,
-        manifest=dataclasses.replace(newest.manifest, training=training, evaluation={}, sha256={}),
-        card=describe_average(_read_text(newest.path / CARD_FILE), steps),
+        config=mean.config,
+        weights=mean.weights,
+        tokenizer=mean.tokenizer,
+        manifest=manifest,
+        card=describe_average(_read_text(newest.path / CARD_FILE), steps, evaluation),
         notice=read_notice(newest.path),
         run_config=_read_text(newest.path / RUN_CONFIG_FILE),
         complete=functools.partial(keep_extras, replaced=out),
     )
-    return steps
+    return manifest
 
 
-def _average_weights(paths: Sequence[Path]) -> tuple[Artifact, dict[str, Tensor]]:
-    """Returns the last artifact and the mean weights of all; two are in memory at a time."""
-    newest = load_artifact(paths[-1])
+def _average_weights(newest: Artifact, others: Sequence[Path]) -> Artifact:
+    """Returns the mean of an artifact and others, as it is stored; three are in memory at once."""
     totals = {name: weight.clone() for name, weight in newest.weights.items()}
-    for path in paths[:-1]:
+    for path in others:
         artifact = load_artifact(path)
         _check_same_run(artifact, newest)
         for name, weight in artifact.weights.items():
             totals[name] += weight
-    return newest, {name: total / len(paths) for name, total in totals.items()}
+    n_all = 1 + len(others)
+    means = {name: total / n_all for name, total in totals.items()}
+    return dataclasses.replace(newest, weights=round_weights(means))
+
+
+def _measure(artifact: Artifact, blocks: BlockReader, n_blocks: int) -> dict[str, float]:
+    """Measures an artifact with the attention boundaries of its training."""
+    pretrain = artifact.manifest.training.config.get("pretrain")
+    within = pretrain.get("within_documents") if isinstance(pretrain, dict) else None
+    found = validate_artifact(
+        artifact,
+        blocks,
+        n_blocks=n_blocks,
+        device=select_device("auto"),
+        within_documents=within is not False,
+    )
+    return ValidationMetrics.of(found).values()
 
 
 def _check_same_run(artifact: Artifact, newest: Artifact) -> None:
@@ -196,6 +237,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="where to write the model"
+    )
+    parser.add_argument(
+        "--shards",
+        type=Path,
+        metavar="FOLDER",
+        help="also measure the model on the held-out documents of these shards, and record it",
+    )
+    parser.add_argument(
+        "--blocks",
+        type=whole_number(1),
+        default=PretrainConfig().final_validation_blocks,
+        metavar="N",
+        help="how many blocks to measure, spread evenly (default: %(default)s)",
     )
     return parser
 

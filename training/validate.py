@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.artifact.directory import TOKENIZER_FILE, load_artifact
+from training.artifact.directory import TOKENIZER_FILE, Artifact, load_artifact
 from training.artifact.network.document_spans import DocumentSpans
 from training.artifact.network.gpt2 import GPT2
 from training.artifact.tokenizer import CodeTokenizer
@@ -126,24 +126,11 @@ def main(argv: Sequence[str]) -> int:
     """Prints the validation metrics of an artifact."""
     options = _parser().parse_args(argv)
     artifact = load_artifact(options.model)
-    reader = BlockReader(options.shards, "heldout")
-    if CodeTokenizer.load(options.shards / TOKENIZER_FILE).sha256 != artifact.tokenizer.sha256:
-        raise ConfigError(
-            f"{options.shards} was prepared with another tokenizer than {options.model} has;"
-            f" prepare shards with: parrotlet prepare CONFIG paths.tokenizer={options.model}"
-        )
-    if reader.block_tokens > artifact.context_tokens:
-        raise ConfigError(
-            f"{options.shards} has blocks of {reader.block_tokens} tokens, but {options.model}"
-            f" reads at most {artifact.context_tokens}; prepare shards with: parrotlet prepare"
-            f" CONFIG paths.tokenizer={options.model} shards.block_tokens={artifact.context_tokens}"
-        )
-    indices = spread_indices(len(reader), options.blocks)
-    found = validate(
-        artifact.model().to(select_device(options.device)),
-        reader,
-        count_token_bytes(artifact.tokenizer),
-        indices,
+    found = validate_artifact(
+        artifact,
+        open_heldout_blocks(options.shards, artifact),
+        n_blocks=options.blocks,
+        device=select_device(options.device),
         within_documents=not options.across_documents,
     )
     sys.stdout.write(
@@ -152,6 +139,45 @@ def main(argv: Sequence[str]) -> int:
         f" {found.bits_per_byte:.4f} bits per byte\n"
     )
     return 0
+
+
+def open_heldout_blocks(shards: Path, artifact: Artifact) -> BlockReader:
+    """Opens held-out blocks that an artifact can be measured on.
+
+    Raises:
+        ConfigError: They were prepared for another tokenizer, or have too many tokens.
+    """
+    reader = BlockReader(shards, "heldout")
+    if CodeTokenizer.load(shards / TOKENIZER_FILE).sha256 != artifact.tokenizer.sha256:
+        raise ConfigError(
+            f"{shards} was prepared with another tokenizer than {artifact.path} has;"
+            f" prepare shards with: parrotlet prepare CONFIG paths.tokenizer={artifact.path}"
+        )
+    if reader.block_tokens > artifact.context_tokens:
+        raise ConfigError(
+            f"{shards} has blocks of {reader.block_tokens} tokens, but {artifact.path}"
+            f" reads at most {artifact.context_tokens}; prepare shards with: parrotlet prepare"
+            f" CONFIG paths.tokenizer={artifact.path} shards.block_tokens={artifact.context_tokens}"
+        )
+    return reader
+
+
+def validate_artifact(
+    artifact: Artifact,
+    reader: BlockReader,
+    *,
+    n_blocks: int,
+    device: torch.device,
+    within_documents: bool,
+) -> Validation:
+    """Measures an artifact on up to ``n_blocks`` held-out blocks, spread evenly."""
+    return validate(
+        artifact.model().to(device),
+        reader,
+        count_token_bytes(artifact.tokenizer),
+        spread_indices(len(reader), n_blocks),
+        within_documents=within_documents,
+    )
 
 
 def select_device(name: str) -> torch.device:

@@ -15,8 +15,8 @@ from evaluation.accuracy.workspaces import Workspaces
 from server.backends.context_budget import window_between
 from server.backends.local_model import LocalModel
 from server.engine.trace import Trace
-from server.memory.gate import MAX_MATCHES, describe_token
-from server.memory.token_memory import Match, TokenMemory
+from server.memory.gate import describe_token
+from server.memory.token_memory import MAX_MATCHES, Match, TokenMemory
 
 _MAX_TARGET_TOKENS = 64
 

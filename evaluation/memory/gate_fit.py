@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.memory.gate_examples import GateExample
-from server.memory.gate import MAX_MATCHES, N_FEATURES, N_OUTPUTS, Gate
+from server.memory.gate import N_FEATURES, N_OUTPUTS, Gate
+from server.memory.token_memory import MAX_MATCHES
 
 _N_HIDDEN = 32
 _STEPS = 500

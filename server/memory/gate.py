@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from server.memory.token_memory import Match
+from server.memory.token_memory import MAX_MATCHES, Match
 
 Floats = npt.NDArray[np.float32]
-MAX_MATCHES = 2
 N_OUTPUTS = 1 + MAX_MATCHES
 _LONG_MATCH_TOKENS = 8
 _MODEL_FEATURES, _MATCH_FEATURES = 4, 7

@@ -3,7 +3,8 @@
 Several indexes are looked up as if they were one, each without the texts that do not count now: the
 one that is edited, and older states of others. Of the tokens before the next one, the longest run
 that occurs anywhere is looked up, and the longest shorter one that occurs more often: the first is
-specific, the second has more to count.
+specific, the second has more to count. Runs that nothing follows, at the ends of texts, are passed
+over.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from server.memory.suffix_index import SuffixIndex
 
 MAX_CONTEXT_TOKENS = 24  # a longer match says no more
+MAX_MATCHES = 2  # the longest, and the next one that says more
 _MAX_COUNTED = 4096  # occurrences whose next token is looked at, evenly spread over all
 _MIN_GUESS_TOKENS = 3  # shorter matches are no ground for guesses
 
@@ -80,10 +82,16 @@ class HiddenText:
 class MemoryPart:
     """An index, and which of its texts do not count.
 
-    ``find_path`` names the text that a token belongs to.
+    Attributes:
+        index: The index.
+        separator: The id that stands between texts; None if there is only one text. Nothing is
+            said to follow a text's end: its author may only not have got any further.
+        hidden: The texts that do not count.
+        find_path: Names the text that a token belongs to.
     """
 
     index: SuffixIndex
+    separator: int | None = None
     hidden: Sequence[HiddenText] = field(default=())
     find_path: Callable[[int], str] = lambda _: ""
 
@@ -101,6 +109,17 @@ class MemoryPart:
         for text in self.hidden:
             places = places[~text.covers(places)]
         return places
+
+    def followers(self, ids: Sequence[int]) -> npt.NDArray[np.int32]:
+        """Returns the places ``[N]`` of tokens that follow ``ids`` in the same text."""
+        at: npt.NDArray[np.int32] = self.places(ids, _MAX_COUNTED) + np.int32(len(ids))
+        at = at[at < len(self.index)]
+        return at if self.separator is None else at[self.index.tokens[at] != self.separator]
+
+    def read(self, start: int, max_tokens: int) -> list[int]:
+        """Returns up to ``max_tokens`` ids of a text from a place on."""
+        ids = [int(i) for i in self.index.tokens[start : start + max_tokens]]
+        return ids[: ids.index(self.separator)] if self.separator in ids else ids
 
 
 class TokenMemory:
@@ -120,13 +139,17 @@ class TokenMemory:
             context: The ids before the next token; the last ``MAX_CONTEXT_TOKENS`` count.
         """
         context = context[-MAX_CONTEXT_TOKENS:]
-        longest = self._find_longest(context, len(context), more_than=0)
-        if longest is None:
-            return []
-        n_occurrences = self._count(context, longest)
-        shorter = self._find_longest(context, longest - 1, more_than=n_occurrences)
-        matches = [self._match(context, n) for n in (longest, shorter) if n]
-        return [match for match in matches if match.ids.size]  # none at the very end of a text
+        matches: list[Match] = []
+        n_occurrences, longest = 0, len(context)
+        while len(matches) < MAX_MATCHES:
+            n_tokens = self._find_longest(context, longest, more_than=n_occurrences)
+            if n_tokens is None:
+                break
+            match = self._match(context, n_tokens)
+            if match.ids.size:  # not only where texts end
+                matches.append(match)
+            n_occurrences, longest = self._count(context, n_tokens), n_tokens - 1
+        return matches
 
     def guess(self, context: Sequence[int], max_tokens: int) -> list[int]:
         """Returns up to ``max_tokens`` ids that followed the longest match; none if it is short."""
@@ -136,10 +159,9 @@ class TokenMemory:
             return []
         last = context[len(context) - n_tokens :]
         for part in self._parts:
-            places = part.places(last, _MAX_COUNTED)
-            if places.size:
-                start = int(places[len(places) // 2]) + n_tokens
-                return [int(i) for i in part.index.tokens[start : start + max_tokens]]
+            following = part.followers(last)
+            if following.size:
+                return part.read(int(following[len(following) // 2]), max_tokens)
         return []
 
     def knows(self, ids: Sequence[int]) -> bool:
@@ -175,9 +197,6 @@ class TokenMemory:
 
     def _match(self, context: Sequence[int], n_tokens: int) -> Match:
         last = context[len(context) - n_tokens :]
-        following = []
-        for part in self._parts:
-            at = part.places(last, _MAX_COUNTED) + n_tokens
-            following.append(part.index.tokens[at[at < len(part.index)]])
+        following = [part.index.tokens[part.followers(last)] for part in self._parts]
         ids, counts = np.unique(np.concatenate(following), return_counts=True)
         return Match(n_tokens=n_tokens, ids=ids.astype(np.int64), counts=counts)

@@ -247,7 +247,7 @@ def replace_weights(
 
 
 def round_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns float32 weights rounded as :func:`replace_weights` stores them."""
+    """Returns float32 weights rounded as an artifact stores them."""
     return {name: w.float() for name, w in _convert_weights(weights, torch.bfloat16).items()}
 
 

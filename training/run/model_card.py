@@ -1,7 +1,7 @@
 """The model card: what the model was trained on, how, and how well it performs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from training.artifact.directory import RUN_CONFIG_FILE
@@ -56,8 +56,6 @@ To go on from here, with your own data or the same, in a folder with this reposi
 that was published with them.
 
 {evaluation}
-| on held-out documents | value |
-|---|---|
 {metrics}
 
 {limits}
@@ -128,16 +126,28 @@ def render_model_card(
         corpus=record.data_hash[:16],
         evaluation=_EVALUATION,
         limits=_LIMITS,
-        metrics="\n".join(f"| {n} | {v:.4f} |" for n, v in sorted(manifest.evaluation.items())),
+        metrics=_list_metrics(manifest.evaluation),
     )
 
 
-def describe_average(card: str, steps: Sequence[int]) -> str:
-    """Returns the card of one checkpoint as that of a mean, which has not been measured yet."""
+def describe_average(card: str, steps: Sequence[int], evaluation: Mapping[str, float]) -> str:
+    """Returns the card of one checkpoint as that of a mean.
+
+    Args:
+        card: The checkpoint's.
+        steps: Those after which the weights were averaged.
+        evaluation: The mean's metrics; none if it was not measured.
+    """
     before, _, rest = card.partition(_EVALUATION)
     _, limits, tail = rest.partition(_LIMITS)
     note = f"The weights are the mean of those after {list_steps(steps)} steps.\n"
-    return f"{before}{note}\n{_EVALUATION}\nNot measured yet.\n\n{limits}{tail}"
+    measured = _list_metrics(evaluation) if evaluation else "Not measured yet."
+    return f"{before}{note}\n{_EVALUATION}\n{measured}\n\n{limits}{tail}"
+
+
+def _list_metrics(metrics: Mapping[str, float]) -> str:
+    rows = [f"| {name} | {value:.4f} |" for name, value in sorted(metrics.items())]
+    return "\n".join(["| on held-out documents | value |", "|---|---|", *rows])
 
 
 def list_steps(steps: Sequence[int]) -> str:

@@ -13,7 +13,9 @@ from training.foundation.errors import CorpusError, ForeignDataError
 from training.foundation.foreign_text import as_object, parse_json, read_bounded
 from training.step.objective import MeanLosses
 from training.step.throughput import Throughput
+from training.validate import Validation
 
+LOSS, BITS_PER_BYTE = "validation_loss", "validation_bits_per_byte"
 METRICS_FILE = "metrics.jsonl"
 _MAX_METRICS_BYTES = 4 << 30  # ten million steps
 
@@ -72,6 +74,11 @@ class ValidationMetrics:
     perplexity: float
     bits_per_byte: float
 
+    @classmethod
+    def of(cls, found: Validation) -> "ValidationMetrics":
+        """Returns what a measurement found."""
+        return cls(loss=found.loss, perplexity=found.perplexity, bits_per_byte=found.bits_per_byte)
+
     @property
     def summary(self) -> str:
         """Loss and bits per byte, for people."""
@@ -80,9 +87,9 @@ class ValidationMetrics:
     def values(self) -> dict[str, float]:
         """Returns the values by name, as the artifact's manifest has them too."""
         return {
-            "validation_loss": self.loss,
+            LOSS: self.loss,
             "validation_perplexity": self.perplexity,
-            "validation_bits_per_byte": self.bits_per_byte,
+            BITS_PER_BYTE: self.bits_per_byte,
         }
 
 

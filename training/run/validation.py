@@ -61,9 +61,7 @@ class Validator:
                 has_quality=self._reader.meta.has_quality,
                 has_fim=self._reader.meta.has_fim,
             )
-        metrics = ValidationMetrics(
-            loss=found.loss, perplexity=found.perplexity, bits_per_byte=found.bits_per_byte
-        )
+        metrics = ValidationMetrics.of(found)
         self._log.log_validation(step, metrics)
         self._log.log_samples(step, samples)
         return metrics

@@ -22,8 +22,14 @@ class EncodedFile:
 
     @classmethod
     def encode(cls, path: str, text: str, tokenizer: CodeTokenizer) -> "EncodedFile":
-        """Returns a file with this text."""
-        return cls(path=path, tokens=pack_tokens(tokenizer.encode(text), tokenizer.vocab_size))
+        """Returns a file with this text.
+
+        If its last line is unfinished, the last token, which may be half a word, is left out.
+        """
+        ids = tokenizer.encode(text)
+        if not text.endswith("\n"):
+            del ids[-1:]
+        return cls(path=path, tokens=pack_tokens(ids, tokenizer.vocab_size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,12 @@ class TokenIndex:
             for path, target, start, end in rows
             if path in paths or target in paths
         ]
-        return MemoryPart(index=self.index, hidden=hidden, find_path=self.path_at)
+        return MemoryPart(
+            index=self.index,
+            separator=int(self.index.tokens[0]) if self.n_tokens else None,
+            hidden=hidden,
+            find_path=self.path_at,
+        )
 
     def path_at(self, at: int) -> str:
         """Returns the path of the file that a token belongs to."""

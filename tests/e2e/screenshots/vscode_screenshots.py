@@ -59,7 +59,7 @@ def take_screenshots(window, folder):
     window.page.wait_for_timeout(1000)
     window.page.screenshot(path=folder / "ghost-text.png")
     window.page.locator("#parrotlet\\.parrotlet\\.parrotlet\\.status a").click()
-    window.page.locator(".quick-input-list").get_by_text("Snooze").wait_for()
+    window.page.locator(".quick-input-list").get_by_text("Snooze…").wait_for()
     window.page.wait_for_timeout(500)
     window.page.screenshot(path=folder / "menu.png")
     window.page.wait_for_timeout(500)

@@ -50,8 +50,7 @@ def get_model_settings(window):
 
 
 def expect_model_output(window, expected, name):
-    """Checks that a request after HEAD brings this suggestion, whatever other tests' files say."""
-    window.change_setting("parrotlet.context.workspaceMemory", value=False)
+    """Checks that a request after HEAD brings this suggestion."""
     window.wait_until_ready()
     window.open_file(HEAD + "|", name)
     window.press("Alt+\\")
@@ -166,7 +165,6 @@ def test_the_source_of_accepted_text_is_named_once(window, model):
 def use_local_model(window):
     """Uses a model that can be adapted, where nothing was adapted before."""
     shutil.rmtree(window.home / "data" / "parrotlet" / "models", ignore_errors=True)
-    window.change_setting("parrotlet.context.workspaceMemory", value=False)  # of other tests' files
     window.change_setting("parrotlet.remote.url", "")
     window.wait_until_ready()
 

@@ -7,6 +7,10 @@ import pytest
 from doubles.trusting_gate import copy_with_gate
 from lsp_client import REPLY_TIMEOUT_S, Client, place
 
+from server.completer import Completer
+from server.suggestion.request import CompletionRequest
+from training.artifact.bundled import BUNDLED_MODEL
+
 pytestmark = pytest.mark.integration
 
 AUTOGROUP = Path("/proc/self/autogroup")
@@ -129,3 +133,19 @@ def test_a_file_that_is_saved_is_known(client, root):
     (root / "second.py").write_text("x = 1\n")
     client.notify("workspace/didChangeWatchedFiles", {"changes": []})
     wait_for_files(client, 2)
+
+
+@pytest.mark.parametrize("n_cut", [0, 1, 6])
+def test_an_unfinished_document_takes_away_no_suggestion(n_cut):
+    """If it fails, what was begun in two files is finished in neither of them."""
+    head = "import json\n\nwith open(path) as file:\n    data = json.lo"
+    request = CompletionRequest(
+        text=head, offset=len(head), is_asked_for=True, document="file:///a"
+    )
+    completer = Completer.load(BUNDLED_MODEL)
+    alone = completer.complete(request).suggestion.text
+    memory = completer.create_memory()
+    for name in "bcd":
+        memory.update_document(f"file:///{name}", head[: len(head) - n_cut])
+    completer.memory = memory.recall(request.document)
+    assert completer.complete(request).suggestion.text == alone != ""

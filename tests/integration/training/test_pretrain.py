@@ -21,10 +21,12 @@ from training_run import (
     trainer,
 )
 
-from training.artifact.directory import load_artifact
+from training.artifact.bundled import BUNDLED_MODEL
+from training.artifact.directory import TOKENIZER_FILE, load_artifact
+from training.average_checkpoints import main as average_checkpoints
 from training.config import RunConfig
 from training.foundation.config_schema import load_toml
-from training.foundation.errors import CorpusError
+from training.foundation.errors import ConfigError, CorpusError
 from training.prepare import main as prepare
 from training.run.checkpoint import list_checkpoints
 from training.shards.blocks import BlockReader
@@ -45,6 +47,32 @@ def test_the_loss_falls_and_the_artifact_loads(uninterrupted, tiny_config, capsy
     shards = load_toml(RunConfig, tiny_config).paths.shards
     assert validate([str(uninterrupted / "model"), "--shards", str(shards)]) == 0
     assert "bits per byte" in capsys.readouterr().out
+
+
+def test_a_mean_of_checkpoints_is_measured(uninterrupted, tiny_config, tmp_path, capsys):
+    """If it fails, the model that a long run is judged by says nothing about how good it is."""
+    shards, out = load_toml(RunConfig, tiny_config).paths.shards, tmp_path / "mean"
+    average_checkpoints([str(uninterrupted), "--out", str(out), "--shards", str(shards)])
+    printed = capsys.readouterr().out
+    assert validate([str(out), "--shards", str(shards)]) == 0
+    again = capsys.readouterr().out
+    evaluation, card = load_artifact(out).manifest.evaluation, (out / "README.md").read_text()
+    for name in ("validation_loss", "validation_bits_per_byte"):
+        value = f"{evaluation[name]:.4f}"
+        assert value in printed
+        assert value in again
+        assert f"| {name} | {value} |" in card
+
+
+def test_no_mean_is_computed_for_shards_that_it_cannot_be_measured_on(
+    uninterrupted, tiny_config, tmp_path
+):
+    shards, out = tmp_path / "shards", tmp_path / "mean"
+    shutil.copytree(load_toml(RunConfig, tiny_config).paths.shards, shards)
+    shutil.copy(BUNDLED_MODEL / TOKENIZER_FILE, shards)
+    with pytest.raises(ConfigError, match="prepared with another tokenizer"):
+        average_checkpoints([str(uninterrupted), "--out", str(out), "--shards", str(shards)])
+    assert not out.exists()
 
 
 def test_checkpoints_are_compared_on_the_same_blocks(uninterrupted):

@@ -22,7 +22,7 @@ VOCAB_SIZE = 12
 
 
 def count_following(texts, context, n):
-    """Counts what follows the last ``n`` tokens of ``context``, the plain way."""
+    """Counts what follows the last ``n`` tokens of ``context`` in a text, the plain way."""
     last = list(context[len(context) - n :])
     counts, n_found = Counter(), 0
     for text in texts:
@@ -41,11 +41,12 @@ def find_plainly(texts, context):
     for n in range(len(context), 0, -1):
         counts, n_found = count_following(texts, context, n)
         if n_found > n_before:
-            found.append((n, dict(counts)))
+            if counts:
+                found.append((n, dict(counts)))
             n_before = n_found
         if len(found) == 2:
             break
-    return [(n, counts) for n, counts in found if counts]
+    return found
 
 
 def draw_texts(rng, n_texts, n_tokens):
@@ -63,6 +64,13 @@ def draw_texts(rng, n_texts, n_tokens):
 def make_memory(texts):
     indexes = [SuffixIndex.build(pack_tokens(text, VOCAB_SIZE)) for text in texts]
     return TokenMemory([MemoryPart(index=index) for index in indexes])
+
+
+def join(texts):
+    """Returns an index of texts, each behind a separator, and where they start."""
+    tokens = [i for text in texts for i in (VOCAB_SIZE, *text)]
+    index = SuffixIndex.build(pack_tokens([*tokens, VOCAB_SIZE], VOCAB_SIZE + 1))
+    return index, np.cumsum([0, *(1 + len(text) for text in texts)]).tolist()
 
 
 def make_gate(seed=0, n_hidden=6):
@@ -99,12 +107,12 @@ def test_matches_are_those_of_a_plain_count(seed):
 def test_hidden_texts_do_not_count(seed):
     """If it fails, a file is completed from its own older state."""
     rng = np.random.default_rng(seed)
-    texts = [[VOCAB_SIZE, *text] for text in draw_texts(rng, 4, 80)]  # each behind a separator
-    starts = np.cumsum([0, *map(len, texts)]).tolist()
-    index = SuffixIndex.build(pack_tokens([*np.concatenate(texts), VOCAB_SIZE], VOCAB_SIZE + 1))
+    texts = draw_texts(rng, 4, 80)
+    texts[1][-9:-3] = texts[3][-6:] = texts[0][:6]  # goes on in one, and ends in another
+    index, starts = join(texts)
     hidden = [HiddenText(index, starts[n], starts[n + 1]) for n in (0, 2)]
-    memory = TokenMemory([MemoryPart(index=index, hidden=hidden)])
-    left = [[*texts[n], VOCAB_SIZE] for n in (1, 3)]
+    memory = TokenMemory([MemoryPart(index=index, separator=VOCAB_SIZE, hidden=hidden)])
+    left = [texts[n] for n in (1, 3)]
     for _ in range(60):
         text = texts[rng.integers(len(texts))]
         end = int(rng.integers(1, len(text)))
@@ -152,6 +160,18 @@ def test_guesses_continue_a_long_match():
     assert memory.guess([9, 2, 3, 4], 2) == [5, 6]
     assert memory.guess([2, 3, 4], 9) == [5, 6, 7]
     assert memory.guess([9, 3, 4], 2) == []  # two tokens are no ground for it
+
+
+def test_the_end_of_a_text_is_no_ground_for_anything():
+    """If it fails, an unfinished file takes suggestions from those that begin like it."""
+    index, _ = join([[1, 2, 3, 4], [5, 2, 3, 4, 6], [7, 3, 4, 8]])
+    memory = TokenMemory([MemoryPart(index=index, separator=VOCAB_SIZE)])
+    found = [(m.n_tokens, m.ids.tolist()) for m in memory.find([1, 2, 3, 4])]
+    assert found == [(3, [6]), (2, [6, 8])]
+    assert memory.guess([1, 2, 3, 4], 3) == []
+    assert memory.guess([5, 2, 3], 3) == [4, 6]  # and not on into the next text
+    only, _ = join([[1, 2, 3]])
+    assert TokenMemory([MemoryPart(index=only, separator=VOCAB_SIZE)]).find([2, 3]) == []
 
 
 def mix_plainly(logits, matches, gate, allowed):

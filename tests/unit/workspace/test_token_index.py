@@ -3,8 +3,11 @@
 from types import SimpleNamespace
 
 from server.memory.suffix_index import pack_tokens
-from server.memory.token_memory import MemoryPart, TokenMemory
+from server.memory.token_memory import TokenMemory
 from server.workspace.sources.token_index import EncodedFile, build_token_index
+from training.artifact.bundled import BUNDLED_MODEL
+from training.artifact.directory import TOKENIZER_FILE
+from training.artifact.tokenizer import CodeTokenizer
 
 END = 0
 TOKENIZER = SimpleNamespace(end_of_text_id=END, vocab_size=256)
@@ -28,12 +31,23 @@ def test_tokens_belong_to_their_files():
     assert spans == [("a.py", 0, 7), ("b.py", 7, 11)]
 
 
-def test_what_follows_the_end_of_a_file_is_its_end():
-    """If it fails, one file's end suggests another file's beginning."""
-    memory = TokenMemory([MemoryPart(index=build(FILES).index)])
-    (match, *_) = memory.find(list(b"bd"))
-    assert (match.n_tokens, match.ids.tolist()) == (2, [END])
+def test_nothing_follows_the_end_of_a_file():
+    """If it fails, one file's end suggests another file's beginning, or that nothing follows."""
+    memory = TokenMemory([build(FILES).without(())])
+    assert memory.find(list(b"bd")) == []
     assert memory.find([*b"bd", END])[0].ids.tolist() == list(b"x")
+
+
+def test_half_a_word_is_left_out():
+    """If it fails, a file in which a word is being typed teaches that it ends there."""
+    tokenizer = CodeTokenizer.load(BUNDLED_MODEL / TOKENIZER_FILE)
+    for line, rest in (("lines = read_li", "li"), ("lines = read_lines(", "(")):
+        tokens = EncodedFile.encode("a.py", line, tokenizer).tokens.tolist()
+        assert tokenizer.decode(tokens) == line.removesuffix(rest)
+    assert EncodedFile.encode("a.py", "", tokenizer).tokens.tolist() == []
+    whole = "lines = read_lines()\n"
+    tokens = EncodedFile.encode("a.py", whole, tokenizer).tokens.tolist()
+    assert tokenizer.decode(tokens) == whole
 
 
 def test_what_does_not_fit_is_left_out_and_counted():
