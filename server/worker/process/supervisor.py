@@ -31,6 +31,7 @@ from server.workspace.snapshot import WorkspaceSnapshot
 
 _MAX_RESTARTS = 3  # within this time, or until one is ready; after that the worker stays away
 _RESTART_PERIOD_S = 60.0
+_MAX_RELOADS = 1  # of a workspace's model, which has an alternative
 
 _log = logging.getLogger(__name__)
 
@@ -265,7 +266,9 @@ class Supervisor:
             return
         self._on_loss(what)
         n_times = self._count_deaths()
-        if n_times > _MAX_RESTARTS:
+        if self.uses_workspace_model and self._n_died_loading > _MAX_RELOADS:
+            self._give_up_loading(what)
+        elif n_times > _MAX_RESTARTS:
             reason = f"{what} {n_times} times; see the log, then restart it"
             self._status.set(State.ERROR, reason)
         else:

@@ -216,6 +216,27 @@ def test_an_adapted_model_that_cannot_be_loaded_leaves_the_settings_own():
     assert started.process.sent == [Load(settings=Settings(model="/adapted"))]
 
 
+def test_an_adapted_model_that_kills_the_worker_leaves_the_settings_own():
+    """If it fails, an adaptation too large for the machine ends all suggestions in its workspace."""
+    settings, warnings = Settings(model="owner/name"), []
+    started = Started(settings)
+    started.service.status.on_warning = warnings.append
+    started.service.use_workspace_model("/adapted")
+    for _ in range(3):  # a model that was ready once is worth another attempt
+        started.process.on_message(Ready(load_s=0.1))
+        started.process.on_exit("was killed (SIGKILL)")
+        assert started.process.sent == [Load(settings=Settings(model="/adapted"))]
+    started.service.restart()
+    started.process.on_exit("was killed (SIGKILL)")
+    assert started.process.sent == [Load(settings=Settings(model="/adapted"))]
+    assert warnings == []
+    started.process.on_exit("was killed (SIGKILL)")
+    assert started.process.sent == [Load(settings=settings)]
+    assert not started.service.uses_workspace_model
+    assert len(warnings) == 1
+    assert "the model's process was killed (SIGKILL)" in warnings[0]
+
+
 def test_a_settings_own_model_that_cannot_be_loaded_is_an_error():
     """If it fails, a missing model is loaded again and again."""
     started = Started(Settings(model="owner/name"))
