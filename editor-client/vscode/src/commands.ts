@@ -1,6 +1,7 @@
 /** Registers the commands that package.json contributes. */
 
 import * as vscode from 'vscode';
+import { removeUnusedEnvironments } from './install/environment';
 import { installServer } from './install/installer';
 import type { Log } from './server/log';
 import { setServerPath } from './server/serverPath';
@@ -76,6 +77,7 @@ function createServerActions(services: Services): Record<string, Action> {
     installServer: refreshAfter(services, async () => {
       if (await installServer({ origin, log, status })) {
         await lifecycle.restart();
+        await removeUnusedEnvironments(origin.storage);
       }
     }),
     setServerPath,

@@ -2,6 +2,7 @@
 
 import type * as vscode from 'vscode';
 import { registerCommands } from './commands';
+import { removeUnusedEnvironments } from './install/environment';
 import { registerListeners } from './listeners';
 import { createServices, type Services } from './services';
 
@@ -12,6 +13,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   services = await createServices(context);
   registerCommands(context, services);
   await registerListeners(context, services);
+  void removeUnusedEnvironments(services.origin.storage);
 }
 
 /** Called by VS Code when it exits. */

@@ -285,8 +285,8 @@ def test_another_installation_replaces_the_first(bare, tmp_path):
     bare.answer_dialog("Install")
     wait_until(lambda: bare.server_pid not in {None, server}, "another server")
     bare.wait_until_ready()
-    (after,) = list_environments(bare)
-    assert after != before
+    wait_until(lambda: len(list_environments(bare)) == 1, lambda: list_environments(bare))
+    assert list_environments(bare) != [before]
 
 
 def test_a_server_path_is_checked_before_the_setting_changes(bare, tmp_path):

@@ -1,7 +1,9 @@
-"""Reading pip's output and the programs that it writes: the extension's own code, run by Node."""
+"""Reading pip's output and what it installs: the extension's own code, run by Node."""
 
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 from code_server import EXTENSION, require_path
@@ -31,6 +33,11 @@ Promise.all(programs.map((program) => findInterpreter(program))).then((found) =>
   console.log(JSON.stringify(found.map((one) => one ?? null)));
 });
 """
+CALL_ENVIRONMENT = """
+const environment = require(process.argv[1]);
+const [what, ...args] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+environment[what](...args).then((found) => console.log(JSON.stringify(found ?? null)));
+"""
 # How a program begins, and its interpreter.
 FOLDER = "/opt/my env/bin"
 HEADS = {
@@ -53,7 +60,8 @@ def convert(name, folder):
     )
     target = folder / "module.js"
     source = EXTENSION / "src" / name
-    command = [esbuild, source, "--format=cjs", f"--outfile={target}", "--log-level=error"]
+    options = ["--bundle", "--platform=node", "--external:vscode", "--log-level=error"]
+    command = [esbuild, source, "--format=cjs", f"--outfile={target}", *options]
     subprocess.run(command, check=True)
     return target
 
@@ -172,3 +180,45 @@ def test_the_interpreter_of_a_program(tmp_path):
         program.write_text(head, encoding="utf-8")
     given = [*map(str, programs), str(tmp_path / "missing")]
     assert run_node(FIND_INTERPRETERS, module, given) == [*HEADS.values(), None]
+
+
+@pytest.fixture
+def environments(tmp_path_factory):
+    """Calls functions of src/install/environment.ts."""
+    module = convert("install/environment.ts", tmp_path_factory.mktemp("environments"))
+    return lambda *asked: run_node(CALL_ENVIRONMENT, module, asked)
+
+
+def test_an_environment_stays_while_something_runs_from_it(environments, tmp_path):
+    """If it fails, installing the server ends an adaptation that works, or another window's server.
+
+    It is removed once nothing runs from it, so that gigabytes of former servers do not pile up.
+    """
+    storage = tmp_path / "global storage"
+    first, second = (storage / f"server-{number:08d}" for number in (1, 2))
+    for environment in (first, second):
+        (environment / "bin").mkdir(parents=True)
+        (environment / "bin" / "python").symlink_to(sys.executable)
+        environments("activateEnvironment", str(storage), str(environment))
+    assert first.is_dir()
+    command = [first / "bin" / "python", "-S", "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as adaptation:
+        environments("removeUnusedEnvironments", str(storage))
+        assert sorted(path.name for path in storage.iterdir()) == [
+            *(first.name, second.name, "server.json")
+        ]
+        adaptation.communicate(b"\n")
+    environments("removeUnusedEnvironments", str(storage))
+    assert sorted(path.name for path in storage.iterdir()) == [second.name, "server.json"]
+    assert environments("getCurrentEnvironment", str(storage)) == str(second)
+
+
+def test_an_installation_in_another_window_is_left_alone(environments, tmp_path):
+    """If it fails, a window that opens removes what another one is installing."""
+    young, current, old = (tmp_path / f"server-{number:08d}" for number in (1, 2, 3))
+    for environment in (young, current, old):
+        environment.mkdir()
+    os.utime(old, (0, 0))
+    environments("activateEnvironment", str(tmp_path), str(current))
+    environments("removeUnusedEnvironments", str(tmp_path))
+    assert [path.is_dir() for path in (young, current, old)] == [True, True, False]
