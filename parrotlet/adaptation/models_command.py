@@ -113,14 +113,18 @@ def _render_figure(name: str, figure: Mapping[str, Any]) -> str:
 
 def _use(name: str, served: str) -> None:
     model = get_model(name)
+    note = ""
     if served in model.versions:
-        model.update(version=served, served="adapted")
+        base = model.bases.get(served, model.record.base)
+        if base != model.record.base:
+            note = f", where {base or 'the bundled model'} is chosen, from which it was made"
+        model.use_version(served, base)
     elif served in get_args(Served):
         choose_model(name, "base" if served == "base" else "adapted")
     else:
         known = ", ".join([*get_args(Served), *model.versions])
         raise ConfigError(f"{name} has no model '{served}'; choose one of {known}")
-    sys.stdout.write(f"{model.record.path}: {served}; open editors use it within seconds\n")
+    sys.stdout.write(f"{model.record.path}: {served}; open editors use it within seconds{note}\n")
 
 
 def _remove(name: str) -> None:

@@ -186,6 +186,7 @@ class _Runner:
         self._runner.stages = [plan, *self._stages.list_rest(AdaptationRecord(items=1))]
         self._runner.run(plan)
         self._record = record = self._stages.read_record()
+        self._model = self._model.reread()  # the user may have chosen another since
         self._model = self._model.update(
             path=str(self._request.folder.resolve()),
             root_commit=record.root_commit,
@@ -247,9 +248,7 @@ class _Runner:
             target.parent.mkdir(mode=0o700, exist_ok=True)
             if not target.exists():  # else we were killed since
                 self._stages.artifact.rename(target)
-            self._model = self._model.update(
-                version=version, base=self._request.model, served="adapted"
-            )
+            self._model = self._model.use_version(version, self._request.model)
             for old in self._model.versions[:-KEPT_VERSIONS]:
                 shutil.rmtree(folder / ARTIFACTS_FOLDER / old, ignore_errors=True)
         self._finish(outcome, sentence)

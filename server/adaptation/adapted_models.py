@@ -27,6 +27,7 @@ from training.foundation.work_trees import find_work_tree
 
 MODELS_FOLDER = "models"
 RECORD_FILE = "workspace.json"
+BASES_FILE = "bases.json"
 ARTIFACTS_FOLDER = "artifacts"
 WORK_FOLDER = "work"
 RESULT_FILE, PAGE_FILE = "result.json", "report.html"
@@ -129,9 +130,32 @@ class AdaptedModel:
         """What it takes on the disk."""
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
 
+    @property
+    def bases(self) -> dict[str, str]:
+        """The settings ``model`` from which its artifacts were made, by version, where known."""
+        try:
+            values = as_object(read_json(self.folder / BASES_FILE, max_bytes=_MAX_RECORD_BYTES))
+        except (OSError, ValueError):
+            values = {}
+        found = {version: base for version, base in values.items() if isinstance(base, str)}
+        own = {self.record.version: self.record.base} if self.record.version else {}
+        return own | found
+
+    def use_version(self, version: str, base: str) -> "AdaptedModel":
+        """Puts an artifact in use, which was made from ``base``; remembers that of the others."""
+        bases = {**self.reread().bases, version: base}
+        kept = {one: bases[one] for one in self.versions if one in bases}
+        write_json_atomically(self.folder / BASES_FILE, kept)
+        return self.update(version=version, base=base, served="adapted")
+
+    def reread(self) -> "AdaptedModel":
+        """Returns the model with its record as it is now: another process may have changed it."""
+        return type(self).read(self.folder) or self
+
     def update(self, **changes: object) -> "AdaptedModel":
-        """Writes a changed record, and returns the model with it."""
-        record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
+        """Changes the record as it is now, and returns the model with it."""
+        now = self.reread().record if changes else self.record
+        record = dataclasses.replace(now, **changes)  # type: ignore[arg-type]
         write_json_atomically(self.folder / RECORD_FILE, to_mapping(record))
         return dataclasses.replace(self, record=record)
 

@@ -15,6 +15,7 @@ from accelerate.utils.launch import prepare_simple_launcher_cmd_env
 
 from parrotlet.adaptation import adapt_command
 from parrotlet.adaptation.adaptation_stages import AdaptationStages
+from parrotlet.adaptation.models_command import main as models
 from parrotlet.adaptation.runner import run_adaptation
 from parrotlet.pipeline import conditions, stage_runner
 from parrotlet.pipeline.stage_runner import StageFailedError
@@ -224,6 +225,19 @@ def test_a_model_that_was_made_from_another_suggests_until_a_better_one_is_there
     assert found.name == ("0002" if end == Outcome.BETTER else "0001")
     served = [find_model_for([request_.folder], settings) for settings in (first, others)]
     assert served == ([None, found] if end == Outcome.BETTER else [found, None])
+
+
+def test_an_earlier_version_suggests_where_its_own_base_is_chosen(
+    results, request_, tiny_artifact, tmp_path
+):
+    """If it fails, a version that was made from one model suggests in place of another."""
+    others = Settings(model=str(shutil.copytree(tiny_artifact, tmp_path / "other")))
+    for model in (request_.model, others.model):
+        start_adaptation(replace(request_, model=model))
+    assert models(["use", find_adaptation(request_.folder).model.name, "0001"]) == 0
+    served = [find_model_for([request_.folder], one) for one in (Settings(), others)]
+    first = find_model_for([request_.folder], Settings(model=request_.model))
+    assert (served, first.name) == ([None, None], "0001")
 
 
 def test_a_first_adaptation_that_failed_is_of_the_model_that_is_adapted_next(

@@ -275,6 +275,14 @@ def test_to_choose_a_model_needs_no_restart(tmp_path, capsys):
     assert find_model_for([tmp_path], Settings()) is None
 
 
+def test_what_the_user_chooses_while_an_adaptation_works_stays(tmp_path):
+    """If it fails, an adaptation turns a model on that was turned off meanwhile."""
+    working = adapt(tmp_path)
+    models(["use", working.name, "base"])
+    working.update(root_commit="1" * 40)
+    assert AdaptedModel.read(working.folder).record.served == "base"
+
+
 def test_without_a_place_for_data_there_are_no_models(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", "")
