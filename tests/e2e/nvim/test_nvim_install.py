@@ -52,7 +52,7 @@ vim.api.nvim_create_autocmd('User', {
 """
 
 
-def make_wheel(folder, code=SHIM):
+def make_wheel(folder, code=SHIM, requirement=""):
     """Builds a wheel of a small Parrotlet, whose server runs this environment's."""
     folder.mkdir(exist_ok=True)
     path = folder / f"parrotlet-{VERSION}-py3-none-any.whl"
@@ -60,6 +60,7 @@ def make_wheel(folder, code=SHIM):
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("shim.py", code)
         metadata = f"Metadata-Version: 2.1\nName: parrotlet\nVersion: {VERSION}\n"
+        metadata += f"Requires-Dist: {requirement}\n" if requirement else ""
         wheel.writestr(f"{info}/METADATA", metadata)
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
         scripts = "[console_scripts]\nparrotlet-server = shim:main\n"
@@ -170,6 +171,21 @@ def test_installing_from_a_wheel_file(start, model, copied, tmp_path):
     wait_for_message(editor, f"server {VERSION} installed")
     (code,) = get_own_environment(editor).glob("lib/*/site-packages/shim.py")
     assert "# newer" in code.read_text()
+
+
+@pip_decides
+def test_a_wheel_that_cannot_be_installed_leaves_the_server(start, model, copied, tmp_path):
+    """If it fails, an update without a network takes away the server that worked."""
+    wheel = make_wheel(tmp_path / "wheels")
+    editor = start(copied, env={"PIP_NO_INDEX": "1"})
+    editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
+    wait_for_message(editor, f"server {VERSION} installed")
+    make_wheel(tmp_path / "wheels", requirement="absent-package")
+    editor.input(f":Parrotlet install {wheel}<CR>1<CR>")
+    wait_for_message(editor, "installation failed; see :Parrotlet log install")
+    assert (get_own_environment(editor) / "bin" / "parrotlet-server").exists()
+    editor.wait_for_server()
+    wait_for_suggestion(editor, model)
 
 
 @pip_decides

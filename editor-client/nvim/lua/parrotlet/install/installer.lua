@@ -110,13 +110,16 @@ local function install_packages()
     end
   end
   show_step(2, 'downloading packages')
-  if source.replaces then
-    run_command(build_pip_command('uninstall', '--yes', 'parrotlet'), ignore_line, function()
-      run_command(command, on_line, check_server)
-    end)
-  else
-    run_command(command, on_line, check_server)
-  end
+  run_command(command, on_line, function()
+    if not source.replaces then
+      check_server()
+      return
+    end
+    -- pip keeps an installed server of the same version. Only now, when all packages are there, so
+    -- that a failure leaves it as it is.
+    local again = build_pip_command('install', '--force-reinstall', '--no-deps')
+    run_command(vim.list_extend(again, source.requirement), on_line, check_server)
+  end)
 end
 
 --- Installs from a source.
