@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from code_server import EXTENSION, require_path
@@ -38,6 +40,39 @@ const environment = require(process.argv[1]);
 const [what, ...args] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
 environment[what](...args).then((found) => console.log(JSON.stringify(found ?? null)));
 """
+# Takes the place of VS Code: settings by name, and what is shown and run.
+STAND_IN = """
+const { platform, settings = {}, python, error } = JSON.parse(
+  require('node:fs').readFileSync(0, 'utf8'),
+);
+Object.defineProperty(process, 'platform', { value: platform ?? 'linux' });
+const shown = [];
+const show = (text) => { shown.push(text); return Promise.resolve(undefined); };
+const environments = { getActiveEnvironmentPath: () => ({ path: python }) };
+const extension = { activate: () => Promise.resolve({ environments }) };
+const vscode = {
+  ConfigurationTarget: { Global: 1, Workspace: 2, WorkspaceFolder: 3 },
+  extensions: { getExtension: () => python && extension },
+  window: { showErrorMessage: show, showQuickPick: () => show('Which source?') },
+  workspace: { isTrusted: true, getConfiguration: () => ({ get: (name) => settings[name] }) },
+};
+const Module = require('node:module');
+const load = Module._load;
+Module._load = (name, ...rest) => name === 'vscode' ? vscode : load(name, ...rest);
+const module_ = require(process.argv[1]);
+const print = (found) => { console.log(JSON.stringify({ shown, found: found ?? null })); };
+"""
+FIND_PYTHON = f"{STAND_IN} module_.findPython('3.11').catch(String).then(print);"
+FIND_SERVER = f"{STAND_IN} module_.findServer({{ storage: '/none' }}).then(print);"
+INSTALL = f"{STAND_IN} module_.installServer({{ origin: {{}} }}).then(print);"
+RUN_COMMAND = (
+    STAND_IN
+    + """
+const execute = () => Promise.reject(Object.assign(new Error('failed'), { code: error }));
+const menu = new module_.ServerMenu({ isRequested: true, client: { isRunning: true, execute } });
+menu.run('parrotlet.adaptedModels').then(print);
+"""
+)
 # How a program begins, and its interpreter.
 FOLDER = "/opt/my env/bin"
 HEADS = {
@@ -222,3 +257,37 @@ def test_an_installation_in_another_window_is_left_alone(environments, tmp_path)
     environments("activateEnvironment", str(tmp_path), str(current))
     environments("removeUnusedEnvironments", str(tmp_path))
     assert [path.is_dir() for path in (young, current, old)] == [True, True, False]
+
+
+def make_program(path, text="#!/bin/sh\n"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def path_folder(tmp_path, monkeypatch):
+    """The only folder on the PATH, besides that of Node."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    node = Path(shutil.which("node"))
+    monkeypatch.setenv("PATH", f"{folder}:{node.parent}")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    return folder
+
+
+def test_a_newer_python_beside_an_old_one_is_found(path_folder, tmp_path):
+    """If it fails, users of a system whose python3 is old install a newer one in vain."""
+    module = convert("install/python.ts", tmp_path)
+    make_program(path_folder / "python3", "#!/bin/sh\nexit 1\n")
+    assert "no Python 3.11 or newer" in run_node(FIND_PYTHON, module, {})["found"]
+    newer = [make_program(path_folder / f"python3.{minor}") for minor in (11, 12)]
+    assert run_node(FIND_PYTHON, module, {})["found"] == str(newer[1])
+
+
+def test_pythons_launcher_installs_on_windows(path_folder, tmp_path):
+    """If it fails, who has Python from python.org reads that there is none."""
+    launcher = make_program(path_folder / "py.exe")
+    module = convert("install/python.ts", tmp_path)
+    assert run_node(FIND_PYTHON, module, {"platform": "win32"})["found"] == str(launcher)

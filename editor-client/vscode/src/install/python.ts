@@ -6,7 +6,9 @@ import { promisify } from 'node:util';
 import { getActivePython, isExecutable, listPathFolders, mayRun } from '../server/discovery';
 import { IS_WINDOWS } from './environment';
 
-const NAMES = IS_WINDOWS ? ['python.exe'] : ['python3', 'python'];
+// On Windows, python.org's installer adds no Python to the PATH by default, but its launcher.
+const NAMES = IS_WINDOWS ? ['python.exe', 'py.exe'] : ['python3', 'python'];
+const N_NEWER_VERSIONS = 5; // after the oldest that is sufficient, each a program of its own
 
 /**
  * Returns a Python that is new enough and can create virtual environments.
@@ -16,7 +18,9 @@ const NAMES = IS_WINDOWS ? ['python.exe'] : ['python3', 'python'];
 export async function findPython(minVersion: string): Promise<string> {
   const minTuple = `(${minVersion.replace('.', ', ')})`;
   const active = await getActivePython();
-  const onPath = listPathFolders().flatMap((folder) => NAMES.map((name) => join(folder, name)));
+  const onPath = [NAMES, listVersionedNames(minVersion)].flatMap((names) => (
+    listPathFolders().flatMap((folder) => names.map((name) => join(folder, name)))
+  ));
   let withoutVenv: string | undefined;
   for (const python of [...(active === undefined ? [] : [active]), ...onPath]) {
     const isNewEnough = mayRun(python) && await isExecutable(python)
@@ -33,6 +37,13 @@ export async function findPython(minVersion: string): Promise<string> {
       : `${withoutVenv} cannot create virtual environments; install its venv module (on Debian and`
         + ' Ubuntu, the package python3-venv)',
   );
+}
+
+/** Lists programs such as python3.12, the newest first: python3 may be the system's older one. */
+function listVersionedNames(minVersion: string): string[] {
+  const [major = '', minor = ''] = minVersion.split('.');
+  const newer = Array.from({ length: N_NEWER_VERSIONS + 1 }, (_, index) => Number(minor) + index);
+  return IS_WINDOWS ? [] : newer.reverse().map((one) => `python${major}.${one}`);
 }
 
 /** Checks whether a Python's pip has at least this version. */
