@@ -291,3 +291,15 @@ def test_pythons_launcher_installs_on_windows(path_folder, tmp_path):
     launcher = make_program(path_folder / "py.exe")
     module = convert("install/python.ts", tmp_path)
     assert run_node(FIND_PYTHON, module, {"platform": "win32"})["found"] == str(launcher)
+
+
+@pytest.mark.parametrize("place", ["env/Scripts", "programs"])
+def test_programs_of_windows_are_found(path_folder, tmp_path, place):
+    """If it fails, the server of a Conda environment, or one named with .exe, is not found."""
+    program = make_program(tmp_path / place / "parrotlet-server.exe")
+    module = convert("server/discovery.ts", tmp_path)
+    given = {"python": str(tmp_path / "env" / "python.exe")}
+    if place == "programs":
+        given = {"settings": {"client.server": ["parrotlet-server.exe"]}}
+    found = run_node(FIND_SERVER, module, {"platform": "win32", **given})["found"]
+    assert found["command"] == str(program)

@@ -14,6 +14,9 @@ import { findCheckout, type Origin } from '../install/origin';
 import { getList } from '../settings/configuration';
 import { findInterpreter } from './interpreter';
 
+/** Finds the setting for the server in the settings editor. */
+export const SERVER_SETTING_QUERY = '@id:parrotlet.client.server';
+
 const PYTHON_EXTENSION = 'ms-python.python';
 
 /** How to start the server. */
@@ -148,7 +151,12 @@ async function listActiveEnvironments(): Promise<Candidate[]> {
   const candidates: Candidate[] = [];
   const python = await getActivePython();
   if (python !== undefined) {
-    candidates.push({ location: `the environment of ${python}`, folder: dirname(python) });
+    const folder = dirname(python);
+    const location = `the environment of ${python}`;
+    candidates.push({ location, folder });
+    if (IS_WINDOWS) { // there, only virtual environments have Python beside its programs
+      candidates.push({ location, folder: join(folder, BIN) });
+    }
   }
   const active = process.env['VIRTUAL_ENV'];
   if (active) {
@@ -161,9 +169,10 @@ async function resolveSetting(
   [first = '', ...args]: string[],
 ): Promise<ServerCommand | ServerNotFound> {
   const path = first.startsWith('~/') ? join(homedir(), first.slice(2)) : first;
+  const names = IS_WINDOWS && !/\.exe$/i.test(path) ? [`${path}.exe`, path] : [path];
   const candidates = isAbsolute(path)
-    ? [path]
-    : listPathFolders().map((folder) => join(folder, IS_WINDOWS ? `${path}.exe` : path));
+    ? names
+    : listPathFolders().flatMap((folder) => names.map((name) => join(folder, name)));
   for (const command of candidates) {
     if (await isExecutable(command)) {
       return { command, args, location: 'the setting parrotlet.client.server' };

@@ -7,12 +7,13 @@ import * as vscode from 'vscode';
 import type { Origin } from '../install/origin';
 import { getList } from '../settings/configuration';
 import { Client, type ClientContext } from './client';
-import { findServer, type ServerCommand, type ServerNotFound } from './discovery';
+import {
+  findServer, SERVER_SETTING_QUERY, type ServerCommand, type ServerNotFound,
+} from './discovery';
 
 const MAX_CRASHES = 3; // within CRASH_WINDOW_MS; then the server is not restarted
 const CRASH_WINDOW_MS = 180_000;
 const RETRY_DELAY_MS = 1000; // times the number of recent crashes before this one
-const SERVER_SETTING_QUERY = '@id:parrotlet.client.server';
 
 /** Owns the server. */
 export class Lifecycle {
