@@ -303,3 +303,13 @@ def test_programs_of_windows_are_found(path_folder, tmp_path, place):
         given = {"settings": {"client.server": ["parrotlet-server.exe"]}}
     found = run_node(FIND_SERVER, module, {"platform": "win32", **given})["found"]
     assert found["command"] == str(program)
+
+
+def test_nothing_is_installed_that_would_not_be_used(tmp_path):
+    """If it fails, gigabytes are downloaded, and the server of the setting is started as before."""
+    module = convert("install/installer.ts", tmp_path)
+    given = {"settings": {"client.server": ["/opt/parrotlet-server"]}}
+    shown = run_node(INSTALL, module, given)["shown"]
+    sentence = "The setting parrotlet.client.server names the server to use."
+    assert shown == [f"{sentence} Clear it, then install one."]
+    assert run_node(INSTALL, module, {})["shown"] == ["Which source?"]

@@ -7,7 +7,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
+import { findServer, SERVER_SETTING_QUERY } from '../server/discovery';
 import type { Log } from '../server/log';
+import { getList } from '../settings/configuration';
 import type { Status } from '../ui/status';
 import {
   activateEnvironment, BIN, createEnvironmentPath, IS_WINDOWS, PROGRAM, removeEnvironment,
@@ -35,6 +37,10 @@ export async function installServer(context: InstallerContext): Promise<boolean>
     void vscode.window.showInformationMessage('The Parrotlet server is already being installed.');
     return false;
   }
+  if (getList('server').length > 0) {
+    await refuseBecauseOfSetting();
+    return false;
+  }
   const source = await chooseSource(context.origin);
   if (source === undefined) {
     return false;
@@ -57,9 +63,33 @@ export async function installServer(context: InstallerContext): Promise<boolean>
   }
 }
 
+/** Says that an installed server would not be used: that of the setting is. */
+async function refuseBecauseOfSetting(): Promise<void> {
+  const button = 'Open Settings';
+  const choice = await vscode.window.showErrorMessage(
+    'The setting parrotlet.client.server names the server to use. Clear it, then install one.',
+    button,
+  );
+  if (choice === button) {
+    await vscode.commands.executeCommand('workbench.action.openSettings', SERVER_SETTING_QUERY);
+  }
+}
+
+/** Describes an installed server; says so if another one is found before it. */
+async function describeInstalled(
+  version: string, environment: string, origin: Origin,
+): Promise<string> {
+  const found = await findServer(origin);
+  return 'command' in found && found.command !== join(environment, BIN, PROGRAM)
+    ? `Installed the Parrotlet server ${version}, but here ${found.command} is used, from`
+      + ` ${found.location}. Uninstall or update that one.`
+    : `Installed the Parrotlet server ${version}.`;
+}
+
 async function installWithProgress(
-  source: Source, python: string, { log, status, origin: { storage } }: InstallerContext,
+  source: Source, python: string, { log, status, origin }: InstallerContext,
 ): Promise<boolean> {
+  const { storage } = origin;
   setInstalling(true);
   const environment = await createEnvironmentPath(storage);
   let isDone = false;
@@ -81,7 +111,8 @@ async function installWithProgress(
     isDone = version !== undefined;
     if (version !== undefined) {
       await activateEnvironment(storage, environment);
-      void vscode.window.showInformationMessage(`Installed the Parrotlet server ${version}.`);
+      const text = await describeInstalled(version, environment, origin);
+      void vscode.window.showInformationMessage(text);
     }
   } finally {
     if (!isDone) {
