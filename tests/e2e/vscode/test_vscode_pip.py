@@ -313,3 +313,12 @@ def test_nothing_is_installed_that_would_not_be_used(tmp_path):
     sentence = "The setting parrotlet.client.server names the server to use."
     assert shown == [f"{sentence} Clear it, then install one."]
     assert run_node(INSTALL, module, {})["shown"] == ["Which source?"]
+
+
+@pytest.mark.parametrize(("code", "is_old"), [(-32602, True), (-32603, False), (-32097, False)])
+def test_a_server_that_fails_is_not_called_old(tmp_path, code, is_old):
+    """If it fails, users whose server stops are told to install one."""
+    module = convert("ui/serverMenu.ts", tmp_path)
+    (sentence,) = run_node(RUN_COMMAND, module, {"error": code})["shown"]
+    assert ("newer Parrotlet server" in sentence) == is_old
+    assert ("See the log" in sentence) != is_old

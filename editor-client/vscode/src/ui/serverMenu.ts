@@ -8,7 +8,10 @@ import type { Lifecycle } from '../server/lifecycle';
 import type { Action, Answer } from '../server/messages';
 import type { WebviewPages } from './webview';
 
+const INVALID_PARAMS = -32602; // the codes with which servers answer to an unknown command
+const METHOD_NOT_FOUND = -32601;
 const STOPPED = 'This is unavailable: the Parrotlet server is not running.';
+const FAILED = 'The Parrotlet server could not do this. See the log, then try again.';
 const OLD_SERVER = 'This needs a newer Parrotlet server. Install it to continue.';
 
 /** Runs the server's commands and shows their answers. */
@@ -79,10 +82,12 @@ export class ServerMenu {
   private async request(command: string, argument: object): Promise<Answer | undefined> {
     try {
       return await this.lifecycle.client?.execute<Answer>(command, argument);
-    } catch { // the server does not know the command
-      const button = 'Install Server…';
-      if (await vscode.window.showErrorMessage(OLD_SERVER, button) === button) {
-        await vscode.commands.executeCommand('parrotlet.installServer');
+    } catch (error) {
+      const [text, button, remedy] = isUnknownCommand(error)
+        ? [OLD_SERVER, 'Install Server…', 'parrotlet.installServer'] as const
+        : [FAILED, 'Show Log', 'parrotlet.showLog'] as const;
+      if (await vscode.window.showErrorMessage(text, button) === button) {
+        await vscode.commands.executeCommand(remedy);
       }
       return undefined;
     }
@@ -100,4 +105,10 @@ export class ServerMenu {
       await this.showMenu(title, actions);
     }
   }
+}
+
+/** Checks whether a server of an earlier version does not know a command, or has merely failed. */
+function isUnknownCommand(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return code === INVALID_PARAMS || code === METHOD_NOT_FOUND;
 }
