@@ -153,7 +153,8 @@ def _format(template: str, number: float | None) -> str:
 
 def _abbreviate(template: str, number: float | None) -> str:
     """Returns a text with a large number as "17.3M"; "" if it is not known."""
+    rounded = None if number is None else float(f"{number:.3g}")
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number is not None and number >= size:
-            return template.format(f"{number / size:.3g}{unit}")
+        if rounded is not None and rounded >= size:
+            return template.format(f"{rounded / size:g}{unit}")
     return _format(template, number)

@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from server.backends.backend import BackendInfo
-from server.health_report import Health, format_rows
+from server.health_report import Health, describe_size, format_rows
 
 LOCAL = BackendInfo(
     parameters=17_300_000,
@@ -69,3 +71,12 @@ def test_the_keys_are_those_that_editors_know():
 
 def test_rows_are_aligned():
     assert format_rows([("A", "1"), ("Long", "2")]) == "A     1\nLong  2\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(999, "999"), (999_499, "999k"), (999_500, "1M"), (999_700_000, "1B"), (1e13, "10000B")],
+)
+def test_a_size_just_below_the_next_unit_is_written_in_that(number, said):
+    """If it fails, people read "1e+03M parameters"."""
+    assert describe_size(BackendInfo(parameters=number)) == f"{said} parameters"
