@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from parrotlet import HOME, IS_WHEEL, ROOT
+from server.user_folders import find_own_program
 from training.foundation.errors import PrerequisiteError
 from training.foundation.extras import quote_word
 from training.foundation.foreign_text import as_object, parse_json
@@ -106,12 +107,11 @@ def _install_vscode(extension: Path) -> int:
 
 def copy_for_this_server(extension: Path, target: Path) -> None:
     """Copies the extension and adds the path of this environment's server."""
-    name = "parrotlet-server.exe" if os.name == "nt" else "parrotlet-server"
-    server = Path(sys.executable).parent / name
+    server = find_own_program("parrotlet-server")
     with zipfile.ZipFile(extension) as source, zipfile.ZipFile(target, "w") as copy:
         for member in source.infolist():
             data = source.read(member)
-            if member.filename == _INSTALLATION and server.is_file():
+            if member.filename == _INSTALLATION and server is not None:
                 record = {"python": as_object(parse_json(data))["python"], "server": str(server)}
                 data = json.dumps(record).encode()
             copy.writestr(member, data, zipfile.ZIP_DEFLATED)

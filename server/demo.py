@@ -20,6 +20,8 @@ from server.settings import Settings
 from server.suggestion.explanation import reason_sentence
 from server.suggestion.request import CompletionRequest
 from server.suggestion.result import CompletionResult
+from server.user_folders import find_own_program
+from training.foundation.extras import quote_word
 
 CURSOR = "▏"
 
@@ -132,12 +134,16 @@ def next_steps() -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _command() -> str:
-    """Returns what runs this environment's ``parrotlet`` in the current folder."""
-    script = Path(sys.executable).parent / ("parrotlet.exe" if os.name == "nt" else "parrotlet")
+    """Returns what runs this environment's ``parrotlet`` in the current folder, for a shell."""
+    script = find_own_program("parrotlet")
+    if script is None:
+        return f"{quote_word(sys.executable)} -m parrotlet"
     on_path = shutil.which("parrotlet")
-    if on_path is not None and script.exists() and Path(on_path).samefile(script):
+    if on_path is not None and Path(on_path).samefile(script):
         return "parrotlet"
-    if not script.exists():
-        return f"{sys.executable} -m parrotlet"
-    is_near = script.is_relative_to(Path.cwd())
-    return str(script.relative_to(Path.cwd()) if is_near else script)
+    try:
+        here = os.path.relpath(script)
+    except (OSError, ValueError):  # the folder is gone, or on another drive
+        here = os.pardir
+    is_below = os.sep in here and not here.startswith(os.pardir)
+    return quote_word(here if is_below else str(script))

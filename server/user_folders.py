@@ -1,8 +1,12 @@
-"""The user's home, and where programs of this system keep files: data to keep, and caches."""
+"""The user's home, where programs of this system keep files, and where ours are installed."""
 
 import os
+import site
 import sys
+import sysconfig
 from pathlib import Path
+
+from server.isolation import ROOT
 
 _DATA = {"darwin": "Library/Application Support", "win32": "AppData/Local"}
 _CACHES = {"darwin": "Library/Caches", "win32": "AppData/Local"}
@@ -38,6 +42,20 @@ def redirect_caches(folder: Path) -> dict[str, str]:
     """Returns what to set in a process's environment for its caches to be in ``folder``."""
     variable = {"win32": "LOCALAPPDATA", "darwin": "HOME"}.get(sys.platform, "XDG_CACHE_HOME")
     return {variable: str(folder)}
+
+
+def find_own_program(name: str) -> Path | None:
+    """Returns a program that was installed with this package; None if there is none.
+
+    It is beside Python in a virtual environment. Elsewhere, pip installs programs into a folder of
+    their own, such as ``Scripts``, ``/usr/local/bin`` or ``~/.local/bin``.
+    """
+    folders = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))]
+    if site.getusersitepackages() == ROOT:
+        user_scheme = sysconfig.get_preferred_scheme("user")
+        folders.insert(0, Path(sysconfig.get_path("scripts", user_scheme)))
+    file = f"{name}.exe" if os.name == "nt" else name
+    return next((folder / file for folder in folders if (folder / file).is_file()), None)
 
 
 def _find_folder(xdg_variable: str, below_home: str) -> Path | None:
