@@ -4,7 +4,9 @@ A model belongs to a repository, known by the commit it began with, and to a fol
 git to a path. So it stays with a repository that was moved or cloned.
 """
 
+import contextlib
 import dataclasses
+import os
 import re
 import shutil
 import time
@@ -128,7 +130,12 @@ class AdaptedModel:
     @property
     def n_bytes(self) -> int:
         """What it takes on the disk."""
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+        n_bytes = 0
+        for folder, _, names in os.walk(self.folder):  # which passes over what is gone meanwhile
+            for name in names:
+                with contextlib.suppress(OSError):
+                    n_bytes += Path(folder, name).stat().st_size
+        return n_bytes
 
     @property
     def bases(self) -> dict[str, str]:
