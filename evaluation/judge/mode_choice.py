@@ -99,20 +99,20 @@ def choose_modes(
 def find_vacuous_tests(
     jobs: Sequence[Job], pool: SandboxPool, indices: Sequence[int]
 ) -> dict[int, bool]:
-    """Returns of some jobs whether their tests pass in-process without a use of the function.
+    """Returns of some jobs whether their tests end well without a use of the function.
 
-    Such a test proves nothing: perhaps it only defines functions that nothing calls. Jobs on which
-    the sandbox failed are left out.
+    Such a test proves nothing: perhaps it only defines functions that nothing calls. In-process it
+    passes every program, and apart none. Jobs on which the sandbox failed are left out.
 
     Raises:
         SandboxUnavailableError: No sandbox can be started.
     """
-    unused = [
-        replace(job, program=_UNUSED.format(name=job.entry_point), is_in_process=True)
-        for job in jobs
-    ]
+    unused = [replace(job, program=_UNUSED.format(name=job.entry_point)) for job in jobs]
     found = _judge_some(unused, pool, indices)
-    return {index: verdict.outcome is Outcome.PASSED for index, verdict in found.items()}
+    return {
+        index: verdict.outcome is Outcome.PASSED or verdict.detail == NEVER_CALLED
+        for index, verdict in found.items()
+    }
 
 
 def _is_split(verdict: Verdict) -> bool:

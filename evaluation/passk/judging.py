@@ -4,7 +4,7 @@ A first run of each problem's own solution, under the same limits, decides where
 runs (``evaluation.judge.mode_choice``), and whether the problem counts: if its solution does not
 pass, it is invalid, and its samples neither pass nor fail. When the same command is run again, the
 solution is tried again, since what it needs may be there by then. A problem without a solution is
-judged as its text suggests; it is invalid if its test would pass every program. A sample that the
+judged as its text suggests; it is invalid if its test never uses the function. A sample that the
 sandbox failed on is not scored, and neither are those of a problem on whose solution it failed;
 they are judged when the same command is run again.
 """
@@ -208,8 +208,8 @@ def _choose_modes(
 
 
 def _list_vacuous(problems: Sequence[Problem], pool: SandboxPool) -> list[Problem]:
-    """Returns the problems without a solution whose test would pass every program."""
-    unsolved = [p for p in problems if p.is_in_process and not _has_solution(p)]
+    """Returns the problems without a solution whose test would tell no program from another."""
+    unsolved = [p for p in problems if not _has_solution(p)]
     jobs = [make_job(problem, program="") for problem in unsolved]
     found = find_vacuous_tests(jobs, pool, range(len(jobs)))
     return [unsolved[index] for index, is_vacuous in found.items() if is_vacuous]

@@ -82,13 +82,11 @@ def test_own_solutions_do_not_pass_a_test_that_uses_nothing(judge, more):
     assert {name for name, outcomes in found.items() if outcomes == ["passed"]} == set(USING)
 
 
-def test_without_a_solution_a_test_that_uses_nothing_passes_no_program(judge):
-    """If it fails, every program passes a test that names what the prompt does not define."""
+def test_without_a_solution_a_test_that_uses_nothing_is_invalid_wherever_it_runs(judge):
+    """If it fails, every program passes or fails such a test, and that counts in the score."""
     for _ in range(2):  # the second run resumes
         found = judge({**VACUOUS, **USING}, samples=(RIGHT, WRONG))
         for name in VACUOUS:
-            is_seen_inside = name == "a function that looks inside"
-            outcome = "invalid_problem" if is_seen_inside else "failed"
-            assert found[name] == [outcome] * 2, name
+            assert found[name] == ["invalid_problem"] * 2, name
         assert {found[name][0] for name in USING} == {"passed", "failed"}
         assert found["a variable"] == ["passed", "failed"]
