@@ -103,8 +103,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--n",
         type=type_of_setting(Generation, "n"),
-        default=default.n,
-        help="samples per problem (default: %(default)s)",
+        help=f"samples per problem (default: {default.n}; 1 with --canonical)",
     )
     group.add_argument(
         "--temperature",

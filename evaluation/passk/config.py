@@ -89,15 +89,20 @@ def resolve_config(options: argparse.Namespace, problem_set: ProblemSet) -> Pass
         problem_set: Its CPU time limit applies where the command line gives none.
 
     Raises:
-        ConfigError: There are fewer samples than a k.
+        ConfigError: There are fewer samples than a k, or than --n asks for.
     """
+    if options.canonical and options.n not in {None, 1}:
+        raise ConfigError(
+            "--canonical judges one solution of each problem, so there is nothing to sample; leave"
+            " out --n"
+        )
     limits = Limits()
     cpu_s = options.cpu_s or problem_set.cpu_s or limits.cpu_s
     default_ks = (1,) if options.canonical or options.samples else PasskConfig().k
     config = PasskConfig(
         problems=options.problems,
         generation=Generation(
-            n=1 if options.canonical else options.n,
+            n=1 if options.canonical else options.n or Generation().n,
             temperature=options.temperature,
             top_p=options.top_p,
             max_new_tokens=options.max_new_tokens,

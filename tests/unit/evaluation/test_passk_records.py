@@ -336,11 +336,20 @@ def test_problems_that_were_not_searched_for_are_refused(tmp_path, found, n_miss
 def test_own_solutions_are_one_sample_and_the_message_advises_what_helps():
     """If it fails, users are told to raise --n, which changes nothing with --canonical."""
     with pytest.raises(ConfigError, match=r"--canonical .* no pass@5; leave out --k") as refused:
-        resolve_config(parse(canonical=True, n=5, k=[1, 5]), PROBLEMS)
+        resolve_config(parse(canonical=True, n=None, k=[1, 5]), PROBLEMS)
     assert "--n" not in str(refused.value)
-    assert resolve_config(parse(canonical=True, k=[1]), PROBLEMS).k == (1,)
+    assert resolve_config(parse(canonical=True, n=None, k=[1]), PROBLEMS).k == (1,)
     with pytest.raises(ConfigError, match="raise --n or lower --k"):
         resolve_config(parse(model="m", k=[5]), PROBLEMS)
+
+
+def test_a_number_of_samples_that_canonical_cannot_have_is_refused():
+    """If it fails, --n 5 --canonical judges one solution of each problem and does not say so."""
+    with pytest.raises(ConfigError, match=r"--canonical judges one solution .* leave out --n"):
+        resolve_config(parse(canonical=True, n=5), PROBLEMS)
+    for n in (None, 1):
+        assert resolve_config(parse(canonical=True, n=n), PROBLEMS).generation.n == 1
+    assert resolve_config(parse(model="m", n=None), PROBLEMS).generation.n == 5
 
 
 def test_an_overlap_of_other_problems_is_refused_before_anything_is_judged(tmp_path):
