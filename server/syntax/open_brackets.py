@@ -26,8 +26,10 @@ _MAX_CHARS = 8_000  # of a statement; only the end of a longer one is examined
 _MAX_FAR_CHARS = 64 << 10  # before those; about 30 ms if no line was scanned before
 _BLOCK_CHARS = 8 << 10
 _REMEMBERED_LINES = 1 << 14
+_REMEMBERED_LONG_LINES = 32
 _REMEMBERED_STATEMENTS = 8
-_MAX_COLUMNS = 4096  # of a line; the rest is ignored
+_MAX_COLUMNS = 4096  # of the cursor's line; the rest is ignored
+_MAX_LINE_CHARS = 256 << 10  # of any other line
 
 _MAX_DEPTH = 250  # Python's own parser refuses less
 _SPEC = ":"  # on the stack: the format spec of the field below it
@@ -44,6 +46,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_STRING_ENDS = {marks: re.compile(rf"\\.|{marks}") for marks in ('"', "'", '"""', "'''")}
 _FIELD_END = re.compile(r"[([{,\\]\s*$")  # the field of an f-string goes on in the next line
 
 
@@ -97,12 +100,17 @@ NOTHING_OPEN = OpenState()
 
 
 def scan_line(line: str, before: OpenState) -> OpenState:
-    """Returns what is open after (part of) a line, given what is open before it."""
-    return _scan_cropped(line[:_MAX_COLUMNS], before)  # the cache would keep the rest
+    """Returns what is open after (part of) the cursor's line, given what is open before it."""
+    return _scan_short(line[:_MAX_COLUMNS], before)  # the cache would keep the rest
 
 
-@functools.lru_cache(maxsize=_REMEMBERED_LINES)
-def _scan_cropped(line: str, before: OpenState) -> OpenState:
+def open_below(line: str, before: OpenState) -> OpenState:
+    """Returns what is open where the next line begins, given what is open before a whole line."""
+    scan = _scan_short if len(line) <= _MAX_COLUMNS else _scan_long
+    return _begin_next_line(scan(line[:_MAX_LINE_CHARS], before), line)
+
+
+def _scan(line: str, before: OpenState) -> OpenState:
     stack, n_unmatched, at = list(before.stack), before.n_unmatched, 0
     while at < len(line):
         if stack and (_marks(stack[-1]) or stack[-1] == _SPEC):
@@ -125,7 +133,11 @@ def _scan_cropped(line: str, before: OpenState) -> OpenState:
     return replace(state, is_joined=not state.quote and line.endswith("\\"))
 
 
-def begin_next_line(at_end: OpenState, line: str) -> OpenState:
+_scan_short = functools.lru_cache(maxsize=_REMEMBERED_LINES)(_scan)
+_scan_long = functools.lru_cache(maxsize=_REMEMBERED_LONG_LINES)(_scan)
+
+
+def _begin_next_line(at_end: OpenState, line: str) -> OpenState:
     """Returns what is open where the next line begins, given what is open after ``line``."""
     stack = at_end.stack
     if not _is_escaped(line):
@@ -141,7 +153,7 @@ def open_after(text: str, before: OpenState = NOTHING_OPEN) -> OpenState:
     """Returns what is open at the end of a text of any number of lines."""
     *lines, last = text.split("\n")
     for line in lines:
-        before = begin_next_line(scan_line(line, before), line)
+        before = open_below(line, before)
     return scan_line(last, before)
 
 
@@ -177,7 +189,7 @@ def statement_at(prefix: str) -> Statement:
             is_decorated = line.startswith("@")
         if is_last:
             break
-        state = begin_next_line(scan_line(line, state), line)
+        state = open_below(line, state)
         if state.stack and not state.quote and _ANEW.match(lines[index + 1]):
             state = NOTHING_OPEN  # a bracket above was never closed
         offset += len(line) + 1
@@ -328,10 +340,8 @@ def _marks_below(stack: list[str]) -> str:
 
 def _end_of_string(line: str, at: int, quote: str) -> int:
     """Returns where the string that is open at ``at`` ends; -1 if it does not."""
-    end = line.find(quote, at)
-    while end >= 0 and _is_escaped(line[at:end]):
-        end = line.find(quote, end + 1)
-    return end if end < 0 else end + len(quote)
+    marks = (found for found in _STRING_ENDS[quote].finditer(line, at) if found[0] == quote)
+    return next((found.end() for found in marks), -1)
 
 
 def _is_escaped(text: str) -> bool:

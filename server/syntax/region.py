@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from server.syntax.open_brackets import (
     NOTHING_OPEN,
     OpenState,
-    begin_next_line,
-    scan_line,
+    open_below,
     statement_at,
 )
 
@@ -158,7 +157,7 @@ def _scan_lines(lines: list[str]) -> list[_Line]:
     for text in lines:
         code = text.lstrip()
         found.append(_Line(text=text, is_start=state.is_empty and code[:1] not in {"", "#"}))
-        state = begin_next_line(scan_line(text, state), text)
+        state = open_below(text, state)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.lsp.documents.document_changes import MalformedChangeError, read_number
 from server.lsp.documents.text_document import TextDocument
-from server.syntax.open_brackets import begin_next_line, open_after
+from server.syntax.open_brackets import open_after
 
 _BETWEEN_CELLS = "\n\n"
 _CODE = 2  # NotebookCellKind
@@ -99,7 +99,7 @@ def _join_above(texts: Sequence[str]) -> str:
 @functools.lru_cache(maxsize=_REMEMBERED_CELLS)
 def _close(text: str) -> str:
     """Returns the line that closes the brackets and strings that a cell leaves open, or nothing."""
-    at_end = begin_next_line(open_after(text), text.rpartition("\n")[2])
+    at_end = open_after(f"{text}\n")
     return f"\n{at_end.closers}" if at_end.stack else ""
 
 

@@ -1,5 +1,7 @@
 """What is open in f-strings: their replacement fields are code with strings of their own."""
 
+import re
+import time
 import tracemalloc
 
 import pytest
@@ -53,6 +55,31 @@ def test_brackets_are_counted_without_fields():
     assert open_after('f(f"{g([').brackets == "(" + "(["
     assert open_after('f(f"{').brackets == "("
     assert open_after('f(f"{x:{').brackets == "("
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'ICON = """' + "iVBOR" * 2_000 + '"""',
+        "TABLE = [" + "12345, " * 2_000 + "]",
+        "TEXT = '" + '\\"' * 4_000 + "' + (",
+        "NAMES = f'''{" + "name + " * 2_000 + "name}'''",
+        "total = " + "amount + " * 1_000 + "\\",
+    ],
+)
+def test_a_long_line_opens_what_a_short_one_of_its_kind_does(line):
+    """If it fails, one line of data has all code below it taken for a part of a string."""
+    short = re.sub(r"(?P<unit>.{2,9}?)(?P=unit){100,}", r"\g<unit>", line)
+    assert len(short) < 50
+    assert open_after(f"{line}\n") == open_after(f"{short}\n")
+
+
+def test_a_long_line_of_escapes_is_scanned_in_linear_time():
+    """If it fails, a file with JSON in one string makes every keystroke wait for seconds."""
+    line = "TEXT = '" + "\\'" * 100_000 + "'"
+    started = time.process_time()
+    assert open_after(f"{line}\n") == NOTHING_OPEN
+    assert time.process_time() - started < 1
 
 
 def test_a_key_at_the_end_of_a_long_line_takes_no_memory():
