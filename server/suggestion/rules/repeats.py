@@ -65,7 +65,8 @@ def stands_behind(suggestion: Suggestion, cursor: CursorContext) -> Suggestion:
             covered = suggestion.covered
             is_needed = fits(suggestion.text, covered) and not fits(shorter, covered)
             return suggestion if is_needed else replace(suggestion, text=shorter)
-    at = suggestion.text.find(core) if _is_distinctive(core := tail.strip(_BESIDE_CODE)) else -1
+    core = tail.strip(_BESIDE_CODE)
+    at = _find_whole(core, suggestion.text) if _is_distinctive(core) else -1
     return suggestion if at < 0 else replace(suggestion, text=suggestion.text[:at].rstrip(" ,"))
 
 
@@ -133,6 +134,14 @@ def _first_line(suggestion: Suggestion, cursor: CursorContext) -> str:
 
 def _is_distinctive(line: str) -> bool:
     return sum(character.isalnum() for character in line) > 2  # noqa: PLR2004 - "else" counts
+
+
+def _find_whole(code: str, text: str) -> int:
+    """Returns where ``code`` occurs in a text, not as a part of a longer name; -1 if nowhere."""
+    before = r"(?<!\w)" if is_word(code[0]) else ""
+    after = r"(?!\w)" if is_word(code[-1]) else ""
+    found = re.search(f"{before}{re.escape(code)}{after}", text)
+    return -1 if found is None else found.start()
 
 
 def _is_separate(text: str, tail: str, length: int) -> bool:

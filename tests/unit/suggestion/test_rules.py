@@ -265,6 +265,7 @@ def test_a_suggestion_is_indented_like_the_file(prefix, text, result):
             "inside_name",
         ),
         ("x = ", "the_", "name\n", "", "inside_name"),
+        ("my_path = 1\nif ", "my_path is None or ", "path:\n    pass\n", "", "inside_name"),
         ("x = f(", "a) + str", "name)\n", "", "inside_name"),
         ('"""What\nf returns."""\nre', "turn", "s = []  # returns\n", "", "inside_name"),
         ("def f():", "\n    a = g(1)\n    b = h(a)\n    return b", "", "", "copies_above"),
@@ -320,6 +321,7 @@ def test_code_beside_the_users_own_key_is_suggested():
         ("def f():", "\n    a = g(1)\n    b = h(a)\n    return c", ""),
         ("x = range(len(", "children)", ")\n"),
         ('x = f"{a', ':>{b}}"', "\n"),
+        ("max_size = size = 2\nx = ", "max_size * 2 -", "size\n"),
     ],
 )
 def test_what_fits_the_place_passes(prefix, text, suffix):
