@@ -4,6 +4,7 @@ A line is as likely as all of its tokens together, so a long one is rarely likel
 its first names may be next to certain. Called by :mod:`server.suggestion.postprocessing`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import accumulate
@@ -14,6 +15,7 @@ from server.suggestion.cursor_context import is_word
 
 MAX_PARTS = 6
 _ENDS = ")]}\"'"  # what a part may end with besides a name or a number
+_NUMBER = re.compile(r"(?<!\w)\d\w*\Z")
 
 
 def list_confident_parts(
@@ -48,7 +50,9 @@ def list_confident_parts(
 
 def _is_boundary(text: bytes, end: int) -> bool:
     """Returns whether a name, a number, a bracket or a text ends here, and none goes on."""
-    before = text[:end].decode("utf-8", "replace")[-1:]
+    shown = text[:end].decode("utf-8", "replace")
+    before = shown[-1:]
     after = text[end:].decode("utf-8", "replace")[:1]
     is_end = bool(before) and (before in _ENDS or is_word(before))
-    return is_end and bool(after) and not is_word(after)
+    is_cut = is_word(after) or (after == "." and _NUMBER.search(shown) is not None)
+    return is_end and bool(after) and not is_cut

@@ -138,6 +138,7 @@ def tokens(*parts, finish_reason=FinishReason.LOW_CONFIDENCE):
         ([("registry", 0.98), (".", 0.98), ("find", 0.95), ("(", 0.1)], "registry.find"),
         ([("registry", 0.98), (".", 0.98), ("fi", 0.95), ("nd", 0.1)], "registry"),  # a whole name
         ([("registry", 0.98), (".", 0.98), ("find", 0.5), ("(", 0.1)], "registry"),
+        ([("registry", 0.98), (" * 1", 0.98), (".", 0.1), ("5", 0.1)], "registry"),
         ([("registry", 0.98), ("(", 0.98), ("name", 0.98), (",", 0.1)], "registry"),  # not open
         ([("registry", 0.7), (".", 0.1)], ""),  # not likely enough for a part
         ([("reg", 0.98), (".", 0.1)], ""),  # as quickly typed
