@@ -24,6 +24,7 @@ _IMPORT = re.compile(  # bounds keep it linear: 10,000 lines may open a bracket 
     r"|import[ \t]+(?P<modules>[\w., \t]+))",
     re.MULTILINE,
 )
+_LEFT_OUT = re.compile(r"#[^\n]*|\\\r?\n")  # comments, and line ends that do not count
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -129,7 +130,7 @@ class ImportedModules:
 
 def find_imports(text: str) -> Iterator[Import]:
     """Yields what a text imports, by its lines; the text need not be valid Python."""
-    for match in _IMPORT.finditer(text):
+    for match in _IMPORT.finditer(_LEFT_OUT.sub(" ", text)):
         if match["modules"]:
             for part in match["modules"].split(","):
                 module = part.split()[0] if part.split() else ""

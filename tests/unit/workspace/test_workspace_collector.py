@@ -42,6 +42,12 @@ def root(tmp_path):
         ("from a import b as c, d\n", [("a", ("b", "d")), ("a.b", ()), ("a.d", ())]),
         ("from . import x\n", [(".", ("x",)), (".x", ())]),
         (
+            "from a import (  # noqa: F401\n    x,  # (the first)\n    y,\n)\n",
+            [("a", ("x", "y")), ("a.x", ()), ("a.y", ())],
+        ),
+        ("from a import x, \\\n    y\n", [("a", ("x", "y")), ("a.x", ()), ("a.y", ())]),
+        ("import a, \\\r\n    b  # c, d\n", [("a", ()), ("b", ())]),
+        (
             "from ..a import (\n    x,\n    y,\n)\n",
             [("..a", ("x", "y")), ("..a.x", ()), ("..a.y", ())],
         ),
