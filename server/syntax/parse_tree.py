@@ -35,7 +35,6 @@ _BINDING = {  # node type: the field whose names it binds
     "named_expression": "name",
     "function_definition": "name",
     "class_definition": "name",
-    "as_pattern": "alias",
     "default_parameter": "name",
     "typed_default_parameter": "name",
 }
@@ -44,8 +43,17 @@ _BINDING_ALL = {  # every name in one of these is bound
     "lambda_parameters",
     "typed_parameter",
     "as_pattern_target",
+    "splat_pattern",
     "dotted_name",
     "aliased_import",
+}
+_IN_TYPE_PARAMETERS = {"type", "type_parameter", "constrained_type", "splat_type", "generic_type"}
+_NO_USE = {
+    "dotted_name",
+    "aliased_import",
+    "global_statement",
+    "nonlocal_statement",
+    "keyword_pattern",  # its name is an attribute's
 }
 
 
@@ -107,7 +115,7 @@ def find_names(text: str, start: int) -> tuple[list[str], set[str]]:
         if node.type != "identifier" or node.end_byte <= start_byte:
             continue
         name = (node.text or b"").decode("utf-8", "replace")
-        if _is_bound(node):
+        if _is_bound(node) or _is_type_parameter(node):
             bound.add(name)
         elif _is_use(node):
             used.append(name)
@@ -161,13 +169,13 @@ def _walk(root: Node) -> Iterator[Node]:
 
 def _is_use(node: Node) -> bool:
     parent = node.parent
-    if parent is None or parent.type in {"dotted_name", "aliased_import"}:
+    if parent is None or parent.type in _NO_USE:
         return False
     if parent.type == "attribute":
         return parent.child_by_field_name("object") == node
     if parent.type == "keyword_argument":
         return parent.child_by_field_name("value") == node
-    return parent.type not in {"global_statement", "nonlocal_statement"}
+    return True
 
 
 def _is_bound(node: Node) -> bool:
@@ -176,6 +184,8 @@ def _is_bound(node: Node) -> bool:
     while parent is not None:
         if parent.type in _BINDING_ALL:
             return True
+        if parent.type == "as_pattern":  # of a case; elsewhere it binds a target
+            return parent.named_children[-1] == child
         field = _BINDING.get(parent.type)
         if field is not None:
             return parent.child_by_field_name(field) == child
@@ -183,3 +193,16 @@ def _is_bound(node: Node) -> bool:
             return False
         child, parent = parent, parent.parent
     return False
+
+
+def _is_type_parameter(node: Node) -> bool:
+    """Returns whether the name is a type parameter where it is declared, or a type alias."""
+    child, parent = node, node.parent
+    while parent is not None and parent.type in _IN_TYPE_PARAMETERS:
+        if parent.type == "constrained_type" and parent.named_children[0] != child:
+            return False
+        child, parent = parent, parent.parent
+    if parent is None:
+        return False
+    field = "left" if parent.type == "type_alias_statement" else "type_parameters"
+    return parent.child_by_field_name(field) == child

@@ -147,6 +147,14 @@ def test_every_prefix_of_a_correct_file_fits():
         ("# a ", "note about nothing", "", []),
         ("x = 'a ", "note about nothing'", "", []),
         ("x = f'{", "y}'", "", ["y"]),
+        ("match x:\n    case ", "[first, *rest]:\n        return f(rest)", "", ["f"]),
+        ("match x:\n    case ", '{"a": a, **more}:\n        return more', "", []),
+        ("match x:\n    case ", "str(real=r) as name if y:\n        return r, name", "", ["y"]),
+        ("def f", "[T: (A, str), *Ts, **P](x: T) -> U:\n    return x", "", ["A", "U"]),
+        ("class A", "[T](B):", "", ["B"]),
+        ("type ", "Pairs[T] = list[tuple[T, V]]", "", ["V"]),
+        ("with p as q, r as ", "s:", "", []),
+        ("with ", "p as q:", "", ["p"]),
     ],
 )
 def test_names_that_occur_nowhere_are_found(prefix, text, suffix, unknown):
