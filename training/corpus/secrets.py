@@ -105,9 +105,19 @@ _BASIC_AUTH = re.compile(r"://[^/\s:@'\"{}<>%$]+:([^/\s:@'\"{}<>%$]{3,})@")
 _NO_PASSWORD = {"password", "passwd", "pass", "pwd", "secret", "***", "removed_password"}
 _PASSWORD_NAMES = ("passw", "secret", "api_key", "apikey", "token", "credential", "private_key")
 _REST_OF_NAME = re.compile(r"\w*+")
+# What follows a name: its annotation, the sign, and a string with any prefix and quotes. Of several
+# strings in brackets, which Python joins, the first counts; a tuple is something else.
+_VALUE = r"""[bBfFrRuU]{0,2}+(?P<quote>"{3}|'{3}|["'])(?P<value>[^"'\s\\{}<>]{8,}+)(?P=quote)"""
 _ASSIGNED = re.compile(
-    r"""["'\]]*+\s*+(?::\s*+\w++\s*+)?[=:]\s*+[brf]?(["'])([^"'\s\\{}<>%$]{8,}+)\1"""
+    r"""["'\]]*+\s*+(?::(?:[\w.|\s]|\[[\w.|,\s]{0,60}+\]){1,60}+=|[=:])\s*+(?P<opened>\(\s*+)?"""
+    rf"""{_VALUE}(?(opened)\s*+[)"'])"""
 )
+# A look-up with a default: os.getenv("API_KEY", "...").
+_LOOKED_UP = re.compile(r"""(?:get\w*+|setdefault|env\w*+|config)\(\s*+["'][\w.-]*+$""")
+_DEFAULT = re.compile(rf"""["']\s*+,\s*+(?:default\s*+=\s*+)?{_VALUE}""")
+_MAX_LOOK_UP_CHARS = 64
+# What is filled in later: $NAME, %s, %(name)s; braces are no part of a value.
+_TEMPLATE = re.compile(r"\$(?:[A-Z_]++|[a-z_]++)(?!\w)|%\(\w*+\)\w|%[sdr](?!\w)")
 _EMAIL_HOST = re.compile(r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b")
 _EMAIL_NAME_MARKS = "._%+-"
 _EMAIL_NAME_CHARS = string.ascii_letters + string.digits + _EMAIL_NAME_MARKS
@@ -209,10 +219,16 @@ def _find_passwords(text: str, min_entropy_bits: float) -> Iterator[SecretFindin
             rest = _REST_OF_NAME.match(text, at + len(name))
             assert rest is not None, "it matches nothing too"
             end = rest.end()
-            value = _ASSIGNED.match(text, end)
-            if value and _looks_random(value.group(2), min_entropy_bits):
-                yield _make_finding(PASSWORD, *value.span(2))
+            value = _ASSIGNED.match(text, end) or _match_default(text, at, end)
+            if value and _looks_random(value["value"], min_entropy_bits):
+                yield _make_finding(PASSWORD, *value.span("value"))
             at = lowered.find(name, end)
+
+
+def _match_default(text: str, start: int, end: int) -> re.Match[str] | None:
+    """Matches the default of a look-up by a name that begins and ends there."""
+    is_looked_up = _LOOKED_UP.search(text[max(0, start - _MAX_LOOK_UP_CHARS) : start])
+    return _DEFAULT.match(text, end) if is_looked_up else None
 
 
 def _lower(text: str) -> str:
@@ -223,6 +239,7 @@ def _lower(text: str) -> str:
 
 def _looks_random(value: str, min_entropy_bits: float) -> bool:
     """Returns whether a value mixes letters and digits and has the entropy of a random one."""
+    value = _TEMPLATE.sub("", value)
     has_both = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     counts = Counter(value).values()
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in counts)

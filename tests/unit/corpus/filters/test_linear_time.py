@@ -79,6 +79,7 @@ FRAGMENTS = [
     *("(", "[", "{", "}", "@", "%", "/", "//", "~", "!", "$", "`", ",", "é", "İ", "\u2028", "\x0c"),
     *("eyJ", "eyJ-", "eyJa.", "sk-", "sk-T3BlbkFJ", "//.+", "//a/:_authToken=", "/:_authToken=\n"),
     *("token", "token:", "token = ", "token='", "secret\n", "passw: a ", "api_key]"),
+    *("token: a[b, ", "token: a | b", "token=(", 'get("token", ', "token=u'$a", "secret='%(", "$A"),
     *("a@", "@a-", "@a.", "@b.co", '"aa@b.co"\n', "8.8.8.8 ", '"8.8.8.8"\n', "1:", "1:2:3::4 "),
     *("://", "://a:", "-----BEGIN PRIVATE KEY-----", "-----BEGIN A ", "-----END A "),
     *("aws", "awskey'", "glagent-", "xoxb-1-", "1-", "ghp_", "hf_", "-us1", "SG."),
