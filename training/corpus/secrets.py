@@ -101,8 +101,12 @@ _PRIVATE_KEY = re.compile(
     re.DOTALL,
 )
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=]{24,}")
-_BASIC_AUTH = re.compile(r"://[^/\s:@'\"{}<>%$]+:([^/\s:@'\"{}<>%$]{3,})@")
+# The user may be missing, as for Redis; what URLs reserve is written as %40.
+_BASIC_AUTH = re.compile(
+    r"""://(?:[^/\s:@'"{}<>%]|%[0-9A-Fa-f]{2})*+:((?:[^/\s:@'"{}<>%]|%[0-9A-Fa-f]{2}){3,}+)@"""
+)
 _NO_PASSWORD = {"password", "passwd", "pass", "pwd", "secret", "***", "removed_password"}
+_NO_PASSWORD |= {"user", ""}  # of an address that was replaced; a template
 _PASSWORD_NAMES = ("passw", "secret", "api_key", "apikey", "token", "credential", "private_key")
 _REST_OF_NAME = re.compile(r"\w*+")
 # What follows a name: its annotation, the sign, and a string with any prefix and quotes. Of several
@@ -210,7 +214,7 @@ def _find_private_keys(text: str) -> Iterator[SecretFinding]:
 def _find_passwords(text: str, min_entropy_bits: float) -> Iterator[SecretFinding]:
     if "://" in text:
         for match in _BASIC_AUTH.finditer(text):
-            if match.group(1).lower() not in _NO_PASSWORD:
+            if _TEMPLATE.sub("", match.group(1)).lower() not in _NO_PASSWORD:
                 yield _make_finding(PASSWORD, *match.span(1))
     lowered = _lower(text)
     for name in _PASSWORD_NAMES:

@@ -29,6 +29,24 @@ def test_a_secret_is_replaced_and_the_code_still_parses(kind, secret, line):
     assert redacted.endswith("\nprint(os)\n")
 
 
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("redis://:{}@cache:6379/0", "x7Gq93kfLm"),
+        ("redis://:{}@cache.acme.io:6379/0", "x7Gq93kfLm"),
+        ("postgres://admin:{}@db:5432/x", "p%40ss%2Fw0rd"),
+        ("postgres://bob%40acme:{}@db:5432/x", "x7Gq93kfLm"),
+        ("amqp://admin:{}@mq/", "pa$sw0rd1"),
+    ],
+)
+def test_the_password_of_a_url_is_replaced(url, password):
+    """If it fails, the passwords of databases get into a corpus: Redis needs no user's name."""
+    text = f"URL = '{url.format(password)}'\n"
+    redacted, counts = redact(text, CONFIG)
+    assert redacted == text.replace(password, "REMOVED_PASSWORD")
+    assert counts == {"password": 1}
+
+
 DJANGO = "abcdefghijklmnopqrstuvwxyz0123456789!@#$%^&*(-_=+)"  # what it draws SECRET_KEY from
 
 
@@ -94,6 +112,10 @@ def test_addresses_become_those_kept_for_documentation(text, expected, kind):
         "token_url = f'{base}/hub/api/oauth2/token_v3'\n",
         "password = '%(PGPASSWORD_17)s'\n",
         "password = '$PGPASSWORD'\n",
+        "url = 'postgres://$USER:$PASSWORD@db/x'\n",
+        "url = 'postgres://%s:%s@db/x' % a\n",
+        "url = f'redis://:{password}@cache/0'\n",
+        "url = 'http://u:user@example.com/'\n",
         "PASSWORD_HASHERS = ('django.contrib.auth.hashers.MD5PasswordHasher',)\n",
         "names = ['token', 'x7Gq93kfLmZ02pQv']\n",
     ],
