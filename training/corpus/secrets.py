@@ -134,8 +134,11 @@ _IPV4_HINT = re.compile(r"\.\d{1,3}\.\d")
 _IPV6_HINT = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}::?){2,7}(?:[0-9A-Fa-f]{1,4})?(?![\w:])")
-_VERSION_BEFORE = re.compile(r"(?:version|release|[=<>~]=|\bv)\W{0,4}$", re.IGNORECASE)
-_LOOK_BEFORE_CHARS = 16
+# A version is called one, or follows a requirement's sign at once; in code, a quote comes first.
+_VERSION_BEFORE = re.compile(
+    r"""(?:version|release)(?:__|_info)?+\W{0,6}$|\bv\W{0,4}$|[=<>~]=[ \t]*+$""", re.IGNORECASE
+)
+_LOOK_BEFORE_CHARS = 24
 _MAX_REPEATED_SHARE = 20  # of a text, that its tokenizer reads again after errors
 
 

@@ -83,6 +83,8 @@ def test_however_a_secret_is_assigned_it_is_replaced(line, secret):
         ("dns = '8.8.4.4'\n", "dns = '192.0.2.1'\n", "IPv4"),
         ("u = 'http://93.184.216.34/x'\n", "u = 'http://192.0.2.1/x'\n", "IPv4"),
         ("a = '2607:f8b0:4005:805::200e'\n", "a = '2001:db8::1'\n", "IPv6"),
+        ("if ip == '84.17.45.2': ok()\n", "if ip == '192.0.2.1': ok()\n", "IPv4"),
+        ("assert host == b'84.17.45.2'\n", "assert host == b'192.0.2.1'\n", "IPv4"),
     ],
 )
 def test_addresses_become_those_kept_for_documentation(text, expected, kind):
@@ -98,6 +100,8 @@ def test_addresses_become_those_kept_for_documentation(text, expected, kind):
         "hosts = ['127.0.0.1', '0.0.0.0', '10.1.2.3', '192.168.1.1', '::1', 'fe80::1']\n",
         "version = '1.2.3.4'\n",
         "need('tool==20.8.1.2')\n",
+        "need('tool >= 20.8.1.2')\n",
+        "ok = lib.__version__ == '1.2.3.4' or api_version >= '1.2.3.4'\n",
         "oid = '1.3.6.1.4.1.311'\n",
         "x = y[1:2:3]\n",
         "OAUTH2_TOKEN = 'https://login.live.com/oauth20_token.srf'\n",
