@@ -22,12 +22,16 @@ SPELLINGS = {
     "BSD 3-Clause License": "BSD-3-Clause",
 }
 UNKNOWN = "UNKNOWN"
+# What the BSD licences do not ask for, but BSD-4-Clause, Apache 1.1, OpenSSL's and Zope's do.
+_MORE_CLAUSES = r"(?:display|include) the following acknowledge?ment|Zope Public Licen[sc]e"
 # Texts of licences, and names of clauses, with which a permissive text does not stand for all.
 _RESTRICTIONS = re.compile(
     r"GNU (?:Lesser |Library |Affero )?General Public Licen[sc]e"
     r"|(?:Mozilla|Eclipse|Server Side) Public Licen[sc]e|European Union Public"
     r"|(?:Business Source|Elastic|Open Font) Licen[sc]e"
-    r"|Commons Clause|Non-?Commercial|PolyForm|Good, not Evil",
+    r"|Commons Clause|Non[- ]?Commercial|PolyForm|Good, not Evil"
+    r"|(?:research|academic|educational|evaluation) (?:purposes?|use) only"
+    rf"|{_MORE_CLAUSES}",
     re.IGNORECASE,
 )
 # Words that no other licence has: Boost and SIL OFL also grant "free of charge, to any person".
@@ -54,13 +58,17 @@ def detect_licence(text: str) -> str:
     if _RESTRICTIONS.search(plain):
         return ""
     found = [licence for licence, words in _WORDS.items() if words in plain]
-    return join_licences([detect_bsd(text), *found])
+    return join_licences([_find_bsd(plain), *found])
 
 
 def detect_bsd(text: str) -> str:
-    """Returns which of the BSD licences a text has; "" if none."""
-    plain = _join_words(text)
-    if "Redistributions in binary form" not in plain:
+    """Returns which of the BSD licences a text has, of two or three clauses; "" if none."""
+    return _find_bsd(_join_words(text))
+
+
+def _find_bsd(plain: str) -> str:
+    is_other = re.search(_MORE_CLAUSES, plain, re.IGNORECASE)
+    if "Redistributions in binary form" not in plain or is_other:
         return ""
     endorsement = r"[Nn]either the name|used to endorse|may not be used"
     return "BSD-3-Clause" if re.search(endorsement, plain) else "BSD-2-Clause"

@@ -153,6 +153,15 @@ def test_a_licence_file_with_several_texts_is_not_only_the_most_permissive(texts
     assert detect_licence("\n\n".join(reversed(texts))) == expected
 
 
+ADVERTISING = (
+    "All advertising materials mentioning features or use of this software\nmust display the"
+    " following acknowledgement:"
+)
+APACHE_1_1 = (
+    'The names "Apache" and ... must not be used to endorse or promote products. The end-user\n'
+    "documentation included with the redistribution, if any, must include\nthe following"
+    " acknowledgment:"
+)
 GRANT = "Permission is hereby granted, free of charge, to any person"
 
 
@@ -170,13 +179,27 @@ GRANT = "Permission is hereby granted, free of charge, to any person"
         (f"{GRANT} obtaining a copy of the fonts accompanying this license", ""),
         (f"{MIT_TEXT}\nThe Software shall be used for Good,\nnot Evil.", ""),
         (f"{MIT_TEXT}\nThe fonts are under the SIL Open Font License.", ""),
+        (f"{BSD_TEXT}\n{ADVERTISING}", ""),
+        (f"{MIT_TEXT}\n{BSD_TEXT}\n{ADVERTISING}", ""),
+        (f"Redistributions in binary form.\n{APACHE_1_1}", ""),
+        (f"Zope Public License (ZPL) Version 2.1\n{BSD_TEXT}", ""),
+        (f"{MIT_TEXT}\nfor non commercial use.", ""),
+        (f"{BSD_TEXT}\nfor academic and\n# research purposes only.", ""),
     ],
     ids=["wrapped", "in a comment", "BSD in one", "GPL in one", "MIT-0", "Boost", "OFL",
-         "Bitstream Vera", "JSON", "MIT with fonts"],
+         "Bitstream Vera", "JSON", "MIT with fonts", "BSD-4-Clause", "MIT with BSD-4-Clause",
+         "Apache 1.1", "Zope", "not commercial", "research"],
 )  # fmt: skip
 def test_a_licence_is_known_by_words_that_no_other_has(text, expected):
     """If it fails, a model is published as MIT that was trained on code under other terms."""
     assert detect_licence(text) == expected
+
+
+@pytest.mark.parametrize("text", [f"{BSD_TEXT}\n{ADVERTISING}", f"{BSD_TEXT}\n{APACHE_1_1}"])
+def test_a_classifier_says_bsd_of_four_clauses_too(text):
+    """If it fails, code under terms that no policy here allows is recorded as BSD-3-Clause."""
+    head = "Metadata-Version: 2.1\nName: a\nClassifier: License :: OSI Approved :: BSD License\n"
+    assert parse_metadata(head, text).licence == "UNKNOWN"
 
 
 def test_choices_in_a_list_stay_choices():
