@@ -42,6 +42,7 @@ _WORDS = {
     " software and associated documentation",
 }
 _COPYLEFT = re.compile(r"AGPL|LGPL|GPL|MPL|EPL|EUPL|CC-BY-SA|BUSL|SSPL", re.IGNORECASE)
+_CLOSED = {"proprietary", "unlicensed"}  # written like SPDX names of terms that permit nothing
 _COMMENT_MARK = re.compile(r"^[ \t]*+[*#/;]++(?=\s)", re.MULTILINE)
 _CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
 MAX_EXPRESSION_CHARS = 2000
@@ -104,6 +105,17 @@ def list_copyleft(expression: str) -> frozenset[str]:
     Those that restrict use (BUSL, SSPL) are among them; versions and exceptions make no difference.
     """
     return frozenset(name.upper() for name in _COPYLEFT.findall(expression))
+
+
+def states_other_terms(expression: str, allowed: frozenset[str]) -> bool:
+    """Returns whether an SPDX expression names licences that the policy does not allow.
+
+    What is no name of a licence, as in a template, states nothing.
+    """
+    return any(
+        name in _SPDX.known_symbols or name.startswith("LicenseRef-") or name.lower() in _CLOSED
+        for name in find_disallowed(expression, allowed)
+    )
 
 
 @lru_cache(maxsize=4096)  # asked once for each file

@@ -54,7 +54,7 @@ def stages() -> None:
     for name, stage in (
         ("decode", lambda: [decode(d, CONFIG.filters) for d in data]),
         ("filters", lambda: [check_text(text, CONFIG.filters) for text in texts]),
-        ("headers", lambda: [check_header(text, frozenset()) for text in texts]),
+        ("headers", lambda: [check_header(text, frozenset(), frozenset()) for text in texts]),
         ("secrets", lambda: [redact(text, CONFIG.secrets) for text in texts]),
         ("grammar", lambda: [parse_python(text) is None for text in texts]),
         ("problems", lambda: list(map(contamination.check, texts, trees))),

@@ -146,7 +146,7 @@ class Screening:
         reason = check_text(screened.text, self._config.filters)
         if reason is None and not self._is_own(screened.licence):
             declared = self._copyleft & list_copyleft(screened.licence)
-            reason = check_header(screened.text, declared)
+            reason = check_header(screened.text, declared, self._allowed)
         if reason is None and screened.own_work is not None:
             reason = check_origin(screened.text, screened.own_work)
         return reason

@@ -10,9 +10,9 @@ import re
 
 from training.corpus.config import FilterConfig
 from training.corpus.filters.path_filters import CLIENT, COPIED
-from training.licensing.licences import list_copyleft
+from training.licensing.licences import find_disallowed, list_copyleft, states_other_terms
 
-GENERATED, COPYLEFT = "generated", "copyleft header"
+GENERATED, COPYLEFT, OTHER_TERMS = "generated", "copyleft header", "header of other terms"
 HEADER_CHARS = 4000
 GENERATED_CHARS = 1500
 
@@ -22,15 +22,20 @@ _GENERATED = re.compile(
     re.IGNORECASE,
 )
 _GAP = r"[\s#*]++"  # between words, which may stand in two lines of a comment
-# The licences that a header names, by family.
+# The licences that a header names, by family; OTHER are terms that permit nothing.
 _HEADER = re.compile(
     r"SPDX-License-Identifier:(?=(?P<SPDX>[^\n]*))"
     rf"|GNU{_GAP}(?:(?P<GPL>)|(?P<LGPL>Lesser|Library){_GAP}|(?P<AGPL>Affero){_GAP})"
     rf"General{_GAP}Public"
     rf"|(?:(?P<MPL>Mozilla)|(?P<EPL>Eclipse)|(?P<SSPL>Server{_GAP}Side)){_GAP}Public{_GAP}Licen[sc]e"
-    rf"|(?P<EUPL>European{_GAP}Union{_GAP}Public)|(?P<BUSL>Business{_GAP}Source{_GAP}Licen[sc]e)",
+    rf"|(?P<EUPL>European{_GAP}Union{_GAP}Public)|(?P<BUSL>Business{_GAP}Source{_GAP}Licen[sc]e)"
+    rf"|(?P<OTHER>Unauthori[sz]ed{_GAP}copying{_GAP}of{_GAP}this{_GAP}(?:file|software)"
+    rf"|proprietary{_GAP}and{_GAP}confidential|confidential{_GAP}and{_GAP}proprietary"
+    rf"|without{_GAP}an{_GAP}express{_GAP}licen[sc]e{_GAP}agreement)",
     re.IGNORECASE,
 )
+_OTHER = "OTHER"
+_EXPRESSION = re.compile(r"[\w.+() \t:-]*+")  # without the quotes and the end of a comment
 
 _COPIED_TEXT = re.compile(r"^# ?ply: (?:lex|yacc)\.py", re.MULTILINE)
 _CLIENT_TEXT = re.compile(
@@ -83,19 +88,36 @@ def check_text(text: str, config: FilterConfig) -> str | None:
     return None
 
 
-def check_header(text: str, declared: frozenset[str]) -> str | None:
+def check_header(text: str, declared: frozenset[str], allowed: frozenset[str]) -> str | None:
     """Returns why a document is dropped for the licence in its header, or None.
 
     Args:
         text: The document.
         declared: The families of copyleft that are its package's; a header that names one of them,
             beside others or not, is no reason.
+        allowed: The policy. A header that leaves the choice of a permissive one is no reason.
     """
+    permissive = frozenset(name for name in allowed if not list_copyleft(name))
     found: set[str] = set()
     for match in _HEADER.finditer(text[:HEADER_CHARS]):
-        family = match.lastgroup or ""
-        found |= list_copyleft(match["SPDX"]) if family == "SPDX" else {family}
-    return COPYLEFT if found and not found & declared else None
+        if match.lastgroup == "SPDX":
+            stated = _EXPRESSION.match(match["SPDX"])
+            found |= _find_families(stated[0].strip() if stated else "", permissive, allowed)
+        else:
+            found.add(match.lastgroup or "")
+    if found - {_OTHER} and not found & declared:
+        return COPYLEFT
+    return OTHER_TERMS if _OTHER in found else None
+
+
+def _find_families(
+    expression: str, permissive: frozenset[str], allowed: frozenset[str]
+) -> frozenset[str]:
+    """Returns the families of copyleft that an SPDX expression asks for, or other terms."""
+    if not find_disallowed(expression, permissive):
+        return frozenset()
+    is_other = states_other_terms(expression, allowed)
+    return list_copyleft(expression) or frozenset([_OTHER] if is_other else ())
 
 
 def check_origin(text: str, config: FilterConfig) -> str | None:

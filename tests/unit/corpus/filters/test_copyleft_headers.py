@@ -13,7 +13,7 @@ from training.corpus.extraction.parts import Part
 from training.corpus.extraction.source_extractor import SourceExtractor
 from training.corpus.extraction.source_list import list_sources
 from training.corpus.filters.screening import Screening, ScreeningCounts
-from training.corpus.filters.text_filters import COPYLEFT
+from training.corpus.filters.text_filters import COPYLEFT, OTHER_TERMS
 from training.corpus.readers.records.record_parsing import RecordParser
 from training.corpus.readers.source_file import FileOrigin, SourceFile
 from training.foundation.config_schema import from_mapping, load_toml
@@ -74,6 +74,32 @@ def test_a_header_under_the_package_s_own_licence_is_no_reason(header, licence, 
     """If it fails, a corpus that allows the GPL has nothing but files without a header."""
     policy = ("MIT", "GPL-3.0-only", "GPL-3.0-or-later", "LGPL-3.0-only", "AGPL-3.0-only")
     assert screen(header, licence, (*policy, "MPL-2.0")) == reason
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("# SPDX-License-Identifier: LicenseRef-NvidiaProprietary\n", OTHER_TERMS),
+        ("# SPDX-License-Identifier: CECILL-2.1 */\n", OTHER_TERMS),
+        ("# SPDX-License-Identifier: MIT AND CC-BY-NC-4.0\n", OTHER_TERMS),
+        ('"""SPDX-License-Identifier: Proprietary"""\n', OTHER_TERMS),
+        ("# Unauthorized copying of this\n# file, via any medium, is prohibited.\n", OTHER_TERMS),
+        ("# Proprietary and confidential.\n", OTHER_TERMS),
+        ("# without an express license\n# agreement from NVIDIA is prohibited.\n", OTHER_TERMS),
+        ("# SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause\n", None),
+        ("# SPDX-License-Identifier: (GPL-2.0+ OR MIT)\n", None),
+        ("# SPDX-License-Identifier: GPL-2.0-only AND MIT\n", COPYLEFT),
+        ("# SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-only\n", COPYLEFT),
+        ("# SPDX-License-Identifier: bsd-3-clause\n", None),
+        ("# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception\n", None),
+        ('TAG = "SPDX-License-Identifier: {}"\n', None),
+        ("# SPDX-License-Identifier: see the file\n", None),
+    ],
+)
+def test_a_header_of_terms_that_no_policy_names_is_a_reason(header, reason):
+    """If it fails, proprietary code that somebody copied into an MIT repository is trained on."""
+    assert screen(header, "MIT", ("MIT", "BSD-3-Clause", "Apache-2.0")) == reason
+    assert screen(header, OWN, (OWN, "MIT"), folder_licence=OWN) is None
 
 
 def test_a_record_of_a_bigquery_export_under_the_gpl_is_kept():

@@ -58,7 +58,10 @@ def check_syntax(text):
 
 STAGES = {
     "bytes": lambda text: decode(text.encode(), FILTERS),
-    "text": lambda text: (check_text(text, FILTERS), check_header(text, frozenset())),
+    "text": lambda text: (
+        check_text(text, FILTERS),
+        check_header(text, frozenset(), frozenset({"MIT"})),
+    ),
     "origin": lambda text: check_origin(text, FILTERS),
     "weight": lambda text: compute_weight("a.py", text, WEIGHTS),
     "path": lambda text: (is_vendored(text), check_path(text, "p", FILTERS)),
