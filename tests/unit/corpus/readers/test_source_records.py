@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from doubles.record_reading import read_hub, read_records
 
 from training.corpus.config import ArchiveLimits, RecordFields
+from training.corpus.corpus_document import Document, to_table
 from training.corpus.readers.records.record_parsing import DAMAGED_RECORD, RecordParser
 from training.corpus.readers.source_file import TOO_LARGE
 from training.foundation.errors import CorpusError
@@ -65,6 +67,23 @@ def test_parquet_gives_the_same_records(tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     found = list(read(tmp_path / "a.parquet"))
     assert [r.data.decode() for r in found] == [r["content"] for r in rows]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.csv"])
+def test_a_notebook_of_a_corpus_is_read_again_as_the_code_that_it_became(tmp_path, name):
+    """If it fails, a published corpus with a notebook cannot be fetched, nor a stream read it."""
+    text = "y = 2\n"
+    table = to_table(
+        [Document(package="p", version="1", path="a.ipynb", licence="MIT", text=text)] * 2
+    )
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        pq.write_table(table, path)
+    elif name.endswith(".csv"):
+        pa.csv.write_csv(table, path)
+    else:
+        path.write_bytes(lines(table.to_pylist()))
+    assert [(r.path, r.data, r.problem) for r in read(path)] == [("a.ipynb", b"y = 2\n", None)] * 2
 
 
 def test_a_dataset_is_read_as_a_stream(tmp_path):

@@ -22,7 +22,7 @@ from training.corpus.readers.records.parquet_pages import (
     MAX_LIST_ITEMS,
     iterate_pages,
 )
-from training.corpus.readers.records.record_parsing import MAX_LICENCES
+from training.corpus.readers.records.record_parsing import MAX_LICENCES, STATED_HASH
 from training.foundation.errors import CorpusError
 from training.foundation.foreign_text import path_text
 
@@ -61,7 +61,8 @@ def iterate_parquet_rows(
     chunks = _ChunkCache(file)
     parquet = pq.ParquetFile(chunks)
     schema = parquet.schema_arrow
-    columns = {name for names in astuple(fields) for name in names if _is_readable(schema, name)}
+    wanted = {STATED_HASH, *itertools.chain.from_iterable(astuple(fields))}
+    columns = {name for name in wanted if _is_readable(schema, name)}
     if not columns.intersection(fields.text):
         named = [schema.field(i) for i in range(min(len(schema), COLUMNS_NAMED))]
         found = ", ".join(f"{field.name} ({str(field.type)[:MAX_TYPE_CHARS]})" for field in named)

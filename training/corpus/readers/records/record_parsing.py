@@ -29,6 +29,7 @@ from training.foundation.privacy.private_paths import is_private_path
 from training.licensing.licences import UNKNOWN, join_licences, normalize_licence
 
 DAMAGED_RECORD = "damaged record"
+STATED_HASH = "sha256"  # the field in which our own corpora have the hash of the text
 LEVELS = ("low", "mid", "high")  # of quality
 MAX_LICENCES = 50  # of a record
 _MAX_LICENCE_CHARS = 500
@@ -114,8 +115,9 @@ def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 def _is_stored_document(row: Mapping[str, Any], data: bytes) -> bool:
     """Returns whether a record is a document of a corpus: code, whatever the path it came from."""
-    stated = row.get("sha256")
-    return isinstance(stated, str) and stated == hashlib.sha256(data).hexdigest()
+    stated = row.get(STATED_HASH)
+    text = stated.decode("utf-8", "replace") if isinstance(stated, bytes) else stated
+    return isinstance(text, str) and text == hashlib.sha256(data).hexdigest()
 
 
 def _find_kind(language: object, path: str) -> str | None:
