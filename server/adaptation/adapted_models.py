@@ -261,14 +261,27 @@ def create_model(folder: Path, base: str) -> AdaptedModel:
     found = find_model(folder)
     if found is not None and _is_same_folder(found.record, folder):
         return found
-    slug = re.sub(r"[^\w.-]+", "-", folder.name, flags=re.ASCII).strip("-.") or "workspace"
-    key = sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:8]
     home = find_models_folder()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = home / f"{slug[:_MAX_NAME_CHARS]}-{key}"
+    target = _find_free_folder(home, folder)
     target.mkdir(exist_ok=True, mode=0o700)
     record = WorkspaceRecord(path=str(folder), base=base, created=time.time())
     return AdaptedModel(folder=target, record=record).update()
+
+
+def _find_free_folder(home: Path, folder: Path) -> Path:
+    """Returns where the model of a workspace goes.
+
+    The model of a repository that was at the same path before keeps its own folder.
+    """
+    slug = re.sub(r"[^\w.-]+", "-", folder.name, flags=re.ASCII).strip("-.") or "workspace"
+    key = str(folder)
+    while True:
+        digits = sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        target = home / f"{slug[:_MAX_NAME_CHARS]}-{digits}"
+        if AdaptedModel.read(target) is None:
+            return target
+        key += "/"  # which no path ends with
 
 
 def find_model_for(roots: Sequence[Path], settings: Settings) -> Path | None:

@@ -75,6 +75,20 @@ def test_another_repository_at_the_same_path_has_no_model(tmp_path, repository):
     assert find_model_for([repository], Settings()) is None
 
 
+def test_another_repository_at_the_same_path_gets_a_model_of_its_own(tmp_path, repository):
+    """If it fails, the first project's model is lost, and the second can be given its code."""
+    model = adapt(repository, root_commit=first_commit(repository))
+    shutil.move(repository, tmp_path / "moved")
+    make_repository(repository, {"other.py": "z = 3\n"})
+    other = create_model(repository, "")
+    assert (other.name, other.versions) != (model.name, model.versions)
+    assert other.versions == []
+    other.update(root_commit=first_commit(repository))
+    assert create_model(repository, "").name == other.name
+    assert find_model_for([tmp_path / "moved"], Settings()) == model.artifact
+    assert {found.name for found in list_models()} == {model.name, other.name}
+
+
 def test_of_several_models_the_nearest_serves(tmp_path, repository):
     root = first_commit(repository)
     whole = adapt(repository, root_commit=root)
