@@ -49,6 +49,8 @@ from training.foundation.background.low_priority import yield_processor
 from training.foundation.errors import ArtifactError, ConfigError, ParrotletError, describe_error
 from training.foundation.folder_lock import FolderInUseError, folder_lock
 from training.foundation.foreign_text import as_object, read_json
+from training.foundation.privacy.private_paths import is_private_path, list_folder_names
+from training.foundation.work_trees import find_work_tree
 
 KEPT_VERSIONS = 2
 _REPORT_S = 1.0
@@ -57,7 +59,9 @@ _WEIGHTS = "model.safetensors"
 _NEEDED = frozenset({"config.json", "tokenizer.json", _WEIGHTS})  # of an artifact
 _START_FILE = "start.json"
 _DONE_FOLDER = "done"  # a work folder that is being removed
-_NOT_CONTINUED = "The earlier adapted model is damaged, so this one was made from the base model."
+_NOT_CONTINUED = "so this one was made from the base model."
+_IS_DAMAGED = f"The earlier adapted model is damaged, {_NOT_CONTINUED}"
+_KNOWS_PRIVATE = f"The earlier adapted model had learned what is private now, {_NOT_CONTINUED}"
 
 
 def run_adaptation(file: Path) -> None:
@@ -205,8 +209,8 @@ class _Runner:
     def _choose_models(self) -> tuple[Path, Path]:
         """Returns the artifacts to start from and with which it all began.
 
-        After an interruption they are the same. An adapted artifact that is damaged is not gone on
-        with.
+        After an interruption they are the same. An adapted artifact is not gone on with if it is
+        damaged, or has learned what is private now.
         """
         file = self._work / _START_FILE
         if file.is_file():
@@ -216,15 +220,20 @@ class _Runner:
         made_from, wanted = self._model.record.base, self._request.model
         is_of_this = resolve_model_name(made_from) == resolve_model_name(wanted)
         damage = None if adapted is None or not is_of_this else _find_damage(adapted)
+        note = ""
         if damage is not None:
-            sys.stderr.write(f"{damage}\n{_NOT_CONTINUED}\n")
+            note = _IS_DAMAGED
+            sys.stderr.write(f"{damage}\n{note}\n")
         elif adapted is not None and is_of_this and _is_made_from(adapted, origin):
-            base = adapted
+            if _has_learned_private(adapted, self._request):
+                note = _KNOWS_PRIVATE
+            else:
+                base = adapted
         chosen = {
             "base": str(base),
             "origin": str(origin),
             "version": f"{int(max(self._model.versions, default='0')) + 1:04d}",
-            "note": "" if damage is None else f" {_NOT_CONTINUED}",
+            "note": note and f" {note}",
         }
         write_json_atomically(file, chosen)
         return base, origin
@@ -352,6 +361,14 @@ def _is_made_from(adapted: Path, origin: Path) -> bool:
     """Returns whether an adapted artifact began with the model that would be adapted now."""
     record = AdaptationRecord.read(adapted / ADAPTATION_FILE)
     return record.origin_sha256 == file_sha256(origin / _WEIGHTS)
+
+
+def _has_learned_private(adapted: Path, request: AdaptationRequest) -> bool:
+    """Returns whether an adapted artifact has learned files that a request keeps private."""
+    folder = request.folder.resolve()
+    names = list_folder_names(find_work_tree(folder) or folder)
+    files = AdaptationRecord.read(adapted / ADAPTATION_FILE).files
+    return any(is_private_path(path, request.private_globs, names) for path in files)
 
 
 def _is_expected(error: Exception) -> bool:

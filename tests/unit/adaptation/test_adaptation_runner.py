@@ -174,6 +174,26 @@ def test_a_damaged_adapted_model_is_adapted_again_from_the_base(
     assert base_of(stages[0]) == str(tiny_artifact)
 
 
+def test_what_has_become_private_is_not_in_the_next_model(results, request_, tiny_artifact):
+    """If it fails, a file that a user declares private stays in every model made from then on."""
+    model = create_model(request_.folder, request_.model)
+    adapted = model.folder / "artifacts" / "0001"
+    shutil.copytree(tiny_artifact, adapted)
+    origin_sha256 = file_sha256(tiny_artifact / "model.safetensors")
+    record = AdaptationRecord(origin_sha256=origin_sha256, files={"a.py": "1", "vault/b.py": "2"})
+    write_json_atomically(adapted / ADAPTATION_FILE, to_mapping(record))
+    model.update(version="0001", base=request_.model)
+    bases = {("other/**",): adapted, ("vault/",): tiny_artifact}
+    bases[str(request_.folder / "vault/*"),] = tiny_artifact
+    for globs, base in bases.items():
+        del results.started[:]
+        results.outcome = Outcome.NO_BETTER
+        start_adaptation(replace(request_, private_globs=globs))
+        assert base_of(results.started[0]) == str(base)
+        sentence = Adaptation(model).read_state().sentence
+        assert ("private now" in sentence) == (base == tiny_artifact)
+
+
 @pytest.mark.parametrize("what", ["moved", "changed", "plan"])
 def test_what_was_planned_with_an_earlier_server_is_planned_anew(
     stages, results, request_, tiny_artifact, tmp_path, monkeypatch, what
