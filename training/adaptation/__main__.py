@@ -12,11 +12,11 @@ if __name__ == "__main__":
 
 from training.adaptation.adaptation_plan import PlanInputs, make_plan
 from training.adaptation.configs import write_configs
-from training.adaptation.repository_files import read_workspace
+from training.adaptation.repository_files import WorkspaceFiles, read_workspace
 from training.adaptation.schedule import TrainingSpeed
 from training.adaptation.training_speed import measure_training_speed
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
-from training.artifact.directory import load_artifact
+from training.artifact.directory import Artifact, load_artifact
 from training.foundation.atomic_files import write_json_atomically
 from training.foundation.command_parser import command_parser, path_glob
 from training.foundation.config_schema import to_mapping
@@ -35,16 +35,12 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     artifact = load_artifact(options.base)
     workspace = read_workspace(options.folder, tuple(options.private))
-    previous = None
-    if (artifact.path / ADAPTATION_FILE).is_file():
-        record = AdaptationRecord.read(artifact.path / ADAPTATION_FILE)
-        if (record.root_commit, record.subfolder) == (workspace.root_commit, workspace.subfolder):
-            previous = record
+    origin = artifact.path if options.origin is None else load_artifact(options.origin).path
     inputs = PlanInputs(
         workspace=workspace,
         artifact=artifact,
-        origin=artifact.path if options.origin is None else load_artifact(options.origin).path,
-        previous=previous,
+        origin=origin,
+        previous=read_previous(artifact, origin, workspace),
         minutes=options.minutes,
         heldout_share=options.heldout_share,
         is_wanted_again=options.again,
@@ -63,6 +59,24 @@ def main(argv: Sequence[str]) -> int:
         f" {record.tokens_per_s:,.0f} tokens per second\n"
     )
     return 0
+
+
+def read_previous(
+    artifact: Artifact, origin: Path, workspace: WorkspaceFiles
+) -> AdaptationRecord | None:
+    """Returns what an artifact has learned of a workspace; None if it has learned nothing of it.
+
+    One that began with another artifact is the workspace's own, even if the workspace was no
+    repository then, or one whose history went back less far.
+    """
+    if not (artifact.path / ADAPTATION_FILE).is_file():
+        return None
+    record = AdaptationRecord.read(artifact.path / ADAPTATION_FILE)
+    is_of_it = (record.root_commit, record.subfolder) == (
+        workspace.root_commit,
+        workspace.subfolder,
+    )
+    return record if is_of_it or artifact.path != origin else None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -137,10 +137,11 @@ def _decline(inputs: PlanInputs) -> tuple[str, str] | None:
     if previous is None or inputs.is_wanted_again:
         return None
     aside = {*previous.heldout}  # the newest of them are learned from once others are newer
+    known = {*previous.files.values()}  # a file that was only moved has nothing new
     changed = {
         path: facts
         for path, facts in files.items()
-        if previous.files.get(path) != facts.sha256 and path not in aside
+        if facts.sha256 not in known and path not in aside
     }
     share = _count_bytes(changed) / n_bytes
     if share >= MIN_CHANGED_SHARE:
@@ -152,13 +153,19 @@ def _decline(inputs: PlanInputs) -> tuple[str, str] | None:
 
 
 def _hold_out(inputs: PlanInputs) -> HeldoutFiles:
-    sizes = {path: facts.n_bytes for path, facts in inputs.workspace.files.items()}
+    files = inputs.workspace.files
     return choose_heldout(
-        sizes,
+        {path: facts.n_bytes for path, facts in files.items()},
         inputs.workspace.changes,
         share=inputs.heldout_share,
-        learned=() if inputs.previous is None else tuple(inputs.previous.files),
+        learned=() if inputs.previous is None else _list_learned(files, inputs.previous),
     )
+
+
+def _list_learned(files: Mapping[str, FileFacts], previous: AdaptationRecord) -> list[str]:
+    """Returns the files of which a version was learned from, by its path then or by its text."""
+    known = {*previous.files.values()}
+    return [p for p, facts in files.items() if p in previous.files or facts.sha256 in known]
 
 
 def _count_bytes(files: Mapping[str, FileFacts]) -> int:

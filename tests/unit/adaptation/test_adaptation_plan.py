@@ -8,6 +8,7 @@ import pytest
 from doubles.repository_maker import make_repository
 from packaging.utils import canonicalize_name
 
+from training.adaptation.__main__ import read_previous
 from training.adaptation.adaptation_plan import (
     MIN_CHANGED_SHARE,
     TOO_LITTLE,
@@ -31,8 +32,11 @@ from training.adaptation.schedule import (
     choose_schedule,
     divide_batch,
 )
+from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.config import PretrainConfig
 from training.corpus.fetching.lock_file import read_lock
+from training.foundation.atomic_files import write_json_atomically
+from training.foundation.config_schema import to_mapping
 from training.step.batches import count_micro_batches
 
 SIZES = {f"a/{number}.py": 1000 + number for number in range(200)}
@@ -269,6 +273,38 @@ class TestPlan:
         assert renewed.is_renewed
         assert not set(first.files) & set(renewed.heldout)
         assert renewed.origin_sha256 == first.origin_sha256
+
+    def test_what_was_learned_under_another_path_is_not_measured_on(self, inputs):
+        """If it fails, a renamed folder is measured on with files that the model knows by heart."""
+        first = make_plan(inputs, SPEED).record
+        moved = {f"src/{path}": FileFacts(n_bytes=n, sha256=path) for path, n in SIZES.items()} | {
+            f"new/{n}.py": FileFacts(n_bytes=1000, sha256=f"new {n}") for n in range(20)
+        }
+        workspace = SimpleNamespace(**{**vars(inputs.workspace), "files": moved})
+        again = dataclasses.replace(inputs, workspace=workspace, previous=first)
+        record = make_plan(again, SPEED).record
+        assert record.verdict == ""
+        assert record.heldout
+        assert not {moved[path].sha256 for path in record.heldout} & {*first.files.values()}
+        only_moved = {path: facts for path, facts in moved.items() if path.startswith("src/")}
+        workspace.files = {
+            path: facts
+            for path, facts in only_moved.items()
+            if facts.sha256 in first.files.values()
+        }
+        assert make_plan(again, SPEED).record.verdict == UNCHANGED
+
+    @pytest.mark.parametrize("root", ["a", "", "b"])
+    def test_a_model_that_is_adapted_again_says_what_it_has_learned(self, inputs, tmp_path, root):
+        """If it fails, a folder that has become a repository is measured on what was learned."""
+        record = AdaptationRecord(root_commit=root, files={"a.py": "1"})
+        write_json_atomically(tmp_path / ADAPTATION_FILE, to_mapping(record))
+        adapted = SimpleNamespace(path=tmp_path)
+        workspace = inputs.workspace
+        assert read_previous(adapted, inputs.origin, workspace) == record
+        found = read_previous(adapted, tmp_path, workspace)  # the settings' own model
+        assert found == (record if root == "a" else None)
+        assert read_previous(inputs.artifact, inputs.origin, workspace) is None
 
 
 @pytest.mark.parametrize("block_tokens", [16, 512, 768, 900, 1000, 1024, 4096])
