@@ -151,7 +151,7 @@ class AdaptationState:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
             return bool(abs(process.create_time() - self.pid_started) < _START_TOLERANCE_S)
-        except psutil.Error:
+        except (psutil.Error, ValueError):  # a ValueError is a damaged number
             return False
 
     def kill_process(self) -> None:
@@ -159,7 +159,7 @@ class AdaptationState:
         try:
             process = psutil.Process(self.pid)
             found = [process, *process.children(recursive=True)]
-        except psutil.Error:
+        except (psutil.Error, ValueError):
             return
         for one in found:
             with contextlib.suppress(psutil.Error):

@@ -61,8 +61,8 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("pid", "at"),
-    [(None, None), (1 << 22, 1.0), (os.getpid(), 1.0)],
-    ids=["none", "gone", "another"],
+    [(None, None), (1 << 22, 1.0), (os.getpid(), 1.0), (-7, 1.0), (1 << 80, 1.0)],
+    ids=["none", "gone", "another", "negative", "large"],
 )
 def test_a_run_whose_process_is_gone_is_interrupted(tmp_path, pid, at):
     """If it fails, an editor shows for ever that a killed adaptation goes on."""
