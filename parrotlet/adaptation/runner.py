@@ -23,6 +23,7 @@ from server.adaptation.adaptation_state import (
     Outcome,
     Phase,
     RunState,
+    find_process_mark,
     find_start_time,
 )
 from server.adaptation.adaptations import (
@@ -132,6 +133,7 @@ class _Runner:
             started=time.time() if before is None else before.started,
             pid=os.getpid(),
             pid_started=find_start_time(os.getpid()),
+            pid_mark=find_process_mark(os.getpid()),
         )
         self._record = AdaptationRecord()
         self._reported = 0.0

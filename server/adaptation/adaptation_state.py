@@ -20,6 +20,7 @@ FORMAT = 1
 _START_TOLERANCE_S = 2.0  # clocks of a process and of the system differ
 _MAX_BYTES = 1 << 16
 _KILL_TIMEOUT_S = 5.0
+_BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 class RunState(StrEnum):
@@ -88,6 +89,8 @@ class AdaptationState:
         page: The report, once there is one.
         pid: The process that works; None before it has started.
         pid_started: When that process started, in seconds since 1970.
+        pid_mark: The same as :func:`find_process_mark` says it, which the clock cannot change;
+            empty where there is none.
     """
 
     format: int = FORMAT
@@ -108,6 +111,7 @@ class AdaptationState:
     page: str | None = None
     pid: int | None = None
     pid_started: float | None = None
+    pid_mark: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -150,6 +154,8 @@ class AdaptationState:
             process = psutil.Process(self.pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
+            if self.pid_mark and (mark := find_process_mark(self.pid)):
+                return mark == self.pid_mark
             return bool(abs(process.create_time() - self.pid_started) < _START_TOLERANCE_S)
         except (psutil.Error, ValueError):  # a ValueError is a damaged number
             return False
@@ -169,6 +175,19 @@ class AdaptationState:
 
 _ENUMS = {"state": RunState, "phase": Phase, "outcome": Outcome}
 _FIELDS = {field.name for field in dataclasses.fields(AdaptationState)}
+
+
+def find_process_mark(pid: int) -> str:
+    """Returns what no other process of this machine has; empty if it is gone, or not on Linux.
+
+    There, the system derives the start of all processes from its clock as that is set now: after
+    the clock was set, they seem to be others.
+    """
+    try:
+        since_boot_s = psutil.Process(pid).create_time() - psutil.boot_time()
+        return f"{_BOOT_FILE.read_text(encoding='ascii').strip()} {since_boot_s:.2f}"
+    except (psutil.Error, OSError, ValueError):
+        return ""
 
 
 def find_start_time(pid: int) -> float | None:

@@ -17,7 +17,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from server.adaptation.adaptation_request import REQUEST_FILE, AdaptationRequest
-from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
+from server.adaptation.adaptation_state import (
+    AdaptationState,
+    RunState,
+    find_process_mark,
+    find_start_time,
+)
 from server.adaptation.adapted_models import (
     WORK_FOLDER,
     AdaptedModel,
@@ -171,6 +176,7 @@ class Adaptation:
             started=now,
             pid=process.pid,
             pid_started=find_start_time(process.pid) or now,
+            pid_mark=find_process_mark(process.pid),
         ).write(self.folder)
 
     def _tell(self, control: Control) -> None:

@@ -1,8 +1,12 @@
 """What an adaptation reports, and what it is told."""
 
 import os
+import subprocess
+import sys
 import time
+from dataclasses import replace
 
+import psutil
 import pytest
 
 from server.adaptation import adaptations
@@ -12,6 +16,7 @@ from server.adaptation.adaptation_state import (
     Outcome,
     Phase,
     RunState,
+    find_process_mark,
     find_start_time,
 )
 from server.adaptation.adaptations import (
@@ -70,6 +75,22 @@ def test_a_run_whose_process_is_gone_is_interrupted(tmp_path, pid, at):
     assert AdaptationState.read(tmp_path).state is RunState.INTERRUPTED
     state(pid=pid, pid_started=at, state=RunState.FINISHED).write(tmp_path)
     assert AdaptationState.read(tmp_path).state is RunState.FINISHED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere starts do not move with the clock")
+def test_a_run_goes_on_when_the_clock_is_set(tmp_path, monkeypatch):
+    """If it fails, after a laptop's sleep a running adaptation seems interrupted: its cancel
+    removes the files that it works on, and its resume starts a second one."""
+    state(pid_mark=find_process_mark(os.getpid())).write(tmp_path)
+    create_time, boot_time = psutil.Process.create_time, psutil.boot_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: create_time(self) + 3600)
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time() + 3600)
+    found = AdaptationState.read(tmp_path)
+    assert found.state is RunState.RUNNING
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as other:
+        replace(found, pid=other.pid).write(tmp_path)
+        assert AdaptationState.read(tmp_path).state is RunState.INTERRUPTED
+        other.kill()
 
 
 @pytest.mark.parametrize(
