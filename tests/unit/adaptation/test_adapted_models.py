@@ -244,6 +244,33 @@ def test_removing_a_model_ends_only_an_adaptation_that_still_runs(tmp_path, stat
     assert not model.folder.exists()
 
 
+def test_models_are_listed_while_an_adaptation_removes_its_files(tmp_path, monkeypatch, capsys):
+    """If it fails, `parrotlet models` and the menus end in an error while a model is adapted."""
+    model = adapt(tmp_path)
+    file = model.folder / ".state.json.x1"
+    file.write_bytes(b"x" * 100)
+    kept = model.n_bytes - 100
+    monkeypatch.setattr(os, "stat", forget(file, os.stat, n_found=1))
+    monkeypatch.setattr(os, "lstat", forget(file, os.lstat, n_found=0))
+    assert model.n_bytes == kept
+    assert models(["list"]) == 0
+    assert model.name in capsys.readouterr().out
+
+
+def forget(file, call, *, n_found):
+    """Returns a call that finds a file so many times only."""
+    seen = []
+
+    def answer(path, *arguments, **options):
+        if str(path) == str(file):
+            seen.append(path)
+            if len(seen) > n_found:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return call(path, *arguments, **options)
+
+    return answer
+
+
 def test_only_the_user_can_read_the_models(tmp_path, data_folder):
     model = create_model(tmp_path, "")
     for folder in (data_folder / "models", model.folder):
