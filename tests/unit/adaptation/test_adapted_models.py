@@ -271,6 +271,15 @@ def forget(file, call, *, n_found):
     return answer
 
 
+def test_a_choice_that_is_made_during_an_adaptation_counts(tmp_path):
+    """If it fails, whoever switches to the base model meanwhile gets the adapted one again."""
+    running = adapt(tmp_path)
+    choose_model(running.name, "base")
+    running.update(root_commit="ab" * 20)
+    found = AdaptedModel.read(running.folder).record
+    assert (found.served, found.root_commit) == ("base", "ab" * 20)
+
+
 def test_only_the_user_can_read_the_models(tmp_path, data_folder):
     model = create_model(tmp_path, "")
     for folder in (data_folder / "models", model.folder):
