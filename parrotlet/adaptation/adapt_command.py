@@ -148,12 +148,17 @@ def _follow(adaptation: Adaptation) -> int:
     """Shows how an adaptation goes until it ends; returns the exit code.
 
     Raises:
-        PrerequisiteError: It has failed.
+        PrerequisiteError: It has failed, or was removed.
     """
     shown = ""
     try:
         while True:
             state = adaptation.read_state()
+            if state is None and not adaptation.folder.exists():
+                raise PrerequisiteError(
+                    f"the adapted model {adaptation.model.name} was removed, and its adaptation has"
+                    " ended; run the same command again to start anew"
+                )
             if state is not None and not state.is_unfinished:
                 return _end(state, adaptation)
             if state is not None and (line := _render(state)) != shown:

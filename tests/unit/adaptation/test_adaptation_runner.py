@@ -39,6 +39,7 @@ from server.adaptation.adapted_models import (
     AdaptedModel,
     create_model,
     find_model_for,
+    find_models_folder,
 )
 from server.backends import model_store
 from server.power_supply import Battery
@@ -354,6 +355,23 @@ def test_a_folder_within_an_interrupted_one_has_options_of_its_own(request_, mon
     assert adapt_command.main([str(inner), *words]) == 0
     assert find_adaptation(inner).read_request().minutes == AdaptationRequest.minutes
     assert capsys.readouterr().err == ""
+
+
+def test_whoever_follows_one_that_is_removed_is_told(request_, monkeypatch):
+    """If it fails, `parrotlet adapt` shows nothing and never ends."""
+    running = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
+    state = AdaptationState(name="x", folder="/w", **running)
+    monkeypatch.setattr(Adaptation, "launch", lambda self: state.write(self.folder))
+    looks = []
+
+    def wait(_):
+        looks.append(1)
+        assert len(looks) < 9
+        shutil.rmtree(find_models_folder(), ignore_errors=True)
+
+    monkeypatch.setattr(time, "sleep", wait)
+    with pytest.raises(PrerequisiteError, match="was removed"):
+        adapt_command.main([str(request_.folder), "--model", request_.model])
 
 
 def test_after_a_failure_only_the_named_options_count(request_, monkeypatch, capsys):
