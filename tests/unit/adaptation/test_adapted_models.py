@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from doubles.repository_maker import git, make_repository
@@ -324,22 +323,6 @@ def test_to_choose_a_model_needs_no_restart(tmp_path, capsys):
     assert models(["use", model.name, "base"]) == 0
     assert "base; open editors use it within seconds" in capsys.readouterr().out
     assert find_model_for([tmp_path], Settings()) is None
-
-
-def test_models_are_listed_while_an_adaptation_removes_its_files(tmp_path, monkeypatch, capsys):
-    """If it fails, `parrotlet models` and the editors' list end in an error now and then."""
-    work, scandir = adapt(tmp_path).folder / "work", os.scandir
-    (work / "run").mkdir(parents=True)
-
-    def scan_late(folder="."):
-        if Path(folder).name == "run":
-            subprocess.run(["rm", "-r", work], check=True)
-        return scandir(folder)
-
-    monkeypatch.setattr(os, "scandir", scan_late)
-    assert models([]) == 0
-    assert str(tmp_path) in capsys.readouterr().out
-    assert not work.exists()
 
 
 def test_what_the_user_chooses_while_an_adaptation_works_stays(tmp_path):

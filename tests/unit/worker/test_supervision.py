@@ -217,7 +217,7 @@ def test_an_adapted_model_that_cannot_be_loaded_leaves_the_settings_own():
 
 
 def test_an_adapted_model_that_kills_the_worker_leaves_the_settings_own():
-    """If it fails, an adaptation too large for the machine ends all suggestions in its workspace."""
+    """If it fails, an adaptation too large for the machine ends all suggestions there."""
     settings, warnings = Settings(model="owner/name"), []
     started = Started(settings)
     started.service.status.on_warning = warnings.append
