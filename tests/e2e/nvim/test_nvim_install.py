@@ -333,6 +333,24 @@ def test_programs_are_in_scripts_on_windows(start_editor, tmp_path):
     assert editor.lua(AS_WINDOWS) == [str(program)]
 
 
+@pytest.mark.newest_neovim("our Lua code searches the PATH")
+def test_no_python_of_the_project_installs(start_editor, tmp_path):
+    """If it fails, to install the server in a project runs a program of that project.
+
+    Of several on the PATH, the first that can make an environment is used.
+    """
+    bait = f"#!/bin/sh\ntouch '{tmp_path}/bitten'\n"
+    editor = start_editor(env={"PATH": f"bin:{tmp_path}/old:/usr/bin:/bin"})
+    editor.write("bin/python3", bait).chmod(0o755)
+    editor.lua("vim.cmd.cd(...)", str(editor.folder))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "old" / "python3").chmod(0o755)
+    found = editor.lua("return require('parrotlet.install.python').find()")
+    assert found == "/usr/bin/python3"
+    assert not (tmp_path / "bitten").exists()
+
+
 PIP_OUTPUT = {
     "Collecting torch>=2.13 (from parrotlet==0.1.0)": "resolving torch",
     "  Downloading torch-2.13.0%2Bcpu-cp312-linux.whl (192.3 MB)": "downloading torch (192.3 MB)",

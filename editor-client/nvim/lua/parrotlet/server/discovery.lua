@@ -4,11 +4,11 @@
 --- decide what runs on this machine. Called by `parrotlet.server.lifecycle` and `parrotlet.health`.
 local environment = require('parrotlet.install.environment')
 local origin = require('parrotlet.install.origin')
+local search_path = require('parrotlet.install.search_path')
 
 local M = {}
 
 local MAX_HEAD_BYTES = 4096
-local is_windows = vim.fn.has('win32') == 1
 
 --- How the programs of a virtual environment name their interpreter. pip and uv have a shell start
 --- one whose path has spaces, or is too long for a shebang.
@@ -41,19 +41,6 @@ local function is_runnable(path)
   return true
 end
 
---- Finds the server on the PATH. Relative entries are skipped: they may lead into the project that
---- is being edited, where Windows even looks first.
----@return string?
-local function find_on_path()
-  for folder in vim.gsplit(vim.env.PATH or '', is_windows and ';' or ':', { plain = true }) do
-    local is_absolute = folder:match('^/') or folder:match('^%a:[/\\]')
-    local path = vim.fs.joinpath(folder, environment.SERVER)
-    if is_absolute and is_runnable(path) then
-      return path
-    end
-  end
-end
-
 ---@class parrotlet.Candidate
 ---@field place string
 ---@field path? string nil if there is no server.
@@ -74,7 +61,8 @@ function M.list_candidates()
   add("the plugin's Python environment", origin.find_wheel_environment())
   add("the plugin's checkout", checkout and vim.fs.joinpath(checkout, '.venv'))
   add('installed by :Parrotlet install', environment.get_own_folder())
-  candidates[#candidates + 1] = { place = 'PATH', path = find_on_path() }
+  local on_path = search_path.find(environment.SERVER, is_runnable)
+  candidates[#candidates + 1] = { place = 'PATH', path = on_path }
   return candidates
 end
 
