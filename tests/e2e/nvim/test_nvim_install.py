@@ -351,6 +351,33 @@ def test_no_python_of_the_project_installs(start_editor, tmp_path):
     assert not (tmp_path / "bitten").exists()
 
 
+INSTALL_AT_ONCE = """
+local process = require('parrotlet.install.process')
+process.run = function(_, _, on_exit)
+  vim.schedule(function() on_exit(true, '9.9') end)
+  return { pid = 0, has_exited = true }
+end
+local source = { requirement = {}, environment = ..., replaces = false }
+require('parrotlet.install.installer').install(source)
+"""
+
+
+@pytest.mark.newest_neovim("our Lua code finds the server")
+def test_an_installed_server_that_is_not_used_is_told(start_editor, tmp_path):
+    """If it fails, users install a newer server, and wonder why the old one runs."""
+    active = tmp_path / "active" / "bin" / "parrotlet-server"
+    active.parent.mkdir(parents=True)
+    active.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m server "$@"\n')
+    active.chmod(0o755)
+    options = make_setup(server=[])
+    editor = start_editor(options, env=PYTHON_ONLY | {"VIRTUAL_ENV": str(active.parents[1])})
+    editor.lua(INSTALL_AT_ONCE, str(tmp_path / "other"))
+    editor.wait_until(lambda: "server 9.9" in " ".join(editor.messages), "the message")
+    (said,) = (text for text in editor.messages if "server 9.9" in text)
+    assert said.startswith("Parrotlet: server 9.9 installed, but /")
+    assert said.endswith("-server comes first")
+
+
 PIP_OUTPUT = {
     "Collecting torch>=2.13 (from parrotlet==0.1.0)": "resolving torch",
     "  Downloading torch-2.13.0%2Bcpu-cp312-linux.whl (192.3 MB)": "downloading torch (192.3 MB)",

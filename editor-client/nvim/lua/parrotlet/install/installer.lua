@@ -3,6 +3,7 @@
 --- It creates the environment, runs pip, checks that the server answers, and starts it;
 --- `parrotlet.server.discovery` finds it from then on. The output goes to a log of its own.
 local config = require('parrotlet.config')
+local discovery = require('parrotlet.server.discovery')
 local environment = require('parrotlet.install.environment')
 local lifecycle = require('parrotlet.server.lifecycle')
 local message = require('parrotlet.ui.message')
@@ -75,6 +76,18 @@ end
 
 local function ignore_line() end
 
+--- Says that a server was installed; also, if another one is found before it.
+---@param version string
+---@param server string The installed one's path.
+local function announce(version, server)
+  local command = discovery.find({})
+  if command and command[1] ~= server then
+    message.warn(('server %s installed, but %s comes first'):format(version, command[1]))
+  else
+    message.info(('server %s installed'):format(version))
+  end
+end
+
 --- Step 4: checks that the installed server answers.
 local function check_server()
   show_step(4, 'checking the server')
@@ -84,7 +97,7 @@ local function check_server()
     if not version then
       finish('the installed server does not report its version')
     elseif finish() then
-      message.info(('server %s installed'):format(version))
+      announce(version, server)
       lifecycle.restart()
     end
   end)
