@@ -97,6 +97,42 @@ def test_a_workspace_stays_off_in_the_next_session(start_editor, scripted, tmp_p
     assert has_suggestion(second)
 
 
+FILL_DISK = """
+local open = io.open
+io.open = function(path, mode)
+  local file = open(path, mode)
+  if mode ~= 'w' then return file end
+  file:close() -- with nothing in it
+  local function fail() return nil, 'No space left on device' end
+  return { write = fail, close = fail }
+end
+"""
+
+
+@pytest.mark.newest_neovim("a file of ours decides")
+def test_decisions_about_workspaces_survive_a_full_disk(start_editor, tmp_path):
+    """If it fails, a full disk turns suggestions on in all projects where they were turned off."""
+    editor = start_editor(make_setup(enabled=False), env={"XDG_DATA_HOME": str(tmp_path)})
+    run_parrotlet(editor, "disable workspace")
+    stored = tmp_path / "nvim" / "parrotlet" / "workspaces.json"
+    before = stored.read_text()
+    editor.lua(FILL_DISK)
+    run_parrotlet(editor, "enable workspace")
+    assert "this lasts until you leave Neovim" in " ".join(full_messages(editor))
+    assert [path.read_text() for path in stored.parent.glob("workspaces*")] == [before]
+
+
+def full_messages(editor):
+    """Returns all messages, as :Parrotlet messages shows them."""
+    editor.command("Parrotlet messages")
+    return editor.lua(
+        "for _, window in ipairs(vim.api.nvim_list_wins()) do"
+        " if vim.api.nvim_win_get_config(window).relative ~= '' then"
+        " return vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, -1, false)"
+        " end end"
+    )
+
+
 def test_variables_turn_suggestions_off(editor, scripted):
     """If it fails, a user's autocommand for some files does nothing."""
     editor.open("")

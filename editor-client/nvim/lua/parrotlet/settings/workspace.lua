@@ -40,19 +40,27 @@ local function load_decisions()
   return decisions
 end
 
+--- Writes a file; returns whether all of it was written.
+---@param path string
+---@param text string
+---@return boolean
+local function write_file(path, text)
+  local file = io.open(path, 'w')
+  local is_written = file ~= nil and file:write(text) ~= nil
+  return file ~= nil and file:close() == true and is_written
+end
+
 --- Replaces the stored file atomically, so that another Neovim never reads half of it.
 ---@return string? err
 local function save_decisions()
   local path = get_store_path()
-  vim.fn.mkdir(vim.fs.dirname(path), 'p')
+  pcall(vim.fn.mkdir, vim.fs.dirname(path), 'p') -- if that fails, so does what follows
   local temporary_path = ('%s.%d'):format(path, vim.uv.os_getpid())
-  local file = io.open(temporary_path, 'w')
-  if not file then
+  local text = vim.json.encode(next(decisions) and decisions or vim.empty_dict())
+  if not (write_file(temporary_path, text) and vim.uv.fs_rename(temporary_path, path)) then
+    vim.uv.fs_unlink(temporary_path)
     return ('cannot write %s; this lasts until you leave Neovim'):format(path)
   end
-  file:write(vim.json.encode(next(decisions) and decisions or vim.empty_dict()))
-  file:close()
-  vim.uv.fs_rename(temporary_path, path)
 end
 
 --- Workspace folders by file name, cached because they are needed at each key.
