@@ -107,6 +107,7 @@ def read_summary(folder: Path | None) -> UsageSummary:
         elif record["event"] == "shown":
             latencies.append(record["ms"])
     is_known = len(latencies) >= _MIN_LATENCIES
+    p95 = quantiles(latencies, n=20, method="inclusive")[-1] if is_known else None
     return UsageSummary(
         shown=counts["shown"],
         accepted=counts["accepted"],
@@ -114,7 +115,7 @@ def read_summary(folder: Path | None) -> UsageSummary:
         accepted_by=by_part,
         characters_saved=saved,
         latency_p50_ms=round(median(latencies), 1) if is_known else None,
-        latency_p95_ms=round(quantiles(latencies, n=20)[-1], 1) if is_known else None,
+        latency_p95_ms=None if p95 is None else round(p95, 1),
     )
 
 

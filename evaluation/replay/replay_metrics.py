@@ -191,7 +191,7 @@ def _shown_latencies_ms(records: Sequence[SessionRecord]) -> list[float]:
 def _percentiles(values_ms: Sequence[float]) -> Percentiles | None:
     if len(values_ms) < 2:  # noqa: PLR2004 - quantiles need two
         return None
-    twentieths = statistics.quantiles(values_ms, n=20)
+    twentieths = statistics.quantiles(values_ms, n=20, method="inclusive")
     return Percentiles(
         p50=round(statistics.median(values_ms), _MS_DIGITS),
         p95=round(twentieths[-1], _MS_DIGITS),

@@ -216,6 +216,18 @@ def test_metrics_count_what_happened():
     assert "curve" not in summary.to_json()
 
 
+def test_the_95th_percentile_of_few_durations_is_none_that_nothing_took():
+    """If it fails, a short replay reports a latency that is twice the longest one."""
+    durations_ms = [50.0, 51.0, 52.0, 300.0]
+    now = {"at_s": 1.0, "typed": "x", "ghost": None, "late_ms": None, "n_items": 0}
+    events = [AnswerReceived(**now, latency_ms=ms) for ms in durations_ms]
+    task = TypingTask(id="a", prefix="", target="", suffix="")
+    record = SessionRecord(task=task, events=events)
+    found = measure_sessions([record], TokenCounts(), cpu_s=None)
+    assert found.latency_ms.p50 == 51.5
+    assert 52 < found.latency_ms.p95 < 300
+
+
 def test_a_session_without_events_has_no_metrics_but_a_page():
     """If it fails, a replay in which the server never answered ends in a division by zero."""
     task = TypingTask(id="a", prefix="", target="", suffix="")
