@@ -44,7 +44,11 @@ _EXAMPLE = """\
 
 
 def main(argv: Sequence[str]) -> int:
-    """Fits the gate, prints the loss with and without it, and saves it in the model."""
+    """Fits the gate, prints the loss with and without it, and saves it in the model.
+
+    Raises:
+        ConfigError: There are too few packages, or too few of them have places.
+    """
     options = _parser().parse_args(argv)
     artifact = load_artifact(options.model)
     documents = _choose_documents(options, artifact)
@@ -52,6 +56,11 @@ def main(argv: Sequence[str]) -> int:
     checked = _choose_checked(documents)
     learnt = [example for example in examples if example.package not in checked]
     rest = [example for example in examples if example.package in checked]
+    if not learnt or not rest:
+        raise ConfigError(
+            f"{options.corpus}: all places are in packages that only check the fit, or none is;"
+            " raise --n, or choose another --corpus or --split"
+        )
     loss = measure_gate(fit_gate(learnt, seed=options.seed), rest)
     sys.stdout.write(_format_loss(loss, len(checked)))
     if options.dry_run:

@@ -144,3 +144,17 @@ def test_a_corpus_of_one_package_is_refused(model, tmp_path):
     corpus = write_heldout_corpus(tmp_path / "small", rows)
     with pytest.raises(ConfigError, match="at least 2 are needed"):
         fit_memory(["--model", str(model), "--corpus", str(corpus)])
+
+
+@pytest.mark.parametrize(("package", "n"), [("two", "9"), ("one", "9"), ("", "1")])
+def test_places_of_which_none_is_left_to_check_or_to_fit_are_refused(model, tmp_path, package, n):
+    """If it fails, packages in Python 2 end the command with a traceback after all its work."""
+    rows = [
+        {"package": name, "path": f"{n}.py", "text": "print x\n" if name == package else LINE[4:]}
+        for name in ("one", "two")
+        for n in range(9)
+    ]
+    corpus = write_heldout_corpus(tmp_path / "two", rows)
+    with pytest.raises(ConfigError, match="raise --n, or choose another --corpus"):
+        fit_memory(["--model", str(model), "--corpus", str(corpus), "--n", n])
+    assert load_artifact(model).memory_gate is None
