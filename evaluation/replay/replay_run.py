@@ -28,7 +28,7 @@ from training.foundation.errors import ParrotletError
 from training.foundation.folder_lock import folder_lock
 
 SESSIONS_FILE = "sessions.jsonl"
-SERVER_LOG = "server.jsonl"
+SERVER_LOG = "server.jsonl"  # of the run; each of the curve's has its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def run_replay(tasks: Sequence[TypingTask], options: ReplayOptions) -> ReplaySum
         PrerequisiteError: The server does not start.
     """
     with folder_lock(options.out):
-        records, metrics = _type_tasks(tasks, options)
+        records, metrics = _type_tasks(tasks, options, options.out / SERVER_LOG)
         summary = ReplaySummary(
             seed=options.seed,
             pace=options.pace,
@@ -91,7 +91,8 @@ def _measure_curve(
     curve: dict[str, TradeOffPoint] = {}
     for eagerness in THRESHOLDS:
         wanted = replace(options, eagerness=eagerness, pace=0)
-        metrics = measured if wanted == options else _type_tasks(tasks, wanted)[1]
+        log = options.out / f"server-{eagerness}.jsonl"
+        metrics = measured if wanted == options else _type_tasks(tasks, wanted, log)[1]
         curve[eagerness] = TradeOffPoint(
             keys_with_ghost=metrics.keys_with_ghost,
             precision_of_suggestions=metrics.precision_of_suggestions,
@@ -101,10 +102,9 @@ def _measure_curve(
 
 
 def _type_tasks(
-    tasks: Sequence[TypingTask], options: ReplayOptions
+    tasks: Sequence[TypingTask], options: ReplayOptions, log: Path
 ) -> tuple[list[SessionRecord], ReplayMetrics]:
     """Types all tasks into a server of their own; returns the records and their metrics."""
-    log = options.out / SERVER_LOG
     log.unlink(missing_ok=True)
     records, cpu_s = asyncio.run(_run_sessions(tasks, options, log))
     return records, measure_sessions(records, _read_tokens(log), cpu_s=cpu_s)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from evaluation.replay.session import Session
 from evaluation.replay.session_events import AnswerReceived
 from evaluation.replay.typing_tasks import TypingTask, cut_tasks
 from evaluation.runs.corpus_documents import CorpusDocument
+from server.suggestion.confidence import THRESHOLDS
 
 TASK = TypingTask(id="a.py", prefix="import os\n\n", target="total = 1\n", suffix="end = 2\n")
 ANSWER = {
@@ -110,3 +112,26 @@ def test_each_version_of_a_file_has_a_record_of_its_own(tmp_path, monkeypatch):
     opened = [params for method, params in client.sent if method == "textDocument/didOpen"]
     uris = {params["textDocument"]["uri"] for params in opened}
     assert (len(opened), uris) == (2, {"file:///replay/p/a.py"})
+
+
+def test_the_servers_log_of_a_run_is_not_that_of_its_curve(tmp_path, monkeypatch):
+    """If it fails, whoever looks up a slow key of the run finds another eagerness's requests."""
+    text = "".join(f"name_{n} = find({n})\n" for n in range(40))
+    tasks = cut_tasks([CorpusDocument(package="p", path="a.py", text=text)], n=1, lines=8, seed=0)
+
+    def log(path, settings):
+        path.write_text(json.dumps({"eagerness": settings["suggestion"]["eagerness"]}) + "\n")
+
+    async def start(arguments, settings, **_):
+        log(Path(arguments[1]), settings)
+        return Silent()
+
+    monkeypatch.setattr(replay_run, "LspClient", SimpleNamespace(start=start))
+    options = replay_run.ReplayOptions(
+        out=tmp_path, model=None, seed=0, pace=0, eagerness="balanced", draws_curve=True
+    )
+    summary = replay_run.run_replay(tasks, options)
+    assert list(summary.curve) == list(THRESHOLDS)
+    logs = {path.name: json.loads(path.read_text())["eagerness"] for path in tmp_path.glob("ser*")}
+    others = {f"server-{name}.jsonl": name for name in THRESHOLDS if name != "balanced"}
+    assert logs == {"server.jsonl": "balanced", **others}
