@@ -78,17 +78,20 @@ def update_lock(
         lock: The lock, which need not exist; it is written after each package.
         wanted: The packages to pin.
         config: Sets the cache and the allowed licences.
-        upgrade: Whether to look up every package without a fixed version again.
+        upgrade: Whether to look up every package without a fixed version again; one whose fixed
+            version has changed is looked up in any case.
 
     Raises:
         FetchError: An index cannot be reached.
     """
     entries = {_normalize(entry): (kind, entry) for kind, entry in wanted.entries()}
     old = {_normalize(pin.name): pin for pin in read_lock(lock)} if lock.exists() else {}
+    # Those that are not looked up yet keep their pins, so that an interruption loses none.
+    waiting = {name: (pin, entries[name][0]) for name, pin in old.items() if name in entries}
     pins = {
-        name: (pin, entries[name][0])
-        for name, pin in old.items()
-        if name in entries and not (upgrade and "==" not in entries[name][1])
+        name: (pin, kind)
+        for name, (pin, kind) in waiting.items()
+        if _is_kept(pin, entries[name][1], upgrade=upgrade)
     }
     left_out = {}
     remove_stale(config.cache)
@@ -102,9 +105,10 @@ def update_lock(
                 continue
             try:
                 pins[name] = (resolver.resolve(entry), kind)
-                write_lock(lock, pins)
+                write_lock(lock, waiting | pins)
             except LeftOutError as error:
                 left_out[entry] = str(error)
+                waiting.pop(name, None)
                 tqdm.write(f"left out: {entry}: {error}", file=sys.stderr)
             bar.update()
     write_lock(lock, pins)
@@ -148,7 +152,7 @@ class LockResolver:
         releases: dict[Version, list[Package]] = {}
         for file in files:
             found = _parse_version(file.version)
-            if found is None or (version and str(found) != version):
+            if found is None or (version and not _is_version(str(found), version)):
                 continue
             is_wanted = version or not (found.is_prerelease or file.link.is_yanked)
             if is_wanted and (version or _runs_on(file.link, self.wanted.python)):
@@ -220,6 +224,17 @@ def _parse_version(text: str | None) -> Version | None:
         return Version(text or "")
     except InvalidVersion:
         return None
+
+
+def _is_kept(pin: Pin, entry: str, *, upgrade: bool) -> bool:
+    """Returns whether a pin stays as it is."""
+    version = entry.partition("==")[2]
+    return _is_version(pin.version, version) if version else not upgrade
+
+
+def _is_version(found: str, wanted: str) -> bool:
+    """Returns whether two texts are the same version: ``1.0`` is ``1.0.0``."""
+    return found == wanted or _parse_version(found) == _parse_version(wanted) is not None
 
 
 def _runs_on(link: Link, python: str) -> bool:

@@ -178,6 +178,32 @@ def test_an_interrupted_update_keeps_its_pins(world, monkeypatch):
     assert world.pinned() == ["alpha==1.0"]
 
 
+def test_a_changed_fixed_version_is_followed(world):
+    """If it fails, a corpus has the release that its list no longer names, and nothing says so."""
+    world.publish("fixed", *(sdist("fixed", version) for version in ("1.0", "2.0.0", "3.0")))
+    for version, pinned in (("1.0", "1.0"), ("2.0", "2.0.0"), ("2.0.0", "2.0.0"), ("3.0", "3.0")):
+        world.run(f"web = ['fixed=={version}']")
+        assert world.pinned() == [f"fixed=={pinned}"]
+
+
+def test_an_interrupted_upgrade_loses_no_pins(world, monkeypatch):
+    """If it fails, a connection that breaks leaves a lock of the first few packages."""
+    for name in ("alpha", "beta", "gamma"):
+        world.publish(name, sdist(name, "1.0"))
+    packages = "web = ['alpha', 'beta', 'gamma']"
+    world.run(packages)
+    for name in ("alpha", "beta", "gamma"):
+        world.publish(name, sdist(name, "1.0"), sdist(name, "2.0"))
+    with monkeypatch.context() as patched:
+        patched.setattr(LockResolver, "_check", interrupted_at("beta"))
+        with pytest.raises(KeyboardInterrupt):
+            world.run(packages, "--upgrade")
+    assert world.pinned() == ["alpha==2.0", "beta==1.0", "gamma==1.0"]
+    world.publish("gamma", sdist("gamma", "3.0", licence="GPL-3.0-only"))
+    world.run(packages, "--upgrade")
+    assert world.pinned() == ["alpha==2.0", "beta==2.0"], "what breaks a rule now is left out"
+
+
 def interrupted_at(name):
     def check(self, pin):
         if pin.name == name:
