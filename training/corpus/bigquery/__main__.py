@@ -167,7 +167,7 @@ def _download(service: BigQueryService, arguments: argparse.Namespace) -> None:
     with closing(service.open_session()) as session:
         files = BucketDownload(session, arguments.bucket).fetch_all(folder)
     n_bytes = sum(file.stat().st_size for file in files)
-    pattern = folder / f"{PurePosixPath(arguments.bucket).name}-*.json.gz"
+    pattern = folder / f"{PurePosixPath(arguments.bucket).name}-[0-9]*.json.gz"
     sys.stdout.write(
         f"{folder}: {len(files)} files, {n_bytes:,} bytes; read them with"
         f" sources.records='[\"{pattern}\"]' or stream.files='{pattern}'\n"

@@ -8,6 +8,7 @@ has arrived so far is beside it and goes on. Called by ``__main__``.
 import base64
 import hashlib
 import os
+import re
 import shutil
 import sys
 import time
@@ -77,6 +78,8 @@ class BucketDownload:
         endpoint = os.environ.get(ENDPOINT_VARIABLE, _ENDPOINT).rstrip("/")
         self._url = f"{endpoint}/storage/v1/b/{quote(self._bucket, safe='')}/o"
         self._waits_s = waits_s
+        # as BigQuery writes the star of a pattern; another export may begin with the same prefix
+        self._numbered = re.compile(re.escape(f"{self._prefix}-") + r"\d{12,}\.json\.gz")
 
     def fetch_all(self, folder: Path) -> list[Path]:
         """Downloads what is not there yet; returns the paths of all files.
@@ -98,7 +101,7 @@ class BucketDownload:
         return [folder / found.file_name for found in objects]
 
     def list_objects(self) -> list[BucketObject]:
-        """Returns the files whose names begin with the prefix, as an export numbers them.
+        """Returns the files whose names are the prefix and a number, as those of an export.
 
         Raises:
             CorpusError: There are none, or the answer is not that of a bucket.
@@ -110,7 +113,8 @@ class BucketDownload:
             with closing(self._request(self._url, parameters, {})) as answer:
                 page = answer.json()
             try:
-                found += [_read_object(item) for item in page.get("items", ())]
+                items = [_read_object(item) for item in page.get("items", ())]
+                found += [item for item in items if self._numbered.fullmatch(item.name)]
                 token = str(page.get("nextPageToken") or "")
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise CorpusError(
@@ -222,7 +226,7 @@ def _read_object(item: dict[str, Any]) -> BucketObject:
         md5=str(item["md5Hash"]),
         generation=str(item["generation"]),
     )
-    if found.n_bytes < 0 or not found.file_name.endswith(".json.gz"):
+    if found.n_bytes < 0:
         raise ValueError(found.name)
     return found
 

@@ -114,6 +114,15 @@ def test_all_files_arrive_as_they_lie_there_and_only_once(bucket, tmp_path):
     assert bucket.downloads == [(f"deep/{min(FILES)}", 0)]
 
 
+def test_another_export_whose_name_begins_alike_is_not_downloaded(bucket, tmp_path):
+    """If it fails, a permissive corpus is built from an export of everything, too."""
+    for name in ("python-all-000000000000.json.gz", "python-old/000000000000.json.gz",
+                 "python-notes.txt"):  # fmt: skip
+        bucket.files[f"deep/{name}"] = b"not of this export"
+    assert [path.name for path in download(tmp_path / "new")] == sorted(FILES)
+    assert {path.name for path in (tmp_path / "new").iterdir()} == FILES.keys()
+
+
 def test_a_connection_that_breaks_is_continued(bucket, tmp_path):
     """If it fails, a file of a gigabyte starts again after each fault of the network."""
     bucket.faults = [None, None, 40, 503, 30]
@@ -164,7 +173,7 @@ def test_what_is_not_as_announced_is_no_file(bucket, tmp_path):
     with pytest.raises(CorpusError, match="names no files"):
         download(tmp_path, "gs://bucket/elsewhere/python")
     bucket.files = {"deep/python-../../x": b""}
-    with pytest.raises(CorpusError, match="not that of a bucket"):
+    with pytest.raises(CorpusError, match="names no files"):
         download(tmp_path)
 
 
