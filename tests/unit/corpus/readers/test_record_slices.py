@@ -125,6 +125,19 @@ def test_csv_text_that_is_not_utf8_spoils_no_other_row(tmp_path):
     assert (second.data, second.path, third.data) == (b"x", "b.py", b"y")
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv", "deep/a.txt.zst"])
+def test_what_macos_adds_to_an_archive_is_no_file_of_records(tmp_path, name):
+    """If it fails, an archive of records that the Finder has made ends the build of a corpus."""
+    path = tmp_path / "a.zip"
+    folder, _, last = name.rpartition("/")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, b"")
+        archive.writestr(f"__MACOSX/{folder}/._{last}", b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+        archive.writestr(f"deep/.{last.partition('.')[2]}", b"")
+    files = expand_zip(RecordFile(path=str(path), n_bytes=path.stat().st_size), "advice")
+    assert [file.member for file in files] == [name]
+
+
 def test_zip_archives_are_read_within_limits(tmp_path):
     """If it fails, a zip of a few kilobytes unpacks to gigabytes, or its members share bytes."""
     path = tmp_path / "a.zip"

@@ -7,7 +7,7 @@ an error. Called by :mod:`training.corpus.readers.source_contents`.
 
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from training.corpus.config import ArchiveLimits
 from training.corpus.readers.archives.zip_members import list_zip_members
@@ -75,5 +75,11 @@ def expand_zip(file: RecordFile, advice: str) -> list[RecordFile]:
     return [
         RecordFile(path=file.path, n_bytes=n_bytes, member=name)
         for name, n_bytes in members
-        if name.endswith(MEMBER_SUFFIXES)
+        if name.endswith(MEMBER_SUFFIXES) and not _is_aside(name)
     ]
+
+
+def _is_aside(name: str) -> bool:
+    """Returns whether a member is no file of its own: one that macOS adds, or a suffix alone."""
+    stem = PurePosixPath(name).name
+    return stem.startswith("._") or stem in MEMBER_SUFFIXES
