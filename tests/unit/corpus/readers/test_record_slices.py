@@ -15,7 +15,7 @@ from training.corpus.config import ArchiveLimits, CorpusConfig, RecordFields, So
 from training.corpus.extraction.source_list import list_sources
 from training.corpus.readers.reading_limits import BeyondLimitsError
 from training.corpus.readers.records.record_files import SLICE_BYTES, expand_zip
-from training.corpus.readers.records.record_parsing import RecordParser
+from training.corpus.readers.records.record_parsing import DAMAGED_RECORD, RecordParser
 from training.corpus.readers.records.record_slices import FileSlice, RecordFile, iterate_slice
 from training.corpus.readers.source_contents import open_source
 from training.foundation.errors import CorpusError
@@ -123,6 +123,15 @@ def test_csv_text_that_is_not_utf8_spoils_no_other_row(tmp_path):
     first, second, third = read_records(tmp_path / "a.csv", PARSER, ArchiveLimits())
     assert (first.data, first.path) == (b"caf\xe9", "\ufffd.py")
     assert (second.data, second.path, third.data) == (b"x", "b.py", b"y")
+
+
+def test_a_carriage_return_in_csv_spoils_no_other_row(tmp_path):
+    """If it fails, one such line ends the build of a corpus, and drops the rest in a stream."""
+    (tmp_path / "a.csv").write_bytes(b'content,path\nx,a.py\ny\rz,b.py\nw,c.py\r\n"v\ru",d.py\n')
+    found = list(read_records(tmp_path / "a.csv", PARSER, ArchiveLimits()))
+    assert [(file.data, file.problem) for file in found] == [
+        *((b"x", None), (b"", DAMAGED_RECORD), (b"w", None), (b"v\ru", None)),
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv", "deep/a.txt.zst"])

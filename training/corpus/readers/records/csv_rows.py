@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from typing import IO
 
 from training.corpus.readers.records.json_lines import iterate_lines
+from training.corpus.readers.records.record_parsing import DAMAGED_RECORD, Unparsable
 
 MAX_COLUMNS = 1000
 
 
 def iterate_csv_rows(
     stream: IO[bytes], max_record_bytes: int, *, delimiter: str
-) -> Iterator[dict[str, object]]:
+) -> Iterator[object]:
     """Yields the rows as mappings from the names in the first one to text in bytes.
+
+    A line with a carriage return within it, which no reader understands without quotes, is damaged;
+    the next one is read again.
 
     Args:
         stream: The file, unpacked.
@@ -34,8 +38,17 @@ def iterate_csv_rows(
     if not 0 < len(names) <= MAX_COLUMNS:
         raise ValueError(f"its first row names {len(names)} columns")
     names[0] = names[0].removeprefix("\ufeff")
-    for row in rows:
+    while True:
         lines.n_bytes = 0
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            if "new-line character" not in str(error):
+                raise
+            yield Unparsable(DAMAGED_RECORD)
+            continue
+        if row is None:
+            return
         values = (value.encode("utf-8", "surrogateescape") for value in row)
         yield dict(zip(names, values, strict=False))
 
