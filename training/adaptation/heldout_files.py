@@ -73,11 +73,12 @@ def _choose_newest(
         if len(paths) > max(1, MAX_CHANGED_SHARE * len(sizes)):
             continue
         for path in paths:
+            if path in chosen or path in excluded:
+                continue
             if n_bytes + sizes[path] > wanted:
                 return list(chosen)
-            if path not in chosen and path not in excluded:
-                chosen[path] = None
-                n_bytes += sizes[path]
+            chosen[path] = None
+            n_bytes += sizes[path]
     return list(chosen)
 
 

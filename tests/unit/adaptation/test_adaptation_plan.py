@@ -73,6 +73,15 @@ class TestHeldoutFiles:
         found = choose_heldout(SIZES, [list(SIZES), ["a/5.py"]], share=0.2)
         assert found.newest in {("a/5.py",), ()}  # it may be held out by its path already
 
+    def test_a_large_file_that_is_not_chosen_does_not_end_the_choice(self):
+        """If it fails, a second adaptation is measured on no file that has changed since."""
+        new = {f"b/{number}.py": 1000 for number in range(60)}
+        sizes = {**SIZES, "large.py": 90_000, **new}
+        newest = [["large.py"], ["a/3.py"], *([path] for path in new)]
+        found = choose_heldout(sizes, newest, share=0.1, learned=[*SIZES, "large.py"])
+        assert len(found.newest) > 10
+        assert {*found.newest, *found.by_hash} < {*new}
+
     def test_with_one_commit_all_are_chosen_by_path(self):
         found = choose_heldout(SIZES, [], share=0.2)
         assert found.newest == ()
