@@ -4,6 +4,7 @@ A plan is made once and kept, so that an adaptation that was interrupted goes on
 Called by ``python -m training.adaptation``.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,8 +131,8 @@ def _decline(inputs: PlanInputs) -> tuple[str, str] | None:
     n_bytes = _count_bytes(files)
     if len(files) < MIN_FILES or n_bytes < MIN_BYTES:
         return TOO_LITTLE, (
-            f"The repository has {len(files)} Python files with {n_bytes / 1000:.0f} kB to learn"
-            f" from, and an adaptation needs {MIN_FILES} files with {MIN_BYTES / 1000:.0f} kB: the"
+            f"The repository has {len(files)} Python files with {n_bytes // 1000} kB to learn"
+            f" from, and an adaptation needs {MIN_FILES} files with {MIN_BYTES // 1000} kB: the"
             " model stays as it is."
         )
     if previous is None or inputs.is_wanted_again:
@@ -147,8 +148,8 @@ def _decline(inputs: PlanInputs) -> tuple[str, str] | None:
     if share >= MIN_CHANGED_SHARE:
         return None
     return UNCHANGED, (
-        f"Since the last adaptation {share:.1%} of the code has changed, too little to be worth"
-        f" another one (from {MIN_CHANGED_SHARE:.0%} on): the adapted model stays as it is."
+        f"Since the last adaptation {_floor(share):.1%} of the code has changed, too little to be"
+        f" worth another one (from {MIN_CHANGED_SHARE:.0%} on): the adapted model stays as it is."
     )
 
 
@@ -166,6 +167,11 @@ def _list_learned(files: Mapping[str, FileFacts], previous: AdaptationRecord) ->
     """Returns the files of which a version was learned from, by its path then or by its text."""
     known = {*previous.files.values()}
     return [p for p, facts in files.items() if p in previous.files or facts.sha256 in known]
+
+
+def _floor(share: float) -> float:
+    """Returns a share as it is shown, so that one below a limit is not shown as the limit."""
+    return math.floor(1000 * share) / 1000
 
 
 def _count_bytes(files: Mapping[str, FileFacts]) -> int:

@@ -263,6 +263,17 @@ class TestPlan:
         assert plan.schedule is None
         assert "1 Python files" in plan.record.sentence
 
+    def test_what_is_too_little_is_not_shown_as_enough(self, inputs):
+        """If it fails, users read that 24 kB are too little, and that 24 kB are needed."""
+        files = {f"{n}.py": FileFacts(n_bytes=2396, sha256=str(n)) for n in range(10)}
+        workspace = SimpleNamespace(**{**vars(inputs.workspace), "files": files})
+        few = dataclasses.replace(inputs, workspace=workspace)
+        assert "with 23 kB to learn" in make_plan(few, SPEED).record.sentence
+        files["large.py"] = FileFacts(n_bytes=777_000, sha256="large")
+        previous = AdaptationRecord(files={"large.py": "large"})  # 2.99% are new
+        sentence = make_plan(dataclasses.replace(few, previous=previous), SPEED).record.sentence
+        assert "2.9% of the code" in sentence
+
     def test_a_repository_that_has_not_moved_on_is_not_worth_another_adaptation(self, inputs):
         """If it fails, each call trains for twenty minutes to learn the same again."""
         first = make_plan(inputs, SPEED).record
