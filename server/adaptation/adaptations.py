@@ -35,7 +35,7 @@ from server.isolation import ROOT, child_command, child_environment
 from training.foundation.atomic_files import write_text_atomically
 from training.foundation.errors import ConfigError, PrerequisiteError
 from training.foundation.extras import DISTRIBUTION, check_extra
-from training.foundation.folder_lock import folder_lock
+from training.foundation.folder_lock import FolderInUseError, folder_lock
 from training.foundation.foreign_text import read_bounded
 
 ADAPT_COMMAND = "adapt"
@@ -133,14 +133,16 @@ class Adaptation:
     def go_on(self) -> bool:
         """Starts it again if it was interrupted; returns whether it did.
 
-        What the user paused or cancelled is left alone.
+        What the user paused or cancelled is left alone. Of several editors that ask at once, one
+        starts it.
         """
-        state = self.read_state()
-        is_wanted = read_control(self.folder) is Control.RUN
-        if state is None or state.state is not RunState.INTERRUPTED or not is_wanted:
-            return False
-        self.launch()
-        return True
+        with contextlib.suppress(FolderInUseError), folder_lock(self.folder, beside=True):
+            state = self.read_state()
+            is_wanted = read_control(self.folder) is Control.RUN
+            if state is not None and state.state is RunState.INTERRUPTED and is_wanted:
+                self.launch()
+                return True
+        return False
 
     def launch(self) -> None:
         """Starts the process.

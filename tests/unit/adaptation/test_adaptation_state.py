@@ -115,6 +115,23 @@ def test_what_the_user_paused_does_not_go_on_by_itself(tmp_path, launched):
     assert launched == [adaptation.model.name] * 2
 
 
+def test_of_two_editors_one_goes_on_with_what_was_interrupted(tmp_path, monkeypatch):
+    """If it fails, two processes are started, and the one that ends at once seems interrupted."""
+    adaptation = Adaptation(create_model(tmp_path, ""))
+    AdaptationRequest(folder=tmp_path).write(adaptation.folder / "request.json")
+    state(pid=None).write(adaptation.folder)
+    answers = []
+
+    def launch(self):
+        answers.append(Adaptation(self.model).go_on())  # the other editor, before it is written
+        state().write(self.folder)
+
+    monkeypatch.setattr(Adaptation, "launch", launch)
+    assert adaptation.go_on()
+    assert answers == [False]
+    assert not adaptation.go_on()
+
+
 def test_cancelling_what_is_not_running_removes_what_it_has_so_far(tmp_path, launched):
     adaptation = Adaptation(create_model(tmp_path, ""))
     (adaptation.folder / "work").mkdir()
