@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,6 @@ from accelerate.commands import launch as accelerate_launch
 from accelerate.commands.config import config_args
 from accelerate.utils.launch import prepare_simple_launcher_cmd_env
 
-from parrotlet.adaptation import adapt_command
 from parrotlet.adaptation.adaptation_stages import AdaptationStages
 from parrotlet.adaptation.models_command import main as models
 from parrotlet.adaptation.runner import run_adaptation
@@ -28,9 +26,7 @@ from server.adaptation.adaptation_state import (
 )
 from server.adaptation.adaptations import (
     Adaptation,
-    discard_work,
     find_adaptation,
-    is_same_plan,
     start_adaptation,
 )
 from server.adaptation.adapted_models import (
@@ -39,7 +35,6 @@ from server.adaptation.adapted_models import (
     AdaptedModel,
     create_model,
     find_model_for,
-    find_models_folder,
 )
 from server.backends import model_store
 from server.power_supply import Battery
@@ -48,7 +43,7 @@ from training import launch
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
 from training.foundation.atomic_files import file_sha256, write_json_atomically
 from training.foundation.config_schema import to_mapping
-from training.foundation.errors import ConfigError, PrerequisiteError
+from training.foundation.errors import PrerequisiteError
 
 
 def run_here(adaptation):
@@ -271,19 +266,6 @@ def test_a_first_adaptation_that_failed_is_of_the_model_that_is_adapted_next(
     assert find_adaptation(request_.folder).model.record.base == str(tmp_path / "other")
 
 
-def test_options_that_are_not_taken_are_said(request_, monkeypatch, capsys):
-    """If it fails, a user believes that files are left out of a training that reads them."""
-    running = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
-    state = AdaptationState(name="x", folder="/w", **running)
-    monkeypatch.setattr(Adaptation, "launch", lambda self: state.write(self.folder))
-    words = [str(request_.folder), "--model", request_.model, "--background"]
-    assert adapt_command.main(words) == 0
-    assert adapt_command.main(words) == 0
-    assert capsys.readouterr().err == ""
-    assert adapt_command.main([*words, "--private", "vault/**"]) == 0
-    assert "other options" in capsys.readouterr().err
-
-
 def test_while_it_waits_it_is_told_not_to(stages, request_, monkeypatch):
     """If it fails, `parrotlet adapt --on-battery` changes nothing about a pause on battery."""
     looks = []
@@ -299,91 +281,6 @@ def test_while_it_waits_it_is_told_not_to(stages, request_, monkeypatch):
     fail(replace(request_, pauses_on_battery=True))
     assert looks[2] is RunState.PAUSED
     assert [words[0] for words in stages] == ["adapt-plan", "corpus"]
-
-
-def test_a_running_one_takes_manners_and_says_which_it_cannot(request_, monkeypatch, capsys):
-    """If it fails, a user waits for an end of the pause that never comes."""
-    running = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
-    state = AdaptationState(name="x", folder="/w", **running)
-    monkeypatch.setattr(Adaptation, "launch", lambda self: state.write(self.folder))
-    words = [str(request_.folder), "--background"]
-    assert adapt_command.main([*words, "--model", request_.model, "--minutes", "30"]) == 0
-    assert adapt_command.main([*words, "--on-battery"]) == 0
-    assert capsys.readouterr().err == ""
-    assert adapt_command.main([*words, "--full-speed"]) == 0
-    assert "stays at low priority" in capsys.readouterr().err
-    adaptation = find_adaptation(request_.folder)
-    found = adaptation.read_request()
-    assert (found.pauses_on_battery, found.pauses_while_typing, found.yields) == (False,) * 3
-    for option in ("--on-battery", "--full-speed", "--again", "--private=x"):
-        with pytest.raises(ConfigError, match="--resume takes no other options"):
-            adapt_command.main([str(request_.folder), "--resume", option])
-    adaptation.cancel()
-    monkeypatch.setattr(time, "sleep", lambda _: discard_work(adaptation.folder, state))
-    assert adapt_command.main([*words, "--model", request_.model]) == 0
-    assert adaptation.read_request().minutes == AdaptationRequest.minutes
-
-
-def test_an_interrupted_one_goes_on_with_its_options(request_, monkeypatch, capsys):
-    """If it fails, half an hour of training is thrown away, or private files are trained on."""
-    gone = AdaptationState(name="x", folder="/w", pid=1, pid_started=1.0)
-    monkeypatch.setattr(Adaptation, "launch", lambda self: gone.write(self.folder))
-    words = [str(request_.folder), "--background"]
-    named = ["--model", request_.model, "--minutes", "30", "--private", "vault/**", "--again"]
-    assert adapt_command.main([*words, *named]) == 0
-    first = find_adaptation(request_.folder).read_request()
-    assert (first.minutes, first.private_globs, first.model) == (30, ("vault/**",), request_.model)
-    assert adapt_command.main([*words, "--full-speed"]) == 0
-    again = find_adaptation(request_.folder).read_request()
-    assert is_same_plan(again, first)
-    assert not again.yields
-    assert capsys.readouterr().err == ""
-    assert adapt_command.main([*words, "--minutes", "40"]) == 0
-    other = find_adaptation(request_.folder).read_request()
-    assert (other.minutes, other.private_globs, other.yields) == (40, ("vault/**",), True)
-    assert "begins anew" in capsys.readouterr().err
-
-
-def test_a_folder_within_an_interrupted_one_has_options_of_its_own(request_, monkeypatch, capsys):
-    """If it fails, one folder is adapted to with what was asked for another."""
-    gone = AdaptationState(name="x", folder="/w", pid=1, pid_started=1.0)
-    monkeypatch.setattr(Adaptation, "launch", lambda self: gone.write(self.folder))
-    inner = request_.folder / "inner"
-    inner.mkdir()
-    words = ["--model", request_.model, "--background"]
-    assert adapt_command.main([str(request_.folder), *words, "--minutes", "30"]) == 0
-    assert adapt_command.main([str(inner), *words]) == 0
-    assert find_adaptation(inner).read_request().minutes == AdaptationRequest.minutes
-    assert capsys.readouterr().err == ""
-
-
-def test_whoever_follows_one_that_is_removed_is_told(request_, monkeypatch):
-    """If it fails, `parrotlet adapt` shows nothing and never ends."""
-    running = {"pid": os.getpid(), "pid_started": find_start_time(os.getpid())}
-    state = AdaptationState(name="x", folder="/w", **running)
-    monkeypatch.setattr(Adaptation, "launch", lambda self: state.write(self.folder))
-    looks = []
-
-    def wait(_):
-        looks.append(1)
-        assert len(looks) < 9
-        shutil.rmtree(find_models_folder(), ignore_errors=True)
-
-    monkeypatch.setattr(time, "sleep", wait)
-    with pytest.raises(PrerequisiteError, match="was removed"):
-        adapt_command.main([str(request_.folder), "--model", request_.model])
-
-
-def test_after_a_failure_only_the_named_options_count(request_, monkeypatch, capsys):
-    """If it fails, what made an adaptation fail cannot be left out the next time."""
-    failed = AdaptationState(name="x", folder="/w", state=RunState.FAILED)
-    monkeypatch.setattr(Adaptation, "launch", lambda self: failed.write(self.folder))
-    words = [str(request_.folder), "--model", request_.model, "--background"]
-    assert adapt_command.main([*words, "--heldout-share", "0.5"]) == 0
-    assert adapt_command.main(words) == 0
-    found = find_adaptation(request_.folder).read_request()
-    assert found.heldout_share == AdaptationRequest.heldout_share
-    assert capsys.readouterr().err == ""
 
 
 def test_a_failure_before_the_first_stage_is_told(request_, stages):
