@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from parrotlet.adaptation.adaptation_stages import JUDGED, AdaptationStages, find_phase
+from parrotlet.adaptation.adaptation_stages import BEFORE, JUDGED, AdaptationStages, find_phase
 from parrotlet.pipeline.conditions import Conditions
 from parrotlet.pipeline.stage_runner import CancelledError, Pause, Progress, StageRunner
 from server.adaptation.adaptation_request import REQUEST_FILE, AdaptationRequest
@@ -50,6 +50,7 @@ from training.foundation.background.low_priority import yield_processor
 from training.foundation.errors import ArtifactError, ConfigError, ParrotletError, describe_error
 from training.foundation.folder_lock import FolderInUseError, folder_lock
 from training.foundation.foreign_text import as_object, read_json
+from training.foundation.git_commit import UNKNOWN, read_commit
 from training.foundation.privacy.private_paths import is_private_path, list_folder_names
 from training.foundation.work_trees import find_work_tree
 
@@ -150,14 +151,18 @@ class _Runner:
             discard_work(self._model.folder, self._state)
 
     def _prepare_work(self) -> None:
-        """Makes the work folder, without what was planned for other options or another start."""
+        """Makes the work folder, without what was planned for other options or another start.
+
+        Before anything is trained, nor what was planned for a commit that is not the newest any
+        more: it may be gone, or what made an adaptation to it fail mended.
+        """
         planned_for = self._work / REQUEST_FILE
         if planned_for.is_file():
             try:
                 is_same = is_same_plan(AdaptationRequest.read(planned_for), self._request)
             except ConfigError:  # damaged
                 is_same = False
-            if not is_same or not self._has_start():
+            if not is_same or not self._has_start() or self._is_outdated():
                 shutil.rmtree(self._set_work_aside(), ignore_errors=True)
         self._work.mkdir(mode=0o700, exist_ok=True)
         self._request.write(planned_for)
@@ -180,6 +185,19 @@ class _Runner:
         except (ArtifactError, KeyError, OSError, ValueError):
             return False
         return is_intact and (base == origin or _find_damage(base) is None)
+
+    def _is_outdated(self) -> bool:
+        """Returns whether the repository has moved on since the plan, and nothing was measured."""
+        plan_file = self._work / ADAPTATION_FILE
+        if self._runner.is_finished(BEFORE) or not plan_file.is_file():
+            return False
+        try:
+            planned = AdaptationRecord.read(plan_file).commit
+        except ArtifactError:  # damaged
+            return True
+        repository = find_work_tree(self._request.folder.resolve())
+        found = UNKNOWN if repository is None else read_commit(repository)
+        return bool(planned) and found not in {planned, UNKNOWN}
 
     def _set_work_aside(self) -> Path:
         """Renames the work folder, so that nothing of it counts; returns it, to be removed."""

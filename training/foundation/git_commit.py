@@ -1,4 +1,4 @@
-"""Which commit of the project is running, read from ``.git`` without starting git."""
+"""Which commit is checked out, of the project by default, read from ``.git`` without git."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from training.foundation.errors import ForeignDataError
 from training.foundation.foreign_text import read_bounded
 from training.foundation.work_trees import find_common_folder, find_git_folder, read_pointer
 
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
 _PROJECT = Path(__file__).resolve().parents[2]
 _MAX_REFS_BYTES = 1 << 26
 
@@ -19,11 +19,11 @@ def read_commit(project: Path = _PROJECT) -> str:
             repository that the project is merely installed in.
     """
     if not (project / ".git").exists():
-        return _UNKNOWN
+        return UNKNOWN
     try:
         return _resolve(find_git_folder(project))
     except (OSError, ForeignDataError):
-        return _UNKNOWN
+        return UNKNOWN
 
 
 def _resolve(git: Path) -> str:
@@ -39,4 +39,4 @@ def _resolve(git: Path) -> str:
         commit, _, ref = line.partition(" ")
         if ref == name:
             return commit
-    return _UNKNOWN
+    return UNKNOWN

@@ -11,6 +11,7 @@ import pytest
 from accelerate.commands import launch as accelerate_launch
 from accelerate.commands.config import config_args
 from accelerate.utils.launch import prepare_simple_launcher_cmd_env
+from doubles.repository_maker import git, make_repository
 
 from parrotlet.adaptation.adaptation_stages import AdaptationStages
 from parrotlet.adaptation.models_command import main as models
@@ -215,6 +216,27 @@ def test_what_was_planned_with_an_earlier_server_is_planned_anew(
     fail(request)
     assert [words[0] for words in stages] == ["adapt-plan", "corpus"]
     assert base_of(stages[0]) == str(model)
+
+
+def test_what_failed_is_planned_anew_once_the_repository_has_moved_on(stages, results, request_):
+    """If it fails, a repository whose code made it fail fails until it is cancelled, though the
+    user has mended that, or has removed the commit that was planned."""
+    make_repository(request_.folder, {"a.py": "x = 1\n"})
+    results.record = AdaptationRecord(items=1, commit=git(request_.folder, "rev-parse", "HEAD"))
+    fail(request_)
+    fail(request_)
+    assert [words[0] for words in stages] == ["adapt-plan", "corpus", "corpus"]
+    git(request_.folder, "commit", "-q", "--amend", "-m", "rewritten")
+    del stages[:]
+    fail(request_)
+    assert [words[0] for words in stages] == ["adapt-plan", "corpus"]
+    results.record = AdaptationRecord(items=1, commit=git(request_.folder, "rev-parse", "HEAD"))
+    results.failing = "pretrain"
+    fail(request_)
+    git(request_.folder, "commit", "-q", "--allow-empty", "-m", "later")
+    del stages[:]
+    fail(request_)
+    assert [words[0] for words in stages] == ["pretrain"]  # hours may have been trained
 
 
 @pytest.mark.parametrize("end", ["failed", *Outcome])
