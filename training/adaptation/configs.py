@@ -10,9 +10,10 @@ from typing import Any
 
 from training.adaptation.adaptation_plan import Plan
 from training.adaptation.general_code import (
-    PATH_PREFIX,
     REPLAY_FILE,
     UNREAD_FILE,
+    choose_prefix,
+    move_documents,
     read_sample,
     take_bytes,
 )
@@ -41,7 +42,9 @@ def write_configs(
 ) -> None:
     """Writes the configs and the general code into a work folder."""
     assert plan.schedule is not None
-    learned = take_bytes(read_sample(REPLAY_FILE), plan.schedule.replay_bytes)
+    prefix = choose_prefix(workspace.files)
+    general = take_bytes(read_sample(REPLAY_FILE), plan.schedule.replay_bytes)
+    learned = move_documents(general, prefix)
     unread = take_bytes(read_sample(UNREAD_FILE), plan.measured_bytes)
     write_text_atomically(work / REPLAY, "".join(d.to_json_line() for d in learned))
     write_text_atomically(work / GENERAL, "".join(d.to_json_line() for d in unread))
@@ -51,7 +54,8 @@ def write_configs(
         work, plan, workspace, private_globs, licences, has_replay=bool(learned)
     )
     write_text_atomically(work / CORPUS_CONFIG, render_toml(corpus))
-    run = _run_config(work, plan.schedule, artifact, plan.record.origin)
+    distil = _distil_settings(plan.schedule, plan.record.origin, prefix)
+    run = _run_config(work, plan.schedule, artifact, distil)
     write_text_atomically(work / RUN_CONFIG, render_toml(run))
 
 
@@ -92,7 +96,9 @@ def _slack(plan: Plan) -> int:
     return 1 << 16 if plan.schedule and plan.schedule.own_bytes else 0
 
 
-def _run_config(work: Path, schedule: Schedule, artifact: Artifact, teacher: str) -> dict[str, Any]:
+def _run_config(
+    work: Path, schedule: Schedule, artifact: Artifact, distil: dict[str, Any]
+) -> dict[str, Any]:
     block_tokens = artifact.context_tokens
     fim = dict(dict(artifact.manifest.training.config.get("shards") or {}).get("fim") or {})
     return {
@@ -121,7 +127,7 @@ def _run_config(work: Path, schedule: Schedule, artifact: Artifact, teacher: str
             "decay_share": 1.0,
         },
         "pretrain": _pretrain_settings(schedule, artifact),
-        "distil": _distil_settings(schedule, teacher),
+        "distil": distil,
     }
 
 
@@ -140,8 +146,8 @@ def _pretrain_settings(schedule: Schedule, artifact: Artifact) -> dict[str, Any]
     }
 
 
-def _distil_settings(schedule: Schedule, teacher: str) -> dict[str, Any]:
+def _distil_settings(schedule: Schedule, teacher: str, prefix: str) -> dict[str, Any]:
     """Returns the settings by which a model teaches general code, if there is any."""
     if not schedule.replay_bytes:
         return {}
-    return {"teacher": teacher, "path_prefix": PATH_PREFIX, "weight": TEACHER_WEIGHT}
+    return {"teacher": teacher, "path_prefix": prefix, "weight": TEACHER_WEIGHT}

@@ -10,8 +10,8 @@ overstates. ``python -m training.adaptation.make_sample`` makes both.
 import gzip
 import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.adaptation.heldout_files import draw
@@ -20,7 +20,7 @@ from training.foundation.foreign_text import as_object, parse_json, read_bounded
 
 REPLAY_FILE = Path(__file__).with_name("replay.jsonl.gz")
 UNREAD_FILE = Path(__file__).with_name("unread.jsonl.gz")
-PATH_PREFIX = "replay/"  # no path of a repository's own file begins so in the corpus
+PATH_PREFIX = "replay/"  # of all paths in a sample
 _MAX_PACKED_BYTES, _MAX_BYTES = 64 << 20, 512 << 20
 _MAX_DOCUMENT_BYTES = 4 << 20
 
@@ -82,3 +82,19 @@ def take_bytes(documents: Sequence[GeneralDocument], n_bytes: int) -> list[Gener
         taken.append(document)
         total += document.n_bytes
     return taken
+
+
+def choose_prefix(own_paths: Collection[str]) -> str:
+    """Returns the folder for general code in a corpus, in which no file of the repository is.
+
+    What is in it is learned as the original model predicts it, and not as it is.
+    """
+    prefix = PATH_PREFIX
+    while any(path.startswith(prefix) for path in own_paths):
+        prefix = f"general-{prefix}"
+    return prefix
+
+
+def move_documents(documents: Sequence[GeneralDocument], prefix: str) -> list[GeneralDocument]:
+    """Returns the documents of a sample with their paths in another folder."""
+    return [replace(d, path=f"{prefix}{d.path.removeprefix(PATH_PREFIX)}") for d in documents]

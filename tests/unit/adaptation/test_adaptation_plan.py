@@ -1,6 +1,7 @@
 """What an adaptation learns from, what it is measured on, and for how long it trains."""
 
 import dataclasses
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from training.adaptation.adaptation_plan import (
     PlanInputs,
     make_plan,
 )
+from training.adaptation.configs import write_configs
 from training.adaptation.general_code import REPLAY_FILE, UNREAD_FILE, read_sample, take_bytes
 from training.adaptation.heldout_files import choose_heldout
 from training.adaptation.repository_files import FileFacts, read_workspace
@@ -33,10 +35,10 @@ from training.adaptation.schedule import (
     divide_batch,
 )
 from training.artifact.adaptation.adaptation_record import ADAPTATION_FILE, AdaptationRecord
-from training.config import PretrainConfig
+from training.config import ModelConfig, PretrainConfig, RunConfig
 from training.corpus.fetching.lock_file import read_lock
 from training.foundation.atomic_files import write_json_atomically
-from training.foundation.config_schema import to_mapping
+from training.foundation.config_schema import load_toml, to_mapping
 from training.step.batches import count_micro_batches
 
 SIZES = {f"a/{number}.py": 1000 + number for number in range(200)}
@@ -171,6 +173,27 @@ class TestGeneralCode:
         notice = file.with_name(file.name.replace(".jsonl.gz", ".NOTICE")).read_text()
         for document in read_sample(file):
             assert f"{document.package} {document.version}: {document.licence}" in notice
+
+    @pytest.mark.parametrize("own", ["a.py", "replay/a.py"])
+    def test_no_file_of_the_repository_is_taken_for_it(self, tmp_path, own):
+        """If it fails, the code in a folder "replay" is not learned, but unlearned."""
+        plan = SimpleNamespace(
+            schedule=schedule(), measured_bytes=1000, record=AdaptationRecord(origin="/model")
+        )
+        workspace = SimpleNamespace(
+            files={own: FileFacts(n_bytes=1, sha256="1")}, repository=None, folder=tmp_path
+        )
+        network = ModelConfig(n_embd=64, n_layer=1, n_head=1)
+        manifest = SimpleNamespace(training=SimpleNamespace(config={}))
+        artifact = SimpleNamespace(
+            path=tmp_path, config=network, context_tokens=64, manifest=manifest
+        )
+        write_configs(tmp_path, plan, workspace, artifact, ())
+        prefix = load_toml(RunConfig, tmp_path / "run.toml").distil.path_prefix
+        records = (tmp_path / "replay.jsonl").read_text(encoding="utf-8").splitlines()
+        assert all(json.loads(record)["path"].startswith(prefix) for record in records)
+        assert not own.startswith(prefix)
+        assert prefix.startswith("replay/" if own == "a.py" else "general-")
 
 
 class TestWorkspace:
