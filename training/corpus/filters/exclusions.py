@@ -1,7 +1,8 @@
 """Repositories, packages and paths that are left out because their authors opted out.
 
 A list of theirs is a text file: one name a line, or a name and, behind white space, a path or a
-pattern within it. ``https://github.com/OWNER/NAME`` is OWNER/NAME. Called by
+pattern within it; of an sdist, with its folder ``NAME-VERSION/`` or without it.
+``https://github.com/OWNER/NAME`` is OWNER/NAME. Called by
 :mod:`training.corpus.filters.screening`.
 """
 
@@ -11,14 +12,18 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from training.corpus.readers.package_names import normalize_name
+from training.corpus.readers.package_names import normalize_name, strip_archive_root
 from training.foundation.errors import CorpusError
 from training.foundation.foreign_text import read_bounded
 
 EXCLUDED = "excluded"
 MAX_LIST_BYTES = 256 << 20
 _COMMENT = re.compile(r"(?:^|\s)#")
-_HOST = re.compile(r"^(?:https?://|git@)[^/:]+[/:]", re.IGNORECASE)
+_HOST = re.compile(
+    r"^(?:(?:https?|ssh|git)://(?:[^/@]*@)?[^/:]+(?::\d+)?/|git@[^/:]+[/:]"
+    r"|(?:www\.)?(?:github|gitlab)\.com/)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,15 @@ class Exclusions:
         if not self.paths:
             return False
         patterns = {p for name in names for p in self.paths.get(_normalize(name), ())}
-        return any(
-            path == pattern
-            or fnmatchcase(path, pattern)
-            or path.startswith(f"{pattern.rstrip('/')}/")
-            for pattern in patterns
-        )
+        places = {path, strip_archive_root(path)}
+        return any(_matches(place, pattern) for pattern in patterns for place in places)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    pattern = pattern.removeprefix("./").removeprefix("/")
+    return (
+        path == pattern or fnmatchcase(path, pattern) or path.startswith(f"{pattern.rstrip('/')}/")
+    )
 
 
 def _normalize(name: str) -> str:

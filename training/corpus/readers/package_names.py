@@ -51,7 +51,14 @@ def normalize_name(name: str) -> str:
 
 def find_top_level(path: str) -> str:
     """Returns the top-level package or module of a document's path."""
-    for pattern in (_WHEEL_DATA, _SDIST_ROOT, _SOURCE_FOLDERS):
+    path = strip_archive_root(path)
+    match = _SOURCE_FOLDERS.match(path)
+    return path[match.end() if match else 0 :].partition("/")[0].removesuffix(".py")
+
+
+def strip_archive_root(path: str) -> str:
+    """Returns a path within a project: without ``NAME-VERSION/`` or what a wheel puts first."""
+    for pattern in (_WHEEL_DATA, _SDIST_ROOT):
         match = pattern.match(path)
         path = path[match.end() :] if match else path
-    return path.partition("/")[0].removesuffix(".py")
+    return path

@@ -18,6 +18,12 @@ single-package
 me/site src/[slug]/page.py
 me/c# src/c#/x.py # comment
 me/tabs	src/x.py	# comment
+github.com/Me/Plain
+ssh://git@github.com/me/over-ssh.git
+https://github.com:443/me/port/
+sdist src/sdist/own.py
+sdist /rooted
+sdist-2 sdist_2-1.0/versioned.py
 """
 
 
@@ -38,6 +44,13 @@ me/tabs	src/x.py	# comment
         ("me/c#", "src/c#/x.py", True),
         ("me/tabs", "src/x.py", True),
         ("me/tabs", "src/y.py", False),
+        ("me/plain", "a.py", True),
+        ("me/over-ssh", "a.py", True),
+        ("me/port", "a.py", True),
+        ("sdist", "sdist-1.0/src/sdist/own.py", True),
+        ("sdist", "sdist-1.0/src/sdist/other.py", False),
+        ("sdist", "sdist-1.0/rooted/a.py", True),
+        ("sdist-2", "sdist_2-1.0/versioned.py", True),
     ],
 )
 def test_names_and_paths_are_compared_as_their_authors_mean_them(name, path, is_excluded):
