@@ -9,7 +9,7 @@ from server.adaptation.adaptations import Adaptation, find_adaptation
 from server.adaptation.adapted_models import AdaptedModel, choose_model_for, find_models_folder
 from server.lsp.adaptation.announcements import is_announced, note_announced
 from server.settings import Settings
-from training.foundation.errors import ParrotletError, PrerequisiteError
+from training.foundation.errors import ParrotletError, PrerequisiteError, describe_os_error
 
 ENDED = {RunState.FINISHED, RunState.FAILED, RunState.CANCELLED}
 
@@ -110,3 +110,5 @@ def _continue(adaptation: Adaptation) -> tuple[bool, str | None]:
         return adaptation.go_on(), None
     except ParrotletError as error:
         return False, str(error)
+    except OSError as error:  # the disk is full, say: the model suggests all the same
+        return False, f"the interrupted adaptation cannot continue: {describe_os_error(error)}"

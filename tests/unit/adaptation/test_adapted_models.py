@@ -12,6 +12,7 @@ from doubles.repository_maker import git, make_repository
 
 from parrotlet.adaptation.models_command import main as models
 from server.adaptation.adaptation_state import AdaptationState, RunState, find_start_time
+from server.adaptation.adaptations import Adaptation
 from server.adaptation.adapted_models import (
     RESULT_FILE,
     AdaptedModel,
@@ -277,6 +278,20 @@ def test_a_choice_that_is_made_during_an_adaptation_counts(tmp_path):
     running.update(root_commit="ab" * 20)
     found = AdaptedModel.read(running.folder).record
     assert (found.served, found.root_commit) == ("base", "ab" * 20)
+
+
+def test_a_full_disk_does_not_turn_an_adapted_model_off(tmp_path, monkeypatch):
+    """If it fails, the model is switched twice when an editor starts, and nothing says why."""
+    model = adapt(tmp_path)
+    AdaptationState(name=model.name, folder=str(tmp_path)).write(model.folder)
+
+    def fail(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "log.txt")
+
+    monkeypatch.setattr(Adaptation, "launch", fail)
+    found = read_runs([tmp_path], Settings(), [tmp_path])
+    assert found.artifact == model.artifact
+    assert "No space left on device" in found.runs[0].error
 
 
 def test_only_the_user_can_read_the_models(tmp_path, data_folder):
