@@ -85,8 +85,7 @@ def create_memory_group(number: int, limit_bytes: int) -> MemoryGroup | None:
     hierarchy = find_hierarchy()
     if hierarchy is None:
         return None
-    name = f"{_PREFIX}{os.getpid()}-{number}-{time.monotonic_ns()}"
-    return MemoryGroup(hierarchy, name, limit_bytes)
+    return MemoryGroup(hierarchy, _make_name(str(number)), limit_bytes)
 
 
 def describe_memory_bound() -> str:
@@ -112,13 +111,18 @@ def find_hierarchy() -> Hierarchy | None:
 
 def _is_usable(hierarchy: Hierarchy) -> bool:
     try:
-        group = MemoryGroup(hierarchy, f"{_PREFIX}{os.getpid()}-probe", MIB)
+        group = MemoryGroup(hierarchy, _make_name("probe"), MIB)
     except OSError:
         return False
     command = [*group.build_join_command(), "/bin/true"]
     done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - our own
     group.close()
     return done.returncode == 0
+
+
+def _make_name(purpose: str) -> str:
+    """Returns the name of a new group: one of a former process with this id may be left."""
+    return f"{_PREFIX}{os.getpid()}-{purpose}-{time.monotonic_ns()}"
 
 
 def _remove_stale(parent: Path) -> None:

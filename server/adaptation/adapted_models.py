@@ -134,7 +134,7 @@ class AdaptedModel:
         for folder, _, names in os.walk(self.folder):  # which passes over what is gone meanwhile
             for name in names:
                 with contextlib.suppress(OSError):
-                    n_bytes += Path(folder, name).stat().st_size
+                    n_bytes += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
         return n_bytes
 
     @property

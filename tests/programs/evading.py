@@ -98,7 +98,7 @@ SENDING = {
     "an exception that ends the examiner": PUT
     + "def f(xs):\n    put({'e': ['x', 'SystemExit']})\n",
     "an exception of the examiner's": PUT
-    + "def f(xs):\n    put({'e': ['x', '_GoneError', 'BaseException']})\n",
+    + "def f(xs):\n    put({'e': ['x', '_LostError', 'BaseException']})\n",
     "an error that looks like memory": "def f(xs):\n    raise MemoryError('MemoryError')\n",
     "a frame a byte at a time": "import os, time\ndef f(xs):\n    os.write(3, b'\\xff\\xff\\0\\0')\n"
     "    while True:\n        os.write(3, b' ')\n        time.sleep(0.02)\n",

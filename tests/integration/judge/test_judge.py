@@ -329,3 +329,16 @@ def test_the_kernel_bounds_the_memory_of_all_processes_together(best):
     (verdict,) = judge([HONEST], best)
     assert verdict.outcome is Outcome.PASSED
     assert set(root.glob(f"parrotlet-{os.getpid()}-*")) == before
+
+
+def test_a_group_that_a_former_process_left_is_in_nobodys_way():
+    """If it fails, a run measures memory otherwise than the one that it continues, and cannot."""
+    if describe_memory_bound() == POLLING:
+        pytest.skip("no control group may be written here")
+    left = find_hierarchy().parent / f"parrotlet-{os.getpid()}-probe"
+    left.mkdir()
+    try:
+        find_hierarchy.cache_clear()
+        assert find_hierarchy() is not None
+    finally:
+        left.rmdir()

@@ -146,12 +146,12 @@ SWALLOWING = {
 SENDING = (
     "import os\nm = {}\ndef f(x):\n    os.write(3, bytes([len(m), 0, 0, 0]) + m)\n    return x\n"
 )
-NONSENSE = {Outcome.PROTOCOL_VIOLATION, Outcome.EXITED_EARLY}  # if it notices that nobody listens
 ENDING = {
-    "import os\ndef f(x):\n    os._exit(0)\n": {Outcome.EXITED_EARLY},
-    "import os\ndef f(x):\n    os.abort()\n": {Outcome.CRASHED},
-    SENDING.format("b'x'"): NONSENSE,
-    SENDING.format("""b'{"r": {"x": 1}}'"""): NONSENSE,
+    "import os\ndef f(x):\n    os._exit(0)\n": Outcome.EXITED_EARLY,
+    "import os\ndef f(x):\n    os.abort()\n": Outcome.CRASHED,
+    # however it ends once nobody listens any more
+    SENDING.format("b'x'"): Outcome.PROTOCOL_VIOLATION,
+    SENDING.format("""b'{"r": {"x": 1}}'"""): Outcome.PROTOCOL_VIOLATION,
 }
 
 
@@ -160,9 +160,9 @@ def test_a_program_that_ends_in_a_call_never_passes(judged, name):
     """If it fails, a program passes by ending where the test expects an exception."""
     lines = "".join(f"    {line}\n" for line in SWALLOWING[name].splitlines())
     test = f"def check(candidate):\n{lines}"
-    for program, outcomes in ENDING.items():
+    for program, outcome in ENDING.items():
         verdict = judged(program, test)
-        assert verdict.outcome in outcomes, (program, verdict)
+        assert verdict.outcome is outcome, (program, verdict)
     honest = judged("def f(x):\n    if x < 0:\n        raise ValueError\n    return x\n", test)
     assert (honest.outcome is Outcome.PASSED) == (" behind " not in name), honest
 

@@ -15,6 +15,10 @@ class WireError(Exception):
     """The peer is gone, or what it sent is not a message."""
 
 
+class NonsenseError(WireError):
+    """What the peer sent is not a message."""
+
+
 class TooLargeError(Exception):
     """The message is larger than any receiver accepts."""
 
@@ -51,15 +55,16 @@ def receive(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> Any:
     """Reads one message.
 
     Raises:
-        WireError: The stream has ended, the message is over ``max_bytes``, or it is not JSON.
+        NonsenseError: The message is over ``max_bytes``, or it is not JSON.
+        WireError: The stream has ended.
     """
     text = _read(descriptor, _read_length(descriptor, max_bytes))
     try:
         message, end = _decode(text.decode("ascii"))
     except (ValueError, RecursionError) as error:
-        raise WireError(f"not JSON: {error}") from error
+        raise NonsenseError(f"not JSON: {error}") from error
     if end != len(text):
-        raise WireError("more than one message")
+        raise NonsenseError("more than one message")
     return message
 
 
@@ -67,7 +72,8 @@ def receive_frame(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
     """Reads one message without parsing it, to be passed on.
 
     Raises:
-        WireError: The stream has ended, or the message is over ``max_bytes``.
+        NonsenseError: The message is over ``max_bytes``.
+        WireError: The stream has ended.
     """
     n_bytes = _read_length(descriptor, max_bytes)
     return n_bytes.to_bytes(_LENGTH_BYTES, "little") + _read(descriptor, n_bytes)
@@ -76,7 +82,7 @@ def receive_frame(descriptor: int, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
 def _read_length(descriptor: int, max_bytes: int) -> int:
     n_bytes = int.from_bytes(_read(descriptor, _LENGTH_BYTES), "little")
     if n_bytes > max_bytes:
-        raise WireError(f"a message of {n_bytes} bytes")
+        raise NonsenseError(f"a message of {n_bytes} bytes")
     return n_bytes
 
 

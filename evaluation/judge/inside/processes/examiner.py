@@ -26,6 +26,7 @@ from evaluation.judge.inside.channel.plain_values import (
     encode,
 )
 from evaluation.judge.inside.channel.wire import (
+    NonsenseError,
     WireError,
     encode_frame,
     receive,
@@ -39,8 +40,16 @@ MAX_DETAIL_CHARS = 200
 _CompiledTests = dict[str, tuple[CodeType, CodeType]]  # prelude and test, by the problem's name
 
 
-class _GoneError(BaseException):
-    """The program's process has ended, or sent something unexpected."""
+class _LostError(BaseException):
+    """The program's process has ended, or sent something unexpected; ``ending`` says which."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending)
+        self.ending = ending
+
+
+_GONE: Ending = "gone"
+_NONSENSE: Ending = "protocol_violation"  # however the process ends then
 
 
 class _Candidate:
@@ -58,17 +67,18 @@ class _Candidate:
         self.__name__ = self.__qualname__ = name
         self.n_calls = 0
         self.foreign = ""  # the type of a value that could not cross
-        self.is_gone = False  # which its test may not notice: it may catch anything
+        # How it was lost, if it was, which its test may not notice: it may catch anything
+        self.lost: _LostError | None = None
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         frame = self._encode(arguments, named)
         self.n_calls += 1
-        if self.is_gone:
-            raise _GoneError
+        if self.lost is not None:
+            raise self.lost
         try:
             return self._call(frame, arguments, named)
-        except _GoneError:
-            self.is_gone = True
+        except _LostError as error:
+            self.lost = error
             raise
 
     def _encode(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> bytes:
@@ -84,7 +94,7 @@ class _Candidate:
         try:
             send_frame(self._channel, frame)
         except OSError as error:
-            raise _GoneError from error
+            raise _LostError(_GONE) from error
         answer = _receive_answer(self._channel)
         try:
             if "a" in answer:
@@ -94,7 +104,7 @@ class _Candidate:
             if "r" in answer:
                 return decode(answer["r"])
         except (ValueError, TypeError, RecursionError) as error:
-            raise _GoneError from error
+            raise _LostError(_NONSENSE) from error
         if "u" in answer:
             self.foreign = _clean(answer["u"])
             return Foreign(self.foreign)
@@ -145,10 +155,12 @@ def _judge(job: TestMessage, channel: int, tests: _CompiledTests) -> Finding:
             return failure
         if job["is_in_process"]:
             return _judge_in_process(job, channel)
-    except _GoneError:
-        return Finding("gone")
+    except _LostError as error:
+        return Finding(error.ending)
     finding = _judge_apart(job, candidate, namespace, tests)
-    return Finding("gone", calls=candidate.n_calls) if candidate.is_gone else finding
+    if candidate.lost is not None:
+        return Finding(candidate.lost.ending, calls=candidate.n_calls)
+    return finding
 
 
 def _judge_apart(
@@ -185,7 +197,7 @@ def _judge_in_process(job: TestMessage, channel: int) -> Finding:
     try:
         send(channel, InProcessTest(test=job["test"], number=number))
     except OSError as error:
-        raise _GoneError from error
+        raise _LostError(_GONE) from error
     answer = _receive_answer(channel)
     if "done" in answer:
         return Finding("passed" if answer["done"] == number else "protocol_violation")
@@ -227,10 +239,12 @@ def _receive_answer(channel: int) -> dict[str, Any]:
     """Reads an answer, of which any part may be forged; anything but a mapping ends the run."""
     try:
         message = receive(channel)
+    except NonsenseError as error:
+        raise _LostError(_NONSENSE) from error
     except (WireError, OSError) as error:
-        raise _GoneError from error
+        raise _LostError(_GONE) from error
     if not isinstance(message, dict):
-        raise _GoneError
+        raise _LostError(_NONSENSE)
     return message
 
 
@@ -249,7 +263,7 @@ def _compile(job: TestMessage, tests: _CompiledTests) -> tuple[CodeType, CodeTyp
 def _read_exception(description: object) -> list[str]:
     """Returns a text and at least one name."""
     if not isinstance(description, list) or not 1 < len(description) <= MAX_BASES + 1:
-        raise _GoneError
+        raise _LostError(_NONSENSE)
     return [_clean(part) for part in description]
 
 
