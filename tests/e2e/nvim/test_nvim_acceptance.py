@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 BODY = ("def area(width, height):\n    ", "size = width * height\n    return size")
 ALTERNATIVES = [("total = ", "sum(values)"), ("total = ", "len(values)"), ("total = ", "0")]

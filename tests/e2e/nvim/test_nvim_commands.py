@@ -11,7 +11,7 @@ from scripted_model import ScriptedModel
 
 from server.adaptation.adaptation_state import RunState
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SUBCOMMANDS = [
     *("adapt", "disable", "enable", "extent", "health", "install", "keys", "log", "messages"),

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from nvim_editor import CALL, PLUGIN, Editor, make_setup
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 PROMPT_S = 0.2  # within which a prompt would appear after a message that is painted
 BARE_PATH = {"PATH": "/usr/bin:/bin"}  # without a server

@@ -3,7 +3,7 @@
 import pytest
 from nvim_editor import CALL
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 BODY = ("def area(width, height):\n    ", "size = width * height\n    return size")
 

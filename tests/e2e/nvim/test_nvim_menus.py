@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nvim_editor import ROOT, Editor, make_setup, reset_editor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 ITEMS = ["append", "appendleft", "remap"]
 RULES = [("items.append", "(value)"), ("items.appendleft", "(first)"), ("items.ap", "x()")]

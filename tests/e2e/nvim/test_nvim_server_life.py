@@ -9,7 +9,7 @@ import psutil
 import pytest
 from nvim_editor import CALL, find_processes, make_setup, wait_for_suggestion
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 
 def get_server_process(editor):

@@ -18,7 +18,7 @@ from nvim_editor import (
     wait_for_suggestion,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SETTINGS = "parrotlet.settings.server_settings"
 BUILT_IN_DELAY_S = 0.2  # before Neovim's own ghost text sends a request

@@ -11,7 +11,7 @@ from nvim_editor import PLUGIN, VERSIONS, find_program
 from server import VERSION
 from server.settings_schema import list_settings
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 README = PLUGIN / "README.md"
 HELP = PLUGIN / "doc" / "parrotlet.txt"

@@ -163,7 +163,7 @@ def test_installing_a_missing_server_is_offered_everywhere(bare):
         "Parrotlet needs its server, which is not installed on this machine."
     )
     wait_until(lambda: window.status == MISSING, lambda: window.status)
-    assert notice.get_by_role("button", name="Set Server Path…").count() == 1
+    notice.get_by_role("button", name="Set Server Path…").wait_for()  # drawn after the text
     window.start_command("parrotlet.menu")
     assert "Install server…" in window.choices[0]
     window.press("Escape")
@@ -337,7 +337,7 @@ def test_an_existing_installation_is_found(open_fresh, package, tmp_path):
     python.chmod(0o755)
     window.run_command("parrotlet.restartServer")
     notice = window.wait_for_notification(f"{active} could not be started")
-    assert notice.get_by_role("button", name="Install Server…").count() == 1
+    notice.get_by_role("button", name="Install Server…").wait_for()  # drawn after the text
 
 
 def write_program(folder):

@@ -14,7 +14,7 @@ from nvim_screen import Screen
 ROOT = Path(__file__).parents[4]
 PLUGIN = ROOT / "editor-client" / "nvim"
 VERSIONS = ("0.11", "0.12")
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 POLL_S = 0.02
 CALL = ("total = ", "compute(first, second)")  # what is typed, and its suggestion
 # The text and the next line for which any model that was trained on Python is confident.
