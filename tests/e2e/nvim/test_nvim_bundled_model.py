@@ -202,9 +202,13 @@ def test_a_hub_model_is_downloaded_with_progress_messages(editor, hub):
     assert progress[0][0] == "begin"
     assert any("downloading someone/small-model: " in message for _, message in progress)
     assert any("GET /someone/small-model/resolve" in r for r in hub.requests)
-    painted = "\n".join(frame.rows[-1] for frame in editor.screen.get_frames_since(since))
-    assert "Parrotlet: downloading someone/small-model: " in painted
-    assert "Parrotlet: ready" in painted
+    for text in ("Parrotlet: downloading someone/small-model: ", "Parrotlet: ready"):
+        editor.wait_until(
+            lambda text=text: any(
+                text in f.rows[-1] for f in editor.screen.get_frames_since(since)
+            ),
+            text,
+        )
     assert repeat_function(editor)
 
 

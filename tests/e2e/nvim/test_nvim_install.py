@@ -135,8 +135,8 @@ def test_installing_from_the_plugins_checkout(start, model, tmp_path):
     assert steps[0][0] == "1/4 creating the environment"
     assert {step[:4] for step, _ in steps} == {"1/4 ", "2/4 ", "3/4 ", "4/4 "}
     assert {line for _, line in steps} == {f"Parrotlet: installing {n}/4" for n in range(1, 5)}
-    painted = {frame.rows[-1] for frame in editor.screen.frames}
-    assert "Parrotlet: installing 3/4 installing 1 package" in painted
+    painted = "Parrotlet: installing 3/4 installing 1 package"
+    editor.wait_until(lambda: any(f.rows[-1] == painted for f in editor.screen.frames), painted)
     assert f"--constraint {checkout}/constraints.txt" in read_log(editor)
     editor.wait_for_server()
     wait_for_suggestion(editor, model)
