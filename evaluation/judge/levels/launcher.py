@@ -93,7 +93,7 @@ def _bind(descriptor: int, target: str, *, is_device: bool) -> None:
     source = f"/proc/self/fd/{descriptor}"
     if os.path.isdir(source):  # noqa: PTH112 - lean
         os.makedirs(target, exist_ok=True)  # noqa: PTH103 - lean
-    else:
+    elif not os.path.exists(target):  # noqa: PTH110 - lean; as the system's Python in /usr/bin
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
     syscalls.mount(source, target, None, syscalls.MS_BIND)
     os.close(descriptor)

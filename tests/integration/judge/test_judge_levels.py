@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,6 +23,8 @@ from evaluation.problems.problem_sources import load_problems
 from training.foundation.errors import ConfigError, SandboxUnavailableError
 
 pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_each_level_proves_itself(level):
@@ -92,6 +96,28 @@ def test_they_pass_at_every_level(level):
     judge_all(jobs, settings, report=found.__setitem__)
     assert {verdict.outcome for verdict in found.values()} == {Outcome.PASSED}
     assert len(found) >= 41
+
+
+SYSTEM_PYTHON = "/usr/bin/python3"  # whose program lies in a folder that sandboxes show anyway
+SAY_VERSION = "import sys; print(sys.version_info[:2])"
+
+
+def test_each_level_runs_the_systems_python(level, one_problem, tmp_path):
+    """If it fails, distributions' own Pythons are confined less well than others."""
+    words = [SYSTEM_PYTHON, "-c", SAY_VERSION]
+    said = subprocess.run(words, capture_output=True, check=False, text=True).stdout
+    if said.strip() != str(sys.version_info[:2]):
+        pytest.skip(f"{SYSTEM_PYTHON} cannot import what was installed for this Python")
+    arguments = ["--canonical", "--problems", one_problem, "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [SYSTEM_PYTHON, "-m", "evaluation.passk", *arguments, "--isolation", level.name],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])},
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_best_level_is_taken_unasked(best, one_problem, tmp_path):
